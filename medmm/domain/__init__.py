@@ -1,0 +1,1 @@
+"""The frozen nouns of medmm, its errors and its vocabulary. Depends on numpy alone."""

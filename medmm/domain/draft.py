@@ -1,0 +1,163 @@
+"""A draft: statements that each name their evidence, and the verdicts of the checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from medmm.domain.errors import InputError
+from medmm.domain.reading import ModelIdentity, Side
+from medmm.domain.record import ClinicalContext
+from medmm.domain.study import Notice, Study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A study and the record that was joined to it (None: no record was given)."""
+
+    id: str
+    study: Study
+    context: ClinicalContext | None = None
+
+
+class Assertion(Enum):
+    """What a statement says of its finding."""
+
+    PRESENT = "present"
+    POSSIBLE = "possible"
+    ABSENT = "absent"
+    REPORTED = "reported"  # taken from the record, not seen in the image
+
+
+class Section(Enum):
+    """Where a statement stands in the report."""
+
+    CLINICAL_INFORMATION = "clinical information"
+    FINDINGS = "findings"
+    IMPRESSION = "impression"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreEvidence:
+    """A calibrated probability beside its operating point."""
+
+    finding: str
+    probability: float
+    threshold: float
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionEvidence:
+    """A place in the picture, as fractions of the film, and the patient's side where known."""
+
+    finding: str
+    box_xyxy: tuple[float, float, float, float]
+    side: Side | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurementEvidence:
+    """A measured value."""
+
+    name: str
+    value: float
+    unit: str
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactEvidence:
+    """A fact of the record, by its id and its place in the source."""
+
+    fact_id: str
+    source: str
+
+
+Evidence = ScoreEvidence | RegionEvidence | MeasurementEvidence | FactEvidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One drafted sentence. Without evidence it can't be built.
+
+    `finding` is a name of the vocabulary, or None where the sentence states a measurement or a fact.
+    """
+
+    id: str
+    section: Section
+    text: str
+    assertion: Assertion
+    evidence: tuple[Evidence, ...]
+    finding: str | None = None
+    side: Side | None = None
+
+    def __post_init__(self) -> None:
+        if not self.evidence:
+            raise InputError(
+                "a statement without evidence can't be built",
+                remedy="name a region, score, measurement or fact",
+                statement=self.id,
+            )
+        if not self.text.strip():
+            raise InputError("a statement without text can't be built", remedy="write it", statement=self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a writer proposes for a case.
+
+    `not_evaluated` says openly what neither the models nor the writer looked at.
+    """
+
+    id: str
+    case_id: str
+    writer: str
+    statements: tuple[Statement, ...]
+    not_evaluated: tuple[str, ...]
+    models: tuple[ModelIdentity, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = [statement.id for statement in self.statements]
+        if len(set(ids)) != len(ids):
+            raise InputError("two statements share an id", remedy="number the statements", draft=self.id)
+
+
+class Outcome(Enum):
+    """What a check found."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One check's outcome on one statement; `check` is its number in the docs (G1, G2, ...)."""
+
+    check: str
+    statement_id: str
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedDraft:
+    """A draft with a verdict of every check on every statement."""
+
+    draft: Draft
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """The draft's statements."""
+        return self.draft.statements
+
+    def verdicts_on(self, statement_id: str) -> tuple[Verdict, ...]:
+        """All verdicts on one statement."""
+        return tuple(v for v in self.verdicts if v.statement_id == statement_id)
+
+    def failed(self, statement_id: str) -> tuple[Verdict, ...]:
+        """The verdicts that failed on one statement."""
+        return tuple(v for v in self.verdicts_on(statement_id) if v.outcome is Outcome.FAILED)

@@ -1,0 +1,71 @@
+"""The error tree of medmm. Its second level says who must act.
+
+MedmmError
+├── InputError        the sender: a file, record or request is at fault          exit 3, HTTP 422
+├── ConfigError       the operator: a setting or an installation is at fault     exit 4, HTTP 500
+├── PermissionDenied  the user: this role may not do this                        exit 5, HTTP 403
+├── StateError        the caller: right request, wrong time                      exit 6, HTTP 409
+├── Unavailable       nobody: try again                                          exit 7, HTTP 503
+└── IntegrityError    stop and call someone: audit broken, weights altered       exit 8, HTTP 500
+"""
+
+from __future__ import annotations
+
+
+class MedmmError(Exception):
+    """What went wrong (`problem`), where (`where`), and what to do about it (`remedy`).
+
+    `where` holds keys, paths and hashes, never names or text of a record, so that an error can be logged.
+    """
+
+    def __init__(self, problem: str, *, remedy: str, **where: str) -> None:
+        place = ", ".join(f"{name} {value}" for name, value in where.items())
+        super().__init__(f"{problem}{f' ({place})' if place else ''}; {remedy}")
+        self.problem, self.remedy, self.where = problem, remedy, where
+
+
+class InputError(MedmmError):
+    """The sender must act: a file, a record or a request is at fault."""
+
+
+class ConfigError(MedmmError):
+    """The operator must act: a setting or an installation is at fault."""
+
+
+class PermissionDenied(MedmmError):
+    """The user must act: this person or role may not do this."""
+
+
+class StateError(MedmmError):
+    """The caller must act: a right request at the wrong time (already signed, draft outdated)."""
+
+
+class Unavailable(MedmmError):
+    """Nobody is at fault: try again later."""
+
+
+class IntegrityError(MedmmError):
+    """Stop and call someone: the audit log, the store or the weights were altered."""
+
+
+EXIT_CODES: dict[type[MedmmError], int] = {
+    InputError: 3,
+    ConfigError: 4,
+    PermissionDenied: 5,
+    StateError: 6,
+    Unavailable: 7,
+    IntegrityError: 8,
+}
+HTTP_STATUS: dict[type[MedmmError], int] = {
+    InputError: 422,
+    ConfigError: 500,
+    PermissionDenied: 403,
+    StateError: 409,
+    Unavailable: 503,
+    IntegrityError: 500,
+}
+
+
+def exit_code(error: MedmmError) -> int:
+    """The process exit code for an error: 3 to 8 in the order of the tree."""
+    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))

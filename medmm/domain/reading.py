@@ -1,0 +1,169 @@
+"""What networks read off the pixels: probabilities, regions, measurements and masks."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmm.domain.errors import InputError
+from medmm.domain.record import Coding
+from medmm.domain.study import NotEvaluable, Notice, Study
+
+
+class Side(Enum):
+    """A side of the patient, never of the picture."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    BILATERAL = "bilateral"
+
+    @property
+    def mirrored(self) -> Side:
+        """The side after the film is mirrored."""
+        return {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT, Side.BILATERAL: Side.BILATERAL}[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Where in the picture a finding's evidence lies (a class-activation map, not a lesion outline).
+
+    Attributes:
+        peak_xy: place of the strongest activation, fractions of the film (0,0 top left).
+        box_xyxy: box around the strong part, fractions of the film.
+        heat: small grid of rows, 0 to 255, for display.
+        side: the patient's side, None where the film's orientation is unknown.
+    """
+
+    peak_xy: tuple[float, float]
+    box_xyxy: tuple[float, float, float, float]
+    heat: tuple[tuple[int, ...], ...]
+    side: Side | None
+
+    def __post_init__(self) -> None:
+        x0, y0, x1, y1 = self.box_xyxy
+        if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1) or not all(0 <= v <= 1 for v in self.peak_xy):
+            raise InputError(
+                f"region box {self.box_xyxy} is not within the film", remedy="give fractions of 0 to 1"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One finding of the vocabulary with its calibrated probability.
+
+    `threshold` is the operating point on the calibrated scale; `codings` may be empty, never invented.
+    """
+
+    name: str
+    probability: float
+    threshold: float
+    codings: tuple[Coding, ...] = ()
+    region: Region | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.probability <= 1 and 0 < self.threshold < 1):
+            raise InputError(
+                f"probability {self.probability} or threshold {self.threshold} is out of range",
+                remedy="calibrate the network again",
+                finding=self.name,
+            )
+
+    @property
+    def suspected(self) -> bool:
+        """Whether the probability reaches the operating point."""
+        return self.probability >= self.threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """A measured quantity with its UCUM unit and 95 % interval (same unit)."""
+
+    name: str
+    value: float
+    unit: str
+    interval: tuple[float, float]
+    codings: tuple[Coding, ...] = ()
+
+    def __post_init__(self) -> None:
+        low, high = self.interval
+        if not low <= self.value <= high:
+            raise InputError(
+                f"{self.name} {self.value} lies outside its own interval", remedy="check the measuring code"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """A binary mask on the source image's grid: run lengths in row-major order, first run background."""
+
+    name: str
+    shape_yx: tuple[int, int]
+    runs: tuple[int, ...]
+
+    @classmethod
+    def from_array(cls, name: str, mask: NDArray[np.bool_]) -> Mask:
+        """Pack a boolean array of shape (rows, columns)."""
+        flat = np.asarray(mask, dtype=bool).ravel()
+        edges = np.flatnonzero(np.diff(flat, prepend=False, append=not flat[-1]))
+        runs = np.diff(np.concatenate([[0], edges]))
+        return cls(name=name, shape_yx=(mask.shape[0], mask.shape[1]), runs=tuple(int(r) for r in runs))
+
+    def array(self) -> NDArray[np.bool_]:
+        """Boolean array of shape (rows, columns)."""
+        flat = np.zeros(sum(self.runs), dtype=bool)
+        ends = list(itertools.accumulate(self.runs))
+        for start, stop in zip(ends[::2], ends[1::2], strict=False):
+            flat[start:stop] = True
+        return flat.reshape(self.shape_yx)
+
+    def __post_init__(self) -> None:
+        if sum(self.runs) != self.shape_yx[0] * self.shape_yx[1]:
+            raise InputError(
+                "mask runs do not fill its grid", remedy="pack it with Mask.from_array", mask=self.name
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelIdentity:
+    """Which weights gave a result: the catalogue name and the digest of their manifest."""
+
+    name: str
+    manifest_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the reading models saw in one study."""
+
+    study_uid: str
+    models: tuple[ModelIdentity, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    masks: tuple[Mask, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+
+    def finding(self, name: str) -> Finding | None:
+        """The finding of this name, if the models report it."""
+        return next((f for f in self.findings if f.name == name), None)
+
+    def measurement(self, name: str) -> Measurement | None:
+        """The measurement of this name, if one was made."""
+        return next((m for m in self.measurements if m.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadResult:
+    """What became of one study of a path that was read: a reading, a refusal, or a file that can't be read.
+
+    `problem` is set where the bytes could not be read as a study at all (then `not_evaluable` is None too).
+    """
+
+    path: str
+    study: Study | None = None
+    reading: Reading | None = None
+    not_evaluable: NotEvaluable | None = None
+    problem: str | None = None

@@ -1,0 +1,33 @@
+"""Who may do what: one table, read from `data/roles.csv`; a verb without a row fails the build."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+
+from medmm.domain.errors import PermissionDenied
+from medmm.domain.report import Reader
+
+
+@cache
+def role_table() -> dict[str, dict[str, bool]]:
+    """verb -> role -> may."""
+    text = files("medmm.domain").joinpath("data/roles.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {row.pop("verb"): {r: may == "yes" for r, may in row.items() if r != "why"} for row in rows}
+
+
+def roles() -> tuple[str, ...]:
+    """The roles of the table, in its order."""
+    return tuple(next(iter(role_table().values())))
+
+
+def require(verb: str, reader: Reader) -> None:
+    """Raises: PermissionDenied if the reader's role may not do this verb."""
+    if not role_table()[verb].get(reader.role, False):
+        raise PermissionDenied(
+            f"role {reader.role!r} may not {verb}",
+            remedy="ask someone whose role may, or have the administrator change the role",
+            reader=reader.id,
+        )

@@ -1,0 +1,156 @@
+"""A study that passed the gate, its pixels, and what did not pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmm.domain.errors import InputError, StateError
+
+Affine = tuple[tuple[float, float, float, float], ...]
+
+
+class Modality(Enum):
+    """DICOM Modality (0008,0060) after grouping: CR and DX are both projection radiographs."""
+
+    RADIOGRAPH = "DX"
+    MR = "MR"
+
+
+class View(Enum):
+    """Projection of a radiograph (DICOM View Position (0018,5101), PS3.3 C.8.7.1)."""
+
+    PA = "PA"
+    AP = "AP"
+    LATERAL = "LATERAL"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something a reader must know: a short stable `code` and a sentence."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyTime:
+    """When the image was acquired, and which tag said so.
+
+    `precise` is false where only a date is known: then facts of that same day stay out of the record's cut.
+    """
+
+    moment: datetime
+    source_tag: str
+    precise: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """One image or stack on one grid; pixels are loaded when asked.
+
+    Attributes:
+        sha256: digest of the file (of the sorted file digests where a volume has several).
+        view: projection, for radiographs.
+        shape_zyx: slices, rows, columns (a radiograph has one slice).
+        affine_lps_mm: 4 x 4, voxel index (column, row, slice) to patient LPS in mm; None where unknown.
+        spacing_yx_mm: distance of rows, of columns; None where unknown, then nothing in mm is stated.
+        patient_left_on: the image edge ("right" or "left") that shows the patient's left side on a frontal
+            film (DICOM PS3.3 C.7.6.1.1.1, Patient Orientation); None where unknown, then no side is named.
+        loader: gives display-ready pixels, float32 (slices, rows, columns), 0 black to 1 white.
+    """
+
+    series_uid: str
+    sop_class_uid: str
+    sop_uids: tuple[str, ...]
+    sha256: str
+    shape_zyx: tuple[int, int, int]
+    affine_lps_mm: Affine | None = None
+    spacing_yx_mm: tuple[float, float] | None = None
+    patient_left_on: str | None = None
+    view: View = View.UNKNOWN
+    loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if min(self.shape_zyx) < 1:
+            raise InputError(
+                f"image grid {self.shape_zyx} is empty",
+                remedy="send an image with pixels",
+                series=self.series_uid,
+            )
+        if self.patient_left_on not in (None, "left", "right"):
+            raise InputError(
+                f"patient_left_on is {self.patient_left_on!r}",
+                remedy="use 'left', 'right' or None",
+                series=self.series_uid,
+            )
+        if self.spacing_yx_mm is not None and not all(0 < s < 100 for s in self.spacing_yx_mm):
+            raise InputError(
+                f"spacing_yx_mm {self.spacing_yx_mm} is not plausible",
+                remedy="declare it unknown (None) or correct PixelSpacing",
+                series=self.series_uid,
+            )
+
+    def pixels(self) -> NDArray[np.float32]:
+        """Display-ready pixels, shape `shape_zyx`, float32, 0 black to 1 white.
+
+        Raises: StateError if the volume came out of the store without its pixels.
+        """
+        if self.loader is None:
+            raise StateError(
+                "the pixels of this volume are not attached",
+                remedy="open the study through Assistant",
+                sha256=self.sha256,
+            )
+        return self.loader()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """One study of one patient that passed the gate. It names the patient by key only."""
+
+    uid: str
+    patient_key: str
+    modality: Modality
+    body_part: str
+    acquired: StudyTime | None
+    volumes: tuple[Volume, ...]
+    warnings: tuple[Notice, ...] = ()
+    accession_key: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.uid or not self.volumes:
+            raise InputError("a study needs a UID and at least one image", remedy="send the whole study")
+
+    @property
+    def frontal(self) -> Volume | None:
+        """The first frontal radiograph (PA before AP before unknown view), if there is one."""
+        order = (View.PA, View.AP, View.UNKNOWN)
+        films = [v for v in self.volumes if self.modality is Modality.RADIOGRAPH and v.view in order]
+        return min(films, key=lambda v: order.index(v.view), default=None)
+
+    @property
+    def orientation_known(self) -> bool:
+        """Whether every image says which edge shows the patient's left (films) or carries an affine."""
+        return all(v.patient_left_on is not None or v.affine_lps_mm is not None for v in self.volumes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotEvaluable:
+    """What did not pass the gate, and why: a kept, counted outcome, not an error.
+
+    `reason_code` is stable for machines; `held` means that a person must look before it may go on.
+    """
+
+    uid: str | None
+    reason_code: str
+    reason: str
+    held: bool = False
+    sha256: str | None = None
+    warnings: tuple[Notice, ...] = ()

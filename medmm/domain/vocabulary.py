@@ -1,0 +1,72 @@
+"""The finding vocabulary: names, words, codes, sides, as data with their sources (`data/findings.csv`)."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from medmm.domain.errors import InputError
+from medmm.domain.record import Coding
+
+RADLEX = "http://radlex.org"
+SNOMED_CT = "http://snomed.info/sct"
+DICOM_DCM = "http://dicom.nema.org/resources/ontology/DCM"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingTerm:
+    """One row of the vocabulary. A code without a source is absent, never invented.
+
+    `sided` says whether a patient side can be named; `critical` whether a reader must be told at once.
+    """
+
+    name: str
+    words: str
+    modality: str
+    body_part: str
+    sided: bool
+    critical: bool
+    codings: tuple[Coding, ...]
+
+    @property
+    def code(self) -> str | None:
+        """The RadLex code, else the SNOMED CT code, else None."""
+        return self.codings[0].code if self.codings else None
+
+
+@cache
+def finding_terms() -> dict[str, FindingTerm]:
+    """All terms by name, as in the training tables ("Pleural_Thickening")."""
+    text = files("medmm.domain").joinpath("data/findings.csv").read_text(encoding="utf-8")
+    return {row["name"]: _term(row) for row in csv.DictReader(text.splitlines())}
+
+
+def finding_term(name: str) -> FindingTerm:
+    """The term of this name. Raises: InputError if the vocabulary has none."""
+    try:
+        return finding_terms()[name]
+    except KeyError:
+        raise InputError(
+            f"no finding {name!r} in the vocabulary", remedy="add a row to findings.csv"
+        ) from None
+
+
+def _term(row: dict[str, str]) -> FindingTerm:
+    codings = []
+    if row["radlex"] and row["radlex_match"] == "exact":
+        codings.append(Coding(system=RADLEX, code=row["radlex"], display=row["radlex_label"]))
+    if row["snomed_ct"]:
+        codings.append(Coding(system=SNOMED_CT, code=row["snomed_ct"], display=row["snomed_label"]))
+    if row["radlex"] and row["radlex_match"] != "exact":
+        codings.append(Coding(system=RADLEX, code=row["radlex"], display=row["radlex_label"]))
+    return FindingTerm(
+        name=row["name"],
+        words=row["words"],
+        modality=row["modality"],
+        body_part=row["body_part"],
+        sided=row["sided"] == "yes",
+        critical=row["critical"] == "yes",
+        codings=tuple(codings),
+    )
