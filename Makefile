@@ -1,0 +1,62 @@
+# Two commands do all the set-up: `make demo` and `make test`. Both make .venv from the pinned constraints.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-12)
+export HF_HUB_OFFLINE := 1
+
+.PHONY: help demo ui test test-all lint types unit docs bench golden clean
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+# PIP_EXTRA_INDEX_URL is honoured by pip itself, e.g. for the CPU build of torch.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "medmm needs Python 3.11 or newer: make PYTHON=python3.12 …"; exit 1; }
+	@echo "== 1/3 virtual environment in $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "venv failed: on Debian or Ubuntu, apt-get install python3-venv"; exit 1; }
+	@echo "== 2/3 packages from constraints.txt (some minutes the first time)"
+	@$(PIP) install --quiet --upgrade pip==26.3
+	@$(PIP) install --progress-bar on --constraint constraints.txt torch==2.13.0 hatchling editables | { grep -vE '^(Looking|Requirement already)' || true; }
+	@$(PIP) install --progress-bar on --constraint constraints.txt --no-build-isolation --editable '.[dev]' | { grep -vE '^(Looking|Requirement already)' || true; }
+	@echo "== 3/3 check"
+	@$(PIP) check
+	@$(BIN)/python -c 'import medmm'
+	@rm -f $(VENV)/.installed-* && touch $@
+
+demo: $(STAMP)  ## a real film and a record become a checked draft (writes to out/demo)
+	@$(BIN)/medmm demo --out out/demo
+
+ui: $(STAMP)  ## open the dashboard on the demo's cases
+	@$(BIN)/medmm --config out/demo/demo.yaml ui
+
+lint: $(STAMP)  ## ruff and the law of arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(STAMP)  ## mypy
+	$(BIN)/mypy medmm pipelines ui
+
+unit: $(STAMP)  ## the tests, without lint and types
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "not slow and not gpu and not network"
+
+test: lint types unit  ## what the README promises: lint, types, law of arrows, tests
+
+test-all: lint types  ## also the slow, training-grade checks
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "not gpu and not network"
+
+docs: $(STAMP)  ## regenerate the tables of docs/ from the code
+	$(BIN)/python -m tests.docs.generate
+
+bench: $(STAMP)  ## speed and memory as ratios within one run
+	$(BIN)/python benchmarks/read_film.py
+
+golden: $(STAMP)  ## rewrite the golden files and show what changed
+	$(BIN)/pytest -q tests/golden --update-golden; git diff --stat tests/golden
+
+clean:  ## remove what make made (not out/)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

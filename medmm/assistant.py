@@ -1,0 +1,441 @@
+"""The one door for Python users, doors, dashboard and pipelines: it checks permission and calls the rooms."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from medmm import delivery, drafting, grounding, imaging, records, review
+from medmm.config import Settings, load_settings
+from medmm.domain.audit_event import AuditEvent, AuditVerification
+from medmm.domain.codec import from_json, to_json
+from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.errors import InputError, MedmmError, PermissionDenied
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.identity_match import IdentityMatch, MatchVerdict, compare_identities
+from medmm.domain.inspection import Capabilities, Inspection, ModelRow
+from medmm.domain.reading import ReadResult
+from medmm.domain.record import ClinicalContext
+from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport
+from medmm.domain.roles import require
+from medmm.domain.study import NotEvaluable, Notice, Study
+from medmm.store import Step, Store
+
+T = TypeVar("T")
+
+
+class Assistant:
+    """Reads studies with their record, drafts findings, and keeps what clinicians decide.
+
+    Safe from several threads and processes. Every verb checks the role of who asks (`by`; without it the
+    configured service acts), commits its result together with its audit entry, and leaves an entry when it
+    fails. A verb given the same idempotency `key` and the same request again returns the first result.
+
+    Raises: the errors of `medmm.domain.errors`; a study that can't be evaluated is a `NotEvaluable`, no error.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._store = Store.open(settings.data_dir, heads_path=settings.heads_path)
+        self._writer: drafting.Writer = drafting.RuleWriter()
+        self._model: Any = None
+        self._model_lock = threading.Lock()
+
+    @classmethod
+    def from_config(cls, path: str | Path | None = None) -> Assistant:
+        """Open with a YAML file (default: `$MEDMM_CONFIG`, else the `local.yaml` that ships)."""
+        return cls(load_settings(path))
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self._store.close()
+
+    def __enter__(self) -> Assistant:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # ---- verbs, in the order of the house -------------------------------------------------------------
+
+    def admit(
+        self,
+        path: str | Path,
+        *,
+        record: str | Path | None = None,
+        by: Reader | None = None,
+        key: str | None = None,
+    ) -> Study | NotEvaluable:
+        """Take one study in: gate passed, or a kept `NotEvaluable` that says why.
+
+        Raises: InputError if the path holds no study or several, or if `record` is another patient's.
+        """
+        request = {"path": str(path), "record": str(record) if record else None}
+        with self._call("admit", by, key, request) as call:
+            if call.recalled is not None:
+                return from_json(Study | NotEvaluable, call.recalled)  # type: ignore[arg-type]
+            intake = self._one_study(Path(path))
+            if isinstance(intake.outcome, NotEvaluable):
+                refused = intake.outcome
+                with self._store.step() as step:
+                    step.save_not_evaluable(refused)
+                    call.done(step, refused, refused.sha256 or "", "refused", reason=refused.reason_code)
+                return refused
+            study, context = self._join(intake, record)
+            for file in intake.files:
+                self._store.put_object(file.path)
+            with self._store.step() as step:
+                step.save_identity(study.patient_key, intake.identity)
+                step.save_study(study)
+                if context is not None:
+                    step.save_context(study.uid, context)
+                facts = len(context.facts) if context else 0
+                call.done(step, study, study.uid, images=len(study.volumes), facts=facts)
+            return study
+
+    def read(self, paths: Iterable[str | Path], *, by: Reader | None = None) -> Iterator[ReadResult]:
+        """Read studies by the models alone, without a record and without keeping them; one result a study."""
+        for path in paths:
+            intakes = imaging.read_studies(Path(path), patient_secret=self._store.secret("patient"))
+            while True:
+                with self._call("read", by) as call:
+                    intake = next(intakes, None)
+                    if intake is None:
+                        break
+                    result = self._read_intake(intake)
+                    subject = result.study.uid if result.study else _digest(str(intake.path))
+                    with self._store.step() as step:
+                        call.done(step, None, subject, "done" if result.reading else "refused")
+                yield result
+
+    def open_case(self, study_uid: str, *, by: Reader | None = None, key: str | None = None) -> Case:
+        """Make the case of an admitted study and its record; an unsigned one that is there is given again."""
+        with self._call("open_case", by, key, {"study": study_uid}) as call:
+            if call.recalled is not None:
+                return from_json(Case, call.recalled)
+            study, context = self._store.study(study_uid), self._store.context(study_uid)
+            case_id = "case-" + _digest(study_uid + (context.sha256 if context else ""))[:12]
+            case = Case(id=case_id, study=study, context=context)
+            with self._store.step() as step:
+                step.open_case(case, _now())
+                call.done(step, case, case_id, study=study_uid)
+            return case
+
+    def draft(self, case_id: str, *, by: Reader | None = None, key: str | None = None) -> CheckedDraft:
+        """Read, write and check: the draft of a case, every statement with its evidence and verdicts."""
+        with self._call("draft", by, key, {"case": case_id}) as call:
+            if call.recalled is not None:
+                return from_json(CheckedDraft, call.recalled)
+            file = self._store.case_file(case_id)
+            state = review.advance(file.state, review.Act.DRAFT)
+            case = self._attached(file.case)
+            reading = self._reading_model().read(case.study)
+            checked = grounding.check(self._writer.write(case, reading), case, reading)
+            with self._store.step() as step:
+                step.save_reading(case_id, reading)
+                step.save_draft(case_id, checked)
+                step.set_state(case_id, state, expected=file.state)
+                failed = sum(bool(checked.failed(s.id)) for s in checked.statements)
+                models = {m.name: m.manifest_sha256 for m in reading.models}
+                call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **models)
+            return checked
+
+    def decide(
+        self, case_id: str, decisions: Sequence[Decision], *, by: Reader, key: str | None = None
+    ) -> CheckedDraft:
+        """Accept, edit or reject drafted statements; a later decision on a statement replaces the earlier."""
+        request = {"case": case_id, "decisions": to_json(tuple(decisions))}
+        with self._call("decide", by, key, request) as call:
+            if call.recalled is not None:
+                return from_json(CheckedDraft, call.recalled)
+            file = self._store.case_file(case_id)
+            state = review.advance(file.state, review.Act.DECIDE)
+            merged = review.decide(file, decisions)
+            assert file.draft is not None  # the lifecycle lets nobody decide before there is a draft
+            with self._store.step() as step:
+                step.save_decisions(case_id, merged, expected=file.decisions)
+                step.set_state(case_id, state, expected=file.state)
+                call.done(step, file.draft, case_id, decisions=len(decisions), decided=len(merged))
+            return file.draft
+
+    def sign(self, case_id: str, *, by: Reader, key: str | None = None) -> SignedReport:
+        """Sign what was decided. Raises: StateError while a statement is undecided, or if it is signed."""
+        with self._call("sign", by, key, {"case": case_id}) as call:
+            if call.recalled is not None:
+                return from_json(SignedReport, call.recalled)
+            file = self._store.case_file(case_id)
+            state = review.advance(file.state, review.Act.SIGN)
+            report = review.sign(file, by, _now())
+            with self._store.step() as step:
+                step.set_state(case_id, state, expected=file.state)
+                step.save_report(report, decisions=file.decisions)
+                call.done(step, report, case_id, report=report.id, sha256=_digest(to_json(report)))
+            return report
+
+    def publish(
+        self, report_id: str, *, to: str | Path, by: Reader | None = None, key: str | None = None
+    ) -> tuple[Path, ...]:
+        """Write a signed report into the folder `to` as text, JSON and FHIR R4 transaction Bundle."""
+        with self._call("publish", by, key, {"report": report_id, "to": str(to)}) as call:
+            if call.recalled is not None:
+                return tuple(Path(p) for p in call.recalled)
+            report = self._store.report(report_id)
+            identity = self._store.identity(report.patient_key)
+            written = delivery.write_report(report, identity, Path(to))
+            with self._store.step() as step:
+                call.done(
+                    step, [str(p) for p in written], report.case_id, report=report_id, files=len(written)
+                )
+            return written
+
+    def history(self, case_id: str, *, by: Reader | None = None) -> tuple[AuditEvent, ...]:
+        """What happened to a case and its study, oldest first."""
+        with self._look("history", case_id, by):
+            case = self._store.case_file(case_id).case
+            events = [*self._store.events(case.study.uid), *self._store.events(case_id)]
+            return tuple(sorted(events, key=lambda event: event.at))
+
+    def verify(self, *, by: Reader | None = None) -> AuditVerification:
+        """Check the whole audit log against its signed tree heads and name the place of any damage."""
+        with self._call("verify", by) as call:
+            verification = self._store.verify()
+            if verification.ok:  # nothing is appended to a log that is already broken: it is evidence
+                with self._store.step() as step:
+                    call.done(step, None, "audit", size=verification.size)
+            return verification
+
+    # ---- looks ----------------------------------------------------------------------------------------
+
+    def inspect(
+        self, path: str | Path, *, record: str | Path | None = None, by: Reader | None = None
+    ) -> tuple[Inspection, ...]:
+        """What a path (and a record beside it) is understood as; nothing is kept."""
+        with self._look("inspect", _digest(str(path)), by):
+            intakes = imaging.read_studies(Path(path), patient_secret=self._store.secret("patient"))
+            return tuple(self._inspection(intake, record) for intake in intakes)
+
+    def cases(self, *, by: Reader | None = None) -> tuple[CaseSummary, ...]:
+        """The worklist, newest first; patients by key only."""
+        with self._look("cases", "worklist", by):
+            return self._store.cases()
+
+    def case(self, case_id: str, *, by: Reader | None = None) -> CaseFile:
+        """Everything of one case, with the pixels attached."""
+        with self._look("case", case_id, by):
+            file = self._store.case_file(case_id)
+            return replace(file, case=self._attached(file.case))
+
+    def identity(self, patient_key: str, *, by: Reader) -> PatientIdentity:
+        """Who a patient key is."""
+        with self._look("identity", patient_key, by):
+            return self._store.identity(patient_key)
+
+    def render(self, report_id: str, *, format: str = "text", by: Reader | None = None) -> str:
+        """A signed report as `text`, `json` or `fhir` (R4 transaction Bundle)."""
+        report = self._store.report(report_id)
+        with self._look("publish", report.case_id, by):
+            return delivery.render(report, self._store.identity(report.patient_key), format)
+
+    def models(self, *, by: Reader | None = None) -> tuple[ModelRow, ...]:
+        """The networks of the catalogue and whether their weights are here and unaltered."""
+        from medmm.models import catalogue
+
+        require("models", self._actor(by))
+        return catalogue.model_rows(self.settings.weights_dir)
+
+    def capabilities(self, *, by: Reader | None = None) -> Capabilities:
+        """What this installation can decode, run and write."""
+        from medmm import models
+
+        require("capabilities", self._actor(by))
+        device, torch_version = models.device_name(self.settings.device)
+        return Capabilities(
+            syntaxes=imaging.decodable_syntaxes(),
+            models=self.models(by=by),
+            writer=self._writer.name,
+            device=device,
+            torch_version=torch_version,
+        )
+
+    def reader_named(self, reader_id: str) -> Reader:
+        """The configured reader of this id. Raises: PermissionDenied if there is none."""
+        for entry in self.settings.readers:
+            if entry.id == reader_id:
+                return entry.reader()
+        raise PermissionDenied(
+            "no such reader in the configuration", remedy="add the reader under `readers:`", reader=reader_id
+        )
+
+    # ---- how the rooms meet ---------------------------------------------------------------------------
+
+    def _one_study(self, path: Path) -> imaging.Intake:
+        intakes = list(imaging.read_studies(path, patient_secret=self._store.secret("patient")))
+        problems = [i.outcome for i in intakes if isinstance(i.outcome, InputError)]
+        studies = [i for i in intakes if not isinstance(i.outcome, InputError)]
+        if len(studies) != 1:
+            if not studies and problems:
+                raise problems[0]
+            raise InputError(
+                f"the path holds {len(studies)} studies", remedy="admit one study at a time", path=str(path)
+            )
+        if problems and isinstance(studies[0].outcome, Study):
+            raise InputError(
+                f"{len(problems)} files beside the study can't be read: {problems[0].problem}",
+                remedy="take them out of the folder or send the whole study again",
+                path=str(path),
+            )
+        return studies[0]
+
+    def _join(
+        self, intake: imaging.Intake, record: str | Path | None
+    ) -> tuple[Study, ClinicalContext | None]:
+        study = intake.outcome
+        assert isinstance(study, Study)
+        if record is None:
+            return study, None
+        context, match = self._context(study, intake.identity, record)
+        fields = ", ".join(match.differing)
+        if match.verdict is MatchVerdict.UNCONFIRMED:
+            raise InputError(
+                "the image names no patient ID, so the record can't be joined to it",
+                remedy="admit the study without the record",
+            )
+        if match.verdict is MatchVerdict.MISMATCH:
+            raise InputError(
+                f"the record is of another patient: {fields} differ",
+                remedy="send the record of the patient on the image",
+            )
+        if match.verdict is MatchVerdict.NEAR:
+            notice = Notice(code="identity-near", text=f"image and record differ slightly in {fields}")
+            study = replace(study, warnings=(*study.warnings, notice))
+        return study, context
+
+    def _context(
+        self, study: Study, identity: PatientIdentity | None, record: str | Path
+    ) -> tuple[ClinicalContext, IdentityMatch]:
+        document = records.read_record(Path(record))
+        match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
+        return (
+            records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired),
+            match,
+        )
+
+    def _read_intake(self, intake: imaging.Intake) -> ReadResult:
+        path, outcome = str(intake.path), intake.outcome
+        if isinstance(outcome, NotEvaluable):
+            return ReadResult(path=path, not_evaluable=outcome)
+        if isinstance(outcome, InputError):
+            return ReadResult(path=path, problem=str(outcome))
+        try:
+            return ReadResult(path=path, study=outcome, reading=self._reading_model().read(outcome))
+        except InputError as error:  # pixels that only show their damage when decoded
+            return ReadResult(path=path, problem=str(error))
+
+    def _inspection(self, intake: imaging.Intake, record: str | Path | None) -> Inspection:
+        outcome = intake.outcome
+        context, match = None, None
+        if isinstance(outcome, Study) and record is not None:
+            context, match = self._context(outcome, intake.identity, record)
+        return Inspection(
+            path=str(intake.path),
+            study=outcome if isinstance(outcome, Study) else None,
+            not_evaluable=outcome if isinstance(outcome, NotEvaluable) else None,
+            problem=str(outcome) if isinstance(outcome, InputError) else None,
+            identity=intake.identity,
+            file_count=len(intake.files),
+            context=context,
+            match=match,
+        )
+
+    def _attached(self, case: Case) -> Case:
+        return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path))
+
+    def _reading_model(self) -> Any:
+        with self._model_lock:  # loaded once, on first use: the looks need no torch
+            if self._model is None:
+                from medmm import models
+
+                self._model = models.reader(
+                    self.settings.weights_dir, device=self.settings.device, threads=self.settings.threads
+                )
+            return self._model
+
+    # ---- permission, audit, idempotency ---------------------------------------------------------------
+
+    def _actor(self, by: Reader | None) -> Reader:
+        if by is None:
+            return Reader(id=self.settings.actor, name=self.settings.actor, role="service")
+        known = self.reader_named(by.id)
+        if known.role != by.role:
+            raise PermissionDenied(
+                f"reader's role is {known.role!r}, not {by.role!r}",
+                remedy="take the reader from Assistant.reader_named",
+                reader=by.id,
+            )
+        return known
+
+    @contextmanager
+    def _call(
+        self, verb: str, by: Reader | None, key: str | None = None, request: Mapping[str, Any] | None = None
+    ) -> Iterator[_Call]:
+        call = _Call(verb, by, key, _digest(request or {}))
+        with ExitStack() as stack:
+            try:
+                call.actor = self._actor(by)
+                require(verb, call.actor)
+                if key is not None:  # a second caller with the same key waits and gets the first one's result
+                    stack.enter_context(self._store.exclusive(key))
+                    call.recalled = self._store.recall(key, verb, call.request_sha256)
+                yield call
+            except MedmmError as error:
+                with self._store.step() as step:
+                    step.record(call.event("failed", "request", error=type(error).__name__))
+                raise
+
+    @contextmanager
+    def _look(self, verb: str, subject: str, by: Reader | None) -> Iterator[None]:
+        with self._call(verb, by) as call:
+            with self._store.step() as step:
+                call.done(step, None, subject)
+            yield
+
+
+class _Call:
+    """One call of a verb: who asks, for what, and the audit entry that will say so."""
+
+    def __init__(self, verb: str, by: Reader | None, key: str | None, request_sha256: str) -> None:
+        self.verb, self.key, self.request_sha256 = verb, key, request_sha256
+        self.actor = Reader(id=by.id if by else "unknown", name="", role="nobody")  # until it is checked
+        self.recalled: Any = None
+
+    def event(self, outcome: str, subject: str, **details: object) -> AuditEvent:
+        return AuditEvent(
+            at=_now(),
+            verb=self.verb,
+            outcome=outcome,
+            actor=self.actor.id,
+            role=self.actor.role,
+            subject=subject,
+            details={"request": self.request_sha256[:16], **{k: str(v) for k, v in details.items()}},
+        )
+
+    def done(self, step: Step, result: Any, subject: str, outcome: str = "done", **details: object) -> None:
+        """Record the event in the step that keeps the result, and remember the result under the key."""
+        step.record(self.event(outcome, subject, **details))
+        if self.key is not None:
+            step.remember(self.key, self.verb, self.request_sha256, to_json(result))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

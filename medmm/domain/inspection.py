@@ -1,0 +1,68 @@
+"""Looks: what a path or a record was understood as, and what this installation can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.identity_match import IdentityMatch
+from medmm.domain.record import ClinicalContext
+from medmm.domain.study import NotEvaluable, Study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What one study of a path was understood as; nothing is stored.
+
+    Exactly one of `study`, `not_evaluable` and `problem` is set. `match` compares the identities of image
+    and record where both are there.
+    """
+
+    path: str
+    study: Study | None = None
+    not_evaluable: NotEvaluable | None = None
+    problem: str | None = None
+    identity: PatientIdentity | None = None
+    file_count: int = 0
+    context: ClinicalContext | None = None
+    match: IdentityMatch | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntaxSupport:
+    """Whether this machine decodes a transfer syntax (DICOM PS3.5 section 10), and what would help if not."""
+
+    uid: str
+    name: str
+    decodes: bool
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRow:
+    """One network of the catalogue and its state here.
+
+    `state` is "ready", "not installed" or "altered" (the digest does not hold).
+    """
+
+    name: str
+    task: str
+    modality: str
+    body_part: str
+    findings: tuple[str, ...]
+    licence: str
+    research_only: bool
+    manifest_sha256: str
+    state: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What this installation can decode, run and write."""
+
+    syntaxes: tuple[SyntaxSupport, ...]
+    models: tuple[ModelRow, ...]
+    writer: str
+    device: str
+    torch_version: str
