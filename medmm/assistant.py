@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from medmm import delivery, drafting, grounding, imaging, records, review
 from medmm.config import Settings, load_settings
@@ -28,7 +28,7 @@ from medmm.domain.roles import require
 from medmm.domain.study import NotEvaluable, Notice, Study
 from medmm.store import Step, Store
 
-T = TypeVar("T")
+Record = str | Path | None
 
 
 class Assistant:
@@ -38,7 +38,7 @@ class Assistant:
     configured service acts), commits its result together with its audit entry, and leaves an entry when it
     fails. A verb given the same idempotency `key` and the same request again returns the first result.
 
-    Raises: the errors of `medmm.domain.errors`; a study that can't be evaluated is a `NotEvaluable`, no error.
+    Raises: the errors of `medmm.domain.errors`; what can't be evaluated is a `NotEvaluable`.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +41,7 @@ class ReaderEntry(BaseModel):
 
 
 class Settings(BaseSettings):
-    """All settings, frozen. A field here has its line in `configs/local.yaml` or a default that needs none."""
+    """All settings, frozen. A field has its line in `configs/local.yaml` or a default that needs none."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
@@ -119,14 +119,11 @@ def _parse(file: Path) -> yaml.MappingNode | None:
             file=str(file),
         ) from error
     except yaml.YAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
-        raise ConfigError(
-            "the configuration is no YAML", remedy="correct it", file=f"{file}{line}"
-        ) from error
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError("the settings are no YAML", remedy="correct it", file=f"{file}{line}") from error
     if node is not None and not isinstance(node, yaml.MappingNode):
-        raise ConfigError(
-            "the configuration is no mapping", remedy="write `key: value` lines", file=str(file)
-        )
+        raise ConfigError("the settings are no mapping", remedy="write `key: value` lines", file=str(file))
     return node
 
 
@@ -143,9 +140,7 @@ def _unknown_keys(node: Any, model: type[BaseModel], above: str = "") -> Iterato
 
 
 def _unknown(dotted: str, where: str, model: type[BaseModel]) -> ConfigError:
-    known: Mapping[str, Any] = (
-        ReaderEntry.model_fields if dotted.startswith("readers.") else model.model_fields
-    )
+    known = (ReaderEntry if dotted.startswith("readers.") else model).model_fields
     nearest = process.extractOne(dotted.rsplit(".", 1)[-1].lower(), known.keys())
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     return ConfigError(f"unknown setting {dotted!r}", remedy=f"{hint}known: {', '.join(known)}", file=where)

@@ -1,0 +1,87 @@
+"""One validated configuration: strict about names, the environment wins, values stay out of messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medmm.config import Settings, configs_dir, load_settings
+from medmm.domain.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MEDMM_CONFIG", raising=False)
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "settings.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_the_file_that_ships_is_valid_and_names_a_reader() -> None:
+    settings = load_settings(configs_dir() / "local.yaml")
+    assert [entry.id for entry in settings.readers] == ["reader-1"]
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().device = "cuda"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "nearest"),
+    [
+        ("device: cpu\nreaderz: []\n", "line 2", "'readers'"),
+        ("data-dir: x\n", "line 1", "'data_dir'"),
+        ("readers:\n  - id: a\n    name: b\n    rolle: reader\n", "line 4", "'role'"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_file_line_and_nearest_key(
+    tmp_path: Path, text: str, line: str, nearest: str
+) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file)
+    for part in (str(file), line, nearest):
+        assert part in str(caught.value)
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDMM_DATA_DIR", str(tmp_path / "there"))
+    monkeypatch.setenv("MEDMM_THREADS", "3")
+    settings = load_settings(written(tmp_path, "data_dir: here\nthreads: 1\n"))
+    assert (settings.data_dir, settings.threads) == (tmp_path / "there", 3)
+
+
+def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDMM_DEVISE", "cpu")
+    with pytest.raises(ConfigError, match="MEDMM_DEVISE|devise"):
+        load_settings()
+
+
+@pytest.mark.parametrize("text", ["device: tpu-secret\n", "threads: 0\n", "readers: [{id: a, name: b, role: king}]\n"])
+def test_a_wrong_value_names_the_key_and_not_the_value(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(written(tmp_path, text))
+    assert "tpu-secret" not in str(caught.value)
+    assert text.split(":")[0] in str(caught.value)
+
+
+def test_two_readers_may_not_share_an_id(tmp_path: Path) -> None:
+    entry = "{id: a, name: b, role: reader}"
+    with pytest.raises(ConfigError, match="share an id"):
+        load_settings(written(tmp_path, f"readers: [{entry}, {entry}]\n"))
+
+
+@pytest.mark.parametrize("text", ["[1, 2]\n", "a: [\n", "\x00"])
+def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError):
+        load_settings(written(tmp_path, text))
+
+
+def test_a_missing_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="MEDMM_CONFIG"):
+        load_settings(tmp_path / "none.yaml")
