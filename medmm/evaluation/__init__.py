@@ -1,0 +1,1 @@
+"""Honest tables: figures with intervals by patient, beside trivial baselines."""

@@ -1,0 +1,85 @@
+"""Figures of merit for multi-label findings, with bootstrap intervals by patient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+Array = NDArray[np.float64]
+BOOTSTRAPS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A figure with its 95 % interval; None where the films at hand carry no such figure."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    def json(self) -> dict[str, float | None]:
+        """Rounded to four digits."""
+        rounded = [None if v is None else round(float(v), 4) for v in (self.value, self.low, self.high)]
+        return dict(zip(("value", "low", "high"), rounded, strict=True))
+
+
+def auroc(truth: Array, score: Array) -> float | None:
+    """Area under the ROC curve of one label; None where one class is missing."""
+    return float(roc_auc_score(truth, score)) if 0 < truth.sum() < len(truth) else None
+
+
+def auprc(truth: Array, score: Array) -> float | None:
+    """Average precision of one label; None without a positive."""
+    return float(average_precision_score(truth, score)) if truth.sum() > 0 else None
+
+
+def macro_auroc(truth: Array, score: Array, columns: Sequence[int] | None = None) -> float | None:
+    """Mean AUROC over labels, shape (films, labels); labels with one class only are left out."""
+    labels = range(truth.shape[1]) if columns is None else columns
+    values = [v for j in labels if (v := auroc(truth[:, j], score[:, j])) is not None]
+    return float(np.mean(values)) if values else None
+
+
+def expected_calibration_error(truth: Array, probability: Array, bins: int = 10) -> float:
+    """ECE over bins of equal count (Guo et al., ICML 2017, with quantile bins since most labels are rare)."""
+    order = np.argsort(probability, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    gaps = [len(p) * abs(truth[p].mean() - probability[p].mean()) for p in parts]
+    return float(sum(gaps) / len(truth))
+
+
+def brier(truth: Array, probability: Array) -> float:
+    """Mean squared distance of probability and truth."""
+    return float(np.mean((truth - probability) ** 2))
+
+
+def sensitivity_specificity(truth: Array, called: Array) -> tuple[float | None, float | None]:
+    """Of boolean calls at an operating point; None where a class is missing."""
+    positives, negatives = truth > 0, truth == 0
+    sensitivity = float(called[positives].mean()) if positives.any() else None
+    specificity = float((~called[negatives].astype(bool)).mean()) if negatives.any() else None
+    return sensitivity, specificity
+
+
+def patient_draws(patients: Sequence[str], draws: int = BOOTSTRAPS, seed: int = 0) -> list[NDArray[np.int64]]:
+    """Film indices of `draws` bootstrap samples that draw whole patients with replacement."""
+    names, codes = np.unique(np.asarray(patients), return_inverse=True)
+    films_of = [np.flatnonzero(codes == code) for code in range(len(names))]
+    random = np.random.default_rng(seed)
+    return [np.concatenate([films_of[i] for i in random.integers(0, len(names), len(names))]) for _ in range(draws)]
+
+
+def interval(
+    figure: Callable[[NDArray[np.int64]], float | None], count: int, draws: Sequence[NDArray[np.int64]]
+) -> Interval:
+    """A figure of film indices on all `count` films, with the 95 % interval over bootstrap draws."""
+    value = figure(np.arange(count))
+    drawn = [v for draw in draws if (v := figure(draw)) is not None]
+    if value is None or not drawn:
+        return Interval(value=value, low=None, high=None)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Interval(value=value, low=float(low), high=float(high))

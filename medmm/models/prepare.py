@@ -1,0 +1,36 @@
+"""The only way from pixels to a network's input: training, evaluation and live use call it alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from medmm.domain.errors import InputError
+
+TONE_PERCENTILES = (0.5, 99.5)
+GREY_MEAN, GREY_SPREAD = 0.449, 0.226  # of the grey ImageNet pictures that the first layers were learned from
+
+
+def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]:
+    """A film as the networks take it: square, tones stretched, normalised.
+
+    The film is stretched to a square (its aspect is lost): the public films that the networks learn from were
+    made square in the same way, so padding would show them borders that they have never met. Tones are
+    stretched between two percentiles, so that a vendor's window changes little.
+
+    Args:
+        grey: shape (rows, columns), display-ready (MONOCHROME2), 0 black to 1 white.
+        size_px: side of the square.
+    Returns: shape (1, size_px, size_px), float32.
+    Raises: InputError if `grey` is no finite two-dimensional image or shows a single tone.
+    """
+    if grey.ndim != 2 or not np.isfinite(grey).all():
+        raise InputError(f"a film of shape {grey.shape} is no finite grey image", remedy="give (rows, columns)")
+    image = Image.fromarray(np.ascontiguousarray(grey, dtype=np.float32))
+    square = np.asarray(image.resize((size_px, size_px), Image.Resampling.BILINEAR), dtype=np.float32)
+    low, high = np.percentile(square, TONE_PERCENTILES)
+    if high - low < 1e-4:
+        raise InputError("the film shows a single tone", remedy="check the window and the exposure")
+    stretched = np.clip((square - low) / (high - low), 0, 1)
+    return ((stretched - GREY_MEAN) / GREY_SPREAD).astype(np.float32)[np.newaxis]

@@ -1,0 +1,1 @@
+"""Labelled films to weights with their card. Live use never imports this room."""

@@ -1,0 +1,103 @@
+"""Labelled films of the shared data: tables (CSV) beside tar shards of grey pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.progress import track
+
+from medmm.domain.errors import InputError
+from medmm.models.prepare import prepare_film
+
+NIH_TABLE, MORE_TABLE, EXTERNAL_TABLE = "cxr/labels.csv", "cxr_more/labels.csv", "cxr/external.csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """One row of a table. `source`, `view`, `age` and `sex` serve the report and are never a network's input."""
+
+    folder: str
+    shard: str
+    file: str
+    patient: str
+    findings: frozenset[str]
+    split: str
+    age_years: float | None
+    sex: str | None
+    view: str | None
+    source: str
+    official_list: str | None
+    row: dict[str, str]
+
+    def labels(self, names: Iterable[str]) -> list[float]:
+        """1 where the label is given, else 0, in the order of `names`."""
+        return [float(name in self.findings) for name in names]
+
+
+def read_table(data_dir: Path, table: str) -> list[Film]:
+    """All films of a table, in its order. Raises: InputError if the table is not there."""
+    path = data_dir / table
+    if not path.is_file():
+        raise InputError(
+            "the training table is not there", remedy="name the folder that holds cxr/ and cxr_more/", path=str(path)
+        )
+    with path.open(encoding="utf-8", newline="") as lines:
+        return [_film(row, path.parent.name) for row in csv.DictReader(lines)]
+
+
+def _film(row: dict[str, str], folder: str) -> Film:
+    return Film(
+        folder=folder,
+        shard=row.get("shard") or "external-00.tar",
+        file=row["file"],
+        patient=row["patient"],
+        findings=frozenset(row["labels"].split("|")) - {"No Finding", ""},
+        split=row.get("split") or "external",
+        age_years=float(row["age"]) if row.get("age") else None,
+        sex=row.get("sex") or None,
+        view=row.get("view") or None,
+        source=row.get("dataset") or row.get("source") or "",
+        official_list=row.get("official_list") or None,
+        row=row,
+    )
+
+
+def greys(data_dir: Path, films: Iterable[Film]) -> Iterator[NDArray[np.float32]]:
+    """The films' pixels, one at a time: float32 (rows, columns), 0 black to 1 white."""
+    shards: dict[Path, tarfile.TarFile] = {}
+    try:
+        for film in films:
+            path = data_dir / film.folder / film.shard
+            shard = shards.setdefault(path, tarfile.open(path)) if path not in shards else shards[path]
+            member = shard.extractfile(film.file)
+            if member is None:
+                raise InputError("a film is not in its shard", remedy="fetch the data again", film=film.file)
+            with Image.open(io.BytesIO(member.read())) as picture:
+                yield np.asarray(picture.convert("L"), dtype=np.float32) / 255
+    finally:
+        for shard in shards.values():
+            shard.close()
+
+
+def prepared(
+    data_dir: Path, films: list[Film], size_px: int, *, quiet: bool, name: str
+) -> NDArray[np.float16]:
+    """Films as the network takes them, (n, size_px, size_px), rounded to float16 to fit in memory."""
+    out = np.empty((len(films), size_px, size_px), dtype=np.float16)
+    steps = track(greys(data_dir, films), total=len(films), description=f"films: {name}", disable=quiet)
+    for index, grey in enumerate(steps):
+        out[index] = prepare_film(grey, size_px)[0]
+    return out
+
+
+def chosen(films: Iterable[Film], keep: Callable[[Film], bool]) -> list[Film]:
+    """The films that `keep` says yes to."""
+    return [film for film in films if keep(film)]

@@ -1,0 +1,63 @@
+"""Write a weights folder: parameters, configuration, calibration, card and a manifest of digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+MANIFEST = "manifest.json"
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file's bytes, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON with sorted keys and a final newline, so that equal values give equal bytes."""
+    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_weights_folder(
+    folder: Path, network: nn.Module, *, config: Any, preprocessing: Any, calibration: Any
+) -> None:
+    """Write model.safetensors (floating parameters rounded to fp16) and the JSON files beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: (value.half() if value.is_floating_point() and value.dim() > 1 else value).contiguous()
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    save_file(state, folder / "model.safetensors")
+    write_json(folder / "config.json", config)
+    write_json(folder / "preprocessing.json", preprocessing)
+    write_json(folder / "calibration.json", calibration)
+
+
+def write_manifest(
+    folder: Path, *, name: str, licence: str, research_only: bool, inputs: Mapping[str, Path]
+) -> str:
+    """Write manifest.json: sha256 of every other file of the folder and of the training inputs.
+
+    Returns: the sha256 of the manifest itself, which belongs in the catalogue.
+    """
+    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)
+    write_json(
+        folder / MANIFEST,
+        {
+            "name": name,
+            "licence": licence,
+            "research_only": research_only,
+            "files": {p.name: sha256_of(p) for p in files},
+            "trained_on": {label: sha256_of(path) for label, path in sorted(inputs.items())},
+            "torch": torch.__version__.split("+")[0],
+        },
+    )
+    return sha256_of(folder / MANIFEST)
