@@ -58,6 +58,7 @@ class Volume:
     Attributes:
         sha256: digest of the file (of the sorted file digests where a volume has several).
         view: projection, for radiographs.
+        file_sha256s: digests of its files in the order of `sop_uids`.
         shape_zyx: slices, rows, columns (a radiograph has one slice).
         affine_lps_mm: 4 x 4, voxel index (column, row, slice) to patient LPS in mm; None where unknown.
         spacing_yx_mm: distance of rows, of columns; None where unknown, then nothing in mm is stated.
@@ -75,6 +76,7 @@ class Volume:
     spacing_yx_mm: tuple[float, float] | None = None
     patient_left_on: str | None = None
     view: View = View.UNKNOWN
+    file_sha256s: tuple[str, ...] = ()
     loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,355 @@
+"""What may go on to a model: rules on the header and on the picture, as two tables in the order they are asked.
+
+A rule that answers refuses the image, or holds it until a person has looked; a note that answers travels on the
+study as a warning. What the rules can't know from tags (a hand labelled CHEST) they do not decide.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmm.domain.study import Modality, Notice, View
+from medmm.imaging.geometry import film_lies
+from medmm.imaging.patient import age_years, is_animal
+from medmm.imaging.study_time import study_time
+from medmm.imaging.tags import Tags
+
+SCOPE = "medmm reads chest radiographs and brain MR"
+SMALLEST_FILM_PX = 256
+SMALLEST_MR_PX = 64
+ADULT_YEARS = 18
+_UID = "1.2.840.10008.5.1.4.1.1."
+_SOP_CLASSES = {
+    Modality.RADIOGRAPH: (f"{_UID}1", f"{_UID}1.1", f"{_UID}7"),
+    Modality.MR: (f"{_UID}4", f"{_UID}4.1"),
+}
+SECONDARY_CAPTURE = f"{_UID}7"
+_MODALITIES = {"CR": Modality.RADIOGRAPH, "DX": Modality.RADIOGRAPH, "MR": Modality.MR}
+_NO_IMAGES = (
+    "AU",
+    "DOC",
+    "ECG",
+    "HD",
+    "KO",
+    "M3D",
+    "PLAN",
+    "PR",
+    "REG",
+    "RTDOSE",
+    "RTPLAN",
+    "RTSTRUCT",
+    "SEG",
+    "SR",
+)
+_DESCRIPTIONS = (
+    "StudyDescription",
+    "SeriesDescription",
+    "ProtocolName",
+    "RequestedProcedureDescription",
+    "AcquisitionDeviceProcessingDescription",
+)
+_PROGRAMS = (b"MZ", b"%PDF", b"\x7fELF", b"#!")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why an image does not go on; `held` until a person has looked."""
+
+    code: str
+    reason: str
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyPart:
+    """A body part as the header names it: the word, its region (CHEST, BRAIN, OTHER or ""), and how it was found."""
+
+    word: str
+    region: str
+    certain: bool = True
+    assumed: bool = False
+
+
+def modality_of(tags: Tags) -> Modality | None:
+    """Modality (0008,0060) after grouping; None if it is not one that medmm knows."""
+    return _MODALITIES.get(tags.word("Modality"))
+
+
+@cache
+def body_part_table() -> dict[str, BodyPart]:
+    """Known words for body parts, from data/body_parts.csv."""
+    text = files("medmm.imaging").joinpath("data/body_parts.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {
+        row["term"]: BodyPart(word=row["term"], region=row["region"], certain=row["certain"] == "yes")
+        for row in rows
+    }
+
+
+def body_part_of(tags: Tags) -> BodyPart:
+    """Body Part Examined (0018,0015), else a coded region, else words of the descriptions, else the PA view.
+
+    Words of a description count only where all of them mean one region.
+    """
+    region = tags.first_item("AnatomicRegionSequence")
+    stated = tags.word("BodyPartExamined") or (region.word("CodeMeaning") if region else "")
+    if stated:
+        return body_part_table().get(stated) or _from_words(stated) or BodyPart(word=stated, region="OTHER")
+    found = _from_words(" ".join(tags.word(keyword) for keyword in _DESCRIPTIONS))
+    if found is not None:
+        return found
+    if modality_of(tags) is Modality.RADIOGRAPH and view_of(tags) is View.PA:
+        return BodyPart(word="", region="CHEST", certain=False, assumed=True)
+    return BodyPart(word="", region="")
+
+
+def _from_words(text: str) -> BodyPart | None:
+    parts = [body_part_table()[word] for word in re.findall(r"[A-Z]+", text) if word in body_part_table()]
+    if not parts:
+        return None
+    others = [part for part in parts if part.region != parts[0].region]
+    return BodyPart(word=others[0].word, region="OTHER") if others else parts[0]
+
+
+def view_of(tags: Tags) -> View | None:
+    """Projection by View Position, else Patient Position or a description; None where a view is stated that
+    medmm does not read (decubitus, oblique)."""
+    stated = tags.word("ViewPosition")
+    if stated:
+        return _view_in(stated)
+    if film_lies(tags) == "lateral":
+        return View.LATERAL
+    for keyword in ("PatientPosition", *_DESCRIPTIONS[1:]):
+        view = _view_in(tags.word(keyword))
+        if view is not None:
+            return view
+    return View.UNKNOWN
+
+
+def _view_in(text: str) -> View | None:
+    words = set(re.findall(r"[A-Z]+", text))
+    if words & {"LL", "RL", "LAT", "LATERAL"}:
+        return View.LATERAL
+    return next((view for view in (View.PA, View.AP) if view.value in words), None)
+
+
+# --- rules on the header -------------------------------------------------------------------------------------
+
+
+def _animal(tags: Tags) -> str | None:
+    return "not evaluable: the patient is an animal" if is_animal(tags) else None
+
+
+def _no_image(tags: Tags) -> str | None:
+    modality = tags.word("Modality")
+    return f"not evaluable: {modality} is no image" if modality in _NO_IMAGES else None
+
+
+def _modality(tags: Tags) -> str | None:
+    if modality_of(tags) is not None:
+        return None
+    word = tags.word("Modality")
+    named = word if re.fullmatch(r"[A-Z0-9]{2,16}", word) else "not stated"
+    return f"not evaluable: modality {named}; {SCOPE}"
+
+
+def _sop_class(tags: Tags) -> str | None:
+    modality = modality_of(tags)
+    if modality is None or tags.text("SOPClassUID") in _SOP_CLASSES[modality]:
+        return None
+    return "not evaluable: the SOP class is no image of this modality that medmm reads"
+
+
+def _for_processing(tags: Tags) -> str | None:
+    raw = tags.word("PresentationIntentType") == "FOR PROCESSING"
+    return "not evaluable: the image is for processing; send the image for presentation" if raw else None
+
+
+def _colour(tags: Tags) -> str | None:
+    grey = tags.word("PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2")
+    return None if grey else "not evaluable: the picture is not grey"
+
+
+def _body_part(tags: Tags) -> str | None:
+    part = body_part_of(tags)
+    wanted = "CHEST" if modality_of(tags) is Modality.RADIOGRAPH else "BRAIN"
+    if part.region in (wanted, ""):
+        return None
+    word = part.word if re.fullmatch(r"[A-Z0-9 -]{1,40}", part.word) else "of another name"
+    return f"not evaluable: body part {word}; {SCOPE}"
+
+
+def _body_part_unknown(tags: Tags) -> str | None:
+    return None if body_part_of(tags).region else "the image does not say which body part it shows"
+
+
+def _view(tags: Tags) -> str | None:
+    if modality_of(tags) is not Modality.RADIOGRAPH:
+        return None
+    view = view_of(tags)
+    if view is View.LATERAL:
+        return "not evaluable: a lateral film; medmm reads frontal chest radiographs"
+    return (
+        None if view else "not evaluable: neither a PA nor an AP view; medmm reads frontal chest radiographs"
+    )
+
+
+def _view_contradiction(tags: Tags) -> str | None:
+    if modality_of(tags) is not Modality.RADIOGRAPH:
+        return None
+    lies = film_lies(tags)
+    if lies in ("upside down", "rotated"):
+        return f"the film is stored {lies}"
+    lateral = lies == "lateral" and view_of(tags) in (View.PA, View.AP)
+    return "the film says a frontal view but lies as a lateral one" if lateral else None
+
+
+def _frames(tags: Tags) -> str | None:
+    several = modality_of(tags) is Modality.RADIOGRAPH and (tags.number("NumberOfFrames") or 1) > 1
+    return "not evaluable: several pictures in one film" if several else None
+
+
+def _small(tags: Tags) -> str | None:
+    film = modality_of(tags) is Modality.RADIOGRAPH
+    least = SMALLEST_FILM_PX if film else SMALLEST_MR_PX
+    longest = max(tags.number("Rows") or 0, tags.number("Columns") or 0)
+    return f"not evaluable: the longest side is under {least} pixels" if longest < least else None
+
+
+def _mosaic(tags: Tags) -> str | None:
+    return "a mosaic of many slices in one picture" if "MOSAIC" in tags.texts("ImageType") else None
+
+
+def _phantom(tags: Tags) -> str | None:
+    text = " ".join(tags.word(k) for k in (*_DESCRIPTIONS, "PatientName", "PatientID"))
+    return "the image seems to be of a phantom" if "PHANTOM" in text else None
+
+
+def _slope(tags: Tags) -> str | None:
+    return "a rescale slope of 0 would blank the picture" if tags.number("RescaleSlope") == 0 else None
+
+
+def _future(tags: Tags) -> str | None:
+    when, _ = study_time(tags)
+    late = when is not None and when.moment > datetime.now(UTC) + timedelta(days=1)
+    return "the image is dated in the future" if late else None
+
+
+def _unborn(tags: Tags) -> str | None:
+    when, _ = study_time(tags)
+    birth = tags.date("PatientBirthDate")
+    wrong = when is not None and birth is not None and birth > when.moment.date()
+    return "the patient was born after the image was acquired" if wrong else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row of the gate: the stable code, what is asked, and whether a person may release it."""
+
+    code: str
+    asks: Callable[[Tags], str | None]
+    held: bool = False
+
+
+RULES = (
+    Rule(code="animal", asks=_animal),
+    Rule(code="not-an-image", asks=_no_image),
+    Rule(code="modality", asks=_modality),
+    Rule(code="sop-class", asks=_sop_class),
+    Rule(code="for-processing", asks=_for_processing),
+    Rule(code="body-part", asks=_body_part),
+    Rule(code="colour", asks=_colour),
+    Rule(code="frames", asks=_frames),
+    Rule(code="too-small", asks=_small),
+    Rule(code="view", asks=_view),
+    Rule(code="body-part-unknown", asks=_body_part_unknown, held=True),
+    Rule(code="view-contradiction", asks=_view_contradiction, held=True),
+    Rule(code="mosaic", asks=_mosaic, held=True),
+    Rule(code="phantom", asks=_phantom, held=True),
+    Rule(code="rescale", asks=_slope, held=True),
+    Rule(code="future-date", asks=_future, held=True),
+    Rule(code="born-after-study", asks=_unborn, held=True),
+)
+
+
+def judge_header(tags: Tags, preamble: bytes = b"") -> Refusal | None:
+    """The first rule that answers, or None: the header may pass."""
+    for rule in RULES:
+        reason = rule.asks(tags)
+        if reason is not None:
+            return Refusal(code=rule.code, reason=reason, held=rule.held)
+    if preamble.startswith(_PROGRAMS):
+        return Refusal(code="preamble", reason="the file also begins like a program or a document", held=True)
+    return None
+
+
+def judge_pixels(pixels: NDArray[np.float32]) -> Refusal | None:
+    """Refuse a display-ready picture without content: blank, saturated, or noise.
+
+    Args:
+        pixels: shape (slices, rows, columns), 0 to 1.
+    """
+    sample = pixels[pixels.shape[0] // 2]
+    low, high = (float(v) for v in np.percentile(sample, [1, 99]))
+    if high - low < 0.02:
+        return Refusal(code="blank", reason="not evaluable: the picture is blank or saturated")
+    steps = float(np.abs(np.diff(sample, axis=1)).mean())
+    if steps > 0.5 * float(sample.std()):
+        return Refusal(code="noise", reason="not evaluable: the picture is noise")
+    return None
+
+
+# --- notes: what a reader must know --------------------------------------------------------------------------
+
+
+def _note(code: str, text: str) -> Callable[[bool], tuple[Notice, ...]]:
+    notice = Notice(code=code, text=text)
+    return lambda holds: (notice,) if holds else ()
+
+
+_SECONDARY = _note("secondary-capture", "The image is a secondary capture; its acquisition is not described.")
+_LOSSY = _note("lossy", "The image was compressed with loss.")
+_BURNED = _note("burned-in-annotation", "The image declares text burned into its pixels.")
+_NO_ID = _note("no-patient-id", "The image names no patient ID; a person must confirm the patient.")
+_PART = _note(
+    "body-part-unclear", "The body part is stated in an unclear word; check that it is the one read."
+)
+_ASSUMED = _note("body-part-assumed", "No body part is stated; a PA view was taken as chest.")
+_VIEW = _note("view-unknown", "The projection (PA or AP) is not stated.")
+_CHILD = _note("child", "The patient is under 18 years; the models were made for adults.")
+_AGE = _note("age-unknown", "The age is not stated or impossible; the models were made for adults.")
+_PREFIX = _note("no-dicm-prefix", "The file has no DICM prefix; it was read all the same.")
+_LOSSY_SYNTAXES = ("4.50", "4.51", "4.81", "4.91", "4.203")
+
+
+def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notice, ...]:
+    """Warnings from the header of an image that passed."""
+    when, _ = study_time(tags)
+    age = age_years(tags, when.moment.date() if when else None)
+    part = body_part_of(tags)
+    lossy = (
+        tags.text("LossyImageCompression") == "01"
+        or syntax.removeprefix("1.2.840.10008.1.2.") in _LOSSY_SYNTAXES
+    )
+    film = modality_of(tags) is Modality.RADIOGRAPH
+    return (
+        *_SECONDARY(tags.text("SOPClassUID") == SECONDARY_CAPTURE),
+        *_LOSSY(lossy),
+        *_BURNED(tags.word("BurnedInAnnotation") == "YES"),
+        *_NO_ID(tags.text("PatientID") is None),
+        *_PART(not part.certain and not part.assumed),
+        *_ASSUMED(part.assumed),
+        *_VIEW(film and view_of(tags) is View.UNKNOWN),
+        *_CHILD(age is not None and age < ADULT_YEARS),
+        *_AGE(age is None),
+        *_PREFIX(not prefixed),
+    )

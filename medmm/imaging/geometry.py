@@ -1,0 +1,201 @@
+"""Where pixels lie in the patient, or that it is unknown: nothing here is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmm.domain.study import Affine, Notice
+from medmm.imaging.tags import Tags
+
+SMALLEST_MM, LARGEST_MM = 0.01, 10.0  # pixel spacing of films and MR slices; beyond it is a wrong entry
+EVEN = 0.02  # steps between slices may differ by this part of their median
+SPACING_UNKNOWN = Notice(
+    code="spacing-unknown",
+    text="Spacing unknown: the image states no usable pixel spacing; nothing is in mm.",
+)
+SPACING_AT_DETECTOR = Notice(
+    code="spacing-at-detector",
+    text="Pixel spacing is that at the detector; the body is magnified, so lengths are too large.",
+)
+ORIENTATION_UNKNOWN = Notice(
+    code="orientation-unknown",
+    text="Orientation unknown: the image does not say which edge is left; no side is named.",
+)
+NOT_SQUARE = Notice(code="pixels-not-square", text="The image's pixels are not square.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    """Where one slice lies: cosines of rows and columns, position of its first pixel (PS3.3 C.7.6.2)."""
+
+    row_lps: tuple[float, float, float]
+    column_lps: tuple[float, float, float]
+    position_lps_mm: tuple[float, float, float]
+    spacing_yx_mm: tuple[float, float]
+    thickness_mm: float | None
+
+    @property
+    def normal_lps(self) -> NDArray[np.float64]:
+        """Unit vector along which slices are stacked: row direction x column direction."""
+        return np.cross(self.row_lps, self.column_lps)
+
+    @property
+    def depth_mm(self) -> float:
+        """Position along the normal."""
+        return float(np.dot(self.normal_lps, self.position_lps_mm))
+
+
+def plausible_spacing(values: Sequence[float]) -> tuple[float, float] | None:
+    """Row and column spacing in mm if both are plausible for a radiograph or an MR slice."""
+    if len(values) != 2 or not all(SMALLEST_MM <= value <= LARGEST_MM for value in values):
+        return None
+    return values[0], values[1]
+
+
+def film_spacing(tags: Tags) -> tuple[tuple[float, float] | None, tuple[Notice, ...]]:
+    """Spacing of a radiograph: Pixel Spacing, else Imager Pixel Spacing at the detector (PS3.3 10.7.1)."""
+    spacing, notices = plausible_spacing(tags.numbers("PixelSpacing")), []
+    imager = plausible_spacing(tags.numbers("ImagerPixelSpacing"))
+    if spacing is None and imager is None:
+        notices.append(SPACING_UNKNOWN)
+    elif spacing is None or (spacing == imager and not tags.text("PixelSpacingCalibrationType")):
+        notices.append(SPACING_AT_DETECTOR)
+    spacing = spacing or imager
+    aspect = spacing or tags.numbers("PixelAspectRatio")
+    if len(aspect) == 2 and aspect[1] and not 0.99 < aspect[0] / aspect[1] < 1.01:
+        notices.append(NOT_SQUARE)
+    return spacing, tuple(notices)
+
+
+def patient_left_on(tags: Tags) -> str | None:
+    """The image edge that shows the patient's left on an upright frontal film; None where it is not stated.
+
+    Patient Orientation (0020,0020) names the direction of rows, then of columns, of the stored pixels
+    (PS3.3 C.7.6.1.1.1): rows toward L with columns toward F put the patient's left on the image's right.
+    Field of View Horizontal Flip tells what was done before; Patient Orientation already holds after it.
+    """
+    along_rows, along_columns = _directions(tags)
+    if along_columns != "F":
+        return None
+    return {"L": "right", "R": "left"}.get(along_rows)
+
+
+def film_lies(tags: Tags) -> str | None:
+    """How a film lies by its Patient Orientation: "frontal", "lateral", "upside down", "rotated"; None unknown."""
+    lies = _directions(tags)
+    if not all(lies):
+        return None
+    if lies[0] in "LR":
+        return {"F": "frontal", "H": "upside down"}.get(lies[1])
+    if lies[0] in "AP":
+        return {"F": "lateral"}.get(lies[1])
+    return "rotated" if lies[0] in "HF" and lies[1] in "LR" else None
+
+
+def _directions(tags: Tags) -> tuple[str, str]:
+    values = tags.texts("PatientOrientation")
+    if len(values) != 2:
+        return "", ""
+    first, second = (value.upper()[:1] for value in values)
+    return first, second
+
+
+def plane_of(tags: Tags) -> Plane | None:
+    """The plane of a single-frame slice; None if an element is missing or its axes are not orthonormal."""
+    return make_plane(
+        orientation=tags.numbers("ImageOrientationPatient"),
+        position=tags.numbers("ImagePositionPatient"),
+        spacing=tags.numbers("PixelSpacing"),
+        thickness=tags.number("SliceThickness"),
+    )
+
+
+def frame_planes(tags: Tags, frames: int) -> tuple[Plane | None, ...]:
+    """The planes of an enhanced multi-frame image from its functional groups (PS3.3 C.7.6.16.2)."""
+    shared = tags.first_item("SharedFunctionalGroupsSequence")
+    own = list(tags.items("PerFrameFunctionalGroupsSequence"))
+    if len(own) != frames:
+        return (None,) * frames
+    return tuple(_frame_plane([group for group in (item, shared) if group]) for item in own)
+
+
+def _frame_plane(groups: Sequence[Tags]) -> Plane | None:
+    def numbers(sequence: str, keyword: str) -> tuple[float, ...]:
+        items = (group.first_item(sequence) for group in groups)
+        return next((found for item in items if item and (found := item.numbers(keyword))), ())
+
+    thickness = numbers("PixelMeasuresSequence", "SliceThickness")
+    return make_plane(
+        orientation=numbers("PlaneOrientationSequence", "ImageOrientationPatient"),
+        position=numbers("PlanePositionSequence", "ImagePositionPatient"),
+        spacing=numbers("PixelMeasuresSequence", "PixelSpacing"),
+        thickness=thickness[0] if thickness else None,
+    )
+
+
+def make_plane(
+    *,
+    orientation: Sequence[float],
+    position: Sequence[float],
+    spacing: Sequence[float],
+    thickness: float | None,
+) -> Plane | None:
+    """A plane, or None unless the six cosines are orthonormal and position and spacing are there."""
+    usable = plausible_spacing(spacing)
+    if len(orientation) != 6 or len(position) != 3 or usable is None:
+        return None
+    axes = np.array(orientation).reshape(2, 3)
+    if not np.allclose(axes @ axes.T, np.eye(2), atol=1e-3):
+        return None
+    row, column = ((float(a[0]), float(a[1]), float(a[2])) for a in axes)
+    return Plane(
+        row_lps=row,
+        column_lps=column,
+        position_lps_mm=(position[0], position[1], position[2]),
+        spacing_yx_mm=usable,
+        thickness_mm=thickness if thickness is not None and 0 < thickness < 100 else None,
+    )
+
+
+def parallel(one: Plane, other: Plane) -> bool:
+    """Whether two planes share axes and spacing."""
+    return (
+        np.allclose(one.row_lps, other.row_lps, atol=1e-3)
+        and np.allclose(one.column_lps, other.column_lps, atol=1e-3)
+        and np.allclose(one.spacing_yx_mm, other.spacing_yx_mm, rtol=1e-3)
+    )
+
+
+def stack_affine(planes: Sequence[Plane]) -> Affine | None:
+    """Affine of slices that are in order of position: voxel (column, row, slice) to LPS in mm, 4 x 4.
+
+    None unless all are parallel and their first pixels lie evenly spaced on one line. A single slice takes its
+    thickness as its third extent.
+    """
+    first, last = planes[0], planes[-1]
+    if not all(parallel(first, plane) for plane in planes):
+        return None
+    origin = np.array(first.position_lps_mm)
+    if len(planes) == 1:
+        if first.thickness_mm is None:
+            return None
+        step = first.normal_lps * first.thickness_mm
+    else:
+        step = (np.array(last.position_lps_mm) - origin) / (len(planes) - 1)
+        length = float(np.linalg.norm(step))
+        ideal = origin + np.arange(len(planes))[:, None] * step
+        actual = np.array([plane.position_lps_mm for plane in planes])
+        if length < SMALLEST_MM or np.abs(actual - ideal).max() > max(EVEN * length, 1e-3):
+            return None
+    columns = (
+        np.array(first.row_lps) * first.spacing_yx_mm[1],
+        np.array(first.column_lps) * first.spacing_yx_mm[0],
+        step,
+        origin,
+    )
+    matrix = np.vstack([np.column_stack(columns), [0, 0, 0, 1]])
+    return tuple((float(r[0]), float(r[1]), float(r[2]), float(r[3])) for r in matrix)

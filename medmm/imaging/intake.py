@@ -1,0 +1,258 @@
+"""The door for images: paths in, one `Intake` for every study and for every file that is none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.uid import MediaStorageDirectoryStorage
+
+from medmm.domain.errors import InputError
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.study import Modality, NotEvaluable, Notice, Study, View, Volume
+from medmm.imaging import gate
+from medmm.imaging.patient import identity_of, pseudonym, same_patient
+from medmm.imaging.pixels import check_grid, display, stored_values
+from medmm.imaging.sources import DicomFile, find_files, open_dicom
+from medmm.imaging.study_time import study_time
+from medmm.imaging.tags import Tags
+from medmm.imaging.volumes import Built, digest_of, film, load_film, load_slices, planes_of, stacks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file that came in, by its digest and its SOP Instance UID."""
+
+    path: Path
+    sha256: str
+    sop_uid: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What became of one study, or of one file that is no part of one.
+
+    Attributes:
+        path: the file, or the folder that holds all files of the study.
+        files: every file that was looked at for this outcome, also copies and objects left out of it.
+    """
+
+    path: Path
+    outcome: Study | NotEvaluable | InputError
+    identity: PatientIdentity | None = None
+    files: tuple[SourceFile, ...] = ()
+
+
+def read_studies(path: Path, *, patient_secret: bytes) -> Iterator[Intake]:
+    """Read a file or a folder; every file ends up in exactly one Intake.
+
+    Files that can't be read come first, as they are met; then the studies in the order of their first file.
+    Pixels are decoded once to see that they can be, and let go.
+
+    Args:
+        patient_secret: key of the pseudonyms that stand for patient and accession number.
+    """
+    groups: dict[str, list[DicomFile]] = {}
+    seen = False
+    for found in find_files(path):
+        seen = True
+        if isinstance(found, InputError):
+            yield Intake(path=Path(found.where["path"]), outcome=found)
+            continue
+        try:
+            file = open_dicom(found)
+            uid = _study_uid(file)
+        except InputError as error:
+            yield Intake(path=found, outcome=error)
+            continue
+        if uid is None:
+            yield _directory(file)
+        else:
+            groups.setdefault(uid, []).append(file)
+    if not seen:
+        yield Intake(path=path, outcome=InputError("no file here", remedy="check the folder", path=str(path)))
+    for uid in list(groups):
+        yield from _study_intakes(uid, groups.pop(uid), patient_secret)
+
+
+def attach_pixels(study: Study, path_of: Callable[[str], Path]) -> Study:
+    """The same study with loaders over stored files.
+
+    Args:
+        path_of: SHA-256 of a file to its path.
+    """
+    return replace(study, volumes=tuple(_attached(study, volume, path_of) for volume in study.volumes))
+
+
+def _attached(study: Study, volume: Volume, path_of: Callable[[str], Path]) -> Volume:
+    paths = tuple(path_of(digest) for digest in volume.file_sha256s or (volume.sha256,))
+    loader: Callable[[], NDArray[np.float32]] = partial(load_slices, paths)
+    if study.modality is Modality.RADIOGRAPH:
+        loader = partial(load_film, paths[0])
+    return replace(volume, loader=loader)
+
+
+def _study_uid(file: DicomFile) -> str | None:
+    """Study Instance UID; None for a DICOMDIR. Raises: InputError if a UID is missing or no UID."""
+    tags = Tags(file.header)
+    stated = Tags(file.header.file_meta).text("MediaStorageSOPClassUID")
+    if MediaStorageDirectoryStorage in (stated, tags.text("SOPClassUID")):
+        return None
+    uids = [
+        tags.text(k) or "" for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+    ]
+    if not all(uids) or any(set(uid) & set("/\\: ") for uid in uids):
+        raise InputError(
+            "a UID of study, series or image is missing or is none",
+            remedy="export the file again with its UIDs",
+            path=str(file.path),
+        )
+    return uids[0]
+
+
+def _directory(file: DicomFile) -> Intake:
+    skipped = NotEvaluable(
+        uid=None,
+        reason_code="dicomdir",
+        reason="a DICOMDIR lists files and holds no image; the files themselves are read",
+        sha256=file.sha256,
+    )
+    return Intake(path=file.path, outcome=skipped, files=(_source(file),))
+
+
+def _source(file: DicomFile) -> SourceFile:
+    return SourceFile(path=file.path, sha256=file.sha256, sop_uid=Tags(file.header).text("SOPInstanceUID"))
+
+
+def _study_intakes(uid: str, files: list[DicomFile], secret: bytes) -> Iterator[Intake]:
+    """The study of these files, after those of its files whose pixels can't be read."""
+    held = hold_reason(files)
+    if held is not None:
+        yield _refused(uid, files, held)
+        return
+    once = list({file.sha256: file for file in reversed(files)}.values())[::-1]
+    passed, refusals, broken = [], [], []
+    for file in once:
+        refusal = gate.judge_header(Tags(file.header), file.preamble)
+        try:
+            refusal = refusal or _look(file)
+        except InputError as error:
+            broken.append(file.sha256)
+            same = tuple(_source(f) for f in files if f.sha256 == file.sha256)
+            yield Intake(path=file.path, outcome=error, identity=identity_of(Tags(file.header)), files=same)
+            continue
+        (refusals if refusal else passed).append((file, refusal))
+    kept = [file for file in files if file.sha256 not in broken]
+    if not kept:
+        return
+    frontal = [file for file, _ in passed if gate.view_of(Tags(file.header)) is not View.LATERAL]
+    first = next((r for _, r in refusals if r and r.held), None) or next((r for _, r in refusals if r), None)
+    if first is not None and (first.held or not frontal):
+        yield _refused(uid, kept, first)
+        return
+    notices = _leftover_notices(len(files) - len(once), len(refusals), len(broken))
+    yield _accepted(uid, [file for file, _ in passed], kept, secret, notices)
+
+
+def _look(file: DicomFile) -> gate.Refusal | None:
+    """Decode the pixels once and judge the picture. Raises: InputError if they can't be decoded."""
+    check_grid(file)
+    stored, dataset = stored_values(file.path)
+    return gate.judge_pixels(display(stored, dataset, file.path)[0])
+
+
+def hold_reason(files: Sequence[DicomFile]) -> gate.Refusal | None:
+    """Why a person must look at these files of one Study Instance UID before any of them is read."""
+    who = [identity_of(Tags(file.header)) for file in files]
+    if not all(same_patient(who[0], other) for other in who[1:]):
+        return gate.Refusal(
+            code="mixed-patients", reason="the study holds files of different patients", held=True
+        )
+    contents: dict[str, set[str]] = {}
+    for file in files:
+        contents.setdefault(Tags(file.header).text("SOPInstanceUID") or "", set()).add(file.sha256)
+    if any(len(digests) > 1 for digests in contents.values()):
+        return gate.Refusal(
+            code="duplicate-uid", reason="one image UID stands for different contents", held=True
+        )
+    uids = [Tags(f.header).text(k) or "" for f in files for k in ("StudyInstanceUID", "SOPInstanceUID")]
+    if not all(len(uid) <= 64 and set(uid) <= set("0123456789.") for uid in uids):
+        return gate.Refusal(code="uid", reason="a UID is longer than 64 characters or has letters", held=True)
+    if _series_contradicts(files):
+        return gate.Refusal(
+            code="series", reason="slices of one series share a place but not their plane", held=True
+        )
+    return None
+
+
+def _series_contradicts(files: Sequence[DicomFile]) -> bool:
+    places: dict[tuple[object, ...], set[tuple[object, ...]]] = {}
+    for file in files:
+        planes = planes_of(file)
+        if len(planes) == 1 and planes[0] is not None:
+            place = (Tags(file.header).text("SeriesInstanceUID"), planes[0].position_lps_mm)
+            lies = (planes[0].row_lps, planes[0].column_lps, planes[0].spacing_yx_mm)
+            places.setdefault(place, set()).add(lies)
+    return any(len(lies) > 1 for lies in places.values())
+
+
+def _refused(uid: str, files: Sequence[DicomFile], refusal: gate.Refusal) -> Intake:
+    digests = sorted({file.sha256 for file in files})
+    outcome = NotEvaluable(
+        uid=uid,
+        reason_code=refusal.code,
+        reason=refusal.reason,
+        held=refusal.held,
+        sha256=digests[0] if len(digests) == 1 else digest_of(digests),
+    )
+    who = None if refusal.code == "mixed-patients" else identity_of(Tags(files[0].header))
+    return Intake(path=_common(files), outcome=outcome, identity=who, files=tuple(_source(f) for f in files))
+
+
+def _leftover_notices(copies: int, refused: int, broken: int) -> tuple[Notice, ...]:
+    rows = (
+        ("duplicate-dropped", copies, "exact copies of a file were left out"),
+        ("objects-left-out", refused, "objects of the study were left out by the gate"),
+        ("files-unreadable", broken, "files of the study can't be read"),
+    )
+    return tuple(Notice(code=code, text=f"{count} {text}.") for code, count, text in rows if count)
+
+
+def _accepted(
+    uid: str, passed: Sequence[DicomFile], kept: Sequence[DicomFile], secret: bytes, extra: tuple[Notice, ...]
+) -> Intake:
+    modality = min(
+        (gate.modality_of(Tags(f.header)) for f in passed), key=lambda m: m is not Modality.RADIOGRAPH
+    )
+    used = [file for file in passed if gate.modality_of(Tags(file.header)) is modality]
+    radiograph = modality is Modality.RADIOGRAPH
+    built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
+    lead = Tags(used[0].header)
+    when, time_notices = study_time(lead)
+    identity = identity_of(lead)
+    notices = [*time_notices, *extra, *(notice for one in built for notice in one.notices)]
+    for file in used:
+        syntax = str(file.header.file_meta.TransferSyntaxUID)
+        notices += gate.notes(Tags(file.header), syntax=syntax, prefixed=file.prefixed)
+    study = Study(
+        uid=uid,
+        patient_key=identity.key(secret),
+        modality=modality or Modality.RADIOGRAPH,
+        body_part="CHEST" if radiograph else "BRAIN",
+        acquired=when,
+        volumes=tuple(one.volume for one in built),
+        warnings=tuple(dict.fromkeys(notices)),
+        accession_key=pseudonym("ak", lead.text("AccessionNumber"), secret),
+    )
+    return Intake(path=_common(kept), outcome=study, identity=identity, files=tuple(_source(f) for f in kept))
+
+
+def _common(files: Sequence[DicomFile]) -> Path:
+    if len(files) == 1:
+        return files[0].path
+    return Path(os.path.commonpath([file.path.parent for file in files]))

@@ -1,0 +1,234 @@
+"""Stored values to display-ready grey, once and in the order of the standard.
+
+Modality LUT or rescale, then VOI LUT or window, then inversion (PS3.3 C.11.1, C.11.2, C.7.6.3.1.2, and PS3.4
+N.2). Every step is pointwise, so it is applied to a table of the possible stored values and then looked up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_modality_lut, apply_voi_lut, apply_windowing, get_decoder
+from pydicom.uid import UID, AllTransferSyntaxes
+
+from medmm.domain.errors import InputError
+from medmm.domain.study import Notice
+from medmm.imaging.sources import DicomFile, dicom_border
+from medmm.imaging.tags import Tags
+
+MAX_DECODED_BYTES = 2**30
+_TABLE_DTYPES = ("uint8", "int8", "uint16", "int16")
+_FAR = np.array([-1e15, 1e15])
+# Which of pydicom's plugins decodes; named one by one because a plugin that is merely installed may abort
+# the process on a broken file.
+_PLUGIN = {
+    "1.2.840.10008.1.2.4.50": "pillow",
+    "1.2.840.10008.1.2.4.51": "pillow",
+    "1.2.840.10008.1.2.4.80": "pyjpegls",
+    "1.2.840.10008.1.2.4.81": "pyjpegls",
+    "1.2.840.10008.1.2.4.90": "pylibjpeg",
+    "1.2.840.10008.1.2.4.91": "pylibjpeg",
+    "1.2.840.10008.1.2.4.201": "pylibjpeg",
+    "1.2.840.10008.1.2.4.202": "pylibjpeg",
+    "1.2.840.10008.1.2.4.203": "pylibjpeg",
+    "1.2.840.10008.1.2.5": "pydicom",
+}
+_PACKAGE = {"pillow": "pillow", "pyjpegls": "pyjpegls", "pylibjpeg": "pylibjpeg-openjpeg"}
+_TRANSCODE = "convert the file to an uncompressed transfer syntax first (dcmdjpeg or gdcmconv --raw do)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntaxSupport:
+    """Whether a transfer syntax (PS3.5 section 10) decodes on this machine, and what to do if not."""
+
+    uid: str
+    name: str
+    decodes: bool
+    remedy: str
+
+
+def decodable_syntaxes() -> tuple[SyntaxSupport, ...]:
+    """Every transfer syntax that pydicom knows a decoder for."""
+    known = []
+    for uid in AllTransferSyntaxes:
+        try:
+            get_decoder(uid)
+        except NotImplementedError:  # video and other syntaxes that are no still pictures
+            continue
+        remedy = _missing(uid)
+        known.append(SyntaxSupport(uid=str(uid), name=uid.name, decodes=remedy is None, remedy=remedy or ""))
+    return tuple(known)
+
+
+def _missing(syntax: UID) -> str | None:
+    """The remedy where no decoder is here; None where one is."""
+    if not syntax.is_encapsulated:
+        return None
+    plugin = _PLUGIN.get(str(syntax))
+    if plugin is None:
+        return _TRANSCODE
+    if plugin in get_decoder(syntax).available_plugins:
+        return None
+    return f"pip install {_PACKAGE.get(plugin, plugin)}"
+
+
+def frame_count(tags: Tags) -> int:
+    """Number of Frames (0028,0008), 1 where it is missing; 0 or less where it is not plausible."""
+    stated = tags.text("NumberOfFrames")
+    number = tags.number("NumberOfFrames")
+    return 1 if stated is None else int(number or 0)
+
+
+def check_grid(file: DicomFile) -> None:
+    """Hold the header's picture size against the bytes that are really there, before anything is decoded.
+
+    Raises: InputError if the image header is incomplete or contradicts itself, if it claims more pixels than
+        the file can hold, or if there are no pixels.
+    """
+    tags, where = Tags(file.header), {"path": str(file.path)}
+    if not file.pixel_bytes:
+        raise InputError("the file has no pixel data", remedy="send the image itself", **where)
+    numbers = {k: tags.number(k) for k in ("Rows", "Columns", "BitsAllocated", "BitsStored")}
+    wrong = [keyword for keyword, number in numbers.items() if not number or number < 1 or number % 1]
+    frames, samples = frame_count(tags), tags.number("SamplesPerPixel") or 1
+    rows, columns, allocated, stored = (int(n or 0) for n in numbers.values())
+    wrong += ["NumberOfFrames"] if frames < 1 else []
+    wrong += ["PhotometricInterpretation"] if not tags.text("PhotometricInterpretation") else []
+    wrong += ["BitsAllocated"] if allocated not in (1, 8, 16, 32, 64) or stored > allocated else []
+    wrong += (
+        ["SamplesPerPixel"] if tags.word("PhotometricInterpretation")[:4] == "MONO" and samples != 1 else []
+    )
+    if wrong:
+        raise InputError(
+            f"image header not consistent: {', '.join(dict.fromkeys(wrong))}",
+            remedy="export the image again",
+            **where,
+        )
+    claimed = rows * columns * frames * int(samples) * allocated // 8
+    encapsulated = UID(file.header.file_meta.TransferSyntaxUID).is_encapsulated
+    room = MAX_DECODED_BYTES if encapsulated else min(file.pixel_bytes, file.room_bytes)
+    if claimed > room:
+        raise InputError(
+            f"the header claims {claimed} bytes of pixels where {room} can be",
+            remedy="send the file again; it is cut short or its header is wrong",
+            **where,
+        )
+
+
+def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
+    """Decoded stored values, shape (frames, rows, columns), and the header of a monochrome image file.
+
+    Raises: InputError if the pixels can't be decoded; a missing decoder's remedy says how to get by.
+    """
+    with dicom_border(path, "decode"):
+        dataset = pydicom.dcmread(path, force=True)
+        meta = getattr(dataset, "file_meta", None)
+        syntax = UID(meta.TransferSyntaxUID) if meta and "TransferSyntaxUID" in meta else None
+    if syntax is not None and (remedy := _missing(syntax)):
+        raise InputError(f"no decoder here for {syntax.name}", remedy=remedy, path=str(path))
+    with dicom_border(path, "decode"):
+        if syntax is None:
+            dataset.ensure_file_meta()
+            implicit, little = dataset.original_encoding
+            dataset.file_meta.TransferSyntaxUID = (
+                pydicom.uid.ImplicitVRLittleEndian
+                if implicit
+                else (pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian)
+            )
+            syntax = dataset.file_meta.TransferSyntaxUID
+        decoder = get_decoder(syntax)
+        plugin = _PLUGIN.get(str(syntax), "")
+        values, _ = decoder.as_array(dataset, raw=True, decoding_plugin=plugin)
+    frames = values if values.ndim == 3 else values[np.newaxis]
+    if frames.ndim != 3:
+        raise InputError("not a grey picture", remedy="send the original image", path=str(path))
+    return frames, dataset
+
+
+def display(
+    stored: NDArray[np.generic], dataset: Dataset, path: Path
+) -> tuple[NDArray[np.float32], tuple[Notice, ...]]:
+    """Display-ready pixels of the same shape, float32, 0 black to 1 white, and what a reader must know.
+
+    The first of several windows counts. Without a usable window an 8-bit image is shown over its whole range
+    and a deeper one over the range of values in it.
+    """
+    tags = Tags(dataset)
+    notices = _voi_notices(tags)
+    with dicom_border(path, "display"):
+        if stored.dtype.name not in _TABLE_DTYPES:
+            return _grey(stored, stored, dataset, tags), notices
+        limits = np.iinfo(stored.dtype)
+        levels = np.arange(limits.min, limits.max + 1, dtype=stored.dtype)
+        table = _grey(levels, stored, dataset, tags)
+        index = stored.astype(np.int32) - int(limits.min) if limits.min < 0 else stored
+        return table[index], notices
+
+
+def _grey(
+    levels: NDArray[np.generic], stored: NDArray[np.generic], dataset: Dataset, tags: Tags
+) -> NDArray[np.float32]:
+    values = apply_modality_lut(levels, dataset)
+    if "VOILUTSequence" in dataset:
+        grey = apply_voi_lut(values, dataset)
+        low, high = 0.0, float(2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1)
+    elif usable_window(tags):
+        grey = apply_windowing(values, dataset)
+        low, high = apply_windowing(_FAR, dataset)
+    else:
+        grey = values
+        ends = _full_range(stored, dataset, tags)
+        low, high = sorted(float(v) for v in apply_modality_lut(ends, dataset))
+    scaled = np.clip((grey.astype(np.float64) - low) / max(high - low, 1e-12), 0, 1)
+    return (1 - scaled if inverted(tags) else scaled).astype(np.float32)
+
+
+def _full_range(stored: NDArray[np.generic], dataset: Dataset, tags: Tags) -> NDArray[np.generic]:
+    bits = int(tags.number("BitsStored") or 8)
+    if bits > 8 or "ModalityLUTSequence" in dataset:
+        return np.array([stored.min(), stored.max()], dtype=stored.dtype)
+    signed = np.issubdtype(stored.dtype, np.signedinteger)
+    ends = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    return np.array(ends, dtype=stored.dtype)
+
+
+def inverted(tags: Tags) -> bool:
+    """Whether the smallest value is shown white: MONOCHROME1 or Presentation LUT Shape INVERSE.
+
+    Both together are one inversion: PS3.3 C.8.11.3.1 asks a MONOCHROME1 image to say INVERSE.
+    """
+    return tags.word("PhotometricInterpretation") == "MONOCHROME1" or (
+        tags.word("PresentationLUTShape") == "INVERSE"
+    )
+
+
+def usable_window(tags: Tags) -> bool:
+    """Whether the first window can be applied (PS3.3 C.11.2.1.2: a linear width is at least 1)."""
+    center, width = tags.number("WindowCenter"), tags.number("WindowWidth")
+    if center is None or width is None:
+        return False
+    return width > (0 if tags.word("VOILUTFunction") in ("SIGMOID", "LINEAR EXACT") else 1)
+
+
+def _voi_notices(tags: Tags) -> tuple[Notice, ...]:
+    notices = []
+    if tags.texts("WindowWidth") and not usable_window(tags):
+        notices.append(
+            Notice(code="window-unusable", text="The stated window can't be applied; it was left out.")
+        )
+    if len(tags.texts("WindowWidth")) > 1:
+        notices.append(Notice(code="several-windows", text="Of several windows the first was applied."))
+    shape = tags.word("PresentationLUTShape")
+    mono1 = tags.word("PhotometricInterpretation") == "MONOCHROME1"
+    if shape and mono1 != (shape == "INVERSE"):
+        notices.append(
+            Notice(
+                code="polarity-tags", text="The elements that state black and white contradict each other."
+            )
+        )
+    return tuple(notices)

@@ -1,0 +1,210 @@
+"""Find and open DICOM files: every failure of a library or of the disk becomes an InputError here."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import pydicom
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from medmm.domain.errors import InputError
+
+# What pydicom 3 and its decoders raise on bytes that are not what they claim to be. RuntimeError covers
+# RecursionError (nesting) and NotImplementedError; LookupError unknown codecs; ArithmeticError bad numbers.
+LIBRARY_ERRORS = (
+    InvalidDicomError,
+    BytesLengthException,
+    Image.DecompressionBombError,
+    struct.error,
+    zlib.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+MAX_FILE_BYTES = 2**30
+MAX_INFLATED_BYTES = 2**26  # of a deflated file, or 30 times its size where that is more
+_SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
+
+# pydicom quotes tag values in what it logs; a log of ours must never hold text of a record.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DicomFile:
+    """An opened file: its digest and its header; the pixels were measured and let go.
+
+    Attributes:
+        pixel_bytes: bytes of Pixel Data that are really there; None where the element is missing.
+        room_bytes: the most that its uncompressed data can hold: the file's size, or its inflated size.
+        prefixed: whether the file had the 128-byte preamble and DICM (PS3.10 section 7.1).
+    """
+
+    path: Path
+    sha256: str
+    header: Dataset
+    pixel_bytes: int | None
+    room_bytes: int
+    prefixed: bool
+    preamble: bytes
+
+
+class _Quiet:
+    """Mutes pydicom's warnings, which quote tag values; counted, so that threads do not undo each other."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside = threading.Lock(), 0
+        self.saved: warnings.catch_warnings[None] | None = None
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.saved = warnings.catch_warnings()
+                self.saved.__enter__()
+                warnings.filterwarnings("ignore", module=r"(pydicom|PIL|openjpeg|jpeg_ls)(\.|$)")
+            self.inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0 and self.saved is not None:
+                self.saved.__exit__(None, None, None)
+                self.saved = None
+
+
+quiet = _Quiet()
+
+
+@contextmanager
+def dicom_border(path: Path, doing: str = "read") -> Iterator[None]:
+    """Translate what pydicom, its decoders and the disk raise. Raises: InputError."""
+    try:
+        with quiet:
+            yield
+    except RecursionError as error:
+        raise InputError(
+            "sequences are nested too deep", remedy="export the file again", path=str(path)
+        ) from error
+    except LIBRARY_ERRORS as error:
+        raise InputError(
+            f"can't {doing} this file as DICOM: {type(error).__name__}",
+            remedy="send the original file again; it may be cut short or not DICOM",
+            path=str(path),
+        ) from error
+
+
+def find_files(path: Path) -> Iterator[Path | InputError]:
+    """Files under a path in sorted order; links out of it and things that are no files come as errors."""
+    if not path.exists():
+        yield InputError("no such file or folder", remedy="check the path", path=str(path))
+    elif not path.is_dir():
+        yield _checked(path, path.resolve().parent)
+    else:
+        root = path.resolve()
+        for folder, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            links = [name for name in folders if (Path(folder) / name).is_symlink()]
+            for name in sorted(names + links):
+                if not name.startswith(".") and name.lower() not in _SKIPPED_NAMES:
+                    yield _checked(Path(folder) / name, root)
+
+
+def _checked(path: Path, root: Path) -> Path | InputError:
+    inside = path.resolve().is_relative_to(root)
+    if path.is_symlink() and (path.is_dir() or not inside):
+        return InputError("a link is not followed", remedy="copy the file to its place", path=str(path))
+    if not path.is_file():  # a pipe or a device would block or never end
+        return InputError("not a regular file", remedy="leave it out", path=str(path))
+    return path
+
+
+def open_dicom(path: Path) -> DicomFile:
+    """Read a file once: digest and header come from the same bytes, memory is bounded by its real size.
+
+    Raises: InputError if it is empty, too large, no DICOM, nested too deep or inflates beyond its limit.
+    """
+    with dicom_border(path):
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise InputError(f"a file of {size} bytes", remedy="split it", path=str(path))
+        data = path.read_bytes()
+    if not data:
+        raise InputError("the file is empty", remedy="send the file again", path=str(path))
+    prefixed = data[128:132] == b"DICM"
+    if not prefixed and not _looks_like_dataset(data):
+        raise InputError("not a DICOM file", remedy="leave it out", path=str(path))
+    with dicom_border(path):
+        room = _room(data, path, prefixed)
+        header = pydicom.dcmread(BytesIO(data), force=not prefixed)
+        pixel_bytes = _take_pixels_off(header)
+        _settle_syntax(header)
+    if len(header) == 0:
+        raise InputError("a DICOM file without content", remedy="send the file again", path=str(path))
+    return DicomFile(
+        path=path,
+        sha256=hashlib.sha256(data).hexdigest(),
+        header=header,
+        pixel_bytes=pixel_bytes,
+        room_bytes=room,
+        prefixed=prefixed,
+        preamble=data[:128] if prefixed else b"",
+    )
+
+
+def _looks_like_dataset(data: bytes) -> bool:
+    """Whether bytes without prefix begin with an element of group 0002 or 0008, little endian."""
+    return len(data) > 200 and data[:2] in (b"\x02\x00", b"\x08\x00") and data[3:4] == b"\x00"
+
+
+def _room(data: bytes, path: Path, prefixed: bool) -> int:
+    if not prefixed:
+        return len(data)
+    meta = pydicom.filereader.read_file_meta_info(path)
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return len(data)
+    start = 128 + 4 + 12 + int(meta.get("FileMetaInformationGroupLength", 0))
+    inflater, size, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, data[start:]
+    limit = max(MAX_INFLATED_BYTES, 30 * len(data))
+    while rest and not inflater.eof:
+        size += len(inflater.decompress(rest, 2**20))
+        rest = inflater.unconsumed_tail
+        if size > limit:
+            raise InputError(f"inflates beyond {limit} bytes", remedy="send it undeflated", path=str(path))
+    return size
+
+
+def _take_pixels_off(header: Dataset) -> int | None:
+    if "PixelData" not in header:
+        return None
+    size = len(header.get_item("PixelData").value or b"")
+    del header["PixelData"]
+    return size
+
+
+def _settle_syntax(header: Dataset) -> None:
+    """A file without file meta is implicit or explicit little endian, as pydicom found by looking."""
+    meta = getattr(header, "file_meta", None) or FileMetaDataset()
+    if "TransferSyntaxUID" not in meta:
+        implicit = header.original_encoding[0]
+        meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    header.file_meta = meta

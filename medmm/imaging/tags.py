@@ -1,0 +1,84 @@
+"""Typed access to the elements of a header: what is missing or malformed is None, never an error."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.valuerep import DA
+
+from medmm.imaging.sources import LIBRARY_ERRORS, quiet
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_LONGEST_TEXT = 1024
+
+
+class Tags:
+    """The elements of one dataset by keyword (PS3.6)."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def value(self, keyword: str) -> object:
+        """The value as pydicom gives it; None if missing, empty or malformed."""
+        with quiet:
+            try:
+                return self.dataset.get(keyword)
+            except LIBRARY_ERRORS:  # an element that can't be decoded says nothing: it is unknown
+                return None
+
+    def texts(self, keyword: str) -> tuple[str, ...]:
+        """All values as cleaned text: control characters and direction marks are taken out."""
+        value = self.value(keyword)
+        if value is None:
+            return ()
+        values = value if isinstance(value, MultiValue | list | tuple) else [value]
+        try:
+            return tuple(_CONTROL.sub(" ", str(v)[:_LONGEST_TEXT]).strip() for v in values)
+        except LIBRARY_ERRORS:
+            return ()
+
+    def text(self, keyword: str) -> str | None:
+        """The first value as cleaned text; None if missing or empty."""
+        return next((text for text in self.texts(keyword) if text), None)
+
+    def word(self, keyword: str) -> str:
+        """The first value in capitals with `_` as space; empty if missing."""
+        return (self.text(keyword) or "").upper().replace("_", " ")
+
+    def numbers(self, keyword: str) -> tuple[float, ...]:
+        """All values as finite numbers; empty if one of them is none."""
+        try:
+            numbers = tuple(float(text) for text in self.texts(keyword))
+        except ValueError:
+            return ()
+        return numbers if all(math.isfinite(n) for n in numbers) else ()
+
+    def number(self, keyword: str) -> float | None:
+        """The first value as a finite number; None if missing or malformed."""
+        return next(iter(self.numbers(keyword)), None)
+
+    def date(self, keyword: str) -> date | None:
+        """A DA value; also the ACR-NEMA form yyyy.mm.dd that PS3.5 section 6.2 lets readers accept."""
+        try:
+            text = (self.text(keyword) or "").replace(".", "")
+            value = DA(text) if len(text) == 8 else None
+            return date(value.year, value.month, value.day) if value else None
+        except LIBRARY_ERRORS:
+            return None
+
+    def items(self, keyword: str) -> Iterator[Tags]:
+        """The items of a sequence; none if missing or malformed."""
+        value = self.value(keyword)
+        if isinstance(value, MultiValue | list) or type(value).__name__ == "Sequence":
+            for item in value:
+                if isinstance(item, Dataset):
+                    yield Tags(item)
+
+    def first_item(self, keyword: str) -> Tags | None:
+        """The first item of a sequence."""
+        return next(self.items(keyword), None)
