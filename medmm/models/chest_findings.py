@@ -50,5 +50,5 @@ class ChestFindingsNetwork(nn.Module):
 
 def build(config: Mapping[str, Any]) -> ChestFindingsNetwork:
     """The network that `config.json` of a weights folder describes, with random weights."""
-    network = ChestFindingsNetwork(len(config["findings"]))
-    return network.to(memory_format=torch.channels_last).eval()
+    network = ChestFindingsNetwork(len(config["findings"])).eval()
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -6,6 +6,7 @@ import csv
 import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,9 @@ def read_table(data_dir: Path, table: str) -> list[Film]:
     path = data_dir / table
     if not path.is_file():
         raise InputError(
-            "the training table is not there", remedy="name the folder that holds cxr/ and cxr_more/", path=str(path)
+            "the training table is not there",
+            remedy="name the folder that holds cxr/ and cxr_more/",
+            path=str(path),
         )
     with path.open(encoding="utf-8", newline="") as lines:
         return [_film(row, path.parent.name) for row in csv.DictReader(lines)]
@@ -72,26 +75,22 @@ def _film(row: dict[str, str], folder: str) -> Film:
 
 def greys(data_dir: Path, films: Iterable[Film]) -> Iterator[NDArray[np.float32]]:
     """The films' pixels, one at a time: float32 (rows, columns), 0 black to 1 white."""
-    shards: dict[Path, tarfile.TarFile] = {}
-    try:
+    with ExitStack() as stack:
+        shards: dict[Path, tarfile.TarFile] = {}
         for film in films:
             path = data_dir / film.folder / film.shard
-            shard = shards.setdefault(path, tarfile.open(path)) if path not in shards else shards[path]
-            member = shard.extractfile(film.file)
+            if path not in shards:
+                shards[path] = stack.enter_context(tarfile.open(path))
+            member = shards[path].extractfile(film.file)
             if member is None:
                 raise InputError("a film is not in its shard", remedy="fetch the data again", film=film.file)
             with Image.open(io.BytesIO(member.read())) as picture:
-                yield np.asarray(picture.convert("L"), dtype=np.float32) / 255
-    finally:
-        for shard in shards.values():
-            shard.close()
+                yield np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
 
 
-def prepared(
-    data_dir: Path, films: list[Film], size_px: int, *, quiet: bool, name: str
-) -> NDArray[np.float16]:
-    """Films as the network takes them, (n, size_px, size_px), rounded to float16 to fit in memory."""
-    out = np.empty((len(films), size_px, size_px), dtype=np.float16)
+def prepared(data_dir: Path, films: list[Film], size_px: int, *, quiet: bool, name: str) -> NDArray[np.float32]:
+    """Films as the network takes them, (n, size_px, size_px), bit for bit as in live use."""
+    out = np.empty((len(films), size_px, size_px), dtype=np.float32)
     steps = track(greys(data_dir, films), total=len(films), description=f"films: {name}", disable=quiet)
     for index, grey in enumerate(steps):
         out[index] = prepare_film(grey, size_px)[0]

@@ -41,9 +41,7 @@ def write_weights_folder(
     write_json(folder / "calibration.json", calibration)
 
 
-def write_manifest(
-    folder: Path, *, name: str, licence: str, research_only: bool, inputs: Mapping[str, Path]
-) -> str:
+def write_manifest(folder: Path, *, name: str, licence: str, research_only: bool, inputs: Mapping[str, Path]) -> str:
     """Write manifest.json: sha256 of every other file of the folder and of the training inputs.
 
     Returns: the sha256 of the manifest itself, which belongs in the catalogue.

@@ -1,0 +1,1 @@
+"""Runnable programs: parse a configuration, call the library, show progress."""
