@@ -33,6 +33,30 @@ class AuditEvent:
         if self.at.tzinfo is None:
             raise InputError("an audit event without time zone", remedy="use an aware time", verb=self.verb)
         if self.outcome not in ("done", "refused", "failed"):
-            raise InputError(
-                f"audit outcome {self.outcome!r}", remedy="use done, refused or failed", verb=self.verb
-            )
+            raise InputError(f"audit outcome {self.outcome!r}", remedy="use done, refused or failed", verb=self.verb)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditProblem:
+    """One damage to the log: what kind, and at which place."""
+
+    kind: str
+    place: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditVerification:
+    """What a check of the whole log found.
+
+    `uncovered` entries are committed and not yet in the heads file; the next step or opening covers them.
+    """
+
+    size: int
+    problems: tuple[AuditProblem, ...]
+    uncovered: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was changed, removed, reordered or inserted."""
+        return not self.problems

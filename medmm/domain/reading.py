@@ -46,9 +46,7 @@ class Region:
     def __post_init__(self) -> None:
         x0, y0, x1, y1 = self.box_xyxy
         if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1) or not all(0 <= v <= 1 for v in self.peak_xy):
-            raise InputError(
-                f"region box {self.box_xyxy} is not within the film", remedy="give fractions of 0 to 1"
-            )
+            raise InputError(f"region box {self.box_xyxy} is not within the film", remedy="give fractions of 0 to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +120,7 @@ class Mask:
 
     def __post_init__(self) -> None:
         if sum(self.runs) != self.shape_yx[0] * self.shape_yx[1]:
-            raise InputError(
-                "mask runs do not fill its grid", remedy="pack it with Mask.from_array", mask=self.name
-            )
+            raise InputError("mask runs do not fill its grid", remedy="pack it with Mask.from_array", mask=self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

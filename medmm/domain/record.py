@@ -78,9 +78,7 @@ class Fact:
 
     def __post_init__(self) -> None:
         if not self.id or not self.source:
-            raise InputError(
-                "a fact needs an id and its place in the source", remedy="give the resource an id"
-            )
+            raise InputError("a fact needs an id and its place in the source", remedy="give the resource an id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,9 +36,7 @@ class Edit:
 
     def __post_init__(self) -> None:
         if not self.text.strip():
-            raise InputError(
-                "an edit without text", remedy="reject the statement instead", statement=self.statement_id
-            )
+            raise InputError("an edit without text", remedy="reject the statement instead", statement=self.statement_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +115,7 @@ class SignedReport:
 
     def __post_init__(self) -> None:
         if self.signed_at.tzinfo is None:
-            raise InputError(
-                "signed_at carries no time zone", remedy="sign with an aware time", report=self.id
-            )
+            raise InputError("signed_at carries no time zone", remedy="sign with an aware time", report=self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

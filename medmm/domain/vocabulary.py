@@ -48,9 +48,7 @@ def finding_term(name: str) -> FindingTerm:
     try:
         return finding_terms()[name]
     except KeyError:
-        raise InputError(
-            f"no finding {name!r} in the vocabulary", remedy="add a row to findings.csv"
-        ) from None
+        raise InputError(f"no finding {name!r} in the vocabulary", remedy="add a row to findings.csv") from None
 
 
 def _term(row: dict[str, str]) -> FindingTerm:

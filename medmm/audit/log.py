@@ -1,0 +1,97 @@
+"""The append-only log inside the store's database: entries, the frontier to grow by, a signed head a size."""
+
+from __future__ import annotations
+
+import json
+
+import sqlalchemy as sa
+
+from medmm.audit.head import HeadSigner, TreeHead
+from medmm.audit.proof import Frontier, leaf_hash
+from medmm.domain.audit_event import AuditEvent
+from medmm.domain.codec import from_json, to_json
+
+metadata = sa.MetaData()
+entries = sa.Table(
+    "audit_entry",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    sa.Column("leaf", sa.LargeBinary, nullable=False),
+)
+heads = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("size", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("root", sa.Text, nullable=False),
+    sa.Column("signature", sa.Text, nullable=False),
+)
+frontier = sa.Table(
+    "audit_frontier",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("peaks", sa.LargeBinary, nullable=False),
+)
+
+# A person with the file can drop these; the signed heads are what finds that. They stop accidents and other programs.
+# REPLACE deletes without firing a DELETE trigger, hence the check before INSERT.
+TRIGGERS = tuple(
+    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {when} "
+    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    for table, column in (("audit_entry", "seq"), ("audit_head", "size"))
+    for verb, when in (
+        ("UPDATE", ""),
+        ("DELETE", ""),
+        ("INSERT", f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {column} = NEW.{column})"),
+    )
+)
+
+
+def entry_bytes(event: AuditEvent) -> bytes:
+    """Canonical JSON of an event: what is hashed."""
+    return json.dumps(to_json(event), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def event_of(entry: bytes) -> AuditEvent:
+    """The event of an entry. Raises: InputError if the bytes are none."""
+    return from_json(AuditEvent, json.loads(entry))
+
+
+def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner) -> None:
+    """Append within the caller's write transaction: it commits with what the event is about, or not at all."""
+    tree = load_frontier(connection)
+    entry = entry_bytes(event)
+    leaf = leaf_hash(entry)
+    tree.append(leaf)
+    connection.execute(entries.insert().values(seq=tree.size, subject=event.subject, entry=entry, leaf=leaf))
+    head = signer.sign(tree.size, tree.root())
+    connection.execute(heads.insert().values(size=head.size, root=head.root, signature=head.signature))
+    values = {"size": tree.size, "peaks": b"".join(tree.peaks)}
+    if tree.size == 1:
+        connection.execute(frontier.insert().values(id=1, **values))
+    else:
+        connection.execute(frontier.update().where(frontier.c.id == 1).values(**values))
+
+
+def load_frontier(connection: sa.Connection) -> Frontier:
+    """The frontier that the next entry grows from."""
+    row = connection.execute(sa.select(frontier.c.size, frontier.c.peaks)).first()
+    if row is None:
+        return Frontier()
+    return Frontier(size=row.size, peaks=[row.peaks[i : i + 32] for i in range(0, len(row.peaks), 32)])
+
+
+def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
+    """The signed heads of all sizes above `size`, in order."""
+    rows = connection.execute(sa.select(heads).where(heads.c.size > size).order_by(heads.c.size))
+    return [TreeHead(size=r.size, root=r.root, signature=r.signature) for r in rows]
+
+
+def events(connection: sa.Connection, subject: str | None = None) -> list[AuditEvent]:
+    """Events of one subject, or all, oldest first."""
+    query = sa.select(entries.c.entry).order_by(entries.c.seq)
+    if subject is not None:
+        query = query.where(entries.c.subject == subject)
+    return [event_of(entry) for entry in connection.scalars(query)]

@@ -1,0 +1,5 @@
+"""What is: domain values on disk, in one unit of work with the audit entry."""
+
+from medmm.store.store import Step, Store
+
+__all__ = ["Step", "Store"]

@@ -1,0 +1,82 @@
+"""The SQLite database: opened safely, brought to the newest release, its errors translated once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from medmm.domain.errors import ConfigError, IntegrityError, Unavailable
+from medmm.store.files import exclusive
+
+BUSY_TIMEOUT_S = 30
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def open_engine(file: Path) -> sa.Engine:
+    """An engine on `file`: WAL, every commit flushed, foreign keys on, writers wait for each other."""
+    engine = sa.create_engine(f"sqlite:///{file}", connect_args={"timeout": BUSY_TIMEOUT_S})
+    sa.event.listen(engine, "connect", _set_up)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not sqlite3's late one
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    write = connection.get_execution_options().get("medmm_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def database_border(file: Path) -> Iterator[None]:
+    """Translate the database's errors into ours, once."""
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        raise Unavailable(
+            f"the database can't be used now: {error.orig}",
+            remedy="free space or wait for the other program, then try again; nothing was half-stored",
+            file=str(file),
+        ) from error
+    except sa.exc.DatabaseError as error:
+        raise IntegrityError(
+            f"the database refused: {error.orig}",
+            remedy="run `medmm audit verify`; restore the file from a copy if it is damaged",
+            file=str(file),
+        ) from error
+
+
+def upgrade(engine: sa.Engine, file: Path, locks: Path) -> None:
+    """Bring the database to this release's tables; several processes may open at once.
+
+    Raises: ConfigError if it was written by a newer release.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    with exclusive(locks, "migrate"), database_border(file):
+        with engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found == scripts.get_current_head():
+            return
+        if found is not None and found not in {s.revision for s in scripts.walk_revisions()}:
+            raise ConfigError(
+                f"the database is of another release (revision {found})",
+                remedy="open it with the medmm that wrote it, or a newer one",
+                file=str(file),
+            )
+        with engine.connect().execution_options(medmm_write=True) as connection, connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")

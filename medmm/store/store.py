@@ -1,0 +1,290 @@
+"""The store: reads, and steps that keep values together with their audit entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from medmm.audit import log
+from medmm.audit.head import HeadFile, HeadSigner, TreeHead
+from medmm.audit.verify import verify
+from medmm.domain.audit_event import AuditEvent, AuditVerification
+from medmm.domain.codec import from_json, to_json
+from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.errors import InputError, StateError
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.reading import Reading
+from medmm.domain.record import ClinicalContext
+from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
+from medmm.domain.study import NotEvaluable, Study
+from medmm.store import files, tables
+from medmm.store.database import database_border, open_engine, upgrade
+
+T = TypeVar("T")
+
+
+class Step:
+    """One unit of work. It commits only if an audit event was recorded: no log, no verb."""
+
+    def __init__(self, connection: sa.Connection, signer: HeadSigner) -> None:
+        self._connection, self._signer = connection, signer
+        self.recorded = 0
+
+    def record(self, event: AuditEvent) -> None:
+        """Append an event to the audit log."""
+        log.append(self._connection, event, self._signer)
+        self.recorded += 1
+
+    def save_identity(self, patient_key: str, identity: PatientIdentity) -> None:
+        """Keep who a patient key is; the newest statement counts."""
+        self._put(tables.identities, {"patient_key": patient_key}, {"body": to_json(identity)})
+
+    def save_study(self, study: Study) -> None:
+        """Keep a study. Raises: StateError if other images were kept under its UID."""
+        found = self._connection.scalar(sa.select(tables.studies.c.body).where(tables.studies.c.uid == study.uid))
+        if found is not None:
+            kept = from_json(Study, found)
+            if {v.sha256 for v in kept.volumes} != {v.sha256 for v in study.volumes}:
+                raise StateError(
+                    "a study of this UID with other images is already kept",
+                    remedy="ask the sender for a study UID of its own",
+                    study=study.uid,
+                )
+        self._put(tables.studies, {"uid": study.uid}, {"patient_key": study.patient_key, "body": to_json(study)})
+
+    def save_context(self, study_uid: str, context: ClinicalContext) -> None:
+        """Keep the record that was joined to a study; cases opened earlier keep theirs."""
+        self._put(tables.contexts, {"study_uid": study_uid}, {"body": to_json(context)})
+
+    def save_not_evaluable(self, refused: NotEvaluable) -> None:
+        """Keep and count what was not evaluable."""
+        values = {"sha256": refused.sha256, "reason_code": refused.reason_code, "held": refused.held}
+        self._connection.execute(tables.not_evaluable.insert().values(body=to_json(refused), **values))
+
+    def open_case(self, case: Case, at: datetime) -> None:
+        """Keep a case; one that is there already stays as it is."""
+        if self._connection.scalar(sa.select(tables.cases.c.id).where(tables.cases.c.id == case.id)) is None:
+            self._connection.execute(
+                tables.cases.insert().values(
+                    id=case.id,
+                    study_uid=case.study.uid,
+                    state=CaseState.OPENED.value,
+                    opened_at=at.isoformat(),
+                    body=to_json(case),
+                    decisions=[],
+                )
+            )
+
+    def save_reading(self, case_id: str, reading: Reading) -> None:
+        """Keep what the models read."""
+        self._update_case(case_id, reading=to_json(reading))
+
+    def save_draft(self, case_id: str, checked: CheckedDraft) -> None:
+        """Keep a draft; decisions on an earlier draft fall away with it."""
+        self._update_case(case_id, draft=to_json(checked), decisions=[])
+
+    def save_decisions(self, case_id: str, decisions: tuple[Decision, ...], *, expected: tuple[Decision, ...]) -> None:
+        """Keep decisions. Raises: StateError if somebody else decided since `expected` was read."""
+        kept = self._connection.scalar(sa.select(tables.cases.c.decisions).where(tables.cases.c.id == case_id))
+        if kept != to_json(expected):
+            raise _outdated(case_id)
+        self._update_case(case_id, decisions=to_json(decisions))
+
+    def set_state(self, case_id: str, state: CaseState, *, expected: CaseState) -> None:
+        """Move a case on. Raises: StateError if it is no longer where `expected` says."""
+        where = (tables.cases.c.id == case_id) & (tables.cases.c.state == expected.value)
+        if self._connection.execute(tables.cases.update().where(where).values(state=state.value)).rowcount != 1:
+            raise _outdated(case_id)
+
+    def save_report(self, report: SignedReport, *, decisions: tuple[Decision, ...]) -> None:
+        """Keep a signed report. Raises: StateError if the decisions changed after they were read for signing."""
+        self.save_decisions(report.case_id, decisions, expected=decisions)
+        values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
+        self._connection.execute(tables.reports.insert().values(**values))
+        self._update_case(report.case_id, report_id=report.id)
+
+    def remember(self, key: str, verb: str, request_sha256: str, result: Any) -> None:
+        """Keep a verb's result under its idempotency key."""
+        values = {"key": key, "verb": verb, "request_sha256": request_sha256, "result": result}
+        self._connection.execute(tables.idempotency.insert().values(**values))
+
+    def _update_case(self, case_id: str, **values: Any) -> None:
+        where = tables.cases.c.id == case_id
+        if self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount != 1:
+            raise _missing("case", case_id)
+
+    def _put(self, table: sa.Table, key: dict[str, str], values: dict[str, Any]) -> None:
+        ((column, value),) = key.items()
+        where = table.c[column] == value
+        if self._connection.execute(table.update().where(where).values(**values)).rowcount == 0:
+            self._connection.execute(table.insert().values(**key, **values))
+
+
+class Store:
+    """Everything under one data folder. Safe from several threads and processes; no global state."""
+
+    def __init__(self, data_dir: Path, heads_path: Path | None = None) -> None:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.data_dir, self.file = data_dir, data_dir / "medmm.sqlite"
+        self.objects = files.Objects(data_dir / "objects")
+        self.heads = HeadFile(heads_path or data_dir.with_name(data_dir.name + ".heads"))
+        self._signer = HeadSigner(self.secret("audit"))
+        self._engine = open_engine(self.file)
+        upgrade(self._engine, self.file, data_dir / "locks")
+        self.file.chmod(0o600)
+        self._cover()  # a crash may have left the last entries without their line in the heads file
+
+    @classmethod
+    def open(cls, data_dir: Path, *, heads_path: Path | None = None) -> Store:
+        """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise."""
+        return cls(data_dir, heads_path)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @contextmanager
+    def step(self) -> Iterator[Step]:
+        """A write transaction that commits all or nothing.
+
+        Raises: StateError if nothing was recorded in the audit log; Unavailable if the database is locked or full.
+        """
+        with database_border(self.file):
+            with self._engine.connect().execution_options(medmm_write=True) as connection, connection.begin():
+                step = Step(connection, self._signer)
+                yield step
+                if not step.recorded:
+                    raise StateError("a step without an audit entry", remedy="record an event in every step")
+        self._cover()
+
+    def exclusive(self, key: str) -> AbstractContextManager[None]:
+        """Hold a lock on an idempotency key across threads and processes."""
+        return files.exclusive(self.data_dir / "locks", key)
+
+    def secret(self, name: str) -> bytes:
+        """A 32-byte key of this installation, made on first use."""
+        return files.secret(self.data_dir / "keys", name)
+
+    def put_object(self, path: Path) -> str:
+        """Keep a copy of a file under the digest of its content."""
+        return self.objects.put(path)
+
+    def object_path(self, sha256: str) -> Path:
+        """Where a kept file lies."""
+        return self.objects.path(sha256)
+
+    def study(self, uid: str) -> Study:
+        """The study of this UID."""
+        return self._noun(Study, tables.studies.c.body, tables.studies.c.uid, uid)
+
+    def context(self, study_uid: str) -> ClinicalContext | None:
+        """The record that was last joined to a study."""
+        body = self._read(lambda c: c.scalar(_select(tables.contexts.c.body, tables.contexts.c.study_uid, study_uid)))
+        return None if body is None else from_json(ClinicalContext, body)
+
+    def identity(self, patient_key: str) -> PatientIdentity:
+        """Who a patient key is."""
+        table = tables.identities
+        return self._noun(PatientIdentity, table.c.body, table.c.patient_key, patient_key)
+
+    def report(self, report_id: str) -> SignedReport:
+        """A signed report."""
+        return self._noun(SignedReport, tables.reports.c.body, tables.reports.c.id, report_id)
+
+    def not_evaluable(self) -> tuple[NotEvaluable, ...]:
+        """All refusals and holds, oldest first."""
+        query = sa.select(tables.not_evaluable.c.body).order_by(tables.not_evaluable.c.id)
+        return tuple(from_json(NotEvaluable, body) for body in self._read(lambda c: c.scalars(query).all()))
+
+    def case_file(self, case_id: str) -> CaseFile:
+        """Everything of one case."""
+        row = self._read(lambda c: c.execute(sa.select(tables.cases).where(tables.cases.c.id == case_id)).first())
+        if row is None:
+            raise _missing("case", case_id)
+        return CaseFile(
+            case=from_json(Case, row.body),
+            state=CaseState(row.state),
+            reading=None if row.reading is None else from_json(Reading, row.reading),
+            draft=None if row.draft is None else from_json(CheckedDraft, row.draft),
+            decisions=from_json(tuple[Decision, ...], row.decisions),  # type: ignore[arg-type]
+            report=None if row.report_id is None else self.report(row.report_id),
+        )
+
+    def cases(self) -> tuple[CaseSummary, ...]:
+        """The worklist, newest first."""
+        query = sa.select(tables.cases).order_by(tables.cases.c.opened_at.desc())
+        return tuple(_summary(row) for row in self._read(lambda c: c.execute(query).all()))
+
+    def recall(self, key: str, verb: str, request_sha256: str) -> Any:
+        """The result kept under an idempotency key, or None.
+
+        Raises: StateError if the key was used for another verb or request.
+        """
+        query = sa.select(tables.idempotency).where(tables.idempotency.c.key == key)
+        row = self._read(lambda c: c.execute(query).first())
+        if row is not None and (row.verb, row.request_sha256) != (verb, request_sha256):
+            raise StateError(f"this idempotency key was used for another request ({row.verb})", remedy="take a new key")
+        return None if row is None else row.result
+
+    def events(self, subject: str | None = None) -> tuple[AuditEvent, ...]:
+        """Audit events of one subject, or all, oldest first."""
+        return tuple(self._read(lambda c: log.events(c, subject)))
+
+    def verify(self) -> AuditVerification:
+        """Check the whole log against the heads file."""
+        return self._read(lambda c: verify(c, self.heads.lines(), self._signer))
+
+    def _cover(self) -> None:
+        self.heads.cover(self._heads_after)
+
+    def _heads_after(self, size: int) -> list[TreeHead]:
+        return self._read(lambda c: log.heads_after(c, size))
+
+    def _noun(self, kind: type[T], body: sa.Column[Any], column: sa.Column[Any], value: str) -> T:
+        found = self._read(lambda c: c.scalar(_select(body, column, value)))
+        if found is None:
+            raise _missing(column.table.name, value)
+        return from_json(kind, found)
+
+    def _read(self, query: Callable[[sa.Connection], T]) -> T:
+        with database_border(self.file), self._engine.connect() as connection:
+            return query(connection)
+
+
+def _select(body: sa.Column[Any], column: sa.Column[Any], value: str) -> sa.Select[Any]:
+    return sa.select(body).where(column == value)
+
+
+def _summary(row: Any) -> CaseSummary:
+    case = from_json(Case, row.body)
+    reading = None if row.reading is None else from_json(Reading, row.reading)
+    return CaseSummary(
+        case_id=row.id,
+        study_uid=row.study_uid,
+        patient_key=case.study.patient_key,
+        modality=case.study.modality.value,
+        body_part=case.study.body_part,
+        acquired=case.study.acquired.moment if case.study.acquired else None,
+        state=CaseState(row.state),
+        suspected=tuple(f.name for f in reading.findings if f.suspected) if reading else (),
+        opened_at=datetime.fromisoformat(row.opened_at),
+    )
+
+
+def _outdated(case_id: str) -> StateError:
+    return StateError("somebody else changed this case meanwhile", remedy="reload it and look again", case=case_id)
+
+
+def _missing(kind: str, value: str) -> InputError:
+    return InputError(f"no such {kind} in the store", remedy="list the cases with `medmm cases`", **{kind: value})

@@ -1,0 +1,66 @@
+"""The tables: nouns as JSON beside the columns that are searched for."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from medmm.audit import log
+
+metadata = log.metadata  # the audit tables live in the same database, so that both commit together
+
+studies = sa.Table(
+    "study",
+    metadata,
+    sa.Column("uid", sa.Text, primary_key=True),
+    sa.Column("patient_key", sa.Text, nullable=False, index=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+identities = sa.Table(
+    "identity",
+    metadata,
+    sa.Column("patient_key", sa.Text, primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+contexts = sa.Table(
+    "context",
+    metadata,
+    sa.Column("study_uid", sa.Text, sa.ForeignKey("study.uid"), primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+not_evaluable = sa.Table(
+    "not_evaluable",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("sha256", sa.Text, index=True),
+    sa.Column("reason_code", sa.Text, nullable=False),
+    sa.Column("held", sa.Boolean, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+cases = sa.Table(
+    "case",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("study_uid", sa.Text, sa.ForeignKey("study.uid"), nullable=False, index=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("opened_at", sa.Text, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("reading", sa.JSON(none_as_null=True)),
+    sa.Column("draft", sa.JSON(none_as_null=True)),
+    sa.Column("decisions", sa.JSON, nullable=False),
+    sa.Column("report_id", sa.Text),
+)
+reports = sa.Table(
+    "report",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), nullable=False, index=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("verb", sa.Text, nullable=False),
+    sa.Column("request_sha256", sa.Text, nullable=False),
+    sa.Column("result", sa.JSON, nullable=False),
+)
