@@ -1,0 +1,150 @@
+"""The phrases of the rule-written draft: `phrases.yaml`, checked when it is loaded."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from string import Formatter
+from typing import Annotated
+
+import yaml
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+
+from medmm.domain.errors import ConfigError
+from medmm.domain.vocabulary import finding_term
+
+
+class _Row(BaseModel, frozen=True, extra="forbid"):
+    """Unknown keys are refused: a misspelt phrase must not vanish."""
+
+
+def _slots(*allowed: str) -> AfterValidator:
+    def check(text: str) -> str:
+        unknown = {name for _, name, _, _ in Formatter().parse(text) if name is not None} - set(allowed)
+        if unknown:
+            raise ValueError(f"unknown slots {sorted(unknown)}; allowed: {', '.join(allowed) or 'none'}")
+        return text
+
+    return AfterValidator(check)
+
+
+_Plain = Annotated[str, Field(min_length=1), _slots()]
+_Words = Annotated[str, Field(min_length=1), _slots("words")]
+_Why = Annotated[str, Field(min_length=1)]
+
+
+class Fraction(_Row):
+    """A number with its reason."""
+
+    value: float = Field(gt=0, lt=1)
+    why: _Why
+
+
+class Rules(_Row):
+    """Numbers that decide what is said."""
+
+    rule_out_fraction: Fraction
+
+
+class FindingPhrases(_Row):
+    """The words for one finding, suspected or not."""
+
+    possible: Annotated[str, _slots("side")]
+    absent: _Plain
+    source: _Why
+
+
+class MeasurementPhrase(_Row):
+    """The words for one measurement; `unless_pa` is added on films that are not known to be PA."""
+
+    text: Annotated[str, _slots("name", "value", "low", "high", "unit")]
+    decimals: int = Field(ge=0, le=4)
+    unless_pa: str = ""
+    why: _Why
+
+
+class ImpressionPhrases(_Row):
+    """What the impression says where nothing is suspected."""
+
+    nothing_suspected: _Plain
+    why: _Why
+
+
+class ConditionPhrases(_Row):
+    """Words by status: a negation must never be lost."""
+
+    active: _Words
+    inactive: _Words
+    refuted: _Words
+    unconfirmed: _Words
+
+
+class Limits(_Row):
+    """How many facts of a kind are stated at most."""
+
+    condition: int = Field(ge=1)
+    procedure: int = Field(ge=1)
+    observation: int = Field(ge=1)
+
+
+class RecordPhrases(_Row):
+    """The words for facts of the record."""
+
+    order: _Words
+    demographics: _Words
+    condition: ConditionPhrases
+    procedure: _Words
+    observation: Annotated[str, _slots("words", "value")]
+    doubt: Annotated[str, _slots("marks")]
+    limits: Limits
+    why: _Why
+
+
+class Relevance(_Row):
+    """Starts of words that make a fact bear on a film of one body part."""
+
+    words: tuple[str, ...] = Field(min_length=1)
+    why: _Why
+
+    def matches(self, text: str) -> bool:
+        """Whether a word of the text starts with one of these."""
+        return bool(re.search(rf"\b(?:{'|'.join(map(re.escape, self.words))})", text, re.IGNORECASE))
+
+
+class Phrases(_Row):
+    """All phrases of the rule-written draft."""
+
+    rules: Rules
+    findings: dict[str, FindingPhrases]
+    measurements: dict[str, MeasurementPhrase]
+    any_measurement: MeasurementPhrase
+    impression: ImpressionPhrases
+    record: RecordPhrases
+    relevant: dict[str, Relevance]
+    never_looked_at: dict[str, tuple[str, ...]]
+
+
+def parse_phrases(text: str) -> Phrases:
+    """Phrases from YAML. Raises: ConfigError naming each wrong place."""
+    try:
+        phrases = Phrases.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the phrases are no YAML: {error}", remedy="correct drafting/phrases.yaml") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"wrong phrases: {wrong}", remedy="correct drafting/phrases.yaml") from error
+    for name, row in phrases.findings.items():
+        if ("{side}" in row.possible) != finding_term(name).sided:
+            raise ConfigError(
+                "a phrase and the vocabulary disagree on whether a side is named",
+                remedy="put {side} into the phrases of sided findings and no others",
+                finding=name,
+            )
+    return phrases
+
+
+@cache
+def phrases() -> Phrases:
+    """The phrases that ship."""
+    return parse_phrases(files("medmm.drafting").joinpath("phrases.yaml").read_text(encoding="utf-8"))

@@ -1,0 +1,168 @@
+"""What the record says and a reader of the film should know: few facts, each in the record's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+
+import numpy as np
+
+from medmm.domain.draft import Assertion, FactEvidence, Section
+from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Quantity
+from medmm.domain.wording import clean
+from medmm.drafting.image_statements import Sentence
+from medmm.drafting.phrases import phrases
+
+_UCUM_WORDS = {"1": "", "a": "years", "mo": "months", "wk": "weeks", "d": "days"}
+_STATED_STATUS = {
+    FactStatus.ACTIVE: "active",
+    FactStatus.INACTIVE: "inactive",
+    FactStatus.REFUTED: "refuted",
+    FactStatus.UNCONFIRMED: "unconfirmed",
+}
+
+
+def record_sentences(context: ClinicalContext, body_part: str) -> Iterator[Sentence]:
+    """The order's reason, age and sex, conditions, procedures and values out of range, in this order.
+
+    Nothing entered in error is stated. A refuted, inactive or unconfirmed condition is stated as that, and
+    only if it bears on this body part; a value is stated if it is the newest of its kind and out of the
+    range that the source gives, or marked as doubtful.
+    """
+    facts = [f for f in context.facts if f.status is not FactStatus.ENTERED_IN_ERROR]
+    yield from (_order(f) for f in facts if f.kind is FactKind.ORDER and f.status is FactStatus.ACTIVE)
+    yield from _demographics(facts)
+    yield from (_condition(f) for f in stated_conditions(facts, body_part))
+    yield from (_procedure(f) for f in stated_procedures(facts, body_part))
+    yield from (_observation(f) for f in stated_observations(facts, body_part))
+
+
+def stated_conditions(facts: Iterable[Fact], body_part: str) -> list[Fact]:
+    """Active conditions, the relevant before the newest, and relevant ones of any other status."""
+    stated = [
+        f for f in facts if f.kind is FactKind.CONDITION and (f.status is FactStatus.ACTIVE or relevant(f, body_part))
+    ]
+    stated = _once(stated)
+    stated.sort(key=lambda f: (not relevant(f, body_part), f.status is not FactStatus.ACTIVE, -_day(f), f.label, f.id))
+    return stated[: phrases().record.limits.condition]
+
+
+def stated_procedures(facts: Iterable[Fact], body_part: str) -> list[Fact]:
+    """Relevant procedures that took place, the newest first."""
+    done = (FactStatus.ACTIVE, FactStatus.INACTIVE)  # FHIR: in progress, completed
+    stated = [f for f in facts if f.kind is FactKind.PROCEDURE and f.status in done and relevant(f, body_part)]
+    stated = _once(sorted(stated, key=lambda f: (-_day(f), f.label, f.id)))
+    return stated[: phrases().record.limits.procedure]
+
+
+def stated_observations(facts: Iterable[Fact], body_part: str) -> list[Fact]:
+    """The newest value of each kind where it is out of its range or doubtful; relevant and newest first."""
+    newest: dict[str, Fact] = {}
+    for fact in facts:
+        if fact.kind is FactKind.OBSERVATION and fact.status is FactStatus.ACTIVE:
+            kind = fact.codings[0].code if fact.codings else fact.label.casefold()
+            kept = newest.get(kind)
+            if kept is None or (_moment(fact), fact.id) > (_moment(kept), kept.id):
+                newest[kind] = fact
+    stated = [f for f in newest.values() if isinstance(f.value, Quantity) and (out_of_range(f.value) or f.marks)]
+    stated.sort(key=lambda f: (not relevant(f, body_part), -_day(f), f.label, f.id))
+    return stated[: phrases().record.limits.observation]
+
+
+def relevant(fact: Fact, body_part: str) -> bool:
+    """Whether a fact bears on a film of this body part, by its words."""
+    row = phrases().relevant.get(body_part)
+    words = " ".join([fact.label, *(c.display or "" for c in fact.codings)])
+    return row is not None and row.matches(words)
+
+
+def out_of_range(value: Quantity) -> bool:
+    """Whether a value surely lies outside the range that its source states; with "<" or ">" only if sure."""
+    above = value.high is not None and value.value > value.high and value.comparator in (None, ">", ">=")
+    below = value.low is not None and value.value < value.low and value.comparator in (None, "<", "<=")
+    return above or below
+
+
+def _order(fact: Fact) -> Sentence:
+    words = fact.value if isinstance(fact.value, str) and fact.value.strip() else fact.label
+    return _reported(phrases().record.order.format(words=clean(words)), fact)
+
+
+def _demographics(facts: list[Fact]) -> Iterator[Sentence]:
+    known = [f for f in facts if f.kind is FactKind.DEMOGRAPHIC and f.value is not None]
+    if known:
+        words = "; ".join(_demographic_words(f) for f in known)
+        yield _reported(phrases().record.demographics.format(words=words), *known)
+
+
+def _demographic_words(fact: Fact) -> str:
+    value = quantity_words(fact.value) if isinstance(fact.value, Quantity) else clean(str(fact.value))
+    return f"{clean(fact.label)}: {value}"
+
+
+def _condition(fact: Fact) -> Sentence:
+    template: str = getattr(phrases().record.condition, _STATED_STATUS[fact.status])
+    return _reported(template.format(words=clean(fact.label)), fact)
+
+
+def _procedure(fact: Fact) -> Sentence:
+    return _reported(phrases().record.procedure.format(words=clean(fact.label)), fact)
+
+
+def _observation(fact: Fact) -> Sentence:
+    assert isinstance(fact.value, Quantity)  # stated_observations takes no others
+    details = [str(when) for when in [_date(fact)] if when] + range_words(fact.value)
+    value = quantity_words(fact.value) + (f" ({'; '.join(details)})" if details else "")
+    return _reported(phrases().record.observation.format(words=clean(fact.label), value=value), fact)
+
+
+def _reported(text: str, *facts: Fact) -> Sentence:
+    marks = ", ".join(clean(mark) for fact in facts for mark in fact.marks)
+    return Sentence(
+        section=Section.CLINICAL_INFORMATION,
+        text=text + (phrases().record.doubt.format(marks=marks) if marks else ""),
+        assertion=Assertion.REPORTED,
+        evidence=tuple(FactEvidence(fact_id=f.id, source=f.source) for f in facts),
+    )
+
+
+def quantity_words(value: Quantity) -> str:
+    """A value with comparator and unit, at most 6 significant digits and no exponent."""
+    unit = _UCUM_WORDS.get(value.unit, clean(value.unit))
+    return f"{value.comparator or ''}{_digits(value.value)} {unit}".strip()
+
+
+def range_words(value: Quantity) -> list[str]:
+    """The source's normal range in words; empty where it states none."""
+    if value.low is not None and value.high is not None:
+        return [f"normal range {_digits(value.low)} to {_digits(value.high)}"]
+    if value.high is not None:
+        return [f"normal up to {_digits(value.high)}"]
+    return [f"normal from {_digits(value.low)}"] if value.low is not None else []
+
+
+def _digits(number: float) -> str:
+    return np.format_float_positional(number, precision=6, fractional=False, trim="-")
+
+
+def _once(facts: list[Fact]) -> list[Fact]:
+    """Of several facts with the same words and status, the first."""
+    seen: dict[tuple[str, FactStatus], Fact] = {}
+    for fact in facts:
+        seen.setdefault((clean(fact.label).casefold(), fact.status), fact)
+    return list(seen.values())
+
+
+def _date(fact: Fact) -> date | None:
+    return fact.when.date() if isinstance(fact.when, datetime) else fact.when
+
+
+def _day(fact: Fact) -> int:
+    """Days since year 1, 0 where undated: the newest sorts first by the negative of it."""
+    day = _date(fact)
+    return day.toordinal() if day else 0
+
+
+def _moment(fact: Fact) -> tuple[int, float]:
+    """Sorts facts by time; a day without time of day comes before any moment of it."""
+    return _day(fact), fact.when.timestamp() if isinstance(fact.when, datetime) else 0.0

@@ -1,0 +1,130 @@
+"""The rule-written draft: phrases over calibrated findings, measurements and the record."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from medmm.domain.codec import to_json
+from medmm.domain.draft import Case, Draft, FactEvidence, Statement
+from medmm.domain.errors import InputError
+from medmm.domain.reading import Reading
+from medmm.domain.record import FactKind
+from medmm.domain.study import Notice, View
+from medmm.domain.vocabulary import finding_term, finding_terms
+from medmm.drafting.image_statements import Sentence, image_sentences, undecided
+from medmm.drafting.phrases import phrases
+from medmm.drafting.record_statements import record_sentences
+
+
+class RuleWriter:
+    """Writes drafts by fixed rules: the same case and reading give the same draft, byte for byte."""
+
+    @property
+    def name(self) -> str:
+        """Its name in drafts and reports."""
+        return "rule-writer"
+
+    def write(self, case: Case, reading: Reading) -> Draft:
+        """Draft a case: clinical information, findings, impression; see `Writer.write`."""
+        if reading.study_uid != case.study.uid:
+            raise InputError("the reading is of another study", remedy="read the study of this case", case=case.id)
+        recorded = record_sentences(case.context, case.study.body_part) if case.context else ()
+        statements = _numbered([*recorded, *image_sentences(case.study, reading)])
+        draft = Draft(
+            id="draft-unnumbered",
+            case_id=case.id,
+            writer=self.name,
+            statements=statements,
+            not_evaluated=tuple(_not_evaluated(case, reading, statements)),
+            models=reading.models,
+            warnings=tuple(_warnings(case, reading)),
+        )
+        content = json.dumps(to_json(draft), sort_keys=True, ensure_ascii=True)
+        return replace(draft, id="draft-" + hashlib.sha256(content.encode()).hexdigest()[:32])
+
+
+def _numbered(sentences: Iterable[Sentence]) -> tuple[Statement, ...]:
+    return tuple(
+        Statement(
+            id=f"s{number}",
+            section=s.section,
+            text=s.text,
+            assertion=s.assertion,
+            evidence=s.evidence,
+            finding=s.finding,
+            side=s.side,
+        )
+        for number, s in enumerate(sentences, start=1)
+    )
+
+
+def _warnings(case: Case, reading: Reading) -> Iterator[Notice]:
+    """The gate's and the reading's warnings, each once, and a word where nothing was read."""
+    yield from dict.fromkeys([*case.study.warnings, *reading.warnings])
+    if not reading.findings:
+        yield Notice(code="nothing-read", text="No finding was read from the image.")
+
+
+def _not_evaluated(case: Case, reading: Reading, statements: tuple[Statement, ...]) -> Iterator[str]:
+    """What neither the models nor this writer looked at, said openly."""
+    yield from _unread_findings(case, reading)
+    yield from _unread_images(case)
+    yield from phrases().never_looked_at.get(case.study.body_part, ())
+    yield from _unstated_record(case, statements)
+
+
+def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
+    if not reading.findings:
+        yield "the image: nothing was read from it, because no reading model reported on it"
+        return
+    open_ones = sorted(finding_term(f.name).words for f in reading.findings if undecided(f))
+    if open_ones:
+        yield f"undecided, the score is below the operating point but too near it: {', '.join(open_ones)}"
+    read = {f.name for f in reading.findings}
+    terms = (t for t in finding_terms().values() if t.modality == case.study.modality.value)
+    unread = sorted(t.words for t in terms if t.body_part == case.study.body_part and t.name not in read)
+    if unread:
+        yield f"not among the findings of the reading model: {', '.join(unread)}"
+
+
+def _unread_images(case: Case) -> Iterator[str]:
+    study = case.study
+    others = [v for v in study.volumes if v is not study.frontal] if study.frontal else []
+    if others:
+        views = sorted({"of unknown view" if v.view is View.UNKNOWN else v.view.value for v in others})
+        yield f"{_count(len(others), 'further image')} of the study: {', '.join(views)}"
+    if not study.orientation_known:
+        yield "sides: the image does not say where the patient's left is"
+    if any(v.spacing_yx_mm is None and v.affine_lps_mm is None for v in study.volumes):
+        yield "sizes in millimetres: the image does not state its pixel spacing"
+    facts = case.context.facts if case.context else ()
+    earlier = sum(f.kind is FactKind.PRIOR_REPORT for f in facts)
+    known = f" ({_count(earlier, 'earlier report')} in the record)" if earlier else ""
+    yield f"comparison with earlier images{known}"
+
+
+def _unstated_record(case: Case, statements: tuple[Statement, ...]) -> Iterator[str]:
+    if case.context is None:
+        yield "clinical information: no record was given"
+        return
+    if not case.context.facts:
+        yield "clinical information: the record holds no fact that could be used"
+    stated = {e.fact_id for s in statements for e in s.evidence if isinstance(e, FactEvidence)}
+    rest = [f for f in case.context.facts if f.id not in stated and f.kind is not FactKind.PRIOR_REPORT]
+    counts = [
+        _count(len(list(group)), kind.replace("_", " "))
+        for kind, group in itertools.groupby(sorted(f.kind.value for f in rest))
+    ]
+    if counts:
+        yield f"in the record but not stated here: {', '.join(counts)}"
+    if case.context.left_out:
+        yield f"left out of the record on reading it: {_count(len(case.context.left_out), 'item')}"
+
+
+def _count(number: int, noun: str) -> str:
+    plural = "allergies" if noun == "allergy" else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"

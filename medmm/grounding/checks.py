@@ -1,0 +1,92 @@
+"""All checks by number, and what they give for a draft."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medmm.domain.draft import Case, CheckedDraft, Draft, Statement, Verdict
+from medmm.domain.errors import InputError
+from medmm.domain.reading import Reading
+from medmm.grounding import (
+    evidence,
+    laterality,
+    measurement,
+    negation,
+    prior_study,
+    record_conflict,
+)
+from medmm.grounding.verdicts import Examine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check: its number in code and docs, its name, what it does."""
+
+    number: str
+    name: str
+    what: str
+    examine: Examine
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        number="G1",
+        name="evidence",
+        what="Every piece of evidence is in the reading or the record with the same values, and the text "
+        "names the coded finding and no other.",
+        examine=evidence.examine,
+    ),
+    Check(
+        number="G2",
+        name="side",
+        what="The side in the words, the coded side and the side of the region agree; none is named when "
+        "the image does not say where the patient's left is.",
+        examine=laterality.examine,
+    ),
+    Check(
+        number="G3",
+        name="negation",
+        what="What the words affirm, hedge or deny is what is coded, and the score lies on the right side of "
+        "the operating point.",
+        examine=negation.examine,
+    ),
+    Check(
+        number="G4",
+        name="comparison",
+        what="No word claims a change, or that nothing changed, unless an earlier report is quoted.",
+        examine=prior_study.examine,
+    ),
+    Check(
+        number="G5",
+        name="record",
+        what="The statement does not contradict the record: conditions, their status, doubtful values, age and sex.",
+        examine=record_conflict.examine,
+    ),
+    Check(
+        number="G6",
+        name="measurement",
+        what="Every number and date is one of the evidence, in its unit; no size without a measurement and a "
+        "known pixel spacing.",
+        examine=measurement.examine,
+    ),
+)
+
+
+def check(draft: Draft, case: Case, reading: Reading) -> CheckedDraft:
+    """Give a verdict of every check on every statement.
+
+    Raises: InputError if draft or reading belong to another case.
+    """
+    if draft.case_id != case.id or reading.study_uid != case.study.uid:
+        raise InputError(
+            "draft, case and reading do not belong together",
+            remedy="check a draft with the case and reading it was written from",
+            draft=draft.id,
+        )
+    verdicts = tuple(_verdict(one, statement, case, reading) for statement in draft.statements for one in CHECKS)
+    return CheckedDraft(draft=draft, verdicts=verdicts)
+
+
+def _verdict(one: Check, statement: Statement, case: Case, reading: Reading) -> Verdict:
+    outcome, reason = one.examine(statement, case, reading)
+    return Verdict(check=one.number, statement_id=statement.id, outcome=outcome, reason=reason)

@@ -1,0 +1,90 @@
+"""G1: the evidence that a statement names is there, with the same values, and speaks of what the text names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from medmm.domain.draft import (
+    Assertion,
+    Case,
+    Evidence,
+    FactEvidence,
+    MeasurementEvidence,
+    RegionEvidence,
+    ScoreEvidence,
+    Statement,
+)
+from medmm.domain.reading import Reading
+from medmm.domain.wording import findings_named
+from medmm.grounding.verdicts import Result, evidence_of, judged
+
+
+def examine(statement: Statement, case: Case, reading: Reading) -> Result:
+    """Look up every piece of evidence, and every finding that the text names."""
+    problems = [p for item in statement.evidence for p in _missing(item, case, reading)]
+    if statement.assertion is Assertion.REPORTED:
+        problems += _reported_problems(statement)
+    else:
+        problems += _image_problems(statement)
+    return judged(problems, f"all {len(statement.evidence)} pieces of evidence are there")
+
+
+def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
+    if isinstance(item, ScoreEvidence):
+        yield from _wrong_score(item, reading)
+    elif isinstance(item, RegionEvidence):
+        found = reading.finding(item.finding)
+        region = found.region if found else None
+        if region is None:
+            yield f"the reading has no region for {item.finding}"
+        elif region.box_xyxy != item.box_xyxy or item.side not in (None, region.side):
+            yield f"the region of {item.finding} differs from the reading's"
+    elif isinstance(item, MeasurementEvidence):
+        measured = reading.measurement(item.name)
+        if measured is None:
+            yield f"the reading has no measurement {item.name}"
+        elif (measured.value, measured.unit, measured.interval) != (item.value, item.unit, item.interval):
+            yield f"the measurement {item.name} differs from the reading's"
+    else:
+        facts = case.context.facts if case.context else ()
+        if not any(f.id == item.fact_id and f.source == item.source for f in facts):
+            yield f"the record has no fact {item.fact_id} at {item.source}"
+
+
+def _wrong_score(item: ScoreEvidence, reading: Reading) -> Iterator[str]:
+    found = reading.finding(item.finding)
+    if found is None:
+        yield f"the reading has no finding {item.finding}"
+    elif (found.probability, found.threshold) != (item.probability, item.threshold):
+        yield f"the score of {item.finding} differs from the reading's"
+    if item.model not in {m.name for m in reading.models}:
+        yield f"the reading was not made by {item.model}"
+
+
+def _reported_problems(statement: Statement) -> Iterator[str]:
+    if not evidence_of(statement, FactEvidence):
+        yield "reported, but no fact of the record is named"
+    if statement.finding is not None:
+        yield "coded as a finding of the image, but reported from the record"
+
+
+def _image_problems(statement: Statement) -> Iterator[str]:
+    scored = {e.finding for e in evidence_of(statement, ScoreEvidence)}
+    if evidence_of(statement, FactEvidence):
+        yield "a fact of the record stands as evidence of the image"
+    if statement.finding is not None and statement.finding not in scored:
+        yield f"no score of {statement.finding} is named"
+    for item in evidence_of(statement, RegionEvidence):
+        if item.finding != statement.finding:
+            yield f"the region is of {item.finding}"
+    named = set(findings_named(statement.text))
+    if statement.finding is not None and statement.finding not in named:
+        yield f"the text does not name {statement.finding}"
+    for other in sorted(named - {statement.finding}):
+        if not _part_of(other, statement.finding, named):
+            yield f"the text names {other} without being coded for it"
+
+
+def _part_of(other: str, finding: str | None, named: set[str]) -> bool:
+    """Phrases that mean several findings at once ("the lungs are clear") may stand for the coded one."""
+    return finding in named and {other, finding} <= {"Consolidation", "Infiltration", "Lung_Opacity"}

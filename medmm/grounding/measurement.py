@@ -1,0 +1,108 @@
+"""G6: every number in the text is a number of the evidence, in its unit; nothing in mm without a pixel spacing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from medmm.domain.draft import (
+    Assertion,
+    Case,
+    FactEvidence,
+    MeasurementEvidence,
+    ScoreEvidence,
+    Statement,
+)
+from medmm.domain.reading import Reading
+from medmm.domain.record import Fact, Quantity
+from medmm.domain.wording import Number, clean, dates_named, numbers_named, without_words_of
+from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
+
+_LENGTHS = {"mm", "cm", "millimetre", "millimetres", "millimeter", "millimeters", "centimetre", "centimetres",
+            "centimeter", "centimeters", "mm2", "cm2", "mm3", "cm3", "ml", "mL"}  # fmt: skip
+# Units as UCUM writes them, as a sentence may.
+_WRITTEN = {"1": ("",), "a": ("years", "year", "y", "a"), "mo": ("months", "month"), "wk": ("weeks", "week"),
+            "d": ("days", "day"), "mm": ("mm", "millimetres", "millimeters"), "cm": ("cm",)}  # fmt: skip
+_A_UNIT = re.compile(r"^(?:[%°\[{µμ].*|.*[/\d%].*|[munpk]?(?:m|g|l|mol|s|Hz|Pa|U)|[cd]m|dL|mmHg|bpm|Cel|years?|"
+                     r"months?|weeks?|days?|mL|fL|pg|IU|U)$")  # fmt: skip
+
+
+def examine(statement: Statement, case: Case, reading: Reading) -> Result:
+    """Compare numbers, units and dates of the text with the evidence, rounded as written."""
+    ids = {e.fact_id for e in evidence_of(statement, FactEvidence)}
+    facts = [f for f in case.context.facts if f.id in ids] if case.context else []
+    values = [*_image_values(statement), *(v for f in facts for v in _fact_values(f))]
+    reported = statement.assertion is Assertion.REPORTED
+    text = _own_words(statement.text, facts) if reported else statement.text
+    numbers, dates = numbers_named(text), dates_named(text)
+    if not numbers and not dates:
+        if evidence_of(statement, MeasurementEvidence):
+            return judged(["a measurement is the evidence, but no number is stated"], "")
+        return not_applicable("no number is stated")
+    problems = [p for n in numbers for p in _number_problems(n, values)]
+    problems += _date_problems(dates, facts)
+    if not reported:
+        problems += _length_problems(numbers, statement, case)
+    return judged(problems, f"{len(numbers)} numbers agree with the evidence")
+
+
+def _image_values(statement: Statement) -> Iterator[tuple[float, str]]:
+    """(value, unit) pairs that an image statement may state."""
+    for measured in evidence_of(statement, MeasurementEvidence):
+        for value in (measured.value, *measured.interval):
+            yield value, measured.unit
+            if measured.unit == "1":
+                yield value * 100, "%"
+    for score in evidence_of(statement, ScoreEvidence):
+        for value in (score.probability, score.threshold):
+            yield value, "1"
+            yield value * 100, "%"
+
+
+def _fact_values(fact: Fact) -> Iterator[tuple[float, str]]:
+    if isinstance(fact.value, Quantity):
+        yield fact.value.value, fact.value.unit
+        for bound in (fact.value.low, fact.value.high):
+            if bound is not None:
+                yield bound, fact.value.unit
+
+
+def _own_words(text: str, facts: list[Fact]) -> str:
+    """Without words of the record, but with its units: a number keeps the unit it was written with."""
+    units = {clean(f.value.unit) for f in facts if isinstance(f.value, Quantity)}
+    bare = without_words_of(text, facts)
+    for unit in sorted(units, key=len, reverse=True):
+        for match in re.finditer(rf"(?<=\d)\s?{re.escape(unit)}(?!\w)", text):
+            bare = bare[: match.start()] + match.group() + bare[match.end() :]
+    return bare
+
+
+def _number_problems(number: Number, values: list[tuple[float, str]]) -> Iterator[str]:
+    units = [unit for value, unit in values if number.stands_for(value)]
+    if not units:
+        yield f"{number.text} is no number of the evidence"
+    elif not any(_unit_agrees(number.unit, unit) for unit in units):
+        yield f"{number.text} stands with {number.unit!r}, the evidence has {units[0]!r}"
+
+
+def _unit_agrees(written: str, unit: str) -> bool:
+    """A unit must be the evidence's; a plain word after a number is no unit, and bounds may go without."""
+    if not _A_UNIT.match(written) and written not in _LENGTHS:
+        return True
+    return written in _WRITTEN.get(unit, (unit, unit.strip("{}[]")))
+
+
+def _date_problems(dates: tuple[str, ...], facts: list[Fact]) -> Iterator[str]:
+    known = [str(f.when) for f in facts if f.when is not None]
+    for day in dates:
+        if not any(k.startswith(day) for k in known):
+            yield f"{day} is no date of the evidence"
+
+
+def _length_problems(numbers: tuple[Number, ...], statement: Statement, case: Case) -> Iterator[str]:
+    lengths = [n for n in numbers if n.unit in _LENGTHS]
+    if lengths and not evidence_of(statement, MeasurementEvidence):
+        yield "a size is stated without a measurement"
+    unknown = any(v.spacing_yx_mm is None and v.affine_lps_mm is None for v in case.study.volumes)
+    if lengths and unknown:
+        yield "a size is stated although the image does not state its pixel spacing"

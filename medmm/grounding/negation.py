@@ -1,0 +1,48 @@
+"""G3: what the words affirm, hedge or deny is what is coded, and the score bears it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from medmm.domain.draft import Assertion, Case, MeasurementEvidence, ScoreEvidence, Statement
+from medmm.domain.reading import Reading
+from medmm.domain.wording import Polarity, findings_named, polarity
+from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
+
+_POLARITY = {
+    Assertion.PRESENT: Polarity.AFFIRMED,
+    Assertion.POSSIBLE: Polarity.HEDGED,
+    Assertion.ABSENT: Polarity.DENIED,
+}
+
+
+def examine(statement: Statement, case: Case, reading: Reading) -> Result:
+    """Compare words, code and score of an image statement; G5 looks at what is reported from the record."""
+    if statement.assertion is Assertion.REPORTED:
+        return not_applicable("reported from the record")
+    if statement.finding is None and evidence_of(statement, MeasurementEvidence):
+        return not_applicable("a measurement is stated")
+    said = findings_named(statement.text).get(statement.finding or "", polarity(statement.text))
+    return judged(
+        [*_wording_problems(statement, said), *_score_problems(statement, reading)],
+        f"{said.value} in words and code, and borne out by the score",
+    )
+
+
+def _wording_problems(statement: Statement, said: Polarity) -> Iterator[str]:
+    if said is not _POLARITY[statement.assertion]:
+        yield f"the words say {said.value}, the code says {statement.assertion.value}"
+
+
+def _score_problems(statement: Statement, reading: Reading) -> Iterator[str]:
+    suspected = {f.name for f in reading.findings if f.suspected}
+    names = {statement.finding} if statement.finding else suspected
+    scored = [e for e in evidence_of(statement, ScoreEvidence) if e.finding in names | {statement.finding}]
+    above = suspected & names | {e.finding for e in scored if e.probability >= e.threshold}
+    if statement.assertion is Assertion.ABSENT:
+        for name in sorted(above):
+            yield f"{name} is at or above its operating point"
+    elif statement.finding is not None and not above:
+        yield f"{statement.finding} is below its operating point"
+    elif statement.finding is None and not suspected:
+        yield "something is affirmed although no finding reached its operating point"

@@ -1,0 +1,39 @@
+"""What one check gives for one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from medmm.domain.draft import Case, Outcome, Statement
+from medmm.domain.reading import Reading
+
+Result = tuple[Outcome, str]
+Examine = Callable[[Statement, Case, Reading], Result]
+E = TypeVar("E")
+
+
+def passed(reason: str) -> Result:
+    """The statement holds."""
+    return Outcome.PASSED, reason
+
+
+def failed(*problems: str) -> Result:
+    """The statement does not hold: every problem, in one line."""
+    return Outcome.FAILED, "; ".join(problems)
+
+
+def not_applicable(reason: str) -> Result:
+    """The statement holds nothing that this check looks at."""
+    return Outcome.NOT_APPLICABLE, reason
+
+
+def judged(problems: Iterable[str], fine: str) -> Result:
+    """Failed with all problems, or passed."""
+    found = list(problems)
+    return failed(*found) if found else passed(fine)
+
+
+def evidence_of(statement: Statement, kind: type[E]) -> list[E]:
+    """The statement's evidence of one kind."""
+    return [item for item in statement.evidence if isinstance(item, kind)]

@@ -1,0 +1,10 @@
+"""Review: decisions on a checked draft become the signed report; nothing else makes one."""
+
+from __future__ import annotations
+
+from medmm.review.decisions import decide
+from medmm.review.edited import keeps_coding
+from medmm.review.lifecycle import NEXT, Act, advance
+from medmm.review.signing import sign
+
+__all__ = ["NEXT", "Act", "advance", "decide", "keeps_coding", "sign"]

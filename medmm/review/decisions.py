@@ -1,0 +1,52 @@
+"""Decisions of a reader on the statements of a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medmm.domain.draft import CheckedDraft
+from medmm.domain.errors import InputError, StateError
+from medmm.domain.report import Accept, CaseFile, Decision
+from medmm.review.lifecycle import Act, advance
+
+
+def decide(file: CaseFile, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+    """Decisions so far with these added, in the order of the draft; the later on a statement counts.
+
+    Raises: InputError for a statement that the draft does not have; StateError if the case is not in
+    review, or if a statement that failed a check is accepted as it stands.
+    """
+    advance(file.state, Act.DECIDE)
+    draft = draft_of(file)
+    order = [statement.id for statement in draft.statements]
+    by_statement = {decision.statement_id: decision for decision in file.decisions}
+    for decision in decisions:
+        if decision.statement_id not in order:
+            raise InputError(
+                "no such statement in the draft",
+                remedy="decide on the statements of the case's current draft",
+                case=file.case.id,
+                statement=decision.statement_id,
+            )
+        refuse_failed(draft, decision, file.case.id)
+        by_statement[decision.statement_id] = decision
+    return tuple(by_statement[statement_id] for statement_id in order if statement_id in by_statement)
+
+
+def draft_of(file: CaseFile) -> CheckedDraft:
+    """The draft of a case. Raises: StateError if it has none."""
+    if file.draft is None:
+        raise StateError("the case has no draft", remedy="draft it first", case=file.case.id)
+    return file.draft
+
+
+def refuse_failed(draft: CheckedDraft, decision: Decision, case_id: str) -> None:
+    """Raises: StateError if a statement that failed a check is accepted as it stands."""
+    failed = draft.failed(decision.statement_id)
+    if isinstance(decision, Accept) and failed:
+        raise StateError(
+            f"the statement failed {', '.join(v.check for v in failed)} and can't be accepted as it stands",
+            remedy="edit or reject it",
+            case=case_id,
+            statement=decision.statement_id,
+        )

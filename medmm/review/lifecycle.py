@@ -1,0 +1,45 @@
+"""The lifecycle of a case as a table: what is not in it is refused."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from medmm.domain.errors import StateError
+from medmm.domain.report import CaseState
+
+
+class Act(Enum):
+    """What moves a case on."""
+
+    OPEN = "open"
+    DRAFT = "draft"
+    DECIDE = "decide"
+    SIGN = "sign"
+
+
+# `None` is a case that is not there yet. Drafting again is possible until a reader has decided something.
+NEXT: dict[tuple[CaseState | None, Act], CaseState] = {
+    (None, Act.OPEN): CaseState.OPENED,
+    (CaseState.OPENED, Act.DRAFT): CaseState.DRAFTED,
+    (CaseState.DRAFTED, Act.DRAFT): CaseState.DRAFTED,
+    (CaseState.DRAFTED, Act.DECIDE): CaseState.IN_REVIEW,
+    (CaseState.IN_REVIEW, Act.DECIDE): CaseState.IN_REVIEW,
+    (CaseState.IN_REVIEW, Act.SIGN): CaseState.SIGNED,
+}
+
+_REMEDIES = {
+    None: "open the case first",
+    CaseState.OPENED: "draft the case first",
+    CaseState.DRAFTED: "decide on the statements of its draft",
+    CaseState.IN_REVIEW: "decide on what is open and sign",
+    CaseState.SIGNED: "the report is signed and stays as it is",
+}
+
+
+def advance(state: CaseState | None, act: Act) -> CaseState:
+    """The state after an act. Raises: StateError if the act is not possible now."""
+    if (state, act) not in NEXT:
+        here = state.value if state else "not there"
+        remedy = _REMEDIES.get(state, "look at the case's history")
+        raise StateError(f"cannot {act.value} a case that is {here}", remedy=remedy)
+    return NEXT[state, act]

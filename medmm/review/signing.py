@@ -1,0 +1,112 @@
+"""From decisions to the signed report: the only place that makes one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import datetime
+
+from medmm.domain.codec import to_json
+from medmm.domain.draft import Statement
+from medmm.domain.errors import InputError, StateError
+from medmm.domain.report import (
+    CaseFile,
+    CaseState,
+    Edit,
+    Reader,
+    Reject,
+    SeriesReference,
+    SignedReport,
+    SignedStatement,
+    StudyReference,
+)
+from medmm.domain.study import Study
+from medmm.review.decisions import draft_of, refuse_failed
+from medmm.review.edited import edited_statement
+from medmm.review.lifecycle import Act, advance
+
+
+def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
+    """The report of what a reader accepted and edited; its ID comes from its content.
+
+    Raises: StateError if the case is signed already, a statement is undecided, a statement that failed a
+    check was accepted, or nothing is left to sign; InputError if `at` has no time zone.
+    """
+    if file.state is CaseState.SIGNED or file.report is not None:
+        raise StateError("the case is signed already", remedy="the report stays as it is", case=file.case.id)
+    if at.tzinfo is None:
+        raise InputError("the time of signing has no time zone", remedy="sign with an aware time")
+    statements = _signed_statements(file)
+    advance(file.state, Act.SIGN)
+    draft = draft_of(file).draft
+    report = SignedReport(
+        id="report-unnumbered",
+        case_id=file.case.id,
+        study=_reference(file.case.study),
+        patient_key=file.case.study.patient_key,
+        version=1,
+        statements=statements,
+        not_evaluated=draft.not_evaluated,
+        signed_by=by,
+        signed_at=at,
+        draft_id=draft.id,
+        writer=draft.writer,
+        models=draft.models,
+        rejected_count=sum(isinstance(d, Reject) for d in file.decisions),
+    )
+    content = json.dumps(to_json(report), sort_keys=True, ensure_ascii=True)
+    return replace(report, id="report-" + hashlib.sha256(content.encode()).hexdigest()[:32])
+
+
+def _signed_statements(file: CaseFile) -> tuple[SignedStatement, ...]:
+    draft = draft_of(file)
+    decisions = {d.statement_id: d for d in file.decisions}
+    undecided = [s.id for s in draft.statements if s.id not in decisions]
+    if undecided:
+        raise StateError(
+            f"{len(undecided)} of {len(draft.statements)} statements are undecided",
+            remedy="accept, edit or reject them",
+            case=file.case.id,
+            statements=" ".join(undecided),
+        )
+    signed = []
+    for statement in draft.statements:
+        decision = decisions[statement.id]
+        refuse_failed(draft, decision, file.case.id)
+        if isinstance(decision, Edit):
+            signed.append(edited_statement(statement, decision.text, file.case.context))
+        elif not isinstance(decision, Reject):
+            signed.append(_as_drafted(statement))
+    if not signed:
+        raise StateError("nothing is left to sign", remedy="edit a statement to say what you see", case=file.case.id)
+    return tuple(signed)
+
+
+def _as_drafted(statement: Statement) -> SignedStatement:
+    return SignedStatement(
+        id=statement.id,
+        section=statement.section,
+        text=statement.text,
+        assertion=statement.assertion,
+        finding=statement.finding,
+        side=statement.side,
+        evidence=statement.evidence,
+    )
+
+
+def _reference(study: Study) -> StudyReference:
+    return StudyReference(
+        uid=study.uid,
+        modality=study.modality.value,
+        acquired=study.acquired.moment if study.acquired else None,
+        series=tuple(
+            SeriesReference(
+                uid=volume.series_uid,
+                modality=study.modality.value,
+                sop_class_uid=volume.sop_class_uid,
+                sop_uids=volume.sop_uids,
+            )
+            for volume in study.volumes
+        ),
+    )
