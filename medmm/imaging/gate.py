@@ -1,7 +1,7 @@
-"""What may go on to a model: rules on the header and on the picture, as two tables in the order they are asked.
+"""What may go on to a model: rules on the header as a table in the order they are asked, then on the picture.
 
-A rule that answers refuses the image, or holds it until a person has looked; a note that answers travels on the
-study as a warning. What the rules can't know from tags (a hand labelled CHEST) they do not decide.
+A rule that answers refuses the image, or holds it until a person has looked; a note that answers travels on
+the study as a warning. What rules can't know from tags (a hand labelled CHEST) they do not decide.
 """
 
 from __future__ import annotations
@@ -34,22 +34,7 @@ _SOP_CLASSES = {
 }
 SECONDARY_CAPTURE = f"{_UID}7"
 _MODALITIES = {"CR": Modality.RADIOGRAPH, "DX": Modality.RADIOGRAPH, "MR": Modality.MR}
-_NO_IMAGES = (
-    "AU",
-    "DOC",
-    "ECG",
-    "HD",
-    "KO",
-    "M3D",
-    "PLAN",
-    "PR",
-    "REG",
-    "RTDOSE",
-    "RTPLAN",
-    "RTSTRUCT",
-    "SEG",
-    "SR",
-)
+_NO_IMAGES = ["AU", "DOC", "ECG", "HD", "KO", "M3D", "PLAN", "PR", "REG", "RTDOSE", "RTPLAN", "RTSTRUCT", "SEG", "SR"]
 _DESCRIPTIONS = (
     "StudyDescription",
     "SeriesDescription",
@@ -57,6 +42,20 @@ _DESCRIPTIONS = (
     "RequestedProcedureDescription",
     "AcquisitionDeviceProcessingDescription",
 )
+_OF_ONE_IMAGE = (
+    "PatientPosition",
+    "SeriesDescription",
+    "ProtocolName",
+    "AcquisitionDeviceProcessingDescription",
+)
+_VIEW_WORDS = {
+    "PA": View.PA,
+    "AP": View.AP,
+    "LL": View.LATERAL,
+    "RL": View.LATERAL,
+    "LAT": View.LATERAL,
+    "LATERAL": View.LATERAL,
+}
 _PROGRAMS = (b"MZ", b"%PDF", b"\x7fELF", b"#!")
 
 
@@ -71,12 +70,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyPart:
-    """A body part as the header names it: the word, its region (CHEST, BRAIN, OTHER or ""), and how it was found."""
+    """A body part as the header names it: its word, its region (CHEST, BRAIN, OTHER or ""), how it was found."""
 
     word: str
     region: str
     certain: bool = True
     assumed: bool = False
+
+
+LATERAL_FILM = Refusal(code="view", reason="not evaluable: a lateral film; medmm reads frontal chest radiographs")
 
 
 def modality_of(tags: Tags) -> Modality | None:
@@ -89,10 +91,8 @@ def body_part_table() -> dict[str, BodyPart]:
     """Known words for body parts, from data/body_parts.csv."""
     text = files("medmm.imaging").joinpath("data/body_parts.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
-    return {
-        row["term"]: BodyPart(word=row["term"], region=row["region"], certain=row["certain"] == "yes")
-        for row in rows
-    }
+    parts = (BodyPart(word=r["term"], region=r["region"], certain=r["certain"] == "yes") for r in rows)
+    return {part.word: part for part in parts}
 
 
 def body_part_of(tags: Tags) -> BodyPart:
@@ -128,21 +128,14 @@ def view_of(tags: Tags) -> View | None:
         return _view_in(stated)
     if film_lies(tags) == "lateral":
         return View.LATERAL
-    for keyword in ("PatientPosition", *_DESCRIPTIONS[1:]):
-        view = _view_in(tags.word(keyword))
-        if view is not None:
-            return view
-    return View.UNKNOWN
+    views = [view for keyword in _OF_ONE_IMAGE if (view := _view_in(tags.word(keyword)))]
+    return views[0] if len(set(views)) == 1 else View.UNKNOWN
 
 
 def _view_in(text: str) -> View | None:
-    words = set(re.findall(r"[A-Z]+", text))
-    if words & {"LL", "RL", "LAT", "LATERAL"}:
-        return View.LATERAL
-    return next((view for view in (View.PA, View.AP) if view.value in words), None)
-
-
-# --- rules on the header -------------------------------------------------------------------------------------
+    """The one view that a text names; None if it names none or several."""
+    found = {_VIEW_WORDS[word] for word in re.findall(r"[A-Z]+", text) if word in _VIEW_WORDS}
+    return found.pop() if len(found) == 1 else None
 
 
 def _animal(tags: Tags) -> str | None:
@@ -197,10 +190,8 @@ def _view(tags: Tags) -> str | None:
         return None
     view = view_of(tags)
     if view is View.LATERAL:
-        return "not evaluable: a lateral film; medmm reads frontal chest radiographs"
-    return (
-        None if view else "not evaluable: neither a PA nor an AP view; medmm reads frontal chest radiographs"
-    )
+        return LATERAL_FILM.reason
+    return None if view else "not evaluable: the view is neither PA nor AP; medmm reads frontal chest radiographs"
 
 
 def _view_contradiction(tags: Tags) -> str | None:
@@ -209,8 +200,11 @@ def _view_contradiction(tags: Tags) -> str | None:
     lies = film_lies(tags)
     if lies in ("upside down", "rotated"):
         return f"the film is stored {lies}"
-    lateral = lies == "lateral" and view_of(tags) in (View.PA, View.AP)
-    return "the film says a frontal view but lies as a lateral one" if lateral else None
+    view, words = view_of(tags), [_view_in(word) for k in _OF_ONE_IMAGE for word in tags.word(k).split()]
+    if view in (View.PA, View.AP) and lies == "lateral":
+        return "the film says a frontal view but lies as a lateral one"
+    maybe = view is View.UNKNOWN and View.LATERAL in words
+    return "the descriptions name a lateral view beside a frontal one" if maybe else None
 
 
 def _frames(tags: Tags) -> str | None:
@@ -221,8 +215,22 @@ def _frames(tags: Tags) -> str | None:
 def _small(tags: Tags) -> str | None:
     film = modality_of(tags) is Modality.RADIOGRAPH
     least = SMALLEST_FILM_PX if film else SMALLEST_MR_PX
-    longest = max(tags.number("Rows") or 0, tags.number("Columns") or 0)
-    return f"not evaluable: the longest side is under {least} pixels" if longest < least else None
+    short, long = sorted((tags.number("Rows") or 0, tags.number("Columns") or 0))
+    if film and short < SMALLEST_FILM_PX / 2:
+        return f"not evaluable: the shortest side is under {SMALLEST_FILM_PX // 2} pixels"
+    return f"not evaluable: the longest side is under {least} pixels" if long < least else None
+
+
+def _shape(tags: Tags) -> str | None:
+    short, long = sorted((tags.number("Rows") or 0, tags.number("Columns") or 0))
+    wide = modality_of(tags) is Modality.RADIOGRAPH and long >= 2 * short
+    return "one side is twice the other: perhaps two films in one picture" if wide else None
+
+
+def _uid(tags: Tags) -> str | None:
+    uids = [tags.text(k) or "" for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")]
+    bad = not all(len(uid) <= 64 and set(uid) <= set("0123456789.") for uid in uids)
+    return "a UID is longer than 64 characters or has letters" if bad else None
 
 
 def _mosaic(tags: Tags) -> str | None:
@@ -270,14 +278,16 @@ RULES = (
     Rule(code="colour", asks=_colour),
     Rule(code="frames", asks=_frames),
     Rule(code="too-small", asks=_small),
-    Rule(code="view", asks=_view),
     Rule(code="body-part-unknown", asks=_body_part_unknown, held=True),
     Rule(code="view-contradiction", asks=_view_contradiction, held=True),
+    Rule(code="uid", asks=_uid, held=True),
+    Rule(code="shape", asks=_shape, held=True),
     Rule(code="mosaic", asks=_mosaic, held=True),
     Rule(code="phantom", asks=_phantom, held=True),
     Rule(code="rescale", asks=_slope, held=True),
     Rule(code="future-date", asks=_future, held=True),
     Rule(code="born-after-study", asks=_unborn, held=True),
+    Rule(code="view", asks=_view),
 )
 
 
@@ -292,11 +302,15 @@ def judge_header(tags: Tags, preamble: bytes = b"") -> Refusal | None:
     return None
 
 
-def judge_pixels(pixels: NDArray[np.float32]) -> Refusal | None:
+def judge_pixels(pixels: NDArray[np.float32], *, film: bool) -> Refusal | None:
     """Refuse a display-ready picture without content: blank, saturated, or noise.
 
+    Of 282 real films no single grey fills more than 18 % and the mean step between neighbours is at most 0.18
+    of the spread; independent noise has 1.1. Only MR has a background of one grey.
+
     Args:
-        pixels: shape (slices, rows, columns), 0 to 1.
+        pixels: shape (slices, rows, columns), 0 to 1; the middle slice is looked at.
+        film: whether it is a radiograph.
     """
     sample = pixels[pixels.shape[0] // 2]
     low, high = (float(v) for v in np.percentile(sample, [1, 99]))
@@ -305,10 +319,10 @@ def judge_pixels(pixels: NDArray[np.float32]) -> Refusal | None:
     steps = float(np.abs(np.diff(sample, axis=1)).mean())
     if steps > 0.5 * float(sample.std()):
         return Refusal(code="noise", reason="not evaluable: the picture is noise")
+    bins = np.bincount((sample * 1023).astype(np.int32).ravel())
+    if film and bins.max() > 0.4 * sample.size:
+        return Refusal(code="saturated", reason="nearly half of the picture is one grey", held=True)
     return None
-
-
-# --- notes: what a reader must know --------------------------------------------------------------------------
 
 
 def _note(code: str, text: str) -> Callable[[bool], tuple[Notice, ...]]:
@@ -320,15 +334,13 @@ _SECONDARY = _note("secondary-capture", "The image is a secondary capture; its a
 _LOSSY = _note("lossy", "The image was compressed with loss.")
 _BURNED = _note("burned-in-annotation", "The image declares text burned into its pixels.")
 _NO_ID = _note("no-patient-id", "The image names no patient ID; a person must confirm the patient.")
-_PART = _note(
-    "body-part-unclear", "The body part is stated in an unclear word; check that it is the one read."
-)
+_PART = _note("body-part-unclear", "The body part is stated in an unclear word; check that it is right.")
 _ASSUMED = _note("body-part-assumed", "No body part is stated; a PA view was taken as chest.")
 _VIEW = _note("view-unknown", "The projection (PA or AP) is not stated.")
 _CHILD = _note("child", "The patient is under 18 years; the models were made for adults.")
 _AGE = _note("age-unknown", "The age is not stated or impossible; the models were made for adults.")
 _PREFIX = _note("no-dicm-prefix", "The file has no DICM prefix; it was read all the same.")
-_LOSSY_SYNTAXES = ("4.50", "4.51", "4.81", "4.91", "4.203")
+_LOSSY_SYNTAXES = [f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81, 91, 203)]
 
 
 def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notice, ...]:
@@ -336,10 +348,7 @@ def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notic
     when, _ = study_time(tags)
     age = age_years(tags, when.moment.date() if when else None)
     part = body_part_of(tags)
-    lossy = (
-        tags.text("LossyImageCompression") == "01"
-        or syntax.removeprefix("1.2.840.10008.1.2.") in _LOSSY_SYNTAXES
-    )
+    lossy = tags.text("LossyImageCompression") == "01" or syntax in _LOSSY_SYNTAXES
     film = modality_of(tags) is Modality.RADIOGRAPH
     return (
         *_SECONDARY(tags.text("SOPClassUID") == SECONDARY_CAPTURE),

@@ -85,7 +85,7 @@ def patient_left_on(tags: Tags) -> str | None:
 
 
 def film_lies(tags: Tags) -> str | None:
-    """How a film lies by its Patient Orientation: "frontal", "lateral", "upside down", "rotated"; None unknown."""
+    """How a film lies by Patient Orientation: "frontal", "lateral", "upside down", "rotated"; None unknown."""
     lies = _directions(tags)
     if not all(lies):
         return None
@@ -173,8 +173,8 @@ def parallel(one: Plane, other: Plane) -> bool:
 def stack_affine(planes: Sequence[Plane]) -> Affine | None:
     """Affine of slices that are in order of position: voxel (column, row, slice) to LPS in mm, 4 x 4.
 
-    None unless all are parallel and their first pixels lie evenly spaced on one line. A single slice takes its
-    thickness as its third extent.
+    None unless all are parallel and their first pixels lie evenly spaced on one line. A single slice takes
+    its thickness as its third extent.
     """
     first, last = planes[0], planes[-1]
     if not all(parallel(first, plane) for plane in planes):

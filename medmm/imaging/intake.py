@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.study import Modality, NotEvaluable, Notice, Study, View, Volume
+from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate
 from medmm.imaging.patient import identity_of, pseudonym, same_patient
 from medmm.imaging.pixels import check_grid, display, stored_values
@@ -76,8 +78,9 @@ def read_studies(path: Path, *, patient_secret: bytes) -> Iterator[Intake]:
             groups.setdefault(uid, []).append(file)
     if not seen:
         yield Intake(path=path, outcome=InputError("no file here", remedy="check the folder", path=str(path)))
+    contested = contested_uids(groups.values())
     for uid in list(groups):
-        yield from _study_intakes(uid, groups.pop(uid), patient_secret)
+        yield from _study_intakes(uid, groups.pop(uid), contested, patient_secret)
 
 
 def attach_pixels(study: Study, path_of: Callable[[str], Path]) -> Study:
@@ -103,9 +106,7 @@ def _study_uid(file: DicomFile) -> str | None:
     stated = Tags(file.header.file_meta).text("MediaStorageSOPClassUID")
     if MediaStorageDirectoryStorage in (stated, tags.text("SOPClassUID")):
         return None
-    uids = [
-        tags.text(k) or "" for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
-    ]
+    uids = [tags.text(f"{level}UID") or "" for level in ("StudyInstance", "SeriesInstance", "SOPInstance", "SOPClass")]
     if not all(uids) or any(set(uid) & set("/\\: ") for uid in uids):
         raise InputError(
             "a UID of study, series or image is missing or is none",
@@ -129,65 +130,75 @@ def _source(file: DicomFile) -> SourceFile:
     return SourceFile(path=file.path, sha256=file.sha256, sop_uid=Tags(file.header).text("SOPInstanceUID"))
 
 
-def _study_intakes(uid: str, files: list[DicomFile], secret: bytes) -> Iterator[Intake]:
+def _study_intakes(uid: str, files: list[DicomFile], contested: frozenset[str], secret: bytes) -> Iterator[Intake]:
     """The study of these files, after those of its files whose pixels can't be read."""
-    held = hold_reason(files)
+    held = hold_reason(files, contested)
     if held is not None:
         yield _refused(uid, files, held)
         return
     once = list({file.sha256: file for file in reversed(files)}.values())[::-1]
-    passed, refusals, broken = [], [], []
+    judged: list[tuple[DicomFile, gate.Refusal | None]] = []
+    broken: list[str] = []
     for file in once:
-        refusal = gate.judge_header(Tags(file.header), file.preamble)
         try:
-            refusal = refusal or _look(file)
+            judged.append((file, _judge(file)))
         except InputError as error:
             broken.append(file.sha256)
             same = tuple(_source(f) for f in files if f.sha256 == file.sha256)
             yield Intake(path=file.path, outcome=error, identity=identity_of(Tags(file.header)), files=same)
-            continue
-        (refusals if refusal else passed).append((file, refusal))
     kept = [file for file in files if file.sha256 not in broken]
     if not kept:
         return
-    frontal = [file for file, _ in passed if gate.view_of(Tags(file.header)) is not View.LATERAL]
-    first = next((r for _, r in refusals if r and r.held), None) or next((r for _, r in refusals if r), None)
-    if first is not None and (first.held or not frontal):
+    passed = [file for file, refusal in judged if refusal is None]
+    laterals = [file for file, refusal in judged if refusal == gate.LATERAL_FILM]
+    films = [file for file in passed if gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH]
+    used = films + laterals if films else passed
+    first = min((r for _, r in judged if r), key=lambda refusal: not refusal.held, default=None)
+    if first is not None and (first.held or not passed):
         yield _refused(uid, kept, first)
         return
-    notices = _leftover_notices(len(files) - len(once), len(refusals), len(broken))
-    yield _accepted(uid, [file for file, _ in passed], kept, secret, notices)
+    notices = _leftover_notices(len(files) - len(once), len(judged) - len(used), len(broken))
+    yield _accepted(uid, used, kept, secret, notices)
 
 
-def _look(file: DicomFile) -> gate.Refusal | None:
-    """Decode the pixels once and judge the picture. Raises: InputError if they can't be decoded."""
+def _judge(file: DicomFile) -> gate.Refusal | None:
+    """Ask the header, then decode the pixels once and ask the picture; a lateral film may go with a frontal.
+
+    Raises: InputError if the pixels can't be decoded.
+    """
+    refusal = gate.judge_header(Tags(file.header), file.preamble)
+    if refusal is not None and not refusal.held and refusal != gate.LATERAL_FILM:
+        return refusal
     check_grid(file)
+    if refusal is not None and refusal.held:
+        return refusal
     stored, dataset = stored_values(file.path)
-    return gate.judge_pixels(display(stored, dataset, file.path)[0])
+    film = gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH
+    return gate.judge_pixels(display(stored, dataset, file.path), film=film) or refusal
 
 
-def hold_reason(files: Sequence[DicomFile]) -> gate.Refusal | None:
+def hold_reason(files: Sequence[DicomFile], contested: frozenset[str] = frozenset()) -> gate.Refusal | None:
     """Why a person must look at these files of one Study Instance UID before any of them is read."""
     who = [identity_of(Tags(file.header)) for file in files]
     if not all(same_patient(who[0], other) for other in who[1:]):
-        return gate.Refusal(
-            code="mixed-patients", reason="the study holds files of different patients", held=True
-        )
-    contents: dict[str, set[str]] = {}
-    for file in files:
-        contents.setdefault(Tags(file.header).text("SOPInstanceUID") or "", set()).add(file.sha256)
-    if any(len(digests) > 1 for digests in contents.values()):
-        return gate.Refusal(
-            code="duplicate-uid", reason="one image UID stands for different contents", held=True
-        )
-    uids = [Tags(f.header).text(k) or "" for f in files for k in ("StudyInstanceUID", "SOPInstanceUID")]
-    if not all(len(uid) <= 64 and set(uid) <= set("0123456789.") for uid in uids):
-        return gate.Refusal(code="uid", reason="a UID is longer than 64 characters or has letters", held=True)
+        return _held("mixed-patients", "the study holds files of different patients")
+    if any(Tags(file.header).text("SOPInstanceUID") in contested for file in files):
+        return _held("duplicate-uid", "one image UID stands for different contents")
     if _series_contradicts(files):
-        return gate.Refusal(
-            code="series", reason="slices of one series share a place but not their plane", held=True
-        )
+        return _held("series", "slices of one series share a place but not their plane")
     return None
+
+
+def _held(code: str, reason: str) -> gate.Refusal:
+    return gate.Refusal(code=code, reason=reason, held=True)
+
+
+def contested_uids(groups: Iterable[Sequence[DicomFile]]) -> frozenset[str]:
+    """SOP Instance UIDs that stand for more than one content, within a study or across studies."""
+    contents: dict[str, set[str]] = {}
+    for file in chain.from_iterable(groups):
+        contents.setdefault(Tags(file.header).text("SOPInstanceUID") or "", set()).add(file.sha256)
+    return frozenset(uid for uid, digests in contents.items() if len(digests) > 1)
 
 
 def _series_contradicts(files: Sequence[DicomFile]) -> bool:
@@ -224,16 +235,12 @@ def _leftover_notices(copies: int, refused: int, broken: int) -> tuple[Notice, .
 
 
 def _accepted(
-    uid: str, passed: Sequence[DicomFile], kept: Sequence[DicomFile], secret: bytes, extra: tuple[Notice, ...]
+    uid: str, used: Sequence[DicomFile], kept: Sequence[DicomFile], secret: bytes, extra: tuple[Notice, ...]
 ) -> Intake:
-    modality = min(
-        (gate.modality_of(Tags(f.header)) for f in passed), key=lambda m: m is not Modality.RADIOGRAPH
-    )
-    used = [file for file in passed if gate.modality_of(Tags(file.header)) is modality]
-    radiograph = modality is Modality.RADIOGRAPH
+    radiograph = gate.modality_of(Tags(used[0].header)) is Modality.RADIOGRAPH
     built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
     lead = Tags(used[0].header)
-    when, time_notices = study_time(lead)
+    when, time_notices = _first_acquired(used)
     identity = identity_of(lead)
     notices = [*time_notices, *extra, *(notice for one in built for notice in one.notices)]
     for file in used:
@@ -242,7 +249,7 @@ def _accepted(
     study = Study(
         uid=uid,
         patient_key=identity.key(secret),
-        modality=modality or Modality.RADIOGRAPH,
+        modality=Modality.RADIOGRAPH if radiograph else Modality.MR,
         body_part="CHEST" if radiograph else "BRAIN",
         acquired=when,
         volumes=tuple(one.volume for one in built),
@@ -250,6 +257,12 @@ def _accepted(
         accession_key=pseudonym("ak", lead.text("AccessionNumber"), secret),
     )
     return Intake(path=_common(kept), outcome=study, identity=identity, files=tuple(_source(f) for f in kept))
+
+
+def _first_acquired(files: Sequence[DicomFile]) -> tuple[StudyTime | None, tuple[Notice, ...]]:
+    """The earliest time among the images: what was recorded after it may not have been known to any."""
+    times = [study_time(Tags(file.header)) for file in files]
+    return min(times, key=lambda pair: pair[0].moment if pair[0] else datetime.max.replace(tzinfo=UTC))
 
 
 def _common(files: Sequence[DicomFile]) -> Path:

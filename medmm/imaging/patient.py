@@ -66,7 +66,7 @@ def _plain(text: str | None) -> str | None:
 
 
 def age_years(tags: Tags, acquired: date | None) -> float | None:
-    """Age at the acquisition in years: Patient's Age with its unit, else from the birth date; None if unknown.
+    """Age at acquisition in years: Patient's Age with its unit, else from the birth date; None if unknown.
 
     An age above 120 years is impossible and counts as unknown.
     """

@@ -18,7 +18,7 @@ from pydicom.uid import UID, AllTransferSyntaxes
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import Notice
-from medmm.imaging.sources import DicomFile, dicom_border
+from medmm.imaging.sources import DicomFile, dicom_border, settle_syntax
 from medmm.imaging.tags import Tags
 
 MAX_DECODED_BYTES = 2**30
@@ -100,9 +100,8 @@ def check_grid(file: DicomFile) -> None:
     wrong += ["NumberOfFrames"] if frames < 1 else []
     wrong += ["PhotometricInterpretation"] if not tags.text("PhotometricInterpretation") else []
     wrong += ["BitsAllocated"] if allocated not in (1, 8, 16, 32, 64) or stored > allocated else []
-    wrong += (
-        ["SamplesPerPixel"] if tags.word("PhotometricInterpretation")[:4] == "MONO" and samples != 1 else []
-    )
+    mono = tags.word("PhotometricInterpretation").startswith("MONO")
+    wrong += ["SamplesPerPixel"] if mono and samples != 1 else []
     if wrong:
         raise InputError(
             f"image header not consistent: {', '.join(dict.fromkeys(wrong))}",
@@ -127,47 +126,34 @@ def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
     """
     with dicom_border(path, "decode"):
         dataset = pydicom.dcmread(path, force=True)
-        meta = getattr(dataset, "file_meta", None)
-        syntax = UID(meta.TransferSyntaxUID) if meta and "TransferSyntaxUID" in meta else None
-    if syntax is not None and (remedy := _missing(syntax)):
+        settle_syntax(dataset)
+        syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    if remedy := _missing(syntax):
         raise InputError(f"no decoder here for {syntax.name}", remedy=remedy, path=str(path))
     with dicom_border(path, "decode"):
-        if syntax is None:
-            dataset.ensure_file_meta()
-            implicit, little = dataset.original_encoding
-            dataset.file_meta.TransferSyntaxUID = (
-                pydicom.uid.ImplicitVRLittleEndian
-                if implicit
-                else (pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian)
-            )
-            syntax = dataset.file_meta.TransferSyntaxUID
-        decoder = get_decoder(syntax)
-        plugin = _PLUGIN.get(str(syntax), "")
-        values, _ = decoder.as_array(dataset, raw=True, decoding_plugin=plugin)
+        values, _ = get_decoder(syntax).as_array(dataset, raw=True, decoding_plugin=_PLUGIN.get(str(syntax), ""))
     frames = values if values.ndim == 3 else values[np.newaxis]
     if frames.ndim != 3:
         raise InputError("not a grey picture", remedy="send the original image", path=str(path))
     return frames, dataset
 
 
-def display(
-    stored: NDArray[np.generic], dataset: Dataset, path: Path
-) -> tuple[NDArray[np.float32], tuple[Notice, ...]]:
-    """Display-ready pixels of the same shape, float32, 0 black to 1 white, and what a reader must know.
+def display(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray[np.float32]:
+    """Display-ready pixels of the same shape, float32, 0 black to 1 white.
 
     The first of several windows counts. Without a usable window an 8-bit image is shown over its whole range
     and a deeper one over the range of values in it.
+
+    Raises: InputError if a look-up table of the header can't be applied.
     """
     tags = Tags(dataset)
-    notices = _voi_notices(tags)
     with dicom_border(path, "display"):
         if stored.dtype.name not in _TABLE_DTYPES:
-            return _grey(stored, stored, dataset, tags), notices
-        limits = np.iinfo(stored.dtype)
+            return _grey(stored, stored, dataset, tags)
+        limits = np.iinfo(stored.dtype)  # type: ignore[type-var]
         levels = np.arange(limits.min, limits.max + 1, dtype=stored.dtype)
         table = _grey(levels, stored, dataset, tags)
-        index = stored.astype(np.int32) - int(limits.min) if limits.min < 0 else stored
-        return table[index], notices
+        return table[stored.astype(np.int32) - int(limits.min) if limits.min < 0 else stored]
 
 
 def _grey(
@@ -202,9 +188,7 @@ def inverted(tags: Tags) -> bool:
 
     Both together are one inversion: PS3.3 C.8.11.3.1 asks a MONOCHROME1 image to say INVERSE.
     """
-    return tags.word("PhotometricInterpretation") == "MONOCHROME1" or (
-        tags.word("PresentationLUTShape") == "INVERSE"
-    )
+    return tags.word("PhotometricInterpretation") == "MONOCHROME1" or (tags.word("PresentationLUTShape") == "INVERSE")
 
 
 def usable_window(tags: Tags) -> bool:
@@ -215,20 +199,16 @@ def usable_window(tags: Tags) -> bool:
     return width > (0 if tags.word("VOILUTFunction") in ("SIGMOID", "LINEAR EXACT") else 1)
 
 
-def _voi_notices(tags: Tags) -> tuple[Notice, ...]:
-    notices = []
-    if tags.texts("WindowWidth") and not usable_window(tags):
-        notices.append(
-            Notice(code="window-unusable", text="The stated window can't be applied; it was left out.")
-        )
-    if len(tags.texts("WindowWidth")) > 1:
-        notices.append(Notice(code="several-windows", text="Of several windows the first was applied."))
+def voi_notices(tags: Tags) -> tuple[Notice, ...]:
+    """What a reader must know of window and polarity."""
     shape = tags.word("PresentationLUTShape")
     mono1 = tags.word("PhotometricInterpretation") == "MONOCHROME1"
-    if shape and mono1 != (shape == "INVERSE"):
-        notices.append(
-            Notice(
-                code="polarity-tags", text="The elements that state black and white contradict each other."
-            )
-        )
-    return tuple(notices)
+    windows = len(tags.texts("WindowWidth"))
+    lut, window = "VOILUTSequence" in tags.dataset, usable_window(tags)
+    rows = (
+        ("window-unusable", windows and not window, "The stated window can't be applied; it was left out."),
+        ("several-windows", windows > 1 and window, "Of several windows the first was applied."),
+        ("window-unknown", not (lut or window), "No window is stated; the whole range of values is shown."),
+        ("polarity-tags", shape and mono1 != (shape == "INVERSE"), "What states black and white contradicts."),
+    )
+    return tuple(Notice(code=code, text=text) for code, holds, text in rows if holds)

@@ -102,9 +102,7 @@ def dicom_border(path: Path, doing: str = "read") -> Iterator[None]:
         with quiet:
             yield
     except RecursionError as error:
-        raise InputError(
-            "sequences are nested too deep", remedy="export the file again", path=str(path)
-        ) from error
+        raise InputError("sequences are nested too deep", remedy="export the file again", path=str(path)) from error
     except LIBRARY_ERRORS as error:
         raise InputError(
             f"can't {doing} this file as DICOM: {type(error).__name__}",
@@ -115,27 +113,34 @@ def dicom_border(path: Path, doing: str = "read") -> Iterator[None]:
 
 def find_files(path: Path) -> Iterator[Path | InputError]:
     """Files under a path in sorted order; links out of it and things that are no files come as errors."""
-    if not path.exists():
-        yield InputError("no such file or folder", remedy="check the path", path=str(path))
-    elif not path.is_dir():
-        yield _checked(path, path.resolve().parent)
-    else:
-        root = path.resolve()
-        for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            links = [name for name in folders if (Path(folder) / name).is_symlink()]
-            for name in sorted(names + links):
-                if not name.startswith(".") and name.lower() not in _SKIPPED_NAMES:
-                    yield _checked(Path(folder) / name, root)
+    if not path.is_dir():
+        yield _checked(path, path)
+        return
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(path, onerror=closed.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        for name in sorted(names + links):
+            if not name.startswith(".") and name.lower() not in _SKIPPED_NAMES:
+                yield _checked(Path(folder) / name, path)
+    for error in closed:
+        yield InputError("a folder can't be opened", remedy="check its permissions", path=str(error.filename))
 
 
 def _checked(path: Path, root: Path) -> Path | InputError:
-    inside = path.resolve().is_relative_to(root)
-    if path.is_symlink() and (path.is_dir() or not inside):
-        return InputError("a link is not followed", remedy="copy the file to its place", path=str(path))
-    if not path.is_file():  # a pipe or a device would block or never end
-        return InputError("not a regular file", remedy="leave it out", path=str(path))
-    return path
+    """The path if it is a regular file; a link only where it stays under the root (or is the root itself)."""
+    try:
+        with dicom_border(path, "find"):
+            inside = path == root or path.resolve().is_relative_to(root.resolve())
+            if path.is_symlink() and (path.is_dir() or not inside):
+                return InputError("a link is not followed", remedy="copy the file here", path=str(path))
+            if not path.exists():
+                return InputError("no such file or folder", remedy="check the path", path=str(path))
+            if not path.is_file():  # a pipe or a device would block or never end
+                return InputError("not a regular file", remedy="leave it out", path=str(path))
+            return path
+    except InputError as error:
+        return error
 
 
 def open_dicom(path: Path) -> DicomFile:
@@ -153,11 +158,13 @@ def open_dicom(path: Path) -> DicomFile:
     prefixed = data[128:132] == b"DICM"
     if not prefixed and not _looks_like_dataset(data):
         raise InputError("not a DICOM file", remedy="leave it out", path=str(path))
+    if data.find(b"DICM\x02\x00", 132) > 0:  # prefix and first group of a second file
+        raise InputError("two files joined in one", remedy="send them apart", path=str(path))
     with dicom_border(path):
         room = _room(data, path, prefixed)
         header = pydicom.dcmread(BytesIO(data), force=not prefixed)
         pixel_bytes = _take_pixels_off(header)
-        _settle_syntax(header)
+        settle_syntax(header)
     if len(header) == 0:
         raise InputError("a DICOM file without content", remedy="send the file again", path=str(path))
     return DicomFile(
@@ -201,8 +208,8 @@ def _take_pixels_off(header: Dataset) -> int | None:
     return size
 
 
-def _settle_syntax(header: Dataset) -> None:
-    """A file without file meta is implicit or explicit little endian, as pydicom found by looking."""
+def settle_syntax(header: Dataset) -> None:
+    """State the transfer syntax of a file without file meta: little endian, implicit or explicit as found."""
     meta = getattr(header, "file_meta", None) or FileMetaDataset()
     if "TransferSyntaxUID" not in meta:
         implicit = header.original_encoding[0]

@@ -17,9 +17,11 @@ _DATES = (
     ("SeriesDate", "SeriesTime"),
     ("StudyDate", "StudyTime"),
 )
-ZONE_UNKNOWN = Notice(
-    code="time-zone-unknown", text="The image states no time zone; its times were taken as UTC."
-)
+ZONE_UNKNOWN = Notice(code="time-zone-unknown", text="The image states no time zone; its times were taken as UTC.")
+
+
+DATE_UNKNOWN = Notice(code="date-unknown", text="The image states no usable date; dated facts of a record stay out.")
+EARLIEST_YEAR = 1960  # older dates are what de-identification leaves, not when a digital image was made
 
 
 def study_time(tags: Tags) -> tuple[StudyTime | None, tuple[Notice, ...]]:
@@ -29,16 +31,15 @@ def study_time(tags: Tags) -> tuple[StudyTime | None, tuple[Notice, ...]]:
     notice. Source: DICOM PS3.3 C.12.1 (SOP Common) and C.7.6.1 (General Image).
     """
     zone = _zone(tags.text("TimezoneOffsetFromUTC"))
-    for found in _candidates(tags):
-        moment, source_tag, precise = found
+    for moment, source_tag, precise in _candidates(tags):
+        if moment.year < EARLIEST_YEAR:
+            continue
         if moment.tzinfo is not None:
             return StudyTime(moment=moment, source_tag=source_tag, precise=precise), ()
         aware = moment.replace(tzinfo=zone or UTC)
         when = StudyTime(moment=aware, source_tag=source_tag, precise=precise)
         return when, () if zone else (ZONE_UNKNOWN,)
-    return None, (
-        Notice(code="date-unknown", text="The image states no date; dated facts of a record stay out."),
-    )
+    return None, (DATE_UNKNOWN,)
 
 
 def _candidates(tags: Tags) -> list[tuple[datetime, str, bool]]:

@@ -6,9 +6,11 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 from pydicom.valuerep import DA
 
 from medmm.imaging.sources import LIBRARY_ERRORS, quiet
@@ -23,24 +25,19 @@ class Tags:
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
 
-    def value(self, keyword: str) -> object:
-        """The value as pydicom gives it; None if missing, empty or malformed."""
+    def _values(self, keyword: str, keep: type) -> tuple[Any, ...]:
+        """The values of an element, or of its text where `keep` is str; empty if missing or malformed."""
         with quiet:
             try:
-                return self.dataset.get(keyword)
+                value = self.dataset.get(keyword)
+                values = value if isinstance(value, MultiValue | list | tuple | Sequence) else [value]
+                return tuple(str(v) if keep is str else v for v in values if v is not None)
             except LIBRARY_ERRORS:  # an element that can't be decoded says nothing: it is unknown
-                return None
+                return ()
 
     def texts(self, keyword: str) -> tuple[str, ...]:
         """All values as cleaned text: control characters and direction marks are taken out."""
-        value = self.value(keyword)
-        if value is None:
-            return ()
-        values = value if isinstance(value, MultiValue | list | tuple) else [value]
-        try:
-            return tuple(_CONTROL.sub(" ", str(v)[:_LONGEST_TEXT]).strip() for v in values)
-        except LIBRARY_ERRORS:
-            return ()
+        return tuple(_CONTROL.sub(" ", text[:_LONGEST_TEXT]).strip() for text in self._values(keyword, str))
 
     def text(self, keyword: str) -> str | None:
         """The first value as cleaned text; None if missing or empty."""
@@ -73,11 +70,9 @@ class Tags:
 
     def items(self, keyword: str) -> Iterator[Tags]:
         """The items of a sequence; none if missing or malformed."""
-        value = self.value(keyword)
-        if isinstance(value, MultiValue | list) or type(value).__name__ == "Sequence":
-            for item in value:
-                if isinstance(item, Dataset):
-                    yield Tags(item)
+        for item in self._values(keyword, Dataset):
+            if isinstance(item, Dataset):
+                yield Tags(item)
 
     def first_item(self, keyword: str) -> Tags | None:
         """The first item of a sequence."""

@@ -26,7 +26,7 @@ from medmm.imaging.geometry import (
     plane_of,
     stack_affine,
 )
-from medmm.imaging.pixels import display, frame_count, stored_values
+from medmm.imaging.pixels import display, frame_count, stored_values, voi_notices
 from medmm.imaging.sources import DicomFile
 from medmm.imaging.tags import Tags
 
@@ -34,9 +34,7 @@ UNEVEN = Notice(
     code="no-volume",
     text="Slices are missing, uneven or of several planes; they are single pictures, no volume.",
 )
-GEOMETRY_UNKNOWN = Notice(
-    code="geometry-unknown", text="The slices do not say where they lie in the patient."
-)
+GEOMETRY_UNKNOWN = Notice(code="geometry-unknown", text="The slices do not say where they lie in the patient.")
 _VALUE_GROUPS = {
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
     "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
@@ -54,7 +52,7 @@ class Built:
 def load_film(path: Path) -> NDArray[np.float32]:
     """Display-ready pixels of one radiograph, shape (1, rows, columns). Raises: InputError."""
     stored, dataset = stored_values(path)
-    return display(stored[:1], dataset, path)[0]
+    return display(stored[:1], dataset, path)
 
 
 def load_slices(paths: Sequence[Path]) -> NDArray[np.float32]:
@@ -71,7 +69,7 @@ def load_slices(paths: Sequence[Path]) -> NDArray[np.float32]:
 def _frames(path: Path) -> list[NDArray[np.float32]]:
     stored, dataset = stored_values(path)
     order = frame_order(Tags(dataset), len(stored))
-    return [display(stored[i], frame_header(dataset, i), path)[0] for i in order]
+    return [display(stored[i], frame_header(dataset, i), path) for i in order]
 
 
 def frame_order(tags: Tags, frames: int) -> list[int]:
@@ -110,6 +108,7 @@ def film(file: DicomFile) -> Built:
     view = view_of(tags) or View.UNKNOWN
     spacing, notices = film_spacing(tags)
     left = None if view is View.LATERAL else patient_left_on(tags)
+    notices = (*notices, *voi_notices(tags))
     if left is None and view is not View.LATERAL:
         notices = (*notices, ORIENTATION_UNKNOWN)
     volume = Volume(
