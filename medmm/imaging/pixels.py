@@ -6,13 +6,16 @@ N.2). Every step is pointwise, so it is applied to a table of the possible store
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import openjpeg
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, apply_windowing, get_decoder
 from pydicom.uid import UID, AllTransferSyntaxes
 
@@ -131,11 +134,39 @@ def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
     if remedy := _missing(syntax):
         raise InputError(f"no decoder here for {syntax.name}", remedy=remedy, path=str(path))
     with dicom_border(path, "decode"):
+        _check_coded_size(dataset, syntax, path)
         values, _ = get_decoder(syntax).as_array(dataset, raw=True, decoding_plugin=_PLUGIN.get(str(syntax), ""))
     frames = values if values.ndim == 3 else values[np.newaxis]
     if frames.ndim != 3:
         raise InputError("not a grey picture", remedy="send the original image", path=str(path))
     return frames, dataset
+
+
+def _check_coded_size(dataset: Dataset, syntax: UID, path: Path) -> None:
+    """Hold the size that each coded frame states against the header: the decoder allocates by the former."""
+    size_of = {"pylibjpeg": _j2k_size, "pyjpegls": _jpeg_ls_size}.get(_PLUGIN.get(str(syntax), ""))
+    if size_of is None:
+        return
+    tags = Tags(dataset)
+    stated = (tags.number("Rows"), tags.number("Columns"))
+    for frame in generate_frames(dataset.PixelData, number_of_frames=frame_count(tags)):
+        if size_of(frame) != stated:
+            raise InputError(
+                "coded pixels are of another size than the header says",
+                remedy="send the file again; it is damaged",
+                path=str(path),
+            )
+
+
+def _j2k_size(frame: bytes) -> tuple[int, int]:
+    stated = openjpeg.get_parameters(frame)
+    return int(stated["rows"]), int(stated["columns"])
+
+
+def _jpeg_ls_size(frame: bytes) -> tuple[int, int]:
+    """Rows and columns of the first frame header, marker SOF55 (ISO/IEC 14495-1 annex C)."""
+    rows, columns = struct.unpack_from(">HH", frame, frame.index(b"\xff\xf7") + 5)
+    return rows, columns
 
 
 def display(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray[np.float32]:
