@@ -10,10 +10,16 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def random_views(films: Tensor, size_px: int, ranges: Mapping[str, float], random: torch.Generator) -> Tensor:
-    """One random view a film: (b, 1, s, s) prepared films to (b, 1, size_px, size_px).
+def random_views(
+    films: Tensor,
+    size_px: int,
+    ranges: Mapping[str, float],
+    random: torch.Generator,
+    masks: Tensor | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """One random view a film, and of its masks: (b, 1, s, s) to (b, 1, size_px, size_px), masks (b, m, s, s) alike.
 
-    Mirroring is right here because the labels name no side.
+    Mirroring is right here because neither the labels nor the structures name a side.
     """
     count = len(films)
 
@@ -31,16 +37,15 @@ def random_views(films: Tensor, size_px: int, ranges: Mapping[str, float], rando
     ]
     grid = functional.affine_grid(torch.stack(rows, 1), [count, 1, size_px, size_px], align_corners=False)
     black = films.amin(dim=(1, 2, 3), keepdim=True)
-    turned = functional.grid_sample(films - black, grid, align_corners=False) + black  # outside is black, not grey
-    return _other_tone(turned, ranges, uniform)
+    turned = functional.grid_sample(films - black, grid, align_corners=False) + black  # outside is black
+    tones = {name: uniform(ranges[name])[:, None, None, None] for name in ("log_gamma", "log_contrast", "brightness")}
+    outlines = None if masks is None else functional.grid_sample(masks, grid, align_corners=False)
+    return other_tone(turned, tones), outlines
 
 
-def _other_tone(films: Tensor, ranges: Mapping[str, float], uniform: object) -> Tensor:
-    draw = uniform
-    assert callable(draw)
+def other_tone(films: Tensor, tones: Mapping[str, Tensor]) -> Tensor:
+    """Films (b, 1, h, w) with another gamma, contrast and brightness each."""
     low, high = films.amin(dim=(1, 2, 3), keepdim=True), films.amax(dim=(1, 2, 3), keepdim=True)
     span = (high - low).clamp_min(1e-3)
-    gamma = torch.exp(draw(ranges["log_gamma"]))[:, None, None, None]
-    contrast = torch.exp(draw(ranges["log_contrast"]))[:, None, None, None]
-    brightness = draw(ranges["brightness"])[:, None, None, None]
-    return (low + span * ((films - low) / span).clamp(0, 1) ** gamma) * contrast + brightness
+    bent = low + span * ((films - low) / span).clamp(0, 1) ** torch.exp(tones["log_gamma"])
+    return bent * torch.exp(tones["log_contrast"]) + tones["brightness"]

@@ -190,7 +190,7 @@ def fine_tuned(
         for i in track(range(per_epoch), description=name, disable=quiet):
             chosen_films = order[i * batch : (i + 1) * batch]
             views = torch.from_numpy(films[chosen_films.numpy()])[:, None].float()
-            views = random_views(views, int(config["size_px"]), config["augmentation"], random)
+            views, _ = random_views(views, int(config["size_px"]), config["augmentation"], random)
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps, config["learning_rate"])
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
                 stem = network.stem(as_input(views))

@@ -1,0 +1,38 @@
+"""What networks see in a study. Importing this room loads no torch; `reader` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from medmm.domain.reading import Reading
+from medmm.domain.study import Study
+
+__all__ = ["ReadingModel", "device_name", "reader"]
+
+
+class ReadingModel(Protocol):
+    """Reads findings, regions, measurements and masks off a study's pixels."""
+
+    def read(self, study: Study) -> Reading:
+        """What the networks see; a study without a model for it gives a reading that says so."""
+        ...
+
+
+def reader(weights_dir: Path | None = None, *, device: str = "auto", threads: int | None = None) -> ReadingModel:
+    """The reading model of the shipped (or another folder's) weights, loaded once.
+
+    Raises: IntegrityError if a file of the weights was altered.
+    """
+    from medmm.models.chest_reader import ChestReader
+
+    return ChestReader.open(weights_dir, device=device, threads=threads)
+
+
+def device_name(device: str) -> tuple[str, str]:
+    """The torch device that `device` (auto, cpu, cuda) means here, and torch's version."""
+    import torch
+
+    from medmm.models.weights import torch_device
+
+    return str(torch_device(device)), torch.__version__

@@ -1,0 +1,174 @@
+"""The reading model for frontal chest radiographs: findings with regions, outlines, cardiothoracic ratio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading
+from medmm.domain.study import Modality, Notice, Study, View, Volume
+from medmm.domain.vocabulary import finding_term
+from medmm.models.catalogue import WeightsFolder, open_weights, row_named
+from medmm.models.chest_anatomy import STRUCTURES, outline
+from medmm.models.measure import cardiothoracic_ratio, columns_of, implausible
+from medmm.models.prepare import prepare_film
+from medmm.models.regions import region_of
+from medmm.models.weights import load_network, torch_device
+
+Grey = NDArray[np.float32]
+RATIO = "cardiothoracic ratio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingsModel:
+    """The findings network with its calibration."""
+
+    weights: WeightsFolder
+    network: Any
+    device: torch.device
+    names: tuple[str, ...]
+    calibration: dict[str, dict[str, float]]
+    size_px: int
+
+    @torch.inference_mode()
+    def read(self, grey: Grey, patient_left_on: str | None, midline: float) -> tuple[Finding, ...]:
+        """All findings of a film: the mean over the film and its mirror image."""
+        film = torch.from_numpy(prepare_film(grey, self.size_px))[None]
+        pair = torch.cat([film, film.flip(3)]).to(self.device).contiguous(memory_format=torch.channels_last)
+        logits, maps = self.network.forward_with_maps(pair)
+        logit = logits.float().mean(0).cpu().numpy()
+        heat = ((maps[0] + maps[1].flip(2)) / 2).float().cpu().numpy()
+        return tuple(
+            self._finding(name, float(logit[i]), region_of(heat[i], patient_left_on, midline))
+            for i, name in enumerate(self.names)
+        )
+
+    def _finding(self, name: str, logit: float, region: Any) -> Finding:
+        row = self.calibration[name]
+        probability = 1 / (1 + np.exp(-(row["slope"] * logit + row["intercept"])))
+        return Finding(
+            name=name,
+            probability=round(float(probability), 4),
+            threshold=round(row["threshold"], 4),
+            codings=finding_term(name).codings,
+            region=region,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnatomyModel:
+    """The lung and heart segmenter with what is known of its errors."""
+
+    weights: WeightsFolder
+    network: Any
+    size_px: int
+    ratio_half_width: float
+    bounds: dict[str, tuple[float, float]]
+
+    def read(self, grey: Grey) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Lungs and heart on the film's own grid."""
+        return outline(self.network, grey, self.size_px)
+
+    def ratio(self, lungs: NDArray[np.bool_], heart: NDArray[np.bool_]) -> Measurement | str:
+        """The cardiothoracic ratio with its 95 % interval, or why there is none."""
+        if why := implausible(lungs, heart, self.bounds):
+            return why
+        value = round(cardiothoracic_ratio(lungs, heart), 2)
+        spread = self.ratio_half_width
+        interval = (round(value - spread, 3), round(value + spread, 3))
+        return Measurement(name=RATIO, value=value, unit="1", interval=interval)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChestReader:
+    """Reads a study with whatever networks are installed. Safe from several threads: nothing changes after opening."""
+
+    findings: FindingsModel | None
+    anatomy: AnatomyModel | None
+
+    @classmethod
+    def open(cls, weights_dir: Path | None, *, device: str = "auto", threads: int | None = None) -> ChestReader:
+        """Load what is installed. Raises: IntegrityError if a file of the weights was altered."""
+        where = torch_device(device)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        findings = open_weights(row_named("chest-findings"), weights_dir)
+        anatomy = open_weights(row_named("chest-anatomy"), weights_dir)
+        return cls(
+            findings=_findings_model(findings, where) if findings else None,
+            anatomy=_anatomy_model(anatomy, where) if anatomy else None,
+        )
+
+    def read(self, study: Study) -> Reading:
+        """Read the first frontal film of a study.
+
+        A study without a frontal film, or without an installed network, gives a reading whose warnings say so.
+        """
+        film = study.frontal
+        installed = [m.weights for m in (self.findings, self.anatomy) if m is not None]
+        if film is None or not installed:
+            return Reading(study_uid=study.uid, warnings=(_no_model(study),))
+        grey = film.pixels()[0]
+        masks, measurements, midline, warnings = self._anatomy(grey, film)
+        found = self.findings.read(grey, film.patient_left_on, midline) if self.findings else ()
+        if self.findings is None:
+            warnings.append(Notice(code="no-reading-model", text="No reading model for findings is installed."))
+        return Reading(
+            study_uid=study.uid,
+            models=tuple(ModelIdentity(name=w.row.name, manifest_sha256=w.row.manifest_sha256) for w in installed),
+            findings=found,
+            measurements=measurements,
+            masks=masks,
+            warnings=tuple(warnings),
+        )
+
+    def _anatomy(
+        self, grey: Grey, film: Volume
+    ) -> tuple[tuple[Mask, ...], tuple[Measurement, ...], float, list[Notice]]:
+        if self.anatomy is None:
+            return (), (), 0.5, [Notice(code="no-anatomy-model", text="No model for lungs and heart is installed.")]
+        lungs, heart = self.anatomy.read(grey)
+        masks = tuple(Mask.from_array(n, m) for n, m in zip(STRUCTURES, (lungs, heart), strict=True))
+        ratio = self.anatomy.ratio(lungs, heart)
+        if isinstance(ratio, str):
+            text = f"No cardiothoracic ratio was measured: {ratio}."
+            return masks, (), 0.5, [Notice(code="ratio-not-measured", text=text)]
+        midline = (sum(columns_of(lungs)) + 1) / 2 / lungs.shape[1]
+        notices = []
+        if film.view is not View.PA:
+            text = "The film is not known to be PA: an AP projection enlarges the heart and the cardiothoracic ratio."
+            notices.append(Notice(code="ratio-not-pa", text=text))
+        return masks, (ratio,), midline, notices
+
+
+def _no_model(study: Study) -> Notice:
+    kind = "chest radiograph" if study.modality is Modality.RADIOGRAPH else study.modality.value
+    text = f"No reading model is installed for this study ({kind}, {study.body_part}); nothing was read from the image."
+    return Notice(code="no-reading-model", text=text)
+
+
+def _findings_model(weights: WeightsFolder, device: torch.device) -> FindingsModel:
+    return FindingsModel(
+        weights=weights,
+        network=load_network(weights, device),
+        device=device,
+        names=tuple(weights.json("config.json")["findings"]),
+        calibration=weights.json("calibration.json"),
+        size_px=weights.json("preprocessing.json")["size_px"],
+    )
+
+
+def _anatomy_model(weights: WeightsFolder, device: torch.device) -> AnatomyModel:
+    calibration = weights.json("calibration.json")
+    return AnatomyModel(
+        weights=weights,
+        network=load_network(weights, device),
+        size_px=weights.json("preprocessing.json")["size_px"],
+        ratio_half_width=calibration["ratio_half_width"],
+        bounds={name: (low, high) for name, (low, high) in calibration["bounds"].items()},
+    )

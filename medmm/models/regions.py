@@ -1,0 +1,57 @@
+"""From a class-activation map to a region with the patient's side."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from medmm.domain.reading import Region, Side
+
+Array = NDArray[np.float32]
+STRONG = 0.5  # of the map's greatest value: what the box surrounds
+BILATERAL = 0.6  # the weaker half has at least this part of the stronger half's weight
+
+
+def region_of(heat: Array, patient_left_on: str | None, midline: float = 0.5) -> Region | None:
+    """The region of a map, or None where nothing in it speaks for the finding.
+
+    Args:
+        heat: (rows, columns) class-activation map; positive speaks for the finding.
+        patient_left_on: the film's edge that shows the patient's left, None where unknown (then no side).
+        midline: column between the lungs, as a fraction of the film's width.
+    """
+    weight = np.clip(heat, 0, None).astype(np.float64)
+    if weight.max() <= 0:
+        return None
+    weight /= weight.max()
+    rows, columns = weight.shape
+    row, column = np.unravel_index(int(weight.argmax()), weight.shape)
+    parts, _ = ndimage.label(weight >= STRONG)
+    around_rows, around_columns = ndimage.find_objects((parts == parts[row, column]).astype(int))[0]
+    return Region(
+        peak_xy=(float((column + 0.5) / columns), float((row + 0.5) / rows)),
+        box_xyxy=(
+            around_columns.start / columns,
+            around_rows.start / rows,
+            around_columns.stop / columns,
+            around_rows.stop / rows,
+        ),
+        heat=tuple(tuple(int(v) for v in line) for line in np.rint(weight * 255)),
+        side=side_of(weight, patient_left_on, midline),
+    )
+
+
+def side_of(weight: NDArray[np.float64], patient_left_on: str | None, midline: float) -> Side | None:
+    """The patient's side that carries a map's weight above the box threshold; None where the film does not say."""
+    if patient_left_on is None:
+        return None
+    strong = np.where(weight >= STRONG, weight, 0).sum(axis=0)
+    columns = len(strong)
+    edges = np.arange(columns + 1) / columns
+    left_part = np.clip((midline - edges[:-1]) * columns, 0, 1)  # share of each column that lies left of the midline
+    image_left, image_right = float((strong * left_part).sum()), float((strong * (1 - left_part)).sum())
+    if min(image_left, image_right) >= BILATERAL * max(image_left, image_right):
+        return Side.BILATERAL
+    stronger = "left" if image_left > image_right else "right"
+    return Side.LEFT if stronger == patient_left_on else Side.RIGHT
