@@ -173,7 +173,7 @@ def make_finding(name: str, probability: float, threshold: float = 0.3, **change
 def make_ratio(value: float = 0.54) -> Measurement:
     """A cardiothoracic ratio with an interval of 0.03 either side."""
     return Measurement(
-        name="cardiothoracic_ratio",
+        name="cardiothoracic ratio",
         value=value,
         unit="1",
         interval=(round(value - 0.03, 3), round(value + 0.03, 3)),
@@ -225,9 +225,7 @@ def make_statements() -> tuple[Statement, ...]:
             section=Section.FINDINGS,
             text="Cardiothoracic ratio 0.54 (95 % interval 0.51 to 0.57).",
             assertion=Assertion.PRESENT,
-            evidence=(
-                MeasurementEvidence(name="cardiothoracic_ratio", value=0.54, unit="1", interval=(0.51, 0.57)),
-            ),
+            evidence=(MeasurementEvidence(name="cardiothoracic ratio", value=0.54, unit="1", interval=(0.51, 0.57)),),
         ),
         Statement(
             id="s4",
@@ -296,7 +294,7 @@ def make_signed_report(**changes: Any) -> SignedReport:
         SignedStatement(
             id=s.id,
             section=s.section,
-            text="Left pleural effusion." if s.id == "s4" else s.text,
+            text="Possible small left pleural effusion." if s.id == "s4" else s.text,
             assertion=s.assertion,
             finding=s.finding,
             side=s.side,

@@ -18,7 +18,7 @@ from functools import cache
 from importlib.resources import files
 
 from medmm.domain.reading import Side
-from medmm.domain.record import Fact, Quantity
+from medmm.domain.record import Fact
 
 
 class Polarity(Enum):
@@ -36,16 +36,18 @@ def _any_of(*phrases: str) -> re.Pattern[str]:
 
 # Sentence ends, and the words after which a denial no longer reaches.
 _CLAUSE_ENDS = re.compile(
-    r"(?<!\d)\.(?!\d)|[;:!?]|\.\s|\b(?:but|however|although|though|yet|except(?:\s+for)?|apart\s+from|aside\s+from|"
-    r"otherwise|whereas|while|nevertheless)\b",
+    r"(?<!\d)\.(?!\d)|[;!?]|\.\s|\b(?:but|however|although|though|yet|except(?:\s+for)?|apart\s+from|"
+    r"aside\s+from|otherwise|whereas|while|nevertheless)\b|"
+    r"(?:,|\band\b|\bwith\b)\s+(?:an?\s+)?(?=(?:possib|probab|suspect|suspic|likely|there\s+(?:is|are)|small|large|"
+    r"moderate|mild|severe|subtle|left|right|bilateral)\w*)",
     re.IGNORECASE,
 )
 # They hold a denying word and don't deny the finding: they leave it open.
 _OPEN = _any_of(
-    r"(?:can(?:not|_?n[o']t)|could_not|can_not|not|never)_(?:be_)?(?:\w+ly_)?(?:exclude|excluded|ruled_out|rule_out)",
-    r"(?:not|un)_?(?:certain|clear|sure)_(?:if|whether)",
+    r"(?:can(?:not|['’]t|_not)|could_not|couldn['’]t|not|never)_(?:be_|been_)?(?:\w+ly_)?"
+    r"(?:exclude|excluded|ruled_out|rule_out)",
+    r"not_(?:certain|clear|sure)_(?:if|whether)",
     r"not_(?:possible|able)_to_(?:exclude|rule_out)",
-    r"no_(?:definite|definitive)_exclusion",
 )
 # They hold a denying word and affirm the finding.
 _AFFIRMING = _any_of(
@@ -61,6 +63,7 @@ _DENYING_BEFORE = _any_of(
     "not",
     "nor",
     "none",
+    "nothing",
     "never",
     "without",
     "absent",
@@ -91,6 +94,7 @@ _DENYING_AFTER = _any_of(
     "ruled_out",
     r"(?:is|are|was|were)n[’']t",
     "refuted",
+    "none",
 )
 _HEDGING = _any_of(
     "possible",
@@ -196,24 +200,21 @@ def _blank(match: re.Match[str]) -> str:
     return " " * len(match.group())
 
 
-# Left and right that are no sides of the patient.
+# Left and right that are no sides of the patient; what could be one is not in here.
 _NO_SIDE = _any_of(
-    r"(?:is|are|was|were|been|be|has|have|had|nothing|what|all_that|remain(?:s|ed)?)_left(?=\s*(?:[.,;:!?]|$|_out|\s+out\b))",
+    r"(?:nothing|what|little|much|none|all_that)(?:_is|_was|['’]s)?_left",
     r"left_(?:out|open|over|off|behind|alone|untreated|unchanged|undecided|in_place|unread|blank|as_is)",
-    r"leftover",
-    r"(?:patient|she|he|who|they)_left",
-    r"right_(?:away|now|after|before|here|there|at)",
+    r"left_(?=(?:the_)?(?:hospital|ward|department|home)\b|against)",
+    r"right_(?:away|now|after|diagnosis|decision|answer|time|patient|angles?|order|way)",
     r"all_right",
-    r"(?:is|are|was|were)_right(?=\s*(?:[.,;:!?]|$))",
-    r"right_(?:diagnosis|decision|answer|time|patient|angle|angles|order|way)",
 )
-_LEFT = _any_of("left", r"left[-\s]?sided", "LUL", "LLL", "lingula")
-_RIGHT = _any_of("right", r"right[-\s]?sided", "RUL", "RML", "RLL")
+_ANATOMY = r"(?=[-_](?:sided|pleural|lung|lower|upper|middle|bas|apic|apex|hil|hemi|cost|mid|effus|pneumo|perihil))"
+_LEFT = _any_of("left", "leftward", "LUL", "LLL", "lingula", r"(?-i:L)" + _ANATOMY.replace("_", r"\s"))
+_RIGHT = _any_of("right", "rightward", "RUL", "RML", "RLL", r"(?-i:R)" + _ANATOMY.replace("_", r"\s"))
 _BOTH = _any_of(
     "bilateral",
     "bilaterally",
     r"both_(?:\w+_)?(?:sides?|lungs?|bases?|hemithora(?:x|ces)|pleural_spaces?|lower_lobes?|upper_lobes?|apices)",
-    r"on_both",
     "bibasilar",
     "bibasal",
     "biapical",
@@ -242,16 +243,16 @@ class Number:
         return float(self.text)
 
     def stands_for(self, value: float) -> bool:
-        """Whether this is `value` rounded to the decimals that were written."""
+        """Whether this is `value` rounded as written, and not rounded away: within 10 % or 0.005."""
         decimals = len(self.text.partition(".")[2])
-        return abs(self.value - value) <= 0.5 * 10.0**-decimals * (1 + 1e-9)
+        rounding = 0.5 * 10.0**-decimals * (1 + 1e-9)
+        return abs(self.value - value) <= min(rounding, max(0.1 * abs(value), 0.005))
 
 
 _DATE = re.compile(r"\b\d{4}-\d{2}(?:-\d{2})?\b")
 _LEVEL = re.compile(r"\b95\s?%(?=\s*(?:confidence\s+)?interval)", re.IGNORECASE)
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+−]?(?P<number>\d+(?:\.\d+)?)(?![\d.]*\d)(?:\s?(?P<unit>%|[A-Za-zµμ\[{°][\w/%.\[\]{}*^µμ°]*)|(?!\w))"
-)
+_DIGITS = r"(?<![\w.])(?<![A-Za-z]-)[-+−]?(?P<number>\d+(?:\.\d+)?)(?![\d.]*\d)"
+_UNIT = r"%|[A-Za-zµμ\[{°][\w/%.\[\]{}*^µμ°]*"
 
 
 def dates_named(text: str) -> tuple[str, ...]:
@@ -259,11 +260,16 @@ def dates_named(text: str) -> tuple[str, ...]:
     return tuple(_DATE.findall(text))
 
 
-def numbers_named(text: str) -> tuple[Number, ...]:
-    """The numbers of a text with the word that follows each; dates and "95 % interval" are none."""
-    plain = _LEVEL.sub(_blank, _DATE.sub(_blank, text))
+def numbers_named(text: str, units: Iterable[str] = ()) -> tuple[Number, ...]:
+    """The numbers of a text with the word that follows each; dates and "95 % interval" are none.
+
+    `units` are units to know as they are written, for those that start with a digit ("10*3/uL").
+    """
+    known = "|".join(re.escape(unit) for unit in sorted(filter(None, units), key=len, reverse=True))
+    unit = f"(?:{known})(?!\\w)|{_UNIT}" if known else _UNIT
+    pattern = re.compile(rf"{_DIGITS}(?:\s?(?P<unit>{unit})|(?!\w))")
     found = []
-    for match in _NUMBER.finditer(plain):
+    for match in pattern.finditer(_LEVEL.sub(_blank, _DATE.sub(_blank, text))):
         sign = "-" if match.group().startswith(("-", "−")) else ""
         found.append(Number(text=sign + match["number"], unit=(match["unit"] or "").rstrip(".,;:")))
     return tuple(found)
@@ -280,12 +286,10 @@ def clean(words: str, limit: int = WORDS_LIMIT) -> str:
 
 
 def fact_words(fact: Fact) -> tuple[str, ...]:
-    """The record's own words in a fact, cleaned: its label, its value where that is text, its unit, its marks."""
+    """The record's own words in a fact, cleaned: its label, its marks, its value where that is text."""
     words = [fact.label, *fact.marks]
     if isinstance(fact.value, str):
         words.append(fact.value)
-    if isinstance(fact.value, Quantity):
-        words.append(fact.value.unit)
     return tuple(clean(w) for w in words if w.strip())
 
 

@@ -9,14 +9,16 @@ from string import Formatter
 from typing import Annotated
 
 import yaml
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from medmm.domain.errors import ConfigError
 from medmm.domain.vocabulary import finding_term
 
 
-class _Row(BaseModel, frozen=True, extra="forbid"):
+class _Row(BaseModel):
     """Unknown keys are refused: a misspelt phrase must not vanish."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _slots(*allowed: str) -> AfterValidator:

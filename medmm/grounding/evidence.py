@@ -15,7 +15,7 @@ from medmm.domain.draft import (
     Statement,
 )
 from medmm.domain.reading import Reading
-from medmm.domain.wording import findings_named
+from medmm.domain.wording import Polarity, findings_named
 from medmm.grounding.verdicts import Result, evidence_of, judged
 
 
@@ -77,14 +77,15 @@ def _image_problems(statement: Statement) -> Iterator[str]:
     for item in evidence_of(statement, RegionEvidence):
         if item.finding != statement.finding:
             yield f"the region is of {item.finding}"
-    named = set(findings_named(statement.text))
+    named = findings_named(statement.text)
     if statement.finding is not None and statement.finding not in named:
         yield f"the text does not name {statement.finding}"
-    for other in sorted(named - {statement.finding}):
-        if not _part_of(other, statement.finding, named):
+    for other in sorted(set(named) - {statement.finding}):
+        if not _denied_together(other, statement.finding, named):
             yield f"the text names {other} without being coded for it"
 
 
-def _part_of(other: str, finding: str | None, named: set[str]) -> bool:
-    """Phrases that mean several findings at once ("the lungs are clear") may stand for the coded one."""
-    return finding in named and {other, finding} <= {"Consolidation", "Infiltration", "Lung_Opacity"}
+def _denied_together(other: str, finding: str | None, named: dict[str, Polarity]) -> bool:
+    """Clear lungs deny several findings at once, and one of them is the coded one."""
+    together = {other, finding} <= {"Consolidation", "Infiltration", "Lung_Opacity"}
+    return together and named[other] is named.get(finding or "") is Polarity.DENIED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from medmm.domain.draft import (
     Assertion,
@@ -33,8 +34,8 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     facts = [f for f in case.context.facts if f.id in ids] if case.context else []
     values = [*_image_values(statement), *(v for f in facts for v in _fact_values(f))]
     reported = statement.assertion is Assertion.REPORTED
-    text = _own_words(statement.text, facts) if reported else statement.text
-    numbers, dates = numbers_named(text), dates_named(text)
+    text = without_words_of(statement.text, facts) if reported else statement.text
+    numbers, dates = numbers_named(text, {v.unit for v in values}), dates_named(text)
     if not numbers and not dates:
         if evidence_of(statement, MeasurementEvidence):
             return judged(["a measurement is the evidence, but no number is stated"], "")
@@ -46,50 +47,52 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     return judged(problems, f"{len(numbers)} numbers agree with the evidence")
 
 
-def _image_values(statement: Statement) -> Iterator[tuple[float, str]]:
-    """(value, unit) pairs that an image statement may state."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Value:
+    """A number that may be stated; `bare` says whether it may go without its unit."""
+
+    value: float
+    unit: str
+    bare: bool
+
+
+def _image_values(statement: Statement) -> Iterator[_Value]:
     for measured in evidence_of(statement, MeasurementEvidence):
         for value in (measured.value, *measured.interval):
-            yield value, measured.unit
-            if measured.unit == "1":
-                yield value * 100, "%"
+            yield from _with_percent(value, measured.unit, bare=value != measured.value)
     for score in evidence_of(statement, ScoreEvidence):
         for value in (score.probability, score.threshold):
-            yield value, "1"
-            yield value * 100, "%"
+            yield from _with_percent(value, "1", bare=True)
 
 
-def _fact_values(fact: Fact) -> Iterator[tuple[float, str]]:
+def _with_percent(value: float, unit: str, *, bare: bool) -> Iterator[_Value]:
+    yield _Value(value=value, unit=unit, bare=bare or unit == "1")
+    if unit == "1":
+        yield _Value(value=value * 100, unit="%", bare=False)
+
+
+def _fact_values(fact: Fact) -> Iterator[_Value]:
     if isinstance(fact.value, Quantity):
-        yield fact.value.value, fact.value.unit
+        yield _Value(value=fact.value.value, unit=fact.value.unit, bare=fact.value.unit in ("", "1"))
         for bound in (fact.value.low, fact.value.high):
             if bound is not None:
-                yield bound, fact.value.unit
+                yield _Value(value=bound, unit=fact.value.unit, bare=True)
 
 
-def _own_words(text: str, facts: list[Fact]) -> str:
-    """Without words of the record, but with its units: a number keeps the unit it was written with."""
-    units = {clean(f.value.unit) for f in facts if isinstance(f.value, Quantity)}
-    bare = without_words_of(text, facts)
-    for unit in sorted(units, key=len, reverse=True):
-        for match in re.finditer(rf"(?<=\d)\s?{re.escape(unit)}(?!\w)", text):
-            bare = bare[: match.start()] + match.group() + bare[match.end() :]
-    return bare
-
-
-def _number_problems(number: Number, values: list[tuple[float, str]]) -> Iterator[str]:
-    units = [unit for value, unit in values if number.stands_for(value)]
-    if not units:
+def _number_problems(number: Number, values: list[_Value]) -> Iterator[str]:
+    close = [v for v in values if number.stands_for(v.value)]
+    if not close:
         yield f"{number.text} is no number of the evidence"
-    elif not any(_unit_agrees(number.unit, unit) for unit in units):
-        yield f"{number.text} stands with {number.unit!r}, the evidence has {units[0]!r}"
+    elif not any(_unit_agrees(number.unit, v) for v in close):
+        yield f"{number.text} stands with {number.unit!r}, the evidence has {close[0].unit!r}"
 
 
-def _unit_agrees(written: str, unit: str) -> bool:
-    """A unit must be the evidence's; a plain word after a number is no unit, and bounds may go without."""
-    if not _A_UNIT.match(written) and written not in _LENGTHS:
+def _unit_agrees(written: str, value: _Value) -> bool:
+    """A unit must be the evidence's; a plain word after a number is no unit."""
+    forms = _WRITTEN.get(value.unit, (value.unit, clean(value.unit), value.unit.strip("{}[]")))
+    if written in forms:
         return True
-    return written in _WRITTEN.get(unit, (unit, unit.strip("{}[]")))
+    return value.bare and not _A_UNIT.match(written) and written not in _LENGTHS
 
 
 def _date_problems(dates: tuple[str, ...], facts: list[Fact]) -> Iterator[str]:

@@ -1,0 +1,130 @@
+"""Every noun of the domain goes to JSON and back unchanged, whatever it holds."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import json
+import types
+from datetime import date, datetime, timedelta, timezone
+from enum import Enum
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from medmm.domain.audit_event import AuditEvent
+from medmm.domain.codec import from_json, to_json
+from medmm.domain.draft import Draft, Statement
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.reading import Finding, Mask, Measurement, Region
+from medmm.domain.report import Edit, SignedReport
+from medmm.domain.study import Study, Volume
+from tests.unit.domain.test_domain_nouns import nouns
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+WORDS = TEXT.filter(lambda text: text.strip())
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+MOMENTS = st.datetimes(timezones=ZONES)
+FRACTIONS = st.floats(0, 1)
+PLAIN: dict[Any, st.SearchStrategy[Any]] = {
+    str: TEXT,
+    int: st.integers(),
+    bool: st.booleans(),
+    float: st.floats(allow_nan=False),
+    datetime: MOMENTS,
+    date: st.dates(),
+}
+INSIDE = st.tuples(FRACTIONS, FRACTIONS).filter(lambda pair: pair[0] < pair[1])
+BOXES = st.tuples(INSIDE, INSIDE).map(lambda axes: (axes[0][0], axes[1][0], axes[0][1], axes[1][1]))
+MASKS = st.builds(Mask.from_array, TEXT, arrays.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))))
+SPACINGS = st.none() | st.tuples(st.floats(0.01, 99), st.floats(0.01, 99))
+
+
+def _ordered(values: list[float]) -> dict[str, Any]:
+    low, value, high = sorted(values)
+    return {"value": value, "interval": (low, high)}
+
+
+# Fields whose noun asks more of them than their type does.
+NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
+    PatientIdentity: {"sex": st.sampled_from([None, "M", "F", "O"])},
+    Region: {"peak_xy": st.tuples(FRACTIONS, FRACTIONS), "box_xyxy": BOXES},
+    Finding: {"probability": FRACTIONS, "threshold": st.floats(0.01, 0.99)},
+    Volume: {
+        "shape_zyx": st.tuples(*[st.integers(1, 4000)] * 3),
+        "spacing_yx_mm": SPACINGS,
+        "patient_left_on": st.sampled_from([None, "left", "right"]),
+    },
+    Study: {"uid": WORDS},
+    Statement: {"text": WORDS},
+    Edit: {"text": WORDS},
+    AuditEvent: {"outcome": st.sampled_from(["done", "refused", "failed"])},
+    SignedReport: {"signed_at": MOMENTS},
+}
+NEVER_EMPTY = {"volumes", "evidence", "id", "source", "uid"}
+
+
+def strategy(kind: Any, field: str = "") -> st.SearchStrategy[Any]:
+    """Values of a type hint."""
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return st.one_of(*[st.none() if k is type(None) else strategy(k) for k in get_args(kind)])
+    if origin is tuple:
+        items = get_args(kind)
+        if len(items) == 2 and items[1] is Ellipsis:
+            least = 1 if field in NEVER_EMPTY else 0
+            return st.lists(strategy(items[0]), min_size=least, max_size=2).map(tuple)
+        return st.tuples(*[strategy(item) for item in items])
+    if origin is collections.abc.Mapping:
+        return st.dictionaries(TEXT, strategy(get_args(kind)[1]), max_size=2)
+    if dataclasses.is_dataclass(kind):
+        return noun(kind)  # type: ignore[arg-type]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return st.sampled_from(list(kind))
+    return WORDS if kind is str and field in NEVER_EMPTY else PLAIN[kind]
+
+
+def _later(hint: Any, name: str) -> st.SearchStrategy[Any]:
+    return st.deferred(lambda: strategy(hint, name))
+
+
+def noun(kind: type) -> st.SearchStrategy[Any]:
+    """Values of a noun that its own checks accept."""
+    if kind is Mask:
+        return MASKS
+    hints = get_type_hints(kind)
+    narrow = NARROW.get(kind, {})
+    names = [f.name for f in dataclasses.fields(kind) if f.compare and f.init]
+    fields = {n: narrow[n] if n in narrow else _later(hints[n], n) for n in names}
+    if kind is Measurement:
+        values = st.lists(PLAIN[float], min_size=3, max_size=3).map(_ordered)
+        rest = st.fixed_dictionaries({n: s for n, s in fields.items() if n not in ("value", "interval")})
+        return st.tuples(rest, values).map(lambda both: kind(**both[0], **both[1]))
+    if kind is Draft:
+        fields["statements"] = st.lists(noun(Statement), max_size=2, unique_by=lambda s: s.id).map(tuple)
+    return st.builds(kind, **fields)
+
+
+@pytest.mark.parametrize("kind", nouns(), ids=lambda kind: kind.__name__)
+def test_every_noun_goes_to_json_and_back(kind: type) -> None:
+    @settings(max_examples=25, deadline=None, derandomize=True)
+    @given(noun(kind))
+    def there_and_back(value: Any) -> None:
+        written = json.dumps(to_json(value))
+        again = from_json(kind, json.loads(written))
+        assert again == value
+        assert json.dumps(to_json(again)) == written
+
+    there_and_back()
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
+def test_masks_unpack_to_what_was_packed(pixels: np.ndarray) -> None:
+    packed = Mask.from_array("m", pixels)
+    assert np.array_equal(packed.array(), pixels)
+    assert sum(packed.runs[1::2]) == int(pixels.sum())
