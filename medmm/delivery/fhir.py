@@ -1,0 +1,228 @@
+"""A signed report as a FHIR R4 transaction Bundle.
+
+Built with the R4B classes of fhir.resources, of which only elements are used that R4 (4.0.1) has as well. Every
+fullUrl comes from the report's id, so that publishing twice gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+from urllib.parse import quote
+
+from fhir.resources.R4B.bundle import Bundle
+
+from medmm import __version__
+from medmm.domain.draft import Assertion, MeasurementEvidence, Section
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.reading import Side
+from medmm.domain.record import Coding
+from medmm.domain.report import SignedReport, SignedStatement
+from medmm.domain.vocabulary import SNOMED_CT, finding_term
+
+Json = dict[str, Any]
+URI = "urn:ietf:rfc:3986"
+UCUM = "http://unitsofmeasure.org"
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
+IMAGING_STUDY = Coding(system="http://loinc.org", code="18748-4", display="Diagnostic imaging study")  # FHIR R4 example
+# DICOM PS3.16 CID 240 (Present-Absent) and CID 244 (Laterality)
+PRESENT = Coding(system=SNOMED_CT, code="52101004", display="Present")
+ABSENT = Coding(system=SNOMED_CT, code="272519000", display="Absent")
+SIDES = {
+    Side.LEFT: Coding(system=SNOMED_CT, code="7771000", display="Left"),
+    Side.RIGHT: Coding(system=SNOMED_CT, code="24028007", display="Right"),
+    Side.BILATERAL: Coding(system=SNOMED_CT, code="51440002", display="Right and left"),
+}
+
+
+def report_bundle(report: SignedReport, identity: PatientIdentity | None) -> Json:
+    """The transaction Bundle: patient, reader, software, study, observations, report, provenance."""
+    observed = [s for s in report.statements if s.assertion is not Assertion.REPORTED and _observable(s)]
+    entries = [
+        _entry(report, "Patient", "patient", _patient(report, identity), _patient_search(identity)),
+        _entry(report, "Practitioner", "reader", _practitioner(report)),
+        _entry(report, "Device", "software", _device(report)),
+        _entry(report, "ImagingStudy", "study", _imaging_study(report), _search(URI, f"urn:oid:{report.study.uid}")),
+        *(_entry(report, "Observation", s.id, _observation(report, s)) for s in observed),
+        _entry(
+            report,
+            "DiagnosticReport",
+            "report",
+            _diagnostic_report(report, observed),
+            _search(URI, _url(report, "report")),
+        ),
+        _entry(report, "Provenance", "provenance", _provenance(report)),
+    ]
+    bundle = Bundle(type="transaction", timestamp=report.signed_at.isoformat(), entry=entries)
+    return json.loads(bundle.model_dump_json(exclude_none=True))
+
+
+def _url(report: SignedReport, name: str) -> str:
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{report.id}/{name}").urn
+
+
+def _ref(report: SignedReport, name: str) -> Json:
+    return {"reference": _url(report, name)}
+
+
+def _search(system: str, value: str) -> str:
+    return f"identifier={quote(system, safe='')}|{quote(value, safe='')}"
+
+
+def _entry(report: SignedReport, kind: str, name: str, resource: Json, if_none_exist: str | None = None) -> Json:
+    request = {"method": "POST", "url": kind}
+    if if_none_exist:
+        request["ifNoneExist"] = if_none_exist
+    return {"fullUrl": _url(report, name), "resource": {"resourceType": kind, **resource}, "request": request}
+
+
+def _concept(*codings: Coding, text: str | None = None) -> Json:
+    concept: Json = {}
+    if codings:
+        concept["coding"] = [
+            {k: v for k, v in (("system", c.system), ("code", c.code), ("display", c.display)) if v} for c in codings
+        ]
+    if text:
+        concept["text"] = text
+    return concept
+
+
+def _patient(report: SignedReport, identity: PatientIdentity | None) -> Json:
+    if identity is None:
+        return {"identifier": [{"system": URI, "value": _url(report, report.patient_key)}]}
+    patient: Json = {}
+    if identity.patient_id:
+        system = {"system": identity.issuer} if identity.issuer and ":" in identity.issuer else {}
+        patient["identifier"] = [{**system, "value": identity.patient_id}]
+    name: Json = {}
+    if identity.family_name:
+        name["family"] = identity.family_name
+    if identity.given_name:
+        name["given"] = identity.given_name.split()
+    if name:
+        patient["name"] = [name]
+    if identity.birth_date:
+        patient["birthDate"] = identity.birth_date.isoformat()
+    patient["gender"] = {"M": "male", "F": "female", "O": "other", None: "unknown"}[identity.sex]
+    return patient
+
+
+def _patient_search(identity: PatientIdentity | None) -> str | None:
+    """Search by an identifier with a system alone: a bare number may be another hospital's patient."""
+    if identity and identity.patient_id and identity.issuer and ":" in identity.issuer:
+        return _search(identity.issuer, identity.patient_id)
+    return None
+
+
+def _practitioner(report: SignedReport) -> Json:
+    reader = report.signed_by
+    return {"identifier": [{"value": reader.id}], "name": [{"text": reader.name}]}
+
+
+def _device(report: SignedReport) -> Json:
+    versions = [{"value": f"medmm {__version__}"}]
+    versions += [{"value": f"{m.name} {m.manifest_sha256}"} for m in report.models]
+    return {"deviceName": [{"name": "medmm", "type": "manufacturer-name"}], "version": versions}
+
+
+def _imaging_study(report: SignedReport) -> Json:
+    study: Json = {
+        "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{report.study.uid}"}],
+        "status": "available",
+        "subject": _ref(report, "patient"),
+        "modality": [{"system": DCM, "code": report.study.modality}],
+        "numberOfSeries": len(report.study.series),
+        "numberOfInstances": sum(len(s.sop_uids) for s in report.study.series),
+        "series": [
+            {
+                "uid": series.uid,
+                "modality": {"system": DCM, "code": series.modality},
+                "numberOfInstances": len(series.sop_uids),
+                "instance": [
+                    {"uid": uid, "sopClass": {"system": URI, "code": f"urn:oid:{series.sop_class_uid}"}}
+                    for uid in series.sop_uids
+                ],
+            }
+            for series in report.study.series
+        ],
+    }
+    if report.study.acquired:
+        study["started"] = report.study.acquired.isoformat()
+    return study
+
+
+def _measured(statement: SignedStatement) -> MeasurementEvidence | None:
+    return next((e for e in statement.evidence if isinstance(e, MeasurementEvidence)), None)
+
+
+def _observable(statement: SignedStatement) -> bool:
+    """Whether it is an observation of the image: a coded finding or a measurement, once (the impression repeats)."""
+    if statement.section is not Section.FINDINGS:
+        return False
+    return statement.finding is not None or (_measured(statement) is not None and statement.drafted_text is None)
+
+
+def _observation(report: SignedReport, statement: SignedStatement) -> Json:
+    observation: Json = {
+        "status": "final",
+        "category": [_concept(Coding(system=f"{TERMINOLOGY}/observation-category", code="imaging", display="Imaging"))],
+        "subject": _ref(report, "patient"),
+        "device": _ref(report, "software"),
+        "performer": [_ref(report, "reader")],
+        "issued": report.signed_at.isoformat(),
+        "note": [{"text": statement.text}],
+    }
+    if report.study.acquired:
+        observation["effectiveDateTime"] = report.study.acquired.isoformat()
+    if statement.finding is None:
+        measured = _measured(statement)
+        assert measured is not None  # _observable let nothing else through
+        observation["code"] = _concept(text=measured.name)
+        observation["valueQuantity"] = {
+            "value": measured.value, "unit": measured.unit, "system": UCUM, "code": measured.unit
+        }  # fmt: skip
+        return observation
+    term = finding_term(statement.finding)
+    observation["code"] = _concept(*term.codings, text=term.words)
+    observation["valueCodeableConcept"] = {
+        Assertion.PRESENT: _concept(PRESENT, text="present"),
+        Assertion.ABSENT: _concept(ABSENT, text="absent"),
+    }.get(statement.assertion, _concept(text="possible"))
+    if statement.side is not None:
+        observation["bodySite"] = _concept(SIDES[statement.side], text=f"{statement.side.value} side of the chest")
+    return observation
+
+
+def _diagnostic_report(report: SignedReport, observed: list[SignedStatement]) -> Json:
+    conclusions = [s.text for s in report.statements if s.section is Section.IMPRESSION]
+    body: Json = {
+        "identifier": [{"system": URI, "value": _url(report, "report")}],
+        "status": "final",
+        "category": [_concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))],
+        "code": _concept(IMAGING_STUDY),
+        "subject": _ref(report, "patient"),
+        "issued": report.signed_at.isoformat(),
+        "performer": [_ref(report, "reader")],
+        "resultsInterpreter": [_ref(report, "reader")],
+        "imagingStudy": [_ref(report, "study")],
+        "conclusion": "\n".join(conclusions or [s.text for s in report.statements]),
+    }
+    if observed:
+        body["result"] = [_ref(report, s.id) for s in observed]
+    if report.study.acquired:
+        body["effectiveDateTime"] = report.study.acquired.isoformat()
+    return body
+
+
+def _provenance(report: SignedReport) -> Json:
+    def agent(kind: str, name: str) -> Json:
+        coding = Coding(system=f"{TERMINOLOGY}/provenance-participant-type", code=kind)
+        return {"type": _concept(coding), "who": _ref(report, name)}
+
+    return {
+        "target": [_ref(report, "report")],
+        "recorded": report.signed_at.isoformat(),
+        "agent": [agent("assembler", "software"), agent("verifier", "reader")],
+    }

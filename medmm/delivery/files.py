@@ -1,0 +1,61 @@
+"""A signed report as files: whole or not at all, under names made from its id."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+
+from medmm.delivery.fhir import report_bundle
+from medmm.delivery.plain import report_json, report_text
+from medmm.domain.errors import InputError, Unavailable
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.report import SignedReport
+
+FORMATS = {"text": "txt", "json": "json", "fhir": "fhir.json"}
+
+
+def render(report: SignedReport, identity: PatientIdentity | None, format: str) -> str:
+    """The report as `text`, `json` or `fhir`. Raises: InputError for another format."""
+    if format == "text":
+        return report_text(report, identity)
+    if format not in FORMATS:
+        raise InputError(f"no format {format!r}", remedy=f"use one of {', '.join(FORMATS)}")
+    value = report_json(report, identity) if format == "json" else report_bundle(report, identity)
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_report(report: SignedReport, identity: PatientIdentity | None, folder: Path) -> tuple[Path, ...]:
+    """Write the report in every format into `folder`; publishing again gives the same files.
+
+    Raises: InputError if `folder` is a file; Unavailable if it can't be written.
+    """
+    name = re.sub(r"[^A-Za-z0-9-]", "-", report.id)
+    contents = {folder / f"{name}.{ending}": render(report, identity, f) for f, ending in FORMATS.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in contents.items():
+            _write(path, text)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError("the target is no folder", remedy="name a folder", path=str(folder)) from error
+    except OSError as error:
+        raise Unavailable(
+            f"the report can't be written: {type(error).__name__}",
+            remedy="make the folder writable or free space, then publish again",
+            path=str(folder),
+        ) from error
+    return tuple(contents)
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

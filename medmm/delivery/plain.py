@@ -1,0 +1,64 @@
+"""A signed report as plain text and as JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from medmm.domain.codec import to_json
+from medmm.domain.draft import Section
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.report import SignedReport
+
+WIDTH = 80
+
+
+def report_text(report: SignedReport, identity: PatientIdentity | None) -> str:
+    """The report as text of 80 columns; without `identity` the patient is named by key."""
+    lines = ["RADIOLOGY REPORT", "=" * 16, ""]
+    lines += [f"{name:<12}{value}" for name, value in _header(report, identity)]
+    for section in Section:
+        sentences = [s.text for s in report.statements if s.section is section]
+        if sentences:
+            lines += ["", section.value.upper()]
+            lines += [wrapped for sentence in sentences for wrapped in textwrap.wrap(sentence, WIDTH)]
+    if report.not_evaluated:
+        lines += ["", "NOT EVALUATED BY THE MODELS"]
+        lines += textwrap.wrap("; ".join(report.not_evaluated) + ".", WIDTH)
+    lines += ["", *_signature(report)]
+    return "\n".join(lines) + "\n"
+
+
+def _header(report: SignedReport, identity: PatientIdentity | None) -> list[tuple[str, str]]:
+    rows = [("Patient", report.patient_key)]
+    if identity is not None:
+        name = ", ".join(part for part in (identity.family_name, identity.given_name) if part)
+        born = f"born {identity.birth_date.isoformat()}" if identity.birth_date else ""
+        who = [name, identity.patient_id or "", born, identity.sex or ""]
+        rows = [("Patient", "  ".join(part for part in who if part))]
+    acquired = report.study.acquired
+    rows += [
+        ("Study", f"{report.study.modality} {report.study.uid}"),
+        ("Acquired", acquired.isoformat() if acquired else "unknown"),
+        ("Report", f"{report.id}, version {report.version}"),
+    ]
+    return rows
+
+
+def _signature(report: SignedReport) -> list[str]:
+    edited = sum(s.drafted_text is not None for s in report.statements)
+    models = ", ".join(f"{m.name} ({m.manifest_sha256[:12]})" for m in report.models) or "none"
+    by = report.signed_by
+    return [
+        f"Signed by {by.name} ({by.id}, {by.role}) on {report.signed_at.isoformat(timespec='seconds')}.",
+        *textwrap.wrap(
+            f"Drafted by medmm ({report.writer}; models: {models}); the signing reader accepted "
+            f"{len(report.statements) - edited}, edited {edited} and rejected {report.rejected_count} statements.",
+            WIDTH,
+        ),
+    ]
+
+
+def report_json(report: SignedReport, identity: PatientIdentity | None) -> dict[str, Any]:
+    """The report and, where given, its patient, as JSON values."""
+    return {"report": to_json(report), "patient": None if identity is None else to_json(identity)}

@@ -1,0 +1,97 @@
+"""Whether the patient of an image and the patient of a record are one."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import Enum
+
+from medmm.domain.identity import PatientIdentity
+
+NEARLY = 0.8  # similarity of two spellings of one name
+
+
+class MatchVerdict(Enum):
+    """What a comparison of two identities means for joining them."""
+
+    MATCH = "match"
+    NEAR = "near"  # join with a warning
+    MISMATCH = "mismatch"  # never join
+    UNCONFIRMED = "unconfirmed"  # the image names no patient ID: a person must confirm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityMatch:
+    """The verdict and the names of the fields that differ, never their values."""
+
+    verdict: MatchVerdict
+    differing: tuple[str, ...] = ()
+
+
+def compare_identities(image: PatientIdentity, record: PatientIdentity) -> IdentityMatch:
+    """Compare what an image and a record say of their patient.
+
+    A different ID, birth date or sex is a mismatch, and so is a name of which no part agrees. Nearly equal spellings,
+    one changed part of the name, swapped day and month of the birth date, or a field that only one side has are near.
+    """
+    fields = {
+        "patient_id": _compare_ids(image, record),
+        "birth_date": _compare_birth_dates(image, record),
+        "sex": _compare_values(image.sex, record.sex),
+        "name": _compare_names(image, record),
+    }
+    differing = tuple(name for name, verdict in fields.items() if verdict is not MatchVerdict.MATCH)
+    if MatchVerdict.MISMATCH in fields.values():
+        verdict = MatchVerdict.MISMATCH
+    elif image.patient_id is None:
+        verdict = MatchVerdict.UNCONFIRMED
+    else:
+        verdict = MatchVerdict.NEAR if differing else MatchVerdict.MATCH
+    return IdentityMatch(verdict=verdict, differing=differing)
+
+
+def _compare_ids(image: PatientIdentity, record: PatientIdentity) -> MatchVerdict:
+    known = {value for _, value in record.identifiers} | {record.patient_id} - {None}
+    if image.patient_id is None or not known:
+        return MatchVerdict.NEAR
+    return MatchVerdict.MATCH if image.patient_id in known else MatchVerdict.MISMATCH
+
+
+def _compare_values(image: str | None, record: str | None) -> MatchVerdict:
+    if image is None or record is None:
+        return MatchVerdict.NEAR
+    return MatchVerdict.MATCH if image == record else MatchVerdict.MISMATCH
+
+
+def _compare_birth_dates(image: PatientIdentity, record: PatientIdentity) -> MatchVerdict:
+    one, other = image.birth_date, record.birth_date
+    if one is None or other is None:
+        return MatchVerdict.NEAR
+    if one == other:
+        return MatchVerdict.MATCH
+    swapped = (one.year, one.month, one.day) == (other.year, other.day, other.month)
+    return MatchVerdict.NEAR if swapped else MatchVerdict.MISMATCH
+
+
+def _compare_names(image: PatientIdentity, record: PatientIdentity) -> MatchVerdict:
+    one, other = _words(image), _words(record)
+    if not one or not other:
+        return MatchVerdict.NEAR
+    if _raw(image) == _raw(record):
+        return MatchVerdict.MATCH
+    if set(one) & set(other) or SequenceMatcher(None, " ".join(one), " ".join(other)).ratio() >= NEARLY:
+        return MatchVerdict.NEAR
+    return MatchVerdict.MISMATCH
+
+
+def _raw(identity: PatientIdentity) -> tuple[str, ...]:
+    parts = (identity.family_name or "", identity.given_name or "")
+    return tuple(" ".join(part.split()).casefold() for part in parts)
+
+
+def _words(identity: PatientIdentity) -> list[str]:
+    """Words of the name without case, accents and order."""
+    text = unicodedata.normalize("NFKD", " ".join(_raw(identity)))
+    plain = "".join(c if c.isalnum() else " " for c in text if not unicodedata.combining(c))
+    return sorted(plain.split())

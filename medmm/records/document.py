@@ -1,0 +1,155 @@
+"""One record as it came: its patients, its facts whatever their date, and what was left out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medmm.domain.errors import InputError
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.record import Fact, Omission
+from medmm.records import jsontext
+from medmm.records.elements import items
+from medmm.records.facts import KINDS, facts_of
+from medmm.records.patient import identity_of, is_animal
+
+ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")  # FHIR R4 datatype id
+Entry = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDocument:
+    """What a Bundle, a lone resource or NDJSON says, before any time cut."""
+
+    patients: tuple[PatientIdentity, ...]
+    facts: tuple[Fact, ...]
+    left_out: tuple[Omission, ...]
+    sha256: str
+
+    def the_patient(self) -> PatientIdentity:
+        """The one patient. Raises: InputError if there is none or several: whose facts would they be?"""
+        if len(self.patients) != 1:
+            raise InputError(
+                f"the record holds {len(self.patients)} human patients",
+                remedy="send a Bundle with exactly one Patient",
+                sha256=self.sha256,
+            )
+        return self.patients[0]
+
+
+def read_record(source: Path | bytes) -> RecordDocument:
+    """Read FHIR R4 JSON: a Bundle, a lone resource, or NDJSON. Nothing is fetched, no reference is followed outside.
+
+    Raises: InputError if the file can't be read, is no FHIR JSON, or a resource id is not valid.
+    """
+    data = source if isinstance(source, bytes) else _read(source)
+    values, left_out = jsontext.parse(data)
+    entries, skipped = _entries(values)
+    left_out += skipped
+    humans = [r for _, r in entries if r["resourceType"] == "Patient" and not is_animal(r)]
+    own = _own_references(humans[0]) if len(humans) == 1 else None
+    facts: dict[str, Fact] = {}
+    for place, resource in entries:
+        for found in _read_entry(place, resource, own):
+            if isinstance(found, Omission):
+                left_out.append(found)
+            elif found.id in facts:
+                left_out.append(Omission(source=found.source, reason="a second resource of one id; the first was read"))
+            else:
+                facts[found.id] = found
+    return RecordDocument(
+        patients=tuple(identity_of(patient) for patient in humans),
+        facts=tuple(facts.values()),
+        left_out=tuple(left_out),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > jsontext.LARGEST_BYTES:
+            raise InputError(
+                f"the record has {path.stat().st_size} bytes", remedy=f"send at most {jsontext.LARGEST_BYTES} bytes"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"the record can't be read: {type(error).__name__}",
+            remedy="name an existing FHIR JSON file",
+            path=str(path),
+        ) from error
+
+
+def _entries(values: list[Any]) -> tuple[list[Entry], list[Omission]]:
+    """Every resource with its place, and what is none."""
+    entries: list[Entry] = []
+    left_out: list[Omission] = []
+    for number, value in enumerate(values):
+        if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
+            raise InputError("the record is no FHIR resource", remedy="send a FHIR R4 Bundle as JSON")
+        if value["resourceType"] == "Bundle":
+            for place, resource, reason in _bundle(value):
+                if reason:
+                    left_out.append(Omission(source=place, reason=reason))
+                else:
+                    entries.append((f"{place} {_reference(resource)}", resource))
+        else:
+            place = f"line {number + 1} " if len(values) > 1 else ""
+            entries.append((place + _reference(value), value))
+    return entries, left_out
+
+
+def _bundle(bundle: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    for number, entry in enumerate(items(bundle.get("entry") or [])):
+        place, resource = f"entry[{number}]", entry.get("resource")
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+            yield place, {}, "no resource in this entry (deleted or empty)"
+        elif resource["resourceType"] == "Bundle":
+            yield place, {}, "a Bundle inside a Bundle is not read"
+        else:
+            if isinstance(entry.get("fullUrl"), str):
+                resource = {**resource, "_fullUrl": entry["fullUrl"]}
+            yield place, resource, ""
+
+
+def _reference(resource: dict[str, Any]) -> str:
+    """`Type/id`. Raises: InputError for an id that FHIR does not allow: it must never become a path."""
+    given = resource.get("id")
+    if given is None:
+        given = "unnamed-" + hashlib.sha256(repr(sorted(resource)).encode() + repr(resource).encode()).hexdigest()[:12]
+        resource["id"] = given
+    if not isinstance(given, str) or not ID.fullmatch(given):
+        raise InputError("a resource id is not valid", remedy="use 1 to 64 letters, digits, '-' and '.'")
+    return f"{resource['resourceType']}/{given}"
+
+
+def _own_references(patient: dict[str, Any]) -> set[str]:
+    """How the one patient may be referred to."""
+    return {f"Patient/{patient['id']}", str(patient.get("_fullUrl", f"Patient/{patient['id']}"))}
+
+
+def _read_entry(place: str, resource: dict[str, Any], own: set[str] | None) -> Iterator[Fact | Omission]:
+    kind = resource["resourceType"]
+    if kind == "Patient":
+        if is_animal(resource):
+            yield Omission(source=place, reason="the patient is an animal")
+        return
+    if kind not in KINDS:
+        yield Omission(source=place, reason=f"{kind} is not read")
+        return
+    subject = resource.get("subject") or resource.get("patient")
+    reference = subject.get("reference") if isinstance(subject, dict) else None
+    if own is not None and reference is None:
+        yield Omission(source=place, reason="it does not say whose it is")
+    elif own is not None and not _is_own(str(reference), own):
+        yield Omission(source=place, reason="it is another patient's")
+    else:
+        yield from facts_of(resource, place)
+
+
+def _is_own(reference: str, own: set[str]) -> bool:
+    return reference in own or any(reference.endswith("/" + name) for name in own if name.startswith("Patient/"))

@@ -1,0 +1,122 @@
+"""Elements of FHIR R4 resources, read tolerantly: what is not of the expected shape is absent, never guessed."""
+
+from __future__ import annotations
+
+import calendar
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+from medmm.domain.record import Coding, Quantity
+
+LONGEST_TEXT = 300
+UCUM = "http://unitsofmeasure.org"
+DATE_TIME = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d:\d\d)(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d))?)?)?")
+
+
+def text_of(value: Any) -> str | None:
+    """A string without control and invisible characters, cut to a bounded length; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    visible = "".join(
+        c if c.isprintable() and unicodedata.category(c) != "Cf" else " " for c in value[: 4 * LONGEST_TEXT]
+    )
+    words = " ".join(visible.split())
+    return (words[:LONGEST_TEXT] + " …" if len(words) > LONGEST_TEXT else words) or None
+
+
+def items(value: Any) -> Iterator[dict[str, Any]]:
+    """The objects of a list, or the object itself where one stands for a list."""
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, dict):
+            yield item
+
+
+def codings(concept: Any) -> tuple[Coding, ...]:
+    """Codings of a CodeableConcept that name system and code."""
+    if not isinstance(concept, dict):
+        return ()
+    found = []
+    for coding in items(concept.get("coding")):
+        system, code = text_of(coding.get("system")), text_of(coding.get("code"))
+        if system and code:
+            found.append(Coding(system=system, code=code, display=text_of(coding.get("display"))))
+    return tuple(found)
+
+
+def label(concept: Any) -> str | None:
+    """What a CodeableConcept says in words: its text, else a display, else a code."""
+    if not isinstance(concept, dict):
+        return None
+    displays = [text_of(c.get("display")) for c in items(concept.get("coding"))]
+    codes = [text_of(c.get("code")) for c in items(concept.get("coding"))]
+    return next((words for words in [text_of(concept.get("text")), *displays, *codes] if words), None)
+
+
+def code_of(concept: Any) -> str | None:
+    """The first code of a CodeableConcept; a bare code where a release before R4 had one."""
+    if isinstance(concept, str):
+        return concept
+    if isinstance(concept, dict):
+        return next((c["code"] for c in items(concept.get("coding")) if isinstance(c.get("code"), str)), None)
+    return None
+
+
+def moment(value: Any) -> tuple[datetime | date | None, str | None]:
+    """A FHIR dateTime and a mark where it is coarse or wrong.
+
+    A year or a month stands for its last day, and a time without zone for its whole day, so that a coarse date never
+    brings a fact in too early. Source: FHIR R4 datatypes, section 2.24.0.1.
+    """
+    if not isinstance(value, str) or not value:
+        return None, None
+    match = DATE_TIME.fullmatch(value)
+    if match is None:
+        day = re.match(r"\d{4}-\d\d-\d\d(?=T)", value)
+        return (moment(day.group())[0], "time without zone") if day else (None, "not a FHIR date")
+    year, month, day_of_month, clock = match.group(1, 2, 3, 4)
+    try:
+        if clock:
+            # datetime takes no leap second and at most microseconds
+            seconds = (match[5] or ":00").replace(":60", ":59")
+            zone = "+00:00" if match[7] == "Z" else match[7]
+            return datetime.fromisoformat(
+                f"{year}-{month}-{day_of_month}T{clock}{seconds}{(match[6] or '')[:7]}{zone}"
+            ), None
+        if day_of_month:
+            return date(int(year), int(month), int(day_of_month)), None
+        last_month = int(month or 12)
+        coarse = date(int(year), last_month, calendar.monthrange(int(year), last_month)[1])
+        return coarse, "date known to the month" if month else "date known to the year"
+    except ValueError:
+        return None, "not a FHIR date"
+
+
+def number(value: Any) -> float | None:
+    """A finite JSON number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def quantity(value: Any) -> tuple[Quantity | None, tuple[str, ...]]:
+    """A FHIR Quantity with marks where it should be doubted."""
+    if not isinstance(value, dict):
+        return None, ()
+    found = number(value.get("value"))
+    if found is None:
+        return None, ("value is no number",)
+    unit, code = text_of(value.get("unit")), text_of(value.get("code"))
+    marks = []
+    if not (unit or code):
+        marks.append("no unit")
+    elif value.get("system") == UCUM and unit and code and "".join(unit.split()).casefold() != code.casefold():
+        marks.append(f"unit in words: {unit}")
+    return Quantity(value=found, unit=code or unit or "", comparator=text_of(value.get("comparator"))), tuple(marks)

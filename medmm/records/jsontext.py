@@ -1,0 +1,73 @@
+"""Bytes to JSON: strict where meaning could get lost, tolerant where it can't, bounded in size and depth."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from medmm.domain.errors import InputError
+from medmm.domain.record import Omission
+
+LARGEST_BYTES = 64_000_000
+
+
+def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
+    """The JSON values of a document (one, or one a line of NDJSON) and what was tolerated or skipped.
+
+    Raises: InputError if it is too large, not UTF-8 or UTF-16, no JSON, too deeply nested, or names a key twice.
+    """
+    if len(data) > LARGEST_BYTES:
+        raise InputError(f"the record has {len(data)} bytes", remedy=f"send at most {LARGEST_BYTES} bytes")
+    text, notes = _text(data)
+    try:
+        return [_loads(text)], notes
+    except json.JSONDecodeError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith("{") for line in lines):
+            raise _no_json(f"at line {error.lineno}, column {error.colno}") from error
+    return _lines(lines, notes)
+
+
+def _lines(lines: list[str], notes: list[Omission]) -> tuple[list[Any], list[Omission]]:
+    values = []
+    for number, line in enumerate(lines, 1):
+        try:
+            values.append(_loads(line))
+        except json.JSONDecodeError:
+            notes.append(Omission(source=f"line {number}", reason="no JSON; the line was not read"))
+    if len(values) < 2:
+        raise _no_json("neither as one document nor line by line")
+    return values, notes
+
+
+def _text(data: bytes) -> tuple[str, list[Omission]]:
+    encoding = json.detect_encoding(data)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError("the record is not UTF-8", remedy="export it as UTF-8 (FHIR R4, section 2.6)") from error
+    if encoding.startswith("utf-8"):
+        return text, []
+    return text, [Omission(source="document", reason=f"read as {encoding}; FHIR asks for UTF-8")]
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except RecursionError as error:
+        raise InputError("the record is nested too deeply", remedy="send a FHIR R4 Bundle") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InputError("a key stands twice in one object of the record", remedy="export it again")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise InputError(f"{name} is no JSON number", remedy="leave the value out")
+
+
+def _no_json(where: str) -> InputError:
+    return InputError(f"the record is no JSON ({where})", remedy="send FHIR R4 as JSON; XML is not read")

@@ -1,0 +1,48 @@
+"""The identity that a FHIR R4 Patient states."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from medmm.domain.identity import PatientIdentity
+from medmm.records.elements import code_of, items, moment, text_of
+
+SEX = {"male": "M", "female": "F", "other": "O"}  # AdministrativeGender; unknown stays unknown
+NAME_USES = ("official", "usual", None)
+
+
+def identity_of(patient: dict[str, Any]) -> PatientIdentity:
+    """Who a Patient resource is."""
+    identifiers = [
+        (text_of(i.get("system")), value, code_of(i.get("type")))
+        for i in items(patient.get("identifier"))
+        if (value := text_of(i.get("value")))
+    ]
+    first = next((i for i in identifiers if i[2] == "MR"), identifiers[0] if identifiers else None)
+    born, mark = moment(patient.get("birthDate"))
+    name = _name(patient)
+    return PatientIdentity(
+        patient_id=first[1] if first else None,
+        issuer=first[0] if first else None,
+        family_name=text_of(name.get("family")),
+        given_name=" ".join(g for g in map(text_of, name.get("given") or ()) if g) or None,
+        birth_date=born if isinstance(born, date) and not isinstance(born, datetime) and mark is None else None,
+        sex=SEX.get(str(patient.get("gender"))),
+        identifiers=tuple((system, value) for system, value, _ in identifiers),
+    )
+
+
+def is_animal(patient: dict[str, Any]) -> bool:
+    """Whether a Patient is marked as an animal (STU3 element, R4 extension patient-animal)."""
+    urls = [str(e.get("url", "")) for e in items(patient.get("extension"))]
+    return "animal" in patient or any(url.endswith("patient-animal") for url in urls)
+
+
+def _name(patient: dict[str, Any]) -> dict[str, Any]:
+    names = list(items(patient.get("name")))
+    for use in NAME_USES:
+        for name in names:
+            if name.get("use") == use:
+                return name
+    return names[0] if names else {}

@@ -1,0 +1,71 @@
+"""The time cut: what was known when the image was made. The only place that decides it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.record import ClinicalContext, Fact, FactKind, Omission, Quantity
+from medmm.domain.study import StudyTime
+from medmm.records.document import RecordDocument
+
+# A condition or an allergy without a date may be old news; anything else without a date may be of tomorrow.
+KEPT_UNDATED = (FactKind.CONDITION, FactKind.ALLERGY)
+
+
+def context_as_of(document: RecordDocument, *, patient_key: str, acquired: StudyTime | None) -> ClinicalContext:
+    """The facts of a record that were known when the study was acquired; the rest is left out and said.
+
+    A fact with a time enters up to the acquisition; one with a date alone from the day before. Where the study has a
+    date alone, its own day stays out; where it has none, only the patient's sex enters.
+    """
+    facts: list[Fact] = []
+    left_out = list(document.left_out)
+    for fact in document.facts:
+        if reason := _too_late(fact, acquired):
+            left_out.append(Omission(source=fact.source, reason=reason))
+        else:
+            facts.append(fact if fact.when else replace(fact, marks=(*fact.marks, "undated")))
+    patients = document.patients[:1] if len(document.patients) == 1 else ()
+    return ClinicalContext(
+        patient_key=patient_key,
+        as_of=acquired.moment if acquired else None,
+        facts=(*(f for patient in patients for f in _demographics(patient, acquired)), *facts),
+        left_out=tuple(left_out),
+        sha256=document.sha256,
+    )
+
+
+def _too_late(fact: Fact, acquired: StudyTime | None) -> str | None:
+    """Why a fact stays out, or None."""
+    if acquired is None:
+        return "the study has no date, so nothing says that this was known before it"
+    if fact.when is None:
+        return None if fact.kind in KEPT_UNDATED else "undated"
+    study_day = acquired.moment.date()
+    if isinstance(fact.when, datetime):
+        when = fact.when.astimezone(acquired.moment.tzinfo)
+        early = when <= acquired.moment if acquired.precise else when.date() < study_day
+    else:
+        early = fact.when < study_day
+    return None if early else "dated after the study, or on its day without a time"
+
+
+def _demographics(patient: PatientIdentity, acquired: StudyTime | None) -> list[Fact]:
+    facts = []
+    if patient.sex is not None:
+        words = {"M": "male", "F": "female", "O": "other"}[patient.sex]
+        facts.append(_demographic("sex", "Sex", words))
+    if patient.birth_date is not None and acquired is not None and patient.birth_date <= acquired.moment.date():
+        years = _whole_years(patient.birth_date, acquired.moment.date())
+        facts.append(_demographic("age", "Age at the study", Quantity(value=float(years), unit="a")))
+    return facts
+
+
+def _demographic(name: str, label: str, value: Quantity | str) -> Fact:
+    return Fact(id=f"Patient#{name}", kind=FactKind.DEMOGRAPHIC, label=label, value=value, source="Patient")
+
+
+def _whole_years(born: date, day: date) -> int:
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
