@@ -22,7 +22,7 @@ _COMPARING = re.compile(
     r"(?<!spatial )(?<!image )(?<!high )resolution|clearing|cleared|compar(?:e|es|ed|ing|ison|isons|able|ative)|"
     r"previous|previously|prior|earlier|formerly|again|persist(?:s|ed|ing|ent|ently|ence)?|remain(?:s|ed|ing)?|"
     r"still|redemonstrat(?:ed|ion)|recurr(?:ed|ent|ence|ing)|residual|evolving|no\s+longer|"
-    r"since(?=\s+(?:the|last|\d|then|yesterday))|as\s+before|than\s+before|"
+    r"since(?=\s+(?:then|yesterday|admission|surgery|(?:the\s+)?(?:last|\w+\s+(?:study|film|exam\w*))|\d))|as\s+before|than\s+before|"
     r"last\s+(?:study|exam|examination|film|image|radiograph|x-ray|time)|"
     r"follow(?:ing)?[-\s]up|baseline|serial|long-?\s?standing|now\s+(?:seen|shows?|visible|larger|smaller|appears?))\b",
     re.IGNORECASE,

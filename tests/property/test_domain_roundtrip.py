@@ -122,7 +122,7 @@ def test_every_noun_goes_to_json_and_back(kind: type) -> None:
     there_and_back()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(arrays.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
 def test_masks_unpack_to_what_was_packed(pixels: np.ndarray) -> None:
     packed = Mask.from_array("m", pixels)
