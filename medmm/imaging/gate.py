@@ -168,7 +168,8 @@ def _for_processing(tags: Tags) -> str | None:
 
 
 def _colour(tags: Tags) -> str | None:
-    grey = tags.word("PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2")
+    stated = tags.word("PhotometricInterpretation")
+    grey = stated in ("", "MONOCHROME1", "MONOCHROME2")  # missing: the header is not consistent, an error later
     return None if grey else "not evaluable: the picture is not grey"
 
 
@@ -216,6 +217,8 @@ def _small(tags: Tags) -> str | None:
     film = modality_of(tags) is Modality.RADIOGRAPH
     least = SMALLEST_FILM_PX if film else SMALLEST_MR_PX
     short, long = sorted((tags.number("Rows") or 0, tags.number("Columns") or 0))
+    if short < 1:  # missing: the header is not consistent, an error later
+        return None
     if film and short < SMALLEST_FILM_PX / 2:
         return f"not evaluable: the shortest side is under {SMALLEST_FILM_PX // 2} pixels"
     return f"not evaluable: the longest side is under {least} pixels" if long < least else None
@@ -223,7 +226,7 @@ def _small(tags: Tags) -> str | None:
 
 def _shape(tags: Tags) -> str | None:
     short, long = sorted((tags.number("Rows") or 0, tags.number("Columns") or 0))
-    wide = modality_of(tags) is Modality.RADIOGRAPH and long >= 2 * short
+    wide = modality_of(tags) is Modality.RADIOGRAPH and 0 < 2 * short <= long
     return "one side is twice the other: perhaps two films in one picture" if wide else None
 
 

@@ -244,8 +244,7 @@ def _accepted(
     identity = identity_of(lead)
     notices = [*time_notices, *extra, *(notice for one in built for notice in one.notices)]
     for file in used:
-        syntax = str(file.header.file_meta.TransferSyntaxUID)
-        notices += gate.notes(Tags(file.header), syntax=syntax, prefixed=file.prefixed)
+        notices += gate.notes(Tags(file.header), syntax=file.syntax, prefixed=file.prefixed)
     study = Study(
         uid=uid,
         patient_key=identity.key(secret),

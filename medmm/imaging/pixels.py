@@ -112,8 +112,8 @@ def check_grid(file: DicomFile) -> None:
             **where,
         )
     claimed = rows * columns * frames * int(samples) * allocated // 8
-    encapsulated = UID(file.header.file_meta.TransferSyntaxUID).is_encapsulated
-    room = MAX_DECODED_BYTES if encapsulated else min(file.pixel_bytes, file.room_bytes)
+
+    room = MAX_DECODED_BYTES if file.syntax.is_encapsulated else min(file.pixel_bytes, file.room_bytes)
     if claimed > room:
         raise InputError(
             f"the header claims {claimed} bytes of pixels where {room} can be",
@@ -129,8 +129,7 @@ def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
     """
     with dicom_border(path, "decode"):
         dataset = pydicom.dcmread(path, force=True)
-        settle_syntax(dataset)
-        syntax = UID(dataset.file_meta.TransferSyntaxUID)
+        syntax = settle_syntax(dataset)
     if remedy := _missing(syntax):
         raise InputError(f"no decoder here for {syntax.name}", remedy=remedy, path=str(path))
     with dicom_border(path, "decode"):

@@ -19,7 +19,7 @@ import pydicom
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medmm.domain.errors import InputError
 
@@ -63,6 +63,7 @@ class DicomFile:
     path: Path
     sha256: str
     header: Dataset
+    syntax: UID
     pixel_bytes: int | None
     room_bytes: int
     prefixed: bool
@@ -164,13 +165,14 @@ def open_dicom(path: Path) -> DicomFile:
         room = _room(data, path, prefixed)
         header = pydicom.dcmread(BytesIO(data), force=not prefixed)
         pixel_bytes = _take_pixels_off(header)
-        settle_syntax(header)
+        syntax = settle_syntax(header)
     if len(header) == 0:
         raise InputError("a DICOM file without content", remedy="send the file again", path=str(path))
     return DicomFile(
         path=path,
         sha256=hashlib.sha256(data).hexdigest(),
         header=header,
+        syntax=syntax,
         pixel_bytes=pixel_bytes,
         room_bytes=room,
         prefixed=prefixed,
@@ -208,10 +210,17 @@ def _take_pixels_off(header: Dataset) -> int | None:
     return size
 
 
-def settle_syntax(header: Dataset) -> None:
-    """State the transfer syntax of a file without file meta: little endian, implicit or explicit as found."""
+def settle_syntax(header: Dataset) -> UID:
+    """The transfer syntax; of a file without file meta it is little endian, implicit or explicit as found.
+
+    Raises: ValueError if the file names something that is no transfer syntax.
+    """
     meta = getattr(header, "file_meta", None) or FileMetaDataset()
     if "TransferSyntaxUID" not in meta:
         implicit = header.original_encoding[0]
         meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     header.file_meta = meta
+    syntax = UID(str(meta.TransferSyntaxUID))
+    if not syntax.is_transfer_syntax:
+        raise ValueError("no transfer syntax")
+    return syntax

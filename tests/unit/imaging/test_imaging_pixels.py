@@ -1,0 +1,212 @@
+"""Stored values to grey: order of the steps, polarity, windows, decoders, lying sizes."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openjpeg
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+
+from medmm.domain.errors import InputError
+from medmm.domain.study import Study
+from medmm.imaging import decodable_syntaxes, read_studies
+from medmm.imaging.pixels import check_grid, display, stored_values
+from medmm.imaging.sources import open_dicom
+from tests.dicom_files import FILM, dataset, film_file, picture, write
+
+
+def grey(stored: np.ndarray, **changes: Any) -> np.ndarray:
+    return display(stored, dataset(FILM, stored, **changes), Path("made"))
+
+
+def lut(values: list[int], first: int, bits: int) -> Dataset:
+    table = Dataset()
+    table.LUTDescriptor = [len(values), first, bits]
+    table["LUTDescriptor"].VR = "US"
+    table.LUTData = np.array(values, np.uint16).tobytes()
+    table["LUTData"].VR = "OW"
+    return table
+
+
+def test_a_linear_window_maps_its_ends_to_black_and_white() -> None:
+    shown = grey(np.array([[0, 1000, 1500, 2000, 4095]], np.uint16), WindowCenter=1500, WindowWidth=1001)
+    np.testing.assert_allclose(shown, [[0, 0.0005, 0.5005, 1, 1]], atol=6e-4)
+    assert shown.dtype == np.float32
+
+
+def test_the_rescale_comes_before_the_window() -> None:
+    changes = {"RescaleSlope": 2, "RescaleIntercept": -1000, "WindowCenter": 0, "WindowWidth": 1001}
+    shown = grey(np.array([[200, 500, 800]], np.uint16), **changes)
+    np.testing.assert_allclose(shown, [[0, 0.5, 1]], atol=1e-3)
+
+
+def test_a_modality_lut_comes_before_a_voi_lut() -> None:
+    changes = {
+        "ModalityLUTSequence": [lut([3, 2, 1, 0], 0, 8)],
+        "VOILUTSequence": [lut([0, 10, 20, 255], 0, 8)],
+    }
+    shown = grey(np.array([[0, 1, 2, 3]], np.uint16), **changes)
+    np.testing.assert_allclose(shown, [[1, 20 / 255, 10 / 255, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("photometric", "shape", "inverts"),
+    [
+        ("MONOCHROME2", None, False),
+        ("MONOCHROME2", "IDENTITY", False),
+        ("MONOCHROME1", None, True),
+        ("MONOCHROME1", "INVERSE", True),  # one inversion, stated twice
+        ("MONOCHROME2", "INVERSE", True),
+    ],
+)
+def test_polarity(photometric: str, shape: str | None, inverts: bool) -> None:
+    shown = grey(picture(), PhotometricInterpretation=photometric, PresentationLUTShape=shape)
+    plain = grey(picture())
+    np.testing.assert_allclose(shown, 1 - plain if inverts else plain, atol=1e-6)
+
+
+def test_polarity_tags_that_contradict_each_other_are_said(tmp_path: Path) -> None:
+    path = film_file(tmp_path, PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="IDENTITY")
+    assert "polarity-tags" in warnings_of(path)
+
+
+def warnings_of(path: Path) -> set[str]:
+    (intake,) = read_studies(path, patient_secret=b"x")
+    assert isinstance(intake.outcome, Study), intake.outcome
+    return {notice.code for notice in intake.outcome.warnings}
+
+
+def test_of_several_windows_the_first_is_applied_and_said(tmp_path: Path) -> None:
+    several = {"WindowCenter": [2048, 100], "WindowWidth": [4096, 50]}
+    np.testing.assert_array_equal(grey(picture(), **several), grey(picture()))
+    assert warnings_of(film_file(tmp_path, **several)) == {"several-windows"}
+
+
+def test_without_a_window_the_range_of_values_is_shown(tmp_path: Path) -> None:
+    none = {"WindowCenter": None, "WindowWidth": None}
+    shown = grey(picture(), **none)
+    assert (shown.min(), shown.max()) == (0, 1)
+    eight_bit = (picture() // 32).astype(np.uint8)
+    np.testing.assert_allclose(grey(eight_bit, BitsStored=8, **none), eight_bit / 255, atol=1e-6)
+    assert warnings_of(film_file(tmp_path, **none)) == {"window-unknown"}
+
+
+@pytest.mark.parametrize("width", [0, -5])
+def test_a_window_that_can_not_be_applied_is_left_out_and_said(tmp_path: Path, width: int) -> None:
+    assert warnings_of(film_file(tmp_path, WindowWidth=width)) == {"window-unusable", "window-unknown"}
+
+
+def test_signed_values_and_sigmoid_window() -> None:
+    stored = np.array([[-1000, 0, 1000]], np.int16)
+    shown = grey(stored, BitsStored=16, WindowCenter=0, WindowWidth=1000, VOILUTFunction="SIGMOID")
+    np.testing.assert_allclose(shown, [[1 / (1 + np.exp(4)), 0.5, 1 / (1 + np.exp(-4))]], atol=1e-3)
+
+
+def compressed(tmp_path: Path, syntax: str, frame: bytes, bits: int = 12) -> Path:
+    made = dataset(FILM, picture() if bits > 8 else (picture() // 16).astype(np.uint8), BitsStored=bits)
+    made.file_meta.TransferSyntaxUID = syntax
+    made.PixelData = encapsulate([frame])
+    made["PixelData"].VR = "OB"
+    made["PixelData"].is_undefined_length = True
+    return write(tmp_path / "film.dcm", made)
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, RLELossless, JPEG2000Lossless])
+def test_lossless_syntaxes_decode_to_the_stored_values(tmp_path: Path, syntax: str) -> None:
+    made = dataset(FILM)
+    made.compress(syntax)
+    values, _ = stored_values(write(tmp_path / "film.dcm", made))
+    np.testing.assert_array_equal(values[0], picture())
+
+
+def test_baseline_jpeg_decodes_within_its_loss_and_says_so(tmp_path: Path) -> None:
+    eight_bit = (picture() // 16).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(eight_bit).save(buffer, "JPEG", quality=95)
+    path = compressed(tmp_path, JPEGBaseline8Bit, buffer.getvalue(), bits=8)
+    values, _ = stored_values(path)
+    assert np.abs(values[0].astype(int) - eight_bit).max() <= 3
+    assert "lossy" in warnings_of(path)
+
+
+def test_a_missing_decoder_is_an_error_whose_remedy_helps(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no decoder here") as caught:
+        stored_values(compressed(tmp_path, JPEGLosslessSV1, b"\xff\xd8\xff\xd9"))
+    assert "uncompressed" in caught.value.remedy
+
+
+def test_the_list_of_syntaxes_says_what_decodes_here() -> None:
+    table = {row.uid: row for row in decodable_syntaxes()}
+    core = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.5", str(JPEG2000Lossless), str(JPEGLSLossless))
+    assert all(table[uid].decodes and not table[uid].remedy for uid in core)
+    lossless = table[str(JPEGLosslessSV1)]
+    assert not lossless.decodes
+    assert lossless.remedy
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
+def test_a_coded_frame_that_lies_about_its_size_is_not_decoded(tmp_path: Path, syntax: str) -> None:
+    made = dataset(FILM)
+    made.compress(syntax)
+    data = bytearray(made.PixelData)
+    if syntax == JPEG2000Lossless:
+        start = data.index(b"\xff\x51")
+        struct.pack_into(">II", data, start + 6, 40000, 40000)
+        struct.pack_into(">II", data, start + 22, 40000, 40000)
+        frame = bytes(data[data.index(b"\xff\x4f\xff\x51") :])
+        assert openjpeg.get_parameters(frame)["rows"] == 40000
+    else:
+        struct.pack_into(">HH", data, data.index(b"\xff\xf7") + 5, 60000, 60000)
+    made.PixelData = bytes(data)
+    with pytest.raises(InputError, match="another size"):
+        stored_values(write(tmp_path / "film.dcm", made))
+
+
+def header_of(path: Path, **changes: Any) -> Path:
+    made = dataset(FILM)
+    for keyword, value in changes.items():
+        if value is None:
+            del made[keyword]
+        else:
+            setattr(made, keyword, value)
+    return write(path, made)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Rows": 65535, "Columns": 65535},
+        {"Rows": 300},
+        {"Rows": 0},
+        {"Rows": None},
+        {"BitsAllocated": None},
+        {"BitsAllocated": 24},
+        {"BitsStored": 20},
+        {"NumberOfFrames": 0},
+        {"NumberOfFrames": 1_000_000},
+        {"SamplesPerPixel": 3},
+        {"PhotometricInterpretation": None},
+        {"PixelData": None},
+    ],
+)
+def test_a_header_that_lies_is_refused_before_decoding_with_bounded_memory(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    path = header_of(tmp_path / "film.dcm", **changes)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError):
+            check_grid(open_dicom(path))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * path.stat().st_size + 2**20
