@@ -92,7 +92,7 @@ class Assistant:
             for file in intake.files:
                 self._store.put_object(file.path)
             with self._store.step() as step:
-                step.save_identity(study.patient_key, intake.identity)
+                step.save_identity(study.patient_key, intake.identity or PatientIdentity(patient_id=None))
                 step.save_study(study)
                 if context is not None:
                     step.save_context(study.uid, context)

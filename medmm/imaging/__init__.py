@@ -1,6 +1,6 @@
 """Images in: paths to `Study` with its geometry, or to the reason why not."""
 
 from medmm.imaging.intake import Intake, SourceFile, attach_pixels, read_studies
-from medmm.imaging.pixels import SyntaxSupport, decodable_syntaxes
+from medmm.imaging.pixels import decodable_syntaxes
 
-__all__ = ["Intake", "SourceFile", "SyntaxSupport", "attach_pixels", "decodable_syntaxes", "read_studies"]
+__all__ = ["Intake", "SourceFile", "attach_pixels", "decodable_syntaxes", "read_studies"]

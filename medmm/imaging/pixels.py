@@ -7,7 +7,6 @@ N.2). Every step is pointwise, so it is applied to a table of the possible store
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut, apply_windowing, g
 from pydicom.uid import UID, AllTransferSyntaxes
 
 from medmm.domain.errors import InputError
+from medmm.domain.inspection import SyntaxSupport
 from medmm.domain.study import Notice
 from medmm.imaging.sources import DicomFile, dicom_border, settle_syntax
 from medmm.imaging.tags import Tags
@@ -43,16 +43,6 @@ _PLUGIN = {
 }
 _PACKAGE = {"pillow": "pillow", "pyjpegls": "pyjpegls", "pylibjpeg": "pylibjpeg-openjpeg"}
 _TRANSCODE = "convert the file to an uncompressed transfer syntax first (dcmdjpeg or gdcmconv --raw do)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyntaxSupport:
-    """Whether a transfer syntax (PS3.5 section 10) decodes on this machine, and what to do if not."""
-
-    uid: str
-    name: str
-    decodes: bool
-    remedy: str
 
 
 def decodable_syntaxes() -> tuple[SyntaxSupport, ...]:

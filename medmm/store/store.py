@@ -217,7 +217,7 @@ class Store:
             state=CaseState(row.state),
             reading=None if row.reading is None else from_json(Reading, row.reading),
             draft=None if row.draft is None else from_json(CheckedDraft, row.draft),
-            decisions=from_json(tuple[Decision, ...], row.decisions),  # type: ignore[arg-type]
+            decisions=from_json(tuple[Decision, ...], row.decisions),
             report=None if row.report_id is None else self.report(row.report_id),
         )
 
