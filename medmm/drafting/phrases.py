@@ -85,6 +85,7 @@ class ConditionPhrases(_Row):
 class Limits(_Row):
     """How many facts of a kind are stated at most."""
 
+    order: int = Field(ge=1)
     condition: int = Field(ge=1)
     procedure: int = Field(ge=1)
     observation: int = Field(ge=1)
@@ -94,6 +95,7 @@ class RecordPhrases(_Row):
     """The words for facts of the record."""
 
     order: _Words
+    order_with_reason: Annotated[str, _slots("words", "reason")]
     demographics: _Words
     condition: ConditionPhrases
     procedure: _Words

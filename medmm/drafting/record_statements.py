@@ -23,18 +23,24 @@ _STATED_STATUS = {
 
 
 def record_sentences(context: ClinicalContext, body_part: str) -> Iterator[Sentence]:
-    """The order's reason, age and sex, conditions, procedures and values out of range, in this order.
+    """Orders with their reason, age and sex, conditions, procedures and values out of range, in this order.
 
     Nothing entered in error is stated. A refuted, inactive or unconfirmed condition is stated as that, and
     only if it bears on this body part; a value is stated if it is the newest of its kind and out of the
     range that the source gives, or marked as doubtful.
     """
     facts = [f for f in context.facts if f.status is not FactStatus.ENTERED_IN_ERROR]
-    yield from (_order(f) for f in facts if f.kind is FactKind.ORDER and f.status is FactStatus.ACTIVE)
+    yield from (_order(f) for f in stated_orders(facts))
     yield from _demographics(facts)
     yield from (_condition(f) for f in stated_conditions(facts, body_part))
     yield from (_procedure(f) for f in stated_procedures(facts, body_part))
     yield from (_observation(f) for f in stated_observations(facts, body_part))
+
+
+def stated_orders(facts: Iterable[Fact]) -> list[Fact]:
+    """The newest active orders; the record doesn't say which of them led to this study."""
+    orders = [f for f in facts if f.kind is FactKind.ORDER and f.status is FactStatus.ACTIVE]
+    return sorted(orders, key=lambda f: (-_day(f), f.label, f.id))[: phrases().record.limits.order]
 
 
 def stated_conditions(facts: Iterable[Fact], body_part: str) -> list[Fact]:
@@ -84,8 +90,9 @@ def out_of_range(value: Quantity) -> bool:
 
 
 def _order(fact: Fact) -> Sentence:
-    words = fact.value if isinstance(fact.value, str) and fact.value.strip() else fact.label
-    return _reported(phrases().record.order.format(words=clean(words)), fact)
+    reason = clean(fact.value) if isinstance(fact.value, str) else ""
+    template = phrases().record.order_with_reason if reason else phrases().record.order
+    return _reported(template.format(words=clean(fact.label), reason=reason), fact)
 
 
 def _demographics(facts: list[Fact]) -> Iterator[Sentence]:

@@ -44,7 +44,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     problems += _date_problems(dates, facts)
     if not reported:
         problems += _length_problems(numbers, statement, case)
-    return judged(problems, f"{len(numbers)} numbers agree with the evidence")
+    return judged(problems, "numbers, units and dates agree with the evidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
         problems += _status_problems(statement, facts)
     elif statement.finding is not None:
         problems += _condition_problems(statement, facts)
-    return judged(problems, f"no conflict with {len(facts)} facts of the record")
+    return judged(problems, "nothing in the record contradicts it")
 
 
 def _condition_problems(statement: Statement, facts: Iterable[Fact]) -> Iterator[str]:

@@ -86,6 +86,8 @@ def check_grid(file: DicomFile) -> None:
     tags, where = Tags(file.header), {"path": str(file.path)}
     if not file.pixel_bytes:
         raise InputError("the file has no pixel data", remedy="send the image itself", **where)
+    if not file.pixels_whole:
+        raise InputError("the pixel data are cut short", remedy="send the file again", **where)
     numbers = {k: tags.number(k) for k in ("Rows", "Columns", "BitsAllocated", "BitsStored")}
     wrong = [keyword for keyword, number in numbers.items() if not number or number < 1 or number % 1]
     frames, samples = frame_count(tags), tags.number("SamplesPerPixel") or 1

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pydicom
 from PIL import Image
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -42,6 +43,8 @@ LIBRARY_ERRORS = (
     TypeError,
     ValueError,
 )
+_PIXEL_DATA = 0x7FE00010
+UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_FILE_BYTES = 2**30
 MAX_INFLATED_BYTES = 2**26  # of a deflated file, or 30 times its size where that is more
 _SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
@@ -56,6 +59,7 @@ class DicomFile:
 
     Attributes:
         pixel_bytes: bytes of Pixel Data that are really there; None where the element is missing.
+        pixels_whole: whether they are as many as their element says.
         room_bytes: the most that its uncompressed data can hold: the file's size, or its inflated size.
         prefixed: whether the file had the 128-byte preamble and DICM (PS3.10 section 7.1).
     """
@@ -65,6 +69,7 @@ class DicomFile:
     header: Dataset
     syntax: UID
     pixel_bytes: int | None
+    pixels_whole: bool
     room_bytes: int
     prefixed: bool
     preamble: bytes
@@ -164,7 +169,8 @@ def open_dicom(path: Path) -> DicomFile:
     with dicom_border(path):
         room = _room(data, path, prefixed)
         header = pydicom.dcmread(BytesIO(data), force=not prefixed)
-        pixel_bytes = _take_pixels_off(header)
+        _check_lengths(header)
+        pixel_bytes, pixels_whole = _take_pixels_off(header)
         syntax = settle_syntax(header)
     if len(header) == 0:
         raise InputError("a DICOM file without content", remedy="send the file again", path=str(path))
@@ -174,6 +180,7 @@ def open_dicom(path: Path) -> DicomFile:
         header=header,
         syntax=syntax,
         pixel_bytes=pixel_bytes,
+        pixels_whole=pixels_whole,
         room_bytes=room,
         prefixed=prefixed,
         preamble=data[:128] if prefixed else b"",
@@ -202,12 +209,25 @@ def _room(data: bytes, path: Path, prefixed: bool) -> int:
     return size
 
 
-def _take_pixels_off(header: Dataset) -> int | None:
+def _check_lengths(header: Dataset) -> None:
+    """Raises: EOFError if an element before the pixels states more bytes than the file has left."""
+    tags = [tag for tag in header.keys() if tag < _PIXEL_DATA]  # noqa: SIM118 (iterating would decode all)
+    if not all(_whole(header.get_item(tag)) for tag in tags):
+        raise EOFError("an element is longer than its file")
+
+
+def _whole(element: DataElement | RawDataElement | None) -> bool:
+    raw = isinstance(element, RawDataElement) and element.length != UNDEFINED_LENGTH
+    return not raw or element.length <= len(element.value or b"")
+
+
+def _take_pixels_off(header: Dataset) -> tuple[int | None, bool]:
+    """Bytes of Pixel Data that are there (None: no such element), and whether they are as many as stated."""
     if "PixelData" not in header:
-        return None
-    size = len(header.get_item("PixelData").value or b"")
+        return None, True
+    element = header.get_item("PixelData")
     del header["PixelData"]
-    return size
+    return len(element.value or b""), _whole(element)
 
 
 def settle_syntax(header: Dataset) -> UID:

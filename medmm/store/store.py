@@ -160,12 +160,12 @@ class Store:
 
         Raises: StateError if nothing was recorded in the audit log; Unavailable if the database is locked or full.
         """
-        with database_border(self.file):
-            with self._engine.connect().execution_options(medmm_write=True) as connection, connection.begin():
-                step = Step(connection, self._signer)
-                yield step
-                if not step.recorded:
-                    raise StateError("a step without an audit entry", remedy="record an event in every step")
+        writing = self._engine.connect().execution_options(medmm_write=True)
+        with database_border(self.file), writing as connection, connection.begin():
+            step = Step(connection, self._signer)
+            yield step
+            if not step.recorded:
+                raise StateError("a step without an audit entry", remedy="record an event in every step")
         self._cover()
 
     def exclusive(self, key: str) -> AbstractContextManager[None]:

@@ -1,0 +1,52 @@
+"""The command line `medmm`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medmm import __version__
+from medmm.domain.errors import MedmmError
+from medmm.doors import cli_audit, cli_cases, cli_programs, cli_read, cli_setup
+from medmm.doors.session import Session, report
+
+app = typer.Typer(
+    name="medmm",
+    help="Draft findings from medical images and the patient's record. Research software, not a medical device: "
+    "it drafts, a clinician decides.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for module in (cli_read, cli_cases, cli_setup, cli_audit, cli_programs):
+    module.add_to(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"medmm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings (YAML); default: $MEDMM_CONFIG, else local.yaml.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Id of the reader who acts; default: the service.")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Keep the options for the command that follows."""
+    context.obj = Session(config=config, by=by)
+
+
+def main() -> None:
+    """Run the command line; a `MedmmError` becomes a message with its remedy and its exit code, never a traceback."""
+    try:
+        app()
+    except MedmmError as error:
+        sys.exit(report(error))

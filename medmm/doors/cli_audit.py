@@ -1,0 +1,59 @@
+"""`medmm audit`: check the log, look at it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from medmm.domain.codec import to_json
+from medmm.domain.errors import EXIT_CODES, IntegrityError
+from medmm.doors.session import out, session, write_json
+
+audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.add_typer(audit_app, name="audit")
+
+
+@audit_app.command("verify")
+def verify(context: typer.Context, as_json: AsJson = False) -> None:
+    """Check every entry against the signed tree heads; name the place of any change. Exit 8 if there is one."""
+    who = session(context)
+    with who.assistant() as assistant:
+        found = assistant.verify(by=who.reader(assistant))
+    if as_json:
+        write_json({**to_json(found), "ok": found.ok})
+    elif found.ok:
+        out().print(f"The audit log is sound: {found.size} entries, {found.uncovered} not yet under a signed head.")
+    else:
+        for problem in found.problems[:20]:
+            out().print(f"✗ {problem.place}: {problem.kind} ({problem.text})", markup=False)
+        out().print(f"{len(found.problems)} problems. Stop, keep the files as they are, and call your administrator.")
+    if not found.ok:
+        raise typer.Exit(EXIT_CODES[IntegrityError])
+
+
+@audit_app.command("log")
+def log(
+    context: typer.Context,
+    case: Annotated[str, typer.Argument(help="Id of a case; `medmm cases` lists them.")],
+    as_json: AsJson = False,
+) -> None:
+    """What happened to a case and its study, oldest first."""
+    who = session(context)
+    with who.assistant() as assistant:
+        events = assistant.history(case, by=who.reader(assistant))
+    table = Table("when", "verb", "outcome", "who", "details", box=None)
+    for event in events:
+        if as_json:
+            write_json(to_json(event))
+        else:
+            details = ", ".join(f"{k} {v[:16]}" for k, v in event.details.items() if k != "request")
+            table.add_row(f"{event.at:%Y-%m-%d %H:%M:%S}", event.verb, event.outcome, event.actor, details)
+    if not as_json:
+        out().print(table)

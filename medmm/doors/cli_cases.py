@@ -1,0 +1,194 @@
+"""`medmm draft`, `cases`, `case show`, `review` and `publish`: the life of a case in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.prompt import Confirm, Prompt
+from rich.table import Table
+
+from medmm.assistant import Assistant
+from medmm.domain.codec import to_json
+from medmm.domain.draft import CheckedDraft, Statement
+from medmm.domain.errors import InputError, StateError
+from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reader, Reject, SignedReport
+from medmm.domain.study import NotEvaluable
+from medmm.doors.draft_html import draft_html
+from medmm.doors.draft_page import draft_page, statement_panel
+from medmm.doors.session import out, session, write_json
+
+case_app = typer.Typer(help="Look at a case.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("draft")(draft)
+    app.command("cases")(cases)
+    app.add_typer(case_app, name="case")
+    app.command("review")(review)
+    app.command("publish")(publish)
+
+
+def draft(
+    context: typer.Context,
+    study: Annotated[Path, typer.Argument(help="A DICOM file, or a folder with one study.")],
+    record: Annotated[Path | None, typer.Option(help="The patient's record: a FHIR R4 Bundle.")] = None,
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Also write a page with picture, heat-maps and draft.")] = None,
+) -> None:
+    """Admit a study, open its case, and draft it: every statement with its evidence and checks. Signs nothing."""
+    who = session(context)
+    with who.assistant() as assistant:
+        by = who.reader(assistant)
+        admitted = assistant.admit(study, record=record, by=by)
+        if isinstance(admitted, NotEvaluable):
+            write_json(to_json(admitted)) if as_json else out().print(admitted.reason)
+            return
+        case = assistant.open_case(admitted.uid, by=by)
+        checked = assistant.draft(case.id, by=by)
+        file = assistant.case(case.id, by=by)
+        write_json(to_json(checked)) if as_json else draft_page(file, out())
+        if html is not None:
+            _write_page(file, html)
+
+
+def _write_page(file: CaseFile, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(draft_html(file), encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"the page can't be written: {type(error).__name__}", remedy="name a writable file", path=str(path)
+        ) from error
+
+
+def cases(context: typer.Context, as_json: AsJson = False) -> None:
+    """The worklist, newest first; patients by key."""
+    who = session(context)
+    with who.assistant() as assistant:
+        found = assistant.cases(by=who.reader(assistant))
+    if as_json:
+        for summary in found:
+            write_json(to_json(summary))
+        return
+    table = Table("case", "state", "what", "acquired", "suspected", box=None)
+    for summary in found:
+        when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
+        what = f"{summary.modality} {summary.body_part}"
+        table.add_row(summary.case_id, summary.state.value, what, when, ", ".join(summary.suspected))
+    out().print(table if found else "No cases yet: `medmm draft STUDY` makes one.")
+
+
+@case_app.command("show")
+def case_show(
+    context: typer.Context,
+    case: Annotated[str, typer.Argument(help="Id of a case; `medmm cases` lists them.")],
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write the page with picture and heat-maps here.")] = None,
+) -> None:
+    """Print a case: its draft, or its signed report."""
+    who = session(context)
+    with who.assistant() as assistant:
+        by = who.reader(assistant)
+        file = assistant.case(case, by=by)
+        if as_json:
+            write_json(to_json(file))
+        elif file.report is not None:
+            out().print(assistant.render(file.report.id, by=by), markup=False)
+        else:
+            draft_page(file, out())
+        if html is not None:
+            _write_page(file, html)
+
+
+def review(
+    context: typer.Context,
+    case: Annotated[str, typer.Argument(help="Id of a case; `medmm cases` lists them.")],
+    accept: Annotated[list[str] | None, typer.Option(help="Accept this statement (repeat).")] = None,
+    reject: Annotated[list[str] | None, typer.Option(help="Reject this statement (repeat).")] = None,
+    edit: Annotated[list[str] | None, typer.Option(help="Edit a statement: ID=new text (repeat).")] = None,
+    sign: Annotated[bool, typer.Option("--sign", help="Sign afterwards (still only if all is decided).")] = False,
+) -> None:
+    """Decide on a draft and sign it. Without options it asks statement by statement. Needs `--by READER`."""
+    who = session(context)
+    with who.assistant() as assistant:
+        reader = who.reader(assistant)
+        if reader is None:
+            raise InputError(
+                "nobody is named as reader", remedy="medmm --by READER review …; see `readers:` in the config"
+            )
+        named: list[Decision] = [*map(Accept, accept or ()), *map(Reject, reject or ()), *map(_edit, edit or ())]
+        if named:
+            assistant.decide(case, named, by=reader)
+        elif not sign:
+            if not _ask_all(assistant, case, reader):
+                return
+            sign = True
+        if sign:
+            _print_signed(assistant.sign(case, by=reader))
+
+
+def _edit(text: str) -> Edit:
+    statement_id, equals, words = text.partition("=")
+    if not equals:
+        raise InputError("an edit without '='", remedy="write --edit 's3=The new sentence.'")
+    return Edit(statement_id.strip(), words.strip())
+
+
+def _ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
+    """Walk through the undecided statements. Returns: whether the reader asked to sign."""
+    file = assistant.case(case_id, by=reader)
+    if file.draft is None:
+        raise StateError("the case has no draft yet", remedy="draft it first", case=case_id)
+    decided = {d.statement_id for d in file.decisions}
+    for statement in file.draft.statements:
+        if statement.id in decided:
+            continue
+        decision = _ask(file.draft, statement)
+        if decision is None:
+            out().print("Stopped; what was decided is kept.")
+            return False
+        assistant.decide(case_id, [decision], by=reader)
+    return Confirm.ask(f"All statements are decided. Sign as {reader.name} ({reader.role})?", default=False)
+
+
+def _ask(draft: CheckedDraft, statement: Statement) -> Decision | None:
+    console = out()
+    console.print(statement_panel(draft, statement))
+    failed = bool(draft.failed(statement.id))
+    choices = ["e", "r", "q"] if failed else ["a", "e", "r", "q"]
+    answer = Prompt.ask(
+        "accept, edit, reject, quit" if not failed else "a check failed: edit, reject, quit", choices=choices
+    )
+    if answer == "a":
+        return Accept(statement.id)
+    if answer == "e":
+        return Edit(statement.id, Prompt.ask("new text", default=statement.text))
+    return Reject(statement.id) if answer == "r" else None
+
+
+def _print_signed(report: SignedReport) -> None:
+    out().print(f"Signed: {report.id}. `medmm publish {report.case_id}` prints or writes it.")
+
+
+def publish(
+    context: typer.Context,
+    case: Annotated[str, typer.Argument(help="Id of a case with a signed report.")],
+    format: Annotated[str, typer.Option(help="text, json or fhir (R4 transaction Bundle).")] = "text",
+    to: Annotated[Path | None, typer.Option(help="Write all three formats into this folder instead.")] = None,
+) -> None:
+    """Give out a case's signed report. A draft can't be published."""
+    who = session(context)
+    with who.assistant() as assistant:
+        by = who.reader(assistant)
+        report = assistant.case(case, by=by).report
+        if report is None:
+            raise StateError("the case has no signed report", remedy="review and sign it first", case=case)
+        if to is None:
+            typer.echo(assistant.render(report.id, format=format, by=by), nl=False)
+        else:
+            for path in assistant.publish(report.id, to=to, by=by):
+                typer.echo(str(path))

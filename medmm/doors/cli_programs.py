@@ -1,0 +1,57 @@
+"""`medmm demo`, `medmm ui` and `medmm batch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medmm.doors import demo as demo_
+from medmm.doors.session import out, session
+from medmm.doors.shipped import programs_dir, run
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("demo")(demo)
+    app.command("ui")(ui)
+    app.command("batch")(batch)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="Where the demo keeps its data and pages.")] = Path("out/demo"),
+) -> None:
+    """A real chest film and a record written for it become a checked draft; a limb is refused; the log is verified."""
+    demo_.run(folder, out())
+
+
+def ui(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """Open the dashboard on this machine (loopback only)."""
+    app = programs_dir() / "ui" / "app.py"
+    options = {
+        "server.address": "localhost",
+        "server.port": str(port),
+        "server.headless": "false" if browser else "true",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+    }
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    raise typer.Exit(run(["-m", "streamlit", "run", str(app), *flags], session(context).config))
+
+
+def batch(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder with one file or folder a study.")],
+    to: Annotated[Path, typer.Option("--out", help="Where results.jsonl is kept.")],
+    records: Annotated[Path | None, typer.Option(help="Folder with a FHIR Bundle a study: NAME.json.")] = None,
+) -> None:
+    """Draft every study of a folder: one line a study, what is done is skipped."""
+    arguments = ["-m", "pipelines.batch", str(folder), "--out", str(to)]
+    if records is not None:
+        arguments += ["--records", str(records)]
+    raise typer.Exit(run(arguments, session(context).config))

@@ -1,0 +1,175 @@
+"""`medmm read` and `medmm study show`: what models see, and what a path was understood as."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from PIL import Image
+from rich.progress import Progress
+from rich.table import Table
+
+from medmm.assistant import Assistant
+from medmm.domain.errors import MedmmError, Unavailable
+from medmm.domain.inspection import Inspection
+from medmm.domain.reading import Finding, Mask, ReadResult
+from medmm.doors.session import Session, out, progress_console, report, session, write_json
+
+Json = dict[str, Any]
+study_app = typer.Typer(help="Look at a study.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("read")(read)
+    app.add_typer(study_app, name="study")
+
+
+def read(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="DICOM files or folders.", metavar="PATH…")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study on stdout, nothing else.")] = False,
+    masks: Annotated[Path | None, typer.Option(help="Write each mask as PNG on the film's own grid here.")] = None,
+) -> None:
+    """Read studies by the models alone: no record, no draft, nothing kept but the audit entry.
+
+    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided.
+    """
+    table = Table("path", "evaluable", "suspected or reason", "measurements", box=None)
+    worst = 0
+    with session(context).assistant() as assistant, Progress(console=progress_console()) as progress:
+        task = progress.add_task("reading", total=None)
+        for path in paths:
+            try:
+                for result in assistant.read([path], by=session(context).reader(assistant)):
+                    line = read_line(result, masks)
+                    write_json(line) if as_json else table.add_row(*_row(line, result))
+                    progress.advance(task)
+            except MedmmError as error:
+                worst = max(worst, report(error))
+                line = read_line(ReadResult(path=str(path), problem=error.problem), None)
+                write_json(line) if as_json else table.add_row(*_row(line, None))
+    if not as_json:
+        out().print(table)
+    if worst:
+        raise typer.Exit(worst)
+
+
+def read_line(result: ReadResult, masks_dir: Path | None) -> Json:
+    """The JSON line of one study."""
+    reading, refused = result.reading, result.not_evaluable
+    warnings = [*(result.study.warnings if result.study else ()), *(reading.warnings if reading else ())]
+    if refused is not None:
+        warnings += refused.warnings
+    uid = result.study.uid if result.study else refused.uid if refused else None
+    return {
+        "study": uid,
+        "path": result.path,
+        "evaluable": reading is not None,
+        "held": refused is not None and refused.held,
+        "reason": refused.reason if refused else result.problem,
+        "warnings": [warning.text for warning in warnings],
+        "findings": [_finding(f) for f in reading.findings] if reading else [],
+        "measurements": [
+            {"name": m.name, "value": m.value, "unit": m.unit, "interval": list(m.interval)}
+            for m in (reading.measurements if reading else ())
+        ],
+        "masks": dict(_written(reading.masks, str(uid), masks_dir)) if reading and masks_dir else {},
+    }
+
+
+def _finding(finding: Finding) -> Json:
+    region = finding.region
+    return {
+        "name": finding.name,
+        "code": finding.codings[0].code if finding.codings else None,
+        "probability": finding.probability,
+        "region": None
+        if region is None
+        else {
+            "box": [round(v, 4) for v in region.box_xyxy],
+            "peak": [round(v, 4) for v in region.peak_xy],
+            "side": region.side.value if region.side else None,
+        },
+    }
+
+
+def _written(masks: tuple[Mask, ...], uid: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """Write masks under names made from a digest: a UID of the input never becomes a path."""
+    for mask in masks:
+        path = folder / f"{hashlib.sha256(uid.encode()).hexdigest()[:16]}-{mask.name}.png"
+        picture = io.BytesIO()
+        Image.fromarray(mask.array().astype(np.uint8) * 255).save(picture, "PNG")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(picture.getvalue())
+        except OSError as error:
+            raise Unavailable(
+                f"a mask can't be written: {type(error).__name__}", remedy="make the folder writable", path=str(path)
+            ) from error
+        yield mask.name, str(path)
+
+
+def _row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
+    findings = result.reading.findings if result and result.reading else ()
+    suspected = ", ".join(f"{f.name} {f.probability:.2f}" for f in findings if f.suspected) or "none suspected"
+    measured = ", ".join(f"{m['name']} {m['value']}" for m in line["measurements"])
+    state = "yes" if line["evaluable"] else "held" if line["held"] else "no"
+    return Path(line["path"]).name, state, suspected if line["evaluable"] else str(line["reason"]), measured
+
+
+@study_app.command("show")
+def show(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A DICOM file or folder.")],
+    record: Annotated[Path | None, typer.Option(help="A FHIR R4 Bundle to hold against it.")] = None,
+) -> None:
+    """Print what a path was understood as: modality, view, geometry, time, the gate's verdict and why."""
+    with session(context).assistant() as assistant:
+        for inspection in _inspect(assistant, session(context), path, record):
+            _print_inspection(inspection)
+
+
+def _inspect(assistant: Assistant, who: Session, path: Path, record: Path | None) -> tuple[Inspection, ...]:
+    return assistant.inspect(path, record=record, by=who.reader(assistant))
+
+
+def _print_inspection(inspection: Inspection) -> None:
+    table = Table("", "", box=None, show_header=False)
+    for name, value in _inspection_rows(inspection):
+        table.add_row(name, value)
+    out().print(table)
+
+
+def _inspection_rows(found: Inspection) -> Iterator[tuple[str, str]]:
+    yield "path", found.path
+    if found.problem:
+        yield "can't be read", found.problem
+    if found.not_evaluable:
+        yield "held" if found.not_evaluable.held else "refused", found.not_evaluable.reason
+    study = found.study
+    if study is None:
+        return
+    yield "gate", "accepted with warnings" if study.warnings else "accepted"
+    yield "study", f"{study.uid}, {found.file_count} files"
+    yield "what", f"{study.modality.value} of {study.body_part}"
+    when = study.acquired
+    yield "acquired", f"{when.moment.isoformat()} (from {when.source_tag})" if when else "unknown"
+    for volume in study.volumes:
+        spacing = (
+            "unknown" if volume.spacing_yx_mm is None else " x ".join(f"{v:g}" for v in volume.spacing_yx_mm) + " mm"
+        )
+        side = f"patient's left on the {volume.patient_left_on}" if volume.patient_left_on else "sides unknown"
+        geometry = "LPS affine known" if volume.affine_lps_mm else side
+        yield "image", f"{volume.view.value}, {' x '.join(map(str, volume.shape_zyx))}, spacing {spacing}, {geometry}"
+    for warning in study.warnings:
+        yield "warning", warning.text
+    if found.match:
+        yield "record", f"identity {found.match.verdict.value} {' '.join(found.match.differing)}".strip()
+    if found.context:
+        yield "facts", f"{len(found.context.facts)} in time, {len(found.context.left_out)} left out"

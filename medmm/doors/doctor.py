@@ -1,0 +1,102 @@
+"""What `medmm doctor` looks at."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from medmm import __version__
+from medmm.assistant import Assistant
+from medmm.domain.inspection import Capabilities
+
+LEAST_FREE_GB = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing looked at: `state` is ok, note (works, with a limit) or problem; `remedy` says what would help."""
+
+    name: str
+    state: str
+    found: str
+    remedy: str = ""
+
+
+def examine(assistant: Assistant) -> list[Check]:
+    """Every check, in the order of what depends on what."""
+    can = assistant.capabilities()
+    return [
+        Check(
+            name="medmm", state="ok", found=f"{__version__} on Python {platform.python_version()}, {platform.machine()}"
+        ),
+        _compute(can),
+        _memory(),
+        _disk(assistant),
+        *_models(can),
+        *_syntaxes(can),
+        _readers(assistant),
+        _dashboard(),
+        Check(name="network", state="ok", found="medmm opens no connection; nothing needs to be reached"),
+    ]
+
+
+def _compute(can: Capabilities) -> Check:
+    found = f"torch {can.torch_version} on {can.device}, {os.cpu_count()} cores"
+    return Check(name="compute", state="ok", found=found)
+
+
+def _memory() -> Check:
+    if not hasattr(os, "sysconf"):
+        return Check(name="memory", state="note", found="can't be read on this system")
+    size_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    short = size_gb < 4
+    remedy = "reading a film takes up to 3 GB; close other programs" if short else ""
+    return Check(name="memory", state="problem" if short else "ok", found=f"{size_gb:.0f} GB", remedy=remedy)
+
+
+def _disk(assistant: Assistant) -> Check:
+    folder = assistant.settings.data_dir
+    free_gb = shutil.disk_usage(folder).free / 2**30
+    short = free_gb < LEAST_FREE_GB
+    remedy = "free space or set data_dir elsewhere" if short else ""
+    found = f"{folder} is writable, {free_gb:.0f} GB free"
+    return Check(name="data folder", state="problem" if short else "ok", found=found, remedy=remedy)
+
+
+def _models(can: Capabilities) -> Iterator[Check]:
+    for row in can.models:
+        state = {"ready": "ok", "not installed": "note"}.get(row.state, "problem")
+        terms = " (research only)" if row.research_only else ""
+        yield Check(name=f"model {row.name}", state=state, found=row.state + terms, remedy=row.remedy)
+
+
+def _syntaxes(can: Capabilities) -> Iterator[Check]:
+    decoded = [s.name for s in can.syntaxes if s.decodes]
+    yield Check(name="transfer syntaxes", state="ok", found=f"{len(decoded)} decode here")
+    for syntax in can.syntaxes:
+        if not syntax.decodes:
+            found = f"{syntax.name} ({syntax.uid}) does not decode here"
+            yield Check(name="transfer syntax", state="note", found=found, remedy=syntax.remedy)
+
+
+def _readers(assistant: Assistant) -> Check:
+    readers = assistant.settings.readers
+    if not readers:
+        remedy = "add them under `readers:` in the settings"
+        return Check(name="readers", state="problem", found="nobody may decide or sign", remedy=remedy)
+    return Check(name="readers", state="ok", found=", ".join(f"{r.id} ({r.role})" for r in readers))
+
+
+def _dashboard() -> Check:
+    there = importlib.util.find_spec("streamlit") is not None
+    remedy = "" if there else "pip install streamlit"
+    return Check(
+        name="dashboard",
+        state="ok" if there else "problem",
+        found="streamlit is there" if there else "no streamlit",
+        remedy=remedy,
+    )

@@ -1,0 +1,73 @@
+"""What every command shares: the options before it, the assistant, the consoles, the one place that reports errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from medmm.assistant import Assistant
+from medmm.config import Settings, load_settings
+from medmm.domain.errors import MedmmError, exit_code
+from medmm.domain.report import Reader
+
+WIDTH = 80  # where the output is no terminal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The options that stand before a command."""
+
+    config: Path | None
+    by: str | None
+
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return load_settings(self.config)
+
+    @contextmanager
+    def assistant(self) -> Iterator[Assistant]:
+        """An open assistant."""
+        with Assistant(self.settings()) as assistant:
+            yield assistant
+
+    def reader(self, assistant: Assistant) -> Reader | None:
+        """Who acts: the reader of `--by`, or None for the service."""
+        return assistant.reader_named(self.by) if self.by else None
+
+
+def session(context: typer.Context) -> Session:
+    """The session of a command's context."""
+    found = context.find_object(Session)
+    assert found is not None  # the app's callback made it
+    return found
+
+
+def out() -> Console:
+    """The console for people; 80 columns where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+
+
+def progress_console() -> Console:
+    """The console for progress: stderr, quiet where that is no terminal."""
+    return Console(stderr=True, quiet=not sys.stderr.isatty())
+
+
+def write_json(value: Any) -> None:
+    """One JSON line on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def report(error: MedmmError) -> int:
+    """Say what went wrong and what helps, on stderr. Returns: the exit code."""
+    place = "".join(f"\n  {name}: {value}" for name, value in error.where.items())
+    sys.stderr.write(f"{type(error).__name__}: {error.problem}{place}\n  remedy: {error.remedy}\n")
+    return exit_code(error)
