@@ -151,7 +151,7 @@ def test_the_ratio_is_stated_with_its_interval_and_the_warning_of_its_view(view:
     case = make_case(study=make_study(volumes=(make_volume(view=view),)))
     (statement,) = [s for s in draft(case).statements if isinstance(s.evidence[0], MeasurementEvidence)]
     assert statement.text.startswith("Cardiothoracic ratio 0.54 (95 % interval 0.51 to 0.57).")
-    assert ("overstates the heart" in statement.text) is warned
+    assert ("overstate the heart" in statement.text) is warned
     assert statement.assertion is Assertion.PRESENT
 
 
@@ -331,8 +331,19 @@ def test_a_refuted_value_is_not_stated() -> None:
 def test_the_reason_of_the_order_age_and_sex_come_first() -> None:
     lines = texts(draft(), Section.CLINICAL_INFORMATION)
     assert lines[:2] == [
-        'Reason for examination as ordered: "Cough and fever".',
+        'Ordered: "Chest radiograph", for "Cough and fever".',
         "Age: 64 years; Sex: female.",
+    ]
+
+
+def test_orders_are_the_two_newest_active_ones_with_their_reason() -> None:
+    def order(label: str, year: int, **changes: Any) -> Fact:
+        return make_fact(FactKind.ORDER, label, when=date(year, 1, 1), **changes)
+
+    revoked = order("Ward round", 2025, status=FactStatus.INACTIVE)
+    assert recorded(order("One", 2020), order("Two", 2021, value="Fall"), revoked, order("Three", 2022)) == [
+        'Ordered: "Three".',
+        'Ordered: "Two", for "Fall".',
     ]
 
 
