@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 
 import pydicom
@@ -211,12 +212,12 @@ def _room(data: bytes, path: Path, prefixed: bool) -> int:
 
 def _check_lengths(header: Dataset) -> None:
     """Raises: EOFError if an element before the pixels states more bytes than the file has left."""
-    tags = [tag for tag in header.keys() if tag < _PIXEL_DATA]  # noqa: SIM118 (iterating would decode all)
+    tags = takewhile(lambda tag: tag != _PIXEL_DATA, header.keys())  # as stored; junk may follow the pixels
     if not all(_whole(header.get_item(tag)) for tag in tags):
         raise EOFError("an element is longer than its file")
 
 
-def _whole(element: DataElement | RawDataElement | None) -> bool:
+def _whole(element: DataElement | RawDataElement) -> bool:
     raw = isinstance(element, RawDataElement) and element.length != UNDEFINED_LENGTH
     return not raw or element.length <= len(element.value or b"")
 
