@@ -43,7 +43,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     problems = [p for n in numbers for p in _number_problems(n, values)]
     problems += _date_problems(dates, facts)
     if not reported:
-        problems += _length_problems(numbers, statement, case)
+        problems += _length_problems(numbers, case)
     return judged(problems, "numbers, units and dates agree with the evidence")
 
 
@@ -102,10 +102,8 @@ def _date_problems(dates: tuple[str, ...], facts: list[Fact]) -> Iterator[str]:
             yield f"{day} is no date of the evidence"
 
 
-def _length_problems(numbers: tuple[Number, ...], statement: Statement, case: Case) -> Iterator[str]:
+def _length_problems(numbers: tuple[Number, ...], case: Case) -> Iterator[str]:
     lengths = [n for n in numbers if n.unit in _LENGTHS]
-    if lengths and not evidence_of(statement, MeasurementEvidence):
-        yield "a size is stated without a measurement"
     unknown = any(v.spacing_yx_mm is None and v.affine_lps_mm is None for v in case.study.volumes)
     if lengths and unknown:
         yield "a size is stated although the image does not state its pixel spacing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from medmm.domain.draft import Assertion, Case, MeasurementEvidence, ScoreEvidence, Statement
+from medmm.domain.draft import Assertion, Case, MeasurementEvidence, Statement
 from medmm.domain.reading import Reading
 from medmm.domain.wording import Polarity, findings_named, polarity
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
@@ -37,8 +37,7 @@ def _wording_problems(statement: Statement, said: Polarity) -> Iterator[str]:
 def _score_problems(statement: Statement, reading: Reading) -> Iterator[str]:
     suspected = {f.name for f in reading.findings if f.suspected}
     names = {statement.finding} if statement.finding else suspected
-    scored = [e for e in evidence_of(statement, ScoreEvidence) if e.finding in names | {statement.finding}]
-    above = suspected & names | {e.finding for e in scored if e.probability >= e.threshold}
+    above = suspected & names
     if statement.assertion is Assertion.ABSENT:
         for name in sorted(above):
             yield f"{name} is at or above its operating point"

@@ -275,6 +275,12 @@ def test_conditions_are_few_relevant_ones_first_each_once() -> None:
     assert lines[1:] == [f'Recorded condition: "Rash {n}".' for n in (8, 7, 6, 5, 4)]
 
 
+def test_what_holds_comes_before_what_is_over() -> None:
+    over = make_fact(FactKind.CONDITION, "Asthma", status=FactStatus.INACTIVE, when=date(2025, 1, 1))
+    holds = make_fact(FactKind.CONDITION, "Lung cancer", when=date(2001, 1, 1))
+    assert recorded(over, holds) == ['Recorded condition: "Lung cancer".', 'Recorded as inactive: "Asthma".']
+
+
 def value(number: float, **changes: Any) -> Fact:
     quantity = {"unit": "mg/L", "low": 1.0, "high": 5.0} | changes
     when = quantity.pop("when", date(2025, 12, 30))

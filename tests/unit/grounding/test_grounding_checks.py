@@ -149,7 +149,14 @@ G1_BAD = [
     (image("Possible left effusion.", evidence=(score(model="another"), region())), "not made by another"),
     (image("Possible left effusion.", evidence=(replace(score(), finding="Mass"), region())), "no finding Mass"),
     (image("Possible left effusion.", evidence=(region(),)), "no score of Effusion"),
-    (image("Possible left effusion.", evidence=(score(), region(side=Side.RIGHT))), "region of Effusion differs"),
+    (
+        image("Possible left effusion.", evidence=(score(), replace(region(), side=Side.RIGHT))),
+        "region of Effusion differs",
+    ),
+    (
+        image("Possible left effusion.", evidence=(score(), replace(region(), box_xyxy=(0.1, 0.1, 0.2, 0.2)))),
+        "region of Effusion differs",
+    ),
     (
         image("Possible left effusion.", evidence=(score(), region("Nodule", Side.RIGHT))),
         "the region is of Nodule",
@@ -260,6 +267,11 @@ def test_g2_no_side_when_the_orientation_is_unknown() -> None:
     unknown = make_case(study=make_study(volumes=(make_volume(patient_left_on=None),)))
     assert outcome("G2", image("Possible left effusion."), unknown) is FAILED
     assert outcome("G2", image("Possible effusion.", side=None), unknown) is NOT_APPLICABLE
+
+
+def test_g2_says_that_there_is_no_region() -> None:
+    _, why = verdict("G2", image("Possible left effusion.", evidence=(score(),)))
+    assert "without a region" in why
 
 
 def test_g2_leaves_the_record_its_own_sides_but_not_others() -> None:

@@ -178,10 +178,12 @@ DROPPED = [
     (S2, "Possible pleural effusion.", Assertion.POSSIBLE),
     (S2, "Possible left pneumonia.", Assertion.POSSIBLE),
     (S2, "Possible left pleural effusion and pneumonia.", Assertion.POSSIBLE),
+    (S2, "Left pleural effusion; otherwise possibly abnormal.", Assertion.POSSIBLE),
     (S2, "Raised left hemidiaphragm.", Assertion.PRESENT),
     (S3, "Cardiothoracic ratio 0.45 (0.51 to 0.57).", Assertion.PRESENT),
     (S3, "The heart is enlarged.", Assertion.PRESENT),
     (S1, "No heart failure.", Assertion.REPORTED),
+    (S1, "Heart failure, class 3.", Assertion.REPORTED),
     (S1, "Asthma.", Assertion.REPORTED),
 ]
 
