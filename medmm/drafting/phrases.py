@@ -43,10 +43,18 @@ class Fraction(_Row):
     why: _Why
 
 
+class Days(_Row):
+    """A number of days with its reason."""
+
+    value: int = Field(ge=1)
+    why: _Why
+
+
 class Rules(_Row):
     """Numbers that decide what is said."""
 
     rule_out_fraction: Fraction
+    observation_days: Days
 
 
 class FindingPhrases(_Row):

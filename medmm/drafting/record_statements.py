@@ -25,16 +25,16 @@ _STATED_STATUS = {
 def record_sentences(context: ClinicalContext, body_part: str) -> Iterator[Sentence]:
     """Orders with their reason, age and sex, conditions, procedures and values out of range, in this order.
 
-    Nothing entered in error is stated. A refuted, inactive or unconfirmed condition is stated as that, and
-    only if it bears on this body part; a value is stated if it is the newest of its kind and out of the
-    range that the source gives, or marked as doubtful.
+    Conditions and procedures are stated only if they bear on this body part, a refuted, inactive or
+    unconfirmed one as that; nothing entered in error is. A value is stated if it is the newest of its kind,
+    not too old, and out of the range that its source gives, or marked as doubtful.
     """
     facts = [f for f in context.facts if f.status is not FactStatus.ENTERED_IN_ERROR]
     yield from (_order(f) for f in stated_orders(facts))
     yield from _demographics(facts)
     yield from (_condition(f) for f in stated_conditions(facts, body_part))
     yield from (_procedure(f) for f in stated_procedures(facts, body_part))
-    yield from (_observation(f) for f in stated_observations(facts, body_part))
+    yield from (_observation(f) for f in stated_observations(facts, body_part, context.as_of))
 
 
 def stated_orders(facts: Iterable[Fact]) -> list[Fact]:
@@ -44,12 +44,9 @@ def stated_orders(facts: Iterable[Fact]) -> list[Fact]:
 
 
 def stated_conditions(facts: Iterable[Fact], body_part: str) -> list[Fact]:
-    """Active conditions, the relevant before the newest, and relevant ones of any other status."""
-    stated = [
-        f for f in facts if f.kind is FactKind.CONDITION and (f.status is FactStatus.ACTIVE or relevant(f, body_part))
-    ]
-    stated = _once(stated)
-    stated.sort(key=lambda f: (not relevant(f, body_part), f.status is not FactStatus.ACTIVE, -_day(f), f.label, f.id))
+    """Relevant conditions, those that hold first, then the newest; a body part without a list has none."""
+    stated = _once([f for f in facts if f.kind is FactKind.CONDITION and relevant(f, body_part)])
+    stated.sort(key=lambda f: (f.status is not FactStatus.ACTIVE, -_day(f), f.label, f.id))
     return stated[: phrases().record.limits.condition]
 
 
@@ -61,8 +58,9 @@ def stated_procedures(facts: Iterable[Fact], body_part: str) -> list[Fact]:
     return stated[: phrases().record.limits.procedure]
 
 
-def stated_observations(facts: Iterable[Fact], body_part: str) -> list[Fact]:
+def stated_observations(facts: Iterable[Fact], body_part: str, as_of: datetime | None) -> list[Fact]:
     """The newest value of each kind where it is out of its range or doubtful; relevant and newest first."""
+    oldest = as_of.toordinal() - phrases().rules.observation_days.value if as_of else 0
     newest: dict[str, Fact] = {}
     for fact in facts:
         if fact.kind is FactKind.OBSERVATION and fact.status is FactStatus.ACTIVE:
@@ -70,9 +68,13 @@ def stated_observations(facts: Iterable[Fact], body_part: str) -> list[Fact]:
             kept = newest.get(kind)
             if kept is None or (_moment(fact), fact.id) > (_moment(kept), kept.id):
                 newest[kind] = fact
-    stated = [f for f in newest.values() if isinstance(f.value, Quantity) and (out_of_range(f.value) or f.marks)]
+    stated = [f for f in newest.values() if _worth_stating(f) and (f.when is None or _day(f) >= oldest)]
     stated.sort(key=lambda f: (not relevant(f, body_part), -_day(f), f.label, f.id))
     return stated[: phrases().record.limits.observation]
+
+
+def _worth_stating(fact: Fact) -> bool:
+    return isinstance(fact.value, Quantity) and (out_of_range(fact.value) or bool(fact.marks))
 
 
 def relevant(fact: Fact, body_part: str) -> bool:

@@ -261,18 +261,23 @@ def test_the_status_of_a_condition_stands_in_its_words(status: FactStatus, expec
     assert recorded(make_fact(FactKind.CONDITION, "Lung cancer", status=status)) == expected
 
 
-@pytest.mark.parametrize("status", [s for s in FactStatus if s is not FactStatus.ACTIVE])
-def test_what_is_over_or_denied_and_has_no_bearing_is_left_out(status: FactStatus) -> None:
-    assert recorded(make_fact(FactKind.CONDITION, "Ingrown nail", status=status)) == []
+@pytest.mark.parametrize("status", list(FactStatus))
+def test_what_has_no_bearing_on_the_film_is_counted_and_not_repeated(status: FactStatus) -> None:
+    fact = make_fact(FactKind.CONDITION, "Has a criminal record", status=status)
+    assert recorded(fact) == []
+    lines = draft(make_case(context=make_context((fact,)))).not_evaluated
+    assert "in the record but not stated here: 1 condition" in lines
 
 
-def test_conditions_are_few_relevant_ones_first_each_once() -> None:
-    skin = [make_fact(FactKind.CONDITION, f"Rash {n}", when=date(2025, 1, n + 1)) for n in range(9)]
-    old = make_fact(FactKind.CONDITION, "Asthma", when=date(1990, 1, 1))
-    twice = make_fact(FactKind.CONDITION, "Rash 8", id="again")
-    lines = recorded(*skin, twice, old)
-    assert lines[0] == 'Recorded condition: "Asthma".'
-    assert lines[1:] == [f'Recorded condition: "Rash {n}".' for n in (8, 7, 6, 5, 4)]
+def test_a_body_part_without_a_list_gets_no_conditions() -> None:
+    assert recorded(make_fact(FactKind.CONDITION, "Lung cancer"), body_part="KNEE") == []
+
+
+def test_conditions_are_few_the_newest_first_each_once() -> None:
+    facts = [make_fact(FactKind.CONDITION, f"Asthma {n}", when=date(2025, 1, n + 1)) for n in range(9)]
+    twice = make_fact(FactKind.CONDITION, "Asthma 8", id="again")
+    lines = recorded(*facts, twice)
+    assert lines == [f'Recorded condition: "Asthma {n}".' for n in (8, 7, 6, 5, 4, 3)]
 
 
 def test_what_holds_comes_before_what_is_over() -> None:
@@ -328,6 +333,11 @@ def test_only_the_newest_value_of_a_kind_counts() -> None:
     assert recorded(value(87.0, when=date(2025, 1, 1)), value(3.0)) == []
     (line,) = recorded(value(3.0, when=date(2025, 1, 1)), value(87.0), value(50.0, when=None))
     assert "87 mg/L" in line
+
+
+def test_a_value_older_than_a_year_is_not_stated() -> None:
+    assert len(recorded(value(87.0, when=date(2025, 1, 2)))) == 1
+    assert recorded(value(87.0, when=date(2025, 1, 1))) == []
 
 
 def test_a_refuted_value_is_not_stated() -> None:
