@@ -6,6 +6,7 @@ fullUrl comes from the report's id, so that publishing twice gives the same byte
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 from typing import Any
@@ -13,16 +14,19 @@ from urllib.parse import quote
 
 from fhir.resources.R4B.bundle import Bundle
 
-from medmm import __version__
+from medmm.delivery.plain import report_text
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Side
 from medmm.domain.record import Coding
 from medmm.domain.report import SignedReport, SignedStatement
+from medmm.domain.version import __version__
 from medmm.domain.vocabulary import SNOMED_CT, finding_term
+from medmm.domain.wording import clean
 
 Json = dict[str, Any]
 URI = "urn:ietf:rfc:3986"
+DICOM_UID = "urn:dicom:uid"
 UCUM = "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -44,15 +48,11 @@ def report_bundle(report: SignedReport, identity: PatientIdentity | None) -> Jso
         _entry(report, "Patient", "patient", _patient(report, identity), _patient_search(identity)),
         _entry(report, "Practitioner", "reader", _practitioner(report)),
         _entry(report, "Device", "software", _device(report)),
-        _entry(report, "ImagingStudy", "study", _imaging_study(report), _search(URI, f"urn:oid:{report.study.uid}")),
-        *(_entry(report, "Observation", s.id, _observation(report, s)) for s in observed),
         _entry(
-            report,
-            "DiagnosticReport",
-            "report",
-            _diagnostic_report(report, observed),
-            _search(URI, _url(report, "report")),
+            report, "ImagingStudy", "study", _imaging_study(report), _search(DICOM_UID, f"urn:oid:{report.study.uid}")
         ),
+        *(_entry(report, "Observation", s.id, _observation(report, s)) for s in observed),
+        _entry(report, "DiagnosticReport", "report", _diagnostic_report(report, identity, observed)),
         _entry(report, "Provenance", "provenance", _provenance(report)),
     ]
     bundle = Bundle(type="transaction", timestamp=report.signed_at.isoformat(), entry=entries)
@@ -72,7 +72,12 @@ def _search(system: str, value: str) -> str:
 
 
 def _entry(report: SignedReport, kind: str, name: str, resource: Json, if_none_exist: str | None = None) -> Json:
+    """A conditional create: by a search of its own, else by an identifier that comes from the report's id."""
     request = {"method": "POST", "url": kind}
+    if if_none_exist is None and kind != "Provenance":  # which has no identifier
+        own = {"system": URI, "value": _url(report, name)}
+        resource = {**resource, "identifier": [*resource.get("identifier", []), own]}
+        if_none_exist = _search(URI, own["value"])
     if if_none_exist:
         request["ifNoneExist"] = if_none_exist
     return {"fullUrl": _url(report, name), "resource": {"resourceType": kind, **resource}, "request": request}
@@ -91,16 +96,16 @@ def _concept(*codings: Coding, text: str | None = None) -> Json:
 
 def _patient(report: SignedReport, identity: PatientIdentity | None) -> Json:
     if identity is None:
-        return {"identifier": [{"system": URI, "value": _url(report, report.patient_key)}]}
+        return {"gender": "unknown"}
     patient: Json = {}
     if identity.patient_id:
         system = {"system": identity.issuer} if identity.issuer and ":" in identity.issuer else {}
-        patient["identifier"] = [{**system, "value": identity.patient_id}]
+        patient["identifier"] = [{**system, "value": clean(identity.patient_id)}]
     name: Json = {}
-    if identity.family_name:
-        name["family"] = identity.family_name
-    if identity.given_name:
-        name["given"] = identity.given_name.split()
+    if family := clean(identity.family_name or ""):
+        name["family"] = family
+    if given := clean(identity.given_name or "").split():
+        name["given"] = given
     if name:
         patient["name"] = [name]
     if identity.birth_date:
@@ -118,7 +123,8 @@ def _patient_search(identity: PatientIdentity | None) -> str | None:
 
 def _practitioner(report: SignedReport) -> Json:
     reader = report.signed_by
-    return {"identifier": [{"value": reader.id}], "name": [{"text": reader.name}]}
+    name = {"name": [{"text": clean(reader.name)}]} if reader.name.strip() else {}
+    return {"identifier": [{"value": reader.id}], **name}
 
 
 def _device(report: SignedReport) -> Json:
@@ -129,7 +135,7 @@ def _device(report: SignedReport) -> Json:
 
 def _imaging_study(report: SignedReport) -> Json:
     study: Json = {
-        "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{report.study.uid}"}],
+        "identifier": [{"system": DICOM_UID, "value": f"urn:oid:{report.study.uid}"}],
         "status": "available",
         "subject": _ref(report, "patient"),
         "modality": [{"system": DCM, "code": report.study.modality}],
@@ -195,11 +201,11 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
     return observation
 
 
-def _diagnostic_report(report: SignedReport, observed: list[SignedStatement]) -> Json:
+def _diagnostic_report(report: SignedReport, identity: PatientIdentity | None, observed: list[SignedStatement]) -> Json:
+    whole = base64.b64encode(report_text(report, identity).encode()).decode("ascii")
     conclusions = [s.text for s in report.statements if s.section is Section.IMPRESSION]
     body: Json = {
-        "identifier": [{"system": URI, "value": _url(report, "report")}],
-        "status": "final",
+        "status": "final" if report.version == 1 else "amended",
         "category": [_concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))],
         "code": _concept(IMAGING_STUDY),
         "subject": _ref(report, "patient"),
@@ -208,6 +214,7 @@ def _diagnostic_report(report: SignedReport, observed: list[SignedStatement]) ->
         "resultsInterpreter": [_ref(report, "reader")],
         "imagingStudy": [_ref(report, "study")],
         "conclusion": "\n".join(conclusions or [s.text for s in report.statements]),
+        "presentedForm": [{"contentType": "text/plain; charset=utf-8", "data": whole}],
     }
     if observed:
         body["result"] = [_ref(report, s.id) for s in observed]
@@ -224,5 +231,5 @@ def _provenance(report: SignedReport) -> Json:
     return {
         "target": [_ref(report, "report")],
         "recorded": report.signed_at.isoformat(),
-        "agent": [agent("assembler", "software"), agent("verifier", "reader")],
+        "agent": [agent("author", "software"), agent("verifier", "reader")],
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+from medmm.domain.version import __version__
 from medmm.domain.codec import to_json
 from medmm.domain.draft import Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import SignedReport
+from medmm.domain.wording import clean
 
 WIDTH = 80
 
@@ -16,7 +18,7 @@ WIDTH = 80
 def report_text(report: SignedReport, identity: PatientIdentity | None) -> str:
     """The report as text of 80 columns; without `identity` the patient is named by key."""
     lines = ["RADIOLOGY REPORT", "=" * 16, ""]
-    lines += [f"{name:<12}{value}" for name, value in _header(report, identity)]
+    lines += [f"{name:<12}{clean(value)}" for name, value in _header(report, identity)]
     for section in Section:
         sentences = [s.text for s in report.statements if s.section is section]
         if sentences:
@@ -35,7 +37,7 @@ def _header(report: SignedReport, identity: PatientIdentity | None) -> list[tupl
         name = ", ".join(part for part in (identity.family_name, identity.given_name) if part)
         born = f"born {identity.birth_date.isoformat()}" if identity.birth_date else ""
         who = [name, identity.patient_id or "", born, identity.sex or ""]
-        rows = [("Patient", "  ".join(part for part in who if part))]
+        rows = [("Patient", "; ".join(part for part in who if part))]
     acquired = report.study.acquired
     rows += [
         ("Study", f"{report.study.modality} {report.study.uid}"),
@@ -50,9 +52,9 @@ def _signature(report: SignedReport) -> list[str]:
     models = ", ".join(f"{m.name} ({m.manifest_sha256[:12]})" for m in report.models) or "none"
     by = report.signed_by
     return [
-        f"Signed by {by.name} ({by.id}, {by.role}) on {report.signed_at.isoformat(timespec='seconds')}.",
+        f"Signed by {clean(by.name)} ({by.id}, {by.role}) on {report.signed_at.isoformat(timespec='seconds')}.",
         *textwrap.wrap(
-            f"Drafted by medmm ({report.writer}; models: {models}); the signing reader accepted "
+            f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing reader accepted "
             f"{len(report.statements) - edited}, edited {edited} and rejected {report.rejected_count} statements.",
             WIDTH,
         ),

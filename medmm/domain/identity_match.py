@@ -18,7 +18,7 @@ class MatchVerdict(Enum):
     MATCH = "match"
     NEAR = "near"  # join with a warning
     MISMATCH = "mismatch"  # never join
-    UNCONFIRMED = "unconfirmed"  # the image names no patient ID: a person must confirm
+    UNCONFIRMED = "unconfirmed"  # image or record names no patient ID: a person must confirm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,9 @@ def compare_identities(image: PatientIdentity, record: PatientIdentity) -> Ident
     """Compare what an image and a record say of their patient.
 
     A different ID, birth date or sex is a mismatch, and so is a name of which no part agrees. Nearly equal spellings,
-    one changed part of the name, swapped day and month of the birth date, or a field that only one side has are near.
+    one changed part of the name, swapped day and month of the birth date, an equal ID of which both sides name an
+    issuer and not the same, or a field that only one side has are near. Without an ID on both sides nothing is
+    confirmed, however well the rest agrees.
     """
     fields = {
         "patient_id": _compare_ids(image, record),
@@ -44,18 +46,27 @@ def compare_identities(image: PatientIdentity, record: PatientIdentity) -> Ident
     differing = tuple(name for name, verdict in fields.items() if verdict is not MatchVerdict.MATCH)
     if MatchVerdict.MISMATCH in fields.values():
         verdict = MatchVerdict.MISMATCH
-    elif image.patient_id is None:
+    elif not image.patient_id or not _ids(record):
         verdict = MatchVerdict.UNCONFIRMED
     else:
         verdict = MatchVerdict.NEAR if differing else MatchVerdict.MATCH
     return IdentityMatch(verdict=verdict, differing=differing)
 
 
+def _ids(identity: PatientIdentity) -> set[tuple[str | None, str]]:
+    own = {(identity.issuer, identity.patient_id)} if identity.patient_id else set()
+    return {*identity.identifiers, *own}
+
+
 def _compare_ids(image: PatientIdentity, record: PatientIdentity) -> MatchVerdict:
-    known = {value for _, value in record.identifiers} | {record.patient_id} - {None}
-    if image.patient_id is None or not known:
+    known = _ids(record)
+    if not image.patient_id or not known:
         return MatchVerdict.NEAR
-    return MatchVerdict.MATCH if image.patient_id in known else MatchVerdict.MISMATCH
+    issuers = {issuer for issuer, value in known if value == image.patient_id}
+    if not issuers:
+        return MatchVerdict.MISMATCH
+    same_issuer = image.issuer is None or None in issuers or image.issuer in issuers
+    return MatchVerdict.MATCH if same_issuer else MatchVerdict.NEAR
 
 
 def _compare_values(image: str | None, record: str | None) -> MatchVerdict:

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.record import Fact, Omission
 from medmm.records import jsontext
 from medmm.records.elements import items
-from medmm.records.facts import KINDS, facts_of
+from medmm.records.facts import KINDS, end_of, facts_of
 from medmm.records.patient import identity_of, is_animal
+from medmm.records.strict import deviations
 
 ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")  # FHIR R4 datatype id
+TYPE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 Entry = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDocument:
-    """What a Bundle, a lone resource or NDJSON says, before any time cut."""
+    """What a Bundle, a lone resource or NDJSON says, before any time cut.
+
+    `left_out` also says which resources are not strict R4 and were "read tolerantly". `ended` says by fact id when
+    a fact ceased to hold, where the source does.
+    """
 
     patients: tuple[PatientIdentity, ...]
     facts: tuple[Fact, ...]
     left_out: tuple[Omission, ...]
     sha256: str
+    ended: Mapping[str, datetime | date] = field(default_factory=dict)
 
     def the_patient(self) -> PatientIdentity:
         """The one patient. Raises: InputError if there is none or several: whose facts would they be?"""
@@ -53,6 +61,7 @@ def read_record(source: Path | bytes) -> RecordDocument:
     humans = [r for _, r in entries if r["resourceType"] == "Patient" and not is_animal(r)]
     own = _own_references(humans[0]) if len(humans) == 1 else None
     facts: dict[str, Fact] = {}
+    ended: dict[str, datetime | date] = {}
     for place, resource in entries:
         for found in _read_entry(place, resource, own):
             if isinstance(found, Omission):
@@ -61,11 +70,14 @@ def read_record(source: Path | bytes) -> RecordDocument:
                 left_out.append(Omission(source=found.source, reason="a second resource of one id; the first was read"))
             else:
                 facts[found.id] = found
+                if (end := end_of(resource)) is not None:
+                    ended[found.id] = end
     return RecordDocument(
         patients=tuple(identity_of(patient) for patient in humans),
         facts=tuple(facts.values()),
         left_out=tuple(left_out),
         sha256=hashlib.sha256(data).hexdigest(),
+        ended=ended,
     )
 
 
@@ -89,7 +101,7 @@ def _entries(values: list[Any]) -> tuple[list[Entry], list[Omission]]:
     entries: list[Entry] = []
     left_out: list[Omission] = []
     for number, value in enumerate(values):
-        if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
+        if not _is_resource(value):
             raise InputError("the record is no FHIR resource", remedy="send a FHIR R4 Bundle as JSON")
         if value["resourceType"] == "Bundle":
             for place, resource, reason in _bundle(value):
@@ -106,7 +118,7 @@ def _entries(values: list[Any]) -> tuple[list[Entry], list[Omission]]:
 def _bundle(bundle: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
     for number, entry in enumerate(items(bundle.get("entry") or [])):
         place, resource = f"entry[{number}]", entry.get("resource")
-        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+        if not _is_resource(resource):
             yield place, {}, "no resource in this entry (deleted or empty)"
         elif resource["resourceType"] == "Bundle":
             yield place, {}, "a Bundle inside a Bundle is not read"
@@ -114,6 +126,11 @@ def _bundle(bundle: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]
             if isinstance(entry.get("fullUrl"), str):
                 resource = {**resource, "_fullUrl": entry["fullUrl"]}
             yield place, resource, ""
+
+
+def _is_resource(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether it is an object that names its type in a way that can be said again."""
+    return isinstance(value, dict) and bool(TYPE.fullmatch(str(value.get("resourceType", ""))))
 
 
 def _reference(resource: dict[str, Any]) -> str:
@@ -134,18 +151,20 @@ def _own_references(patient: dict[str, Any]) -> set[str]:
 
 def _read_entry(place: str, resource: dict[str, Any], own: set[str] | None) -> Iterator[Fact | Omission]:
     kind = resource["resourceType"]
+    if kind != "Patient" and kind not in KINDS:
+        yield Omission(source=place, reason=f"{kind} is not read")
+        return
+    if said := deviations(resource):
+        yield Omission(source=place, reason=said)
     if kind == "Patient":
         if is_animal(resource):
             yield Omission(source=place, reason="the patient is an animal")
-        return
-    if kind not in KINDS:
-        yield Omission(source=place, reason=f"{kind} is not read")
         return
     subject = resource.get("subject") or resource.get("patient")
     reference = subject.get("reference") if isinstance(subject, dict) else None
     if own is not None and reference is None:
         yield Omission(source=place, reason="it does not say whose it is")
-    elif own is not None and not _is_own(str(reference), own):
+    elif own is not None and not _is_own(str(reference).partition("/_history/")[0], own):
         yield Omission(source=place, reason="it is another patient's")
     else:
         yield from facts_of(resource, place)

@@ -71,8 +71,10 @@ def moment(value: Any) -> tuple[datetime | date | None, str | None]:
     A year or a month stands for its last day, and a time without zone for its whole day, so that a coarse date never
     brings a fact in too early. Source: FHIR R4 datatypes, section 2.24.0.1.
     """
-    if not isinstance(value, str) or not value:
+    if value is None:
         return None, None
+    if not isinstance(value, str):
+        return None, "not a FHIR date"
     match = DATE_TIME.fullmatch(value)
     if match is None:
         day = re.match(r"\d{4}-\d\d-\d\d(?=T)", value)

@@ -18,7 +18,7 @@ Resource = dict[str, Any]
 
 # What dates a resource: the latest of these, because a fact counts from when it was known, not from when it began.
 DATES = {
-    "Condition": ("onsetDateTime", "recordedDate", "assertedDate"),
+    "Condition": ("onsetDateTime", "onsetPeriod.start", "recordedDate", "assertedDate"),
     "Observation": ("effectiveDateTime", "effectiveInstant", "effectivePeriod.end", "effectivePeriod.start", "issued"),
     "MedicationRequest": ("authoredOn",),
     "MedicationStatement": ("effectiveDateTime", "effectivePeriod.start", "dateAsserted"),
@@ -87,6 +87,11 @@ def facts_of(resource: Resource, source: str) -> Iterator[Fact | Omission]:
     yield from READERS.get(kind, _plain)(resource, base)
 
 
+def end_of(resource: Resource) -> datetime | date | None:
+    """When a condition ceased to hold, where it says so: until then it was active, whatever it is now."""
+    return moment(resource.get("abatementDateTime"))[0] if resource.get("resourceType") == "Condition" else None
+
+
 def _status(resource: Resource, kind: str) -> tuple[FactStatus, tuple[str, ...]]:
     """The status of a fact; what is missing or unknown leaves it unconfirmed, with a mark."""
     if resource.get("doNotPerform") is True:
@@ -102,11 +107,19 @@ def _status(resource: Resource, kind: str) -> tuple[FactStatus, tuple[str, ...]]
 
 def _concept(resource: Resource, kind: str) -> Any:
     if kind.startswith("Medication"):
-        reference = resource.get("medicationReference")
-        return resource.get("medicationCodeableConcept") or (
-            {"text": reference.get("display")} if isinstance(reference, dict) else None
-        )
+        return resource.get("medicationCodeableConcept") or _referred_medicine(resource)
     return resource.get("code")
+
+
+def _referred_medicine(resource: Resource) -> Any:
+    """The code of a contained Medication, else the words of the reference to another resource."""
+    reference = resource.get("medicationReference")
+    if not isinstance(reference, dict):
+        return None
+    for inner in items(resource.get("contained")):
+        if reference.get("reference") == f"#{inner.get('id')}" and isinstance(inner.get("code"), dict):
+            return inner["code"]
+    return {"text": reference.get("display")}
 
 
 def _when(resource: Resource, kind: str) -> tuple[datetime | date | None, tuple[str, ...]]:

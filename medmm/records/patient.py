@@ -22,11 +22,12 @@ def identity_of(patient: dict[str, Any]) -> PatientIdentity:
     first = next((i for i in identifiers if i[2] == "MR"), identifiers[0] if identifiers else None)
     born, mark = moment(patient.get("birthDate"))
     name = _name(patient)
+    given = name.get("given")
     return PatientIdentity(
         patient_id=first[1] if first else None,
         issuer=first[0] if first else None,
         family_name=text_of(name.get("family")),
-        given_name=" ".join(g for g in map(text_of, name.get("given") or ()) if g) or None,
+        given_name=" ".join(g for g in map(text_of, given if isinstance(given, list) else [given]) if g) or None,
         birth_date=born if isinstance(born, date) and not isinstance(born, datetime) and mark is None else None,
         sex=SEX.get(str(patient.get("gender"))),
         identifiers=tuple((system, value) for system, value, _ in identifiers),

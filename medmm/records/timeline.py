@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.record import ClinicalContext, Fact, FactKind, Omission, Quantity
+from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Omission, Quantity
 from medmm.domain.study import StudyTime
 from medmm.records.document import RecordDocument
 
@@ -26,7 +26,7 @@ def context_as_of(document: RecordDocument, *, patient_key: str, acquired: Study
         if reason := _too_late(fact, acquired):
             left_out.append(Omission(source=fact.source, reason=reason))
         else:
-            facts.append(fact if fact.when else replace(fact, marks=(*fact.marks, "undated")))
+            facts.append(_as_then(fact, document.ended.get(fact.id), acquired))
     patients = document.patients[:1] if len(document.patients) == 1 else ()
     return ClinicalContext(
         patient_key=patient_key,
@@ -43,13 +43,25 @@ def _too_late(fact: Fact, acquired: StudyTime | None) -> str | None:
         return "the study has no date, so nothing says that this was known before it"
     if fact.when is None:
         return None if fact.kind in KEPT_UNDATED else "undated"
+    return None if _known_by(fact.when, acquired) else "dated after the study, or on its day without a time"
+
+
+def _known_by(when: datetime | date, acquired: StudyTime) -> bool:
     study_day = acquired.moment.date()
-    if isinstance(fact.when, datetime):
-        when = fact.when.astimezone(acquired.moment.tzinfo)
-        early = when <= acquired.moment if acquired.precise else when.date() < study_day
-    else:
-        early = fact.when < study_day
-    return None if early else "dated after the study, or on its day without a time"
+    if not isinstance(when, datetime):
+        return when < study_day
+    if acquired.precise:
+        return when <= acquired.moment
+    return when < datetime.combine(study_day, time.min, tzinfo=acquired.moment.tzinfo)
+
+
+def _as_then(fact: Fact, ended: datetime | date | None, acquired: StudyTime | None) -> Fact:
+    """The fact as it stood at the study: what ended later was still active, and what has no date says so."""
+    if fact.when is None:
+        fact = replace(fact, marks=(*fact.marks, "undated"))
+    if ended and acquired and fact.status is FactStatus.INACTIVE and not _known_by(ended, acquired):
+        fact = replace(fact, status=FactStatus.ACTIVE)
+    return fact
 
 
 def _demographics(patient: PatientIdentity, acquired: StudyTime | None) -> list[Fact]:
