@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from medmm.domain.version import __version__
+
 __all__ = ["Assistant", "__version__"]
 
 if TYPE_CHECKING:

@@ -190,9 +190,7 @@ class Assistant:
             identity = self._store.identity(report.patient_key)
             written = delivery.write_report(report, identity, Path(to))
             with self._store.step() as step:
-                call.done(
-                    step, [str(p) for p in written], report.case_id, report=report_id, files=len(written)
-                )
+                call.done(step, [str(p) for p in written], report.case_id, report=report_id, files=len(written))
             return written
 
     def history(self, case_id: str, *, by: Reader | None = None) -> tuple[AuditEvent, ...]:
@@ -285,17 +283,9 @@ class Assistant:
             raise InputError(
                 f"the path holds {len(studies)} studies", remedy="admit one study at a time", path=str(path)
             )
-        if problems and isinstance(studies[0].outcome, Study):
-            raise InputError(
-                f"{len(problems)} files beside the study can't be read: {problems[0].problem}",
-                remedy="take them out of the folder or send the whole study again",
-                path=str(path),
-            )
         return studies[0]
 
-    def _join(
-        self, intake: imaging.Intake, record: str | Path | None
-    ) -> tuple[Study, ClinicalContext | None]:
+    def _join(self, intake: imaging.Intake, record: str | Path | None) -> tuple[Study, ClinicalContext | None]:
         study = intake.outcome
         assert isinstance(study, Study)
         if record is None:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from medmm import __version__
 from medmm.domain.errors import MedmmError
+from medmm.domain.version import __version__
 from medmm.doors import cli_audit, cli_cases, cli_programs, cli_read, cli_setup
 from medmm.doors.session import Session, report
 

@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from medmm import __version__
 from medmm.assistant import Assistant
 from medmm.domain.inspection import Capabilities
+from medmm.domain.version import __version__
 
 LEAST_FREE_GB = 2.0
 

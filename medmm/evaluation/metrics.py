@@ -7,7 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score
+
+from medmm.training.score import auroc, macro_auroc
+
+__all__ = [
+    "auprc",
+    "auroc",
+    "brier",
+    "expected_calibration_error",
+    "interval",
+    "macro_auroc",
+    "patient_draws",
+    "sensitivity_specificity",
+]
 
 Array = NDArray[np.float64]
 BOOTSTRAPS = 500
@@ -27,21 +40,9 @@ class Interval:
         return dict(zip(("value", "low", "high"), rounded, strict=True))
 
 
-def auroc(truth: Array, score: Array) -> float | None:
-    """Area under the ROC curve of one label; None where one class is missing."""
-    return float(roc_auc_score(truth, score)) if 0 < truth.sum() < len(truth) else None
-
-
 def auprc(truth: Array, score: Array) -> float | None:
     """Average precision of one label; None without a positive."""
     return float(average_precision_score(truth, score)) if truth.sum() > 0 else None
-
-
-def macro_auroc(truth: Array, score: Array, columns: Sequence[int] | None = None) -> float | None:
-    """Mean AUROC over labels, shape (films, labels); labels with one class only are left out."""
-    labels = range(truth.shape[1]) if columns is None else columns
-    values = [v for j in labels if (v := auroc(truth[:, j], score[:, j])) is not None]
-    return float(np.mean(values)) if values else None
 
 
 def expected_calibration_error(truth: Array, probability: Array, bins: int = 10) -> float:
@@ -57,11 +58,11 @@ def brier(truth: Array, probability: Array) -> float:
     return float(np.mean((truth - probability) ** 2))
 
 
-def sensitivity_specificity(truth: Array, called: Array) -> tuple[float | None, float | None]:
+def sensitivity_specificity(truth: Array, called: NDArray[np.bool_]) -> tuple[float | None, float | None]:
     """Of boolean calls at an operating point; None where a class is missing."""
     positives, negatives = truth > 0, truth == 0
     sensitivity = float(called[positives].mean()) if positives.any() else None
-    specificity = float((~called[negatives].astype(bool)).mean()) if negatives.any() else None
+    specificity = float((~called[negatives]).mean()) if negatives.any() else None
     return sensitivity, specificity
 
 

@@ -160,8 +160,11 @@ class Store:
 
         Raises: StateError if nothing was recorded in the audit log; Unavailable if the database is locked or full.
         """
-        writing = self._engine.connect().execution_options(medmm_write=True)
-        with database_border(self.file), writing as connection, connection.begin():
+        with (
+            database_border(self.file),
+            self._engine.connect() as connection,
+            connection.execution_options(medmm_write=True).begin(),
+        ):
             step = Step(connection, self._signer)
             yield step
             if not step.recorded:

@@ -17,7 +17,6 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medmm.evaluation.metrics import macro_auroc
 from medmm.models import chest_findings
 from medmm.models.chest_findings import ChestFindingsNetwork
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
@@ -25,6 +24,7 @@ from medmm.training.augment import random_views
 from medmm.training.calibrate import calibration
 from medmm.training.films import MORE_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
 from medmm.training.package import write_json, write_weights_folder
+from medmm.training.score import macro_auroc
 
 Log = list[dict[str, Any]]
 Films = NDArray[np.float32]  # (n, size, size), prepared

@@ -1,0 +1,272 @@
+"""What the chest findings network is worth: figures with intervals by patient, beside trivial baselines."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
+
+from medmm.evaluation import metrics
+from medmm.evaluation.metrics import Interval, interval, patient_draws
+from medmm.evaluation.pointing import pointing_game
+from medmm.models.catalogue import WeightsFolder, row_named
+from medmm.models.weights import load_network
+from medmm.training.calibrate import sigmoid
+from medmm.training.chest_findings import (
+    initial_network,
+    label_matrix,
+    logistic_head,
+    pooled_features,
+    predict,
+    training_films,
+)
+from medmm.training.films import EXTERNAL_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
+
+Array = NDArray[np.float64]
+Json = dict[str, Any]
+CONFOUNDED = "Pneumonia"
+OPACITIES = ("Pneumonia", "Consolidation", "Infiltration")
+LEAST_CASES = 10
+SUBGROUP_DRAWS = 200
+AGE_BANDS = ((0, 40), (40, 60), (60, 200))
+EXTERNAL = {
+    "openi": "Open-i Indiana University",
+    "guangzhou": "Guangzhou paediatric (Kermany 2018)",
+    "hannover": "Hannover Medical School COVID-19 Image Repository",
+}
+
+
+class Scored:
+    """Films with their labels and the network's calibrated probabilities."""
+
+    def __init__(self, films: list[Film], names: list[str], probability: Array) -> None:
+        self.films, self.names, self.probability = films, names, probability
+        self.truth = label_matrix(films, names)
+        self.patients = [film.patient for film in films]
+
+    def part(self, keep: Callable[[Film], bool]) -> Scored:
+        """The films that `keep` says yes to."""
+        index = [i for i, film in enumerate(self.films) if keep(film)]
+        return Scored([self.films[i] for i in index], self.names, self.probability[index])
+
+    def macro(self, draws: int = metrics.BOOTSTRAPS, without: str | None = None) -> Interval:
+        """Macro AUROC over the labels with enough cases here."""
+        cases = self.truth.sum(0)
+        columns = [
+            j
+            for j, name in enumerate(self.names)
+            if name != without and LEAST_CASES <= cases[j] <= len(self.films) - LEAST_CASES
+        ]
+        if not columns:
+            return Interval(value=None, low=None, high=None)
+        return interval(
+            lambda i: metrics.macro_auroc(self.truth[i], self.probability[i], columns),
+            len(self.films),
+            patient_draws(self.patients, draws),
+        )
+
+
+def evaluate(weights_dir: Path, data_dir: Path, config_file: Path, *, quiet: bool = False) -> Json:
+    """All figures of one weights folder, as JSON values. Takes some ten minutes on two CPU cores."""
+    weights = WeightsFolder(row=row_named("chest-findings"), folder=weights_dir)
+    names, size = list(weights.json("config.json")["findings"]), weights.json("preprocessing.json")["size_px"]
+    network = load_network(weights, torch.device("cpu"))
+    rows = weights.json("calibration.json")
+    slope, bias = (np.asarray([rows[n][k] for n in names]) for k in ("slope", "intercept"))
+
+    def scored(films: list[Film], name: str) -> Scored:
+        pixels = prepared(data_dir, films, size, quiet=quiet, name=name)
+        return Scored(films, names, sigmoid(predict(network, pixels, quiet=quiet) * slope + bias))
+
+    test = scored(chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "test"), "test")
+    external = scored(read_table(data_dir, EXTERNAL_TABLE), "external")
+    official = test.part(lambda f: f.official_list == "test")
+    thresholds = np.asarray([rows[n]["threshold"] for n in names])
+    config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    return {
+        "films": {"test": len(test.films), "official": len(official.films), "patients": len(set(test.patients))},
+        "macro_auroc": _macros(test, official),
+        "labels": {n: _label(test, official, j, thresholds[j], rows[n]["prevalence"]) for j, n in enumerate(names)},
+        "subgroups": _subgroups(test),
+        "baselines": _baselines(test, official, config, data_dir, size, quiet),
+        "pointing": pointing_game(weights_dir, data_dir, test.films, quiet=quiet),
+        "external": _external(external, names),
+        "expert": _expert(test, data_dir, names),
+    }
+
+
+def _macros(test: Scored, official: Scored) -> Json:
+    return {
+        "test": test.macro().json(),
+        "official": official.macro().json(),
+        "test_without_pneumonia": test.macro(without=CONFOUNDED).json(),
+        "official_without_pneumonia": official.macro(without=CONFOUNDED).json(),
+    }
+
+
+def _label(test: Scored, official: Scored, j: int, threshold: float, prevalence: float) -> Json:
+    truth, probability = test.truth[:, j], test.probability[:, j]
+    draws = patient_draws(test.patients)
+    sensitivity, specificity = metrics.sensitivity_specificity(truth, probability >= threshold)
+    prior = np.full_like(probability, prevalence)
+    return {
+        "cases": int(truth.sum()),
+        "auroc": _auroc(truth, probability, test.patients).json(),
+        "auroc_official": metrics.auroc(official.truth[:, j], official.probability[:, j]),
+        "auprc": interval(lambda i: metrics.auprc(truth[i], probability[i]), len(truth), draws).json(),
+        "ece": round(metrics.expected_calibration_error(truth, probability), 4),
+        "brier": round(metrics.brier(truth, probability), 4),
+        "brier_label_prior": round(metrics.brier(truth, prior), 4),
+        "threshold": round(float(threshold), 4),
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+    }
+
+
+def _auroc(truth: Array, score: Array, patients: list[str]) -> Interval:
+    return interval(lambda i: metrics.auroc(truth[i], score[i]), len(truth), patient_draws(patients))
+
+
+def _subgroups(test: Scored) -> list[Json]:
+    groups: list[tuple[str, Callable[[Film], bool]]] = [
+        *((f"sex {s}", lambda f, s=s: f.sex == s) for s in ("F", "M")),
+        *((f"view {v}", lambda f, v=v: f.view == v) for v in ("PA", "AP")),
+        *(
+            (
+                f"age {low} to {high - 1}" if high < 200 else f"age {low} and over",
+                lambda f, a=low, b=high: a <= (f.age_years or 0) < b,
+            )
+            for low, high in AGE_BANDS
+        ),
+        *((f"source {s}", lambda f, s=s: f.source == s) for s in sorted({f.source for f in test.films})),
+    ]
+    out = []
+    for name, keep in groups:
+        part = test.part(keep)
+        if len(part.films) >= 50:
+            labels = int((part.truth.sum(0) >= LEAST_CASES).sum())
+            out.append(
+                {
+                    "group": name,
+                    "films": len(part.films),
+                    "labels": labels,
+                    "macro_auroc": part.macro(SUBGROUP_DRAWS).json(),
+                }
+            )
+    return out
+
+
+def _baselines(test: Scored, official: Scored, config: Json, data_dir: Path, size: int, quiet: bool) -> Json:
+    """Trivial baselines, and frozen features retrained on the network's own films, paired by patient."""
+    films = training_films(data_dir)
+    held_back = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "val")
+    network = initial_network(config, data_dir)
+    features = {
+        name: pooled_features(network, prepared(data_dir, part, size, quiet=quiet, name=f"{name}, baseline"), quiet)
+        for name, part in (("train", films), ("val", held_back), ("test", test.films))
+    }
+    truth, val_truth = label_matrix(films, test.names), label_matrix(held_back, test.names)
+    first = np.asarray([f.folder == "cxr" for f in films])
+    frozen = _logistic(features["train"], truth, features["val"], val_truth, features["test"], config["penalty"])
+    small = _logistic(
+        features["train"][first], truth[first], features["val"], val_truth, features["test"], config["penalty"]
+    )
+    table = [_demographics(part) for part in (films, held_back, test.films)]
+    simple = _logistic(table[0], truth, table[1], val_truth, table[2], (0.01, 0.1, 1.0))
+    in_official = np.asarray([f.official_list == "test" for f in test.films])
+    out: Json = {"label prior": {"test": {"value": 0.5}, "official": {"value": 0.5}}}
+    for name, score in (
+        ("age, sex and view", simple),
+        ("frozen features, first training set alone", small),
+        ("frozen features, all training films", frozen),
+    ):
+        whole = Scored(test.films, test.names, score)
+        part = Scored(official.films, test.names, score[in_official])
+        out[name] = {
+            "test": whole.macro().json(),
+            "official": part.macro().json(),
+            "network_minus_baseline": _paired(test, whole).json(),
+            "network_minus_baseline_official": _paired(official, part).json(),
+        }
+    return out
+
+
+def _paired(one: Scored, other: Scored) -> Interval:
+    """Difference of macro AUROC on the same bootstrap draws of patients."""
+
+    def difference(i: NDArray[np.int64]) -> float | None:
+        first, second = (metrics.macro_auroc(one.truth[i], p[i]) for p in (one.probability, other.probability))
+        return None if first is None or second is None else first - second
+
+    return interval(difference, len(one.films), patient_draws(one.patients))
+
+
+def _logistic(
+    train: Array, truth: Array, val: Array, val_truth: Array, test: Array, penalties: Sequence[float]
+) -> Array:
+    """Scores of logistic regressions on test; the penalty is chosen on val."""
+    scale = StandardScaler().fit(train)
+    best, scores = -1.0, np.zeros((len(test), truth.shape[1]))
+    for penalty in penalties:
+        weight, bias = logistic_head(scale.transform(train), truth, penalty)
+        figure = metrics.macro_auroc(val_truth, scale.transform(val) @ weight.T + bias) or 0.0
+        if figure > best:
+            best, scores = figure, scale.transform(test) @ weight.T + bias
+    return scores
+
+
+def _demographics(films: list[Film]) -> Array:
+    """Age, its square, sex and view of films, with a column for a missing age."""
+    ages = [f.age_years if f.age_years is not None else 50.0 for f in films]
+    columns = [
+        [age / 50, (age / 50) ** 2, float(f.sex == "M"), float(f.view == "AP"), float(f.age_years is None)]
+        for age, f in zip(ages, films, strict=True)
+    ]
+    return np.asarray(columns)
+
+
+def _external(external: Scored, names: list[str]) -> Json:
+    """Each external set for what it can carry."""
+    openi = external.part(lambda f: f.source == EXTERNAL["openi"])
+    children = external.part(lambda f: f.source == EXTERNAL["guangzhou"])
+    covid = external.part(lambda f: f.source == EXTERNAL["hannover"])
+    labels = {}
+    for j, name in enumerate(names):
+        truth, score = openi.truth[:, j], openi.probability[:, j]
+        if truth.sum() >= LEAST_CASES:
+            labels[name] = {"cases": int(truth.sum()), "auroc": _auroc(truth, score, openi.patients).json()}
+    j = names.index(CONFOUNDED)
+    truth, score = children.truth[:, j], children.probability[:, j]
+    pneumonia = _auroc(truth, score, children.patients)
+    quartiles = {
+        name: [round(float(q), 4) for q in np.percentile(covid.probability[:, names.index(name)], [25, 50, 75])]
+        for name in OPACITIES
+    }
+    return {
+        "openi": {"films": len(openi.films), "macro_auroc": openi.macro().json(), "labels": labels},
+        "guangzhou": {"films": len(children.films), "cases": int(truth.sum()), "pneumonia_auroc": pneumonia.json()},
+        "hannover": {"films": len(covid.films), "probability_quartiles": quartiles},
+    }
+
+
+def _expert(test: Scored, data_dir: Path, names: list[str]) -> Json:
+    """The panel's labels on test films: an AUROC for airspace opacity, counts for the rest."""
+
+    with (data_dir / "cxr" / "expert.csv").open(encoding="utf-8", newline="") as lines:
+        panel = {row["file"]: row for row in csv.DictReader(lines)}
+    part = test.part(lambda f: f.file in panel)
+    truth = np.asarray([float(panel[f.file]["airspace_opacity"] == "YES") for f in part.films])
+    score = part.probability[:, [names.index(n) for n in OPACITIES]].max(1)
+    figure = _auroc(truth, score, part.patients)
+    counts = {
+        name: sum(panel[f.file][name] == "YES" for f in part.films)
+        for name in ("fracture", "pneumothorax", "airspace_opacity", "nodule_or_mass")
+    }
+    return {"films": len(part.films), "positive": counts, "airspace_opacity_auroc": figure.json()}

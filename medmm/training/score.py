@@ -1,0 +1,23 @@
+"""The one figure that training looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+Array = NDArray[np.float64]
+
+
+def auroc(truth: Array, score: Array) -> float | None:
+    """Area under the ROC curve of one label; None where one class is missing."""
+    return float(roc_auc_score(truth, score)) if 0 < truth.sum() < len(truth) else None
+
+
+def macro_auroc(truth: Array, score: Array, columns: Sequence[int] | None = None) -> float | None:
+    """Mean AUROC over labels, shape (films, labels); labels with one class only are left out."""
+    labels = range(truth.shape[1]) if columns is None else columns
+    values = [v for j in labels if (v := auroc(truth[:, j], score[:, j])) is not None]
+    return float(np.mean(values)) if values else None

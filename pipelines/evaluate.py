@@ -1,0 +1,67 @@
+"""Measure shipped (or other) weights: `python -m pipelines.evaluate chest-findings --data DIR [--json] [--write]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from medmm.config import configs_dir
+from medmm.domain.errors import MedmmError, exit_code
+from medmm.evaluation import card, chest_anatomy, chest_findings
+from medmm.models.catalogue import packaged_weights, row_named
+from medmm.training.package import write_json, write_manifest
+
+TASKS = ("chest-findings", "chest-anatomy")
+INPUTS = {
+    "chest-findings": ("cxr/labels.csv", "cxr_more/labels.csv", "init/resnet18_to_layer3_in1.safetensors"),
+    "chest-anatomy": ("cxr/masks/masks.csv", "cxr_more/masks/masks.csv"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, measure, print. Returns: the exit code."""
+    parser = argparse.ArgumentParser(prog="pipelines.evaluate", description=__doc__)
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("--data", type=Path, required=True, help="folder with cxr/, cxr_more/ and init/")
+    parser.add_argument("--weights", type=Path, help="a weights folder (default: the one that ships)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the card")
+    parser.add_argument("--write", action="store_true", help="write evaluation.json, card.md and manifest.json there")
+    options = parser.parse_args(arguments)
+    folder = options.weights or packaged_weights() / options.task
+    try:
+        found = measured(options.task, folder, options.data)
+    except MedmmError as error:
+        sys.stderr.write(f"{error}\n")
+        return exit_code(error)
+    text = card.findings_card(found) if options.task == "chest-findings" else card.anatomy_card(found)
+    if options.write:
+        digest = write(options.task, folder, options.data, found, text)
+        sys.stderr.write(f"manifest_sha256 for medmm/models/catalogue.csv: {digest}\n")
+    sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else text)
+    return 0
+
+
+def measured(task: str, folder: Path, data_dir: Path) -> dict[str, Any]:
+    """The figures of one task."""
+    quiet = not sys.stderr.isatty()
+    if task == "chest-anatomy":
+        return chest_anatomy.evaluate(folder, data_dir, quiet=quiet)
+    config = configs_dir() / "train" / "chest_findings.yaml"
+    return chest_findings.evaluate(folder, data_dir, config, quiet=quiet)
+
+
+def write(task: str, folder: Path, data_dir: Path, found: dict[str, Any], text: str) -> str:
+    """Keep the figures, the card and the manifest beside the weights. Returns: the manifest's digest."""
+    write_json(folder / "evaluation.json", found)
+    (folder / "card.md").write_text(text, encoding="utf-8")
+    inputs = {name: data_dir / name for name in INPUTS[task]}
+    inputs["config"] = configs_dir() / "train" / f"{task.replace('-', '_')}.yaml"
+    row = row_named(task)
+    return write_manifest(folder, name=task, licence=row.licence, research_only=row.research_only, inputs=inputs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
