@@ -26,7 +26,7 @@ from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport
 from medmm.domain.roles import require
 from medmm.domain.study import NotEvaluable, Notice, Study
-from medmm.store import Step, Store
+from medmm.store import Store, VerbCall
 
 Record = str | Path | None
 
@@ -124,7 +124,7 @@ class Assistant:
             case_id = "case-" + _digest(study_uid + (context.sha256 if context else ""))[:12]
             case = Case(id=case_id, study=study, context=context)
             with self._store.step() as step:
-                step.open_case(case, _now())
+                step.open_case(case, datetime.now(UTC))
                 call.done(step, case, case_id, study=study_uid)
             return case
 
@@ -172,7 +172,7 @@ class Assistant:
                 return from_json(SignedReport, call.recalled)
             file = self._store.case_file(case_id)
             state = review.advance(file.state, review.Act.SIGN)
-            report = review.sign(file, by, _now())
+            report = review.sign(file, by, datetime.now(UTC))
             with self._store.step() as step:
                 step.set_state(case_id, state, expected=file.state)
                 step.save_report(report, decisions=file.decisions)
@@ -329,8 +329,7 @@ class Assistant:
             return ReadResult(path=path, problem=str(error))
 
     def _inspection(self, intake: imaging.Intake, record: str | Path | None) -> Inspection:
-        outcome = intake.outcome
-        context, match = None, None
+        outcome, context, match = intake.outcome, None, None
         if isinstance(outcome, Study) and record is not None:
             context, match = self._context(outcome, intake.identity, record)
         return Inspection(
@@ -374,8 +373,8 @@ class Assistant:
     @contextmanager
     def _call(
         self, verb: str, by: Reader | None, key: str | None = None, request: Mapping[str, Any] | None = None
-    ) -> Iterator[_Call]:
-        call = _Call(verb, by, key, _digest(request or {}))
+    ) -> Iterator[VerbCall]:
+        call = VerbCall(verb, by, key, _digest(request or {}))
         with ExitStack() as stack:
             try:
                 call.actor = self._actor(by)
@@ -395,36 +394,6 @@ class Assistant:
             with self._store.step() as step:
                 call.done(step, None, subject)
             yield
-
-
-class _Call:
-    """One call of a verb: who asks, for what, and the audit entry that will say so."""
-
-    def __init__(self, verb: str, by: Reader | None, key: str | None, request_sha256: str) -> None:
-        self.verb, self.key, self.request_sha256 = verb, key, request_sha256
-        self.actor = Reader(id=by.id if by else "unknown", name="", role="nobody")  # until it is checked
-        self.recalled: Any = None
-
-    def event(self, outcome: str, subject: str, **details: object) -> AuditEvent:
-        return AuditEvent(
-            at=_now(),
-            verb=self.verb,
-            outcome=outcome,
-            actor=self.actor.id,
-            role=self.actor.role,
-            subject=subject,
-            details={"request": self.request_sha256[:16], **{k: str(v) for k, v in details.items()}},
-        )
-
-    def done(self, step: Step, result: Any, subject: str, outcome: str = "done", **details: object) -> None:
-        """Record the event in the step that keeps the result, and remember the result under the key."""
-        step.record(self.event(outcome, subject, **details))
-        if self.key is not None:
-            step.remember(self.key, self.verb, self.request_sha256, to_json(result))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _digest(value: Any) -> str:
