@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from typing import Any
 from urllib.parse import quote
 
 from fhir.resources.R4B.bundle import Bundle
 
-from medmm.delivery.plain import report_text
+from medmm.delivery.plain import printable, report_text
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Side
@@ -26,6 +27,7 @@ from medmm.domain.wording import clean
 
 Json = dict[str, Any]
 URI = "urn:ietf:rfc:3986"
+ISSUER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")  # the rest of DICOM's issuers are local names
 DICOM_UID = "urn:dicom:uid"
 UCUM = "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
@@ -98,9 +100,9 @@ def _patient(report: SignedReport, identity: PatientIdentity | None) -> Json:
     if identity is None:
         return {"gender": "unknown"}
     patient: Json = {}
-    if identity.patient_id:
-        system = {"system": identity.issuer} if identity.issuer and ":" in identity.issuer else {}
-        patient["identifier"] = [{**system, "value": clean(identity.patient_id)}]
+    if number := clean(identity.patient_id or ""):
+        system = {"system": identity.issuer} if identity.issuer and ISSUER_URI.fullmatch(identity.issuer) else {}
+        patient["identifier"] = [{**system, "value": number}]
     name: Json = {}
     if family := clean(identity.family_name or ""):
         name["family"] = family
@@ -116,8 +118,9 @@ def _patient(report: SignedReport, identity: PatientIdentity | None) -> Json:
 
 def _patient_search(identity: PatientIdentity | None) -> str | None:
     """Search by an identifier with a system alone: a bare number may be another hospital's patient."""
-    if identity and identity.patient_id and identity.issuer and ":" in identity.issuer:
-        return _search(identity.issuer, identity.patient_id)
+    number = clean(identity.patient_id or "") if identity else ""
+    if identity and number and identity.issuer and ISSUER_URI.fullmatch(identity.issuer):
+        return _search(identity.issuer, number)
     return None
 
 
@@ -178,8 +181,9 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
         "device": _ref(report, "software"),
         "performer": [_ref(report, "reader")],
         "issued": report.signed_at.isoformat(),
-        "note": [{"text": statement.text}],
     }
+    if words := printable(statement.text):
+        observation["note"] = [{"text": words}]
     if report.study.acquired:
         observation["effectiveDateTime"] = report.study.acquired.isoformat()
     if statement.finding is None:
@@ -203,7 +207,8 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
 
 def _diagnostic_report(report: SignedReport, identity: PatientIdentity | None, observed: list[SignedStatement]) -> Json:
     whole = base64.b64encode(report_text(report, identity).encode()).decode("ascii")
-    conclusions = [s.text for s in report.statements if s.section is Section.IMPRESSION]
+    impression = [s for s in report.statements if s.section is Section.IMPRESSION]
+    conclusion = printable("\n".join(s.text for s in impression or report.statements))
     body: Json = {
         "status": "final" if report.version == 1 else "amended",
         "category": [_concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))],
@@ -213,9 +218,10 @@ def _diagnostic_report(report: SignedReport, identity: PatientIdentity | None, o
         "performer": [_ref(report, "reader")],
         "resultsInterpreter": [_ref(report, "reader")],
         "imagingStudy": [_ref(report, "study")],
-        "conclusion": "\n".join(conclusions or [s.text for s in report.statements]),
         "presentedForm": [{"contentType": "text/plain; charset=utf-8", "data": whole}],
     }
+    if conclusion:
+        body["conclusion"] = conclusion
     if observed:
         body["result"] = [_ref(report, s.id) for s in observed]
     if report.study.acquired:

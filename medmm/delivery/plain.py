@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from medmm.domain.version import __version__
 from medmm.domain.codec import to_json
 from medmm.domain.draft import Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import SignedReport
+from medmm.domain.version import __version__
 from medmm.domain.wording import clean
 
 WIDTH = 80
@@ -20,7 +20,7 @@ def report_text(report: SignedReport, identity: PatientIdentity | None) -> str:
     lines = ["RADIOLOGY REPORT", "=" * 16, ""]
     lines += [f"{name:<12}{clean(value)}" for name, value in _header(report, identity)]
     for section in Section:
-        sentences = [s.text for s in report.statements if s.section is section]
+        sentences = [printable(s.text) for s in report.statements if s.section is section]
         if sentences:
             lines += ["", section.value.upper()]
             lines += [wrapped for sentence in sentences for wrapped in textwrap.wrap(sentence, WIDTH)]
@@ -29,6 +29,11 @@ def report_text(report: SignedReport, identity: PatientIdentity | None) -> str:
         lines += textwrap.wrap("; ".join(report.not_evaluated) + ".", WIDTH)
     lines += ["", *_signature(report)]
     return "\n".join(lines) + "\n"
+
+
+def printable(text: str) -> str:
+    """The text with control characters and odd spaces (a paste may bring them; FHIR refuses some) as plain spaces."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
 
 
 def _header(report: SignedReport, identity: PatientIdentity | None) -> list[tuple[str, str]]:

@@ -10,8 +10,7 @@ import pytest
 
 from medmm.domain.errors import InputError
 from medmm.domain.record import Fact, FactKind, FactStatus, Quantity
-from medmm.records import RecordDocument, read_record
-from medmm.records import jsontext
+from medmm.records import RecordDocument, jsontext, read_record
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1950-01-10"}
 OWN = {"reference": "Patient/p1"}

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from medmm.domain.record import FactKind, FactStatus, Quantity
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.record import FactKind, FactStatus, Quantity
 from medmm.domain.study import StudyTime
 from medmm.records import RecordDocument, context_as_of, read_record
 from tests.factories import make_fact

@@ -1,0 +1,46 @@
+"""What leaves is valid FHIR R4 (4.0.1), told by a validator that shares no code with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medmm.delivery import render
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.report import SignedReport
+from medmm.domain.vocabulary import finding_terms
+from tests.factories import make_signed_report
+from tests.unit.delivery.test_delivery_fhir import IDENTITY
+
+ODD = PatientIdentity(patient_id="\x07", issuer="a: b", family_name="ZZ\nFAKE", given_name="\x07")
+
+
+def every_finding() -> SignedReport:
+    """A report that says something of every finding of the vocabulary."""
+    report = make_signed_report()
+    seen = report.statements[1]
+    said = tuple(replace(seen, id=f"f{n}", finding=name) for n, name in enumerate(finding_terms()))
+    return replace(report, statements=said, version=2)
+
+
+def without_time() -> SignedReport:
+    report = make_signed_report(statements=(), models=())
+    return replace(report, study=replace(report.study, acquired=None))
+
+
+@pytest.mark.parametrize("identity", [IDENTITY, None, ODD])
+def test_bundles_pass_the_r4_check(identity: PatientIdentity | None, shared_data: Path, tmp_path: Path) -> None:
+    checker = shared_data.parent / "tools" / "fhir_r4_check"
+    if not checker.exists():
+        pytest.skip("the R4 checker is not beside the shared data")
+    paths = []
+    for number, report in enumerate((make_signed_report(), every_finding(), without_time())):
+        paths.append(tmp_path / f"{number}.json")
+        paths[-1].write_text(render(report, identity, "fhir"), encoding="utf-8")
+    done = subprocess.run([sys.executable, str(checker), *map(str, paths)], capture_output=True, text=True, check=False)
+    assert "3 files, 0 errors" in done.stdout
+    assert done.returncode == 0

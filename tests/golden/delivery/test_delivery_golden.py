@@ -1,0 +1,18 @@
+"""One report as text and as FHIR, read once by a person and compared ever since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from medmm.delivery import fhir, plain, render
+from tests.factories import make_signed_report
+from tests.unit.delivery.test_delivery_fhir import IDENTITY
+
+
+@pytest.mark.parametrize(("format", "name"), [("text", "report.txt"), ("fhir", "report.fhir.json")])
+def test_report(format: str, name: str, golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "__version__", "0.0.0")
+    monkeypatch.setattr(fhir, "__version__", "0.0.0")
+    golden(f"delivery/{name}", render(make_signed_report(), IDENTITY, format))
