@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from medmm.domain.errors import Unavailable
 
 CONTEXT = b"medmm tree head v1\n"
+TAIL_BYTES = 4096  # some 17 lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +34,13 @@ class TreeHead:
 
     @classmethod
     def from_line(cls, line: str) -> TreeHead | None:
-        """The head of a line, or None where the line is none."""
+        """The head of a line (without its end), or None where it is not, to the byte, what `line` writes."""
         try:
             fields = json.loads(line)
-            return cls(size=int(fields["size"]), root=str(fields["root"]), signature=str(fields["signature"]))
-        except (ValueError, KeyError, TypeError):
+            head = cls(size=int(fields["size"]), root=str(fields["root"]), signature=str(fields["signature"]))
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
+        return head if head.line() == line + "\n" else None
 
 
 class HeadSigner:
@@ -59,7 +61,7 @@ class HeadSigner:
             self._public.verify(bytes.fromhex(head.signature), _message(head.size, head.root))
         except (InvalidSignature, ValueError):
             return False
-        return True
+        return head.signature == bytes.fromhex(head.signature).hex()
 
     def public_key(self) -> str:
         """The public key in hex, for whoever keeps the heads elsewhere."""
@@ -73,51 +75,73 @@ def _message(size: int, root: str) -> bytes:
 class HeadFile:
     """The heads file: one line a head, appended in order of size and flushed to disk."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, signer: HeadSigner) -> None:
+        self.path, self._signer = path, signer
 
-    def lines(self) -> list[str]:
-        """All lines; empty where the file is not there."""
+    def last_size(self) -> int:
+        """The size that the last sound head covers, 0 where there is none. Raises: Unavailable if it can't be read."""
         try:
-            return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+            with self.path.open("rb") as file:
+                return self._last_size(_tail(file.fileno()))
         except FileNotFoundError:
-            return []
+            return 0
+        except OSError as error:
+            raise _unusable(self.path, error) from error
 
-    def cover(self, heads_after: Callable[[int], Iterable[TreeHead]]) -> None:
+    @contextmanager
+    def held(self) -> Iterator[list[str]]:
+        """All lines, while nobody appends. A last line without its end counts as one."""
+        with _locked(self.path) as file, os.fdopen(file, "rb", closefd=False) as content:
+            lines = content.read().decode("utf-8", errors="replace").split("\n")
+            yield lines if lines[-1] else lines[:-1]
+
+    def cover(self, heads_after: Callable[[int], Sequence[TreeHead]]) -> None:
         """Append the heads of `heads_after(size of the last line)`; several processes may call it at once.
 
         Raises: Unavailable if the file can't be written; the entries stay uncovered until the next call.
         """
-        try:
-            with _locked(self.path) as file:
-                for head in heads_after(_last_size(file)):
-                    os.write(file, head.line().encode())
+        with _locked(self.path) as file:
+            tail = _tail(file)
+            text = "".join(head.line() for head in heads_after(self._last_size(tail))).encode()
+            torn = tail.rpartition(b"\n")[2]
+            if torn:  # a crash in mid-line is completed; anything else stays, a line of its own, for verify to find
+                text = text[len(torn) :] if text.startswith(torn) else b"\n" + text
+            if text:
+                with os.fdopen(file, "ab", closefd=False) as out:  # buffered: writes all or raises
+                    out.write(text)
                 os.fsync(file)
-        except OSError as error:
-            raise Unavailable(
-                f"the tree heads can't be written: {type(error).__name__}",
-                remedy="make heads_path writable; nothing is lost and the next step writes them",
-                path=str(self.path),
-            ) from error
+
+    def _last_size(self, tail: bytes) -> int:
+        for line in reversed(tail.decode("utf-8", errors="replace").split("\n")[:-1]):
+            head = TreeHead.from_line(line)
+            if head is not None and self._signer.holds(head):
+                return head.size
+        return 0
+
+
+def _tail(file: int) -> bytes:
+    end = os.fstat(file).st_size
+    start = max(0, end - TAIL_BYTES)
+    return os.pread(file, end - start, start)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
-    finally:
-        os.close(file)  # also unlocks
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+        finally:
+            os.close(file)  # also unlocks
+    except OSError as error:
+        raise _unusable(path, error) from error
 
 
-def _last_size(file: int) -> int:
-    """Size of the last readable head; a torn last line (crash, full disk) is ended so that the next stands alone."""
-    end = os.lseek(file, 0, os.SEEK_END)
-    start = max(0, end - 4096)
-    tail = os.pread(file, end - start, start).decode("utf-8", errors="replace")
-    if tail and not tail.endswith("\n"):
-        os.write(file, b"\n")
-    heads = [TreeHead.from_line(line) for line in tail.splitlines()]
-    return max((head.size for head in heads if head), default=0)
+def _unusable(path: Path, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"the tree heads can't be read or written: {type(error).__name__}",
+        remedy="make heads_path writable; nothing is lost and the next step writes them",
+        path=str(path),
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import sqlite3
 
 import sqlalchemy as sa
 
+from medmm.audit.entry import entry_bytes, event_of
 from medmm.audit.head import HeadSigner, TreeHead
 from medmm.audit.proof import Frontier, leaf_hash
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.codec import from_json, to_json
 
 metadata = sa.MetaData()
 entries = sa.Table(
@@ -33,46 +33,45 @@ frontier = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("peaks", sa.LargeBinary, nullable=False),
+    sa.Column("covered", sa.Integer, nullable=False),  # what the heads file was seen to hold: tells a cut from a crash
 )
 
 # A person with the file can drop these; the signed heads are what finds that. They stop accidents and other programs.
 # REPLACE deletes without firing a DELETE trigger, hence the check before INSERT.
 TRIGGERS = tuple(
-    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {when} "
+    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table}{when} "
     f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
     for table, column in (("audit_entry", "seq"), ("audit_head", "size"))
     for verb, when in (
         ("UPDATE", ""),
         ("DELETE", ""),
-        ("INSERT", f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {column} = NEW.{column})"),
+        ("INSERT", f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {column} = NEW.{column})"),
     )
 )
 
 
-def entry_bytes(event: AuditEvent) -> bytes:
-    """Canonical JSON of an event: what is hashed."""
-    return json.dumps(to_json(event), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, covered: int) -> None:
+    """Append within the caller's write transaction: it commits with what the event is about, or not at all.
 
-
-def event_of(entry: bytes) -> AuditEvent:
-    """The event of an entry. Raises: InputError if the bytes are none."""
-    return from_json(AuditEvent, json.loads(entry))
-
-
-def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner) -> None:
-    """Append within the caller's write transaction: it commits with what the event is about, or not at all."""
-    tree = load_frontier(connection)
+    `covered` is the size that the heads file covers now; it only ever grows.
+    """
+    tree, seen = load_frontier(connection), covered_size(connection)
     entry = entry_bytes(event)
     leaf = leaf_hash(entry)
     tree.append(leaf)
     connection.execute(entries.insert().values(seq=tree.size, subject=event.subject, entry=entry, leaf=leaf))
     head = signer.sign(tree.size, tree.root())
     connection.execute(heads.insert().values(size=head.size, root=head.root, signature=head.signature))
-    values = {"size": tree.size, "peaks": b"".join(tree.peaks)}
+    values = {"size": tree.size, "peaks": b"".join(tree.peaks), "covered": max(seen, covered)}
     if tree.size == 1:
         connection.execute(frontier.insert().values(id=1, **values))
     else:
         connection.execute(frontier.update().where(frontier.c.id == 1).values(**values))
+
+
+def covered_size(connection: sa.Connection) -> int:
+    """The size that the heads file was last seen to cover."""
+    return connection.scalar(sa.select(frontier.c.covered)) or 0
 
 
 def load_frontier(connection: sa.Connection) -> Frontier:
@@ -84,8 +83,12 @@ def load_frontier(connection: sa.Connection) -> Frontier:
 
 
 def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
-    """The signed heads of all sizes above `size`, in order."""
-    rows = connection.execute(sa.select(heads).where(heads.c.size > size).order_by(heads.c.size))
+    """The signed heads still to be written to a heads file that covers `size`.
+
+    Where the file once covered more, it was cut: the gap stays open, for verify to find.
+    """
+    start = max(size, covered_size(connection))
+    rows = connection.execute(sa.select(heads).where(heads.c.size > start).order_by(heads.c.size))
     return [TreeHead(size=r.size, root=r.root, signature=r.signature) for r in rows]
 
 
@@ -95,3 +98,9 @@ def events(connection: sa.Connection, subject: str | None = None) -> list[AuditE
     if subject is not None:
         query = query.where(entries.c.subject == subject)
     return [event_of(entry) for entry in connection.scalars(query)]
+
+
+def damaged(error: sa.exc.DatabaseError) -> bool:
+    """Whether an error says that the database is not as medmm wrote it, rather than busy, full or out of reach."""
+    code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # the primary code
+    return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT)

@@ -2,89 +2,145 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from medmm.audit import log
+from medmm.audit.entry import subject_of
 from medmm.audit.head import HeadSigner, TreeHead
 from medmm.audit.proof import Frontier, leaf_hash
 from medmm.domain.audit_event import AuditProblem, AuditVerification
+
+# As bytes, whatever type a tampering hand gave them.
+ENTRIES = sa.text(
+    "SELECT seq, CAST(subject AS BLOB) AS subject, COALESCE(CAST(entry AS BLOB), x'') AS entry, CAST(leaf AS BLOB) AS leaf"
+    " FROM audit_entry ORDER BY seq"
+)
+HEADS = sa.text("SELECT size, CAST(root AS BLOB) AS root, CAST(signature AS BLOB) AS signature FROM audit_head")
+FRONTIER = sa.text("SELECT size, CAST(peaks AS BLOB) AS peaks, covered FROM audit_frontier")
 
 
 def verify(connection: sa.Connection, lines: Sequence[str], signer: HeadSigner) -> AuditVerification:
     """Find every changed, removed, reordered or inserted entry, a cut tail and a restored copy.
 
-    `lines` are those of the heads file. The first root that is not the signed one names the place of a change
-    that was made consistently (all hashes recomputed).
+    `lines` are those of the heads file, held still until `connection` has begun to read. The first root that is
+    not the signed one names the place of a change that was made consistently (all hashes recomputed).
     """
-    problems = []
-    outside: dict[int, TreeHead] = {}
-    for number, line in enumerate(lines, 1):
-        head = TreeHead.from_line(line)
-        if head is None and not line.strip():
-            continue
-        if head is None or not signer.holds(head):
-            problems.append(_problem("head altered", f"heads file, line {number}", "not signed by this installation"))
-        elif outside.setdefault(head.size, head).root != head.root:
-            problems.append(_problem("head altered", f"heads file, line {number}", "two heads of one size differ"))
     tree = Frontier()
-    problems += _entry_problems(connection, outside, tree)
-    problems += _head_problems(connection, outside, tree, signer)
+    problems: list[AuditProblem] = []
+    outside: dict[int, TreeHead] = {}
+    try:
+        problems += _line_problems(lines, signer, outside)
+        inside = _inside(connection)
+        problems += _entry_problems(connection, _signed(inside, outside, signer), tree)
+        problems += _inside_problems(inside, outside, tree, signer)
+        problems += _outside_problems(connection, outside, tree)
+        problems += _database_problems(connection)
+    except sa.exc.DatabaseError as error:
+        if not log.damaged(error):
+            raise
+        problems.append(_problem("database damaged", f"after entry {tree.size}", str(error.orig)))
     covered = max((size for size in outside if size <= tree.size), default=0)
     return AuditVerification(size=tree.size, problems=tuple(problems), uncovered=tree.size - covered)
 
 
-def _entry_problems(connection: sa.Connection, outside: dict[int, TreeHead], tree: Frontier) -> Iterator[AuditProblem]:
+def _line_problems(lines: Iterable[str], signer: HeadSigner, outside: dict[int, TreeHead]) -> Iterator[AuditProblem]:
+    """Read the heads file into `outside`."""
+    last = 0
+    for number, line in enumerate(lines, 1):
+        head = TreeHead.from_line(line)
+        if head is None or not signer.holds(head):
+            yield _problem("head altered", f"heads file, line {number}", "not signed by this installation")
+        elif head.size <= last:
+            text = f"the head of size {head.size} after that of size {last}"
+            yield _problem("head moved", f"heads file, line {number}", text)
+        if head is not None and signer.holds(head):
+            outside.setdefault(head.size, head)
+            last = max(last, head.size)
+
+
+def _inside(connection: sa.Connection) -> dict[int, TreeHead]:
+    return {
+        row.size: TreeHead(size=row.size, root=_text(row.root), signature=_text(row.signature))
+        for row in connection.execute(HEADS)
+    }
+
+
+def _signed(inside: Mapping[int, TreeHead], outside: Mapping[int, TreeHead], signer: HeadSigner) -> dict[int, TreeHead]:
+    """One sound head a size; the file's count before the database's."""
+    only_inside = {size: head for size, head in inside.items() if size not in outside and signer.holds(head)}
+    return only_inside | dict(outside)
+
+
+def _entry_problems(
+    connection: sa.Connection, signed: Mapping[int, TreeHead], tree: Frontier
+) -> Iterator[AuditProblem]:
     """Walk the entries in order and grow `tree` by what is really there."""
     diverged = False
-    for row in connection.execute(sa.select(log.entries).order_by(log.entries.c.seq)):
+    for row in connection.execute(ENTRIES):
         place = f"entry {tree.size + 1}"
         if row.seq != tree.size + 1 and not diverged:
             yield _problem("entry removed or renumbered", place, f"the next entry is numbered {row.seq}")
         leaf = leaf_hash(row.entry)
         if leaf != row.leaf:
             yield _problem("entry changed", place, "its bytes do not give its leaf hash")
-        elif _subject(row.entry) != row.subject:
+        elif subject_of(row.entry) != row.subject:
             yield _problem("entry changed", place, "its index column differs from its bytes")
         tree.append(leaf)
-        head = outside.get(tree.size)
+        head = signed.get(tree.size)
         if head is not None and head.root != tree.root().hex() and not diverged:
             diverged = True  # every later root differs too: the first one is the place
             yield _problem("entry changed, moved, inserted or removed", place, "the root is not the signed one")
 
 
-def _subject(entry: bytes) -> str | None:
-    try:
-        return str(json.loads(entry)["subject"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _head_problems(
-    connection: sa.Connection, outside: dict[int, TreeHead], tree: Frontier, signer: HeadSigner
+def _inside_problems(
+    inside: Mapping[int, TreeHead], outside: Mapping[int, TreeHead], tree: Frontier, signer: HeadSigner
 ) -> Iterator[AuditProblem]:
+    """Heads in the database that are missing, forged, or of another history than the heads file."""
+    for size in sorted({*range(1, tree.size + 1), *inside}):
+        place, head = f"head of size {size}", inside.get(size)
+        if head is None:
+            yield _problem("head removed", place, "not in the database")
+        elif size > tree.size:
+            yield _problem("head inserted", place, "in the database, beyond the entries")
+        elif head != outside.get(size, head):
+            yield _problem("head altered", place, "database and heads file differ")
+        elif size not in outside and not signer.holds(head):
+            yield _problem("head altered", place, "in the database, not signed by this installation")
+
+
+def _outside_problems(
+    connection: sa.Connection, outside: Mapping[int, TreeHead], tree: Frontier
+) -> Iterator[AuditProblem]:
+    """Heads that the file should hold and does not, or that cover more than there is."""
     last = max(outside, default=0)
     if last > tree.size:
         text = f"the log has {tree.size} entries, a signed head covers {last}"
         yield _problem("tail cut or an older copy restored", f"entry {tree.size + 1}", text)
-    inside = {head.size: head for head in log.heads_after(connection, 0)}
-    for size in range(1, tree.size + 1):
-        if size not in inside:
-            yield _problem("head removed", f"head of size {size}", "not in the database")
-        elif not signer.holds(inside[size]):
-            yield _problem("head altered", f"head of size {size}", "in the database, not signed by this installation")
-        elif size not in outside and size < last:
+    row = connection.execute(FRONTIER).first()
+    grown = (0, b"", 0) if row is None else (row.size, row.peaks, row.covered)
+    if grown[:2] != (tree.size, b"".join(tree.peaks)):
+        yield _problem("frontier altered", f"entry {tree.size}", "it does not fit the entries")
+    seen = grown[2] if isinstance(grown[2], int) else 0
+    for size in range(1, min(tree.size, max(last, seen)) + 1):
+        if size not in outside:
             yield _problem("head removed", f"head of size {size}", "not in the heads file")
-    yield from (
-        _problem("head inserted", f"head of size {size}", "in the database, beyond the entries")
-        for size in inside
-        if size > tree.size
-    )
-    grown = log.load_frontier(connection)
-    if (grown.size, grown.peaks) != (tree.size, tree.peaks):
-        yield _problem("frontier altered", f"entry {min(grown.size, tree.size)}", "it does not fit the entries")
+
+
+def _database_problems(connection: sa.Connection) -> Iterator[AuditProblem]:
+    """Pages, indexes and triggers that are not as medmm made them."""
+    kept = set(connection.scalars(sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")))
+    for trigger in log.TRIGGERS:
+        if trigger not in kept:
+            yield _problem("trigger removed or altered", trigger.split()[2], "the log is no longer append-only")
+    for finding in connection.scalars(sa.text("PRAGMA integrity_check(10)")):
+        if finding != "ok":
+            yield _problem("database damaged", "database file", str(finding))
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", errors="replace")
 
 
 def _problem(kind: str, place: str, text: str) -> AuditProblem:

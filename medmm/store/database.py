@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from medmm.audit.log import damaged
 from medmm.domain.errors import ConfigError, IntegrityError, Unavailable
 from medmm.store.files import exclusive
 
@@ -22,7 +25,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def open_engine(file: Path) -> sa.Engine:
     """An engine on `file`: WAL, every commit flushed, foreign keys on, writers wait for each other."""
-    engine = sa.create_engine(f"sqlite:///{file}", connect_args={"timeout": BUSY_TIMEOUT_S})
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its WAL the mode of the file
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(file)), connect_args={"timeout": BUSY_TIMEOUT_S}, max_overflow=-1
+    )
     sa.event.listen(engine, "connect", _set_up)
     sa.event.listen(engine, "begin", _begin)
     return engine
@@ -44,17 +50,21 @@ def database_border(file: Path) -> Iterator[None]:
     """Translate the database's errors into ours, once."""
     try:
         yield
-    except sa.exc.OperationalError as error:
-        raise Unavailable(
-            f"the database can't be used now: {error.orig}",
-            remedy="free space or wait for the other program, then try again; nothing was half-stored",
-            file=str(file),
-        ) from error
     except sa.exc.DatabaseError as error:
+        if not damaged(error):
+            raise Unavailable(
+                f"the database can't be used now: {error.orig}",
+                remedy="free space or wait for the other program, then try again; nothing was half-stored",
+                file=str(file),
+            ) from error
         raise IntegrityError(
             f"the database refused: {error.orig}",
             remedy="run `medmm audit verify`; restore the file from a copy if it is damaged",
             file=str(file),
+        ) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise IntegrityError(
+            "a kept value is no JSON", remedy="restore the file from a copy", file=str(file)
         ) from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from medmm.audit.verify import verify
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
-from medmm.domain.errors import InputError, StateError
+from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
@@ -31,13 +31,13 @@ T = TypeVar("T")
 class Step:
     """One unit of work. It commits only if an audit event was recorded: no log, no verb."""
 
-    def __init__(self, connection: sa.Connection, signer: HeadSigner) -> None:
-        self._connection, self._signer = connection, signer
+    def __init__(self, connection: sa.Connection, signer: HeadSigner, covered: int) -> None:
+        self._connection, self._signer, self._covered = connection, signer, covered
         self.recorded = 0
 
     def record(self, event: AuditEvent) -> None:
         """Append an event to the audit log."""
-        log.append(self._connection, event, self._signer)
+        log.append(self._connection, event, self._signer, self._covered)
         self.recorded += 1
 
     def save_identity(self, patient_key: str, identity: PatientIdentity) -> None:
@@ -109,7 +109,10 @@ class Step:
         self._update_case(report.case_id, report_id=report.id)
 
     def remember(self, key: str, verb: str, request_sha256: str, result: Any) -> None:
-        """Keep a verb's result under its idempotency key."""
+        """Keep a verb's result under its idempotency key. Raises: StateError if the key is taken."""
+        query = sa.select(tables.idempotency.c.verb).where(tables.idempotency.c.key == key)
+        if self._connection.scalar(query) is not None:
+            raise StateError("this idempotency key is taken", remedy="take a new key, or ask for its result")
         values = {"key": key, "verb": verb, "request_sha256": request_sha256, "result": result}
         self._connection.execute(tables.idempotency.insert().values(**values))
 
@@ -129,15 +132,25 @@ class Store:
     """Everything under one data folder. Safe from several threads and processes; no global state."""
 
     def __init__(self, data_dir: Path, heads_path: Path | None = None) -> None:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.data_dir, self.file = data_dir, data_dir / "medmm.sqlite"
         self.objects = files.Objects(data_dir / "objects")
-        self.heads = HeadFile(heads_path or data_dir.with_name(data_dir.name + ".heads"))
-        self._signer = HeadSigner(self.secret("audit"))
-        self._engine = open_engine(self.file)
-        upgrade(self._engine, self.file, data_dir / "locks")
-        self.file.chmod(0o600)
-        self._cover()  # a crash may have left the last entries without their line in the heads file
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.objects.sweep()
+            self._signer = HeadSigner(self.secret("audit"))
+            self._engine = open_engine(self.file)
+        except OSError as error:
+            raise ConfigError(
+                f"the data folder can't be used: {type(error).__name__}",
+                remedy="set data_dir to a folder that this user may write to",
+                data_dir=str(data_dir),
+            ) from error
+        self.heads = HeadFile(heads_path or data_dir.with_name(data_dir.name + ".heads"), self._signer)
+        with ExitStack() as on_failure:
+            on_failure.callback(self.close)
+            upgrade(self._engine, self.file, data_dir / "locks")
+            self._cover()  # a crash may have left the last entries without their line in the heads file
+            on_failure.pop_all()
 
     @classmethod
     def open(cls, data_dir: Path, *, heads_path: Path | None = None) -> Store:
@@ -165,7 +178,7 @@ class Store:
             self._engine.connect() as connection,
             connection.execution_options(medmm_write=True).begin(),
         ):
-            step = Step(connection, self._signer)
+            step = Step(connection, self._signer, self.heads.last_size())
             yield step
             if not step.recorded:
                 raise StateError("a step without an audit entry", remedy="record an event in every step")
@@ -186,6 +199,10 @@ class Store:
     def object_path(self, sha256: str) -> Path:
         """Where a kept file lies."""
         return self.objects.path(sha256)
+
+    def verify_object(self, sha256: str) -> None:
+        """Raises: IntegrityError if a kept file no longer has the content that it is named after."""
+        self.objects.verify(sha256)
 
     def study(self, uid: str) -> Study:
         """The study of this UID."""
@@ -246,7 +263,13 @@ class Store:
 
     def verify(self) -> AuditVerification:
         """Check the whole log against the heads file."""
-        return self._read(lambda c: verify(c, self.heads.lines(), self._signer))
+
+        def check(connection: sa.Connection) -> AuditVerification:
+            with self.heads.held() as lines:  # until the snapshot is taken: the database may not run ahead of it
+                connection.execute(sa.select(log.frontier.c.size)).first()
+            return verify(connection, lines, self._signer)
+
+        return self._read(check)
 
     def _cover(self) -> None:
         self.heads.cover(self._heads_after)

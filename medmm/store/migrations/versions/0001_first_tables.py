@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("size", sa.Integer, nullable=False),
         sa.Column("peaks", sa.LargeBinary, nullable=False),
+        sa.Column("covered", sa.Integer, nullable=False),
     )
     for trigger in TRIGGERS:
         op.execute(trigger)

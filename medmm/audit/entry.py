@@ -1,0 +1,26 @@
+"""An event as canonical bytes: what is hashed, and what is kept."""
+
+from __future__ import annotations
+
+import json
+
+from medmm.domain.audit_event import AuditEvent
+from medmm.domain.codec import from_json, to_json
+
+
+def entry_bytes(event: AuditEvent) -> bytes:
+    """Canonical JSON of an event: sorted keys, no spaces, UTF-8."""
+    return json.dumps(to_json(event), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def event_of(entry: bytes) -> AuditEvent:
+    """The event of an entry. Raises: InputError, or ValueError if the bytes are not even JSON."""
+    return from_json(AuditEvent, json.loads(entry))
+
+
+def subject_of(entry: bytes) -> bytes | None:
+    """The subject that an entry names, as UTF-8; None where the bytes name none."""
+    try:
+        return str(json.loads(entry)["subject"]).encode()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
