@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import typer.main
 
 from medmm.config import ReaderEntry, Settings, configs_dir
 from medmm.domain.errors import EXIT_CODES, HTTP_STATUS
 from medmm.domain.roles import role_table, roles
 from medmm.domain.vocabulary import finding_terms
+from medmm.evaluation.card import figure, table
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
 MADE = "<!-- made by `make docs` from the code; do not edit -->\n\n"
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     """Every command of the tool with its full name, groups left out."""
-    if isinstance(command, click.Group):
+    if hasattr(command, "commands"):
         for child in sorted(command.commands):
             yield from walk(command.commands[child], f"{name} {child}")
     else:
         yield name, command
 
 
-def cli() -> click.Command:
+def cli() -> Any:
     from medmm.doors.cli import app
 
     return typer.main.get_command(app)
@@ -43,19 +42,21 @@ def commands_md() -> str:
     out.append("\nBefore the command:\n\n" + options_table(top))
     for name, command in walk(top, "medmm"):
         about = (command.help or "").split("\f")[0].strip()
-        arguments = " ".join(
-            p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)
-        )
+        arguments = " ".join(p.metavar or p.name.upper() for p in command.params if is_argument(p))
         out.append(f"\n## `{name}`\n\n{about}\n\n`{' '.join([name, arguments]).strip()}`\n\n")
         out.append(options_table(command))
     return "".join(out)
 
 
-def options_table(command: click.Command) -> str:
+def is_argument(parameter: Any) -> bool:
+    return bool(parameter.param_type_name == "argument")
+
+
+def options_table(command: Any) -> str:
     rows = [
         [", ".join(f"`{o}`" for o in [*p.opts, *p.secondary_opts]), " ".join((p.help or "").split())]
         for p in command.params
-        if isinstance(p, click.Option) and "--help" not in p.opts and not p.hidden
+        if not is_argument(p) and "--help" not in p.opts and not p.hidden
     ]
     return table(["option", "meaning"], rows) if rows else "No options.\n"
 
@@ -65,20 +66,13 @@ def configuration_md() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         default = "unset" if field.default is None else f"`{field.default}`"
-        kind = (
-            str(field.annotation)
-            .replace("typing.", "")
-            .replace("pathlib._local.", "")
-            .replace("pathlib.", "")
-        )
-        kind = kind.removeprefix("<class '").removesuffix("'>").replace("|", "or")
-        rows.append([f"`{name}`", kind, default, f"`MEDMM_{name.upper()}`", comments.get(name, "")])
+        rows.append([f"`{name}`", default, f"`MEDMM_{name.upper()}`", comments.get(name, "")])
     readers = table(["key of a reader", "required"], [[f"`{n}`", "yes"] for n in ReaderEntry.model_fields])
     return (
         MADE
         + "# Configuration\n\nOne YAML file (`--config`, else `$MEDMM_CONFIG`, else the `local.yaml` that ships) and the "
         + "environment, which wins. An unknown key is refused with file, line and the nearest known key.\n\n"
-        + table(["key", "type", "default", "variable", "meaning"], rows)
+        + table(["key", "default", "variable", "meaning"], rows)
         + "\n"
         + readers
     )
@@ -141,7 +135,7 @@ def vocabulary_md() -> str:
 def checks_md() -> str:
     from medmm.grounding import CHECKS
 
-    rows = [[check.number, check.name, check.about] for check in CHECKS]
+    rows = [[check.number, check.name, check.what] for check in CHECKS]
     return (
         MADE
         + "# Checks\n\nEvery statement of a draft gets a verdict of every check. A statement that failed one can't be accepted "
@@ -160,9 +154,76 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+FIGURES = re.compile(r"(<!-- figures[^\n]*-->\n).*?(<!-- /figures -->)", re.S)
+WITH_FIGURES = ("README.md", "docs/limitations.md")
+
+
+def evaluation(name: str) -> dict[str, Any]:
+    """The figures that stand beside shipped weights."""
+    path = ROOT / "medmm" / "weights" / name / "evaluation.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def figures_md() -> str:
+    """The table of figures for people, from `evaluation.json` beside the weights."""
+    found, anatomy = evaluation("chest-findings"), evaluation("chest-anatomy")["jsrt"]
+    macro, films, base = found["macro_auroc"], found["films"], found["baselines"]
+    rows = [
+        [f"test films ({films['test']}, {films['patients']} patients)", *_row("test", macro, base)],
+        [f"official test list alone ({films['official']})", *_row("official", macro, base)],
+    ]
+    labels = sorted(found["labels"].items(), key=lambda item: -item[1]["auroc"]["value"])
+    by_label = [[n.replace("_", " "), str(r["cases"]), figure(r["auroc"])] for n, r in labels]
+    pointing = found["pointing"]
+    boxes = [
+        [words, str(r["count"]), f"{r['rate']:.2f} [{r['low']:.2f}, {r['high']:.2f}]", f"{r['centre_of_lung']:.2f}"]
+        for words, r in (
+            ("eight findings, NIH boxes", pointing["nih_boxes"]),
+            ("lung opacity, RSNA boxes", pointing["lung_opacity"]),
+        )
+    ]
+    header = [
+        "macro AUROC, 13 findings",
+        "medmm",
+        "without Pneumonia",
+        "frozen features",
+        "age, sex, view",
+        "label prior",
+    ]
+    return (
+        "Frontal chest radiographs of adults, 95 % intervals by patient, on patients it never saw:\n\n"
+        + table(header, rows)
+        + "\n"
+        + table(["finding", "test cases", "AUROC"], by_label)
+        + "\nDoes its map point into the reader's box? Beside it the centre of a lung as a guess:\n\n"
+        + table(["boxes", "count", "hit rate", "centre of lung"], boxes)
+        + f"\nOutlines on {anatomy['films']} JSRT films: lung Dice {figure(anatomy['lung_dice'])}, heart Dice "
+        + f"{figure(anatomy['heart_dice'])}; cardiothoracic ratio, mean absolute error "
+        + f"{figure(anatomy['ratio_mean_absolute_error'])} (the same ratio for everyone: "
+        + f"{figure(anatomy['ratio_constant_guess_error'])}).\n"
+    )
+
+
+def _row(part: str, macro: dict[str, Any], base: dict[str, Any]) -> list[str]:
+    return [
+        f"**{figure(macro[part])}**",
+        figure(macro[f"{part}_without_pneumonia"]),
+        figure(base["frozen features, all training films"][part]),
+        figure(base["age, sex and view"][part]),
+        figure(base["label prior"][part]),
+    ]
+
+
+def with_figures(name: str) -> str:
+    """A page with its figures made anew."""
+    return FIGURES.sub(lambda m: m[1] + figures_md() + m[2], (ROOT / name).read_text(encoding="utf-8"))
+
+
 def main() -> None:
     for name, make in PAGES.items():
         (DOCS / name).write_text(make(), encoding="utf-8")
+    for name in WITH_FIGURES:
+        (ROOT / name).write_text(with_figures(name), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,17 +8,15 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
-import typer.main
 
-from tests.docs.generate import PAGES, cli, walk
+from medmm.config import Settings
+from tests.docs.generate import PAGES, WITH_FIGURES, cli, is_argument, walk, with_figures
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = sorted(
-    [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
-)
+DOCS = sorted([ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.S | re.M)
 
 
@@ -46,6 +44,11 @@ def test_a_generated_page_is_current(page: str) -> None:
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == PAGES[page](), "run `make docs`"
 
 
+@pytest.mark.parametrize("page", WITH_FIGURES)
+def test_figures_are_those_beside_the_weights(page: str) -> None:
+    assert (ROOT / page).read_text(encoding="utf-8") == with_figures(page), "run `make docs`"
+
+
 @pytest.mark.parametrize("file", [f for f in DOCS if blocks(f, "python")], ids=name)
 def test_python_blocks_run_in_order(file: Path, tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / "configs").symlink_to(ROOT / "configs")
@@ -63,35 +66,37 @@ def test_python_blocks_run_in_order(file: Path, tmp_path: Path, environment: dic
 
 @pytest.mark.parametrize("file", [f for f in DOCS if console_lines(f)], ids=name)
 def test_commands_in_docs_exist_with_their_options(file: Path) -> None:
-    known = dict(walk(cli(), "medmm"))
     for words in console_lines(file):
-        context = click.Context(cli())
-        assert resolves(words[1:], cli(), context), f"{shlex.join(words)} is no command of medmm"
-    assert known
+        assert resolves(words[1:], cli()), f"{shlex.join(words)} is no command of medmm"
 
 
-def resolves(words: list[str], command: click.Command, context: click.Context) -> bool:
-    """Whether click would take these words: unknown commands and options raise UsageError."""
-    words = [w for w in words if w != "--"]
-    try:
-        while isinstance(command, click.Group):
-            parser = command.make_parser(context)
-            parser.allow_interspersed_args = False
-            _, words, _ = parser.parse_args(list(words))
-            found = command.get_command(context, words[0]) if words else None
-            if found is None:
+def resolves(words: list[str], command: Any) -> bool:
+    """Whether every command and option of a command line is known, at its place."""
+    options = {name: p for p in command.params if not is_argument(p) for name in (*p.opts, *p.secondary_opts)}
+    while words:
+        word, *words = words
+        if word.startswith("-"):
+            option = options.get(word.split("=")[0])
+            if option is None:
                 return False
-            command, words = found, words[1:]
-        command.make_parser(click.Context(command)).parse_args(list(words))
-    except click.UsageError:
-        return False
-    return True
+            if not option.is_flag and "=" not in word:
+                words = words[1:]
+        elif hasattr(command, "commands"):
+            return word in command.commands and resolves(words, command.commands[word])
+    return not hasattr(command, "commands")
 
 
-def test_an_unknown_option_would_be_noticed() -> None:
-    context = click.Context(cli())
-    assert not resolves(["read", "--no-such-option"], cli(), context)
-    assert not resolves(["no-such-command"], cli(), context)
+@pytest.mark.parametrize("wrong", ["read --no-such-option", "no-such-command", "audit", "--nobody x read"])
+def test_an_unknown_command_or_option_would_be_noticed(wrong: str) -> None:
+    assert not resolves(shlex.split(wrong), cli())
+
+
+def test_every_command_and_every_setting_is_in_the_docs() -> None:
+    text = "".join(file.read_text(encoding="utf-8") for file in DOCS)
+    for command, _ in walk(cli(), "medmm"):
+        assert command in text, f"{command} is in no page"
+    for setting in Settings.model_fields:
+        assert f"`{setting}`" in text, f"{setting} is in no page"
 
 
 @pytest.mark.parametrize("file", DOCS, ids=name)
@@ -116,15 +121,6 @@ def test_the_projects_files_name_no_machine() -> None:
     machine = re.compile(r"(?<![\w./-])/(?:root|home|work|farm|opt)/\w")
     for file in listed.stdout.split():
         path = ROOT / file
-        if (
-            path.suffix in {".py", ".md", ".yaml", ".toml", ".json", ".csv", ""}
-            and path.stat().st_size < 1_000_000
-        ):
+        if path.suffix in {".py", ".md", ".yaml", ".toml", ".json", ".csv", ""} and path.stat().st_size < 1_000_000:
             text = path.read_text(encoding="utf-8", errors="replace")
             assert not machine.search(text), f"{file} names a machine path"
-
-
-def test_typer_builds_the_command_tree() -> None:
-    from medmm.doors.cli import app
-
-    assert isinstance(typer.main.get_command(app), click.Group)
