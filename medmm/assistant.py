@@ -294,7 +294,7 @@ class Assistant:
         fields = ", ".join(match.differing)
         if match.verdict is MatchVerdict.UNCONFIRMED:
             raise InputError(
-                "the image names no patient ID, so the record can't be joined to it",
+                "image and record share no patient ID, so they can't be joined",
                 remedy="admit the study without the record",
             )
         if match.verdict is MatchVerdict.MISMATCH:

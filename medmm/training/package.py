@@ -36,6 +36,7 @@ def write_weights_folder(
         if not name.endswith("num_batches_tracked")
     }
     save_file(state, folder / "model.safetensors")
+    (folder / "model.safetensors").chmod(0o644)  # safetensors writes 0600
     write_json(folder / "config.json", config)
     write_json(folder / "preprocessing.json", preprocessing)
     write_json(folder / "calibration.json", calibration)

@@ -1,0 +1,1 @@
+"""The dashboard: a presenter decides what to show, the page shows it."""
