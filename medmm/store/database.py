@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from medmm.audit.log import damaged
-from medmm.domain.errors import ConfigError, IntegrityError, Unavailable
+from medmm.domain.errors import ConfigError, InputError, IntegrityError, Unavailable
 from medmm.store.files import exclusive
 
 BUSY_TIMEOUT_S = 30
@@ -59,9 +59,11 @@ def database_border(file: Path) -> Iterator[None]:
             ) from error
         raise IntegrityError(
             f"the database refused: {error.orig}",
-            remedy="run `medmm audit verify`; restore the file from a copy if it is damaged",
+            remedy="stop; restore the data folder from a copy; `medmm audit verify` then names what differs",
             file=str(file),
         ) from error
+    except UnicodeEncodeError as error:
+        raise InputError("a key that is no Unicode text", remedy="use letters and digits") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise IntegrityError(
             "a kept value is no JSON", remedy="restore the file from a copy", file=str(file)

@@ -266,7 +266,7 @@ class Store:
 
         def check(connection: sa.Connection) -> AuditVerification:
             with self.heads.held() as lines:  # until the snapshot is taken: the database may not run ahead of it
-                connection.execute(sa.select(log.frontier.c.size)).first()
+                connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).first()
             return verify(connection, lines, self._signer)
 
         return self._read(check)

@@ -1,0 +1,148 @@
+"""Objects, keys and permissions: contents name the files, nobody else reads them."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from medmm.domain.errors import ConfigError, InputError, IntegrityError, Unavailable
+from medmm.store import Store, files
+from tests.unit.store.test_store_steps import EVENT
+
+HOSTILE = [
+    "../../etc/passwd",
+    "/etc/passwd",
+    "a\0b",
+    "CON",
+    "",
+    "a" * 300,
+    "A" * 64,
+    "." * 64,
+    "a" * 63 + "/",
+    "a" * 65,
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "data") as store:
+        yield store
+
+
+def test_an_object_is_kept_once_under_its_digest(store: Store, tmp_path: Path) -> None:
+    content = os.urandom(3 * files.CHUNK_BYTES + 17)
+    digest = hashlib.sha256(content).hexdigest()
+    for name in ("one.dcm", "..%2Ftwo", "x" * 200):
+        (tmp_path / name).write_bytes(content)
+        assert store.put_object(tmp_path / name) == digest
+    kept = [path for path in store.objects.folder.rglob("*") if path.is_file()]
+    assert kept == [store.object_path(digest)] == [store.objects.folder / digest[:2] / digest[2:]]
+    assert kept[0].read_bytes() == content
+    store.verify_object(digest)
+
+
+def test_eight_threads_keep_the_same_file_at_once(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "film").write_bytes(b"pixels" * 100_000)
+    with ThreadPoolExecutor(8) as pool:
+        (digest,) = set(pool.map(store.put_object, [tmp_path / "film"] * 16))
+    store.verify_object(digest)
+    assert [path.name for path in store.objects.folder.rglob("*") if path.is_file()] == [digest[2:]]
+
+
+def test_an_altered_object_is_found(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "film").write_bytes(b"pixels")
+    digest = store.put_object(tmp_path / "film")
+    store.object_path(digest).write_bytes(b"pixel!")
+    with pytest.raises(IntegrityError, match="altered"):
+        store.verify_object(digest)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_from_outside_becomes_a_path(name: str, store: Store) -> None:
+    with pytest.raises(InputError):
+        store.object_path(name)
+
+
+def test_a_source_that_is_not_there_is_the_senders(store: Store, tmp_path: Path) -> None:
+    for source in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(InputError, match="can't be opened"):
+            store.put_object(source)
+
+
+def test_a_disk_that_fills_up_leaves_no_half_object(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "film").write_bytes(b"pixels" * 1000)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files.os, "fsync", full)
+        with pytest.raises(Unavailable, match="free space"):
+            store.put_object(tmp_path / "film")
+    assert [path for path in store.objects.folder.rglob("*") if path.is_file()] == []
+    store.verify_object(store.put_object(tmp_path / "film"))
+
+
+def test_what_a_killed_copy_left_is_swept_after_a_day(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    Store.open(folder).close()
+    (folder / "objects").mkdir(exist_ok=True)
+    old, new = folder / "objects" / ".incoming-old", folder / "objects" / ".incoming-new"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 2 * files.DAY_S,) * 2)
+    Store.open(folder).close()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_key_is_made_once_for_all(store: Store, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        (key,) = set(pool.map(store.secret, ["patient"] * 16))
+    assert len(key) == 32
+    assert store.secret("patient") == key != store.secret("audit")
+    with Store.open(tmp_path / "data") as again, Store.open(tmp_path / "other") as other:
+        assert again.secret("patient") == key != other.secret("patient")
+    (tmp_path / "data" / "keys" / "patient.key").write_bytes(key[:-1])
+    with pytest.raises(IntegrityError, match="damaged"):
+        store.secret("patient")
+
+
+def test_nobody_else_can_read_anything(store: Store, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with Store.open(tmp_path / "open" / "data") as other:
+            (tmp_path / "film").write_bytes(b"pixels")
+            other.put_object(tmp_path / "film")
+            with other.exclusive("key-1"), other.step() as work:
+                work.record(EVENT)
+            paths = [other.data_dir, other.heads.path, *other.data_dir.rglob("*")]
+            assert any(path.name.endswith("-wal") for path in paths)
+            for path in paths:
+                mode = stat.S_IMODE(path.stat().st_mode)
+                assert mode == (0o700 if path.is_dir() else 0o600), path
+    finally:
+        os.umask(before)
+
+
+def test_heads_go_beside_the_data_or_where_told(store: Store, tmp_path: Path) -> None:
+    assert store.heads.path == tmp_path / "data.heads"
+    told = tmp_path / "elsewhere" / "heads"
+    with Store.open(tmp_path / "other", heads_path=told) as other, other.step() as work:
+        work.record(EVENT)
+    assert len(told.read_text().splitlines()) == 1
+
+
+def test_a_data_folder_that_is_a_file_is_the_operators(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"")
+    with pytest.raises(ConfigError, match="data_dir"):
+        Store.open(tmp_path / "data")
