@@ -58,7 +58,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 
 def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDMM_DEVISE", "cpu")
-    with pytest.raises(ConfigError, match="MEDMM_DEVISE|devise"):
+    with pytest.raises(ConfigError, match="devise"):
         load_settings()
 
 
