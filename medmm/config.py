@@ -17,7 +17,8 @@ from medmm.domain.report import Reader
 from medmm.domain.roles import roles
 
 ENVIRONMENT_PREFIX = "MEDMM_"
-NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA"}  # which file to read; where the tests find the shared data
+# which file to read; where the tests find the shared data; where a test lets the process die
+NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
 
 
 class ReaderEntry(BaseModel):

@@ -22,7 +22,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Study
-from medmm.store import files, tables
+from medmm.store import failpoint, files, tables
 from medmm.store.database import database_border, open_engine, upgrade
 
 T = TypeVar("T")
@@ -33,12 +33,12 @@ class Step:
 
     def __init__(self, connection: sa.Connection, signer: HeadSigner, covered: int) -> None:
         self._connection, self._signer, self._covered = connection, signer, covered
-        self.recorded = 0
+        self.verb = ""  # of the last event; empty until one is recorded
 
     def record(self, event: AuditEvent) -> None:
         """Append an event to the audit log."""
         log.append(self._connection, event, self._signer, self._covered)
-        self.recorded += 1
+        self.verb = event.verb
 
     def save_identity(self, patient_key: str, identity: PatientIdentity) -> None:
         """Keep who a patient key is; the newest statement counts."""
@@ -180,9 +180,12 @@ class Store:
         ):
             step = Step(connection, self._signer, self.heads.last_size())
             yield step
-            if not step.recorded:
+            if not step.verb:
                 raise StateError("a step without an audit entry", remedy="record an event in every step")
+            failpoint.reach(step.verb, "before commit")
+        failpoint.reach(step.verb, "after commit")
         self._cover()
+        failpoint.reach(step.verb, "after heads")
 
     def exclusive(self, key: str) -> AbstractContextManager[None]:
         """Hold a lock on an idempotency key across threads and processes."""

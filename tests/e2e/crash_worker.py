@@ -1,0 +1,40 @@
+"""The whole way with fixed idempotency keys, and a reading model of the tests' own: `python crash_worker.py SETTINGS FILM`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from medmm.assistant import Assistant
+from medmm.domain.report import Accept
+from medmm.domain.study import Study
+from tests.factories import make_reading
+
+
+class Reads:
+    """Sees the same in every film; loads no torch."""
+
+    def read(self, study: Study) -> Any:
+        return make_reading(study_uid=study.uid)
+
+
+def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
+    """Every writing verb once. Returns: what each gave, as text."""
+    assistant._model = Reads()
+    reader = assistant.reader_named("reader-1")
+    study = assistant.admit(film, key="admit-1")
+    assert isinstance(study, Study)
+    case = assistant.open_case(study.uid, key="open-1")
+    draft = assistant.draft(case.id, key="draft-1")
+    decided = assistant.decide(case.id, [Accept(s.id) for s in draft.statements], by=reader, key="decide-1")
+    report = assistant.sign(case.id, by=reader, key="sign-1")
+    paths = assistant.publish(report.id, to=out, key="publish-1")
+    results = {"admit": study, "open_case": case, "draft": draft, "decide": decided, "sign": report, "publish": paths}
+    return {verb: repr(result) for verb, result in results.items()}
+
+
+if __name__ == "__main__":
+    settings, film_path = Path(sys.argv[1]), Path(sys.argv[2])
+    with Assistant.from_config(settings) as opened:
+        whole_way(opened, film_path, settings.parent / "out")
