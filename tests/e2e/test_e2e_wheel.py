@@ -1,0 +1,140 @@
+"""The built wheel, installed outside the checkout: `medmm demo`, `medmm batch` and `medmm ui` work from it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def clean_environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(("MEDMM_", "PYTHONPATH"))}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"  # a copy: building leaves nothing in the checkout
+    kept = ("medmm", "ui", "pipelines", "configs", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml")
+    source.mkdir()
+    for name in kept:
+        path = ROOT / name
+        if path.is_dir():
+            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, source / name)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def medmm(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The script `medmm` of a new environment that holds the wheel; its dependencies are those already installed.
+
+    The dependencies come in through a .pth file, whose own .pth files (the editable checkout) do not count.
+    """
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    command = [sys.executable, "-m", "pip", "--python", str(folder), "install", "--no-deps", "--quiet", str(wheel)]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "bin" / "medmm"
+
+
+def run(medmm: Path, folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        [str(medmm), *words], cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+def test_nothing_named_ui_or_pipelines_lands_in_site_packages(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"medmm"}
+    for part in ("ui/app.py", "pipelines/batch.py", "configs/local.yaml"):
+        assert f"medmm/shipped/{part}" in names
+    assert any(name.startswith("medmm/weights/") and name.endswith("model.safetensors") for name in names)
+    assert not any(name.startswith("medmm/weights/") and name.endswith("__init__.py") for name in names)
+
+
+def test_the_installed_package_is_the_wheel(medmm: Path, tmp_path: Path) -> None:
+    code = "import medmm; print(medmm.__file__)"
+    where = subprocess.run(
+        [str(medmm.parent / "python"), "-c", code],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert str(medmm.parent.parent) in where
+
+
+def test_demo_and_batch_run_from_the_wheel(medmm: Path, tmp_path: Path, demo_films: Path) -> None:
+    assert "nothing was signed" in run(medmm, tmp_path, "demo", "--out", "demo")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(demo_films / "RG1_UNCR.dcm", folder)
+    told = run(medmm, tmp_path, "--config", "demo/demo.yaml", "batch", "in", "--out", "out")
+    assert "1 studies done" in told
+    assert "0 studies done, 1 skipped" in run(
+        medmm, tmp_path, "--config", "demo/demo.yaml", "batch", "in", "--out", "out"
+    )
+
+
+def test_the_dashboard_starts_from_the_wheel(medmm: Path, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "settings.yaml").write_text(f"data_dir: {tmp_path / 'data'}\n")
+    command = [str(medmm), "--config", "settings.yaml", "ui", "--no-browser", "--port", str(port)]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            command, cwd=tmp_path, env=clean_environment(), stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        for _ in range(120):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1) as answer:
+                    assert answer.status == 200
+                return
+            except OSError:
+                assert server.poll() is None, (tmp_path / "log").read_text()
+                time.sleep(0.5)
+        raise AssertionError("the dashboard did not start")
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(timeout=30)
+
+
+@pytest.mark.slow
+def test_the_wheel_with_its_own_dependencies_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    """The same with every dependency installed anew from the pinned versions (needs a package index)."""
+    folder = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    pip = [
+        str(folder / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--constraint",
+        str(ROOT / "constraints.txt"),
+    ]
+    subprocess.run([*pip, "torch==2.13.0"], check=True)
+    subprocess.run([*pip, str(wheel)], check=True)
+    assert "nothing was signed" in run(folder / "bin" / "medmm", tmp_path, "demo", "--out", "demo")

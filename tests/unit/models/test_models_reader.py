@@ -1,0 +1,149 @@
+"""From maps to regions with sides, from outlines to a ratio, from a study to a reading."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from medmm.domain.reading import Reading
+from medmm.domain.study import Modality, View
+from medmm.models import chest_findings, reader
+from medmm.models.catalogue import WeightsFolder, row_named
+from medmm.models.chest_reader import ChestReader, FindingsModel
+from medmm.models.measure import cardiothoracic_ratio, implausible, largest_parts
+from medmm.models.regions import region_of
+from medmm.models.weights import torch_device
+from tests.factories import make_study, make_volume
+
+NAMES = ("Effusion", "Mass", "Pneumothorax")
+HEAT = arrays(np.float32, (9, 12), elements=st.floats(-1, 1, width=32))
+
+
+@given(HEAT, st.sampled_from(["left", "right"]))
+def test_a_mirrored_map_flips_side_box_and_peak(heat: np.ndarray, edge: str) -> None:  # type: ignore[type-arg]
+    plain, mirrored = region_of(heat, edge), region_of(heat[:, ::-1], edge)
+    assert (plain is None) == (mirrored is None)
+    if plain is None or mirrored is None:
+        return
+    assert plain.side is not None
+    assert mirrored.side is plain.side.mirrored
+    if (heat == heat.max()).sum() == 1:  # with ties the first strongest place counts
+        assert mirrored.peak_xy[0] == pytest.approx(1 - plain.peak_xy[0])
+        assert mirrored.box_xyxy[0] == pytest.approx(1 - plain.box_xyxy[2])
+
+
+@given(HEAT)
+def test_no_side_is_named_where_the_orientation_is_unknown(heat: np.ndarray) -> None:  # type: ignore[type-arg]
+    region = region_of(heat, None)
+    assert region is None or region.side is None
+
+
+def test_the_patients_left_is_where_the_film_says() -> None:
+    heat = np.zeros((8, 8), dtype=np.float32)
+    heat[2:4, 6] = 1
+    one, other = region_of(heat, "right"), region_of(heat, "left")
+    assert one is not None
+    assert other is not None
+    assert one.side is not None
+    assert (one.side.value, other.side.value if other.side else "") == ("left", "right")
+    assert region_of(-heat, "right") is None
+
+
+def chest() -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    lungs, heart = np.zeros((100, 100), bool), np.zeros((100, 100), bool)
+    lungs[20:80, 10:40] = lungs[20:80, 60:90] = True
+    heart[50:75, 40:72] = True
+    return lungs, heart
+
+
+def test_the_ratio_is_heart_width_over_lung_width_and_survives_stretching() -> None:
+    lungs, heart = chest()
+    assert cardiothoracic_ratio(lungs, heart) == pytest.approx(32 / 80)
+    wide = [np.repeat(mask, 3, axis=1) for mask in (lungs, heart)]
+    assert cardiothoracic_ratio(*wide) == pytest.approx(32 / 80)
+
+
+def test_an_unlikely_outline_gives_no_ratio() -> None:
+    bounds = {"lungs": (0.1, 0.6), "heart": (0.04, 0.2), "balance": (0.45, 1.0)}
+    lungs, heart = chest()
+    assert implausible(lungs, heart, bounds) is None
+    one_lung = lungs.copy()
+    one_lung[:, 55:] = False
+    one_lung[20, 89] = True
+    assert implausible(one_lung, heart, bounds)
+    assert implausible(lungs, np.zeros_like(heart), bounds)
+
+
+def test_islands_are_left_out_and_holes_filled() -> None:
+    mask = np.zeros((30, 30), bool)
+    mask[2:12, 2:12] = mask[20:22, 20:22] = True
+    mask[6, 6] = False
+    kept = largest_parts(mask, 2)
+    assert kept[6, 6]
+    assert not kept[21, 21]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> ChestReader:
+    """A randomly initialised findings network with an identity calibration."""
+    torch.manual_seed(3)
+    folder = tmp_path / "chest-findings"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"findings": NAMES}))
+    rows = {name: {"slope": 1.0, "intercept": 0.0, "threshold": 0.5} for name in NAMES}
+    network = chest_findings.build({"findings": NAMES})
+    weights = WeightsFolder(row=row_named("chest-findings"), folder=folder)
+    model = FindingsModel(
+        weights=weights, network=network, device=torch.device("cpu"), names=NAMES, calibration=rows, size_px=64
+    )
+    return ChestReader(findings=model, anatomy=None)
+
+
+def textured() -> np.ndarray:  # type: ignore[type-arg]
+    rows, columns = np.mgrid[0:96, 0:96].astype(np.float32)
+    return (0.5 + 0.4 * np.sin(rows / 9) * np.cos(columns / 7) + columns / 960).astype(np.float32)[None] / 1.2
+
+
+def test_a_mirrored_film_flips_every_side_and_keeps_every_probability(tiny: ChestReader) -> None:
+    pixels = textured()
+    plain = tiny.read(make_study(volumes=(make_volume(shape_zyx=(1, 96, 96), loader=lambda: pixels),)))
+    mirrored = tiny.read(
+        make_study(volumes=(make_volume(shape_zyx=(1, 96, 96), loader=lambda: pixels[:, :, ::-1].copy()),))
+    )
+    for one, other in zip(plain.findings, mirrored.findings, strict=True):
+        assert other.probability == pytest.approx(one.probability, abs=2e-3)
+        if one.region and other.region and one.region.side and other.region.side:
+            assert other.region.side is one.region.side.mirrored
+
+
+def test_every_label_is_reported_with_its_codes(tiny: ChestReader) -> None:
+    pixels = textured()
+    reading = tiny.read(make_study(volumes=(make_volume(shape_zyx=(1, 96, 96), loader=lambda: pixels),)))
+    assert [f.name for f in reading.findings] == list(NAMES)
+    assert all(f.codings for f in reading.findings)
+    assert [m.name for m in reading.models] == ["chest-findings"]
+
+
+def test_without_weights_the_reading_says_so(tmp_path: Path) -> None:
+    reading = reader(tmp_path).read(make_study())
+    assert reading == Reading(study_uid=make_study().uid, warnings=reading.warnings)
+    assert reading.warnings[0].code == "no-reading-model"
+
+
+def test_a_study_without_a_frontal_film_is_not_read(tiny: ChestReader) -> None:
+    lateral = make_study(volumes=(make_volume(view=View.LATERAL),))
+    brain = replace(make_study(), modality=Modality.MR, body_part="BRAIN")
+    for study in (lateral, brain):
+        assert tiny.read(study).warnings[0].code == "no-reading-model"
+
+
+def test_auto_finds_a_device() -> None:
+    assert torch_device("auto").type in ("cpu", "cuda")

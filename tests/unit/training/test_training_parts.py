@@ -1,0 +1,165 @@
+"""Parts of the training: views, calibration, film tables, parity with live use."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from medmm.domain.errors import InputError
+from medmm.models import chest_anatomy, chest_findings
+from medmm.models.prepare import prepare_film
+from medmm.training.augment import random_views
+from medmm.training.calibrate import calibration, operating_point, platt, sigmoid
+from medmm.training.chest_anatomy import dice, outline_loss, plausible_bounds
+from medmm.training.chest_findings import follow, label_matrix, learning_rate, mean_of_weights, training_films
+from medmm.training.films import NIH_TABLE, chosen, greys, prepared, read_table
+from medmm.training.outlines import read_outlined
+from medmm.training.score import macro_auroc
+
+STILL = {"rotation_degrees": 0, "log_zoom": 0, "shift": 0, "log_gamma": 0, "log_contrast": 0, "brightness": 0}
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A tiny set of films in the layout of the shared data."""
+    folder = tmp_path / "cxr"
+    folder.mkdir()
+    header = "file,patient,labels,age,sex,view,split,official_list,source,shard"
+    rows = [f"f{i}.png,p{i},{'Mass|Nodule' if i else 'No Finding'},60,F,PA,train,train_val,s,a.tar" for i in range(3)]
+    (folder / "labels.csv").write_text("\n".join([header, *rows]) + "\n")
+    with tarfile.open(folder / "a.tar", "w") as shard:
+        for i in range(3):
+            picture = io.BytesIO()
+            pixels = np.random.default_rng(i).integers(0, 255, (50, 40), dtype=np.uint8)
+            Image.fromarray(pixels).save(picture, "PNG")
+            info = tarfile.TarInfo(f"f{i}.png")
+            info.size = picture.tell()
+            picture.seek(0)
+            shard.addfile(info, picture)
+    return tmp_path
+
+
+def test_tables_give_findings_without_no_finding(data_dir: Path) -> None:
+    films = read_table(data_dir, NIH_TABLE)
+    assert films[0].findings == frozenset()
+    assert label_matrix(films, ["Nodule", "Edema"]).tolist() == [[0, 0], [1, 0], [1, 0]]
+
+
+def test_the_training_loader_gives_what_live_use_gives_bit_for_bit(data_dir: Path) -> None:
+    films = read_table(data_dir, NIH_TABLE)
+    loaded = prepared(data_dir, films, 32, quiet=True, name="test")
+    for film, grey in zip(loaded, greys(data_dir, films), strict=True):
+        assert (film == prepare_film(grey, 32)[0]).all()
+
+
+def test_a_missing_table_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="table"):
+        read_table(tmp_path, NIH_TABLE)
+
+
+def test_views_without_ranges_are_the_film_or_its_mirror() -> None:
+    films = torch.rand(8, 1, 32, 32)
+    masks = (films > 0.5).float()
+    views, outlines = random_views(films, 32, STILL, torch.Generator().manual_seed(0), masks)
+    assert outlines is not None
+    kinds = set()
+    for view, film, outline in zip(views, films, outlines, strict=True):
+        same, mirrored = (view - film).abs().max(), (view - film.flip(2)).abs().max()
+        assert min(same, mirrored) < 1e-4
+        assert ((view > 0.5) == (outline > 0.5)).float().mean() > 0.99
+        kinds.add(bool(same < mirrored))
+    assert kinds == {True, False}
+
+
+def test_views_are_the_same_for_the_same_seed() -> None:
+    ranges = {**STILL, "rotation_degrees": 8, "shift": 0.1, "log_gamma": 0.3}
+    films = torch.rand(4, 1, 40, 40)
+    one, other = (random_views(films, 32, ranges, torch.Generator().manual_seed(7))[0] for _ in range(2))
+    assert torch.equal(one, other)
+    assert one.shape == (4, 1, 32, 32)
+
+
+def test_platt_scaling_finds_a_known_scale_and_never_turns_the_ranking() -> None:
+    random = np.random.default_rng(0)
+    logit = random.normal(size=20_000)
+    truth = (random.random(20_000) < sigmoid(2 * logit - 1)).astype(float)
+    slope, intercept = platt(logit, truth)
+    assert slope == pytest.approx(2, abs=0.1)
+    assert intercept == pytest.approx(-1, abs=0.1)
+    slope, intercept = platt(-logit, truth)
+    assert slope == 1
+    assert sigmoid(-logit + intercept).mean() == pytest.approx(truth.mean(), abs=0.01)
+
+
+def test_the_operating_point_parts_what_can_be_parted() -> None:
+    probability = np.asarray([0.1, 0.2, 0.3, 0.7, 0.8])
+    truth = np.asarray([0.0, 0, 0, 1, 1])
+    assert 0.3 < operating_point(probability, truth) <= 0.7
+    rows = calibration(["A"], np.log(probability / (1 - probability))[:, None], truth[:, None])
+    assert set(rows["A"]) == {"slope", "intercept", "threshold", "prevalence"}
+    assert rows["A"]["prevalence"] == 0.4
+
+
+def test_the_learning_rate_rises_then_falls() -> None:
+    rates = [learning_rate(step, 600, 1.0) for step in range(600)]
+    assert max(rates) == pytest.approx(1, abs=0.05)
+    assert 30 < int(np.argmax(rates)) < 90
+    assert rates[-1] < 0.06
+
+
+def test_the_mean_of_weights_is_their_mean() -> None:
+    networks = [chest_findings.build({"findings": ["A"]}) for _ in range(3)]
+    mean = mean_of_weights(networks)
+    expected = torch.stack([n.head.weight for n in networks]).mean(0)
+    assert torch.allclose(mean.head.weight, expected)
+    before = networks[0].head.weight.clone()
+    follow(networks[0], networks[1], 0.9)
+    assert torch.allclose(networks[0].head.weight, before.lerp(networks[1].head.weight, 0.1))
+
+
+def test_a_structure_that_was_not_drawn_does_not_count_in_the_loss() -> None:
+    logits = torch.randn(2, 2, 8, 8)
+    outlines = (torch.rand(2, 2, 8, 8) > 0.5).float()
+    outlines[0, 1] = float("nan")
+    changed = logits.clone()
+    changed[0, 1] += 5
+    assert outline_loss(logits, outlines) == outline_loss(changed, outlines)
+    assert outline_loss(logits, outlines).isfinite()
+
+
+def test_the_anatomy_network_keeps_the_grid() -> None:
+    network = chest_anatomy.build({"channels": [4, 8], "residual_units": 1})
+    lungs, heart = chest_anatomy.outline(network, np.random.default_rng(0).random((90, 70)).astype(np.float32), 32)
+    assert lungs.shape == heart.shape == (90, 70)
+
+
+def test_dice_and_macro_auroc_by_hand() -> None:
+    one = np.asarray([True, True, False, False])
+    assert dice(one, one) == 1
+    assert dice(one, ~one) == 0
+    truth = np.asarray([[0.0, 1], [1, 1], [0, 1]])
+    assert macro_auroc(truth, np.asarray([[0.1, 0], [0.9, 0], [0.2, 0]])) == 1.0
+
+
+def test_no_val_or_test_patient_is_learned_from(shared_data: Path) -> None:
+    films = training_films(shared_data)
+    held_back = chosen(read_table(shared_data, NIH_TABLE), lambda f: f.split in ("val", "test"))
+    assert len(films) == 3229
+    assert not {f.patient for f in films} & {f.patient for f in held_back}
+
+
+def test_outlined_films_are_split_by_film_and_source(shared_data: Path) -> None:
+    films = read_outlined(shared_data)
+    jsrt = [f for f in films if f.source == "JSRT"]
+    assert [sum(f.split == s for f in jsrt) for s in ("train", "val", "test")] == [150, 30, 60]
+    assert not {f.source for f in films if f.heart is None and f.split == "train"} & {
+        f.source for f in films if f.heart is None and f.split == "test"
+    }
+    bounds = plausible_bounds([f for f in jsrt if f.split == "train"])
+    assert 0 < bounds["lungs"][0] < bounds["lungs"][1] < 1
