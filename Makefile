@@ -8,7 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-12)
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo ui test test-all lint types unit docs bench golden clean
+.PHONY: help demo ui test test-all lint types unit docs bench sbom golden clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -54,6 +54,9 @@ docs: $(STAMP)  ## regenerate the tables of docs/ from the code
 
 bench: $(STAMP)  ## speed and memory as ratios within one run
 	$(BIN)/python benchmarks/read_film.py
+
+sbom: $(STAMP)  ## write the bill of materials (CycloneDX) to out/sbom.json
+	@mkdir -p out && $(BIN)/cyclonedx-py environment $(BIN)/python --output-file out/sbom.json --output-format JSON && echo out/sbom.json
 
 golden: $(STAMP)  ## rewrite the golden files and show what changed
 	$(BIN)/pytest -q tests/golden --update-golden; git diff --stat tests/golden
