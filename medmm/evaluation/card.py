@@ -108,7 +108,8 @@ Pneumonia is confounded with where a film came from in this collection, so the f
             labels,
         )
     }
-The operating point is the largest Youden index on the calibration films; a probability at or above it is drafted as possible.
+The operating point is where one in ten calibration films without the finding is called (specificity 0.90 there); a probability at or
+above it is drafted as possible.
 
 ## By group (labels with at least 10 cases in the group)
 

@@ -97,13 +97,15 @@ def test_platt_scaling_finds_a_known_scale_and_never_turns_the_ranking() -> None
     assert sigmoid(-logit + intercept).mean() == pytest.approx(truth.mean(), abs=0.01)
 
 
-def test_the_operating_point_parts_what_can_be_parted() -> None:
-    probability = np.asarray([0.1, 0.2, 0.3, 0.7, 0.8])
-    truth = np.asarray([0.0, 0, 0, 1, 1])
-    assert 0.3 < operating_point(probability, truth) <= 0.7
-    rows = calibration(["A"], np.log(probability / (1 - probability))[:, None], truth[:, None])
+def test_one_in_ten_films_without_the_finding_reaches_the_operating_point() -> None:
+    random = np.random.default_rng(0)
+    truth = (random.random(2_000) < 0.2).astype(float)
+    logit = random.normal(size=2_000) + truth
+    threshold = operating_point(sigmoid(logit), truth)
+    assert (sigmoid(logit)[truth == 0] >= threshold).mean() == pytest.approx(0.1, abs=0.005)
+    rows = calibration(["A"], logit[:, None], truth[:, None])
     assert set(rows["A"]) == {"slope", "intercept", "threshold", "prevalence"}
-    assert rows["A"]["prevalence"] == 0.4
+    assert rows["A"]["prevalence"] == pytest.approx(0.2, abs=0.03)
 
 
 def test_the_learning_rate_rises_then_falls() -> None:
