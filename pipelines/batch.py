@@ -14,6 +14,7 @@ from rich.progress import track
 
 from medmm.assistant import Assistant
 from medmm.domain.errors import InputError, MedmmError, exit_code
+from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable
 
 RESULTS = "results.jsonl"
@@ -26,38 +27,56 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="where results.jsonl is kept")
     parser.add_argument("--records", type=Path, help="folder with a FHIR Bundle a study: NAME.json")
     parser.add_argument("--config", type=Path, help="settings (YAML)")
+    parser.add_argument("--by", help="id of the reader who acts; default: the service")
     options = parser.parse_args(arguments)
     try:
         with Assistant.from_config(options.config) as assistant:
-            return run(assistant, options.folder, options.out, options.records)
+            by = assistant.reader_named(options.by) if options.by else None
+            return run(assistant, options.folder, options.out, options.records, by)
     except MedmmError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return exit_code(error)
 
 
-def run(assistant: Assistant, folder: Path, out_dir: Path, records: Path | None) -> int:
-    """Draft what is not done yet, in order of name; each line is on disk before the next study begins."""
-    if not folder.is_dir():
-        raise InputError("no such folder of studies", remedy="name a folder", path=str(folder))
-    out_dir.mkdir(parents=True, exist_ok=True)
+def run(
+    assistant: Assistant, folder: Path, out_dir: Path, records: Path | None = None, by: Reader | None = None
+) -> int:
+    """Draft what is not done yet, in order of name; each line is on disk before the next study begins.
+
+    Raises: InputError if a folder can't be used.
+    """
+    for needed in filter(None, (folder, records)):
+        if not needed.is_dir():
+            raise InputError("no such folder", remedy="name a folder", path=str(needed))
     results = out_dir / RESULTS
-    done = finished(results)
-    waiting = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.name not in done]
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        done = finished(results)
+        paths = sorted(folder.resolve().iterdir())
+        results.touch()
+    except OSError as error:
+        raise InputError(
+            f"a folder can't be used: {type(error).__name__}",
+            remedy="name folders that you may read and write",
+            folder=str(folder),
+            out=str(out_dir),
+        ) from error
+    waiting = [path for path in paths if not path.name.startswith(".") and str(path) not in done]
     console = Console(stderr=True, quiet=not sys.stderr.isatty())
-    worst = 0
+    worst = failed = 0
     with results.open("a", encoding="utf-8") as lines:
         for path in track(waiting, description="drafting", console=console):
-            line = drafted(assistant, path, records)
-            worst = max(worst, line.get("exit_code", 0))
-            lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+            line = {"path": str(path), **drafted(assistant, path, records, by)}
+            worst, failed = max(worst, line.get("exit_code", 0)), failed + ("error" in line)
+            lines.write(json.dumps(line) + "\n")
             lines.flush()
             os.fsync(lines.fileno())
-    sys.stdout.write(f"{len(waiting)} studies done, {len(done)} skipped; {results}\n")
+    sys.stdout.write(f"{len(waiting) - failed} studies done, {len(done)} skipped, {failed} failed; {results}\n")
     return worst
 
 
 def finished(results: Path) -> set[str]:
-    """Names with a whole line; a line torn by a crash is dropped and its study done again. A failure is tried again."""
+    """Paths with a whole line; a line torn by a crash is dropped and its study done again. A failure is tried again."""
     if not results.is_file():
         return set()
     kept = []
@@ -66,23 +85,23 @@ def finished(results: Path) -> set[str]:
             line = json.loads(text)
         except ValueError:
             continue
-        if "error" not in line:
+        if "path" in line and "error" not in line:
             kept.append(line)
     temporary = results.with_suffix(".tmp")
-    temporary.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept), encoding="utf-8")
+    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
     temporary.replace(results)
-    return {line["name"] for line in kept}
+    return {line["path"] for line in kept}
 
 
-def drafted(assistant: Assistant, path: Path, records: Path | None) -> dict[str, Any]:
+def drafted(assistant: Assistant, path: Path, records: Path | None, by: Reader | None) -> dict[str, Any]:
     """The line of one study: its case and suspected findings, its refusal, or its error."""
     record = records / f"{path.stem if path.is_file() else path.name}.json" if records else None
     try:
-        study = assistant.admit(path, record=record if record and record.is_file() else None)
+        study = assistant.admit(path, record=record if record and record.is_file() else None, by=by)
         if isinstance(study, NotEvaluable):
             return {"name": path.name, "evaluable": False, "held": study.held, "reason": study.reason}
-        case = assistant.open_case(study.uid)
-        checked = assistant.draft(case.id)
+        case = assistant.open_case(study.uid, by=by)
+        checked = assistant.draft(case.id, by=by)
     except MedmmError as error:
         return {
             "name": path.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +47,9 @@ def options(
 
 def main() -> None:
     """Run the command line; a `MedmmError` becomes a message with its remedy and its exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character gets its number, not a crash
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except MedmmError as error:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from medmm.domain.codec import to_json
 from medmm.domain.errors import EXIT_CODES, IntegrityError
-from medmm.doors.session import out, session, write_json
+from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
@@ -32,7 +31,7 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         out().print(f"The audit log is sound: {found.size} entries, {found.uncovered} not yet under a signed head.")
     else:
         for problem in found.problems[:20]:
-            out().print(f"✗ {problem.place}: {problem.kind} ({problem.text})", markup=False)
+            out().print(plain(f"✗ {problem.place}: {problem.kind} ({problem.text})"))
         out().print(f"{len(found.problems)} problems. Stop, keep the files as they are, and call your administrator.")
     if not found.ok:
         raise typer.Exit(EXIT_CODES[IntegrityError])
@@ -48,12 +47,12 @@ def log(
     who = session(context)
     with who.assistant() as assistant:
         events = assistant.history(case, by=who.reader(assistant))
-    table = Table("when", "verb", "outcome", "who", "details", box=None)
+    table = new_table("when", "verb", "outcome", "who", "details")
     for event in events:
         if as_json:
             write_json(to_json(event))
         else:
             details = ", ".join(f"{k} {v[:16]}" for k, v in event.details.items() if k != "request")
-            table.add_row(f"{event.at:%Y-%m-%d %H:%M:%S}", event.verb, event.outcome, event.actor, details)
+            add_row(table, f"{event.at:%Y-%m-%d %H:%M:%S}", event.verb, event.outcome, event.actor, details)
     if not as_json:
         out().print(table)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.prompt import Confirm, Prompt
-from rich.table import Table
+from rich.text import Text
 
 from medmm.assistant import Assistant
 from medmm.domain.codec import to_json
@@ -17,7 +17,7 @@ from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reader, Reject
 from medmm.domain.study import NotEvaluable
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page, statement_panel
-from medmm.doors.session import out, session, write_json
+from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 case_app = typer.Typer(help="Look at a case.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
@@ -45,7 +45,7 @@ def draft(
         by = who.reader(assistant)
         admitted = assistant.admit(study, record=record, by=by)
         if isinstance(admitted, NotEvaluable):
-            write_json(to_json(admitted)) if as_json else out().print(admitted.reason)
+            write_json(to_json(admitted)) if as_json else out().print(plain(admitted.reason))
             return
         case = assistant.open_case(admitted.uid, by=by)
         checked = assistant.draft(case.id, by=by)
@@ -74,11 +74,11 @@ def cases(context: typer.Context, as_json: AsJson = False) -> None:
         for summary in found:
             write_json(to_json(summary))
         return
-    table = Table("case", "state", "what", "acquired", "suspected", box=None)
+    table = new_table("case", "state", "what", "acquired", "suspected")
     for summary in found:
         when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
         what = f"{summary.modality} {summary.body_part}"
-        table.add_row(summary.case_id, summary.state.value, what, when, ", ".join(summary.suspected))
+        add_row(table, summary.case_id, summary.state.value, what, when, ", ".join(summary.suspected))
     out().print(table if found else "No cases yet: `medmm draft STUDY` makes one.")
 
 
@@ -97,7 +97,7 @@ def case_show(
         if as_json:
             write_json(to_json(file))
         elif file.report is not None:
-            out().print(assistant.render(file.report.id, by=by), markup=False)
+            out().print(plain(assistant.render(file.report.id, by=by)))
         else:
             draft_page(file, out())
         if html is not None:
@@ -108,7 +108,7 @@ def review(
     context: typer.Context,
     case: Annotated[str, typer.Argument(help="Id of a case; `medmm cases` lists them.")],
     accept: Annotated[list[str] | None, typer.Option(help="Accept this statement (repeat).")] = None,
-    reject: Annotated[list[str] | None, typer.Option(help="Reject this statement (repeat).")] = None,
+    reject: Annotated[list[str] | None, typer.Option(help="Reject a statement: ID or ID=reason (repeat).")] = None,
     edit: Annotated[list[str] | None, typer.Option(help="Edit a statement: ID=new text (repeat).")] = None,
     sign: Annotated[bool, typer.Option("--sign", help="Sign afterwards (still only if all is decided).")] = False,
 ) -> None:
@@ -120,7 +120,7 @@ def review(
             raise InputError(
                 "nobody is named as reader", remedy="medmm --by READER review …; see `readers:` in the config"
             )
-        named: list[Decision] = [*map(Accept, accept or ()), *map(Reject, reject or ()), *map(_edit, edit or ())]
+        named: list[Decision] = [*map(Accept, accept or ()), *map(_reject, reject or ()), *map(_edit, edit or ())]
         if named:
             assistant.decide(case, named, by=reader)
         elif not sign:
@@ -129,6 +129,11 @@ def review(
             sign = True
         if sign:
             _print_signed(assistant.sign(case, by=reader))
+
+
+def _reject(text: str) -> Reject:
+    statement_id, _, reason = text.partition("=")
+    return Reject(statement_id.strip(), reason.strip())
 
 
 def _edit(text: str) -> Edit:
@@ -152,7 +157,27 @@ def _ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
             out().print("Stopped; what was decided is kept.")
             return False
         assistant.decide(case_id, [decision], by=reader)
-    return Confirm.ask(f"All statements are decided. Sign as {reader.name} ({reader.role})?", default=False)
+    console = out()
+    console.print(Text("What will be signed:", style="bold"))
+    for line in _decided_lines(assistant.case(case_id, by=reader)):
+        console.print(Text(plain(line)))
+    question = Text(plain(f"All statements are decided. Sign as {reader.name} ({reader.role})?"))
+    return Confirm.ask(question, default=False, console=console)
+
+
+def _decided_lines(file: CaseFile) -> list[str]:
+    """Each statement of a draft as it was decided: the words that will be signed, or that it is left out."""
+    decisions = {d.statement_id: d for d in file.decisions}
+    lines = []
+    for statement in file.draft.statements if file.draft else ():
+        match decisions.get(statement.id):
+            case Accept():
+                lines.append(f"  {statement.id}  {statement.text}")
+            case Edit(text=text):
+                lines.append(f"  {statement.id}  {text} (edited)")
+            case Reject():
+                lines.append(f"  ({statement.id} is left out)")
+    return lines
 
 
 def _ask(draft: CheckedDraft, statement: Statement) -> Decision | None:
@@ -161,13 +186,26 @@ def _ask(draft: CheckedDraft, statement: Statement) -> Decision | None:
     failed = bool(draft.failed(statement.id))
     choices = ["e", "r", "q"] if failed else ["a", "e", "r", "q"]
     answer = Prompt.ask(
-        "accept, edit, reject, quit" if not failed else "a check failed: edit, reject, quit", choices=choices
+        "accept, edit, reject, quit" if not failed else "a check failed: edit, reject, quit",
+        choices=choices,
+        console=console,
     )
     if answer == "a":
         return Accept(statement.id)
     if answer == "e":
-        return Edit(statement.id, Prompt.ask("new text", default=statement.text))
+        return Edit(
+            statement.id, _asked_text("" if failed else statement.text, refused=statement.text if failed else "")
+        )
     return Reject(statement.id) if answer == "r" else None
+
+
+def _asked_text(default: str, refused: str) -> str:
+    """The reader's words: never empty, never again the words that failed a check."""
+    while True:
+        text = Prompt.ask("new text", default=default, show_default=bool(default), console=out()).strip()
+        if text and text != refused:
+            return text
+        out().print("Write a text of your own.")
 
 
 def _print_signed(report: SignedReport) -> None:

@@ -54,4 +54,7 @@ def batch(
     arguments = ["-m", "pipelines.batch", str(folder), "--out", str(to)]
     if records is not None:
         arguments += ["--records", str(records)]
-    raise typer.Exit(run(arguments, session(context).config))
+    who = session(context)
+    if who.by is not None:
+        arguments += ["--by", who.by]
+    raise typer.Exit(run(arguments, who.config))

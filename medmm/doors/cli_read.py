@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +13,12 @@ import numpy as np
 import typer
 from PIL import Image
 from rich.progress import Progress
-from rich.table import Table
 
-from medmm.assistant import Assistant
+from medmm.domain.codec import to_json
 from medmm.domain.errors import MedmmError, Unavailable
 from medmm.domain.inspection import Inspection
 from medmm.domain.reading import Finding, Mask, ReadResult
-from medmm.doors.session import Session, out, progress_console, report, session, write_json
+from medmm.doors.session import add_row, new_table, out, progress_console, report, session, write_json
 
 Json = dict[str, Any]
 study_app = typer.Typer(help="Look at a study.", no_args_is_help=True)
@@ -40,7 +40,7 @@ def read(
 
     A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided.
     """
-    table = Table("path", "evaluable", "suspected or reason", "measurements", box=None)
+    table = new_table("path", "evaluable", "suspected or reason", "measurements")
     worst = 0
     with session(context).assistant() as assistant, Progress(console=progress_console()) as progress:
         task = progress.add_task("reading", total=None)
@@ -48,12 +48,12 @@ def read(
             try:
                 for result in assistant.read([path], by=session(context).reader(assistant)):
                     line = read_line(result, masks)
-                    write_json(line) if as_json else table.add_row(*_row(line, result))
+                    write_json(line) if as_json else add_row(table, *_row(line, result))
                     progress.advance(task)
             except MedmmError as error:
                 worst = max(worst, report(error))
                 line = read_line(ReadResult(path=str(path), problem=error.problem), None)
-                write_json(line) if as_json else table.add_row(*_row(line, None))
+                write_json(line) if as_json else add_row(table, *_row(line, None))
     if not as_json:
         out().print(table)
     if worst:
@@ -117,7 +117,9 @@ def _written(masks: tuple[Mask, ...], uid: str, folder: Path) -> Iterator[tuple[
 
 def _row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
     findings = result.reading.findings if result and result.reading else ()
-    suspected = ", ".join(f"{f.name} {f.probability:.2f}" for f in findings if f.suspected) or "none suspected"
+    suspected = ", ".join(f"{f.name} {f.probability:.2f}" for f in findings if f.suspected)
+    if not suspected:  # nothing looked at is not nothing suspected
+        suspected = "none suspected" if findings else "no finding was read: " + " ".join(line["warnings"])
     measured = ", ".join(f"{m['name']} {m['value']}" for m in line["measurements"])
     state = "yes" if line["evaluable"] else "held" if line["held"] else "no"
     return Path(line["path"]).name, state, suspected if line["evaluable"] else str(line["reason"]), measured
@@ -128,22 +130,20 @@ def show(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="A DICOM file or folder.")],
     record: Annotated[Path | None, typer.Option(help="A FHIR R4 Bundle to hold against it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study; the patient by key.")] = False,
 ) -> None:
     """Print what a path was understood as: modality, view, geometry, time, the gate's verdict and why."""
-    with session(context).assistant() as assistant:
-        for inspection in _inspect(assistant, session(context), path, record):
-            _print_inspection(inspection)
-
-
-def _inspect(assistant: Assistant, who: Session, path: Path, record: Path | None) -> tuple[Inspection, ...]:
-    return assistant.inspect(path, record=record, by=who.reader(assistant))
-
-
-def _print_inspection(inspection: Inspection) -> None:
-    table = Table("", "", box=None, show_header=False)
-    for name, value in _inspection_rows(inspection):
-        table.add_row(name, value)
-    out().print(table)
+    who = session(context)
+    with who.assistant() as assistant:
+        found = assistant.inspect(path, record=record, by=who.reader(assistant))
+    for inspection in found:
+        if as_json:
+            write_json(to_json(replace(inspection, identity=None)))
+            continue
+        table = new_table()
+        for name, value in _inspection_rows(inspection):
+            add_row(table, name, value)
+        out().print(table)
 
 
 def _inspection_rows(found: Inspection) -> Iterator[tuple[str, str]]:
@@ -173,3 +173,5 @@ def _inspection_rows(found: Inspection) -> Iterator[tuple[str, str]]:
         yield "record", f"identity {found.match.verdict.value} {' '.join(found.match.differing)}".strip()
     if found.context:
         yield "facts", f"{len(found.context.facts)} in time, {len(found.context.left_out)} left out"
+        for omission in found.context.left_out:
+            yield "left out", f"{omission.source}: {omission.reason}"

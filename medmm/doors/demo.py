@@ -11,14 +11,16 @@ from pathlib import Path
 
 import yaml
 from rich.console import Console
+from rich.padding import Padding
 
 from medmm.assistant import Assistant
-from medmm.domain.errors import ConfigError
+from medmm.domain.errors import ConfigError, InputError
 from medmm.domain.study import NotEvaluable, Study
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
 
 CHEST, LIMB = "RG1_UNCR.dcm", "RG3_UNCR.dcm"
+MARK = "# Written by medmm demo, which replaces everything it made in this folder.\n"
 READER = {"id": "reader-1", "name": "Reader 1 (demo)", "role": "reader"}
 
 
@@ -33,26 +35,42 @@ def films_dir() -> Path:
 def run(folder: Path, console: Console) -> None:
     """Run the demo afresh in `folder`; nothing is signed."""
     start = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    for leftover in ("data", "data.heads"):  # of an earlier run; a demo starts from nothing
-        path = folder / leftover
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    config = folder / "demo.yaml"
-    settings = {"data_dir": str((folder / "data").absolute()), "readers": [READER]}
-    config.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-    record = folder / "record.json"
-    record.write_text(files("medmm.doors").joinpath("demo_record.json").read_text(encoding="utf-8"), encoding="utf-8")
+    try:
+        config, record = _prepare(folder)
+    except OSError as error:
+        raise InputError(
+            f"the demo's folder can't be used: {type(error).__name__}",
+            remedy="name a folder that you may write to",
+            path=str(folder),
+        ) from error
     with Assistant.from_config(config) as assistant:
         _draft(assistant, record, folder / "draft.html", console)
         _refuse(assistant, console)
         _verify(assistant, console)
     console.print(f"\nDone in {time.monotonic() - start:.0f} s; nothing was signed.")
-    console.print(f"Look:     {folder / 'draft.html'}", markup=False)
-    console.print(f"Review:   medmm --config {config} ui     (in a checkout: make ui)", markup=False)
+    console.print(f"Look:     {folder / 'draft.html'}")
+    console.print(f"Review:   medmm --config {config} ui     (in a checkout: make ui)")
+
+
+def _prepare(folder: Path) -> tuple[Path, Path]:
+    """Clear away an earlier demo, write settings and record. Raises: InputError if the folder is not the demo's own."""
+    config, record = folder / "demo.yaml", folder / "record.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    own = config.is_file() and config.read_bytes().startswith(MARK.encode())
+    if not own and any(folder.iterdir()):
+        raise InputError(
+            "the folder holds files that no demo made", remedy="name a new or empty folder", path=str(folder)
+        )
+    for leftover in (folder / "data", folder / "data.heads"):
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+    settings = {"data_dir": str((folder / "data").absolute()), "readers": [READER]}
+    config.write_text(MARK + yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    record.write_bytes(files("medmm.doors").joinpath("demo_record.json").read_bytes())
+    return config, record
 
 
 def _draft(assistant: Assistant, record: Path, page: Path, console: Console) -> None:
-    console.print(f"[bold]1. A chest radiograph[/] ({CHEST} of pydicom-data, a real film of 1995) and its record.")
+    console.print(f"1. A chest radiograph ({CHEST} of pydicom-data, a real film of 1995) and its record.", style="bold")
     console.print("   The record is synthetic: it was written for this film and matches its tags.\n")
     study = assistant.admit(films_dir() / CHEST, record=record)
     assert isinstance(study, Study)  # the film is known: it passes the gate
@@ -64,14 +82,14 @@ def _draft(assistant: Assistant, record: Path, page: Path, console: Console) -> 
 
 
 def _refuse(assistant: Assistant, console: Console) -> None:
-    console.print(f"\n[bold]2. A limb[/] ({LIMB}): what medmm does not read is refused, not guessed.")
+    console.print(f"\n2. A limb ({LIMB}): what medmm does not read is refused, not guessed.", style="bold")
     refused = assistant.admit(films_dir() / LIMB)
     assert isinstance(refused, NotEvaluable)
-    console.print(f"   {refused.reason}", markup=False)
+    console.print(Padding(refused.reason, (0, 0, 0, 3)))
 
 
 def _verify(assistant: Assistant, console: Console) -> None:
-    console.print("\n[bold]3. The audit log[/]: every step left an entry.")
+    console.print("\n3. The audit log: every step left an entry.", style="bold")
     found = assistant.verify()
     state = "sound" if found.ok else f"BROKEN: {found.problems[0].place}"
     console.print(

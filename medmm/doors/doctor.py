@@ -26,26 +26,31 @@ class Check:
     remedy: str = ""
 
 
-def examine(assistant: Assistant) -> list[Check]:
-    """Every check, in the order of what depends on what."""
+def machine() -> Iterator[Check]:
+    """What needs no settings: the release, memory, the dashboard's library, the network."""
+    release = f"{__version__} on Python {platform.python_version()}, {platform.machine()}"
+    yield Check(name="medmm", state="ok", found=release)
+    yield _memory()
+    yield _dashboard()
+    yield Check(name="network", state="ok", found="medmm opens no connection; nothing needs to be reached")
+
+
+def examine(assistant: Assistant) -> Iterator[Check]:
+    """What the settings lead to: data folder, readers, compute, weights, transfer syntaxes.
+
+    Raises: ConfigError if the configured device is not there.
+    """
+    yield _disk(assistant)
+    yield _readers(assistant)
     can = assistant.capabilities()
-    return [
-        Check(
-            name="medmm", state="ok", found=f"{__version__} on Python {platform.python_version()}, {platform.machine()}"
-        ),
-        _compute(can),
-        _memory(),
-        _disk(assistant),
-        *_models(can),
-        *_syntaxes(can),
-        _readers(assistant),
-        _dashboard(),
-        Check(name="network", state="ok", found="medmm opens no connection; nothing needs to be reached"),
-    ]
+    yield _compute(can, assistant.settings.threads)
+    yield from _models(can)
+    yield from _syntaxes(can)
 
 
-def _compute(can: Capabilities) -> Check:
-    found = f"torch {can.torch_version} on {can.device}, {os.cpu_count()} cores"
+def _compute(can: Capabilities, threads: int | None) -> Check:
+    used = f"{threads} threads" if threads else "torch's own number of threads"
+    found = f"torch {can.torch_version} on {can.device}, {os.cpu_count()} cores, {used}"
     return Check(name="compute", state="ok", found=found)
 
 
@@ -87,7 +92,7 @@ def _readers(assistant: Assistant) -> Check:
     readers = assistant.settings.readers
     if not readers:
         remedy = "add them under `readers:` in the settings"
-        return Check(name="readers", state="problem", found="nobody may decide or sign", remedy=remedy)
+        return Check(name="readers", state="note", found="nobody may decide or sign", remedy=remedy)
     return Check(name="readers", state="ok", found=", ".join(f"{r.id} ({r.role})" for r in readers))
 
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from medmm.domain.display import grey_bytes, heat_overlay
-from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement
+from medmm.domain.draft import Outcome, Section, Statement
 from medmm.domain.reading import Finding
+from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.report import CaseFile
 from medmm.domain.vocabulary import finding_term
-from medmm.doors.draft_page import BANNER, evidence_line
+from medmm.doors.draft_page import LEGEND, banner, decided_words, evidence_lines
 
 LONGEST_PX = 900
 SMALL_PX = 420
@@ -33,36 +34,64 @@ def draft_html(file: CaseFile) -> str:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>Draft: {escape(title)}</title><style>{STYLE}</style></head><body>
-<header>{escape(BANNER)}</header><main><section>{_pictures(file)}</section><section>
+<header>{escape(banner(file))}</header><main><section>{_pictures(file)}</section><section>
 <h1>{escape(title)}</h1><div class="meta">acquired {escape(when)} · study {escape(study.uid)}</div>
 {"".join(f'<div class="warning">⚠ {escape(w.text)}</div>' for w in warnings)}
-{_draft(file.draft) if file.draft else "<p>No draft yet.</p>"}
+{_draft(file) if file.draft else "<p>No draft yet.</p>"}
+{_record(file.case.context) if file.case.context else ""}
 </section></main></body></html>
 """
 
 
-def _draft(draft: CheckedDraft) -> str:
-    parts = []
+def _draft(file: CaseFile) -> str:
+    draft, parts = file.draft, []
+    assert draft is not None
     for section in Section:
         statements = [s for s in draft.statements if s.section is section]
         if statements:
-            parts.append(f"<h2>{escape(section.value)}</h2>" + "".join(_statement(draft, s) for s in statements))
+            parts.append(f"<h2>{escape(section.value)}</h2>" + "".join(_statement(file, s) for s in statements))
     limits = "".join(f"<li>{escape(item)}</li>" for item in draft.draft.not_evaluated)
     models = ", ".join(f"{m.name} {m.manifest_sha256[:12]}" for m in draft.draft.models) or "none"
     parts.append(f'<h2>not evaluated</h2><ul class="limits">{limits}</ul>')
-    parts.append(f'<div class="meta">writer {escape(draft.draft.writer)}; models {escape(models)}</div>')
+    parts.append(f'<div class="meta">writer {escape(draft.draft.writer)}; models {escape(models)}<br>{LEGEND}</div>')
     return "".join(parts)
 
 
-def _statement(draft: CheckedDraft, statement: Statement) -> str:
-    evidence = "".join(f'<div class="evidence">{escape(evidence_line(e))}</div>' for e in statement.evidence)
+def _statement(file: CaseFile, statement: Statement) -> str:
+    assert file.draft is not None
+    evidence = "".join(f'<div class="evidence">{escape(line)}</div>' for line in evidence_lines(statement))
     checks = "".join(
         f'<span class="check {"passed" if v.outcome is Outcome.PASSED else "failed"}">'
         f"{escape(v.check)} {'✓' if v.outcome is Outcome.PASSED else '✗ ' + escape(v.reason)}</span>"
-        for v in draft.verdicts_on(statement.id)
+        for v in file.draft.verdicts_on(statement.id)
         if v.outcome is not Outcome.NOT_APPLICABLE
     )
-    return f'<div class="statement"><p>{escape(statement.text)}</p>{evidence}{checks}</div>'
+    decided = decided_words(file, statement)
+    mark = f'<div class="decided">→ {escape(decided)}</div>' if decided else ""
+    number = f'<span class="number">{escape(statement.id)}</span>'
+    return f'<div class="statement"><p>{number}{escape(statement.text)}</p>{evidence}{checks}{mark}</div>'
+
+
+def _record(context: ClinicalContext) -> str:
+    """The whole record as of the film, so that what the draft does not state can be seen too."""
+    rows = "".join(_fact_row(fact) for fact in context.facts)
+    left_out = "".join(f"<li>{escape(o.source)}: {escape(o.reason)}</li>" for o in context.left_out)
+    as_of = context.as_of.isoformat() if context.as_of else "an unknown moment"
+    title = f"record as of {as_of}: {len(context.facts)} facts, {len(context.left_out)} left out"
+    return (
+        f'<details><summary>{escape(title)}</summary><table>{rows}</table><ul class="limits">{left_out}</ul></details>'
+    )
+
+
+def _fact_row(fact: Fact) -> str:
+    value = fact.value
+    if isinstance(value, Quantity):
+        value = f"{value.comparator or ''}{value.value:g} {value.unit}"
+    status = "" if fact.status is FactStatus.ACTIVE else fact.status.value
+    words = ", ".join(filter(None, (value, status.upper(), *fact.marks)))
+    when = fact.when.isoformat()[:10] if fact.when else ""
+    cells = (fact.kind.value.replace("_", " "), fact.label, words, when, fact.source)
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
 def _pictures(file: CaseFile) -> str:
@@ -70,7 +99,7 @@ def _pictures(file: CaseFile) -> str:
     if film is None:
         return "<p>No picture of this modality is shown yet.</p>"
     grey = film.pixels()[0]
-    main = _figure(grey_bytes(grey, LONGEST_PX), _sides(film.patient_left_on))
+    main = _figure(grey_bytes(grey, LONGEST_PX), _sides(film.patient_left_on), _letters(film.patient_left_on))
     suspected = [f for f in (file.reading.findings if file.reading else ()) if f.suspected and f.region]
     small = grey_bytes(grey, SMALL_PX)
     heats = "".join(_heat(small, f) for f in sorted(suspected, key=lambda f: -f.probability))
@@ -82,6 +111,14 @@ def _sides(patient_left_on: str | None) -> str:
     if patient_left_on is None:
         return "Orientation unknown: no side is named."
     return f"The patient's left is on the {patient_left_on} of the picture."
+
+
+def _letters(patient_left_on: str | None) -> str:
+    """L on the patient's left and R on the right, where they are known."""
+    if patient_left_on is None:
+        return ""
+    on_left, on_right = ("L", "R") if patient_left_on == "left" else ("R", "L")
+    return f'<span class="letter">{on_left}</span><span class="letter far">{on_right}</span>'
 
 
 def _heat(small: NDArray[np.uint8], finding: Finding) -> str:
@@ -96,9 +133,10 @@ def _heat(small: NDArray[np.uint8], finding: Finding) -> str:
     return _figure(np.asarray(picture), f"{words} {finding.probability:.2f} (operating point {finding.threshold:.2f})")
 
 
-def _figure(picture: NDArray[np.uint8], caption: str) -> str:
+def _figure(picture: NDArray[np.uint8], caption: str, over: str = "") -> str:
     data = io.BytesIO()
     Image.fromarray(picture).save(data, "PNG", optimize=True)
     source = base64.b64encode(data.getvalue()).decode()
     text = escape(caption)
-    return f'<figure><img alt="{text}" src="data:image/png;base64,{source}"><figcaption>{text}</figcaption></figure>'
+    img = f'<img alt="{text}" src="data:image/png;base64,{source}">'
+    return f"<figure>{img}{over}<figcaption>{text}</figcaption></figure>"

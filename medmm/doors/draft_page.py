@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
 from medmm.domain.draft import (
@@ -20,20 +20,24 @@ from medmm.domain.draft import (
     Section,
     Statement,
 )
-from medmm.domain.report import CaseFile
+from medmm.domain.report import Accept, CaseFile, Edit, Reject
+from medmm.doors.session import plain
 
 BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
+LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
 BAR = 20
+INDENT = 6
 
 
 def draft_page(file: CaseFile, console: Console) -> None:
     """Print the draft of a case, or that it has none."""
     study = file.case.study
-    console.print(Panel(Text(BANNER, style="bold"), border_style="yellow"))
+    console.print(Panel(Text(banner(file), style="bold"), border_style="yellow"))
     when = study.acquired.moment.isoformat() if study.acquired else "unknown"
-    console.print(escape(f"case {file.case.id}   {study.modality.value} {study.body_part}   acquired {when}"))
+    what = f"case {file.case.id}   {study.modality.value} {study.body_part}   acquired {when}"
+    console.print(Text(plain(what)))
     for warning in file.draft.draft.warnings if file.draft else study.warnings:
-        console.print(Text(f"! {warning.text}", style="yellow"))
+        console.print(_hanging(Text("!", style="yellow"), Text(plain(warning.text), style="yellow")))
     if file.draft is None:
         console.print("No draft yet.")
         return
@@ -42,16 +46,56 @@ def draft_page(file: CaseFile, console: Console) -> None:
         if statements:
             console.print(Rule(section.value.upper(), align="left"))
             for statement in statements:
-                console.print(statement_panel(file.draft, statement))
+                console.print(statement_panel(file.draft, statement, decided_words(file, statement)))
     _print_limits(file.draft, console)
 
 
-def statement_panel(draft: CheckedDraft, statement: Statement) -> RenderableType:
-    """One statement with its evidence and checks."""
-    lines: list[RenderableType] = [Text.assemble((f"{statement.id:>4}  ", "cyan"), (statement.text, "bold"))]
-    lines += [Padding(Text(evidence_line(e), style="dim"), (0, 0, 0, 6)) for e in statement.evidence]
-    lines.append(Padding(_checks(draft, statement), (0, 0, 0, 6)))
+def banner(file: CaseFile) -> str:
+    """What stands on top of every page of a draft."""
+    if file.report is None:
+        return BANNER
+    return f"An earlier DRAFT. Report {file.report.id} was signed from it: that report counts, not this page."
+
+
+def decided_words(file: CaseFile, statement: Statement) -> str:
+    """What a reader decided on a statement so far ("" where nothing)."""
+    match next((d for d in file.decisions if d.statement_id == statement.id), None):
+        case Accept():
+            return "accepted by a reader"
+        case Edit(text=text):
+            return f"edited by a reader: {text}"
+        case Reject():
+            return "rejected by a reader"
+    return ""
+
+
+def statement_panel(draft: CheckedDraft, statement: Statement, decided: str = "") -> RenderableType:
+    """One statement with its evidence, its checks, and what was decided on it."""
+    mark = Text(f"{plain(statement.id):>{INDENT - 2}} ", style="cyan")
+    lines: list[RenderableType] = [_hanging(mark, Text(plain(statement.text), style="bold"))]
+    lines += [_indented(Text(plain(line), style="dim")) for line in evidence_lines(statement)]
+    lines.append(_indented(_checks(draft, statement)))
+    if decided:
+        lines.append(_indented(Text(f"→ {plain(decided)}", style="cyan")))
     return Group(*lines)
+
+
+def _indented(text: Text) -> RenderableType:
+    return Padding(text, (0, 0, 0, INDENT), expand=False)
+
+
+def _hanging(mark: Text, text: Text) -> RenderableType:
+    """A mark in the margin and a text beside it whose further lines stay beside it."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(mark, text)
+    return grid
+
+
+def evidence_lines(statement: Statement) -> list[str]:
+    """The evidence of a statement in words, each line once."""
+    return list(dict.fromkeys(evidence_line(evidence) for evidence in statement.evidence))
 
 
 def evidence_line(evidence: Evidence) -> str:
@@ -74,19 +118,20 @@ def evidence_line(evidence: Evidence) -> str:
 
 
 def _checks(draft: CheckedDraft, statement: Statement) -> Text:
-    text = Text()
+    marks = []
     for verdict in draft.verdicts_on(statement.id):
         if verdict.outcome is Outcome.PASSED:
-            text.append(f"{verdict.check} ✓  ", style="green")
+            marks.append(Text(f"{verdict.check} ✓", style="green"))
         elif verdict.outcome is Outcome.FAILED:
-            text.append(f"{verdict.check} ✗ {verdict.reason}  ", style="bold red")
-    return text
+            marks.append(Text(plain(f"{verdict.check} ✗ {verdict.reason}"), style="bold red"))
+    return Text("  ").join(marks)
 
 
 def _print_limits(draft: CheckedDraft, console: Console) -> None:
     console.print(Rule("NOT EVALUATED", align="left"))
     for item in draft.draft.not_evaluated:
-        console.print(Padding(Text(f"- {item}"), (0, 0, 0, 2)))
+        console.print(_hanging(Text("  -"), Text(plain(item))))
     models = ", ".join(f"{m.name} {m.manifest_sha256[:12]}" for m in draft.draft.models) or "none"
     console.print(Rule())
-    console.print(escape(f"writer {draft.draft.writer}; models {models}"), style="dim")
+    console.print(Text(plain(f"writer {draft.draft.writer}; models {models}"), style="dim"))
+    console.print(Text(LEGEND, style="dim"))

@@ -1,4 +1,4 @@
-"""What every command shares: the options before it, the assistant, the consoles, the one place that reports errors."""
+"""What every command shares: the options before it, the assistant, what is written, the one place that reports errors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from medmm.assistant import Assistant
 from medmm.config import Settings, load_settings
@@ -51,8 +53,9 @@ def session(context: typer.Context) -> Session:
 
 
 def out() -> Console:
-    """The console for people; 80 columns where it is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    """The console for people; 80 columns where it is no terminal. It takes no markup: names may hold brackets."""
+    width = None if sys.stdout.isatty() else WIDTH
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def progress_console() -> Console:
@@ -61,13 +64,31 @@ def progress_console() -> Console:
 
 
 def write_json(value: Any) -> None:
-    """One JSON line on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """One JSON line on stdout, in ASCII: no name of a file or word of a record can break or split it."""
+    sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
+
+
+def plain(words: str) -> str:
+    """The words with control characters shown as U+FFFD: what comes from outside must not steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in words)
+
+
+def new_table(*headers: str) -> Table:
+    """A table without lines that folds long words; without headers it has two columns and no head."""
+    table = Table(box=None, show_header=bool(headers))
+    for header in headers or ("", ""):
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """A row of plain words."""
+    table.add_row(*(Text(plain(cell)) for cell in cells))
 
 
 def report(error: MedmmError) -> int:
     """Say what went wrong and what helps, on stderr. Returns: the exit code."""
     place = "".join(f"\n  {name}: {value}" for name, value in error.where.items())
-    sys.stderr.write(f"{type(error).__name__}: {error.problem}{place}\n  remedy: {error.remedy}\n")
+    sys.stderr.write(plain(f"{type(error).__name__}: {error.problem}{place}\n  remedy: {error.remedy}\n"))
     return exit_code(error)

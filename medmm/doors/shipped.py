@@ -27,6 +27,7 @@ def run(arguments: list[str], config: Path | None) -> int:
     if config is not None:
         environment["MEDMM_CONFIG"] = str(config.absolute())
     try:
-        return subprocess.run([sys.executable, *arguments], env=environment, check=False).returncode
+        # -P: a folder `pipelines` where the user stands is not ours
+        return subprocess.run([sys.executable, "-P", *arguments], env=environment, check=False).returncode
     except KeyboardInterrupt:
         return 130
