@@ -102,7 +102,7 @@ def _finding(finding: Finding) -> Json:
 def _written(masks: tuple[Mask, ...], uid: str, folder: Path) -> Iterator[tuple[str, str]]:
     """Write masks under names made from a digest: a UID of the input never becomes a path."""
     for mask in masks:
-        path = folder / f"{hashlib.sha256(uid.encode()).hexdigest()[:16]}-{mask.name}.png"
+        path = folder / f"{hashlib.sha256(uid.encode()).hexdigest()[:16]}-{mask.name.replace(' ', '-')}.png"
         picture = io.BytesIO()
         Image.fromarray(mask.array().astype(np.uint8) * 255).save(picture, "PNG")
         try:

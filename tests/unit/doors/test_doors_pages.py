@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +19,11 @@ from medmm.domain.errors import (
     StateError,
     Unavailable,
 )
+from medmm.domain.report import Accept, CaseState, Edit, Reject
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
 from medmm.doors.session import report
-from tests.factories import make_case_file, make_checked_draft, make_draft
+from tests.factories import make_case, make_case_file, make_checked_draft, make_draft, make_study, make_volume
 
 HOSTILE = "<script>alert(1)</script> [bold]x[/bold] \" onload='x'"
 
@@ -62,6 +65,76 @@ def test_hostile_words_are_inert_on_both_pages(where: str) -> None:
     assert "<script>" not in page
     assert "onload='x'" not in page
     assert "[bold]x[/bold]" in " ".join(printed(file).split())
+
+
+def test_the_terminal_page_stands_as_it_was_read(golden: Callable[[str, str], None]) -> None:
+    draft = make_draft()
+    long = replace(
+        draft.statements[0],
+        text="Recorded: a condition whose words reach over the end of the line and stay beside the mark.",
+    )
+    draft = replace(draft, statements=(long, *draft.statements[1:]))
+    file = make_case_file(
+        draft=make_checked_draft(draft, failed=("s2",)), decisions=(Accept("s1"), Edit("s2", "No effusion."))
+    )
+    golden("doors/draft_page.txt", "".join(f"{line.rstrip()}\n" for line in printed(file).splitlines()))
+
+
+def test_both_pages_show_what_a_reader_decided() -> None:
+    file = make_case_file(decisions=(Accept("s1"), Edit("s2", "<b>No</b> effusion."), Reject("s3")))
+    for page in (printed(file), draft_html(file)):
+        assert page.count("by a reader") == 3
+        assert "accepted by a reader" in page
+        assert "rejected by a reader" in page
+    assert "<b>" not in draft_html(file)
+
+
+def test_a_draft_that_was_signed_points_at_its_report() -> None:
+    file = make_case_file(CaseState.SIGNED)
+    for page in (" ".join(printed(file).split()), draft_html(file)):
+        assert "Report report-1 was signed" in page
+        assert "DRAFT, not signed" not in page
+
+
+def test_the_html_page_shows_the_whole_record_with_what_is_denied_marked() -> None:
+    page = draft_html(make_case_file())
+    assert "9 facts, 1 left out" in page
+    row = next(row for row in page.split("<tr>") if "Tuberculosis" in row)
+    assert "REFUTED" in row
+    assert "INACTIVE" in next(row for row in page.split("<tr>") if "Appendicitis" in row)
+    assert "implausible value" in page
+    assert "87 mg/L" in page
+    assert "entry[7] Claim/x: not clinical" in page
+
+
+@pytest.mark.parametrize(
+    ("left_on", "letters", "told"),
+    [
+        ("right", ["R", "L"], "is on the right"),
+        ("left", ["L", "R"], "is on the left"),
+        (None, [], "Orientation unknown"),
+    ],
+)
+def test_the_picture_s_letters_stand_on_the_patient_s_sides(left_on: str | None, letters: list[str], told: str) -> None:
+    study = make_study(volumes=(make_volume(patient_left_on=left_on),))
+    page = draft_html(replace(make_case_file(), case=make_case(study=study)))
+    assert re.findall(r'<span class="letter(?: far)?">(.)</span>', page) == letters
+    assert told in page
+
+
+def test_control_characters_in_a_statement_do_not_reach_the_terminal() -> None:
+    draft = make_draft()
+    bad = replace(draft.statements[0], text="calm\x1b[2J\x1b]0;title\x07 words")
+    draft = replace(draft, statements=(bad, *draft.statements[1:]), not_evaluated=("\x1b[31mred",))
+    assert "\x1b" not in printed(make_case_file(draft=make_checked_draft(draft)))
+
+
+def test_the_same_evidence_is_told_once() -> None:
+    draft = make_draft()
+    first = draft.statements[0]
+    twice = replace(first, evidence=first.evidence * 2)
+    draft = replace(draft, statements=(twice, *draft.statements[1:]))
+    assert printed(make_case_file(draft=make_checked_draft(draft))).count("entry Condition/c1") == 1
 
 
 def test_a_case_without_draft_says_so() -> None:

@@ -1,0 +1,124 @@
+"""What all commands share: nothing from outside steers the terminal, breaks a line of JSON, or names a way past a check."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from medmm.domain.errors import InputError
+from medmm.domain.inspection import Inspection
+from medmm.domain.reading import ReadResult
+from medmm.domain.report import Accept, Edit, Reject
+from medmm.doors import cli_cases, cli_read
+from medmm.doors.draft_page import draft_page
+from medmm.doors.session import add_row, new_table, out, plain, report, write_json
+from tests.factories import make_case_file, make_checked_draft, make_reading, make_study
+
+HOSTILE = "a[/b][red]\x1b[2J\x07\udcffb\u2028c:heart:.dcm"
+
+
+def test_a_line_of_json_is_one_line_of_ascii_whatever_the_name(capsys: pytest.CaptureFixture[str]) -> None:
+    write_json({"path": HOSTILE})
+    told = capsys.readouterr().out
+    assert told.isascii()
+    assert len(told.splitlines()) == 1
+    assert json.loads(told) == {"path": HOSTILE}
+
+
+def test_tables_and_lines_show_names_and_obey_nothing_in_them(capsys: pytest.CaptureFixture[str]) -> None:
+    table = new_table("path")
+    add_row(table, HOSTILE)
+    out().print(table)
+    out().print(plain(HOSTILE))
+    told = capsys.readouterr().out
+    assert told.count("a[/b][red]") == 2
+    assert told.count(":heart:") == 2
+    assert "\x1b" not in told
+    assert "\x07" not in told
+
+
+def test_an_error_s_place_is_inert(capsys: pytest.CaptureFixture[str]) -> None:
+    report(InputError("no such file", remedy="check it", path=HOSTILE))
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_nothing_read_is_never_told_as_nothing_suspected() -> None:
+    result = ReadResult(path="a.dcm", study=make_study(), reading=make_reading(findings=(), models=()))
+    _, _, told, _ = cli_read._row(cli_read.read_line(result, None), result)
+    assert "none suspected" not in told
+    assert "no finding was read" in told
+    calm = make_reading(findings=make_reading().findings[3:])
+    result = ReadResult(path="a.dcm", study=make_study(), reading=calm)
+    assert cli_read._row(cli_read.read_line(result, None), result)[2] == "none suspected"
+
+
+def test_a_study_is_shown_with_what_was_left_out_of_its_record() -> None:
+    file = make_case_file()
+    rows = list(cli_read._inspection_rows(Inspection(path="a.dcm", study=file.case.study, context=file.case.context)))
+    assert ("left out", "entry[7] Claim/x: not clinical") in rows
+    assert ("facts", "9 in time, 1 left out") in rows
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Answer the prompts with these lines; all of them must be asked for."""
+    waiting: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda *_: waiting.pop(0))
+    yield waiting
+    assert waiting == []
+
+
+def test_a_statement_that_failed_a_check_can_t_be_accepted_or_kept_as_it_stands(typed: list[str]) -> None:
+    draft = make_checked_draft(failed=("s2",))
+    statement = draft.statements[1]
+    typed += ["a", "e", statement.text, "", "A small left effusion."]
+    assert cli_cases._ask(draft, statement) == Edit("s2", "A small left effusion.")
+    typed += ["r"]
+    assert cli_cases._ask(draft, statement) == Reject("s2")
+    typed += ["q"]
+    assert cli_cases._ask(draft, statement) is None
+
+
+def test_a_passed_statement_offers_its_own_words(typed: list[str]) -> None:
+    draft = make_checked_draft()
+    typed += ["e", ""]
+    assert cli_cases._ask(draft, draft.statements[0]) == Edit("s1", draft.statements[0].text)
+    typed += ["a"]
+    assert cli_cases._ask(draft, draft.statements[0]) == Accept("s1")
+
+
+def test_before_signing_the_words_that_will_be_signed_are_shown() -> None:
+    decisions = (Accept("s1"), Edit("s2", "No effusion."), Reject("s3"), Accept("s4"))
+    lines = cli_cases._decided_lines(make_case_file(decisions=decisions))
+    assert lines == [
+        "  s1  Reported in the record: heart failure.",
+        "  s2  No effusion. (edited)",
+        "  (s3 is left out)",
+        "  s4  Possible left pleural effusion.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "decision"),
+    [("s1", Reject("s1")), ("s1 = not seen", Reject("s1", "not seen")), ("s1=a=b", Reject("s1", "a=b"))],
+)
+def test_a_rejection_may_carry_its_reason(text: str, decision: Reject) -> None:
+    assert cli_cases._reject(text) == decision
+
+
+def test_an_edit_without_text_is_refused() -> None:
+    assert cli_cases._edit("s3=The new = sentence.") == Edit("s3", "The new = sentence.")
+    for text in ("s3", "s3=", "s3=  "):
+        with pytest.raises(InputError):
+            cli_cases._edit(text)
+
+
+def test_the_page_without_colour_or_width_still_says_what_it_is() -> None:
+    text = io.StringIO()
+    draft_page(make_case_file(), Console(file=text, width=40, no_color=True, highlight=False, legacy_windows=False))
+    assert max(map(len, text.getvalue().splitlines())) <= 40
+    assert "DRAFT, not signed" in text.getvalue()
