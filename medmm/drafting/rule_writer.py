@@ -79,7 +79,7 @@ def _not_evaluated(case: Case, reading: Reading, statements: tuple[Statement, ..
 
 def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
     if not reading.findings:
-        yield "the image: nothing was read from it, because no reading model reported on it"
+        yield "findings in the image: no reading model reported any"
         return
     open_ones = sorted(finding_term(f.name).words for f in reading.findings if undecided(f))
     if open_ones:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.errors import InputError, StateError
-from medmm.domain.report import Accept, CaseFile, Decision
+from medmm.domain.report import Accept, CaseFile, Decision, Edit
 from medmm.review.lifecycle import Act, advance
 
 
@@ -14,7 +14,7 @@ def decide(file: CaseFile, decisions: Sequence[Decision]) -> tuple[Decision, ...
     """Decisions so far with these added, in the order of the draft; the later on a statement counts.
 
     Raises: InputError for a statement that the draft does not have; StateError if the case is not in
-    review, or if a statement that failed a check is accepted as it stands.
+    review, or if a statement that failed a check is accepted as it stands, be it as an edit that changes no word.
     """
     advance(file.state, Act.DECIDE)
     draft = draft_of(file)
@@ -43,7 +43,9 @@ def draft_of(file: CaseFile) -> CheckedDraft:
 def refuse_failed(draft: CheckedDraft, decision: Decision, case_id: str) -> None:
     """Raises: StateError if a statement that failed a check is accepted as it stands."""
     failed = draft.failed(decision.statement_id)
-    if isinstance(decision, Accept) and failed:
+    words = {statement.id: statement.text for statement in draft.statements}[decision.statement_id]
+    unchanged = isinstance(decision, Edit) and decision.text.split() == words.split()
+    if failed and (isinstance(decision, Accept) or unchanged):
         raise StateError(
             f"the statement failed {', '.join(v.check for v in failed)} and can't be accepted as it stands",
             remedy="edit or reject it",

@@ -165,7 +165,7 @@ def test_another_measurement_is_stated_with_its_unit() -> None:
 def test_a_reading_without_findings_says_that_nothing_was_read() -> None:
     one = RuleWriter().write(make_case(), Reading(study_uid=STUDY_UID))
     assert {s.section for s in one.statements} == {Section.CLINICAL_INFORMATION}
-    assert one.not_evaluated[0].startswith("the image: nothing was read from it")
+    assert one.not_evaluated[0].startswith("findings in the image: no reading model")
     assert [w.code for w in one.warnings] == ["nothing-read"]
 
 

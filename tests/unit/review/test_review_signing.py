@@ -69,7 +69,7 @@ def test_a_statement_that_failed_a_check_is_not_accepted_as_it_stands() -> None:
     with pytest.raises(StateError, match="G2") as caught:
         decide(file, [Accept("s2")])
     assert "edit or reject" in caught.value.remedy
-    words = Edit("s2", "Possible left pleural effusion.")
+    words = Edit("s2", "Small left pleural effusion.")
     assert decide(file, [words, Accept("s1")]) == (Accept("s1"), words)
     assert decide(file, [Reject("s2")]) == (Reject("s2"),)
 
