@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
 from medmm.assistant import Assistant
-from medmm.domain.errors import MedmmError
+from medmm.domain.errors import MedmmError, StateError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reader, Reject
-from medmm.domain.study import NotEvaluable
+from medmm.domain.report import Accept, CaseFile, CaseSummary, Decision, Edit, Reader, Reject
+from medmm.domain.study import Volume
 from ui import presenter
-from ui.pictures import film_picture
-from ui.presenter import CaseView, StatementView, inert
+from ui.admission import show_admission
+from ui.pictures import film_picture, png_bytes, score_bar
+from ui.presenter import CaseView, HeatChoice, StatementView, inert
 
-COLOURS = {"accepted": "green", "edited": "blue", "rejected": "gray"}
+BADGES = {"accepted": "green", "edited": "blue", "rejected": "gray"}
+STATEMENTS_HEIGHT_PX = 560
+# Constant: never anything of a record here. Less empty space, so that film and statements fit one screen.
+STYLE = """<style>
+.stMainBlockContainer {padding: 2.2rem 2.5rem 2rem}
+[data-testid="stSidebarHeader"] {height: 1.5rem; min-height: 0}
+.stMain h3 {padding-top: 0}
+.stMain [data-testid="stAlertContainer"] {padding: .5rem .9rem}
+.stMain .stCode code {font-size: .74rem}
+.stMain .stButton button, .stMain .stPopover button {min-height: 1.9rem; padding: 0 .7rem}
+</style>"""
 
 
 @st.cache_resource
@@ -29,92 +39,120 @@ def open_assistant() -> Assistant:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Show an error with its remedy in place of a traceback."""
+    """Show an error with its remedy in place of a traceback, and read again what may be outdated."""
     try:
         yield
     except MedmmError as error:
-        st.session_state.pop("file", None)  # what was shown may be outdated: read it again
+        forget()
         st.error(f"{inert(error.problem)}  \n**What helps:** {inert(error.remedy)}")
+
+
+def forget() -> None:
+    """Something may have changed: read case and worklist again."""
+    for name in ("file", "worklist", "events", "signing"):
+        st.session_state.pop(name, None)
 
 
 def main() -> None:
     """The page."""
     st.set_page_config(page_title="medmm", page_icon="🩻", layout="wide")
+    st.html(STYLE)
     st.warning(presenter.BANNER, icon="⚠️")
     with told():
         assistant = open_assistant()
-        reader, case_id = sidebar(assistant)
+        with st.sidebar:
+            reader = choose_reader(assistant)
         if reader is None:
             st.info("Nobody may review yet: add a reader under `readers:` in the configuration.")
-        elif case_id is None:
-            st.info("No cases yet. Admit a study on the left, or run `medmm demo`.")
-        else:
+            return
+        with st.sidebar, told():
+            choose_case(assistant, reader)
+        with st.sidebar:
+            show_admission(assistant, reader, told, admitted)
+            show_verification(assistant, reader)
+        if case_id := st.session_state.get("case"):
             show_case(assistant, case_id, reader)
+        else:
+            st.info(presenter.WELCOME)
 
 
-def sidebar(assistant: Assistant) -> tuple[Reader | None, str | None]:
-    """Who reads, and which case is open."""
-    with st.sidebar:
-        st.title("medmm")
-        readers = [entry.reader() for entry in assistant.settings.readers]
-        reader = st.selectbox("Reader", readers, format_func=lambda r: f"{r.name} · {r.role}", key="reader")
-        st.caption("There is no sign-in in this version: whoever sits here acts as this reader.")
-        if reader is None:
-            return None, None
-        cases = {summary.case_id: summary for summary in worklist(assistant, reader)}
-        st.subheader(f"Worklist ({len(cases)})")
-        case_id = st.radio(
-            "Cases",
-            list(cases),
-            format_func=lambda i: inert(presenter.case_line(cases[i])),
-            captions=[inert(", ".join(c.suspected).replace("_", " ")) or "nothing suspected" for c in cases.values()],
-            label_visibility="collapsed",
-            key="case",
-        )
-        admit(assistant, reader)
-        return reader, case_id
+def choose_reader(assistant: Assistant) -> Reader | None:
+    """Who reads, of the configured readers."""
+    st.title("medmm")
+    readers = [entry.reader() for entry in assistant.settings.readers]
+    reader = st.selectbox("Reader", readers, format_func=lambda r: f"{r.name} · {r.role}", key="reader")
+    st.caption("There is no sign-in in this version: whoever sits here acts as this reader.")
+    return reader
 
 
-def worklist(assistant: Assistant, reader: Reader) -> Any:
+def choose_case(assistant: Assistant, reader: Reader) -> None:
+    """The worklist; the open case is `case` in the session."""
+    cases = {summary.case_id: summary for summary in worklist(assistant, reader)}
+    st.subheader(f"Worklist ({len(cases)})")
+    if st.button("Refresh", key="refresh", icon=":material/refresh:", type="tertiary"):
+        forget()
+        st.rerun()
+    for case_id, summary in cases.items():
+        with st.container(gap=None):
+            st.button(
+                inert(presenter.case_line(summary)),
+                key=f"open {case_id}",
+                type="primary" if case_id == st.session_state.get("case") else "secondary",
+                width="stretch",
+                on_click=open_case,
+                args=(case_id,),
+            )
+            st.caption(inert(presenter.suspected_line(summary)))
+
+
+def open_case(case_id: str) -> None:
+    """A reader chose a case; none opens by itself, since looking at a patient leaves an entry."""
+    st.session_state["case"] = case_id
+    forget()
+
+
+def worklist(assistant: Assistant, reader: Reader) -> tuple[CaseSummary, ...]:
     """The cases, read again only after something changed: each look is an audit entry."""
     if st.session_state.get("worklist_of") != reader.id or "worklist" not in st.session_state:
+        st.session_state.pop("worklist", None)
         st.session_state["worklist"] = assistant.cases(by=reader)
         st.session_state["worklist_of"] = reader.id
-    return st.session_state["worklist"]
+    cases: tuple[CaseSummary, ...] = st.session_state["worklist"]
+    return cases
 
 
-def admit(assistant: Assistant, reader: Reader) -> None:
-    """Bring in a study that lies on this machine."""
-    with st.expander("Admit a study"), st.form("admit", border=False):
-        path = st.text_input("DICOM file or folder on this machine", key="admit_path")
-        record = st.text_input("FHIR R4 Bundle (optional)", key="admit_record")
-        if st.form_submit_button("Admit and draft") and path:
-            with told(), st.spinner("Reading the film …"):
-                study = assistant.admit(path, record=record or None, by=reader)
-                if isinstance(study, NotEvaluable):
-                    st.info(inert(study.reason))
-                    return
-                assistant.draft(assistant.open_case(study.uid, by=reader).id, by=reader)
-                forget()
-                st.rerun()
+def admitted(case_id: str) -> None:
+    """A study came in and is drafted: open it."""
+    open_case(case_id)
+    st.rerun()
 
 
-def forget() -> None:
-    """Something changed: read case and worklist again."""
-    for name in ("file", "worklist", "events"):
-        st.session_state.pop(name, None)
+def show_verification(assistant: Assistant, reader: Reader) -> None:
+    """Whether the audit log is sound."""
+    if not st.button("Verify the audit log", key="verify", width="stretch"):
+        return
+    with told():
+        found = assistant.verify(by=reader)
+        if found.ok:
+            st.success(f"The audit log is sound: {found.size} entries.")
+        else:
+            place = inert(found.problems[0].place)
+            st.error(f"The audit log was altered: {place}. Stop and call your administrator.")
 
 
 def opened(assistant: Assistant, case_id: str, reader: Reader) -> tuple[CaseFile, PatientIdentity]:
     """The open case and its patient; kept while it is open, so that a moved slider leaves no audit entry."""
-    if "file" not in st.session_state or st.session_state.get("file_of") != (case_id, reader.id):
-        file = assistant.case(case_id, by=reader)
-        identity = assistant.identity(file.case.study.patient_key, by=reader)
-        st.session_state["file"], st.session_state["file_of"] = (file, identity), (case_id, reader.id)
-        st.session_state.pop("events", None)
-        st.session_state.pop("signing", None)
-    kept: tuple[CaseFile, PatientIdentity] = st.session_state["file"]
-    return kept
+    state = st.session_state
+    if state.get("file_of") != (case_id, reader.id):
+        for name in ("file", "identity", "events", "signing"):
+            state.pop(name, None)
+    if "file" not in state:
+        state["file"] = assistant.case(case_id, by=reader)
+        state["file_of"] = (case_id, reader.id)
+    file: CaseFile = state["file"]
+    if "identity" not in state:
+        state["identity"] = assistant.identity(file.case.study.patient_key, by=reader)
+    return file, state["identity"]
 
 
 def show_case(assistant: Assistant, case_id: str, reader: Reader) -> None:
@@ -122,51 +160,85 @@ def show_case(assistant: Assistant, case_id: str, reader: Reader) -> None:
     file, identity = opened(assistant, case_id, reader)
     view = presenter.case_view(file)
     st.subheader(inert(presenter.patient_line(identity)))
-    st.caption(f"{inert(view.title)} · {view.state} · {case_id}")
-    st.caption("  \n".join(f"⚠️ {inert(warning)}" for warning in view.warnings))
-    left, right = st.columns([5, 6], gap="large")
+    st.caption(f"{inert(view.title)} · {view.state} · {inert(case_id)}")
+    if view.warnings:
+        st.markdown("  \n".join(f":orange[⚠ {inert(warning)}]" for warning in view.warnings))
+    left, right = st.columns([5, 6], gap="medium")
     with left:
         show_film(file, view)
         show_record(file)
     with right:
         review, history = st.tabs(["Signed report" if view.signed else "Review", "History"])
         with review:
-            if file.report is not None:
-                show_report(assistant, file, reader)
-            elif not view.sections:
-                st.button("Draft", on_click=acted, args=(lambda: assistant.draft(case_id, by=reader),))
-            else:
-                show_statements(assistant, case_id, reader, view)
-                show_signing(assistant, case_id, reader, identity, view)
-            if view.not_evaluated:
-                with st.expander("Not evaluated", expanded=not view.signed):
-                    st.markdown("\n".join(f"- {inert(item)}" for item in view.not_evaluated))
-            st.caption(inert(view.made_by))
+            show_review(assistant, file, reader, identity, view)
         with history:
             show_history(assistant, case_id, reader)
 
 
+def show_review(
+    assistant: Assistant, file: CaseFile, reader: Reader, identity: PatientIdentity, view: CaseView
+) -> None:
+    """The signed report, or the draft with what is to be decided; what was not evaluated in either case."""
+    if file.report is not None:
+        show_report(assistant, file, reader)
+    elif not view.sections:
+        draft = partial(assistant.draft, file.case.id, by=reader)
+        st.button("Draft", key="draft", type="primary", on_click=acted, args=(draft,))
+    else:
+        show_statements(assistant, file, reader, view)
+        show_signing(assistant, file, reader, identity, view)
+    if view.not_evaluated:
+        with st.expander("Not evaluated", expanded=True):
+            st.caption("  \n".join(f"• {inert(item)}" for item in view.not_evaluated))
+    if view.made_by:
+        st.caption(inert(view.made_by))
+
+
 def show_film(file: CaseFile, view: CaseView) -> None:
-    """The film with window and heat-map."""
-    film = file.case.study.frontal
-    if film is None:
-        st.info("No picture of this modality is shown yet.")
-        return
-    names = [None, *view.heats]
-    choice = st.selectbox(
-        "Heat-map", names, format_func=lambda h: h.label if h else "none", index=min(1, len(names) - 1), key="heat"
-    )
+    """A picture of the study with its window, and a heat-map over the film that was read."""
+    case_id = file.case.id
+    images = presenter.pictures(file)
+    image = images[0]
+    if len(images) > 1:
+        image = st.selectbox("Picture", images, format_func=presenter.picture_line, key=f"picture {case_id}")
+    choice = choose_heat(view, case_id) if image == file.case.study.frontal else None
     one, two = st.columns(2)
-    window = one.slider("Window", 0.0, 1.0, (0.0, 1.0), 0.01, key="window")
-    opacity = two.slider("Heat-map opacity", 0.0, 1.0, 0.5, 0.05, key="opacity", disabled=choice is None)
-    picture = film_picture(film.pixels()[0], window, choice.region if choice else None, opacity)
-    side = film.patient_left_on
-    caption = (
-        f"The patient's left is on the {side} of the picture." if side else "Orientation unknown: no side is named."
-    )
-    st.image(picture, caption=caption, width="stretch")
+    window = one.slider("Window (black to white)", 0.0, 1.0, (0.0, 1.0), 0.01, key=f"window {case_id}")
+    opacity = two.slider("Heat-map opacity", 0.0, 1.0, 0.4, 0.05, key="opacity", disabled=choice is None)
+    slices = image.shape_zyx[0]
+    index_z = st.slider("Slice", 1, slices, slices // 2 + 1, key=f"slice {image.sha256}") - 1 if slices > 1 else 0
+    caption = [presenter.side_line(image)] if slices == 1 else []
     if choice:
-        st.caption("A heat-map shows where a network's score comes from, not the outline of a lesion.")
+        caption.append("The heat-map shows where a network's score comes from, not the outline of a lesion.")
+    st.image(picture_of(image, index_z, window, choice, opacity), width="stretch")
+    st.caption(" ".join(caption))
+
+
+def choose_heat(view: CaseView, case_id: str) -> HeatChoice | None:
+    """The heat-map to lay over the film; at first that of the most suspected finding, if one is suspected."""
+    heats = {heat.name: heat for heat in view.heats}
+    name = st.selectbox(
+        "Heat-map",
+        ["", *heats],
+        format_func=lambda n: heats[n].label if n else "none",
+        index=int(any(heat.suspected for heat in view.heats)),
+        disabled=not heats,
+        key=f"heat {case_id}",
+    )
+    return heats.get(name)
+
+
+def picture_of(
+    image: Volume, index_z: int, window: tuple[float, float], choice: HeatChoice | None, opacity: float
+) -> bytes:
+    """The picture as PNG; the last one is kept, so that a decision does not draw it again."""
+    wanted = (image.sha256, index_z, window, choice, opacity)
+    if st.session_state.get("picture_of") != wanted:
+        region = choice.region if choice else None
+        st.session_state["picture"] = png_bytes(film_picture(image.pixels()[index_z], window, region, opacity))
+        st.session_state["picture_of"] = wanted
+    png: bytes = st.session_state["picture"]
+    return png
 
 
 def show_record(file: CaseFile) -> None:
@@ -175,61 +247,101 @@ def show_record(file: CaseFile) -> None:
     if rows:
         with st.expander(f"Record as of the film ({len(rows)} facts)"):
             st.dataframe(rows, hide_index=True, width="stretch")
+    else:
+        st.caption("No record was admitted with this study.")
 
 
-def show_statements(assistant: Assistant, case_id: str, reader: Reader, view: CaseView) -> None:
+def show_statements(assistant: Assistant, file: CaseFile, reader: Reader, view: CaseView) -> None:
     """Statements by section, each with evidence, checks and the reader's decision."""
     st.progress(view.decided / view.total, text=f"{view.decided} of {view.total} decided")
-    for section, statements in view.sections:
-        st.markdown(f"##### {section}")
-        for statement in statements:
-            with st.container(border=True):
-                show_statement(assistant, case_id, reader, statement)
+    with st.container(height=STATEMENTS_HEIGHT_PX, border=False):
+        for section, statements in view.sections:
+            st.markdown(f"##### {section}")
+            for statement in statements:
+                with st.container(border=True, gap="small"):
+                    show_statement(statement)
+                    show_choices(assistant, file, reader, statement)
 
 
-def show_statement(assistant: Assistant, case_id: str, reader: Reader, statement: StatementView) -> None:
-    """One statement."""
-    mark = f" :{COLOURS[statement.decision]}-badge[{statement.decision}]" if statement.decision else ""
-    st.markdown(f"**{inert(statement.decided_text)}**{mark}")
-    for evidence in statement.evidence:
-        if evidence.share is not None:
-            st.progress(evidence.share, text=inert(evidence.text))
-    words = [inert(e.text) for e in statement.evidence if e.share is None]
-    passed = ["✓ " + " ".join(statement.passed)] if statement.passed else []
-    st.caption("  \n".join([*dict.fromkeys(words), *passed]))
-    for failure in statement.failed:
-        st.error(f"✗ {inert(failure)}")
+def show_statement(statement: StatementView) -> None:
+    """One statement with its evidence and its checks."""
+    badge = f" :{BADGES[statement.decision]}-badge[{statement.decision}]" if statement.decision else ""
+    st.markdown(f"**{inert(statement.text)}**{badge}")
+    if statement.drafted_text:
+        st.caption(f"drafted: {inert(statement.drafted_text)}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for bar in statement.bars:
+            st.image(png_bytes(score_bar(*bar)), width=140)
+        st.caption(inert(statement.evidence_line), width="content")
+    for check in statement.checks:
+        if check.failed:
+            st.error(f"{check.mark} {inert(check.number)}: {inert(check.reason)}")
 
-    def decide(decision: Decision) -> None:
-        acted(lambda: assistant.decide(case_id, [decision], by=reader))
 
-    accept, edit, reject = st.columns(3)
-    accept.button(
-        "Accept", key=f"accept {statement.id}", disabled=not statement.may_accept, width="stretch",
-        on_click=decide, args=(Accept(statement.id),),
-    )  # fmt: skip
-    with edit.popover("Edit", width="stretch"):
-        st.text_area("New text", statement.decided_text, key=f"text {statement.id}")
-        st.button("Save", key=f"save {statement.id}", on_click=edited, args=(decide, statement.id))
-    reject.button(
-        "Reject", key=f"reject {statement.id}", width="stretch", on_click=decide, args=(Reject(statement.id),)
+def show_choices(assistant: Assistant, file: CaseFile, reader: Reader, statement: StatementView) -> None:
+    """Accept, edit or reject; and the checks with their reasons."""
+    decide = partial(decided, assistant, file, reader)
+    case_id = file.case.id
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "Accept",
+            key=f"accept {statement.id}",
+            disabled=not statement.may_accept,
+            on_click=decide,
+            args=(partial(Accept, statement.id),),
+        )
+        with st.popover("Edit"):
+            field = statement.edit_key(case_id)
+            st.text_area("New text", statement.text, key=field)
+            words = partial(edited, statement.id, field)
+            st.button("Save", key=f"save {statement.id}", on_click=decide, args=(words,))
+        st.button("Reject", key=f"reject {statement.id}", on_click=decide, args=(partial(Reject, statement.id),))
+        if statement.heat:
+            st.button(
+                "Show in film",
+                key=f"show {statement.id}",
+                on_click=st.session_state.__setitem__,
+                args=(f"heat {case_id}", statement.heat),
+            )
+        with st.popover(f"Checks {statement.passed}", type="tertiary"):
+            st.caption("  \n".join(f"{c.mark} {inert(c.number)}: {inert(c.reason)}" for c in statement.checks))
+
+
+def edited(statement_id: str, field: str) -> Edit:
+    """The reader's own words, as they stand in the field now."""
+    return Edit(statement_id, st.session_state[field])
+
+
+def decided(assistant: Assistant, file: CaseFile, reader: Reader, decision: Callable[[], Decision]) -> None:
+    """Keep one decision, if the draft is still the one that is shown."""
+
+    def verb() -> None:
+        if assistant.case(file.case.id, by=reader).draft != file.draft:
+            raise outdated(file)
+        assistant.decide(file.case.id, [decision()], by=reader)
+
+    acted(verb)
+
+
+def outdated(file: CaseFile) -> StateError:
+    """Somebody else worked on the case since it was shown."""
+    return StateError(
+        "the case was changed elsewhere since it was shown here; nothing was done",
+        remedy="look at it as it is now, then decide",
+        case=file.case.id,
     )
-
-
-def edited(decide: Callable[[Decision], None], statement_id: str) -> None:
-    """Keep the reader's own words, as they stand in the field now."""
-    with told():
-        decide(Edit(statement_id, st.session_state[f"text {statement_id}"]))
 
 
 def acted(verb: Callable[[], object]) -> None:
     """Do a verb, say what went wrong, and read the case again."""
-    with told():
+    with told(), st.spinner("Working …"):
         verb()
         forget()
 
 
-def show_signing(assistant: Assistant, case_id: str, reader: Reader, identity: PatientIdentity, view: CaseView) -> None:
+def show_signing(
+    assistant: Assistant, file: CaseFile, reader: Reader, identity: PatientIdentity, view: CaseView
+) -> None:
     """Sign once all is decided, after a question that names reader and patient."""
     if not st.session_state.get("signing"):
         if st.button("Sign …", type="primary", disabled=not view.may_sign, key="sign"):
@@ -237,46 +349,47 @@ def show_signing(assistant: Assistant, case_id: str, reader: Reader, identity: P
             st.rerun()
         return
     st.info(inert(presenter.signing_question(reader, identity, view)))
-    yes, no = st.columns(2)
-    yes.button(
-        "Sign now", type="primary", key="sign now", width="stretch",
-        on_click=acted, args=(lambda: assistant.sign(case_id, by=reader),),
-    )  # fmt: skip
-    no.button("Back", key="back", width="stretch", on_click=lambda: st.session_state.pop("signing", None))
+
+    def sign() -> None:
+        if presenter.changed(file, assistant.case(file.case.id, by=reader)):
+            raise outdated(file)
+        assistant.sign(file.case.id, by=reader)
+
+    with st.container(horizontal=True):
+        st.button("Sign now", type="primary", key="sign now", on_click=acted, args=(sign,))
+        st.button("Back", key="back", on_click=lambda: st.session_state.pop("signing", None))
 
 
 def show_report(assistant: Assistant, file: CaseFile, reader: Reader) -> None:
     """The signed report and its downloads; each download is a look that leaves an entry."""
     assert file.report is not None
     report_id = file.report.id
-    if st.session_state.get("report_of") != report_id:
-        st.session_state["report_of"] = report_id
+    if st.session_state.get("report_of") != (report_id, reader.id):
         st.session_state["report"] = assistant.render(report_id, format="text", by=reader)
+        st.session_state["report_of"] = (report_id, reader.id)
     st.code(st.session_state["report"], language=None, wrap_lines=True)
-    for column, format in zip(st.columns(3), ("text", "json", "fhir"), strict=True):
-        column.download_button(
-            f"Download {format}",
-            data=partial(assistant.render, report_id, format=format, by=reader),
-            file_name=f"report.{'txt' if format == 'text' else 'json'}",
-            key=f"download {format}",
-            width="stretch",
-        )
+    with st.container(horizontal=True):
+        for label, format, ending in (
+            ("Text", "text", "txt"),
+            ("JSON", "json", "json"),
+            ("FHIR R4", "fhir", "fhir.json"),
+        ):
+            st.download_button(
+                label,
+                data=partial(assistant.render, report_id, format=format, by=reader),
+                file_name=f"report.{ending}",
+                key=f"download {format}",
+                icon=":material/download:",
+            )
 
 
 def show_history(assistant: Assistant, case_id: str, reader: Reader) -> None:
-    """What happened to the case, and whether the log is sound."""
+    """What happened to the case; asking is a look that leaves an entry itself."""
     if st.button("Show the history", key="show history"):
-        st.session_state["events"] = presenter.history_rows(assistant.history(case_id, by=reader))
+        with told():
+            st.session_state["events"] = presenter.history_rows(assistant.history(case_id, by=reader))
     if "events" in st.session_state:
         st.dataframe(st.session_state["events"], hide_index=True, width="stretch")
-    if st.button("Verify the log", key="verify"):
-        found = assistant.verify(by=reader)
-        if found.ok:
-            st.success(f"The audit log is sound: {found.size} entries.")
-        else:
-            st.error(
-                f"The audit log was altered at {inert(found.problems[0].place)}. Stop and call your administrator."
-            )
 
 
 main()

@@ -1,6 +1,8 @@
-"""The film as the page shows it: window, heat-map, box."""
+"""The film as the page shows it: window, heat-map, box; and a score beside its operating point."""
 
 from __future__ import annotations
+
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,8 @@ from medmm.domain.reading import Region
 
 LONGEST_PX = 1000
 BOX_COLOUR = (120, 220, 255)
+BAR_PX = (20, 280)  # rows, columns
+TRACK, BELOW, REACHED, TICK = (228, 232, 236), (148, 163, 176), (38, 109, 133), (24, 32, 40)
 
 
 def film_picture(
@@ -26,3 +30,21 @@ def film_picture(
     box = (x0 * columns, y0 * rows, x1 * columns - 1, y1 * rows - 1)
     ImageDraw.Draw(image).rectangle(box, outline=BOX_COLOUR, width=2)
     return np.asarray(image)
+
+
+def score_bar(probability: float, threshold: float) -> NDArray[np.uint8]:
+    """RGB (rows, columns, 3): a bar from 0 to 1 filled to `probability`, a dark tick at the operating point."""
+    rows, columns = BAR_PX
+    bar = np.full((rows, columns, 3), TRACK, dtype=np.uint8)
+    bar[4:-4, : round(probability * columns)] = REACHED if probability >= threshold else BELOW
+    bar[:4] = bar[-4:] = 255
+    tick = min(round(threshold * columns), columns - 3)
+    bar[:, tick : tick + 3] = TICK
+    return bar
+
+
+def png_bytes(rgb: NDArray[np.uint8]) -> bytes:
+    """The picture as a PNG file."""
+    target = BytesIO()
+    Image.fromarray(rgb).save(target, format="PNG", compress_level=1)
+    return target.getvalue()

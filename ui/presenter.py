@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass
 
 from medmm.domain.audit_event import AuditEvent
@@ -19,44 +20,99 @@ from medmm.domain.draft import (
 )
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Region
-from medmm.domain.record import ClinicalContext
+from medmm.domain.record import ClinicalContext, Fact, FactStatus
 from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Decision, Edit, Reader
+from medmm.domain.study import Volume
 from medmm.domain.vocabulary import finding_term
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
+WELCOME = (
+    "Choose a case in the worklist. If there is none: admit a study on the left, "
+    "or run `medmm demo`, which says how to open what it made."
+)
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+# What Streamlit still makes links, icons and arrows of after Markdown's escapes are gone: `http://`, `www.`,
+# `a@b`, `:icon:`, `->`. An invisible word joiner (U+2060) at these places keeps them plain text.
+REWRITTEN = re.compile(r"(?<=[:@])|(?<=www)(?=\.)|(?<=[-<>~])(?=[-=>])", re.IGNORECASE)
+JOINER = "\u2060"
+# Marks that turn the direction of text (Unicode bidirectional embeddings, overrides, isolates) can swap words.
+TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+# What stands beside the film comes first; in the report the clinical information does.
+REVIEW_ORDER = (Section.FINDINGS, Section.IMPRESSION, Section.CLINICAL_INFORMATION)
 
 
 def inert(text: str) -> str:
-    """Text that Streamlit's Markdown shows as it is: no HTML, links, formulas, colours or emoji come of it."""
-    return PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+    """Text that Streamlit's Markdown shows as it is: no HTML, links, formulas, colours or icons come of it."""
+    plain = TURNING.sub("\ufffd", " ".join(text.split()))
+    return PUNCTUATION.sub(r"\\\1", REWRITTEN.sub(JOINER, plain))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceView:
-    """One piece of evidence in words; a score also as a bar with its operating point."""
+    """One piece of evidence in words; a score also as a bar: (probability, operating point)."""
 
     text: str
-    share: float | None = None
-    threshold: float | None = None
+    bar: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckView:
+    """One check of one statement: its mark, its number in the docs, and why."""
+
+    mark: str
+    number: str
+    reason: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether the check failed."""
+        return self.mark == MARKS[Outcome.FAILED]
+
+
+MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "–"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementView:
-    """One statement as it is decided on."""
+    """One statement as it is decided on.
+
+    `drafted_text` is set where a reader wrote other words, `heat` where a heat-map shows its evidence.
+    """
 
     id: str
     text: str
+    drafted_text: str | None
     evidence: tuple[EvidenceView, ...]
-    passed: tuple[str, ...]
-    failed: tuple[str, ...]
+    checks: tuple[CheckView, ...]
     decision: str | None
-    decided_text: str
+    heat: str | None
+
+    @property
+    def bars(self) -> tuple[tuple[float, float], ...]:
+        """(probability, operating point) of each score."""
+        return tuple(e.bar for e in self.evidence if e.bar)
+
+    @property
+    def evidence_line(self) -> str:
+        """All evidence in words."""
+        return " · ".join(e.text for e in self.evidence)
 
     @property
     def may_accept(self) -> bool:
         """A statement that failed a check is edited or rejected, never accepted unchanged."""
-        return not self.failed
+        return not any(check.failed for check in self.checks)
+
+    @property
+    def passed(self) -> str:
+        """The numbers of the checks that passed, in one short line."""
+        numbers = [check.number for check in self.checks if check.mark == MARKS[Outcome.PASSED]]
+        return " ".join(["✓", *numbers]) if numbers else ""
+
+    def edit_key(self, case_id: str) -> str:
+        """Name of the field for new words: another case or another text never meets words typed for this one."""
+        return f"text {case_id} {self.id} {zlib.crc32(self.text.encode())}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +121,7 @@ class HeatChoice:
 
     name: str
     label: str
+    suspected: bool
     region: Region
 
 
@@ -88,11 +145,46 @@ class CaseView:
         """Whether everything is decided and something is there to sign."""
         return 0 < self.total == self.decided and not self.signed
 
+    def count(self, decision: str) -> int:
+        """How many statements are decided this way."""
+        return sum(s.decision == decision for _, statements in self.sections for s in statements)
+
 
 def case_line(summary: CaseSummary) -> str:
     """One line of the worklist."""
     when = f"{summary.acquired:%Y-%m-%d}" if summary.acquired else "no date"
     return f"{summary.modality} {summary.body_part} · {when} · {summary.state.value}"
+
+
+def suspected_line(summary: CaseSummary) -> str:
+    """What is suspected, under a line of the worklist."""
+    if summary.state is CaseState.OPENED:
+        return "no draft yet"
+    return ", ".join(finding_term(name).words for name in summary.suspected) or "no finding suspected"
+
+
+def changed(shown: CaseFile, now: CaseFile) -> bool:
+    """Whether a case is no longer what the reader has before the eyes: its draft, a decision or its state."""
+    return (shown.draft, shown.decisions, shown.state) != (now.draft, now.decisions, now.state)
+
+
+def pictures(file: CaseFile) -> tuple[Volume, ...]:
+    """The images of a case, the one that was read first."""
+    frontal = file.case.study.frontal
+    return tuple(sorted(file.case.study.volumes, key=lambda volume: volume != frontal))
+
+
+def picture_line(volume: Volume) -> str:
+    """One image in the list of a study's images."""
+    slices, rows, columns = volume.shape_zyx
+    size = f"{columns} × {rows}" + (f", {slices} slices" if slices > 1 else "")
+    return f"{volume.view.value} · {size}" if slices == 1 else size
+
+
+def side_line(volume: Volume) -> str:
+    """Which side of the patient is where, under the picture."""
+    side = volume.patient_left_on
+    return f"The patient's left is on the {side} of the picture." if side else "Orientation unknown: no side is named."
 
 
 def case_view(file: CaseFile) -> CaseView:
@@ -106,7 +198,7 @@ def case_view(file: CaseFile) -> CaseView:
         state=file.state.value,
         signed=file.state is CaseState.SIGNED,
         warnings=tuple(w.text for w in (draft.draft.warnings if draft else study.warnings)),
-        sections=_sections(draft, decisions) if draft else (),
+        sections=_sections(draft, decisions, file.case.context) if draft else (),
         not_evaluated=draft.draft.not_evaluated if draft else (),
         decided=sum(s.id in decisions for s in statements),
         total=len(statements),
@@ -115,25 +207,33 @@ def case_view(file: CaseFile) -> CaseView:
     )
 
 
-def _sections(draft: CheckedDraft, decisions: dict[str, Decision]) -> tuple[tuple[str, tuple[StatementView, ...]], ...]:
+def _sections(
+    draft: CheckedDraft, decisions: dict[str, Decision], context: ClinicalContext | None
+) -> tuple[tuple[str, tuple[StatementView, ...]], ...]:
     sections = []
-    for section in Section:
-        views = tuple(_statement(draft, s, decisions.get(s.id)) for s in draft.statements if s.section is section)
-        if views:
+    for section in REVIEW_ORDER:
+        statements = [s for s in draft.statements if s.section is section]
+        if statements:
+            views = tuple(_statement(draft, s, decisions.get(s.id), context) for s in statements)
             sections.append((section.value.capitalize(), views))
     return tuple(sections)
 
 
-def _statement(draft: CheckedDraft, statement: Statement, decision: Decision | None) -> StatementView:
-    verdicts = draft.verdicts_on(statement.id)
+def _statement(
+    draft: CheckedDraft, statement: Statement, decision: Decision | None, context: ClinicalContext | None
+) -> StatementView:
+    checks = (
+        CheckView(mark=MARKS[v.outcome], number=v.check, reason=v.reason) for v in draft.verdicts_on(statement.id)
+    )
+    edited = isinstance(decision, Edit)
     return StatementView(
         id=statement.id,
-        text=statement.text,
-        evidence=tuple(evidence_view(e) for e in statement.evidence),
-        passed=tuple(v.check for v in verdicts if v.outcome is Outcome.PASSED),
-        failed=tuple(f"{v.check}: {v.reason}" for v in verdicts if v.outcome is Outcome.FAILED),
+        text=decision.text if isinstance(decision, Edit) else statement.text,
+        drafted_text=statement.text if edited else None,
+        evidence=tuple(dict.fromkeys(evidence_view(e, context) for e in statement.evidence)),
+        checks=tuple(checks),
         decision=decision_word(decision),
-        decided_text=decision.text if isinstance(decision, Edit) else statement.text,
+        heat=next((e.finding for e in statement.evidence if isinstance(e, RegionEvidence)), None),
     )
 
 
@@ -144,20 +244,37 @@ def decision_word(decision: Decision | None) -> str | None:
     return "accepted" if isinstance(decision, Accept) else "edited" if isinstance(decision, Edit) else "rejected"
 
 
-def evidence_view(evidence: Evidence) -> EvidenceView:
+def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) -> EvidenceView:
     """One piece of evidence in words."""
     if isinstance(evidence, ScoreEvidence):
-        text = f"probability {evidence.probability:.2f}, operating point {evidence.threshold:.2f}"
-        return EvidenceView(text=text, share=evidence.probability, threshold=evidence.threshold)
+        words = finding_term(evidence.finding).words
+        text = f"{words} {evidence.probability:.2f}, operating point {evidence.threshold:.2f}"
+        return EvidenceView(text=text, bar=(evidence.probability, evidence.threshold))
     if isinstance(evidence, RegionEvidence):
-        side = f"patient's {evidence.side.value} side" if evidence.side else "side unknown"
-        return EvidenceView(text=f"region in the film, {side}")
+        side = f"patient's {evidence.side.value} side" if evidence.side else "no side named"
+        return EvidenceView(text=f"region in the film ({side})")
     if isinstance(evidence, MeasurementEvidence):
         unit = "" if evidence.unit == "1" else f" {evidence.unit}"
         low, high = evidence.interval
-        return EvidenceView(text=f"measured {evidence.value:g}{unit}, 95 % interval {low:g} to {high:g}")
+        return EvidenceView(text=f"{evidence.name} {evidence.value:g}{unit}, 95 % interval {low:g} to {high:g}{unit}")
     assert isinstance(evidence, FactEvidence)
-    return EvidenceView(text=f"record: {evidence.source}")
+    fact = next((f for f in (context.facts if context else ()) if f.id == evidence.fact_id), None)
+    return EvidenceView(text=f"record: {_fact_line(fact)}[{evidence.source}]")
+
+
+def _fact_line(fact: Fact | None) -> str:
+    if fact is None:
+        return ""
+    status = "" if fact.status is FactStatus.ACTIVE else fact.status.value
+    parts = (fact.label, fact_value(fact), fact.when.isoformat() if fact.when else "", status, *fact.marks)
+    return ", ".join(part for part in parts if part) + " "
+
+
+def fact_value(fact: Fact) -> str:
+    """The value of a fact as it is written, or nothing."""
+    if fact.value is None or isinstance(fact.value, str):
+        return fact.value or ""
+    return f"{fact.value.comparator or ''}{fact.value.value:g} {fact.value.unit}".rstrip()
 
 
 def _heats(file: CaseFile) -> tuple[HeatChoice, ...]:
@@ -168,6 +285,7 @@ def _heats(file: CaseFile) -> tuple[HeatChoice, ...]:
         HeatChoice(
             name=f.name,
             label=f"{finding_term(f.name).words} {f.probability:.2f}" + (" · suspected" if f.suspected else ""),
+            suspected=f.suspected,
             region=f.region,
         )
         for f in findings
@@ -190,35 +308,39 @@ def patient_line(identity: PatientIdentity) -> str:
 
 
 def signing_question(reader: Reader, identity: PatientIdentity, view: CaseView) -> str:
-    """What is asked before a signature: who signs for whom."""
-    return f"{reader.name} ({reader.role}) signs {view.total} decided statements on {view.title} for {patient_line(identity)}."
+    """What is asked before a signature: who signs what for whom."""
+    counts = ", ".join(f"{view.count(word)} {word}" for word in ("accepted", "edited", "rejected"))
+    return (
+        f"{reader.name} ({reader.role}) signs the report on {view.title} for {patient_line(identity)}: "
+        f"{view.total} statements, {counts}. A signed report stays as it is."
+    )
 
 
 def fact_rows(context: ClinicalContext | None) -> list[dict[str, str]]:
     """The record as a table."""
-    rows = []
-    for fact in context.facts if context else ():
-        value = fact.value if isinstance(fact.value, str) else ""
-        if fact.value is not None and not isinstance(fact.value, str):
-            value = f"{fact.value.comparator or ''}{fact.value.value:g} {fact.value.unit}"
-        when = fact.when.isoformat() if fact.when else ""
-        marks = "; ".join(fact.marks)
-        rows.append(
-            {
-                "fact": fact.label,
-                "value": value,
-                "status": fact.status.value,
-                "when": when,
-                "doubt": marks,
-                "source": fact.source,
-            }
-        )
-    return rows
+    return [
+        {
+            "fact": fact.label,
+            "value": fact_value(fact),
+            "status": fact.status.value,
+            "when": fact.when.isoformat() if fact.when else "",
+            "doubt": "; ".join(fact.marks),
+            "source": fact.source,
+        }
+        for fact in (context.facts if context else ())
+    ]
 
 
 def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
     """The audit log of a case as a table, newest first."""
     return [
-        {"when": f"{e.at:%Y-%m-%d %H:%M:%S}", "verb": e.verb, "outcome": e.outcome, "who": e.actor, "role": e.role}
+        {
+            "when": f"{e.at:%Y-%m-%d %H:%M:%S}",
+            "verb": e.verb,
+            "outcome": e.outcome,
+            "who": e.actor,
+            "role": e.role,
+            "details": ", ".join(f"{name} {value}" for name, value in e.details.items()),
+        }
         for e in reversed(events)
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import markdown_it
@@ -12,18 +14,29 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from medmm.domain.report import Accept, CaseState, Edit, Reject
-from medmm.domain.study import Notice
-from tests.factories import ATTENDING, make_case_file, make_checked_draft, make_draft, make_region
+from medmm.domain.draft import FactEvidence
+from medmm.domain.report import Accept, CaseState, CaseSummary, Edit, Reject
+from medmm.domain.study import Notice, View
+from tests.factories import (
+    ATTENDING,
+    SIGNED_AT,
+    make_case_file,
+    make_checked_draft,
+    make_context,
+    make_draft,
+    make_region,
+    make_volume,
+)
 from ui import presenter
-from ui.pictures import film_picture
+from ui.pictures import BELOW, REACHED, TICK, TRACK, film_picture, png_bytes, score_bar
 
 
 def test_a_fresh_draft_shows_every_statement_undecided() -> None:
     view = presenter.case_view(make_case_file())
     shown = [s for _, statements in view.sections for s in statements]
-    assert [s.id for s in shown] == ["s1", "s2", "s3", "s4"]
+    assert [s.id for s in shown] == ["s2", "s3", "s4", "s1"], "what stands beside the film comes first"
     assert all(s.decision is None and s.evidence for s in shown)
     assert (view.decided, view.total, view.may_sign) == (0, 4, False)
     assert "A warning that travels." in view.warnings
@@ -35,7 +48,9 @@ def test_decisions_are_shown_and_all_of_them_open_the_signature() -> None:
     view = presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions))
     shown = {s.id: s for _, statements in view.sections for s in statements}
     assert [shown[i].decision for i in ("s1", "s2", "s3", "s4")] == ["accepted", "edited", "rejected", "accepted"]
-    assert shown["s2"].decided_text == "Small left effusion."
+    assert (shown["s2"].text, shown["s2"].drafted_text) == ("Small left effusion.", "Possible left pleural effusion.")
+    assert shown["s1"].drafted_text is None
+    assert [view.count(word) for word in ("accepted", "edited", "rejected")] == [2, 1, 1]
     assert view.may_sign
     assert not presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions[:3])).may_sign
     assert not presenter.case_view(make_case_file(CaseState.SIGNED)).may_sign
@@ -45,8 +60,82 @@ def test_a_statement_with_a_failed_check_may_not_be_accepted() -> None:
     view = presenter.case_view(make_case_file(draft=make_checked_draft(failed=("s2",))))
     shown = {s.id: s for _, statements in view.sections for s in statements}
     assert not shown["s2"].may_accept
-    assert shown["s2"].failed
+    assert [(c.mark, c.number, c.reason) for c in shown["s2"].checks] == [
+        ("✓", "G1", "hand-made"),
+        ("✗", "G2", "hand-made"),
+    ]
+    assert (shown["s2"].passed, shown["s4"].passed) == ("✓ G1", "✓ G1 G2")
     assert shown["s4"].may_accept
+
+
+def test_each_kind_of_evidence_is_said_in_words() -> None:
+    shown = {s.id: s for _, statements in presenter.case_view(make_case_file()).sections for s in statements}
+    assert shown["s2"].bars == ((0.62, 0.35),)
+    assert shown["s2"].heat == "Effusion"
+    assert shown["s2"].evidence_line == (
+        "pleural effusion 0.62, operating point 0.35 · region in the film (patient's left side)"
+    )
+    assert shown["s3"].evidence_line == "cardiothoracic ratio 0.54, 95 % interval 0.51 to 0.57"
+    assert shown["s3"].heat is None
+    assert shown["s1"].evidence_line == "record: Heart failure, 2024-05-01 [entry Condition/c1]"
+
+
+def test_a_denied_or_doubtful_fact_says_so_as_evidence() -> None:
+    context = make_context()
+    words = {
+        fact_id: presenter.evidence_view(FactEvidence(fact_id=fact_id, source="entry"), context).text
+        for fact_id in ("Condition/c2", "Condition/c3", "Observation/o3", "Observation/gone")
+    }
+    assert "refuted" in words["Condition/c2"]
+    assert "inactive" in words["Condition/c3"]
+    assert "1400 g/L" in words["Observation/o3"]
+    assert "implausible value" in words["Observation/o3"]
+    assert words["Observation/gone"] == "record: [entry]"
+
+
+def test_words_typed_for_one_statement_meet_no_other() -> None:
+    fresh = presenter.case_view(make_case_file())
+    edited = presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=(Edit("s2", "Other words."),)))
+    keys = {s.edit_key("case-1") for _, statements in fresh.sections for s in statements}
+    assert len(keys) == 4
+    assert keys.isdisjoint(s.edit_key("case-2") for _, statements in fresh.sections for s in statements)
+    assert len(keys & {s.edit_key("case-1") for _, statements in edited.sections for s in statements}) == 3
+
+
+def test_a_case_that_somebody_else_worked_on_is_noticed() -> None:
+    shown = make_case_file()
+    assert not presenter.changed(shown, make_case_file())
+    assert presenter.changed(shown, make_case_file(CaseState.IN_REVIEW, decisions=(Accept("s1"),)))
+    assert presenter.changed(shown, make_case_file(draft=make_checked_draft(failed=("s1",))))
+    assert presenter.changed(shown, make_case_file(CaseState.SIGNED))
+
+
+def test_the_worklist_names_findings_in_words_and_no_patient() -> None:
+    summary = CaseSummary(
+        case_id="case-1",
+        study_uid="1.2",
+        patient_key="pk-1",
+        modality="DX",
+        body_part="CHEST",
+        acquired=None,
+        state=CaseState.DRAFTED,
+        suspected=("Pleural_Thickening", "Effusion"),
+        opened_at=SIGNED_AT,
+    )
+    assert presenter.case_line(summary) == "DX CHEST · no date · drafted"
+    assert presenter.suspected_line(summary) == "pleural thickening, pleural effusion"
+    assert presenter.suspected_line(replace(summary, suspected=())) == "no finding suspected"
+    assert presenter.suspected_line(replace(summary, state=CaseState.OPENED)) == "no draft yet"
+
+
+def test_the_film_that_was_read_is_the_first_picture() -> None:
+    lateral = make_volume(view=View.LATERAL, sha256="c" * 64, patient_left_on=None)
+    file = make_case_file()
+    study = replace(file.case.study, volumes=(lateral, make_volume()))
+    images = presenter.pictures(replace(file, case=replace(file.case, study=study)))
+    assert [presenter.picture_line(image) for image in images] == ["PA · 48 × 64", "LATERAL · 48 × 64"]
+    assert presenter.side_line(images[0]) == "The patient's left is on the right of the picture."
+    assert presenter.side_line(images[1]) == "Orientation unknown: no side is named."
 
 
 def test_suspected_findings_come_first_among_the_heat_maps() -> None:
@@ -87,8 +176,21 @@ def test_hostile_text_is_shown_as_it_is(text: str) -> None:
 @given(st.text(max_size=80))
 def test_inert_text_reads_the_same(text: str) -> None:
     shown = presenter.inert(text)
-    assert shown.replace("\\", "") == " ".join(text.split()).replace("\\", "")
+    plain = presenter.TURNING.sub("\ufffd", " ".join(text.split()))
+    assert shown.replace("\\", "").replace("\u2060", "") == plain.replace("\\", "").replace("\u2060", "")
     assert "$" not in shown.replace("\\$", "")
+
+
+@pytest.mark.parametrize("text", ["see http://a.example/b", "www.a.example", "me@a.example", ":streamlit:", "a <-> b"])
+def test_what_streamlit_rewrites_after_markdown_is_broken_up(text: str) -> None:
+    shown = presenter.inert(text).replace("\\", "")
+    for pattern in (r"https?://", r"www\.", r"\w@\w", r":\w+:", r"<->|->|<-"):
+        assert not re.search(pattern, shown)
+    assert shown.replace("\u2060", "") == text
+
+
+def test_text_that_turns_its_direction_is_marked() -> None:
+    assert presenter.inert("a\u202etfel") == "a\ufffdtfel"
 
 
 def test_the_signing_question_names_reader_and_patient() -> None:
@@ -100,6 +202,7 @@ def test_the_signing_question_names_reader_and_patient() -> None:
         patient_id="ZZ-1", family_name="ZZFAKE", given_name="Alpha", birth_date=date(1950, 1, 1), sex="F"
     )
     question = presenter.signing_question(ATTENDING, identity, presenter.case_view(make_case_file()))
+    assert "0 accepted, 0 edited, 0 rejected" in question
     for part in ("ZZREADER One", "attending", "ZZFAKE, Alpha", "ZZ-1", "1950-01-01", "F"):
         assert part in question
 
@@ -120,8 +223,24 @@ def test_a_mirrored_film_mirrors_its_picture() -> None:
     assert (heated != plain).any()
 
 
+@pytest.mark.parametrize(("probability", "colour"), [(0.62, REACHED), (0.2, BELOW)])
+def test_a_score_stands_beside_its_operating_point(probability: float, colour: tuple[int, int, int]) -> None:
+    bar = score_bar(probability, 0.35)
+    middle = bar[len(bar) // 2]
+    filled = [place for place, pixel in enumerate(middle) if tuple(pixel) == colour]
+    tick = [place for place, pixel in enumerate(bar[0]) if tuple(pixel) == TICK]
+    assert abs(max(filled) / len(middle) - probability) < 0.01
+    assert abs(tick[0] / len(middle) - 0.35) < 0.01
+    assert tuple(middle[-1]) == TRACK
+
+
+def test_a_picture_travels_as_png_unchanged() -> None:
+    rgb = np.random.default_rng(1).integers(0, 255, (8, 9, 3), dtype=np.uint8)
+    assert (np.asarray(Image.open(BytesIO(png_bytes(rgb)))) == rgb).all()
+
+
 def test_the_presenter_needs_no_streamlit() -> None:
-    code = "import sys, ui.presenter; assert 'streamlit' not in sys.modules"
+    code = "import sys, ui.presenter, ui.pictures; assert 'streamlit' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
