@@ -78,7 +78,7 @@ def main() -> None:
 
 def choose_reader(assistant: Assistant) -> Reader | None:
     """Who reads, of the configured readers."""
-    st.title("medmm")
+    st.title("medmm", anchor=False)
     readers = [entry.reader() for entry in assistant.settings.readers]
     reader = st.selectbox("Reader", readers, format_func=lambda r: f"{r.name} · {r.role}", key="reader")
     st.caption("There is no sign-in in this version: whoever sits here acts as this reader.")
@@ -88,7 +88,7 @@ def choose_reader(assistant: Assistant) -> Reader | None:
 def choose_case(assistant: Assistant, reader: Reader) -> None:
     """The worklist; the open case is `case` in the session."""
     cases = {summary.case_id: summary for summary in worklist(assistant, reader)}
-    st.subheader(f"Worklist ({len(cases)})")
+    st.subheader(f"Worklist ({len(cases)})", anchor=False)
     if st.button("Refresh", key="refresh", icon=":material/refresh:", type="tertiary"):
         forget()
         st.rerun()
@@ -159,7 +159,7 @@ def show_case(assistant: Assistant, case_id: str, reader: Reader) -> None:
     """Film on the left, statements on the right."""
     file, identity = opened(assistant, case_id, reader)
     view = presenter.case_view(file)
-    st.subheader(inert(presenter.patient_line(identity)))
+    st.subheader(inert(presenter.patient_line(identity)), anchor=False)  # an anchor puts the name in the address
     st.caption(f"{inert(view.title)} · {view.state} · {inert(case_id)}")
     if view.warnings:
         st.markdown("  \n".join(f":orange[⚠ {inert(warning)}]" for warning in view.warnings))

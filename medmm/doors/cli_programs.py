@@ -39,6 +39,9 @@ def ui(
         "server.headless": "false" if browser else "true",
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",  # no traceback, which may carry values, on the page
+        "server.fileWatcherType": "none",
+        "theme.primaryColor": "#266d85",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     raise typer.Exit(run(["-m", "streamlit", "run", str(app), *flags], session(context).config))

@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,14 @@ import yaml
 from streamlit.testing.v1 import AppTest
 
 from medmm import Assistant
-from medmm.domain.report import CaseState
+from medmm.domain.report import Accept, CaseState, CaseSummary, Reader, Reject
 from medmm.domain.study import Study
+from ui.admission import saved
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "ui" / "app.py"
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+LINKS = "http://evil.example/a www.evil.example me@evil.example [x](javascript:x) **b** $x^2$ :streamlit:"
 
 
 @pytest.fixture
@@ -37,7 +40,8 @@ def config(tmp_path: Path, demo_films: Path, monkeypatch: pytest.MonkeyPatch) ->
     path.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data"), "threads": 1, "readers": readers}))
     record = tmp_path / "record.json"
     text = files("medmm.doors").joinpath("demo_record.json").read_text(encoding="utf-8")
-    record.write_text(text.replace("Cough for three weeks", SCRIPT.replace('"', '\\"')))
+    text = text.replace("Cough for three weeks", SCRIPT.replace('"', '\\"'))
+    record.write_text(text.replace('"Hypertension"', f'"Hypertension {LINKS}"'))
     with Assistant.from_config(path) as assistant:
         study = assistant.admit(demo_films / "RG1_UNCR.dcm", record=record)
         assert isinstance(study, Study)
@@ -48,58 +52,195 @@ def config(tmp_path: Path, demo_films: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def page(config: Path) -> Iterator[AppTest]:
+    """The page with the case opened."""
     streamlit.cache_resource.clear()
-    yield AppTest.from_file(str(APP), default_timeout=60).run()
+    page = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert not page.exception
+    yield next(b for b in page.button if str(b.key).startswith("open ")).click().run()
     streamlit.cache_resource.clear()
 
 
-def the_case(config: Path) -> CaseState:
+def the_case(config: Path) -> CaseSummary:
     with Assistant.from_config(config) as assistant:
-        return assistant.cases()[0].state
+        return assistant.cases()[0]
+
+
+def keys(page: AppTest, verb: str) -> list[str]:
+    return [str(button.key) for button in page.button if str(button.key).startswith(f"{verb} s")]
+
+
+def reader_one(assistant: Assistant) -> Reader:
+    return assistant.reader_named("reader-1")
+
+
+def test_no_case_opens_by_itself(config: Path) -> None:
+    streamlit.cache_resource.clear()
+    page = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert not page.exception
+    assert "DRAFT" in page.warning[0].value
+    assert any("Choose a case" in info.value for info in page.info)
+    assert not keys(page, "accept")
+    with Assistant.from_config(config) as assistant:
+        assert not any(event.verb == "case" for event in assistant.history(the_case(config).case_id))
 
 
 def test_the_reading_flow_from_draft_to_signed_report(page: AppTest, config: Path) -> None:
-    assert not page.exception
     assert "DRAFT" in page.warning[0].value
-    undecided = [b for b in page.button if str(b.key).startswith("accept ")]
+    undecided = keys(page, "accept")
     assert undecided
     assert page.button(key="sign").disabled
-    for key in [str(b.key) for b in undecided]:
+    for key in undecided:
         button = page.button(key=key)
         page = (page.button(key=key.replace("accept", "reject")) if button.disabled else button).click().run()
         assert not page.exception
-    assert the_case(config) is CaseState.IN_REVIEW
+    assert the_case(config).state is CaseState.IN_REVIEW
     page = page.button(key="sign").click().run()
-    assert the_case(config) is CaseState.IN_REVIEW, "the question alone signs nothing"
-    assert any("ZZREADER One" in info.value for info in page.info)
+    assert the_case(config).state is CaseState.IN_REVIEW, "the question alone signs nothing"
+    assert any("ZZREADER One" in info.value and "9RG1" in info.value for info in page.info)
     page = page.button(key="sign now").click().run()
     assert not page.exception
-    assert the_case(config) is CaseState.SIGNED
+    assert the_case(config).state is CaseState.SIGNED
+    assert "RADIOLOGY REPORT" in page.code[0].value
+
+
+def test_a_signature_holds_only_what_was_shown(page: AppTest, config: Path) -> None:
+    for key in keys(page, "reject")[:-1]:
+        page = page.button(key=key).click().run()
+    last = keys(page, "accept")[-1]
+    page = page.button(key=last).click().run()
+    page = page.button(key="sign").click().run()
+    with Assistant.from_config(config) as other:
+        other.decide(the_case(config).case_id, [Reject(last.removeprefix("accept "))], by=reader_one(other))
+    page = page.button(key="sign now").click().run()
+    assert not page.exception
+    assert any("changed elsewhere" in error.value for error in page.error)
+    assert the_case(config).state is CaseState.IN_REVIEW
+    assert not [b for b in page.button if b.key == "sign now"], "the question is asked again"
+    assert page.markdown  # and the page shows the case as it is now
+    assert sum("gray-badge" in m.value for m in page.markdown) == len(keys(page, "accept"))
+
+
+def test_a_case_signed_elsewhere_is_shown_signed(page: AppTest, config: Path) -> None:
+    case_id = the_case(config).case_id
+    with Assistant.from_config(config) as other:
+        draft = other.case(case_id).draft
+        assert draft is not None
+        decisions = [Accept(s.id) if not draft.failed(s.id) else Reject(s.id) for s in draft.statements]
+        other.decide(case_id, decisions, by=reader_one(other))
+        other.sign(case_id, by=reader_one(other))
+    page = page.button(key=keys(page, "reject")[0]).click().run()
+    assert not page.exception
+    assert any("What helps" in error.value for error in page.error)
     assert "RADIOLOGY REPORT" in page.code[0].value
 
 
 def test_a_slider_leaves_no_audit_entry(page: AppTest, config: Path) -> None:
     with Assistant.from_config(config) as assistant:
         before = assistant.verify().size
-    page.slider(key="window").set_range(0.2, 0.8).run()
+    window = next(s for s in page.slider if str(s.key).startswith("window "))
+    assert not window.set_range(0.2, 0.8).run().exception
     with Assistant.from_config(config) as assistant:
         assert assistant.verify().size == before + 1  # the verification's own entry
 
 
-def test_a_role_that_may_not_look_is_told_so(page: AppTest) -> None:
+def test_the_name_of_a_patient_is_one_audited_look(page: AppTest, config: Path) -> None:
+    page = page.button(key=keys(page, "accept")[0]).click().run()
+    assert any("9RG1" in heading.value for heading in page.subheader)
+    with Assistant.from_config(config) as assistant:
+        looks = assistant._store.events(the_case(config).patient_key)
+    assert [(event.verb, event.actor) for event in looks] == [("identity", "reader-1")]
+
+
+def test_a_role_that_may_not_look_is_told_so_and_may_verify(page: AppTest) -> None:
     auditor = next(r for r in page.selectbox(key="reader").options if "auditor" in r)
     page = page.selectbox(key="reader").select_index(page.selectbox(key="reader").options.index(auditor)).run()
     assert not page.exception
     assert any("may not" in error.value.replace("\\", "") for error in page.error)
+    assert not keys(page, "accept")
+    page = page.button(key="verify").click().run()
+    assert any("sound" in success.value for success in page.success)
 
 
 def test_an_edit_is_kept(page: AppTest, config: Path) -> None:
-    page.text_area(key="text s1").set_value("The reader's own words.")
+    field = next(area for area in page.text_area if str(area.key).startswith("text ") and " s1 " in str(area.key))
+    field.set_value("The reader's own words.")
     page = page.button(key="save s1").click().run()
     assert not page.exception
     with Assistant.from_config(config) as assistant:
-        (decision,) = assistant.case(assistant.cases()[0].case_id).decisions
+        (decision,) = assistant.case(the_case(config).case_id).decisions
     assert getattr(decision, "text", None) == "The reader's own words."
+
+
+def test_an_empty_edit_is_refused_with_its_remedy(page: AppTest, config: Path) -> None:
+    next(area for area in page.text_area if " s1 " in str(area.key)).set_value("  ")
+    page = page.button(key="save s1").click().run()
+    assert not page.exception
+    assert any("edit without text" in error.value for error in page.error)
+    with Assistant.from_config(config) as assistant:
+        assert assistant.case(the_case(config).case_id).decisions == ()
+
+
+def test_the_history_names_who_did_what(page: AppTest) -> None:
+    page = page.button(key="show history").click().run()
+    assert not page.exception
+    (table,) = (frame.value for frame in page.dataframe if "verb" in frame.value)
+    assert {"admit", "draft", "case"} <= set(table["verb"])
+    assert "reader-1" in set(table["who"])
+
+
+def admit(page: AppTest, path: Path) -> AppTest:
+    page.text_input(key="admit_path").set_value(str(path))
+    return next(b for b in page.button if b.label == "Admit and draft").click().run()
+
+
+def test_a_study_that_is_not_evaluable_says_why(page: AppTest, demo_films: Path) -> None:
+    page = admit(page, demo_films / "RG3_UNCR.dcm")
+    assert not page.exception
+    assert any("Not evaluable" in info.value and "body part" in info.value for info in page.info)
+
+
+def test_a_file_that_is_no_image_is_told_with_a_remedy(page: AppTest, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.dcm"
+    wrong.write_bytes(b"nothing of DICOM")
+    page = admit(page, wrong)
+    assert not page.exception
+    assert any("What helps" in error.value for error in page.error)
+
+
+def test_an_admitted_study_is_drafted_and_opened(
+    tmp_path: Path, demo_films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "empty.yaml"
+    reader = {"id": "reader-1", "name": "ZZREADER One", "role": "reader"}
+    settings.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "none"), "threads": 1, "readers": [reader]}))
+    monkeypatch.setenv("MEDMM_CONFIG", str(settings))
+    streamlit.cache_resource.clear()
+    page = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert any("medmm demo" in info.value for info in page.info), "an empty worklist says what to do"
+    page = admit(page, demo_films / "RG1_UNCR.dcm")
+    assert not page.exception
+    assert not page.error
+    assert any("9RG1" in heading.value for heading in page.subheader)
+    assert the_case(settings).state is CaseState.DRAFTED
+    streamlit.cache_resource.clear()
+
+
+def test_uploads_are_kept_under_numbers(tmp_path: Path) -> None:
+    files = [BytesIO(b"one"), BytesIO(b"two")]
+    files[0].name = "../../escape.dcm"
+    folder = saved(files, tmp_path / "study")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"1": b"one", "2": b"two"}
+    assert [p.name for p in tmp_path.iterdir()] == ["study"]
+
+
+def test_a_wrong_configuration_is_told_without_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tmp_path / "wrong.yaml"
+    settings.write_text("data_dri: /nowhere\n")
+    monkeypatch.setenv("MEDMM_CONFIG", str(settings))
+    streamlit.cache_resource.clear()
+    page = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert not page.exception
+    assert any("data_dir" in error.value.replace("\\", "") for error in page.error)
 
 
 def free_port() -> int:
@@ -128,9 +269,19 @@ def test_the_page_in_a_real_browser_shows_a_planted_script_inert(config: Path, t
             tab = browser.new_page(viewport={"width": 1500, "height": 1100})
             tab.goto(f"http://localhost:{port}")
             tab.get_by_text("Worklist (1)").wait_for(timeout=60_000)
+            tab.get_by_role("button", name="CHEST").click()
             tab.get_by_text("0 of").first.wait_for(timeout=60_000)
+            tab.get_by_text("document.title='owned'").first.wait_for(timeout=60_000)
+            tab.get_by_text("evil.example").first.wait_for(timeout=60_000)
             assert tab.title() != "owned"
-            assert tab.get_by_text("document.title='owned'").count() >= 1
+            links = tab.locator("a[href]").evaluate_all("links => links.map(l => l.getAttribute('href'))")
+            assert set(links) <= {"#stMain", "#findings", "#impression", "#clinical-information"}
+            text = '[data-testid="stMarkdownContainer"]'
+            for made in ("script", "img", ".katex", f"{text} p > strong > strong"):
+                assert tab.locator(f"{text} {made}").count() == 0
+            shown = " ".join(tab.locator(text).all_inner_texts()).replace("\u2060", "")
+            assert LINKS in shown
+            assert SCRIPT.replace('"', "'") in shown
             tab.screenshot(path=str(tmp_path / "page.png"))
             browser.close()
     finally:
