@@ -44,7 +44,7 @@ def told() -> Iterator[None]:
         yield
     except MedmmError as error:
         forget()
-        st.error(f"{inert(error.problem)}  \n**What helps:** {inert(error.remedy)}")
+        st.error("  \n".join(presenter.error_lines(error)))
 
 
 def forget() -> None:
@@ -284,7 +284,7 @@ def show_choices(assistant: Assistant, file: CaseFile, reader: Reader, statement
     case_id = file.case.id
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
-            "Accept",
+            "Accept as drafted" if statement.drafted_text else "Accept",
             key=f"accept {statement.id}",
             disabled=not statement.may_accept,
             on_click=decide,

@@ -18,6 +18,7 @@ from medmm.domain.draft import (
     Section,
     Statement,
 )
+from medmm.domain.errors import MedmmError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Region
 from medmm.domain.record import ClinicalContext, Fact, FactStatus
@@ -47,6 +48,13 @@ def inert(text: str) -> str:
     """Text that Streamlit's Markdown shows as it is: no HTML, links, formulas, colours or icons come of it."""
     plain = TURNING.sub("\ufffd", " ".join(text.split()))
     return PUNCTUATION.sub(r"\\\1", REWRITTEN.sub(JOINER, plain))
+
+
+def error_lines(error: MedmmError) -> tuple[str, ...]:
+    """What went wrong, where, and what helps, as Markdown."""
+    place = ", ".join(f"{name} {value}" for name, value in error.where.items())
+    lines = (inert(error.problem), inert(place), f"**What helps:** {inert(error.remedy)}")
+    return tuple(line for line in lines if line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

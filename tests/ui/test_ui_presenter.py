@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from medmm.domain.draft import FactEvidence
+from medmm.domain.errors import StateError
 from medmm.domain.report import Accept, CaseState, CaseSummary, Edit, Reject
 from medmm.domain.study import Notice, View
 from tests.factories import (
@@ -187,6 +188,12 @@ def test_what_streamlit_rewrites_after_markdown_is_broken_up(text: str) -> None:
     for pattern in (r"https?://", r"www\.", r"\w@\w", r":\w+:", r"<->|->|<-"):
         assert not re.search(pattern, shown)
     assert shown.replace("\u2060", "") == text
+
+
+def test_an_error_says_what_where_and_what_helps() -> None:
+    lines = presenter.error_lines(StateError("It is *signed*.", remedy="look at it", case="case-1"))
+    assert lines == (r"It is \*signed\*\.", r"case case\-1", "**What helps:** look at it")
+    assert len(presenter.error_lines(StateError("No.", remedy="wait"))) == 2
 
 
 def test_text_that_turns_its_direction_is_marked() -> None:
