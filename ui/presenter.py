@@ -168,7 +168,10 @@ def suspected_line(summary: CaseSummary) -> str:
     """What is suspected, under a line of the worklist."""
     if summary.state is CaseState.OPENED:
         return "no draft yet"
-    return ", ".join(finding_term(name).words for name in summary.suspected) or "no finding suspected"
+    return (
+        ", ".join(finding_term(name).words for name in summary.suspected)
+        or "none flagged: open it to see what was read"
+    )
 
 
 def changed(shown: CaseFile, now: CaseFile) -> bool:

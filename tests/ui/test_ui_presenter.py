@@ -125,7 +125,7 @@ def test_the_worklist_names_findings_in_words_and_no_patient() -> None:
     )
     assert presenter.case_line(summary) == "DX CHEST · no date · drafted"
     assert presenter.suspected_line(summary) == "pleural thickening, pleural effusion"
-    assert presenter.suspected_line(replace(summary, suspected=())) == "no finding suspected"
+    assert presenter.suspected_line(replace(summary, suspected=())) == "none flagged: open it to see what was read"
     assert presenter.suspected_line(replace(summary, state=CaseState.OPENED)) == "no draft yet"
 
 
