@@ -34,7 +34,7 @@ Json = dict[str, Any]
 CONFOUNDED = "Pneumonia"
 OPACITIES = ("Pneumonia", "Consolidation", "Infiltration")
 LEAST_CASES = 10
-SUBGROUP_DRAWS = 100
+SUBGROUP_DRAWS = 200
 AGE_BANDS = ((0, 40), (40, 60), (60, 200))
 EXTERNAL = {
     "openi": "Open-i Indiana University",

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-BOOTSTRAPS = 200
+BOOTSTRAPS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

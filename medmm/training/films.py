@@ -64,13 +64,18 @@ def _film(row: dict[str, str], folder: str) -> Film:
         patient=row["patient"],
         findings=frozenset(row["labels"].split("|")) - {"No Finding", ""},
         split=row.get("split") or "external",
-        age_years=float(row["age"]) if row.get("age") else None,
+        age_years=_age_years(row.get("age")),
         sex=row.get("sex") or None,
         view=row.get("view") or None,
         source=row.get("dataset") or row.get("source") or "",
         official_list=row.get("official_list") or None,
         row=row,
     )
+
+
+def _age_years(text: str | None) -> float | None:
+    """An age in years; a range or a cohort ("1-5 (cohort)") is no age of one person."""
+    return float(text) if text and text.replace(".", "", 1).isdigit() else None
 
 
 def greys(data_dir: Path, films: Iterable[Film]) -> Iterator[NDArray[np.float32]]:

@@ -166,8 +166,6 @@ def evaluation(name: str) -> dict[str, Any]:
 
 def figures_md() -> str:
     """The table of figures for people, from `evaluation.json` beside the weights."""
-    if not (ROOT / "medmm" / "weights" / "chest-findings" / "evaluation.json").is_file():
-        return "The findings network's figures on test patients are not measured yet; those of the outlines stand in their card.\n"
     found, anatomy = evaluation("chest-findings"), evaluation("chest-anatomy")["jsrt"]
     macro, films, base = found["macro_auroc"], found["films"], found["baselines"]
     rows = [

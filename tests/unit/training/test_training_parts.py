@@ -18,7 +18,7 @@ from medmm.training.augment import random_views
 from medmm.training.calibrate import calibration, operating_point, platt, sigmoid
 from medmm.training.chest_anatomy import dice, outline_loss, plausible_bounds
 from medmm.training.chest_findings import follow, label_matrix, learning_rate, mean_of_weights, training_films
-from medmm.training.films import NIH_TABLE, chosen, greys, prepared, read_table
+from medmm.training.films import NIH_TABLE, _age_years, chosen, greys, prepared, read_table
 from medmm.training.outlines import read_outlined
 from medmm.training.score import macro_auroc
 
@@ -165,3 +165,10 @@ def test_outlined_films_are_split_by_film_and_source(shared_data: Path) -> None:
     }
     bounds = plausible_bounds([f for f in jsrt if f.split == "train"])
     assert 0 < bounds["lungs"][0] < bounds["lungs"][1] < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "years"), [("58", 58.0), ("0.5", 0.5), ("1-5 (cohort)", None), ("", None), (None, None)]
+)
+def test_a_range_of_ages_is_no_age(text: str | None, years: float | None) -> None:
+    assert _age_years(text) == years
