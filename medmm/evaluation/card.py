@@ -39,21 +39,23 @@ def findings_card(found: Json) -> str:
     labels = [
         [n, str(r["cases"]), figure(r["auroc"]), figure(r["auroc_official"]), figure(r["auprc"]), f"{r['ece']:.3f}",
          f"{r['brier']:.3f} / {r['brier_label_prior']:.3f}", f"{r['threshold']:.3f}", figure(r["sensitivity"]), figure(r["specificity"])]
-        for n, r in found["labels"].items()
+        for n, r in sorted(found["labels"].items())
     ]  # fmt: skip
     baselines = [
         [n, figure(r["test"]), figure(r["official"]), figure(r.get("network_minus_baseline"))]
-        for n, r in found["baselines"].items()
+        for n, r in sorted(found["baselines"].items())
     ]
     groups = [[g["group"], str(g["films"]), str(g["labels"]), figure(g["macro_auroc"])] for g in found["subgroups"]]
     pointing, external, expert = found["pointing"], found["external"], found["expert"]
     points = [
         _points("NIH boxes, eight findings", pointing["nih_boxes"]),
-        *(_points(f"of these {n}", r) for n, r in pointing["nih_boxes"]["by_finding"].items()),
+        *(_points(f"of these {n}", r) for n, r in sorted(pointing["nih_boxes"]["by_finding"].items())),
         _points("RSNA lung opacity, union of three maps", pointing["lung_opacity"]),
     ]
-    openi = [[n, str(r["cases"]), figure(r["auroc"])] for n, r in external["openi"]["labels"].items()]
-    quartiles = [[n, *(f"{v:.3f}" for v in q)] for n, q in external["hannover"]["probability_quartiles"].items()]
+    openi = [[n, str(r["cases"]), figure(r["auroc"])] for n, r in sorted(external["openi"]["labels"].items())]
+    quartiles = [
+        [n, *(f"{v:.3f}" for v in q)] for n, q in sorted(external["hannover"]["probability_quartiles"].items())
+    ]
     return f"""# chest-findings
 
 Reads 13 findings off a frontal chest radiograph of an adult: ResNet-18 up to its third stage (MONAI), one map a finding,
@@ -169,7 +171,8 @@ def anatomy_card(found: Json) -> str:
     """The card of chest-anatomy."""
     jsrt = found["jsrt"]
     others = [
-        [s, str(r["films"]), figure(r["lung_dice"]), str(r["ratio_refused"])] for s, r in found["other_sources"].items()
+        [s, str(r["films"]), figure(r["lung_dice"]), str(r["ratio_refused"])]
+        for s, r in sorted(found["other_sources"].items())
     ]
     return f"""# chest-anatomy
 
