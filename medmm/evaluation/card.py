@@ -118,7 +118,8 @@ above it is drafted as possible.
 {table(["group", "films", "labels", "macro AUROC"], groups)}
 ## Where it looks: pointing game
 
-A hit is a map whose strongest place lies in the reader's box. Beside it the centre of a lung as a guess.
+A hit is a map whose strongest place lies in the reader's box. Beside it the centre of a lung as a guess. Maps are smoothed
+and shown within the chest alone (between the outlines' outer edges); so chosen on boxes of training films.
 
 {table(["boxes", "count", "hits", "hit rate", "centre of lung"], points)}
 ## Other hospitals

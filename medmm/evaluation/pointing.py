@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.prepare import prepare_film
-from medmm.models.weights import load_network
+from medmm.models.catalogue import WeightsFolder, open_weights, row_named
+from medmm.models.chest_reader import AnatomyModel, FindingsModel
+from medmm.models.regions import chest_cells, within_chest
 from medmm.training.films import Film, greys
 
 Box = tuple[float, float, float, float]
@@ -45,16 +45,18 @@ def pointing_game(weights_dir: Path, data_dir: Path, films: list[Film], *, quiet
     """
     boxes = _boxes(data_dir)
     asked = [film for film in films if film.file in boxes]
-    weights = WeightsFolder(row=row_named("chest-findings"), folder=weights_dir)
-    names, size = list(weights.json("config.json")["findings"]), weights.json("preprocessing.json")["size_px"]
-    network = load_network(weights, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    findings = FindingsModel.open(WeightsFolder(row=row_named("chest-findings"), folder=weights_dir), cpu)
+    outlines = open_weights(row_named("chest-anatomy"), None)
+    anatomy = AnatomyModel.open(outlines, cpu) if outlines else None
     pointed: list[Pointed] = []
     steps = track(
         zip(asked, greys(data_dir, asked), strict=True), total=len(asked), description="pointing", disable=quiet
     )
     for film, grey in steps:
-        maps = film_maps(network, grey, size)
-        pointed += _pointed(film, boxes[film.file], maps, names)
+        chest = anatomy.read(grey).cells if anatomy else None
+        maps = findings.logits_and_maps(grey)[1]
+        pointed += _pointed(film, boxes[film.file], maps, findings.names, chest_cells(chest, maps.shape[1:]))
     nih = [p for p in pointed if p.finding != OPACITY]
     opacity = [p for p in pointed if p.finding == OPACITY]
     by_finding = {name: _rates([p for p in nih if p.finding == name]) for name in sorted({p.finding for p in nih})}
@@ -62,14 +64,6 @@ def pointing_game(weights_dir: Path, data_dir: Path, films: list[Film], *, quiet
         "nih_boxes": {**_rates(nih), "by_finding": by_finding},
         "lung_opacity": {**_rates(opacity), "boxes": sum(len(p.boxes) for p in opacity)},
     }
-
-
-@torch.inference_mode()
-def film_maps(network: Any, grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]:
-    """Maps (findings, rows, columns), the mean over the film and its mirror image, as in live use."""
-    film = torch.from_numpy(prepare_film(grey, size_px))[None]
-    _, maps = network.forward_with_maps(torch.cat([film, film.flip(3)]).contiguous(memory_format=torch.channels_last))
-    return np.asarray(((maps[0] + maps[1].flip(2)) / 2).numpy())
 
 
 def _boxes(data_dir: Path) -> dict[str, list[tuple[str, Box]]]:
@@ -82,20 +76,24 @@ def _boxes(data_dir: Path) -> dict[str, list[tuple[str, Box]]]:
 
 
 def _pointed(
-    film: Film, boxes: list[tuple[str, Box]], maps: NDArray[np.float32], names: list[str]
+    film: Film,
+    boxes: list[tuple[str, Box]],
+    maps: NDArray[np.float32],
+    names: tuple[str, ...],
+    cells: NDArray[np.bool_],
 ) -> Iterable[Pointed]:
     for finding in sorted({name for name, _ in boxes}):
         its = tuple(box for name, box in boxes if name == finding)
         if finding in names:
-            yield Pointed(finding=finding, boxes=its, peak_xy=_peak(maps[names.index(finding)]))
+            yield Pointed(finding=finding, boxes=its, peak_xy=_peak(maps[names.index(finding)], cells))
         elif finding == OPACITY and film.findings & set(UNION):
             union = maps[[names.index(n) for n in UNION]].max(0)
-            yield Pointed(finding=finding, boxes=its, peak_xy=_peak(union))
+            yield Pointed(finding=finding, boxes=its, peak_xy=_peak(union, cells))
 
 
-def _peak(heat: NDArray[np.float32]) -> tuple[float, float]:
+def _peak(heat: NDArray[np.float32], cells: NDArray[np.bool_]) -> tuple[float, float]:
     rows, columns = heat.shape
-    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+    row, column = np.unravel_index(int(within_chest(heat, cells).argmax()), heat.shape)
     return float((column + 0.5) / columns), float((row + 0.5) / rows)
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading
-from medmm.domain.study import Modality, Notice, Study, View, Volume
+from medmm.domain.study import Modality, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
 from medmm.models.catalogue import WeightsFolder, open_weights, row_named
 from medmm.models.chest_anatomy import STRUCTURES, outline
@@ -22,6 +22,23 @@ from medmm.models.weights import load_network, torch_device
 
 Grey = NDArray[np.float32]
 RATIO = "cardiothoracic ratio"
+NO_FINDINGS = Notice(code="no-reading-model", text="No reading model for findings is installed.")
+NO_ANATOMY = Notice(code="no-anatomy-model", text="No model for lungs and heart is installed.")
+RATIO_NOT_PA = Notice(
+    code="ratio-not-pa",
+    text="The film is not known to be PA: an AP projection enlarges the heart and the cardiothoracic ratio.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chest:
+    """What the outlines of a film say to the rest of the reading."""
+
+    masks: tuple[Mask, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    midline: float = 0.5  # column between the lungs, as a fraction of the film's width
+    cells: NDArray[np.bool_] | None = None  # lung or heart, on the film's grid; None where the outlines are not trusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +52,33 @@ class FindingsModel:
     calibration: dict[str, dict[str, float]]
     size_px: int
 
+    @classmethod
+    def open(cls, weights: WeightsFolder, device: torch.device) -> FindingsModel:
+        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+        return cls(
+            weights=weights,
+            network=load_network(weights, device),
+            device=device,
+            names=tuple(weights.json("config.json")["findings"]),
+            calibration=weights.json("calibration.json"),
+            size_px=weights.json("preprocessing.json")["size_px"],
+        )
+
     @torch.inference_mode()
-    def read(self, grey: Grey, patient_left_on: str | None, midline: float) -> tuple[Finding, ...]:
-        """All findings of a film: the mean over the film and its mirror image."""
+    def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
+        """Logits (findings,) and maps (findings, rows, columns): the mean over the film and its mirror image."""
         film = torch.from_numpy(prepare_film(grey, self.size_px))[None]
         pair = torch.cat([film, film.flip(3)]).to(self.device).contiguous(memory_format=torch.channels_last)
         logits, maps = self.network.forward_with_maps(pair)
-        logit = logits.float().mean(0).cpu().numpy()
-        heat = ((maps[0] + maps[1].flip(2)) / 2).float().cpu().numpy()
+        heat = (maps[0] + maps[1].flip(2)) / 2
+        return logits.float().mean(0).cpu().numpy(), heat.float().cpu().numpy()
+
+    def read(self, grey: Grey, patient_left_on: str | None, chest: Chest) -> tuple[Finding, ...]:
+        """All findings of a film, each with the region that speaks for it."""
+        logits, maps = self.logits_and_maps(grey)
         return tuple(
-            self._finding(name, float(logit[i]), region_of(heat[i], patient_left_on, midline))
-            for i, name in enumerate(self.names)
+            self._finding(name, float(logit), region_of(heat, patient_left_on, chest.midline, chest.cells))
+            for name, logit, heat in zip(self.names, logits, maps, strict=True)
         )
 
     def _finding(self, name: str, logit: float, region: Any) -> Finding:
@@ -70,9 +103,28 @@ class AnatomyModel:
     ratio_half_width: float
     bounds: dict[str, tuple[float, float]]
 
-    def read(self, grey: Grey) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Lungs and heart on the film's own grid."""
-        return outline(self.network, grey, self.size_px)
+    @classmethod
+    def open(cls, weights: WeightsFolder, device: torch.device) -> AnatomyModel:
+        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+        calibration = weights.json("calibration.json")
+        return cls(
+            weights=weights,
+            network=load_network(weights, device),
+            size_px=weights.json("preprocessing.json")["size_px"],
+            ratio_half_width=calibration["ratio_half_width"],
+            bounds={name: (low, high) for name, (low, high) in calibration["bounds"].items()},
+        )
+
+    def read(self, grey: Grey) -> Chest:
+        """Outlines of a film with the ratio; outlines that look like no chest are kept, but nothing rests on them."""
+        lungs, heart = outline(self.network, grey, self.size_px)
+        masks = tuple(Mask.from_array(n, m) for n, m in zip(STRUCTURES, (lungs, heart), strict=True))
+        ratio = self.ratio(lungs, heart)
+        if isinstance(ratio, str):
+            text = f"No cardiothoracic ratio was measured: {ratio}."
+            return Chest(masks=masks, warnings=(Notice(code="ratio-not-measured", text=text),))
+        midline = (sum(columns_of(lungs)) + 1) / 2 / lungs.shape[1]
+        return Chest(masks=masks, measurements=(ratio,), midline=midline, cells=lungs | heart)
 
     def ratio(self, lungs: NDArray[np.bool_], heart: NDArray[np.bool_]) -> Measurement | str:
         """The cardiothoracic ratio with its 95 % interval, or why there is none."""
@@ -100,8 +152,8 @@ class ChestReader:
         findings = open_weights(row_named("chest-findings"), weights_dir)
         anatomy = open_weights(row_named("chest-anatomy"), weights_dir)
         return cls(
-            findings=_findings_model(findings, where) if findings else None,
-            anatomy=_anatomy_model(anatomy, where) if anatomy else None,
+            findings=FindingsModel.open(findings, where) if findings else None,
+            anatomy=AnatomyModel.open(anatomy, where) if anatomy else None,
         )
 
     def read(self, study: Study) -> Reading:
@@ -114,61 +166,21 @@ class ChestReader:
         if film is None or not installed:
             return Reading(study_uid=study.uid, warnings=(_no_model(study),))
         grey = film.pixels()[0]
-        masks, measurements, midline, warnings = self._anatomy(grey, film)
-        found = self.findings.read(grey, film.patient_left_on, midline) if self.findings else ()
-        if self.findings is None:
-            warnings.append(Notice(code="no-reading-model", text="No reading model for findings is installed."))
+        chest = self.anatomy.read(grey) if self.anatomy else Chest(warnings=(NO_ANATOMY,))
+        found = self.findings.read(grey, film.patient_left_on, chest) if self.findings else ()
+        not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
+        no_findings = () if self.findings else (NO_FINDINGS,)
         return Reading(
             study_uid=study.uid,
             models=tuple(ModelIdentity(name=w.row.name, manifest_sha256=w.row.manifest_sha256) for w in installed),
             findings=found,
-            measurements=measurements,
-            masks=masks,
-            warnings=tuple(warnings),
+            measurements=chest.measurements,
+            masks=chest.masks,
+            warnings=chest.warnings + not_pa + no_findings,
         )
-
-    def _anatomy(
-        self, grey: Grey, film: Volume
-    ) -> tuple[tuple[Mask, ...], tuple[Measurement, ...], float, list[Notice]]:
-        if self.anatomy is None:
-            return (), (), 0.5, [Notice(code="no-anatomy-model", text="No model for lungs and heart is installed.")]
-        lungs, heart = self.anatomy.read(grey)
-        masks = tuple(Mask.from_array(n, m) for n, m in zip(STRUCTURES, (lungs, heart), strict=True))
-        ratio = self.anatomy.ratio(lungs, heart)
-        if isinstance(ratio, str):
-            text = f"No cardiothoracic ratio was measured: {ratio}."
-            return masks, (), 0.5, [Notice(code="ratio-not-measured", text=text)]
-        midline = (sum(columns_of(lungs)) + 1) / 2 / lungs.shape[1]
-        notices = []
-        if film.view is not View.PA:
-            text = "The film is not known to be PA: an AP projection enlarges the heart and the cardiothoracic ratio."
-            notices.append(Notice(code="ratio-not-pa", text=text))
-        return masks, (ratio,), midline, notices
 
 
 def _no_model(study: Study) -> Notice:
     kind = "chest radiograph" if study.modality is Modality.RADIOGRAPH else study.modality.value
     text = f"No reading model is installed for this study ({kind}, {study.body_part}); nothing was read from the image."
     return Notice(code="no-reading-model", text=text)
-
-
-def _findings_model(weights: WeightsFolder, device: torch.device) -> FindingsModel:
-    return FindingsModel(
-        weights=weights,
-        network=load_network(weights, device),
-        device=device,
-        names=tuple(weights.json("config.json")["findings"]),
-        calibration=weights.json("calibration.json"),
-        size_px=weights.json("preprocessing.json")["size_px"],
-    )
-
-
-def _anatomy_model(weights: WeightsFolder, device: torch.device) -> AnatomyModel:
-    calibration = weights.json("calibration.json")
-    return AnatomyModel(
-        weights=weights,
-        network=load_network(weights, device),
-        size_px=weights.json("preprocessing.json")["size_px"],
-        ratio_half_width=calibration["ratio_half_width"],
-        bounds={name: (low, high) for name, (low, high) in calibration["bounds"].items()},
-    )

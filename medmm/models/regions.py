@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
 from medmm.domain.reading import Region, Side
@@ -11,21 +12,54 @@ from medmm.domain.reading import Region, Side
 Array = NDArray[np.float32]
 STRONG = 0.5  # of the map's greatest value: what the box surrounds
 BILATERAL = 0.6  # the weaker half has at least this part of the stronger half's weight
+SMOOTHING_CELLS = 0.7
+CHEST_SHARE = 0.05  # of a cell that is lung or heart: from there it counts as chest
 
 
-def region_of(heat: Array, patient_left_on: str | None, midline: float = 0.5) -> Region | None:
+def chest_cells(chest: NDArray[np.bool_] | None, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """The cells of a map in which a finding of the chest may be shown.
+
+    Row by row from the outermost lung or heart to the other side: an opaque lung is missing from its outline, so what
+    lies between counts too. Without outlines, all but the outermost cells, where the convolutions saw padding.
+
+    Args:
+        chest: (rows, columns) of the film, where lung or heart is; None where no outline is known.
+        shape: rows and columns of the map.
+    """
+    inner = np.zeros(shape, dtype=bool)
+    inner[1:-1, 1:-1] = True
+    if chest is None or not chest.any():
+        return inner
+    shares = Image.fromarray(chest.astype(np.float32)).resize(shape[::-1], Image.Resampling.BOX)
+    there = np.asarray(shares) > CHEST_SHARE
+    filled: NDArray[np.bool_] = (
+        np.logical_or.accumulate(there, 1) & np.logical_or.accumulate(there[:, ::-1], 1)[:, ::-1]
+    )
+    return filled if filled.any() else inner
+
+
+def within_chest(heat: Array, cells: NDArray[np.bool_]) -> Array:
+    """A map smoothed a little, and least (-inf) outside `cells`: what is shown and what points."""
+    smooth = ndimage.gaussian_filter(heat.astype(np.float32), SMOOTHING_CELLS)
+    return np.where(cells, smooth, np.float32(-np.inf))
+
+
+def region_of(
+    heat: Array, patient_left_on: str | None, midline: float = 0.5, chest: NDArray[np.bool_] | None = None
+) -> Region | None:
     """The region of a map, or None where nothing in it speaks for the finding.
 
     Args:
         heat: (rows, columns) class-activation map; positive speaks for the finding.
         patient_left_on: the film's edge that shows the patient's left, None where unknown (then no side).
         midline: column between the lungs, as a fraction of the film's width.
+        chest: (rows, columns) of the film, where lung or heart is; see `chest_cells`.
     """
-    weight = np.clip(heat, 0, None).astype(np.float64)
+    rows, columns = heat.shape
+    weight = np.clip(within_chest(heat, chest_cells(chest, (rows, columns))), 0, None).astype(np.float64)
     if weight.max() <= 0:
         return None
     weight /= weight.max()
-    rows, columns = weight.shape
     row, column = np.unravel_index(int(weight.argmax()), weight.shape)
     parts, _ = ndimage.label(weight >= STRONG)
     around_rows, around_columns = ndimage.find_objects((parts == parts[row, column]).astype(int))[0]

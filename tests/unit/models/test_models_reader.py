@@ -19,7 +19,7 @@ from medmm.models import chest_findings, reader
 from medmm.models.catalogue import WeightsFolder, row_named
 from medmm.models.chest_reader import ChestReader, FindingsModel
 from medmm.models.measure import cardiothoracic_ratio, implausible, largest_parts
-from medmm.models.regions import region_of
+from medmm.models.regions import chest_cells, region_of, within_chest
 from medmm.models.weights import torch_device
 from tests.factories import make_study, make_volume
 
@@ -35,7 +35,8 @@ def test_a_mirrored_map_flips_side_box_and_peak(heat: np.ndarray, edge: str) -> 
         return
     assert plain.side is not None
     assert mirrored.side is plain.side.mirrored
-    if (heat == heat.max()).sum() == 1:  # with ties the first strongest place counts
+    shown = within_chest(heat, chest_cells(None, (9, 12)))
+    if (shown == shown.max()).sum() == 1:  # with ties the first strongest place counts
         assert mirrored.peak_xy[0] == pytest.approx(1 - plain.peak_xy[0])
         assert mirrored.box_xyxy[0] == pytest.approx(1 - plain.box_xyxy[2])
 
@@ -55,6 +56,21 @@ def test_the_patients_left_is_where_the_film_says() -> None:
     assert one.side is not None
     assert (one.side.value, other.side.value if other.side else "") == ("left", "right")
     assert region_of(-heat, "right") is None
+
+
+def test_nothing_outside_the_chest_is_pointed_at() -> None:
+    heat = np.zeros((9, 9), dtype=np.float32)
+    heat[0, 0], heat[4, 2] = 5, 1
+    drawn = np.zeros((90, 90), dtype=bool)
+    drawn[20:70, 10:30] = drawn[20:70, 60:80] = True
+    cells = chest_cells(drawn, (9, 9))
+    assert cells[3, 4], "what lies between the lungs belongs to the chest"
+    assert not cells[0].any()
+    for chest_mask in (drawn, None):
+        region = region_of(heat, "right", chest=chest_mask)
+        assert region is not None
+        assert region.heat[0][0] == 0
+        assert region.peak_xy == (2.5 / 9, 4.5 / 9)
 
 
 def chest() -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
