@@ -262,7 +262,7 @@ def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) ->
         text = f"{words} {evidence.probability:.2f}, operating point {evidence.threshold:.2f}"
         return EvidenceView(text=text, bar=(evidence.probability, evidence.threshold))
     if isinstance(evidence, RegionEvidence):
-        side = f"patient's {evidence.side.value} side" if evidence.side else "no side named"
+        side = evidence.side.phrase if evidence.side else "no side named"
         return EvidenceView(text=f"region in the film ({side})")
     if isinstance(evidence, MeasurementEvidence):
         unit = "" if evidence.unit == "1" else f" {evidence.unit}"

@@ -26,6 +26,11 @@ class Side(Enum):
         """The side after the film is mirrored."""
         return {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT, Side.BILATERAL: Side.BILATERAL}[self]
 
+    @property
+    def phrase(self) -> str:
+        """The side in words, said as the patient's."""
+        return "both sides" if self is Side.BILATERAL else f"patient's {self.value} side"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:

@@ -108,8 +108,8 @@ def evidence_line(evidence: Evidence) -> str:
         )
     if isinstance(evidence, RegionEvidence):
         x0, y0, x1, y1 = (f"{100 * v:.0f}" for v in evidence.box_xyxy)
-        side = f", patient's {evidence.side.value} side" if evidence.side else ", side unknown"
-        return f"region {x0}-{x1} % across, {y0}-{y1} % down{side}"
+        side = evidence.side.phrase if evidence.side else "side unknown"
+        return f"strongest {x0}-{x1} % across, {y0}-{y1} % down, {side}"
     if isinstance(evidence, MeasurementEvidence):
         unit = "" if evidence.unit == "1" else f" {evidence.unit}"
         return f"measured {evidence.value:g}{unit} (95 % interval {evidence.interval[0]:g} to {evidence.interval[1]:g})"

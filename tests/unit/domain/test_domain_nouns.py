@@ -154,3 +154,9 @@ def test_mask_of_one_colour() -> None:
 def test_volume_is_the_same_whatever_loads_it() -> None:
     assert factories.make_volume(loader=None) == factories.make_volume()
     assert isinstance(factories.make_volume(), Volume)
+
+
+def test_a_side_is_said_as_the_patients_and_both_sides_as_both() -> None:
+    assert [side.phrase for side in Side] == ["patient's left side", "patient's right side", "both sides"]
+    assert Side.LEFT.mirrored.phrase == Side.RIGHT.phrase
+    assert Side.BILATERAL.mirrored.phrase == Side.BILATERAL.phrase
