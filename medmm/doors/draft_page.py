@@ -108,7 +108,7 @@ def evidence_line(evidence: Evidence) -> str:
         )
     if isinstance(evidence, RegionEvidence):
         x0, y0, x1, y1 = (f"{100 * v:.0f}" for v in evidence.box_xyxy)
-        side = evidence.side.phrase if evidence.side else "side unknown"
+        side = evidence.side.phrase if evidence.side else "no side named"
         return f"strongest {x0}-{x1} % across, {y0}-{y1} % down, {side}"
     if isinstance(evidence, MeasurementEvidence):
         unit = "" if evidence.unit == "1" else f" {evidence.unit}"

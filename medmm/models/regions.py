@@ -72,12 +72,22 @@ def region_of(
             around_rows.stop / rows,
         ),
         heat=tuple(tuple(int(v) for v in line) for line in np.rint(weight * 255)),
-        side=side_of(weight, patient_left_on, midline),
+        side=side_of(weight, (column + 0.5) / columns, patient_left_on, midline),
     )
 
 
-def side_of(weight: NDArray[np.float64], patient_left_on: str | None, midline: float) -> Side | None:
-    """The patient's side that carries a map's weight above the box threshold; None where the film does not say."""
+def side_of(weight: NDArray[np.float64], peak_x: float, patient_left_on: str | None, midline: float) -> Side | None:
+    """The patient's side that carries a map's weight above the box threshold.
+
+    None where the film does not say, and where the strongest place lies on the other side than most of the weight: a
+    draft that named either would contradict its own evidence.
+
+    Args:
+        weight: (rows, columns) of the map, its greatest value 1.
+        peak_x: column of the strongest place, as a fraction of the film's width.
+        patient_left_on: the film's edge that shows the patient's left, None where unknown.
+        midline: column between the lungs, as a fraction of the film's width.
+    """
     if patient_left_on is None:
         return None
     strong = np.where(weight >= STRONG, weight, 0).sum(axis=0)
@@ -88,4 +98,7 @@ def side_of(weight: NDArray[np.float64], patient_left_on: str | None, midline: f
     if min(image_left, image_right) >= BILATERAL * max(image_left, image_right):
         return Side.BILATERAL
     stronger = "left" if image_left > image_right else "right"
+    beyond_midline = peak_x - midline if stronger == "left" else midline - peak_x
+    if beyond_midline > 0.5 / columns:
+        return None
     return Side.LEFT if stronger == patient_left_on else Side.RIGHT
