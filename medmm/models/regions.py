@@ -12,6 +12,7 @@ from medmm.domain.reading import Region, Side
 Array = NDArray[np.float32]
 STRONG = 0.5  # of the map's greatest value: what the box surrounds
 BILATERAL = 0.6  # the weaker half has at least this part of the stronger half's weight
+NEAR_MIDLINE_CELLS = 0.75  # so near the midline a strongest place speaks against neither side
 SMOOTHING_CELLS = 0.7
 CHEST_SHARE = 0.05  # of a cell that is lung or heart: from there it counts as chest
 
@@ -99,6 +100,6 @@ def side_of(weight: NDArray[np.float64], peak_x: float, patient_left_on: str | N
         return Side.BILATERAL
     stronger = "left" if image_left > image_right else "right"
     beyond_midline = peak_x - midline if stronger == "left" else midline - peak_x
-    if beyond_midline > 0.5 / columns:
+    if beyond_midline * columns > NEAR_MIDLINE_CELLS:
         return None
     return Side.LEFT if stronger == patient_left_on else Side.RIGHT

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -27,7 +27,12 @@ NAMES = ("Effusion", "Mass", "Pneumothorax")
 HEAT = arrays(np.float32, (9, 12), elements=st.floats(-1, 1, width=32))
 
 
+ASTRIDE = np.zeros((9, 12), dtype=np.float32)  # the strongest place touches the midline
+ASTRIDE[6, 5], ASTRIDE[7, 6] = 0.875, 1
+
+
 @given(HEAT, st.sampled_from(["left", "right"]))
+@example(ASTRIDE, "left")
 def test_a_mirrored_map_flips_side_box_and_peak(heat: np.ndarray, edge: str) -> None:  # type: ignore[type-arg]
     plain, mirrored = region_of(heat, edge), region_of(heat[:, ::-1], edge)
     assert (plain is None) == (mirrored is None)
