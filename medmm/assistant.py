@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,16 +14,15 @@ from medmm.config import Settings, load_settings
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
-from medmm.domain.errors import InputError, MedmmError, PermissionDenied
+from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.identity_match import IdentityMatch, MatchVerdict, compare_identities
+from medmm.domain.identity_match import IdentityMatch, compare_identities, joined
 from medmm.domain.inspection import Capabilities, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport
-from medmm.domain.roles import require
-from medmm.domain.study import NotEvaluable, Notice, Study
-from medmm.store import Store, VerbCall
+from medmm.domain.study import NotEvaluable, Release, Study
+from medmm.store import Calls, Store, digest
 
 Record = str | Path | None
 
@@ -44,9 +40,10 @@ class Assistant:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._store = Store.open(settings.data_dir, heads_path=settings.heads_path)
+        self._calls = Calls(self._store, settings.actor, {entry.id: entry.reader() for entry in settings.readers})
         self._writer: drafting.Writer = drafting.RuleWriter()
-        self._model: Any = None
-        self._model_lock = threading.Lock()
+        self._loaded: dict[str, Any] = {}
+        self._loading = threading.Lock()
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:
@@ -78,7 +75,7 @@ class Assistant:
         Raises: InputError if the path holds no study or several, or if `record` is another patient's.
         """
         request = {"path": str(path), "record": str(record) if record else None}
-        with self._call("admit", by, key, request) as call:
+        with self._calls.call("admit", by, key, request) as call:
             if call.recalled is not None:
                 return from_json(Study | NotEvaluable, call.recalled)  # type: ignore[arg-type]
             intake = self._one_study(Path(path))
@@ -103,25 +100,41 @@ class Assistant:
     def read(self, paths: Iterable[str | Path], *, by: Reader | None = None) -> Iterator[ReadResult]:
         """Read studies by the models alone, without a record and without keeping them; one result a study."""
         for path in paths:
-            intakes = imaging.read_studies(Path(path), patient_secret=self._store.secret("patient"))
+            intakes = self._intakes(Path(path))
             while True:
-                with self._call("read", by) as call:
+                with self._calls.call("read", by) as call:
                     intake = next(intakes, None)
                     if intake is None:
                         break
                     result = self._read_intake(intake)
-                    subject = result.study.uid if result.study else _digest(str(intake.path))
+                    subject = result.study.uid if result.study else digest(str(intake.path))
                     with self._store.step() as step:
                         call.done(step, None, subject, "done" if result.reading else "refused")
                 yield result
 
+    def release(self, path: str | Path, *, reason: str, by: Reader, key: str | None = None) -> Release:
+        """Let one held study pass the gate from now on, because a person looked and says why; `admit` takes it then.
+
+        Raises: StateError if the study is not held, or is held for what no look can mend.
+        """
+        with self._calls.call("release", by, key, {"path": str(path), "reason": reason}) as call:
+            if call.recalled is not None:
+                return from_json(Release, call.recalled)
+            intake = self._one_study(Path(path))
+            release = review.release(intake.outcome, {f.sha256 for f in intake.files}, reason, by, datetime.now(UTC))
+            with self._store.step() as step:
+                step.save_release(release)
+                subject = release.study_uid or digest(str(path))
+                call.done(step, release, subject, held_for=release.reason_code, files=len(release.file_sha256s))
+            return release
+
     def open_case(self, study_uid: str, *, by: Reader | None = None, key: str | None = None) -> Case:
         """Make the case of an admitted study and its record; an unsigned one that is there is given again."""
-        with self._call("open_case", by, key, {"study": study_uid}) as call:
+        with self._calls.call("open_case", by, key, {"study": study_uid}) as call:
             if call.recalled is not None:
                 return from_json(Case, call.recalled)
             study, context = self._store.study(study_uid), self._store.context(study_uid)
-            case_id = "case-" + _digest(study_uid + (context.sha256 if context else ""))[:12]
+            case_id = "case-" + digest(study_uid + (context.sha256 if context else ""))[:12]
             case = Case(id=case_id, study=study, context=context)
             with self._store.step() as step:
                 step.open_case(case, datetime.now(UTC))
@@ -130,7 +143,7 @@ class Assistant:
 
     def draft(self, case_id: str, *, by: Reader | None = None, key: str | None = None) -> CheckedDraft:
         """Read, write and check: the draft of a case, every statement with its evidence and verdicts."""
-        with self._call("draft", by, key, {"case": case_id}) as call:
+        with self._calls.call("draft", by, key, {"case": case_id}) as call:
             if call.recalled is not None:
                 return from_json(CheckedDraft, call.recalled)
             file = self._store.case_file(case_id)
@@ -152,7 +165,7 @@ class Assistant:
     ) -> CheckedDraft:
         """Accept, edit or reject drafted statements; a later decision on a statement replaces the earlier."""
         request = {"case": case_id, "decisions": to_json(tuple(decisions))}
-        with self._call("decide", by, key, request) as call:
+        with self._calls.call("decide", by, key, request) as call:
             if call.recalled is not None:
                 return from_json(CheckedDraft, call.recalled)
             file = self._store.case_file(case_id)
@@ -167,7 +180,7 @@ class Assistant:
 
     def sign(self, case_id: str, *, by: Reader, key: str | None = None) -> SignedReport:
         """Sign what was decided. Raises: StateError while a statement is undecided, or if it is signed."""
-        with self._call("sign", by, key, {"case": case_id}) as call:
+        with self._calls.call("sign", by, key, {"case": case_id}) as call:
             if call.recalled is not None:
                 return from_json(SignedReport, call.recalled)
             file = self._store.case_file(case_id)
@@ -176,14 +189,14 @@ class Assistant:
             with self._store.step() as step:
                 step.set_state(case_id, state, expected=file.state)
                 step.save_report(report, decisions=file.decisions)
-                call.done(step, report, case_id, report=report.id, sha256=_digest(to_json(report)))
+                call.done(step, report, case_id, report=report.id, sha256=digest(to_json(report)))
             return report
 
     def publish(
         self, report_id: str, *, to: str | Path, by: Reader | None = None, key: str | None = None
     ) -> tuple[Path, ...]:
         """Write a signed report into the folder `to` as text, JSON and FHIR R4 transaction Bundle."""
-        with self._call("publish", by, key, {"report": report_id, "to": str(to)}) as call:
+        with self._calls.call("publish", by, key, {"report": report_id, "to": str(to)}) as call:
             if call.recalled is not None:
                 return tuple(Path(p) for p in call.recalled)
             report = self._store.report(report_id)
@@ -195,14 +208,14 @@ class Assistant:
 
     def history(self, case_id: str, *, by: Reader | None = None) -> tuple[AuditEvent, ...]:
         """What happened to a case and its study, oldest first."""
-        with self._look("history", case_id, by):
+        with self._calls.look("history", case_id, by):
             case = self._store.case_file(case_id).case
             events = [*self._store.events(case.study.uid), *self._store.events(case_id)]
             return tuple(sorted(events, key=lambda event: event.at))
 
     def verify(self, *, by: Reader | None = None) -> AuditVerification:
         """Check the whole audit log against its signed tree heads and name the place of any damage."""
-        with self._call("verify", by) as call:
+        with self._calls.call("verify", by) as call:
             verification = self._store.verify()
             if verification.ok:  # nothing is appended to a log that is already broken: it is evidence
                 with self._store.step() as step:
@@ -215,44 +228,43 @@ class Assistant:
         self, path: str | Path, *, record: str | Path | None = None, by: Reader | None = None
     ) -> tuple[Inspection, ...]:
         """What a path (and a record beside it) is understood as; nothing is kept."""
-        with self._look("inspect", _digest(str(path)), by):
-            intakes = imaging.read_studies(Path(path), patient_secret=self._store.secret("patient"))
-            return tuple(self._inspection(intake, record) for intake in intakes)
+        with self._calls.look("inspect", digest(str(path)), by):
+            return tuple(self._inspection(intake, record) for intake in self._intakes(Path(path)))
 
     def cases(self, *, by: Reader | None = None) -> tuple[CaseSummary, ...]:
         """The worklist, newest first; patients by key only."""
-        with self._look("cases", "worklist", by):
+        with self._calls.look("cases", "worklist", by):
             return self._store.cases()
 
     def case(self, case_id: str, *, by: Reader | None = None) -> CaseFile:
         """Everything of one case, with the pixels attached."""
-        with self._look("case", case_id, by):
+        with self._calls.look("case", case_id, by):
             file = self._store.case_file(case_id)
             return replace(file, case=self._attached(file.case))
 
     def identity(self, patient_key: str, *, by: Reader) -> PatientIdentity:
         """Who a patient key is."""
-        with self._look("identity", patient_key, by):
+        with self._calls.look("identity", patient_key, by):
             return self._store.identity(patient_key)
 
     def render(self, report_id: str, *, format: str = "text", by: Reader | None = None) -> str:
         """A signed report as `text`, `json` or `fhir` (R4 transaction Bundle)."""
         report = self._store.report(report_id)
-        with self._look("publish", report.case_id, by):
+        with self._calls.look("publish", report.case_id, by):
             return delivery.render(report, self._store.identity(report.patient_key), format)
 
     def models(self, *, by: Reader | None = None) -> tuple[ModelRow, ...]:
         """The networks of the catalogue and whether their weights are here and unaltered."""
         from medmm.models import catalogue
 
-        require("models", self._actor(by))
+        self._calls.allow("models", by)
         return catalogue.model_rows(self.settings.weights_dir)
 
     def capabilities(self, *, by: Reader | None = None) -> Capabilities:
         """What this installation can decode, run and write."""
         from medmm import models
 
-        require("capabilities", self._actor(by))
+        self._calls.allow("capabilities", by)
         device, torch_version = models.device_name(self.settings.device)
         return Capabilities(
             syntaxes=imaging.decodable_syntaxes(),
@@ -264,17 +276,16 @@ class Assistant:
 
     def reader_named(self, reader_id: str) -> Reader:
         """The configured reader of this id. Raises: PermissionDenied if there is none."""
-        for entry in self.settings.readers:
-            if entry.id == reader_id:
-                return entry.reader()
-        raise PermissionDenied(
-            "no such reader in the configuration", remedy="add the reader under `readers:`", reader=reader_id
-        )
+        return self._calls.reader_named(reader_id)
 
     # ---- how the rooms meet ---------------------------------------------------------------------------
 
+    def _intakes(self, path: Path) -> Iterator[imaging.Intake]:
+        secret, kinds = self._store.secret("patient"), self._once("picture_kinds")
+        return imaging.read_studies(path, patient_secret=secret, kinds=kinds, released=self._store.released())
+
     def _one_study(self, path: Path) -> imaging.Intake:
-        intakes = list(imaging.read_studies(path, patient_secret=self._store.secret("patient")))
+        intakes = list(self._intakes(path))
         problems = [i.outcome for i in intakes if isinstance(i.outcome, InputError)]
         studies = [i for i in intakes if not isinstance(i.outcome, InputError)]
         if len(studies) != 1:
@@ -291,19 +302,8 @@ class Assistant:
         if record is None:
             return study, None
         context, match = self._context(study, intake.identity, record)
-        fields = ", ".join(match.differing)
-        if match.verdict is MatchVerdict.UNCONFIRMED:
-            raise InputError(
-                "image and record share no patient ID, so they can't be joined",
-                remedy="admit the study without the record",
-            )
-        if match.verdict is MatchVerdict.MISMATCH:
-            raise InputError(
-                f"the record is of another patient: {fields} differ",
-                remedy="send the record of the patient on the image",
-            )
-        if match.verdict is MatchVerdict.NEAR:
-            notice = Notice(code="identity-near", text=f"image and record differ slightly in {fields}")
+        notice = joined(match)
+        if notice is not None:
             study = replace(study, warnings=(*study.warnings, notice))
         return study, context
 
@@ -347,54 +347,13 @@ class Assistant:
         return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path))
 
     def _reading_model(self) -> Any:
-        with self._model_lock:  # loaded once, on first use: the looks need no torch
-            if self._model is None:
+        return self._once("reader", threads=self.settings.threads)
+
+    def _once(self, name: str, **options: Any) -> Any:
+        with self._loading:  # on first use: what needs no network needs no torch
+            if name not in self._loaded:
                 from medmm import models
 
-                self._model = models.reader(
-                    self.settings.weights_dir, device=self.settings.device, threads=self.settings.threads
-                )
-            return self._model
-
-    # ---- permission, audit, idempotency ---------------------------------------------------------------
-
-    def _actor(self, by: Reader | None) -> Reader:
-        if by is None:
-            return Reader(id=self.settings.actor, name=self.settings.actor, role="service")
-        known = self.reader_named(by.id)
-        if known.role != by.role:
-            raise PermissionDenied(
-                f"reader's role is {known.role!r}, not {by.role!r}",
-                remedy="take the reader from Assistant.reader_named",
-                reader=by.id,
-            )
-        return known
-
-    @contextmanager
-    def _call(
-        self, verb: str, by: Reader | None, key: str | None = None, request: Mapping[str, Any] | None = None
-    ) -> Iterator[VerbCall]:
-        call = VerbCall(verb, by, key, _digest(request or {}))
-        with ExitStack() as stack:
-            try:
-                call.actor = self._actor(by)
-                require(verb, call.actor)
-                if key is not None:  # a second caller with the same key waits and gets the first one's result
-                    stack.enter_context(self._store.exclusive(key))
-                    call.recalled = self._store.recall(key, verb, call.request_sha256)
-                yield call
-            except MedmmError as error:
-                with self._store.step() as step:
-                    step.record(call.event("failed", "request", error=type(error).__name__))
-                raise
-
-    @contextmanager
-    def _look(self, verb: str, subject: str, by: Reader | None) -> Iterator[None]:
-        with self._call(verb, by) as call:
-            with self._store.step() as step:
-                call.done(step, None, subject)
-            yield
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+                make = getattr(models, name)
+                self._loaded[name] = make(self.settings.weights_dir, device=self.settings.device, **options)
+            return self._loaded[name]

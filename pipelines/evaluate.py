@@ -10,22 +10,38 @@ from typing import Any
 
 from medmm.config import configs_dir
 from medmm.domain.errors import MedmmError, exit_code
-from medmm.evaluation import card, chest_anatomy, chest_findings
+from medmm.evaluation import card, chest_anatomy, chest_findings, film_kind
 from medmm.models.catalogue import packaged_weights, row_named
 from medmm.training.package import write_json, write_manifest
 
-TASKS = ("chest-findings", "chest-anatomy")
+CARDS = {
+    "chest-findings": card.findings_card,
+    "chest-anatomy": card.anatomy_card,
+    "film-kind": card.kind_card,
+}
 INPUTS = {
     "chest-findings": ("cxr/labels.csv", "cxr_more/labels.csv", "init/resnet18_to_layer3_in1.safetensors"),
     "chest-anatomy": ("cxr/masks/masks.csv", "cxr_more/masks/masks.csv"),
+    "film-kind": (
+        "cxr/labels.csv",
+        "cxr/outofscope.csv",
+        "cxr_more/labels.csv",
+        "cxr_more/other.csv",
+        "reports/pairs.csv",
+        "reports/vqa_rad/images.csv",
+        "mri/subjects.csv",
+        "init/resnet18_to_layer3_in1.safetensors",
+    ),
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, measure, print. Returns: the exit code."""
     parser = argparse.ArgumentParser(prog="pipelines.evaluate", description=__doc__)
-    parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--data", type=Path, required=True, help="folder with cxr/, cxr_more/ and init/")
+    parser.add_argument("task", choices=tuple(CARDS))
+    parser.add_argument(
+        "--data", type=Path, required=True, help="the shared data: cxr/, cxr_more/, reports/, mri/, init/"
+    )
     parser.add_argument("--weights", type=Path, help="a weights folder (default: the one that ships)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the card")
     parser.add_argument("--write", action="store_true", help="write evaluation.json, card.md and manifest.json there")
@@ -36,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
-    text = card.findings_card(found) if options.task == "chest-findings" else card.anatomy_card(found)
+    text = CARDS[options.task](found)
     if options.write:
         digest = write(options.task, folder, options.data, found, text)
         sys.stderr.write(f"manifest_sha256 for medmm/models/catalogue.csv: {digest}\n")
@@ -47,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
 def measured(task: str, folder: Path, data_dir: Path) -> dict[str, Any]:
     """The figures of one task."""
     quiet = not sys.stderr.isatty()
+    if task == "film-kind":
+        return film_kind.evaluate(folder, data_dir, quiet=quiet)
     if task == "chest-anatomy":
         return chest_anatomy.evaluate(folder, data_dir, quiet=quiet)
     config = configs_dir() / "train" / "chest_findings.yaml"

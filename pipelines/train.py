@@ -15,14 +15,20 @@ import yaml
 from medmm.domain.errors import ConfigError, MedmmError, exit_code
 from medmm.training.package import sha256_of, write_json
 
-TASKS = {"chest-findings": "medmm.training.chest_findings", "chest-anatomy": "medmm.training.chest_anatomy"}
+TASKS = {
+    "chest-findings": "medmm.training.chest_findings",
+    "chest-anatomy": "medmm.training.chest_anatomy",
+    "film-kind": "medmm.training.film_kind",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, write the run's manifest. Returns: the exit code."""
     parser = argparse.ArgumentParser(prog="pipelines.train", description=__doc__)
     parser.add_argument("config", type=Path, help="a file of configs/train/")
-    parser.add_argument("--data", type=Path, required=True, help="folder with cxr/, cxr_more/ and init/")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with cxr/, cxr_more/, reports/, mri/ and init/"
+    )
     parser.add_argument("--out", type=Path, required=True, help="where the weights folder is written")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch's own choice)")
     options = parser.parse_args(arguments)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
 
+from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.study import Notice
 
 NEARLY = 0.8  # similarity of two spellings of one name
 
@@ -106,3 +108,23 @@ def _words(identity: PatientIdentity) -> list[str]:
     text = unicodedata.normalize("NFKD", " ".join(_raw(identity)))
     plain = "".join(c if c.isalnum() else " " for c in text if not unicodedata.combining(c))
     return sorted(plain.split())
+
+
+def joined(match: IdentityMatch) -> Notice | None:
+    """What a reader must know of a join of image and record that may stand; None where all agrees.
+
+    Raises: InputError if the two must not be joined.
+    """
+    fields = ", ".join(match.differing)
+    if match.verdict is MatchVerdict.UNCONFIRMED:
+        raise InputError(
+            "image and record share no patient ID, so they can't be joined",
+            remedy="admit the study without the record",
+        )
+    if match.verdict is MatchVerdict.MISMATCH:
+        raise InputError(
+            f"the record is of another patient: {fields} differ",
+            remedy="send the record of the patient on the image",
+        )
+    near = match.verdict is MatchVerdict.NEAR
+    return Notice(code="identity-near", text=f"image and record differ slightly in {fields}") if near else None

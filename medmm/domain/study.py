@@ -156,3 +156,22 @@ class NotEvaluable:
     held: bool = False
     sha256: str | None = None
     warnings: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A person looked at what the gate held and lets it pass.
+
+    Attributes:
+        file_sha256s: the contents that were looked at; another content under the same UID is held again.
+        reason_code: what it was held for.
+        reason: why it may pass, in the person's words.
+        reader_id: who.
+    """
+
+    study_uid: str | None
+    file_sha256s: tuple[str, ...]
+    reason_code: str
+    reason: str
+    reader_id: str
+    at: datetime

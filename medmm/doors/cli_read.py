@@ -15,10 +15,10 @@ from PIL import Image
 from rich.progress import Progress
 
 from medmm.domain.codec import to_json
-from medmm.domain.errors import MedmmError, Unavailable
+from medmm.domain.errors import InputError, MedmmError, Unavailable
 from medmm.domain.inspection import Inspection
 from medmm.domain.reading import Finding, Mask, ReadResult
-from medmm.doors.session import add_row, new_table, out, progress_console, report, session, write_json
+from medmm.doors.session import add_row, new_table, out, plain, progress_console, report, session, write_json
 
 Json = dict[str, Any]
 study_app = typer.Typer(help="Look at a study.", no_args_is_help=True)
@@ -27,6 +27,7 @@ study_app = typer.Typer(help="Look at a study.", no_args_is_help=True)
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("read")(read)
+    app.command("release")(release)
     app.add_typer(study_app, name="study")
 
 
@@ -123,6 +124,32 @@ def _row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
     measured = ", ".join(f"{m['name']} {m['value']}" for m in line["measurements"])
     state = "yes" if line["evaluable"] else "held" if line["held"] else "no"
     return Path(line["path"]).name, state, suspected if line["evaluable"] else str(line["reason"]), measured
+
+
+def release(
+    context: typer.Context,
+    study: Annotated[Path, typer.Argument(help="A DICOM file, or a folder with one study, that the gate holds.")],
+    reason: Annotated[
+        str, typer.Option(help="What you saw that lets the study pass; it goes into the audit log's store.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,
+) -> None:
+    """Let a held study pass the gate, after a look at it; name yourself with `medmm --by READER release …`.
+
+    What is held for something else too is held again for that.
+    """
+    who = session(context)
+    with who.assistant() as assistant:
+        by = who.reader(assistant)
+        if by is None:
+            raise InputError("a release needs a person", remedy="medmm --by READER release STUDY --reason TEXT")
+        released = assistant.release(study, reason=reason, by=by)
+    if as_json:
+        write_json(to_json(released))
+    else:
+        out().print(
+            plain(f"released ({released.reason_code}, {len(released.file_sha256s)} files); draft or read it now")
+        )
 
 
 @study_app.command("show")

@@ -32,6 +32,11 @@ ANATOMY_TERMS = """Research use only. Films of JSRT (Shiraishi et al., 2000: res
 al., 2006: research), and lung outlines of V7 Labs (CC BY 4.0) on published COVID-19 films with a licence each, some of them
 non-commercial."""
 
+KIND_TERMS = """Research use. Learned from films of ChestX-ray14 (NIH Clinical Center; Wang et al., CVPR 2017; in part through the RSNA 2018
+challenge, non-commercial), Indiana University (Open-i: attribution, non-commercial), JSRT (research), pictures of VQA-RAD
+(CC0), MedNIST (CC BY-SA 4.0), scikit-image (free licences), and MR slices of TCGA-LGG and ACDC (research). The trunk starts
+from ImageNet weights (torchvision ResNet-18, BSD-3-Clause)."""
+
 
 def findings_card(found: Json) -> str:
     """The card of chest-findings."""
@@ -216,4 +221,53 @@ not hidden behind the heart or the diaphragm.
 
 JSRT films are of adults, upright and PA: on bedside (AP) films the heart is enlarged by projection and the outlines are less
 sure; the reading then carries a warning. Every figure: `python -m pipelines.evaluate chest-anatomy --data DIR`.
+"""
+
+
+def kind_card(found: Json) -> str:
+    """The card of film-kind: table (b) of the gate."""
+
+    def line(name: str, row: Json) -> list[str]:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in row["reasons"].items())
+        wanted = "accepted" if row["frontal"] else "not accepted"
+        counts = [str(row[word]) for word in ("accepted", "held", "refused")]
+        return [name, *counts, f"{wanted} {figure(row['right'])}", reasons]
+
+    rows = found["rows"]
+    head = ["pictures", "accepted", "held", "refused", "share as it should be [95 %]", "reasons"]
+    films = [line(name, row) for name, row in rows.items() if row["frontal"]]
+    others = [line(name, row) for name, row in rows.items() if not row["frontal"]]
+    return f"""# film-kind
+
+Says of a radiograph's pixels whether they show an upright frontal chest film, or one that is mirrored, shown as a negative,
+upside down, rotated, lateral, or something else: the gate's second witness beside the tags. ResNet-18 up to its third stage
+(MONAI), 160 px. It decides nothing that tags, size and plain pixel rules can decide. Not a medical device.
+
+**Terms.** {KIND_TERMS}
+
+**Measured** on pictures that it never learned from, each written as a DICOM file whose tags say a PA chest film of an adult
+and sent through the whole gate. Frontal and lateral films by patient; Hannover and Guangzhou as whole sources; other
+pictures by half of their collection. Mirrored, inverted, upside down and rotated films were made of the NIH test films;
+the few real ones have rows of their own. Shares with Wilson intervals.
+
+- frontal films of adults accepted: {figure(found["frontal_adults_accepted"])}
+- everything else not accepted (refused, or held until a person has looked): {
+        figure(found["everything_else_not_accepted"])
+    }
+- of these refused outright: {figure(found["everything_else_refused"])}; turned and negative films are held by intent, a
+  person can see at once what they are.
+
+## Frontal films
+
+{table(head, films)}
+## Everything else
+
+{table(head, others)}
+Where the reason is `too-small`, size alone decided (the hands have 64 px).
+
+## Known limits
+
+A mirrored film and a heart on the right look alike, so both are held. Films of children are accepted; the age in the tags
+adds the warning. It never saw a limb larger than 64 px while learning. Every figure:
+`python -m pipelines.evaluate film-kind --data DIR`.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -294,13 +294,17 @@ RULES = (
 )
 
 
-def judge_header(tags: Tags, preamble: bytes = b"") -> Refusal | None:
-    """The first rule that answers, or None: the header may pass."""
+def judge_header(tags: Tags, preamble: bytes = b"", *, released: Container[str] = ()) -> Refusal | None:
+    """The first rule that answers, or None: the header may pass.
+
+    Args:
+        released: codes of rules that hold and that a person let these contents pass.
+    """
     for rule in RULES:
-        reason = rule.asks(tags)
+        reason = None if rule.held and rule.code in released else rule.asks(tags)
         if reason is not None:
             return Refusal(code=rule.code, reason=reason, held=rule.held)
-    if preamble.startswith(_PROGRAMS):
+    if preamble.startswith(_PROGRAMS) and "preamble" not in released:
         return Refusal(code="preamble", reason="the file also begins like a program or a document", held=True)
     return None
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,14 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate
 from medmm.imaging.patient import identity_of, pseudonym, same_patient
+from medmm.imaging.picture import DOUBTED, RELEASED, UNCHECKED, PictureKinds, judge_kind
 from medmm.imaging.pixels import check_grid, display, stored_values
 from medmm.imaging.sources import DicomFile, find_files, open_dicom
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
 from medmm.imaging.volumes import Built, digest_of, film, load_film, load_slices, planes_of, stacks
+
+Released = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,17 @@ class Intake:
     files: tuple[SourceFile, ...] = ()
 
 
-def read_studies(path: Path, *, patient_secret: bytes) -> Iterator[Intake]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """What the gate may ask beside the tags: the network for the kind of picture, and what persons let pass."""
+
+    kinds: PictureKinds | None
+    released: Released
+
+
+def read_studies(
+    path: Path, *, patient_secret: bytes, kinds: PictureKinds | None = None, released: Released = MappingProxyType({})
+) -> Iterator[Intake]:
     """Read a file or a folder; every file ends up in exactly one Intake.
 
     Files that can't be read come first, as they are met; then the studies in the order of their first file.
@@ -58,6 +72,8 @@ def read_studies(path: Path, *, patient_secret: bytes) -> Iterator[Intake]:
 
     Args:
         patient_secret: key of the pseudonyms that stand for patient and accession number.
+        kinds: what says of a radiograph's pixels what kind of picture they are; without it the studies carry a warning.
+        released: codes of what would hold a file and a person let pass, by the digest of the file.
     """
     groups: dict[str, list[DicomFile]] = {}
     seen = False
@@ -80,7 +96,9 @@ def read_studies(path: Path, *, patient_secret: bytes) -> Iterator[Intake]:
         yield Intake(path=path, outcome=InputError("no file here", remedy="check the folder", path=str(path)))
     contested = contested_uids(groups.values())
     for uid in list(groups):
-        yield from _study_intakes(uid, groups.pop(uid), contested, patient_secret)
+        yield from _study_intakes(
+            uid, groups.pop(uid), contested, patient_secret, Witness(kinds=kinds, released=released)
+        )
 
 
 def attach_pixels(study: Study, path_of: Callable[[str], Path]) -> Study:
@@ -130,7 +148,9 @@ def _source(file: DicomFile) -> SourceFile:
     return SourceFile(path=file.path, sha256=file.sha256, sop_uid=Tags(file.header).text("SOPInstanceUID"))
 
 
-def _study_intakes(uid: str, files: list[DicomFile], contested: frozenset[str], secret: bytes) -> Iterator[Intake]:
+def _study_intakes(
+    uid: str, files: list[DicomFile], contested: frozenset[str], secret: bytes, witness: Witness
+) -> Iterator[Intake]:
     """The study of these files, after those of its files whose pixels can't be read."""
     held = hold_reason(files, contested)
     if held is not None:
@@ -141,7 +161,7 @@ def _study_intakes(uid: str, files: list[DicomFile], contested: frozenset[str], 
     broken: list[str] = []
     for file in once:
         try:
-            judged.append((file, _judge(file)))
+            judged.append((file, _judge(file, witness)))
         except InputError as error:
             broken.append(file.sha256)
             same = tuple(_source(f) for f in files if f.sha256 == file.sha256)
@@ -158,23 +178,39 @@ def _study_intakes(uid: str, files: list[DicomFile], contested: frozenset[str], 
         yield _refused(uid, kept, first)
         return
     notices = _leftover_notices(len(files) - len(once), len(judged) - len(used), len(broken))
+    notices += (UNCHECKED,) if films and witness.kinds is None else ()
+    notices += (RELEASED,) if any(file.sha256 in witness.released for file in used) else ()
     yield _accepted(uid, used, kept, secret, notices)
 
 
-def _judge(file: DicomFile) -> gate.Refusal | None:
+def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
     """Ask the header, then decode the pixels once and ask the picture; a lateral film may go with a frontal.
 
     Raises: InputError if the pixels can't be decoded.
     """
-    refusal = gate.judge_header(Tags(file.header), file.preamble)
-    if refusal is not None and not refusal.held and refusal != gate.LATERAL_FILM:
+    tags, released = Tags(file.header), witness.released.get(file.sha256, frozenset())
+    film = gate.modality_of(tags) is Modality.RADIOGRAPH
+    kinds = witness.kinds if film else None
+    refusal = gate.judge_header(tags, file.preamble, released=released)
+    lateral = refusal == gate.LATERAL_FILM
+    doubted = kinds is not None and refusal is not None and refusal.code in DOUBTED
+    if refusal is not None and not (refusal.held or lateral or doubted):
         return refusal
-    check_grid(file)
-    if refusal is not None and refusal.held:
-        return refusal
-    stored, dataset = stored_values(file.path)
-    film = gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH
-    return gate.judge_pixels(display(stored, dataset, file.path), film=film) or refusal
+    try:
+        check_grid(file)
+        if refusal is not None and refusal.held:
+            return refusal
+        stored, dataset = stored_values(file.path)
+        pixels = display(stored, dataset, file.path)
+    except InputError:
+        if doubted and not lateral:
+            return refusal  # refused by its tags already: whether its pixels can be read changes nothing
+        raise
+    answers = (
+        gate.judge_pixels(pixels, film=film) if refusal is None or lateral else None,
+        judge_kind(kinds.kind_of(pixels[0]), refusal) if kinds else refusal,
+    )
+    return next((a for a in answers if a is not None and not (a.held and a.code in released)), None)
 
 
 def hold_reason(files: Sequence[DicomFile], contested: frozenset[str] = frozenset()) -> gate.Refusal | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from medmm.domain.reading import Reading
 from medmm.domain.study import Study
 
-__all__ = ["ReadingModel", "device_name", "reader"]
+__all__ = ["ReadingModel", "device_name", "picture_kinds", "reader"]
 
 
 class ReadingModel(Protocol):
@@ -27,6 +27,19 @@ def reader(weights_dir: Path | None = None, *, device: str = "auto", threads: in
     from medmm.models.chest_reader import ChestReader
 
     return ChestReader.open(weights_dir, device=device, threads=threads)
+
+
+def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> Any:
+    """What says of a film's pixels what kind of picture they are (`kind_of`); None where it is not installed.
+
+    Raises: IntegrityError if a file of the weights was altered.
+    """
+    from medmm.models.catalogue import open_weights, row_named
+    from medmm.models.film_kind import FilmKindModel
+    from medmm.models.weights import torch_device
+
+    weights = open_weights(row_named("film-kind"), weights_dir)
+    return FilmKindModel.open(weights, torch_device(device)) if weights else None
 
 
 def device_name(device: str) -> tuple[str, str]:

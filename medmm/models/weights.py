@@ -13,7 +13,11 @@ from torch import nn
 from medmm.domain.errors import ConfigError, IntegrityError
 from medmm.models.catalogue import REMEDY, WeightsFolder
 
-BUILDERS = {"findings": "medmm.models.chest_findings", "anatomy": "medmm.models.chest_anatomy"}
+BUILDERS = {
+    "findings": "medmm.models.chest_findings",
+    "anatomy": "medmm.models.chest_anatomy",
+    "film-kind": "medmm.models.film_kind",
+}
 
 
 def torch_device(device: str) -> torch.device:

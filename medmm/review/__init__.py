@@ -5,6 +5,7 @@ from __future__ import annotations
 from medmm.review.decisions import decide
 from medmm.review.edited import keeps_coding
 from medmm.review.lifecycle import NEXT, Act, advance
+from medmm.review.release import release
 from medmm.review.signing import sign
 
-__all__ = ["NEXT", "Act", "advance", "decide", "keeps_coding", "sign"]
+__all__ = ["NEXT", "Act", "advance", "decide", "keeps_coding", "release", "sign"]

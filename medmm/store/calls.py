@@ -1,14 +1,25 @@
-"""A call of a verb on its way into the audit log."""
+"""A call of a verb on its way: who asks and may, whether it was answered before, and its audit entry."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import to_json
+from medmm.domain.errors import MedmmError, PermissionDenied
 from medmm.domain.report import Reader
-from medmm.store.store import Step
+from medmm.domain.roles import require
+from medmm.store.store import Step, Store
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value, in hex."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 class VerbCall:
@@ -36,3 +47,61 @@ class VerbCall:
         step.record(self.event(outcome, subject, **details))
         if self.key is not None:
             step.remember(self.key, self.verb, self.request_sha256, to_json(result))
+
+
+class Calls:
+    """Opens calls: permission first, then the answer kept under the idempotency key; a failure leaves its entry too."""
+
+    def __init__(self, store: Store, service: str, readers: Mapping[str, Reader]) -> None:
+        self._store, self._service, self._readers = store, service, readers
+
+    def reader_named(self, reader_id: str) -> Reader:
+        """The configured reader of this id. Raises: PermissionDenied if there is none."""
+        if reader_id not in self._readers:
+            raise PermissionDenied(
+                "no such reader in the configuration", remedy="add the reader under `readers:`", reader=reader_id
+            )
+        return self._readers[reader_id]
+
+    def allow(self, verb: str, by: Reader | None) -> None:
+        """Raises: PermissionDenied if this one may not do this verb."""
+        require(verb, self._actor(by))
+
+    @contextmanager
+    def call(
+        self, verb: str, by: Reader | None, key: str | None = None, request: Mapping[str, Any] | None = None
+    ) -> Iterator[VerbCall]:
+        """One call of a verb; its body commits the step with the entry."""
+        call = VerbCall(verb, by, key, digest(request or {}))
+        with ExitStack() as stack:
+            try:
+                call.actor = self._actor(by)
+                require(verb, call.actor)
+                if key is not None:  # a second caller with the same key waits and gets the first one's result
+                    stack.enter_context(self._store.exclusive(key))
+                    call.recalled = self._store.recall(key, verb, call.request_sha256)
+                yield call
+            except MedmmError as error:
+                with self._store.step() as step:
+                    step.record(call.event("failed", "request", error=type(error).__name__))
+                raise
+
+    @contextmanager
+    def look(self, verb: str, subject: str, by: Reader | None) -> Iterator[None]:
+        """A look that keeps nothing but its entry."""
+        with self.call(verb, by) as call:
+            with self._store.step() as step:
+                call.done(step, None, subject)
+            yield
+
+    def _actor(self, by: Reader | None) -> Reader:
+        if by is None:
+            return Reader(id=self._service, name=self._service, role="service")
+        known = self.reader_named(by.id)
+        if known.role != by.role:
+            raise PermissionDenied(
+                f"reader's role is {known.role!r}, not {by.role!r}",
+                remedy="take the reader from Assistant.reader_named",
+                reader=by.id,
+            )
+        return known

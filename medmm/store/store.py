@@ -21,7 +21,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
-from medmm.domain.study import NotEvaluable, Study
+from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.store import failpoint, files, tables
 from medmm.store.database import database_border, open_engine, upgrade
 
@@ -65,6 +65,15 @@ class Step:
         """Keep and count what was not evaluable."""
         values = {"sha256": refused.sha256, "reason_code": refused.reason_code, "held": refused.held}
         self._connection.execute(tables.not_evaluable.insert().values(body=to_json(refused), **values))
+
+    def save_release(self, release: Release) -> None:
+        """Keep that a person let these contents pass the gate; the newest reason counts."""
+        for sha256 in release.file_sha256s:
+            self._put(
+                tables.releases,
+                {"sha256": sha256, "reason_code": release.reason_code},
+                {"body": to_json(release)},
+            )
 
     def open_case(self, case: Case, at: datetime) -> None:
         """Keep a case; one that is there already stays as it is."""
@@ -122,8 +131,7 @@ class Step:
             raise _missing("case", case_id)
 
     def _put(self, table: sa.Table, key: dict[str, str], values: dict[str, Any]) -> None:
-        ((column, value),) = key.items()
-        where = table.c[column] == value
+        where = sa.and_(*(table.c[column] == value for column, value in key.items()))
         if self._connection.execute(table.update().where(where).values(**values)).rowcount == 0:
             self._connection.execute(table.insert().values(**key, **values))
 
@@ -229,6 +237,14 @@ class Store:
         """All refusals and holds, oldest first."""
         query = sa.select(tables.not_evaluable.c.body).order_by(tables.not_evaluable.c.id)
         return tuple(from_json(NotEvaluable, body) for body in self._read(lambda c: c.scalars(query).all()))
+
+    def released(self) -> dict[str, frozenset[str]]:
+        """Codes of what persons let pass the gate, by the digest of the file."""
+        query = sa.select(tables.releases.c.sha256, tables.releases.c.reason_code)
+        codes: dict[str, set[str]] = {}
+        for sha256, code in self._read(lambda c: c.execute(query).all()):
+            codes.setdefault(sha256, set()).add(code)
+        return {sha256: frozenset(found) for sha256, found in codes.items()}
 
     def case_file(self, case_id: str) -> CaseFile:
         """Everything of one case."""

@@ -36,6 +36,13 @@ not_evaluable = sa.Table(
     sa.Column("held", sa.Boolean, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
 )
+releases = sa.Table(
+    "release",
+    metadata,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("reason_code", sa.Text, primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
 cases = sa.Table(
     "case",
     metadata,

@@ -16,10 +16,12 @@ def random_views(
     ranges: Mapping[str, float],
     random: torch.Generator,
     masks: Tensor | None = None,
+    *,
+    mirror_too: bool = True,
 ) -> tuple[Tensor, Tensor | None]:
     """One random view a film, and of its masks: (b, 1, s, s) to (b, 1, size_px, size_px), masks (b, m, s, s) alike.
 
-    Mirroring is right here because neither the labels nor the structures name a side.
+    Mirroring is right where neither the labels nor the structures name a side; elsewhere `mirror_too` is False.
     """
     count = len(films)
 
@@ -29,7 +31,7 @@ def random_views(
     angle = uniform(math.radians(ranges["rotation_degrees"]))
     zoom = torch.exp(uniform(ranges["log_zoom"]))
     mirror = torch.sign(uniform(1.0))
-    mirror[mirror == 0] = 1.0
+    mirror[(mirror == 0) | (not mirror_too)] = 1.0
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
     rows = [
         torch.stack([mirror * cos, -sin, uniform(ranges["shift"])], 1),

@@ -9,7 +9,15 @@ from typing import Any
 from medmm.assistant import Assistant
 from medmm.domain.report import Accept
 from medmm.domain.study import Study
+from tests.dicom_files import film_file
 from tests.factories import make_reading
+
+
+class SaysFrontal:
+    """Takes every film for a frontal one; loads no torch."""
+
+    def kind_of(self, grey: Any) -> str:
+        return "frontal"
 
 
 class Reads:
@@ -21,8 +29,10 @@ class Reads:
 
 def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     """Every writing verb once. Returns: what each gave, as text."""
-    assistant._model = Reads()
+    assistant._loaded.update(reader=Reads(), picture_kinds=SaysFrontal())
     reader = assistant.reader_named("reader-1")
+    held = film_file(out.parent, "held.dcm", AcquisitionDate="20990101", StudyDate="20990101")
+    release = assistant.release(held, reason="the device's clock was wrong", by=reader, key="release-1")
     study = assistant.admit(film, key="admit-1")
     assert isinstance(study, Study)
     case = assistant.open_case(study.uid, key="open-1")
@@ -30,7 +40,15 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     decided = assistant.decide(case.id, [Accept(s.id) for s in draft.statements], by=reader, key="decide-1")
     report = assistant.sign(case.id, by=reader, key="sign-1")
     paths = assistant.publish(report.id, to=out, key="publish-1")
-    results = {"admit": study, "open_case": case, "draft": draft, "decide": decided, "sign": report, "publish": paths}
+    results = {
+        "release": release,
+        "admit": study,
+        "open_case": case,
+        "draft": draft,
+        "decide": decided,
+        "sign": report,
+        "publish": paths,
+    }
     return {verb: repr(result) for verb, result in results.items()}
 
 

@@ -17,7 +17,7 @@ from medmm.store import failpoint
 from tests.e2e.crash_worker import whole_way
 
 ROOT = Path(__file__).resolve().parents[2]
-WRITING = ("admit", "open_case", "draft", "decide", "sign", "publish")
+WRITING = ("release", "admit", "open_case", "draft", "decide", "sign", "publish")
 LOOKS = {"read", "case", "cases", "identity", "history", "verify", "inspect", "models", "capabilities"}
 
 

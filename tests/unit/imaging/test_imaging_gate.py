@@ -13,7 +13,7 @@ from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import read_studies
 from medmm.imaging.gate import RULES, judge_header, judge_pixels, notes
 from medmm.imaging.tags import Tags
-from tests.dicom_files import FILM, MR_SLICE, dataset, file_bytes, film_file, picture
+from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, file_bytes, film_file, picture
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("animal", {"PatientSpeciesDescription": "Canine"}),
@@ -154,7 +154,7 @@ def test_on_the_eighteenth_birthday_a_patient_is_an_adult() -> None:
     ],
 )
 def test_pictures_without_content_do_not_pass(tmp_path: Path, code: str, held: bool, pixels: np.ndarray) -> None:
-    (intake,) = read_studies(film_file(tmp_path, pixels=pixels), patient_secret=b"x")
+    (intake,) = read_studies(film_file(tmp_path, pixels=pixels), patient_secret=b"x", kinds=SAYS_FRONTAL)
     assert isinstance(intake.outcome, NotEvaluable)
     assert (intake.outcome.reason_code, intake.outcome.held) == (code, held)
 
@@ -171,7 +171,7 @@ def test_mr_may_have_a_background_of_one_grey() -> None:
 def test_a_preamble_of_a_program_is_held(tmp_path: Path, start: bytes, code: str | None) -> None:
     path = tmp_path / "film.dcm"
     path.write_bytes(start + file_bytes(dataset(FILM))[len(start) :])
-    (intake,) = read_studies(path, patient_secret=b"x")
+    (intake,) = read_studies(path, patient_secret=b"x", kinds=SAYS_FRONTAL)
     if code is None:
         assert isinstance(intake.outcome, Study)
     else:

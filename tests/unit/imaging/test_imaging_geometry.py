@@ -14,7 +14,7 @@ from medmm.imaging import read_studies
 from medmm.imaging.geometry import film_spacing, frame_planes, make_plane, patient_left_on, stack_affine
 from medmm.imaging.tags import Tags
 from medmm.imaging.volumes import frame_header, frame_order
-from tests.dicom_files import FILM, MR_SLICE, dataset, film_file, picture
+from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, film_file, picture
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_flip_that_was_done_before_does_not_change_the_stated_orientation() ->
 
 
 def test_a_film_without_orientation_says_so(tmp_path: Path) -> None:
-    (intake,) = read_studies(film_file(tmp_path, PatientOrientation=None), patient_secret=b"x")
+    (intake,) = read_studies(film_file(tmp_path, PatientOrientation=None), patient_secret=b"x", kinds=SAYS_FRONTAL)
     assert isinstance(intake.outcome, Study)
     assert [notice.code for notice in intake.outcome.warnings] == ["orientation-unknown"]
     assert not intake.outcome.orientation_known

@@ -14,18 +14,18 @@ import pytest
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import Modality, NotEvaluable, Study, View
-from medmm.imaging import Intake, attach_pixels, read_studies
-from tests.dicom_files import FILM, dataset, file_bytes, film_file, mr_file, picture
+from medmm.imaging import Intake, PictureKinds, attach_pixels, read_studies
+from tests.dicom_files import FILM, SAYS_FRONTAL, SaysKind, dataset, file_bytes, film_file, mr_file, picture
 
 SECRET = b"a secret for tests"
 
 
-def read(path: Path) -> list[Intake]:
-    return list(read_studies(path, patient_secret=SECRET))
+def read(path: Path, kinds: PictureKinds | None = SAYS_FRONTAL) -> list[Intake]:
+    return list(read_studies(path, patient_secret=SECRET, kinds=kinds))
 
 
-def only(path: Path) -> Intake:
-    (intake,) = read(path)
+def only(path: Path, kinds: PictureKinds | None = SAYS_FRONTAL) -> Intake:
+    (intake,) = read(path, kinds)
     return intake
 
 
@@ -171,11 +171,12 @@ def test_one_image_uid_with_two_contents_is_held_also_across_studies(tmp_path: P
 
 def test_a_lateral_goes_along_with_its_frontal_film_but_not_alone(tmp_path: Path) -> None:
     lateral = film_file(tmp_path, "lateral.dcm", SOPInstanceUID="1.2.3.5", ViewPosition="LL")
-    alone = only(lateral).outcome
+    alone = only(lateral, SaysKind("lateral")).outcome
     assert isinstance(alone, NotEvaluable)
     assert alone.reason_code == "view"
     film_file(tmp_path, "pa.dcm")
-    made = study(tmp_path)
+    made = only(tmp_path, None).outcome
+    assert isinstance(made, Study)
     assert [v.view for v in made.volumes] == [View.PA, View.LATERAL]
     assert made.frontal is made.volumes[0]
 
@@ -261,7 +262,7 @@ def test_the_chest_film_of_pydicom_data(demo_films: Path) -> None:
 
 @pytest.mark.parametrize(("name", "part"), [("RG3_UNCR.dcm", "EXTREMITY"), ("MR2_UNCR.dcm", "SHOULDER")])
 def test_the_limb_and_the_shoulder_of_pydicom_data_are_refused(demo_films: Path, name: str, part: str) -> None:
-    outcome = only(demo_films / name).outcome
+    outcome = only(demo_films / name, SaysKind("other")).outcome
     assert isinstance(outcome, NotEvaluable)
     assert outcome.reason_code == "body-part"
     assert outcome.reason == f"not evaluable: body part {part}; medmm reads chest radiographs and brain MR"

@@ -18,7 +18,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.study import Study
 from medmm.imaging import read_studies
 from medmm.imaging.sources import LIBRARY_ERRORS, dicom_border, open_dicom
-from tests.dicom_files import FILM, dataset, file_bytes, film_file, write
+from tests.dicom_files import FILM, SAYS_FRONTAL, dataset, file_bytes, film_file, write
 
 # element (0008,1140) SQ of undefined length, and an item of undefined length: as deep as wanted
 _OPEN = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
@@ -61,7 +61,7 @@ def test_a_length_of_3_gb_reads_no_more_than_the_file_has(tmp_path: Path, keywor
     path.write_bytes(data)
     tracemalloc.start()
     try:
-        (intake,) = read_studies(path, patient_secret=b"x")
+        (intake,) = read_studies(path, patient_secret=b"x", kinds=SAYS_FRONTAL)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -73,7 +73,7 @@ def test_a_deflated_film_is_read_and_a_deflate_bomb_is_not(tmp_path: Path) -> No
     made = dataset(FILM)
     made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     good = write(tmp_path / "good.dcm", made)
-    (intake,) = read_studies(good, patient_secret=b"x")
+    (intake,) = read_studies(good, patient_secret=b"x", kinds=SAYS_FRONTAL)
     assert isinstance(intake.outcome, Study)
     data = good.read_bytes()
     body = data.index(b"1.2.840.10008.1.2.1.99") + 22
@@ -95,14 +95,14 @@ def test_a_file_without_prefix_is_read_and_said(tmp_path: Path) -> None:
     data = file_bytes(dataset(FILM))
     path = tmp_path / "bare"
     path.write_bytes(data[data.index(b"\x08\x00\x16\x00UI") :])
-    (intake,) = read_studies(path, patient_secret=b"x")
+    (intake,) = read_studies(path, patient_secret=b"x", kinds=SAYS_FRONTAL)
     assert isinstance(intake.outcome, Study)
     assert [notice.code for notice in intake.outcome.warnings] == ["no-dicm-prefix"]
 
 
 def test_a_dicomdir_is_skipped_with_its_reason(tmp_path: Path) -> None:
     path = film_file(tmp_path, "DICOMDIR", SOPClassUID="1.2.840.10008.1.3.10")
-    (intake,) = read_studies(path, patient_secret=b"x")
+    (intake,) = read_studies(path, patient_secret=b"x", kinds=SAYS_FRONTAL)
     assert getattr(intake.outcome, "reason_code", None) == "dicomdir"
 
 
@@ -112,7 +112,7 @@ def test_values_of_a_record_reach_no_log_and_no_warning(tmp_path: Path, caplog: 
     film_file(tmp_path, PatientBirthDate="ZZSECRET", StudyDate="ZZSECRET", PatientAge="ZZSECRET")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        list(read_studies(tmp_path, patient_secret=b"x"))
+        list(read_studies(tmp_path, patient_secret=b"x", kinds=SAYS_FRONTAL))
     assert not any("ZZSECRET" in str(warning.message) for warning in caught)
     assert "ZZ" not in caplog.text
 
@@ -122,9 +122,9 @@ def test_eight_threads_read_what_one_reads(tmp_path: Path) -> None:
         film_file(tmp_path, f"{i}.dcm", StudyInstanceUID=f"1.2.3.{i}", StudyDate="nonsense", PatientAge="old")
         for i in range(24)
     ]
-    alone = [list(read_studies(path, patient_secret=b"x")) for path in paths]
+    alone = [list(read_studies(path, patient_secret=b"x", kinds=SAYS_FRONTAL)) for path in paths]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda path: list(read_studies(path, patient_secret=b"x")), paths))
+        together = list(pool.map(lambda path: list(read_studies(path, patient_secret=b"x", kinds=SAYS_FRONTAL)), paths))
     assert together == alone
     with pytest.warns(UserWarning, match="still heard"):  # the mute is lifted again
         warnings.warn("still heard", UserWarning, stacklevel=1)
