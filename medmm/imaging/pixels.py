@@ -21,17 +21,24 @@ from pydicom.uid import UID, AllTransferSyntaxes
 from medmm.domain.errors import InputError
 from medmm.domain.inspection import SyntaxSupport
 from medmm.domain.study import Notice
+from medmm.imaging import gdcm_codec
 from medmm.imaging.sources import DicomFile, dicom_border, settle_syntax
 from medmm.imaging.tags import Tags
 
 MAX_DECODED_BYTES = 2**30
 _TABLE_DTYPES = ("uint8", "int8", "uint16", "int16")
 _FAR = np.array([-1e15, 1e15])
-# Which of pydicom's plugins decodes; named one by one because a plugin that is merely installed may abort
-# the process on a broken file.
+GDCM = "gdcm"
+_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+# What decodes: pydicom's plugins by name, because one that is merely installed may abort the process on a broken file;
+# GDCM does, so it runs in a process of its own.
 _PLUGIN = {
     "1.2.840.10008.1.2.4.50": "pillow",
     "1.2.840.10008.1.2.4.51": "pillow",
+    "1.2.840.10008.1.2.4.53": GDCM,
+    "1.2.840.10008.1.2.4.55": GDCM,
+    "1.2.840.10008.1.2.4.57": GDCM,
+    "1.2.840.10008.1.2.4.70": GDCM,
     "1.2.840.10008.1.2.4.80": "pyjpegls",
     "1.2.840.10008.1.2.4.81": "pyjpegls",
     "1.2.840.10008.1.2.4.90": "pylibjpeg",
@@ -42,27 +49,33 @@ _PLUGIN = {
     "1.2.840.10008.1.2.5": "pydicom",
 }
 _PACKAGE = {"pillow": "pillow", "pyjpegls": "pyjpegls", "pylibjpeg": "pylibjpeg-openjpeg"}
+_RETIRED = (UID("1.2.840.10008.1.2.4.53"), UID("1.2.840.10008.1.2.4.55"))
 _TRANSCODE = "convert the file to an uncompressed transfer syntax first (dcmdjpeg or gdcmconv --raw do)"
 
 
 def decodable_syntaxes() -> tuple[SyntaxSupport, ...]:
-    """Every transfer syntax that pydicom knows a decoder for."""
-    known = []
-    for uid in AllTransferSyntaxes:
-        try:
-            get_decoder(uid)
-        except NotImplementedError:  # video and other syntaxes that are no still pictures
-            continue
-        remedy = _missing(uid)
-        known.append(SyntaxSupport(uid=str(uid), name=uid.name, decodes=remedy is None, remedy=remedy or ""))
-    return tuple(known)
+    """Every transfer syntax of still pictures that has a decoder, here or in the extra `codecs`."""
+    return tuple(
+        SyntaxSupport(uid=str(uid), name=uid.name, decodes=remedy is None, remedy=remedy or "")
+        for uid in (*AllTransferSyntaxes, *_RETIRED)
+        if not uid.is_encapsulated or str(uid) in _PLUGIN
+        for remedy in [_missing(uid)]
+    )
 
 
-def _missing(syntax: UID) -> str | None:
+def _plugin_for(syntax: UID, bits_stored: float | None) -> str | None:
+    """What decodes a syntax; Pillow reads JPEG Extended only where it has 8 bits."""
+    deep = str(syntax) == _JPEG_EXTENDED and (bits_stored or 8) > 8
+    return GDCM if deep else _PLUGIN.get(str(syntax))
+
+
+def _missing(syntax: UID, bits_stored: float | None = None) -> str | None:
     """The remedy where no decoder is here; None where one is."""
     if not syntax.is_encapsulated:
         return None
-    plugin = _PLUGIN.get(str(syntax))
+    plugin = _plugin_for(syntax, bits_stored)
+    if plugin == GDCM:
+        return None if gdcm_codec.installed() else gdcm_codec.REMEDY
     if plugin is None:
         return _TRANSCODE
     if plugin in get_decoder(syntax).available_plugins:
@@ -122,8 +135,13 @@ def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
     with dicom_border(path, "decode"):
         dataset = pydicom.dcmread(path, force=True)
         syntax = settle_syntax(dataset)
-    if remedy := _missing(syntax):
+    tags = Tags(dataset)
+    bits = tags.number("BitsStored")
+    if remedy := _missing(syntax, bits):
         raise InputError(f"no decoder here for {syntax.name}", remedy=remedy, path=str(path))
+    if _plugin_for(syntax, bits) == GDCM:
+        shape = (frame_count(tags), int(tags.number("Rows") or 0), int(tags.number("Columns") or 0))
+        return gdcm_codec.decode(path, shape), dataset
     with dicom_border(path, "decode"):
         _check_coded_size(dataset, syntax, path)
         values, _ = get_decoder(syntax).as_array(dataset, raw=True, decoding_plugin=_PLUGIN.get(str(syntax), ""))

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 import openjpeg
+import pydicom
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import Study
-from medmm.imaging import decodable_syntaxes, read_studies
+from medmm.imaging import decodable_syntaxes, gdcm_codec, read_studies
 from medmm.imaging.pixels import check_grid, display, stored_values
 from medmm.imaging.sources import open_dicom
 from tests.dicom_files import FILM, SAYS_FRONTAL, dataset, film_file, picture, write
@@ -138,19 +139,67 @@ def test_baseline_jpeg_decodes_within_its_loss_and_says_so(tmp_path: Path) -> No
     assert "lossy" in warnings_of(path)
 
 
-def test_a_missing_decoder_is_an_error_whose_remedy_helps(tmp_path: Path) -> None:
+def test_a_missing_decoder_is_an_error_whose_remedy_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gdcm_codec, "installed", lambda: False)
     with pytest.raises(InputError, match="no decoder here") as caught:
         stored_values(compressed(tmp_path, JPEGLosslessSV1, b"\xff\xd8\xff\xd9"))
-    assert "uncompressed" in caught.value.remedy
+    assert "medmm[codecs]" in caught.value.remedy
+    lossless = {row.uid: row for row in decodable_syntaxes()}[str(JPEGLosslessSV1)]
+    assert not lossless.decodes
+    assert lossless.remedy
 
 
 def test_the_list_of_syntaxes_says_what_decodes_here() -> None:
     table = {row.uid: row for row in decodable_syntaxes()}
     core = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.5", str(JPEG2000Lossless), str(JPEGLSLossless))
     assert all(table[uid].decodes and not table[uid].remedy for uid in core)
-    lossless = table[str(JPEGLosslessSV1)]
-    assert not lossless.decodes
-    assert lossless.remedy
+    assert table[str(JPEGLosslessSV1)].decodes == gdcm_codec.installed()
+
+
+@pytest.fixture
+def lossless_jpeg(demo_films: Path) -> Path:
+    """A nuclear image of pydicom-data in JPEG Lossless."""
+    if not gdcm_codec.installed():
+        pytest.skip("the extra `codecs` is not installed")
+    return demo_films / "JPEG-LL.dcm"
+
+
+def test_lossless_jpeg_is_decoded(lossless_jpeg: Path) -> None:
+    values, _ = stored_values(lossless_jpeg)
+    assert (values.shape, values.dtype.name) == ((1, 1024, 256), "int16")
+    assert values.max() > values.min() >= 0
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_lossless_jpeg_that_is_cut_short_is_an_error(lossless_jpeg: Path, tmp_path: Path, kept: float) -> None:
+    made = pydicom.dcmread(lossless_jpeg)
+    (frame,) = generate_frames(made.PixelData, number_of_frames=1)
+    made.PixelData = encapsulate([frame[: int(len(frame) * kept)]])
+    path = tmp_path / "cut.dcm"
+    made.save_as(path)
+    with pytest.raises(InputError) as caught:
+        stored_values(path)
+    assert caught.value.remedy
+
+
+def test_what_comes_back_in_another_size_is_refused(lossless_jpeg: Path) -> None:
+    with pytest.raises(InputError, match="another size"):
+        gdcm_codec.decode(lossless_jpeg, (1, 512, 512))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [("import os; os.abort()", "can't decode"), ("import time; time.sleep(60)", "longer"), ("print('{')", "answer")],
+)
+def test_a_worker_that_dies_hangs_or_babbles_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str
+) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text(body)
+    monkeypatch.setattr(gdcm_codec, "WORKER", worker)
+    monkeypatch.setattr(gdcm_codec, "TIMEOUT_S", 1)
+    with pytest.raises(InputError, match=words):
+        gdcm_codec.decode(tmp_path / "film.dcm", (1, 2, 2))
 
 
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
