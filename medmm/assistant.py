@@ -21,7 +21,7 @@ from medmm.domain.inspection import Capabilities, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport
-from medmm.domain.study import NotEvaluable, Release, Study
+from medmm.domain.study import NotEvaluable, Release, Study, StudyTime
 from medmm.store import Calls, Store, digest
 
 Record = str | Path | None
@@ -230,6 +230,18 @@ class Assistant:
         """What a path (and a record beside it) is understood as; nothing is kept."""
         with self._calls.look("inspect", digest(str(path)), by):
             return tuple(self._inspection(intake, record) for intake in self._intakes(Path(path)))
+
+    def record(self, path: str | Path, *, as_of: datetime | None = None, by: Reader | None = None) -> ClinicalContext:
+        """What a record is understood as, with its facts up to `as_of` (all without it); nothing is kept.
+
+        Raises: InputError if it is no FHIR R4 JSON.
+        """
+        with self._calls.look("record", digest(str(path)), by):
+            document = records.read_record(Path(path))
+            if as_of is None:
+                return records.everything_in(document)
+            when = StudyTime(moment=as_of, source_tag="as_of", precise=True)
+            return records.context_as_of(document, patient_key="", acquired=when)
 
     def cases(self, *, by: Reader | None = None) -> tuple[CaseSummary, ...]:
         """The worklist, newest first; patients by key only."""

@@ -16,7 +16,7 @@ from medmm.domain.record import Fact, Omission
 from medmm.records import jsontext
 from medmm.records.elements import items
 from medmm.records.facts import KINDS, end_of, facts_of
-from medmm.records.patient import identity_of, is_animal
+from medmm.records.patient import doubts, identity_of, is_animal
 from medmm.records.strict import deviations
 
 ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")  # FHIR R4 datatype id
@@ -62,6 +62,7 @@ def read_record(source: Path | bytes) -> RecordDocument:
     own = _own_references(humans[0]) if len(humans) == 1 else None
     facts: dict[str, Fact] = {}
     ended: dict[str, datetime | date] = {}
+    left_out += _unread_prose(entries)
     for place, resource in entries:
         for found in _read_entry(place, resource, own):
             if isinstance(found, Omission):
@@ -157,8 +158,8 @@ def _read_entry(place: str, resource: dict[str, Any], own: set[str] | None) -> I
     if said := deviations(resource):
         yield Omission(source=place, reason=said)
     if kind == "Patient":
-        if is_animal(resource):
-            yield Omission(source=place, reason="the patient is an animal")
+        reasons = ["the patient is an animal"] if is_animal(resource) else doubts(resource)
+        yield from (Omission(source=place, reason=reason) for reason in reasons)
         return
     subject = resource.get("subject") or resource.get("patient")
     reference = subject.get("reference") if isinstance(subject, dict) else None
@@ -168,6 +169,14 @@ def _read_entry(place: str, resource: dict[str, Any], own: set[str] | None) -> I
         yield Omission(source=place, reason="it is another patient's")
     else:
         yield from facts_of(resource, place)
+
+
+def _unread_prose(entries: list[Entry]) -> Iterator[Omission]:
+    """One note for all narratives and notes: they are text for people, and coded facts alone are read."""
+    for element, word in (("text", "narrative"), ("note", "note")):
+        count = sum(bool(resource.get(element)) for _, resource in entries)
+        if count:
+            yield Omission(source="record", reason=f"the {word} of {count} resources is not read")
 
 
 def _is_own(reference: str, own: set[str]) -> bool:

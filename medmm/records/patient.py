@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from typing import Any
 
 from medmm.domain.identity import PatientIdentity
@@ -38,6 +39,22 @@ def is_animal(patient: dict[str, Any]) -> bool:
     """Whether a Patient is marked as an animal (STU3 element, R4 extension patient-animal)."""
     urls = [str(e.get("url", "")) for e in items(patient.get("extension"))]
     return "animal" in patient or any(url.endswith("patient-animal") for url in urls)
+
+
+def doubts(patient: dict[str, Any]) -> Iterator[str]:
+    """What a reader must know of who the record is of: what is not stated, or can't be."""
+    who = identity_of(patient)
+    if who.birth_date is None:
+        yield "no whole birth date: the age is not stated"
+    elif who.birth_date > datetime.now(UTC).date():
+        yield "born in the future: the age is not stated"
+    if not (who.family_name or who.given_name):
+        yield "no name"
+    if who.sex is None:
+        yield "no sex that R4 knows"
+    died, _ = moment(patient.get("deceasedDateTime"))
+    if patient.get("deceasedBoolean") is True or died is not None:
+        yield "the patient has died" + (f" ({died.isoformat()[:10]})" if died else "")
 
 
 def _name(patient: dict[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,17 @@ def context_as_of(document: RecordDocument, *, patient_key: str, acquired: Study
     )
 
 
+def everything_in(document: RecordDocument) -> ClinicalContext:
+    """All facts of a record whatever their date, to be looked at; never the context of a draft."""
+    return ClinicalContext(
+        patient_key="",
+        as_of=None,
+        facts=(*(f for patient in document.patients[:1] for f in _demographics(patient, None)), *document.facts),
+        left_out=document.left_out,
+        sha256=document.sha256,
+    )
+
+
 def _too_late(fact: Fact, acquired: StudyTime | None) -> str | None:
     """Why a fact stays out, or None."""
     if acquired is None:

@@ -15,6 +15,7 @@ from medmm.assistant import Assistant
 from medmm.domain.errors import MedmmError
 from medmm.domain.report import Accept, Edit
 from medmm.doors import cli, demo
+from tests.dicom_files import film_file
 
 NAMES = ("CompressedSamples", "Hypertension")
 
@@ -161,6 +162,27 @@ def test_study_show_says_what_was_understood(tool: Tool, demo_films: Path, recor
     for part in ("accepted with warnings", "DX of CHEST", "SeriesDate", "PA", "spacing unknown", "identity match"):
         assert part in shown
     assert "refused" in tool("study", "show", demo_films / "RG3_UNCR.dcm").stdout
+
+
+def test_record_show_prints_facts_with_value_range_and_source(tool: Tool, record: Path) -> None:
+    shown = tool("record", "show", record).stdout
+    for part in ("Hypertension", "SNOMED 38341003", "38.1 Cel", "normal from", "(refuted)", "1995-10-02"):
+        assert part in shown
+    then = json.loads(tool("record", "show", record, "--as-of", "1995-09-26", "--json").stdout)
+    assert "1995-10-02" not in json.dumps(then["facts"])
+    assert any("after the study" in omission["reason"] for omission in then["left_out"])
+
+
+def test_a_person_releases_what_the_gate_holds(tool: Tool, tmp_path: Path) -> None:
+    film = film_file(tmp_path, AcquisitionDate="20990101", StudyDate="20990101")
+    assert "future" in tool("draft", film).stdout
+    tool("release", film, "--reason", "the clock was wrong", code=3)  # nobody is named
+    assert "released (future-date" in tool("release", film, "--reason", "the clock was wrong", by="reader-1").stdout
+    line = json.loads(tool("read", film, "--json").stdout)
+    assert line["reason"] != "the image is dated in the future"
+    with Assistant.from_config(tool.config) as assistant:
+        (event,) = [e for e in assistant._store.events() if e.verb == "release" and e.outcome == "done"]
+    assert (event.actor, event.details["held_for"]) == ("reader-1", "future-date")
 
 
 def test_an_altered_log_exits_8_and_names_the_place(tool: Tool, demo_films: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.e2e.crash_worker import whole_way
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITING = ("release", "admit", "open_case", "draft", "decide", "sign", "publish")
-LOOKS = {"read", "case", "cases", "identity", "history", "verify", "inspect", "models", "capabilities"}
+LOOKS = {"read", "case", "cases", "identity", "history", "verify", "inspect", "record", "models", "capabilities"}
 
 
 def test_no_verb_and_no_commit_point_is_forgotten() -> None:

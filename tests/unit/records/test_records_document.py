@@ -194,7 +194,7 @@ def test_an_allergy_of_another_release_is_read_and_said() -> None:
     }
     document = read_record(bundle(allergy))
     assert (only_fact(document).kind, only_fact(document).status) == (FactKind.ALLERGY, FactStatus.ACTIVE)
-    assert reasons(document) == "read tolerantly: not strict R4 at clinicalStatus"
+    assert reasons(document) == "no name | read tolerantly: not strict R4 at clinicalStatus"
 
 
 def test_what_is_not_strict_is_named_by_element_never_by_value() -> None:
@@ -285,3 +285,27 @@ def test_ndjson_is_read_line_by_line() -> None:
     document = read_record("\r\n".join(lines).encode())
     assert only_fact(document).label == "Hemoglobin"
     assert "the line was not read" in reasons(document)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"birthDate": "1950"}, "no whole birth date"),
+        ({"birthDate": "2999-01-01"}, "born in the future"),
+        ({"gender": "unknown"}, "no sex"),
+        ({"deceasedDateTime": "2019-05-06"}, "has died (2019-05-06)"),
+    ],
+)
+def test_what_the_patient_does_not_say_is_said(changes: dict[str, str], words: str) -> None:
+    patient = {"resourceType": "Patient", "id": "p1", "name": [{"family": "ZZFAKE"}], "gender": "female"}
+    document = read_record(json.dumps({**patient, "birthDate": "1950-01-01", **changes}).encode())
+    assert words in reasons(document)
+    assert "no name" not in reasons(document)
+
+
+def test_prose_is_counted_and_not_read() -> None:
+    told = {"div": "<div>ZZFAKE has a pneumonia</div>", "status": "generated"}
+    document = read_record(bundle(observation(text=told, note=[{"text": "ZZFAKE"}])))
+    assert "the narrative of 1 resources is not read" in reasons(document)
+    assert "the note of 1 resources is not read" in reasons(document)
+    assert "ZZFAKE" not in reasons(document) + repr(document.facts)

@@ -9,7 +9,7 @@ import pytest
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.record import FactKind, FactStatus, Quantity
 from medmm.domain.study import StudyTime
-from medmm.records import RecordDocument, context_as_of, read_record
+from medmm.records import RecordDocument, context_as_of, everything_in, read_record
 from tests.factories import make_fact
 from tests.unit.records.test_records_document import bundle, condition, observation
 
@@ -86,7 +86,14 @@ def test_without_a_study_time_only_the_sex_enters() -> None:
     document = read_record(bundle(observation(), condition(onsetDateTime=None)))
     context = context_as_of(document, patient_key="k", acquired=None)
     assert [(f.label, f.value) for f in context.facts] == [("Sex", "female")]
-    assert len(context.left_out) == 2
+    assert len([o for o in context.left_out if "the study has no date" in o.reason]) == 2
+
+
+def test_a_look_at_a_record_shows_facts_of_every_date() -> None:
+    document = read_record(bundle(observation(), condition(onsetDateTime=None)))
+    looked = everything_in(document)
+    assert [f.id for f in looked.facts[1:]] == [f.id for f in document.facts]
+    assert looked.as_of is None
 
 
 @pytest.mark.parametrize(("born", "years"), [(date(1950, 6, 1), 70), (date(1950, 6, 2), 69), (date(2020, 6, 1), 0)])
