@@ -251,11 +251,9 @@ pictures by half of their collection. Mirrored, inverted, upside down and rotate
 the few real ones have rows of their own. Shares with Wilson intervals.
 
 - frontal films of adults accepted: {figure(found["frontal_adults_accepted"])}
-- everything else not accepted (refused, or held until a person has looked): {
-        figure(found["everything_else_not_accepted"])
-    }
-- of these refused outright: {figure(found["everything_else_refused"])}; turned and negative films are held by intent, a
-  person can see at once what they are.
+- laterals, other body parts, other modalities and other pictures refused: {figure(found["strange_refused"])}
+- mirrored, inverted, upside-down and rotated films not accepted: {figure(found["turned_not_accepted"])}; these are held,
+  not refused: a person sees at once what they are
 
 ## Frontal films
 

@@ -42,22 +42,22 @@ def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
     weights = WeightsFolder(row=row_named("film-kind"), folder=weights_dir)
     kinds = FilmKindModel.open(weights, torch.device("cpu"))
     counts: dict[str, Counter[str]] = {}
-    frontal: dict[str, bool] = {}
+    kind_of: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.dcm"
         for picture in track(_pictures(data_dir), description="pictures", disable=quiet):
             write_as_chest(picture, path)
             (intake,) = read_studies(path, patient_secret=b"evaluation", kinds=kinds)
             counts.setdefault(picture.row, Counter()).update(verdict(intake))
-            frontal[picture.row] = picture.kind == "frontal"
-    rows = {row: _row(counter, frontal[row]) for row, counter in sorted(counts.items())}
-    adults = [counts[r] for r in counts if frontal[r] and "children" not in r]
-    others = [counts[r] for r in counts if not frontal[r]]
+            kind_of[picture.row] = picture.kind
+    adults = [c for row, c in counts.items() if kind_of[row] == "frontal" and "children" not in row]
+    strange = [c for row, c in counts.items() if kind_of[row] in ("lateral", "other")]
+    turned = [c for row, c in counts.items() if kind_of[row] not in ("frontal", "lateral", "other")]
     return {
-        "rows": rows,
+        "rows": {row: _row(counter, kind_of[row] == "frontal") for row, counter in sorted(counts.items())},
         "frontal_adults_accepted": _share(adults, "accepted"),
-        "everything_else_not_accepted": _share(others, "held", "refused"),
-        "everything_else_refused": _share(others, "refused"),
+        "strange_refused": _share(strange, "refused"),
+        "turned_not_accepted": _share(turned, "held", "refused"),
     }
 
 

@@ -206,11 +206,12 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
         if doubted and not lateral:
             return refusal  # refused by its tags already: whether its pixels can be read changes nothing
         raise
-    answers = (
+    answers = [
         gate.judge_pixels(pixels, film=film) if refusal is None or lateral else None,
         judge_kind(kinds.kind_of(pixels[0]), refusal) if kinds else refusal,
-    )
-    return next((a for a in answers if a is not None and not (a.held and a.code in released)), None)
+    ]
+    stands = [a for a in answers if a is not None and not (a.held and a.code in released)]
+    return min(stands, key=lambda answer: answer.held, default=None)  # a refusal before a hold
 
 
 def hold_reason(files: Sequence[DicomFile], contested: frozenset[str] = frozenset()) -> gate.Refusal | None:

@@ -14,6 +14,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import Intake, read_studies
 from medmm.imaging.pixels import stored_values
+from medmm.models import picture_kinds
 
 FOLDERS = (
     "mr/ge_pd",
@@ -90,12 +91,14 @@ def _word(intake: Intake) -> str:
 
 def decided(folder: Path, table: list[dict[str, str]]) -> dict[str, tuple[str, str]]:
     """For each file or folder of the manifest: what is expected and what came."""
+    kinds = picture_kinds()
     expected: dict[str, str] = {}
     for row in table:
         unit = next((f for f in FOLDERS if row["file"].startswith(f + "/")), row["file"])
         expected[unit] = row["expect_gate"].split("_")[0]
     return {
-        unit: (want, verdict(list(read_studies(folder / unit, patient_secret=b"x")))) for unit, want in expected.items()
+        unit: (want, verdict(list(read_studies(folder / unit, patient_secret=b"x", kinds=kinds))))
+        for unit, want in expected.items()
     }
 
 
@@ -132,5 +135,5 @@ def test_what_must_fail_to_read_is_never_accepted(shared_data: Path, corpus: Pat
     broken = [row["file"] for row in rows(shared_data) if row["expect_read"] == "error"]
     assert len(broken) > 20
     for name in broken:
-        (intake,) = read_studies(corpus / PurePosixPath(name), patient_secret=b"x")
+        (intake,) = read_studies(corpus / PurePosixPath(name), patient_secret=b"x", kinds=picture_kinds())
         assert not isinstance(intake.outcome, Study), name
