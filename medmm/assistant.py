@@ -115,7 +115,7 @@ class Assistant:
     def release(self, path: str | Path, *, reason: str, by: Reader, key: str | None = None) -> Release:
         """Let one held study pass the gate from now on, because a person looked and says why; `admit` takes it then.
 
-        Raises: StateError if the study is not held, or is held for what no look can mend.
+        Raises: StateError if the study is not held.
         """
         with self._calls.call("release", by, key, {"path": str(path), "reason": reason}) as call:
             if call.recalled is not None:

@@ -61,6 +61,14 @@ class Witness:
     kinds: PictureKinds | None
     released: Released
 
+    def codes(self, file: DicomFile) -> frozenset[str]:
+        """What a person let this file pass."""
+        return self.released.get(file.sha256, frozenset())
+
+    def passed(self, file: DicomFile, refusal: gate.Refusal) -> bool:
+        """Whether a person let this file pass what holds it."""
+        return refusal.held and refusal.code in self.codes(file)
+
 
 def read_studies(
     path: Path, *, patient_secret: bytes, kinds: PictureKinds | None = None, released: Released = MappingProxyType({})
@@ -152,9 +160,9 @@ def _study_intakes(
     uid: str, files: list[DicomFile], contested: frozenset[str], secret: bytes, witness: Witness
 ) -> Iterator[Intake]:
     """The study of these files, after those of its files whose pixels can't be read."""
-    held = hold_reason(files, contested)
-    if held is not None:
-        yield _refused(uid, files, held)
+    contradiction = judge_files(files, contested)
+    if contradiction is not None and not all(witness.passed(file, contradiction) for file in files):
+        yield _refused(uid, files, contradiction)
         return
     once = list({file.sha256: file for file in reversed(files)}.values())[::-1]
     judged: list[tuple[DicomFile, gate.Refusal | None]] = []
@@ -188,46 +196,43 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
 
     Raises: InputError if the pixels can't be decoded.
     """
-    tags, released = Tags(file.header), witness.released.get(file.sha256, frozenset())
-    film = gate.modality_of(tags) is Modality.RADIOGRAPH
+    tags, film = Tags(file.header), gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH
     kinds = witness.kinds if film else None
-    refusal = gate.judge_header(tags, file.preamble, released=released)
+    refusal = gate.judge_header(tags, file.preamble, released=witness.codes(file))
     lateral = refusal == gate.LATERAL_FILM
-    doubted = kinds is not None and refusal is not None and refusal.code in DOUBTED
+    doubted = refusal is not None and kinds is not None and refusal.code in DOUBTED and not lateral
     if refusal is not None and not (refusal.held or lateral or doubted):
         return refusal
     try:
         check_grid(file)
-        if refusal is not None and refusal.held:
+        if refusal is not None and kinds is None and not lateral:
             return refusal
         stored, dataset = stored_values(file.path)
         pixels = display(stored, dataset, file.path)
     except InputError:
-        if doubted and not lateral:
+        if doubted:
             return refusal  # refused by its tags already: whether its pixels can be read changes nothing
         raise
-    answers = [
-        gate.judge_pixels(pixels, film=film) if refusal is None or lateral else None,
-        judge_kind(kinds.kind_of(pixels[0]), refusal) if kinds else refusal,
-    ]
-    stands = [a for a in answers if a is not None and not (a.held and a.code in released)]
+    tagged = refusal is not None and not lateral
+    empty = gate.judge_pixels(pixels, film=film)
+    if empty is not None and not empty.held:
+        return refusal if tagged else empty  # a picture without content says nothing against its tags
+    by_kind = judge_kind(kinds.kind_of(pixels[0]), refusal) if kinds else refusal
+    answers = [None if tagged else empty, by_kind]
+    stands = [answer for answer in answers if answer is not None and not witness.passed(file, answer)]
     return min(stands, key=lambda answer: answer.held, default=None)  # a refusal before a hold
 
 
-def hold_reason(files: Sequence[DicomFile], contested: frozenset[str] = frozenset()) -> gate.Refusal | None:
-    """Why a person must look at these files of one Study Instance UID before any of them is read."""
+def judge_files(files: Sequence[DicomFile], contested: frozenset[str] = frozenset()) -> gate.Refusal | None:
+    """Why files of one Study Instance UID contradict each other, before any of them is read alone."""
     who = [identity_of(Tags(file.header)) for file in files]
     if not all(same_patient(who[0], other) for other in who[1:]):
-        return _held("mixed-patients", "the study holds files of different patients")
+        return gate.Refusal(code="mixed-patients", reason="not evaluable: the study holds files of different patients")
     if any(Tags(file.header).text("SOPInstanceUID") in contested for file in files):
-        return _held("duplicate-uid", "one image UID stands for different contents")
+        return gate.Refusal(code="duplicate-uid", reason="not evaluable: one image UID stands for different contents")
     if _series_contradicts(files):
-        return _held("series", "slices of one series share a place but not their plane")
+        return gate.Refusal(code="series", reason="slices of one series share a place but not their plane", held=True)
     return None
-
-
-def _held(code: str, reason: str) -> gate.Refusal:
-    return gate.Refusal(code=code, reason=reason, held=True)
 
 
 def contested_uids(groups: Iterable[Sequence[DicomFile]]) -> frozenset[str]:

@@ -53,8 +53,11 @@ def judge_kind(kind: str, by_tags: Refusal | None) -> Refusal | None:
 
     Args:
         kind: what the pixels say.
-        by_tags: None where the tags pass; otherwise a refusal whose code is in DOUBTED.
+        by_tags: None where the tags pass; otherwise a hold, or a refusal whose code is in DOUBTED.
     """
-    if by_tags is not None:
-        return CONTRADICTION if kind == "frontal" else by_tags
-    return KINDS.get(kind)
+    by_picture = KINDS.get(kind)
+    if by_tags is None:
+        return by_picture
+    if by_tags.held:
+        return by_picture if by_picture and not by_picture.held else by_tags
+    return CONTRADICTION if by_picture is None else by_tags

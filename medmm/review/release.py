@@ -9,23 +9,17 @@ from medmm.domain.errors import InputError, StateError
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable, Release, Study
 
-NEVER = ("mixed-patients", "duplicate-uid", "series")  # no look at the picture can say which file is right
-
 
 def release(
     outcome: Study | NotEvaluable | InputError, file_sha256s: Iterable[str], reason: str, by: Reader, at: datetime
 ) -> Release:
     """The release of a held study.
 
-    Raises: StateError if it is not held, or is held for contradicting files; InputError without a reason.
+    Raises: StateError if it is not held; InputError without a reason.
     """
     if not isinstance(outcome, NotEvaluable) or not outcome.held:
         why = outcome.reason if isinstance(outcome, NotEvaluable) else "the gate lets it pass"
         raise StateError(f"the study is not held: {why}", remedy="release only what `medmm study show` calls held")
-    if outcome.reason_code in NEVER:
-        raise StateError(
-            f"can't be released: {outcome.reason}", remedy="have the sender correct the files and send them again"
-        )
     if not reason.strip():
         raise InputError("a release needs a reason", remedy="say what you saw that lets the study pass")
     return Release(

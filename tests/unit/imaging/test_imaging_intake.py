@@ -130,13 +130,13 @@ def test_links_out_of_the_folder_and_pipes_are_not_followed(tmp_path: Path) -> N
     assert all(isinstance(outcome, InputError) for outcome in outcomes.values())
 
 
-def test_two_patients_under_one_study_uid_are_held(tmp_path: Path) -> None:
+def test_two_patients_under_one_study_uid_are_refused(tmp_path: Path) -> None:
     film_file(tmp_path, "1.dcm")
     film_file(tmp_path, "2.dcm", SOPInstanceUID="1.2.3.4", PatientID="ZZ-other")
     intake = only(tmp_path)
     outcome = intake.outcome
     assert isinstance(outcome, NotEvaluable)
-    assert (outcome.reason_code, outcome.held, outcome.uid) == ("mixed-patients", True, "1.2.3.1")
+    assert (outcome.reason_code, outcome.held, outcome.uid) == ("mixed-patients", False, "1.2.3.1")
     assert intake.identity is None
     assert len(intake.files) == 2
 
@@ -162,11 +162,11 @@ def test_an_exact_copy_is_read_once_and_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("study_uid", ["1.2.3.1", "1.2.3.7"])
-def test_one_image_uid_with_two_contents_is_held_also_across_studies(tmp_path: Path, study_uid: str) -> None:
+def test_one_image_uid_with_two_contents_is_refused_also_across_studies(tmp_path: Path, study_uid: str) -> None:
     film_file(tmp_path, "1.dcm")
     film_file(tmp_path, "2.dcm", picture()[:, ::-1], StudyInstanceUID=study_uid)
     outcomes = [intake.outcome for intake in read(tmp_path)]
-    assert all(isinstance(o, NotEvaluable) and o.held and o.reason_code == "duplicate-uid" for o in outcomes)
+    assert all(isinstance(o, NotEvaluable) and not o.held and o.reason_code == "duplicate-uid" for o in outcomes)
 
 
 def test_a_lateral_goes_along_with_its_frontal_film_but_not_alone(tmp_path: Path) -> None:

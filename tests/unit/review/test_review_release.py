@@ -10,7 +10,6 @@ from medmm.domain.errors import InputError, StateError
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable
 from medmm.review import release
-from medmm.review.release import NEVER
 from tests.factories import make_study
 
 READER = Reader(id="reader-1", name="ZZREADER One", role="reader")
@@ -31,12 +30,6 @@ def test_a_release_names_contents_reason_and_person() -> None:
 def test_what_is_not_held_is_not_released(outcome: NotEvaluable) -> None:
     with pytest.raises(StateError, match="not held"):
         release(outcome, {"a"}, "looked", READER, NOW)
-
-
-@pytest.mark.parametrize("code", NEVER)
-def test_contradicting_files_are_never_released(code: str) -> None:
-    with pytest.raises(StateError, match="can't be released"):
-        release(held(code), {"a"}, "looked", READER, NOW)
 
 
 def test_a_release_needs_a_reason() -> None:
