@@ -67,17 +67,24 @@ class Assistant:
         path: str | Path,
         *,
         record: str | Path | None = None,
+        confirmed: bool = False,
         by: Reader | None = None,
         key: str | None = None,
     ) -> Study | NotEvaluable:
         """Take one study in: gate passed, or a kept `NotEvaluable` that says why.
 
-        Raises: InputError if the path holds no study or several, or if `record` is another patient's.
+        `confirmed`: `by`, who may see identities, says that image and record are of one patient; it counts where one
+        of them has no patient ID.
+
+        Raises: InputError if the path holds no study or several, or if `record` is another patient's or must be
+            confirmed.
         """
-        request = {"path": str(path), "record": str(record) if record else None}
+        request = {"path": str(path), "record": str(record) if record else None, "confirmed": confirmed}
         with self._calls.call("admit", by, key, request) as call:
             if call.recalled is not None:
                 return from_json(Study | NotEvaluable, call.recalled)  # type: ignore[arg-type]
+            if confirmed:
+                self._calls.person_who_may("identity", by)
             intake = self._one_study(Path(path))
             if isinstance(intake.outcome, NotEvaluable):
                 refused = intake.outcome
@@ -85,7 +92,7 @@ class Assistant:
                     step.save_not_evaluable(refused)
                     call.done(step, refused, refused.sha256 or "", "refused", reason=refused.reason_code)
                 return refused
-            study, context = self._join(intake, record)
+            study, context = self._join(intake, record, by if confirmed else None)
             for file in intake.files:
                 self._store.put_object(file.path)
             with self._store.step() as step:
@@ -94,7 +101,8 @@ class Assistant:
                 if context is not None:
                     step.save_context(study.uid, context)
                 facts = len(context.facts) if context else 0
-                call.done(step, study, study.uid, images=len(study.volumes), facts=facts)
+                identity = {n.code: n.text for n in study.warnings if n.code.startswith("identity-")}
+                call.done(step, study, study.uid, images=len(study.volumes), facts=facts, **identity)
             return study
 
     def read(self, paths: Iterable[str | Path], *, by: Reader | None = None) -> Iterator[ReadResult]:
@@ -209,9 +217,8 @@ class Assistant:
     def history(self, case_id: str, *, by: Reader | None = None) -> tuple[AuditEvent, ...]:
         """What happened to a case and its study, oldest first."""
         with self._calls.look("history", case_id, by):
-            case = self._store.case_file(case_id).case
-            events = [*self._store.events(case.study.uid), *self._store.events(case_id)]
-            return tuple(sorted(events, key=lambda event: event.at))
+            study_uid = self._store.case_file(case_id).case.study.uid
+            return self._store.events(study_uid, case_id)
 
     def verify(self, *, by: Reader | None = None) -> AuditVerification:
         """Check the whole audit log against its signed tree heads and name the place of any damage."""
@@ -308,13 +315,15 @@ class Assistant:
             )
         return studies[0]
 
-    def _join(self, intake: imaging.Intake, record: str | Path | None) -> tuple[Study, ClinicalContext | None]:
+    def _join(
+        self, intake: imaging.Intake, record: Record, confirmed_by: Reader | None
+    ) -> tuple[Study, ClinicalContext | None]:
         study = intake.outcome
         assert isinstance(study, Study)
         if record is None:
             return study, None
         context, match = self._context(study, intake.identity, record)
-        notice = joined(match)
+        notice = joined(match, confirmed_by)
         if notice is not None:
             study = replace(study, warnings=(*study.warnings, notice))
         return study, context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 
 import sqlalchemy as sa
 
@@ -92,11 +93,11 @@ def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
     return [TreeHead(size=r.size, root=r.root, signature=r.signature) for r in rows]
 
 
-def events(connection: sa.Connection, subject: str | None = None) -> list[AuditEvent]:
-    """Events of one subject, or all, oldest first."""
+def events(connection: sa.Connection, subjects: Collection[str] = ()) -> list[AuditEvent]:
+    """Events of these subjects, or all, in the order of the log."""
     query = sa.select(entries.c.entry).order_by(entries.c.seq)
-    if subject is not None:
-        query = query.where(entries.c.subject == subject)
+    if subjects:
+        query = query.where(entries.c.subject.in_(subjects))
     return [event_of(entry) for entry in connection.scalars(query)]
 
 

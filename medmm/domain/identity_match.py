@@ -9,8 +9,14 @@ from enum import Enum
 
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.report import Reader
 from medmm.domain.study import Notice
 
+FIELDS = ("patient_id", "birth_date", "sex", "name")
+CONFIRM = (
+    "compare the two, then `medmm --by READER draft STUDY --record RECORD --confirm-patient` "
+    "or admit(…, confirmed=True, by=reader); or admit the study without the record"
+)
 NEARLY = 0.8  # similarity of two spellings of one name
 
 
@@ -30,6 +36,11 @@ class IdentityMatch:
     verdict: MatchVerdict
     differing: tuple[str, ...] = ()
 
+    @property
+    def agreeing(self) -> tuple[str, ...]:
+        """The names of the fields that both sides state alike."""
+        return tuple(name for name in FIELDS if name not in self.differing)
+
 
 def compare_identities(image: PatientIdentity, record: PatientIdentity) -> IdentityMatch:
     """Compare what an image and a record say of their patient.
@@ -39,12 +50,13 @@ def compare_identities(image: PatientIdentity, record: PatientIdentity) -> Ident
     issuer and not the same, or a field that only one side has are near. Without an ID on both sides nothing is
     confirmed, however well the rest agrees.
     """
-    fields = {
-        "patient_id": _compare_ids(image, record),
-        "birth_date": _compare_birth_dates(image, record),
-        "sex": _compare_values(image.sex, record.sex),
-        "name": _compare_names(image, record),
-    }
+    compared = (
+        _compare_ids(image, record),
+        _compare_birth_dates(image, record),
+        _compare_values(image.sex, record.sex),
+        _compare_names(image, record),
+    )
+    fields = dict(zip(FIELDS, compared, strict=True))
     differing = tuple(name for name, verdict in fields.items() if verdict is not MatchVerdict.MATCH)
     if MatchVerdict.MISMATCH in fields.values():
         verdict = MatchVerdict.MISMATCH
@@ -110,21 +122,28 @@ def _words(identity: PatientIdentity) -> list[str]:
     return sorted(plain.split())
 
 
-def joined(match: IdentityMatch) -> Notice | None:
+def joined(match: IdentityMatch, confirmed_by: Reader | None = None) -> Notice | None:
     """What a reader must know of a join of image and record that may stand; None where all agrees.
+
+    `confirmed_by` is the person who says that both are one patient. It counts only where a patient ID is missing: no
+    word turns a mismatch into a match.
 
     Raises: InputError if the two must not be joined.
     """
     fields = ", ".join(match.differing)
-    if match.verdict is MatchVerdict.UNCONFIRMED:
-        raise InputError(
-            "image and record share no patient ID, so they can't be joined",
-            remedy="admit the study without the record",
-        )
     if match.verdict is MatchVerdict.MISMATCH:
         raise InputError(
             f"the record is of another patient: {fields} differ",
             remedy="send the record of the patient on the image",
+        )
+    if match.verdict is MatchVerdict.UNCONFIRMED:
+        if confirmed_by is None:
+            raise InputError("image and record share no patient ID, so a person must confirm the join", remedy=CONFIRM)
+        agreeing = ", ".join(match.agreeing) or "nothing"
+        return Notice(
+            code="identity-confirmed",
+            text=f"image and record share no patient ID; {confirmed_by.id} ({confirmed_by.role}) confirmed that they "
+            f"are of one patient; {agreeing} agree{'s' if len(match.agreeing) < 2 else ''}",
         )
     near = match.verdict is MatchVerdict.NEAR
     return Notice(code="identity-near", text=f"image and record differ slightly in {fields}") if near else None

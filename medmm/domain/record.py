@@ -63,6 +63,7 @@ class Fact:
         value: a quantity, a text, or None (the code alone is the fact).
         when: clinically relevant time; None where the source gave none.
         marks: why a reader should doubt it ("implausible value").
+        details: what else its source says of it, each with its name ("criticality: high").
         source: place in the source, e.g. "entry[3] Observation/o1".
     """
 
@@ -74,6 +75,7 @@ class Fact:
     value: Quantity | str | None = None
     when: datetime | date | None = None
     marks: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     source: str
 
     def __post_init__(self) -> None:

@@ -36,6 +36,13 @@ def draft(
     context: typer.Context,
     study: Annotated[Path, typer.Argument(help="A DICOM file, or a folder with one study.")],
     record: Annotated[Path | None, typer.Option(help="The patient's record: a FHIR R4 Bundle.")] = None,
+    confirm_patient: Annotated[
+        bool,
+        typer.Option(
+            "--confirm-patient",
+            help="You compared image and record and say that they are of one patient; where a patient ID is missing.",
+        ),
+    ] = False,
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Also write a page with picture, heat-maps and draft.")] = None,
 ) -> None:
@@ -43,7 +50,7 @@ def draft(
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        admitted = assistant.admit(study, record=record, by=by)
+        admitted = assistant.admit(study, record=record, confirmed=confirm_patient, by=by)
         if isinstance(admitted, NotEvaluable):
             write_json(to_json(admitted)) if as_json else out().print(plain(admitted.reason))
             return

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -15,21 +16,23 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.record import Fact, Omission
 from medmm.records import jsontext
 from medmm.records.elements import items
-from medmm.records.facts import KINDS, end_of, facts_of
+from medmm.records.facts import dates_of, end_of, facts_of
 from medmm.records.patient import doubts, identity_of, is_animal
+from medmm.records.references import Entry, Owner, References, Resource
+from medmm.records.resources import KINDS
 from medmm.records.strict import deviations
 
 ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")  # FHIR R4 datatype id
 TYPE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
-Entry = tuple[str, dict[str, Any]]
+SHARED_ID = "another resource has the same id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDocument:
     """What a Bundle, a lone resource or NDJSON says, before any time cut.
 
-    `left_out` also says which resources are not strict R4 and were "read tolerantly". `ended` says by fact id when
-    a fact ceased to hold, where the source does.
+    `left_out` also says which resources are not strict R4 and were "read tolerantly". By fact id, `ended` says when a
+    fact ceased to hold, and `dated` all that dates it, where that is more than `Fact.when`.
     """
 
     patients: tuple[PatientIdentity, ...]
@@ -37,6 +40,7 @@ class RecordDocument:
     left_out: tuple[Omission, ...]
     sha256: str
     ended: Mapping[str, datetime | date] = field(default_factory=dict)
+    dated: Mapping[str, tuple[datetime | date, ...]] = field(default_factory=dict)
 
     def the_patient(self) -> PatientIdentity:
         """The one patient. Raises: InputError if there is none or several: whose facts would they be?"""
@@ -57,44 +61,87 @@ def read_record(source: Path | bytes) -> RecordDocument:
     data = source if isinstance(source, bytes) else _read(source)
     values, left_out = jsontext.parse(data)
     entries, skipped = _entries(values)
-    left_out += skipped
     humans = [r for _, r in entries if r["resourceType"] == "Patient" and not is_animal(r)]
-    own = _own_references(humans[0]) if len(humans) == 1 else None
-    facts: dict[str, Fact] = {}
-    ended: dict[str, datetime | date] = {}
-    left_out += _unread_prose(entries)
+    if len(humans) > 1:
+        skipped.append(Omission(source="record", reason=f"{len(humans)} patients: it can't be joined to a study"))
+    collected = _Collected()
+    references = References(entries, humans[0] if len(humans) == 1 else None)
     for place, resource in entries:
-        for found in _read_entry(place, resource, own):
-            if isinstance(found, Omission):
-                left_out.append(found)
-            elif found.id in facts:
-                left_out.append(Omission(source=found.source, reason="a second resource of one id; the first was read"))
-            else:
-                facts[found.id] = found
-                if (end := end_of(resource)) is not None:
-                    ended[found.id] = end
+        collected.add(resource, _read_entry(place, resource, references))
     return RecordDocument(
         patients=tuple(identity_of(patient) for patient in humans),
-        facts=tuple(facts.values()),
-        left_out=tuple(left_out),
+        facts=tuple(collected.facts.values()),
+        left_out=(*left_out, *skipped, *_unread_prose(entries), *references.notes(), *collected.left_out),
         sha256=hashlib.sha256(data).hexdigest(),
-        ended=ended,
+        ended=collected.ended,
+        dated=collected.dated,
     )
 
 
+class _Collected:
+    """Facts and omissions as they come, each fact under an id of its own."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Fact] = {}
+        self.left_out: list[Omission] = []
+        self.ended: dict[str, datetime | date] = {}
+        self.dated: dict[str, tuple[datetime | date, ...]] = {}
+        self._of_one_id: Counter[str] = Counter()
+        self._contents: set[Fact] = set()
+
+    def add(self, resource: Resource, found: Iterator[Fact | Omission]) -> None:
+        """Keep what was found in one resource."""
+        end, dates = end_of(resource), dates_of(resource)
+        for item in found:
+            if isinstance(item, Omission):
+                self.left_out.append(item)
+                continue
+            fact = self._under_own_id(item)
+            if fact is None:
+                self.left_out.append(Omission(source=item.source, reason="stands in the record before"))
+                continue
+            self.facts[fact.id] = fact
+            if end is not None:
+                self.ended[fact.id] = end
+            if len(dates) > 1:
+                self.dated[fact.id] = dates
+
+    def _under_own_id(self, fact: Fact) -> Fact | None:
+        """The fact; of one id with other contents all are kept, marked; None if it stands there already."""
+        content = replace(fact, source="-")
+        if content in self._contents:
+            return None
+        self._contents.add(content)
+        self._of_one_id[fact.id] += 1
+        number = self._of_one_id[fact.id]
+        if number == 1:
+            return fact
+        self.facts[fact.id] = _marked(self.facts[fact.id])
+        return _marked(replace(fact, id=f"{fact.id}~{number}"))  # "~" is in no FHIR id
+
+
+def _marked(fact: Fact) -> Fact:
+    return fact if SHARED_ID in fact.marks else replace(fact, marks=(*fact.marks, SHARED_ID))
+
+
 def _read(path: Path) -> bytes:
+    """The bytes of a file, never more than may be read."""
     try:
+        if not path.is_file():
+            raise InputError("the record is no file", remedy="name an existing FHIR JSON file", path=str(path))
         if path.stat().st_size > jsontext.LARGEST_BYTES:
-            raise InputError(
-                f"the record has {path.stat().st_size} bytes", remedy=f"send at most {jsontext.LARGEST_BYTES} bytes"
-            )
-        return path.read_bytes()
+            raise jsontext.too_large()
+        with path.open("rb") as file:
+            data = file.read(jsontext.LARGEST_BYTES + 1)
     except OSError as error:
         raise InputError(
             f"the record can't be read: {type(error).__name__}",
             remedy="name an existing FHIR JSON file",
             path=str(path),
         ) from error
+    if len(data) > jsontext.LARGEST_BYTES:
+        raise jsontext.too_large()
+    return data
 
 
 def _entries(values: list[Any]) -> tuple[list[Entry], list[Omission]]:
@@ -145,13 +192,10 @@ def _reference(resource: dict[str, Any]) -> str:
     return f"{resource['resourceType']}/{given}"
 
 
-def _own_references(patient: dict[str, Any]) -> set[str]:
-    """How the one patient may be referred to."""
-    return {f"Patient/{patient['id']}", str(patient.get("_fullUrl", f"Patient/{patient['id']}"))}
-
-
-def _read_entry(place: str, resource: dict[str, Any], own: set[str] | None) -> Iterator[Fact | Omission]:
+def _read_entry(place: str, resource: Resource, references: References) -> Iterator[Fact | Omission]:
     kind = resource["resourceType"]
+    if kind == "Medication" and references.names(resource):
+        return  # read where a prescription refers to it
     if kind != "Patient" and kind not in KINDS:
         yield Omission(source=place, reason=f"{kind} is not read")
         return
@@ -161,14 +205,15 @@ def _read_entry(place: str, resource: dict[str, Any], own: set[str] | None) -> I
         reasons = ["the patient is an animal"] if is_animal(resource) else doubts(resource)
         yield from (Omission(source=place, reason=reason) for reason in reasons)
         return
-    subject = resource.get("subject") or resource.get("patient")
-    reference = subject.get("reference") if isinstance(subject, dict) else None
-    if own is not None and reference is None:
+    owner = references.owner(resource)
+    if owner is Owner.UNSAID:
         yield Omission(source=place, reason="it does not say whose it is")
-    elif own is not None and not _is_own(str(reference).partition("/_history/")[0], own):
+    elif owner is Owner.OTHER:
         yield Omission(source=place, reason="it is another patient's")
     else:
-        yield from facts_of(resource, place)
+        marks = ("its patient is named by an address that was not followed",) if owner is Owner.BY_ADDRESS else ()
+        for found in facts_of(resource, place, references.referred):
+            yield replace(found, marks=(*found.marks, *marks)) if isinstance(found, Fact) and marks else found
 
 
 def _unread_prose(entries: list[Entry]) -> Iterator[Omission]:
@@ -177,7 +222,3 @@ def _unread_prose(entries: list[Entry]) -> Iterator[Omission]:
         count = sum(bool(resource.get(element)) for _, resource in entries)
         if count:
             yield Omission(source="record", reason=f"the {word} of {count} resources is not read")
-
-
-def _is_own(reference: str, own: set[str]) -> bool:
-    return reference in own or any(reference.endswith("/" + name) for name in own if name.startswith("Patient/"))

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from medmm.domain.record import Coding, Quantity
+from medmm.domain.record import Coding
 
 LONGEST_TEXT = 300
-UCUM = "http://unitsofmeasure.org"
 DATE_TIME = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d:\d\d)(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d))?)?)?")
 
 
@@ -108,17 +107,15 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def quantity(value: Any) -> tuple[Quantity | None, tuple[str, ...]]:
-    """A FHIR Quantity with marks where it should be doubted."""
-    if not isinstance(value, dict):
-        return None, ()
-    found = number(value.get("value"))
-    if found is None:
-        return None, ("value is no number",)
-    unit, code = text_of(value.get("unit")), text_of(value.get("code"))
-    marks = []
-    if not (unit or code):
-        marks.append("no unit")
-    elif value.get("system") == UCUM and unit and code and "".join(unit.split()).casefold() != code.casefold():
-        marks.append(f"unit in words: {unit}")
-    return Quantity(value=found, unit=code or unit or "", comparator=text_of(value.get("comparator"))), tuple(marks)
+def at(resource: Any, path: str) -> Iterator[Any]:
+    """What stands at a path of element names, through objects and lists."""
+    found = [resource]
+    for name in path.split("."):
+        found = [item[name] for value in found for item in items(value) if name in item]
+    for value in found:
+        yield from value if isinstance(value, list) else [value]
+
+
+def words_at(resource: Any, path: str) -> list[str]:
+    """The texts and labels at a path, each once."""
+    return list(dict.fromkeys(words for value in at(resource, path) if (words := text_of(value) or label(value))))

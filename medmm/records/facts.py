@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime, time
-from functools import cache
-from importlib.resources import files
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from medmm.domain.record import Fact, FactKind, FactStatus, Omission, Quantity
-from medmm.records.elements import code_of, codings, items, label, moment, quantity, text_of
+from medmm.domain.record import Fact, FactStatus, Omission
+from medmm.records.elements import at, code_of, codings, items, label, moment, text_of, words_at
+from medmm.records.resources import DATES, DETAILS, KINDS, within_reach
+from medmm.records.values import quantity, valued
 
-LOINC = "http://loinc.org"
 Resource = dict[str, Any]
+Referred = Mapping[str, Resource]
 
-# What dates a resource: the latest of these, because a fact counts from when it was known, not from when it began.
-DATES = {
-    "Condition": ("onsetDateTime", "onsetPeriod.start", "recordedDate", "assertedDate"),
-    "Observation": ("effectiveDateTime", "effectiveInstant", "effectivePeriod.end", "effectivePeriod.start", "issued"),
-    "MedicationRequest": ("authoredOn",),
-    "MedicationStatement": ("effectiveDateTime", "effectivePeriod.start", "dateAsserted"),
-    "AllergyIntolerance": ("onsetDateTime", "recordedDate", "assertedDate"),
-    "Procedure": ("performedDateTime", "performedPeriod.end", "performedPeriod.start"),
-    "ServiceRequest": ("authoredOn",),
-    "DiagnosticReport": ("effectiveDateTime", "effectivePeriod.end", "effectivePeriod.start", "issued"),
-}
-KINDS = {
-    "Condition": FactKind.CONDITION,
-    "Observation": FactKind.OBSERVATION,
-    "MedicationRequest": FactKind.MEDICATION,
-    "MedicationStatement": FactKind.MEDICATION,
-    "AllergyIntolerance": FactKind.ALLERGY,
-    "Procedure": FactKind.PROCEDURE,
-    "ServiceRequest": FactKind.ORDER,
-    "DiagnosticReport": FactKind.PRIOR_REPORT,
-}
 # Codes of `status` (of clinicalStatus for conditions and allergies) and what they make of the fact; FHIR R4 value sets.
 STATUS = {
-    **dict.fromkeys(("active", "recurrence", "relapse", "final", "amended", "corrected"), FactStatus.ACTIVE),
+    **dict.fromkeys(
+        ("active", "recurrence", "relapse", "final", "amended", "corrected", "appended"), FactStatus.ACTIVE
+    ),
     **dict.fromkeys(("completed", "in-progress", "intended"), FactStatus.ACTIVE),
     **dict.fromkeys(("inactive", "remission", "resolved", "stopped", "cancelled"), FactStatus.INACTIVE),
     **dict.fromkeys(("ended", "on-hold", "revoked", "not-taken"), FactStatus.INACTIVE),
@@ -58,9 +38,17 @@ VERIFICATION = {
 }
 
 
-def facts_of(resource: Resource, source: str) -> Iterator[Fact | Omission]:
-    """The facts of one resource (several for an observation with components), or why there is none."""
+# A request of another intent is only thought of; FHIR R4 value set request-intent.
+NOT_ORDERED = ("proposal", "plan", "option")
+
+
+def facts_of(resource: Resource, source: str, referred: Referred) -> Iterator[Fact | Omission]:
+    """The facts of one resource (several for an observation with components), or why there is none.
+
+    `referred` are the resources of the record by how they may be referred to.
+    """
     kind = str(resource.get("resourceType"))
+    resource = within_reach(resource, kind)
     if resource.get("modifierExtension"):
         yield Omission(source=source, reason="an unknown modifierExtension may turn its meaning round")
         return
@@ -68,7 +56,7 @@ def facts_of(resource: Resource, source: str) -> Iterator[Fact | Omission]:
     if status is FactStatus.ENTERED_IN_ERROR:
         yield Omission(source=source, reason="entered in error")
         return
-    concept = _concept(resource, kind)
+    concept = _medicine(resource, referred) if kind.startswith("Medication") else resource.get("code")
     words = label(concept)
     if words is None:
         yield Omission(source=source, reason="neither a code nor words say what it is")
@@ -77,11 +65,12 @@ def facts_of(resource: Resource, source: str) -> Iterator[Fact | Omission]:
     base = Fact(
         id=f"{kind}/{resource['id']}",
         kind=KINDS[kind],
-        label=words,
+        label=_with_site(words, resource),
         status=status,
         codings=codings(concept),
         when=when,
-        marks=(*status_marks, *date_marks),
+        marks=(*status_marks, *_code_marks(concept), *date_marks),
+        details=tuple(_details(resource, kind, when)),
         source=source,
     )
     yield from READERS.get(kind, _plain)(resource, base)
@@ -89,56 +78,118 @@ def facts_of(resource: Resource, source: str) -> Iterator[Fact | Omission]:
 
 def end_of(resource: Resource) -> datetime | date | None:
     """When a condition ceased to hold, where it says so: until then it was active, whatever it is now."""
-    return moment(resource.get("abatementDateTime"))[0] if resource.get("resourceType") == "Condition" else None
+    if resource.get("resourceType") != "Condition":
+        return None
+    return next((end for path in ENDS if (end := moment(next(at(resource, path), None))[0])), None)
+
+
+ENDS = ("abatementDateTime", "abatementPeriod.end", "abatementPeriod.start")
+
+
+def dates_of(resource: Resource) -> tuple[datetime | date, ...]:
+    """Everything that dates a resource: it was known only when all of these had come."""
+    paths = DATES.get(str(resource.get("resourceType")), ())
+    return tuple(when for path in paths if (when := moment(next(at(resource, path), None))[0]) is not None)
 
 
 def _status(resource: Resource, kind: str) -> tuple[FactStatus, tuple[str, ...]]:
     """The status of a fact; what is missing or unknown leaves it unconfirmed, with a mark."""
+    clinical = kind in ("Condition", "AllergyIntolerance")
+    code = code_of(resource.get("clinicalStatus" if clinical else "status"))
+    if code == "entered-in-error":
+        return FactStatus.ENTERED_IN_ERROR, ()
     if resource.get("doNotPerform") is True:
         return FactStatus.REFUTED, ("must not be done or given",)
     verification = VERIFICATION.get(code_of(resource.get("verificationStatus")) or "")
     if verification is not None:
         return verification, ()
-    code = code_of(resource.get("clinicalStatus" if kind in ("Condition", "AllergyIntolerance") else "status"))
-    if code in STATUS:
-        return STATUS[code], ()
-    return FactStatus.UNCONFIRMED, ("no status" if code is None else "unknown status",)
+    if code not in STATUS:
+        return FactStatus.UNCONFIRMED, ("no status" if code is None else "unknown status",)
+    if code == "completed" and kind.startswith("Medication"):
+        return FactStatus.INACTIVE, ()  # a course that is over
+    if STATUS[code] is FactStatus.ACTIVE and code_of(resource.get("intent")) in NOT_ORDERED:
+        return FactStatus.UNCONFIRMED, ()
+    return STATUS[code], ()
 
 
-def _concept(resource: Resource, kind: str) -> Any:
-    if kind.startswith("Medication"):
-        return resource.get("medicationCodeableConcept") or _referred_medicine(resource)
-    return resource.get("code")
-
-
-def _referred_medicine(resource: Resource) -> Any:
-    """The code of a contained Medication, else the words of the reference to another resource."""
+def _medicine(resource: Resource, referred: Referred) -> Any:
+    """The code of a medicine: its own, that of a Medication in the resource or the record, else a reference's words."""
+    if resource.get("medicationCodeableConcept"):
+        return resource["medicationCodeableConcept"]
     reference = resource.get("medicationReference")
     if not isinstance(reference, dict):
         return None
-    for inner in items(resource.get("contained")):
-        if reference.get("reference") == f"#{inner.get('id')}" and isinstance(inner.get("code"), dict):
-            return inner["code"]
+    name = str(reference.get("reference"))
+    inner = next((c for c in items(resource.get("contained")) if name == f"#{c.get('id')}"), None)
+    found = inner or referred.get(name.partition("/_history/")[0])
+    if found is not None and label(within_reach(found, "Medication").get("code")):
+        return found["code"]
     return {"text": reference.get("display")}
+
+
+def _code_marks(concept: Any) -> Iterator[str]:
+    """A mark where nothing but a code of the sender's own says what it is."""
+    bare = isinstance(concept, dict) and label(concept) == code_of(concept)
+    if bare and not any(coding.system.startswith("http") for coding in codings(concept)):
+        yield "only a local code says what it is"
+
+
+def _with_site(words: str, resource: Resource) -> str:
+    """The words with the body sites that they don't hold."""
+    sites = [site for site in words_at(resource, "bodySite") if site.casefold() not in words.casefold()]
+    return f"{words} ({', '.join(sites)})" if sites else words
+
+
+def _details(resource: Resource, kind: str, when: datetime | date | None) -> Iterator[str]:
+    for path, name in DETAILS[kind].items():
+        found = [_dosage(d) for d in items(resource.get(path))] if name == "dosage" else words_at(resource, path)
+        if found and (name != "intent" or found[0] in NOT_ORDERED):
+            yield f"{name}: {'; '.join(found)}"
+    for stem, name in (("onset", "onset"), ("abatement", "ended")):
+        for element in [e for e in resource if e.startswith(stem)]:
+            words = _time_words(resource[element])
+            if words and not (when is not None and words == when.isoformat()):
+                yield f"{name}: {words}"
+
+
+def _time_words(value: Any) -> str | None:
+    """A time of any of FHIR's types in words: a date, an age, a period, a range, a text."""
+    if isinstance(value, dict) and "value" in value:
+        found = quantity(value)[0]
+        return f"at {found.value:g} {found.unit}".rstrip() if found else None
+    if isinstance(value, dict):
+        parts = [text_of(value.get(part)) for part in ("start", "end")]
+        return " to ".join(part or "…" for part in parts) if any(parts) else None
+    return text_of(value)
+
+
+def _dosage(dosage: Resource) -> str:
+    """The text of a dosage, else its dose; what stands in structure alone is said."""
+    doses = [*at(dosage, "doseAndRate.doseQuantity"), *at(dosage, "doseQuantity")]  # R4, STU3
+    dose = next((found for value in doses if (found := quantity(value)[0])), None)
+    words = text_of(dosage.get("text")) or text_of(dosage.get("patientInstruction"))
+    if words is None and dose is not None:
+        words = f"{dose.value:g} {dose.unit}".rstrip() + ", how often is not read"
+    needed = " (as needed)" if dosage.get("asNeededBoolean") is True else ""
+    return (words or "in structure only, not read") + needed
 
 
 def _when(resource: Resource, kind: str) -> tuple[datetime | date | None, tuple[str, ...]]:
     found, marks = [], []
     for path in DATES[kind]:
-        value: Any = resource
-        for name in path.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        when, mark = moment(value)
+        when, mark = moment(next(at(resource, path), None))
         if when is not None:
             found.append(when)
         if mark is not None:
             marks.append(mark)
     latest = max(found, key=_as_key, default=None)
+    if latest is not None and _as_key(latest)[0] > (datetime.now(UTC) + timedelta(days=1)).date().isoformat():
+        marks.append("dated in the future")
     return latest, tuple(dict.fromkeys(marks))
 
 
 def _as_key(when: datetime | date) -> tuple[str, str]:
-    """Order of mixed dates and times: by day, a whole day after every time of it."""
+    """Order of mixed dates and times for show: by day as written, a whole day after every time of it."""
     if isinstance(when, datetime):
         return when.date().isoformat(), when.time().isoformat()
     return when.isoformat(), time.max.isoformat()
@@ -149,13 +200,11 @@ def _plain(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
 
 
 def _condition(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
-    severity = label(resource.get("severity"))
-    yield replace(fact, value=severity)
+    yield replace(fact, value=label(resource.get("severity")))
 
 
 def _order(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
-    reasons = [words for c in items(resource.get("reasonCode")) if (words := label(c))]
-    yield replace(fact, value="; ".join(reasons) or None)
+    yield replace(fact, value="; ".join(words_at(resource, "reasonCode")) or None)
 
 
 def _report(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
@@ -163,19 +212,13 @@ def _report(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
 
 
 def _allergy(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
-    reactions = [
-        words
-        for reaction in items(resource.get("reaction"))
-        for c in items(reaction.get("manifestation"))
-        if (words := label(c))
-    ]
-    yield replace(fact, value="; ".join(reactions) or None)
+    yield replace(fact, value="; ".join(words_at(resource, "reaction.manifestation")) or None)
 
 
 def _observation(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
     parts = list(items(resource.get("component")))
     if _has_value(resource) or not parts:
-        yield _valued(resource, fact)
+        yield valued(resource, fact)
     for number, part in enumerate(parts, 1):
         words = label(part.get("code"))
         if words is None:
@@ -183,72 +226,18 @@ def _observation(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
                 source=f"{fact.source} component[{number}]", reason="neither a code nor words say what it is"
             )
             continue
-        named = replace(fact, id=f"{fact.id}#{number}", label=words, codings=codings(part.get("code")))
-        yield _valued(part, named)
+        named = replace(
+            fact,
+            id=f"{fact.id}#{number}",
+            label=_with_site(words, resource),
+            codings=codings(part.get("code")),
+            details=(*fact.details, *(f"interpretation: {w}" for w in words_at(part, "interpretation"))),
+        )
+        yield valued(part, named)
 
 
 def _has_value(resource: Resource) -> bool:
     return any(name.startswith("value") for name in resource)
-
-
-def _valued(resource: Resource, fact: Fact) -> Fact:
-    names = [name for name in resource if name.startswith("value")]
-    marks = list(fact.marks)
-    if len(names) > 1:
-        return replace(fact, marks=(*marks, "two values: none was read"))
-    value: Quantity | str | None = None
-    if "valueQuantity" in resource:
-        value, doubts = quantity(resource["valueQuantity"])
-        marks += doubts
-        if value is not None:
-            value, range_doubts = _with_range(value, resource)
-            marks += [*range_doubts, *_implausible(fact, value)]
-    elif names:
-        value = _worded(resource[names[0]])
-    if value is None and not marks:
-        marks.append(label(resource.get("dataAbsentReason")) or "no value")
-    return replace(fact, value=value, marks=tuple(marks))
-
-
-def _worded(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return str(value)
-    return text_of(value) or label(value)
-
-
-def _with_range(value: Quantity, resource: Resource) -> tuple[Quantity, list[str]]:
-    """The value with its reference range, where that is in the same unit and the right way round."""
-    for reference in items(resource.get("referenceRange")):
-        low, high = (quantity(reference.get(side))[0] for side in ("low", "high"))
-        units = {q.unit for q in (low, high) if q is not None and q.unit}
-        if not units <= {value.unit}:
-            return value, ["reference range in another unit"]
-        if low and high and low.value > high.value:
-            return value, ["reference range reversed"]
-        if low or high:
-            return replace(value, low=low.value if low else None, high=high.value if high else None), []
-    return value, []
-
-
-@cache
-def plausible_ranges() -> dict[tuple[str, str], tuple[float, float]]:
-    """(LOINC, UCUM unit) -> what a living patient can have."""
-    text = files("medmm.records").joinpath("data/plausible.csv").read_text(encoding="utf-8")
-    return {
-        (row["loinc"], row["unit"]): (float(row["low"]), float(row["high"]))
-        for row in csv.DictReader(text.splitlines())
-    }
-
-
-def _implausible(fact: Fact, value: Quantity) -> list[str]:
-    for coding in fact.codings:
-        if coding.system == LOINC:
-            low, high = plausible_ranges().get((coding.code, value.unit), (float("-inf"), float("inf")))
-            if not low <= value.value <= high:
-                return ["implausible value"]
-    return ["implausible value"] if abs(value.value) > 1e12 else []
 
 
 READERS: dict[str, Callable[[Resource, Fact], Iterator[Fact | Omission]]] = {

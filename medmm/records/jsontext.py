@@ -9,6 +9,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.record import Omission
 
 LARGEST_BYTES = 64_000_000
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 
 
 def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
@@ -17,7 +18,10 @@ def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
     Raises: InputError if it is too large, not UTF-8 or UTF-16, no JSON, too deeply nested, or names a key twice.
     """
     if len(data) > LARGEST_BYTES:
-        raise InputError(f"the record has {len(data)} bytes", remedy=f"send at most {LARGEST_BYTES} bytes")
+        raise too_large()
+    for start, what in PACKED.items():
+        if data.startswith(start):
+            raise InputError(f"the record is a {what} file, no JSON", remedy="unpack it first")
     text, notes = _text(data)
     try:
         return [_loads(text)], notes
@@ -26,6 +30,11 @@ def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
         if len(lines) < 2 or not all(line.lstrip().startswith("{") for line in lines):
             raise _no_json(f"at line {error.lineno}, column {error.colno}") from error
     return _lines(lines, notes)
+
+
+def too_large() -> InputError:
+    """The error of a record that is larger than may be read."""
+    return InputError(f"the record has more than {LARGEST_BYTES} bytes", remedy="send the part of it that is needed")
 
 
 def _lines(lines: list[str], notes: list[Omission]) -> tuple[list[Any], list[Omission]]:

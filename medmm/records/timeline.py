@@ -23,7 +23,7 @@ def context_as_of(document: RecordDocument, *, patient_key: str, acquired: Study
     facts: list[Fact] = []
     left_out = list(document.left_out)
     for fact in document.facts:
-        if reason := _too_late(fact, acquired):
+        if reason := _too_late(fact, document.dated.get(fact.id, ()), acquired):
             left_out.append(Omission(source=fact.source, reason=reason))
         else:
             facts.append(_as_then(fact, document.ended.get(fact.id), acquired))
@@ -48,13 +48,17 @@ def everything_in(document: RecordDocument) -> ClinicalContext:
     )
 
 
-def _too_late(fact: Fact, acquired: StudyTime | None) -> str | None:
-    """Why a fact stays out, or None."""
+def _too_late(fact: Fact, dated: tuple[datetime | date, ...], acquired: StudyTime | None) -> str | None:
+    """Why a fact stays out, or None. It must have been known by all that dates it."""
     if acquired is None:
         return "the study has no date, so nothing says that this was known before it"
     if fact.when is None:
         return None if fact.kind in KEPT_UNDATED else "undated"
-    return None if _known_by(fact.when, acquired) else "dated after the study, or on its day without a time"
+    return (
+        None
+        if all(_known_by(when, acquired) for when in (fact.when, *dated))
+        else "dated after the study, or on its day without a time"
+    )
 
 
 def _known_by(when: datetime | date, acquired: StudyTime) -> bool:

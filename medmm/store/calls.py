@@ -11,7 +11,7 @@ from typing import Any
 
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import to_json
-from medmm.domain.errors import MedmmError, PermissionDenied
+from medmm.domain.errors import InputError, MedmmError, PermissionDenied
 from medmm.domain.report import Reader
 from medmm.domain.roles import require
 from medmm.store.store import Step, Store
@@ -66,6 +66,12 @@ class Calls:
     def allow(self, verb: str, by: Reader | None) -> None:
         """Raises: PermissionDenied if this one may not do this verb."""
         require(verb, self._actor(by))
+
+    def person_who_may(self, verb: str, by: Reader | None) -> None:
+        """Raises: InputError if nobody is named; PermissionDenied if this one may not do this verb."""
+        if by is None:
+            raise InputError("a confirmation needs a person", remedy="name yourself: medmm --by READER …, by=reader")
+        self.allow(verb, by)
 
     @contextmanager
     def call(

@@ -1,0 +1,109 @@
+"""What is known of common laboratory values and vital signs: unit, bounds of plausibility, mass of a mole, names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from medmm.domain.record import Coding, Quantity
+from medmm.records.units import NO_SUBSTANCE, Substance, convert, rows, unit_of
+
+LOINC = "http://loinc.org"
+LARGEST = 1e12  # no measured value of medicine is larger in any unit that is in use
+SURE_LENGTH = 6  # shorter words of another analyte may be a part of something else
+SUSPECTED_WORDS = {"1": "a fraction", "[degF]": "degrees Fahrenheit"}
+ANNOTATION = re.compile(r"/?\{[^{}]*\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analyte:
+    """One LOINC code: `low` to `high` in `unit` is plausible; `suspects` are units that it is mistaken for."""
+
+    name: str
+    words: tuple[str, ...]
+    unit: str
+    low: float
+    high: float
+    suspects: tuple[str, ...]
+    substance: Substance
+
+    def holds(self, value: float, unit: str) -> bool:
+        """Whether a value is plausible in this unit."""
+        own = self.in_own_unit(value, unit)
+        return own is not None and self.low <= own <= self.high
+
+    def in_own_unit(self, value: float, unit: str) -> float | None:
+        """The value in the analyte's own unit; None if the unit does not fit it. The code says what annotations say."""
+        return convert(value, ANNOTATION.sub("", unit) or "1", self.unit, self.substance)
+
+
+@cache
+def analytes() -> dict[str, Analyte]:
+    """LOINC code -> what is known of it."""
+    return {
+        row["loinc"]: Analyte(
+            name=row["name"],
+            words=tuple(row["words"].split("|")),
+            unit=row["unit"],
+            low=float(row["low"]),
+            high=float(row["high"]),
+            suspects=tuple(filter(None, row["suspects"].split("|"))),
+            substance=Substance(
+                g_per_mol=float(row["g_per_mol"]) if row["g_per_mol"] else None,
+                valence=float(row["valence"]) if row["valence"] else None,
+            ),
+        )
+        for row in rows("analytes")
+    }
+
+
+def analyte_of(codings: Sequence[Coding]) -> Analyte | None:
+    """The analyte that a LOINC code among these names, if it is a known one."""
+    return next((analytes()[c.code] for c in codings if c.system == LOINC and c.code in analytes()), None)
+
+
+def substance_of(codings: Sequence[Coding]) -> Substance:
+    """What turns moles of this analyte into grams."""
+    analyte = analyte_of(codings)
+    return analyte.substance if analyte else NO_SUBSTANCE
+
+
+def takes_no_unit(codings: Sequence[Coding]) -> bool:
+    """Whether the analyte is a plain number: a ratio, a score, a pH."""
+    analyte = analyte_of(codings)
+    own = unit_of(analyte.unit) if analyte else None
+    return own is not None and own.dimension == () and own.factor == 1.0
+
+
+def value_doubts(codings: Sequence[Coding], value: Quantity) -> Iterator[str]:
+    """Why a value should be doubted, with what is suspected; the value itself is never changed."""
+    analyte = analyte_of(codings)
+    if analyte is None or (value.unit and unit_of(value.unit) is None):
+        if abs(value.value) > LARGEST:
+            yield "implausible value"
+        return
+    if not value.unit and not takes_no_unit(codings):
+        return  # without a unit nothing can be said; that it lacks one is said
+    unit = value.unit or "1"
+    if analyte.in_own_unit(value.value, unit) is None:
+        yield f"unit does not fit {analyte.name}"
+    elif not analyte.holds(value.value, unit):
+        suspected = [SUSPECTED_WORDS.get(s, s) for s in analyte.suspects if analyte.holds(value.value, s)]
+        yield "implausible value" + "".join(f", likely {'in ' * (s != 'a fraction')}{s}" for s in suspected[:1])
+
+
+def name_doubts(codings: Sequence[Coding], label: str) -> Iterator[str]:
+    """Whether the words name another analyte than the LOINC code does."""
+    own = analyte_of(codings)
+    said = " ".join([label, *(c.display or "" for c in codings)])
+    if own is None or _names(own.words, said):
+        return
+    others = [a for a in analytes().values() if len(a.words[0]) >= SURE_LENGTH and _names(a.words[:1], said)]
+    if others:
+        yield f"code and words disagree: the code means {own.name}"
+
+
+def _names(words: Sequence[str], said: str) -> bool:
+    return any(re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z])", said.casefold()) for word in words)
