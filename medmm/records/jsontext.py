@@ -9,19 +9,24 @@ from medmm.domain.errors import InputError
 from medmm.domain.record import Omission
 
 LARGEST_BYTES = 64_000_000
+MOST_VALUES = 3_000_000  # a Bundle of 64 MB holds about 2.6 million; a bomb of 64 MB could hold 30 million
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 
 
 def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
     """The JSON values of a document (one, or one a line of NDJSON) and what was tolerated or skipped.
 
-    Raises: InputError if it is too large, not UTF-8 or UTF-16, no JSON, too deeply nested, or names a key twice.
+    Raises: InputError if it is too large, packed, not UTF-8 or UTF-16, no JSON, too deeply nested, or names a key twice.
     """
     if len(data) > LARGEST_BYTES:
         raise too_large()
     for start, what in PACKED.items():
         if data.startswith(start):
             raise InputError(f"the record is a {what} file, no JSON", remedy="unpack it first")
+    if sum(data.count(sign) for sign in (b",", b"{", b"[")) > MOST_VALUES:
+        raise InputError(
+            f"the record holds more than {MOST_VALUES} values", remedy="send the part of it that is needed"
+        )
     text, notes = _text(data)
     try:
         return [_loads(text)], notes

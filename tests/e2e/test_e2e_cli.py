@@ -173,6 +173,41 @@ def test_record_show_prints_facts_with_value_range_and_source(tool: Tool, record
     assert any("after the study" in omission["reason"] for omission in then["left_out"])
 
 
+def test_record_show_prints_the_newest_of_many_and_says_what_it_left(tool: Tool, tmp_path: Path) -> None:
+    patient = {"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1950-01-10"}
+    entries = [{"resource": patient}]
+    for day in range(1, 29):
+        bounds = {"low": {"value": 120, "unit": "g/L"}}
+        entries.append(
+            {
+                "resource": {
+                    "resourceType": "Observation",
+                    "id": f"o{day}",
+                    "status": "final",
+                    "subject": {"reference": "Patient/p"},
+                    "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}], "text": "Hemoglobin"},
+                    "effectiveDateTime": f"2020-02-{day:02}",
+                    "valueQuantity": {"value": 13, "unit": "g/dL"},
+                    "referenceRange": [bounds],
+                }
+            }
+        )
+    path = tmp_path / "many.json"
+    path.write_text(
+        json.dumps({"resourceType": "Bundle", "entry": [*entries, {"resource": {"resourceType": "Claim"}}]})
+    )
+    shown = tool("record", "show", path, "--limit", "3").stdout
+    days = [line.split()[0] for line in shown.splitlines() if line.startswith("2020")]
+    assert days == ["2020-02-28", "2020-02-27", "2020-02-26"]
+    assert "observation: 28, the newest 3 of them; --limit 0 prints all" in shown
+    words = " ".join(shown.split())
+    assert "normal from 12" in words
+    assert "range as written: from" in words
+    assert "Claim is not read: entry[29]" in words
+    assert max(map(len, shown.splitlines())) <= 80
+    assert tool("record", "show", path, "--limit", "0").stdout.count("2020-02-") == 28
+
+
 def test_a_person_releases_what_the_gate_holds(tool: Tool, demo_films: Path, tmp_path: Path) -> None:
     film, dataset = tmp_path / "film.dcm", pydicom.dcmread(demo_films / "RG1_UNCR.dcm")
     dataset.AcquisitionDate = "20990101"
