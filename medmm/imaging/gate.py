@@ -232,8 +232,8 @@ def _shape(tags: Tags) -> str | None:
 
 def _uid(tags: Tags) -> str | None:
     uids = [tags.text(k) or "" for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")]
-    bad = not all(len(uid) <= 64 and set(uid) <= set("0123456789.") for uid in uids)
-    return "a UID is longer than 64 characters or has letters" if bad else None
+    bad = not all(len(uid) <= 64 and re.fullmatch(r"[0-9]+(\.[0-9]+)*", uid) for uid in uids)
+    return "a UID is longer than 64 characters or is no row of numbers with dots" if bad else None
 
 
 def _mosaic(tags: Tags) -> str | None:
