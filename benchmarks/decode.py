@@ -167,7 +167,14 @@ def main() -> int:
             if ours is not None and fastest is not None:
                 ratio = ours / milliseconds[fastest]
                 rows.append(
-                    {"file": path.name, "syntax": str(syntax), "ms": ours, "fastest": fastest, "ratio": ratio, **milliseconds}
+                    {
+                        "file": path.name,
+                        "syntax": str(syntax),
+                        "ms": ours,
+                        "fastest": fastest,
+                        "ratio": ratio,
+                        **milliseconds,
+                    }
                 )
     if gdcm is not None:
         gdcm.close()
@@ -178,7 +185,9 @@ def main() -> int:
     for row in rows:
         other = f"{row[row['fastest']]:7.2f} ms {row['fastest']}"
         mark = "" if row["ratio"] <= TARGET else f"  over {TARGET}"
-        sys.stdout.write(f"{row['file']:<34}{row['syntax']:<26}{row['ms']:6.2f} ms  {other:<24}{row['ratio']:.2f}{mark}\n")
+        sys.stdout.write(
+            f"{row['file']:<34}{row['syntax']:<26}{row['ms']:6.2f} ms  {other:<24}{row['ratio']:.2f}{mark}\n"
+        )
     missing = [name for name, there in (("gdcm", gdcm), ("SimpleITK", find_spec("SimpleITK"))) if not there]
     if missing:
         sys.stdout.write(f"not installed and so not compared: {', '.join(missing)}\n")

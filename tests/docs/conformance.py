@@ -44,7 +44,12 @@ def conformance_md() -> str:
 
 def _images() -> str:
     rows = [
-        [modality.name.capitalize() if modality.name != "MR" else "MR", ", ".join(word for word, m in gate._MODALITIES.items() if m is modality), uid, UID(uid).name]
+        [
+            modality.name.capitalize() if modality.name != "MR" else "MR",
+            ", ".join(word for word, m in gate._MODALITIES.items() if m is modality),
+            uid,
+            UID(uid).name,
+        ]
         for modality, uids in gate._SOP_CLASSES.items()
         for uid in uids
     ]
@@ -165,13 +170,17 @@ def _nifti() -> str:
 
 def _fhir() -> str:
     kinds, dates = _of_room(records, "KINDS"), _of_room(records, "DATES")
-    types = [[f"`{name}`", kind.value.replace("_", " "), ", ".join(dates.get(name, ()))] for name, kind in kinds.items()]
+    types = [
+        [f"`{name}`", kind.value.replace("_", " "), ", ".join(dates.get(name, ()))] for name, kind in kinds.items()
+    ]
     types.insert(0, ["`Patient`", "identity, age, sex", ""])
     statuses: dict[str, list[str]] = {}
     for code, status in (*_of_room(records, "STATUS").items(), *_of_room(records, "VERIFICATION").items()):
         statuses.setdefault(status.value, []).append(code)
     meaning = [[word.replace("_", " "), ", ".join(sorted(set(codes)))] for word, codes in statuses.items()]
-    reasons = sorted({str(call["reason"]) for call in _calls("Omission", records) if call.get("reason")} | _bundle_reasons())
+    reasons = sorted(
+        {str(call["reason"]) for call in _calls("Omission", records) if call.get("reason")} | _bundle_reasons()
+    )
     return (
         "## FHIR R4: records\n\nA Bundle, a lone resource or NDJSON, as JSON, from a file; no server is asked and no reference is "
         "followed outside. Every other resource type is left out, and that is said.\n\n"

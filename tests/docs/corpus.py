@@ -217,7 +217,12 @@ def _one_reader(rows: list[dict[str, str]], reads: list[Line]) -> str:
         pydicom_reads, gdcm_reads = bool(row["pixel_sha256"]), row["second_reader"] == "gdcm ok"
         if row["decoder"] and pydicom_reads != gdcm_reads:
             alone.append(
-                [f"`{row['file']}`", "pydicom" if pydicom_reads else "GDCM", came[row["file"]].found, _cell(row["tests"])]
+                [
+                    f"`{row['file']}`",
+                    "pydicom" if pydicom_reads else "GDCM",
+                    came[row["file"]].found,
+                    _cell(row["tests"]),
+                ]
             )
     differ = [
         [f"`{row['file']}`", row["agree"], came[row["file"]].found] for row in rows if row["agree"].startswith("no")

@@ -170,10 +170,9 @@ def read_apart(*paths: Path) -> Iterator[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines():
         said = json.loads(line)
-        size_kb = Path(said["file"]).stat().st_size / 1024
-        name = Path(said["file"]).name
-        sys.stdout.write(f"{name:<52}{size_kb:9.0f} kB {said['seconds']} s {said['grown_mb']} MB {said['outcome']}
-")
+        path = Path(said["file"])
+        cost = f"{path.stat().st_size / 1024:9.0f} kB {said['seconds']} s {said['grown_mb']} MB"
+        sys.stdout.write(f"{path.name:<52}{cost} {said['outcome']}\n")
         yield said
 
 
