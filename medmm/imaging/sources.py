@@ -26,7 +26,8 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 from medmm.domain.errors import InputError
 
 # What pydicom 3 and its decoders raise on bytes that are not what they claim to be. RuntimeError covers
-# RecursionError (nesting) and NotImplementedError; LookupError unknown codecs; ArithmeticError bad numbers.
+# RecursionError (nesting) and NotImplementedError; LookupError unknown codecs; ArithmeticError bad numbers;
+# StopIteration fewer frames than stated.
 LIBRARY_ERRORS = (
     InvalidDicomError,
     BytesLengthException,
@@ -40,6 +41,7 @@ LIBRARY_ERRORS = (
     LookupError,
     OSError,
     RuntimeError,
+    StopIteration,
     SyntaxError,
     TypeError,
     ValueError,
@@ -49,8 +51,8 @@ _ITEM = b"\xfe\xff\x00\xe0"
 UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_FILE_BYTES = 2**30
 MAX_INFLATED_BYTES = 2**26  # of a deflated file, or 30 times its size where that is more
-# An element costs pydicom some 600 bytes and may have 8 in the file: so many, and one more for every 32 bytes.
-MAX_ELEMENTS = 100_000
+# An element costs pydicom some 400 bytes and may have 8 in the file: so many, and one more for so many bytes of it.
+MAX_ELEMENTS, BYTES_PER_ELEMENT = 100_000, 20
 _SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
 
 # pydicom quotes tag values in what it logs; a log of ours must never hold text of a record.
@@ -217,7 +219,7 @@ def _header(data: bytes, path: Path, prefixed: bool) -> tuple[Dataset, int]:
     """The dataset, and the most that its uncompressed data can hold: the size of the file, inflated if it is deflated."""
     meta = pydicom.filereader.read_file_meta_info(path) if prefixed else FileMetaDataset()
     deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
-    limit = MAX_ELEMENTS + len(data) // 32
+    limit = MAX_ELEMENTS + len(data) // BYTES_PER_ELEMENT
     if deflated:
         data = _inflated(data[132 + 12 + int(meta.get("FileMetaInformationGroupLength", 0)) :], path)
     if data.count(_ITEM) > limit // 2:  # also those of sequences that are opened later

@@ -133,7 +133,10 @@ def _limits() -> str:
         ["a file", f"{sources.MAX_FILE_BYTES // 2**20} MiB"],
         ["decoded pixels of a file", f"{pixels.MAX_DECODED_BYTES // 2**20} MiB"],
         ["a deflated file, inflated", f"{sources.MAX_INFLATED_BYTES // 2**20} MiB, or 30 times its size"],
-        ["elements of a file", f"about {sources.MAX_ELEMENTS:,}, and one more for every 32 bytes"],
+        [
+            "elements of a file",
+            f"about {sources.MAX_ELEMENTS:,}, and one more for every {sources.BYTES_PER_ELEMENT} bytes",
+        ],
         ["a record", f"{_of_room(records, 'LARGEST_BYTES') // 10**6} MB"],
     ]
     least = [

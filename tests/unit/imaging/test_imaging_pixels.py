@@ -25,7 +25,7 @@ from medmm.domain.study import Study
 from medmm.imaging import decodable_syntaxes, gdcm_codec, read_studies
 from medmm.imaging.pixels import check_grid, display, stored_values
 from medmm.imaging.sources import open_dicom
-from tests.dicom_files import FILM, SAYS_FRONTAL, dataset, film_file, picture, write
+from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, film_file, picture, write
 
 
 def grey(stored: np.ndarray, **changes: Any) -> np.ndarray:
@@ -314,3 +314,12 @@ def test_a_header_that_lies_is_refused_before_decoding_with_bounded_memory(
     finally:
         tracemalloc.stop()
     assert peak < 10 * path.stat().st_size + 2**20
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
+def test_fewer_coded_frames_than_stated_are_an_error(tmp_path: Path, syntax: str) -> None:
+    made = dataset(MR_SLICE, np.stack([picture(64, 64)] * 2), NumberOfFrames=2)
+    made.compress(syntax)
+    made.NumberOfFrames = 3
+    (intake,) = read_studies(write(tmp_path / "few.dcm", made), patient_secret=b"x", kinds=SAYS_FRONTAL)
+    assert isinstance(intake.outcome, InputError)
