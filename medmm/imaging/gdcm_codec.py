@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from medmm.domain.errors import InputError
 
 WORKER = Path(__file__).with_name("gdcm_worker.py")
-TIMEOUT_S = 60
+TIMEOUT_S = 60  # until an answer, however busy the machine is
+WORK_S, WORK_BYTES_PER_S = 2.0, 10_000_000  # of processor time; some ten times what GDCM takes
 MEMORY_BYTES = 3 * 2**30  # of the worker, its libraries included; a decoded file has at most 1 GiB
 FILES_PER_WORKER = 200  # a new one now and then, whatever GDCM may have kept
 REMEDY = "pip install 'medmm[codecs]'"
@@ -52,6 +54,8 @@ class Worker:
         """As `decode` of this module, one file at a time."""
         with self.lock:
             values, code = self._tried(path, shape)
+            if values is None and code == -signal.SIGPROF:
+                raise _undecodable(path, "decoding took too much processor time")
             if values is None and code < 0 and self.files > 1:  # killed: perhaps for what it was asked before
                 values, code = self._tried(path, shape)
             if values is None:
@@ -119,7 +123,8 @@ def _ask(process: subprocess.Popen[bytes], path: Path, shape: tuple[int, int, in
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        process.stdin.write(json.dumps(str(path.resolve())).encode() + b"\n")
+        seconds = WORK_S + 2 * int(np.prod(shape)) / WORK_BYTES_PER_S
+        process.stdin.write(json.dumps([str(path.resolve()), seconds]).encode() + b"\n")
         process.stdin.flush()
     except BrokenPipeError:
         return None

@@ -1,14 +1,15 @@
 """Decodes DICOM files with GDCM, in a process of its own: GDCM aborts the process on some broken files.
 
-Run by path (`python -I gdcm_worker.py MEMORY_BYTES`), so that it imports nothing of medmm. Takes a line of JSON (a path)
-after the other; answers each with a line of JSON (shape, dtype) and the stored values. It ends at a file that GDCM can't
-read, because what such a file left in its memory must not reach the next one.
+Run by path (`python -I gdcm_worker.py MEMORY_BYTES`), so that it imports nothing of medmm. Takes lines of JSON (a path, and
+the seconds of work that it may cost); answers each with a line of JSON (shape, dtype, bytes) and the stored values. It ends
+at a file that GDCM can't read, because what such a file left in its memory must not reach the next one.
 """
 
 from __future__ import annotations
 
 import json
 import resource
+import signal
 import sys
 
 CANNOT_READ = 3
@@ -41,7 +42,10 @@ def main(memory_bytes: int) -> int:
     """Answer until stdin ends. Returns: the exit code."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     for line in sys.stdin.buffer:
-        answer = decode(json.loads(line))
+        path, seconds = json.loads(line)
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # of this process's own work: some broken files loop for ever
+        answer = decode(path)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         if answer is None:
             return CANNOT_READ
         sys.stdout.buffer.writelines(answer)

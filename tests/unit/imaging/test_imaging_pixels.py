@@ -323,3 +323,15 @@ def test_fewer_coded_frames_than_stated_are_an_error(tmp_path: Path, syntax: str
     made.NumberOfFrames = 3
     (intake,) = read_studies(write(tmp_path / "few.dcm", made), patient_secret=b"x", kinds=SAYS_FRONTAL)
     assert isinstance(intake.outcome, InputError)
+
+
+def test_a_decoder_that_never_ends_is_stopped_by_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lossless_jpeg: Path
+) -> None:
+    text = gdcm_codec.WORKER.read_text(encoding="utf-8")
+    worker = tmp_path / "worker.py"
+    worker.write_text(text.replace("    import gdcm\n", "    while True:\n        pass\n"))
+    monkeypatch.setattr(gdcm_codec, "WORKER", worker)
+    monkeypatch.setattr(gdcm_codec, "WORK_S", 0.2)
+    with fresh_worker(monkeypatch), pytest.raises(InputError, match="processor time"):
+        stored_values(lossless_jpeg)
