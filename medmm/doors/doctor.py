@@ -80,8 +80,9 @@ def _models(can: Capabilities) -> Iterator[Check]:
 
 
 def _syntaxes(can: Capabilities) -> Iterator[Check]:
-    decoded = [s.name for s in can.syntaxes if s.decodes]
-    yield Check(name="transfer syntaxes", state="ok", found=f"{len(decoded)} decode here")
+    decoded = [s.uid.removeprefix("1.2.840.10008.") for s in can.syntaxes if s.decodes]
+    found = f"{len(decoded)} decode here; after 1.2.840.10008. they are {', '.join(decoded)}"
+    yield Check(name="transfer syntaxes", state="ok", found=found)
     for syntax in can.syntaxes:
         if not syntax.decodes:
             found = f"{syntax.name} ({syntax.uid}) does not decode here"

@@ -139,15 +139,18 @@ def _view_in(text: str) -> View | None:
 
 
 def _animal(tags: Tags) -> str | None:
+    """A patient of another species (C.7.1.1, veterinary attributes)."""
     return "not evaluable: the patient is an animal" if is_animal(tags) else None
 
 
 def _no_image(tags: Tags) -> str | None:
+    """A modality that is no picture: reports, waveforms, plans, segmentations."""
     modality = tags.word("Modality")
     return f"not evaluable: {modality} is no image" if modality in _NO_IMAGES else None
 
 
 def _modality(tags: Tags) -> str | None:
+    """A modality other than CR, DX and MR."""
     if modality_of(tags) is not None:
         return None
     word = tags.word("Modality")
@@ -156,6 +159,7 @@ def _modality(tags: Tags) -> str | None:
 
 
 def _sop_class(tags: Tags) -> str | None:
+    """A SOP class that is none of its modality's."""
     modality = modality_of(tags)
     if modality is None or tags.text("SOPClassUID") in _SOP_CLASSES[modality]:
         return None
@@ -163,17 +167,20 @@ def _sop_class(tags: Tags) -> str | None:
 
 
 def _for_processing(tags: Tags) -> str | None:
+    """Presentation Intent Type FOR PROCESSING."""
     raw = tags.word("PresentationIntentType") == "FOR PROCESSING"
     return "not evaluable: the image is for processing; send the image for presentation" if raw else None
 
 
 def _colour(tags: Tags) -> str | None:
+    """A photometric interpretation other than MONOCHROME1 and MONOCHROME2."""
     stated = tags.word("PhotometricInterpretation")
     grey = stated in ("", "MONOCHROME1", "MONOCHROME2")  # missing: the header is not consistent, an error later
     return None if grey else "not evaluable: the picture is not grey"
 
 
 def _body_part(tags: Tags) -> str | None:
+    """A body part other than the chest (radiograph) or the brain (MR)."""
     part = body_part_of(tags)
     wanted = "CHEST" if modality_of(tags) is Modality.RADIOGRAPH else "BRAIN"
     if part.region in (wanted, ""):
@@ -183,10 +190,12 @@ def _body_part(tags: Tags) -> str | None:
 
 
 def _body_part_unknown(tags: Tags) -> str | None:
+    """No body part in any element, nor a PA view."""
     return None if body_part_of(tags).region else "the image does not say which body part it shows"
 
 
 def _view(tags: Tags) -> str | None:
+    """A lateral, oblique or decubitus view of the chest; a lateral film may go with its frontal one."""
     if modality_of(tags) is not Modality.RADIOGRAPH:
         return None
     view = view_of(tags)
@@ -196,6 +205,7 @@ def _view(tags: Tags) -> str | None:
 
 
 def _view_contradiction(tags: Tags) -> str | None:
+    """A patient orientation, or descriptions, that contradict a frontal view the right way up."""
     if modality_of(tags) is not Modality.RADIOGRAPH:
         return None
     lies = film_lies(tags)
@@ -209,11 +219,13 @@ def _view_contradiction(tags: Tags) -> str | None:
 
 
 def _frames(tags: Tags) -> str | None:
+    """Several frames in one radiograph."""
     several = modality_of(tags) is Modality.RADIOGRAPH and (tags.number("NumberOfFrames") or 1) > 1
     return "not evaluable: several pictures in one film" if several else None
 
 
 def _small(tags: Tags) -> str | None:
+    """A picture of fewer pixels a side than anatomy needs."""
     film = modality_of(tags) is Modality.RADIOGRAPH
     least = SMALLEST_FILM_PX if film else SMALLEST_MR_PX
     short, long = sorted((tags.number("Rows") or 0, tags.number("Columns") or 0))
@@ -225,37 +237,44 @@ def _small(tags: Tags) -> str | None:
 
 
 def _shape(tags: Tags) -> str | None:
+    """A radiograph with one side at least twice the other."""
     short, long = sorted((tags.number("Rows") or 0, tags.number("Columns") or 0))
     wide = modality_of(tags) is Modality.RADIOGRAPH and 0 < 2 * short <= long
     return "one side is twice the other: perhaps two films in one picture" if wide else None
 
 
 def _uid(tags: Tags) -> str | None:
+    """A UID that is none: longer than 64 characters, or other than numbers with dots."""
     uids = [tags.text(k) or "" for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")]
-    bad = not all(len(uid) <= 64 and set(uid) <= set("0123456789.") for uid in uids)
-    return "a UID is longer than 64 characters or has letters" if bad else None
+    bad = not all(len(uid) <= 64 and re.fullmatch(r"[0-9]+(\.[0-9]+)*", uid) for uid in uids)
+    return "a UID is longer than 64 characters or is no row of numbers with dots" if bad else None
 
 
 def _mosaic(tags: Tags) -> str | None:
+    """Image Type MOSAIC."""
     return "a mosaic of many slices in one picture" if "MOSAIC" in tags.texts("ImageType") else None
 
 
 def _phantom(tags: Tags) -> str | None:
+    """The word PHANTOM in a description or the patient's name or number."""
     text = " ".join(tags.word(k) for k in (*_DESCRIPTIONS, "PatientName", "PatientID"))
     return "the image seems to be of a phantom" if "PHANTOM" in text else None
 
 
 def _slope(tags: Tags) -> str | None:
+    """A Rescale Slope of 0."""
     return "a rescale slope of 0 would blank the picture" if tags.number("RescaleSlope") == 0 else None
 
 
 def _future(tags: Tags) -> str | None:
+    """An acquisition more than a day in the future."""
     when, _ = study_time(tags)
     late = when is not None and when.moment > datetime.now(UTC) + timedelta(days=1)
     return "the image is dated in the future" if late else None
 
 
 def _unborn(tags: Tags) -> str | None:
+    """An acquisition before the patient's birth."""
     when, _ = study_time(tags)
     birth = tags.date("PatientBirthDate")
     wrong = when is not None and birth is not None and birth > when.moment.date()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
-import resource
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,8 +20,10 @@ from numpy.typing import NDArray
 from medmm.domain.errors import InputError
 
 WORKER = Path(__file__).with_name("gdcm_worker.py")
-TIMEOUT_S = 60
+TIMEOUT_S = 60  # until an answer, however busy the machine is
+WORK_S, WORK_BYTES_PER_S = 2.0, 10_000_000  # of processor time; some ten times what GDCM takes
 MEMORY_BYTES = 3 * 2**30  # of the worker, its libraries included; a decoded file has at most 1 GiB
+FILES_PER_WORKER = 200  # a new one now and then, whatever GDCM may have kept
 REMEDY = "pip install 'medmm[codecs]'"
 
 
@@ -32,32 +39,112 @@ def decode(path: Path, shape: tuple[int, int, int]) -> NDArray[np.generic]:
         shape: what the header states; anything else that comes back is refused.
     Raises: InputError if GDCM can't read the file, dies on it, or takes too long or too much memory.
     """
+    return _worker.decode(path, shape)
+
+
+class Worker:
+    """One process that decodes file after file, started when first asked and anew after a file it failed on."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.owner, self.files = 0, 0
+
+    def decode(self, path: Path, shape: tuple[int, int, int]) -> NDArray[np.generic]:
+        """As `decode` of this module, one file at a time."""
+        with self.lock:
+            values, code = self._tried(path, shape)
+            if values is None and code == -signal.SIGPROF:
+                raise _undecodable(path, "decoding took too much processor time")
+            if values is None and code < 0 and self.files > 1:  # killed: perhaps for what it was asked before
+                values, code = self._tried(path, shape)
+            if values is None:
+                raise _undecodable(path, f"GDCM can't decode the pixels (exit {code})")
+            return values
+
+    def _tried(self, path: Path, shape: tuple[int, int, int]) -> tuple[NDArray[np.generic] | None, int]:
+        """The values; or None and the exit code of the worker, which has ended. Raises: InputError."""
+        process = self._running()
+        late, start = threading.Timer(TIMEOUT_S, process.kill), time.monotonic()
+        late.start()
+        try:
+            values = _ask(process, path, shape)
+        except InputError:
+            self._end()
+            raise
+        finally:
+            late.cancel()
+        if values is not None:
+            return values, 0
+        if time.monotonic() - start >= TIMEOUT_S:
+            self._end()
+            raise _undecodable(path, f"decoding took longer than {TIMEOUT_S} s")
+        return None, self._end()
+
+    def close(self) -> None:
+        """End the process, if this process started it."""
+        with self.lock:
+            self._end()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        ours = self.owner == os.getpid()  # after a fork the parent's worker is the parent's
+        if self.process is None or not ours or self.process.poll() is not None or self.files >= FILES_PER_WORKER:
+            self._end()
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", str(WORKER), str(MEMORY_BYTES)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pipesize=2**20,
+                start_new_session=True,  # a Ctrl-C is for the program, which ends the worker itself
+            )
+            self.owner, self.files = os.getpid(), 0
+        self.files += 1
+        return self.process
+
+    def _end(self) -> int:
+        """Stop the process. Returns: its exit code."""
+        process, self.process = self.process, None
+        if process is None or self.owner != os.getpid():
+            return 0
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):  # what it was asked and did not take
+                    pipe.close()
+        try:
+            return process.wait(timeout=1)  # it ends by itself when its stdin does
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+
+def _ask(process: subprocess.Popen[bytes], path: Path, shape: tuple[int, int, int]) -> NDArray[np.generic] | None:
+    """What the worker answers; None if it ended instead. Raises: InputError if the answer does not fit."""
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", str(WORKER), str(path.resolve())],
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            preexec_fn=_limit,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _undecodable(path, f"decoding took longer than {TIMEOUT_S} s") from error
-    if done.returncode != 0:
-        raise _undecodable(path, f"GDCM can't decode the pixels (exit {done.returncode})")
-    head, _, values = done.stdout.partition(b"\n")
+        seconds = WORK_S + 2 * int(np.prod(shape)) / WORK_BYTES_PER_S
+        process.stdin.write(json.dumps([str(path.resolve()), seconds]).encode() + b"\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        return None
+    head = process.stdout.readline(1000)
+    if not head.endswith(b"\n"):
+        return None
     try:
         stated = json.loads(head)
-        found, dtype = tuple(stated["shape"]), np.dtype(stated["dtype"])
+        found, dtype, size = tuple(stated["shape"]), np.dtype(stated["dtype"]), int(stated["bytes"])
     except (ValueError, KeyError, TypeError) as error:
         raise _undecodable(path, "the decoder gave no answer that can be understood") from error
-    if found != shape or len(values) != int(np.prod(shape)) * dtype.itemsize:
+    if found != shape or size != int(np.prod(shape)) * dtype.itemsize:
         raise _undecodable(path, "coded pixels are of another size than the header says")
-    return np.frombuffer(values, dtype=dtype).reshape(shape)
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    values = process.stdout.read(size)
+    return np.frombuffer(values, dtype=dtype).reshape(shape) if len(values) == size else None
 
 
 def _undecodable(path: Path, why: str) -> InputError:
     return InputError(why, remedy="send the file again; it may be damaged", path=str(path))
+
+
+_worker = Worker()
+atexit.register(_worker.close)

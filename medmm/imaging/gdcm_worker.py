@@ -1,19 +1,22 @@
-"""Decodes one DICOM file with GDCM, in a process of its own: GDCM aborts the process on some broken files.
+"""Decodes DICOM files with GDCM, in a process of its own: GDCM aborts the process on some broken files.
 
-Run by path (`python -I gdcm_worker.py FILE`), so that it imports nothing of medmm. Writes a line of JSON (columns, rows,
-frames, dtype) and then the stored values to stdout; exits with 3 where GDCM can't read the file.
+Run by path (`python -I gdcm_worker.py MEMORY_BYTES`), so that it imports nothing of medmm. Takes lines of JSON (a path, and
+the seconds of work that it may cost); answers each with a line of JSON (shape, dtype, bytes) and the stored values. It ends
+at a file that GDCM can't read, because what such a file left in its memory must not reach the next one.
 """
 
 from __future__ import annotations
 
 import json
+import resource
+import signal
 import sys
 
 CANNOT_READ = 3
 
 
-def main(path: str) -> int:
-    """Decode `path`. Returns: the exit code."""
+def decode(path: str) -> tuple[bytes, bytes] | None:
+    """Header and stored values of the answer; None if GDCM can't read the file as a grey picture."""
     import gdcm
 
     gdcm.Trace.WarningOff()
@@ -21,19 +24,34 @@ def main(path: str) -> int:
     reader = gdcm.ImageReader()
     reader.SetFileName(path)
     if not reader.Read():
-        return CANNOT_READ
+        return None
     image = reader.GetImage()
     form = image.GetPixelFormat()
     if form.GetSamplesPerPixel() != 1 or form.GetBitsAllocated() not in (8, 16):
-        return CANNOT_READ
+        return None
     dimensions = [image.GetDimension(axis) for axis in range(image.GetNumberOfDimensions())]
     signed = "" if form.GetPixelRepresentation() else "u"
     frames = dimensions[2] if len(dimensions) > 2 else 1
     values = image.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM's binding hands bytes over as text
-    head = {"shape": [frames, dimensions[1], dimensions[0]], "dtype": f"{signed}int{form.GetBitsAllocated()}"}
-    sys.stdout.buffer.write(json.dumps(head).encode() + b"\n" + values)
+    shape = [frames, dimensions[1], dimensions[0]]
+    head = {"shape": shape, "dtype": f"{signed}int{form.GetBitsAllocated()}", "bytes": len(values)}
+    return json.dumps(head).encode() + b"\n", values
+
+
+def main(memory_bytes: int) -> int:
+    """Answer until stdin ends. Returns: the exit code."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    for line in sys.stdin.buffer:
+        path, seconds = json.loads(line)
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # of this process's own work: some broken files loop for ever
+        answer = decode(path)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        if answer is None:
+            return CANNOT_READ
+        sys.stdout.buffer.writelines(answer)
+        sys.stdout.buffer.flush()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(int(sys.argv[1])))

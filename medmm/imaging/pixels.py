@@ -7,16 +7,18 @@ N.2). Every step is pointwise, so it is applied to a table of the possible store
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import openjpeg
 import pydicom
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, apply_windowing, get_decoder
-from pydicom.uid import UID, AllTransferSyntaxes
+from pydicom.uid import UID, AllTransferSyntaxes, RLELossless
 
 from medmm.domain.errors import InputError
 from medmm.domain.inspection import SyntaxSupport
@@ -27,6 +29,7 @@ from medmm.imaging.tags import Tags
 
 MAX_DECODED_BYTES = 2**30
 _TABLE_DTYPES = ("uint8", "int8", "uint16", "int16")
+_RUN_TABLES_BYTES = 4096  # of one RLE frame beside its runs (PS3.5 annex G): its table of segments and padding
 _FAR = np.array([-1e15, 1e15])
 GDCM = "gdcm"
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
@@ -125,6 +128,10 @@ def check_grid(file: DicomFile) -> None:
             remedy="send the file again; it is cut short or its header is wrong",
             **where,
         )
+    if file.syntax == RLELossless and file.pixel_bytes > 2 * claimed + _RUN_TABLES_BYTES * frames:
+        raise InputError(
+            "more run lengths than the picture has pixels", remedy="send the file again; it is damaged", **where
+        )
 
 
 def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
@@ -153,7 +160,9 @@ def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
 
 def _check_coded_size(dataset: Dataset, syntax: UID, path: Path) -> None:
     """Hold the size that each coded frame states against the header: the decoder allocates by the former."""
-    size_of = {"pylibjpeg": _j2k_size, "pyjpegls": _jpeg_ls_size}.get(_PLUGIN.get(str(syntax), ""))
+    size_of = {"pillow": _jpeg_size, "pylibjpeg": _j2k_size, "pyjpegls": _jpeg_ls_size}.get(
+        _PLUGIN.get(str(syntax), "")
+    )
     if size_of is None:
         return
     tags = Tags(dataset)
@@ -165,6 +174,11 @@ def _check_coded_size(dataset: Dataset, syntax: UID, path: Path) -> None:
                 remedy="send the file again; it is damaged",
                 path=str(path),
             )
+
+
+def _jpeg_size(frame: bytes) -> tuple[int, int]:
+    with Image.open(BytesIO(frame)) as picture:  # reads the frame header alone
+        return picture.height, picture.width
 
 
 def _j2k_size(frame: bytes) -> tuple[int, int]:

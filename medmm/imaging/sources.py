@@ -26,7 +26,8 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 from medmm.domain.errors import InputError
 
 # What pydicom 3 and its decoders raise on bytes that are not what they claim to be. RuntimeError covers
-# RecursionError (nesting) and NotImplementedError; LookupError unknown codecs; ArithmeticError bad numbers.
+# RecursionError (nesting) and NotImplementedError; LookupError unknown codecs; ArithmeticError bad numbers;
+# StopIteration fewer frames than stated.
 LIBRARY_ERRORS = (
     InvalidDicomError,
     BytesLengthException,
@@ -40,14 +41,18 @@ LIBRARY_ERRORS = (
     LookupError,
     OSError,
     RuntimeError,
+    StopIteration,
     SyntaxError,
     TypeError,
     ValueError,
 )
 _PIXEL_DATA = 0x7FE00010
+_ITEM = b"\xfe\xff\x00\xe0"
 UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_FILE_BYTES = 2**30
 MAX_INFLATED_BYTES = 2**26  # of a deflated file, or 30 times its size where that is more
+# An element costs pydicom some 400 bytes and may have 8 in the file: so many, and one more for so many bytes of it.
+MAX_ELEMENTS, BYTES_PER_ELEMENT = 100_000, 20
 _SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
 
 # pydicom quotes tag values in what it logs; a log of ours must never hold text of a record.
@@ -168,8 +173,7 @@ def open_dicom(path: Path) -> DicomFile:
     if data.find(b"DICM\x02\x00", 132) > 0:  # prefix and first group of a second file
         raise InputError("two files joined in one", remedy="send them apart", path=str(path))
     with dicom_border(path):
-        room = _room(data, path, prefixed)
-        header = pydicom.dcmread(BytesIO(data), force=not prefixed)
+        header, room = _header(data, path, prefixed)
         _check_lengths(header)
         pixel_bytes, pixels_whole = _take_pixels_off(header)
         syntax = settle_syntax(header)
@@ -193,21 +197,49 @@ def _looks_like_dataset(data: bytes) -> bool:
     return len(data) > 200 and data[:2] in (b"\x02\x00", b"\x08\x00") and data[3:4] == b"\x00"
 
 
-def _room(data: bytes, path: Path, prefixed: bool) -> int:
-    if not prefixed:
-        return len(data)
-    meta = pydicom.filereader.read_file_meta_info(path)
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return len(data)
-    start = 128 + 4 + 12 + int(meta.get("FileMetaInformationGroupLength", 0))
-    inflater, size, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, data[start:]
-    limit = max(MAX_INFLATED_BYTES, 30 * len(data))
+class _Counted(BytesIO):
+    """Bytes that can be asked for only so often: pydicom asks at least once for every element and item."""
+
+    def __init__(self, data: bytes, path: Path, limit: int) -> None:
+        super().__init__(data)
+        self.path, self.left = path, limit
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise _too_many(self.path)
+        return super().read(size)
+
+
+def _too_many(path: Path) -> InputError:
+    return InputError("more elements than an image has", remedy="export the file again", path=str(path))
+
+
+def _header(data: bytes, path: Path, prefixed: bool) -> tuple[Dataset, int]:
+    """The dataset, and the most that its uncompressed data can hold: the size of the file, inflated if it is deflated."""
+    meta = pydicom.filereader.read_file_meta_info(path) if prefixed else FileMetaDataset()
+    deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    limit = MAX_ELEMENTS + len(data) // BYTES_PER_ELEMENT
+    if deflated:
+        data = _inflated(data[132 + 12 + int(meta.get("FileMetaInformationGroupLength", 0)) :], path)
+    if data.count(_ITEM) > limit // 2:  # also those of sequences that are opened later
+        raise _too_many(path)
+    header = pydicom.dcmread(_Counted(data, path, limit), force=deflated or not prefixed)
+    if deflated:
+        header.file_meta = meta
+    return header, len(data)
+
+
+def _inflated(deflated: bytes, path: Path) -> bytes:
+    """The bytes inflated, after they were counted. Raises: InputError if they are more than a file can need."""
+    inflater, size, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, deflated
+    limit = min(max(MAX_INFLATED_BYTES, 30 * len(deflated)), MAX_FILE_BYTES)
     while rest and not inflater.eof:
         size += len(inflater.decompress(rest, 2**20))
         rest = inflater.unconsumed_tail
         if size > limit:
             raise InputError(f"inflates beyond {limit} bytes", remedy="send it undeflated", path=str(path))
-    return size
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated)
 
 
 def _check_lengths(header: Dataset) -> None:

@@ -15,6 +15,7 @@ from medmm.domain.errors import EXIT_CODES, HTTP_STATUS
 from medmm.domain.roles import role_table, roles
 from medmm.domain.vocabulary import finding_terms
 from medmm.evaluation.card import figure, table
+from tests.docs.conformance import conformance_md
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -151,6 +152,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_md,
     "vocabulary.md": vocabulary_md,
     "checks.md": checks_md,
+    "conformance.md": lambda: MADE + conformance_md(),
 }
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import struct
 import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from medmm.domain.study import Study
 from medmm.imaging import decodable_syntaxes, gdcm_codec, read_studies
 from medmm.imaging.pixels import check_grid, display, stored_values
 from medmm.imaging.sources import open_dicom
-from tests.dicom_files import FILM, SAYS_FRONTAL, dataset, film_file, picture, write
+from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, film_file, picture, write
 
 
 def grey(stored: np.ndarray, **changes: Any) -> np.ndarray:
@@ -198,8 +201,60 @@ def test_a_worker_that_dies_hangs_or_babbles_is_an_error(
     worker.write_text(body)
     monkeypatch.setattr(gdcm_codec, "WORKER", worker)
     monkeypatch.setattr(gdcm_codec, "TIMEOUT_S", 1)
-    with pytest.raises(InputError, match=words):
+    with fresh_worker(monkeypatch), pytest.raises(InputError, match=words):
         gdcm_codec.decode(tmp_path / "film.dcm", (1, 2, 2))
+
+
+@contextmanager
+def fresh_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[gdcm_codec.Worker]:
+    """A worker of this test's own, which ends with it."""
+    worker = gdcm_codec.Worker()
+    monkeypatch.setattr(gdcm_codec, "_worker", worker)
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+def test_one_worker_decodes_file_after_file_and_is_made_anew_after_one_that_failed(
+    lossless_jpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken.dcm"
+    broken.write_bytes(lossless_jpeg.read_bytes()[:3000])
+    with fresh_worker(monkeypatch) as worker:
+        first, _ = stored_values(lossless_jpeg)
+        process = worker.process
+        np.testing.assert_array_equal(stored_values(lossless_jpeg)[0], first)
+        assert worker.process is process
+        with pytest.raises(InputError, match="can't decode"):
+            gdcm_codec.decode(broken, (1, 1024, 256))
+        assert worker.process is None
+        np.testing.assert_array_equal(stored_values(lossless_jpeg)[0], first)
+        assert process is not None
+        assert process.poll() is not None
+        assert worker.process is not None
+        worker.process.kill()  # as the kernel does where memory is short
+        np.testing.assert_array_equal(stored_values(lossless_jpeg)[0], first)
+
+
+def test_threads_get_their_own_picture_back(lossless_jpeg: Path, tmp_path: Path) -> None:
+    made, whole = pydicom.dcmread(lossless_jpeg), stored_values(lossless_jpeg)[0]
+    paths = [lossless_jpeg, tmp_path / "wrong.dcm"] * 4
+    made.Rows, made.Columns = 256, 1024  # a lie: it is refused, while another thread reads on
+    made.save_as(paths[1])
+
+    def read(path: Path) -> object:
+        try:
+            return stored_values(path)[0]
+        except InputError as error:
+            return error
+
+    with ThreadPoolExecutor(4) as pool:
+        for path, values in zip(paths, pool.map(read, paths), strict=True):
+            if path == lossless_jpeg:
+                np.testing.assert_array_equal(values, whole)
+            else:
+                assert isinstance(values, InputError)
 
 
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
@@ -259,3 +314,24 @@ def test_a_header_that_lies_is_refused_before_decoding_with_bounded_memory(
     finally:
         tracemalloc.stop()
     assert peak < 10 * path.stat().st_size + 2**20
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
+def test_fewer_coded_frames_than_stated_are_an_error(tmp_path: Path, syntax: str) -> None:
+    made = dataset(MR_SLICE, np.stack([picture(64, 64)] * 2), NumberOfFrames=2)
+    made.compress(syntax)
+    made.NumberOfFrames = 3
+    (intake,) = read_studies(write(tmp_path / "few.dcm", made), patient_secret=b"x", kinds=SAYS_FRONTAL)
+    assert isinstance(intake.outcome, InputError)
+
+
+def test_a_decoder_that_never_ends_is_stopped_by_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lossless_jpeg: Path
+) -> None:
+    text = gdcm_codec.WORKER.read_text(encoding="utf-8")
+    worker = tmp_path / "worker.py"
+    worker.write_text(text.replace("    import gdcm\n", "    while True:\n        pass\n"))
+    monkeypatch.setattr(gdcm_codec, "WORKER", worker)
+    monkeypatch.setattr(gdcm_codec, "WORK_S", 0.2)
+    with fresh_worker(monkeypatch), pytest.raises(InputError, match="processor time"):
+        stored_values(lossless_jpeg)

@@ -1,0 +1,277 @@
+"""docs/conformance.md: what comes in, from the tables and the literals that the code itself uses."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydicom.charset import python_encoding
+from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.uid import UID, AllTransferSyntaxes
+
+from medmm import imaging, records
+from medmm.evaluation.card import table
+from medmm.imaging import gate, pixels, sources
+
+MOVING = ("MPEG", "Fragmentable MPEG", "HEVC", "SMPTE", "JPIP")
+NIFTI = "medmm.imaging.nifti"
+
+
+def conformance_md() -> str:
+    """The page below its heading."""
+    parts = (
+        "# Conformance\n\nWhat comes in, and what becomes of it. The figures of how well this is kept stand in "
+        "[corpus](corpus.md).\n",
+        _images(),
+        _syntaxes(),
+        _character_sets(),
+        _gate(),
+        _limits(),
+        _elements(),
+        _nifti(),
+        _fhir(),
+    )
+    return "\n".join(parts)
+
+
+def _images() -> str:
+    rows = [
+        [
+            modality.name.capitalize() if modality.name != "MR" else "MR",
+            ", ".join(word for word, m in gate._MODALITIES.items() if m is modality),
+            uid,
+            UID(uid).name,
+        ]
+        for modality, uids in gate._SOP_CLASSES.items()
+        for uid in uids
+    ]
+    return (
+        "## DICOM: images that are read\n\nRadiographs of the chest and MR of the brain. Files (PS3.10), folders of them, and "
+        "files without prefix; a DICOMDIR is skipped. No network service is offered or used. Any other SOP class is refused, "
+        "and the refusal is kept.\n\n" + table(["kind", "Modality", "SOP class", "name"], rows)
+    )
+
+
+def _syntaxes() -> str:
+    rows, not_read = [], ["everything that is video, audio or a reference to a server"]
+    for uid in sorted((*AllTransferSyntaxes, *pixels._RETIRED), key=lambda uid: [int(n) for n in uid.split(".")]):
+        plugin = pixels._PLUGIN.get(str(uid))
+        if not uid.is_encapsulated:
+            by = "core"
+        elif plugin is None:
+            if not uid.name.startswith(MOVING):
+                not_read.append(f"{uid.name} ({uid})")
+            continue
+        elif plugin == pixels.GDCM:
+            by = "extra `codecs` (GDCM, in a process of its own)"
+        else:
+            by = f"core ({plugin})"
+        if str(uid) == pixels._JPEG_EXTENDED:
+            by += " for 8 bits; more: extra `codecs`"
+        rows.append([str(uid), uid.name, by])
+    return (
+        "## Transfer syntaxes\n\n`medmm doctor` says which of them decode on a machine, and the remedy for the rest. What has "
+        "no decoder is refused with its remedy.\n\n"
+        + table(["UID", "name", "decoded by"], rows)
+        + "\nNot read: "
+        + "; ".join(not_read)
+        + ".\n"
+    )
+
+
+def _character_sets() -> str:
+    terms = sorted(term for term in python_encoding if term.startswith("ISO") or term in ("GB18030", "GBK"))
+    return (
+        "## Character sets\n\nSpecific Character Set (0008,0005; PS3.3 C.12.1.1.2), with code extensions: "
+        + ", ".join(f"`{term}`" for term in terms)
+        + ". Without one, text is read as ASCII; a byte that a set does "
+        "not hold becomes a replacement character.\n"
+    )
+
+
+def _gate() -> str:
+    rules = [[f"`{r.code}`", _holds(r.held), (inspect.getdoc(r.asks) or "").splitlines()[0]] for r in gate.RULES]
+    named = {rule.code for rule in gate.RULES}
+    others = [
+        [f"`{call['code']}`", _holds(bool(call.get("held"))), str(call["reason"]).removeprefix("not evaluable: ")]
+        for call in sorted(_calls("Refusal"), key=lambda c: str(c.get("code")))
+        if {"code", "reason"} <= set(call) and "…" not in call["code"] and call["code"] not in named
+    ]
+    kinds = [
+        [f"`{refusal.code}`", _holds(refusal.held), refusal.reason.removeprefix("not evaluable: ")]
+        for refusal in imaging.picture.KINDS.values()
+    ]
+    others = [row for row in others if row[0] not in {kind[0] for kind in kinds}]
+    assert all(row[2] for row in rules), "a rule of the gate without a docstring"
+    notices = {call["code"]: call["text"] for call in _notices()}
+    return (
+        "## The gate\n\nIt asks in this order, before any model: the header, then the plain pixels, then (radiographs) a small "
+        "network for the kind of picture. Refused: not evaluable, with its reason. Held: until a person has looked and "
+        "`medmm release` says why.\n\n"
+        + table(["code", "verdict", "what it asks of the header"], rules)
+        + "\nOf a study's files together, and of the pixels:\n\n"
+        + table(["code", "verdict", "why"], [*others, *kinds])
+        + "\nWarnings that travel with a study into its draft, its JSON and its report:\n\n"
+        + table(["code", "what it says"], [[f"`{code}`", text] for code, text in sorted(notices.items())])
+    )
+
+
+def _holds(held: bool) -> str:
+    return "hold" if held else "refuse"
+
+
+def _limits() -> str:
+    rows = [
+        ["a file", f"{sources.MAX_FILE_BYTES // 2**20} MiB"],
+        ["decoded pixels of a file", f"{pixels.MAX_DECODED_BYTES // 2**20} MiB"],
+        ["a deflated file, inflated", f"{sources.MAX_INFLATED_BYTES // 2**20} MiB, or 30 times its size"],
+        [
+            "elements of a file",
+            f"about {sources.MAX_ELEMENTS:,}, and one more for every {sources.BYTES_PER_ELEMENT} bytes",
+        ],
+        ["a record", f"{_of_room(records, 'LARGEST_BYTES') // 10**6} MB"],
+    ]
+    least = [
+        ["radiograph, longest side", f"{gate.SMALLEST_FILM_PX} pixels (shortest: {gate.SMALLEST_FILM_PX // 2})"],
+        ["MR, longest side", f"{gate.SMALLEST_MR_PX} pixels"],
+    ]
+    return (
+        "## Limits\n\nMore is an error with its remedy.\n\n"
+        + table(["what", "at most"], rows)
+        + "\nLess is refused by the gate.\n\n"
+        + table(["what", "at least"], least)
+    )
+
+
+def _elements() -> str:
+    texts = {text for text in _texts(imaging) if text.isidentifier() and text[:1].isupper()} - {"UID"}
+    found = {text for text in texts if tag_for_keyword(text)}
+    rows = []
+    for keyword in sorted(found, key=lambda k: tag_for_keyword(k) or 0):
+        tag = tag_for_keyword(keyword) or 0
+        rows.append([f"({tag >> 16:04X},{tag & 0xFFFF:04X})", dictionary_description(tag)])
+    return (
+        "## DICOM elements that are read\n\nEvery element that the code names; all others, private ones too, are not looked "
+        "at.\n\n" + table(["tag", "name"], rows)
+    )
+
+
+def _nifti() -> str:
+    if find_spec(NIFTI) is None:
+        return "## NIfTI\n\nNot read.\n"
+    module = importlib.import_module(NIFTI)
+    return f"## NIfTI\n\n{inspect.getdoc(module)}\n"
+
+
+def _fhir() -> str:
+    kinds, dates = _of_room(records, "KINDS"), _of_room(records, "DATES")
+    types = [
+        [f"`{name}`", kind.value.replace("_", " "), ", ".join(dates.get(name, ()))] for name, kind in kinds.items()
+    ]
+    types.insert(0, ["`Patient`", "identity, age, sex", ""])
+    statuses: dict[str, list[str]] = {}
+    for code, status in (*_of_room(records, "STATUS").items(), *_of_room(records, "VERIFICATION").items()):
+        statuses.setdefault(status.value, []).append(code)
+    meaning = [[word.replace("_", " "), ", ".join(sorted(set(codes)))] for word, codes in statuses.items()]
+    reasons = sorted(
+        {str(call["reason"]) for call in _calls("Omission", records) if call.get("reason")} | _bundle_reasons()
+    )
+    return (
+        "## FHIR R4: records\n\nA Bundle, a lone resource or NDJSON, as JSON, from a file; no server is asked and no reference is "
+        "followed outside. Every other resource type is left out, and that is said.\n\n"
+        + table(["resource", "becomes", "dates: the latest counts"], types)
+        + "\n"
+        + _fhir_elements()
+        + "A status is kept with its fact, or the fact is left out; one that is missing or unknown makes it unconfirmed.\n\n"
+        + table(["status of the fact", "codes of status, clinicalStatus and verificationStatus"], meaning)
+        + "\n"
+        + _fhir_deviations()
+        + "What is left out is listed with its place and one of these reasons:\n\n"
+        + "".join(f"- {reason}\n" for reason in reasons)
+    )
+
+
+def _bundle_reasons() -> set[str]:
+    """Reasons that stand as rows (place, resource, reason)."""
+    rows = (n.elts for n in _nodes(records) if isinstance(n, ast.Tuple) and len(n.elts) == 3)
+    texts = (_literal(row[2]) for row in rows if isinstance(row[1], ast.Dict))
+    return {text for text in texts if isinstance(text, str) and text}
+
+
+def _fhir_elements() -> str:
+    elements = _of_room(records, "ELEMENTS", default={})
+    rows = [[f"`{kind}.{name}`", becomes] for kind, row in elements.items() for name, becomes in row.items()]
+    return table(["element", "what it becomes"], rows) + "\n" if rows else ""
+
+
+def _fhir_deviations() -> str:
+    rows = [list(row) for row in _of_room(records, "DEVIATIONS", default=())]
+    intro = (
+        "Read tolerantly: what is not strict R4 is named beside what was read from it. The check uses the R4B classes of "
+        "fhir.resources, which has no R4; for the resource types above they accept what R4 does.\n\n"
+    )
+    return intro + (table(["what a sender may do", "what becomes of it"], rows) + "\n" if rows else "")
+
+
+def _of_room(room: ModuleType, name: str, default: Any = None) -> Any:
+    """A table of a room by its name, wherever the room keeps it."""
+    for info in pkgutil.iter_modules(room.__path__):
+        module = importlib.import_module(f"{room.__name__}.{info.name}")
+        if name in vars(module):
+            return vars(module)[name]
+    if default is None:
+        raise AssertionError(f"{room.__name__} keeps no table {name}")
+    return default
+
+
+@cache
+def _trees(room: ModuleType) -> tuple[ast.Module, ...]:
+    files = sorted(Path(room.__path__[0]).glob("*.py"))
+    return tuple(ast.parse(file.read_text(encoding="utf-8")) for file in files)
+
+
+def _nodes(room: ModuleType) -> Iterator[ast.AST]:
+    for tree in _trees(room):
+        yield from ast.walk(tree)
+
+
+def _calls(name: str, room: ModuleType = imaging) -> list[dict[str, Any]]:
+    """The literal arguments of each call of a name; text in braces stands for what is only known later."""
+    found = []
+    for node in _nodes(room):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == name:
+            arguments = {k.arg: _literal(k.value) for k in node.keywords if k.arg}
+            if name == "_note":
+                arguments |= dict(zip(("code", "text"), map(_literal, node.args), strict=True))
+            found.append({k: v for k, v in arguments.items() if isinstance(v, str | bool)})
+    return found
+
+
+def _notices() -> Iterator[dict[str, Any]]:
+    """Notices by their call, and those that stand as rows (code, when, text)."""
+    yield from (call for call in (*_calls("Notice"), *_calls("_note")) if {"code", "text"} <= set(call))
+    for node in _nodes(imaging):
+        if isinstance(node, ast.Tuple) and len(node.elts) == 3:
+            code, text = _literal(node.elts[0]), _literal(node.elts[2])
+            if isinstance(code, str) and isinstance(text, str) and " " not in code and " " in text:
+                yield {"code": code, "text": text}
+
+
+def _literal(node: ast.AST) -> Any:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(p.value if isinstance(p, ast.Constant) else "…" for p in node.values)
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _texts(room: ModuleType) -> Iterator[str]:
+    for node in _nodes(room):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value

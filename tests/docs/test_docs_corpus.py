@@ -1,0 +1,25 @@
+"""docs/corpus.md says what medmm does: without the shared data its part by pixels alone, with them all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.corpus import NOT_ARGUED, PAGE, corpus_md
+from tests.docs.pictures import by_pixels_md
+
+REMEDY = "run `python -m tests.docs.corpus --data DIR`"
+
+
+def test_the_part_by_pixels_alone_is_current() -> None:
+    assert by_pixels_md() in PAGE.read_text(encoding="utf-8"), REMEDY
+
+
+def test_every_difference_is_argued() -> None:
+    assert NOT_ARGUED not in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_whole_page_is_current(shared_data: Path) -> None:
+    assert corpus_md(shared_data) == PAGE.read_text(encoding="utf-8"), REMEDY
