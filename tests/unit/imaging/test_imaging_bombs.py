@@ -129,7 +129,7 @@ def frame_items(count: int) -> bytes:
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "2 MB deflated, 2 GB inflated": (lambda: deflated(2048), "inflates beyond"),
     "1 MB deflated, 1 GB inflated": (lambda: deflated(1024), "inflates beyond"),
-    "10 MB of empty elements, deflated": (lambda: deflated(0, floods=elements(1_300_000)), "more elements"),
+    "5 MB of empty elements, deflated": (lambda: deflated(0, floods=elements(700_000)), "more elements"),
     "65535 x 65535": (lambda: of_65535(None), "the header claims"),
     **{f"65535 x 65535, {s.name}": (lambda s=s: of_65535(s), "the header claims") for s in CODED},  # type: ignore[misc]
     "pixels of 3 GB by their length": (lambda: of_3_gb("PixelData"), "cut short"),
@@ -151,8 +151,8 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         "the header claims",
     ),
     "100,000 items for frames": (lambda: frame_items(100_000), "more elements"),
-    "10 MB of empty elements": (lambda: before_patient(elements(1_300_000)), "more elements"),
-    "10 MB of empty elements behind the pixels": (lambda: SLICE_BYTES + elements(1_300_000), "more elements"),
+    "5 MB of empty elements": (lambda: before_patient(elements(700_000)), "more elements"),
+    "5 MB of empty elements behind the pixels": (lambda: SLICE_BYTES + elements(700_000), "more elements"),
     "a JPEG of 13,000 x 13,000 that says 256 x 256": (
         lambda: coded(FILM, JPEGBaseline8Bit, encapsulate([blank_jpeg(13_000)]), Rows=256, Columns=256),
         "another size",
