@@ -24,13 +24,14 @@ def main(path: str) -> int:
         return CANNOT_READ
     image = reader.GetImage()
     form = image.GetPixelFormat()
-    if form.GetSamplesPerPixel() != 1 or form.GetBitsAllocated() not in (8, 16):
+    bits = {8: 8, 12: 16, 16: 16}.get(form.GetBitsAllocated())  # GDCM unpacks 12 bits into 16
+    if form.GetSamplesPerPixel() != 1 or bits is None:
         return CANNOT_READ
     dimensions = [image.GetDimension(axis) for axis in range(image.GetNumberOfDimensions())]
     signed = "" if form.GetPixelRepresentation() else "u"
     frames = dimensions[2] if len(dimensions) > 2 else 1
     values = image.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM's binding hands bytes over as text
-    head = {"shape": [frames, dimensions[1], dimensions[0]], "dtype": f"{signed}int{form.GetBitsAllocated()}"}
+    head = {"shape": [frames, dimensions[1], dimensions[0]], "dtype": f"{signed}int{bits}"}
     sys.stdout.buffer.write(json.dumps(head).encode() + b"\n" + values)
     return 0
 
