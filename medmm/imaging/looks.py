@@ -28,7 +28,6 @@ from medmm.imaging.tags import Tags
 from medmm.imaging.volumes import Built, film, frame_header, stacks
 
 MOST_WINDOWS = 4
-_NOT_SHOWN = InputError("the picture is not grey; it is not shown", remedy="look at it in a viewer")
 
 
 def look_at(intake: Intake, kinds: PictureKinds | None = None) -> tuple[SeriesLook, ...]:
@@ -73,7 +72,7 @@ def _nifti_look(file: NiftiFile, copies: int) -> SeriesLook:
         frame_count=file.shape_zyx[0] * file.volumes,
         polarity="small values are shown black (as stored)",
         windows=(f"{low:g} to {high:g} (applied)" if file.window else "the whole range of values (applied)",),
-        objections=(_notice(refusal), *objections),
+        objections=tuple(map(_notice, sorted((refusal, *objections), key=lambda one: one.held))),
         warnings=nifti_notices(file),
         volumes=(volume,) if shown and problem is None else (),
         problem=problem or (None if shown else "several volumes, or no grey values; not shown"),
@@ -89,7 +88,7 @@ def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | Non
     volumes = tuple(one.volume for one in built)
     undecodable, by_pixels = _pixel_objections(volumes, radiograph, kinds)
     notices = [n for f in files for n in gate.notes(Tags(f.header), syntax=f.syntax, prefixed=f.prefixed)]
-    refusals = sorted(chain.from_iterable(found), key=lambda refusal: refusal.held)
+    against = sorted((*chain.from_iterable(found), *by_pixels), key=lambda refusal: refusal.held)
     shown = [words for file in files for words in window_words(Tags(frame_header(file.header, 0)))]
     return SeriesLook(
         series_uid=uid,
@@ -99,7 +98,7 @@ def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | Non
         frame_count=sum(max(frame_count(one), 0) for one in tags),
         polarity="; ".join(dict.fromkeys(polarity_words(one) for one in tags)),
         windows=_few(tuple(dict.fromkeys(shown))),
-        objections=tuple(dict.fromkeys((*map(_notice, refusals), *by_pixels))),
+        objections=tuple(dict.fromkeys(map(_notice, against))),
         warnings=tuple(dict.fromkeys((*notices, *(n for one in built for n in one.notices)))),
         volumes=() if undecodable else volumes,
         problem=problem or undecodable,
@@ -112,8 +111,6 @@ def _built(files: Sequence[DicomFile]) -> tuple[list[Built], str | None]:
     for file in files:
         try:
             check_grid(file)
-            if (Tags(file.header).number("SamplesPerPixel") or 1) != 1:
-                raise _NOT_SHOWN
             sound.append(file)
         except InputError as error:
             problem = error.problem
@@ -126,9 +123,9 @@ def _built(files: Sequence[DicomFile]) -> tuple[list[Built], str | None]:
 
 def _pixel_objections(
     volumes: Sequence[Volume], radiograph: bool, kinds: PictureKinds | None
-) -> tuple[str | None, tuple[Notice, ...]]:
+) -> tuple[str | None, tuple[gate.Refusal, ...]]:
     """Why a picture does not decode, and what speaks against it by its pixels alone."""
-    objections: list[Notice] = []
+    objections: list[gate.Refusal] = []
     for volume in volumes:
         try:
             pixels = volume.pixels()
@@ -136,7 +133,7 @@ def _pixel_objections(
             return error.problem, ()
         empty = gate.judge_pixels(pixels, film=radiograph)
         by_kind = judge_kind(kinds.kind_of(pixels[0]), None) if radiograph and kinds and not empty else None
-        objections += [_notice(refusal) for refusal in (empty, by_kind) if refusal]
+        objections += [refusal for refusal in (empty, by_kind) if refusal]
     return None, tuple(dict.fromkeys(objections))
 
 

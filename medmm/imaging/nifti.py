@@ -42,9 +42,7 @@ _NOT_GREY = Refusal(code="colour", reason="not evaluable: the values are colours
 _SEVERAL = Refusal(code="frames", reason="not evaluable: several volumes in one file")
 _SMALL = Refusal(code="too-small", reason=f"not evaluable: the longest side is under {SMALLEST_MR_PX} pixels")
 NOTICES = (
-    Notice(
-        code="nifti", text="A NIfTI file states no modality, body part or date; a release takes it for a brain MR."
-    ),
+    Notice(code="nifti", text="A NIfTI file states no modality, body part or date; a release takes it for a brain MR."),
     Notice(code="no-patient-id", text="The image names no patient ID; a person must confirm the patient."),
     Notice(code="age-unknown", text="The age is not stated or impossible; the models were made for adults."),
     Notice(code="date-unknown", text="The image states no usable date; dated facts of a record stay out."),

@@ -141,6 +141,8 @@ def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
     tags = Tags(dataset)
     if "SOPClassUID" not in dataset and not tags.text("PhotometricInterpretation"):  # ACR-NEMA: grey, one sample
         dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
+    if (tags.number("SamplesPerPixel") or 1) != 1:
+        raise InputError("not a grey picture", remedy="send the original image", path=str(path))
     if packed_12_bit(tags, syntax):
         with dicom_border(path, "decode"):
             return _unpacked(dataset), dataset
@@ -153,10 +155,7 @@ def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
     with dicom_border(path, "decode"):
         _check_coded_size(dataset, syntax, path)
         values, _ = get_decoder(syntax).as_array(dataset, raw=True, decoding_plugin=_PLUGIN.get(str(syntax), ""))
-    frames = values if values.ndim == 3 else values[np.newaxis]
-    if frames.ndim != 3:
-        raise InputError("not a grey picture", remedy="send the original image", path=str(path))
-    return frames, dataset
+    return values if values.ndim == 3 else values[np.newaxis], dataset
 
 
 def packed_12_bit(tags: Tags, syntax: UID) -> bool:

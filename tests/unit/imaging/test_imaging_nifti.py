@@ -161,7 +161,7 @@ def test_what_is_no_grey_volume_is_refused(tmp_path: Path, code: str, values: np
 
 def test_a_last_axis_of_one_and_a_single_slice_are_volumes(tmp_path: Path) -> None:
     assert released(nifti_file(tmp_path, "a.nii", head((70, 80, 3, 1)))).volumes[0].shape_zyx == (3, 80, 70)
-    assert released(nifti_file(tmp_path, "b.nii", head((70, 80)[:2] + (1,)))).volumes[0].shape_zyx == (1, 80, 70)
+    assert released(nifti_file(tmp_path, "b.nii", head((70, 80, 1)))).volumes[0].shape_zyx == (1, 80, 70)
 
 
 def header(**fields: Any) -> bytes:

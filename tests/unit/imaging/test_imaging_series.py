@@ -184,7 +184,12 @@ def test_colour_is_refused_and_its_look_says_why_there_is_no_picture(tmp_path: P
 
 
 def test_a_look_says_everything_that_speaks_against_a_film_and_pictures_it(tmp_path: Path) -> None:
-    changes = {"BodyPartExamined": "HAND", "AcquisitionDate": "20990101", "WindowCenter": [2048, 9], "WindowWidth": [4096, 9]}
+    changes = {
+        "BodyPartExamined": "HAND",
+        "AcquisitionDate": "20990101",
+        "WindowCenter": [2048, 9],
+        "WindowWidth": [4096, 9],
+    }
     (look,) = look_at(only(film_file(tmp_path, **changes)), SAYS_FRONTAL)
     assert [objection.code for objection in look.objections] == ["body-part", "future-date"]
     assert look.windows == ("centre 2048, width 4096 (applied)", "centre 9, width 9")
@@ -200,3 +205,11 @@ def test_a_look_at_a_grid_that_lies_decodes_nothing(tmp_path: Path) -> None:
     assert look.volumes == ()
     assert look.problem
     assert "claims" in look.problem
+
+
+def test_signed_values_of_12_bits_keep_their_sign(tmp_path: Path) -> None:
+    values, _ = stored_values(acr_nema(tmp_path, PixelRepresentation=1))
+    expected = picture(65, 65).astype(np.int16)
+    expected[expected >= 2048] -= 4096
+    assert expected.min() < 0
+    np.testing.assert_array_equal(values[0], expected)
