@@ -360,6 +360,7 @@ class Assistant:
             problem=str(outcome) if isinstance(outcome, InputError) else None,
             identity=intake.identity,
             file_count=len(intake.files),
+            series=imaging.look_at(intake, self._once("picture_kinds")),
             context=context,
             match=match,
         )

@@ -18,10 +18,18 @@ TRACK, BELOW, REACHED, TICK = (228, 232, 236), (148, 163, 176), (38, 109, 133), 
 
 
 def film_picture(
-    grey: NDArray[np.float32], window: tuple[float, float], region: Region | None, opacity: float
+    grey: NDArray[np.float32],
+    window: tuple[float, float],
+    region: Region | None,
+    opacity: float,
+    aspect: float = 1.0,
 ) -> NDArray[np.uint8]:
-    """RGB (rows, columns, 3) of a display-ready film (rows, columns), with a region's heat and box where given."""
-    picture = grey_bytes(grey, LONGEST_PX, window)
+    """RGB (rows, columns, 3) of a display-ready film (rows, columns), with a region's heat and box where given.
+
+    Args:
+        aspect: height of a pixel over its width.
+    """
+    picture = grey_bytes(grey, LONGEST_PX, window, aspect)
     if region is None:
         return np.repeat(picture[..., None], 3, axis=2)
     image = Image.fromarray(heat_overlay(picture, region, opacity))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.reading import Region
+from medmm.domain.study import Affine
 
+SQUARE = 0.01  # pixels that differ less from a square are shown as squares
 # Anchors of a perceptually ordered map from dark purple over orange to light yellow (after matplotlib's inferno, CC0).
 ANCHORS = np.array(
     [
@@ -24,19 +28,49 @@ ANCHORS = np.array(
 
 
 def grey_bytes(
-    grey: NDArray[np.float32], longest_px: int, window: tuple[float, float] = (0.0, 1.0)
+    grey: NDArray[np.float32], longest_px: int, window: tuple[float, float] = (0.0, 1.0), aspect: float = 1.0
 ) -> NDArray[np.uint8]:
     """A film as uint8 (rows, columns), its longest side at most `longest_px`, block-averaged.
 
     Args:
         grey: (rows, columns), 0 black to 1 white.
         window: (level shown black, level shown white).
+        aspect: height of a pixel over its width; the shorter side of a pixel is stretched to the longer.
     """
-    step = max(1, -(-max(grey.shape) // longest_px))
-    rows, columns = (size // step * step for size in grey.shape)
-    small = grey[:rows, :columns].reshape(rows // step, step, columns // step, step).mean((1, 3))
+    tall, wide = max(aspect, 1.0), max(1 / aspect, 1.0)
+    if abs(aspect - 1) < SQUARE:
+        tall = wide = 1.0
+    scale = max(1.0, max(grey.shape[0] * tall, grey.shape[1] * wide) / longest_px)
+    small = _averaged(grey, max(1, math.ceil(scale / tall)), max(1, math.ceil(scale / wide)))
+    if tall != wide:
+        shape = tuple(max(1, round(n * by / scale)) for n, by in zip(grey.shape, (tall, wide), strict=True))
+        small = resized(small, shape)
     low, high = window
     return np.rint(np.clip((small - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
+
+
+def _averaged(grey: NDArray[np.float32], tall: int, wide: int) -> NDArray[np.float32]:
+    """Means of blocks of `tall` x `wide` pixels; what is left over at the far edges is left out."""
+    tall, wide = min(tall, grey.shape[0]), min(wide, grey.shape[1])
+    rows, columns = grey.shape[0] // tall * tall, grey.shape[1] // wide * wide
+    blocks = grey[:rows, :columns].reshape(rows // tall, tall, columns // wide, wide)
+    return np.asarray(blocks.mean((1, 3)), dtype=np.float32)
+
+
+def facing(grey: NDArray[np.float32], affine_lps_mm: Affine | None) -> tuple[NDArray[np.float32], tuple[str, str]]:
+    """A slice turned the way readers look at it, and the letters of its left and of its right edge.
+
+    Rows run toward the patient's left or back, columns toward the back or feet (PS3.3 C.7.6.1.1.1 names the
+    directions); what runs against that is mirrored. As stored, without letters, where the affine is unknown.
+    """
+    if affine_lps_mm is None:
+        return grey, ("", "")
+    axes = np.array(affine_lps_mm)[:3, :2] * [[1], [1], [-1]]  # toward L, P, F
+    main = np.abs(axes).argmax(0)
+    against = axes[main, [0, 1]] < 0
+    left, right = ("R", "L") if main[0] == 0 else ("A", "P") if main[0] == 1 else ("H", "F")
+    turned = grey[:: -1 if against[1] else 1, :: -1 if against[0] else 1]
+    return turned, (left, right)
 
 
 def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:

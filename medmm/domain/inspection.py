@@ -7,7 +7,35 @@ from dataclasses import dataclass
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch
 from medmm.domain.record import ClinicalContext
-from medmm.domain.study import NotEvaluable, Study
+from medmm.domain.study import NotEvaluable, Notice, Study, Volume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesLook:
+    """What one series was understood as, whether or not the gate let it pass. It holds no text of the patient.
+
+    Attributes:
+        kind: modality, body part and view as understood, in words.
+        encoding: transfer syntax or file format.
+        polarity: how black and white are stated, and whether the values are inverted for that.
+        windows: what is stated for showing; the one that is applied says so.
+        objections: everything that the gate's rules have against it, first what they refuse.
+        warnings: what a reader would have to know of it.
+        volumes: its pictures and stacks whose pixels decode.
+        problem: why pixels do not decode.
+    """
+
+    series_uid: str
+    kind: str
+    encoding: str
+    file_count: int
+    frame_count: int
+    polarity: str = ""
+    windows: tuple[str, ...] = ()
+    objections: tuple[Notice, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +52,7 @@ class Inspection:
     problem: str | None = None
     identity: PatientIdentity | None = None
     file_count: int = 0
+    series: tuple[SeriesLook, ...] = ()
     context: ClinicalContext | None = None
     match: IdentityMatch | None = None
 

@@ -60,8 +60,11 @@ class Volume:
         view: projection, for radiographs.
         file_sha256s: digests of its files in the order of `sop_uids`.
         shape_zyx: slices, rows, columns (a radiograph has one slice).
-        affine_lps_mm: 4 x 4, voxel index (column, row, slice) to patient LPS in mm; None where unknown.
+        affine_lps_mm: 4 x 4, voxel index (column, row, slice) to patient LPS in mm; None where unknown. That of a
+            radiograph has its origin at the first pixel: a projection has no position in the patient, only directions.
         spacing_yx_mm: distance of rows, of columns; None where unknown, then nothing in mm is stated.
+        spacing_z_mm: distance of slice centres; None where unknown or uneven, then nothing is measured across slices.
+        pixel_aspect: height of a pixel over its width, for showing; masks stay on the grid of `shape_zyx`.
         patient_left_on: the image edge ("right" or "left") that shows the patient's left side on a frontal
             film (DICOM PS3.3 C.7.6.1.1.1, Patient Orientation); None where unknown, then no side is named.
         loader: gives display-ready pixels, float32 (slices, rows, columns), 0 black to 1 white.
@@ -74,6 +77,8 @@ class Volume:
     shape_zyx: tuple[int, int, int]
     affine_lps_mm: Affine | None = None
     spacing_yx_mm: tuple[float, float] | None = None
+    spacing_z_mm: float | None = None
+    pixel_aspect: float = 1.0
     patient_left_on: str | None = None
     view: View = View.UNKNOWN
     file_sha256s: tuple[str, ...] = ()
@@ -96,6 +101,12 @@ class Volume:
             raise InputError(
                 f"spacing_yx_mm {self.spacing_yx_mm} is not plausible",
                 remedy="declare it unknown (None) or correct PixelSpacing",
+                series=self.series_uid,
+            )
+        if not 0.01 < self.pixel_aspect < 100:
+            raise InputError(
+                f"pixel_aspect {self.pixel_aspect} is not plausible",
+                remedy="use 1 where nothing usable is stated",
                 series=self.series_uid,
             )
 

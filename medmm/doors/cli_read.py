@@ -1,11 +1,10 @@
-"""`medmm read` and `medmm study show`: what models see, and what a path was understood as."""
+"""`medmm read` and `medmm release`: what models see, and letting pass what the gate holds."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,19 +15,16 @@ from rich.progress import Progress
 
 from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError, MedmmError, Unavailable
-from medmm.domain.inspection import Inspection
 from medmm.domain.reading import Finding, Mask, ReadResult
 from medmm.doors.session import add_row, new_table, out, plain, progress_console, report, session, write_json
 
 Json = dict[str, Any]
-study_app = typer.Typer(help="Look at a study.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("read")(read)
     app.command("release")(release)
-    app.add_typer(study_app, name="study")
 
 
 def read(
@@ -150,55 +146,3 @@ def release(
         out().print(
             plain(f"released ({released.reason_code}, {len(released.file_sha256s)} files); draft or read it now")
         )
-
-
-@study_app.command("show")
-def show(
-    context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A DICOM file or folder.")],
-    record: Annotated[Path | None, typer.Option(help="A FHIR R4 Bundle to hold against it.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study; the patient by key.")] = False,
-) -> None:
-    """Print what a path was understood as: modality, view, geometry, time, the gate's verdict and why."""
-    who = session(context)
-    with who.assistant() as assistant:
-        found = assistant.inspect(path, record=record, by=who.reader(assistant))
-    for inspection in found:
-        if as_json:
-            write_json(to_json(replace(inspection, identity=None)))
-            continue
-        table = new_table()
-        for name, value in _inspection_rows(inspection):
-            add_row(table, name, value)
-        out().print(table)
-
-
-def _inspection_rows(found: Inspection) -> Iterator[tuple[str, str]]:
-    yield "path", found.path
-    if found.problem:
-        yield "can't be read", found.problem
-    if found.not_evaluable:
-        yield "held" if found.not_evaluable.held else "refused", found.not_evaluable.reason
-    study = found.study
-    if study is None:
-        return
-    yield "gate", "accepted with warnings" if study.warnings else "accepted"
-    yield "study", f"{study.uid}, {found.file_count} files"
-    yield "what", f"{study.modality.value} of {study.body_part}"
-    when = study.acquired
-    yield "acquired", f"{when.moment.isoformat()} (from {when.source_tag})" if when else "unknown"
-    for volume in study.volumes:
-        spacing = (
-            "unknown" if volume.spacing_yx_mm is None else " x ".join(f"{v:g}" for v in volume.spacing_yx_mm) + " mm"
-        )
-        side = f"patient's left on the {volume.patient_left_on}" if volume.patient_left_on else "sides unknown"
-        geometry = "LPS affine known" if volume.affine_lps_mm else side
-        yield "image", f"{volume.view.value}, {' x '.join(map(str, volume.shape_zyx))}, spacing {spacing}, {geometry}"
-    for warning in study.warnings:
-        yield "warning", warning.text
-    if found.match:
-        yield "record", f"identity {found.match.verdict.value} {' '.join(found.match.differing)}".strip()
-    if found.context:
-        yield "facts", f"{len(found.context.facts)} in time, {len(found.context.left_out)} left out"
-        for omission in found.context.left_out:
-            yield "left out", f"{omission.source}: {omission.reason}"

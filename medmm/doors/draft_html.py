@@ -99,9 +99,11 @@ def _pictures(file: CaseFile) -> str:
     if film is None:
         return "<p>No picture of this modality is shown yet.</p>"
     grey = film.pixels()[0]
-    main = _figure(grey_bytes(grey, LONGEST_PX), _sides(film.patient_left_on), _letters(film.patient_left_on))
+    aspect, on = film.pixel_aspect, film.patient_left_on
+    edges = {"left": ("L", "R"), "right": ("R", "L")}.get(on or "", ("", ""))
+    main = figure(grey_bytes(grey, LONGEST_PX, aspect=aspect), _sides(on), letters(*edges))
     suspected = [f for f in (file.reading.findings if file.reading else ()) if f.suspected and f.region]
-    small = grey_bytes(grey, SMALL_PX)
+    small = grey_bytes(grey, SMALL_PX, aspect=aspect)
     heats = "".join(_heat(small, f) for f in sorted(suspected, key=lambda f: -f.probability))
     note = "Heat-maps show where a network's score comes from, not the outline of a lesion." if heats else ""
     return f'{main}<div class="heats">{heats}</div><p class="meta">{note}</p>'
@@ -113,12 +115,11 @@ def _sides(patient_left_on: str | None) -> str:
     return f"The patient's left is on the {patient_left_on} of the picture."
 
 
-def _letters(patient_left_on: str | None) -> str:
-    """L on the patient's left and R on the right, where they are known."""
-    if patient_left_on is None:
+def letters(left: str, right: str) -> str:
+    """The letters of the picture's left and right edge; nothing where they are unknown."""
+    if not left:
         return ""
-    on_left, on_right = ("L", "R") if patient_left_on == "left" else ("R", "L")
-    return f'<span class="letter">{on_left}</span><span class="letter far">{on_right}</span>'
+    return f'<span class="letter">{escape(left)}</span><span class="letter far">{escape(right)}</span>'
 
 
 def _heat(small: NDArray[np.uint8], finding: Finding) -> str:
@@ -130,10 +131,11 @@ def _heat(small: NDArray[np.uint8], finding: Finding) -> str:
         (x0 * columns, y0 * rows, x1 * columns - 1, y1 * rows - 1), outline=(120, 220, 255)
     )
     words = finding_term(finding.name).words
-    return _figure(np.asarray(picture), f"{words} {finding.probability:.2f} (operating point {finding.threshold:.2f})")
+    return figure(np.asarray(picture), f"{words} {finding.probability:.2f} (operating point {finding.threshold:.2f})")
 
 
-def _figure(picture: NDArray[np.uint8], caption: str, over: str = "") -> str:
+def figure(picture: NDArray[np.uint8], caption: str, over: str = "") -> str:
+    """A picture as PNG in the page, its caption, and what lies over it (HTML)."""
     data = io.BytesIO()
     Image.fromarray(picture).save(data, "PNG", optimize=True)
     source = base64.b64encode(data.getvalue()).decode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -78,6 +78,11 @@ class BodyPart:
     assumed: bool = False
 
 
+NO_UIDS = Refusal(
+    code="no-uids",
+    reason="the file states no UID of study, series or image; it would go under UIDs made from its content",
+    held=True,
+)
 LATERAL_FILM = Refusal(code="view", reason="not evaluable: a lateral film; medmm reads frontal chest radiographs")
 
 
@@ -313,19 +318,28 @@ RULES = (
 )
 
 
-def judge_header(tags: Tags, preamble: bytes = b"", *, released: Container[str] = ()) -> Refusal | None:
-    """The first rule that answers, or None: the header may pass.
+def judge_header(
+    tags: Tags, preamble: bytes = b"", *, released: Container[str] = (), uids_stated: bool = True
+) -> Refusal | None:
+    """The first objection that stands, or None: the header may pass.
 
     Args:
         released: codes of rules that hold and that a person let these contents pass.
     """
+    found = objections(tags, preamble, uids_stated=uids_stated)
+    return next((one for one in found if not (one.held and one.code in released)), None)
+
+
+def objections(tags: Tags, preamble: bytes = b"", *, uids_stated: bool = True) -> Iterator[Refusal]:
+    """Everything that the rules have against a header, in the order of the table."""
     for rule in RULES:
-        reason = None if rule.held and rule.code in released else rule.asks(tags)
+        reason = rule.asks(tags)
         if reason is not None:
-            return Refusal(code=rule.code, reason=reason, held=rule.held)
-    if preamble.startswith(_PROGRAMS) and "preamble" not in released:
-        return Refusal(code="preamble", reason="the file also begins like a program or a document", held=True)
-    return None
+            yield Refusal(code=rule.code, reason=reason, held=rule.held)
+    if not uids_stated:
+        yield NO_UIDS
+    if preamble.startswith(_PROGRAMS):
+        yield Refusal(code="preamble", reason="the file also begins like a program or a document", held=True)
 
 
 def judge_pixels(pixels: NDArray[np.float32], *, film: bool) -> Refusal | None:

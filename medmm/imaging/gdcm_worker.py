@@ -27,14 +27,15 @@ def decode(path: str) -> tuple[bytes, bytes] | None:
         return None
     image = reader.GetImage()
     form = image.GetPixelFormat()
-    if form.GetSamplesPerPixel() != 1 or form.GetBitsAllocated() not in (8, 16):
+    bits = {8: 8, 12: 16, 16: 16}.get(form.GetBitsAllocated())  # GDCM unpacks 12 bits into 16
+    if form.GetSamplesPerPixel() != 1 or bits is None:
         return None
     dimensions = [image.GetDimension(axis) for axis in range(image.GetNumberOfDimensions())]
     signed = "" if form.GetPixelRepresentation() else "u"
     frames = dimensions[2] if len(dimensions) > 2 else 1
     values = image.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM's binding hands bytes over as text
     shape = [frames, dimensions[1], dimensions[0]]
-    head = {"shape": shape, "dtype": f"{signed}int{form.GetBitsAllocated()}", "bytes": len(values)}
+    head = {"shape": shape, "dtype": f"{signed}int{bits}", "bytes": len(values)}
     return json.dumps(head).encode() + b"\n", values
 
 

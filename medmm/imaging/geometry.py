@@ -25,6 +25,7 @@ ORIENTATION_UNKNOWN = Notice(
     code="orientation-unknown",
     text="Orientation unknown: the image does not say which edge is left; no side is named.",
 )
+_LPS = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}
 NOT_SQUARE = Notice(code="pixels-not-square", text="The image's pixels are not square.")
 
 
@@ -65,10 +66,37 @@ def film_spacing(tags: Tags) -> tuple[tuple[float, float] | None, tuple[Notice, 
     elif spacing is None or (spacing == imager and not tags.text("PixelSpacingCalibrationType")):
         notices.append(SPACING_AT_DETECTOR)
     spacing = spacing or imager
-    aspect = spacing or tags.numbers("PixelAspectRatio")
-    if len(aspect) == 2 and aspect[1] and not 0.99 < aspect[0] / aspect[1] < 1.01:
+    if not 0.99 < pixel_aspect(spacing, tags) < 1.01:
         notices.append(NOT_SQUARE)
     return spacing, tuple(notices)
+
+
+def pixel_aspect(spacing_yx_mm: tuple[float, float] | None, tags: Tags) -> float:
+    """Height of a pixel over its width: by spacing, else by Pixel Aspect Ratio (PS3.3 C.7.6.3.1.7), else 1."""
+    vertical, horizontal = spacing_yx_mm or (*tags.numbers("PixelAspectRatio"), 0, 0)[:2]
+    usable = vertical > 0 and horizontal > 0 and 0.1 <= vertical / horizontal <= 10
+    return vertical / horizontal if usable else 1.0
+
+
+def film_affine(tags: Tags, spacing_yx_mm: tuple[float, float] | None) -> Affine | None:
+    """Affine of a radiograph from its spacing and Patient Orientation; None unless both are known and exact.
+
+    Voxel (column, row, slice) to LPS in mm, 4 x 4. The origin is the film's first pixel: a projection says in which
+    directions it runs, not where in the patient it lies. The third axis is the unit normal. A direction of several
+    letters (LF) is oblique by an angle that is not stated, so there is none.
+    """
+    along_rows, along_columns = (_LPS.get(value.upper()) for value in (*tags.texts("PatientOrientation"), "", "")[:2])
+    if spacing_yx_mm is None or along_rows is None or along_columns is None or np.dot(along_rows, along_columns):
+        return None
+    row, column = np.array(along_rows, dtype=float), np.array(along_columns, dtype=float)
+    axes = (row * spacing_yx_mm[1], column * spacing_yx_mm[0], np.cross(row, column), np.zeros(3))
+    return _matrix(axes)
+
+
+def _matrix(columns: Sequence[NDArray[np.float64]]) -> Affine:
+    """Four columns of three as a 4 x 4 affine."""
+    matrix = np.vstack([np.column_stack(columns), [0, 0, 0, 1]])
+    return tuple((float(r[0]), float(r[1]), float(r[2]), float(r[3])) for r in matrix)
 
 
 def patient_left_on(tags: Tags) -> str | None:
@@ -197,5 +225,4 @@ def stack_affine(planes: Sequence[Plane]) -> Affine | None:
         step,
         origin,
     )
-    matrix = np.vstack([np.column_stack(columns), [0, 0, 0, 1]])
-    return tuple((float(r[0]), float(r[1]), float(r[2]), float(r[3])) for r in matrix)
+    return _matrix(columns)

@@ -19,13 +19,25 @@ from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate
+from medmm.imaging.nifti import (
+    CONVERTED,
+    UNSTATED,
+    NiftiFile,
+    is_nifti,
+    judge_nifti,
+    load_nifti,
+    nifti_notices,
+    nifti_volume,
+    open_nifti,
+)
 from medmm.imaging.patient import identity_of, pseudonym, same_patient
 from medmm.imaging.picture import DOUBTED, RELEASED, UNCHECKED, PictureKinds, judge_kind
 from medmm.imaging.pixels import check_grid, display, stored_values
 from medmm.imaging.sources import DicomFile, find_files, open_dicom
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
-from medmm.imaging.volumes import Built, digest_of, film, load_film, load_slices, planes_of, stacks
+from medmm.imaging.uids import content_uid
+from medmm.imaging.volumes import Built, crowded, digest_of, film, load_film, load_slices, planes_of, stacks
 
 Released = Mapping[str, frozenset[str]]
 
@@ -84,6 +96,7 @@ def read_studies(
         released: codes of what would hold a file and a person let pass, by the digest of the file.
     """
     groups: dict[str, list[DicomFile]] = {}
+    converted: dict[str, list[NiftiFile]] = {}
     seen = False
     for found in find_files(path):
         seen = True
@@ -91,6 +104,10 @@ def read_studies(
             yield Intake(path=Path(found.where["path"]), outcome=found)
             continue
         try:
+            if is_nifti(found):
+                nifti = open_nifti(found)
+                converted.setdefault(nifti.sha256, []).append(nifti)
+                continue
             file = open_dicom(found)
             uid = _study_uid(file)
         except InputError as error:
@@ -102,11 +119,43 @@ def read_studies(
             groups.setdefault(uid, []).append(file)
     if not seen:
         yield Intake(path=path, outcome=InputError("no file here", remedy="check the folder", path=str(path)))
-    contested = contested_uids(groups.values())
+    contested, witness = contested_uids(groups.values()), Witness(kinds=kinds, released=released)
     for uid in list(groups):
-        yield from _study_intakes(
-            uid, groups.pop(uid), contested, patient_secret, Witness(kinds=kinds, released=released)
+        yield from _study_intakes(uid, groups.pop(uid), contested, patient_secret, witness)
+    for copies in converted.values():
+        yield _nifti_intake(copies, patient_secret, witness)
+
+
+def _nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -> Intake:
+    """A file of the second door: refused, held until a person says that it is a brain MR, or that study."""
+    file, uid = copies[0], content_uid("study", copies[0].sha256)
+    image_uid = content_uid("image", file.sha256)
+    files = tuple(SourceFile(path=copy.path, sha256=copy.sha256, sop_uid=image_uid) for copy in copies)
+    nobody = PatientIdentity(patient_id=None)
+    made = partial(Intake, path=_common([copy.path for copy in copies]), identity=nobody, files=files)
+    refusal = judge_nifti(file)
+    if refusal is None:
+        try:
+            refusal = gate.judge_pixels(load_nifti(file.path), film=False) or UNSTATED
+        except InputError as error:
+            return made(outcome=error)
+    if not (refusal.held and refusal.code in witness.released.get(file.sha256, ())):
+        return made(
+            outcome=NotEvaluable(
+                uid=uid, reason_code=refusal.code, reason=refusal.reason, held=refusal.held, sha256=file.sha256
+            )
         )
+    notices = (RELEASED, *nifti_notices(file), *_leftover_notices(len(copies) - 1, 0, 0))
+    study = Study(
+        uid=uid,
+        patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret) or "",  # nobody's files are not one patient's
+        modality=Modality.MR,
+        body_part="BRAIN",
+        acquired=None,
+        volumes=(nifti_volume(file),),
+        warnings=notices,
+    )
+    return made(outcome=study)
 
 
 def attach_pixels(study: Study, path_of: Callable[[str], Path]) -> Study:
@@ -123,6 +172,8 @@ def _attached(study: Study, volume: Volume, path_of: Callable[[str], Path]) -> V
     loader: Callable[[], NDArray[np.float32]] = partial(load_slices, paths)
     if study.modality is Modality.RADIOGRAPH:
         loader = partial(load_film, paths[0])
+    elif volume.sop_class_uid == CONVERTED:
+        loader = partial(load_nifti, paths[0])
     return replace(volume, loader=loader)
 
 
@@ -198,7 +249,7 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
     """
     tags, film = Tags(file.header), gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH
     kinds = witness.kinds if film else None
-    refusal = gate.judge_header(tags, file.preamble, released=witness.codes(file))
+    refusal = gate.judge_header(tags, file.preamble, released=witness.codes(file), uids_stated=file.uids_stated)
     lateral = refusal == gate.LATERAL_FILM
     doubted = refusal is not None and kinds is not None and refusal.code in DOUBTED and not lateral
     if refusal is not None and not (refusal.held or lateral or doubted):
@@ -232,6 +283,10 @@ def judge_files(files: Sequence[DicomFile], contested: frozenset[str] = frozense
         return gate.Refusal(code="duplicate-uid", reason="not evaluable: one image UID stands for different contents")
     if _series_contradicts(files):
         return gate.Refusal(code="series", reason="slices of one series share a place but not their plane", held=True)
+    once = {file.sha256: file for file in files if gate.modality_of(Tags(file.header)) is Modality.MR}
+    if crowded(list(once.values())):
+        why = "slices of one series share a place and nothing in their headers tells them apart"
+        return gate.Refusal(code="series", reason=why, held=True)
     return None
 
 
@@ -264,7 +319,12 @@ def _refused(uid: str, files: Sequence[DicomFile], refusal: gate.Refusal) -> Int
         sha256=digests[0] if len(digests) == 1 else digest_of(digests),
     )
     who = None if refusal.code == "mixed-patients" else identity_of(Tags(files[0].header))
-    return Intake(path=_common(files), outcome=outcome, identity=who, files=tuple(_source(f) for f in files))
+    return Intake(
+        path=_common([file.path for file in files]),
+        outcome=outcome,
+        identity=who,
+        files=tuple(_source(f) for f in files),
+    )
 
 
 def _leftover_notices(copies: int, refused: int, broken: int) -> tuple[Notice, ...]:
@@ -297,7 +357,12 @@ def _accepted(
         warnings=tuple(dict.fromkeys(notices)),
         accession_key=pseudonym("ak", lead.text("AccessionNumber"), secret),
     )
-    return Intake(path=_common(kept), outcome=study, identity=identity, files=tuple(_source(f) for f in kept))
+    return Intake(
+        path=_common([file.path for file in kept]),
+        outcome=study,
+        identity=identity,
+        files=tuple(_source(f) for f in kept),
+    )
 
 
 def _first_acquired(files: Sequence[DicomFile]) -> tuple[StudyTime | None, tuple[Notice, ...]]:
@@ -306,7 +371,7 @@ def _first_acquired(files: Sequence[DicomFile]) -> tuple[StudyTime | None, tuple
     return min(times, key=lambda pair: pair[0].moment if pair[0] else datetime.max.replace(tzinfo=UTC))
 
 
-def _common(files: Sequence[DicomFile]) -> Path:
-    if len(files) == 1:
-        return files[0].path
-    return Path(os.path.commonpath([file.path.parent for file in files]))
+def _common(paths: Sequence[Path]) -> Path:
+    if len(paths) == 1:
+        return paths[0]
+    return Path(os.path.commonpath([path.parent for path in paths]))

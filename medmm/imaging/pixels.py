@@ -6,6 +6,7 @@ N.2). Every step is pointwise, so it is applied to a table of the possible store
 
 from __future__ import annotations
 
+import re
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -109,9 +110,11 @@ def check_grid(file: DicomFile) -> None:
     frames, samples = frame_count(tags), tags.number("SamplesPerPixel") or 1
     rows, columns, allocated, stored = (int(n or 0) for n in numbers.values())
     wrong += ["NumberOfFrames"] if frames < 1 else []
-    wrong += ["PhotometricInterpretation"] if not tags.text("PhotometricInterpretation") else []
-    wrong += ["BitsAllocated"] if allocated not in (1, 8, 16, 32, 64) or stored > allocated else []
-    mono = tags.word("PhotometricInterpretation").startswith("MONO")
+    unstated = file.uids_stated and not tags.text("PhotometricInterpretation")
+    wrong += ["PhotometricInterpretation"] if unstated else []
+    possible = (1, 8, 12, 16, 32, 64) if packed_12_bit(tags, file.syntax) else (1, 8, 16, 32, 64)
+    wrong += ["BitsAllocated"] if allocated not in possible or stored > allocated else []
+    mono = tags.word("PhotometricInterpretation")[:4] in ("MONO", "")
     wrong += ["SamplesPerPixel"] if mono and samples != 1 else []
     if wrong:
         raise InputError(
@@ -143,6 +146,13 @@ def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
         dataset = pydicom.dcmread(path, force=True)
         syntax = settle_syntax(dataset)
     tags = Tags(dataset)
+    if "SOPClassUID" not in dataset and not tags.text("PhotometricInterpretation"):  # ACR-NEMA: grey, one sample
+        dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
+    if (tags.number("SamplesPerPixel") or 1) != 1:
+        raise InputError("not a grey picture", remedy="send the original image", path=str(path))
+    if packed_12_bit(tags, syntax):
+        with dicom_border(path, "decode"):
+            return _unpacked(dataset), dataset
     bits = tags.number("BitsStored")
     if remedy := _missing(syntax, bits):
         raise InputError(f"no decoder here for {syntax.name}", remedy=remedy, path=str(path))
@@ -152,10 +162,28 @@ def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
     with dicom_border(path, "decode"):
         _check_coded_size(dataset, syntax, path)
         values, _ = get_decoder(syntax).as_array(dataset, raw=True, decoding_plugin=_PLUGIN.get(str(syntax), ""))
-    frames = values if values.ndim == 3 else values[np.newaxis]
-    if frames.ndim != 3:
-        raise InputError("not a grey picture", remedy="send the original image", path=str(path))
-    return frames, dataset
+    return values if values.ndim == 3 else values[np.newaxis], dataset
+
+
+def packed_12_bit(tags: Tags, syntax: UID) -> bool:
+    """Whether two values lie in three bytes, as ACR-NEMA and early DICOM allowed."""
+    plain = syntax.is_little_endian and not syntax.is_encapsulated
+    return plain and tags.number("BitsAllocated") == 12 and tags.number("BitsStored") == 12
+
+
+def _unpacked(dataset: Dataset) -> NDArray[np.generic]:
+    """Values of 12 bits without gaps, low bits first (PS3.5 8.1.1 with Bits Allocated 12).
+
+    Raises: ValueError if bytes are missing.
+    """
+    shape = (frame_count(Tags(dataset)), int(dataset.Rows), int(dataset.Columns))
+    count = shape[0] * shape[1] * shape[2]
+    packed = np.frombuffer(dataset.PixelData, np.uint8, count=-(-count * 3 // 2)).astype(np.uint16)
+    low, middle, high = np.pad(packed, (0, -len(packed) % 3)).reshape(-1, 3).T
+    pairs = np.stack([low | (middle & 0x0F) << 8, middle >> 4 | high << 4], axis=1)
+    values = pairs.ravel()[:count].reshape(shape)
+    signed = bool(dataset.get("PixelRepresentation"))
+    return ((values ^ 0x800).astype(np.int16) - 0x800) if signed else values
 
 
 def _check_coded_size(dataset: Dataset, syntax: UID, path: Path) -> None:
@@ -214,7 +242,7 @@ def _grey(
     levels: NDArray[np.generic], stored: NDArray[np.generic], dataset: Dataset, tags: Tags
 ) -> NDArray[np.float32]:
     values = apply_modality_lut(levels, dataset)
-    if "VOILUTSequence" in dataset:
+    if dataset.get("VOILUTSequence"):
         grey = apply_voi_lut(values, dataset)
         low, high = 0.0, float(2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1)
     elif usable_window(tags):
@@ -230,7 +258,7 @@ def _grey(
 
 def _full_range(stored: NDArray[np.generic], dataset: Dataset, tags: Tags) -> NDArray[np.generic]:
     bits = int(tags.number("BitsStored") or 8)
-    if bits > 8 or "ModalityLUTSequence" in dataset:
+    if bits > 8 or dataset.get("ModalityLUTSequence"):
         return np.array([stored.min(), stored.max()], dtype=stored.dtype)
     signed = np.issubdtype(stored.dtype, np.signedinteger)
     ends = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
@@ -250,7 +278,31 @@ def usable_window(tags: Tags) -> bool:
     center, width = tags.number("WindowCenter"), tags.number("WindowWidth")
     if center is None or width is None:
         return False
-    return width > (0 if tags.word("VOILUTFunction") in ("SIGMOID", "LINEAR EXACT") else 1)
+    exact = tags.word("VOILUTFunction") in ("SIGMOID", "LINEAR EXACT")
+    return width > 0 if exact else width >= 1
+
+
+def polarity_words(tags: Tags) -> str:
+    """How black and white are stated, and whether the values are inverted for that."""
+    stated = tags.word("PhotometricInterpretation")
+    named = stated if re.fullmatch(r"[A-Z0-9 ]{1,16}", stated) else "not stated"
+    shape = tags.word("PresentationLUTShape")
+    beside = f", Presentation LUT Shape {shape}" if shape in ("IDENTITY", "INVERSE") else ""
+    if named[:4] not in ("MONO", "not "):
+        return f"{named}: no grey picture"
+    small = "shown white (inverted)" if inverted(tags) else "shown black (as stored)"
+    return f"{named}{beside}: small values are {small}"
+
+
+def window_words(tags: Tags) -> tuple[str, ...]:
+    """What is stated for showing: look-up tables, then windows, then the range; the one applied says so."""
+    tables = len(list(tags.items("VOILUTSequence")))
+    words = [f"VOI LUT {n + 1} of {tables}" for n in range(tables)]
+    pairs = zip(tags.numbers("WindowCenter"), tags.numbers("WindowWidth"), strict=False)
+    words += [f"centre {centre:g}, width {width:g}" for centre, width in pairs]
+    if tables or usable_window(tags):
+        return (f"{words[0]} (applied)", *words[1:])
+    return (*words, "the whole range of values (applied)")
 
 
 def voi_notices(tags: Tags) -> tuple[Notice, ...]:
@@ -258,11 +310,13 @@ def voi_notices(tags: Tags) -> tuple[Notice, ...]:
     shape = tags.word("PresentationLUTShape")
     mono1 = tags.word("PhotometricInterpretation") == "MONOCHROME1"
     windows = len(tags.texts("WindowWidth"))
-    lut, window = "VOILUTSequence" in tags.dataset, usable_window(tags)
+    lut, window = bool(list(tags.items("VOILUTSequence"))), usable_window(tags)
+    unstated = not tags.text("PhotometricInterpretation")
     rows = (
         ("window-unusable", windows and not window, "The stated window can't be applied; it was left out."),
         ("several-windows", windows > 1 and window, "Of several windows the first was applied."),
         ("window-unknown", not (lut or window), "No window is stated; the whole range of values is shown."),
+        ("polarity-unstated", unstated, "The image does not state what is black; small values are shown black."),
         ("polarity-tags", shape and mono1 != (shape == "INVERSE"), "What states black and white contradicts."),
     )
     return tuple(Notice(code=code, text=text) for code, holds, text in rows if holds)

@@ -21,9 +21,17 @@ from PIL import Image
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MRImageStorage,
+)
 
 from medmm.domain.errors import InputError
+from medmm.imaging.uids import content_uid
 
 # What pydicom 3 and its decoders raise on bytes that are not what they claim to be. RuntimeError covers
 # RecursionError (nesting) and NotImplementedError; LookupError unknown codecs; ArithmeticError bad numbers;
@@ -53,6 +61,7 @@ MAX_FILE_BYTES = 2**30
 MAX_INFLATED_BYTES = 2**26  # of a deflated file, or 30 times its size where that is more
 # An element costs pydicom some 400 bytes and may have 8 in the file: so many, and one more for so many bytes of it.
 MAX_ELEMENTS, BYTES_PER_ELEMENT = 100_000, 20
+_CLASS_OF = {"CR": ComputedRadiographyImageStorage, "MR": MRImageStorage}
 _SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
 
 # pydicom quotes tag values in what it logs; a log of ours must never hold text of a record.
@@ -68,6 +77,7 @@ class DicomFile:
         pixels_whole: whether they are as many as their element says.
         room_bytes: the most that its uncompressed data can hold: the file's size, or its inflated size.
         prefixed: whether the file had the 128-byte preamble and DICM (PS3.10 section 7.1).
+        uids_stated: false where the file states no UID at all and has those of its content.
     """
 
     path: Path
@@ -79,6 +89,7 @@ class DicomFile:
     room_bytes: int
     prefixed: bool
     preamble: bytes
+    uids_stated: bool = True
 
 
 class _Quiet:
@@ -179,9 +190,10 @@ def open_dicom(path: Path) -> DicomFile:
         syntax = settle_syntax(header)
     if len(header) == 0:
         raise InputError("a DICOM file without content", remedy="send the file again", path=str(path))
+    digest = hashlib.sha256(data).hexdigest()
     return DicomFile(
         path=path,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=digest,
         header=header,
         syntax=syntax,
         pixel_bytes=pixel_bytes,
@@ -189,7 +201,19 @@ def open_dicom(path: Path) -> DicomFile:
         room_bytes=room,
         prefixed=prefixed,
         preamble=data[:128] if prefixed else b"",
+        uids_stated=not (pixel_bytes and _name_by_content(header, digest)),
     )
+
+
+def _name_by_content(header: Dataset, sha256: str) -> bool:
+    """Give an image that states no UID at all, as those of ACR-NEMA, the UIDs of its content and its modality's class."""
+    uids = {"StudyInstanceUID": "study", "SeriesInstanceUID": "series", "SOPInstanceUID": "image"}
+    if any(keyword in header for keyword in (*uids, "SOPClassUID")) or header.get("Modality") not in _CLASS_OF:
+        return False
+    for keyword, level in uids.items():
+        setattr(header, keyword, content_uid(level, sha256))
+    header.SOPClassUID = _CLASS_OF[header.Modality]
+    return True
 
 
 def _looks_like_dataset(data: bytes) -> bool:

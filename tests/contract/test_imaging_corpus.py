@@ -28,7 +28,7 @@ FOLDERS = (
 KNOWN = {
     "chest/konica_cr_pa_mono1_jpeg.dcm": ("hold", "neither body part nor view is stated: a person looks"),
     "mr/acme_knee_moving_19f.dcm": ("hold", "no tag names the knee, and no network looks at MR: a person looks"),
-    "mr/philips_brain_no_meta": ("error", "it states no UIDs and packs 12 bits: there is no study to keep it under"),
+    "mr/philips_brain_no_meta": ("hold", "it states neither body part nor UIDs: a person looks"),
     "mr/philips_enh_fieldmap.dcm": ("accept", "a phantom that no tag names; its tags say brain"),
     "mr/philips_heart_cine_16f.dcm": ("hold", "no tag names the heart, and no network looks at MR: a person looks"),
     "mr/siemens_xa10_enh_phantom.dcm": ("accept", "a phantom that no tag names; its tags say brain"),

@@ -57,6 +57,7 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     Volume: {
         "shape_zyx": st.tuples(*[st.integers(1, 4000)] * 3),
         "spacing_yx_mm": SPACINGS,
+        "pixel_aspect": st.floats(0.02, 99),
         "patient_left_on": st.sampled_from([None, "left", "right"]),
     },
     Study: {"uid": WORDS},

@@ -1,0 +1,53 @@
+"""`medmm study show`: what a path was understood as, in words and pictures; a look, no draft."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medmm.domain.codec import to_json
+from medmm.domain.errors import Unavailable
+from medmm.doors.session import out, session, write_json
+from medmm.doors.study_html import study_html
+from medmm.doors.study_page import study_page
+
+study_app = typer.Typer(help="Look at a study.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.add_typer(study_app, name="study")
+
+
+@study_app.command("show")
+def show(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A DICOM or NIfTI file, or a folder.")],
+    record: Annotated[Path | None, typer.Option(help="A FHIR R4 Bundle to hold against it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study; the patient by key.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with the pictures here.")] = None,
+) -> None:
+    """Print what a path was understood as, series by series: geometry, polarity, windows, the gate's verdict and why.
+
+    Pictures are shown where the terminal has colours, also of what is held or refused; else with --html.
+    """
+    who = session(context)
+    with who.assistant() as assistant:
+        found = assistant.inspect(path, record=record, by=who.reader(assistant))
+    for inspection in found:
+        if as_json:
+            write_json(to_json(replace(inspection, identity=None)))
+        else:
+            study_page(inspection, out())
+    if html is not None:
+        try:
+            html.write_text(study_html(found), encoding="utf-8")
+        except OSError as error:
+            raise Unavailable(
+                f"the page can't be written: {type(error).__name__}",
+                remedy="name a file in a folder you may write to",
+                path=str(html),
+            ) from error

@@ -1,0 +1,123 @@
+"""What a path was understood as, as a page in the terminal: words, and pictures of half blocks where it has colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.segment import Segment, Segments
+from rich.style import Style
+
+from medmm.domain.display import facing, grey_bytes
+from medmm.domain.inspection import Inspection, SeriesLook
+from medmm.domain.study import Volume
+from medmm.doors.session import add_row, new_table
+
+PICTURE_COLUMNS = 64
+UPPER_HALF = "▀"
+COLOURS = ("256", "truecolor")
+
+
+def study_page(found: Inspection, console: Console) -> None:
+    """Print one study of a path, or what was no study."""
+    table = new_table()
+    for name, value in verdict_rows(found):
+        add_row(table, name, value)
+    console.print(table)
+    for number, look in enumerate(found.series, start=1):
+        table = new_table()
+        for name, value in series_rows(look, number, accepted=found.study is not None):
+            add_row(table, name, value)
+        console.print(table)
+        if console.is_terminal and console.color_system in COLOURS:
+            for volume in look.volumes:
+                grey, _ = slice_of(volume, volume.shape_zyx[0] // 2)
+                console.print(half_blocks(grey, volume.pixel_aspect, min(PICTURE_COLUMNS, console.width)))
+
+
+def verdict_rows(found: Inspection) -> Iterator[tuple[str, str]]:
+    """The gate's verdict on a study, its time, its warnings, and its record."""
+    yield "path", found.path
+    if found.problem:
+        yield "can't be read", found.problem
+    if found.not_evaluable:
+        yield "held" if found.not_evaluable.held else "refused", found.not_evaluable.reason
+        for warning in found.not_evaluable.warnings:
+            yield "warning", warning.text
+    study = found.study
+    if study is None:
+        return
+    yield "gate", "accepted with warnings" if study.warnings else "accepted"
+    yield "study", f"{study.uid}, {found.file_count} files"
+    yield "what", f"{study.modality.value} of {study.body_part}"
+    when = study.acquired
+    yield "acquired", f"{when.moment.isoformat()} (from {when.source_tag})" if when else "unknown"
+    for warning in study.warnings:
+        yield "warning", warning.text
+    if found.match:
+        yield "record", f"identity {found.match.verdict.value} {' '.join(found.match.differing)}".strip()
+    if found.context:
+        yield "facts", f"{len(found.context.facts)} in time, {len(found.context.left_out)} left out"
+        for omission in found.context.left_out:
+            yield "left out", f"{omission.source}: {omission.reason}"
+
+
+def series_rows(look: SeriesLook, number: int, *, accepted: bool) -> Iterator[tuple[str, str]]:
+    """One series: what it is, how it is coded, how it lies, how it is shown, and what speaks against it."""
+    yield f"series {number}", f"{look.kind}; {look.file_count} files, {look.frame_count} frames"
+    yield "encoding", look.encoding
+    if look.polarity:
+        yield "polarity", look.polarity
+    for window in look.windows:
+        yield "window", window
+    for volume in look.volumes:
+        yield "image", geometry_words(volume)
+    if look.problem:
+        yield "no picture", look.problem
+    for objection in look.objections:
+        yield "against it", objection.text
+    for warning in () if accepted else look.warnings:  # those of an accepted study stand above
+        yield "warning", warning.text
+
+
+def geometry_words(volume: Volume) -> str:
+    """Grid, spacing, how it lies, and the shape of its pixels."""
+    slices, rows, columns = volume.shape_zyx
+    words = [f"{columns} columns x {rows} rows" + (f" x {slices} slices" if slices > 1 else "")]
+    spacing = volume.spacing_yx_mm
+    apart = f", slices {volume.spacing_z_mm:.4g} mm apart" if volume.spacing_z_mm and slices > 1 else ""
+    words.append("spacing unknown" if spacing is None else f"spacing {spacing[0]:.4g} x {spacing[1]:.4g} mm{apart}")
+    if volume.patient_left_on:
+        words.append(f"patient's left on the {volume.patient_left_on}")
+    elif volume.affine_lps_mm is None:
+        words.append("sides unknown")
+    words.append("LPS affine known" if volume.affine_lps_mm else "no affine")
+    if abs(volume.pixel_aspect - 1) >= 0.01:
+        words.append(f"pixels {volume.pixel_aspect:.3g} times as high as wide")
+    return ", ".join(words)
+
+
+def slice_of(volume: Volume, index_z: int) -> tuple[NDArray[np.float32], tuple[str, str]]:
+    """A slice as readers look at it with the letters of its left and right edges; a film as it is stored."""
+    grey = volume.pixels()[index_z]
+    if volume.patient_left_on is not None:
+        return grey, ("L", "R") if volume.patient_left_on == "left" else ("R", "L")
+    return facing(grey, volume.affine_lps_mm)
+
+
+def half_blocks(grey: NDArray[np.float32], aspect: float, columns: int) -> Segments:
+    """A picture of half blocks, two pixels one above the other in a character cell twice as high as wide."""
+    tall = max(1.0, grey.shape[0] * aspect / grey.shape[1])
+    small = grey_bytes(grey, round(columns * tall), aspect=aspect)[:, :columns]
+    small = np.pad(small, ((0, small.shape[0] % 2), (0, 0)))
+    segments = []
+    for upper, lower in zip(small[::2], small[1::2], strict=True):
+        segments += [Segment(UPPER_HALF, _style(int(u), int(v))) for u, v in zip(upper, lower, strict=True)]
+        segments.append(Segment.line())
+    return Segments(segments)
+
+
+def _style(upper: int, lower: int) -> Style:
+    return Style(color=f"rgb({upper},{upper},{upper})", bgcolor=f"rgb({lower},{lower},{lower})")

@@ -1,0 +1,161 @@
+"""A look at what came in, series by series, whether or not the gate lets it pass: a person looks before a release."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+from medmm.domain.errors import InputError
+from medmm.domain.inspection import SeriesLook
+from medmm.domain.study import Modality, Notice, Volume
+from medmm.imaging import gate
+from medmm.imaging.intake import Intake
+from medmm.imaging.nifti import (
+    UNSTATED,
+    NiftiFile,
+    is_nifti,
+    judge_nifti,
+    nifti_notices,
+    nifti_volume,
+    open_nifti,
+)
+from medmm.imaging.picture import PictureKinds, judge_kind
+from medmm.imaging.pixels import check_grid, frame_count, polarity_words, window_words
+from medmm.imaging.sources import DicomFile, open_dicom
+from medmm.imaging.tags import Tags
+from medmm.imaging.volumes import Built, film, frame_header, stacks
+
+MOST_WINDOWS = 4
+
+
+def look_at(intake: Intake, kinds: PictureKinds | None = None) -> tuple[SeriesLook, ...]:
+    """What each series of an intake was understood as. Its files are opened again; what is no file says nothing.
+
+    Args:
+        kinds: as in `read_studies`.
+    """
+    looks: list[SeriesLook] = []
+    groups: dict[str, list[DicomFile]] = {}
+    for path, copies in _once(intake):
+        try:
+            if is_nifti(path):
+                looks.append(_nifti_look(open_nifti(path), copies))
+                continue
+            file = open_dicom(path)
+        except InputError:  # that file has an Intake of its own, which says so
+            continue
+        groups.setdefault(Tags(file.header).text("SeriesInstanceUID") or "", []).append(file)
+    return (*looks, *(_series_look(uid, files, kinds) for uid, files in groups.items()))
+
+
+def _once(intake: Intake) -> Iterator[tuple[Path, int]]:
+    """One path of every content, and how many files hold it."""
+    digests = [file.sha256 for file in intake.files]
+    first = {file.sha256: file.path for file in reversed(intake.files)}
+    for digest in dict.fromkeys(digests):
+        yield first[digest], digests.count(digest)
+
+
+def _nifti_look(file: NiftiFile, copies: int) -> SeriesLook:
+    refusal = judge_nifti(file) or UNSTATED
+    volume = nifti_volume(file)
+    shown = file.grey and file.volumes == 1
+    problem, objections = _pixel_objections([volume], False, None) if shown else (None, ())
+    low, high = file.window or (0, 0)
+    return SeriesLook(
+        series_uid=volume.series_uid,
+        kind="modality, body part and patient not stated",
+        encoding=file.encoding,
+        file_count=copies,
+        frame_count=file.shape_zyx[0] * file.volumes,
+        polarity="small values are shown black (as stored)",
+        windows=(f"{low:g} to {high:g} (applied)" if file.window else "the whole range of values (applied)",),
+        objections=tuple(map(_notice, sorted((refusal, *objections), key=lambda one: one.held))),
+        warnings=nifti_notices(file),
+        volumes=(volume,) if shown and problem is None else (),
+        problem=problem or (None if shown else "several volumes, or no grey values; not shown"),
+    )
+
+
+def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | None) -> SeriesLook:
+    tags = [Tags(file.header) for file in files]
+    lead = tags[0]
+    radiograph = gate.modality_of(lead) is Modality.RADIOGRAPH
+    found = [list(gate.objections(Tags(f.header), f.preamble, uids_stated=f.uids_stated)) for f in files]
+    built, problem = _built(files)
+    volumes = tuple(one.volume for one in built)
+    undecodable, by_pixels = _pixel_objections(volumes, radiograph, kinds)
+    notices = [n for f in files for n in gate.notes(Tags(f.header), syntax=f.syntax, prefixed=f.prefixed)]
+    against = sorted((*chain.from_iterable(found), *by_pixels), key=lambda refusal: refusal.held)
+    shown = [words for file in files for words in window_words(Tags(frame_header(file.header, 0)))]
+    return SeriesLook(
+        series_uid=uid,
+        kind=_kind(lead),
+        encoding=", ".join(dict.fromkeys(file.syntax.name for file in files)),
+        file_count=len(files),
+        frame_count=sum(max(frame_count(one), 0) for one in tags),
+        polarity="; ".join(dict.fromkeys(polarity_words(one) for one in tags)),
+        windows=_few(tuple(dict.fromkeys(shown))),
+        objections=tuple(dict.fromkeys(map(_notice, against))),
+        warnings=tuple(dict.fromkeys((*notices, *(n for one in built for n in one.notices)))),
+        volumes=() if undecodable else volumes,
+        problem=problem or undecodable,
+    )
+
+
+def _built(files: Sequence[DicomFile]) -> tuple[list[Built], str | None]:
+    """The volumes of the files whose grid can be trusted, and why one can't."""
+    sound, problem = [], None
+    for file in files:
+        try:
+            check_grid(file)
+            sound.append(file)
+        except InputError as error:
+            problem = error.problem
+    if not sound:
+        return [], problem
+    if gate.modality_of(Tags(sound[0].header)) is Modality.RADIOGRAPH:
+        return [film(file) for file in sound], problem
+    return stacks(sound), problem
+
+
+def _pixel_objections(
+    volumes: Sequence[Volume], radiograph: bool, kinds: PictureKinds | None
+) -> tuple[str | None, tuple[gate.Refusal, ...]]:
+    """Why a picture does not decode, and what speaks against it by its pixels alone."""
+    objections: list[gate.Refusal] = []
+    for volume in volumes:
+        try:
+            pixels = volume.pixels()
+        except InputError as error:
+            return error.problem, ()
+        empty = gate.judge_pixels(pixels, film=radiograph)
+        by_kind = judge_kind(kinds.kind_of(pixels[0]), None) if radiograph and kinds and not empty else None
+        objections += [refusal for refusal in (empty, by_kind) if refusal]
+    return None, tuple(dict.fromkeys(objections))
+
+
+def _kind(tags: Tags) -> str:
+    """Modality, body part and view as understood; a word that is no plain code is not repeated."""
+    modality, part = tags.word("Modality"), gate.body_part_of(tags)
+    named = modality if re.fullmatch(r"[A-Z0-9]{2,16}", modality) else "modality not stated"
+    region = (
+        part.word if re.fullmatch(r"[A-Z0-9 -]{1,40}", part.word) else part.region.lower() or "body part not stated"
+    )
+    words = f"{named} of {region}{' (assumed from the view)' if part.assumed else ''}"
+    if gate.modality_of(tags) is not Modality.RADIOGRAPH:
+        return words
+    view = gate.view_of(tags)
+    return f"{words}, view {view.value if view else 'not read'}"
+
+
+def _few(words: tuple[str, ...]) -> tuple[str, ...]:
+    if len(words) <= MOST_WINDOWS:
+        return words
+    return (f"{len(words)} different statements, each slice by its own: {words[0]}, …",)
+
+
+def _notice(refusal: gate.Refusal) -> Notice:
+    return Notice(code=refusal.code, text=f"{'held' if refusal.held else 'refused'}: {refusal.reason}")

@@ -1,0 +1,51 @@
+"""GDCM's own reader beside ours on the DICOM corpus: what each decodes, as data for tests and documents."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmm.domain.errors import InputError
+from medmm.imaging import gdcm_codec
+from medmm.imaging.pixels import check_grid, stored_values
+from medmm.imaging.sources import open_dicom
+
+LOSSY_LEVELS = 1  # decoders of lossy JPEG round differently
+LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 53, 55, 81, 91))
+# Grey files that one reader alone decodes, and why. Files of several samples are refused before decoding: not compared.
+ONLY_OURS = {
+    "objects/ot_8bit_overlay.dcm": "GDCM aborts the process on its overlay",
+    "objects/seg_ct_binary.dcm": "one bit a pixel: GDCM leaves eight of them packed in a byte",
+    "objects/seg_labelmap_palette.dcm": "a label map: GDCM can't read the object",
+}
+ONLY_GDCM: dict[str, str] = {}
+
+
+def ours(path: Path) -> NDArray[np.generic] | None:
+    """Stored values by medmm after its checks; None where it refuses."""
+    try:
+        check_grid(open_dicom(path))
+        return stored_values(path)[0]
+    except InputError:
+        return None
+
+
+def gdcms(path: Path) -> NDArray[np.generic] | None:
+    """Stored values of a grey file by GDCM in a process of its own; None where it can't or dies."""
+    done = subprocess.run(
+        [sys.executable, "-I", str(gdcm_codec.WORKER), str(path)], capture_output=True, check=False, timeout=120
+    )
+    if done.returncode != 0:
+        return None
+    head, _, values = done.stdout.partition(b"\n")
+    stated = json.loads(head)
+    shape, dtype = tuple(stated["shape"]), np.dtype(stated["dtype"])
+    if len(values) != math.prod(shape) * dtype.itemsize:  # it also hands out grids that the file does not fill
+        return None
+    return np.frombuffer(values, dtype=dtype).reshape(shape)
