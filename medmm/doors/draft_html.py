@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from medmm.domain.display import grey_bytes, heat_overlay
+from medmm.domain.display import grey_bytes, heat_overlay, quantity_words
 from medmm.domain.draft import Outcome, Section, Statement
 from medmm.domain.reading import Finding
 from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.report import CaseFile
-from medmm.domain.vocabulary import finding_term
+from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.doors.draft_page import LEGEND, banner, decided_words, evidence_lines
 
 LONGEST_PX = 900
@@ -69,7 +69,8 @@ def _statement(file: CaseFile, statement: Statement) -> str:
     decided = decided_words(file, statement)
     mark = f'<div class="decided">→ {escape(decided)}</div>' if decided else ""
     number = f'<span class="number">{escape(statement.id)}</span>'
-    return f'<div class="statement"><p>{number}{escape(statement.text)}</p>{evidence}{checks}{mark}</div>'
+    urgent = '<span class="critical">critical</span>' if statement.critical else ""
+    return f'<div class="statement"><p>{number}{urgent}{escape(statement.text)}</p>{evidence}{checks}{mark}</div>'
 
 
 def _record(context: ClinicalContext) -> str:
@@ -86,7 +87,7 @@ def _record(context: ClinicalContext) -> str:
 def _fact_row(fact: Fact) -> str:
     value = fact.value
     if isinstance(value, Quantity):
-        value = f"{value.comparator or ''}{value.value:g} {value.unit}"
+        value = quantity_words(value)
     status = "" if fact.status is FactStatus.ACTIVE else fact.status.value
     words = ", ".join(filter(None, (value, status.upper(), *fact.marks)))
     when = fact.when.isoformat()[:10] if fact.when else ""
@@ -102,7 +103,7 @@ def _pictures(file: CaseFile) -> str:
     main = _figure(grey_bytes(grey, LONGEST_PX), _sides(film.patient_left_on), _letters(film.patient_left_on))
     suspected = [f for f in (file.reading.findings if file.reading else ()) if f.suspected and f.region]
     small = grey_bytes(grey, SMALL_PX)
-    heats = "".join(_heat(small, f) for f in sorted(suspected, key=lambda f: -f.probability))
+    heats = "".join(_heat(small, f) for f in most_urgent_first(suspected))
     note = "Heat-maps show where a network's score comes from, not the outline of a lesion." if heats else ""
     return f'{main}<div class="heats">{heats}</div><p class="meta">{note}</p>'
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -287,6 +288,34 @@ def test_the_page_in_a_real_browser_shows_a_planted_script_inert(config: Path, t
     finally:
         os.killpg(server.pid, 15)
         server.wait(timeout=30)
+
+
+def test_a_stopped_dashboard_leaves_no_server(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data")}))
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "medmm.doors",
+        "--config",
+        str(settings),
+        "ui",
+        "--no-browser",
+        "--port",
+        str(port),
+    ]
+    with (tmp_path / "ui.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(port, server)
+        server.terminate()  # it alone: what it started must go with it
+        server.wait(timeout=30)
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, "something still answers"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, 9)
 
 
 def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
