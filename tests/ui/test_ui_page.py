@@ -97,11 +97,15 @@ def test_the_reading_flow_from_draft_to_signed_report(page: AppTest, config: Pat
     assert the_case(config).state is CaseState.IN_REVIEW
     page = page.button(key="sign").click().run()
     assert the_case(config).state is CaseState.IN_REVIEW, "the question alone signs nothing"
+    question = page.code[0].value
     assert any("ZZREADER One" in info.value and "9RG1" in info.value for info in page.info)
     page = page.button(key="sign now").click().run()
     assert not page.exception
     assert the_case(config).state is CaseState.SIGNED
-    assert "RADIOLOGY REPORT" in page.code[0].value
+    report = page.code[0].value
+    assert "RADIOLOGY REPORT" in report
+    for line in question.splitlines():  # what was shown before is what was signed
+        assert " ".join(line.split()) in " ".join(report.split())
 
 
 def test_a_signature_holds_only_what_was_shown(page: AppTest, config: Path) -> None:
@@ -182,7 +186,9 @@ def test_an_empty_edit_is_refused_with_its_remedy(page: AppTest, config: Path) -
 
 
 def test_the_history_names_who_did_what(page: AppTest) -> None:
-    page = page.button(key="show history").click().run()
+    assert not [frame for frame in page.dataframe if "verb" in frame.value], "a look is an entry: only when asked for"
+    page.session_state[next(k for k in page.session_state.filtered_state if str(k).startswith("tab "))] = "History"
+    page = page.run()
     assert not page.exception
     (table,) = (frame.value for frame in page.dataframe if "verb" in frame.value)
     assert {"admit", "draft", "case"} <= set(table["verb"])
