@@ -23,7 +23,7 @@ STYLE = """<style>
 [data-testid="stSidebarHeader"] {height: 1.5rem; min-height: 0}
 .stMain h3 {padding-top: 0}
 .stMain [data-testid="stAlertContainer"] {padding: .5rem .9rem}
-.stMain .stCode code {font-size: .74rem}
+.stMain .stCode code {font-size: .7rem}
 .stMain .stButton button, .stMain .stPopover button {min-height: 1.9rem; padding: 0 .7rem}
 </style>"""
 
@@ -85,9 +85,9 @@ def choose_case(assistant: Assistant, reader: Reader) -> None:
                 on_click=open_case,
                 args=(case_id,),
             )
-            critical = presenter.critical_line(summary)
-            badge = f":red-badge[{inert(critical)}] " if critical else ""
-            st.caption(badge + inert(presenter.suspected_line(summary)))
+            if critical := presenter.critical_line(summary):
+                st.markdown(f":red-badge[critical: {inert(critical)}]")
+            st.caption(inert(presenter.suspected_line(summary)))
 
 
 def open_case(case_id: str) -> None:
@@ -174,7 +174,7 @@ def show_review(
     else:
         show_statements(assistant, file, reader, view)
         show_signing(assistant, file, reader, identity, view)
-    if view.not_evaluated:
+    if view.not_evaluated and file.report is None and "signing" not in st.session_state:  # else it stands in the text
         with st.expander("Not evaluated", expanded=True):
             st.caption("  \n".join(f"• {inert(item)}" for item in view.not_evaluated))
     if view.made_by:

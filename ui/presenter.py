@@ -377,7 +377,7 @@ def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
             "outcome": e.outcome,
             "who": e.actor,
             "role": e.role,
-            "details": ", ".join(f"{name} {value}" for name, value in e.details.items()),
+            "details": ", ".join(f"{name} {value}" for name, value in e.details.items() if name != "request"),
         }
         for e in reversed(events)
     ]
