@@ -20,7 +20,7 @@ from medmm.domain.identity_match import IdentityMatch, compare_identities, joine
 from medmm.domain.inspection import Capabilities, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
-from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport
+from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport, SignedStatement
 from medmm.domain.study import NotEvaluable, Release, Study, StudyTime
 from medmm.store import Calls, Store, digest
 
@@ -260,6 +260,14 @@ class Assistant:
         with self._calls.look("case", case_id, by):
             file = self._store.case_file(case_id)
             return replace(file, case=self._attached(file.case))
+
+    def to_sign(self, case_id: str, *, by: Reader) -> tuple[SignedStatement, ...]:
+        """What a signature would take now: each statement in the words that the report will hold.
+
+        Raises: StateError while a statement is undecided.
+        """
+        with self._calls.look("case", case_id, by):
+            return review.to_sign(self._store.case_file(case_id))
 
     def identity(self, patient_key: str, *, by: Reader) -> PatientIdentity:
         """Who a patient key is."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from medmm.assistant import Assistant
 from medmm.domain.errors import InputError, MedmmError, exit_code
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable
+from medmm.domain.wording import clean
 
 RESULTS = "results.jsonl"
+OUTCOMES = ("done", "skipped", "refused", "held", "failed")
+# A person may release what is held and mend what failed: both are tried again.
+FINISHED = ("done", "refused")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,32 +34,67 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--records", type=Path, help="folder with a FHIR Bundle a study: NAME.json")
     parser.add_argument("--config", type=Path, help="settings (YAML)")
     parser.add_argument("--by", help="id of the reader who acts; default: the service")
+    parser.add_argument("--json", action="store_true", help="print the lines of results.jsonl, nothing else")
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a character gets its number, not a crash
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with Assistant.from_config(options.config) as assistant:
             by = assistant.reader_named(options.by) if options.by else None
-            return run(assistant, options.folder, options.out, options.records, by)
+            return run(assistant, options.folder, options.out, options.records, by, as_json=options.json)
     except MedmmError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return exit_code(error)
 
 
 def run(
-    assistant: Assistant, folder: Path, out_dir: Path, records: Path | None = None, by: Reader | None = None
+    assistant: Assistant,
+    folder: Path,
+    out_dir: Path,
+    records: Path | None = None,
+    by: Reader | None = None,
+    *,
+    as_json: bool = False,
 ) -> int:
     """Draft what is not done yet, in order of name; each line is on disk before the next study begins.
 
-    Raises: InputError if a folder can't be used.
+    Returns: the highest exit code of the studies. Raises: InputError if a folder can't be used.
     """
+    paths, known = prepared(folder, out_dir, records)
+    counts: Counter[str] = Counter()
+    worst = 0
+    # where the lines go to a terminal they are the progress
+    quiet = not sys.stderr.isatty() or sys.stdout.isatty()
+    bar = Progress(console=Console(stderr=True, quiet=quiet), redirect_stdout=False, redirect_stderr=False)
+    with (out_dir / RESULTS).open("a", encoding="utf-8") as lines, bar:
+        for path in bar.track(paths, description="drafting"):
+            line = known.get(str(path))
+            skipped = line is not None
+            if line is None:
+                line = {"path": str(path), **drafted(assistant, path, records, by)}
+                lines.write(json.dumps(line) + "\n")
+                lines.flush()
+                os.fsync(lines.fileno())
+            outcome = "skipped" if skipped else str(line["outcome"])
+            counts[outcome] += 1
+            worst = max(worst, line.get("exit_code", 0))
+            sys.stdout.write(json.dumps({**line, "skipped": skipped}) + "\n" if as_json else told(line, outcome))
+            sys.stdout.flush()
+    summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES)
+    (sys.stderr if as_json else sys.stdout).write(f"{len(paths)} studies: {summary}; {clean(str(out_dir / RESULTS))}\n")
+    return worst
+
+
+def prepared(folder: Path, out_dir: Path, records: Path | None) -> tuple[list[Path], dict[str, dict[str, Any]]]:
+    """The studies of a folder, and the lines of those that are finished by their path. Raises: InputError."""
     for needed in filter(None, (folder, records)):
         if not needed.is_dir():
             raise InputError("no such folder", remedy="name a folder", path=str(needed))
-    results = out_dir / RESULTS
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        done = finished(results)
-        paths = sorted(folder.resolve().iterdir())
-        results.touch()
+        known = finished(out_dir / RESULTS)
+        paths = [path for path in sorted(folder.resolve().iterdir()) if not path.name.startswith(".")]
+        (out_dir / RESULTS).touch()
     except OSError as error:
         raise InputError(
             f"a folder can't be used: {type(error).__name__}",
@@ -61,67 +102,73 @@ def run(
             folder=str(folder),
             out=str(out_dir),
         ) from error
-    waiting = [path for path in paths if not path.name.startswith(".") and str(path) not in done]
-    console = Console(stderr=True, quiet=not sys.stderr.isatty())
-    worst = failed = 0
-    with results.open("a", encoding="utf-8") as lines:
-        for path in track(waiting, description="drafting", console=console):
-            line = {"path": str(path), **drafted(assistant, path, records, by)}
-            worst, failed = max(worst, line.get("exit_code", 0)), failed + ("error" in line)
-            lines.write(json.dumps(line) + "\n")
-            lines.flush()
-            os.fsync(lines.fileno())
-    sys.stdout.write(f"{len(waiting) - failed} studies done, {len(done)} skipped, {failed} failed; {results}\n")
-    return worst
+    return paths, known
 
 
-def finished(results: Path) -> set[str]:
-    """Paths with a whole line; a line torn by a crash is dropped and its study done again. A failure is tried again."""
+def finished(results: Path) -> dict[str, dict[str, Any]]:
+    """Whole lines of what is finished, by path; a line torn by a crash is dropped and its study done again."""
     if not results.is_file():
-        return set()
-    kept = []
+        return {}
+    kept: dict[str, dict[str, Any]] = {}
     for text in results.read_text(encoding="utf-8").splitlines():
         try:
             line = json.loads(text)
         except ValueError:
             continue
-        if "path" in line and "error" not in line:
-            kept.append(line)
+        if isinstance(line, dict) and "path" in line and line.get("outcome") in FINISHED:
+            kept[line["path"]] = line
     temporary = results.with_suffix(".tmp")
-    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept.values()), encoding="utf-8")
     temporary.replace(results)
-    return {line["path"] for line in kept}
+    return kept
+
+
+def told(line: dict[str, Any], outcome: str) -> str:
+    """The line for people."""
+    if line["outcome"] == "done":
+        words = f"{line['case']} {line['state']}: {', '.join(line['findings']) or 'none flagged'}"
+    else:
+        words = line["reason"]
+    return f"{outcome:<8}{clean(line['name'])}  {clean(words)}\n"
 
 
 def drafted(assistant: Assistant, path: Path, records: Path | None, by: Reader | None) -> dict[str, Any]:
-    """The line of one study: its case and suspected findings, its refusal, or its error."""
+    """The line of one study: its case and suspected findings, its refusal, or its error.
+
+    A case that has a draft keeps it: what a person decided on it must not fall away.
+    """
     record = records / f"{path.stem if path.is_file() else path.name}.json" if records else None
     try:
         study = assistant.admit(path, record=record if record and record.is_file() else None, by=by)
         if isinstance(study, NotEvaluable):
-            return {"name": path.name, "evaluable": False, "held": study.held, "reason": study.reason}
+            outcome = "held" if study.held else "refused"
+            return {"name": path.name, "outcome": outcome, "evaluable": False, "reason": study.reason}
         case = assistant.open_case(study.uid, by=by)
-        checked = assistant.draft(case.id, by=by)
+        if assistant.case(case.id, by=by).draft is None:
+            assistant.draft(case.id, by=by)
+        file = assistant.case(case.id, by=by)
     except MedmmError as error:
         return {
             "name": path.name,
+            "outcome": "failed",
             "error": type(error).__name__,
             "reason": error.problem,
             "exit_code": exit_code(error),
         }
-    findings = sorted(
-        {s.finding for s in checked.statements if s.finding and s.assertion.value in ("present", "possible")}
-    )
-    failed = sum(bool(checked.failed(s.id)) for s in checked.statements)
+    checked = file.draft
+    assert checked is not None  # drafted above
+    findings = (s.finding for s in checked.statements if s.assertion.value in ("present", "possible"))
     return {
         "name": path.name,
+        "outcome": "done",
         "evaluable": True,
         "case": case.id,
+        "state": file.state.value,
         "study": study.uid,
-        "record": record is not None and record.is_file(),
-        "findings": findings,
+        "record": case.context is not None,
+        "findings": list(dict.fromkeys(filter(None, findings))),
         "statements": len(checked.statements),
-        "failed_checks": failed,
+        "failed_checks": sum(bool(checked.failed(s.id)) for s in checked.statements),
     }
 
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import streamlit as st
 
 from medmm.assistant import Assistant
-from medmm.domain.errors import MedmmError, StateError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.report import Accept, CaseFile, CaseSummary, Decision, Edit, Reader, Reject
+from medmm.domain.report import CaseFile, CaseSummary, Reader
 from medmm.domain.study import Volume
 from ui import presenter
+from ui.acting import acted, forget, told
 from ui.admission import show_admission
-from ui.pictures import film_picture, png_bytes, score_bar
-from ui.presenter import CaseView, HeatChoice, StatementView, inert
+from ui.pictures import film_picture, png_bytes
+from ui.presenter import CaseView, HeatChoice, inert
+from ui.review import show_signing, show_statements
 
-BADGES = {"accepted": "green", "edited": "blue", "rejected": "gray"}
-STATEMENTS_HEIGHT_PX = 560
 # Constant: never anything of a record here. Less empty space, so that film and statements fit one screen.
 STYLE = """<style>
 .stMainBlockContainer {padding: 2.2rem 2.5rem 2rem}
 [data-testid="stSidebarHeader"] {height: 1.5rem; min-height: 0}
 .stMain h3 {padding-top: 0}
 .stMain [data-testid="stAlertContainer"] {padding: .5rem .9rem}
-.stMain .stCode code {font-size: .74rem}
+.stMain .stCode code {font-size: .7rem}
 .stMain .stButton button, .stMain .stPopover button {min-height: 1.9rem; padding: 0 .7rem}
 </style>"""
 
@@ -35,22 +32,6 @@ STYLE = """<style>
 def open_assistant() -> Assistant:
     """One assistant for all sessions of this process; it is safe from several threads."""
     return Assistant.from_config()
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Show an error with its remedy in place of a traceback, and read again what may be outdated."""
-    try:
-        yield
-    except MedmmError as error:
-        forget()
-        st.error("  \n".join(presenter.error_lines(error)))
-
-
-def forget() -> None:
-    """Something may have changed: read case and worklist again."""
-    for name in ("file", "worklist", "events", "signing"):
-        st.session_state.pop(name, None)
 
 
 def main() -> None:
@@ -82,6 +63,8 @@ def choose_reader(assistant: Assistant) -> Reader | None:
     readers = [entry.reader() for entry in assistant.settings.readers]
     reader = st.selectbox("Reader", readers, format_func=lambda r: f"{r.name} · {r.role}", key="reader")
     st.caption("There is no sign-in in this version: whoever sits here acts as this reader.")
+    if reader is not None and reader.unnamed:
+        st.caption(":orange[This reader can't sign: put your own name under `readers:` in the settings.]")
     return reader
 
 
@@ -102,6 +85,8 @@ def choose_case(assistant: Assistant, reader: Reader) -> None:
                 on_click=open_case,
                 args=(case_id,),
             )
+            if critical := presenter.critical_line(summary):
+                st.markdown(f":red-badge[critical: {inert(critical)}]")
             st.caption(inert(presenter.suspected_line(summary)))
 
 
@@ -168,11 +153,13 @@ def show_case(assistant: Assistant, case_id: str, reader: Reader) -> None:
         show_film(file, view)
         show_record(file)
     with right:
-        review, history = st.tabs(["Signed report" if view.signed else "Review", "History"])
+        names = ["Signed report" if view.signed else "Review", "History"]
+        review, history = st.tabs(names, key=f"tab {case_id} {view.signed}", on_change="rerun")
         with review:
             show_review(assistant, file, reader, identity, view)
-        with history:
-            show_history(assistant, case_id, reader)
+        if history.open:
+            with history:
+                show_history(assistant, case_id, reader)
 
 
 def show_review(
@@ -187,7 +174,7 @@ def show_review(
     else:
         show_statements(assistant, file, reader, view)
         show_signing(assistant, file, reader, identity, view)
-    if view.not_evaluated:
+    if view.not_evaluated and file.report is None and "signing" not in st.session_state:  # else it stands in the text
         with st.expander("Not evaluated", expanded=True):
             st.caption("  \n".join(f"• {inert(item)}" for item in view.not_evaluated))
     if view.made_by:
@@ -215,13 +202,14 @@ def show_film(file: CaseFile, view: CaseView) -> None:
 
 
 def choose_heat(view: CaseView, case_id: str) -> HeatChoice | None:
-    """The heat-map to lay over the film; at first that of the most suspected finding, if one is suspected."""
+    """The heat-map to lay over the film; at first that of the first statement, if one is suspected."""
     heats = {heat.name: heat for heat in view.heats}
+    names = ["", *heats]
     name = st.selectbox(
         "Heat-map",
-        ["", *heats],
+        names,
         format_func=lambda n: heats[n].label if n else "none",
-        index=int(any(heat.suspected for heat in view.heats)),
+        index=names.index(view.first_heat),
         disabled=not heats,
         key=f"heat {case_id}",
     )
@@ -252,115 +240,6 @@ def show_record(file: CaseFile) -> None:
         st.caption("No record was admitted with this study.")
 
 
-def show_statements(assistant: Assistant, file: CaseFile, reader: Reader, view: CaseView) -> None:
-    """Statements by section, each with evidence, checks and the reader's decision."""
-    st.progress(view.decided / view.total, text=f"{view.decided} of {view.total} decided")
-    with st.container(height=STATEMENTS_HEIGHT_PX, border=False):
-        for section, statements in view.sections:
-            st.markdown(f"##### {section}")
-            for statement in statements:
-                with st.container(border=True, gap="small"):
-                    show_statement(statement)
-                    show_choices(assistant, file, reader, statement)
-
-
-def show_statement(statement: StatementView) -> None:
-    """One statement with its evidence and its checks."""
-    badge = f" :{BADGES[statement.decision]}-badge[{statement.decision}]" if statement.decision else ""
-    st.markdown(f"**{inert(statement.text)}**{badge}")
-    if statement.drafted_text:
-        st.caption(f"drafted: {inert(statement.drafted_text)}")
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for bar in statement.bars:
-            st.image(png_bytes(score_bar(*bar)), width=140)
-        st.caption(inert(statement.evidence_line), width="content")
-    for check in statement.checks:
-        if check.failed:
-            st.error(f"{check.mark} {inert(check.number)}: {inert(check.reason)}")
-
-
-def show_choices(assistant: Assistant, file: CaseFile, reader: Reader, statement: StatementView) -> None:
-    """Accept, edit or reject; and the checks with their reasons."""
-    decide = partial(decided, assistant, file, reader)
-    case_id = file.case.id
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button(
-            "Accept as drafted" if statement.drafted_text else "Accept",
-            key=f"accept {statement.id}",
-            disabled=not statement.may_accept,
-            on_click=decide,
-            args=(partial(Accept, statement.id),),
-        )
-        with st.popover("Edit"):
-            field = statement.edit_key(case_id)
-            st.text_area("New text", statement.text, key=field)
-            words = partial(edited, statement.id, field)
-            st.button("Save", key=f"save {statement.id}", on_click=decide, args=(words,))
-        st.button("Reject", key=f"reject {statement.id}", on_click=decide, args=(partial(Reject, statement.id),))
-        if statement.heat:
-            st.button(
-                "Show in film",
-                key=f"show {statement.id}",
-                on_click=st.session_state.__setitem__,
-                args=(f"heat {case_id}", statement.heat),
-            )
-        with st.popover(f"Checks {statement.passed}", type="tertiary"):
-            st.caption("  \n".join(f"{c.mark} {inert(c.number)}: {inert(c.reason)}" for c in statement.checks))
-
-
-def edited(statement_id: str, field: str) -> Edit:
-    """The reader's own words, as they stand in the field now."""
-    return Edit(statement_id, st.session_state[field])
-
-
-def decided(assistant: Assistant, file: CaseFile, reader: Reader, decision: Callable[[], Decision]) -> None:
-    """Keep one decision, if the draft is still the one that is shown."""
-
-    def verb() -> None:
-        if assistant.case(file.case.id, by=reader).draft != file.draft:
-            raise outdated(file)
-        assistant.decide(file.case.id, [decision()], by=reader)
-
-    acted(verb)
-
-
-def outdated(file: CaseFile) -> StateError:
-    """Somebody else worked on the case since it was shown."""
-    return StateError(
-        "the case was changed elsewhere since it was shown here; nothing was done",
-        remedy="look at it as it is now, then decide",
-        case=file.case.id,
-    )
-
-
-def acted(verb: Callable[[], object]) -> None:
-    """Do a verb, say what went wrong, and read the case again."""
-    with told(), st.spinner("Working …"):
-        verb()
-        forget()
-
-
-def show_signing(
-    assistant: Assistant, file: CaseFile, reader: Reader, identity: PatientIdentity, view: CaseView
-) -> None:
-    """Sign once all is decided, after a question that names reader and patient."""
-    if not st.session_state.get("signing"):
-        if st.button("Sign …", type="primary", disabled=not view.may_sign, key="sign"):
-            st.session_state["signing"] = True
-            st.rerun()
-        return
-    st.info(inert(presenter.signing_question(reader, identity, view)))
-
-    def sign() -> None:
-        if presenter.changed(file, assistant.case(file.case.id, by=reader)):
-            raise outdated(file)
-        assistant.sign(file.case.id, by=reader)
-
-    with st.container(horizontal=True):
-        st.button("Sign now", type="primary", key="sign now", on_click=acted, args=(sign,))
-        st.button("Back", key="back", on_click=lambda: st.session_state.pop("signing", None))
-
-
 def show_report(assistant: Assistant, file: CaseFile, reader: Reader) -> None:
     """The signed report and its downloads; each download is a look that leaves an entry."""
     assert file.report is not None
@@ -385,8 +264,8 @@ def show_report(assistant: Assistant, file: CaseFile, reader: Reader) -> None:
 
 
 def show_history(assistant: Assistant, case_id: str, reader: Reader) -> None:
-    """What happened to the case; asking is a look that leaves an entry itself."""
-    if st.button("Show the history", key="show history"):
+    """What happened to the case; opening it is a look that leaves an entry itself."""
+    if "events" not in st.session_state:
         with told():
             st.session_state["events"] = presenter.history_rows(assistant.history(case_id, by=reader))
     if "events" in st.session_state:

@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass
 
 from medmm.domain.audit_event import AuditEvent
+from medmm.domain.display import quantity_words, unit_words
 from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
@@ -22,9 +23,9 @@ from medmm.domain.errors import MedmmError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Region
 from medmm.domain.record import ClinicalContext, Fact, FactStatus
-from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Decision, Edit, Reader
+from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Decision, Edit, Reader, SignedStatement
 from medmm.domain.study import Volume
-from medmm.domain.vocabulary import finding_term
+from medmm.domain.vocabulary import finding_term, most_urgent_first
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
 WELCOME = (
@@ -46,8 +47,12 @@ REVIEW_ORDER = (Section.FINDINGS, Section.IMPRESSION, Section.CLINICAL_INFORMATI
 
 def inert(text: str) -> str:
     """Text that Streamlit's Markdown shows as it is: no HTML, links, formulas, colours or icons come of it."""
-    plain = TURNING.sub("\ufffd", " ".join(text.split()))
-    return PUNCTUATION.sub(r"\\\1", REWRITTEN.sub(JOINER, plain))
+    return PUNCTUATION.sub(r"\\\1", REWRITTEN.sub(JOINER, one_line(text)))
+
+
+def one_line(text: str) -> str:
+    """Text on one line, marks that turn its direction shown as U+FFFD."""
+    return TURNING.sub("\ufffd", " ".join(text.split()))
 
 
 def error_lines(error: MedmmError) -> tuple[str, ...]:
@@ -96,6 +101,7 @@ class StatementView:
     checks: tuple[CheckView, ...]
     decision: str | None
     heat: str | None
+    critical: bool
 
     @property
     def bars(self) -> tuple[tuple[float, float], ...]:
@@ -153,6 +159,13 @@ class CaseView:
         """Whether everything is decided and something is there to sign."""
         return 0 < self.total == self.decided and not self.signed
 
+    @property
+    def first_heat(self) -> str:
+        """The heat-map to begin with, that of the first statement which has one; "" if none is suspected."""
+        suspected = {heat.name for heat in self.heats if heat.suspected}
+        shown = (s.heat for _, statements in self.sections for s in statements)
+        return next((heat for heat in shown if heat in suspected), "")
+
     def count(self, decision: str) -> int:
         """How many statements are decided this way."""
         return sum(s.decision == decision for _, statements in self.sections for s in statements)
@@ -164,14 +177,20 @@ def case_line(summary: CaseSummary) -> str:
     return f"{summary.modality} {summary.body_part} · {when} · {summary.state.value}"
 
 
+def critical_line(summary: CaseSummary) -> str:
+    """The critical findings among what is suspected, or nothing."""
+    terms = [finding_term(name) for name in summary.suspected]
+    return ", ".join(term.words for term in terms if term.critical)
+
+
 def suspected_line(summary: CaseSummary) -> str:
-    """What is suspected, under a line of the worklist."""
+    """What else is suspected, under a line of the worklist."""
     if summary.state is CaseState.OPENED:
         return "no draft yet"
-    return (
-        ", ".join(finding_term(name).words for name in summary.suspected)
-        or "none flagged: open it to see what was read"
-    )
+    if not summary.suspected:
+        return "none flagged: open it to see what was read"
+    terms = [finding_term(name) for name in summary.suspected]
+    return ", ".join(term.words for term in terms if not term.critical)
 
 
 def changed(shown: CaseFile, now: CaseFile) -> bool:
@@ -244,6 +263,7 @@ def _statement(
         evidence=tuple(dict.fromkeys(evidence_view(e, context) for e in statement.evidence)),
         checks=tuple(checks),
         decision=decision_word(decision),
+        critical=statement.critical,
         heat=next((e.finding for e in statement.evidence if isinstance(e, RegionEvidence)), None),
     )
 
@@ -265,7 +285,7 @@ def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) ->
         side = evidence.side.phrase if evidence.side else "no side named"
         return EvidenceView(text=f"region in the film ({side})")
     if isinstance(evidence, MeasurementEvidence):
-        unit = "" if evidence.unit == "1" else f" {evidence.unit}"
+        unit = f" {unit_words(evidence.unit)}".rstrip()
         low, high = evidence.interval
         return EvidenceView(text=f"{evidence.name} {evidence.value:g}{unit}, 95 % interval {low:g} to {high:g}{unit}")
     assert isinstance(evidence, FactEvidence)
@@ -285,13 +305,12 @@ def fact_value(fact: Fact) -> str:
     """The value of a fact as it is written, or nothing."""
     if fact.value is None or isinstance(fact.value, str):
         return fact.value or ""
-    return f"{fact.value.comparator or ''}{fact.value.value:g} {fact.value.unit}".rstrip()
+    return quantity_words(fact.value)
 
 
 def _heats(file: CaseFile) -> tuple[HeatChoice, ...]:
-    """Heat-maps of all findings that have one, suspected ones first, by probability."""
-    findings = [f for f in (file.reading.findings if file.reading else ()) if f.region is not None]
-    findings.sort(key=lambda f: (not f.suspected, -f.probability))
+    """Heat-maps of all findings that have one: suspected ones first, critical ones before others, by probability."""
+    findings = sorted(most_urgent_first(file.reading.findings if file.reading else ()), key=lambda f: not f.suspected)
     return tuple(
         HeatChoice(
             name=f.name,
@@ -327,6 +346,13 @@ def signing_question(reader: Reader, identity: PatientIdentity, view: CaseView) 
     )
 
 
+def report_words(statements: tuple[SignedStatement, ...], not_evaluated: tuple[str, ...]) -> str:
+    """What will stand in the report, section by section as there."""
+    parts = {s.value: [one_line(t.text) for t in statements if t.section is s] for s in Section}
+    parts["not evaluated by the models"] = ["; ".join(map(one_line, not_evaluated)) + "."] if not_evaluated else []
+    return "\n\n".join("\n".join([name.upper(), *lines]) for name, lines in parts.items() if lines)
+
+
 def fact_rows(context: ClinicalContext | None) -> list[dict[str, str]]:
     """The record as a table."""
     return [
@@ -351,7 +377,7 @@ def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
             "outcome": e.outcome,
             "who": e.actor,
             "role": e.role,
-            "details": ", ".join(f"{name} {value}" for name, value in e.details.items()),
+            "details": ", ".join(f"{name} {value}" for name, value in e.details.items() if name != "request"),
         }
         for e in reversed(events)
     ]

@@ -1,4 +1,4 @@
-"""Pictures for people: a film with a heat-map laid over it, as bytes of grey or RGB. numpy alone."""
+"""What is shown to people: a film with a heat-map laid over it, as bytes of grey or RGB; values and units in print."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.reading import Region
+from medmm.domain.record import Quantity
+from medmm.domain.wording import clean
 from medmm.domain.study import Affine
 
 SQUARE = 0.01  # pixels that differ less from a square are shown as squares
@@ -25,6 +27,32 @@ ANCHORS = np.array(
     ],
     dtype=np.float32,
 )
+
+# UCUM codes and parts of them (UCUM 2.2, print symbols); data for machines keep the code.
+WHOLE_UNITS = {"1": "", "[pH]": "", "a": "years", "mo": "months", "wk": "weeks", "d": "days"}
+UNIT_PARTS = {
+    "Cel": "°C", "[degF]": "°F", "mm[Hg]": "mmHg", "cm[H2O]": "cmH2O", "[IU]": "IU", "[iU]": "IU", "m[IU]": "mIU",
+    "u[IU]": "µIU", "k[IU]": "kIU", "[in_i]": "in", "[ft_i]": "ft", "[lb_av]": "lb", "[oz_av]": "oz", "10*3": "10³",
+    "10*6": "10⁶", "10*9": "10⁹", "10*12": "10¹²", "m2": "m²", "cm2": "cm²", "{1.73_m2}": "1.73 m²", "ug": "µg",
+    "umol": "µmol", "uL": "µL", "um": "µm", "us": "µs", "ukat": "µkat",
+}  # fmt: skip
+
+
+def unit_words(ucum: str) -> str:
+    """A UCUM unit as it is printed ("Cel" as "°C"); what the tables do not know stays as it is written."""
+    if ucum in WHOLE_UNITS:
+        return WHOLE_UNITS[ucum]
+    return clean("/".join(UNIT_PARTS.get(part, part) for part in ucum.split("/")))
+
+
+def quantity_words(value: Quantity) -> str:
+    """A value with comparator and unit, at most 6 significant digits and no exponent."""
+    return f"{value.comparator or ''}{digits(value.value)} {unit_words(value.unit)}".strip()
+
+
+def digits(number: float) -> str:
+    """A number of at most 6 significant digits without exponent."""
+    return np.format_float_positional(number, precision=6, fractional=False, trim="-")
 
 
 def grey_bytes(

@@ -9,6 +9,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.reading import ModelIdentity, Side
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Notice, Study
+from medmm.domain.vocabulary import finding_terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,12 @@ class Statement:
             )
         if not self.text.strip():
             raise InputError("a statement without text can't be built", remedy="write it", statement=self.id)
+
+    @property
+    def critical(self) -> bool:
+        """Whether it suspects or states what a reader must be told at once."""
+        term = finding_terms().get(self.finding or "")
+        return term is not None and term.critical and self.assertion in (Assertion.PRESENT, Assertion.POSSIBLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from medmm.domain.draft import Assertion, Case, CheckedDraft, Evidence, Section
 from medmm.domain.errors import InputError
 from medmm.domain.reading import ModelIdentity, Reading, Side
 
+PLACEHOLDER = "put your own name here"  # as in the settings that ship
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
@@ -18,6 +20,11 @@ class Reader:
     id: str
     name: str
     role: str
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether the name is still the one that ships with the settings, which is nobody's."""
+        return PLACEHOLDER in self.name.casefold()
 
 
 @dataclass(frozen=True, slots=True)

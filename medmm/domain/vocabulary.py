@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from medmm.domain.errors import InputError
+from medmm.domain.reading import Finding
 from medmm.domain.record import Coding
 
 RADLEX = "http://radlex.org"
@@ -49,6 +51,11 @@ def finding_term(name: str) -> FindingTerm:
         return finding_terms()[name]
     except KeyError:
         raise InputError(f"no finding {name!r} in the vocabulary", remedy="add a row to findings.csv") from None
+
+
+def most_urgent_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Critical findings first, then by probability: the order in which a reader should meet them."""
+    return tuple(sorted(findings, key=lambda f: (not finding_term(f.name).critical, -f.probability, f.name)))
 
 
 def _term(row: dict[str, str]) -> FindingTerm:

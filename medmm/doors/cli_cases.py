@@ -16,7 +16,7 @@ from medmm.domain.errors import InputError, StateError
 from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reader, Reject, SignedReport
 from medmm.domain.study import NotEvaluable
 from medmm.doors.draft_html import draft_html
-from medmm.doors.draft_page import draft_page, statement_panel
+from medmm.doors.draft_page import draft_page, marked, statement_panel
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 case_app = typer.Typer(help="Look at a case.", no_args_is_help=True)
@@ -85,7 +85,7 @@ def cases(context: typer.Context, as_json: AsJson = False) -> None:
     for summary in found:
         when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
         what = f"{summary.modality} {summary.body_part}"
-        add_row(table, summary.case_id, summary.state.value, what, when, ", ".join(summary.suspected))
+        add_row(table, summary.case_id, summary.state.value, what, when, ", ".join(map(marked, summary.suspected)))
     out().print(table if found else "No cases yet: `medmm draft STUDY` makes one.")
 
 

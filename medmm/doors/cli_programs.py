@@ -52,9 +52,10 @@ def batch(
     folder: Annotated[Path, typer.Argument(help="Folder with one file or folder a study.")],
     to: Annotated[Path, typer.Option("--out", help="Where results.jsonl is kept.")],
     records: Annotated[Path | None, typer.Option(help="Folder with a FHIR Bundle a study: NAME.json.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study on stdout, nothing else.")] = False,
 ) -> None:
     """Draft every study of a folder: one line a study, what is done is skipped."""
-    arguments = ["-m", "pipelines.batch", str(folder), "--out", str(to)]
+    arguments = ["-m", "pipelines.batch", str(folder), "--out", str(to), *(["--json"] if as_json else [])]
     if records is not None:
         arguments += ["--records", str(records)]
     who = session(context)

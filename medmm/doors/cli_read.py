@@ -11,12 +11,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from PIL import Image
-from rich.progress import Progress
 
 from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError, MedmmError, Unavailable
 from medmm.domain.reading import Finding, Mask, ReadResult
-from medmm.doors.session import add_row, new_table, out, plain, progress_console, report, session, write_json
+from medmm.domain.vocabulary import most_urgent_first
+from medmm.doors.draft_page import marked
+from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, session, write_json
 
 Json = dict[str, Any]
 
@@ -39,7 +40,7 @@ def read(
     """
     table = new_table("path", "evaluable", "suspected or reason", "measurements")
     worst = 0
-    with session(context).assistant() as assistant, Progress(console=progress_console()) as progress:
+    with session(context).assistant() as assistant, progress_bar() as progress:
         task = progress.add_task("reading", total=None)
         for path in paths:
             try:
@@ -114,7 +115,7 @@ def _written(masks: tuple[Mask, ...], uid: str, folder: Path) -> Iterator[tuple[
 
 def _row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
     findings = result.reading.findings if result and result.reading else ()
-    suspected = ", ".join(f"{f.name} {f.probability:.2f}" for f in findings if f.suspected)
+    suspected = ", ".join(f"{marked(f.name)} {f.probability:.2f}" for f in most_urgent_first(findings) if f.suspected)
     if not suspected:  # nothing looked at is not nothing suspected
         suspected = "none suspected" if findings else "no finding was read: " + " ".join(line["warnings"])
     measured = ", ".join(f"{m['name']} {m['value']}" for m in line["measurements"])

@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from medmm.domain.codec import to_json
+from medmm.domain.display import quantity_words
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Omission, Quantity
 from medmm.doors.session import add_row, out, plain, session, write_json
 
@@ -122,5 +123,5 @@ def _value(value: Quantity | str | None) -> str:
         return value or ""
     bounds = {"from": value.low, "to": value.high}
     stated = " ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
-    words = f"{value.comparator or ''}{value.value:g} {value.unit}".rstrip()
+    words = quantity_words(value)
     return f"{words}\nnormal {stated}" if stated else words

@@ -94,6 +94,10 @@ def _readers(assistant: Assistant) -> Check:
     if not readers:
         remedy = "add them under `readers:` in the settings"
         return Check(name="readers", state="note", found="nobody may decide or sign", remedy=remedy)
+    unnamed = [entry.id for entry in readers if entry.reader().unnamed]
+    if unnamed:
+        remedy = f"put your own name under `readers:` in the settings, for {', '.join(unnamed)}"
+        return Check(name="readers", state="note", found="a reader without a name can't sign", remedy=remedy)
     return Check(name="readers", state="ok", found=", ".join(f"{r.id} ({r.role})" for r in readers))
 
 

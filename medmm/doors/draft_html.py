@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from medmm.domain.display import grey_bytes, heat_overlay
-from medmm.domain.draft import Outcome, Section, Statement
+from medmm.domain.display import grey_bytes, heat_overlay, quantity_words
+from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement
 from medmm.domain.reading import Finding
 from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.report import CaseFile
-from medmm.domain.vocabulary import finding_term
+from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.doors.draft_page import LEGEND, banner, decided_words, evidence_lines
 
 LONGEST_PX = 900
@@ -34,27 +34,31 @@ def draft_html(file: CaseFile) -> str:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>Draft: {escape(title)}</title><style>{STYLE}</style></head><body>
-<header>{escape(banner(file))}</header><main><section>{_pictures(file)}</section><section>
+<header>{escape(banner(file))}</header><main><section>{_pictures(file)}</section><section class="statements">
 <h1>{escape(title)}</h1><div class="meta">acquired {escape(when)} · study {escape(study.uid)}</div>
 {"".join(f'<div class="warning">⚠ {escape(w.text)}</div>' for w in warnings)}
-{_draft(file) if file.draft else "<p>No draft yet.</p>"}
+{_statements(file, file.draft) if file.draft else "<p>No draft yet.</p>"}
+</section><section class="rest">
+{_limits(file.draft) if file.draft else ""}
 {_record(file.case.context) if file.case.context else ""}
 </section></main></body></html>
 """
 
 
-def _draft(file: CaseFile) -> str:
-    draft, parts = file.draft, []
-    assert draft is not None
+def _statements(file: CaseFile, draft: CheckedDraft) -> str:
+    parts = []
     for section in Section:
         statements = [s for s in draft.statements if s.section is section]
         if statements:
             parts.append(f"<h2>{escape(section.value)}</h2>" + "".join(_statement(file, s) for s in statements))
+    return "".join(parts)
+
+
+def _limits(draft: CheckedDraft) -> str:
     limits = "".join(f"<li>{escape(item)}</li>" for item in draft.draft.not_evaluated)
     models = ", ".join(f"{m.name} {m.manifest_sha256[:12]}" for m in draft.draft.models) or "none"
-    parts.append(f'<h2>not evaluated</h2><ul class="limits">{limits}</ul>')
-    parts.append(f'<div class="meta">writer {escape(draft.draft.writer)}; models {escape(models)}<br>{LEGEND}</div>')
-    return "".join(parts)
+    made_by = f'<div class="meta">writer {escape(draft.draft.writer)}; models {escape(models)}<br>{LEGEND}</div>'
+    return f'<h2>not evaluated</h2><ul class="limits">{limits}</ul>{made_by}'
 
 
 def _statement(file: CaseFile, statement: Statement) -> str:
@@ -69,7 +73,8 @@ def _statement(file: CaseFile, statement: Statement) -> str:
     decided = decided_words(file, statement)
     mark = f'<div class="decided">→ {escape(decided)}</div>' if decided else ""
     number = f'<span class="number">{escape(statement.id)}</span>'
-    return f'<div class="statement"><p>{number}{escape(statement.text)}</p>{evidence}{checks}{mark}</div>'
+    urgent = '<span class="critical">critical</span>' if statement.critical else ""
+    return f'<div class="statement"><p>{number}{urgent}{escape(statement.text)}</p>{evidence}{checks}{mark}</div>'
 
 
 def _record(context: ClinicalContext) -> str:
@@ -86,7 +91,7 @@ def _record(context: ClinicalContext) -> str:
 def _fact_row(fact: Fact) -> str:
     value = fact.value
     if isinstance(value, Quantity):
-        value = f"{value.comparator or ''}{value.value:g} {value.unit}"
+        value = quantity_words(value)
     status = "" if fact.status is FactStatus.ACTIVE else fact.status.value
     words = ", ".join(filter(None, (value, status.upper(), *fact.marks)))
     when = fact.when.isoformat()[:10] if fact.when else ""
@@ -104,7 +109,7 @@ def _pictures(file: CaseFile) -> str:
     main = figure(grey_bytes(grey, LONGEST_PX, aspect=aspect), _sides(on), letters(*edges))
     suspected = [f for f in (file.reading.findings if file.reading else ()) if f.suspected and f.region]
     small = grey_bytes(grey, SMALL_PX, aspect=aspect)
-    heats = "".join(_heat(small, f) for f in sorted(suspected, key=lambda f: -f.probability))
+    heats = "".join(_heat(small, f) for f in most_urgent_first(suspected))
     note = "Heat-maps show where a network's score comes from, not the outline of a lesion." if heats else ""
     return f'{main}<div class="heats">{heats}</div><p class="meta">{note}</p>'
 

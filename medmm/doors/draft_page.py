@@ -9,6 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from medmm.domain.display import unit_words
 from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
@@ -21,6 +22,7 @@ from medmm.domain.draft import (
     Statement,
 )
 from medmm.domain.report import Accept, CaseFile, Edit, Reject
+from medmm.domain.vocabulary import finding_term
 from medmm.doors.session import plain
 
 BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
@@ -72,12 +74,18 @@ def decided_words(file: CaseFile, statement: Statement) -> str:
 def statement_panel(draft: CheckedDraft, statement: Statement, decided: str = "") -> RenderableType:
     """One statement with its evidence, its checks, and what was decided on it."""
     mark = Text(f"{plain(statement.id):>{INDENT - 2}} ", style="cyan")
-    lines: list[RenderableType] = [_hanging(mark, Text(plain(statement.text), style="bold"))]
+    urgent = Text("CRITICAL ", style="bold red") if statement.critical else Text()
+    lines: list[RenderableType] = [_hanging(mark, urgent + Text(plain(statement.text), style="bold"))]
     lines += [_indented(Text(plain(line), style="dim")) for line in evidence_lines(statement)]
     lines.append(_indented(_checks(draft, statement)))
     if decided:
         lines.append(_indented(Text(f"→ {plain(decided)}", style="cyan")))
     return Group(*lines)
+
+
+def marked(finding: str) -> str:
+    """A finding's name, with a mark if a reader must be told at once."""
+    return f"{finding} (critical)" if finding_term(finding).critical else finding
 
 
 def _indented(text: Text) -> RenderableType:
@@ -111,7 +119,7 @@ def evidence_line(evidence: Evidence) -> str:
         side = evidence.side.phrase if evidence.side else "no side named"
         return f"strongest {x0}-{x1} % across, {y0}-{y1} % down, {side}"
     if isinstance(evidence, MeasurementEvidence):
-        unit = "" if evidence.unit == "1" else f" {evidence.unit}"
+        unit = f" {unit_words(evidence.unit)}".rstrip()
         return f"measured {evidence.value:g}{unit} (95 % interval {evidence.interval[0]:g} to {evidence.interval[1]:g})"
     assert isinstance(evidence, FactEvidence)
     return f"record: {evidence.source}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -58,9 +59,10 @@ def out() -> Console:
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
-def progress_console() -> Console:
-    """The console for progress: stderr, quiet where that is no terminal."""
-    return Console(stderr=True, quiet=not sys.stderr.isatty())
+def progress_bar() -> Progress:
+    """Progress on stderr, quiet where that is no terminal; what goes to stdout stays there."""
+    console = Console(stderr=True, quiet=not sys.stderr.isatty())
+    return Progress(console=console, redirect_stdout=False, redirect_stderr=False)
 
 
 def write_json(value: Any) -> None:

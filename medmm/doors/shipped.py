@@ -20,14 +20,20 @@ def programs_dir() -> Path:
 
 
 def run(arguments: list[str], config: Path | None) -> int:
-    """Run `python ARGUMENTS` with the programs importable and the settings handed on. Returns: its exit code."""
+    """Run `python ARGUMENTS` with the programs importable and the settings handed on. Returns: its exit code.
+
+    On POSIX the program takes the place of this process: a signal reaches it, so that no server stays behind.
+    """
     environment = dict(os.environ)
     paths = [str(programs_dir()), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     if config is not None:
         environment["MEDMM_CONFIG"] = str(config.absolute())
+    command = [sys.executable, "-P", *arguments]  # -P: a folder `pipelines` where the user stands is not ours
+    sys.stdout.flush()
+    if os.name == "posix":
+        os.execve(sys.executable, command, environment)
     try:
-        # -P: a folder `pipelines` where the user stands is not ours
-        return subprocess.run([sys.executable, "-P", *arguments], env=environment, check=False).returncode
+        return subprocess.run(command, env=environment, check=False).returncode
     except KeyboardInterrupt:
         return 130

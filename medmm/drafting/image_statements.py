@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from medmm.domain.display import unit_words
 from medmm.domain.draft import (
     Assertion,
     Evidence,
@@ -19,7 +20,7 @@ from medmm.domain.draft import (
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Finding, Measurement, Reading, Side
 from medmm.domain.study import Study, View
-from medmm.domain.vocabulary import finding_term
+from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.drafting.phrases import FindingPhrases, phrases
 
 
@@ -51,17 +52,13 @@ def image_sentences(study: Study, reading: Reading) -> Iterator[Sentence]:
     Suspected findings come first, critical ones before others, then by probability. All are POSSIBLE: a
     calibrated probability above its operating point is a suspicion, and only a measured number is PRESENT.
     """
-    suspected = sorted((f for f in reading.findings if f.suspected), key=_rank)
+    suspected = most_urgent_first(f for f in reading.findings if f.suspected)
     yield from (_possible(f, study, reading, Section.FINDINGS) for f in suspected)
     yield from (_measured(m, study) for m in reading.measurements)
-    yield from (_not_suspected(f, reading) for f in sorted(reading.findings, key=_rank) if ruled_out(f))
+    yield from (_not_suspected(f, reading) for f in most_urgent_first(reading.findings) if ruled_out(f))
     yield from (_possible(f, study, reading, Section.IMPRESSION) for f in suspected)
     if reading.findings and not suspected:
         yield _nothing_suspected(reading)
-
-
-def _rank(finding: Finding) -> tuple[bool, float, str]:
-    return not finding_term(finding.name).critical, -finding.probability, finding.name
 
 
 def _possible(finding: Finding, study: Study, reading: Reading, section: Section) -> Sentence:
@@ -113,7 +110,7 @@ def _measured(measurement: Measurement, study: Study) -> Sentence:
     numbers = {"value": measurement.value, "low": low, "high": high}
     text = row.text.format(
         name=measurement.name.replace("_", " ").capitalize(),
-        unit="" if measurement.unit == "1" else f" {measurement.unit}",
+        unit=f" {unit_words(measurement.unit)}".rstrip(),
         **{name: f"{number:.{row.decimals}f}" for name, number in numbers.items()},
     )
     frontal = study.frontal

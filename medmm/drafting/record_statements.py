@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
-import numpy as np
-
+from medmm.domain.display import digits, quantity_words
 from medmm.domain.draft import Assertion, FactEvidence, Section
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Quantity
 from medmm.domain.wording import clean
 from medmm.drafting.image_statements import Sentence
 from medmm.drafting.phrases import phrases
 
-_UCUM_WORDS = {"1": "", "a": "years", "mo": "months", "wk": "weeks", "d": "days"}
 _STATED_STATUS = {
     FactStatus.ACTIVE: "active",
     FactStatus.INACTIVE: "inactive",
@@ -135,23 +133,13 @@ def _reported(text: str, *facts: Fact) -> Sentence:
     )
 
 
-def quantity_words(value: Quantity) -> str:
-    """A value with comparator and unit, at most 6 significant digits and no exponent."""
-    unit = _UCUM_WORDS.get(value.unit, clean(value.unit))
-    return f"{value.comparator or ''}{_digits(value.value)} {unit}".strip()
-
-
 def range_words(value: Quantity) -> list[str]:
     """The source's normal range in words; empty where it states none."""
     if value.low is not None and value.high is not None:
-        return [f"normal range {_digits(value.low)} to {_digits(value.high)}"]
+        return [f"normal range {digits(value.low)} to {digits(value.high)}"]
     if value.high is not None:
-        return [f"normal up to {_digits(value.high)}"]
-    return [f"normal from {_digits(value.low)}"] if value.low is not None else []
-
-
-def _digits(number: float) -> str:
-    return np.format_float_positional(number, precision=6, fractional=False, trim="-")
+        return [f"normal up to {digits(value.high)}"]
+    return [f"normal from {digits(value.low)}"] if value.low is not None else []
 
 
 def _once(facts: list[Fact]) -> list[Fact]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from medmm.domain.display import unit_words
 from medmm.domain.draft import (
     Assertion,
     Case,
@@ -35,7 +36,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     values = [*_image_values(statement), *(v for f in facts for v in _fact_values(f))]
     reported = statement.assertion is Assertion.REPORTED
     text = without_words_of(statement.text, facts) if reported else statement.text
-    numbers, dates = numbers_named(text, {v.unit for v in values}), dates_named(text)
+    numbers, dates = numbers_named(text, {form for v in values for form in _forms(v.unit)}), dates_named(text)
     if not numbers and not dates:
         if evidence_of(statement, MeasurementEvidence):
             return judged(["a measurement is the evidence, but no number is stated"], "")
@@ -89,10 +90,13 @@ def _number_problems(number: Number, values: list[_Value]) -> Iterator[str]:
 
 def _unit_agrees(written: str, value: _Value) -> bool:
     """A unit must be the evidence's; a plain word after a number is no unit."""
-    forms = _WRITTEN.get(value.unit, (value.unit, clean(value.unit), value.unit.strip("{}[]")))
-    if written in forms:
+    if written in _forms(value.unit):
         return True
     return value.bare and not _A_UNIT.match(written) and written not in _LENGTHS
+
+
+def _forms(unit: str) -> tuple[str, ...]:
+    return _WRITTEN.get(unit, (unit, clean(unit), unit.strip("{}[]"), unit_words(unit)))
 
 
 def _date_problems(dates: tuple[str, ...], facts: list[Fact]) -> Iterator[str]:

@@ -6,6 +6,6 @@ from medmm.review.decisions import decide
 from medmm.review.edited import keeps_coding
 from medmm.review.lifecycle import NEXT, Act, advance
 from medmm.review.release import release
-from medmm.review.signing import sign
+from medmm.review.signing import sign, to_sign
 
-__all__ = ["NEXT", "Act", "advance", "decide", "keeps_coding", "release", "sign"]
+__all__ = ["NEXT", "Act", "advance", "decide", "keeps_coding", "release", "sign", "to_sign"]

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from medmm.domain.codec import to_json
 from medmm.domain.draft import Statement
-from medmm.domain.errors import InputError, StateError
+from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.report import (
     CaseFile,
     CaseState,
@@ -31,13 +31,20 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
     """The report of what a reader accepted and edited; its ID comes from its content.
 
     Raises: StateError if the case is signed already, a statement is undecided, a statement that failed a
-    check was accepted, or nothing is left to sign; InputError if `at` has no time zone.
+    check was accepted, or nothing is left to sign; ConfigError if `by` has the name that ships with the settings;
+    InputError if `at` has no time zone.
     """
     if file.state is CaseState.SIGNED or file.report is not None:
         raise StateError("the case is signed already", remedy="the report stays as it is", case=file.case.id)
+    if by.unnamed:
+        raise ConfigError(
+            "nobody signs under the name that ships with the settings",
+            remedy="put your own name under `readers:` in the settings",
+            reader=by.id,
+        )
     if at.tzinfo is None:
         raise InputError("the time of signing has no time zone", remedy="sign with an aware time")
-    statements = _signed_statements(file)
+    statements = to_sign(file)
     advance(file.state, Act.SIGN)
     draft = draft_of(file).draft
     report = SignedReport(
@@ -59,7 +66,11 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
     return replace(report, id="report-" + hashlib.sha256(content.encode()).hexdigest()[:32])
 
 
-def _signed_statements(file: CaseFile) -> tuple[SignedStatement, ...]:
+def to_sign(file: CaseFile) -> tuple[SignedStatement, ...]:
+    """The statements that a signature takes, in the reader's words where edited.
+
+    Raises: StateError if one is undecided, one that failed a check was accepted, or nothing is left to sign.
+    """
     draft = draft_of(file)
     decisions = {d.statement_id: d for d in file.decisions}
     undecided = [s.id for s in draft.statements if s.id not in decisions]

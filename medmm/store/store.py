@@ -22,6 +22,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
+from medmm.domain.vocabulary import most_urgent_first
 from medmm.store import failpoint, files, tables
 from medmm.store.database import database_border, open_engine, upgrade
 
@@ -322,7 +323,7 @@ def _summary(row: Any) -> CaseSummary:
         body_part=case.study.body_part,
         acquired=case.study.acquired.moment if case.study.acquired else None,
         state=CaseState(row.state),
-        suspected=tuple(f.name for f in reading.findings if f.suspected) if reading else (),
+        suspected=tuple(f.name for f in most_urgent_first(reading.findings) if f.suspected) if reading else (),
         opened_at=datetime.fromisoformat(row.opened_at),
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from medmm.config import Settings
+from medmm.models.catalogue import model_rows
 from tests.docs.generate import PAGES, WITH_FIGURES, cli, is_argument, walk, with_figures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +98,16 @@ def test_every_command_and_every_setting_is_in_the_docs() -> None:
         assert command in text, f"{command} is in no page"
     for setting in Settings.model_fields:
         assert f"`{setting}`" in text, f"{setting} is in no page"
+
+
+def test_every_network_of_the_catalogue_has_its_terms_and_its_card_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    terms = readme.split("**Terms of the weights.**")[1].split("\n\n")[0]
+    for row in model_rows(None):
+        assert f"`{row.name}`" in terms, f"the terms of {row.name} are not told"
+        card = f"medmm/weights/{row.name}/card.md"
+        assert f"[{row.name}]({card})" in readme, f"the card of {row.name} is not linked"
+        assert "**Terms.**" in (ROOT / card).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("file", DOCS, ids=name)

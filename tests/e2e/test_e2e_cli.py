@@ -166,7 +166,7 @@ def test_study_show_says_what_was_understood(tool: Tool, demo_films: Path, recor
 
 def test_record_show_prints_facts_with_value_range_and_source(tool: Tool, record: Path) -> None:
     shown = tool("record", "show", record).stdout
-    for part in ("Hypertension", "SNOMED 38341003", "38.1 Cel", "normal from", "(refuted)", "1995-10-02"):
+    for part in ("Hypertension", "SNOMED 38341003", "38.1 °C", "normal from", "(refuted)", "1995-10-02"):
         assert part in shown
     then = json.loads(tool("record", "show", record, "--as-of", "1995-09-26", "--json").stdout)
     assert "1995-10-02" not in json.dumps(then["facts"])

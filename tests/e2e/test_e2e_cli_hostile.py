@@ -208,4 +208,4 @@ def test_a_folder_named_pipelines_where_the_user_stands_is_not_run(tmp_path: Pat
     command = [sys.executable, "-P", "-m", "medmm.doors", "--config", str(config), "batch", "in", "--out", "out"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "0 studies done" in done.stdout
+    assert "0 studies: 0 done" in done.stdout

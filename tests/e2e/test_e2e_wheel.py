@@ -90,10 +90,8 @@ def test_demo_and_batch_run_from_the_wheel(medmm: Path, tmp_path: Path, demo_fil
     folder.mkdir()
     shutil.copy(demo_films / "RG1_UNCR.dcm", folder)
     told = run(medmm, tmp_path, "--config", "demo/demo.yaml", "batch", "in", "--out", "out")
-    assert "1 studies done" in told
-    assert "0 studies done, 1 skipped" in run(
-        medmm, tmp_path, "--config", "demo/demo.yaml", "batch", "in", "--out", "out"
-    )
+    assert "1 studies: 1 done" in told
+    assert "0 done, 1 skipped" in run(medmm, tmp_path, "--config", "demo/demo.yaml", "batch", "in", "--out", "out")
 
 
 def test_the_dashboard_starts_from_the_wheel(medmm: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -96,11 +97,15 @@ def test_the_reading_flow_from_draft_to_signed_report(page: AppTest, config: Pat
     assert the_case(config).state is CaseState.IN_REVIEW
     page = page.button(key="sign").click().run()
     assert the_case(config).state is CaseState.IN_REVIEW, "the question alone signs nothing"
+    question = page.code[0].value
     assert any("ZZREADER One" in info.value and "9RG1" in info.value for info in page.info)
     page = page.button(key="sign now").click().run()
     assert not page.exception
     assert the_case(config).state is CaseState.SIGNED
-    assert "RADIOLOGY REPORT" in page.code[0].value
+    report = page.code[0].value
+    assert "RADIOLOGY REPORT" in report
+    for line in question.splitlines():  # what was shown before is what was signed
+        assert " ".join(line.split()) in " ".join(report.split())
 
 
 def test_a_signature_holds_only_what_was_shown(page: AppTest, config: Path) -> None:
@@ -181,7 +186,9 @@ def test_an_empty_edit_is_refused_with_its_remedy(page: AppTest, config: Path) -
 
 
 def test_the_history_names_who_did_what(page: AppTest) -> None:
-    page = page.button(key="show history").click().run()
+    assert not [frame for frame in page.dataframe if "verb" in frame.value], "a look is an entry: only when asked for"
+    page.session_state[next(k for k in page.session_state.filtered_state if str(k).startswith("tab "))] = "History"
+    page = page.run()
     assert not page.exception
     (table,) = (frame.value for frame in page.dataframe if "verb" in frame.value)
     assert {"admit", "draft", "case"} <= set(table["verb"])
@@ -287,6 +294,34 @@ def test_the_page_in_a_real_browser_shows_a_planted_script_inert(config: Path, t
     finally:
         os.killpg(server.pid, 15)
         server.wait(timeout=30)
+
+
+def test_a_stopped_dashboard_leaves_no_server(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data")}))
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "medmm.doors",
+        "--config",
+        str(settings),
+        "ui",
+        "--no-browser",
+        "--port",
+        str(port),
+    ]
+    with (tmp_path / "ui.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(port, server)
+        server.terminate()  # it alone: what it started must go with it
+        server.wait(timeout=30)
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, "something still answers"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, 9)
 
 
 def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:

@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from medmm.domain.draft import FactEvidence
+from medmm.domain.draft import Assertion, FactEvidence, RegionEvidence, ScoreEvidence
 from medmm.domain.errors import StateError
-from medmm.domain.report import Accept, CaseState, CaseSummary, Edit, Reject
+from medmm.domain.reading import Side
+from medmm.domain.record import FactKind, Quantity
+from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Edit, Reject
 from medmm.domain.study import Notice, View
 from tests.factories import (
     ATTENDING,
@@ -27,7 +29,11 @@ from tests.factories import (
     make_checked_draft,
     make_context,
     make_draft,
+    make_fact,
+    make_finding,
+    make_reading,
     make_region,
+    make_signed_report,
     make_volume,
 )
 from ui import presenter
@@ -125,6 +131,9 @@ def test_the_worklist_names_findings_in_words_and_no_patient() -> None:
     )
     assert presenter.case_line(summary) == "DX CHEST · no date · drafted"
     assert presenter.suspected_line(summary) == "pleural thickening, pleural effusion"
+    urgent = replace(summary, suspected=("Pneumothorax", "Effusion"))
+    assert (presenter.critical_line(urgent), presenter.suspected_line(urgent)) == ("pneumothorax", "pleural effusion")
+    assert presenter.critical_line(summary) == ""
     assert presenter.suspected_line(replace(summary, suspected=())) == "none flagged: open it to see what was read"
     assert presenter.suspected_line(replace(summary, state=CaseState.OPENED)) == "no draft yet"
 
@@ -254,3 +263,44 @@ def test_the_presenter_needs_no_streamlit() -> None:
 def test_a_draft_without_models_says_so() -> None:
     draft = make_checked_draft(make_draft(models=()))
     assert "models none" in presenter.case_view(make_case_file(draft=draft)).made_by
+
+
+def critical_case() -> CaseFile:
+    """A pneumothorax less probable than an effusion, both suspected, the pneumothorax drafted first."""
+    draft, reading = make_draft(), make_reading()
+    score = ScoreEvidence(finding="Pneumothorax", probability=0.3, threshold=0.15, model="chest-test")
+    region = RegionEvidence(finding="Pneumothorax", box_xyxy=make_region(Side.RIGHT).box_xyxy, side=Side.RIGHT)
+    first, effusion = draft.statements[0], draft.statements[1]
+    urgent = replace(
+        effusion, id="s9", text="Possible right pneumothorax.", finding="Pneumothorax", side=Side.RIGHT,
+        evidence=(score, region),
+    )  # fmt: skip
+    denied = replace(urgent, id="s10", text="No pneumothorax.", assertion=Assertion.ABSENT, evidence=(score,))
+    draft = replace(draft, statements=(first, urgent, *draft.statements[1:], denied))
+    seen = make_finding("Pneumothorax", 0.3, 0.15, region=make_region(Side.RIGHT))
+    findings = tuple(seen if f.name == "Pneumothorax" else f for f in reading.findings)
+    return replace(make_case_file(draft=make_checked_draft(draft)), reading=replace(reading, findings=findings))
+
+
+def test_a_critical_finding_is_marked_and_its_heat_map_is_the_first() -> None:
+    view = presenter.case_view(critical_case())
+    shown = {s.id: s for _, statements in view.sections for s in statements}
+    assert [i for i, s in shown.items() if s.critical] == ["s9"], "a denied finding is not urgent"
+    assert view.heats[0].name == view.first_heat == "Pneumothorax"
+    assert presenter.case_view(make_case_file()).first_heat == "Effusion"
+    calm = replace(make_case_file(), reading=make_reading(findings=make_reading().findings[2:]))
+    assert presenter.case_view(calm).first_heat == ""
+
+
+def test_the_words_to_sign_stand_as_in_the_report() -> None:
+    report = make_signed_report()
+    words = presenter.report_words(report.statements, report.not_evaluated)
+    assert words.splitlines()[:2] == ["CLINICAL INFORMATION", "Reported in the record: heart failure."]
+    assert words.splitlines()[-2:] == ["NOT EVALUATED BY THE MODELS", "fractures; comparison with earlier images."]
+    assert "IMPRESSION\nPossible small left pleural effusion." in words
+    assert "evaluated" not in presenter.report_words(report.statements, ()).casefold()
+
+
+def test_a_value_of_the_record_is_shown_in_printed_units() -> None:
+    fact = make_fact(FactKind.OBSERVATION, "Body temperature", value=Quantity(value=38.1, unit="Cel"))
+    assert presenter.fact_value(fact) == "38.1 °C"

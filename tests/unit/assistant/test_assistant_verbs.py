@@ -9,7 +9,8 @@ import medmm.assistant
 from medmm.assistant import Assistant
 from medmm.domain.roles import role_table
 
-NOT_VERBS = {"from_config", "close", "reader_named", "render"}  # opening, closing; render is publish without files
+# opening, closing; render is publish without files, to_sign a look at the case
+NOT_VERBS = {"from_config", "close", "reader_named", "render", "to_sign"}
 
 
 def public() -> set[str]:

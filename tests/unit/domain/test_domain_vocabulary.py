@@ -6,7 +6,8 @@ from importlib.resources import files
 import pytest
 
 from medmm.domain.errors import InputError
-from medmm.domain.vocabulary import RADLEX, SNOMED_CT, finding_term, finding_terms
+from medmm.domain.vocabulary import RADLEX, SNOMED_CT, finding_term, finding_terms, most_urgent_first
+from tests.factories import make_finding
 
 
 def test_rows_are_complete_and_a_code_comes_with_its_source() -> None:
@@ -34,3 +35,9 @@ def test_what_must_be_told_at_once() -> None:
 def test_an_unknown_name_is_refused_with_its_name() -> None:
     with pytest.raises(InputError, match="'Effusions'"):
         finding_term("Effusions")
+
+
+def test_critical_findings_come_before_more_probable_ones() -> None:
+    names = [("Nodule", 0.5), ("Pneumothorax", 0.2), ("Effusion", 0.9), ("Edema", 0.4), ("Mass", 0.5)]
+    found = most_urgent_first(make_finding(name, probability) for name, probability in names)
+    assert [f.name for f in found] == ["Edema", "Pneumothorax", "Effusion", "Mass", "Nodule"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from medmm.domain.draft import Assertion
 from medmm.domain.errors import (
     ConfigError,
     InputError,
@@ -19,11 +20,24 @@ from medmm.domain.errors import (
     StateError,
     Unavailable,
 )
+from medmm.domain.record import FactKind, Quantity
 from medmm.domain.report import Accept, CaseState, Edit, Reject
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
 from medmm.doors.session import report
-from tests.factories import make_case, make_case_file, make_checked_draft, make_draft, make_study, make_volume
+from tests.factories import (
+    make_case,
+    make_case_file,
+    make_checked_draft,
+    make_context,
+    make_draft,
+    make_fact,
+    make_finding,
+    make_reading,
+    make_region,
+    make_study,
+    make_volume,
+)
 
 HOSTILE = "<script>alert(1)</script> [bold]x[/bold] \" onload='x'"
 
@@ -152,3 +166,28 @@ def test_an_error_is_told_with_place_and_remedy(kind: Any, code: int, capsys: py
     told = capsys.readouterr().err
     for part in (kind.__name__, "what went wrong", "file: a.dcm", "remedy: what helps"):
         assert part in told
+
+
+def test_a_critical_suspicion_is_marked_on_both_pages_and_a_denial_is_not() -> None:
+    draft = make_draft()
+    urgent = replace(draft.statements[1], text="Possible pneumothorax.", finding="Pneumothorax", side=None)
+    denied = replace(urgent, text="No pneumothorax.", assertion=Assertion.ABSENT)
+    for statement, marks in ((urgent, 1), (denied, 0)):
+        file = make_case_file(draft=make_checked_draft(replace(draft, statements=(statement,))))
+        assert printed(file).count("CRITICAL") == marks
+        assert draft_html(file).count('class="critical"') == marks
+
+
+def test_the_html_page_shows_critical_heat_maps_first() -> None:
+    reading = make_reading()
+    seen = make_finding("Pneumothorax", 0.2, 0.15, region=make_region())
+    file = replace(make_case_file(), reading=replace(reading, findings=(*reading.findings[:3], seen)))
+    page = draft_html(file)
+    assert page.index("pneumothorax 0.20 (op") < page.index("pleural effusion 0.62 (op")
+
+
+def test_units_are_printed_for_people() -> None:
+    fact = make_fact(FactKind.OBSERVATION, "Body temperature", value=Quantity(value=38.1, unit="Cel"))
+    page = draft_html(replace(make_case_file(), case=make_case(context=make_context((fact,)))))
+    assert "38.1 °C" in page
+    assert "Cel" not in page

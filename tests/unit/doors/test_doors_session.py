@@ -15,8 +15,8 @@ from medmm.domain.reading import ReadResult
 from medmm.domain.report import Accept, Edit, Reject
 from medmm.doors import cli_cases, cli_read
 from medmm.doors.draft_page import draft_page
-from medmm.doors.session import add_row, new_table, out, plain, report, write_json
-from tests.factories import make_case_file, make_checked_draft, make_reading, make_study
+from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, write_json
+from tests.factories import make_case_file, make_checked_draft, make_finding, make_reading, make_study
 
 HOSTILE = "a[/b][red]\x1b[2J\x07\udcffb\u2028c:heart:.dcm"
 
@@ -54,6 +54,27 @@ def test_nothing_read_is_never_told_as_nothing_suspected() -> None:
     calm = make_reading(findings=make_reading().findings[3:])
     result = ReadResult(path="a.dcm", study=make_study(), reading=calm)
     assert cli_read._row(cli_read.read_line(result, None), result)[2] == "none suspected"
+
+
+def test_critical_suspicions_come_first_and_marked_in_the_table() -> None:
+    findings = (make_finding("Effusion", 0.9), make_finding("Cardiomegaly", 0.1), make_finding("Pneumothorax", 0.4))
+    result = ReadResult(path="a.dcm", study=make_study(), reading=make_reading(findings=findings))
+    told = cli_read._row(cli_read.read_line(result, None), result)[2]
+    assert told == "Pneumothorax (critical) 0.40, Effusion 0.90"
+    assert [f["name"] for f in cli_read.read_line(result, None)["findings"]] == [f.name for f in findings]
+
+
+def test_lines_go_to_stdout_while_progress_is_on_a_terminal(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes stderr for a terminal
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress_bar() as progress:
+        progress.add_task("reading", total=None)
+        write_json({"line": 1})
+    told = capfd.readouterr()
+    assert told.out == '{"line": 1}\n'
+    assert "reading" in told.err
 
 
 def test_a_study_is_shown_with_what_was_left_out_of_its_record() -> None:

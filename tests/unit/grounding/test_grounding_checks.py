@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from medmm.domain.display import unit_words
 from medmm.domain.draft import (
     Assertion,
     Case,
@@ -565,12 +566,13 @@ def test_g6_no_size_without_a_pixel_spacing(spacing: Any, expected: Outcome) -> 
     assert outcome("G6", statement, case, measurements=(width,)) is expected
 
 
-@pytest.mark.parametrize("unit", ["10*3/uL", "{score}", "%", "Cel", "mm[Hg]", "1", "ug/mL"])
-def test_g6_knows_units_as_ucum_writes_them(unit: str) -> None:
+@pytest.mark.parametrize("unit", ["10*3/uL", "{score}", "%", "Cel", "mm[Hg]", "1", "ug/mL", "mL/min/{1.73_m2}"])
+def test_g6_knows_units_as_ucum_and_people_write_them(unit: str) -> None:
     fact = make_fact(FactKind.OBSERVATION, "Some value", id="Observation/u", value=Quantity(value=12.5, unit=unit))
     case = make_case(context=make_context((fact,)))
-    shown = "" if unit == "1" else f" {unit}"
-    assert outcome("G6", reported(f'Recorded value: "Some value" 12.5{shown}.', fact.id), case) is PASSED
+    for written in ("" if unit == "1" else unit, unit_words(unit)):
+        shown = f" {written}".rstrip()
+        assert outcome("G6", reported(f'Recorded value: "Some value" 12.5{shown}.', fact.id), case) is PASSED
     assert outcome("G6", reported('Recorded value: "Some value" 12.5 mg/dL.', fact.id), case) is FAILED
 
 

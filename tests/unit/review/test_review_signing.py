@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 import medmm
+from medmm.config import load_settings
 from medmm.domain.draft import Assertion, Statement
-from medmm.domain.errors import InputError, StateError
+from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.reading import Side
-from medmm.domain.report import Accept, CaseFile, CaseState, Decision, Edit, Reject, SignedStatement
-from medmm.review import decide, keeps_coding, sign
+from medmm.domain.report import Accept, CaseFile, CaseState, Decision, Edit, Reader, Reject, SignedStatement
+from medmm.review import decide, keeps_coding, sign, to_sign
 from tests.factories import (
     ATTENDING,
     SIGNED_AT,
@@ -220,3 +221,20 @@ def test_no_other_room_makes_a_signed_report() -> None:
                 if name == "SignedReport":
                     makers.add(path.relative_to(root).as_posix())
     assert makers == {"review/signing.py"}
+
+
+def test_nobody_signs_under_the_name_that_ships_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MEDMM_CONFIG", raising=False)
+    shipped = load_settings().readers[0].reader()
+    assert shipped.unnamed
+    with pytest.raises(ConfigError, match="put your own name"):
+        sign(in_review(*ALL), shipped, SIGNED_AT)
+    assert sign(in_review(*ALL), replace(shipped, name="ZZREADER One"), SIGNED_AT)
+    assert not Reader(id="reader-1", name="Reader 1 (demo)", role="reader").unnamed
+
+
+def test_what_is_shown_before_the_signature_is_what_is_signed() -> None:
+    file = in_review(Accept("s1"), Edit("s2", "No effusion."), Reject("s3"), Accept("s4"))
+    assert to_sign(file) == sign(file, ATTENDING, SIGNED_AT).statements
+    with pytest.raises(StateError, match="undecided"):
+        to_sign(in_review(Accept("s1")))

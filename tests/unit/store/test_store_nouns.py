@@ -19,6 +19,7 @@ from tests.factories import (
     make_case,
     make_checked_draft,
     make_context,
+    make_finding,
     make_reading,
     make_signed_report,
     make_study,
@@ -92,6 +93,14 @@ def test_what_is_not_there_is_none_or_named(store: Store) -> None:
     for look in (store.study, store.case_file, store.identity, store.report):
         with pytest.raises(InputError, match="no such"):
             look("nothing")
+
+
+def test_the_worklist_names_critical_findings_first(store: Store) -> None:
+    with store.step() as work:
+        open_case(work)
+        seen = (make_finding("Effusion", 0.9), make_finding("Pneumothorax", 0.4), make_finding("Mass", 0.1))
+        work.save_reading("case-1", make_reading(findings=seen))
+    assert store.cases()[0].suspected == ("Pneumothorax", "Effusion")
 
 
 def test_the_worklist_is_newest_first(store: Store) -> None:

@@ -1,0 +1,128 @@
+"""`medmm batch` over a folder that people work on meanwhile, and over one at which it was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+import yaml
+
+from medmm.assistant import Assistant
+from medmm.domain.report import Accept, Reject
+from pipelines import batch
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "settings.yaml"
+    readers = [{"id": "reader-1", "name": "ZZREADER One", "role": "reader"}]
+    path.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data"), "threads": 1, "readers": readers}))
+    return path
+
+
+def film(demo_films: Path, to: Path, number: int, **tags: str) -> None:
+    """The demo's film as a study of its own."""
+    dataset = pydicom.dcmread(demo_films / "RG1_UNCR.dcm")
+    dataset.StudyInstanceUID = f"1.2.826.0.1.3680043.8.498.77.{number}"
+    for tag, value in tags.items():
+        setattr(dataset, tag, value)
+    to.parent.mkdir(exist_ok=True)
+    dataset.save_as(to)
+
+
+def lines(out: Path) -> dict[str, dict[str, Any]]:
+    found = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert len({line["name"] for line in found}) == len(found), "one line a study"
+    return {line["name"]: line for line in found}
+
+
+def test_a_case_that_people_work_on_is_done_and_stays_as_it_is(
+    config: Path, demo_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for number, name in enumerate(("in review", "signed")):
+        film(demo_films, folder / f"{name}.dcm", number)
+    with Assistant.from_config(config) as assistant:
+        reader = assistant.reader_named("reader-1")
+        cases = {}
+        for name in ("in review", "signed"):
+            case = assistant.open_case(assistant.admit(folder / f"{name}.dcm").uid)  # type: ignore[union-attr]
+            draft = assistant.draft(case.id)
+            decisions = [Reject(s.id) if draft.failed(s.id) else Accept(s.id) for s in draft.statements]
+            assistant.decide(case.id, decisions, by=reader)
+            cases[name] = case.id
+        assistant.sign(cases["signed"], by=reader)
+        before = [assistant.case(case_id) for case_id in cases.values()]
+    capsys.readouterr()
+    arguments = [str(folder), "--out", str(out), "--config", str(config)]
+    for summary in ("2 done, 0 skipped", "0 done, 2 skipped"):
+        assert batch.main(arguments) == 0
+        told = capsys.readouterr()
+        assert f"2 studies: {summary}, 0 refused, 0 held, 0 failed" in told.out
+        assert len(told.out.splitlines()) == 3
+        assert told.err == ""
+        assert {name: line["state"] for name, line in lines(out).items()} == {
+            "in review.dcm": "in review", "signed.dcm": "signed"
+        }  # fmt: skip
+    (out / "results.jsonl").unlink()
+    assert batch.main([*arguments, "--json"]) == 0
+    told = capsys.readouterr()
+    assert [json.loads(line)["skipped"] for line in told.out.splitlines()] == [False] * 2
+    with Assistant.from_config(config) as assistant:
+        after = [assistant.case(case_id) for case_id in cases.values()]
+    assert [(f.draft, f.decisions, f.report) for f in after] == [(f.draft, f.decisions, f.report) for f in before]
+
+
+def test_refused_held_and_failed_are_told_apart_and_a_release_counts_at_the_next_run(
+    config: Path, demo_films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    film(demo_films, folder / "held.dcm", 1, AcquisitionDate="20990101")
+    (folder / "refused.dcm").write_bytes((demo_films / "RG3_UNCR.dcm").read_bytes())
+    (folder / "failed.dcm").write_bytes(b"no film")
+    arguments = [str(folder), "--out", str(out), "--config", str(config)]
+    assert batch.main(arguments) == 3
+    told = capsys.readouterr().out
+    assert [line.split()[:2] for line in told.splitlines()[:3]] == [
+        [n, f"{n}.dcm"] for n in ("failed", "held", "refused")
+    ]
+    assert "0 done, 0 skipped, 1 refused, 1 held, 1 failed" in told
+    with Assistant.from_config(config) as assistant:
+        assistant.release(folder / "held.dcm", reason="the clock was wrong", by=assistant.reader_named("reader-1"))
+    (folder / "failed.dcm").unlink()
+    assert batch.main(arguments) == 0
+    assert "2 studies: 1 done, 1 skipped, 0 refused, 0 held, 0 failed" in capsys.readouterr().out
+    assert lines(out)["held.dcm"]["outcome"] == "done"
+
+
+def test_a_killed_batch_goes_on_where_it_was(config: Path, demo_films: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for number in range(3):
+        film(demo_films, folder / f"{number}.dcm", number)
+    command = [sys.executable, "-m", "medmm.doors", "--config", str(config), "batch", str(folder), "--out", str(out)]
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    waited = time.monotonic()
+    while not (out / "results.jsonl").is_file() or not (out / "results.jsonl").read_bytes():
+        assert killed.poll() is None
+        assert time.monotonic() - waited < 120
+        time.sleep(0.01)
+    os.kill(killed.pid, signal.SIGKILL)
+    assert killed.wait(timeout=30) == -signal.SIGKILL
+    done = len((out / "results.jsonl").read_bytes().splitlines())
+    assert 1 <= done < 3
+    again = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert f"3 studies: {3 - done} done, {done} skipped, 0 refused, 0 held, 0 failed" in again.stdout
+    assert [line["outcome"] for line in lines(out).values()] == ["done"] * 3
+    with Assistant.from_config(config) as assistant:
+        cases = assistant.cases()
+        assert len(cases) == 3
+        assert assistant.verify().ok
+        assert all(case.state.value == "drafted" for case in cases)

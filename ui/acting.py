@@ -1,0 +1,44 @@
+"""One step of a reader: it is done, told where it fails, and what may be outdated is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from medmm.domain.errors import MedmmError, StateError
+from medmm.domain.report import CaseFile
+from ui import presenter
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show an error with its remedy in place of a traceback, and read again what may be outdated."""
+    try:
+        yield
+    except MedmmError as error:
+        forget()
+        st.error("  \n".join(presenter.error_lines(error)))
+
+
+def forget() -> None:
+    """Something may have changed: read case and worklist again."""
+    for name in ("file", "worklist", "events", "signing"):
+        st.session_state.pop(name, None)
+
+
+def outdated(file: CaseFile) -> StateError:
+    """Somebody else worked on the case since it was shown."""
+    return StateError(
+        "the case was changed elsewhere since it was shown here; nothing was done",
+        remedy="look at it as it is now, then decide",
+        case=file.case.id,
+    )
+
+
+def acted(verb: Callable[[], object]) -> None:
+    """Do a verb, say what went wrong, and read the case again."""
+    with told(), st.spinner("Working …"):
+        verb()
+        forget()
