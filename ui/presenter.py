@@ -86,7 +86,8 @@ MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "
 class StatementView:
     """One statement as it is decided on.
 
-    `drafted_text` is set where a reader wrote other words, `heat` where a heat-map shows its evidence.
+    `drafted_text` is set where a reader wrote other words, `heat` where a heat-map shows its evidence, `summarises`
+    where it is decided on with the finding that it repeats.
     """
 
     id: str
@@ -96,6 +97,7 @@ class StatementView:
     checks: tuple[CheckView, ...]
     decision: str | None
     heat: str | None
+    summarises: str | None = None
 
     @property
     def bars(self) -> tuple[tuple[float, float], ...]:
@@ -155,7 +157,8 @@ class CaseView:
 
     def count(self, decision: str) -> int:
         """How many statements are decided this way."""
-        return sum(s.decision == decision for _, statements in self.sections for s in statements)
+        asked = [s for _, statements in self.sections for s in statements if s.summarises is None]
+        return sum(s.decision == decision for s in asked)
 
 
 def case_line(summary: CaseSummary) -> str:
@@ -202,8 +205,7 @@ def case_view(file: CaseFile) -> CaseView:
     """What the page shows of a case."""
     study, draft = file.case.study, file.draft
     when = f"{study.acquired.moment:%Y-%m-%d %H:%M}" if study.acquired else "no date"
-    decisions = {d.statement_id: d for d in file.decisions}
-    statements = draft.statements if draft else ()
+    decisions = {s.id: file.decision_on(s) for s in (draft.statements if draft else ())}
     return CaseView(
         title=f"{study.modality.value} {study.body_part}, {when}",
         state=file.state.value,
@@ -211,15 +213,15 @@ def case_view(file: CaseFile) -> CaseView:
         warnings=tuple(w.text for w in (draft.draft.warnings if draft else study.warnings)),
         sections=_sections(draft, decisions, file.case.context) if draft else (),
         not_evaluated=draft.draft.not_evaluated if draft else (),
-        decided=sum(s.id in decisions for s in statements),
-        total=len(statements),
+        decided=sum(decisions[s.id] is not None for s in file.asked),
+        total=len(file.asked),
         heats=_heats(file),
         made_by=_made_by(draft) if draft else "",
     )
 
 
 def _sections(
-    draft: CheckedDraft, decisions: dict[str, Decision], context: ClinicalContext | None
+    draft: CheckedDraft, decisions: dict[str, Decision | None], context: ClinicalContext | None
 ) -> tuple[tuple[str, tuple[StatementView, ...]], ...]:
     sections = []
     for section in REVIEW_ORDER:
@@ -245,6 +247,7 @@ def _statement(
         checks=tuple(checks),
         decision=decision_word(decision),
         heat=next((e.finding for e in statement.evidence if isinstance(e, RegionEvidence)), None),
+        summarises=statement.summarises,
     )
 
 

@@ -6,7 +6,7 @@ The record has no part in this file: a disease that is recorded must never be cl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medmm.domain.draft import (
     Assertion,
@@ -25,7 +25,7 @@ from medmm.drafting.phrases import FindingPhrases, phrases
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A statement without its number."""
+    """A statement without its number; `summarises` is the sentence of the findings that it repeats."""
 
     section: Section
     text: str
@@ -33,6 +33,7 @@ class Sentence:
     evidence: tuple[Evidence, ...]
     finding: str | None = None
     side: Side | None = None
+    summarises: Sentence | None = None
 
 
 def ruled_out(finding: Finding) -> bool:
@@ -52,10 +53,11 @@ def image_sentences(study: Study, reading: Reading) -> Iterator[Sentence]:
     calibrated probability above its operating point is a suspicion, and only a measured number is PRESENT.
     """
     suspected = sorted((f for f in reading.findings if f.suspected), key=_rank)
-    yield from (_possible(f, study, reading, Section.FINDINGS) for f in suspected)
+    stated = [_possible(f, study, reading) for f in suspected]
+    yield from stated
     yield from (_measured(m, study) for m in reading.measurements)
     yield from (_not_suspected(f, reading) for f in sorted(reading.findings, key=_rank) if ruled_out(f))
-    yield from (_possible(f, study, reading, Section.IMPRESSION) for f in suspected)
+    yield from (replace(s, section=Section.IMPRESSION, summarises=s) for s in stated)
     if reading.findings and not suspected:
         yield _nothing_suspected(reading)
 
@@ -64,14 +66,14 @@ def _rank(finding: Finding) -> tuple[bool, float, str]:
     return not finding_term(finding.name).critical, -finding.probability, finding.name
 
 
-def _possible(finding: Finding, study: Study, reading: Reading, section: Section) -> Sentence:
+def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
     side = _side(finding, study)
     evidence: tuple[Evidence, ...] = (_score(finding, reading),)
     if finding.region is not None:
         shown = finding.region.side if study.orientation_known else None
         evidence += (RegionEvidence(finding=finding.name, box_xyxy=finding.region.box_xyxy, side=shown),)
     return Sentence(
-        section=section,
+        section=Section.FINDINGS,
         text=_phrases_of(finding).possible.format(side=f"{side.value} " if side else ""),
         assertion=Assertion.POSSIBLE,
         evidence=evidence,

@@ -144,7 +144,7 @@ def test_review_asks_statement_by_statement_and_before_signing(tool: Tool, demo_
     with Assistant.from_config(tool.config) as assistant:
         file = assistant.case(case)
         assert file.draft is not None
-        left = len(file.draft.statements) - 1
+        left = len(file.asked) - 1
         assert len(file.decisions) == 1
     assert "Signed" not in tool("review", case, by="reader-1", typed="e\nMy own words.\n" * left + "n\n").stdout
     assert "Signed: report-" in tool("review", case, "--sign", by="reader-1").stdout
