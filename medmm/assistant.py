@@ -190,14 +190,14 @@ class Assistant:
         """Sign what was decided. Raises: StateError while a statement is undecided, or if it is signed."""
         with self._calls.call("sign", by, key, {"case": case_id}) as call:
             if call.recalled is not None:
-                return from_json(SignedReport, call.recalled)
+                return self._store.report(from_json(SignedReport, call.recalled).id)
             file = self._store.case_file(case_id)
             state = review.advance(file.state, review.Act.SIGN)
             report = review.sign(file, by, datetime.now(UTC))
             with self._store.step() as step:
                 step.set_state(case_id, state, expected=file.state)
                 step.save_report(report, decisions=file.decisions)
-                call.done(step, report, case_id, report=report.id, sha256=digest(to_json(report)))
+                call.done(step, report, case_id)
             return report
 
     def publish(
@@ -217,8 +217,7 @@ class Assistant:
     def history(self, case_id: str, *, by: Reader | None = None) -> tuple[AuditEvent, ...]:
         """What happened to a case and its study, oldest first."""
         with self._calls.look("history", case_id, by):
-            study_uid = self._store.case_file(case_id).case.study.uid
-            return self._store.events(study_uid, case_id)
+            return self._store.events(self._store.study_of(case_id), case_id)
 
     def verify(self, *, by: Reader | None = None) -> AuditVerification:
         """Check the whole audit log against its signed tree heads and name the place of any damage."""
