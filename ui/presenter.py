@@ -153,7 +153,7 @@ class CaseView:
     @property
     def may_sign(self) -> bool:
         """Whether everything is decided and something is there to sign."""
-        return 0 < self.total == self.decided and not self.signed
+        return 0 < self.total == self.decided and self.state == CaseState.IN_REVIEW.value
 
     def count(self, decision: str) -> int:
         """How many statements are decided this way."""
@@ -210,7 +210,7 @@ def case_view(file: CaseFile) -> CaseView:
         title=f"{study.modality.value} {study.body_part}, {when}",
         state=file.state.value,
         signed=file.state is CaseState.SIGNED,
-        warnings=tuple(w.text for w in (draft.draft.warnings if draft else study.warnings)),
+        warnings=tuple(dict.fromkeys(w.text for w in (*(draft.draft.warnings if draft else ()), *study.warnings))),
         sections=_sections(draft, decisions, file.case.context) if draft else (),
         not_evaluated=draft.draft.not_evaluated if draft else (),
         decided=sum(decisions[s.id] is not None for s in file.asked),

@@ -59,6 +59,7 @@ class CaseState(Enum):
     SIGNED = "signed"
     AMENDED = "amended"
     WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"  # the same study was opened with another record before this case was signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from PIL import Image
 from rich.progress import Progress
 
 from medmm.domain.codec import to_json
-from medmm.domain.errors import InputError, MedmmError, Unavailable
+from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable
+from medmm.domain.identity_match import MatchVerdict
 from medmm.domain.inspection import Inspection
 from medmm.domain.reading import Finding, Mask, ReadResult
 from medmm.doors.session import add_row, new_table, out, plain, progress_console, report, session, write_json
@@ -39,13 +41,16 @@ def read(
 ) -> None:
     """Read studies by the models alone: no record, no draft, nothing kept but the audit entry.
 
-    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided.
+    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided, and 3 if a
+    path does not exist.
     """
     table = new_table("path", "evaluable", "suspected or reason", "measurements")
     worst = 0
     with session(context).assistant() as assistant, Progress(console=progress_console()) as progress:
         task = progress.add_task("reading", total=None)
         for path in paths:
+            if not os.path.lexists(path):  # nothing was there to decide on
+                worst = max(worst, EXIT_CODES[InputError])
             try:
                 for result in assistant.read([path], by=session(context).reader(assistant)):
                     line = read_line(result, masks)
@@ -159,7 +164,10 @@ def show(
     record: Annotated[Path | None, typer.Option(help="A FHIR R4 Bundle to hold against it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study; the patient by key.")] = False,
 ) -> None:
-    """Print what a path was understood as: modality, view, geometry, time, the gate's verdict and why."""
+    """Print what a path was understood as: modality, view, geometry, time, the gate's verdict and why.
+
+    Exit 3 if a file can't be read or the record is another patient's.
+    """
     who = session(context)
     with who.assistant() as assistant:
         found = assistant.inspect(path, record=record, by=who.reader(assistant))
@@ -171,6 +179,8 @@ def show(
         for name, value in _inspection_rows(inspection):
             add_row(table, name, value)
         out().print(table)
+    if any(one.problem or (one.match and one.match.verdict is MatchVerdict.MISMATCH) for one in found):
+        raise typer.Exit(EXIT_CODES[InputError])
 
 
 def _inspection_rows(found: Inspection) -> Iterator[tuple[str, str]]:

@@ -50,8 +50,10 @@ class CaseMarks:
         """Take in one event that was done."""
         details = event["details"]
         named = [part for part in PARTS if f"{part}_sha256" in details]
-        for part in named or WRITERS.get(event["verb"], ()):
-            self.parts[part] = Written(entry=entry, sha256=details.get(f"{part}_sha256"))
+        for part in named:
+            self.parts[part] = Written(entry=entry, sha256=details[f"{part}_sha256"])
+        for part in () if named else WRITERS.get(event["verb"], ()):  # never in place of a digest
+            self.parts.setdefault(part, Written(entry=entry, sha256=None))
         if "report" in details and "sha256" in details:
             self.reports[details["report"]] = Written(entry=entry, sha256=details["sha256"])
 

@@ -84,10 +84,14 @@ class Step:
             )
 
     def open_case(self, case: Case, at: datetime) -> None:
-        """Keep a case; one that is there already stays as it is."""
-        kept = self._connection.scalar(sa.select(tables.cases.c.body).where(tables.cases.c.id == case.id))
-        self._kept["case_sha256"] = held.digest(to_json(case) if kept is None else kept)
-        if kept is None:
+        """Keep a case; of one that is there already the study's newest notices, until a reader has decided on it."""
+        query = sa.select(tables.cases.c.body, tables.cases.c.state).where(tables.cases.c.id == case.id)
+        kept = self._connection.execute(query).first()
+        if kept is not None:
+            undecided = kept.state in (CaseState.OPENED.value, CaseState.DRAFTED.value)
+            self._update_case(case.id, body=to_json(case) if undecided else kept.body)
+        else:
+            self._kept["case_sha256"] = held.digest(to_json(case))
             self._kept["decisions_sha256"] = held.digest([])
             self._connection.execute(
                 tables.cases.insert().values(
@@ -99,6 +103,11 @@ class Step:
                     decisions=[],
                 )
             )
+
+    def cases_of(self, study_uid: str) -> dict[str, CaseState]:
+        """The cases of a study and where they stand."""
+        query = sa.select(tables.cases.c.id, tables.cases.c.state).where(tables.cases.c.study_uid == study_uid)
+        return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
 
     def save_reading(self, case_id: str, reading: Reading) -> None:
         """Keep what the models read."""
@@ -138,7 +147,8 @@ class Step:
         self._connection.execute(tables.idempotency.insert().values(**values))
 
     def _update_case(self, case_id: str, **values: Any) -> None:
-        self._kept |= {f"{name}_sha256": held.digest(value) for name, value in values.items() if name in held.PARTS}
+        parts = {"case" if name == "body" else name: value for name, value in values.items()}
+        self._kept |= {f"{part}_sha256": held.digest(value) for part, value in parts.items() if part in held.PARTS}
         where = tables.cases.c.id == case_id
         if self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount != 1:
             raise _missing("case", case_id)
