@@ -20,11 +20,12 @@ from medmm.domain.identity_match import IdentityMatch, compare_identities, joine
 from medmm.domain.inspection import Capabilities, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
-from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport, SignedStatement
-from medmm.domain.study import NotEvaluable, Release, Study, StudyTime
+from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Reader, SignedReport, SignedStatement
+from medmm.domain.study import NotEvaluable, Notice, Release, Study, StudyTime
 from medmm.store import Calls, Store, digest
 
 Record = str | Path | None
+RECORD_KEPT = Notice(code="record-kept", text="No record was given: the record of an earlier admission is used.")
 
 
 class Assistant:
@@ -137,7 +138,12 @@ class Assistant:
             return release
 
     def open_case(self, study_uid: str, *, by: Reader | None = None, key: str | None = None) -> Case:
-        """Make the case of an admitted study and its record; an unsigned one that is there is given again."""
+        """Make the case of an admitted study and its record; an unsigned one that is there is given again.
+
+        An unsigned case of the study with another record is superseded: one study has one open case.
+
+        Raises: StateError if a report of the study with another record is signed.
+        """
         with self._calls.call("open_case", by, key, {"study": study_uid}) as call:
             if call.recalled is not None:
                 return from_json(Case, call.recalled)
@@ -145,6 +151,12 @@ class Assistant:
             case_id = "case-" + digest(study_uid + (context.sha256 if context else ""))[:12]
             case = Case(id=case_id, study=study, context=context)
             with self._store.step() as step:
+                for other, state in step.cases_of(study_uid).items():
+                    if other == case_id and state is CaseState.SUPERSEDED:
+                        step.set_state(other, review.reopened(self._store.case_file(other)), expected=state)
+                    elif other != case_id and state is not CaseState.SUPERSEDED:
+                        step.set_state(other, review.advance(state, review.Act.SUPERSEDE), expected=state)
+                        step.record(call.event("done", other, superseded_by=case_id))
                 step.open_case(case, datetime.now(UTC))
                 call.done(step, case, case_id, study=study_uid)
             return case
@@ -190,14 +202,14 @@ class Assistant:
         """Sign what was decided. Raises: StateError while a statement is undecided, or if it is signed."""
         with self._calls.call("sign", by, key, {"case": case_id}) as call:
             if call.recalled is not None:
-                return from_json(SignedReport, call.recalled)
+                return self._store.report(from_json(SignedReport, call.recalled).id)
             file = self._store.case_file(case_id)
             state = review.advance(file.state, review.Act.SIGN)
             report = review.sign(file, by, datetime.now(UTC))
             with self._store.step() as step:
                 step.set_state(case_id, state, expected=file.state)
                 step.save_report(report, decisions=file.decisions)
-                call.done(step, report, case_id, report=report.id, sha256=digest(to_json(report)))
+                call.done(step, report, case_id)
             return report
 
     def publish(
@@ -217,8 +229,7 @@ class Assistant:
     def history(self, case_id: str, *, by: Reader | None = None) -> tuple[AuditEvent, ...]:
         """What happened to a case and its study, oldest first."""
         with self._calls.look("history", case_id, by):
-            study_uid = self._store.case_file(case_id).case.study.uid
-            return self._store.events(study_uid, case_id)
+            return self._store.events(self._store.study_of(case_id), case_id)
 
     def verify(self, *, by: Reader | None = None) -> AuditVerification:
         """Check the whole audit log against its signed tree heads and name the place of any damage."""
@@ -329,12 +340,19 @@ class Assistant:
         study = intake.outcome
         assert isinstance(study, Study)
         if record is None:
-            return study, None
+            return self._with_kept_record(study), None
         context, match = self._context(study, intake.identity, record)
         notice = joined(match, confirmed_by)
         if notice is not None:
             study = replace(study, warnings=(*study.warnings, notice))
         return study, context
+
+    def _with_kept_record(self, study: Study) -> Study:
+        """Say that the record of an earlier admission is used, and how it was joined; the study as it is without one."""
+        if self._store.context(study.uid) is None:
+            return study
+        kept = [n for n in self._store.study(study.uid).warnings if n.code.startswith("identity-")]
+        return replace(study, warnings=(*study.warnings, *kept, RECORD_KEPT))
 
     def _context(
         self, study: Study, identity: PatientIdentity | None, record: str | Path

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from rapidfuzz import process
 
 from medmm.domain.errors import ConfigError
@@ -91,8 +91,8 @@ def configs_dir() -> Path:
 def load_settings(path: str | Path | None = None) -> Settings:
     """Read the settings from `path`, else from `$MEDMM_CONFIG`, else from the `local.yaml` that ships.
 
-    Raises: ConfigError naming file, line and the nearest known key for an unknown one; naming the key,
-        never its value (it may be a secret), for a wrong one.
+    Raises: ConfigError naming file, line and the nearest known key for an unknown one; naming the key and its source
+        (file and line, or the variable), never its value (it may be a secret), for a wrong one.
     """
     file = Path(path or os.environ.get("MEDMM_CONFIG") or configs_dir() / "local.yaml").expanduser()
     tree = _parse(file)
@@ -102,12 +102,48 @@ def load_settings(path: str | Path | None = None) -> Settings:
     try:
         return Settings(**(yaml.safe_load(file.read_text(encoding="utf-8")) or {}))
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigError(
-            f"wrong setting: {wrong}",
-            remedy="correct it there or in the MEDMM_ variable of that name",
-            file=str(file),
-        ) from None
+        raise _wrong([(e["loc"], e["msg"]) for e in error.errors()], file, tree) from None
+    except SettingsError:  # a variable that should hold JSON and does not; its text would name the value
+        given = [f for f in Settings.model_fields if Settings.model_fields[f].annotation == tuple[ReaderEntry, ...]]
+        raise _wrong([((f,), "no JSON") for f in given if _variable(f)], file, tree) from None
+
+
+def _wrong(errors: Sequence[tuple[tuple[int | str, ...], str]], file: Path, tree: yaml.Node | None) -> ConfigError:
+    """The error that names each wrong key with its source: the variable that sets it, else file and line."""
+    places: dict[str, list[str]] = {}
+    for loc, _ in errors:
+        variable = _variable(str(loc[0])) if loc else None
+        line = _line_of(tree, loc)
+        places.setdefault("variable" if variable else "file", []).append(
+            variable or (f"{file}, line {line}" if line else str(file))
+        )
+    return ConfigError(
+        "wrong setting: " + "; ".join(f"{'.'.join(map(str, loc))}: {why}" for loc, why in errors),
+        remedy="correct it there",
+        **{kind: "; ".join(dict.fromkeys(where)) for kind, where in places.items()},
+    )
+
+
+def _variable(field: str) -> str | None:
+    """The environment variable that sets a field, as it is spelt there; None where none does."""
+    wanted = f"{ENVIRONMENT_PREFIX}{field}".lower()
+    return next((n for n in os.environ if n.lower() == wanted or n.lower().startswith(wanted + "__")), None)
+
+
+def _line_of(node: yaml.Node | None, loc: Sequence[int | str]) -> int | None:
+    """1-based line of a key, or of the innermost thing around it that stands in the file."""
+    line = None
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == part), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = (node.value[part], node.value[part])
+        else:
+            found = None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def _parse(file: Path) -> yaml.MappingNode | None:

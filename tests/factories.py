@@ -235,6 +235,7 @@ def make_statements() -> tuple[Statement, ...]:
             evidence=(score, region),
             finding="Effusion",
             side=Side.LEFT,
+            summarises="s2",
         ),
     )
 

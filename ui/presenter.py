@@ -91,7 +91,8 @@ MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "
 class StatementView:
     """One statement as it is decided on.
 
-    `drafted_text` is set where a reader wrote other words, `heat` where a heat-map shows its evidence.
+    `drafted_text` is set where a reader wrote other words, `heat` where a heat-map shows its evidence, `summarises`
+    where it is decided on with the finding that it repeats.
     """
 
     id: str
@@ -102,6 +103,7 @@ class StatementView:
     decision: str | None
     heat: str | None
     critical: bool
+    summarises: str | None = None
 
     @property
     def bars(self) -> tuple[tuple[float, float], ...]:
@@ -157,7 +159,7 @@ class CaseView:
     @property
     def may_sign(self) -> bool:
         """Whether everything is decided and something is there to sign."""
-        return 0 < self.total == self.decided and not self.signed
+        return 0 < self.total == self.decided and self.state == CaseState.IN_REVIEW.value
 
     @property
     def first_heat(self) -> str:
@@ -168,7 +170,8 @@ class CaseView:
 
     def count(self, decision: str) -> int:
         """How many statements are decided this way."""
-        return sum(s.decision == decision for _, statements in self.sections for s in statements)
+        asked = [s for _, statements in self.sections for s in statements if s.summarises is None]
+        return sum(s.decision == decision for s in asked)
 
 
 def case_line(summary: CaseSummary) -> str:
@@ -221,24 +224,23 @@ def case_view(file: CaseFile) -> CaseView:
     """What the page shows of a case."""
     study, draft = file.case.study, file.draft
     when = f"{study.acquired.moment:%Y-%m-%d %H:%M}" if study.acquired else "no date"
-    decisions = {d.statement_id: d for d in file.decisions}
-    statements = draft.statements if draft else ()
+    decisions = {s.id: file.decision_on(s) for s in (draft.statements if draft else ())}
     return CaseView(
         title=f"{study.modality.value} {study.body_part}, {when}",
         state=file.state.value,
         signed=file.state is CaseState.SIGNED,
-        warnings=tuple(w.text for w in (draft.draft.warnings if draft else study.warnings)),
+        warnings=tuple(dict.fromkeys(w.text for w in (*(draft.draft.warnings if draft else ()), *study.warnings))),
         sections=_sections(draft, decisions, file.case.context) if draft else (),
         not_evaluated=draft.draft.not_evaluated if draft else (),
-        decided=sum(s.id in decisions for s in statements),
-        total=len(statements),
+        decided=sum(decisions[s.id] is not None for s in file.asked),
+        total=len(file.asked),
         heats=_heats(file),
         made_by=_made_by(draft) if draft else "",
     )
 
 
 def _sections(
-    draft: CheckedDraft, decisions: dict[str, Decision], context: ClinicalContext | None
+    draft: CheckedDraft, decisions: dict[str, Decision | None], context: ClinicalContext | None
 ) -> tuple[tuple[str, tuple[StatementView, ...]], ...]:
     sections = []
     for section in REVIEW_ORDER:
@@ -265,6 +267,7 @@ def _statement(
         decision=decision_word(decision),
         critical=statement.critical,
         heat=next((e.finding for e in statement.evidence if isinstance(e, RegionEvidence)), None),
+        summarises=statement.summarises,
     )
 
 

@@ -28,7 +28,10 @@ def show_statements(assistant: Assistant, file: CaseFile, reader: Reader, view: 
             for statement in statements:
                 with st.container(border=True, gap="small"):
                     show_statement(statement)
-                    show_choices(assistant, file, reader, statement)
+                    if statement.summarises:
+                        st.caption(f"Summary of {inert(statement.summarises)}: decided with it.")
+                    else:
+                        show_choices(assistant, file, reader, statement)
 
 
 def show_statement(statement: StatementView) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import sqlalchemy as sa
 
@@ -95,10 +95,16 @@ def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
 
 def events(connection: sa.Connection, subjects: Collection[str] = ()) -> list[AuditEvent]:
     """Events of these subjects, or all, in the order of the log."""
-    query = sa.select(entries.c.entry).order_by(entries.c.seq)
+    return [event_of(entry) for _, entry in numbered(connection, subjects)]
+
+
+def numbered(connection: sa.Connection, subjects: Collection[str] = ()) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of the entries of these subjects, or of all, in the order of the log."""
+    query = sa.select(entries.c.seq, entries.c.entry).order_by(entries.c.seq)
     if subjects:
         query = query.where(entries.c.subject.in_(subjects))
-    return [event_of(entry) for entry in connection.scalars(query)]
+    for row in connection.execute(query):
+        yield row.seq, row.entry
 
 
 def damaged(error: sa.exc.DatabaseError) -> bool:

@@ -98,11 +98,10 @@ def _inside_problems(
     inside: Mapping[int, TreeHead], outside: Mapping[int, TreeHead], tree: Frontier, signer: HeadSigner
 ) -> Iterator[AuditProblem]:
     """Heads in the database that are missing, forged, or of another history than the heads file."""
-    for size in sorted({*range(1, tree.size + 1), *inside}):
-        place, head = f"head of size {size}", inside.get(size)
-        if head is None:
-            yield _problem("head removed", place, "not in the database")
-        elif size > tree.size:
+    yield from _removed([size for size in range(1, tree.size + 1) if size not in inside], "not in the database")
+    for size, head in sorted(inside.items()):
+        place = f"head of size {size}"
+        if size > tree.size:
             yield _problem("head inserted", place, "in the database, beyond the entries")
         elif head != outside.get(size, head):
             yield _problem("head altered", place, "database and heads file differ")
@@ -123,17 +122,26 @@ def _outside_problems(
     if grown[:2] != (tree.size, b"".join(tree.peaks)):
         yield _problem("frontier altered", f"entry {tree.size}", "it does not fit the entries")
     seen = grown[2] if isinstance(grown[2], int) else 0
-    for size in range(1, min(tree.size, max(last, seen)) + 1):
-        if size not in outside:
-            yield _problem("head removed", f"head of size {size}", "not in the heads file")
+    sizes = range(1, min(tree.size, max(last, seen)) + 1)
+    yield from _removed([size for size in sizes if size not in outside], "not in the heads file")
+
+
+def _removed(sizes: Sequence[int], text: str) -> Iterator[AuditProblem]:
+    """Heads that are not there: one problem a run of sizes, at its first."""
+    start = 0
+    for at, size in enumerate(sizes):
+        if at + 1 == len(sizes) or sizes[at + 1] != size + 1:
+            more = f", nor any up to size {size}" if at > start else ""
+            yield _problem("head removed", f"head of size {sizes[start]}", text + more)
+            start = at + 1
 
 
 def _database_problems(connection: sa.Connection) -> Iterator[AuditProblem]:
     """Pages, indexes and triggers that are not as medmm made them."""
     kept = set(connection.scalars(sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")))
-    for trigger in log.TRIGGERS:
-        if trigger not in kept:
-            yield _problem("trigger removed or altered", trigger.split()[2], "the log is no longer append-only")
+    gone = [trigger.split()[2] for trigger in log.TRIGGERS if trigger not in kept]
+    if gone:
+        yield _problem("trigger removed or altered", ", ".join(gone), "the log is no longer append-only")
     for finding in connection.scalars(sa.text("PRAGMA integrity_check(10)")):
         if finding != "ok":
             yield _problem("database damaged", "database file", str(finding))

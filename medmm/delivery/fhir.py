@@ -208,7 +208,8 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
 def _diagnostic_report(report: SignedReport, identity: PatientIdentity | None, observed: list[SignedStatement]) -> Json:
     whole = base64.b64encode(report_text(report, identity).encode()).decode("ascii")
     impression = [s for s in report.statements if s.section is Section.IMPRESSION]
-    conclusion = printable("\n".join(s.text for s in impression or report.statements))
+    findings = [s for s in report.statements if s.section is Section.FINDINGS]
+    conclusion = printable("\n".join(s.text for s in impression or findings))  # what is recorded is none
     body: Json = {
         "status": "final" if report.version == 1 else "amended",
         "category": [_concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))],

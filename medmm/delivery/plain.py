@@ -53,14 +53,15 @@ def _header(report: SignedReport, identity: PatientIdentity | None) -> list[tupl
 
 
 def _signature(report: SignedReport) -> list[str]:
-    edited = sum(s.drafted_text is not None for s in report.statements)
+    decided = [s for s in report.statements if s.summarises is None]  # a summary follows what it summarises
+    edited = sum(s.drafted_text is not None for s in decided)
     models = ", ".join(f"{m.name} ({m.manifest_sha256[:12]})" for m in report.models) or "none"
     by = report.signed_by
     return [
         f"Signed by {clean(by.name)} ({by.id}, {by.role}) on {report.signed_at.isoformat(timespec='seconds')}.",
         *textwrap.wrap(
             f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing reader accepted "
-            f"{len(report.statements) - edited}, edited {edited} and rejected {report.rejected_count} statements.",
+            f"{len(decided) - edited}, edited {edited} and rejected {report.rejected_count} statements.",
             WIDTH,
         ),
     ]

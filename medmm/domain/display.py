@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from medmm.domain.reading import Region
 from medmm.domain.record import Quantity
-from medmm.domain.wording import clean
 from medmm.domain.study import Affine
+from medmm.domain.wording import clean
 
 SQUARE = 0.01  # pixels that differ less from a square are shown as squares
 # Anchors of a perceptually ordered map from dark purple over orange to light yellow (after matplotlib's inferno, CC0).

@@ -82,7 +82,9 @@ Evidence = ScoreEvidence | RegionEvidence | MeasurementEvidence | FactEvidence
 class Statement:
     """One drafted sentence. Without evidence it can't be built.
 
-    `finding` is a name of the vocabulary, or None where the sentence states a measurement or a fact.
+    `finding` is a name of the vocabulary, or None where the sentence states a measurement or a fact. `summarises`
+    is the id of the statement of FINDINGS that a statement of the impression repeats: who decides on that one
+    decides on this one.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Statement:
     evidence: tuple[Evidence, ...]
     finding: str | None = None
     side: Side | None = None
+    summarises: str | None = None
 
     def __post_init__(self) -> None:
         if not self.evidence:
@@ -129,6 +132,16 @@ class Draft:
         ids = [statement.id for statement in self.statements]
         if len(set(ids)) != len(ids):
             raise InputError("two statements share an id", remedy="number the statements", draft=self.id)
+        findings = {statement.id for statement in self.statements if statement.section is Section.FINDINGS}
+        for statement in self.statements:
+            if statement.summarises is None:
+                continue
+            if statement.section is not Section.IMPRESSION or statement.summarises not in findings:
+                raise InputError(
+                    "only a statement of the impression summarises one, and that is one of the findings",
+                    remedy="name the statement of the findings",
+                    statement=statement.id,
+                )
 
 
 class Outcome(Enum):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
-from medmm.domain.draft import Assertion, Case, CheckedDraft, Evidence, Section
+from medmm.domain.draft import Assertion, Case, CheckedDraft, Evidence, Section, Statement
 from medmm.domain.errors import InputError
 from medmm.domain.reading import ModelIdentity, Reading, Side
 
@@ -66,11 +66,15 @@ class CaseState(Enum):
     SIGNED = "signed"
     AMENDED = "amended"
     WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"  # the same study was opened with another record before this case was signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedStatement:
-    """A sentence that a reader signed; `drafted_text` is None where the reader left it unchanged."""
+    """A sentence that a reader signed; `drafted_text` is None where the reader left it unchanged.
+
+    `summarises` is the id of the statement of the findings that it repeats in the impression.
+    """
 
     id: str
     section: Section
@@ -80,6 +84,7 @@ class SignedStatement:
     side: Side | None
     evidence: tuple[Evidence, ...]
     drafted_text: str | None = None
+    summarises: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,17 @@ class CaseFile:
     draft: CheckedDraft | None
     decisions: tuple[Decision, ...]
     report: SignedReport | None
+
+    @property
+    def asked(self) -> tuple[Statement, ...]:
+        """The statements of the draft that a reader decides on: each fact once, so none that summarises another."""
+        return tuple(s for s in (self.draft.statements if self.draft else ()) if s.summarises is None)
+
+    def decision_on(self, statement: Statement) -> Decision | None:
+        """What stands decided on a statement; a summary without a decision of its own follows what it summarises."""
+        decided = {decision.statement_id: decision for decision in self.decisions}
+        own, followed = decided.get(statement.id), decided.get(statement.summarises or "")
+        return own if own is not None or followed is None else replace(followed, statement_id=statement.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

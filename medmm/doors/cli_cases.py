@@ -155,9 +155,8 @@ def _ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
     file = assistant.case(case_id, by=reader)
     if file.draft is None:
         raise StateError("the case has no draft yet", remedy="draft it first", case=case_id)
-    decided = {d.statement_id for d in file.decisions}
-    for statement in file.draft.statements:
-        if statement.id in decided:
+    for statement in file.asked:
+        if file.decision_on(statement) is not None:
             continue
         decision = _ask(file.draft, statement)
         if decision is None:
@@ -174,16 +173,16 @@ def _ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
 
 def _decided_lines(file: CaseFile) -> list[str]:
     """Each statement of a draft as it was decided: the words that will be signed, or that it is left out."""
-    decisions = {d.statement_id: d for d in file.decisions}
     lines = []
     for statement in file.draft.statements if file.draft else ():
-        match decisions.get(statement.id):
+        of = f" (summary of {statement.summarises})" if statement.summarises else ""
+        match file.decision_on(statement):
             case Accept():
-                lines.append(f"  {statement.id}  {statement.text}")
+                lines.append(f"  {statement.id}  {statement.text}{of}")
             case Edit(text=text):
-                lines.append(f"  {statement.id}  {text} (edited)")
+                lines.append(f"  {statement.id}  {text} (edited){of}")
             case Reject():
-                lines.append(f"  ({statement.id} is left out)")
+                lines.append(f"  ({statement.id} is left out){of}")
     return lines
 
 

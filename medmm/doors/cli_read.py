@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ import typer
 from PIL import Image
 
 from medmm.domain.codec import to_json
-from medmm.domain.errors import InputError, MedmmError, Unavailable
+from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable
 from medmm.domain.reading import Finding, Mask, ReadResult
 from medmm.domain.vocabulary import most_urgent_first
 from medmm.doors.draft_page import marked
@@ -36,13 +37,16 @@ def read(
 ) -> None:
     """Read studies by the models alone: no record, no draft, nothing kept but the audit entry.
 
-    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided.
+    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided, and 3 if a
+    path does not exist.
     """
     table = new_table("path", "evaluable", "suspected or reason", "measurements")
     worst = 0
     with session(context).assistant() as assistant, progress_bar() as progress:
         task = progress.add_task("reading", total=None)
         for path in paths:
+            if not os.path.lexists(path):  # nothing was there to decide on
+                worst = max(worst, EXIT_CODES[InputError])
             try:
                 for result in assistant.read([path], by=session(context).reader(assistant)):
                     line = read_line(result, masks)

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from medmm.domain.codec import to_json
-from medmm.domain.errors import Unavailable
+from medmm.domain.errors import EXIT_CODES, InputError, Unavailable
+from medmm.domain.identity_match import MatchVerdict
 from medmm.doors.session import out, session, write_json
 from medmm.doors.study_html import study_html
 from medmm.doors.study_page import study_page
@@ -33,6 +34,7 @@ def show(
     """Print what a path was understood as, series by series: geometry, polarity, windows, the gate's verdict and why.
 
     Pictures are shown where the terminal has colours, also of what is held or refused; else with --html.
+    Exit 3 if a file can't be read or the record is another patient's.
     """
     who = session(context)
     with who.assistant() as assistant:
@@ -51,3 +53,5 @@ def show(
                 remedy="name a file in a folder you may write to",
                 path=str(html),
             ) from error
+    if any(one.problem or (one.match and one.match.verdict is MatchVerdict.MISMATCH) for one in found):
+        raise typer.Exit(EXIT_CODES[InputError])

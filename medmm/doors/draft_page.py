@@ -60,15 +60,15 @@ def banner(file: CaseFile) -> str:
 
 
 def decided_words(file: CaseFile, statement: Statement) -> str:
-    """What a reader decided on a statement so far ("" where nothing)."""
-    match next((d for d in file.decisions if d.statement_id == statement.id), None):
+    """What a reader decided on a statement so far ("" where nothing); a summary says what it follows until then."""
+    match file.decision_on(statement):
         case Accept():
             return "accepted by a reader"
         case Edit(text=text):
             return f"edited by a reader: {text}"
         case Reject():
             return "rejected by a reader"
-    return ""
+    return f"summary of {statement.summarises}: decided with it" if statement.summarises else ""
 
 
 def statement_panel(draft: CheckedDraft, statement: Statement, decided: str = "") -> RenderableType:

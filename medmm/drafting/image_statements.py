@@ -6,7 +6,7 @@ The record has no part in this file: a disease that is recorded must never be cl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medmm.domain.display import unit_words
 from medmm.domain.draft import (
@@ -26,7 +26,7 @@ from medmm.drafting.phrases import FindingPhrases, phrases
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A statement without its number."""
+    """A statement without its number; `summarises` is the sentence of the findings that it repeats."""
 
     section: Section
     text: str
@@ -34,6 +34,7 @@ class Sentence:
     evidence: tuple[Evidence, ...]
     finding: str | None = None
     side: Side | None = None
+    summarises: Sentence | None = None
 
 
 def ruled_out(finding: Finding) -> bool:
@@ -53,22 +54,23 @@ def image_sentences(study: Study, reading: Reading) -> Iterator[Sentence]:
     calibrated probability above its operating point is a suspicion, and only a measured number is PRESENT.
     """
     suspected = most_urgent_first(f for f in reading.findings if f.suspected)
-    yield from (_possible(f, study, reading, Section.FINDINGS) for f in suspected)
+    stated = [_possible(f, study, reading) for f in suspected]
+    yield from stated
     yield from (_measured(m, study) for m in reading.measurements)
     yield from (_not_suspected(f, reading) for f in most_urgent_first(reading.findings) if ruled_out(f))
-    yield from (_possible(f, study, reading, Section.IMPRESSION) for f in suspected)
+    yield from (replace(s, section=Section.IMPRESSION, summarises=s) for s in stated)
     if reading.findings and not suspected:
         yield _nothing_suspected(reading)
 
 
-def _possible(finding: Finding, study: Study, reading: Reading, section: Section) -> Sentence:
+def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
     side = _side(finding, study)
     evidence: tuple[Evidence, ...] = (_score(finding, reading),)
     if finding.region is not None:
         shown = finding.region.side if study.orientation_known else None
         evidence += (RegionEvidence(finding=finding.name, box_xyxy=finding.region.box_xyxy, side=shown),)
     return Sentence(
-        section=section,
+        section=Section.FINDINGS,
         text=_phrases_of(finding).possible.format(side=f"{side.value} " if side else ""),
         assertion=Assertion.POSSIBLE,
         evidence=evidence,

@@ -48,17 +48,20 @@ class RuleWriter:
 
 
 def _numbered(sentences: Iterable[Sentence]) -> tuple[Statement, ...]:
+    numbered = {f"s{number}": sentence for number, sentence in enumerate(sentences, start=1)}
+    ids = {sentence: statement_id for statement_id, sentence in numbered.items()}
     return tuple(
         Statement(
-            id=f"s{number}",
+            id=statement_id,
             section=s.section,
             text=s.text,
             assertion=s.assertion,
             evidence=s.evidence,
             finding=s.finding,
             side=s.side,
+            summarises=ids[s.summarises] if s.summarises else None,
         )
-        for number, s in enumerate(sentences, start=1)
+        for statement_id, s in numbered.items()
     )
 
 

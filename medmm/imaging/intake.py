@@ -279,8 +279,12 @@ def judge_files(files: Sequence[DicomFile], contested: frozenset[str] = frozense
     who = [identity_of(Tags(file.header)) for file in files]
     if not all(same_patient(who[0], other) for other in who[1:]):
         return gate.Refusal(code="mixed-patients", reason="not evaluable: the study holds files of different patients")
-    if any(Tags(file.header).text("SOPInstanceUID") in contested for file in files):
-        return gate.Refusal(code="duplicate-uid", reason="not evaluable: one image UID stands for different contents")
+    double = {file.sha256: file.path.name for file in files if Tags(file.header).text("SOPInstanceUID") in contested}
+    if double:
+        refusal = gate.Refusal(
+            code="duplicate-uid", reason="not evaluable: one image UID stands for different contents"
+        )
+        return replace(refusal, reason=f"{refusal.reason}: {_listed(list(double.values()))}")
     if _series_contradicts(files):
         return gate.Refusal(code="series", reason="slices of one series share a place but not their plane", held=True)
     once = {file.sha256: file for file in files if gate.modality_of(Tags(file.header)) is Modality.MR}
@@ -291,11 +295,29 @@ def judge_files(files: Sequence[DicomFile], contested: frozenset[str] = frozense
 
 
 def contested_uids(groups: Iterable[Sequence[DicomFile]]) -> frozenset[str]:
-    """SOP Instance UIDs that stand for more than one content, within a study or across studies."""
-    contents: dict[str, set[str]] = {}
+    """SOP Instance UIDs that stand for more than one content, within a study or across studies.
+
+    A file whose pixels can't be read, such as a copy that was cut short, contests nothing: it gets its own line.
+    """
+    contents: dict[str, dict[str, DicomFile]] = {}
     for file in chain.from_iterable(groups):
-        contents.setdefault(Tags(file.header).text("SOPInstanceUID") or "", set()).add(file.sha256)
-    return frozenset(uid for uid, digests in contents.items() if len(digests) > 1)
+        contents.setdefault(Tags(file.header).text("SOPInstanceUID") or "", {})[file.sha256] = file
+    several = {uid: files.values() for uid, files in contents.items() if len(files) > 1}
+    return frozenset(uid for uid, files in several.items() if sum(map(_decodes, files)) > 1)
+
+
+def _decodes(file: DicomFile) -> bool:
+    try:
+        check_grid(file)
+        stored_values(file.path)
+    except InputError:
+        return False
+    return True
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(sorted(names)[:most]) + more
 
 
 def _series_contradicts(files: Sequence[DicomFile]) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from medmm.review.decisions import decide
 from medmm.review.edited import keeps_coding
-from medmm.review.lifecycle import NEXT, Act, advance
+from medmm.review.lifecycle import NEXT, Act, advance, reopened
 from medmm.review.release import release
 from medmm.review.signing import sign, to_sign
 
-__all__ = ["NEXT", "Act", "advance", "decide", "keeps_coding", "release", "sign", "to_sign"]
+__all__ = ["NEXT", "Act", "advance", "decide", "keeps_coding", "release", "reopened", "sign", "to_sign"]

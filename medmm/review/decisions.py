@@ -13,14 +13,18 @@ from medmm.review.lifecycle import Act, advance
 def decide(file: CaseFile, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
     """Decisions so far with these added, in the order of the draft; the later on a statement counts.
 
+    Who decides on a finding decides on its summary in the impression, whatever was decided on that earlier; a
+    decision on the summary itself, in the same call or later, parts the two again.
+
     Raises: InputError for a statement that the draft does not have; StateError if the case is not in
     review, or if a statement that failed a check is accepted as it stands, be it as an edit that changes no word.
     """
     advance(file.state, Act.DECIDE)
     draft = draft_of(file)
     order = [statement.id for statement in draft.statements]
+    summary_of = {s.summarises: s.id for s in draft.statements if s.summarises}
     by_statement = {decision.statement_id: decision for decision in file.decisions}
-    for decision in decisions:
+    for decision in sorted(decisions, key=lambda d: d.statement_id in summary_of.values()):
         if decision.statement_id not in order:
             raise InputError(
                 "no such statement in the draft",
@@ -30,6 +34,7 @@ def decide(file: CaseFile, decisions: Sequence[Decision]) -> tuple[Decision, ...
             )
         refuse_failed(draft, decision, file.case.id)
         by_statement[decision.statement_id] = decision
+        by_statement.pop(summary_of.get(decision.statement_id, ""), None)
     return tuple(by_statement[statement_id] for statement_id in order if statement_id in by_statement)
 
 

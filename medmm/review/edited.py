@@ -39,6 +39,7 @@ def edited_statement(statement: Statement, text: str, context: ClinicalContext |
         side=statement.side,
         evidence=statement.evidence,
         drafted_text=statement.text,
+        summarises=statement.summarises,
     )
     if keeps_coding(statement, text, context):
         return signed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from medmm.domain.errors import StateError
-from medmm.domain.report import CaseState
+from medmm.domain.report import CaseFile, CaseState
 
 
 class Act(Enum):
@@ -15,6 +15,7 @@ class Act(Enum):
     DRAFT = "draft"
     DECIDE = "decide"
     SIGN = "sign"
+    SUPERSEDE = "supersede"
 
 
 # `None` is a case that is not there yet. Drafting again is possible until a reader has decided something.
@@ -25,6 +26,10 @@ NEXT: dict[tuple[CaseState | None, Act], CaseState] = {
     (CaseState.DRAFTED, Act.DECIDE): CaseState.IN_REVIEW,
     (CaseState.IN_REVIEW, Act.DECIDE): CaseState.IN_REVIEW,
     (CaseState.IN_REVIEW, Act.SIGN): CaseState.SIGNED,
+    **{
+        (state, Act.SUPERSEDE): CaseState.SUPERSEDED
+        for state in (CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW)
+    },
 }
 
 _REMEDIES = {
@@ -33,6 +38,7 @@ _REMEDIES = {
     CaseState.DRAFTED: "decide on the statements of its draft",
     CaseState.IN_REVIEW: "decide on what is open and sign",
     CaseState.SIGNED: "the report is signed and stays as it is",
+    CaseState.SUPERSEDED: "work on the newer case of its study; `medmm cases` lists it",
 }
 
 
@@ -43,3 +49,10 @@ def advance(state: CaseState | None, act: Act) -> CaseState:
         remedy = _REMEDIES.get(state, "look at the case's history")
         raise StateError(f"cannot {act.value} a case that is {here}", remedy=remedy)
     return NEXT[state, act]
+
+
+def reopened(file: CaseFile) -> CaseState:
+    """Where a superseded case goes on when its study is opened with its record again: where its content left it."""
+    if file.draft is None:
+        return CaseState.OPENED
+    return CaseState.IN_REVIEW if file.decisions else CaseState.DRAFTED

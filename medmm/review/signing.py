@@ -22,6 +22,7 @@ from medmm.domain.report import (
     StudyReference,
 )
 from medmm.domain.study import Study
+from medmm.review.contradiction import refuse_contradiction
 from medmm.review.decisions import draft_of, refuse_failed
 from medmm.review.edited import edited_statement
 from medmm.review.lifecycle import Act, advance
@@ -31,8 +32,8 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
     """The report of what a reader accepted and edited; its ID comes from its content.
 
     Raises: StateError if the case is signed already, a statement is undecided, a statement that failed a
-    check was accepted, or nothing is left to sign; ConfigError if `by` has the name that ships with the settings;
-    InputError if `at` has no time zone.
+    check was accepted, the impression would contradict the findings, or nothing is left to sign; ConfigError if
+    `by` has the name that ships with the settings; InputError if `at` has no time zone.
     """
     if file.state is CaseState.SIGNED or file.report is not None:
         raise StateError("the case is signed already", remedy="the report stays as it is", case=file.case.id)
@@ -60,7 +61,7 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
         draft_id=draft.id,
         writer=draft.writer,
         models=draft.models,
-        rejected_count=sum(isinstance(d, Reject) for d in file.decisions),
+        rejected_count=sum(isinstance(file.decision_on(s), Reject) for s in file.asked),
     )
     content = json.dumps(to_json(report), sort_keys=True, ensure_ascii=True)
     return replace(report, id="report-" + hashlib.sha256(content.encode()).hexdigest()[:32])
@@ -72,18 +73,18 @@ def to_sign(file: CaseFile) -> tuple[SignedStatement, ...]:
     Raises: StateError if one is undecided, one that failed a check was accepted, or nothing is left to sign.
     """
     draft = draft_of(file)
-    decisions = {d.statement_id: d for d in file.decisions}
-    undecided = [s.id for s in draft.statements if s.id not in decisions]
+    undecided = [s.id for s in file.asked if file.decision_on(s) is None]
     if undecided:
         raise StateError(
-            f"{len(undecided)} of {len(draft.statements)} statements are undecided",
+            f"{len(undecided)} of {len(file.asked)} statements are undecided",
             remedy="accept, edit or reject them",
             case=file.case.id,
             statements=" ".join(undecided),
         )
     signed = []
     for statement in draft.statements:
-        decision = decisions[statement.id]
+        decision = file.decision_on(statement)
+        assert decision is not None  # a summary follows a finding, and all findings are decided
         refuse_failed(draft, decision, file.case.id)
         if isinstance(decision, Edit):
             signed.append(edited_statement(statement, decision.text, file.case.context))
@@ -91,6 +92,7 @@ def to_sign(file: CaseFile) -> tuple[SignedStatement, ...]:
             signed.append(_as_drafted(statement))
     if not signed:
         raise StateError("nothing is left to sign", remedy="edit a statement to say what you see", case=file.case.id)
+    refuse_contradiction(signed, draft, file.case.id)
     return tuple(signed)
 
 
@@ -103,6 +105,7 @@ def _as_drafted(statement: Statement) -> SignedStatement:
         finding=statement.finding,
         side=statement.side,
         evidence=statement.evidence,
+        summarises=statement.summarises,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -14,12 +12,8 @@ from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError, MedmmError, PermissionDenied
 from medmm.domain.report import Reader
 from medmm.domain.roles import require
+from medmm.store.held import digest
 from medmm.store.store import Step, Store
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of a JSON value, in hex."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 class VerbCall:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.domain.vocabulary import most_urgent_first
-from medmm.store import failpoint, files, tables
+from medmm.store import failpoint, files, held, tables
 from medmm.store.database import database_border, open_engine, upgrade
 
 T = TypeVar("T")
@@ -35,11 +36,18 @@ class Step:
     def __init__(self, connection: sa.Connection, signer: HeadSigner, covered: int) -> None:
         self._connection, self._signer, self._covered = connection, signer, covered
         self.verb = ""  # of the last event; empty until one is recorded
+        self._kept: dict[str, str] = {}  # digests of the parts of a case that no event names yet
+
+    @property
+    def unrecorded(self) -> bool:
+        """Whether a part of a case was kept after the last event."""
+        return bool(self._kept)
 
     def record(self, event: AuditEvent) -> None:
-        """Append an event to the audit log."""
+        """Append an event to the audit log, with the digests of what this step kept of a case."""
+        event = replace(event, details={**event.details, **self._kept})
         log.append(self._connection, event, self._signer, self._covered)
-        self.verb = event.verb
+        self.verb, self._kept = event.verb, {}
 
     def save_identity(self, patient_key: str, identity: PatientIdentity) -> None:
         """Keep who a patient key is; the newest statement counts."""
@@ -77,8 +85,15 @@ class Step:
             )
 
     def open_case(self, case: Case, at: datetime) -> None:
-        """Keep a case; one that is there already stays as it is."""
-        if self._connection.scalar(sa.select(tables.cases.c.id).where(tables.cases.c.id == case.id)) is None:
+        """Keep a case; of one that is there already the study's newest notices, until a reader has decided on it."""
+        query = sa.select(tables.cases.c.body, tables.cases.c.state).where(tables.cases.c.id == case.id)
+        kept = self._connection.execute(query).first()
+        if kept is not None:
+            undecided = kept.state in (CaseState.OPENED.value, CaseState.DRAFTED.value)
+            self._update_case(case.id, body=to_json(case) if undecided else kept.body)
+        else:
+            self._kept["case_sha256"] = held.digest(to_json(case))
+            self._kept["decisions_sha256"] = held.digest([])
             self._connection.execute(
                 tables.cases.insert().values(
                     id=case.id,
@@ -89,6 +104,11 @@ class Step:
                     decisions=[],
                 )
             )
+
+    def cases_of(self, study_uid: str) -> dict[str, CaseState]:
+        """The cases of a study and where they stand."""
+        query = sa.select(tables.cases.c.id, tables.cases.c.state).where(tables.cases.c.study_uid == study_uid)
+        return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
 
     def save_reading(self, case_id: str, reading: Reading) -> None:
         """Keep what the models read."""
@@ -116,6 +136,7 @@ class Step:
         self.save_decisions(report.case_id, decisions, expected=decisions)
         values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
         self._connection.execute(tables.reports.insert().values(**values))
+        self._kept |= {"report": report.id, "sha256": held.digest(values["body"])}
         self._update_case(report.case_id, report_id=report.id)
 
     def remember(self, key: str, verb: str, request_sha256: str, result: Any) -> None:
@@ -127,6 +148,8 @@ class Step:
         self._connection.execute(tables.idempotency.insert().values(**values))
 
     def _update_case(self, case_id: str, **values: Any) -> None:
+        parts = {"case" if name == "body" else name: value for name, value in values.items()}
+        self._kept |= {f"{part}_sha256": held.digest(value) for part, value in parts.items() if part in held.PARTS}
         where = tables.cases.c.id == case_id
         if self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount != 1:
             raise _missing("case", case_id)
@@ -189,7 +212,7 @@ class Store:
         ):
             step = Step(connection, self._signer, self.heads.last_size())
             yield step
-            if not step.verb:
+            if not step.verb or step.unrecorded:
                 raise StateError("a step without an audit entry", remedy="record an event in every step")
             failpoint.reach(step.verb, "before commit")
         failpoint.reach(step.verb, "after commit")
@@ -209,7 +232,8 @@ class Store:
         return self.objects.put(path)
 
     def object_path(self, sha256: str) -> Path:
-        """Where a kept file lies."""
+        """Where a kept file lies. Raises: IntegrityError if its content is no longer what it is named after."""
+        self.objects.verify(sha256)
         return self.objects.path(sha256)
 
     def verify_object(self, sha256: str) -> None:
@@ -225,13 +249,22 @@ class Store:
         body = self._read(lambda c: c.scalar(_select(tables.contexts.c.body, tables.contexts.c.study_uid, study_uid)))
         return None if body is None else from_json(ClinicalContext, body)
 
+    def study_of(self, case_id: str) -> str:
+        """UID of the study of a case."""
+        query = sa.select(tables.cases.c.study_uid).where(tables.cases.c.id == case_id)
+        found = self._read(lambda c: c.scalar(query))
+        if found is None:
+            raise _missing("case", case_id)
+        return str(found)
+
     def identity(self, patient_key: str) -> PatientIdentity:
         """Who a patient key is."""
         table = tables.identities
         return self._noun(PatientIdentity, table.c.body, table.c.patient_key, patient_key)
 
     def report(self, report_id: str) -> SignedReport:
-        """A signed report."""
+        """A signed report. Raises: IntegrityError if it is not what its entry in the log says."""
+        self._read(lambda c: held.refuse_altered_report(c, report_id))
         return self._noun(SignedReport, tables.reports.c.body, tables.reports.c.id, report_id)
 
     def not_evaluable(self) -> tuple[NotEvaluable, ...]:
@@ -248,7 +281,8 @@ class Store:
         return {sha256: frozenset(found) for sha256, found in codes.items()}
 
     def case_file(self, case_id: str) -> CaseFile:
-        """Everything of one case."""
+        """Everything of one case. Raises: IntegrityError if a part of it is not what the log says."""
+        self._read(lambda c: held.refuse_altered_case(c, case_id))
         row = self._read(lambda c: c.execute(sa.select(tables.cases).where(tables.cases.c.id == case_id)).first())
         if row is None:
             raise _missing("case", case_id)
@@ -282,12 +316,13 @@ class Store:
         return tuple(self._read(lambda c: log.events(c, subjects)))
 
     def verify(self) -> AuditVerification:
-        """Check the whole log against the heads file."""
+        """Check the whole log against the heads file, and the cases and reports against the log."""
 
         def check(connection: sa.Connection) -> AuditVerification:
             with self.heads.held() as lines:  # until the snapshot is taken: the database may not run ahead of it
                 connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).first()
-            return verify(connection, lines, self._signer)
+            found = verify(connection, lines, self._signer)
+            return replace(found, problems=(*found.problems, *held.problems(connection)))
 
         return self._read(check)
 

@@ -98,7 +98,7 @@ def models(tool: Tool) -> list:  # type: ignore[type-arg]
 
 
 def test_a_missing_path_is_a_line_and_exit_3_and_the_others_go_on(tool: Tool, demo_films: Path, tmp_path: Path) -> None:
-    result = tool("read", tmp_path / "nothing", demo_films / "RG3_UNCR.dcm", "--json")
+    result = tool("read", tmp_path / "nothing", demo_films / "RG3_UNCR.dcm", "--json", code=3)
     first, second = (json.loads(line) for line in result.stdout.splitlines())
     assert first["reason"]
     assert second["reason"].startswith("not evaluable")
@@ -144,7 +144,7 @@ def test_review_asks_statement_by_statement_and_before_signing(tool: Tool, demo_
     with Assistant.from_config(tool.config) as assistant:
         file = assistant.case(case)
         assert file.draft is not None
-        left = len(file.draft.statements) - 1
+        left = len(file.asked) - 1
         assert len(file.decisions) == 1
     assert "Signed" not in tool("review", case, by="reader-1", typed="e\nMy own words.\n" * left + "n\n").stdout
     assert "Signed: report-" in tool("review", case, "--sign", by="reader-1").stdout
@@ -162,6 +162,29 @@ def test_study_show_says_what_was_understood(tool: Tool, demo_films: Path, recor
     for part in ("accepted with warnings", "DX of CHEST", "SeriesDate", "PA", "spacing unknown", "identity match"):
         assert part in shown
     assert "refused" in tool("study", "show", demo_films / "RG3_UNCR.dcm").stdout
+
+
+def test_study_show_exits_3_for_what_it_can_t_read_and_for_another_patients_record(
+    tool: Tool, demo_films: Path, record: Path, tmp_path: Path
+) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("no film")
+    assert "can't be read" in tool("study", "show", note, code=3).stdout
+    assert "no such file" in tool("study", "show", tmp_path / "nothing", code=3).stdout
+    record.write_text(record.read_text().replace('"female"', '"male"'))
+    shown = tool("study", "show", demo_films / "RG1_UNCR.dcm", "--record", record, code=3).stdout
+    assert "identity mismatch sex" in shown
+    line = json.loads(tool("study", "show", demo_films / "RG1_UNCR.dcm", "--record", record, "--json", code=3).stdout)
+    assert line["match"]["verdict"] == "mismatch"
+
+
+def test_read_of_files_that_can_t_be_read_is_a_line_and_exit_0(tool: Tool, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "note.txt").write_text("no film")
+    for path in (folder, folder / "note.txt"):
+        (line,) = (json.loads(line) for line in tool("read", path, "--json").stdout.splitlines())
+        assert line["reason"]
 
 
 def test_record_show_prints_facts_with_value_range_and_source(tool: Tool, record: Path) -> None:

@@ -45,21 +45,22 @@ def test_a_fresh_draft_shows_every_statement_undecided() -> None:
     shown = [s for _, statements in view.sections for s in statements]
     assert [s.id for s in shown] == ["s2", "s3", "s4", "s1"], "what stands beside the film comes first"
     assert all(s.decision is None and s.evidence for s in shown)
-    assert (view.decided, view.total, view.may_sign) == (0, 4, False)
+    assert (view.decided, view.total, view.may_sign) == (0, 3, False), "a summary is no decision of its own"
     assert "A warning that travels." in view.warnings
     assert "fractures" in view.not_evaluated
 
 
 def test_decisions_are_shown_and_all_of_them_open_the_signature() -> None:
-    decisions = (Accept("s1"), Edit("s2", "Small left effusion."), Reject("s3"), Accept("s4"))
+    decisions = (Accept("s1"), Edit("s2", "Small left effusion."), Reject("s3"))
     view = presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions))
     shown = {s.id: s for _, statements in view.sections for s in statements}
-    assert [shown[i].decision for i in ("s1", "s2", "s3", "s4")] == ["accepted", "edited", "rejected", "accepted"]
+    assert [shown[i].decision for i in ("s1", "s2", "s3", "s4")] == ["accepted", "edited", "rejected", "edited"]
+    assert (shown["s4"].text, shown["s4"].summarises, shown["s2"].summarises) == ("Small left effusion.", "s2", None)
     assert (shown["s2"].text, shown["s2"].drafted_text) == ("Small left effusion.", "Possible left pleural effusion.")
     assert shown["s1"].drafted_text is None
-    assert [view.count(word) for word in ("accepted", "edited", "rejected")] == [2, 1, 1]
+    assert [view.count(word) for word in ("accepted", "edited", "rejected")] == [1, 1, 1]
     assert view.may_sign
-    assert not presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions[:3])).may_sign
+    assert not presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions[:2])).may_sign
     assert not presenter.case_view(make_case_file(CaseState.SIGNED)).may_sign
 
 
@@ -102,7 +103,7 @@ def test_a_denied_or_doubtful_fact_says_so_as_evidence() -> None:
 
 def test_words_typed_for_one_statement_meet_no_other() -> None:
     fresh = presenter.case_view(make_case_file())
-    edited = presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=(Edit("s2", "Other words."),)))
+    edited = presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=(Edit("s3", "Other words."),)))
     keys = {s.edit_key("case-1") for _, statements in fresh.sections for s in statements}
     assert len(keys) == 4
     assert keys.isdisjoint(s.edit_key("case-2") for _, statements in fresh.sections for s in statements)

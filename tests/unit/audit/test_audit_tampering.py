@@ -318,3 +318,23 @@ def test_the_last_entry_is_uncovered_until_its_head_is_written(kept: Kept) -> No
         found = checked(database, list(kept.lines[:-1]), kept.signer)
     assert (found.ok, found.size, found.uncovered) == (True, SIZE, 1)
     assert TreeHead.from_line(kept.lines[-1]) is not None
+
+
+def test_many_of_one_kind_are_told_once(kept: Kept) -> None:
+    with closing(opened(kept.today)) as database:
+        for trigger in log.TRIGGERS:
+            database.execute(f"DROP TRIGGER {trigger.split()[2]}")
+        found = checked(database, [], kept.signer)
+    assert [(p.kind, p.place) for p in found.problems] == [
+        ("head removed", "head of size 1"),
+        ("trigger removed or altered", ", ".join(trigger.split()[2] for trigger in log.TRIGGERS)),
+    ]
+    assert found.problems[0].text.endswith(f"nor any up to size {SIZE - 1}") or str(SIZE) in found.problems[0].text
+
+
+def test_heads_that_are_missing_here_and_there_are_told_run_by_run(kept: Kept) -> None:
+    lines = [line for at, line in enumerate(kept.lines, 1) if at not in (3, 10, 11, 12)]
+    with closing(opened(kept.today)) as database:
+        found = checked(database, lines, kept.signer)
+    assert [p.place for p in found.problems] == ["head of size 3", "head of size 10"]
+    assert "up to size 12" in found.problems[1].text

@@ -85,3 +85,43 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="MEDMM_CONFIG"):
         load_settings(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("data_dir: x\ndevice: tpu\n", "line 2"),
+        ("\nthreads:\n  0\n", "line 2"),
+        ("readers:\n  - id: a\n    name: b\n    role: king\n", "line 4"),
+        ("readers:\n  - {id: a, role: reader}\n", "line 2"),
+        ("readers:\n  - {id: a, name: b, role: reader}\n  - {id: a, name: c, role: reader}\n", "line 1"),
+    ],
+)
+def test_a_wrong_value_of_the_file_names_its_line(tmp_path: Path, text: str, line: str) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file)
+    assert caught.value.where == {"file": f"{file}, {line}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MEDMM_DEVICE", "tpu"), ("MEDMM_THREADS", "0"), ("MEDMM_READERS", "[{}]"), ("MEDMM_READERS", "king")],
+)
+def test_a_wrong_value_of_the_environment_names_its_variable_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(written(tmp_path, "device: cpu\nthreads: 1\n"))
+    assert caught.value.where == {"variable": name}
+    assert name.removeprefix("MEDMM_").lower() in caught.value.problem
+    assert "king" not in str(caught.value)
+
+
+def test_wrong_values_of_both_are_each_told_where_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDMM_DEVICE", "tpu")
+    file = written(tmp_path, "threads: 0\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file)
+    assert caught.value.where == {"variable": "MEDMM_DEVICE", "file": f"{file}, line 1"}

@@ -97,7 +97,7 @@ def test_the_terminal_page_stands_as_it_was_read(golden: Callable[[str, str], No
 def test_both_pages_show_what_a_reader_decided() -> None:
     file = make_case_file(decisions=(Accept("s1"), Edit("s2", "<b>No</b> effusion."), Reject("s3")))
     for page in (printed(file), draft_html(file)):
-        assert page.count("by a reader") == 3
+        assert page.count("by a reader") == 4, "the summary of s2 follows it"
         assert "accepted by a reader" in page
         assert "rejected by a reader" in page
     assert "<b>" not in draft_html(file)

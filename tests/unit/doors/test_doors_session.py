@@ -113,13 +113,13 @@ def test_a_passed_statement_offers_its_own_words(typed: list[str]) -> None:
 
 
 def test_before_signing_the_words_that_will_be_signed_are_shown() -> None:
-    decisions = (Accept("s1"), Edit("s2", "No effusion."), Reject("s3"), Accept("s4"))
+    decisions = (Accept("s1"), Edit("s2", "No effusion."), Reject("s3"))
     lines = cli_cases._decided_lines(make_case_file(decisions=decisions))
     assert lines == [
         "  s1  Reported in the record: heart failure.",
         "  s2  No effusion. (edited)",
         "  (s3 is left out)",
-        "  s4  Possible left pleural effusion.",
+        "  s4  No effusion. (edited) (summary of s2)",
     ]
 
 

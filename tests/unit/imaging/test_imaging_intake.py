@@ -169,6 +169,37 @@ def test_one_image_uid_with_two_contents_is_refused_also_across_studies(tmp_path
     assert all(isinstance(o, NotEvaluable) and not o.held and o.reason_code == "duplicate-uid" for o in outcomes)
 
 
+def test_the_files_that_contest_a_uid_are_named(tmp_path: Path) -> None:
+    film_file(tmp_path, "1.dcm")
+    film_file(tmp_path, "2.dcm", picture()[:, ::-1])
+    film_file(tmp_path, "other.dcm", SOPInstanceUID="1.2.3.4")
+    outcome = only(tmp_path).outcome
+    assert isinstance(outcome, NotEvaluable)
+    assert outcome.reason.endswith("different contents: 1.dcm, 2.dcm")
+
+
+@pytest.mark.parametrize("name", ["0.dcm", "2.dcm"], ids=["met first", "met last"])
+@pytest.mark.parametrize("left_bytes", [1, 20_000], ids=["almost whole", "half"])
+def test_a_copy_that_was_cut_short_is_said_and_spoils_nothing(tmp_path: Path, name: str, left_bytes: int) -> None:
+    whole = film_file(tmp_path, "1.dcm").read_bytes()
+    (tmp_path / name).write_bytes(whole[:-left_bytes])
+    broken, good = sorted(read(tmp_path), key=lambda intake: isinstance(intake.outcome, Study))
+    assert isinstance(broken.outcome, InputError)
+    assert broken.path == tmp_path / name
+    assert isinstance(good.outcome, Study)
+    assert "files-unreadable" in codes(good.outcome)
+    assert [f.path.name for f in good.files] == ["1.dcm"]
+
+
+def test_beside_a_cut_copy_two_contents_are_still_refused(tmp_path: Path) -> None:
+    whole = film_file(tmp_path, "1.dcm").read_bytes()
+    film_file(tmp_path, "2.dcm", picture()[:, ::-1])
+    (tmp_path / "3.dcm").write_bytes(whole[:-100])
+    outcomes = [intake.outcome for intake in read(tmp_path)]
+    assert not any(isinstance(outcome, Study) for outcome in outcomes)
+    assert any(isinstance(o, NotEvaluable) and o.reason_code == "duplicate-uid" for o in outcomes)
+
+
 def test_a_lateral_goes_along_with_its_frontal_film_but_not_alone(tmp_path: Path) -> None:
     lateral = film_file(tmp_path, "lateral.dcm", SOPInstanceUID="1.2.3.5", ViewPosition="LL")
     alone = only(lateral, SaysKind("lateral")).outcome

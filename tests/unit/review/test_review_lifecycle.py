@@ -5,16 +5,19 @@ import itertools
 import pytest
 
 from medmm.domain.errors import StateError
-from medmm.domain.report import CaseState
-from medmm.review import NEXT, Act, advance
+from medmm.domain.report import Accept, CaseState
+from medmm.review import NEXT, Act, advance, reopened
+from tests.factories import make_case_file
 
 OPENED, DRAFTED, IN_REVIEW = CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW
+SUPERSEDED = CaseState.SUPERSEDED
 # Written down a second time, state by state: what may happen, and where it leads.
 ALLOWED = {
     None: {Act.OPEN: OPENED},
-    OPENED: {Act.DRAFT: DRAFTED},
-    DRAFTED: {Act.DRAFT: DRAFTED, Act.DECIDE: IN_REVIEW},
-    IN_REVIEW: {Act.DECIDE: IN_REVIEW, Act.SIGN: CaseState.SIGNED},
+    OPENED: {Act.DRAFT: DRAFTED, Act.SUPERSEDE: SUPERSEDED},
+    DRAFTED: {Act.DRAFT: DRAFTED, Act.DECIDE: IN_REVIEW, Act.SUPERSEDE: SUPERSEDED},
+    IN_REVIEW: {Act.DECIDE: IN_REVIEW, Act.SIGN: CaseState.SIGNED, Act.SUPERSEDE: SUPERSEDED},
+    SUPERSEDED: {},
     CaseState.SIGNED: {},
     CaseState.AMENDED: {},
     CaseState.WITHDRAWN: {},
@@ -44,3 +47,9 @@ def test_the_table_has_no_cell_beyond_these() -> None:
 
 def test_signed_is_reached_through_review_alone() -> None:
     assert [cell for cell, state in NEXT.items() if state is CaseState.SIGNED] == [(IN_REVIEW, Act.SIGN)]
+
+
+def test_a_case_that_is_opened_again_goes_on_where_it_was() -> None:
+    assert reopened(make_case_file(OPENED)) is OPENED
+    assert reopened(make_case_file(DRAFTED)) is DRAFTED
+    assert reopened(make_case_file(IN_REVIEW, decisions=(Accept("s1"),))) is IN_REVIEW

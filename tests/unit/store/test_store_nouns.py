@@ -63,6 +63,7 @@ def test_everything_of_a_case_comes_back(store: Store, tmp_path: Path) -> None:
         work.save_decisions("case-1", decisions, expected=())
         work.save_report(make_signed_report(), decisions=decisions)
         work.set_state("case-1", CaseState.SIGNED, expected=CaseState.OPENED)
+        work.record(EVENT)
     expected = CaseFile(
         case=make_case(),
         state=CaseState.SIGNED,
@@ -78,7 +79,7 @@ def test_everything_of_a_case_comes_back(store: Store, tmp_path: Path) -> None:
         assert again.context(make_study().uid) == make_context()
         assert again.identity("pk-1") == IDENTITY
         assert again.report("report-1") == make_signed_report()
-        assert again.events("case-1") == (EVENT,)
+        assert [replace(e, details={}) for e in again.events("case-1")] == [EVENT, EVENT]
         (line,) = again.cases()
     assert (line.case_id, line.state, line.suspected) == ("case-1", CaseState.SIGNED, ("Effusion", "Cardiomegaly"))
     assert line.opened_at == OPENED_AT
@@ -107,6 +108,7 @@ def test_the_worklist_is_newest_first(store: Store) -> None:
     with store.step() as work:
         open_case(work)
         work.open_case(replace(make_case(), id="case-2"), OPENED_AT.replace(hour=10))
+        work.record(replace(EVENT, subject="case-2"))
     assert [line.case_id for line in store.cases()] == ["case-2", "case-1"]
 
 

@@ -84,9 +84,9 @@ def test_a_full_disk_is_unavailable_until_there_is_space_again(store: Store) -> 
 
 def save_case(store: Store, case: Any) -> None:
     with store.step() as work:
-        work.record(EVENT)
         work.save_study(case.study)
         work.open_case(case, OPENED_AT)
+        work.record(EVENT)
 
 
 def test_a_locked_database_is_unavailable_and_then_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

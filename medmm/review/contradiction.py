@@ -1,0 +1,83 @@
+"""What an impression says must stand in the findings: a report that contradicts itself is not signed.
+
+It is read from the words, since words are what is signed: the reader's own may say something else than was drafted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from medmm.domain.draft import Assertion, CheckedDraft, Section
+from medmm.domain.errors import StateError
+from medmm.domain.reading import Side
+from medmm.domain.report import SignedStatement
+from medmm.domain.vocabulary import finding_term
+from medmm.domain.wording import Polarity, clauses, findings_named, named_side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one statement says of one finding."""
+
+    statement_id: str
+    finding: str
+    polarity: Polarity
+    side: Side | None
+
+    def borne_out_by(self, other: Claim) -> bool:
+        """Whether the other says the same; it may name a side where this one names none."""
+        return self.polarity is other.polarity and self.side in (None, other.side)
+
+    def denied_by(self, other: Claim) -> bool:
+        """Whether one denies what the other states, on sides that meet."""
+        apart = {self.side, other.side} == {Side.LEFT, Side.RIGHT}
+        return (self.polarity is Polarity.DENIED) != (other.polarity is Polarity.DENIED) and not apart
+
+
+def claims_of(statement: SignedStatement) -> Iterator[Claim]:
+    """What the words of a statement say, clause by clause, so that each finding keeps its own side."""
+    for clause in clauses(statement.text):
+        for finding, polarity in findings_named(clause).items():
+            yield Claim(statement_id=statement.id, finding=finding, polarity=polarity, side=named_side(clause))
+
+
+def refuse_contradiction(statements: Sequence[SignedStatement], draft: CheckedDraft, case_id: str) -> None:
+    """Hold the impression against the findings.
+
+    What the impression states, the findings state, as certain and of the same side; what it denies they do not
+    state; and the drafted sentence that nothing is suspected stands beside no finding.
+
+    Raises: StateError naming the statement of the impression and that of the findings.
+    """
+    found = [c for s in statements if s.section is Section.FINDINGS for c in claims_of(s)]
+    for statement in (s for s in statements if s.section is Section.IMPRESSION):
+        for claim in claims_of(statement):
+            there = [c for c in found if c.finding == claim.finding]
+            denied = next((c for c in there if claim.denied_by(c)), None)
+            if claim.polarity is Polarity.DENIED and denied is None:
+                continue  # a denial needs no line of its own
+            if not any(claim.borne_out_by(c) for c in there):
+                nearest = denied or next(iter(there), None)
+                where = nearest.statement_id if nearest else _drafted(draft, claim.finding, statement)
+                raise _contradiction(statement, finding_term(claim.finding).words, where, case_id)
+        calm = statement.assertion is Assertion.ABSENT and statement.finding is None and not statement.drafted_text
+        stated = next((c for c in found if c.polarity is not Polarity.DENIED), None)
+        if calm and stated:
+            raise _contradiction(statement, finding_term(stated.finding).words, stated.statement_id, case_id)
+
+
+def _drafted(draft: CheckedDraft, finding: str, summary: SignedStatement) -> str:
+    """Which statement of the findings would have had to say it: the one summarised, else the one drafted of it."""
+    drafted = (s.id for s in draft.statements if s.section is Section.FINDINGS and s.finding == finding)
+    return summary.summarises or next(drafted, "none")
+
+
+def _contradiction(statement: SignedStatement, finding: str, findings_id: str, case_id: str) -> StateError:
+    return StateError(
+        f"impression and findings say different things of {finding}",
+        remedy="decide alike on both, or edit one until they agree",
+        case=case_id,
+        impression=statement.id,
+        findings=findings_id,
+    )

@@ -1,0 +1,149 @@
+"""Rows held against the log: the entry of the step that kept a part of a case carries its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from medmm.audit import log
+from medmm.domain.audit_event import AuditProblem
+from medmm.domain.errors import IntegrityError
+from medmm.domain.report import CaseState
+
+PARTS = ("case", "reading", "draft", "decisions")
+# Entries of an earlier form name no digest: what they kept can't be compared.
+WRITERS = {"open_case": ("case", "decisions"), "draft": ("reading", "draft", "decisions"), "decide": ("decisions",)}
+# As bytes, whatever type a tampering hand gave them.
+CASES = (
+    'SELECT id, state, report_id, CAST(body AS BLOB) AS "case", CAST(reading AS BLOB) AS reading,'
+    ' CAST(draft AS BLOB) AS draft, CAST(decisions AS BLOB) AS decisions FROM "case"'
+)
+REPORTS = "SELECT id, case_id, CAST(body AS BLOB) AS body FROM report"
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value, in hex."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The last entry that wrote a part, and the digest it names (None: an entry of an earlier form)."""
+
+    entry: int
+    sha256: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class CaseMarks:
+    """What the log says of one case: the last word on each part, and every report that was signed."""
+
+    parts: dict[str, Written] = field(default_factory=dict)
+    reports: dict[str, Written] = field(default_factory=dict)
+
+    def add(self, entry: int, event: Mapping[str, Any]) -> None:
+        """Take in one event that was done."""
+        details = event["details"]
+        named = [part for part in PARTS if f"{part}_sha256" in details]
+        for part in named:
+            self.parts[part] = Written(entry=entry, sha256=details[f"{part}_sha256"])
+        for part in () if named else WRITERS.get(event["verb"], ()):  # never in place of a digest
+            self.parts.setdefault(part, Written(entry=entry, sha256=None))
+        if "report" in details and "sha256" in details:
+            self.reports[details["report"]] = Written(entry=entry, sha256=details["sha256"])
+
+
+def marks(connection: sa.Connection, case_id: str | None = None) -> dict[str, CaseMarks]:
+    """What the log says, by case. An entry that can't be read says nothing: checking the log finds it."""
+    found: dict[str, CaseMarks] = {}
+    for number, entry in log.numbered(connection, () if case_id is None else (case_id,)):
+        try:
+            event = json.loads(entry)
+            if event["outcome"] == "done":
+                found.setdefault(event["subject"], CaseMarks()).add(number, event)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+    return found
+
+
+def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
+    """Raises: IntegrityError naming the case, or its report, and the entry, if a part is not what the log says."""
+    said = marks(connection, case_id).get(case_id, CaseMarks())
+    for row in connection.execute(sa.text(f"{CASES} WHERE id = :id"), {"id": case_id}):
+        _refuse(_case_problems(row, said))
+    for row in connection.execute(sa.text(f"{REPORTS} WHERE case_id = :id"), {"id": case_id}):
+        _refuse(_report_problems(row, said))
+
+
+def refuse_altered_report(connection: sa.Connection, report_id: str) -> None:
+    """Raises: IntegrityError naming report and entry, if the report is not what was signed."""
+    for row in connection.execute(sa.text(f"{REPORTS} WHERE id = :id"), {"id": report_id}):
+        said = marks(connection, row.case_id).get(row.case_id, CaseMarks())
+        _refuse(_report_problems(row, said))
+
+
+def problems(connection: sa.Connection) -> Iterator[AuditProblem]:
+    """Every case and report that is not what the log says, is missing, or that the log does not know."""
+    said, cases, reports = marks(connection), set(), set()
+    for row in connection.execute(sa.text(CASES)):
+        cases.add(row.id)
+        yield from _case_problems(row, said.get(row.id, CaseMarks()))
+    for row in connection.execute(sa.text(REPORTS)):
+        reports.add(row.id)
+        yield from _report_problems(row, said.get(row.case_id, CaseMarks()))
+    for case_id, mark in said.items():
+        if "case" in mark.parts and case_id not in cases:
+            yield _missing(f"case {case_id}", mark.parts["case"])
+        for report_id, signed in mark.reports.items():
+            if report_id not in reports:
+                yield _missing(f"report {report_id}", signed)
+
+
+def _case_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
+    for part in PARTS:
+        written = said.parts.get(part)
+        name = "" if part == "case" else f"{part} of "
+        yield from _compared(f"{name}case {row.id}", _digest(getattr(row, part)), written)
+    last = max(said.reports.items(), key=lambda item: item[1].entry, default=None)
+    signed = row.state == CaseState.SIGNED.value
+    if (last[0] if last else None) != row.report_id or signed != bool(last):
+        entry = f"entry {last[1].entry} signed report {last[0]}" if last else "no entry signed it"
+        text = f"{entry}; the case is {row.state} with report {row.report_id}"
+        yield AuditProblem(kind="state altered", place=f"case {row.id}", text=text)
+
+
+def _report_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
+    yield from _compared(f"report {row.id}", _digest(row.body), said.reports.get(row.id))
+
+
+def _compared(place: str, found: str | None, written: Written | None) -> Iterator[AuditProblem]:
+    if written is None and found is not None:
+        yield AuditProblem(kind="not in the log", place=place, text="no entry says that it was kept")
+    elif written is not None and written.sha256 not in (None, found):
+        yield AuditProblem(kind="altered", place=place, text=f"entry {written.entry} kept something else")
+
+
+def _missing(place: str, written: Written) -> AuditProblem:
+    return AuditProblem(kind="missing", place=place, text=f"entry {written.entry} kept it")
+
+
+def _digest(body: bytes | None) -> str | None:
+    """Digest of a kept value; None where nothing is kept; of what is no JSON, one that no value has."""
+    try:
+        return None if body is None else digest(json.loads(body))
+    except (ValueError, RecursionError):
+        return "no JSON"
+
+
+def _refuse(found: Iterable[AuditProblem]) -> None:
+    for problem in found:
+        raise IntegrityError(
+            f"{problem.place} is not what the audit log says: {problem.text}",
+            remedy="stop; restore the data folder from a copy; `medmm audit verify` names all that differs",
+            kind=problem.kind,
+        )

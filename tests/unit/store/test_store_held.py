@@ -1,0 +1,161 @@
+"""What is kept of a case is held against the log: whatever a hand changes in the rows is refused and named."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medmm.delivery import report_bundle
+from medmm.domain.audit_event import AuditEvent
+from medmm.domain.codec import to_json
+from medmm.domain.errors import IntegrityError
+from medmm.domain.report import Accept, CaseState
+from medmm.store import Store
+from tests.factories import (
+    SIGNED_AT,
+    make_case,
+    make_checked_draft,
+    make_reading,
+    make_signed_report,
+)
+
+DECISIONS = (Accept("s1"), Accept("s2"), Accept("s3"))
+
+
+def event(verb: str) -> AuditEvent:
+    return AuditEvent(at=SIGNED_AT, verb=verb, outcome="done", actor="reader-1", role="attending", subject="case-1")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A signed case in five steps, each with its entry, as the assistant keeps it."""
+    with Store.open(tmp_path / "data") as store:
+        case = make_case()
+        with store.step() as work:
+            work.save_study(case.study)
+            work.open_case(case, SIGNED_AT)
+            work.record(event("open_case"))
+        with store.step() as work:
+            work.save_reading("case-1", make_reading())
+            work.save_draft("case-1", make_checked_draft())
+            work.record(event("draft"))
+        with store.step() as work:
+            work.save_decisions("case-1", DECISIONS, expected=())
+            work.record(event("decide"))
+        with store.step() as work:
+            work.set_state("case-1", CaseState.SIGNED, expected=CaseState.OPENED)
+            work.save_report(make_signed_report(), decisions=DECISIONS)
+            work.record(event("sign"))
+        yield store
+
+
+def tamper(store: Store, *statements: str) -> None:
+    with closing(sqlite3.connect(store.file)) as database, database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def test_what_nobody_touched_is_loaded_and_sound(store: Store) -> None:
+    assert store.case_file("case-1").decisions == DECISIONS
+    assert report_bundle(store.report("report-1"), None)
+    assert store.verify().ok
+
+
+OTHER = json.dumps(to_json(replace(make_case(), context=None))).replace("'", "''")
+TAMPERINGS = {
+    "the case": (f"UPDATE \"case\" SET body = '{OTHER}'", "case case-1", 1),
+    "a score": ("UPDATE \"case\" SET reading = replace(reading, '0.62', '0.26')", "reading of case case-1", 2),
+    "a sentence": ("UPDATE \"case\" SET draft = replace(draft, 'left', 'right')", "draft of case case-1", 2),
+    "a verdict": ("UPDATE \"case\" SET draft = replace(draft, 'passed', 'failed')", "draft of case case-1", 2),
+    "a decision": ("UPDATE \"case\" SET decisions = replace(decisions, 'Accept', 'Reject')", "decisions of case case-1", 4),
+    "all decisions": ("UPDATE \"case\" SET decisions = '[]'", "decisions of case case-1", 4),
+    "no JSON": ("UPDATE \"case\" SET decisions = x'ff'", "decisions of case case-1", 4),
+    "the draft taken away": ('UPDATE "case" SET draft = NULL', "draft of case case-1", 2),
+    "the state": ("UPDATE \"case\" SET state = 'in review'", "case case-1", 4),
+    "the report taken away": ('UPDATE "case" SET report_id = NULL', "case case-1", 4),
+    "a word of the report": ("UPDATE report SET body = replace(body, 'effusion', 'EFFUSION')", "report report-1", 4),
+    "the report's reader": ("UPDATE report SET body = replace(body, 'ZZREADER One', 'ZZREADER Two')", "report report-1", 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_an_altered_row_is_refused_and_named_with_its_entry(store: Store, name: str) -> None:
+    statement, place, entry = TAMPERINGS[name]
+    tamper(store, statement)
+    with pytest.raises(IntegrityError, match=f"{place}.*entry {entry} "):
+        store.case_file("case-1")
+    found = store.verify()
+    assert [(p.place, f"entry {entry} " in p.text) for p in found.problems] == [(place, True)]
+    if place.startswith("report"):
+        with pytest.raises(IntegrityError, match=f"{place}.*entry {entry} "):
+            store.report("report-1")
+
+
+def test_a_report_that_was_removed_is_named(store: Store) -> None:
+    tamper(store, "DELETE FROM report")
+    problems = store.verify().problems
+    assert [(p.kind, p.place) for p in problems] == [("missing", "report report-1")]
+    assert "entry 4" in problems[0].text
+
+
+def test_a_report_without_an_entry_is_refused(store: Store) -> None:
+    tamper(store, "INSERT INTO report SELECT 'report-2', case_id, replace(body, 'report-1', 'report-2') FROM report")
+    for load in (lambda: store.report("report-2"), lambda: store.case_file("case-1")):
+        with pytest.raises(IntegrityError, match="report-2"):
+            load()
+    assert [(p.kind, p.place) for p in store.verify().problems] == [("not in the log", "report report-2")]
+
+
+def test_a_case_that_was_removed_is_named(store: Store) -> None:
+    tamper(store, "DELETE FROM report", 'DELETE FROM "case"')
+    assert {(p.kind, p.place) for p in store.verify().problems} == {
+        ("missing", "case case-1"),
+        ("missing", "report report-1"),
+    }
+
+
+def test_a_case_without_an_entry_is_refused(store: Store) -> None:
+    tamper(store, "INSERT INTO \"case\" SELECT 'case-2', study_uid, 'opened', opened_at, body, NULL, NULL, '[]', NULL"
+                  ' FROM "case"')  # fmt: skip
+    with pytest.raises(IntegrityError, match="case case-2"):
+        store.case_file("case-2")
+    assert {p.place for p in store.verify().problems} == {"case case-2", "decisions of case case-2"}
+
+
+def test_opening_again_and_drafting_again_stay_sound(store: Store, tmp_path: Path) -> None:
+    other = make_case(id="case-2", context=None)
+    with Store.open(tmp_path / "more") as fresh:
+        for _ in range(2):
+            with fresh.step() as work:
+                work.save_study(other.study)
+                work.open_case(other, SIGNED_AT)
+                work.record(replace(event("open_case"), subject="case-2"))
+        for failed in ((), ("s2",)):
+            with fresh.step() as work:
+                work.save_draft("case-2", make_checked_draft(failed=failed))
+                work.record(replace(event("draft"), subject="case-2"))
+        assert fresh.case_file("case-2").draft == make_checked_draft(failed=("s2",))
+        assert fresh.verify().ok
+
+
+def test_entries_of_an_earlier_form_hold_their_cases_to_nothing(tmp_path: Path) -> None:
+    """Logs of before the digests: what they kept still loads, and a report is held to its own digest."""
+    case = make_case()
+    with Store.open(tmp_path / "data") as store:
+        with store.step() as work:
+            work.save_study(case.study)
+            work.open_case(case, SIGNED_AT)
+            work._kept.clear()
+            work.record(event("open_case"))
+        with store.step() as work:
+            work.save_draft("case-1", make_checked_draft())
+            work._kept.clear()
+            work.record(event("draft"))
+        assert store.case_file("case-1").draft == make_checked_draft()
+        assert store.verify().ok
