@@ -35,16 +35,6 @@ class Sentence:
     side: Side | None = None
 
 
-def ruled_out(finding: Finding) -> bool:
-    """Whether the probability is far enough below the operating point to say "not suspected"."""
-    return finding.probability <= finding.threshold * phrases().rules.rule_out_fraction.value
-
-
-def undecided(finding: Finding) -> bool:
-    """Whether the probability lies between what rules out and what is suspected."""
-    return not finding.suspected and not ruled_out(finding)
-
-
 def image_sentences(study: Study, reading: Reading) -> Iterator[Sentence]:
     """Findings, measurements and impression, in the order in which a reader should meet them.
 
@@ -54,7 +44,7 @@ def image_sentences(study: Study, reading: Reading) -> Iterator[Sentence]:
     suspected = sorted((f for f in reading.findings if f.suspected), key=_rank)
     yield from (_possible(f, study, reading, Section.FINDINGS) for f in suspected)
     yield from (_measured(m, study) for m in reading.measurements)
-    yield from (_not_suspected(f, reading) for f in sorted(reading.findings, key=_rank) if ruled_out(f))
+    yield from (_not_suspected(f, reading) for f in sorted(reading.findings, key=_rank) if f.ruled_out)
     yield from (_possible(f, study, reading, Section.IMPRESSION) for f in suspected)
     if reading.findings and not suspected:
         yield _nothing_suspected(reading)
