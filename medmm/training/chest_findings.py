@@ -83,7 +83,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     """Write calibration.json of a weights folder: scale and points from the val films, sides from train and val boxes.
 
-    Cost: some three minutes on two CPU cores.
+    Cost: some two minutes of one CPU core.
     """
     cpu = torch.device("cpu")
     weights = WeightsFolder(row=row_named("chest-findings"), folder=folder)
