@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, help="a weights folder (default: the one that ships)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the card")
     parser.add_argument("--write", action="store_true", help="write evaluation.json, card.md and manifest.json there")
+    parser.add_argument(
+        "--keep-baselines", action="store_true", help="take the baselines from the folder's evaluation.json"
+    )
     options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     folder = options.weights or packaged_weights() / options.task
     try:
-        found = measured(options.task, folder, options.data)
+        found = measured(options.task, folder, options.data, keep_baselines=options.keep_baselines)
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
@@ -60,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def measured(task: str, folder: Path, data_dir: Path) -> dict[str, Any]:
+def measured(task: str, folder: Path, data_dir: Path, *, keep_baselines: bool = False) -> dict[str, Any]:
     """The figures of one task."""
     quiet = not sys.stderr.isatty()
     if task == "film-kind":
@@ -68,7 +73,7 @@ def measured(task: str, folder: Path, data_dir: Path) -> dict[str, Any]:
     if task == "chest-anatomy":
         return chest_anatomy.evaluate(folder, data_dir, quiet=quiet)
     config = configs_dir() / "train" / "chest_findings.yaml"
-    return chest_findings.evaluate(folder, data_dir, config, quiet=quiet)
+    return chest_findings.evaluate(folder, data_dir, config, quiet=quiet, keep_baselines=keep_baselines)
 
 
 def write(task: str, folder: Path, data_dir: Path, found: dict[str, Any], text: str) -> str:

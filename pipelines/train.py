@@ -1,9 +1,13 @@
-"""Train the weights that a YAML file describes: `python -m pipelines.train CONFIG --data DIR --out DIR`."""
+"""Train the weights that a YAML file describes: `python -m pipelines.train CONFIG --data DIR --out DIR`.
+
+With `--calibrate` a trained folder is calibrated anew and nothing is trained.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import platform
 import sys
 import time
@@ -31,16 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="where the weights folder is written")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch's own choice)")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="only write calibration.json of --out anew (chest-findings)"
+    )
     options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        return run(options.config, options.data, options.out, options.threads)
+        return run(options.config, options.data, options.out, options.threads, only_calibrate=options.calibrate)
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
 
 
-def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None) -> int:
-    """Train one task."""
+def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *, only_calibrate: bool = False) -> int:
+    """Train one task, or calibrate what was trained."""
     config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
     if config.get("task") not in TASKS:
         raise ConfigError(
@@ -52,6 +60,13 @@ def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None) -
         torch.set_num_threads(threads)
     start = time.monotonic()
     task = importlib.import_module(TASKS[config["task"]])
+    if only_calibrate:
+        if not hasattr(task, "calibrate"):
+            raise ConfigError(
+                f"{config['task']} has no calibration of its own", remedy="train it again", file=str(config_file)
+            )
+        task.calibrate(out_dir, data_dir, quiet=not sys.stderr.isatty())
+        return 0
     task.train(config, data_dir, out_dir, quiet=not sys.stderr.isatty())
     write_json(
         out_dir / "run.json",

@@ -160,7 +160,8 @@ def make_region(side: Side | None = Side.LEFT) -> Region:
 
 
 def make_finding(name: str, probability: float, threshold: float = 0.3, **changes: Any) -> Finding:
-    """A finding of the vocabulary with its codes; `region` only when given."""
+    """A finding of the vocabulary with its codes; may be denied below half its operating point; `region` if given."""
+    changes.setdefault("rule_out", threshold / 2)
     return Finding(
         name=name,
         probability=probability,

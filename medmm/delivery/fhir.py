@@ -196,13 +196,23 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
         return observation
     term = finding_term(statement.finding)
     observation["code"] = _concept(*term.codings, text=term.words)
-    observation["valueCodeableConcept"] = {
-        Assertion.PRESENT: _concept(PRESENT, text="present"),
-        Assertion.ABSENT: _concept(ABSENT, text="absent"),
-    }.get(statement.assertion, _concept(text="possible"))
+    observation["valueCodeableConcept"] = _verdict(statement)
     if statement.side is not None:
         observation["bodySite"] = _concept(SIDES[statement.side], text=f"{statement.side.value} side of the chest")
     return observation
+
+
+def _verdict(statement: SignedStatement) -> Json:
+    """What is said of a finding. A drafted denial that a reader let stand says "not suspected" and carries no code.
+
+    A score below its rule-out point is no look at the film: Absent is coded only where the reader's own words deny.
+    """
+    if statement.assertion is Assertion.PRESENT:
+        return _concept(PRESENT, text="present")
+    if statement.assertion is not Assertion.ABSENT:
+        return _concept(text="possible")
+    own_words = statement.drafted_text is not None and "suspect" not in statement.text.casefold()
+    return _concept(ABSENT, text="absent") if own_words else _concept(text="not suspected")
 
 
 def _diagnostic_report(report: SignedReport, identity: PatientIdentity | None, observed: list[SignedStatement]) -> Json:

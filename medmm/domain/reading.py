@@ -58,12 +58,14 @@ class Region:
 class Finding:
     """One finding of the vocabulary with its calibrated probability.
 
-    `threshold` is the operating point on the calibrated scale; `codings` may be empty, never invented.
+    `threshold` is the operating point on the calibrated scale; below `rule_out` the finding is not suspected, and None
+    says that no score is low enough to deny it. `codings` may be empty, never invented.
     """
 
     name: str
     probability: float
     threshold: float
+    rule_out: float | None = None
     codings: tuple[Coding, ...] = ()
     region: Region | None = None
 
@@ -74,11 +76,27 @@ class Finding:
                 remedy="calibrate the network again",
                 finding=self.name,
             )
+        if self.rule_out is not None and not 0 < self.rule_out <= self.threshold:
+            raise InputError(
+                f"rule-out point {self.rule_out} is not above 0 and at most the operating point {self.threshold}",
+                remedy="calibrate the network again",
+                finding=self.name,
+            )
 
     @property
     def suspected(self) -> bool:
         """Whether the probability reaches the operating point."""
         return self.probability >= self.threshold
+
+    @property
+    def ruled_out(self) -> bool:
+        """Whether the probability lies below the rule-out point."""
+        return self.rule_out is not None and self.probability < self.rule_out
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the probability says neither."""
+        return not self.suspected and not self.ruled_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ DICOM_DCM = "http://dicom.nema.org/resources/ontology/DCM"
 class FindingTerm:
     """One row of the vocabulary. A code without a source is absent, never invented.
 
-    `sided` says whether a patient side can be named; `critical` whether a reader must be told at once.
+    `sided` says whether a patient side can be named; `critical` whether a reader must be told at once; `broader` are
+    the codes that mean more than the finding: they travel with their own display, the finding's words beside them.
     """
 
     name: str
@@ -31,6 +32,7 @@ class FindingTerm:
     sided: bool
     critical: bool
     codings: tuple[Coding, ...]
+    broader: tuple[str, ...] = ()
 
     @property
     def code(self) -> str | None:
@@ -74,4 +76,9 @@ def _term(row: dict[str, str]) -> FindingTerm:
         sided=row["sided"] == "yes",
         critical=row["critical"] == "yes",
         codings=tuple(codings),
+        broader=tuple(
+            row[s]
+            for s, match in (("radlex", "radlex_match"), ("snomed_ct", "snomed_match"))
+            if row[match] == "broader"
+        ),
     )

@@ -37,16 +37,6 @@ class Sentence:
     summarises: Sentence | None = None
 
 
-def ruled_out(finding: Finding) -> bool:
-    """Whether the probability is far enough below the operating point to say "not suspected"."""
-    return finding.probability <= finding.threshold * phrases().rules.rule_out_fraction.value
-
-
-def undecided(finding: Finding) -> bool:
-    """Whether the probability lies between what rules out and what is suspected."""
-    return not finding.suspected and not ruled_out(finding)
-
-
 def image_sentences(study: Study, reading: Reading) -> Iterator[Sentence]:
     """Findings, measurements and impression, in the order in which a reader should meet them.
 
@@ -57,7 +47,7 @@ def image_sentences(study: Study, reading: Reading) -> Iterator[Sentence]:
     stated = [_possible(f, study, reading) for f in suspected]
     yield from stated
     yield from (_measured(m, study) for m in reading.measurements)
-    yield from (_not_suspected(f, reading) for f in most_urgent_first(reading.findings) if ruled_out(f))
+    yield from (_not_suspected(f, reading) for f in most_urgent_first(reading.findings) if f.ruled_out)
     yield from (replace(s, section=Section.IMPRESSION, summarises=s) for s in stated)
     if reading.findings and not suspected:
         yield _nothing_suspected(reading)

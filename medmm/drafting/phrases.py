@@ -36,13 +36,6 @@ _Words = Annotated[str, Field(min_length=1), _slots("words")]
 _Why = Annotated[str, Field(min_length=1)]
 
 
-class Fraction(_Row):
-    """A number with its reason."""
-
-    value: float = Field(gt=0, lt=1)
-    why: _Why
-
-
 class Days(_Row):
     """A number of days with its reason."""
 
@@ -53,7 +46,6 @@ class Days(_Row):
 class Rules(_Row):
     """Numbers that decide what is said."""
 
-    rule_out_fraction: Fraction
     observation_days: Days
 
 

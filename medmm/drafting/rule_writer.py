@@ -15,7 +15,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import FactKind
 from medmm.domain.study import Notice, View
 from medmm.domain.vocabulary import finding_term, finding_terms
-from medmm.drafting.image_statements import Sentence, image_sentences, undecided
+from medmm.drafting.image_statements import Sentence, image_sentences
 from medmm.drafting.phrases import phrases
 from medmm.drafting.record_statements import record_sentences
 
@@ -84,9 +84,9 @@ def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
     if not reading.findings:
         yield "findings in the image: no reading model reported any"
         return
-    open_ones = sorted(finding_term(f.name).words for f in reading.findings if undecided(f))
+    open_ones = sorted(finding_term(f.name).words for f in reading.findings if f.undecided)
     if open_ones:
-        yield f"undecided, the score is below the operating point but too near it: {', '.join(open_ones)}"
+        yield f"undecided, neither suspected nor low enough in score to be denied: {', '.join(open_ones)}"
     read = {f.name for f in reading.findings}
     terms = (t for t in finding_terms().values() if t.modality == case.study.modality.value)
     unread = sorted(t.words for t in terms if t.body_part == case.study.body_part and t.name not in read)

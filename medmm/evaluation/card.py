@@ -40,47 +40,33 @@ from ImageNet weights (torchvision ResNet-18, BSD-3-Clause)."""
 
 def findings_card(found: Json) -> str:
     """The card of chest-findings."""
-    macro, films = found["macro_auroc"], found["films"]
-    labels = [
-        [n, str(r["cases"]), figure(r["auroc"]), figure(r["auroc_official"]), figure(r["auprc"]), f"{r['ece']:.3f}",
-         f"{r['brier']:.3f} / {r['brier_label_prior']:.3f}", f"{r['threshold']:.3f}", figure(r["sensitivity"]), figure(r["specificity"])]
-        for n, r in sorted(found["labels"].items())
-    ]  # fmt: skip
-    baselines = [
-        [n, figure(r["test"]), figure(r["official"]), figure(r.get("network_minus_baseline"))]
-        for n, r in sorted(found["baselines"].items())
-    ]
-    groups = [[g["group"], str(g["films"]), str(g["labels"]), figure(g["macro_auroc"])] for g in found["subgroups"]]
-    pointing, external, expert = found["pointing"], found["external"], found["expert"]
-    points = [
-        _points("NIH boxes, eight findings", pointing["nih_boxes"]),
-        *(_points(f"of these {n}", r) for n, r in sorted(pointing["nih_boxes"]["by_finding"].items())),
-        _points("RSNA lung opacity, union of three maps", pointing["lung_opacity"]),
-    ]
-    openi = [[n, str(r["cases"]), figure(r["auroc"])] for n, r in sorted(external["openi"]["labels"].items())]
-    quartiles = [
-        [n, *(f"{v:.3f}" for v in q)] for n, q in sorted(external["hannover"]["probability_quartiles"].items())
-    ]
+    macro, films, expert = found["macro_auroc"], found["films"], found["expert"]
+    drafts = found["drafts"]
     return f"""# chest-findings
 
-Reads 13 findings off a frontal chest radiograph of an adult: ResNet-18 up to its third stage (MONAI), one map a finding,
+Reads {
+        len(found["labels"])
+    } findings off a frontal chest radiograph of an adult: ResNet-18 up to its third stage (MONAI), one map a finding,
 calibrated probabilities. It drafts; a clinician decides. Not a medical device.
 
 **Terms.** {FINDINGS_TERMS}
 
-**Learned from** 3,229 films; chosen and calibrated on 402 films of 333 other patients; measured once on {
-        films["test"]
-    } films of
+**Learned from** {films["train"]:,} films; chosen and calibrated on {films["val"]} films of {
+        films["val_patients"]
+    } other patients; measured on {films["test"]} films of
 {films["patients"]} patients that it never saw, {
         films["official"]
     } of them on the publisher's own test list. The labels were mined from report
 text: an absent label is no sure negative. No film of Open-i, Guangzhou or Hannover was learned from.
 
-## Macro AUROC over 13 labels, 95 % interval by patient
+Intervals are 95 %: of AUROC, AUPRC and differences by bootstrap of patients, of shares by Wilson with as many draws as there are
+patients.
+
+## Macro AUROC
 
 {
         table(
-            ["films", "13 labels", "12 without Pneumonia"],
+            ["films", f"{len(found['labels'])} labels", "without Pneumonia"],
             [
                 [f"test ({films['test']})", figure(macro["test"]), figure(macro["test_without_pneumonia"])],
                 [
@@ -95,57 +81,42 @@ Pneumonia is confounded with where a film came from in this collection, so the f
 
 ## Beside baselines
 
-{table(["baseline", "test", "official list", "network minus baseline, paired"], baselines)}
+{_baselines(found["baselines"], films)}
 ## By finding
 
-{
-        table(
-            [
-                "finding",
-                "cases",
-                "AUROC",
-                "AUROC, official list",
-                "AUPRC",
-                "ECE",
-                "Brier / of the prior",
-                "operating point",
-                "sensitivity",
-                "specificity",
-            ],
-            labels,
-        )
-    }
-The operating point is where one in ten calibration films without the finding is called (specificity 0.90 there); a probability at or
-above it is drafted as possible.
+{_labels(found["labels"])}
+{_worse_than_prior(found["labels"])}
 
-## By group (labels with at least 10 cases in the group)
+## What a draft says
 
-{table(["group", "films", "labels", "macro AUROC"], groups)}
+A probability at or above the operating point is drafted as possible. The point is set for specificity 0.90 on the calibration films;
+what it reaches on test films stands here. Below the rule-out point the finding is drafted as not suspected; without such a point it never is.
+
+{said_table(found["labels"])}
+{drafts["possible_per_film"]} findings are called possible and {
+        drafts["denied_per_film"]
+    } denied on an average film. Of the films labelled No Finding,
+{figure(drafts["no_finding_films_with_a_possible"])} get at least one "possible". Of all labelled findings {
+        figure(drafts["denied_of_all_labels"])
+    } are denied.
+
+## By group
+
+Sensitivity, specificity and calibration error over all findings together; macro AUROC over labels with at least 10 cases in the group.
+
+{_groups(found["subgroups"])}
 ## Where it looks: pointing game
 
 A hit is a map whose strongest place lies in the reader's box. Beside it the centre of a lung as a guess. Maps are smoothed
 and shown within the chest alone (between the outlines' outer edges); so chosen on boxes of training films.
 
-{table(["boxes", "count", "hits", "hit rate", "centre of lung"], points)}
-## Other hospitals
+{_pointing(found["pointing"])}
+## Sides
 
-Open-i (Indiana, {
-        external["openi"]["films"]
-    } films, labels of its problem list; stretched 256 px squares): macro AUROC {
-        figure(external["openi"]["macro_auroc"])
-    }.
+{sides_text(found["sides"])}
 
-{table(["finding", "cases", "AUROC"], openi)}
-Guangzhou ({
-        external["guangzhou"]["films"]
-    } films of children of 1 to 5, whom the model is not for): Pneumonia against none,
-AUROC {figure(external["guangzhou"]["pneumonia_auroc"])}.
-
-Hannover ({
-        external["hannover"]["films"]
-    } films of COVID-19 patients, ungraded, no negatives: no AUROC): quartiles of the probability.
-
-{table(["finding", "25 %", "50 %", "75 %"], quartiles)}
+{sides_table(found["sides"])}
+{_other_hospitals(found["external"])}
 ## Expert labels
 
 {expert["films"]} test films have labels of a panel of radiologists (Majkowska et al., 2020). Airspace opacity ({
@@ -166,11 +137,148 @@ nodules are lost at 288 px. Every figure: `python -m pipelines.evaluate chest-fi
 """
 
 
+def _baselines(baselines: Json, films: Json) -> str:
+    header = [
+        "baseline",
+        "test",
+        "official list",
+        "network minus baseline, paired",
+        f"the same on the {films['official']} official films",
+    ]
+    rows = [
+        [n, figure(r["test"]), figure(r["official"]), figure(r.get("network_minus_baseline")),
+         figure(r.get("network_minus_baseline_official"))]
+        for n, r in sorted(baselines.items())
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def _labels(labels: Json) -> str:
+    header = ["finding", "cases", "AUROC", "AUROC, official list", "AUPRC", "ECE", "Brier / of the prior"]
+    rows = [
+        [n, str(r["cases"]), figure(r["auroc"]), figure(r["auroc_official"]), figure(r["auprc"]), f"{r['ece']:.3f}",
+         f"{r['brier']:.3f} / {r['brier_label_prior']:.3f}"]
+        for n, r in sorted(labels.items())
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def _worse_than_prior(labels: Json) -> str:
+    worse = sorted(n for n, r in labels.items() if r["brier"] > r["brier_label_prior"])
+    if not worse:
+        return "No probability is worse than the label prior by its Brier score."
+    return f"By its Brier score the probability is worse than the same number for every film (the label prior) for {', '.join(worse)}."
+
+
+def said_table(labels: Json) -> str:
+    """By finding: how often a draft calls and denies it, and how often a call is right."""
+    header = ["finding", "operating point", "sensitivity", "specificity", "a \"possible\" is right", "rule-out point",
+              "denied though labelled", "denied where not labelled"]  # fmt: skip
+    rows = []
+    for name, r in sorted(labels.items()):
+        never = r["rule_out"] is None
+        denied = (
+            ["never", "", ""]
+            if never
+            else [f"{r['rule_out']:.4f}", _counted(r["denied_with"]), figure(r["denied_without"])]
+        )
+        rows.append(
+            [name, f"{r['threshold']:.3f}", figure(r["sensitivity"]), figure(r["specificity"]),
+             figure(r["positive_predictive_value"]), *denied]
+        )  # fmt: skip
+    return table(header, rows)
+
+
+def _counted(share: Json) -> str:
+    return f"{share['hits']} of {share['count']}: {figure(share)}"
+
+
+def _groups(groups: list[Json]) -> str:
+    header = ["group", "films", "labels", "macro AUROC", "sensitivity", "specificity", "ECE", "denied though labelled"]
+    rows = [
+        [g["group"], str(g["films"]), "too few", "", "", "", "", ""]
+        if g["too_few"]
+        else [g["group"], str(g["films"]), str(g["labels"]), figure(g["macro_auroc"]), figure(g["sensitivity"]),
+              figure(g["specificity"]), f"{g['ece']:.3f}", figure(g["denied_with"])]
+        for g in groups
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def _pointing(pointing: Json) -> str:
+    rest = pointing["nih_boxes_of_the_rest"]
+    points = [
+        _points("NIH boxes, all findings", pointing["nih_boxes"]),
+        _points(f"of these all but Pneumonia and Infiltration ({rest['findings']} findings)", rest),
+        *(_points(f"of these {n}", r) for n, r in sorted(pointing["nih_boxes"]["by_finding"].items())),
+        _points("RSNA lung opacity, union of three maps", pointing["lung_opacity"]),
+    ]
+    return table(["boxes", "count", "patients", "hits", "hit rate", "centre of lung"], points)
+
+
 def _points(name: str, row: Json) -> list[str]:
     if not row.get("count"):
-        return [name, "0", "", "", ""]
-    rate = f"{row['rate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-    return [name, str(row["count"]), str(row["hits"]), rate, f"{row['centre_of_lung']:.2f}"]
+        return [name, "0", "", "", "", ""]
+    rate = f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    return [name, str(row["count"]), str(row["patients"]), str(row["hits"]), rate, f"{row['centre_of_lung']:.2f}"]
+
+
+def sides_text(sides: Json) -> str:
+    """When a side is named, in words."""
+    rule, named = sides["rule"], sides["findings_with_a_side"]
+    who = f"This holds for {', '.join(named)}." if named else "This holds for no finding, so no side is named at all."
+    return (
+        f"A side is named of a finding only where the map's side agreed with the boxes on at least {rule['least_agreement']:.0%} of at least "
+        f"{rule['least_films']} films of training and validation at or above the operating point. {who} Both sides are never named. "
+        "Below, the maps' sides on test films: with boxes of the finding itself, and for three opacities boxes of any lung opacity."
+    )
+
+
+def sides_table(sides: Json) -> str:
+    """How the maps' sides agree with the boxes of test films."""
+    header = [
+        "finding",
+        "named in drafts",
+        "films with boxes",
+        "a side by the map",
+        "agrees",
+        "opposite",
+        "at or above the operating point: agrees",
+    ]
+    whole = [("all, own boxes", sides["nih_boxes"]), ("all, opacity boxes", sides["opacity_boxes"])]
+    rows = []
+    for name, r in [*whole, *sorted(sides["by_finding"].items())]:
+        every, suspected = r["all"], r["suspected"]
+        named = {True: "yes", False: "no", None: ""}[r.get("named_in_drafts")]
+        rows.append(
+            [name, named, str(every["boxes"]), str(every["agree"]["count"]), figure(every["agree"]),
+             str(every["opposite"]), f"{suspected['agree']['hits']} of {suspected['agree']['count']}: {figure(suspected['agree'])}"]
+        )  # fmt: skip
+    return table(header, rows)
+
+
+def beside_chance(auroc: Json) -> str:
+    """What an AUROC with its interval says beside a coin, as an appended clause."""
+    if auroc["high"] is not None and auroc["high"] < 0.5:
+        return ", worse than chance"
+    return ", no better than chance" if auroc["low"] is not None and auroc["low"] <= 0.5 else ""
+
+
+def _other_hospitals(external: Json) -> str:
+    openi, children, covid = external["openi"], external["guangzhou"], external["hannover"]
+    labels = [[n, str(r["cases"]), figure(r["auroc"])] for n, r in sorted(openi["labels"].items())]
+    quartiles = [[n, *(f"{v:.3f}" for v in q)] for n, q in sorted(covid["probability_quartiles"].items())]
+    return f"""## Other hospitals
+
+Open-i (Indiana, {openi["films"]} films, labels of its problem list; stretched 256 px squares): macro AUROC {figure(openi["macro_auroc"])}.
+
+{table(["finding", "cases", "AUROC"], labels)}
+Guangzhou ({children["films"]} films of children of 1 to 5, whom the model is not for): Pneumonia against none,
+AUROC {figure(children["pneumonia_auroc"])}{beside_chance(children["pneumonia_auroc"])}.
+
+Hannover ({covid["films"]} films of COVID-19 patients, ungraded, no negatives: no AUROC): quartiles of the probability.
+
+{table(["finding", "25 %", "50 %", "75 %"], quartiles)}"""
 
 
 def anatomy_card(found: Json) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +13,10 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from medmm.evaluation import metrics
+from medmm.evaluation.drafted import Points, film_said, finding_said, groups_said
 from medmm.evaluation.metrics import Interval, interval, patient_draws
-from medmm.evaluation.pointing import pointing_game
+from medmm.evaluation.pointing import looks
+from medmm.evaluation.scored import LEAST_CASES, Array, Json, Scored
 from medmm.models.catalogue import WeightsFolder, row_named
 from medmm.models.weights import load_network
 from medmm.training.calibrate import sigmoid
@@ -29,13 +30,8 @@ from medmm.training.chest_findings import (
 )
 from medmm.training.films import EXTERNAL_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
 
-Array = NDArray[np.float64]
-Json = dict[str, Any]
 CONFOUNDED = "Pneumonia"
 OPACITIES = ("Pneumonia", "Consolidation", "Infiltration")
-LEAST_CASES = 10
-SUBGROUP_DRAWS = 200
-AGE_BANDS = ((0, 40), (40, 60), (60, 200))
 EXTERNAL = {
     "openi": "Open-i Indiana University",
     "guangzhou": "Guangzhou paediatric (Kermany 2018)",
@@ -43,38 +39,14 @@ EXTERNAL = {
 }
 
 
-class Scored:
-    """Films with their labels and the network's calibrated probabilities."""
+def evaluate(
+    weights_dir: Path, data_dir: Path, config_file: Path, *, quiet: bool = False, keep_baselines: bool = False
+) -> Json:
+    """All figures of one weights folder, as JSON values.
 
-    def __init__(self, films: list[Film], names: list[str], probability: Array) -> None:
-        self.films, self.names, self.probability = films, names, probability
-        self.truth = label_matrix(films, names)
-        self.patients = [film.patient for film in films]
-
-    def part(self, keep: Callable[[Film], bool]) -> Scored:
-        """The films that `keep` says yes to."""
-        index = [i for i, film in enumerate(self.films) if keep(film)]
-        return Scored([self.films[i] for i in index], self.names, self.probability[index])
-
-    def macro(self, draws: int = metrics.BOOTSTRAPS, without: str | None = None) -> Interval:
-        """Macro AUROC over the labels with enough cases here."""
-        cases = self.truth.sum(0)
-        columns = [
-            j
-            for j, name in enumerate(self.names)
-            if name != without and LEAST_CASES <= cases[j] <= len(self.films) - LEAST_CASES
-        ]
-        if not columns:
-            return Interval(value=None, low=None, high=None)
-        return interval(
-            lambda i: metrics.macro_auroc(self.truth[i], self.probability[i], columns),
-            len(self.films),
-            patient_draws(self.patients, draws),
-        )
-
-
-def evaluate(weights_dir: Path, data_dir: Path, config_file: Path, *, quiet: bool = False) -> Json:
-    """All figures of one weights folder, as JSON values. Takes some ten minutes on two CPU cores."""
+    Cost: some fifteen minutes on two CPU cores with nothing else to do; half of it is the baselines' features, which
+    `keep_baselines` takes from the folder's evaluation.json: no calibration changes them.
+    """
     weights = WeightsFolder(row=row_named("chest-findings"), folder=weights_dir)
     names, size = list(weights.json("config.json")["findings"]), weights.json("preprocessing.json")["size_px"]
     network = load_network(weights, torch.device("cpu"))
@@ -88,15 +60,23 @@ def evaluate(weights_dir: Path, data_dir: Path, config_file: Path, *, quiet: boo
     test = scored(chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "test"), "test")
     external = scored(read_table(data_dir, EXTERNAL_TABLE), "external")
     official = test.part(lambda f: f.official_list == "test")
-    thresholds = np.asarray([rows[n]["threshold"] for n in names])
+    points = Points(names, rows)
     config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    pointing, sides = looks(weights_dir, data_dir, test.films, quiet=quiet)
     return {
-        "films": {"test": len(test.films), "official": len(official.films), "patients": len(set(test.patients))},
+        "films": _films(test, official, data_dir),
         "macro_auroc": _macros(test, official),
-        "labels": {n: _label(test, official, j, thresholds[j], rows[n]["prevalence"]) for j, n in enumerate(names)},
-        "subgroups": _subgroups(test),
-        "baselines": _baselines(test, official, config, data_dir, size, quiet),
-        "pointing": pointing_game(weights_dir, data_dir, test.films, quiet=quiet),
+        "labels": {
+            n: {**_label(test, official, j, rows[n]["prevalence"]), **finding_said(test, points, j)}
+            for j, n in enumerate(names)
+        },
+        "drafts": film_said(test, points),
+        "subgroups": groups_said(test, points),
+        "baselines": weights.json("evaluation.json")["baselines"]
+        if keep_baselines
+        else _baselines(test, official, config, data_dir, size, quiet),
+        "pointing": pointing,
+        "sides": sides,
         "external": _external(external, names),
         "expert": _expert(test, data_dir, names),
     }
@@ -111,56 +91,36 @@ def _macros(test: Scored, official: Scored) -> Json:
     }
 
 
-def _label(test: Scored, official: Scored, j: int, threshold: float, prevalence: float) -> Json:
+def _films(test: Scored, official: Scored, data_dir: Path) -> Json:
+    """How many films and patients there are of each kind."""
+    val = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "val")
+    return {
+        "train": len(training_films(data_dir)),
+        "val": len(val),
+        "val_patients": len({f.patient for f in val}),
+        "test": len(test.films),
+        "patients": len(set(test.patients)),
+        "official": len(official.films),
+    }
+
+
+def _label(test: Scored, official: Scored, j: int, prevalence: float) -> Json:
     truth, probability = test.truth[:, j], test.probability[:, j]
     draws = patient_draws(test.patients)
-    sensitivity, specificity = metrics.sensitivity_specificity(truth, probability >= threshold)
     prior = np.full_like(probability, prevalence)
     return {
         "cases": int(truth.sum()),
         "auroc": _auroc(truth, probability, test.patients).json(),
-        "auroc_official": metrics.auroc(official.truth[:, j], official.probability[:, j]),
+        "auroc_official": _auroc(official.truth[:, j], official.probability[:, j], official.patients).json(),
         "auprc": interval(lambda i: metrics.auprc(truth[i], probability[i]), len(truth), draws).json(),
         "ece": round(metrics.expected_calibration_error(truth, probability), 4),
         "brier": round(metrics.brier(truth, probability), 4),
         "brier_label_prior": round(metrics.brier(truth, prior), 4),
-        "threshold": round(float(threshold), 4),
-        "sensitivity": sensitivity,
-        "specificity": specificity,
     }
 
 
 def _auroc(truth: Array, score: Array, patients: list[str]) -> Interval:
     return interval(lambda i: metrics.auroc(truth[i], score[i]), len(truth), patient_draws(patients))
-
-
-def _subgroups(test: Scored) -> list[Json]:
-    groups: list[tuple[str, Callable[[Film], bool]]] = [
-        *((f"sex {s}", lambda f, s=s: f.sex == s) for s in ("F", "M")),
-        *((f"view {v}", lambda f, v=v: f.view == v) for v in ("PA", "AP")),
-        *(
-            (
-                f"age {low} to {high - 1}" if high < 200 else f"age {low} and over",
-                lambda f, a=low, b=high: a <= (f.age_years or 0) < b,
-            )
-            for low, high in AGE_BANDS
-        ),
-        *((f"source {s}", lambda f, s=s: f.source == s) for s in sorted({f.source for f in test.films})),
-    ]
-    out = []
-    for name, keep in groups:
-        part = test.part(keep)
-        if len(part.films) >= 50:
-            labels = int((part.truth.sum(0) >= LEAST_CASES).sum())
-            out.append(
-                {
-                    "group": name,
-                    "films": len(part.films),
-                    "labels": labels,
-                    "macro_auroc": part.macro(SUBGROUP_DRAWS).json(),
-                }
-            )
-    return out
 
 
 def _baselines(test: Scored, official: Scored, config: Json, data_dir: Path, size: int, quiet: bool) -> Json:

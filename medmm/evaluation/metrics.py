@@ -19,7 +19,7 @@ __all__ = [
     "interval",
     "macro_auroc",
     "patient_draws",
-    "sensitivity_specificity",
+    "share",
 ]
 
 Array = NDArray[np.float64]
@@ -58,12 +58,19 @@ def brier(truth: Array, probability: Array) -> float:
     return float(np.mean((truth - probability) ** 2))
 
 
-def sensitivity_specificity(truth: Array, called: NDArray[np.bool_]) -> tuple[float | None, float | None]:
-    """Of boolean calls at an operating point; None where a class is missing."""
-    positives, negatives = truth > 0, truth == 0
-    sensitivity = float(called[positives].mean()) if positives.any() else None
-    specificity = float((~called[negatives]).mean()) if negatives.any() else None
-    return sensitivity, specificity
+def share(hits: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, float | None]:
+    """The share of hits with its 95 % Wilson interval (JASA 1927), counting as many draws as there are patients.
+
+    Several films of one patient tell less than as many films of several: each patient counts as one draw.
+    """
+    count, draws = len(hits), len(set(patients))
+    counted = {"hits": int(hits.sum()), "count": count, "patients": draws}
+    if count == 0:
+        return {**counted, **Interval(value=None, low=None, high=None).json()}
+    value, z = float(np.mean(hits)), 1.96
+    middle = (value + z**2 / (2 * draws)) / (1 + z**2 / draws)
+    half = z / (1 + z**2 / draws) * float(np.sqrt(value * (1 - value) / draws + z**2 / (4 * draws**2)))
+    return {**counted, **Interval(value=value, low=max(middle - half, 0.0), high=min(middle + half, 1.0)).json()}
 
 
 def patient_draws(patients: Sequence[str], draws: int = BOOTSTRAPS, seed: int = 0) -> list[NDArray[np.int64]]:

@@ -9,6 +9,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
 from medmm.grounding import (
     evidence,
+    heart_size,
     laterality,
     measurement,
     negation,
@@ -47,7 +48,7 @@ CHECKS: tuple[Check, ...] = (
         number="G3",
         name="negation",
         what="What the words affirm, hedge or deny is what is coded, and the score lies on the right side of "
-        "the operating point.",
+        "the operating point, for a denial below the rule-out point.",
         examine=negation.examine,
     ),
     Check(
@@ -68,6 +69,13 @@ CHECKS: tuple[Check, ...] = (
         what="Every number and date is one of the evidence, in its unit; no size without a measurement and a "
         "known pixel spacing.",
         examine=measurement.examine,
+    ),
+    Check(
+        number="G7",
+        name="size",
+        what="An enlarged heart is not suspected beside a cardiothoracic ratio that lies below 0.5 with its whole "
+        "interval, nor denied beside one that lies above 0.5 on a PA film.",
+        examine=heart_size.examine,
     ),
 )
 

@@ -41,6 +41,9 @@ def _score_problems(statement: Statement, reading: Reading) -> Iterator[str]:
     if statement.assertion is Assertion.ABSENT:
         for name in sorted(above):
             yield f"{name} is at or above its operating point"
+        found = reading.finding(statement.finding) if statement.finding else None
+        if found is not None and found.undecided:
+            yield f"{found.name} is denied although its score is not below a rule-out point"
     elif statement.finding is not None and not above:
         yield f"{statement.finding} is below its operating point"
     elif statement.finding is None and not suspected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading
+from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region
 from medmm.domain.study import Modality, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
 from medmm.models.catalogue import WeightsFolder, open_weights, row_named
@@ -22,6 +22,8 @@ from medmm.models.weights import load_network, torch_device
 
 Grey = NDArray[np.float32]
 RATIO = "cardiothoracic ratio"
+OF_THE_HEART = frozenset({"Cardiomegaly"})
+HEART_SHARE = 0.25  # of a region's box: a box with less heart in it shows something else
 NO_FINDINGS = Notice(code="no-reading-model", text="No reading model for findings is installed.")
 NO_ANATOMY = Notice(code="no-anatomy-model", text="No model for lungs and heart is installed.")
 RATIO_NOT_PA = Notice(
@@ -39,6 +41,7 @@ class Chest:
     warnings: tuple[Notice, ...] = ()
     midline: float = 0.5  # column between the lungs, as a fraction of the film's width
     cells: NDArray[np.bool_] | None = None  # lung or heart, on the film's grid; None where the outlines are not trusted
+    heart: NDArray[np.bool_] | None = None  # likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class FindingsModel:
     network: Any
     device: torch.device
     names: tuple[str, ...]
-    calibration: dict[str, dict[str, float]]
+    calibration: dict[str, dict[str, Any]]
     size_px: int
 
     @classmethod
@@ -77,20 +80,43 @@ class FindingsModel:
         """All findings of a film, each with the region that speaks for it."""
         logits, maps = self.logits_and_maps(grey)
         return tuple(
-            self._finding(name, float(logit), region_of(heat, patient_left_on, chest.midline, chest.cells))
+            self._finding(name, float(logit), self.region(name, heat, patient_left_on, chest))
             for name, logit, heat in zip(self.names, logits, maps, strict=True)
         )
 
-    def _finding(self, name: str, logit: float, region: Any) -> Finding:
+    def region(self, name: str, heat: Grey, patient_left_on: str | None, chest: Chest) -> Region | None:
+        """Where a map speaks for a finding; with a side only where its sides held on boxes of training films."""
+        region = region_of(heat, patient_left_on, chest.midline, chest.cells)
+        if region is None or (name in OF_THE_HEART and not on_the_heart(region, chest.heart)):
+            return None
+        named = self.calibration[name]["side"] and finding_term(name).sided
+        return region if named else replace(region, side=None)
+
+    def probability(self, name: str, logit: float) -> float:
+        """The calibrated probability of a logit, to four digits."""
         row = self.calibration[name]
-        probability = 1 / (1 + np.exp(-(row["slope"] * logit + row["intercept"])))
+        return round(float(1 / (1 + np.exp(-(row["slope"] * logit + row["intercept"])))), 4)
+
+    def _finding(self, name: str, logit: float, region: Region | None) -> Finding:
+        row = self.calibration[name]
         return Finding(
             name=name,
-            probability=round(float(probability), 4),
+            probability=self.probability(name, logit),
             threshold=round(row["threshold"], 4),
+            rule_out=row["rule_out"],
             codings=finding_term(name).codings,
             region=region,
         )
+
+
+def on_the_heart(region: Region, heart: NDArray[np.bool_] | None) -> bool:
+    """Whether enough of a region's box is heart; False where no outline is trusted."""
+    if heart is None:
+        return False
+    rows, columns = heart.shape
+    x0, y0, x1, y1 = region.box_xyxy
+    box = heart[int(y0 * rows) : int(np.ceil(y1 * rows)), int(x0 * columns) : int(np.ceil(x1 * columns))]
+    return bool(box.mean() >= HEART_SHARE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +150,7 @@ class AnatomyModel:
             text = f"No cardiothoracic ratio was measured: {ratio}."
             return Chest(masks=masks, warnings=(Notice(code="ratio-not-measured", text=text),))
         midline = (sum(columns_of(lungs)) + 1) / 2 / lungs.shape[1]
-        return Chest(masks=masks, measurements=(ratio,), midline=midline, cells=lungs | heart)
+        return Chest(masks=masks, measurements=(ratio,), midline=midline, cells=lungs | heart, heart=heart)
 
     def ratio(self, lungs: NDArray[np.bool_], heart: NDArray[np.bool_]) -> Measurement | str:
         """The cardiothoracic ratio with its 95 % interval, or why there is none."""

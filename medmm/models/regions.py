@@ -11,7 +11,7 @@ from medmm.domain.reading import Region, Side
 
 Array = NDArray[np.float32]
 STRONG = 0.5  # of the map's greatest value: what the box surrounds
-BILATERAL = 0.6  # the weaker half has at least this part of the stronger half's weight
+BOTH_SIDES = 0.6  # the weaker half has at least this part of the stronger half's weight
 NEAR_MIDLINE_CELLS = 0.75  # so near the midline a strongest place speaks against neither side
 SMOOTHING_CELLS = 0.7
 CHEST_SHARE = 0.05  # of a cell that is lung or heart: from there it counts as chest
@@ -80,8 +80,9 @@ def region_of(
 def side_of(weight: NDArray[np.float64], peak_x: float, patient_left_on: str | None, midline: float) -> Side | None:
     """The patient's side that carries a map's weight above the box threshold.
 
-    None where the film does not say, and where the strongest place lies on the other side than most of the weight: a
-    draft that named either would contradict its own evidence.
+    None where the film does not say, where both halves carry it (one box can't show both sides), and where the
+    strongest place lies on the other side than most of the weight: a draft that named one would contradict its own
+    evidence.
 
     Args:
         weight: (rows, columns) of the map, its greatest value 1.
@@ -96,8 +97,8 @@ def side_of(weight: NDArray[np.float64], peak_x: float, patient_left_on: str | N
     edges = np.arange(columns + 1) / columns
     left_part = np.clip((midline - edges[:-1]) * columns, 0, 1)  # share of each column that lies left of the midline
     image_left, image_right = float((strong * left_part).sum()), float((strong * (1 - left_part)).sum())
-    if min(image_left, image_right) >= BILATERAL * max(image_left, image_right):
-        return Side.BILATERAL
+    if min(image_left, image_right) >= BOTH_SIDES * max(image_left, image_right):
+        return None
     stronger = "left" if image_left > image_right else "right"
     beyond_midline = peak_x - midline if stronger == "left" else midline - peak_x
     if beyond_midline * columns > NEAR_MIDLINE_CELLS:

@@ -1,4 +1,4 @@
-"""Calibration on held-back patients: Platt scaling and an operating point a finding."""
+"""Calibration on held-back patients: Platt scaling, an operating point and a rule-out point a finding."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from medmm.domain.vocabulary import finding_term
+
 Array = NDArray[np.float64]
+Row = dict[str, float | bool | None]
 SPECIFICITY = 0.90  # on the calibration films
+MISSED = 0.05  # of the films that carry a finding: so many may lie below its rule-out point
+LEAST_CARRIERS = 19  # the lowest of 19 scores has one in twenty below it, on average
+LEAST_RULED_OUT = 0.10  # of the films without the finding: a point that rules out fewer says little
 
 
 def sigmoid(x: Array) -> Array:
@@ -40,16 +46,36 @@ def operating_point(probability: Array, truth: Array) -> float:
     return float(np.clip(np.quantile(probability[truth == 0], SPECIFICITY, method="higher") + 1e-6, 0.001, 0.999))
 
 
-def calibration(names: list[str], logits: Array, truth: Array) -> dict[str, dict[str, float]]:
-    """One row a finding: slope, intercept, threshold on the calibrated scale, prevalence on these films."""
-    rows = {}
+def rule_out_point(probability: Array, truth: Array, threshold: float, *, critical: bool) -> float | None:
+    """The probability below which a finding may be denied; None where these films don't bear a denial.
+
+    The largest score of a carrier with at most `MISSED` of the carriers below it, none for a critical finding, and at
+    most the operating point, rounded down to the four digits of a reading. None for fewer than `LEAST_CARRIERS`
+    carriers, and where fewer than `LEAST_RULED_OUT` of the films without the finding lie below.
+    """
+    carriers = np.sort(probability[truth > 0])
+    if len(carriers) < LEAST_CARRIERS:
+        return None
+    below = 0 if critical else int(MISSED * len(carriers))
+    point = float(np.floor(min(carriers[below], threshold) * 1e4) / 1e4)
+    ruled_out = (np.round(probability[truth == 0], 4) < point).mean()
+    return point if ruled_out >= LEAST_RULED_OUT else None
+
+
+def calibration(names: list[str], logits: Array, truth: Array, sides: dict[str, bool]) -> dict[str, Row]:
+    """One row a finding: slope, intercept, the two points on the calibrated scale, prevalence, whether a side is named."""
+    rows: dict[str, Row] = {}
     for j, name in enumerate(names):
         slope, intercept = platt(logits[:, j], truth[:, j])
         probability = sigmoid(slope * logits[:, j] + intercept)
+        threshold = operating_point(probability, truth[:, j])
+        critical = finding_term(name).critical
         rows[name] = {
             "slope": round(slope, 6),
             "intercept": round(intercept, 6),
-            "threshold": round(operating_point(probability, truth[:, j]), 6),
+            "threshold": round(threshold, 6),
+            "rule_out": rule_out_point(probability, truth[:, j], threshold, critical=critical),
             "prevalence": round(float(truth[:, j].mean()), 6),
+            "side": sides.get(name, False),
         }
     return rows

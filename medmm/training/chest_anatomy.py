@@ -18,6 +18,7 @@ from medmm.models import chest_anatomy
 from medmm.models.chest_anatomy import outline
 from medmm.models.measure import cardiothoracic_ratio, columns_of
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
+from medmm.training import precision
 from medmm.training.augment import random_views
 from medmm.training.chest_findings import as_input, follow, learning_rate
 from medmm.training.outlines import Outlined, prepared_pair, read_outlined
@@ -83,7 +84,7 @@ def fitted(
             view, outlines = random_views(films[index], config["size_px"], config["augmentation"], random, masks[index])
             assert outlines is not None
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps, config["learning_rate"])
-            with torch.autocast("cpu", torch.bfloat16):
+            with precision.quick():
                 logits = network(as_input(view))
             loss = outline_loss(logits.float(), outlines)
             optimizer.zero_grad()

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from medmm.models.film_kind import KINDS
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES, prepare_film
+from medmm.training import precision
 from medmm.training.augment import random_views
 from medmm.training.chest_findings import as_input, follow, initial_network, learning_rate
 from medmm.training.package import write_json, write_weights_folder
@@ -76,7 +77,7 @@ def fitted(
         for _ in track(range(per_epoch), description=name, disable=quiet):
             films, kinds = draw.batch()
             optimizer.param_groups[0]["lr"] = learning_rate(step, steps, config["learning_rate"])
-            with torch.autocast("cpu", torch.bfloat16):
+            with precision.quick():
                 logits = network(as_input(films))
             loss = functional.cross_entropy(logits.float(), kinds, label_smoothing=0.01)
             optimizer.zero_grad()

@@ -12,9 +12,10 @@ import typer.main
 
 from medmm.config import ReaderEntry, Settings, configs_dir
 from medmm.domain.errors import EXIT_CODES, HTTP_STATUS
+from medmm.domain.record import Coding
 from medmm.domain.roles import role_table, roles
 from medmm.domain.vocabulary import finding_terms
-from medmm.evaluation.card import figure, table
+from medmm.evaluation.card import beside_chance, figure, said_table, sides_table, sides_text, table
 from tests.docs.conformance import conformance_md
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,15 +123,21 @@ def errors_md() -> str:
 def vocabulary_md() -> str:
     rows = [
         [f"`{t.name}`", t.words, "yes" if t.sided else "", "yes" if t.critical else "",
-         "; ".join(f"{c.system.split('/')[-1]} {c.code}" for c in t.codings) or "none"]
+         "; ".join(_code(c, t.broader) for c in t.codings) or "none"]
         for t in finding_terms().values()
     ]  # fmt: skip
     return (
         MADE
         + "# Finding vocabulary\n\nFrom `medmm/domain/data/findings.csv`, which names the source of every code. A code without a "
-        + "source stays empty.\n\n"
+        + "source stays empty. A broader code means more than the finding: it is sent with its own display, and the finding's words "
+        + "stand beside it. Sided is what has a side; which findings are drafted with one stands in [limitations](limitations.md).\n\n"
         + table(["name", "words", "sided", "critical", "codes"], rows)
     )
+
+
+def _code(coding: Coding, broader: tuple[str, ...]) -> str:
+    wider = f' (broader: "{coding.display}")' if coding.code in broader else ""
+    return f"{coding.system.split('/')[-1]} {coding.code}{wider}"
 
 
 def checks_md() -> str:
@@ -177,10 +184,17 @@ def figures_md() -> str:
     labels = sorted(found["labels"].items(), key=lambda item: -item[1]["auroc"]["value"])
     by_label = [[n.replace("_", " "), str(r["cases"]), figure(r["auroc"])] for n, r in labels]
     pointing = found["pointing"]
+    rest = pointing["nih_boxes_of_the_rest"]
     boxes = [
-        [words, str(r["count"]), f"{r['rate']:.2f} [{r['low']:.2f}, {r['high']:.2f}]", f"{r['centre_of_lung']:.2f}"]
+        [
+            words,
+            str(r["count"]),
+            f"{r['hits']}: {r['value']:.2f} [{r['low']:.2f}, {r['high']:.2f}]",
+            f"{r['centre_of_lung']:.2f}",
+        ]
         for words, r in (
-            ("eight findings, NIH boxes", pointing["nih_boxes"]),
+            ("all findings with NIH boxes", pointing["nih_boxes"]),
+            (f"of these all but Pneumonia and Infiltration ({rest['findings']} findings)", rest),
             ("lung opacity, RSNA boxes", pointing["lung_opacity"]),
         )
     ]
@@ -198,11 +212,53 @@ def figures_md() -> str:
         + "\n"
         + table(["finding", "test cases", "AUROC"], by_label)
         + "\nDoes its map point into the reader's box? Beside it the centre of a lung as a guess:\n\n"
-        + table(["boxes", "count", "hit rate", "centre of lung"], boxes)
+        + table(["boxes", "count", "hits", "centre of lung"], boxes)
+        + "\n"
+        + said_md(found)
+        + "\n"
+        + elsewhere_md(found["external"])
         + f"\nOutlines on {anatomy['films']} JSRT films: lung Dice {figure(anatomy['lung_dice'])}, heart Dice "
         + f"{figure(anatomy['heart_dice'])}; cardiothoracic ratio, mean absolute error "
         + f"{figure(anatomy['ratio_mean_absolute_error'])} (the same ratio for everyone: "
         + f"{figure(anatomy['ratio_constant_guess_error'])}).\n"
+    )
+
+
+def said_md(found: dict[str, Any]) -> str:
+    """What a draft says of test films: calls, denials, sides."""
+    labels, drafts = found["labels"], found["drafts"]
+    rows = {n.replace("_", " "): r for n, r in labels.items()}
+    never = sorted(n for n, r in rows.items() if r["rule_out"] is None)
+    right = {n: r["positive_predictive_value"]["value"] for n, r in rows.items()}
+    least, most = min(right, key=lambda n: right[n]), max(right, key=lambda n: right[n])
+    specificity = [r["specificity"]["value"] for r in rows.values()]
+    worse = sorted(n for n, r in rows.items() if r["brier"] > r["brier_label_prior"])
+    return (
+        "What a draft says of the test films, beside their labels:\n\n"
+        + said_table(rows)
+        + f'\n{figure(drafts["no_finding_films_with_a_possible"])} of the films labelled No Finding get at least one "possible". A '
+        + f'"possible" is right in {right[least]:.0%} ({least}) to {right[most]:.0%} ({most}) of the films that get it. Operating points '
+        + "were set for specificity 0.90 on the calibration films and reach "
+        + f"{min(specificity):.2f} to {max(specificity):.2f} on test films. Never denied: {', '.join(never) or 'none'}. "
+        + f"Probabilities worse than the label prior by their Brier score: {', '.join(worse) or 'none'}.\n\n"
+        + sides_text(found["sides"])
+        + "\n\n"
+        + sides_table(found["sides"])
+    )
+
+
+def elsewhere_md(external: dict[str, Any]) -> str:
+    """Other hospitals' films."""
+    openi, children = external["openi"], external["guangzhou"]
+    rows = [
+        [n.replace("_", " "), str(r["cases"]), figure(r["auroc"])]
+        for n, r in sorted(openi["labels"].items(), key=lambda item: -item[1]["auroc"]["value"])
+    ]
+    return (
+        f"Other hospitals: Open-i (Indiana, {openi['films']} films), macro AUROC {figure(openi['macro_auroc'])}; Guangzhou "
+        + f"({children['films']} films of children, whom it is not for), Pneumonia {figure(children['pneumonia_auroc'])}"
+        + f"{beside_chance(children['pneumonia_auroc'])}. Open-i by finding:\n\n"
+        + table(["finding", "cases", "AUROC"], rows)
     )
 
 

@@ -53,7 +53,11 @@ def _ordered(values: list[float]) -> dict[str, Any]:
 NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     PatientIdentity: {"sex": st.sampled_from([None, "M", "F", "O"])},
     Region: {"peak_xy": st.tuples(FRACTIONS, FRACTIONS), "box_xyxy": BOXES},
-    Finding: {"probability": FRACTIONS, "threshold": st.floats(0.01, 0.99)},
+    Finding: {
+        "probability": FRACTIONS,
+        "threshold": st.floats(0.01, 0.99),
+        "rule_out": st.none() | st.floats(0.0001, 0.01),
+    },
     Volume: {
         "shape_zyx": st.tuples(*[st.integers(1, 4000)] * 3),
         "spacing_yx_mm": SPACINGS,

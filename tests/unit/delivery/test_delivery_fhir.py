@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import pytest
+
 from medmm.delivery import render, report_bundle, report_text
 from medmm.domain.draft import Assertion
 from medmm.domain.identity import PatientIdentity
@@ -59,6 +61,32 @@ def test_a_finding_has_its_codes_its_side_and_its_verdict() -> None:
     assert finding["bodySite"]["coding"][0]["code"] == "7771000"
     assert finding["valueCodeableConcept"] == {"text": "possible"}
     assert {c["system"] for c in finding["code"]["coding"]} <= {"http://radlex.org", "http://snomed.info/sct"}
+
+
+@pytest.mark.parametrize(
+    ("text", "drafted", "said", "codes"),
+    [
+        ("No pleural effusion suspected.", None, "not suspected", []),
+        ("No effusion suspected on this film.", "No pleural effusion suspected.", "not suspected", []),
+        ("No pleural effusion.", "No pleural effusion suspected.", "absent", ["272519000"]),
+    ],
+)
+def test_only_a_readers_own_denial_is_coded_absent(text: str, drafted: str | None, said: str, codes: list[str]) -> None:
+    report = make_signed_report()
+    denied = replace(report.statements[1], assertion=Assertion.ABSENT, text=text, drafted_text=drafted, side=None)
+    (seen,) = resources(replace(report, statements=(denied,)), "Observation")
+    value = seen["valueCodeableConcept"]
+    assert value["text"] == said
+    assert [c["code"] for c in value.get("coding", [])] == codes
+    assert seen["note"] == [{"text": text}]
+
+
+def test_a_broader_code_is_sent_with_its_own_display() -> None:
+    report = make_signed_report()
+    thick = replace(report.statements[1], finding="Pleural_Thickening")
+    (seen,) = resources(replace(report, statements=(thick,)), "Observation")
+    assert seen["code"]["text"] == "pleural thickening"
+    assert [c["display"] for c in seen["code"]["coding"]] == ["thickening"]
 
 
 def test_a_measurement_has_its_unit() -> None:

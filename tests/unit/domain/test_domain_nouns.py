@@ -87,6 +87,8 @@ WRONG = [
     lambda: dataclasses.replace(factories.make_draft(), statements=(factories.make_statements()[0],) * 2),
     lambda: factories.make_finding("Mass", 1.2),
     lambda: factories.make_finding("Mass", 0.2, 0.0),
+    lambda: factories.make_finding("Mass", 0.2, 0.3, rule_out=0.31),
+    lambda: factories.make_finding("Mass", 0.2, 0.3, rule_out=0.0),
     lambda: Measurement(name="r", value=2.0, unit="1", interval=(0.0, 1.0)),
     lambda: Region(peak_xy=(0.5, 0.5), box_xyxy=(0.6, 0.1, 0.5, 0.2), heat=(), side=None),
     lambda: Region(peak_xy=(1.5, 0.5), box_xyxy=(0.1, 0.1, 0.5, 0.2), heat=(), side=None),
@@ -130,6 +132,18 @@ def test_orientation_is_known_only_if_every_image_states_it() -> None:
 def test_a_score_at_its_operating_point_is_suspected() -> None:
     assert factories.make_finding("Mass", 0.3, 0.3).suspected
     assert not factories.make_finding("Mass", 0.2999, 0.3).suspected
+
+
+def test_a_finding_is_suspected_ruled_out_or_undecided() -> None:
+    for probability, rule_out in ((0.0, None), (0.1, 0.1), (0.0999, 0.1), (0.3, 0.1), (0.3, 0.3)):
+        found = factories.make_finding("Mass", probability, 0.3, rule_out=rule_out)
+        assert [found.suspected, found.ruled_out, found.undecided].count(True) == 1
+        assert found.ruled_out == (probability == 0.0999)
+
+
+def test_a_finding_stored_before_there_were_rule_out_points_loads_and_is_never_denied() -> None:
+    stored = {k: v for k, v in to_json(factories.make_finding("Mass", 0.0)).items() if k != "rule_out"}
+    assert not from_json(Finding, stored).ruled_out
 
 
 def test_patient_keys_are_keyed_and_tell_people_apart() -> None:

@@ -24,6 +24,10 @@ def test_rows_are_complete_and_a_code_comes_with_its_source() -> None:
 def test_codes_are_never_invented() -> None:
     term = finding_term("Pleural_Thickening")
     assert [c.system for c in term.codings] == [RADLEX]  # no SNOMED CT code has a source
+    thickening = finding_term("Pleural_Thickening")
+    assert [(c.code, c.display) for c in thickening.codings] == [("RID28509", "thickening")]
+    assert thickening.broader == ("RID28509",), "a broader code keeps its own display"
+    assert finding_term("Nodule").broader == ("27925004",)
     assert finding_term("Cardiomegaly").code == "8186001"
     assert [c.system for c in finding_term("Cardiomegaly").codings] == [SNOMED_CT]
 

@@ -26,10 +26,6 @@ def test_the_words_say_what_they_are_for(name: str) -> None:
     assert row.source
 
 
-def test_the_rule_out_bound_is_below_the_operating_point() -> None:
-    assert 0 < phrases().rules.rule_out_fraction.value < 1
-
-
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
@@ -39,7 +35,7 @@ def test_the_rule_out_bound_is_below_the_operating_point() -> None:
         ("Possible {side}atelectasis.", "Possible atelectasis.", "whether a side is named"),
         ("{side}atelectasis", "{sidee}atelectasis", "unknown slots"),
         ("No atelectasis suspected.", "No {side}atelectasis suspected.", "unknown slots"),
-        ("value: 0.5", "value: 1.5", "rules.rule_out_fraction.value"),
+        ("value: 365", "value: 0", "rules.observation_days.value"),
         ("impression:", "impresion:", "impresion"),
         ("rules:", "rules: [", "no YAML"),
     ],

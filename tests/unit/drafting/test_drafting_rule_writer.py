@@ -77,18 +77,25 @@ def test_a_suspected_finding_is_possible_with_score_and_region() -> None:
         (0.4, Assertion.POSSIBLE),
         (0.3999, None),
         (0.2001, None),
-        (0.2, Assertion.ABSENT),
+        (0.15, None),
+        (0.1499, Assertion.ABSENT),
         (0.0, Assertion.ABSENT),
     ],
 )
-def test_operating_point_and_rule_out_bound(probability: float, assertion: Assertion | None) -> None:
-    one = draft(findings=(make_finding("Mass", probability, 0.4),), measurements=())
+def test_operating_and_rule_out_point(probability: float, assertion: Assertion | None) -> None:
+    one = draft(findings=(make_finding("Mass", probability, 0.4, rule_out=0.15),), measurements=())
     found = [s.assertion for s in one.statements if s.section is Section.FINDINGS]
     assert found == ([assertion] if assertion else [])
     undecided = [line for line in one.not_evaluated if line.startswith("undecided")]
     assert undecided == (
-        [] if assertion else ["undecided, the score is below the operating point but too near it: lung mass"]
+        [] if assertion else ["undecided, neither suspected nor low enough in score to be denied: lung mass"]
     )
+
+
+def test_without_a_rule_out_point_no_score_denies() -> None:
+    one = draft(findings=(make_finding("Mass", 0.0, 0.4, rule_out=None),), measurements=())
+    assert [s for s in one.statements if s.finding] == []
+    assert any(line.startswith("undecided") and "lung mass" in line for line in one.not_evaluated)
 
 
 def test_no_finding_is_ever_stated_as_certain() -> None:

@@ -24,6 +24,7 @@ from medmm.domain.draft import (
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Measurement, Side
 from medmm.domain.record import Coding, Fact, FactKind, FactStatus, Quantity
+from medmm.domain.study import View
 from medmm.domain.vocabulary import SNOMED_CT
 from medmm.grounding import CHECKS, check
 from tests.factories import (
@@ -34,6 +35,7 @@ from tests.factories import (
     make_fact,
     make_facts,
     make_finding,
+    make_ratio,
     make_reading,
     make_region,
     make_study,
@@ -304,7 +306,7 @@ G3 = [
     (absent("Possible pneumothorax."), FAILED),
     (absent("Pneumothorax cannot be excluded."), FAILED),
     (absent("No effusion but pneumothorax."), FAILED),
-    (absent("No nodule.", "Nodule"), PASSED),
+    (absent("No nodule.", "Nodule"), FAILED),  # undecided
     (
         image("Possible nodule.", evidence=(score("Nodule"),), finding="Nodule", side=None),
         FAILED,  # below its operating point
@@ -331,6 +333,12 @@ def test_g3_a_score_that_lies_about_its_size_does_not_help() -> None:
     assert outcome("G1", lying) is FAILED
     hiding = absent("No effusion.", "Effusion", evidence=(score("Effusion", probability=0.1),))
     assert outcome("G3", hiding) is FAILED
+
+
+def test_g3_a_denial_needs_a_rule_out_point_above_the_score() -> None:
+    for rule_out, expected in ((0.02, PASSED), (0.01, FAILED), (None, FAILED)):
+        findings = (make_finding("Pneumothorax", 0.01, 0.15, rule_out=rule_out),)
+        assert outcome("G3", absent("No pneumothorax."), findings=findings) is expected
 
 
 def test_g3_nothing_suspected_holds_only_where_nothing_is() -> None:
@@ -583,3 +591,35 @@ def test_g6_numbers_in_the_records_own_words_are_the_records() -> None:
     assert outcome("G6", reported(quoted, fact.id), case) is NOT_APPLICABLE
     altered = quoted.replace("3", "4")
     assert outcome("G6", reported(altered, fact.id), case) is FAILED
+
+
+# ---- G7 size --------------------------------------------------------------------------------------------
+
+ENLARGED = image("Possible cardiomegaly.", evidence=(score("Cardiomegaly"),), finding="Cardiomegaly", side=None)
+NOT_ENLARGED = absent("No cardiomegaly suspected.", "Cardiomegaly")
+
+
+@pytest.mark.parametrize(
+    ("statement", "value", "view", "expected"),
+    [
+        (ENLARGED, 0.46, View.PA, FAILED),  # 0.43 to 0.49
+        (ENLARGED, 0.46, View.AP, FAILED),  # an AP film would enlarge it
+        (ENLARGED, 0.47, View.PA, PASSED),  # 0.44 to 0.50: its interval reaches the limit
+        (ENLARGED, 0.54, View.PA, PASSED),
+        (replace(ENLARGED, assertion=PRESENT, text="Cardiomegaly."), 0.46, View.PA, FAILED),
+        (NOT_ENLARGED, 0.54, View.PA, FAILED),  # 0.51 to 0.57
+        (NOT_ENLARGED, 0.54, View.AP, PASSED),
+        (NOT_ENLARGED, 0.53, View.PA, PASSED),
+        (NOT_ENLARGED, 0.42, View.PA, PASSED),
+        (image("Possible left effusion."), 0.42, View.PA, NOT_APPLICABLE),
+        (measured("Cardiothoracic ratio 0.42."), 0.42, View.PA, NOT_APPLICABLE),
+        (reported("Recorded condition: cardiomegaly.", "Condition/c1"), 0.42, View.PA, NOT_APPLICABLE),
+    ],
+)
+def test_g7_the_heart_beside_its_ratio(statement: Statement, value: float, view: View, expected: Outcome) -> None:
+    case = make_case(study=make_study(volumes=(make_volume(view=view),)))
+    assert outcome("G7", statement, case, measurements=(make_ratio(value),)) is expected
+
+
+def test_g7_has_nothing_to_say_without_a_ratio() -> None:
+    assert outcome("G7", ENLARGED, measurements=()) is NOT_APPLICABLE

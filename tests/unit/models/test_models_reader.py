@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from medmm.domain.reading import Reading
+from medmm.domain.reading import Reading, Side
 from medmm.domain.study import Modality, View
 from medmm.models import chest_findings, reader
 from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.chest_reader import ChestReader, FindingsModel
+from medmm.models.chest_reader import Chest, ChestReader, FindingsModel
 from medmm.models.measure import cardiothoracic_ratio, implausible, largest_parts
 from medmm.models.regions import chest_cells, region_of, within_chest
 from medmm.models.weights import torch_device
@@ -130,7 +131,10 @@ def tiny(tmp_path: Path) -> ChestReader:
     folder = tmp_path / "chest-findings"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"findings": NAMES}))
-    rows = {name: {"slope": 1.0, "intercept": 0.0, "threshold": 0.5} for name in NAMES}
+    rows = {
+        name: {"slope": 1.0, "intercept": 0.0, "threshold": 0.5, "rule_out": 0.2, "side": name != "Mass"}
+        for name in NAMES
+    }
     network = chest_findings.build({"findings": NAMES})
     weights = WeightsFolder(row=row_named("chest-findings"), folder=folder)
     model = FindingsModel(
@@ -154,6 +158,47 @@ def test_a_mirrored_film_flips_every_side_and_keeps_every_probability(tiny: Ches
         assert other.probability == pytest.approx(one.probability, abs=2e-3)
         if one.region and other.region and one.region.side and other.region.side:
             assert other.region.side is one.region.side.mirrored
+
+
+def test_a_side_is_named_only_where_the_calibration_says_that_it_holds() -> None:
+    heat = np.zeros((8, 8), dtype=np.float32)
+    heat[2:4, 6] = 1
+    rows = {name: {"side": name != "Mass"} for name in ("Effusion", "Mass", "Edema")}
+    model = bare_model(rows)
+    sides = {name: region.side for name in rows if (region := model.region(name, heat, "right", Chest()))}
+    assert sides == {"Effusion": Side.LEFT, "Mass": None, "Edema": None}, "edema has no side in the vocabulary"
+
+
+def test_cardiomegaly_is_shown_only_on_the_heart() -> None:
+    heat = np.zeros((10, 10), dtype=np.float32)
+    heat[6, 6] = 1
+    heart = np.zeros((100, 100), dtype=bool)
+    heart[50:80, 40:72] = True
+    model = bare_model({name: {"side": False} for name in ("Cardiomegaly", "Mass")})
+    for outline, shown in ((heart, True), (heart[:, ::-1] & ~heart, False), (None, False)):
+        chest_there = Chest(heart=outline)
+        assert (model.region("Cardiomegaly", heat, "right", chest_there) is not None) is shown
+        assert model.region("Mass", heat, "right", chest_there) is not None
+
+
+def bare_model(rows: dict[str, dict[str, Any]]) -> FindingsModel:
+    """A model without a network: regions of given maps alone."""
+    return FindingsModel(
+        weights=WeightsFolder(row=row_named("chest-findings"), folder=Path()),
+        network=None,
+        device=torch.device("cpu"),
+        names=tuple(rows),
+        calibration=rows,
+        size_px=64,
+    )
+
+
+def test_no_side_is_named_where_both_halves_carry_the_weight() -> None:
+    heat = np.zeros((12, 12), dtype=np.float32)
+    heat[4:6, 2:4] = heat[4:6, 8:10] = 1
+    region = region_of(heat, "right")
+    assert region is not None
+    assert region.side is None
 
 
 def test_every_label_is_reported_with_its_codes(tiny: ChestReader) -> None:

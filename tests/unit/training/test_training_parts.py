@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from medmm.domain.errors import InputError
+from medmm.domain.reading import Side
 from medmm.models import chest_anatomy, chest_findings
 from medmm.models.prepare import prepare_film
+from medmm.training import precision
 from medmm.training.augment import random_views
-from medmm.training.calibrate import calibration, operating_point, platt, sigmoid
+from medmm.training.boxes import Box, Boxed, drawn_side, sides_that_hold
+from medmm.training.calibrate import calibration, operating_point, platt, rule_out_point, sigmoid
 from medmm.training.chest_anatomy import dice, outline_loss, plausible_bounds
 from medmm.training.chest_findings import follow, label_matrix, learning_rate, mean_of_weights, training_films
 from medmm.training.films import NIH_TABLE, _age_years, chosen, greys, prepared, read_table
@@ -103,9 +108,91 @@ def test_one_in_ten_films_without_the_finding_reaches_the_operating_point() -> N
     logit = random.normal(size=2_000) + truth
     threshold = operating_point(sigmoid(logit), truth)
     assert (sigmoid(logit)[truth == 0] >= threshold).mean() == pytest.approx(0.1, abs=0.005)
-    rows = calibration(["A"], logit[:, None], truth[:, None])
-    assert set(rows["A"]) == {"slope", "intercept", "threshold", "prevalence"}
-    assert rows["A"]["prevalence"] == pytest.approx(0.2, abs=0.03)
+    rows = calibration(["Mass"], logit[:, None], truth[:, None], {"Mass": True})
+    assert set(rows["Mass"]) == {"slope", "intercept", "threshold", "rule_out", "prevalence", "side"}
+    assert rows["Mass"]["prevalence"] == pytest.approx(0.2, abs=0.03)
+    assert rows["Mass"]["side"] is True
+    assert calibration(["Mass"], logit[:, None], truth[:, None], {})["Mass"]["side"] is False
+
+
+@given(st.integers(19, 80), st.integers(20, 200), st.integers(0, 10_000), st.booleans())
+def test_a_rule_out_point_denies_few_carriers_and_none_that_is_critical(
+    carriers: int, others: int, seed: int, critical: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    truth = np.repeat([1.0, 0.0], [carriers, others])
+    probability = sigmoid(random.normal(size=carriers + others) + truth - 1)
+    threshold = operating_point(probability, truth)
+    point = rule_out_point(probability, truth, threshold, critical=critical)
+    if point is None:
+        return
+    denied = np.round(probability, 4) < point
+    assert denied[truth == 1].sum() <= (0 if critical else int(0.05 * carriers))
+    assert denied[truth == 0].mean() >= 0.1
+    assert point <= round(threshold, 4)
+
+
+def test_too_few_carriers_or_too_few_ruled_out_give_no_rule_out_point() -> None:
+    def point(carriers: list[float], others: list[float]) -> float | None:
+        truth = np.repeat([1.0, 0.0], [len(carriers), len(others)])
+        return rule_out_point(np.asarray(carriers + others), truth, 0.9, critical=False)
+
+    high, low = [0.5 + i / 100 for i in range(20)], [0.1] * 50
+    assert point(high[:19], low) == 0.5
+    assert point(high, low) == 0.51, "one of twenty may lie below"
+    assert point(high[:18], low) is None
+    assert point(high[:19], low[:5] + [0.6] * 46) is None
+
+
+@pytest.mark.parametrize(
+    ("boxes", "side"),
+    [
+        (((0.1, 0.2, 0.3, 0.4),), Side.RIGHT),
+        (((0.7, 0.2, 0.9, 0.4),), Side.LEFT),
+        (((0.1, 0.2, 0.3, 0.4), (0.7, 0.2, 0.9, 0.4)), Side.BILATERAL),
+    ],
+)
+def test_the_side_of_drawn_boxes_is_the_patients(boxes: tuple[Box, ...], side: Side) -> None:
+    assert drawn_side(boxes, 0.5) is side
+
+
+def one_box(said: Side | None, drawn: Side = Side.LEFT, *, suspected: bool = True) -> Boxed:
+    return Boxed(
+        finding="Mass", patient="p", boxes=((0.6, 0.2, 0.9, 0.4),), own=True, peak_xy=(0.7, 0.3), drawn=drawn, said=said,
+        suspected=suspected,
+    )  # fmt: skip
+
+
+def test_a_side_holds_where_it_agrees_often_enough_on_enough_suspected_films() -> None:
+    agree, opposite, half = one_box(Side.LEFT), one_box(Side.RIGHT), one_box(Side.LEFT, Side.BILATERAL)
+    for found, holds in (
+        ([agree] * 15, True),
+        ([agree] * 14 + [one_box(None)] * 5, False),  # too few films with a side
+        ([agree] * 14 + [one_box(Side.LEFT, suspected=False)] * 5, False),
+        ([agree] * 17 + [opposite] * 3, True),
+        ([agree] * 16 + [opposite] * 4, False),
+        ([agree] * 16 + [half] * 4, False),  # one of two sides is no agreement
+    ):
+        assert sides_that_hold(found) == {"Mass": holds}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "there"),
+    [({"avx2": True, "avx512_f": True}, False), ({"avx512_bf16": True}, True), ({"bf16": True}, True)],
+)
+def test_bf16_is_used_only_where_the_processor_has_it(
+    capabilities: dict[str, bool], there: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    precision.bf16_here.cache_clear()
+    caplog.set_level("INFO")
+    with precision.quick():
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert (product.dtype is torch.bfloat16) is there
+    assert precision.name() in caplog.text
+    with precision.quick(wanted=False):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.float32
+    precision.bf16_here.cache_clear()
 
 
 def test_the_learning_rate_rises_then_falls() -> None:

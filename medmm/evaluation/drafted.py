@@ -1,0 +1,104 @@
+"""What a draft would say of the test films: suspected, denied, neither, beside the labels; by finding and by group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmm.evaluation import metrics
+from medmm.evaluation.scored import LEAST_CASES, Json, Scored
+from medmm.training.films import Film
+
+Flags = NDArray[np.bool_]
+SUBGROUP_DRAWS = 200
+LEAST_FILMS = 50
+AGE_BANDS = ((0, 40), (40, 60), (60, None))
+
+
+class Points:
+    """Operating and rule-out points of the findings, as a reading carries them."""
+
+    def __init__(self, names: list[str], rows: dict[str, Json]) -> None:
+        self.threshold = np.asarray([round(rows[n]["threshold"], 4) for n in names])
+        self.rule_out = [rows[n]["rule_out"] for n in names]
+
+    def suspected(self, scored: Scored) -> Flags:
+        """Which finding a draft calls possible, (films, findings)."""
+        called: Flags = np.round(scored.probability, 4) >= self.threshold
+        return called
+
+    def denied(self, scored: Scored) -> Flags:
+        """Which finding a draft says is not suspected, (films, findings)."""
+        points = np.asarray([0.0 if p is None else p for p in self.rule_out])
+        below: Flags = np.round(scored.probability, 4) < points
+        return below
+
+
+def finding_said(test: Scored, points: Points, j: int) -> Json:
+    """Of one finding: how often it is called and denied where it is labelled and where not, and who is right."""
+    called, denied = points.suspected(test)[:, j], points.denied(test)[:, j]
+    there = test.truth[:, j] > 0
+    return {
+        "threshold": float(points.threshold[j]),
+        "rule_out": points.rule_out[j],
+        "sensitivity": test.share(called, there),
+        "specificity": test.share(~called, ~there),
+        "positive_predictive_value": test.share(there, called),
+        "denied_with": test.share(denied, there),
+        "denied_without": test.share(denied, ~there),
+    }
+
+
+def film_said(test: Scored, points: Points) -> Json:
+    """Of whole films: how many findings a draft calls, and how many films labelled No Finding get at least one."""
+    called, denied = points.suspected(test), points.denied(test)
+    bare = np.asarray([not film.findings for film in test.films])
+    there = test.truth > 0
+    return {
+        "possible_per_film": round(float(called.sum(1).mean()), 2),
+        "denied_per_film": round(float(denied.sum(1).mean()), 2),
+        "no_finding_films_with_a_possible": test.share(np.asarray(called.any(1)), bare),
+        "denied_of_all_labels": test.share(denied, there),
+    }
+
+
+def groups_said(test: Scored, points: Points) -> list[Json]:
+    """Figures by sex, view, age band and source; a group with too few films has its count and no more."""
+    return [_group(name, test.part(keep), points) for name, keep in _groups(test.films)]
+
+
+def _groups(films: list[Film]) -> list[tuple[str, Callable[[Film], bool]]]:
+    def band(low: int, high: int | None) -> tuple[str, Callable[[Film], bool]]:
+        name = f"age {low} and over" if high is None else f"age {low} to {high - 1}"
+        return name, lambda f: f.age_years is not None and low <= f.age_years < (high or np.inf)
+
+    def same(field: str, value: str | None) -> tuple[str, Callable[[Film], bool]]:
+        return f"{field} {value or 'not stated'}", lambda f: getattr(f, field) == value
+
+    named = [
+        same(field, value)
+        for field in ("sex", "view", "source")
+        for value in sorted({getattr(f, field) for f in films}, key=lambda v: v or "~")
+    ]
+    no_age: list[tuple[str, Callable[[Film], bool]]] = [("age not stated", lambda f: f.age_years is None)]
+    ageless = no_age if any(f.age_years is None for f in films) else []
+    return [*named, *(band(*limits) for limits in AGE_BANDS), *ageless]
+
+
+def _group(name: str, part: Scored, points: Points) -> Json:
+    row: Json = {"group": name, "films": len(part.films), "patients": len(set(part.patients))}
+    if len(part.films) < LEAST_FILMS:
+        return {**row, "too_few": True}
+    called, there = points.suspected(part), part.truth > 0
+    return {
+        **row,
+        "too_few": False,
+        "labels": int((part.truth.sum(0) >= LEAST_CASES).sum()),
+        "macro_auroc": part.macro(SUBGROUP_DRAWS).json(),
+        "sensitivity": part.share(called, there),
+        "specificity": part.share(~called, ~there),
+        "ece": round(metrics.expected_calibration_error(part.truth.ravel(), part.probability.ravel()), 4),
+        "denied_with": part.share(points.denied(part), there),
+    }

@@ -1,0 +1,28 @@
+"""Where bf16 pays: the one place that decides."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+import torch
+
+log = logging.getLogger(__name__)
+
+
+@cache
+def bf16_here() -> bool:
+    """Whether this processor multiplies bf16 itself: without it, bf16 on a CPU is many times slower than fp32."""
+    here = any(there for name, there in torch.cpu.get_capabilities().items() if name.endswith("bf16"))
+    log.info("mixed precision: %s", "bf16" if here else "fp32, this processor has no bf16")
+    return here
+
+
+def quick(wanted: bool = True) -> torch.autocast:
+    """bf16 where it pays and is wanted, else fp32: for steps and looks, never for calibration, figures or live use."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=wanted and bf16_here())
+
+
+def name() -> str:
+    """What `quick` runs in on this processor."""
+    return "bf16" if bf16_here() else "fp32"
