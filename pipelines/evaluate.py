@@ -12,7 +12,7 @@ from typing import Any
 
 from medmm.config import configs_dir
 from medmm.domain.errors import InputError, MedmmError, exit_code
-from medmm.evaluation import card, chest_anatomy, chest_findings, film_kind, report_page, report_text
+from medmm.evaluation import card, chest_anatomy, chest_findings, film_kind, report_page, report_summary, report_text
 from medmm.models.catalogue import packaged_weights, row_named
 from medmm.training.package import write_json, write_manifest
 
@@ -81,7 +81,7 @@ def reports(options: argparse.Namespace) -> int:
         (options.out / "drafts.jsonl").write_text("".join(lines), encoding="utf-8")
     write_json(options.out / "evaluation.json", found)
     (options.out / "report.html").write_text(report_page.html(found), encoding="utf-8")
-    sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else report_page.terminal(found))
+    sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else report_summary.terminal(found))
     sys.stderr.write(f"written: {options.out / 'evaluation.json'}, {options.out / 'report.html'}\n")
     return 0
 

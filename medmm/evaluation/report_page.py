@@ -1,19 +1,30 @@
-"""The evaluation of report text as a page (HTML, standing alone) and as a table for the terminal."""
+"""The evaluation of report text as a page that stands alone (HTML)."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import Any
 
-from medmm.evaluation.card import figure, table
+from medmm.evaluation.card import figure
 from medmm.evaluation.metrics import Interval
 from medmm.evaluation.report_labels import ABNORMAL, LABELS
 from medmm.evaluation.report_plots import Point, Series, dots, scatter
-from medmm.evaluation.report_scores import CALLS, INVENTED, MACRO, METEOR, MICRO, RECALL, TEXT_FIGURES
-from medmm.evaluation.report_text import OWN
+from medmm.evaluation.report_scores import (
+    CALLS,
+    INVENTED,
+    MACRO,
+    METEOR,
+    MICRO,
+    OWN,
+    R2GEN,
+    RECALL,
+    TEXT_FIGURES,
+    figure_key,
+)
+from medmm.evaluation.report_summary import last_call
 
 Json = dict[str, Any]
-BLEU_4, ROUGE_L, CIDER = TEXT_FIGURES[3:]
+BLEU_4 = TEXT_FIGURES[3]
 FINDINGS = (MICRO, MACRO, RECALL, "precision, 13 findings", INVENTED, "macro F1, 13 findings")
 MORE = ("micro F1, 14 labels", "macro F1, 14 labels", "micro F1, 5 labels", "macro F1, 5 labels")
 HABITS = {
@@ -32,37 +43,6 @@ th:first-child,td:first-child{text-align:left}th{background:#f2f4f7}tr.drafter t
 figure{margin:18px 0 0}figcaption{font-weight:600}svg{width:100%;height:auto;font:13px system-ui,sans-serif}
 .legend span{margin-right:22px}.legend i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px}
 .names{columns:2;color:#444}h2{margin-top:34px;border-bottom:1px solid #ddd}"""
-
-
-def terminal(found: Json) -> str:
-    """The first look, in Markdown: every subset, the figures that decide, words beside them."""
-    out = [f"# Drafted report text: {found['drafter']}\n"]
-    for labels, row in _test_labellers(found).items():
-        micro = {call: figure(row[call]["figures"][MICRO]) for call in CALLS}
-        out.append(
-            f"{labels} against the manual labels of the test reports: micro F1 over 13 findings {micro['present']}"
-        )
-    for subset in found["subsets"]:
-        out.append(f"\n## {subset['subset']} ({subset['reports']} reports)\n")
-        if not subset["candidates"]:
-            out.append(subset["why_empty"])
-            continue
-        labellers = list(subset["positives"])
-        heads = [f"micro F1 of 13, {call}, {labels}" for call in CALLS for labels in labellers]
-        head = ["drafts", *heads, "recall", "invented a report", "BLEU-4", "ROUGE-L", "distinct", "repeated"]
-        out.append(table(head, [_terminal_row(c, labellers) for c in subset["candidates"]]))
-    last = list(CALLS)[-1]
-    out.append(f"Recall and invented: {OWN}, {last}. BLEU-4 and ROUGE-L: {found['tools'][BLEU_4]} (pycocoevalcap).")
-    return "\n".join([*out, *(f"- {note}" for note in found["notes"])]) + "\n"
-
-
-def _terminal_row(candidate: Json, labellers: list[str]) -> list[str]:
-    figures, habits = candidate["figures"], candidate["habits"]
-    f1 = [figure(figures[_key(labels, call, MICRO)]) for call in CALLS for labels in labellers]
-    rest = [figures[_key(OWN, list(CALLS)[-1], name)] for name in (RECALL, INVENTED)]
-    text = [figures.get(name) for name in (BLEU_4, ROUGE_L)]
-    plain = [f"{v['value']:.3f}" if v else "n/a" for v in (*rest, *text)]
-    return [candidate["name"], *f1, *plain, f"{habits['distinct']:.0f}", f"{habits['share_repeated']:.2f}"]
 
 
 def html(found: Json) -> str:
@@ -98,14 +78,18 @@ def _subset(subset: Json, found: Json) -> list[str]:
     parts = []
     for call in CALLS:
         series = [
-            Series(name=labels, figures=tuple(_interval(c["figures"][_key(labels, call, MICRO)]) for c in candidates))
+            Series(
+                name=labels, figures=tuple(_interval(c["figures"][figure_key(labels, call, MICRO)]) for c in candidates)
+            )
             for labels in labellers
         ]
         parts.append(dots(f"{MICRO}: {call}", names, series))
-    last = list(CALLS)[-1]
+    last = last_call()
     if BLEU_4 in candidates[0]["figures"]:
         points = [
-            Point(name=c["name"], x=c["figures"][BLEU_4]["value"], y=c["figures"][_key(OWN, last, MICRO)]["value"])
+            Point(
+                name=c["name"], x=c["figures"][BLEU_4]["value"], y=c["figures"][figure_key(OWN, last, MICRO)]["value"]
+            )
             for c in candidates
         ]
         marks = [(row["B4"], "R2Gen") for row in found["published"] if row["method"].startswith("R2Gen (")]
@@ -114,9 +98,9 @@ def _subset(subset: Json, found: Json) -> list[str]:
         for call in CALLS:
             parts.append(f"<h3>Findings by {escape(labels)}: {call}</h3>")
             parts.append(_positives(subset["positives"][labels][call]))
-            parts.append(_table(candidates, [(_key(labels, call, n), n) for n in (*FINDINGS, *MORE)]))
+            parts.append(_table(candidates, [(figure_key(labels, call, n), n) for n in (*FINDINGS, *MORE)]))
             parts.append("<p>The drafter minus each baseline, paired by patient:</p>")
-            keys = [(_key(labels, call, n), n) for n in (MICRO, MACRO, RECALL, INVENTED)]
+            keys = [(figure_key(labels, call, n), n) for n in (MICRO, MACRO, RECALL, INVENTED)]
             parts.append(_table(candidates[1:], keys, "drafter_minus_this"))
     parts += ["<h3>Words</h3>", _table(candidates, [(n, n) for n in (*TEXT_FIGURES, METEOR)])]
     parts += ["<h3>Habits</h3>", _habits(subset)]
@@ -180,7 +164,7 @@ def _finding_row(name: str, call: str, its: Json) -> list[str]:
 
 def _published(found: Json) -> str:
     """Published rows, and the drafts of R2Gen's part beside them."""
-    part = next((s for s in found["subsets"] if s["subset"].startswith("of these, R2Gen")), None)
+    part = next((s for s in found["subsets"] if s["subset"] == R2GEN), None)
     measured = part["candidates"] if part else []
     rows = [
         [f"{c['name']} (here)", *(figure(c["figures"].get(name)) for name in COLUMNS_OF.values())] for c in measured
@@ -206,7 +190,3 @@ def _interval(row: Json | None) -> Interval | None:
     if row is None or row.get("value") is None:
         return None
     return Interval(value=row["value"], low=row.get("low"), high=row.get("high"))
-
-
-def _key(labels: str, call: str, name: str) -> str:
-    return f"{labels} / {call} / {name}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -28,10 +29,17 @@ CALLS: dict[str, frozenset[int]] = {
     "present": frozenset({PRESENT}),
     "present or possible": frozenset({PRESENT, UNCERTAIN}),
 }
+OWN, SHARED = "medmm's labeller", "rule_labels.py"
+ALL, R2GEN = "test reports with film and findings text", "of these, R2Gen's test split"
 ENOUGH = 20  # positives that a finding needs for a place in the macro F1
 MICRO, MACRO = "micro F1, 13 findings", f"macro F1, findings with {ENOUGH} or more"
 RECALL, INVENTED = "recall, 13 findings", "invented findings a report"
 _R2GEN_OFF = re.compile(r"[^a-z0-9 .<=>@-]")  # what R2Gen's cleaning leaves of a lower-case text
+
+
+def figure_key(labels: str, call: str, name: str) -> str:
+    """The key of a figure of findings: whose labels, what counts as called, which figure."""
+    return f"{labels} / {call} / {name}"
 
 
 def weights_by_patient(patients: Sequence[str], draws: int = BOOTSTRAPS, seed: int = 0) -> Array:
@@ -164,7 +172,7 @@ def text_habits(versions: Sequence[Sequence[str]], train: frozenset[str]) -> dic
     rows: list[tuple[float, ...]] = []
     for drafts in versions:
         plain = [words(text) for text in drafts]
-        times = {text: plain.count(text) for text in set(plain)}
+        times = Counter(plain)
         rows.append(
             (
                 len(times),

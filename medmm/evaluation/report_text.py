@@ -28,7 +28,20 @@ from medmm.evaluation.report_corpus import (
     read_reports,
 )
 from medmm.evaluation.report_labels import FIVE, LABELS, Labels, labeller
-from medmm.evaluation.report_scores import CALLS, Array, Figures, calls, interval_of, weights_by_patient, words
+from medmm.evaluation.report_scores import (
+    ALL,
+    CALLS,
+    OWN,
+    R2GEN,
+    SHARED,
+    Array,
+    Figures,
+    calls,
+    figure_key,
+    interval_of,
+    weights_by_patient,
+    words,
+)
 from medmm.evaluation.report_writers import drafted
 from medmm.models.catalogue import open_weights, row_named
 from medmm.models.chest_reader import ChestReader
@@ -38,8 +51,6 @@ SEED = 0
 WORD_VERSIONS = 20  # of a drafter with many versions, as many are scored by their words: that is the slow part
 LEAST_REPORTS = 20
 RULE_WRITER = "rule writer"
-OWN, SHARED = "medmm's labeller", "rule_labels.py"
-ALL, R2GEN = "test reports with film and findings text", "of these, R2Gen's test split"
 NOTES = (
     "The drafts are findings text alone, compared with the findings section alone.",
     "XXXX (a removed word) stays in the references as a word, as in the published figures; a row without it stands apart.",
@@ -199,7 +210,7 @@ class Bench:
                 truth = self._calls([r.findings for r in reports], labels, call)
                 said = [self._calls(version, labels, call) for version in versions]
                 found = scores.label_figures(truth, said, weights)
-                figures |= {f"{labels} / {call} / {name}": value for name, value in found.items()}
+                figures |= {figure_key(labels, call, name): value for name, value in found.items()}
         return figures
 
 
