@@ -69,16 +69,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 def reports(options: argparse.Namespace) -> int:
     """Score drafted report text; evaluation.json, report.html and, where drafted here, drafts.jsonl go to `--out`."""
+    quiet = not sys.stderr.isatty()
     try:
         _writable(options.out)
-        found = report_text.evaluate(options.data, options.drafts, quiet=not sys.stderr.isatty())
+        if options.drafts:
+            drafts = report_text.drafts_of_file(options.data, options.drafts)
+        else:
+            drafts = report_text.drafts_of_the_rule_writer(options.data, quiet=quiet)
+            rows = ({"uid": r.uid, "text": t} for r, t in zip(drafts.reports, drafts.texts, strict=True))
+            lines = "".join(json.dumps(row) + "\n" for row in rows)
+            (options.out / "drafts.jsonl").write_text(lines, encoding="utf-8")
+        found = report_text.evaluate(options.data, drafts, quiet=quiet)
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
-    drafts = found.pop("drafts", {})
-    if drafts:
-        lines = (json.dumps({"uid": uid, "text": text}) + "\n" for uid, text in drafts.items())
-        (options.out / "drafts.jsonl").write_text("".join(lines), encoding="utf-8")
     write_json(options.out / "evaluation.json", found)
     (options.out / "report.html").write_text(report_page.html(found), encoding="utf-8")
     sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else report_summary.terminal(found))

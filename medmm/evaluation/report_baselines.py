@@ -24,9 +24,9 @@ from rich.progress import track
 from medmm.evaluation.report_corpus import FilmReport, Grey, film_greys, read_published
 from medmm.evaluation.report_labels import ABNORMAL, PRESENT, labeller
 from medmm.models.catalogue import WeightsFolder
+from medmm.models.chest_findings import ChestFindingsNetwork
 from medmm.models.prepare import prepare_film
 from medmm.models.weights import load_network
-from medmm.training.chest_findings import pooled_features
 
 PIXELS = 32
 PRIOR_DRAWS = 100
@@ -95,11 +95,18 @@ def film_vectors(
     films = track(film_greys(data_dir, reports), total=len(reports), description="nearest films", disable=quiet)
     greys = iter(films)
     small, features = [], []
-    while group := list(islice(greys, 64)):
+    while group := list(islice(greys, 16)):
         small.append(np.stack([tiny(grey) for grey in group]))
         prepared = np.concatenate([prepare_film(grey, size) for grey in group])
-        features.append(pooled_features(network, prepared, True))
+        features.append(trunk_features(network, prepared))
     return np.concatenate(small), np.concatenate(features)
+
+
+@torch.inference_mode()
+def trunk_features(network: ChestFindingsNetwork, prepared: Grey) -> Vectors:
+    """Mean features (n, 256) of prepared films (n, h, w), in fp32 as in live use."""
+    films = torch.from_numpy(prepared)[:, None].contiguous(memory_format=torch.channels_last)
+    return network.upper(network.stem(films)).mean((2, 3)).double().numpy()
 
 
 def tiny(grey: Grey) -> Vectors:

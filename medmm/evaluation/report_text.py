@@ -72,20 +72,51 @@ class Subset:
     without_removed: bool = False
 
 
-def evaluate(data_dir: Path, drafts_file: Path | None = None, *, draws: int = 500, quiet: bool = False) -> Json:
-    """All figures as JSON values. Some ten minutes on two CPU cores; no text of the corpus is in the result.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafts:
+    """Test reports and what a drafter wrote for each, under its name."""
 
-    Args:
-        data_dir: the shared data, with reports/.
-        drafts_file: JSON lines of uid and text; None drafts with the rule writer over the reading model that ships.
-    Raises: InputError if tables are missing, or the drafts cover neither all test reports nor R2Gen's.
+    drafter: str
+    reports: list[FilmReport]
+    texts: tuple[str, ...]
+
+
+def drafts_of_the_rule_writer(data_dir: Path, *, quiet: bool = False) -> Drafts:
+    """What the rule writer drafts over the reading model that ships, some minutes on two CPU cores."""
+    test = [r for r in read_reports(data_dir, {"test"}) if r.scored]
+    reader = ChestReader.open(None, device="cpu")
+    texts = drafted(data_dir, test, reader, RuleWriter(), quiet=quiet)
+    return Drafts(drafter=RULE_WRITER, reports=test, texts=texts)
+
+
+def drafts_of_file(data_dir: Path, path: Path) -> Drafts:
+    """Drafts of JSON lines, for all test reports or else for R2Gen's part of them.
+
+    Raises: InputError if they cover neither: a drafter does not choose which reports it is scored on.
     """
     test = [r for r in read_reports(data_dir, {"test"}) if r.scored]
-    train = read_reports(data_dir, {"train"})
+    given = read_drafts(path)
+    for part in (test, [r for r in test if r.split_source == "r2gen"]):
+        if all(r.uid in given for r in part):
+            return Drafts(drafter=path.stem, reports=part, texts=tuple(given[r.uid] for r in part))
+    lacking = sum(r.uid not in given for r in test)
+    raise InputError(
+        f"{lacking} of {len(test)} test reports have no draft",
+        remedy="draft all test reports that have a frontal film and a findings text, or R2Gen's part of them",
+        path=str(path),
+    )
+
+
+def evaluate(data_dir: Path, drafts: Drafts, *, draws: int = 500, quiet: bool = False) -> Json:
+    """All figures as JSON values, some ten minutes on two CPU cores; no text of the corpus is among them.
+
+    Raises: InputError if tables or the weights of chest-findings (for the nearest films) are missing.
+    """
+    test, train = drafts.reports, read_reports(data_dir, {"train"})
     weights = open_weights(row_named("chest-findings"))
     if weights is None:
         raise InputError("chest-findings is not installed", remedy="install the package with its weights")
-    test, ours = _drafts(data_dir, test, drafts_file, quiet)
+    ours = Candidate(name=drafts.drafter, versions=(drafts.texts,))
     others = baselines(data_dir, train, test, weights, quiet=quiet)
     known = frozenset(words(r.findings) for r in train if r.findings.strip())
     bench = Bench(data_dir=data_dir, test=test, candidates=[ours, *others], train_texts=known, draws=draws)
@@ -98,27 +129,7 @@ def evaluate(data_dir: Path, drafts_file: Path | None = None, *, draws: int = 50
         "labeller": {split: agreement(data_dir, split, draws) for split in ("val", "test")},
         "subsets": [bench.scored(s) for s in track(subsets(test), description="subsets", disable=quiet)],
         "published": [{"method": name, **row} for name, row in read_published(data_dir).rows],
-        **({"drafts": dict(zip((r.uid for r in test), ours.versions[0], strict=True))} if drafts_file is None else {}),
     }
-
-
-def _drafts(
-    data_dir: Path, test: list[FilmReport], drafts_file: Path | None, quiet: bool
-) -> tuple[list[FilmReport], Candidate]:
-    """The reports that are drafted (all, or R2Gen's alone) and their drafts."""
-    if drafts_file is None:
-        reader = ChestReader.open(None, device="cpu")
-        return test, Candidate(name=RULE_WRITER, versions=(drafted(data_dir, test, reader, RuleWriter(), quiet=quiet),))
-    given = read_drafts(drafts_file)
-    for part in (test, [r for r in test if r.split_source == "r2gen"]):
-        if all(r.uid in given for r in part):
-            return part, Candidate(name=drafts_file.stem, versions=(tuple(given[r.uid] for r in part),))
-    lacking = sum(r.uid not in given for r in test)
-    raise InputError(
-        f"{lacking} of {len(test)} test reports have no draft",
-        remedy="draft all test reports that have a frontal film and a findings text, or R2Gen's part of them",
-        path=str(drafts_file),
-    )
 
 
 def subsets(test: Sequence[FilmReport]) -> list[Subset]:

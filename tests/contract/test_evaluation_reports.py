@@ -147,7 +147,18 @@ def test_drafts_that_cover_too_little_are_refused(
     assert code == 3
     assert "have no draft" in capsys.readouterr().err
     with pytest.raises(InputError):
-        report_text.evaluate(shared_data, tmp_path / "none.jsonl", quiet=True)
+        report_text.drafts_of_file(shared_data, tmp_path / "none.jsonl")
+
+
+def test_drafts_of_r2gens_part_are_taken(shared_data: Path, tmp_path: Path, test_reports: list[FilmReport]) -> None:
+    some = [r for r in test_reports if r.split_source == "r2gen"]
+    path = tmp_path / "mine.jsonl"
+    lines = (json.dumps({"uid": r.uid, "text": f"draft {r.uid}"}) for r in reversed(some))
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = report_text.drafts_of_file(shared_data, path)
+    assert found.drafter == "mine"
+    assert found.reports == some
+    assert found.texts == tuple(f"draft {r.uid}" for r in some)
 
 
 @pytest.mark.slow
