@@ -1,4 +1,6 @@
-"""Measure shipped (or other) weights: `python -m pipelines.evaluate chest-findings --data DIR [--json] [--write]`."""
+"""Measure shipped (or other) weights: `python -m pipelines.evaluate chest-findings --data DIR [--json] [--write]`,
+or drafted report text: `python -m pipelines.evaluate reports --data DIR [--drafts FILE.jsonl] [--out DIR]`.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from medmm.config import configs_dir
-from medmm.domain.errors import MedmmError, exit_code
-from medmm.evaluation import card, chest_anatomy, chest_findings, film_kind
+from medmm.domain.errors import InputError, MedmmError, exit_code
+from medmm.evaluation import card, chest_anatomy, chest_findings, film_kind, report_page, report_summary, report_text
 from medmm.models.catalogue import packaged_weights, row_named
 from medmm.training.package import write_json, write_manifest
 
+REPORTS = "reports"
 CARDS = {
     "chest-findings": card.findings_card,
     "chest-anatomy": card.anatomy_card,
@@ -39,7 +42,7 @@ INPUTS = {
 def main(arguments: list[str] | None = None) -> int:
     """Parse, measure, print. Returns: the exit code."""
     parser = argparse.ArgumentParser(prog="pipelines.evaluate", description=__doc__)
-    parser.add_argument("task", choices=tuple(CARDS))
+    parser.add_argument("task", choices=(*CARDS, REPORTS))
     parser.add_argument(
         "--data", type=Path, required=True, help="the shared data: cxr/, cxr_more/, reports/, mri/, init/"
     )
@@ -49,8 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--keep-baselines", action="store_true", help="take the baselines from the folder's evaluation.json"
     )
+    parser.add_argument("--drafts", type=Path, help="reports: JSON lines of uid and text (default: the rule writer)")
+    parser.add_argument("--out", type=Path, default=Path("out/reports"), help="reports: where the results are written")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if options.task == REPORTS:
+        return reports(options)
     folder = options.weights or packaged_weights() / options.task
     try:
         found = measured(options.task, folder, options.data, keep_baselines=options.keep_baselines)
@@ -63,6 +70,36 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"manifest_sha256 for medmm/models/catalogue.csv: {digest}\n")
     sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else text)
     return 0
+
+
+def reports(options: argparse.Namespace) -> int:
+    """Score drafted report text; evaluation.json, report.html and, where drafted here, drafts.jsonl go to `--out`."""
+    quiet = not sys.stderr.isatty()
+    try:
+        _writable(options.out)
+        if options.drafts:
+            drafts = report_text.drafts_of_file(options.data, options.drafts)
+        else:
+            drafts = report_text.drafts_of_the_rule_writer(options.data, quiet=quiet)
+            rows = ({"uid": r.uid, "text": t} for r, t in zip(drafts.reports, drafts.texts, strict=True))
+            lines = "".join(json.dumps(row) + "\n" for row in rows)
+            (options.out / "drafts.jsonl").write_text(lines, encoding="utf-8")
+        found = report_text.evaluate(options.data, drafts, quiet=quiet)
+    except MedmmError as error:
+        sys.stderr.write(f"{error}\n")
+        return exit_code(error)
+    write_json(options.out / "evaluation.json", found)
+    (options.out / "report.html").write_text(report_page.html(found), encoding="utf-8")
+    sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else report_summary.terminal(found))
+    sys.stderr.write(f"written: {options.out / 'evaluation.json'}, {options.out / 'report.html'}\n")
+    return 0
+
+
+def _writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("the results can't be written", remedy="name another folder", out=str(folder)) from error
 
 
 def measured(task: str, folder: Path, data_dir: Path, *, keep_baselines: bool = False) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from medmm.domain.record import Coding
 from medmm.domain.roles import role_table, roles
 from medmm.domain.vocabulary import finding_terms
 from medmm.evaluation.card import beside_chance, figure, said_table, sides_table, sides_text, table
+from medmm.evaluation.report_summary import summary
 from tests.docs.conformance import conformance_md
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,7 +165,6 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 FIGURES = re.compile(r"(<!-- figures[^\n]*-->\n).*?(<!-- /figures -->)", re.S)
-WITH_FIGURES = ("README.md", "docs/limitations.md")
 
 
 def evaluation(name: str) -> dict[str, Any]:
@@ -272,9 +272,21 @@ def _row(part: str, macro: dict[str, Any], base: dict[str, Any]) -> list[str]:
     ]
 
 
+def report_figures_md() -> str:
+    """What drafted report text is worth, from the kept result of `python -m pipelines.evaluate reports`."""
+    return summary(json.loads((DOCS / "report-evaluation.json").read_text(encoding="utf-8")))
+
+
+WITH_FIGURES: dict[str, Callable[[], str]] = {
+    "README.md": figures_md,
+    "docs/limitations.md": figures_md,
+    "docs/report-evaluation.md": report_figures_md,
+}
+
+
 def with_figures(name: str) -> str:
     """A page with its figures made anew."""
-    return FIGURES.sub(lambda m: m[1] + figures_md() + m[2], (ROOT / name).read_text(encoding="utf-8"))
+    return FIGURES.sub(lambda m: m[1] + WITH_FIGURES[name]() + m[2], (ROOT / name).read_text(encoding="utf-8"))
 
 
 def main() -> None:

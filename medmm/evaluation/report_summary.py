@@ -1,0 +1,137 @@
+"""The evaluation of report text in short: Markdown for the terminal and for the documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medmm.evaluation.card import figure, table
+from medmm.evaluation.report_scores import (
+    ALL,
+    CALLS,
+    INVENTED,
+    MACRO,
+    MICRO,
+    OWN,
+    R2GEN,
+    RECALL,
+    TEXT_FIGURES,
+    figure_key,
+)
+
+Json = dict[str, Any]
+BLEU_4, ROUGE_L, CIDER = TEXT_FIGURES[3:]
+DECIDES = (MICRO, MACRO, RECALL, INVENTED)
+
+
+def terminal(found: Json) -> str:
+    """Every subset in one table each: the figures that decide, words beside them."""
+    out = [f"# Drafted report text: {found['drafter']}\n"]
+    for labels, row in found["labeller"]["test"]["labellers"].items():
+        micro = figure(row["present"]["figures"][MICRO])
+        out.append(f"{labels} against the manual labels of the test reports: micro F1 over 13 findings {micro}")
+    for subset in found["subsets"]:
+        out.append(f"\n## {subset['subset']} ({subset['reports']} reports)\n")
+        out.append(_short(subset) if subset["candidates"] else f"{subset['why_empty']}\n")
+    out.append(f"Recall and invented: {OWN}, {last_call()}. Words: {found['tools'][BLEU_4]}.")
+    return "\n".join([*out, *(f"- {note}" for note in found["notes"])]) + "\n"
+
+
+def last_call() -> str:
+    """The wider way to count a finding as called, in which a hedged drafter has any."""
+    return list(CALLS)[-1]
+
+
+def _short(subset: Json) -> str:
+    labellers = list(subset["positives"])
+    heads = [f"micro F1 of 13, {call}, {labels}" for call in CALLS for labels in labellers]
+    rows = []
+    for candidate in subset["candidates"]:
+        figures, habits = candidate["figures"], candidate["habits"]
+        f1 = [figure(figures[figure_key(labels, call, MICRO)]) for call in CALLS for labels in labellers]
+        rest = [_plain(figures[figure_key(OWN, last_call(), name)]) for name in (RECALL, INVENTED)]
+        text = [_plain(figures.get(name)) for name in (BLEU_4, ROUGE_L)]
+        habit = [f"{habits['distinct']:.0f}", f"{habits['share_repeated']:.2f}"]
+        rows.append([candidate["name"], *f1, *rest, *text, *habit])
+    return table(
+        ["drafts", *heads, "recall", "invented a report", "BLEU-4", "ROUGE-L", "distinct", "share repeated"], rows
+    )
+
+
+def summary(found: Json) -> str:
+    """The two main subsets, the labellers and the published figures, as tables for the documentation."""
+    parts = []
+    for subset in (s for s in found["subsets"] if s["subset"] in (ALL, R2GEN)):
+        parts.append(f"### {subset['subset'].capitalize()} ({subset['reports']})\n")
+        for call in CALLS:
+            parts += [
+                f"Findings, {call}, {labels}:\n\n{_decides(subset, labels, call)}" for labels in subset["positives"]
+            ]
+        parts.append(f"Words (pycocoevalcap) and habits:\n\n{_words(subset)}")
+    parts.append(f"### The labellers against the manual labels\n\n{_agreements(found)}")
+    parts.append(_by_finding(found))
+    parts.append(f"### Published figures, R2Gen's 590 test reports\n\n{_published(found)}")
+    return "\n".join(parts)
+
+
+def _decides(subset: Json, labels: str, call: str) -> str:
+    counts = subset["positives"][labels][call]
+    rows = []
+    for candidate in subset["candidates"]:
+        keys = [figure_key(labels, call, name) for name in DECIDES]
+        against = candidate.get("drafter_minus_this", {}).get(figure_key(labels, call, MICRO))
+        cells = [figure(candidate["figures"].get(key)) for key in keys]
+        rows.append([candidate["name"], *cells, figure(against) if against else ""])
+    enough = ", ".join(f"{name} {n}" for name, n in counts.items() if n >= 20 and name != "No Finding") or "none"
+    head = ["drafts", *DECIDES, "drafter minus this, micro F1"]
+    return table(head, rows) + f"\nFindings with 20 or more: {enough}.\n"
+
+
+def _words(subset: Json) -> str:
+    rows = []
+    for candidate in subset["candidates"]:
+        habits = candidate["habits"]
+        cells = [figure(candidate["figures"].get(name)) for name in (BLEU_4, ROUGE_L, CIDER)]
+        shares = [f"{habits[name]:.2f}" for name in ("share_repeated", "share_word_for_word_in_train")]
+        rows.append([candidate["name"], *cells, f"{habits['distinct']:.0f}", *shares, f"{habits['mean_words']:.0f}"])
+    own = subset["reference"]
+    shares = [f"{own[name]:.2f}" for name in ("share_repeated", "share_word_for_word_in_train")]
+    rows.append(["the reports themselves", "", "", "", f"{own['distinct']:.0f}", *shares, f"{own['mean_words']:.0f}"])
+    return table(
+        ["drafts", "BLEU-4", "ROUGE-L", "CIDEr", "distinct", "repeated", "word for word in train", "words"], rows
+    )
+
+
+def _agreements(found: Json) -> str:
+    rows = []
+    for split, its in found["labeller"].items():
+        for call in CALLS:
+            for labels, calls in its["labellers"].items():
+                figures = calls[call]["figures"]
+                cells = [figure(figures.get(name)) for name in (MICRO, "macro F1, 13 findings", MACRO)]
+                rows.append([split, str(its["reports"]), call, labels, *cells])
+    return table(["split", "reports", "counted", "labeller", MICRO, "macro F1, 13 findings", MACRO], rows)
+
+
+def _by_finding(found: Json) -> str:
+    its = found["labeller"]["test"]["labellers"]
+    head = ["test, present alone", "manual"]
+    for labels in its:
+        head += [f"precision, {labels}", "recall", "F1"]
+    rows = []
+    for name, row in its[OWN]["present"]["findings"].items():
+        cells = [name, str(row["manual"])]
+        for calls in its.values():
+            cells += [figure(calls["present"]["findings"][name][key]) for key in ("precision", "recall", "f1")]
+        rows.append(cells)
+    return table(head, rows)
+
+
+def _published(found: Json) -> str:
+    columns = ("B1", "B2", "B3", "B4", "M", "RL", "C")
+    return table(
+        ["method", *columns], [[r["method"], *(figure(r.get(c)) for c in columns)] for r in found["published"]]
+    )
+
+
+def _plain(row: Json | None) -> str:
+    return f"{row['value']:.3f}" if row else "n/a"
