@@ -242,9 +242,7 @@ class Assistant:
 
     # ---- looks ----------------------------------------------------------------------------------------
 
-    def inspect(
-        self, path: str | Path, *, record: str | Path | None = None, by: Reader | None = None
-    ) -> tuple[Inspection, ...]:
+    def inspect(self, path: str | Path, *, record: Record = None, by: Reader | None = None) -> tuple[Inspection, ...]:
         """What a path (and a record beside it) is understood as; nothing is kept."""
         with self._calls.look("inspect", digest(str(path)), by):
             return tuple(self._inspection(intake, record) for intake in self._intakes(Path(path)))
@@ -334,15 +332,13 @@ class Assistant:
             )
         return studies[0]
 
-    def _join(
-        self, intake: imaging.Intake, record: Record, confirmed_by: Reader | None
-    ) -> tuple[Study, ClinicalContext | None]:
+    def _join(self, intake: imaging.Intake, record: Record, by: Reader | None) -> tuple[Study, ClinicalContext | None]:
         study = intake.outcome
         assert isinstance(study, Study)
         if record is None:
             return self._with_kept_record(study), None
         context, match = self._context(study, intake.identity, record)
-        notice = joined(match, confirmed_by)
+        notice = joined(match, by)
         if notice is not None:
             study = replace(study, warnings=(*study.warnings, notice))
         return study, context
@@ -359,10 +355,7 @@ class Assistant:
     ) -> tuple[ClinicalContext, IdentityMatch]:
         document = records.read_record(Path(record))
         match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
-        return (
-            records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired),
-            match,
-        )
+        return records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired), match
 
     def _read_intake(self, intake: imaging.Intake) -> ReadResult:
         path, outcome = str(intake.path), intake.outcome
