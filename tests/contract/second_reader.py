@@ -23,8 +23,18 @@ ONLY_OURS = {
     "objects/ot_8bit_overlay.dcm": "GDCM aborts the process on its overlay",
     "objects/seg_ct_binary.dcm": "one bit a pixel: GDCM leaves eight of them packed in a byte",
     "objects/seg_labelmap_palette.dcm": "a label map: GDCM can't read the object",
+    "wrong/not/garbage_after_end.dcm": "GDCM can't read what is followed by other bytes",
 }
-ONLY_GDCM: dict[str, str] = {}
+ONLY_GDCM = {
+    "wrong/header/bits_stored_gt_allocated.dcm": "a header that contradicts itself: refused",
+    "wrong/header/frames_0.dcm": "a header that contradicts itself: refused",
+    "wrong/header/no_photometric.dcm": "black and white are not stated: refused in a file that states UIDs",
+    "wrong/header/no_rows.dcm": "GDCM takes the size of the coded picture; an incomplete header is refused",
+    "wrong/header/rows_0.dcm": "GDCM takes the size of the coded picture; a header that contradicts itself is refused",
+    "wrong/header/samples_3_mono.dcm": "a header that contradicts itself: refused",
+    "wrong/header/wrong_rows_500.dcm": "the coded picture is of another size than the header says: refused",
+    "wrong/size/deflate_bomb_400mb.dcm": "it inflates beyond its limit: refused before it is held in memory",
+}
 
 
 def ours(path: Path) -> NDArray[np.generic] | None:

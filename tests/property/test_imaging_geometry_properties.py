@@ -45,6 +45,7 @@ def goes_there_and_back(affine: object, index: tuple[int, int, int]) -> None:
     np.testing.assert_allclose(np.linalg.solve(matrix, point)[:3], index, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(LETTERS, LETTERS, SPACING, INDICES)
 def test_a_film_goes_to_lps_and_back(row: str, column: str, spacing: tuple[float, float], index: tuple) -> None:
     affine = film_affine(Tags(dataset(FILM, PatientOrientation=[row, column])), spacing)
@@ -57,6 +58,7 @@ def test_a_film_goes_to_lps_and_back(row: str, column: str, spacing: tuple[float
     assert np.linalg.norm(np.array(affine)[:3, 2]) == pytest.approx(1)
 
 
+@settings(deadline=None)
 @given(LETTERS, LETTERS, SPACING)
 def test_the_side_of_a_film_agrees_with_its_affine_and_a_mirror_turns_both(
     row: str, column: str, spacing: tuple[float, float]
@@ -81,6 +83,7 @@ def test_a_film_whose_direction_is_not_exact_has_no_affine(orientation: object) 
     assert film_affine(Tags(dataset(FILM)), None) is None
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(POSITIONS)),
     st.tuples(*[st.floats(-0.6, 0.6)] * 3),
@@ -123,6 +126,7 @@ def test_nifti_goes_to_lps_and_back(
     np.testing.assert_allclose(np.array(file.affine_lps_mm), np.diag([-1, -1, 1, 1]) @ ras, atol=1e-3)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(POSITIONS)))
 def test_a_slice_is_shown_with_the_patients_right_or_front_first(position: str) -> None:
     axes = np.array(POSITIONS[position], dtype=float).reshape(2, 3)

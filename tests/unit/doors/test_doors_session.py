@@ -16,6 +16,7 @@ from medmm.domain.report import Accept, Edit, Reject
 from medmm.doors import cli_cases, cli_read
 from medmm.doors.draft_page import draft_page
 from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, write_json
+from medmm.doors.study_page import verdict_rows
 from tests.factories import make_case_file, make_checked_draft, make_finding, make_reading, make_study
 
 HOSTILE = "a[/b][red]\x1b[2J\x07\udcffb\u2028c:heart:.dcm"
@@ -79,7 +80,7 @@ def test_lines_go_to_stdout_while_progress_is_on_a_terminal(
 
 def test_a_study_is_shown_with_what_was_left_out_of_its_record() -> None:
     file = make_case_file()
-    rows = list(cli_read._inspection_rows(Inspection(path="a.dcm", study=file.case.study, context=file.case.context)))
+    rows = list(verdict_rows(Inspection(path="a.dcm", study=file.case.study, context=file.case.context)))
     assert ("left out", "entry[7] Claim/x: not clinical") in rows
     assert ("facts", "9 in time, 1 left out") in rows
 

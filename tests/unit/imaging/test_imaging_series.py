@@ -123,10 +123,11 @@ def test_the_shape_of_an_mr_slices_pixels(tmp_path: Path) -> None:
     assert study(tmp_path).volumes[0].pixel_aspect == pytest.approx(0.5 / 0.75)
 
 
-def acr_nema(folder: Path, packed: bool = True, **changes: Any) -> Path:
+def acr_nema(folder: Path, packed: bool = True, signed: int = 0) -> Path:
     """A slice as ACR-NEMA wrote it: no prefix, no UID, no polarity, two values of 12 bits in three bytes."""
     pixels = picture(65, 65)
-    made = dataset(MR_SLICE, pixels, **changes)
+    made = dataset(MR_SLICE, pixels)
+    made.PixelRepresentation = signed
     for keyword in (*("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"),):
         del made[keyword]
     del made.PhotometricInterpretation, made.SamplesPerPixel
@@ -209,7 +210,7 @@ def test_a_look_at_a_grid_that_lies_decodes_nothing(tmp_path: Path) -> None:
 
 
 def test_signed_values_of_12_bits_keep_their_sign(tmp_path: Path) -> None:
-    values, _ = stored_values(acr_nema(tmp_path, PixelRepresentation=1))
+    values, _ = stored_values(acr_nema(tmp_path, signed=1))
     expected = picture(65, 65).astype(np.int16)
     expected[expected >= 2048] -= 4096
     assert expected.min() < 0
