@@ -131,7 +131,6 @@ def acr_nema(folder: Path, packed: bool = True, signed: int = 0) -> Path:
     for keyword in (*("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"),):
         del made[keyword]
     del made.PhotometricInterpretation, made.SamplesPerPixel
-    made.PixelRepresentation = changes.get("PixelRepresentation", 0)
     if packed:
         even = np.append(pixels.ravel(), 0).reshape(-1, 2)
         bytes_ = np.stack([even[:, 0] & 255, even[:, 0] >> 8 | (even[:, 1] & 15) << 4, even[:, 1] >> 4], axis=1)
