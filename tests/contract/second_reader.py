@@ -16,6 +16,7 @@ from medmm.imaging import gdcm_codec
 from medmm.imaging.pixels import check_grid, stored_values
 from medmm.imaging.sources import open_dicom
 
+WORK_S = 60  # of processor time for one file
 LOSSY_LEVELS = 1  # decoders of lossy JPEG round differently
 LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 53, 55, 81, 91))
 # Grey files that one reader alone decodes, and why. Files of several samples are refused before decoding: not compared.
@@ -49,7 +50,11 @@ def ours(path: Path) -> NDArray[np.generic] | None:
 def gdcms(path: Path) -> NDArray[np.generic] | None:
     """Stored values of a grey file by GDCM in a process of its own; None where it can't or dies."""
     done = subprocess.run(
-        [sys.executable, "-I", str(gdcm_codec.WORKER), str(path)], capture_output=True, check=False, timeout=120
+        [sys.executable, "-I", str(gdcm_codec.WORKER), str(gdcm_codec.MEMORY_BYTES)],
+        input=json.dumps([str(path), WORK_S]).encode() + b"\n",
+        capture_output=True,
+        check=False,
+        timeout=2 * WORK_S,
     )
     if done.returncode != 0:
         return None
