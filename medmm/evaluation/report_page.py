@@ -16,12 +16,11 @@ from medmm.evaluation.report_scores import (
     METEOR,
     MICRO,
     OWN,
-    R2GEN,
     RECALL,
     TEXT_FIGURES,
     figure_key,
 )
-from medmm.evaluation.report_summary import last_call
+from medmm.evaluation.report_summary import COLUMNS_OF, last_call, published_rows
 
 Json = dict[str, Any]
 BLEU_4 = TEXT_FIGURES[3]
@@ -33,13 +32,10 @@ HABITS = {
     "share_word_for_word_in_train": "share word for word in train",
     "mean_words": "words a draft",
 }
-COLUMNS_OF = dict(
-    zip(("B1", "B2", "B3", "B4", "M", "RL", "C"), (*TEXT_FIGURES[:4], METEOR, *TEXT_FIGURES[4:]), strict=True)
-)
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1180px;margin:24px auto;padding:0 20px}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1560px;margin:24px auto;padding:0 20px}
 table{border-collapse:collapse;margin:10px 0 22px;display:block;overflow-x:auto}
 th,td{border:1px solid #ccc;padding:4px 9px;text-align:right;font-variant-numeric:tabular-nums}
-th:first-child,td:first-child{text-align:left}th{background:#f2f4f7}tr.drafter td{background:#e8f0fb}
+td{white-space:nowrap}th:first-child,td:first-child{text-align:left}th{background:#f2f4f7}tr.drafter td{background:#e8f0fb}
 figure{margin:18px 0 0}figcaption{font-weight:600}svg{width:100%;height:auto;font:13px system-ui,sans-serif}
 .legend span{margin-right:22px}.legend i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px}
 .names{columns:2;color:#444}h2{margin-top:34px;border-bottom:1px solid #ddd}"""
@@ -163,14 +159,8 @@ def _finding_row(name: str, call: str, its: Json) -> list[str]:
 
 
 def _published(found: Json) -> str:
-    """Published rows, and the drafts of R2Gen's part beside them."""
-    part = next((s for s in found["subsets"] if s["subset"] == R2GEN), None)
-    measured = part["candidates"] if part else []
-    rows = [
-        [f"{c['name']} (here)", *(figure(c["figures"].get(name)) for name in COLUMNS_OF.values())] for c in measured
-    ]
-    rows += [[p["method"], *(figure(p.get(column)) for column in COLUMNS_OF)] for p in found["published"]]
-    return _html_table(["drafts", *COLUMNS_OF.values()], rows, first=bool(measured))
+    rows = published_rows(found)
+    return _html_table(["drafts", *COLUMNS_OF.values()], rows, first=len(rows) > len(found["published"]))
 
 
 def _html_table(head: list[str], rows: list[list[str]], *, first: bool = False) -> str:

@@ -9,7 +9,7 @@ from html import escape
 from medmm.evaluation.metrics import Interval
 
 COLOURS = ("#1f5fa8", "#c2571a", "#3d7d3d", "#7a4fa3")
-ROW, LEFT, RIGHT, TOP = 34, 330, 40, 34
+ROW, LEFT, RIGHT, TOP = 34, 410, 40, 34
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

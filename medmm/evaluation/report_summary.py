@@ -10,6 +10,7 @@ from medmm.evaluation.report_scores import (
     CALLS,
     INVENTED,
     MACRO,
+    METEOR,
     MICRO,
     OWN,
     R2GEN,
@@ -20,6 +21,9 @@ from medmm.evaluation.report_scores import (
 
 Json = dict[str, Any]
 BLEU_4, ROUGE_L, CIDER = TEXT_FIGURES[3:]
+COLUMNS_OF = dict(  # of published.md
+    zip(("B1", "B2", "B3", "B4", "M", "RL", "C"), (*TEXT_FIGURES[:4], METEOR, ROUGE_L, CIDER), strict=True)
+)
 DECIDES = (MICRO, MACRO, RECALL, INVENTED)
 
 
@@ -61,7 +65,8 @@ def summary(found: Json) -> str:
     """The two main subsets, the labellers and the published figures, as tables for the documentation."""
     parts = []
     for subset in (s for s in found["subsets"] if s["subset"] in (ALL, R2GEN)):
-        parts.append(f"### {subset['subset'].capitalize()} ({subset['reports']})\n")
+        title = subset["subset"][0].upper() + subset["subset"][1:]
+        parts.append(f"### {title} ({subset['reports']})\n")
         for call in CALLS:
             parts += [
                 f"Findings, {call}, {labels}:\n\n{_decides(subset, labels, call)}" for labels in subset["positives"]
@@ -69,7 +74,8 @@ def summary(found: Json) -> str:
         parts.append(f"Words (pycocoevalcap) and habits:\n\n{_words(subset)}")
     parts.append(f"### The labellers against the manual labels\n\n{_agreements(found)}")
     parts.append(_by_finding(found))
-    parts.append(f"### Published figures, R2Gen's 590 test reports\n\n{_published(found)}")
+    published = table(["drafts", *COLUMNS_OF.values()], published_rows(found))
+    parts.append(f"### Words beside published figures, which are of R2Gen's 590 test reports\n\n{published}")
     return "\n".join(parts)
 
 
@@ -126,11 +132,14 @@ def _by_finding(found: Json) -> str:
     return table(head, rows)
 
 
-def _published(found: Json) -> str:
-    columns = ("B1", "B2", "B3", "B4", "M", "RL", "C")
-    return table(
-        ["method", *columns], [[r["method"], *(figure(r.get(c)) for c in columns)] for r in found["published"]]
-    )
+def published_rows(found: Json) -> list[list[str]]:
+    """The drafts of R2Gen's part, then the published rows, by the columns of `COLUMNS_OF`."""
+    rows = []
+    part = [(s["reports"], c) for s in found["subsets"] if s["subset"] == R2GEN for c in s["candidates"]]
+    for reports, candidate in part:
+        cells = [figure(candidate["figures"].get(name)) for name in COLUMNS_OF.values()]
+        rows.append([f"{candidate['name']} (here, {reports})", *cells])
+    return rows + [[row["method"], *(figure(row.get(column)) for column in COLUMNS_OF)] for row in found["published"]]
 
 
 def _plain(row: Json | None) -> str:
