@@ -62,9 +62,10 @@ def contexts(draw: st.DrawFn) -> ClinicalContext:
 
 
 def of_image(statements: tuple[Statement, ...]) -> list[Statement]:
-    """The statements on the image, without their numbers."""
+    """The statements on the image, without their numbers: what is summarised is named by its words."""
+    words = {s.id: s.text for s in statements}
     return [
-        replace(s, id="-")
+        replace(s, id="-", summarises=words.get(s.summarises or ""))
         for s in statements
         if s.section is not Section.CLINICAL_INFORMATION or s.assertion is not Assertion.REPORTED
     ]

@@ -235,7 +235,7 @@ def test_nobody_signs_under_the_name_that_ships_with_the_settings(monkeypatch: p
 
 
 def test_what_is_shown_before_the_signature_is_what_is_signed() -> None:
-    file = in_review(Accept("s1"), Edit("s2", "No effusion."), Reject("s3"), Accept("s4"))
+    file = in_review(Accept("s1"), Edit("s2", "No effusion."), Reject("s3"), Reject("s4"))
     assert to_sign(file) == sign(file, ATTENDING, SIGNED_AT).statements
     with pytest.raises(StateError, match="undecided"):
         to_sign(in_review(Accept("s1")))

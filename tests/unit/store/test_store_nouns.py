@@ -101,6 +101,7 @@ def test_the_worklist_names_critical_findings_first(store: Store) -> None:
         open_case(work)
         seen = (make_finding("Effusion", 0.9), make_finding("Pneumothorax", 0.4), make_finding("Mass", 0.1))
         work.save_reading("case-1", make_reading(findings=seen))
+        work.record(replace(EVENT, subject="case-1"))
     assert store.cases()[0].suspected == ("Pneumothorax", "Effusion")
 
 
