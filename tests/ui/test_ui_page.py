@@ -188,9 +188,9 @@ def test_an_empty_edit_is_refused_with_its_remedy(page: AppTest, config: Path) -
         assert assistant.case(the_case(config).case_id).decisions == ()
 
 
-def test_the_history_names_who_did_what(page: AppTest) -> None:
+def test_the_history_names_who_did_what(page: AppTest, config: Path) -> None:
     assert not [frame for frame in page.dataframe if "verb" in frame.value], "a look is an entry: only when asked for"
-    page.session_state[next(k for k in page.session_state.filtered_state if str(k).startswith("tab "))] = "History"
+    page.session_state[f"tab {the_case(config).case_id} False"] = "History"
     page = page.run()
     assert not page.exception
     (table,) = (frame.value for frame in page.dataframe if "verb" in frame.value)
