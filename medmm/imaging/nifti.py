@@ -148,6 +148,14 @@ def open_nifti(path: Path) -> NiftiFile:
 
     Raises: InputError if it is too large, no NIfTI, cut short, or claims more than it holds.
     """
+    file, data = _opened(path)
+    for _ in _values(file, data):
+        pass
+    return file
+
+
+def _opened(path: Path) -> tuple[NiftiFile, bytes]:
+    """What the header says, and the bytes of the file. Raises: InputError if it is too large or no NIfTI."""
     data = _bytes_of(path)
     with nifti_border(path):
         head = _head(data)
@@ -160,10 +168,7 @@ def open_nifti(path: Path) -> NiftiFile:
                 remedy="send both as one file (.nii)",
                 path=str(path),
             )
-        file = _understood(path, data, _header(head, version), version)
-    for _ in _values(file, data):
-        pass
-    return file
+        return _understood(path, data, _header(head, version), version), data
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -314,26 +319,39 @@ def load_nifti(path: Path) -> NDArray[np.float32]:
     Scale and intercept come first, then the window cal_min to cal_max; without one the range of the whole volume is
     shown. What is not finite is black. Raises: InputError.
     """
-    file = open_nifti(path)
-    raw = b"".join(_values(file, _bytes_of(path)))
-    with nifti_border(path):
-        stored = np.frombuffer(raw, dtype=file.dtype).reshape(file.shape_zyx)
+    file, data = _opened(path)
+    stored = _stored(file, data)
+    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # of values that are not finite
         low, high = file.window or _range(file, stored)
+        width = high - low if 0 < high - low < math.inf else 1.0
+        times, plus = file.slope / width, (file.intercept - low) / width
+        kind = np.float32 if file.dtype.kind != "f" and file.dtype.itemsize <= 2 else np.float64
         grey = np.empty(file.shape_zyx, dtype=np.float32)
         for z, plane in enumerate(stored):
-            scaled = (_scaled(file, plane) - low) / max(high - low, 1e-300)
-            grey[z] = np.clip(np.nan_to_num(scaled, nan=0, posinf=0, neginf=0), 0, 1)
+            scaled = plane.astype(kind)
+            scaled *= times
+            scaled += plus
+            np.nan_to_num(scaled, copy=False, nan=0, posinf=0, neginf=0)
+            grey[z] = np.clip(scaled, 0, 1, out=scaled)
     return grey
 
 
-def _scaled(file: NiftiFile, plane: NDArray[Any]) -> NDArray[np.float64]:
-    return plane.astype(np.float64) * file.slope + file.intercept
+def _stored(file: NiftiFile, data: bytes) -> NDArray[Any]:
+    """Stored values, shape (slices, rows, columns), read into memory of the size that the file was found to fill."""
+    raw, place = bytearray(), 0
+    for chunk in _values(file, data):
+        raw = raw or bytearray(file.value_bytes)
+        raw[place : place + len(chunk)] = chunk
+        place += len(chunk)
+    with nifti_border(file.path):
+        return np.frombuffer(raw, dtype=file.dtype).reshape(file.shape_zyx)
 
 
 def _range(file: NiftiFile, stored: NDArray[Any]) -> tuple[float, float]:
-    found = [plane[np.isfinite(plane)] for plane in (_scaled(file, plane) for plane in stored)]
-    ends = [(float(values.min()), float(values.max())) for values in found if values.size]
-    return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0.0, 0.0)
+    """Least and greatest finite value after scaling; 0 and 0 where there is none."""
+    planes = stored if file.dtype.kind != "f" else (plane[np.isfinite(plane)] for plane in stored)
+    ends = [float(end) * file.slope + file.intercept for p in planes if p.size for end in (p.min(), p.max())]
+    return (min(ends), max(ends)) if ends else (0.0, 0.0)
 
 
 def nifti_notices(file: NiftiFile) -> tuple[Notice, ...]:
