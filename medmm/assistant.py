@@ -74,11 +74,8 @@ class Assistant:
     ) -> Study | NotEvaluable:
         """Take one study in: gate passed, or a kept `NotEvaluable` that says why.
 
-        `confirmed`: `by`, who may see identities, says that image and record are of one patient; it counts where one
-        of them has no patient ID.
-
-        Raises: InputError if the path holds no study or several, or if `record` is another patient's or must be
-            confirmed.
+        `confirmed`: `by`, who may see identities, says that both are of one patient; counts where a patient ID lacks.
+        Raises: InputError if the path holds no study or several, or `record` is another's or must be confirmed.
         """
         request = {"path": str(path), "record": str(record) if record else None, "confirmed": confirmed}
         with self._calls.call("admit", by, key, request) as call:
