@@ -174,8 +174,37 @@ def evaluation(name: str) -> dict[str, Any]:
 
 
 def figures_md() -> str:
-    """The table of figures for people, from `evaluation.json` beside the weights."""
-    found, anatomy = evaluation("chest-findings"), evaluation("chest-anatomy")["jsrt"]
+    """All figures for people, from `evaluation.json` beside the weights."""
+    found = evaluation("chest-findings")
+    rows = {n.replace("_", " "): r for n, r in found["labels"].items()}
+    openi = found["external"]["openi"]["labels"].items()
+    by_finding = [
+        [n.replace("_", " "), str(r["cases"]), figure(r["auroc"])]
+        for n, r in sorted(openi, key=lambda item: -item[1]["auroc"]["value"])
+    ]
+    return "\n".join(
+        (
+            seen_md(found),
+            "What a draft says of the test films, beside their labels:\n\n" + said_table(rows),
+            said_md(found) + "\n",
+            sides_text(found["sides"]) + "\n",
+            sides_table(found["sides"]),
+            elsewhere_md(found["external"]) + " Open-i by finding:\n",
+            table(["finding", "cases", "AUROC"], by_finding),
+            outlines_md(),
+        )
+    )
+
+
+def headline_md() -> str:
+    """The figures that the README shows."""
+    found = evaluation("chest-findings")
+    told = (said_md(found), elsewhere_md(found["external"]), outlines_md())
+    return seen_md(found) + "\n" + "\n\n".join(told)
+
+
+def seen_md(found: dict[str, Any]) -> str:
+    """What the network tells apart, and where its maps point."""
     macro, films, base = found["macro_auroc"], found["films"], found["baselines"]
     rows = [
         [f"test films ({films['test']}, {films['patients']} patients)", *_row("test", macro, base)],
@@ -213,11 +242,14 @@ def figures_md() -> str:
         + table(["finding", "test cases", "AUROC"], by_label)
         + "\nDoes its map point into the reader's box? Beside it the centre of a lung as a guess:\n\n"
         + table(["boxes", "count", "hits", "centre of lung"], boxes)
-        + "\n"
-        + said_md(found)
-        + "\n"
-        + elsewhere_md(found["external"])
-        + f"\nOutlines on {anatomy['films']} JSRT films: lung Dice {figure(anatomy['lung_dice'])}, heart Dice "
+    )
+
+
+def outlines_md() -> str:
+    """What the outlines are worth."""
+    anatomy = evaluation("chest-anatomy")["jsrt"]
+    return (
+        f"Outlines on {anatomy['films']} JSRT films: lung Dice {figure(anatomy['lung_dice'])}, heart Dice "
         + f"{figure(anatomy['heart_dice'])}; cardiothoracic ratio, mean absolute error "
         + f"{figure(anatomy['ratio_mean_absolute_error'])} (the same ratio for everyone: "
         + f"{figure(anatomy['ratio_constant_guess_error'])}).\n"
@@ -225,7 +257,7 @@ def figures_md() -> str:
 
 
 def said_md(found: dict[str, Any]) -> str:
-    """What a draft says of test films: calls, denials, sides."""
+    """How right a draft is about test films."""
     labels, drafts = found["labels"], found["drafts"]
     rows = {n.replace("_", " "): r for n, r in labels.items()}
     never = sorted(n for n, r in rows.items() if r["rule_out"] is None)
@@ -234,31 +266,21 @@ def said_md(found: dict[str, Any]) -> str:
     specificity = [r["specificity"]["value"] for r in rows.values()]
     worse = sorted(n for n, r in rows.items() if r["brier"] > r["brier_label_prior"])
     return (
-        "What a draft says of the test films, beside their labels:\n\n"
-        + said_table(rows)
-        + f'\n{figure(drafts["no_finding_films_with_a_possible"])} of the films labelled No Finding get at least one "possible". A '
+        f'{figure(drafts["no_finding_films_with_a_possible"])} of the films labelled No Finding get at least one "possible". A '
         + f'"possible" is right in {right[least]:.0%} ({least}) to {right[most]:.0%} ({most}) of the films that get it. Operating points '
         + "were set for specificity 0.90 on the calibration films and reach "
         + f"{min(specificity):.2f} to {max(specificity):.2f} on test films. Never denied: {', '.join(never) or 'none'}. "
-        + f"Probabilities worse than the label prior by their Brier score: {', '.join(worse) or 'none'}.\n\n"
-        + sides_text(found["sides"])
-        + "\n\n"
-        + sides_table(found["sides"])
+        + f"Probabilities worse than the label prior by their Brier score: {', '.join(worse) or 'none'}."
     )
 
 
 def elsewhere_md(external: dict[str, Any]) -> str:
     """Other hospitals' films."""
     openi, children = external["openi"], external["guangzhou"]
-    rows = [
-        [n.replace("_", " "), str(r["cases"]), figure(r["auroc"])]
-        for n, r in sorted(openi["labels"].items(), key=lambda item: -item[1]["auroc"]["value"])
-    ]
     return (
         f"Other hospitals: Open-i (Indiana, {openi['films']} films), macro AUROC {figure(openi['macro_auroc'])}; Guangzhou "
         + f"({children['films']} films of children, whom it is not for), Pneumonia {figure(children['pneumonia_auroc'])}"
-        + f"{beside_chance(children['pneumonia_auroc'])}. Open-i by finding:\n\n"
-        + table(["finding", "cases", "AUROC"], rows)
+        + f"{beside_chance(children['pneumonia_auroc'])}."
     )
 
 
@@ -278,7 +300,7 @@ def report_figures_md() -> str:
 
 
 WITH_FIGURES: dict[str, Callable[[], str]] = {
-    "README.md": figures_md,
+    "README.md": headline_md,
     "docs/limitations.md": figures_md,
     "docs/report-evaluation.md": report_figures_md,
 }
