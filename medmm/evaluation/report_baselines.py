@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 
-from medmm.evaluation.report_corpus import FilmReport, Grey, film_greys, read_published
-from medmm.evaluation.report_labels import ABNORMAL, PRESENT, labeller
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.chest_findings import ChestFindingsNetwork
 from medmm.models.prepare import prepare_film
 from medmm.models.weights import load_network
+from medmm.training.report_corpus import FilmReport, Grey, film_greys, read_published
+from medmm.training.report_labels import ABNORMAL, PRESENT, labeller
 
 PIXELS = 32
 PRIOR_DRAWS = 100

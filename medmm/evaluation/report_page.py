@@ -7,7 +7,6 @@ from typing import Any
 
 from medmm.evaluation.card import figure
 from medmm.evaluation.metrics import Interval
-from medmm.evaluation.report_labels import ABNORMAL, LABELS
 from medmm.evaluation.report_plots import Point, Series, dots, scatter
 from medmm.evaluation.report_scores import (
     CALLS,
@@ -21,6 +20,7 @@ from medmm.evaluation.report_scores import (
     figure_key,
 )
 from medmm.evaluation.report_summary import COLUMNS_OF, last_call, published_rows
+from medmm.training.report_labels import ABNORMAL, LABELS
 
 Json = dict[str, Any]
 BLEU_4 = TEXT_FIGURES[3]

@@ -18,16 +18,6 @@ from medmm.domain.study import View
 from medmm.drafting import RuleWriter
 from medmm.evaluation import report_scores as scores
 from medmm.evaluation.report_baselines import PRIOR_DRAWS, Candidate, baselines
-from medmm.evaluation.report_corpus import (
-    FilmReport,
-    Label,
-    manual_labels,
-    other_labeller,
-    read_drafts,
-    read_published,
-    read_reports,
-)
-from medmm.evaluation.report_labels import FIVE, LABELS, Labels, labeller
 from medmm.evaluation.report_scores import (
     ALL,
     CALLS,
@@ -45,6 +35,16 @@ from medmm.evaluation.report_scores import (
 from medmm.evaluation.report_writers import drafted
 from medmm.models.catalogue import open_weights, row_named
 from medmm.models.chest_reader import ChestReader
+from medmm.training.report_corpus import (
+    FilmReport,
+    Label,
+    manual_labels,
+    other_labeller,
+    read_drafts,
+    read_published,
+    read_reports,
+)
+from medmm.training.report_labels import FIVE, LABELS, Labels, labeller
 
 Json = dict[str, Any]
 SEED = 0

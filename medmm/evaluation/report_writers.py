@@ -10,8 +10,8 @@ from rich.progress import track
 from medmm.domain.draft import Case, Draft, Section
 from medmm.domain.study import Modality, Study, Volume
 from medmm.drafting.writer import Writer
-from medmm.evaluation.report_corpus import FilmReport, Grey, film_greys
 from medmm.models.chest_reader import ChestReader
+from medmm.training.report_corpus import FilmReport, Grey, film_greys
 
 
 def case_of(report: FilmReport, grey: Grey) -> Case:

@@ -12,15 +12,6 @@ from medmm.domain.errors import InputError
 from medmm.drafting import RuleWriter
 from medmm.evaluation import report_page, report_scores, report_text
 from medmm.evaluation.report_baselines import Candidate, nearest, tiny
-from medmm.evaluation.report_corpus import (
-    FilmReport,
-    film_greys,
-    manual_labels,
-    other_labeller,
-    read_published,
-    read_reports,
-)
-from medmm.evaluation.report_labels import LABELS
 from medmm.evaluation.report_scores import (
     CALLS,
     INVENTED,
@@ -38,6 +29,15 @@ from medmm.evaluation.report_summary import summary, terminal
 from medmm.evaluation.report_text import Bench, agreement, subsets
 from medmm.evaluation.report_writers import drafted
 from medmm.models.chest_reader import ChestReader
+from medmm.training.report_corpus import (
+    FilmReport,
+    film_greys,
+    manual_labels,
+    other_labeller,
+    read_published,
+    read_reports,
+)
+from medmm.training.report_labels import LABELS
 from pipelines.evaluate import main
 
 

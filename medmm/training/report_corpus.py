@@ -22,7 +22,7 @@ from PIL import Image
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.evaluation.report_labels import LABELS, Labels
+from medmm.training.report_labels import LABELS, Labels
 
 Grey = NDArray[np.float32]
 Label = Callable[[str, str], Labels]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from medmm.domain.errors import ConfigError
 from medmm.drafting.phrases import phrases
-from medmm.evaluation.report_labels import (
+from medmm.training.report_labels import (
     ABNORMAL,
     ABSENT,
     LABELS,
