@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,6 +10,14 @@ from medmm.domain.reading import Reading
 from medmm.domain.study import Study
 
 __all__ = ["ReadingModel", "device_name", "picture_kinds", "reader"]
+MULTIMODAL = ("MedMMConfig", "MedMMForConditionalGeneration", "MedMMImageProcessor", "MedMMProcessor")
+
+
+def __getattr__(name: str) -> Any:
+    """The classes of the multimodal model, loaded with transformers when they are first asked for."""
+    if name in MULTIMODAL:
+        return getattr(importlib.import_module("medmm.models.multimodal"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class ReadingModel(Protocol):

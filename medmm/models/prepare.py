@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from medmm.domain.errors import InputError
 
@@ -34,3 +35,24 @@ def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]
         raise InputError("the film shows a single tone", remedy="check the window and the exposure")
     stretched = np.clip((square - low) / (high - low), 0, 1)
     return ((stretched - GREY_MEAN) / GREY_SPREAD).astype(np.float32)[np.newaxis]
+
+
+def prepare_volume(grey: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """A volume as the 3D encoders take it: a cube, tones stretched between the same percentiles, mean 0 and spread 1.
+
+    Args:
+        grey: shape (slices, rows, columns), finite.
+        size: voxels a side of the cube; the volume is stretched to it.
+    Returns: shape (1, size, size, size), float32.
+    Raises: InputError if `grey` is no finite three-dimensional image or shows a single tone.
+    """
+    if grey.ndim != 3 or not np.isfinite(grey).all():
+        raise InputError(f"a volume of shape {grey.shape} is no finite grey volume", remedy="give (z, y, x)")
+    cube = ndimage.zoom(
+        grey.astype(np.float32), [size / n for n in grey.shape], order=1, grid_mode=True, mode="nearest"
+    )
+    low, high = np.percentile(cube, TONE_PERCENTILES)
+    if high - low < 1e-4:
+        raise InputError("the volume shows a single tone", remedy="check that it holds an image")
+    stretched = np.clip((cube - low) / (high - low), 0, 1)
+    return ((stretched - stretched.mean()) / (stretched.std() + 1e-6)).astype(np.float32)[np.newaxis]

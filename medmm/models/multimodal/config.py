@@ -1,0 +1,104 @@
+"""What a multimodal model is built of, as transformers keeps it in config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transformers import AutoConfig, PretrainedConfig
+
+from medmm.domain.errors import ConfigError
+
+CONNECTORS = ("pooled", "perceiver")
+ENCODER_DEFAULTS: dict[str, Any] = {"layers": [2, 2, 2, 2], "widths": [64, 128, 256, 512], "stages": 3}
+SPATIAL_DIMS = (2, 3)
+
+
+class MedMMConfig(PretrainedConfig):
+    """Encoders, connector, record tokens, finding heads and the language model.
+
+    Args:
+        encoders: name -> {"spatial_dims": 2 or 3, "size": pixels or voxels a side, "layers", "widths", "stages"}: a MONAI
+            ResNet cut after `stages` stages; at most one encoder for each number of spatial dimensions.
+        text_config: the configuration of any causal language model of transformers, as an object or a mapping.
+        connector: "pooled" (a grid of means) or "perceiver" (learned queries; Jaegle et al., ICML 2021).
+        connector_size: cells a side of the pooled grid, or the number of queries.
+        record_codes: code keys ("system|code") that have an embedding of their own; all others share one a kind.
+        record_units: UCUM units that have an embedding of their own.
+        findings: names of the finding heads, in order.
+        image_token_id, record_token_id: placeholders in the text that image and record tokens take the place of.
+        finding_loss_weight: of the heads' loss beside the text's.
+    Raises: ConfigError for what no model can be built of.
+    """
+
+    model_type = "medmm"
+    sub_configs = {"text_config": AutoConfig}  # noqa: RUF012 - transformers reads a class attribute
+
+    def __init__(
+        self,
+        *,
+        encoders: Mapping[str, Mapping[str, Any]] | None = None,
+        text_config: Any = None,
+        connector: str = "pooled",
+        connector_size: int = 3,
+        record_codes: Sequence[str] = (),
+        record_units: Sequence[str] = (),
+        findings: Sequence[str] = (),
+        image_token_id: int = 0,
+        record_token_id: int = 1,
+        finding_loss_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        self.encoders = {name: {**ENCODER_DEFAULTS, **row} for name, row in (encoders or {}).items()}
+        self.text_config = _text_config(text_config)
+        self.connector, self.connector_size = connector, connector_size
+        self.record_codes, self.record_units = list(record_codes), list(record_units)
+        self.findings = list(findings)
+        self.image_token_id, self.record_token_id = image_token_id, record_token_id
+        self.finding_loss_weight = finding_loss_weight
+        self._check()
+        kwargs.setdefault("tie_word_embeddings", getattr(self.text_config, "tie_word_embeddings", False))
+        super().__init__(**kwargs)
+
+    def _check(self) -> None:
+        if self.connector not in CONNECTORS:
+            raise _wrong(f"connector {self.connector!r}", f"use {' or '.join(CONNECTORS)}")
+        dims = [row.get("spatial_dims") for row in self.encoders.values()]
+        if any(d not in SPATIAL_DIMS for d in dims) or len(set(dims)) != len(dims):
+            raise _wrong(f"encoders with spatial_dims {dims}", "give each encoder 2 or 3, each at most once")
+        for name, row in self.encoders.items():
+            if not 1 <= row["stages"] <= len(row["widths"]) == len(row["layers"]) == 4:
+                raise _wrong(f"encoder {name!r}", "give four layers, four widths and 1 to 4 stages")
+        if self.image_token_id == self.record_token_id:
+            raise _wrong("image and record placeholders are the same token", "give two tokens")
+
+    def image_tokens(self, spatial_dims: int) -> int:
+        """How many tokens an image of so many dimensions becomes: the connector's and one a finding head."""
+        connected = self.connector_size if self.connector == "perceiver" else self.connector_size**spatial_dims + 1
+        return int(connected) + len(self.findings)
+
+    def encoder_for(self, spatial_dims: int) -> str:
+        """The name of the encoder for 2D or 3D images. Raises: ConfigError if there is none."""
+        for name, row in self.encoders.items():
+            if row["spatial_dims"] == spatial_dims:
+                return name
+        raise _wrong(f"no encoder for {spatial_dims}D images", "give one in `encoders`, or leave the image out")
+
+
+def _text_config(given: Any) -> PretrainedConfig:
+    if given is None:
+        return AutoConfig.for_model("llama")
+    if isinstance(given, PretrainedConfig):
+        return given
+    if "model_type" not in given:
+        raise _wrong("text_config names no model_type", "name one, as in a config.json of transformers")
+    try:
+        return AutoConfig.for_model(**given)
+    except ValueError as error:
+        raise _wrong(
+            f"text_config of {given['model_type']!r}", "name a causal language model of transformers"
+        ) from error
+
+
+def _wrong(what: str, remedy: str) -> ConfigError:
+    return ConfigError(f"no multimodal model can be built: {what}", remedy=remedy)

@@ -1,0 +1,52 @@
+"""From an encoder's map to tokens of the language model's width, for any number of spatial dimensions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class PooledConnector(nn.Module):
+    """The map's mean and a grid of means, each projected: 1 + size ** dims tokens."""
+
+    def __init__(self, channels: int, width: int, size: int, spatial_dims: int) -> None:
+        super().__init__()
+        pool = nn.AdaptiveAvgPool2d if spatial_dims == 2 else nn.AdaptiveAvgPool3d
+        self.pool = pool(size)
+        self.project = nn.Sequential(
+            nn.LayerNorm(channels), nn.Linear(channels, width), nn.GELU(), nn.Linear(width, width)
+        )
+        self.places = nn.Parameter(torch.zeros(1 + size**spatial_dims, width))
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """(b, channels, *spatial) to (b, tokens, width)."""
+        cells = self.pool(encoded).flatten(2)
+        tokens = torch.cat([encoded.flatten(2).mean(2, keepdim=True), cells], 2).transpose(1, 2)
+        return self.project(tokens) + self.places
+
+
+class PerceiverConnector(nn.Module):
+    """Learned queries that attend to every cell of the map (Jaegle et al., ICML 2021): `size` tokens."""
+
+    def __init__(self, channels: int, width: int, size: int, heads: int = 4) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(size, width) * 0.02)
+        self.normalise, self.project = nn.LayerNorm(channels), nn.Linear(channels, width)
+        self.attend = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.think = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """(b, channels, *spatial) to (b, tokens, width)."""
+        cells = self.project(self.normalise(encoded.flatten(2).transpose(1, 2)))
+        queries = self.queries.expand(len(cells), -1, -1)
+        tokens = queries + self.attend(queries, cells, cells, need_weights=False)[0]
+        return tokens + self.think(tokens)
+
+
+def connector(kind: str, channels: int, width: int, size: int, spatial_dims: int) -> nn.Module:
+    """The connector of this kind."""
+    if kind == "perceiver":
+        return PerceiverConnector(channels, width, size)
+    return PooledConnector(channels, width, size, spatial_dims)

@@ -1,0 +1,45 @@
+"""Image encoders of the multimodal model: MONAI ResNets for films and volumes, with a map a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monai.networks.nets import ResNet
+from torch import Tensor, nn
+
+STRIDE = {1: 4, 2: 8, 3: 16, 4: 32}  # of the last map, by the number of stages
+
+
+class ImageEncoder(nn.Module):
+    """A ResNet cut after some stages (He et al., CVPR 2016; the MONAI class), and a map and a logit a finding.
+
+    2D and 3D alike: (b, 1, *spatial) to a map (b, channels, *spatial / stride). A finding's map is a 1 x 1 convolution of
+    it and the logit that map's mean (Zhou et al., CVPR 2016), as in the findings network.
+    """
+
+    def __init__(self, config: Mapping[str, Any], findings: int) -> None:
+        super().__init__()
+        self.spatial_dims, self.stages = int(config["spatial_dims"]), int(config["stages"])
+        trunk = ResNet(
+            "basic", list(config["layers"]), list(config["widths"]), spatial_dims=self.spatial_dims, n_input_channels=1,
+            conv1_t_size=7, conv1_t_stride=2, bias_downsample=False, feed_forward=False,
+        )  # fmt: skip
+        for stage in range(self.stages + 1, 5):
+            setattr(trunk, f"layer{stage}", nn.Identity())
+        self.trunk = trunk
+        self.channels = int(config["widths"][self.stages - 1])
+        convolution = nn.Conv2d if self.spatial_dims == 2 else nn.Conv3d
+        self.head = convolution(self.channels, findings, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The last map (b, channels, *spatial / stride) of prepared images (b, 1, *spatial)."""
+        trunk = self.trunk
+        x = trunk.maxpool(trunk.act(trunk.bn1(trunk.conv1(image))))
+        for stage in range(1, self.stages + 1):
+            x = getattr(trunk, f"layer{stage}")(x)
+        return x
+
+    def finding_logits(self, encoded: Tensor) -> Tensor:
+        """Logits (b, findings) of encoded images."""
+        return self.head(encoded).flatten(2).mean(2)

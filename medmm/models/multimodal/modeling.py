@@ -1,0 +1,215 @@
+"""MedMMForConditionalGeneration: what an image shows, what a record says and text, attended to together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, Cache, GenerationMixin, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from medmm.domain.errors import InputError
+from medmm.models.multimodal.config import MedMMConfig
+from medmm.models.multimodal.connector import connector
+from medmm.models.multimodal.encoders import ImageEncoder
+from medmm.models.multimodal.record import RecordEmbedding
+
+
+@dataclass
+class MedMMOutput(ModelOutput):
+    """`loss` is the text's plus the weighted heads'; `finding_logits` are (images, findings), in the config's order."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    past_key_values: Cache | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+    finding_logits: Tensor | None = None
+    text_loss: Tensor | None = None
+    finding_loss: Tensor | None = None
+
+
+class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
+    """MONAI encoders, a connector and record tokens in front of any causal language model of transformers.
+
+    A sequence holds `config.image_tokens(dims)` image placeholders for each image and one record placeholder for each
+    fact; their embeddings are replaced, and the language model attends to all of them alike. An image's tokens are those
+    of the connector and one a finding head, which says what the head thinks. The heads stand on the encoders alone: they
+    see neither record nor text, so they are an opinion of their own.
+    """
+
+    config_class = MedMMConfig
+    base_model_prefix = "language_model"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_attention_backend = True
+    _keep_in_fp32_modules_strict = ("encoders",)  # batch norms lose their statistics in bf16
+
+    def __init__(self, config: MedMMConfig) -> None:
+        super().__init__(config)
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        width = int(self.language_model.get_input_embeddings().embedding_dim)
+        heads = len(config.findings)
+        self.encoders = nn.ModuleDict({name: ImageEncoder(row, heads) for name, row in config.encoders.items()})
+        self.connectors = nn.ModuleDict(
+            {
+                name: connector(config.connector, encoder.channels, width, config.connector_size, encoder.spatial_dims)
+                for name, encoder in self.encoders.items()
+            }
+        )
+        self.finding_tokens = FindingTokens(heads, width)
+        self.record = RecordEmbedding.of(config.record_codes, config.record_units, width)
+        tied = getattr(self.language_model, "_tied_weights_keys", None) or {}
+        self._tied_weights_keys = {f"language_model.{a}": f"language_model.{b}" for a, b in dict(tied).items()}
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The language model's token embeddings."""
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Put other token embeddings in."""
+        self.language_model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The language model's head."""
+        return self.language_model.get_output_embeddings()
+
+    def encode(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
+        """Image tokens (images, tokens, width) and finding logits (images, findings) of prepared images.
+
+        Args:
+            pixel_values: (images, 1, rows, columns) or (images, 1, slices, rows, columns), from `models/prepare.py`.
+        Raises: ConfigError if there is no encoder for so many dimensions, InputError for another shape.
+        """
+        if pixel_values.dim() not in (4, 5) or pixel_values.shape[1] != 1:
+            raise InputError(
+                f"images of shape {tuple(pixel_values.shape)}",
+                remedy="give (images, 1, rows, columns) or (images, 1, slices, rows, columns)",
+            )
+        name = self.config.encoder_for(pixel_values.dim() - 2)
+        encoder = self.encoders[name]
+        encoded = encoder(pixel_values.to(encoder.head.weight.dtype))
+        logits = encoder.finding_logits(encoded)
+        width = self.finding_tokens.names.weight.dtype
+        return torch.cat([self.connectors[name](encoded.to(width)), self.finding_tokens(logits.to(width))], 1), logits
+
+    def embedded(
+        self,
+        input_ids: Tensor,
+        pixel_values: Tensor | None,
+        record_ids: Tensor | None,
+        record_values: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Token embeddings with image and record tokens in their places, and the finding logits.
+
+        Raises: InputError if placeholders and tokens do not come to the same number.
+        """
+        embeddings, finding_logits = self.get_input_embeddings()(input_ids), None
+        if pixel_values is not None:
+            tokens, finding_logits = self.encode(pixel_values)
+            embeddings = _placed(embeddings, input_ids == self.config.image_token_id, tokens.flatten(0, 1), "image")
+        if record_ids is not None and record_values is not None and record_ids.numel():
+            facts = self.record(record_ids, record_values)[self.record.present(record_ids)]
+            embeddings = _placed(embeddings, input_ids == self.config.record_token_id, facts, "record")
+        return embeddings, finding_logits
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        record_ids: Tensor | None = None,
+        record_values: Tensor | None = None,
+        labels: Tensor | None = None,
+        finding_labels: Tensor | None = None,
+        **kwargs: Any,
+    ) -> MedMMOutput:
+        """Logits of every position, and losses where labels are given.
+
+        Args:
+            input_ids: (b, n); image and record placeholders in the order of their tokens.
+            pixel_values: see `encode`; only the images of sequences that hold placeholders, in the batch's order.
+            record_ids, record_values: (b, facts, 3) and (b, facts, 4), padded with rows of zeros.
+            labels: (b, n); -100 where no token is learned.
+            finding_labels: (images, findings) of 0 to 1; NaN where nobody said.
+        """
+        finding_logits = None
+        if inputs_embeds is None:
+            inputs_embeds, finding_logits = self.embedded(input_ids, pixel_values, record_ids, record_values)  # type: ignore[arg-type]
+        out = self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs)
+        text_loss = _text_loss(out.logits, labels) if labels is not None else None
+        finding_loss = None
+        if finding_labels is not None and finding_logits is not None:
+            finding_loss = masked_finding_loss(finding_logits, finding_labels)
+        losses = [text_loss, None if finding_loss is None else self.config.finding_loss_weight * finding_loss]
+        given = [loss for loss in losses if loss is not None]
+        return MedMMOutput(
+            loss=torch.stack(given).sum() if given else None,
+            logits=out.logits,
+            past_key_values=out.past_key_values,
+            hidden_states=out.hidden_states,
+            attentions=out.attentions,
+            finding_logits=finding_logits,
+            text_loss=text_loss,
+            finding_loss=finding_loss,
+        )
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: Tensor,
+        pixel_values: Tensor | None = None,
+        record_ids: Tensor | None = None,
+        record_values: Tensor | None = None,
+        is_first_iteration: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """As transformers does it; images and records enter with the prompt and are in the cache afterwards."""
+        inputs = super().prepare_inputs_for_generation(input_ids, is_first_iteration=is_first_iteration, **kwargs)
+        whole = is_first_iteration or not kwargs.get("use_cache", True)
+        inputs["pixel_values"] = pixel_values if whole else None
+        inputs["record_ids"] = record_ids if whole else None
+        inputs["record_values"] = record_values if whole else None
+        return dict(inputs)
+
+
+class FindingTokens(nn.Module):
+    """One token a finding head: which finding it is, and its logit."""
+
+    def __init__(self, findings: int, width: int) -> None:
+        super().__init__()
+        self.names = nn.Embedding(max(findings, 1), width)
+        self.opinion = nn.Linear(1, width)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Logits (images, findings) to tokens (images, findings, width)."""
+        count = logits.shape[1]
+        return self.names.weight[:count] + self.opinion(logits[..., None].clamp(-10, 10) / 3)
+
+
+def _placed(embeddings: Tensor, places: Tensor, tokens: Tensor, what: str) -> Tensor:
+    if int(places.sum()) != len(tokens):
+        raise InputError(
+            f"{int(places.sum())} {what} placeholders for {len(tokens)} {what} tokens",
+            remedy="let the processor build text, images and records together",
+        )
+    return embeddings.masked_scatter(places[..., None].expand_as(embeddings), tokens.to(embeddings.dtype))
+
+
+def _text_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross entropy of each next token; zero where a batch teaches none."""
+    wanted = labels[:, 1:].flatten()
+    total = functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), wanted, ignore_index=-100, reduction="sum")
+    return total / (wanted != -100).sum().clamp_min(1)
+
+
+def masked_finding_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean binary cross entropy over the labels that somebody gave; NaN is masked."""
+    given = ~torch.isnan(labels)
+    loss = functional.binary_cross_entropy_with_logits(logits.float(), labels.nan_to_num(0.0).float(), reduction="none")
+    return (loss * given).sum() / given.sum().clamp_min(1)
