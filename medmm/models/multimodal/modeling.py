@@ -91,10 +91,14 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 f"images of shape {tuple(pixel_values.shape)}",
                 remedy="give (images, 1, rows, columns) or (images, 1, slices, rows, columns)",
             )
-        name = self.config.encoder_for(pixel_values.dim() - 2)
+        encoder = self.encoders[self.config.encoder_for(pixel_values.dim() - 2)]
+        return self.image_tokens(encoder(pixel_values.to(encoder.head.weight.dtype)))
+
+    def image_tokens(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Image tokens and finding logits of encoded images (images, channels, *spatial), as `encode` gives them."""
+        name = self.config.encoder_for(encoded.dim() - 2)
         encoder = self.encoders[name]
-        encoded = encoder(pixel_values.to(encoder.head.weight.dtype))
-        logits = encoder.finding_logits(encoded)
+        logits = encoder.finding_logits(encoded.to(encoder.head.weight.dtype))
         width = self.finding_tokens.names.weight.dtype
         return torch.cat([self.connectors[name](encoded.to(width)), self.finding_tokens(logits.to(width))], 1), logits
 
@@ -104,14 +108,17 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         pixel_values: Tensor | None,
         record_ids: Tensor | None,
         record_values: Tensor | None,
+        encoded_values: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Token embeddings with image and record tokens in their places, and the finding logits.
 
         Raises: InputError if placeholders and tokens do not come to the same number.
         """
         embeddings, finding_logits = self.get_input_embeddings()(input_ids), None
-        if pixel_values is not None:
-            tokens, finding_logits = self.encode(pixel_values)
+        if pixel_values is not None or encoded_values is not None:
+            tokens, finding_logits = (
+                self.encode(pixel_values) if encoded_values is None else self.image_tokens(encoded_values)  # type: ignore[arg-type]
+            )
             embeddings = _placed(embeddings, input_ids == self.config.image_token_id, tokens.flatten(0, 1), "image")
         if record_ids is not None and record_values is not None and record_ids.numel():
             facts = self.record(record_ids, record_values)[self.record.present(record_ids)]
@@ -128,6 +135,7 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         record_values: Tensor | None = None,
         labels: Tensor | None = None,
         finding_labels: Tensor | None = None,
+        encoded_values: Tensor | None = None,
         **kwargs: Any,
     ) -> MedMMOutput:
         """Logits of every position, and losses where labels are given.
@@ -138,10 +146,17 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             record_ids, record_values: (b, facts, 3) and (b, facts, 4), padded with rows of zeros.
             labels: (b, n); -100 where no token is learned.
             finding_labels: (images, findings) of 0 to 1; NaN where nobody said.
+            encoded_values: the encoder's last maps in place of `pixel_values`, where they are kept (a frozen encoder).
         """
         finding_logits = None
         if inputs_embeds is None:
-            inputs_embeds, finding_logits = self.embedded(input_ids, pixel_values, record_ids, record_values)  # type: ignore[arg-type]
+            inputs_embeds, finding_logits = self.embedded(
+                input_ids,
+                pixel_values,
+                record_ids,
+                record_values,
+                encoded_values,  # type: ignore[arg-type]
+            )
         out = self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs)
         text_loss = _text_loss(out.logits, labels) if labels is not None else None
         finding_loss = None
