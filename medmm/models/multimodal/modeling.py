@@ -66,6 +66,8 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         tied = getattr(self.language_model, "_tied_weights_keys", None) or {}
         self._tied_weights_keys = {f"language_model.{a}": f"language_model.{b}" for a, b in dict(tied).items()}
         self.post_init()
+        # a placeholder is no word: written, it would ask for an image or a fact that is not there
+        self.generation_config.suppress_tokens = [config.image_token_id, config.record_token_id]
 
     def get_input_embeddings(self) -> nn.Module:
         """The language model's token embeddings."""
