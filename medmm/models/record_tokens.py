@@ -18,6 +18,7 @@ MOST_FACTS = 48
 Z_LIMIT = 8.0  # a value farther from its range than this says no more, and a typing error says nothing
 RANGE_IN_SD = 4.0  # a reference range holds 95 % of the healthy: four standard deviations
 AGE_MEAN_YEARS, AGE_SPREAD_YEARS = 50.0, 20.0  # an age has no reference range
+UNDATED = "undated"  # the one mark that casts no doubt on the fact itself
 PADDING, FIRST_KIND = 0, 1
 KINDS = tuple(FactKind)
 STATUSES = tuple(FactStatus)
@@ -86,7 +87,7 @@ def _usable(fact: Fact, left_out: dict[str, int]) -> bool:
         reason = "entered in error"
     elif fact.kind is FactKind.PRIOR_REPORT:
         reason = "earlier report: its text is not read"
-    elif fact.marks:
+    elif set(fact.marks) - {UNDATED}:
         reason = "marked as doubtful"
     if reason:
         left_out[reason] = left_out.get(reason, 0) + 1

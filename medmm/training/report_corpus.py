@@ -40,6 +40,7 @@ class FilmReport:
     impression: str
     exam: str
     film: tuple[str, str] | None
+    indication: str = ""
 
     @property
     def view(self) -> View:
@@ -72,7 +73,7 @@ def read_reports(data_dir: Path, splits: Iterable[str]) -> list[FilmReport]:
 
 
 def _report(row: dict[str, str], film: tuple[str, str] | None) -> FilmReport:
-    words = {name: row[name] or "" for name in ("findings", "impression", "exam")}
+    words = {name: row[name] or "" for name in ("findings", "impression", "exam", "indication")}
     return FilmReport(uid=str(row["uid"]), split=row["split"], split_source=row["split_source"], film=film, **words)
 
 

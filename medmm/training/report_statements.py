@@ -19,7 +19,6 @@ VOCABULARY: Mapping[str, str] = {
     "Cardiomegaly": "Cardiomegaly", "Lung Opacity": "Lung_Opacity", "Edema": "Edema", "Consolidation": "Consolidation",
     "Pneumonia": "Pneumonia", "Atelectasis": "Atelectasis", "Pneumothorax": "Pneumothorax", "Pleural Effusion": "Effusion",
     "Pleural Other": "Pleural_Thickening", "Fracture": "Fracture", "Support Devices": "Support_Devices",
-    "Lung Lesion": "Granuloma",
 }  # fmt: skip
 
 
@@ -32,6 +31,8 @@ class Said(Enum):
     NOTHING = "<nothing>"
 
 
+RANK = (Said.PRESENT, Said.POSSIBLE, Said.ABSENT, Said.NOTHING)
+BY_WORDS = frozenset({"Nodule", "Mass", "Granuloma", "Emphysema", "Fibrosis", "Hernia", "Infiltration"})
 POLARITY = {Polarity.AFFIRMED: Said.PRESENT, Polarity.HEDGED: Said.POSSIBLE, Polarity.DENIED: Said.ABSENT}
 # Words of comparison: what they claim needs an earlier film (the check on comparisons has the same list in mind).
 COMPARING = re.compile(
@@ -60,6 +61,7 @@ VERB = re.compile(r"\b(?:is|are|has|have|shows?|demonstrates?)\b")
 HEDGES = {"is": "may be", "are": "may be", "has": "may have", "have": "may have", "show": "may show", "shows": "may show",
           "demonstrate": "may show", "demonstrates": "may show"}  # fmt: skip
 WORDS = (2, 14)
+REMOVED = "#"  # stands for a removed word, so that no sentence with a hole in it is learned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +74,26 @@ class Phrase:
 
 
 def report_findings(text: str) -> dict[str, Said]:
-    """What a report says of each finding of the vocabulary; a finding that it does not mention is absent from the result.
+    """What a report says of each finding of the vocabulary; one that it does not mention is not in the result.
 
-    By the labeller of report words; nodules and masses that are no granulomas count by the vocabulary's own words.
+    By the labeller of report words where it has the finding; the findings that it does not tell apart (nodule, mass,
+    granuloma) or does not have (emphysema, fibrosis, hernia, infiltrate) by the vocabulary's own words.
     """
     said: dict[str, Said] = {}
-    for name, value in labeller().label(text).items():
-        if name in VOCABULARY and value is not None:
-            said[VOCABULARY[name]] = (
-                Said.PRESENT if value == PRESENT else Said.POSSIBLE if value == UNCERTAIN else Said.ABSENT
-            )
+    labels = labeller().label(text)
+    for name, finding in VOCABULARY.items():
+        if (value := labels[name]) is not None:
+            said[finding] = Said.PRESENT if value == PRESENT else Said.POSSIBLE if value == UNCERTAIN else Said.ABSENT
+    for sentence in sentences(text):
+        for finding, polarity in findings_named(sentence).items():
+            if finding in BY_WORDS and RANK.index(POLARITY[polarity]) < RANK.index(said.get(finding, Said.NOTHING)):
+                said[finding] = POLARITY[polarity]
     return said
 
 
 def phrases_of(text: str) -> Iterator[Phrase]:
     """The statements that a report teaches, in its own words with sides, places and sizes taken out."""
-    for sentence in sentences(text):
+    for sentence in sentences(text.replace("XXXX", REMOVED)):
         plain = _plain(sentence)
         if plain is None:
             continue
@@ -99,7 +105,7 @@ def phrases_of(text: str) -> Iterator[Phrase]:
 
 def _plain(sentence: str) -> str | None:
     """The sentence without sides, places and sizes; None where it compares or counts."""
-    if COMPARING.search(sentence) or numbers_named(sentence) or re.search(r"[^a-z ,'/-]", sentence):
+    if COMPARING.search(sentence) or numbers_named(sentence) or re.search(r"[^a-z ,'-]", sentence):
         return None
     for pattern in (SIDES, PLACES, PLACED, SIZES):
         sentence = pattern.sub("", sentence)
