@@ -79,12 +79,43 @@ Evidence = ScoreEvidence | RegionEvidence | MeasurementEvidence | FactEvidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """How a language model wrote a sentence: its tokens with their log-probabilities, so that a check can point at one.
+
+    `probability` is the calibrated probability that the finding is there, by heads and language model together;
+    `threshold` is the operating point from which it is claimed.
+    """
+
+    model: str
+    tokens: tuple[str, ...]
+    log_probabilities: tuple[float, ...]
+    probability: float
+    threshold: float
+
+    def __post_init__(self) -> None:
+        if len(self.tokens) != len(self.log_probabilities):
+            raise InputError(
+                "tokens and log-probabilities differ in number", remedy="give one of each", model=self.model
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a language model says of one finding, before it has evidence: nobody but a writer makes a statement of it."""
+
+    finding: str
+    assertion: Assertion
+    text: str
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """One drafted sentence. Without evidence it can't be built.
 
     `finding` is a name of the vocabulary, or None where the sentence states a measurement or a fact. `summarises`
     is the id of the statement of FINDINGS that a statement of the impression repeats: who decides on that one
-    decides on this one.
+    decides on this one. `generation` is None where rules wrote the text.
     """
 
     id: str
@@ -95,6 +126,7 @@ class Statement:
     finding: str | None = None
     side: Side | None = None
     summarises: str | None = None
+    generation: Generation | None = None
 
     def __post_init__(self) -> None:
         if not self.evidence:

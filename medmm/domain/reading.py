@@ -59,7 +59,8 @@ class Finding:
     """One finding of the vocabulary with its calibrated probability.
 
     `threshold` is the operating point on the calibrated scale; below `rule_out` the finding is not suspected, and None
-    says that no score is low enough to deny it. `codings` may be empty, never invented.
+    says that no score is low enough to deny it. `codings` may be empty, never invented. `model` names the network that
+    gave it; None means the reading's first.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Finding:
     rule_out: float | None = None
     codings: tuple[Coding, ...] = ()
     region: Region | None = None
+    model: str | None = None
 
     def __post_init__(self) -> None:
         if not (0 <= self.probability <= 1 and 0 < self.threshold < 1):

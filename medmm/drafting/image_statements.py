@@ -5,13 +5,14 @@ The record has no part in this file: a disease that is recorded must never be cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from medmm.domain.display import unit_words
 from medmm.domain.draft import (
     Assertion,
     Evidence,
+    Generation,
     MeasurementEvidence,
     RegionEvidence,
     ScoreEvidence,
@@ -35,22 +36,34 @@ class Sentence:
     finding: str | None = None
     side: Side | None = None
     summarises: Sentence | None = None
+    generation: Generation | None = None
 
 
-def image_sentences(study: Study, reading: Reading) -> Iterator[Sentence]:
+Wording = Callable[[Sentence], Sentence | None]
+
+
+def image_sentences(study: Study, reading: Reading, wording: Wording | None = None) -> Iterator[Sentence]:
     """Findings, measurements and impression, in the order in which a reader should meet them.
 
     Suspected findings come first, critical ones before others, then by probability. All are POSSIBLE: a
     calibrated probability above its operating point is a suspicion, and only a measured number is PRESENT.
+
+    `wording` gives a sentence other words, or takes it out; without it the phrases stand.
     """
+    say = wording or _as_it_is
     suspected = most_urgent_first(f for f in reading.findings if f.suspected)
-    stated = [_possible(f, study, reading) for f in suspected]
+    stated = [s for s in (say(_possible(f, study, reading)) for f in suspected) if s is not None]
     yield from stated
     yield from (_measured(m, study) for m in reading.measurements)
-    yield from (_not_suspected(f, reading) for f in most_urgent_first(reading.findings) if f.ruled_out)
+    denied = (_not_suspected(f, reading) for f in most_urgent_first(reading.findings) if f.ruled_out)
+    yield from (s for s in map(say, denied) if s is not None)
     yield from (replace(s, section=Section.IMPRESSION, summarises=s) for s in stated)
     if reading.findings and not suspected:
         yield _nothing_suspected(reading)
+
+
+def _as_it_is(sentence: Sentence) -> Sentence:
+    return sentence
 
 
 def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
@@ -137,5 +150,5 @@ def _score(finding: Finding, reading: Reading) -> ScoreEvidence:
         finding=finding.name,
         probability=finding.probability,
         threshold=finding.threshold,
-        model=reading.models[0].name,  # the findings network stands first
+        model=finding.model or reading.models[0].name,  # the findings network stands first
     )

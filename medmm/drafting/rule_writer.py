@@ -15,7 +15,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import FactKind
 from medmm.domain.study import Notice, View
 from medmm.domain.vocabulary import finding_term, finding_terms
-from medmm.drafting.image_statements import Sentence, image_sentences
+from medmm.drafting.image_statements import Sentence, Wording, image_sentences
 from medmm.drafting.phrases import phrases
 from medmm.drafting.record_statements import record_sentences
 
@@ -30,21 +30,34 @@ class RuleWriter:
 
     def write(self, case: Case, reading: Reading) -> Draft:
         """Draft a case: clinical information, findings, impression; see `Writer.write`."""
-        if reading.study_uid != case.study.uid:
-            raise InputError("the reading is of another study", remedy="read the study of this case", case=case.id)
-        recorded = record_sentences(case.context, case.study.body_part) if case.context else ()
-        statements = _numbered([*recorded, *image_sentences(case.study, reading)])
-        draft = Draft(
-            id="draft-unnumbered",
-            case_id=case.id,
-            writer=self.name,
-            statements=statements,
-            not_evaluated=tuple(_not_evaluated(case, reading, statements)),
-            models=reading.models,
-            warnings=tuple(_warnings(case, reading)),
-        )
-        content = json.dumps(to_json(draft), sort_keys=True, ensure_ascii=True)
-        return replace(draft, id="draft-" + hashlib.sha256(content.encode()).hexdigest()[:32])
+        return written(case, reading, self.name)
+
+
+def written(
+    case: Case,
+    reading: Reading,
+    writer: str,
+    *,
+    wording: Wording | None = None,
+    unsaid: tuple[str, ...] = (),
+    warnings: tuple[Notice, ...] = (),
+) -> Draft:
+    """The draft of a case whose image sentences are worded by `wording`; `unsaid` and `warnings` join its own."""
+    if reading.study_uid != case.study.uid:
+        raise InputError("the reading is of another study", remedy="read the study of this case", case=case.id)
+    recorded = record_sentences(case.context, case.study.body_part) if case.context else ()
+    statements = _numbered([*recorded, *image_sentences(case.study, reading, wording)])
+    draft = Draft(
+        id="draft-unnumbered",
+        case_id=case.id,
+        writer=writer,
+        statements=statements,
+        not_evaluated=(*unsaid, *_not_evaluated(case, reading, statements)),
+        models=reading.models,
+        warnings=tuple(dict.fromkeys([*_warnings(case, reading), *warnings])),
+    )
+    content = json.dumps(to_json(draft), sort_keys=True, ensure_ascii=True)
+    return replace(draft, id="draft-" + hashlib.sha256(content.encode()).hexdigest()[:32])
 
 
 def _numbered(sentences: Iterable[Sentence]) -> tuple[Statement, ...]:
@@ -60,6 +73,7 @@ def _numbered(sentences: Iterable[Sentence]) -> tuple[Statement, ...]:
             finding=s.finding,
             side=s.side,
             summarises=ids[s.summarises] if s.summarises else None,
+            generation=s.generation,
         )
         for statement_id, s in numbered.items()
     )

@@ -55,7 +55,8 @@ def indications() -> tuple[Indication, ...]:
     text = files("medmm.training").joinpath("data/indication_codes.csv").read_text(encoding="utf-8")
     return tuple(
         Indication(
-            coding=Coding(system=SNOMED_CT, code=row["code"], display=row["display"]), pattern=re.compile(row["pattern"])
+            coding=Coding(system=SNOMED_CT, code=row["code"], display=row["display"]),
+            pattern=re.compile(row["pattern"]),
         )
         for row in csv.DictReader(text.splitlines())
     )
@@ -173,4 +174,13 @@ def _random_fact(number: int, draw: random.Random) -> Fact:
     )
 
 
-__all__ = ["Phrase", "ReportExample", "drawn_record", "examples", "indication_facts", "record_codes", "spoken", "target_text"]
+__all__ = [
+    "Phrase",
+    "ReportExample",
+    "drawn_record",
+    "examples",
+    "indication_facts",
+    "record_codes",
+    "spoken",
+    "target_text",
+]

@@ -8,8 +8,8 @@ given from outside (what the reading bears out); the language model chooses amon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -82,48 +82,91 @@ class MostLikely(Decider):
         return max(scores, key=lambda said: scores[said])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """One finished sentence: the ids of its words with their log-probabilities among the words that were allowed."""
+
+    row: int
+    finding: str
+    said: Assertion
+    ids: tuple[int, ...]
+    log_probabilities: tuple[float, ...]
+
+
 class GrammarProcessor(LogitsProcessor):
     """Lets `generate` write nothing but the grammar; what is said of each finding a decider decides.
 
-    One object serves one call of `generate`, whose prompts all have `prompt_length` tokens.
+    One object serves one greedy call of `generate`, whose prompts all have `prompt_length` tokens. Each sentence is handed
+    to `on_sentence` as soon as it is finished, so a reader need not wait for the rest.
     """
 
-    def __init__(self, grammar: Grammar, decider: Decider, prompt_length: int) -> None:
-        self.grammar, self.decider, self.prompt_length = grammar, decider, prompt_length
-        self.next_finding: dict[int, int] = {}
-        self.words: dict[int, int] = {}
+    def __init__(
+        self, grammar: Grammar, decider: Decider, prompt_length: int, on_sentence: Callable[[Spoken], None]
+    ) -> None:
+        self.grammar, self.decider, self.prompt_length, self.on_sentence = grammar, decider, prompt_length, on_sentence
+        self.written: dict[int, Sentence] = {}
+        self.expected: Tensor | None = None
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores (b, vocabulary) in which what may not follow is -inf."""
         allowed = torch.full_like(scores, float("-inf"))
-        for row, written in enumerate(input_ids[:, self.prompt_length :].tolist()):
-            self._allow(row, written[-1] if written else None, scores[row], allowed[row])
+        length = input_ids.shape[1] - self.prompt_length
+        heard = None if self.expected is None else self.expected.gather(1, input_ids[:, -1:])[:, 0].tolist()
+        for row, last in enumerate(input_ids[:, -1].tolist()):
+            sentence = self.written.setdefault(row, Sentence())
+            if length == 0:
+                allowed[row, self.grammar.section] = 0.0
+                continue
+            assert heard is not None
+            self._allow(row, sentence, last, heard[row], scores[row], allowed[row])
+        self.expected = allowed.float().log_softmax(-1)
         return allowed
 
-    def _allow(self, row: int, last: int | None, scores: Tensor, allowed: Tensor) -> None:
+    def _allow(
+        self, row: int, sentence: Sentence, last: int, log_probability: float, scores: Tensor, allowed: Tensor
+    ) -> None:
         grammar = self.grammar
-        if last is None:
-            self.next_finding[row] = 0
-            allowed[grammar.section] = 0.0
-        elif last in (grammar.section, grammar.end, grammar.said_ids[None]):
-            place = self.next_finding[row]
-            allowed[grammar.finding_ids[place] if place < len(grammar.finding_ids) else grammar.eos] = 0.0
-        elif last in grammar.finding_ids:
-            finding = grammar.findings[self.next_finding[row]]
-            self.next_finding[row] += 1
-            self.words[row] = 0
+        if last in grammar.finding_ids:
             heard = {said: float(scores[at]) for said, at in grammar.said_ids.items()}
-            said = self.decider.said(row, finding, heard)
-            allowed[grammar.said_ids[said]] = scores[grammar.said_ids[said]]
-        elif last == grammar.eos or last < grammar.section:
+            sentence.said = self.decider.said(row, grammar.findings[sentence.place], heard)
+            allowed[grammar.said_ids[sentence.said]] = 0.0
+        elif last in (grammar.section, grammar.end, grammar.said_ids[None]):
+            if last != grammar.section:
+                self._finish(row, sentence)
+                sentence = self.written[row]
+            more = sentence.place < len(grammar.finding_ids)
+            allowed[grammar.finding_ids[sentence.place] if more else grammar.eos] = 0.0
+        elif last < grammar.section:  # end of sequence and what pads behind it
             allowed[:] = scores
         else:
-            self._allow_word(row, scores, allowed)
+            if last >= grammar.words_from:
+                sentence.ids.append(last)
+                sentence.log_probabilities.append(log_probability)
+            if len(sentence.ids) < MOST_WORD_TOKENS:
+                allowed[grammar.words_from :] = scores[grammar.words_from :]
+            if sentence.ids:
+                allowed[grammar.end] = scores[grammar.end]
 
-    def _allow_word(self, row: int, scores: Tensor, allowed: Tensor) -> None:
-        grammar = self.grammar
-        if self.words[row] < MOST_WORD_TOKENS:
-            allowed[grammar.words_from :] = scores[grammar.words_from :]
-        if self.words[row] > 0:
-            allowed[grammar.end] = scores[grammar.end]
-        self.words[row] += 1
+    def _finish(self, row: int, sentence: Sentence) -> None:
+        """Hand a sentence on, if there is one, and go to the next finding."""
+        if sentence.said is not None:
+            self.on_sentence(
+                Spoken(
+                    row=row,
+                    finding=self.grammar.findings[sentence.place],
+                    said=sentence.said,
+                    ids=tuple(sentence.ids),
+                    log_probabilities=tuple(sentence.log_probabilities),
+                )
+            )
+        self.written[row] = Sentence(place=sentence.place + 1)
+
+
+@dataclass(slots=True, kw_only=True)
+class Sentence:
+    """Where a draft stands: at which finding, what is said of it, and the words so far."""
+
+    place: int = 0
+    said: Assertion | None = None
+    ids: list[int] = field(default_factory=list)
+    log_probabilities: list[float] = field(default_factory=list)

@@ -183,6 +183,7 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         pixel_values: Tensor | None = None,
         record_ids: Tensor | None = None,
         record_values: Tensor | None = None,
+        encoded_values: Tensor | None = None,
         is_first_iteration: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
@@ -192,6 +193,7 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         inputs["pixel_values"] = pixel_values if whole else None
         inputs["record_ids"] = record_ids if whole else None
         inputs["record_values"] = record_values if whole else None
+        inputs["encoded_values"] = encoded_values if whole else None
         return dict(inputs)
 
 
