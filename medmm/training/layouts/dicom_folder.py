@@ -1,7 +1,8 @@
 """One's own films: a folder of DICOM files and a table of reports.
 
 Columns: `file` (below the folder), `SOPInstanceUID` or `StudyInstanceUID`; `findings`, `impression`; and, where
-wanted, `indication`, `patient`, `split` and a finding of the vocabulary each (1, 0, -1 uncertain, empty unknown).
+wanted, `indication`, `patient`, `split`, `view` (PA, AP or LATERAL, for films that state none) and a finding of the
+vocabulary each (1, 0, -1 uncertain, empty unknown).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from medmm.domain.errors import InputError
+from medmm.domain.study import Modality, View
 from medmm.domain.vocabulary import finding_terms
 from medmm.imaging import gate
 from medmm.imaging.sources import DicomFile, find_files, open_dicom
@@ -28,7 +30,11 @@ NAME = "dicom"
 TABLE = "reports.csv"
 KEYS = ("file", "SOPInstanceUID", "StudyInstanceUID")
 COLUMNS = ("findings", "impression")
-_OPTIONAL = ("indication", "patient", "split")
+_PASSES = frozenset(
+    {"future-date", "born-after-study", "body-part-unknown"}
+)  # dates may be shifted, and words taken out
+_OPTIONAL = ("indication", "patient", "split", "view")
+_VIEWS = ("PA", "AP", "LATERAL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +48,10 @@ class _Row:
 
 
 def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
-    """The frontal films that the table names and the gate does not refuse; without a split by a digest of the patient.
+    """The frontal films that the table names and the gate has nothing against; without a split by a digest of the patient.
 
     Patients are named by a digest of PatientID, or by the column `patient`; splits are by patient, so a film without
-    either is left out. What the gate holds for a person (a date in the future, say) is given: dates may be shifted.
+    either is left out. Dates that can't be and a body part that is not stated are no objection: the films may be de-identified.
 
     Raises: InputError if the table, a column or a film is missing, a split is unknown or a patient is in two.
     """
@@ -68,8 +74,9 @@ def _rows(table: Path, uncertain: Uncertain, gathering: Gathering) -> Iterator[_
             known = {*KEYS, *COLUMNS, *_OPTIONAL, *finding_terms()}
             for name in sorted(cells.keys() - known):
                 gathering.leave_out(f"column {name}")
-        if cells.get("split", "") not in (*SPLITS, ""):
-            raise InputError(f"no split {cells['split']!r}", remedy=f"use {', '.join(SPLITS)}", path=str(table))
+        for column, words in (("split", SPLITS), ("view", _VIEWS)):
+            if (word := cells.get(column, "")) not in (*words, ""):
+                raise InputError(f"no {column} {word!r}", remedy=f"use {', '.join(words)}", path=str(table))
         labels = [name for name in finding_terms() if name in cells]
         findings = {name: settled(grade(cells, name, table), uncertain) for name in labels}
         yield _Row(cells=cells, path=table, key=key, findings=findings)
@@ -111,16 +118,30 @@ def _dicom_files(folder: Path, gathering: Gathering) -> Iterator[DicomFile]:
             yield file
 
 
+def _unfit(tags: Tags, file: DicomFile, view: View | None) -> str | None:
+    """Why a file is no frontal chest film; None where it is one."""
+    refusal = next((one for one in gate.objections(tags, file.preamble) if one.code not in _PASSES), None)
+    if view is View.LATERAL or refusal == gate.LATERAL_FILM:
+        return "lateral film"
+    if refusal is not None:
+        return f"gate {refusal.code}"
+    if gate.modality_of(tags) is not Modality.RADIOGRAPH:
+        return "no radiograph"
+    return "view not stated" if view in (None, View.UNKNOWN) else None
+
+
 def _film(row: _Row, file: DicomFile, gathering: Gathering) -> ReportedFilm | None:
     tags = Tags(file.header)
-    refusal = next((one for one in gate.objections(tags, file.preamble) if not one.held), None)
-    if refusal is not None:
-        gathering.leave_out("lateral film" if refusal == gate.LATERAL_FILM else f"gate {refusal.code}")
+    view = gate.view_of(tags)
+    if view is View.UNKNOWN and row.cells.get("view"):
+        view = View(row.cells["view"])
+    if reason := _unfit(tags, file, view):
+        gathering.leave_out(reason)
         return None
-    view, uid = gate.view_of(tags), tags.text("SOPInstanceUID")
+    uid = tags.text("SOPInstanceUID")
     patient = row.cells.get("patient") or _patient_key(tags.text("PatientID"))
     if view is None or uid is None or patient is None:
-        gathering.leave_out("film without a view, UID or patient ID")
+        gathering.leave_out("film without UID or patient ID")
         return None
     return ReportedFilm(
         uid=uid,

@@ -109,8 +109,8 @@ def _film(
 
 
 def _key(name: str) -> str:
-    """What names of one film have in common: "CXR1_1_IM-0001-3001" and "1_IM-0001-3001.dcm.png"."""
-    return re.sub(r"^CXR\d+_", "", name.split(".")[0])
+    """What names of one film have in common: "CXR1_1_IM-0001-3001", "1_IM-0001-3001.dcm.png"; "CXR2_IM-0652-1001"."""
+    return re.sub(r"^(?:CXR)?(\d+)_(?:\1_)?IM", r"\1_IM", name.split(".")[0])
 
 
 def _report_text(report: ElementTree.Element) -> ReportText:

@@ -27,8 +27,8 @@ def report_of(text: str) -> ReportText:
     """The sections of a report, each on one line; of two with one name the second follows the first."""
     words: dict[str, list[str]] = {"findings": [], "impression": [], "indication": []}
     headings = list(_HEADING.finditer(text))
-    ends = [heading.start() for heading in headings[1:]] + [len(text)]
-    for heading, end in zip(headings, ends, strict=True):
+    for number, heading in enumerate(headings, start=1):
+        end = headings[number].start() if number < len(headings) else len(text)
         if section := _SECTION.get(" ".join(heading[1].split())):
             words[section] += text[heading.end() : end].split()
     return ReportText(

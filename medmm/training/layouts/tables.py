@@ -28,7 +28,10 @@ def find_table(folder: Path, *patterns: str) -> Path:
 
 
 def read_rows(path: Path, columns: Iterable[str]) -> Iterator[dict[str, str]]:
-    """The lines of a table by column. Raises: InputError if it can't be read or a column is missing."""
+    """The lines of a table by column.
+
+    Raises: InputError if it can't be read, if a column is missing, or if a line ends before one of `columns`.
+    """
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == GZIP
@@ -45,14 +48,14 @@ def _checked(reader: csv.DictReader[str], path: Path, columns: Sequence[str]) ->
             f"the table has no column {', '.join(missing)}", remedy="give the table as distributed", path=str(path)
         )
     for row in reader:
-        if None in row or None in row.values():
+        if any(row[name] is None for name in columns) or any(row.get(None) or ()):
             raise InputError(
                 "a line has another number of columns than the head",
                 remedy="fetch the table again",
                 path=str(path),
                 line=str(reader.line_num),
             )
-        yield row
+        yield {name: row[name] or "" for name in reader.fieldnames or ()}
 
 
 def grade(row: dict[str, str], label: str, path: Path) -> float | None:
