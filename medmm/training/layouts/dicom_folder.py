@@ -104,7 +104,8 @@ def _paired(folder: Path, rows: list[_Row], gathering: Gathering) -> Iterator[tu
 
 
 def _dicom_files(folder: Path, gathering: Gathering) -> Iterator[DicomFile]:
-    """All files below the folder that are DICOM; the others are counted."""
+    """All files below the folder that are DICOM, each content once; the others are counted."""
+    seen: set[str] = set()
     for path in find_files(folder):
         if isinstance(path, Path) and path.name.startswith(TABLE):
             continue
@@ -114,7 +115,10 @@ def _dicom_files(folder: Path, gathering: Gathering) -> Iterator[DicomFile]:
             file = None
         if file is None:
             gathering.leave_out("file that is no DICOM")
+        elif file.sha256 in seen:
+            gathering.leave_out("copy of a file")
         else:
+            seen.add(file.sha256)
             yield file
 
 

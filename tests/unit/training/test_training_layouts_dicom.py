@@ -83,6 +83,17 @@ def test_films_may_be_named_by_uid(key: str, tmp_path: Path) -> None:
     assert layout.left_out.get("lateral film", 0) == (0 if key == "SOPInstanceUID" else 1)
 
 
+def test_a_copy_of_a_film_is_counted_and_another_film_under_its_uid_refused(tmp_path: Path) -> None:
+    for name in ("a.dcm", "b.dcm"):
+        film_file(tmp_path, name)
+    reports(tmp_path, [{"SOPInstanceUID": "1.2.3.3"}], ("SOPInstanceUID", "findings", "impression"))
+    layout = read_layout("dicom", tmp_path)
+    assert (len(layout.films), layout.left_out) == (1, {"copy of a file": 1})
+    film_file(tmp_path, "b.dcm", WindowWidth=1000)
+    with pytest.raises(InputError, match="listed twice"):
+        read_layout("dicom", tmp_path)
+
+
 @pytest.mark.parametrize("key", ["file", "SOPInstanceUID", "StudyInstanceUID"])
 def test_a_film_that_is_not_there(key: str, tmp_path: Path) -> None:
     own_films(tmp_path)
