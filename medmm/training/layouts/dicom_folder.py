@@ -1,0 +1,169 @@
+"""One's own films: a folder of DICOM files and a table of reports.
+
+Columns: `file` (below the folder), `SOPInstanceUID` or `StudyInstanceUID`; `findings`, `impression`; and, where
+wanted, `indication`, `patient`, `split`, `view` (PA, AP or LATERAL, for films that state none) and a finding of the
+vocabulary each (1, 0, -1 uncertain, empty unknown).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from medmm.domain.errors import InputError
+from medmm.domain.study import Modality, View
+from medmm.domain.vocabulary import finding_terms
+from medmm.imaging import gate
+from medmm.imaging.sources import DicomFile, find_files, open_dicom
+from medmm.imaging.tags import Tags
+from medmm.training.layouts.example import SPLITS, FilmSource, Layout, ReportedFilm, ReportText, Split
+from medmm.training.layouts.gathering import Gathering
+from medmm.training.layouts.names import Findings, Uncertain, settled
+from medmm.training.layouts.splits import split_of
+from medmm.training.layouts.tables import age_years, find_table, grade, read_rows, sex
+
+NAME = "dicom"
+TABLE = "reports.csv"
+KEYS = ("file", "SOPInstanceUID", "StudyInstanceUID")
+COLUMNS = ("findings", "impression")
+_PASSES = frozenset(
+    {"future-date", "born-after-study", "body-part-unknown"}
+)  # dates may be shifted, and words taken out
+_OPTIONAL = ("indication", "patient", "split", "view")
+_VIEWS = ("PA", "AP", "LATERAL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A line of the table and what it says beside its report."""
+
+    cells: dict[str, str]
+    path: Path
+    key: str
+    findings: Findings
+
+
+def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
+    """The frontal films that the table names and the gate has nothing against; without a split by a digest of the patient.
+
+    Patients are named by a digest of PatientID, or by the column `patient`; splits are by patient, so a film without
+    either is left out. Dates that can't be and a body part that is not stated are no objection: the films may be de-identified.
+
+    Raises: InputError if the table, a column or a film is missing, a split is unknown or a patient is in two.
+    """
+    gathering = Gathering(name=NAME, partial=partial)
+    rows = list(_rows(find_table(folder, TABLE), uncertain, gathering))
+    if not rows:
+        raise InputError("the table of reports is empty", remedy="give a line for each film", path=str(folder / TABLE))
+    for row, file in _paired(folder, rows, gathering):
+        if (film := _film(row, file, gathering)) is not None:
+            gathering.films.append(film)
+    return gathering.layout()
+
+
+def _rows(table: Path, uncertain: Uncertain, gathering: Gathering) -> Iterator[_Row]:
+    for number, cells in enumerate(read_rows(table, COLUMNS)):
+        key = next((name for name in KEYS if name in cells), None)
+        if key is None:
+            raise InputError(f"no column {' or '.join(KEYS)}", remedy="name the films by one of them", path=str(table))
+        if number == 0:
+            known = {*KEYS, *COLUMNS, *_OPTIONAL, *finding_terms()}
+            for name in sorted(cells.keys() - known):
+                gathering.leave_out(f"column {name}")
+        for column, words in (("split", SPLITS), ("view", _VIEWS)):
+            if (word := cells.get(column, "")) not in (*words, ""):
+                raise InputError(f"no {column} {word!r}", remedy=f"use {', '.join(words)}", path=str(table))
+        labels = [name for name in finding_terms() if name in cells]
+        findings = {name: settled(grade(cells, name, table), uncertain) for name in labels}
+        yield _Row(cells=cells, path=table, key=key, findings=findings)
+
+
+def _paired(folder: Path, rows: list[_Row], gathering: Gathering) -> Iterator[tuple[_Row, DicomFile]]:
+    """Lines with their files: one by `file` or SOP Instance UID, several by Study Instance UID."""
+    if rows[0].key == "file":
+        for row in rows:
+            path = gathering.first_there(folder / row.cells["file"])
+            if path is not None:
+                yield row, open_dicom(path)
+        return
+    files: defaultdict[str, list[DicomFile]] = defaultdict(list)
+    for file in _dicom_files(folder, gathering):
+        files[Tags(file.header).text(rows[0].key) or ""].append(file)
+    for row in rows:
+        uid = row.cells[row.key]
+        if uid not in files:
+            gathering.first_there(folder / uid)
+        for file in files.get(uid, ()):
+            yield row, file
+    named = {row.cells[row.key] for row in rows}
+    gathering.leave_out("file without a report", sum(len(found) for uid, found in files.items() if uid not in named))
+
+
+def _dicom_files(folder: Path, gathering: Gathering) -> Iterator[DicomFile]:
+    """All files below the folder that are DICOM, each content once; the others are counted."""
+    seen: set[str] = set()
+    for path in find_files(folder):
+        if isinstance(path, Path) and path.name.startswith(TABLE):
+            continue
+        try:
+            file = open_dicom(path) if isinstance(path, Path) else None
+        except InputError:
+            file = None
+        if file is None:
+            gathering.leave_out("file that is no DICOM")
+        elif file.sha256 in seen:
+            gathering.leave_out("copy of a file")
+        else:
+            seen.add(file.sha256)
+            yield file
+
+
+def _unfit(tags: Tags, file: DicomFile, view: View | None) -> str | None:
+    """Why a file is no frontal chest film; None where it is one."""
+    refusal = next((one for one in gate.objections(tags, file.preamble) if one.code not in _PASSES), None)
+    if view is View.LATERAL or refusal == gate.LATERAL_FILM:
+        return "lateral film"
+    if refusal is not None:
+        return f"gate {refusal.code}"
+    if gate.modality_of(tags) is not Modality.RADIOGRAPH:
+        return "no radiograph"
+    return "view not stated" if view in (None, View.UNKNOWN) else None
+
+
+def _film(row: _Row, file: DicomFile, gathering: Gathering) -> ReportedFilm | None:
+    tags = Tags(file.header)
+    view = gate.view_of(tags)
+    if view is View.UNKNOWN and row.cells.get("view"):
+        view = View(row.cells["view"])
+    if reason := _unfit(tags, file, view):
+        gathering.leave_out(reason)
+        return None
+    uid = tags.text("SOPInstanceUID")
+    patient = row.cells.get("patient") or _patient_key(tags.text("PatientID"))
+    if view is None or uid is None or patient is None:
+        gathering.leave_out("film without UID or patient ID")
+        return None
+    return ReportedFilm(
+        uid=uid,
+        patient=patient,
+        split=cast(Split, row.cells.get("split") or split_of(patient)),
+        film=FilmSource(path=file.path),
+        findings=row.findings,
+        report=ReportText(
+            findings=row.cells["findings"].strip(),
+            impression=row.cells["impression"].strip(),
+            indication=row.cells.get("indication", "").strip() or None,
+        ),
+        age_years=age_years(tags.text("PatientAge") or ""),
+        sex=sex(tags.text("PatientSex") or ""),
+        view=view,
+    )
+
+
+def _patient_key(patient_id: str | None) -> str | None:
+    """A digest of the ID, which so goes no further."""
+    return hashlib.sha256(patient_id.encode()).hexdigest()[:16] if patient_id else None

@@ -1,0 +1,45 @@
+"""The layouts by name, and the one way to read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from medmm.domain.errors import InputError
+from medmm.training.layouts import chexpert, dicom_folder, mimic_cxr, nih, open_i, padchest
+from medmm.training.layouts.example import Layout
+from medmm.training.layouts.names import Uncertain, check_policy
+
+
+class ReadsLayout(Protocol):
+    """Reads a folder in one layout."""
+
+    def __call__(self, folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
+        """See `read_layout`."""
+
+
+LAYOUTS: dict[str, ReadsLayout] = {
+    module.NAME: module.read for module in (open_i, mimic_cxr, chexpert, nih, padchest, dicom_folder)
+}
+
+
+def read_layout(name: str, folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
+    """The frontal films of a folder.
+
+    Args:
+        uncertain: what an uncertain label becomes: unknown ("ignore"), 1 ("positive") or 0 ("negative").
+        partial: whether films that the table names may be missing; they are counted then.
+
+    Raises: InputError if there is no such layout, policy or folder, if a table, a column or a film is missing, or if
+        no frontal film is left.
+    """
+    if name not in LAYOUTS:
+        raise InputError(f"no layout {name!r}", remedy=f"use {', '.join(LAYOUTS)}")
+    check_policy(uncertain)
+    if not folder.is_dir():
+        raise InputError("no such folder", remedy="name the folder of the films", path=str(folder))
+    layout = LAYOUTS[name](folder, uncertain=uncertain, partial=partial)
+    if not layout.films:
+        why = ", ".join(f"{reason}: {count}" for reason, count in layout.left_out.items()) or "the table is empty"
+        raise InputError(f"no frontal film is left ({why})", remedy="check the folder", path=str(folder))
+    return layout
