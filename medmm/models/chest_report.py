@@ -127,7 +127,7 @@ class ChestReportModel:
     def heads(self, grey: Grey) -> tuple[Grey, Grey]:
         """Logits (findings,) and maps (findings, rows, columns) of a film, by the heads alone."""
         pixels = self.processor.image_processor([grey])["pixel_values"].to(self.network.device)
-        encoder = self.network.encoders[self.network.config.encoder_for(2)]
+        encoder = self.network.encoder(2)
         maps = encoder.head(encoder(pixels))[0]
         return maps.mean((1, 2)).cpu().numpy(), maps.cpu().numpy()
 
@@ -215,7 +215,7 @@ class ChestReportModel:
         )
         heads = None
         if "pixel_values" in inputs:
-            encoder = self.network.encoders[self.network.config.encoder_for(2)]
+            encoder = self.network.encoder(2)
             inputs["encoded_values"] = encoder(inputs.pop("pixel_values"))
             heads = encoder.finding_logits(inputs["encoded_values"])
         decider = RuledDecider(self.rule, self.grammar.findings, heads, [j.permitted for j in jobs])

@@ -26,7 +26,7 @@ def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]
     Returns: shape (1, size_px, size_px), float32.
     Raises: InputError if `grey` is no finite two-dimensional image or shows a single tone.
     """
-    if grey.ndim != 2 or not np.isfinite(grey).all():
+    if grey.ndim != 2 or not grey.size or not np.isfinite(grey).all():
         raise InputError(f"a film of shape {grey.shape} is no finite grey image", remedy="give (rows, columns)")
     image = Image.fromarray(np.ascontiguousarray(grey, dtype=np.float32))
     square = np.asarray(image.resize((size_px, size_px), Image.Resampling.BILINEAR), dtype=np.float32)
@@ -46,7 +46,7 @@ def prepare_volume(grey: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     Returns: shape (1, size, size, size), float32.
     Raises: InputError if `grey` is no finite three-dimensional image or shows a single tone.
     """
-    if grey.ndim != 3 or not np.isfinite(grey).all():
+    if grey.ndim != 3 or not grey.size or not np.isfinite(grey).all():
         raise InputError(f"a volume of shape {grey.shape} is no finite grey volume", remedy="give (z, y, x)")
     cube = ndimage.zoom(
         grey.astype(np.float32), [size / n for n in grey.shape], order=1, grid_mode=True, mode="nearest"

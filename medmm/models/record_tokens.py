@@ -58,19 +58,18 @@ def record_tokens(
 ) -> RecordTokens:
     """The facts of a record as tokens: at most `most`; earlier reports, doubtful and withdrawn entries left out.
 
-    A fact is its code (one of `codes`, else its kind alone), its value z-scored on the range that its source gives, its
+    Nothing dated after the study enters, whatever the record holds. A fact is its code (one of `codes`, else its kind alone), its value z-scored on the range that its source gives, its
     unit, its status and the days before the study. Free text never enters.
     """
-    facts = context.facts if context else ()
+    facts, as_of = (context.facts, context.as_of) if context else ((), None)
     left_out: dict[str, int] = {}
-    usable = [f for f in facts if _usable(f, left_out)]
+    usable = [f for f in facts if _usable(f, as_of, left_out)]
     code_at, unit_at = _places(tuple(codes)), _places(tuple(units))
     known = FIRST_KIND + len(KINDS)
     usable.sort(key=lambda f: (f.kind is not FactKind.DEMOGRAPHIC, _code(f, code_at) < known, -_ordinal(f.when), f.id))
     if len(usable) > most:
         left_out[f"beyond the {most} that are read: known codes first, then the newest"] = len(usable) - most
         usable = usable[:most]
-    as_of = context.as_of if context else None
     ids = [[_code(f, code_at), _unit(f, unit_at), STATUSES.index(f.status) + 1] for f in usable]
     values = [[*_z(f), *_days(f.when, as_of)] for f in usable]
     return RecordTokens(
@@ -81,7 +80,7 @@ def record_tokens(
     )
 
 
-def _usable(fact: Fact, left_out: dict[str, int]) -> bool:
+def _usable(fact: Fact, as_of: datetime | None, left_out: dict[str, int]) -> bool:
     reason = None
     if fact.status is FactStatus.ENTERED_IN_ERROR:
         reason = "entered in error"
@@ -89,9 +88,19 @@ def _usable(fact: Fact, left_out: dict[str, int]) -> bool:
         reason = "earlier report: its text is not read"
     elif set(fact.marks) - {UNDATED}:
         reason = "marked as doubtful"
+    elif _after(fact.when, as_of):
+        reason = "dated after the study"
     if reason:
         left_out[reason] = left_out.get(reason, 0) + 1
     return reason is None
+
+
+def _after(when: datetime | date | None, as_of: datetime | None) -> bool:
+    if when is None or as_of is None:
+        return False
+    if isinstance(when, datetime) and (when.tzinfo is None) == (as_of.tzinfo is None):
+        return when > as_of
+    return when.toordinal() > as_of.toordinal()
 
 
 @cache
@@ -121,12 +130,14 @@ def _z(fact: Fact) -> tuple[float, float]:
     if not isinstance(value, Quantity) or value.comparator is not None or not math.isfinite(value.value):
         return 0.0, 0.0
     if fact.kind is FactKind.DEMOGRAPHIC and value.unit == "a":
-        z = (value.value - AGE_MEAN_YEARS) / AGE_SPREAD_YEARS
-    elif value.low is not None and value.high is not None and value.high > value.low:
-        z = (value.value - (value.low + value.high) / 2) / ((value.high - value.low) / RANGE_IN_SD)
+        mean, spread = AGE_MEAN_YEARS, AGE_SPREAD_YEARS
+    elif value.low is not None and value.high is not None:
+        mean, spread = (value.low + value.high) / 2, (value.high - value.low) / RANGE_IN_SD
     else:
         return 0.0, 0.0
-    return max(-Z_LIMIT, min(Z_LIMIT, z)), 1.0
+    if not (math.isfinite(mean) and math.isfinite(spread) and spread > 0):
+        return 0.0, 0.0
+    return max(-Z_LIMIT, min(Z_LIMIT, (value.value - mean) / spread)), 1.0
 
 
 def _days(when: datetime | date | None, as_of: datetime | None) -> tuple[float, float]:

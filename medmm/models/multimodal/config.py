@@ -60,9 +60,21 @@ class MedMMConfig(PretrainedConfig):
         kwargs.setdefault("tie_word_embeddings", getattr(self.text_config, "tie_word_embeddings", False))
         super().__init__(**kwargs)
 
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As transformers does it. Raises: ConfigError for the configuration of another architecture."""
+        if config_dict.get("model_type") != cls.model_type:
+            raise ConfigError(
+                f"a configuration of model_type {config_dict.get('model_type')!r} is no multimodal model's",
+                remedy="give the folder of a multimodal model, or load this one with AutoConfig",
+            )
+        return super().from_dict(config_dict, **kwargs)
+
     def _check(self) -> None:
         if self.connector not in CONNECTORS:
             raise _wrong(f"connector {self.connector!r}", f"use {' or '.join(CONNECTORS)}")
+        if self.connector_size < 1:
+            raise _wrong(f"connector_size {self.connector_size}", "give 1 or more")
         dims = [row.get("spatial_dims") for row in self.encoders.values()]
         if any(d not in SPATIAL_DIMS for d in dims) or len(set(dims)) != len(dims):
             raise _wrong(f"encoders with spatial_dims {dims}", "give each encoder 2 or 3, each at most once")
@@ -71,6 +83,9 @@ class MedMMConfig(PretrainedConfig):
                 raise _wrong(f"encoder {name!r}", "give four layers, four widths and 1 to 4 stages")
         if self.image_token_id == self.record_token_id:
             raise _wrong("image and record placeholders are the same token", "give two tokens")
+        for name in ("record_codes", "record_units", "findings"):
+            if len(set(getattr(self, name))) != len(getattr(self, name)):
+                raise _wrong(f"{name} names something twice", "name each once")
 
     def image_tokens(self, spatial_dims: int) -> int:
         """How many tokens an image of so many dimensions becomes: the connector's and one a finding head."""
@@ -90,7 +105,7 @@ def _text_config(given: Any) -> PretrainedConfig:
         return AutoConfig.for_model("llama")
     if isinstance(given, PretrainedConfig):
         return given
-    if "model_type" not in given:
+    if not isinstance(given, Mapping) or "model_type" not in given:
         raise _wrong("text_config names no model_type", "name one, as in a config.json of transformers")
     try:
         return AutoConfig.for_model(**given)

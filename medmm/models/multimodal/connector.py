@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from medmm.domain.errors import ConfigError
+
+HEADS = 4
+
 
 class PooledConnector(nn.Module):
     """The map's mean and a grid of means, each projected: 1 + size ** dims tokens."""
@@ -28,7 +32,7 @@ class PooledConnector(nn.Module):
 class PerceiverConnector(nn.Module):
     """Learned queries that attend to every cell of the map (Jaegle et al., ICML 2021): `size` tokens."""
 
-    def __init__(self, channels: int, width: int, size: int, heads: int = 4) -> None:
+    def __init__(self, channels: int, width: int, size: int, heads: int = HEADS) -> None:
         super().__init__()
         self.queries = nn.Parameter(torch.randn(size, width) * 0.02)
         self.normalise, self.project = nn.LayerNorm(channels), nn.Linear(channels, width)
@@ -46,7 +50,12 @@ class PerceiverConnector(nn.Module):
 
 
 def connector(kind: str, channels: int, width: int, size: int, spatial_dims: int) -> nn.Module:
-    """The connector of this kind."""
+    """The connector of this kind. Raises: ConfigError if the width does not divide into the perceiver's heads."""
     if kind == "perceiver":
+        if width % HEADS:
+            raise ConfigError(
+                f"a language model {width} wide does not divide into {HEADS} heads of attention",
+                remedy="use the pooled connector, or a width that does",
+            )
         return PerceiverConnector(channels, width, size)
     return PooledConnector(channels, width, size, spatial_dims)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, Cache, GenerationMixin, PreTrainedModel
+from transformers import AutoModelForCausalLM, Cache, GenerationMixin, PreTrainedModel, initialization
 from transformers.utils import ModelOutput
 
-from medmm.domain.errors import InputError
+from medmm.domain.errors import ConfigError, InputError
 from medmm.models.multimodal.config import MedMMConfig
-from medmm.models.multimodal.connector import connector
+from medmm.models.multimodal.connector import PerceiverConnector, PooledConnector, connector
 from medmm.models.multimodal.encoders import ImageEncoder
 from medmm.models.multimodal.record import RecordEmbedding
 
@@ -45,20 +46,24 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     base_model_prefix = "language_model"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False  # the loss is a mean over its own batch: a trainer divides by its accumulation steps
     _supports_sdpa = True
     _supports_attention_backend = True
     _keep_in_fp32_modules_strict = ("encoders",)  # batch norms lose their statistics in bf16
 
     def __init__(self, config: MedMMConfig) -> None:
         super().__init__(config)
-        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.language_model = _language_model(config)
+        parameters = inspect.signature(self.language_model.forward).parameters
+        self._takes_position_ids = "position_ids" in parameters
         width = int(self.language_model.get_input_embeddings().embedding_dim)
         heads = len(config.findings)
-        self.encoders = nn.ModuleDict({name: ImageEncoder(row, heads) for name, row in config.encoders.items()})
+        encoders = {name: ImageEncoder(row, heads) for name, row in config.encoders.items()}
+        self.encoders = nn.ModuleDict(encoders)
         self.connectors = nn.ModuleDict(
             {
                 name: connector(config.connector, encoder.channels, width, config.connector_size, encoder.spatial_dims)
-                for name, encoder in self.encoders.items()
+                for name, encoder in encoders.items()
             }
         )
         self.finding_tokens = FindingTokens(heads, width)
@@ -66,8 +71,14 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         tied = getattr(self.language_model, "_tied_weights_keys", None) or {}
         self._tied_weights_keys = {f"language_model.{a}": f"language_model.{b}" for a, b in dict(tied).items()}
         self.post_init()
-        # a placeholder is no word: written, it would ask for an image or a fact that is not there
-        self.generation_config.suppress_tokens = [config.image_token_id, config.record_token_id]
+        self.generation_config.suppress_tokens = [config.image_token_id, config.record_token_id]  # never written
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, PerceiverConnector):
+            initialization.normal_(module.queries, std=0.02)
+        elif isinstance(module, PooledConnector):
+            initialization.zeros_(module.places)
 
     def get_input_embeddings(self) -> nn.Module:
         """The language model's token embeddings."""
@@ -93,13 +104,17 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 f"images of shape {tuple(pixel_values.shape)}",
                 remedy="give (images, 1, rows, columns) or (images, 1, slices, rows, columns)",
             )
-        encoder = self.encoders[self.config.encoder_for(pixel_values.dim() - 2)]
+        encoder = self.encoder(pixel_values.dim() - 2)
         return self.image_tokens(encoder(pixel_values.to(encoder.head.weight.dtype)))
+
+    def encoder(self, spatial_dims: int) -> ImageEncoder:
+        """The encoder for 2D or 3D images. Raises: ConfigError if there is none."""
+        return cast(ImageEncoder, self.encoders[self.config.encoder_for(spatial_dims)])
 
     def image_tokens(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         """Image tokens and finding logits of encoded images (images, channels, *spatial), as `encode` gives them."""
         name = self.config.encoder_for(encoded.dim() - 2)
-        encoder = self.encoders[name]
+        encoder = self.encoder(encoded.dim() - 2)
         logits = encoder.finding_logits(encoded.to(encoder.head.weight.dtype))
         width = self.finding_tokens.names.weight.dtype
         return torch.cat([self.connectors[name](encoded.to(width)), self.finding_tokens(logits.to(width))], 1), logits
@@ -114,17 +129,30 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     ) -> tuple[Tensor, Tensor | None]:
         """Token embeddings with image and record tokens in their places, and the finding logits.
 
-        Raises: InputError if placeholders and tokens do not come to the same number.
+        Raises: InputError if the placeholders of a sequence do not come to the number of its tokens, ConfigError if the
+            placeholders are no tokens of the language model.
         """
-        embeddings, finding_logits = self.get_input_embeddings()(input_ids), None
-        if pixel_values is not None or encoded_values is not None:
-            tokens, finding_logits = (
-                self.encode(pixel_values) if encoded_values is None else self.image_tokens(encoded_values)  # type: ignore[arg-type]
+        table = self.get_input_embeddings()
+        if max(self.config.image_token_id, self.config.record_token_id) >= table.num_embeddings:
+            raise ConfigError(
+                f"the placeholders are beyond the {table.num_embeddings} tokens of the language model",
+                remedy="call resize_token_embeddings with the length of the tokenizer",
             )
-            embeddings = _placed(embeddings, input_ids == self.config.image_token_id, tokens.flatten(0, 1), "image")
-        if record_ids is not None and record_values is not None and record_ids.numel():
-            facts = self.record(record_ids, record_values)[self.record.present(record_ids)]
-            embeddings = _placed(embeddings, input_ids == self.config.record_token_id, facts, "record")
+        embeddings, finding_logits = table(input_ids), None
+        images, facts = input_ids == self.config.image_token_id, input_ids == self.config.record_token_id
+        if pixel_values is None and encoded_values is None:
+            _no_placeholders(images, "image")
+        else:
+            encoded = encoded_values is not None
+            tokens, finding_logits = self.image_tokens(encoded_values) if encoded else self.encode(pixel_values)
+            whole = images.sum(1) % tokens.shape[1] == 0
+            embeddings = _placed(embeddings, images, tokens.flatten(0, 1), whole, "image")
+        if record_ids is None or record_values is None or not record_ids.numel():
+            _no_placeholders(facts, "record")
+        else:
+            rows = self.record.checked(record_ids, record_values, sequences=len(input_ids))
+            each = facts.sum(1) == rows.sum(1)
+            embeddings = _placed(embeddings, facts, self.record(record_ids, record_values)[rows], each, "record")
         return embeddings, finding_logits
 
     def forward(
@@ -138,44 +166,58 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         labels: Tensor | None = None,
         finding_labels: Tensor | None = None,
         encoded_values: Tensor | None = None,
+        position_ids: Tensor | None = None,
         **kwargs: Any,
     ) -> MedMMOutput:
         """Logits of every position, and losses where labels are given.
 
         Args:
             input_ids: (b, n); image and record placeholders in the order of their tokens.
+            inputs_embeds: (b, n, width) from `embedded`, instead of `input_ids`.
             pixel_values: see `encode`; only the images of sequences that hold placeholders, in the batch's order.
             record_ids, record_values: (b, facts, 3) and (b, facts, 4), padded with rows of zeros.
             labels: (b, n); -100 where no token is learned.
             finding_labels: (images, findings) of 0 to 1; NaN where nobody said.
             encoded_values: the encoder's last maps in place of `pixel_values`, where they are kept (a frozen encoder).
+            position_ids: (b, n); counted along `attention_mask` if it alone is given.
+        Raises: InputError for inputs that do not fit together, ConfigError for what this model has no part for.
         """
-        finding_logits = None
+        finding_logits, begun = None, _cached(kwargs.get("past_key_values"))
         if inputs_embeds is None:
-            inputs_embeds, finding_logits = self.embedded(
-                input_ids,
-                pixel_values,
-                record_ids,
-                record_values,
-                encoded_values,  # type: ignore[arg-type]
-            )
+            if input_ids is None or input_ids.dim() != 2:
+                raise InputError("no token ids of shape (sequences, tokens)", remedy="give input_ids or inputs_embeds")
+            if begun and pixel_values is None and record_ids is None and encoded_values is None:
+                inputs_embeds = self.get_input_embeddings()(input_ids)
+            else:
+                inputs_embeds, finding_logits = self.embedded(
+                    input_ids, pixel_values, record_ids, record_values, encoded_values
+                )
+        if position_ids is None and attention_mask is not None and attention_mask.dim() == 2 and not begun:
+            position_ids = (attention_mask.long().cumsum(-1) - 1).clamp_min(0)
+        if self._takes_position_ids:
+            kwargs["position_ids"] = position_ids
         out = self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs)
-        text_loss = _text_loss(out.logits, labels) if labels is not None else None
-        finding_loss = None
+        return MedMMOutput(
+            logits=out.logits,
+            past_key_values=out.get("past_key_values"),
+            hidden_states=out.get("hidden_states"),
+            attentions=out.get("attentions"),
+            finding_logits=finding_logits,
+            **self._losses(out.logits, labels, finding_logits, finding_labels),
+        )
+
+    def _losses(
+        self, logits: Tensor, labels: Tensor | None, finding_logits: Tensor | None, finding_labels: Tensor | None
+    ) -> dict[str, Tensor | None]:
+        text_loss = finding_loss = None
+        if labels is not None:
+            text_loss = _text_loss(logits, labels)
         if finding_labels is not None and finding_logits is not None:
             finding_loss = masked_finding_loss(finding_logits, finding_labels)
         losses = [text_loss, None if finding_loss is None else self.config.finding_loss_weight * finding_loss]
         given = [loss for loss in losses if loss is not None]
-        return MedMMOutput(
-            loss=torch.stack(given).sum() if given else None,
-            logits=out.logits,
-            past_key_values=out.past_key_values,
-            hidden_states=out.hidden_states,
-            attentions=out.attentions,
-            finding_logits=finding_logits,
-            text_loss=text_loss,
-            finding_loss=finding_loss,
-        )
+        loss = torch.stack(given).sum() if given else None
+        return {"loss": loss, "text_loss": text_loss, "finding_loss": finding_loss}
 
     def prepare_inputs_for_generation(
         self,
@@ -211,24 +253,56 @@ class FindingTokens(nn.Module):
         return self.names.weight[:count] + self.opinion(logits[..., None].clamp(-10, 10) / 3)
 
 
-def _placed(embeddings: Tensor, places: Tensor, tokens: Tensor, what: str) -> Tensor:
-    if int(places.sum()) != len(tokens):
+def _language_model(config: MedMMConfig) -> Any:
+    try:
+        return AutoModelForCausalLM.from_config(config.text_config)
+    except ValueError as error:
+        raise ConfigError(
+            f"no causal language model can be built of text_config {config.text_config.model_type!r}",
+            remedy="give the configuration of a causal language model of transformers",
+        ) from error
+
+
+def _cached(past: Cache | None) -> bool:
+    return past is not None and int(past.get_seq_length()) > 0
+
+
+def _placed(embeddings: Tensor, places: Tensor, tokens: Tensor, fitting: Tensor, what: str) -> Tensor:
+    """`tokens` in their `places`; every sequence must be `fitting`, or one case would be told of another."""
+    if int(places.sum()) != len(tokens) or not bool(fitting.all()):
         raise InputError(
-            f"{int(places.sum())} {what} placeholders for {len(tokens)} {what} tokens",
+            f"{places.sum(1).tolist()} {what} placeholders in the sequences for {len(tokens)} {what} tokens",
             remedy="let the processor build text, images and records together",
         )
     return embeddings.masked_scatter(places[..., None].expand_as(embeddings), tokens.to(embeddings.dtype))
 
 
+def _no_placeholders(places: Tensor, what: str) -> None:
+    if bool(places.any()):
+        raise InputError(
+            f"{places.sum(1).tolist()} {what} placeholders in the sequences and no {what} for them",
+            remedy="let the processor build text, images and records together",
+        )
+
+
 def _text_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross entropy of each next token; zero where a batch teaches none."""
+    """Mean cross entropy of each next token; zero where a batch teaches none. Raises: InputError for another shape."""
+    if labels.shape != logits.shape[:2]:
+        raise InputError(
+            f"labels of shape {tuple(labels.shape)}", remedy="give one a token, -100 where none is learned"
+        )
     wanted = labels[:, 1:].flatten()
     total = functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), wanted, ignore_index=-100, reduction="sum")
     return total / (wanted != -100).sum().clamp_min(1)
 
 
 def masked_finding_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean binary cross entropy over the labels that somebody gave; NaN is masked."""
+    """Mean binary cross entropy over the labels that somebody gave; NaN is masked. Raises: InputError for another shape."""
+    if labels.shape != logits.shape:
+        raise InputError(
+            f"finding labels of shape {tuple(labels.shape)} for logits of {tuple(logits.shape)}",
+            remedy="give (images, findings), NaN where nobody said",
+        )
     given = ~torch.isnan(labels)
     loss = functional.binary_cross_entropy_with_logits(logits.float(), labels.nan_to_num(0.0).float(), reduction="none")
     return (loss * given).sum() / given.sum().clamp_min(1)

@@ -30,15 +30,15 @@ class MedMMImageProcessor(BaseImageProcessor):
     def preprocess(self, images: Sequence[NDArray[np.float32]], **kwargs: Any) -> BatchFeature:
         """`pixel_values` (images, 1, *spatial). Raises: InputError for what is no image, or films mixed with volumes."""
         dims = {np.ndim(image) for image in images}
-        if not images or len(dims) != 1 or not dims <= {2, 3}:
+        if len(dims) != 1 or not dims <= {2, 3}:
             raise InputError(
                 f"images of {sorted(dims)} dimensions in one batch",
                 remedy="give films (rows, columns) or volumes (slices, rows, columns), not both",
             )
         if dims == {2}:
-            prepared = [prepare_film(image, self.size_px) for image in images]
+            prepared = [prepare_film(np.asarray(image), self.size_px) for image in images]
         else:
-            prepared = [prepare_volume(image, self.size_voxels) for image in images]
+            prepared = [prepare_volume(np.asarray(image), self.size_voxels) for image in images]
         return BatchFeature({"pixel_values": torch.from_numpy(np.stack(prepared))})
 
 
@@ -73,9 +73,15 @@ class MedMMProcessor(ProcessorMixin):
     ) -> BatchFeature:
         """Inputs of a batch: one text, one image or None and one record or None a case.
 
-        Raises: InputError if the lists differ in length or an image cannot be prepared.
+        Raises: InputError if the lists differ in length, a text holds a placeholder or an image cannot be prepared.
         """
-        images, records = images or [None] * len(text), records or [None] * len(text)
+        images = [None] * len(text) if images is None else images
+        records = [None] * len(text) if records is None else records
+        if isinstance(text, str) or any(IMAGE in words or RECORD in words for words in text):
+            raise InputError(
+                f"texts that are one string or hold {IMAGE} or {RECORD}",
+                remedy="give a list of texts; the processor puts the placeholders in",
+            )
         if not len(text) == len(images) == len(records):
             raise InputError("texts, images and records differ in number", remedy="give one of each a case, or None")
         facts = [record_tokens(r, self.record_codes, self.record_units) for r in records]
@@ -97,4 +103,4 @@ class MedMMProcessor(ProcessorMixin):
     def prompt(self, image: NDArray[np.float32] | None, facts: int) -> str:
         """Begin of sequence, image placeholders and one placeholder a fact."""
         shown = 0 if image is None else self.film_tokens if image.ndim == 2 else self.volume_tokens
-        return self.tokenizer.bos_token + IMAGE * shown + RECORD * facts
+        return (self.tokenizer.bos_token or "") + IMAGE * shown + RECORD * facts

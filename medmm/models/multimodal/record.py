@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from medmm.models.record_tokens import STATUSES, VALUE_COLUMNS, code_rows
+from medmm.domain.errors import InputError
+from medmm.models.record_tokens import ID_COLUMNS, STATUSES, VALUE_COLUMNS, code_rows
 
 
 class RecordEmbedding(nn.Module):
@@ -29,6 +30,23 @@ class RecordEmbedding(nn.Module):
         code, unit, status = ids.unbind(-1)
         numbers = self.numbers(values.to(self.normalise.weight.dtype))
         return self.normalise(self.code(code) + self.unit(unit) + self.status(status) + numbers)
+
+    def checked(self, ids: Tensor, values: Tensor, *, sequences: int) -> Tensor:
+        """Which rows are facts, as `present`. Raises: InputError for other shapes, or for ids that are not embedded."""
+        rows = tuple(ids.shape[:2])
+        wanted = ((*rows, len(ID_COLUMNS)), (*rows, len(VALUE_COLUMNS)))
+        if len(ids) != sequences or (tuple(ids.shape), tuple(values.shape)) != wanted:
+            raise InputError(
+                f"records of shape {tuple(ids.shape)} and {tuple(values.shape)} for {sequences} sequences",
+                remedy="give (sequences, facts, 3) and (sequences, facts, 4), as the processor does",
+            )
+        rows_of = ids.new_tensor([self.code.num_embeddings, self.unit.num_embeddings, self.status.num_embeddings])
+        if bool(((ids < 0) | (ids >= rows_of)).any()):
+            raise InputError(
+                "a record names codes, units or statuses that this model does not embed",
+                remedy="take the processor that was saved with this model",
+            )
+        return self.present(ids)
 
     @staticmethod
     def present(ids: Tensor) -> Tensor:

@@ -1,0 +1,273 @@
+"""Train the language model for chest films: heads, language, alignment, end to end; see configs/train/chest_report.yaml."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+from transformers import AutoConfig, PreTrainedTokenizerFast
+
+from medmm.domain.errors import InputError
+from medmm.models.catalogue import open_weights, row_named
+from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMImageProcessor, MedMMProcessor
+from medmm.models.multimodal.grammar import BOS, EOS, PAD, special_tokens
+from medmm.models.prepare import prepare_film
+from medmm.models.record_tokens import record_tokens, stacked
+from medmm.models.weights import load_network
+from medmm.training.chest_findings import logistic_head
+from medmm.training.loop import LoopOptions, fit
+from medmm.training.package import write_json
+from medmm.training.report_corpus import FilmReport, film_greys, read_reports
+from medmm.training.report_examples import (
+    ReportExample,
+    drawn_record,
+    examples,
+    record_codes,
+    spoken,
+    target_text,
+    words_for,
+)
+from medmm.training.report_statements import Said, phrase_book, report_findings
+
+SIZE_PX = 288
+UNITS = ("a", "1")
+Array = NDArray[np.float64]
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """The reports of one split with their prepared films, (n, 288, 288) in half precision."""
+
+    examples: list[ReportExample]
+    films: NDArray[np.float16]
+
+    @classmethod
+    def read(cls, data_dir: Path, split: str, *, quiet: bool) -> Corpus:
+        """All reports of a split that have a frontal film and a findings text."""
+        chosen = examples(read_reports(data_dir, {split}))
+        reports = [example.report for example in chosen]
+        greys = track(film_greys(data_dir, reports), total=len(reports), description=f"films, {split}", disable=quiet)
+        films = np.concatenate([prepare_film(grey, SIZE_PX).astype(np.float16) for grey in greys])
+        return cls(examples=chosen, films=films)
+
+    def labels(self, findings: Sequence[str]) -> NDArray[np.float32]:
+        """What findings and impression of each report call present or possible, (n, findings)."""
+        return np.asarray([claimed(e.report, findings) for e in self.examples], dtype=np.float32)
+
+
+def claimed(report: FilmReport, findings: Sequence[str]) -> list[float]:
+    """1 for each finding that a report calls present or possible, in findings or impression."""
+    said = report_findings(f"{report.findings} {report.impression}")
+    return [float(said.get(name) in (Said.PRESENT, Said.POSSIBLE)) for name in findings]
+
+
+def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
+    """Run the recipe and write the weights folder `out_dir` (card and manifest are the evaluation's).
+
+    A run that was stopped goes on where it stood. Returns: `out_dir`.
+    """
+    corpus = Corpus.read(data_dir, "train", quiet=quiet)
+    assert {e.report.split for e in corpus.examples} == {"train"}, "a val or test report is among the training reports"
+    texts = [r.findings for r in read_reports(data_dir, {"train"})]
+    school = School(config=config, corpus=corpus, book=spoken(phrase_book(texts)))
+    model = school.model(data_dir)
+    tokens_of = Maps.kept(model, corpus.films, quiet=quiet)
+    for name, stage in config["stages"].items():
+        options = {key: value for key, value in stage.items() if key != "kept_maps"}
+        given = tokens_of if stage["kept_maps"] else None
+        result = fit(
+            model,
+            range(len(corpus.examples)),
+            school.collate(given),
+            LoopOptions.from_mapping(options),
+            out_dir.with_name(f"{out_dir.name}-run") / name,
+            quiet=quiet,
+            name=name,
+        )
+        if result.stopped:
+            raise InputError("the training was stopped", remedy="give the same command again: it goes on", stage=name)
+    save(model, school.processor, out_dir)
+    write_json(out_dir / "training.json", {"config": dict(config), "reports": len(corpus.examples)})
+    calibrate(out_dir, data_dir, quiet=quiet)
+    return out_dir
+
+
+class Maps:
+    """The frozen encoder's last maps of films and of their mirror images, kept in half precision."""
+
+    def __init__(self, straight: NDArray[np.float16], mirrored: NDArray[np.float16]) -> None:
+        self.both = (straight, mirrored)
+
+    @classmethod
+    @torch.inference_mode()
+    def kept(cls, model: MedMMForConditionalGeneration, films: NDArray[np.float16], *, quiet: bool) -> Maps:
+        """Encode all films once, some minutes on two CPU cores."""
+        encoder = model.encoder(2).eval()
+        out: tuple[list[Any], list[Any]] = ([], [])
+        for start in track(range(0, len(films), 16), description="maps", disable=quiet):
+            film = torch.from_numpy(films[start : start + 16]).float()[:, None]
+            for kept, view in zip(out, (film, film.flip(3)), strict=True):
+                kept.append(encoder(view.contiguous(memory_format=torch.channels_last)).half().contiguous().numpy())
+        return cls(np.concatenate(out[0]), np.concatenate(out[1]))
+
+    def drawn(self, places: Sequence[int], draw: random.Random) -> Tensor:
+        """Maps of these films, each straight or mirrored: no label of a report's text names a side here."""
+        return torch.from_numpy(np.stack([self.both[draw.random() < 0.5][place] for place in places])).float()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class School:
+    """What a model learns from: the corpus, its ways of speaking, and how both become batches."""
+
+    config: Mapping[str, Any]
+    corpus: Corpus
+    book: Mapping[tuple[str, Said], Sequence[str]]
+
+    @property
+    def findings(self) -> list[str]:
+        """The findings of the heads and of the grammar, in order."""
+        return list(self.config["findings"])
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """A byte-level BPE (Sennrich et al., ACL 2016) over the corpus' ways of speaking and the templates."""
+        draw = random.Random(0)
+        lines = [text for texts in self.book.values() for text in texts]
+        said = (Said.PRESENT, Said.POSSIBLE, Said.ABSENT)
+        lines += [words_for(name, one, None, {}, draw) for name in self.findings for one in said] * 3
+        bpe = Tokenizer(models.BPE())
+        bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        bpe.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=int(self.config["vocabulary"]),
+            special_tokens=special_tokens(self.findings),
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        bpe.train_from_iterator(lines, trainer)
+        return PreTrainedTokenizerFast(
+            tokenizer_object=bpe, pad_token=PAD, bos_token=BOS, eos_token=EOS, padding_side="left"
+        )
+
+    @property
+    def processor(self) -> MedMMProcessor:
+        """The processor that ships with the model."""
+        return MedMMProcessor(
+            MedMMImageProcessor(size_px=SIZE_PX),
+            self.tokenizer,
+            record_codes=record_codes(),
+            record_units=UNITS,
+            film_tokens=self.model_config.image_tokens(2),
+        )
+
+    @property
+    def model_config(self) -> MedMMConfig:
+        """The model's configuration."""
+        tokenizer = self.tokenizer
+        ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+        text = AutoConfig.for_model(vocab_size=len(tokenizer), **ids, **self.config["language_model"])
+        return MedMMConfig(
+            encoders={"film": {"spatial_dims": 2, "size": SIZE_PX}},
+            text_config=text,
+            connector=self.config["connector"],
+            connector_size=self.config["connector_size"],
+            record_codes=record_codes(),
+            record_units=UNITS,
+            findings=self.findings,
+            image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+            record_token_id=tokenizer.convert_tokens_to_ids("<record>"),
+        )
+
+    def model(self, data_dir: Path) -> MedMMForConditionalGeneration:
+        """The model at its start: the trunk of chest-findings, logistic heads on its features, a random language model."""
+        weights = open_weights(row_named("chest-findings"))
+        if weights is None:
+            raise InputError("chest-findings is not installed", remedy="install the package with its weights")
+        trunk = load_network(weights, torch.device("cpu")).trunk
+        torch.manual_seed(0)
+        model = MedMMForConditionalGeneration(self.model_config)
+        encoder = model.encoder(2)
+        encoder.trunk.load_state_dict(trunk.state_dict())
+        features = pooled(encoder, self.corpus.films)
+        mean, spread = features.mean(0), features.std(0) + 1e-6
+        truth = self.corpus.labels(self.findings).astype(np.float64)
+        weight, bias = logistic_head((features - mean) / spread, truth, float(self.config["penalty"]))
+        weight = weight / spread
+        with torch.no_grad():
+            encoder.head.weight.copy_(torch.from_numpy(weight).float()[:, :, None, None])
+            assert encoder.head.bias is not None
+            encoder.head.bias.copy_(torch.from_numpy(bias - weight @ mean).float())
+        return model.eval()
+
+    def collate(self, maps: Maps | None) -> Callable[[list[int]], Batch]:
+        """Batches of places in the corpus; every draw hangs on the places, so that a run that goes on draws the same."""
+        tokenizer, image_tokens, codes = self.tokenizer, self.model_config.image_tokens(2), record_codes()
+        labels, facts = torch.from_numpy(self.corpus.labels(self.findings)), self.config["facts"]
+
+        def batch(places: list[int]) -> Batch:
+            draw = random.Random(int(torch.randint(2**31, (1,))))
+            chosen = [self.corpus.examples[place] for place in places]
+            records = [record_tokens(drawn_record(e, draw, **facts), codes, UNITS) for e in chosen]
+            out = sequences(
+                [[1] + [3] * image_tokens + [4] * len(r.ids) for r in records],
+                [
+                    tokenizer(target_text(e, self.findings, self.book, draw), add_special_tokens=False)["input_ids"]
+                    for e in chosen
+                ],
+            )
+            ids, values = stacked(records)
+            out |= {"record_ids": torch.from_numpy(ids), "record_values": torch.from_numpy(values)}
+            if maps is not None:
+                return out | {"encoded_values": maps.drawn(places, draw)}
+            films = torch.from_numpy(self.corpus.films[places]).float()[:, None]
+            mirrored = torch.tensor([draw.random() < 0.5 for _ in places])[:, None, None, None]
+            return out | {
+                "pixel_values": torch.where(mirrored, films.flip(3), films),
+                "finding_labels": labels[places],
+            }
+
+        return batch
+
+
+def sequences(prompts: list[list[int]], targets: list[list[int]]) -> Batch:
+    """Prompts and targets with the end of the sequence, padded at the left; the section's token is given, not learned."""
+    rows = [p + t + [2] for p, t in zip(prompts, targets, strict=True)]
+    longest = max(map(len, rows))
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
+    for place, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
+        start = longest - len(row)
+        ids[place, start:], mask[place, start:] = torch.tensor(row), 1
+        learned = start + len(prompt) + 1
+        labels[place, learned:] = ids[place, learned:]
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+
+
+@torch.inference_mode()
+def pooled(encoder: Any, films: NDArray[np.float16]) -> Array:
+    """The encoder's mean features (n, channels) of prepared films."""
+    out = []
+    for start in range(0, len(films), 16):
+        film = torch.from_numpy(films[start : start + 16]).float()[:, None]
+        out.append(encoder(film.contiguous(memory_format=torch.channels_last)).mean((2, 3)))
+    return torch.cat(out).double().numpy()
+
+
+def save(model: MedMMForConditionalGeneration, processor: MedMMProcessor, folder: Path) -> None:
+    """Write model (rounded to fp16), configuration, tokenizer and processor."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.half().save_pretrained(folder)
+    model.float()
+    (folder / "model.safetensors").chmod(0o644)
+    processor.save_pretrained(folder)
+    write_json(folder / "preprocessing.json", {"size_px": SIZE_PX, "function": "medmm.models.prepare.prepare_film"})
