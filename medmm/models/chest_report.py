@@ -24,7 +24,7 @@ from medmm.models.regions import region_of
 
 Grey = NDArray[np.float32]
 Permitted = Mapping[str, frozenset[Assertion]]
-CLAIMS = (Assertion.PRESENT, Assertion.POSSIBLE)
+UNSEEN = -10.0  # a head's logit where there is no image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +69,13 @@ class RuledDecider(Decider):
         self.rule, self.permits = rule, permits
         self.heads = None if heads is None else [dict(zip(findings, row, strict=True)) for row in heads.tolist()]
         self.probability: dict[tuple[int, str], float] = {}
+        self.claim_logits: dict[tuple[int, str], float] = {}
 
     def said(self, row: int, finding: str, scores: Mapping[Assertion | None, float]) -> Assertion | None:
         """See `Decider.said`."""
-        head = self.heads[row][finding] if self.heads is not None else -10.0  # without an image nothing is seen
-        probability = self.rule.probability(head, claim_logit(scores))
+        head = self.heads[row][finding] if self.heads is not None else UNSEEN
+        claim = self.claim_logits[row, finding] = claim_logit(scores)
+        probability = self.rule.probability(head, claim)
         self.probability[row, finding] = probability
         denied = scores[Assertion.ABSENT] >= scores[None]
         return self.rule.said(probability, denied, self.permits[row].get(finding, frozenset()))
@@ -186,11 +188,19 @@ class ChestReportModel:
         return [tuple(sentences) for sentences in written]
 
     @torch.inference_mode()
-    def claims(self, jobs: Sequence[Job]) -> list[dict[str, float]]:
-        """The probability of each finding, by the claim rule, with nothing permitted to be said."""
-        inputs, decider = self._prepared([Job(grey=j.grey, context=j.context) for j in jobs])
+    def opinion(self, job: Job) -> tuple[list[float], list[float]]:
+        """Log-odds of each finding by the heads alone and by the language model, of one case; nothing is written."""
+        inputs, decider = self._prepared([Job(grey=job.grey, context=job.context)])
         self._generate(inputs, decider, lambda spoken: None, 2 * len(self.grammar.findings) + 2, True)
-        return [{name: decider.probability[row, name] for name in self.grammar.findings} for row in range(len(jobs))]
+        heads = decider.heads[0] if decider.heads is not None else {}
+        names = self.grammar.findings
+        return [heads.get(name, UNSEEN) for name in names], [decider.claim_logits[0, name] for name in names]
+
+    def claims(self, job: Job) -> dict[str, float]:
+        """The calibrated probability of each finding of one case, as the claim rule sees it."""
+        heads, claims = self.opinion(job)
+        pairs = zip(self.grammar.findings, heads, claims, strict=True)
+        return {name: self.rule.probability(head, claim) for name, head, claim in pairs}
 
     def _generate(
         self,

@@ -24,6 +24,7 @@ from medmm.models.prepare import prepare_film
 from medmm.models.record_tokens import record_tokens, stacked
 from medmm.models.weights import load_network
 from medmm.training.chest_findings import logistic_head
+from medmm.training.claims import calibrate
 from medmm.training.loop import LoopOptions, fit
 from medmm.training.package import write_json
 from medmm.training.report_corpus import FilmReport, film_greys, read_reports
@@ -98,7 +99,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
             raise InputError("the training was stopped", remedy="give the same command again: it goes on", stage=name)
     save(model, school.processor, out_dir)
     write_json(out_dir / "training.json", {"config": dict(config), "reports": len(corpus.examples)})
-    calibrate(out_dir, data_dir, quiet=quiet)
+    calibrate(out_dir, data_dir, float(config["most_invented"]), quiet=quiet)
     return out_dir
 
 

@@ -107,6 +107,11 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         encoder = self.encoder(pixel_values.dim() - 2)
         return self.image_tokens(encoder(pixel_values.to(encoder.head.weight.dtype)))
 
+    def _seen(self, pixel_values: Tensor | None, encoded_values: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        if encoded_values is not None:
+            return self.image_tokens(encoded_values)
+        return None if pixel_values is None else self.encode(pixel_values)
+
     def encoder(self, spatial_dims: int) -> ImageEncoder:
         """The encoder for 2D or 3D images. Raises: ConfigError if there is none."""
         return cast(ImageEncoder, self.encoders[self.config.encoder_for(spatial_dims)])
@@ -140,11 +145,11 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             )
         embeddings, finding_logits = table(input_ids), None
         images, facts = input_ids == self.config.image_token_id, input_ids == self.config.record_token_id
-        if pixel_values is None and encoded_values is None:
+        seen = self._seen(pixel_values, encoded_values)
+        if seen is None:
             _no_placeholders(images, "image")
         else:
-            encoded = encoded_values is not None
-            tokens, finding_logits = self.image_tokens(encoded_values) if encoded else self.encode(pixel_values)
+            tokens, finding_logits = seen
             whole = images.sum(1) % tokens.shape[1] == 0
             embeddings = _placed(embeddings, images, tokens.flatten(0, 1), whole, "image")
         if record_ids is None or record_values is None or not record_ids.numel():

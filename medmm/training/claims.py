@@ -1,0 +1,90 @@
+"""Calibrate the language model for chest films: its heads, and from when a finding is claimed; on val reports alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from sklearn.linear_model import LogisticRegression
+
+from medmm.domain.record import ClinicalContext
+from medmm.models.catalogue import WeightsFolder, row_named
+from medmm.models.chest_report import ChestReportModel, ClaimRule, Job
+from medmm.training.calibrate import LEAST_CARRIERS, calibration, sigmoid
+from medmm.training.package import write_json
+from medmm.training.report_corpus import film_greys, read_reports
+from medmm.training.report_examples import ReportExample, examples
+from medmm.training.report_statements import Said, report_findings
+
+Array = NDArray[np.float64]
+PRESENT_FROM = 0.5  # likelier than not: from there a finding is said to be present, below it possible
+NEUTRAL = ClaimRule(head=0.0, language=1.0, intercept=0.0, threshold=0.5, present=0.5)
+
+
+def calibrate(folder: Path, data_dir: Path, most_invented: float, *, quiet: bool = False) -> None:
+    """Write calibration.json of a weights folder, from the val reports that have a film and a findings text."""
+    write_json(folder / "calibration.json", {"heads": {}, "claim": vars_of(NEUTRAL)})
+    weights = WeightsFolder(row=row_named("chest-report"), folder=folder)
+    model = ChestReportModel.open(weights, torch.device("cpu"))
+    chosen = examples(read_reports(data_dir, {"val"}))
+    names = list(model.network.config.findings)
+    heads, claims = opinions(model, data_dir, chosen, quiet=quiet)
+    told = np.asarray(
+        [[_told(f"{e.report.findings} {e.report.impression}", n) for n in names] for e in chosen], dtype=float
+    )
+    written = np.asarray([[_told(e.report.findings, n) for n in names] for e in chosen], dtype=float)
+    carried = [j for j in range(len(names)) if told[:, j].sum() >= LEAST_CARRIERS // 2]
+    rows = calibration([names[j] for j in carried], heads[:, carried], told[:, carried], {})
+    rule = claim_rule(heads, claims, written, most_invented)
+    write_json(folder / "calibration.json", {"heads": rows, "claim": vars_of(rule)})
+
+
+def vars_of(rule: ClaimRule) -> dict[str, float]:
+    """A claim rule as JSON values."""
+    return {name: round(float(getattr(rule, name)), 6) for name in ClaimRule.__dataclass_fields__}
+
+
+def _told(text: str, finding: str) -> bool:
+    return report_findings(text).get(finding) in (Said.PRESENT, Said.POSSIBLE)
+
+
+def opinions(
+    model: ChestReportModel, data_dir: Path, chosen: Sequence[ReportExample], *, quiet: bool
+) -> tuple[Array, Array]:
+    """What heads and language model think of each finding of each film: log-odds, (n, findings) each."""
+    heads, claims = [], []
+    greys = film_greys(data_dir, [e.report for e in chosen])
+    for example, grey in track(
+        zip(chosen, greys, strict=True), total=len(chosen), description="opinions", disable=quiet
+    ):
+        context = ClinicalContext(patient_key="", as_of=None, facts=example.facts)
+        head, claim = model.opinion(Job(grey=grey, context=context))
+        heads.append(head)
+        claims.append(claim)
+    return np.asarray(heads), np.asarray(claims)
+
+
+def claim_rule(heads: Array, claims: Array, truth: Array, most_invented: float) -> ClaimRule:
+    """The rule that fits all findings at once, and the threshold of the best micro F1 that invents at most so much a report."""
+    inputs = np.stack([heads.ravel(), claims.ravel()], 1)
+    fit = LogisticRegression(C=1.0).fit(inputs, truth.ravel())
+    probability = sigmoid(inputs @ fit.coef_[0] + fit.intercept_[0]).reshape(truth.shape)
+    best, threshold = -1.0, PRESENT_FROM
+    for point in np.arange(0.05, 0.6, 0.01):
+        called = probability >= point
+        if (called & (truth == 0)).sum() / len(truth) > most_invented:
+            continue
+        score = 2 * float((called & (truth > 0)).sum()) / float(called.sum() + truth.sum())
+        if score > best:
+            best, threshold = score, float(point)
+    return ClaimRule(
+        head=float(fit.coef_[0, 0]),
+        language=float(fit.coef_[0, 1]),
+        intercept=float(fit.intercept_[0]),
+        threshold=threshold,
+        present=max(PRESENT_FROM, threshold),
+    )
