@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from medmm import delivery, drafting, grounding, imaging, records, review
+from medmm import delivery, drafting, grounding, imaging, models, records, review
 from medmm.config import Settings, load_settings
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
@@ -17,6 +15,7 @@ from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch, compare_identities, joined
+from medmm.domain.influence import Influence
 from medmm.domain.inspection import Capabilities, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
@@ -42,9 +41,7 @@ class Assistant:
         self.settings = settings
         self._store = Store.open(settings.data_dir, heads_path=settings.heads_path)
         self._calls = Calls(self._store, settings.actor, {entry.id: entry.reader() for entry in settings.readers})
-        self._writer: drafting.Writer = drafting.RuleWriter()
-        self._loaded: dict[str, Any] = {}
-        self._loading = threading.Lock()
+        self._networks = models.Networks(settings.weights_dir, device=settings.device, threads=settings.threads)
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:
@@ -166,8 +163,8 @@ class Assistant:
             file = self._store.case_file(case_id)
             state = review.advance(file.state, review.Act.DRAFT)
             case = self._attached(file.case)
-            reading = self._reading_model().read(case.study)
-            checked = grounding.check(self._writer.write(case, reading), case, reading)
+            reading = self._networks.reader.read(case.study)
+            checked = grounding.check(drafting.writer(self._language_model()).write(case, reading), case, reading)
             with self._store.step() as step:
                 step.save_reading(case_id, reading)
                 step.save_draft(case_id, checked)
@@ -176,6 +173,12 @@ class Assistant:
                 models = {m.name: m.manifest_sha256 for m in reading.models}
                 call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **models)
             return checked
+
+    def influence(self, case_id: str, *, by: Reader | None = None) -> Influence:
+        """What the record does to a draft: the case from image, from record and from both, fact by fact; nothing is kept."""
+        with self._calls.look("influence", case_id, by):
+            case = self._attached(self._store.case_file(case_id).case)
+            return drafting.influence(case, self._networks.reader.read(case.study), self._language_model())
 
     def decide(
         self, case_id: str, decisions: Sequence[Decision], *, by: Reader, key: str | None = None
@@ -295,14 +298,12 @@ class Assistant:
 
     def capabilities(self, *, by: Reader | None = None) -> Capabilities:
         """What this installation can decode, run and write."""
-        from medmm import models
-
         self._calls.allow("capabilities", by)
         device, torch_version = models.device_name(self.settings.device)
         return Capabilities(
             syntaxes=imaging.decodable_syntaxes(),
             models=self.models(by=by),
-            writer=self._writer.name,
+            writer=drafting.writer(self._language_model()).name,
             device=device,
             torch_version=torch_version,
         )
@@ -314,7 +315,7 @@ class Assistant:
     # ---- how the rooms meet ---------------------------------------------------------------------------
 
     def _intakes(self, path: Path) -> Iterator[imaging.Intake]:
-        secret, kinds = self._store.secret("patient"), self._once("picture_kinds")
+        secret, kinds = self._store.secret("patient"), self._networks.picture_kinds
         return imaging.read_studies(path, patient_secret=secret, kinds=kinds, released=self._store.released())
 
     def _one_study(self, path: Path) -> imaging.Intake:
@@ -361,7 +362,7 @@ class Assistant:
         if isinstance(outcome, InputError):
             return ReadResult(path=path, problem=str(outcome))
         try:
-            return ReadResult(path=path, study=outcome, reading=self._reading_model().read(outcome))
+            return ReadResult(path=path, study=outcome, reading=self._networks.reader.read(outcome))
         except InputError as error:  # pixels that only show their damage when decoded
             return ReadResult(path=path, problem=str(error))
 
@@ -376,7 +377,7 @@ class Assistant:
             problem=str(outcome) if isinstance(outcome, InputError) else None,
             identity=intake.identity,
             file_count=len(intake.files),
-            series=imaging.look_at(intake, self._once("picture_kinds")),
+            series=imaging.look_at(intake, self._networks.picture_kinds),
             context=context,
             match=match,
         )
@@ -384,14 +385,5 @@ class Assistant:
     def _attached(self, case: Case) -> Case:
         return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path))
 
-    def _reading_model(self) -> Any:
-        return self._once("reader", threads=self.settings.threads)
-
-    def _once(self, name: str, **options: Any) -> Any:
-        with self._loading:  # on first use: what needs no network needs no torch
-            if name not in self._loaded:
-                from medmm import models
-
-                make = getattr(models, name)
-                self._loaded[name] = make(self.settings.weights_dir, device=self.settings.device, **options)
-            return self._loaded[name]
+    def _language_model(self) -> drafting.LanguageModel | None:
+        return self._networks.language_model if self.settings.writer == "language-model" else None

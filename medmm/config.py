@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     weights_dir: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt | None = None
+    writer: Literal["language-model", "rules"] = "language-model"
     actor: str = "medmm-service"
     readers: tuple[ReaderEntry, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -107,6 +108,14 @@ class Written:
     assertion: Assertion
     text: str
     generation: Generation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What a language model says of one case, and how likely it thinks each finding of its own, said or not."""
+
+    written: tuple[Written, ...]
+    probability: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from medmm.drafting.influence import influence
+from medmm.drafting.language_writer import LanguageModel, LanguageWriter
 from medmm.drafting.rule_writer import RuleWriter
 from medmm.drafting.writer import Writer
 
-__all__ = ["RuleWriter", "Writer"]
+__all__ = ["LanguageModel", "LanguageWriter", "RuleWriter", "Writer", "influence", "writer"]
+
+
+def writer(model: LanguageModel | None) -> Writer:
+    """The writer in the language model's words, or the one by rules where there is no model."""
+    return RuleWriter() if model is None else LanguageWriter(model)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from medmm.domain.draft import Assertion, Case, Draft, Written
+from medmm.domain.draft import Assertion, Case, Draft, Opinion, Written
 from medmm.domain.reading import Reading
 from medmm.domain.study import Notice
 from medmm.domain.vocabulary import finding_term
 from medmm.domain.wording import Polarity, findings_named, named_side, numbers_named
 from medmm.drafting.image_statements import Sentence
-from medmm.drafting.rule_writer import written
+from medmm.drafting.rule_writer import RuleWriter, written
 
 Permitted = Mapping[str, frozenset[Assertion]]
 CLAIMS = frozenset({Assertion.PRESENT, Assertion.POSSIBLE})
@@ -35,8 +35,15 @@ class LanguageModel(Protocol):
         """The name that stands in drafts."""
         ...
 
-    def write(self, case: Case, reading: Reading, permitted: Permitted) -> tuple[Written, ...] | None:
-        """At most one sentence a finding, and of a finding only what is permitted; None where it reads no such image."""
+    def opinions(self, cases: Sequence[Case], permitted: Permitted) -> list[Opinion] | None:
+        """What it says of each case: at most one sentence a finding, and of a finding only what is permitted.
+
+        The cases are of one study. None where the study holds no image that the model reads.
+        """
+        ...
+
+    def facts_read(self, case: Case) -> frozenset[str]:
+        """The ids of the facts that it reads of a case's record."""
         ...
 
 
@@ -58,10 +65,10 @@ class LanguageWriter:
 
     def write(self, case: Case, reading: Reading) -> Draft:
         """Draft a case; see `Writer.write`."""
-        said = self.model.write(case, reading, permitted(reading))
-        if said is None:
-            return written(case, reading, self.name, warnings=(NOT_SEEN,))
-        heard = {one.finding: one for one in said}
+        opinions = self.model.opinions([case], permitted(reading))
+        if opinions is None:
+            return written(case, reading, RuleWriter().name, warnings=(NOT_SEEN,))
+        heard = {one.finding: one for one in opinions[0].written}
         return written(
             case,
             reading,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from medmm.domain.reading import Reading
 from medmm.domain.study import Study
 
-__all__ = ["ReadingModel", "device_name", "picture_kinds", "reader"]
+__all__ = ["Networks", "ReadingModel", "device_name", "language_model", "picture_kinds", "reader"]
 MULTIMODAL = ("MedMMConfig", "MedMMForConditionalGeneration", "MedMMImageProcessor", "MedMMProcessor")
 
 
@@ -26,6 +28,39 @@ class ReadingModel(Protocol):
     def read(self, study: Study) -> Reading:
         """What the networks see; a study without a model for it gives a reading that says so."""
         ...
+
+
+class Networks:
+    """The networks of one folder of weights, each opened when it is first asked for: what needs none needs no torch."""
+
+    def __init__(self, weights_dir: Path | None, *, device: str = "auto", threads: int | None = None) -> None:
+        self.weights_dir, self.device, self.threads = weights_dir, device, threads
+        self._loaded: dict[str, Any] = {}
+        self._loading = threading.Lock()
+
+    @property
+    def reader(self) -> ReadingModel:
+        """See `reader`."""
+        return cast(
+            ReadingModel,
+            self._once("reader", lambda: reader(self.weights_dir, device=self.device, threads=self.threads)),
+        )
+
+    @property
+    def picture_kinds(self) -> Any:
+        """See `picture_kinds`."""
+        return self._once("kinds", lambda: picture_kinds(self.weights_dir, device=self.device))
+
+    @property
+    def language_model(self) -> Any:
+        """See `language_model`."""
+        return self._once("language model", lambda: language_model(self.weights_dir, device=self.device))
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        with self._loading:
+            if name not in self._loaded:
+                self._loaded[name] = make()
+            return self._loaded[name]
 
 
 def reader(weights_dir: Path | None = None, *, device: str = "auto", threads: int | None = None) -> ReadingModel:
@@ -49,6 +84,22 @@ def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> A
 
     weights = open_weights(row_named("film-kind"), weights_dir)
     return FilmKindModel.open(weights, torch_device(device)) if weights else None
+
+
+def language_model(weights_dir: Path | None = None, *, device: str = "auto") -> Any:
+    """What writes sentences from film and record together (`write`); None where it is not installed.
+
+    Raises: IntegrityError if a file of the weights was altered.
+    """
+    from medmm.models.catalogue import open_weights, row_named
+
+    weights = open_weights(row_named("chest-report"), weights_dir)
+    if weights is None:
+        return None
+    from medmm.models.chest_report import ChestReportModel
+    from medmm.models.weights import torch_device
+
+    return ChestReportModel.open(weights, torch_device(device))
 
 
 def device_name(device: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from medmm.models.chest_anatomy import STRUCTURES, outline
 from medmm.models.measure import cardiothoracic_ratio, columns_of, implausible
 from medmm.models.prepare import prepare_film
 from medmm.models.regions import region_of
+from medmm.models.report_heads import ReportHeads
 from medmm.models.weights import load_network, torch_device
 
 Grey = NDArray[np.float32]
@@ -168,6 +169,7 @@ class ChestReader:
 
     findings: FindingsModel | None
     anatomy: AnatomyModel | None
+    report_heads: ReportHeads | None = None
 
     @classmethod
     def open(cls, weights_dir: Path | None, *, device: str = "auto", threads: int | None = None) -> ChestReader:
@@ -177,9 +179,11 @@ class ChestReader:
             torch.set_num_threads(threads)
         findings = open_weights(row_named("chest-findings"), weights_dir)
         anatomy = open_weights(row_named("chest-anatomy"), weights_dir)
+        report = open_weights(row_named("chest-report"), weights_dir)
         return cls(
             findings=FindingsModel.open(findings, where) if findings else None,
             anatomy=AnatomyModel.open(anatomy, where) if anatomy else None,
+            report_heads=ReportHeads.open(report, where) if report else None,
         )
 
     def read(self, study: Study) -> Reading:
@@ -188,12 +192,15 @@ class ChestReader:
         A study without a frontal film, or without an installed network, gives a reading whose warnings say so.
         """
         film = study.frontal
-        installed = [m.weights for m in (self.findings, self.anatomy) if m is not None]
+        installed = [m.weights for m in (self.findings, self.anatomy, self.report_heads) if m is not None]
         if film is None or not installed:
             return Reading(study_uid=study.uid, warnings=(_no_model(study),))
         grey = film.pixels()[0]
         chest = self.anatomy.read(grey) if self.anatomy else Chest(warnings=(NO_ANATOMY,))
         found = self.findings.read(grey, film.patient_left_on, chest) if self.findings else ()
+        if self.report_heads:
+            others = frozenset(f.name for f in found)
+            found += tuple(self.report_heads.read(grey, chest.midline, chest.cells, others))
         not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
         no_findings = () if self.findings else (NO_FINDINGS,)
         return Reading(

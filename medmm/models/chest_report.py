@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,17 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import LogitsProcessorList
 
-from medmm.domain.draft import Assertion, Case, Generation, Written
-from medmm.domain.reading import Finding, Reading
+from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
 from medmm.domain.record import ClinicalContext
-from medmm.domain.vocabulary import finding_term
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.multimodal import MedMMForConditionalGeneration, MedMMProcessor
 from medmm.models.multimodal.grammar import MOST_WORD_TOKENS, Decider, Grammar, GrammarProcessor, Spoken
-from medmm.models.regions import region_of
+from medmm.models.record_tokens import record_tokens
 
 Grey = NDArray[np.float32]
 Permitted = Mapping[str, frozenset[Assertion]]
+MOST_AT_ONCE = 8
 UNSEEN = -10.0  # a head's logit where there is no image
 
 
@@ -99,7 +97,6 @@ class ChestReportModel:
     processor: MedMMProcessor
     grammar: Grammar
     rule: ClaimRule
-    calibration: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def open(cls, weights: WeightsFolder, device: torch.device) -> ChestReportModel:
@@ -108,14 +105,12 @@ class ChestReportModel:
             weights.folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
         )
         processor = MedMMProcessor.from_pretrained(weights.folder, local_files_only=True)
-        calibration = weights.json("calibration.json")
         return cls(
             weights=weights,
             network=network.to(device).eval(),
             processor=processor,
             grammar=Grammar.of(processor.tokenizer, network.config.findings),
-            rule=ClaimRule(**calibration["claim"]),
-            calibration=calibration["heads"],
+            rule=ClaimRule(**weights.json("calibration.json")["claim"]),
         )
 
     @property
@@ -123,56 +118,28 @@ class ChestReportModel:
         """The catalogue's name."""
         return self.weights.row.name
 
-    # ---- what the heads see ----------------------------------------------------------------------------
-
-    @torch.inference_mode()
-    def heads(self, grey: Grey) -> tuple[Grey, Grey]:
-        """Logits (findings,) and maps (findings, rows, columns) of a film, by the heads alone."""
-        pixels = self.processor.image_processor([grey])["pixel_values"].to(self.network.device)
-        encoder = self.network.encoder(2)
-        maps = encoder.head(encoder(pixels))[0]
-        return maps.mean((1, 2)).cpu().numpy(), maps.cpu().numpy()
-
-    def findings(
-        self, grey: Grey, chest: NDArray[np.bool_] | None, midline: float, others: frozenset[str]
-    ) -> Iterator[Finding]:
-        """What the heads see of the findings that no other network reads, each with the region that speaks for it."""
-        logits, maps = self.heads(grey)
-        for name, logit, heat in zip(self.network.config.findings, logits, maps, strict=True):
-            row = self.calibration.get(name)
-            if row is None or name in others:
-                continue
-            z = row["slope"] * float(logit) + row["intercept"]
-            yield Finding(
-                name=name,
-                probability=round(1 / (1 + math.exp(-z)), 4),
-                threshold=round(row["threshold"], 4),
-                rule_out=row["rule_out"],
-                codings=finding_term(name).codings,
-                region=region_of(heat, None, midline, chest),
-                model=self.name,
-            )
-
-    # ---- what the language model says ------------------------------------------------------------------
-
-    def write(self, case: Case, reading: Reading, permitted: Permitted) -> tuple[Written, ...] | None:
-        """Sentences for the frontal film of a case; None where there is none. Greedy, so the same case gives the same."""
-        film = case.study.frontal
-        if film is None:
+    def opinions(self, cases: Sequence[Case], permitted: Permitted) -> list[Opinion] | None:
+        """What is said of the frontal film of each case; None where there is none. Greedy: the same case gives the same."""
+        if not cases or any(case.study.frontal is None for case in cases):
             return None
-        return self.write_all([Job(grey=film.pixels()[0], context=case.context, permitted=permitted)])[0]
+        jobs = [Job(grey=_frontal(case), context=case.context, permitted=permitted) for case in cases]
+        return [o for at in range(0, len(jobs), MOST_AT_ONCE) for o in self.opinions_on(jobs[at : at + MOST_AT_ONCE])]
+
+    def facts_read(self, case: Case) -> frozenset[str]:
+        """The ids of the facts that become record tokens."""
+        return frozenset(record_tokens(case.context, self.processor.record_codes, self.processor.record_units).fact_ids)
 
     @torch.inference_mode()
-    def write_all(
+    def opinions_on(
         self,
         jobs: Sequence[Job],
         *,
         on_sentence: Callable[[int, Written], None] | None = None,
         use_cache: bool = True,
-    ) -> list[tuple[Written, ...]]:
-        """Sentences of several drafts in one batch, all with an image or all without.
+    ) -> list[Opinion]:
+        """What is said of several films in one batch, all with an image or all without.
 
-        `on_sentence` is called with a draft's place in the batch and each sentence as soon as it is written.
+        `on_sentence` is called with a film's place in the batch and each sentence as soon as it is written.
         """
         inputs, decider = self._prepared(jobs)
         written: list[list[Written]] = [[] for _ in jobs]
@@ -185,7 +152,13 @@ class ChestReportModel:
 
         most = len(self.grammar.findings) * (MOST_WORD_TOKENS + 3) + 2
         self._generate(inputs, decider, take, most, use_cache)
-        return [tuple(sentences) for sentences in written]
+        return [
+            Opinion(
+                written=tuple(sentences),
+                probability={name: round(decider.probability[row, name], 4) for name in self.grammar.findings},
+            )
+            for row, sentences in enumerate(written)
+        ]
 
     @torch.inference_mode()
     def opinion(self, job: Job) -> tuple[list[float], list[float]]:
@@ -195,12 +168,6 @@ class ChestReportModel:
         heads = decider.heads[0] if decider.heads is not None else {}
         names = self.grammar.findings
         return [heads.get(name, UNSEEN) for name in names], [decider.claim_logits[0, name] for name in names]
-
-    def claims(self, job: Job) -> dict[str, float]:
-        """The calibrated probability of each finding of one case, as the claim rule sees it."""
-        heads, claims = self.opinion(job)
-        pairs = zip(self.grammar.findings, heads, claims, strict=True)
-        return {name: self.rule.probability(head, claim) for name, head, claim in pairs}
 
     def _generate(
         self,
@@ -245,3 +212,9 @@ class ChestReportModel:
                 threshold=self.rule.threshold,
             ),
         )
+
+
+def _frontal(case: Case) -> Grey:
+    film = case.study.frontal
+    assert film is not None
+    return film.pixels()[0]

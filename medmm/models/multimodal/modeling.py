@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM, Cache, GenerationMixin, PreTraine
 from transformers.utils import ModelOutput
 
 from medmm.domain.errors import ConfigError, InputError
+from medmm.models.image_encoder import ImageEncoder
 from medmm.models.multimodal.config import MedMMConfig
 from medmm.models.multimodal.connector import PerceiverConnector, PooledConnector, connector
-from medmm.models.multimodal.encoders import ImageEncoder
 from medmm.models.multimodal.record import RecordEmbedding
 
 

@@ -1,0 +1,82 @@
+"""What the record does to a draft: the same case from the image alone, the record alone and both; fact by fact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from medmm.domain.draft import Assertion, Case, Draft, Opinion, Section
+from medmm.domain.influence import Change, FactInfluence, Influence
+from medmm.domain.reading import Reading
+from medmm.domain.record import Fact
+from medmm.drafting.language_writer import LanguageModel, LanguageWriter, permitted
+from medmm.drafting.rule_writer import RuleWriter
+
+Said = Mapping[str, Assertion]
+LEAST_SHIFT = 5e-4  # of a probability with three digits: less is no difference
+
+
+def influence(case: Case, reading: Reading, model: LanguageModel | None) -> Influence:
+    """Draft a case in three ways and each fact's part in it; without a language model no fact has any.
+
+    By rules the record never touches what is said of the image, so only the record's own statements differ.
+    """
+    writer = RuleWriter() if model is None else LanguageWriter(model)
+    both = writer.write(case, reading)
+    image_only = writer.write(replace(case, context=None), reading)
+    return Influence(
+        case_id=case.id,
+        image_only=image_only,
+        record_only=RuleWriter().write(case, Reading(study_uid=reading.study_uid)),
+        both=both,
+        changes=changes(said_of_image(image_only), said_of_image(both)),
+        facts=() if model is None else tuple(_by_fact(case, reading, model)),
+    )
+
+
+def said_of_image(draft: Draft) -> dict[str, Assertion]:
+    """What a draft's findings section says of each finding."""
+    return {s.finding: s.assertion for s in draft.statements if s.finding and s.section is Section.FINDINGS}
+
+
+def changes(before: Said, after: Said) -> tuple[Change, ...]:
+    """The findings of which two drafts say different things."""
+    differing = sorted(name for name in {*before, *after} if before.get(name) is not after.get(name))
+    return tuple(Change(finding=n, before=before.get(n), after=after.get(n)) for n in differing)
+
+
+def _by_fact(case: Case, reading: Reading, model: LanguageModel) -> Iterator[FactInfluence]:
+    context = case.context
+    if context is None:
+        return
+    facts = [fact for fact in context.facts if fact.id in model.facts_read(case)]
+    without = [replace(case, context=replace(context, facts=_all_but(context.facts, fact))) for fact in facts]
+    opinions = model.opinions([case, *without], permitted(reading))
+    if opinions is None:
+        return
+    found = [_of_fact(fact, opinion, opinions[0]) for fact, opinion in zip(facts, opinions[1:], strict=True)]
+    yield from sorted(found, key=lambda one: (-(one.shift or 0.0), one.fact_id))
+    read = {fact.id for fact in facts}
+    for fact in context.facts:
+        if fact.id not in read:
+            yield FactInfluence(fact_id=fact.id, label=fact.label, shift=None, finding=None)
+
+
+def _all_but(facts: tuple[Fact, ...], left_out: Fact) -> tuple[Fact, ...]:
+    return tuple(fact for fact in facts if fact.id != left_out.id)
+
+
+def _of_fact(fact: Fact, without: Opinion, whole: Opinion) -> FactInfluence:
+    shifts = {name: abs(p - without.probability[name]) for name, p in whole.probability.items()}
+    finding = max(sorted(shifts), key=lambda name: shifts[name]) if shifts else None
+    shift = shifts[finding] if finding else 0.0
+    return FactInfluence(
+        fact_id=fact.id,
+        label=fact.label,
+        shift=round(shift, 4),
+        finding=finding if shift >= LEAST_SHIFT else None,
+        changes=changes(
+            {one.finding: one.assertion for one in without.written},
+            {one.finding: one.assertion for one in whole.written},
+        ),
+    )

@@ -1,0 +1,99 @@
+"""The finding heads of the language model for chest films: what no other network reads. Loads without transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from medmm.domain.errors import IntegrityError
+from medmm.domain.reading import Finding, Region
+from medmm.domain.vocabulary import finding_term
+from medmm.models.catalogue import REMEDY, WeightsFolder
+from medmm.models.image_encoder import ImageEncoder
+from medmm.models.prepare import prepare_film
+from medmm.models.regions import region_of
+
+Grey = NDArray[np.float32]
+FILM = "film"  # the encoder's name in the configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportHeads:
+    """The film encoder of a multimodal weights folder with its heads and their calibration."""
+
+    weights: WeightsFolder
+    encoder: ImageEncoder
+    device: torch.device
+    names: tuple[str, ...]
+    calibration: Mapping[str, Mapping[str, Any]]
+    size_px: int
+
+    @classmethod
+    def open(cls, weights: WeightsFolder, device: torch.device) -> ReportHeads:
+        """Load the encoder alone. Raises: IntegrityError if its parameters do not fit the configuration."""
+        config = weights.json("config.json")
+        encoder = ImageEncoder(config["encoders"][FILM], len(config["findings"]))
+        prefix = f"encoders.{FILM}."
+        try:
+            parameters = load_file(weights.folder / "model.safetensors")
+            state = {k.removeprefix(prefix): v.float() for k, v in parameters.items() if k.startswith(prefix)}
+            missing, extra = encoder.load_state_dict(state, strict=False)
+        except (SafetensorError, RuntimeError) as error:
+            raise _unfit(weights, str(error)) from error
+        if extra or [name for name in missing if not name.endswith("num_batches_tracked")]:
+            raise _unfit(weights, "parameters are missing or too many")
+        return cls(
+            weights=weights,
+            encoder=encoder.to(device).eval(),
+            device=device,
+            names=tuple(config["findings"]),
+            calibration=weights.json("calibration.json")["heads"],
+            size_px=weights.json("preprocessing.json")["size_px"],
+        )
+
+    @torch.inference_mode()
+    def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
+        """Logits (findings,) and maps (findings, rows, columns) of a film."""
+        film = torch.from_numpy(prepare_film(grey, self.size_px))[None].to(self.device)
+        maps = self.encoder.head(self.encoder(film.contiguous(memory_format=torch.channels_last)))[0]
+        return maps.mean((1, 2)).cpu().numpy(), maps.cpu().numpy()
+
+    def read(
+        self, grey: Grey, midline: float, cells: NDArray[np.bool_] | None, others: frozenset[str]
+    ) -> Iterator[Finding]:
+        """The findings that are calibrated and that no other network reads, each with the region that speaks for it.
+
+        No side is named: the reports that the heads learned from bear none out.
+        """
+        logits, maps = self.logits_and_maps(grey)
+        for name, logit, heat in zip(self.names, logits, maps, strict=True):
+            if name in self.calibration and name not in others:
+                yield self._finding(name, float(logit), region_of(heat, None, midline, cells))
+
+    def _finding(self, name: str, logit: float, region: Region | None) -> Finding:
+        row = self.calibration[name]
+        return Finding(
+            name=name,
+            probability=round(float(1 / (1 + np.exp(-(row["slope"] * logit + row["intercept"])))), 4),
+            threshold=round(row["threshold"], 4),
+            rule_out=row["rule_out"],
+            codings=finding_term(name).codings,
+            region=region,
+            model=self.weights.row.name,
+        )
+
+
+def _unfit(weights: WeightsFolder, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"the parameters do not fit the encoder: {why}",
+        remedy=REMEDY,
+        weights=weights.row.name,
+        file="model.safetensors",
+    )
