@@ -46,8 +46,6 @@ class MedMMProcessor(ProcessorMixin):
     """Builds whole inputs: text with its placeholders, `pixel_values`, `record_ids` and `record_values`."""
 
     attributes = ["image_processor", "tokenizer"]  # noqa: RUF012 - transformers reads a class attribute
-    image_processor_class = "MedMMImageProcessor"
-    tokenizer_class = "PreTrainedTokenizerFast"
 
     def __init__(
         self,
