@@ -51,7 +51,7 @@ class MedMMProcessor(ProcessorMixin):
         self,
         image_processor: MedMMImageProcessor | None = None,
         tokenizer: PreTrainedTokenizerFast | None = None,
-        *,
+        # transformers does not load what is keyword-only
         record_codes: Sequence[str] = (),
         record_units: Sequence[str] = (),
         film_tokens: int = 0,
