@@ -30,7 +30,8 @@ class ImageEncoder(nn.Module):
         self.trunk = trunk
         self.channels = int(config["widths"][self.stages - 1])
         convolution = nn.Conv2d if self.spatial_dims == 2 else nn.Conv3d
-        self.head = convolution(self.channels, findings, 1)
+        self.findings = findings
+        self.head = convolution(self.channels, max(findings, 1), 1)
 
     def forward(self, image: Tensor) -> Tensor:
         """The last map (b, channels, *spatial / stride) of prepared images (b, 1, *spatial)."""
@@ -42,4 +43,4 @@ class ImageEncoder(nn.Module):
 
     def finding_logits(self, encoded: Tensor) -> Tensor:
         """Logits (b, findings) of encoded images."""
-        return self.head(encoded).flatten(2).mean(2)
+        return self.head(encoded).flatten(2).mean(2)[:, : self.findings]

@@ -92,6 +92,10 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         """The language model's head."""
         return self.language_model.get_output_embeddings()
 
+    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+        """Put another head in."""
+        self.language_model.set_output_embeddings(new_embeddings)
+
     def encode(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
         """Image tokens (images, tokens, width) and finding logits (images, findings) of prepared images.
 

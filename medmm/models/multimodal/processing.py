@@ -46,14 +46,12 @@ class MedMMProcessor(ProcessorMixin):
     """Builds whole inputs: text with its placeholders, `pixel_values`, `record_ids` and `record_values`."""
 
     attributes = ["image_processor", "tokenizer"]  # noqa: RUF012 - transformers reads a class attribute
-    image_processor_class = "MedMMImageProcessor"
-    tokenizer_class = "PreTrainedTokenizerFast"
 
     def __init__(
         self,
         image_processor: MedMMImageProcessor | None = None,
         tokenizer: PreTrainedTokenizerFast | None = None,
-        *,
+        # transformers does not load what is keyword-only
         record_codes: Sequence[str] = (),
         record_units: Sequence[str] = (),
         film_tokens: int = 0,
