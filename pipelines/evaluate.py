@@ -52,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--keep-baselines", action="store_true", help="take the baselines from the folder's evaluation.json"
     )
-    parser.add_argument("--drafts", type=Path, help="reports: JSON lines of uid and text (default: the rule writer)")
+    parser.add_argument(
+        "--drafts", type=Path, help="reports: JSON lines of uid and text (default: the writers that ship)"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/reports"), help="reports: where the results are written")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -80,7 +82,7 @@ def reports(options: argparse.Namespace) -> int:
         if options.drafts:
             drafts = report_text.drafts_of_file(options.data, options.drafts)
         else:
-            drafts = report_text.drafts_of_the_rule_writer(options.data, quiet=quiet)
+            drafts = report_text.drafts_of_the_writers(options.data, quiet=quiet)
             rows = ({"uid": r.uid, "text": t} for r, t in zip(drafts.reports, drafts.texts, strict=True))
             lines = "".join(json.dumps(row) + "\n" for row in rows)
             (options.out / "drafts.jsonl").write_text(lines, encoding="utf-8")
