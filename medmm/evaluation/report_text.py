@@ -15,7 +15,7 @@ from rich.progress import track
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.drafting import LanguageWriter, RuleWriter
+from medmm.drafting import LanguageWriter, RuleWriter, Writer
 from medmm.evaluation import report_scores as scores
 from medmm.evaluation.report_baselines import PRIOR_DRAWS, Candidate, baselines
 from medmm.evaluation.report_scores import (
@@ -94,7 +94,11 @@ def drafts_of_the_writers(data_dir: Path, *, quiet: bool = False) -> Drafts:
     if model is None:
         (texts,) = drafted(data_dir, test, reader, [(RuleWriter(), False)], quiet=quiet)
         return Drafts(drafter=RULE_WRITER, reports=test, texts=texts)
-    writers = [(LanguageWriter(model), True), (LanguageWriter(model), False), (RuleWriter(), False)]
+    writers: list[tuple[Writer, bool]] = [
+        (LanguageWriter(model), True),
+        (LanguageWriter(model), False),
+        (RuleWriter(), False),
+    ]
     texts, image_only, rules = drafted(data_dir, test, reader, writers, quiet=quiet)
     also = (Candidate(name=IMAGE_ONLY, versions=(image_only,)), Candidate(name=RULE_WRITER, versions=(rules,)))
     return Drafts(drafter=LANGUAGE_MODEL, reports=test, texts=texts, also=also)
