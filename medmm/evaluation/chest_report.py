@@ -25,8 +25,8 @@ from medmm.evaluation import metrics, report_text
 from medmm.evaluation.metrics import interval, patient_draws
 from medmm.evaluation.report_writers import case_of
 from medmm.evaluation.scored import Array, Json
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.chest_reader import ChestReader
+from medmm.models.catalogue import WeightsFolder, open_weights, row_named
+from medmm.models.chest_reader import AnatomyModel, ChestReader, FindingsModel
 from medmm.models.chest_report import ChestReportModel
 from medmm.models.report_heads import ReportHeads
 from medmm.training.calibrate import sigmoid
@@ -38,13 +38,25 @@ Grey = NDArray[np.float32]
 SWAPPED, BRIGHTENED, PAIRED, PAIRS = 200, 200, 300, 1000
 BRIGHTER = 0.01
 SEED = 0
+MAIN_SUBSETS = 3  # all, all without removed words, R2Gen's; the others stand in the evaluation of reports
 LEAST_CASES = 10
 
 
 def evaluate(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
     """All figures of one weights folder as JSON values, some forty minutes on two CPU cores."""
-    text = report_text.evaluate(data_dir, report_text.drafts_of_the_writers(data_dir, quiet=quiet), quiet=quiet)
-    return {"heads": heads(folder, data_dir, quiet=quiet), "looks": looks(folder, data_dir, quiet=quiet), "text": text}
+    drafting = Drafting(folder)
+    drafts = report_text.drafts_of_the_writers(data_dir, drafting.reader, drafting.writer.model, quiet=quiet)
+    text = report_text.evaluate(data_dir, drafts, quiet=quiet)
+    config = WeightsFolder(row=row_named("chest-report"), folder=folder)
+    return {
+        "training": {
+            "reports": config.json("training.json")["reports"],
+            "record_codes": len(config.json("config.json")["record_codes"]),
+        },
+        "heads": heads(folder, data_dir, quiet=quiet),
+        "looks": looks(drafting, data_dir, quiet=quiet),
+        "text": {**text, "subsets": text["subsets"][:MAIN_SUBSETS], "published": []},
+    }
 
 
 # ---- heads ------------------------------------------------------------------------------------------------
@@ -100,10 +112,14 @@ class Drafting:
     """Drafts films as live use does: reading, language model, writer."""
 
     def __init__(self, folder: Path) -> None:
-        weights = WeightsFolder(row=row_named("chest-report"), folder=folder)
-        reader = ChestReader.open(None, device="cpu")
-        self.reader = replace(reader, report_heads=ReportHeads.open(weights, torch.device("cpu")))
-        self.writer = LanguageWriter(ChestReportModel.open(weights, torch.device("cpu")))
+        weights, cpu = WeightsFolder(row=row_named("chest-report"), folder=folder), torch.device("cpu")
+        findings, anatomy = (open_weights(row_named(name)) for name in ("chest-findings", "chest-anatomy"))
+        self.reader = ChestReader(
+            findings=FindingsModel.open(findings, cpu) if findings else None,
+            anatomy=AnatomyModel.open(anatomy, cpu) if anatomy else None,
+            report_heads=ReportHeads.open(weights, cpu),
+        )
+        self.writer = LanguageWriter(ChestReportModel.open(weights, cpu))
 
     def said(self, grey: Grey, name: str, context: ClinicalContext | None = None) -> dict[str, Assertion] | None:
         """What is said of each finding of a film; None where the picture is refused."""
@@ -121,9 +137,8 @@ class Drafting:
         return case_of(report, grey)
 
 
-def looks(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
+def looks(drafting: Drafting, data_dir: Path, *, quiet: bool = False) -> Json:
     """Swapped records, pairs of films, a little more light, noise and black instead of a film."""
-    drafting = Drafting(folder)
     films = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "test")
     draw = random.Random(SEED)
     some = draw.sample(films, PAIRED)

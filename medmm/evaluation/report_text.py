@@ -15,7 +15,7 @@ from rich.progress import track
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.drafting import LanguageWriter, RuleWriter, Writer
+from medmm.drafting import LanguageModel, LanguageWriter, RuleWriter, Writer
 from medmm.evaluation import report_scores as scores
 from medmm.evaluation.report_baselines import PRIOR_DRAWS, Candidate, baselines
 from medmm.evaluation.report_scores import (
@@ -33,7 +33,6 @@ from medmm.evaluation.report_scores import (
     words,
 )
 from medmm.evaluation.report_writers import drafted
-from medmm.models import language_model
 from medmm.models.catalogue import open_weights, row_named
 from medmm.models.chest_reader import ChestReader
 from medmm.training.report_corpus import (
@@ -84,13 +83,14 @@ class Drafts:
     also: tuple[Candidate, ...] = ()
 
 
-def drafts_of_the_writers(data_dir: Path, *, quiet: bool = False) -> Drafts:
-    """What the writers that ship draft over the reading model that ships, some minutes on two CPU cores.
+def drafts_of_the_writers(
+    data_dir: Path, reader: ChestReader, model: LanguageModel | None, *, quiet: bool = False
+) -> Drafts:
+    """What the writers draft over a reading model, some minutes on two CPU cores.
 
     With a language model: its drafts from film and record, beside those from the film alone and those by rules.
     """
     test = [r for r in read_reports(data_dir, {"test"}) if r.scored]
-    reader, model = ChestReader.open(None, device="cpu"), language_model(None, device="cpu")
     if model is None:
         (texts,) = drafted(data_dir, test, reader, [(RuleWriter(), False)], quiet=quiet)
         return Drafts(drafter=RULE_WRITER, reports=test, texts=texts)

@@ -104,7 +104,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
 
 
 class Maps:
-    """The frozen encoder's last maps of films and of their mirror images, kept as live use prepares them."""
+    """The frozen encoder's last maps of films and of their mirror images, kept in half precision."""
 
     def __init__(self, straight: NDArray[np.float16], mirrored: NDArray[np.float16]) -> None:
         self.both = (straight, mirrored)
