@@ -86,7 +86,7 @@ class Assistant:
                 return from_json(Study | NotEvaluable, call.recalled)  # type: ignore[arg-type]
             if confirmed:
                 self._calls.person_who_may("identity", by)
-            intake = self._one_study(Path(path))
+            intake = imaging.one_study(self._intakes(Path(path)), Path(path))
             if isinstance(intake.outcome, NotEvaluable):
                 refused = intake.outcome
                 with self._store.step() as step:
@@ -129,7 +129,7 @@ class Assistant:
         with self._calls.call("release", by, key, {"path": str(path), "reason": reason}) as call:
             if call.recalled is not None:
                 return from_json(Release, call.recalled)
-            intake = self._one_study(Path(path))
+            intake = imaging.one_study(self._intakes(Path(path)), Path(path))
             release = review.release(intake.outcome, {f.sha256 for f in intake.files}, reason, by, datetime.now(UTC))
             with self._store.step() as step:
                 step.save_release(release)
@@ -245,12 +245,10 @@ class Assistant:
 
         Raises: InputError for a folder that can't be taken, IntegrityError for a file that its manifest does not bear out.
         """
-        request = {"path": str(path), "name": name, "licence": licence}
-        with self._calls.call("add_model", by, key, request) as call:
+        with self._calls.call("add_model", by, key, {"path": str(path), "name": name, "licence": licence}) as call:
             if call.recalled is not None:
                 return from_json(ModelRow, call.recalled)
-            adding = self._networks.adopted.adding(Path(path), name=name, licence=licence)
-            with adding as row, self._store.step() as step:
+            with self._networks.adding(Path(path), name, licence) as row, self._store.step() as step:
                 call.done(step, row, row.name, task=row.task, manifest=row.manifest_sha256)
             return row
 
@@ -350,9 +348,6 @@ class Assistant:
     def _intakes(self, path: Path) -> Iterator[imaging.Intake]:
         secret, kinds = self._store.secret("patient"), self._networks.picture_kinds
         return imaging.read_studies(path, patient_secret=secret, kinds=kinds, released=self._store.released())
-
-    def _one_study(self, path: Path) -> imaging.Intake:
-        return imaging.one_study(self._intakes(path), path)
 
     def _join(self, intake: imaging.Intake, record: Record, by: Reader | None) -> tuple[Study, ClinicalContext | None]:
         study = intake.outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -16,7 +16,7 @@ from medmm.domain.study import Study
 from medmm.models.adopted import Adopted, report_weights
 from medmm.models.catalogue import DEFAULT_REPORT, CatalogueRow, model_rows, open_weights, row_named
 
-__all__ = ["Adopted", "Networks", "ReadingModel", "device_name", "picture_kinds"]
+__all__ = ["Adopted", "Networks", "ReadingModel", "device_name", "picture_kinds", "reader"]
 MULTIMODAL = ("MedMMConfig", "MedMMForConditionalGeneration", "MedMMImageProcessor", "MedMMProcessor")
 
 
@@ -77,6 +77,10 @@ class Networks:
         """Every network of the catalogue, then every adopted one, with their state."""
         return model_rows(self.weights_dir) + self.adopted.model_rows()
 
+    def adding(self, source: Path, name: str | None, licence: str | None) -> AbstractContextManager[ModelRow]:
+        """See `Adopted.adding`."""
+        return self.adopted.adding(source, name=name, licence=licence)
+
     @contextmanager
     def removing(self, name: str) -> Iterator[CatalogueRow]:
         """See `Adopted.removing`. Raises: StateError for the model in use."""
@@ -106,6 +110,16 @@ class Networks:
             if name not in self._loaded:
                 self._loaded[name] = make()
             return self._loaded[name]
+
+
+def reader(weights_dir: Path | None = None, *, device: str = "auto", threads: int | None = None) -> ReadingModel:
+    """The reading model of the shipped (or another folder's) weights, loaded once.
+
+    Raises: IntegrityError if a file of the weights was altered.
+    """
+    from medmm.models.chest_reader import ChestReader
+
+    return ChestReader.open(weights_dir, device=device, threads=threads)
 
 
 def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,6 @@ from typing import Any
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging
@@ -25,6 +26,7 @@ from medmm.models.multimodal.grammar import Grammar
 from medmm.models.report_heads import FILM, ReportHeads
 from medmm.models.weights import load_network
 
+TOKENIZER_S = 120
 # what transformers, safetensors and torch raise for a folder that is not what it says
 MALFORMED = (
     ArithmeticError, AttributeError, ConfigError, ImportError, LookupError, OSError, RuntimeError, SafetensorError,
@@ -90,12 +92,22 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     if not path.is_file():
         raise _lacks("tokenizer.json")
     json_mapping(path)
-    try:
-        Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise _unfit(f"no tokenizer: {error}", "tokenizer.json") from error
+    if not _opens(path):
+        raise _unfit("tokenizers does not open it", "tokenizer.json")
     with _malformed("tokenizer_config.json"), quiet():
         return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def _opens(path: Path) -> bool:
+    """Whether tokenizers opens a file; asked in a process of its own, for its errors have no type and it may panic."""
+    code = "import sys; from tokenizers import Tokenizer; Tokenizer.from_file(sys.argv[1])"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", code, str(path)], capture_output=True, timeout=TOKENIZER_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 def _check_tensors(kind: Any, folder: Path, config: Any) -> None:
