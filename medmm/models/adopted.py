@@ -108,7 +108,7 @@ class Adopted:
                 row = _taken(source, incoming, sizes, name, licence)
                 with _writable():
                     incoming.rename(self.folder / name)
-                    self._write({**before, name: row})
+                self._write({**before, name: row})
                 yield model_row(row, self._open)
                 stays = True
             finally:
@@ -120,8 +120,7 @@ class Adopted:
         """Take a model out; it is back if the body fails."""
         with self._changing():
             row, before, gone = self.row(name), self.rows(), False
-            with _writable():
-                self._write({key: kept for key, kept in before.items() if key != name})
+            self._write({key: kept for key, kept in before.items() if key != name})
             try:
                 yield row
                 gone = True
@@ -175,15 +174,16 @@ class Adopted:
     def _write(self, rows: Mapping[str, CatalogueRow]) -> None:
         temporary = self.folder / f".{CATALOGUE}-{secrets.token_hex(8)}"
         text = json.dumps([asdict(row) for row in rows.values()], indent=1, ensure_ascii=False)
-        try:
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                out.write(text.encode())
-                out.flush()
-                os.fsync(out.fileno())
-            temporary.replace(self.folder / CATALOGUE)
-            _flush(self.folder)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with _writable():
+            try:
+                with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                    out.write(text.encode())
+                    out.flush()
+                    os.fsync(out.fileno())
+                temporary.replace(self.folder / CATALOGUE)
+                _flush(self.folder)
+            finally:
+                temporary.unlink(missing_ok=True)
 
 
 def report_weights(name: str, weights_dir: Path | None = None, adopted: Adopted | None = None) -> WeightsFolder | None:

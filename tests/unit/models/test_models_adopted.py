@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -461,3 +462,32 @@ def test_no_parameter_is_kept_in_memory_by_the_check(made: Path, monkeypatch: py
     monkeypatch.setattr(fitting.AutoModelForCausalLM, "from_pretrained", noted)
     fitting.check_decoder(made / "sharded")
     assert seen == [{torch.device("meta").type}]
+
+
+def test_of_several_at_once_one_gets_the_name(adopted: Adopted, made: Path) -> None:
+    def one(_: int) -> str:
+        try:
+            return add(adopted, made / "tiny-decoder").state
+        except InputError:
+            return "refused"
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sorted(pool.map(one, range(3))) == ["ready", "refused", "refused"]
+    assert adopted.model_rows()[0].state == "ready"
+
+
+def test_a_catalogue_that_can_not_be_written_leaves_nothing(
+    adopted: Adopted, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target.name == CATALOGUE:
+            raise OSError(28, "No space left on device")
+        return given(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(Unavailable, match="written"):
+        add(adopted, made / "tiny-decoder")
+    monkeypatch.undo()
+    assert nothing_is_kept(adopted)
