@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -38,13 +39,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--writer", choices=("language-model", "rules"), default="language-model")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     film = films_dir() / CHEST
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.json"
         record.write_bytes(files("medmm.doors").joinpath("demo_record.json").read_bytes())
-        settings = Settings(data_dir=Path(folder) / "data", threads=options.threads)
+        settings = Settings(data_dir=Path(folder) / "data", threads=options.threads, writer=options.writer)
         with Assistant(settings) as assistant:
 
             def whole_way() -> None:
@@ -56,7 +58,7 @@ def main() -> int:
                 next(assistant.read([film]))
 
             whole_way()  # warm: networks loaded, code compiled
-            reader = assistant._reading_model()
+            reader: Any = assistant._networks.reader
             findings, anatomy = reader.findings, reader.anatomy
             if findings is None or anatomy is None:
                 sys.stderr.write("the shipped weights are not installed: nothing to measure\n")

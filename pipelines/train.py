@@ -23,6 +23,7 @@ TASKS = {
     "chest-findings": "medmm.training.chest_findings",
     "chest-anatomy": "medmm.training.chest_anatomy",
     "film-kind": "medmm.training.film_kind",
+    "chest-report": "medmm.training.chest_report",
 }
 
 

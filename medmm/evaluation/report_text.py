@@ -15,7 +15,7 @@ from rich.progress import track
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.drafting import RuleWriter
+from medmm.drafting import LanguageModel, LanguageWriter, RuleWriter, Writer
 from medmm.evaluation import report_scores as scores
 from medmm.evaluation.report_baselines import PRIOR_DRAWS, Candidate, baselines
 from medmm.evaluation.report_scores import (
@@ -51,6 +51,7 @@ SEED = 0
 WORD_VERSIONS = 20  # of a drafter with many versions, as many are scored by their words: that is the slow part
 LEAST_REPORTS = 20
 RULE_WRITER = "rule writer"
+LANGUAGE_MODEL, IMAGE_ONLY = "language model, film and record", "language model, film alone"
 NOTES = (
     "The drafts are findings text alone, compared with the findings section alone.",
     "XXXX (a removed word) stays in the references as a word, as in the published figures; a row without it stands apart.",
@@ -74,19 +75,33 @@ class Subset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drafts:
-    """Test reports and what a drafter wrote for each, under its name."""
+    """Test reports and what a drafter wrote for each, under its name; `also` are other drafters to stand beside it."""
 
     drafter: str
     reports: list[FilmReport]
     texts: tuple[str, ...]
+    also: tuple[Candidate, ...] = ()
 
 
-def drafts_of_the_rule_writer(data_dir: Path, *, quiet: bool = False) -> Drafts:
-    """What the rule writer drafts over the reading model that ships, some minutes on two CPU cores."""
+def drafts_of_the_writers(
+    data_dir: Path, reader: ChestReader, model: LanguageModel | None, *, quiet: bool = False
+) -> Drafts:
+    """What the writers draft over a reading model, some minutes on two CPU cores.
+
+    With a language model: its drafts from film and record, beside those from the film alone and those by rules.
+    """
     test = [r for r in read_reports(data_dir, {"test"}) if r.scored]
-    reader = ChestReader.open(None, device="cpu")
-    texts = drafted(data_dir, test, reader, RuleWriter(), quiet=quiet)
-    return Drafts(drafter=RULE_WRITER, reports=test, texts=texts)
+    if model is None:
+        (texts,) = drafted(data_dir, test, reader, [(RuleWriter(), False)], quiet=quiet)
+        return Drafts(drafter=RULE_WRITER, reports=test, texts=texts)
+    writers: list[tuple[Writer, bool]] = [
+        (LanguageWriter(model), True),
+        (LanguageWriter(model), False),
+        (RuleWriter(), False),
+    ]
+    texts, image_only, rules = drafted(data_dir, test, reader, writers, quiet=quiet)
+    also = (Candidate(name=IMAGE_ONLY, versions=(image_only,)), Candidate(name=RULE_WRITER, versions=(rules,)))
+    return Drafts(drafter=LANGUAGE_MODEL, reports=test, texts=texts, also=also)
 
 
 def drafts_of_file(data_dir: Path, path: Path) -> Drafts:
@@ -119,7 +134,9 @@ def evaluate(data_dir: Path, drafts: Drafts, *, draws: int = 500, quiet: bool = 
     ours = Candidate(name=drafts.drafter, versions=(drafts.texts,))
     others = baselines(data_dir, train, test, weights, quiet=quiet)
     known = frozenset(words(r.findings) for r in train if r.findings.strip())
-    bench = Bench(data_dir=data_dir, test=test, candidates=[ours, *others], train_texts=known, draws=draws)
+    bench = Bench(
+        data_dir=data_dir, test=test, candidates=[ours, *drafts.also, *others], train_texts=known, draws=draws
+    )
     return {
         "drafter": ours.name,
         "seed": SEED,

@@ -8,16 +8,18 @@ from pathlib import Path
 from rich.progress import track
 
 from medmm.domain.draft import Case, Draft, Section
+from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Modality, Study, Volume
 from medmm.drafting.writer import Writer
 from medmm.models.chest_reader import ChestReader
 from medmm.training.report_corpus import FilmReport, Grey, film_greys
+from medmm.training.report_examples import indication_facts
 
 
-def case_of(report: FilmReport, grey: Grey) -> Case:
-    """A case of one film, in memory: no record, no gate, spacing and sides unknown, since the pictures carry no tags.
+def case_of(report: FilmReport, grey: Grey, *, with_record: bool = False) -> Case:
+    """A case of one film, in memory: no gate, spacing and sides unknown, since the pictures carry no tags.
 
-    The original was stretched to 256 x 256 pixels; the reading model stretches every film to a square as well.
+    The record, where one is asked for, is what the indication says in codes, and nothing else. The original was stretched to 256 x 256 pixels; the reading model stretches every film to a square as well.
     """
     uid = f"indiana-{report.uid}"
     film = Volume(
@@ -32,7 +34,10 @@ def case_of(report: FilmReport, grey: Grey) -> Case:
     study = Study(
         uid=uid, patient_key=uid, modality=Modality.RADIOGRAPH, body_part="CHEST", acquired=None, volumes=(film,)
     )
-    return Case(id=uid, study=study)
+    facts = indication_facts(report.indication) if with_record else ()
+    return Case(
+        id=uid, study=study, context=ClinicalContext(patient_key=uid, as_of=None, facts=facts) if facts else None
+    )
 
 
 def findings_text(draft: Draft) -> str:
@@ -41,9 +46,18 @@ def findings_text(draft: Draft) -> str:
 
 
 def drafted(
-    data_dir: Path, reports: Sequence[FilmReport], reader: ChestReader, writer: Writer, *, quiet: bool
-) -> tuple[str, ...]:
-    """The findings texts that a writer drafts over the reading model, in the order of the reports."""
-    films = track(film_greys(data_dir, reports), total=len(reports), description=writer.name, disable=quiet)
-    cases = (case_of(report, grey) for report, grey in zip(reports, films, strict=True))
-    return tuple(findings_text(writer.write(case, reader.read(case.study))) for case in cases)
+    data_dir: Path,
+    reports: Sequence[FilmReport],
+    reader: ChestReader,
+    writers: Sequence[tuple[Writer, bool]],
+    *,
+    quiet: bool,
+) -> list[tuple[str, ...]]:
+    """The findings texts that writers draft over one reading of each film, (writers, reports); each with a record or not."""
+    films = track(film_greys(data_dir, reports), total=len(reports), description="drafts", disable=quiet)
+    texts: list[tuple[str, ...]] = []
+    for report, grey in zip(reports, films, strict=True):
+        reading = reader.read(case_of(report, grey).study)
+        cases = {with_record: case_of(report, grey, with_record=with_record) for with_record in (False, True)}
+        texts.append(tuple(findings_text(writer.write(cases[with_record], reading)) for writer, with_record in writers))
+    return list(zip(*texts, strict=True))

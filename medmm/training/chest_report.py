@@ -47,10 +47,10 @@ Batch = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """The reports of one split with their prepared films, (n, 288, 288) in half precision."""
+    """The reports of one split with their prepared films, (n, 288, 288) as live use prepares them."""
 
     examples: list[ReportExample]
-    films: NDArray[np.float16]
+    films: NDArray[np.float32]
 
     @classmethod
     def read(cls, data_dir: Path, split: str, *, quiet: bool) -> Corpus:
@@ -58,7 +58,7 @@ class Corpus:
         chosen = examples(read_reports(data_dir, {split}))
         reports = [example.report for example in chosen]
         greys = track(film_greys(data_dir, reports), total=len(reports), description=f"films, {split}", disable=quiet)
-        films = np.concatenate([prepare_film(grey, SIZE_PX).astype(np.float16) for grey in greys])
+        films = np.concatenate([prepare_film(grey, SIZE_PX) for grey in greys])
         return cls(examples=chosen, films=films)
 
     def labels(self, findings: Sequence[str]) -> NDArray[np.float32]:
@@ -111,12 +111,12 @@ class Maps:
 
     @classmethod
     @torch.inference_mode()
-    def kept(cls, model: MedMMForConditionalGeneration, films: NDArray[np.float16], *, quiet: bool) -> Maps:
+    def kept(cls, model: MedMMForConditionalGeneration, films: NDArray[np.float32], *, quiet: bool) -> Maps:
         """Encode all films once, some minutes on two CPU cores."""
         encoder = model.encoder(2).eval()
         out: tuple[list[Any], list[Any]] = ([], [])
         for start in track(range(0, len(films), 16), description="maps", disable=quiet):
-            film = torch.from_numpy(films[start : start + 16]).float()[:, None]
+            film = torch.from_numpy(films[start : start + 16])[:, None]
             for kept, view in zip(out, (film, film.flip(3)), strict=True):
                 kept.append(encoder(view.contiguous(memory_format=torch.channels_last)).half().contiguous().numpy())
         return cls(np.concatenate(out[0]), np.concatenate(out[1]))
@@ -230,7 +230,7 @@ class School:
             out |= {"record_ids": torch.from_numpy(ids), "record_values": torch.from_numpy(values)}
             if maps is not None:
                 return out | {"encoded_values": maps.drawn(places, draw)}
-            films = torch.from_numpy(self.corpus.films[places]).float()[:, None]
+            films = torch.from_numpy(self.corpus.films[places])[:, None]
             mirrored = torch.tensor([draw.random() < 0.5 for _ in places])[:, None, None, None]
             return out | {
                 "pixel_values": torch.where(mirrored, films.flip(3), films),
@@ -255,11 +255,11 @@ def sequences(prompts: list[list[int]], targets: list[list[int]]) -> Batch:
 
 
 @torch.inference_mode()
-def pooled(encoder: Any, films: NDArray[np.float16]) -> Array:
+def pooled(encoder: Any, films: NDArray[np.float32]) -> Array:
     """The encoder's mean features (n, channels) of prepared films."""
     out = []
     for start in range(0, len(films), 16):
-        film = torch.from_numpy(films[start : start + 16]).float()[:, None]
+        film = torch.from_numpy(films[start : start + 16])[:, None]
         out.append(encoder(film.contiguous(memory_format=torch.channels_last)).mean((2, 3)))
     return torch.cat(out).double().numpy()
 

@@ -33,12 +33,12 @@ def calibrate(folder: Path, data_dir: Path, most_invented: float, *, quiet: bool
     chosen = examples(read_reports(data_dir, {"val"}))
     names = list(model.network.config.findings)
     heads, claims = opinions(model, data_dir, chosen, quiet=quiet)
-    told = np.asarray(
-        [[_told(f"{e.report.findings} {e.report.impression}", n) for n in names] for e in chosen], dtype=float
+    reported = np.asarray(
+        [[told(f"{e.report.findings} {e.report.impression}", n) for n in names] for e in chosen], dtype=float
     )
-    written = np.asarray([[_told(e.report.findings, n) for n in names] for e in chosen], dtype=float)
-    carried = [j for j in range(len(names)) if told[:, j].sum() >= LEAST_CARRIERS // 2]
-    rows = calibration([names[j] for j in carried], heads[:, carried], told[:, carried], {})
+    written = np.asarray([[told(e.report.findings, n) for n in names] for e in chosen], dtype=float)
+    carried = [j for j in range(len(names)) if reported[:, j].sum() >= LEAST_CARRIERS // 2]
+    rows = calibration([names[j] for j in carried], heads[:, carried], reported[:, carried], {})
     rule = claim_rule(heads, claims, written, most_invented)
     write_json(folder / "calibration.json", {"heads": rows, "claim": vars_of(rule)})
 
@@ -48,7 +48,8 @@ def vars_of(rule: ClaimRule) -> dict[str, float]:
     return {name: round(float(getattr(rule, name)), 6) for name in ClaimRule.__dataclass_fields__}
 
 
-def _told(text: str, finding: str) -> bool:
+def told(text: str, finding: str) -> bool:
+    """Whether a report calls a finding present or possible."""
     return report_findings(text).get(finding) in (Said.PRESENT, Said.POSSIBLE)
 
 

@@ -17,7 +17,8 @@ MANIFEST = "manifest.json"
 
 def sha256_of(path: Path) -> str:
     """Digest of a file's bytes, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:

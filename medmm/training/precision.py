@@ -7,6 +7,8 @@ from functools import cache
 
 import torch
 
+from medmm.domain.errors import ConfigError
+
 log = logging.getLogger(__name__)
 
 
@@ -26,3 +28,19 @@ def quick(wanted: bool = True) -> torch.autocast:
 def name() -> str:
     """What `quick` runs in on this processor."""
     return "bf16" if bf16_here() else "fp32"
+
+
+def chosen(asked: str, device: torch.device) -> str:
+    """What a step runs in on this device, "fp32" or "bf16", for "auto", "fp32" or "bf16". Raises: ConfigError for a GPU without bf16."""
+    supported = torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu"
+    if asked == "auto":
+        pays = bf16_here() if device.type == "cpu" else supported
+        return "bf16" if pays else "fp32"
+    if asked == "bf16" and not supported:
+        raise ConfigError(f"bf16 is not supported on {device.type}", remedy="set precision: fp32")
+    return asked
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Steps on this device in "fp32" or "bf16"."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PretrainedConfig
 
 from medmm.domain.errors import ConfigError
@@ -79,7 +80,9 @@ class MedMMConfig(PretrainedConfig):
         if any(d not in SPATIAL_DIMS for d in dims) or len(set(dims)) != len(dims):
             raise _wrong(f"encoders with spatial_dims {dims}", "give each encoder 2 or 3, each at most once")
         for name, row in self.encoders.items():
-            if not 1 <= row["stages"] <= len(row["widths"]) == len(row["layers"]) == 4:
+            counts = [*row["layers"], *row["widths"], row["stages"]]
+            whole = all(isinstance(count, int) and count > 0 for count in counts)
+            if not whole or not row["stages"] <= len(row["widths"]) == len(row["layers"]) == 4:
                 raise _wrong(f"encoder {name!r}", "give four layers, four widths and 1 to 4 stages")
         if self.image_token_id == self.record_token_id:
             raise _wrong("image and record placeholders are the same token", "give two tokens")
@@ -109,9 +112,9 @@ def _text_config(given: Any) -> PretrainedConfig:
         raise _wrong("text_config names no model_type", "name one, as in a config.json of transformers")
     try:
         return AutoConfig.for_model(**given)
-    except ValueError as error:
+    except (ValueError, StrictDataclassError) as error:
         raise _wrong(
-            f"text_config of {given['model_type']!r}", "name a causal language model of transformers"
+            f"text_config of {given['model_type']!r}", "give what a causal language model of transformers is built of"
         ) from error
 
 

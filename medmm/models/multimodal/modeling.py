@@ -142,6 +142,8 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             placeholders are no tokens of the language model.
         """
         table = self.get_input_embeddings()
+        if input_ids.dim() != 2:
+            raise InputError(f"token ids of shape {tuple(input_ids.shape)}", remedy="give (sequences, tokens)")
         if max(self.config.image_token_id, self.config.record_token_id) >= table.num_embeddings:
             raise ConfigError(
                 f"the placeholders are beyond the {table.num_embeddings} tokens of the language model",
@@ -191,16 +193,19 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             position_ids: (b, n); counted along `attention_mask` if it alone is given.
         Raises: InputError for inputs that do not fit together, ConfigError for what this model has no part for.
         """
-        finding_logits, begun = None, _cached(kwargs.get("past_key_values"))
-        if inputs_embeds is None:
-            if input_ids is None or input_ids.dim() != 2:
-                raise InputError("no token ids of shape (sequences, tokens)", remedy="give input_ids or inputs_embeds")
-            if begun and pixel_values is None and record_ids is None and encoded_values is None:
-                inputs_embeds = self.get_input_embeddings()(input_ids)
-            else:
-                inputs_embeds, finding_logits = self.embedded(
-                    input_ids, pixel_values, record_ids, record_values, encoded_values
-                )
+        begun, finding_logits = _cached(kwargs.get("past_key_values")), None
+        shown = any(given is not None for given in (pixel_values, encoded_values, record_ids))
+        if (inputs_embeds is None) == (input_ids is None) or (inputs_embeds is not None and shown):
+            raise InputError(
+                "token ids and embeddings, or embeddings and images or records at once, or none of them",
+                remedy="give input_ids with images and records, or inputs_embeds alone",
+            )
+        if input_ids is not None and begun and not shown:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+        elif input_ids is not None:
+            inputs_embeds, finding_logits = self.embedded(
+                input_ids, pixel_values, record_ids, record_values, encoded_values
+            )
         if position_ids is None and attention_mask is not None and attention_mask.dim() == 2 and not begun:
             position_ids = (attention_mask.long().cumsum(-1) - 1).clamp_min(0)
         if self._takes_position_ids:
@@ -265,7 +270,7 @@ class FindingTokens(nn.Module):
 def _language_model(config: MedMMConfig) -> Any:
     try:
         return AutoModelForCausalLM.from_config(config.text_config)
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         raise ConfigError(
             f"no causal language model can be built of text_config {config.text_config.model_type!r}",
             remedy="give the configuration of a causal language model of transformers",

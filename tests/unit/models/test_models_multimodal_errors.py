@@ -38,10 +38,13 @@ ENCODER = {"spatial_dims": 2, "layers": [1, 1, 1, 1], "widths": [8, 8, 16, 16]}
         ({"encoders": {"a": {**ENCODER, "stages": 0}}}, "encoder 'a'"),
         ({"encoders": {"a": {**ENCODER, "widths": [8, 8]}}}, "encoder 'a'"),
         ({"encoders": {"a": {**ENCODER, "layers": [1, 1, 1]}}}, "encoder 'a'"),
+        ({"encoders": {"a": {**ENCODER, "widths": [8, 8, "x", 8]}}}, "encoder 'a'"),
         ({"image_token_id": 4}, "same token"),
         ({"text_config": {"hidden_size": 32}}, "names no model_type"),
         ({"text_config": "llama"}, "names no model_type"),
         ({"text_config": {"model_type": "nothing-known"}}, "'nothing-known'"),
+        ({"text_config": {"model_type": "llama", "hidden_size": "wide"}}, "text_config of 'llama'"),
+        ({"text_config": {"model_type": "llama", "hidden_size": 33}}, "text_config of 'llama'"),
         ({"findings": ("nodule", "nodule")}, "findings names something twice"),
         ({"record_codes": ("a|1", "a|1")}, "record_codes names something twice"),
         ({"record_units": ("mg", "mg")}, "record_units names something twice"),
@@ -57,6 +60,7 @@ def test_a_configuration_that_no_model_can_have_is_refused(change: dict[str, Any
     ("change", "words"),
     [
         ({"text_config": {"model_type": "clip_vision_model"}}, "no causal language model .* 'clip_vision_model'"),
+        ({"text_config": text_config(hidden_act="bogus")}, "no causal language model"),
         ({"connector": "perceiver", "text_config": text_config(hidden_size=30, head_dim=16)}, "heads of attention"),
     ],
 )
@@ -122,8 +126,11 @@ CALLS: dict[str, tuple[dict[str, Any], str]] = {
     "images without a channel": ({"pixel_values": lambda p: p[:, 0]}, "images of shape"),
     "labels of another length": ({"labels": lambda _: torch.zeros(3, 4, dtype=torch.long)}, "labels of shape"),
     "labels of other findings": ({"finding_labels": lambda _: torch.ones(2, 5)}, "finding labels of shape"),
-    "no ids": ({"input_ids": lambda _: None}, "no token ids"),
-    "ids of one sequence": ({"input_ids": lambda ids: ids[0]}, "no token ids"),
+    "no ids": ({"input_ids": lambda _: None}, "or none of them"),
+    "ids of one sequence": ({"input_ids": lambda ids: ids[0]}, "token ids of shape"),
+    "embeddings beside ids": ({"inputs_embeds": lambda _: torch.zeros(3, 4, 32)}, "at once"),
+    "embeddings beside images": (
+        {"input_ids": lambda _: None, "inputs_embeds": lambda _: torch.zeros(3, 4, 32)}, "at once"),
 }  # fmt: skip
 
 
@@ -161,3 +168,12 @@ def test_a_model_without_encoders_reads_records_and_text() -> None:
     assert model(**given).finding_logits is None
     with pytest.raises(ConfigError, match="no encoder for 2D images"):
         model(**tiny_processor()(["the heart"], [film()]))
+
+
+def test_embeddings_alone_are_an_input_too() -> None:
+    model, given = tiny_model(), inputs()
+    mask = given.pop("attention_mask")
+    embeddings, _ = model.embedded(**given)
+    assert torch.equal(
+        model(inputs_embeds=embeddings, attention_mask=mask).logits, model(attention_mask=mask, **given).logits
+    )

@@ -1,0 +1,230 @@
+"""What the language model for chest films is worth: its heads, its text, and whether it looks at the picture.
+
+The text's figures stand beside those of drafts that see no film; see `report_text`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+
+from medmm.domain.draft import Assertion, Case
+from medmm.domain.errors import InputError
+from medmm.domain.record import ClinicalContext, Fact, FactKind
+from medmm.domain.vocabulary import finding_terms
+from medmm.drafting import LanguageWriter
+from medmm.drafting.influence import changes, said_of_image
+from medmm.evaluation import metrics, report_text
+from medmm.evaluation.metrics import interval, patient_draws
+from medmm.evaluation.report_writers import case_of
+from medmm.evaluation.scored import Array, Json
+from medmm.models.catalogue import WeightsFolder, open_weights, row_named
+from medmm.models.chest_reader import AnatomyModel, ChestReader, FindingsModel
+from medmm.models.chest_report import ChestReportModel
+from medmm.models.report_heads import ReportHeads
+from medmm.training.calibrate import sigmoid
+from medmm.training.claims import told
+from medmm.training.films import NIH_TABLE, Film, chosen, greys, read_table
+from medmm.training.report_corpus import FilmReport, film_greys, read_reports
+
+Grey = NDArray[np.float32]
+SWAPPED, BRIGHTENED, PAIRED, PAIRS = 200, 200, 300, 1000
+BRIGHTER = 0.01
+SEED = 0
+MAIN_SUBSETS = 3  # all, all without removed words, R2Gen's; the others stand in the evaluation of reports
+LEAST_CASES = 10
+
+
+def evaluate(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
+    """All figures of one weights folder as JSON values, some forty minutes on two CPU cores."""
+    drafting = Drafting(folder)
+    drafts = report_text.drafts_of_the_writers(data_dir, drafting.reader, drafting.writer.model, quiet=quiet)
+    text = report_text.evaluate(data_dir, drafts, quiet=quiet)
+    config = WeightsFolder(row=row_named("chest-report"), folder=folder)
+    return {
+        "training": {
+            "reports": config.json("training.json")["reports"],
+            "record_codes": len(config.json("config.json")["record_codes"]),
+        },
+        "heads": heads(folder, data_dir, quiet=quiet),
+        "looks": looks(drafting, data_dir, quiet=quiet),
+        "text": {**text, "subsets": text["subsets"][:MAIN_SUBSETS], "published": []},
+    }
+
+
+# ---- heads ------------------------------------------------------------------------------------------------
+
+
+def heads(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
+    """Each head on the test reports' films, beside the val prevalence as a constant."""
+    weights = WeightsFolder(row=row_named("chest-report"), folder=folder)
+    model = ReportHeads.open(weights, torch.device("cpu"))
+    reports = [r for r in read_reports(data_dir, {"test"}) if r.film is not None]
+    films = track(film_greys(data_dir, reports), total=len(reports), description="heads", disable=quiet)
+    logits = np.asarray([model.logits_and_maps(grey)[0] for grey in films], dtype=np.float64)
+    out: Json = {}
+    for j, name in enumerate(model.names):
+        truth = np.asarray([told(f"{r.findings} {r.impression}", name) for r in reports], dtype=np.float64)
+        out[name] = _head(truth, logits[:, j], dict(model.calibration.get(name, {})), reports)
+    return {"reports": len(reports), "findings": out}
+
+
+def _head(truth: Array, logit: Array, row: Json, reports: Sequence[FilmReport]) -> Json:
+    cases = int(truth.sum())
+    if not row or cases < LEAST_CASES:
+        return {"cases": cases, "calibrated": bool(row)}
+    draws = patient_draws([r.uid for r in reports])
+    probability = sigmoid(row["slope"] * logit + row["intercept"])
+    called = probability >= row["threshold"]
+    uids = [r.uid for r in reports]
+    prior = np.full_like(truth, row["prevalence"])
+    return {
+        "cases": cases,
+        "calibrated": True,
+        "auroc": interval(lambda i: metrics.auroc(truth[i], logit[i]), len(truth), draws).json(),
+        "auprc": interval(lambda i: metrics.auprc(truth[i], logit[i]), len(truth), draws).json(),
+        "ece": round(metrics.expected_calibration_error(truth, probability), 4),
+        "brier": round(metrics.brier(truth, probability), 4),
+        "brier_prior": round(metrics.brier(truth, prior), 4),
+        "sensitivity": metrics.share(called[truth > 0], [u for u, t in zip(uids, truth, strict=True) if t > 0]),
+        "specificity": metrics.share(~called[truth == 0], [u for u, t in zip(uids, truth, strict=True) if t == 0]),
+        "reliability": [
+            {
+                "mean_probability": round(float(probability[part].mean()), 4),
+                "share": round(float(truth[part].mean()), 4),
+            }
+            for part in np.array_split(np.argsort(probability, kind="stable"), 10)
+        ],
+    }
+
+
+# ---- does it look at the picture? -------------------------------------------------------------------------
+
+
+class Drafting:
+    """Drafts films as live use does: reading, language model, writer."""
+
+    def __init__(self, folder: Path) -> None:
+        weights, cpu = WeightsFolder(row=row_named("chest-report"), folder=folder), torch.device("cpu")
+        findings, anatomy = (open_weights(row_named(name)) for name in ("chest-findings", "chest-anatomy"))
+        self.reader = ChestReader(
+            findings=FindingsModel.open(findings, cpu) if findings else None,
+            anatomy=AnatomyModel.open(anatomy, cpu) if anatomy else None,
+            report_heads=ReportHeads.open(weights, cpu),
+        )
+        self.writer = LanguageWriter(ChestReportModel.open(weights, cpu))
+
+    def said(self, grey: Grey, name: str, context: ClinicalContext | None = None) -> dict[str, Assertion] | None:
+        """What is said of each finding of a film; None where the picture is refused."""
+        case = self.case(grey, name)
+        try:
+            reading = self.reader.read(case.study)
+        except InputError:
+            return None
+        return said_of_image(self.writer.write(replace(case, context=context), reading))
+
+    @staticmethod
+    def case(grey: Grey, name: str) -> Case:
+        """A film as a case, without tags or record."""
+        report = FilmReport(uid=name, split="", split_source="", findings="", impression="", exam="", film=("", name))
+        return case_of(report, grey)
+
+
+def looks(drafting: Drafting, data_dir: Path, *, quiet: bool = False) -> Json:
+    """Swapped records, pairs of films, a little more light, noise and black instead of a film."""
+    films = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "test")
+    draw = random.Random(SEED)
+    some = draw.sample(films, PAIRED)
+    said: list[dict[str, Assertion]] = []
+    lit: list[bool] = []
+    swaps: list[Json] = []
+    pictures = track(greys(data_dir, some), total=len(some), description="looks", disable=quiet)
+    for place, (film, grey) in enumerate(zip(some, pictures, strict=True)):
+        found = drafting.said(grey, film.file) or {}
+        said.append(found)
+        if place < BRIGHTENED:
+            lighter = drafting.said(np.clip(grey + np.float32(BRIGHTER), 0, 1), film.file) or {}
+            lit.append(_claimed(lighter) == _claimed(found))
+        if place < SWAPPED:
+            swaps.append(_swapped(drafting, film, grey, found, draw))
+    return {
+        "pairs": _pairs(some, said, draw),
+        "brighter": metrics.share(np.asarray(lit), [f.patient for f in some[:BRIGHTENED]]),
+        "swapped_records": _summed(swaps),
+        "no_film": dict(_no_film(drafting)),
+        "distinct_drafts": len({tuple(sorted((k, v.value) for k, v in s.items())) for s in said}),
+        "films": len(some),
+    }
+
+
+def _claimed(said: dict[str, Assertion]) -> set[str]:
+    return {name for name, assertion in said.items() if assertion is not Assertion.ABSENT}
+
+
+def _swapped(drafting: Drafting, film: Film, grey: Grey, before: dict[str, Assertion], draw: random.Random) -> Json:
+    """The same film with a record that names a disease which its labels do not have."""
+    others = [t for t in finding_terms().values() if t.codings and t.name not in film.findings]
+    term = draw.choice(others)
+    fact = Fact(
+        id="Condition/swapped", kind=FactKind.CONDITION, label=term.words, codings=term.codings, source="swapped"
+    )
+    after = drafting.said(grey, film.file, ClinicalContext(patient_key="", as_of=None, facts=(fact,))) or {}
+    changed = changes(before, after)
+    return {
+        "statements": len(after),
+        "changed": len(changed),
+        "new_claims": sum(change.claims for change in changed),
+        "claims_of_the_record": sum(change.claims and change.finding == term.name for change in changed),
+    }
+
+
+def _summed(rows: Iterable[Json]) -> Json:
+    rows = list(rows)
+    total = {key: sum(row[key] for row in rows) for key in rows[0]}
+    statements = max(total["statements"], 1)
+    return {
+        "films": len(rows),
+        **total,
+        "share_changed": round(total["changed"] / statements, 4),
+        "share_new_claims": round(total["new_claims"] / statements, 4),
+    }
+
+
+def _pairs(films: Sequence[Film], said: Sequence[dict[str, Assertion]], draw: random.Random) -> Json:
+    """Of random pairs of films with different labels, how many drafts say different things."""
+    differing = same = 0
+    by_claims = 0
+    while differing + same < PAIRS:
+        a, b = draw.sample(range(len(films)), 2)
+        if films[a].findings == films[b].findings:
+            continue
+        by_claims += _claimed(said[a]) != _claimed(said[b])
+        if said[a] != said[b]:
+            differing += 1
+        else:
+            same += 1
+    return {"pairs": PAIRS, "different": differing / PAIRS, "different_claims": by_claims / PAIRS}
+
+
+def _no_film(drafting: Drafting) -> Iterator[tuple[str, str]]:
+    """What becomes of pictures that are no films; the gate, which would hold them, is left out."""
+    random_noise = np.random.default_rng(SEED).random((288, 288), dtype=np.float32)
+    pictures = {
+        "black": np.zeros((288, 288), np.float32),
+        "white": np.ones((288, 288), np.float32),
+        "noise": random_noise,
+    }
+    for name, grey in pictures.items():
+        said = drafting.said(grey, name)
+        if said is None:
+            yield name, "refused"
+        else:
+            claimed = sorted(_claimed(said))
+            yield name, f"claimed: {', '.join(claimed)}" if claimed else "nothing is claimed"

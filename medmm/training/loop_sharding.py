@@ -1,0 +1,138 @@
+"""The processes of a run: alone, or each with its shard of the model (ZeRO; Rajbhandari et al., SC 2020)."""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from medmm.domain.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    """Which process this is, of how many, and the device it computes on."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @classmethod
+    def here(cls, model: nn.Module, shard: bool) -> Processes:
+        """As torchrun or `accelerate launch` started them. Raises: ConfigError for several without `shard`."""
+        world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+        if world == 1:
+            if shard:
+                log.info("one process: nothing to shard")
+            return cls(rank=0, world=1, device=_device(model))
+        if not shard:
+            raise ConfigError(
+                f"{world} processes, and `shard` is false", remedy="set shard: true, or start one process"
+            )
+        local = int(os.environ.get("LOCAL_RANK", str(rank)))
+        device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=world)
+            atexit.register(_leave)
+        return cls(rank=rank, world=world, device=device)
+
+    def share(self, rows: Sequence[int]) -> Sequence[int]:
+        """This process's part of a batch."""
+        return rows[self.rank :: self.world]
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        """Each value, summed over the processes."""
+        if self.world == 1:
+            return [float(value) for value in values]
+        summed = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(summed)
+        return [float(value) for value in summed.tolist()]
+
+    def everyones(self, text: str) -> list[str]:
+        """The text of each process, by rank."""
+        if self.world == 1:
+            return [text]
+        mine = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8).to(self.device)
+        length = torch.tensor([len(mine)], device=self.device)
+        lengths = [torch.zeros_like(length) for _ in range(self.world)]
+        dist.all_gather(lengths, length)
+        longest = max(int(n) for n in lengths)
+        padded = torch.zeros(longest, dtype=torch.uint8, device=self.device)
+        padded[: len(mine)] = mine
+        texts = [torch.zeros_like(padded) for _ in range(self.world)]
+        dist.all_gather(texts, padded)
+        return [bytes(t[: int(n)].tolist()).decode() for t, n in zip(texts, lengths, strict=True)]
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def to_train(self, model: Any) -> Any:
+        """The model on its device; among several processes a copy of it in shards, each holding its own alone."""
+        return model.to(self.device) if self.world == 1 else sharded(model, self)
+
+
+def sharded(model: Any, processes: Processes) -> Any:
+    """A copy of a model on the CPU of which each process holds a shard of every parameter.
+
+    Each layer of the language model is gathered when it is needed. Encoders, connectors and record tokens belong to the
+    root: a process whose share of a batch has no image must gather them with the others all the same.
+    Raises: ConfigError if a parameter was not sharded.
+    """
+    mesh = init_device_mesh(processes.device.type, (processes.world,))
+    copied = copy.deepcopy(model)
+    layers = set(getattr(copied.language_model, "_no_split_modules", None) or ())
+    for module in copied.language_model.modules():
+        if type(module).__name__ in layers:
+            fully_shard(module, mesh=mesh)
+    fully_shard(copied, mesh=mesh)
+    if whole := [name for name, p in copied.named_parameters() if not isinstance(p, DTensor)]:
+        raise ConfigError(f"not sharded: {', '.join(whole[:3])}", remedy="train this model in one process")
+    copied.to(processes.device)
+    return copied
+
+
+def touched(model: nn.Module) -> Tensor:
+    """Zero, from every gathered parameter that learns: all processes reduce the same gradients, used or not."""
+    parts = [p.flatten()[:1].sum() * 0 for p in model.parameters() if p.requires_grad and not isinstance(p, DTensor)]
+    return torch.stack(parts).sum() if parts else torch.zeros(())
+
+
+def gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The whole tensors, on the CPU; every process must ask at once."""
+    whole = {name: t.full_tensor() if isinstance(t, DTensor) else t for name, t in tensors.items()}
+    return {name: t.detach().cpu().contiguous() for name, t in whole.items()}
+
+
+def like(value: Tensor, parameter: Tensor) -> Tensor:
+    """A whole tensor on the parameter's device, in its shards if it has any."""
+    if isinstance(parameter, DTensor):
+        mesh = parameter.device_mesh
+        return distribute_tensor(value.to(mesh.device_type), mesh, parameter.placements)
+    return value.to(parameter.device)
+
+
+def _device(model: nn.Module) -> torch.device:
+    there = next(model.parameters()).device
+    return torch.device("cuda") if there.type == "cpu" and torch.cuda.is_available() else there
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
