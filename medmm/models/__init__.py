@@ -16,7 +16,7 @@ from medmm.domain.study import Study
 from medmm.models.adopted import Adopted, report_weights
 from medmm.models.catalogue import DEFAULT_REPORT, CatalogueRow, model_rows, open_weights, row_named
 
-__all__ = ["Adopted", "Networks", "ReadingModel", "device_name", "picture_kinds", "reader"]
+__all__ = ["Adopted", "Networks", "ReadingModel", "device_name", "language_model", "picture_kinds", "reader"]
 MULTIMODAL = ("MedMMConfig", "MedMMForConditionalGeneration", "MedMMImageProcessor", "MedMMProcessor")
 
 
@@ -67,10 +67,7 @@ class Networks:
 
     @property
     def language_model(self) -> Any:
-        """What writes sentences from film and record together; None where a packaged one is not installed.
-
-        Raises: ConfigError for a name that is no report model's, IntegrityError if a file of the weights was altered.
-        """
+        """See `language_model`."""
         return self._once("language model", self._language_model)
 
     def model_rows(self) -> tuple[ModelRow, ...]:
@@ -97,13 +94,7 @@ class Networks:
         )
 
     def _language_model(self) -> Any:
-        weights = report_weights(self.report, self.weights_dir, self.adopted)
-        if weights is None:
-            return None
-        from medmm.models.chest_report import ChestReportModel
-        from medmm.models.weights import torch_device
-
-        return ChestReportModel.open(weights, torch_device(self.device))
+        return language_model(self.weights_dir, device=self.device, adopted=self.adopted, report=self.report)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         with self._loading:
@@ -132,6 +123,26 @@ def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> A
 
     weights = open_weights(row_named("film-kind"), weights_dir)
     return FilmKindModel.open(weights, torch_device(device)) if weights else None
+
+
+def language_model(
+    weights_dir: Path | None = None,
+    *,
+    device: str = "auto",
+    adopted: Adopted | None = None,
+    report: str = DEFAULT_REPORT,
+) -> Any:
+    """What writes sentences from film and record together; None where a packaged one is not installed.
+
+    Raises: ConfigError for a name that is no report model's, IntegrityError if a file of the weights was altered.
+    """
+    weights = report_weights(report, weights_dir, adopted)
+    if weights is None:
+        return None
+    from medmm.models.chest_report import ChestReportModel
+    from medmm.models.weights import torch_device
+
+    return ChestReportModel.open(weights, torch_device(device))
 
 
 def device_name(device: str) -> tuple[str, str]:
