@@ -56,7 +56,7 @@ def fit(
     A step's loss is the mean over its taught tokens plus the weighted mean over its given labels, however the step is
     cut into batches and shares. On a CPU a run that was cut off and went on gives the same bits as one that was not.
     SIGINT or SIGTERM finishes the step, saves and returns; a second one acts at once. Torch's, NumPy's and Python's
-    random generators are started from the seed. Among several processes (torchrun, `accelerate launch`) all must call,
+    random generators are started from the seed. Among several processes (torchrun; `accelerate launch` on GPUs) all must call,
     `validate` gets the sharded model and must call it as often in each; every process ends with the whole model.
 
     Args:

@@ -32,7 +32,7 @@ class Processes:
 
     @classmethod
     def here(cls, model: nn.Module, shard: bool) -> Processes:
-        """As torchrun or `accelerate launch` started them. Raises: ConfigError for several without `shard`."""
+        """As torchrun, or `accelerate launch` on GPUs, started them. Raises: ConfigError for several without `shard`."""
         world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         if world == 1:
             if shard:

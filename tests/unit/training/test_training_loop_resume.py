@@ -149,7 +149,7 @@ def test_a_save_that_is_cut_off_leaves_a_whole_checkpoint(
         run(tmp_path, batches=Noisy(), save_every=1)
     monkeypatch.undo()
     assert (tmp_path / "checkpoint").exists() is (cut == "before")
-    state, result = run(tmp_path, batches=Noisy(), save_every=1)
+    state, _ = run(tmp_path, batches=Noisy(), save_every=1)
     assert same(state, uninterrupted[0])
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir() and p.name.startswith("check")) == ["checkpoint"]
 
@@ -185,7 +185,9 @@ def test_other_frozen_weights_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "state.json"])
 def test_an_altered_checkpoint_is_refused(tmp_path: Path, stopped: Path, name: str) -> None:
-    for number, spoil in enumerate([lambda b: b[:-20] + bytes([b[-20] ^ 1]) + b[-19:], lambda b: b[:40], lambda b: b""]):
+    for number, spoil in enumerate(
+        [lambda b: b[:-20] + bytes([b[-20] ^ 1]) + b[-19:], lambda b: b[:40], lambda b: b""]
+    ):
         folder = Path(shutil.copytree(stopped, tmp_path / str(number)))
         file = folder / "checkpoint" / name
         file.write_bytes(spoil(file.read_bytes()))
