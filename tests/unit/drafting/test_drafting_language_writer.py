@@ -142,7 +142,7 @@ def test_sound_sentences_stand_and_pass_every_check(reading: Reading, chance: fl
         "There is a nodule on the left.",
         "There is a nodule in the RUL.",
         "There is a nodule of 9 mm.",
-        "There is a nodule since 2024-05.",
+        "There is a nodule (2024-05).",
         "There is no nodule.",
         "There is a possible nodule.",
         "There is a new nodule.",
