@@ -170,7 +170,7 @@ class Assistant:
             state = review.advance(file.state, review.Act.DRAFT)
             case = self._attached(file.case)
             reading = self._networks.reader.read(case.study)
-            checked = grounding.check(drafting.writer(self._language_model()).write(case, reading), case, reading)
+            checked = grounding.check(self._writer().write(case, reading), case, reading)
             with self._store.step() as step:
                 step.save_reading(case_id, reading)
                 step.save_draft(case_id, checked)
@@ -331,10 +331,13 @@ class Assistant:
         """What this installation can decode, run and write."""
         self._calls.allow("capabilities", by)
         device, torch_version = models.device_name(self.settings.device)
+        rows = self.models(by=by)
+        ready = [row.name for row in rows if row.task == "report" and row.state == "ready"]
+        by_rules = self.settings.writer == "rules" or not ready
         return Capabilities(
             syntaxes=imaging.decodable_syntaxes(),
-            models=self.models(by=by),
-            writer=drafting.writer(self._language_model()).name,
+            models=rows,
+            writer=drafting.RuleWriter().name if by_rules else ready[0],
             device=device,
             torch_version=torch_version,
         )
@@ -394,6 +397,10 @@ class Assistant:
 
     def _attached(self, case: Case) -> Case:
         return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path))
+
+    def _writer(self) -> drafting.Writer:
+        by_rules = self.settings.writer == "rules"
+        return drafting.RuleWriter() if by_rules else drafting.writer(self._networks.language_model)
 
     def _language_model(self) -> drafting.LanguageModel | None:
         return self._networks.language_model if self.settings.writer == "language-model" else None
