@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ from medmm.models.multimodal.grammar import BOS, EOS, PAD, special_tokens
 from medmm.models.prepare import prepare_film
 from medmm.models.record_tokens import record_tokens, stacked
 from medmm.models.weights import load_network
+from medmm.training import claims
 from medmm.training.chest_findings import logistic_head
-from medmm.training.claims import calibrate
 from medmm.training.loop import LoopOptions, fit
 from medmm.training.package import write_json
 from medmm.training.report_corpus import FilmReport, film_greys, read_reports
@@ -99,8 +100,14 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
             raise InputError("the training was stopped", remedy="give the same command again: it goes on", stage=name)
     save(model, school.processor, out_dir)
     write_json(out_dir / "training.json", {"config": dict(config), "reports": len(corpus.examples)})
-    calibrate(out_dir, data_dir, float(config["most_invented"]), quiet=quiet)
+    calibrate(out_dir, data_dir, quiet=quiet)
     return out_dir
+
+
+def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
+    """Write calibration.json of a weights folder from val reports, some minutes of two CPU cores."""
+    config = json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"]
+    claims.calibrate(folder, data_dir, float(config["most_invented"]), quiet=quiet)
 
 
 class Maps:
