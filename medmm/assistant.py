@@ -24,6 +24,7 @@ from medmm.domain.study import NotEvaluable, Notice, Release, Study, StudyTime
 from medmm.store import Calls, Store, digest
 
 Record = str | Path | None
+Joined = tuple[ClinicalContext, IdentityMatch]
 RECORD_KEPT = Notice(code="record-kept", text="No record was given: the record of an earlier admission is used.")
 
 
@@ -101,8 +102,8 @@ class Assistant:
                 step.save_study(study)
                 if context is not None:
                     step.save_context(study.uid, context)
-                facts = len(context.facts) if context else 0
                 identity = {n.code: n.text for n in study.warnings if n.code.startswith("identity-")}
+                facts = len(context.facts) if context else 0
                 call.done(step, study, study.uid, images=len(study.volumes), facts=facts, **identity)
             return study
 
@@ -176,8 +177,8 @@ class Assistant:
                 step.save_draft(case_id, checked)
                 step.set_state(case_id, state, expected=file.state)
                 failed = sum(bool(checked.failed(s.id)) for s in checked.statements)
-                models = {m.name: m.manifest_sha256 for m in reading.models}
-                call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **models)
+                digests = {m.name: m.manifest_sha256 for m in reading.models}
+                call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **digests)
             return checked
 
     def influence(self, case_id: str, *, by: Reader | None = None) -> Influence:
@@ -300,8 +301,7 @@ class Assistant:
     def case(self, case_id: str, *, by: Reader | None = None) -> CaseFile:
         """Everything of one case, with the pixels attached."""
         with self._calls.look("case", case_id, by):
-            file = self._store.case_file(case_id)
-            return replace(file, case=self._attached(file.case))
+            return replace(file := self._store.case_file(case_id), case=self._attached(file.case))
 
     def to_sign(self, case_id: str, *, by: Reader) -> tuple[SignedStatement, ...]:
         """What a signature would take now: each statement in the words that the report will hold.
@@ -332,12 +332,11 @@ class Assistant:
         self._calls.allow("capabilities", by)
         device, torch_version = models.device_name(self.settings.device)
         rows = self.models(by=by)
-        ready = [row.name for row in rows if row.task == "report" and row.state == "ready"]
-        by_rules = self.settings.writer == "rules" or not ready
+        ready = [r.name for r in rows if (r.task, r.state) == ("report", "ready") and self.settings.writer != "rules"]
         return Capabilities(
             syntaxes=imaging.decodable_syntaxes(),
             models=rows,
-            writer=drafting.RuleWriter().name if by_rules else ready[0],
+            writer=ready[0] if ready else drafting.RuleWriter().name,
             device=device,
             torch_version=torch_version,
         )
@@ -345,8 +344,6 @@ class Assistant:
     def reader_named(self, reader_id: str) -> Reader:
         """The configured reader of this id. Raises: PermissionDenied if there is none."""
         return self._calls.reader_named(reader_id)
-
-    # ---- how the rooms meet ---------------------------------------------------------------------------
 
     def _intakes(self, path: Path) -> Iterator[imaging.Intake]:
         secret, kinds = self._store.secret("patient"), self._networks.picture_kinds
@@ -370,9 +367,7 @@ class Assistant:
         kept = [n for n in self._store.study(study.uid).warnings if n.code.startswith("identity-")]
         return replace(study, warnings=(*study.warnings, *kept, RECORD_KEPT))
 
-    def _context(
-        self, study: Study, identity: PatientIdentity | None, record: str | Path
-    ) -> tuple[ClinicalContext, IdentityMatch]:
+    def _context(self, study: Study, identity: PatientIdentity | None, record: str | Path) -> Joined:
         document = records.read_record(Path(record))
         match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
         return records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired), match
@@ -398,9 +393,8 @@ class Assistant:
     def _attached(self, case: Case) -> Case:
         return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path))
 
-    def _writer(self) -> drafting.Writer:
-        by_rules = self.settings.writer == "rules"
-        return drafting.RuleWriter() if by_rules else drafting.writer(self._networks.language_model)
-
     def _language_model(self) -> drafting.LanguageModel | None:
-        return self._networks.language_model if self.settings.writer == "language-model" else None
+        return None if self.settings.writer == "rules" else self._networks.language_model
+
+    def _writer(self) -> drafting.Writer:
+        return drafting.writer(self._language_model(), by_rules=self.settings.writer == "rules")

@@ -10,6 +10,8 @@ from medmm.drafting.writer import Writer
 __all__ = ["LanguageModel", "LanguageWriter", "RuleWriter", "Writer", "influence", "writer"]
 
 
-def writer(model: LanguageModel | None) -> Writer:
-    """The writer in the language model's words, or the one by rules, which says that there is no model."""
+def writer(model: LanguageModel | None, *, by_rules: bool = False) -> Writer:
+    """The writer in the language model's words; by rules where they were chosen, or where there is no model, which it says."""
+    if by_rules:
+        return RuleWriter()
     return RuleWriter(NOT_INSTALLED) if model is None else LanguageWriter(model)

@@ -15,9 +15,9 @@ from transformers import LogitsProcessorList
 from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
 from medmm.domain.record import ClinicalContext
 from medmm.models.catalogue import WeightsFolder
-from medmm.models.fitting import quiet
 from medmm.models.multimodal import MedMMForConditionalGeneration, MedMMProcessor
 from medmm.models.multimodal.grammar import MOST_WORD_TOKENS, Decider, Grammar, GrammarProcessor, Spoken
+from medmm.models.quiet import quiet
 from medmm.models.record_tokens import record_tokens
 
 Grey = NDArray[np.float32]

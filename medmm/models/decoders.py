@@ -10,9 +10,10 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from medmm.models.adopted import Adopted
-from medmm.models.fitting import check_decoder, quiet, read_tokenizer
+from medmm.models.fitting import check_decoder, read_tokenizer
 from medmm.models.folders import files_of
 from medmm.models.multimodal.grammar import BOS, EOS, PAD, special_tokens
+from medmm.models.quiet import quiet
 
 
 def decoder_folder(decoder: str | Path, adopted: Adopted | None = None) -> Path:

@@ -14,7 +14,6 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-from transformers.utils import logging
 
 from medmm.domain.errors import ConfigError, InputError
 from medmm.domain.vocabulary import finding_terms
@@ -23,6 +22,7 @@ from medmm.models.chest_report import ClaimRule
 from medmm.models.folders import INDEX, json_mapping
 from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
 from medmm.models.multimodal.grammar import Grammar
+from medmm.models.quiet import quiet
 from medmm.models.report_heads import FILM, ReportHeads
 from medmm.models.weights import load_network
 
@@ -160,20 +160,6 @@ def _malformed(file: str) -> Iterator[None]:
     except MALFORMED as error:
         why = " ".join(str(error).split())[:300]
         raise _unfit(f"{type(error).__name__}: {why}", file) from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the bars and warnings of transformers: what matters is said in errors."""
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _lacks(name: str) -> InputError:
