@@ -55,6 +55,8 @@ docs: $(STAMP)  ## regenerate the tables of docs/ from the code
 bench: $(STAMP)  ## speed and memory as ratios within one run
 	$(BIN)/python benchmarks/read_film.py
 	$(BIN)/python benchmarks/decode.py
+	$(BIN)/python benchmarks/encoder.py
+	$(BIN)/python benchmarks/drafting.py
 
 sbom: $(STAMP)  ## write the bill of materials (CycloneDX) to out/sbom.json
 	@mkdir -p out && $(BIN)/cyclonedx-py environment $(BIN)/python --output-file out/sbom.json --output-format JSON && echo out/sbom.json

@@ -41,7 +41,13 @@ class Assistant:
         self.settings = settings
         self._store = Store.open(settings.data_dir, heads_path=settings.heads_path)
         self._calls = Calls(self._store, settings.actor, {entry.id: entry.reader() for entry in settings.readers})
-        self._networks = models.Networks(settings.weights_dir, device=settings.device, threads=settings.threads)
+        self._networks = models.Networks(
+            settings.weights_dir,
+            device=settings.device,
+            threads=settings.threads,
+            adopted=models.Adopted(settings.data_dir / "models"),
+            report=settings.language_model,
+        )
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:
@@ -80,7 +86,7 @@ class Assistant:
                 return from_json(Study | NotEvaluable, call.recalled)  # type: ignore[arg-type]
             if confirmed:
                 self._calls.person_who_may("identity", by)
-            intake = self._one_study(Path(path))
+            intake = imaging.one_study(self._intakes(Path(path)), Path(path))
             if isinstance(intake.outcome, NotEvaluable):
                 refused = intake.outcome
                 with self._store.step() as step:
@@ -123,7 +129,7 @@ class Assistant:
         with self._calls.call("release", by, key, {"path": str(path), "reason": reason}) as call:
             if call.recalled is not None:
                 return from_json(Release, call.recalled)
-            intake = self._one_study(Path(path))
+            intake = imaging.one_study(self._intakes(Path(path)), Path(path))
             release = review.release(intake.outcome, {f.sha256 for f in intake.files}, reason, by, datetime.now(UTC))
             with self._store.step() as step:
                 step.save_release(release)
@@ -164,7 +170,7 @@ class Assistant:
             state = review.advance(file.state, review.Act.DRAFT)
             case = self._attached(file.case)
             reading = self._networks.reader.read(case.study)
-            checked = grounding.check(drafting.writer(self._language_model()).write(case, reading), case, reading)
+            checked = grounding.check(self._writer().write(case, reading), case, reading)
             with self._store.step() as step:
                 step.save_reading(case_id, reading)
                 step.save_draft(case_id, checked)
@@ -225,6 +231,33 @@ class Assistant:
             with self._store.step() as step:
                 call.done(step, [str(p) for p in written], report.case_id, report=report_id, files=len(written))
             return written
+
+    def add_model(
+        self,
+        path: str | Path,
+        *,
+        by: Reader,
+        name: str | None = None,
+        licence: str | None = None,
+        key: str | None = None,
+    ) -> ModelRow:
+        """Adopt a folder of the training pipeline or of a larger decoder: copied, checked and kept under its digests.
+
+        Raises: InputError for a folder that can't be taken, IntegrityError for a file that its manifest does not bear out.
+        """
+        with self._calls.call("add_model", by, key, {"path": str(path), "name": name, "licence": licence}) as call:
+            if call.recalled is not None:
+                return from_json(ModelRow, call.recalled)
+            with self._networks.adding(Path(path), name, licence) as row, self._store.step() as step:
+                call.done(step, row, row.name, task=row.task, manifest=row.manifest_sha256)
+            return row
+
+    def remove_model(self, name: str, *, by: Reader, key: str | None = None) -> None:
+        """Delete an adopted model. Raises: InputError if there is none, StateError while the settings name it."""
+        with self._calls.call("remove_model", by, key, {"name": name}) as call:
+            if call.recalled is None:
+                with self._networks.removing(name) as row, self._store.step() as step:
+                    call.done(step, name, name, task=row.task, manifest=row.manifest_sha256)
 
     def history(self, case_id: str, *, by: Reader | None = None) -> tuple[AuditEvent, ...]:
         """What happened to a case and its study, oldest first."""
@@ -290,20 +323,21 @@ class Assistant:
             return delivery.render(report, self._store.identity(report.patient_key), format)
 
     def models(self, *, by: Reader | None = None) -> tuple[ModelRow, ...]:
-        """The networks of the catalogue and whether their weights are here and unaltered."""
-        from medmm.models import catalogue
-
+        """The networks of the catalogue, then the adopted models, and whether they are here and unaltered."""
         self._calls.allow("models", by)
-        return catalogue.model_rows(self.settings.weights_dir)
+        return self._networks.model_rows()
 
     def capabilities(self, *, by: Reader | None = None) -> Capabilities:
         """What this installation can decode, run and write."""
         self._calls.allow("capabilities", by)
         device, torch_version = models.device_name(self.settings.device)
+        rows = self.models(by=by)
+        ready = [row.name for row in rows if row.task == "report" and row.state == "ready"]
+        by_rules = self.settings.writer == "rules" or not ready
         return Capabilities(
             syntaxes=imaging.decodable_syntaxes(),
-            models=self.models(by=by),
-            writer=drafting.writer(self._language_model()).name,
+            models=rows,
+            writer=drafting.RuleWriter().name if by_rules else ready[0],
             device=device,
             torch_version=torch_version,
         )
@@ -317,18 +351,6 @@ class Assistant:
     def _intakes(self, path: Path) -> Iterator[imaging.Intake]:
         secret, kinds = self._store.secret("patient"), self._networks.picture_kinds
         return imaging.read_studies(path, patient_secret=secret, kinds=kinds, released=self._store.released())
-
-    def _one_study(self, path: Path) -> imaging.Intake:
-        intakes = list(self._intakes(path))
-        problems = [i.outcome for i in intakes if isinstance(i.outcome, InputError)]
-        studies = [i for i in intakes if not isinstance(i.outcome, InputError)]
-        if len(studies) != 1:
-            if not studies and problems:
-                raise problems[0]
-            raise InputError(
-                f"the path holds {len(studies)} studies", remedy="admit one study at a time", path=str(path)
-            )
-        return studies[0]
 
     def _join(self, intake: imaging.Intake, record: Record, by: Reader | None) -> tuple[Study, ClinicalContext | None]:
         study = intake.outcome
@@ -367,23 +389,18 @@ class Assistant:
             return ReadResult(path=path, problem=str(error))
 
     def _inspection(self, intake: imaging.Intake, record: str | Path | None) -> Inspection:
-        outcome, context, match = intake.outcome, None, None
-        if isinstance(outcome, Study) and record is not None:
-            context, match = self._context(outcome, intake.identity, record)
-        return Inspection(
-            path=str(intake.path),
-            study=outcome if isinstance(outcome, Study) else None,
-            not_evaluable=outcome if isinstance(outcome, NotEvaluable) else None,
-            problem=str(outcome) if isinstance(outcome, InputError) else None,
-            identity=intake.identity,
-            file_count=len(intake.files),
-            series=imaging.look_at(intake, self._networks.picture_kinds),
-            context=context,
-            match=match,
-        )
+        seen = imaging.inspection(intake, self._networks.picture_kinds)
+        if seen.study is None or record is None:
+            return seen
+        context, match = self._context(seen.study, intake.identity, record)
+        return replace(seen, context=context, match=match)
 
     def _attached(self, case: Case) -> Case:
         return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path))
+
+    def _writer(self) -> drafting.Writer:
+        by_rules = self.settings.writer == "rules"
+        return drafting.RuleWriter() if by_rules else drafting.writer(self._networks.language_model)
 
     def _language_model(self) -> drafting.LanguageModel | None:
         return self._networks.language_model if self.settings.writer == "language-model" else None

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt | None = None
     writer: Literal["language-model", "rules"] = "language-model"
+    language_model: str = Field(default="chest-report", min_length=1)
     actor: str = "medmm-service"
     readers: tuple[ReaderEntry, ...] = ()
 

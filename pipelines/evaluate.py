@@ -13,8 +13,20 @@ from typing import Any
 
 from medmm.config import configs_dir
 from medmm.domain.errors import InputError, MedmmError, exit_code
-from medmm.evaluation import card, chest_anatomy, chest_findings, film_kind, report_page, report_summary, report_text
+from medmm.evaluation import (
+    card,
+    card_report,
+    chest_anatomy,
+    chest_findings,
+    chest_report,
+    film_kind,
+    report_page,
+    report_summary,
+    report_text,
+)
+from medmm.models import language_model
 from medmm.models.catalogue import packaged_weights, row_named
+from medmm.models.chest_reader import ChestReader
 from medmm.training.package import write_json, write_manifest
 
 REPORTS = "reports"
@@ -22,6 +34,7 @@ CARDS = {
     "chest-findings": card.findings_card,
     "chest-anatomy": card.anatomy_card,
     "film-kind": card.kind_card,
+    "chest-report": card_report.report_card,
 }
 INPUTS = {
     "chest-findings": ("cxr/labels.csv", "cxr_more/labels.csv", "init/resnet18_to_layer3_in1.safetensors"),
@@ -36,6 +49,7 @@ INPUTS = {
         "mri/subjects.csv",
         "init/resnet18_to_layer3_in1.safetensors",
     ),
+    "chest-report": ("reports/reports.jsonl", "reports/pairs.csv", "cxr/labels.csv", "cxr_more/labels.csv"),
 }
 
 
@@ -82,7 +96,8 @@ def reports(options: argparse.Namespace) -> int:
         if options.drafts:
             drafts = report_text.drafts_of_file(options.data, options.drafts)
         else:
-            drafts = report_text.drafts_of_the_writers(options.data, quiet=quiet)
+            reader, model = ChestReader.open(None, device="cpu"), language_model(None, device="cpu")
+            drafts = report_text.drafts_of_the_writers(options.data, reader, model, quiet=quiet)
             rows = ({"uid": r.uid, "text": t} for r, t in zip(drafts.reports, drafts.texts, strict=True))
             lines = "".join(json.dumps(row) + "\n" for row in rows)
             (options.out / "drafts.jsonl").write_text(lines, encoding="utf-8")
@@ -109,6 +124,8 @@ def measured(task: str, folder: Path, data_dir: Path, *, keep_baselines: bool = 
     quiet = not sys.stderr.isatty()
     if task == "film-kind":
         return film_kind.evaluate(folder, data_dir, quiet=quiet)
+    if task == "chest-report":
+        return chest_report.evaluate(folder, data_dir, quiet=quiet)
     if task == "chest-anatomy":
         return chest_anatomy.evaluate(folder, data_dir, quiet=quiet)
     config = configs_dir() / "train" / "chest_findings.yaml"

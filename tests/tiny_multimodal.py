@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from medmm.models.multimodal.modeling import MedMMForConditionalGeneration
 from medmm.training.loop import LoopOptions, fit
 
 IMAGE, RECORD, PAD = 3, 4, 0
+MOSTLY_PLAIN = (0, 2, 3, 5, 8)  # so that some process has no film in a step
 OPTIONS: dict[str, Any] = {
     "epochs": 2, "batch": 4, "learning_rate": 3e-3, "warmup_steps": 2, "precision": "fp32", "log_every": 2,
 }  # fmt: skip
@@ -75,25 +77,30 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def one_of_several(run_dir: Path, out: Path, lora: bool) -> None:
-    """What torchrun starts: train in shards and write what this process ends with."""
-    shards: dict[str, list[int]] = {}
+def one_of_several(run_dir: Path, out: Path, lora: dict[str, Any] | None, stop_at: int = -1) -> None:
+    """What a launcher starts in each process: train in shards and write what this process ends with."""
+    rank, seen, films = os.environ["RANK"], {}, []
 
     def look(model: Any) -> dict[str, float]:
-        whole = [name for name, p in model.named_parameters() if not isinstance(p, DTensor)]
-        here = sum(p.to_local().numel() for p in model.parameters() if isinstance(p, DTensor))
-        shards["seen"] = [len(whole), here, sum(p.numel() for p in model.parameters())]
-        batch = collate(examples(4))
-        return {"loss": float(model(**batch).loss)}
+        parts = [p for p in model.parameters() if isinstance(p, DTensor)]
+        here, whole = (sum(map(torch.Tensor.numel, ps)) for ps in ([p.to_local() for p in parts], parts))
+        seen.update(not_sharded=len(list(model.parameters())) - len(parts), here=here, whole=whole)
+        return {"loss": float(model(**collate(rows[:4])).loss)}
 
-    model = tiny_model()
-    adapters = {"r": 2, "target_modules": ["q_proj", "v_proj"]} if lora else None
-    options = LoopOptions(**OPTIONS, shard=True, lora=adapters)
-    result = fit(model, examples(9), collate, options, run_dir, validate=look, quiet=True)
-    rank = os.environ["RANK"]
+    def noted(chosen: list[Any]) -> dict[str, Tensor]:
+        if len(films) == stop_at and rank == "1":
+            os.kill(os.getpid(), signal.SIGTERM)
+        batch = collate(chosen)
+        films.append("pixel_values" in batch)
+        return batch
+
+    model, rows = tiny_model(), examples(9, MOSTLY_PLAIN)
+    options = LoopOptions(**OPTIONS, shard=True, lora=lora)
+    result = fit(model, rows, noted, options, run_dir, validate=look, quiet=True)
     save_file({name: value.contiguous() for name, value in state_of(model).items()}, out / f"{rank}.safetensors")
-    (out / f"{rank}.json").write_text(json.dumps({"shards": shards["seen"], "log": result.log, "pid": os.getpid()}))
+    found = {"log": result.log, "films": films, "stopped": result.stopped, "steps": result.steps, **seen}
+    (out / f"{rank}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":
-    one_of_several(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "lora")
+    one_of_several(Path(sys.argv[1]), Path(sys.argv[2]), None)

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.display import quantity_words, unit_words
+from medmm.domain.display import generation_words, quantity_words, unit_words
 from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
@@ -104,6 +104,7 @@ class StatementView:
     heat: str | None
     critical: bool
     summarises: str | None = None
+    generation: str = ""
 
     @property
     def bars(self) -> tuple[tuple[float, float], ...]:
@@ -112,8 +113,8 @@ class StatementView:
 
     @property
     def evidence_line(self) -> str:
-        """All evidence in words."""
-        return " · ".join(e.text for e in self.evidence)
+        """All evidence in words, and how a language model wrote it."""
+        return " · ".join([*(e.text for e in self.evidence), *([self.generation] if self.generation else [])])
 
     @property
     def may_accept(self) -> bool:
@@ -268,6 +269,7 @@ def _statement(
         critical=statement.critical,
         heat=next((e.finding for e in statement.evidence if isinstance(e, RegionEvidence)), None),
         summarises=statement.summarises,
+        generation=generation_words(statement.generation) if statement.generation else "",
     )
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from medmm.domain.draft import Generation
 from medmm.domain.reading import Region
 from medmm.domain.record import Quantity
 from medmm.domain.study import Affine
@@ -99,6 +100,14 @@ def facing(grey: NDArray[np.float32], affine_lps_mm: Affine | None) -> tuple[NDA
     left, right = ("R", "L") if main[0] == 0 else ("A", "P") if main[0] == 1 else ("H", "F")
     turned = grey[:: -1 if against[1] else 1, :: -1 if against[0] else 1]
     return turned, (left, right)
+
+
+def generation_words(generation: Generation) -> str:
+    """How a language model came to a sentence, in one line."""
+    mean = generation.mean_probability
+    tokens = f", mean token probability {mean:.2f}" if mean is not None else ""
+    claim = f", claim {generation.probability:.2f} (from {generation.threshold:.2f})"
+    return f"written by {generation.model}{tokens}{claim}"
 
 
 def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:

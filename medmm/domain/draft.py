@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -98,6 +99,12 @@ class Generation:
             raise InputError(
                 "tokens and log-probabilities differ in number", remedy="give one of each", model=self.model
             )
+
+    @property
+    def mean_probability(self) -> float | None:
+        """Mean probability of the tokens; None where there is none."""
+        values = [math.exp(value) for value in self.log_probabilities]
+        return sum(values) / len(values) if values else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,8 @@ class SyntaxSupport:
 class ModelRow:
     """One network of the catalogue and its state here.
 
-    `state` is "ready", "not installed" or "altered" (the digest does not hold).
+    `state` is "ready", "not installed" or "altered" (the digest does not hold). `added_at` (ISO 8601, UTC) is set where
+    this installation adopted it.
     """
 
     name: str
@@ -84,6 +85,7 @@ class ModelRow:
     manifest_sha256: str
     state: str
     remedy: str = ""
+    added_at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

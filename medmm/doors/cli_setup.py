@@ -1,4 +1,4 @@
-"""`medmm models list`, `medmm config show|check`, `medmm doctor`: what is installed and whether it works."""
+"""`medmm models list|add|remove`, `medmm config show|check`, `medmm doctor`: what is installed and whether it works."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
+from medmm.assistant import Assistant
 from medmm.config import load_settings
 from medmm.domain.codec import to_json
-from medmm.domain.errors import EXIT_CODES, ConfigError, MedmmError
+from medmm.domain.errors import EXIT_CODES, ConfigError, InputError, MedmmError
+from medmm.domain.inspection import ModelRow
+from medmm.domain.report import Reader
 from medmm.doors.doctor import Check, examine, machine
-from medmm.doors.session import Session, add_row, new_table, out, session, write_json
+from medmm.doors.session import Session, add_row, new_table, out, plain, session, write_json
 
 models_app = typer.Typer(help="The networks.", no_args_is_help=True)
 config_app = typer.Typer(help="The settings.", no_args_is_help=True)
@@ -29,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 
 @models_app.command("list")
 def models_list(context: typer.Context, as_json: AsJson = False) -> None:
-    """The networks of the catalogue and whether their weights are here and unaltered."""
+    """The networks of the catalogue, then the adopted models, and whether they are here and unaltered."""
     with session(context).assistant() as assistant:
         rows = assistant.models()
     table = new_table("name", "reads", "state", "digest", "terms")
@@ -37,12 +40,49 @@ def models_list(context: typer.Context, as_json: AsJson = False) -> None:
         if as_json:
             write_json(to_json(row))
         terms = "research only" if row.research_only else "free"
-        reads = f"{row.modality} {row.body_part}: {row.task}"
-        add_row(table, row.name, reads, row.state, row.manifest_sha256[:12], terms)
+        add_row(table, row.name, _reads(row), row.state, row.manifest_sha256[:12], terms)
     if not as_json:
         out().print(table)
         for row in rows:
             out().print(f"{row.name}: {row.licence}")
+
+
+@models_app.command("add")
+def models_add(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A weights folder of the training pipeline, or a causal LM's.")],
+    name: Annotated[str | None, typer.Option("--name", help="Its name here; the folder's own without it.")] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", help="Its terms; those of its manifest or card without it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a trained model or a larger decoder in, checked; drafts or a training can name it from then on."""
+    with session(context).assistant() as assistant:
+        row = assistant.add_model(path, name=name, licence=licence, by=_person(context, assistant))
+    if as_json:
+        write_json(to_json(row))
+    else:
+        out().print(plain(f"{row.name} ({_reads(row)}) added: {row.licence}; manifest {row.manifest_sha256[:12]}"))
+
+
+@models_app.command("remove")
+def models_remove(context: typer.Context, name: Annotated[str, typer.Argument(help="An adopted model.")]) -> None:
+    """Delete an adopted model; packaged ones stay."""
+    with session(context).assistant() as assistant:
+        assistant.remove_model(name, by=_person(context, assistant))
+    out().print(plain(f"{name} removed"))
+
+
+def _person(context: typer.Context, assistant: Assistant) -> Reader:
+    by = session(context).reader(assistant)
+    if by is None:
+        raise InputError("models are a person's to choose", remedy="medmm --by READER models …, with an administrator")
+    return by
+
+
+def _reads(row: ModelRow) -> str:
+    return f"{row.modality} {row.body_part}: {row.task}" if row.modality else row.task
 
 
 @config_app.command("show")

@@ -44,6 +44,7 @@ def examine(assistant: Assistant) -> Iterator[Check]:
     yield _readers(assistant)
     can = assistant.capabilities()
     yield _compute(can, assistant.settings.threads)
+    yield _writer(can, assistant.settings.writer)
     yield from _models(can)
     yield from _syntaxes(can)
 
@@ -52,6 +53,13 @@ def _compute(can: Capabilities, threads: int | None) -> Check:
     used = f"{threads} threads" if threads else "torch's own number of threads"
     found = f"torch {can.torch_version} on {can.device}, {os.cpu_count()} cores, {used}"
     return Check(name="compute", state="ok", found=found)
+
+
+def _writer(can: Capabilities, wanted: str) -> Check:
+    if wanted == "rules" or can.writer != "rule-writer":
+        return Check(name="writer", state="ok", found=f"{can.writer} words the drafts")
+    found = f"no language model is ready: {can.writer} words the drafts"
+    return Check(name="writer", state="note", found=found, remedy="install chest-report, or set `writer: rules`")
 
 
 def _memory() -> Check:

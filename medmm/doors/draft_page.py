@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from medmm.domain.display import unit_words
+from medmm.domain.display import generation_words, unit_words
 from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
@@ -102,8 +102,9 @@ def _hanging(mark: Text, text: Text) -> RenderableType:
 
 
 def evidence_lines(statement: Statement) -> list[str]:
-    """The evidence of a statement in words, each line once."""
-    return list(dict.fromkeys(evidence_line(evidence) for evidence in statement.evidence))
+    """The evidence of a statement in words, each line once, and how a language model wrote it."""
+    lines = dict.fromkeys(evidence_line(evidence) for evidence in statement.evidence)
+    return [*lines, generation_words(statement.generation)] if statement.generation else [*lines]
 
 
 def evidence_line(evidence: Evidence) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medmm.drafting.influence import influence
-from medmm.drafting.language_writer import LanguageModel, LanguageWriter
+from medmm.drafting.language_writer import NOT_INSTALLED, LanguageModel, LanguageWriter
 from medmm.drafting.rule_writer import RuleWriter
 from medmm.drafting.writer import Writer
 
@@ -11,5 +11,5 @@ __all__ = ["LanguageModel", "LanguageWriter", "RuleWriter", "Writer", "influence
 
 
 def writer(model: LanguageModel | None) -> Writer:
-    """The writer in the language model's words, or the one by rules where there is no model."""
-    return RuleWriter() if model is None else LanguageWriter(model)
+    """The writer in the language model's words, or the one by rules, which says that there is no model."""
+    return RuleWriter(NOT_INSTALLED) if model is None else LanguageWriter(model)

@@ -9,7 +9,7 @@ from medmm.domain.draft import Assertion, Case, Draft, Opinion, Section
 from medmm.domain.influence import Change, FactInfluence, Influence
 from medmm.domain.reading import Reading
 from medmm.domain.record import Fact
-from medmm.drafting.language_writer import LanguageModel, LanguageWriter, permitted
+from medmm.drafting.language_writer import LanguageModel, LanguageWriter, in_words_of, permitted
 from medmm.drafting.rule_writer import RuleWriter
 
 Said = Mapping[str, Assertion]
@@ -49,12 +49,20 @@ def _by_fact(case: Case, reading: Reading, model: LanguageModel) -> Iterator[Fac
     context = case.context
     if context is None:
         return
-    facts = [fact for fact in context.facts if fact.id in model.facts_read(case)]
+    readable = model.facts_read(case)
+    facts = [fact for fact in context.facts if fact.id in readable]
     without = [replace(case, context=replace(context, facts=_all_but(context.facts, fact))) for fact in facts]
     opinions = model.opinions([case, *without], permitted(reading))
-    if opinions is None:
-        return
-    found = [_of_fact(fact, opinion, opinions[0]) for fact, opinion in zip(facts, opinions[1:], strict=True)]
+    facts = facts if opinions else []
+    whole, *others = opinions or [Opinion(written=(), probability={})]
+
+    def said(opinion: Opinion) -> Said:
+        return said_of_image(in_words_of(opinion, case, reading, model.name))
+
+    found = [
+        _of_fact(fact, other, whole, changes(said(other), said(whole)))
+        for fact, other in zip(facts, others, strict=True)
+    ]
     yield from sorted(found, key=lambda one: (-(one.shift or 0.0), one.fact_id))
     read = {fact.id for fact in facts}
     for fact in context.facts:
@@ -66,7 +74,7 @@ def _all_but(facts: tuple[Fact, ...], left_out: Fact) -> tuple[Fact, ...]:
     return tuple(fact for fact in facts if fact.id != left_out.id)
 
 
-def _of_fact(fact: Fact, without: Opinion, whole: Opinion) -> FactInfluence:
+def _of_fact(fact: Fact, without: Opinion, whole: Opinion, otherwise: tuple[Change, ...]) -> FactInfluence:
     shifts = {name: abs(p - without.probability[name]) for name, p in whole.probability.items()}
     finding = max(sorted(shifts), key=lambda name: shifts[name]) if shifts else None
     shift = shifts[finding] if finding else 0.0
@@ -75,8 +83,5 @@ def _of_fact(fact: Fact, without: Opinion, whole: Opinion) -> FactInfluence:
         label=fact.label,
         shift=round(shift, 4),
         finding=finding if shift >= LEAST_SHIFT else None,
-        changes=changes(
-            {one.finding: one.assertion for one in without.written},
-            {one.finding: one.assertion for one in whole.written},
-        ),
+        changes=otherwise,
     )

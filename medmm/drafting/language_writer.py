@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,12 +10,24 @@ from medmm.domain.draft import Assertion, Case, Draft, Opinion, Written
 from medmm.domain.reading import Reading
 from medmm.domain.study import Notice
 from medmm.domain.vocabulary import finding_term
-from medmm.domain.wording import Polarity, findings_named, named_side, numbers_named
+from medmm.domain.wording import (
+    Polarity,
+    clauses,
+    comparing_words,
+    dates_named,
+    findings_named,
+    named_side,
+    numbers_named,
+    polarity,
+)
 from medmm.drafting.image_statements import Sentence
 from medmm.drafting.rule_writer import RuleWriter, written
 
 Permitted = Mapping[str, frozenset[Assertion]]
+Heard = Mapping[str, Written]
 CLAIMS = frozenset({Assertion.PRESENT, Assertion.POSSIBLE})
+DENIAL = frozenset({Assertion.ABSENT})
+PRESENT_FROM = 0.5  # what is less likely than not is never said to be present
 _POLARITY = {
     Assertion.PRESENT: Polarity.AFFIRMED,
     Assertion.POSSIBLE: Polarity.HEDGED,
@@ -24,6 +36,13 @@ _POLARITY = {
 NOT_SEEN = Notice(
     code="language-model-saw-nothing",
     text="The language model found no film that it reads; fixed rules wrote this draft.",
+)
+SAID_NOTHING = Notice(
+    code="language-model-said-nothing",
+    text="The language model states nothing that the reading bears out; fixed rules wrote this draft.",
+)
+NOT_INSTALLED = Notice(
+    code="language-model-not-installed", text="No language model is installed; fixed rules wrote this draft."
 )
 
 
@@ -67,55 +86,76 @@ class LanguageWriter:
         """Draft a case; see `Writer.write`."""
         opinions = self.model.opinions([case], permitted(reading))
         if opinions is None:
-            return written(case, reading, RuleWriter().name, warnings=(NOT_SEEN,))
-        heard = {one.finding: one for one in opinions[0].written}
-        return written(
-            case,
-            reading,
-            self.name,
-            wording=lambda sentence: worded(sentence, heard.get(sentence.finding or "")),
-            unsaid=tuple(_unsaid(reading, heard)),
-        )
+            return RuleWriter(NOT_SEEN).write(case, reading)
+        return in_words_of(opinions[0], case, reading, self.name)
+
+
+def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> Draft:
+    """The draft of a case as a language model words it, whatever it says; see `LanguageWriter`."""
+    heard = {one.finding: one for one in opinion.written}
+    draft = written(
+        case,
+        reading,
+        writer,
+        wording=lambda sentence: worded(sentence, heard.get(sentence.finding or "")),
+        unsaid=tuple(_unsaid(reading, heard)),
+    )
+    if reading.findings and not draft.statements:  # nothing would be there to decide on or to sign
+        return RuleWriter(SAID_NOTHING).write(case, reading)
+    return draft
 
 
 def permitted(reading: Reading) -> dict[str, frozenset[Assertion]]:
     """What may be said of each finding of a reading; of any other finding nothing may."""
-    return {
-        f.name: CLAIMS if f.suspected else frozenset({Assertion.ABSENT}) if f.ruled_out else frozenset()
-        for f in reading.findings
-    }
+    return {f.name: CLAIMS if f.suspected else DENIAL if f.ruled_out else frozenset() for f in reading.findings}
 
 
 def worded(sentence: Sentence, said: Written | None) -> Sentence | None:
-    """A sentence in the language model's words; None where it says nothing of a finding that is not critical.
+    """A sentence in the language model's words; None where it does not say so, unless a critical finding is suspected.
 
-    The rule's own words stay where the model's name another finding, a side or a number, or say it otherwise than coded,
-    and where a side is to be named: a side comes from a region, never from a token.
+    The rule's own words stay where the model's are not sound, and where a side is to be named: a side comes from a region,
+    never from a token.
     """
     claimed = sentence.assertion in CLAIMS
-    if said is None or (said.assertion in CLAIMS) != claimed:
-        critical = sentence.finding is not None and finding_term(sentence.finding).critical
-        return sentence if critical else None
+    if said is None or said.finding != sentence.finding or said.assertion not in (CLAIMS if claimed else DENIAL):
+        return sentence if claimed and _critical(sentence.finding) else None
     if sentence.side is not None or not sound(said):
         return sentence
     return replace(sentence, text=said.text, assertion=said.assertion, generation=said.generation)
 
 
 def sound(said: Written) -> bool:
-    """Whether a text names its finding and no other, as coded, and neither side nor number."""
-    named = findings_named(said.text)
+    """Whether a text says of its finding what is coded and nothing else: no other finding, side, number or comparison."""
+    if said.assertion is Assertion.PRESENT and said.generation.probability < PRESENT_FROM:
+        return False
     return (
-        named == {said.finding: _POLARITY[said.assertion]}
+        findings_named(said.text) == {said.finding: _POLARITY.get(said.assertion)}
+        and all(_of_the_finding(clause, said) for clause in clauses(said.text))
         and named_side(said.text) is None
         and not numbers_named(said.text)
+        and not dates_named(said.text)
+        and not comparing_words(said.text)
     )
 
 
-def _unsaid(reading: Reading, heard: Mapping[str, Written]) -> list[str]:
-    suspected = [f for f in reading.findings if f.suspected and not finding_term(f.name).critical]
-    left = sorted(
-        f"{finding_term(f.name).words} ({f.probability:.2f})"
-        for f in suspected
-        if f.name not in heard or heard[f.name].assertion not in CLAIMS
-    )
-    return [f"suspected by score alone, not stated by the language model: {', '.join(left)}"] if left else []
+def _of_the_finding(clause: str, said: Written) -> bool:
+    """Whether a clause names the finding; one beside a denial may deny something else."""
+    return bool(findings_named(clause)) or (said.assertion is Assertion.ABSENT and polarity(clause) is Polarity.DENIED)
+
+
+def _critical(finding: str | None) -> bool:
+    return finding is not None and finding_term(finding).critical
+
+
+def _unsaid(reading: Reading, heard: Heard) -> Iterator[str]:
+    """Where reading and language model differ and nothing is stated, said openly."""
+    suspected = [f for f in reading.findings if f.suspected and not _critical(f.name)]
+    silent = [f for f in suspected if f.name not in heard or heard[f.name].assertion not in CLAIMS]
+    if silent:
+        words = sorted(f"{finding_term(f.name).words} ({f.probability:.2f})" for f in silent)
+        yield f"suspected by score alone, not stated by the language model: {', '.join(words)}"
+    ruled_out = [f.name for f in reading.findings if f.ruled_out]
+    undenied = [name for name in ruled_out if name not in heard or heard[name].assertion not in DENIAL]
+    if undenied:
+        words = sorted(finding_term(name).words for name in undenied)
+        yield f"low in score, not denied by the language model: {', '.join(words)}"

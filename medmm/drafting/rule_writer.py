@@ -21,7 +21,13 @@ from medmm.drafting.record_statements import record_sentences
 
 
 class RuleWriter:
-    """Writes drafts by fixed rules: the same case and reading give the same draft, byte for byte."""
+    """Writes drafts by fixed rules: the same case and reading give the same draft, byte for byte.
+
+    `warnings` say in every draft why rules wrote it, where somebody else was to.
+    """
+
+    def __init__(self, *warnings: Notice) -> None:
+        self.warnings = warnings
 
     @property
     def name(self) -> str:
@@ -30,7 +36,7 @@ class RuleWriter:
 
     def write(self, case: Case, reading: Reading) -> Draft:
         """Draft a case: clinical information, findings, impression; see `Writer.write`."""
-        return written(case, reading, self.name)
+        return written(case, reading, self.name, warnings=self.warnings)
 
 
 def written(

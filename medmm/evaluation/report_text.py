@@ -15,7 +15,6 @@ from rich.progress import track
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.drafting import LanguageWriter, RuleWriter, Writer
 from medmm.evaluation import report_scores as scores
 from medmm.evaluation.report_baselines import PRIOR_DRAWS, Candidate, baselines
 from medmm.evaluation.report_scores import (
@@ -32,10 +31,10 @@ from medmm.evaluation.report_scores import (
     weights_by_patient,
     words,
 )
-from medmm.evaluation.report_writers import drafted
-from medmm.models import language_model
+from medmm.evaluation.report_writers import IMAGE_ONLY, LANGUAGE_MODEL, RULE_WRITER, drafted
 from medmm.models.catalogue import open_weights, row_named
 from medmm.models.chest_reader import ChestReader
+from medmm.models.chest_report import ChestReportModel
 from medmm.training.report_corpus import (
     FilmReport,
     Label,
@@ -51,8 +50,6 @@ Json = dict[str, Any]
 SEED = 0
 WORD_VERSIONS = 20  # of a drafter with many versions, as many are scored by their words: that is the slow part
 LEAST_REPORTS = 20
-RULE_WRITER = "rule writer"
-LANGUAGE_MODEL, IMAGE_ONLY = "language model, film and record", "language model, film alone"
 NOTES = (
     "The drafts are findings text alone, compared with the findings section alone.",
     "XXXX (a removed word) stays in the references as a word, as in the published figures; a row without it stands apart.",
@@ -84,24 +81,18 @@ class Drafts:
     also: tuple[Candidate, ...] = ()
 
 
-def drafts_of_the_writers(data_dir: Path, *, quiet: bool = False) -> Drafts:
-    """What the writers that ship draft over the reading model that ships, some minutes on two CPU cores.
+def drafts_of_the_writers(
+    data_dir: Path, reader: ChestReader, model: ChestReportModel | None, *, quiet: bool = False
+) -> Drafts:
+    """What the writers draft over a reading model, some minutes on two CPU cores.
 
     With a language model: its drafts from film and record, beside those from the film alone and those by rules.
     """
     test = [r for r in read_reports(data_dir, {"test"}) if r.scored]
-    reader, model = ChestReader.open(None, device="cpu"), language_model(None, device="cpu")
-    if model is None:
-        (texts,) = drafted(data_dir, test, reader, [(RuleWriter(), False)], quiet=quiet)
-        return Drafts(drafter=RULE_WRITER, reports=test, texts=texts)
-    writers: list[tuple[Writer, bool]] = [
-        (LanguageWriter(model), True),
-        (LanguageWriter(model), False),
-        (RuleWriter(), False),
-    ]
-    texts, image_only, rules = drafted(data_dir, test, reader, writers, quiet=quiet)
-    also = (Candidate(name=IMAGE_ONLY, versions=(image_only,)), Candidate(name=RULE_WRITER, versions=(rules,)))
-    return Drafts(drafter=LANGUAGE_MODEL, reports=test, texts=texts, also=also)
+    texts = drafted(data_dir, test, reader, model, quiet=quiet)
+    first, *others = [name for name in (LANGUAGE_MODEL, IMAGE_ONLY, RULE_WRITER) if name in texts]
+    also = tuple(Candidate(name=name, versions=(texts[name],)) for name in others)
+    return Drafts(drafter=first, reports=test, texts=texts[first], also=also)
 
 
 def drafts_of_file(data_dir: Path, path: Path) -> Drafts:

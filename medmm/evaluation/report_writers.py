@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from rich.progress import track
@@ -10,10 +11,15 @@ from rich.progress import track
 from medmm.domain.draft import Case, Draft, Section
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Modality, Study, Volume
-from medmm.drafting.writer import Writer
+from medmm.drafting import RuleWriter
+from medmm.evaluation.batches import AT_ONCE, drafts
 from medmm.models.chest_reader import ChestReader
+from medmm.models.chest_report import ChestReportModel
 from medmm.training.report_corpus import FilmReport, Grey, film_greys
 from medmm.training.report_examples import indication_facts
+
+RULE_WRITER = "rule writer"
+LANGUAGE_MODEL, IMAGE_ONLY = "language model, film and record", "language model, film alone"
 
 
 def case_of(report: FilmReport, grey: Grey, *, with_record: bool = False) -> Case:
@@ -46,18 +52,23 @@ def findings_text(draft: Draft) -> str:
 
 
 def drafted(
-    data_dir: Path,
-    reports: Sequence[FilmReport],
-    reader: ChestReader,
-    writers: Sequence[tuple[Writer, bool]],
-    *,
-    quiet: bool,
-) -> list[tuple[str, ...]]:
-    """The findings texts that writers draft over one reading of each film, (writers, reports); each with a record or not."""
+    data_dir: Path, reports: Sequence[FilmReport], reader: ChestReader, model: ChestReportModel | None, *, quiet: bool
+) -> dict[str, tuple[str, ...]]:
+    """The findings texts of every writer over one reading of each film, by its name, in the order of the reports.
+
+    The rule writer's; with a language model also its own from film and record, and from the film alone.
+    """
     films = track(film_greys(data_dir, reports), total=len(reports), description="drafts", disable=quiet)
-    texts: list[tuple[str, ...]] = []
-    for report, grey in zip(reports, films, strict=True):
-        reading = reader.read(case_of(report, grey).study)
-        cases = {with_record: case_of(report, grey, with_record=with_record) for with_record in (False, True)}
-        texts.append(tuple(findings_text(writer.write(cases[with_record], reading)) for writer, with_record in writers))
-    return list(zip(*texts, strict=True))
+    texts: dict[str, list[str]] = {RULE_WRITER: []}
+    pairs = zip(reports, films, strict=True)
+    while group := list(islice(pairs, AT_ONCE)):
+        alone = [case_of(report, grey) for report, grey in group]
+        readings = [reader.read(case.study) for case in alone]
+        texts[RULE_WRITER] += [findings_text(RuleWriter().write(c, r)) for c, r in zip(alone, readings, strict=True)]
+        if model is None:
+            continue
+        recorded = [case_of(report, grey, with_record=True) for report, grey in group]
+        for name, cases in ((LANGUAGE_MODEL, recorded), (IMAGE_ONLY, alone)):
+            written = drafts(model, list(zip(cases, readings, strict=True)))
+            texts.setdefault(name, []).extend(findings_text(draft) for draft in written)
+    return {name: tuple(lines) for name, lines in texts.items()}

@@ -1,8 +1,18 @@
 """Images in: paths to `Study` with its geometry, or to the reason why not."""
 
 from medmm.imaging.intake import Intake, SourceFile, attach_pixels, read_studies
-from medmm.imaging.looks import look_at
+from medmm.imaging.looks import inspection, look_at, one_study
 from medmm.imaging.picture import PictureKinds
 from medmm.imaging.pixels import decodable_syntaxes
 
-__all__ = ["Intake", "PictureKinds", "SourceFile", "attach_pixels", "decodable_syntaxes", "look_at", "read_studies"]
+__all__ = [
+    "Intake",
+    "PictureKinds",
+    "SourceFile",
+    "attach_pixels",
+    "decodable_syntaxes",
+    "inspection",
+    "look_at",
+    "one_study",
+    "read_studies",
+]

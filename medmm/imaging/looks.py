@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from medmm.domain.errors import InputError
-from medmm.domain.inspection import SeriesLook
-from medmm.domain.study import Modality, Notice, Volume
+from medmm.domain.inspection import Inspection, SeriesLook
+from medmm.domain.study import Modality, NotEvaluable, Notice, Study, Volume
 from medmm.imaging import gate
 from medmm.imaging.intake import Intake
 from medmm.imaging.nifti import (
@@ -48,6 +48,32 @@ def look_at(intake: Intake, kinds: PictureKinds | None = None) -> tuple[SeriesLo
             continue
         groups.setdefault(Tags(file.header).text("SeriesInstanceUID") or "", []).append(file)
     return (*looks, *(_series_look(uid, files, kinds) for uid, files in groups.items()))
+
+
+def inspection(intake: Intake, kinds: PictureKinds | None = None) -> Inspection:
+    """What an intake is understood as, without a record."""
+    outcome = intake.outcome
+    return Inspection(
+        path=str(intake.path),
+        study=outcome if isinstance(outcome, Study) else None,
+        not_evaluable=outcome if isinstance(outcome, NotEvaluable) else None,
+        problem=str(outcome) if isinstance(outcome, InputError) else None,
+        identity=intake.identity,
+        file_count=len(intake.files),
+        series=look_at(intake, kinds),
+    )
+
+
+def one_study(intakes: Iterable[Intake], path: Path) -> Intake:
+    """The one study among intakes of a path. Raises: InputError if there is none or are several."""
+    found = list(intakes)
+    problems = [i.outcome for i in found if isinstance(i.outcome, InputError)]
+    studies = [i for i in found if not isinstance(i.outcome, InputError)]
+    if len(studies) == 1:
+        return studies[0]
+    if not studies and problems:
+        raise problems[0]
+    raise InputError(f"the path holds {len(studies)} studies", remedy="admit one study at a time", path=str(path))
 
 
 def _once(intake: Intake) -> Iterator[tuple[Path, int]]:

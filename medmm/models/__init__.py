@@ -1,17 +1,22 @@
-"""What networks see in a study. Importing this room loads no torch; `reader` does."""
+"""What networks see in a study. Importing this room loads no torch; opening a network does."""
 
 from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from medmm.domain.errors import StateError
+from medmm.domain.inspection import ModelRow
 from medmm.domain.reading import Reading
 from medmm.domain.study import Study
+from medmm.models.adopted import Adopted, report_weights
+from medmm.models.catalogue import DEFAULT_REPORT, CatalogueRow, model_rows, open_weights, row_named
 
-__all__ = ["Networks", "ReadingModel", "device_name", "language_model", "picture_kinds", "reader"]
+__all__ = ["Adopted", "Networks", "ReadingModel", "device_name", "language_model", "picture_kinds", "reader"]
 MULTIMODAL = ("MedMMConfig", "MedMMForConditionalGeneration", "MedMMImageProcessor", "MedMMProcessor")
 
 
@@ -31,20 +36,29 @@ class ReadingModel(Protocol):
 
 
 class Networks:
-    """The networks of one folder of weights, each opened when it is first asked for: what needs none needs no torch."""
+    """The networks of one folder of weights, each opened when it is first asked for: what needs none needs no torch.
 
-    def __init__(self, weights_dir: Path | None, *, device: str = "auto", threads: int | None = None) -> None:
+    `report` names the multimodal model in use, of the catalogue or among `adopted`.
+    """
+
+    def __init__(
+        self,
+        weights_dir: Path | None,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        adopted: Adopted,
+        report: str = DEFAULT_REPORT,
+    ) -> None:
         self.weights_dir, self.device, self.threads = weights_dir, device, threads
+        self.adopted, self.report = adopted, report
         self._loaded: dict[str, Any] = {}
         self._loading = threading.Lock()
 
     @property
     def reader(self) -> ReadingModel:
-        """See `reader`."""
-        return cast(
-            ReadingModel,
-            self._once("reader", lambda: reader(self.weights_dir, device=self.device, threads=self.threads)),
-        )
+        """What reads a study. Raises: IntegrityError if a file of the weights was altered."""
+        return cast(ReadingModel, self._once("reader", self._reader))
 
     @property
     def picture_kinds(self) -> Any:
@@ -54,7 +68,33 @@ class Networks:
     @property
     def language_model(self) -> Any:
         """See `language_model`."""
-        return self._once("language model", lambda: language_model(self.weights_dir, device=self.device))
+        return self._once("language model", self._language_model)
+
+    def model_rows(self) -> tuple[ModelRow, ...]:
+        """Every network of the catalogue, then every adopted one, with their state."""
+        return model_rows(self.weights_dir) + self.adopted.model_rows()
+
+    def adding(self, source: Path, name: str | None, licence: str | None) -> AbstractContextManager[ModelRow]:
+        """See `Adopted.adding`."""
+        return self.adopted.adding(source, name=name, licence=licence)
+
+    @contextmanager
+    def removing(self, name: str) -> Iterator[CatalogueRow]:
+        """See `Adopted.removing`. Raises: StateError for the model in use."""
+        if name == self.report and name in self.adopted.rows():
+            raise StateError("this model is in use", remedy="name another under language_model first", model=name)
+        with self.adopted.removing(name) as row:
+            yield row
+
+    def _reader(self) -> ReadingModel:
+        from medmm.models.chest_reader import ChestReader
+
+        return ChestReader.open(
+            self.weights_dir, device=self.device, threads=self.threads, adopted=self.adopted, report=self.report
+        )
+
+    def _language_model(self) -> Any:
+        return language_model(self.weights_dir, device=self.device, adopted=self.adopted, report=self.report)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         with self._loading:
@@ -78,7 +118,6 @@ def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> A
 
     Raises: IntegrityError if a file of the weights was altered.
     """
-    from medmm.models.catalogue import open_weights, row_named
     from medmm.models.film_kind import FilmKindModel
     from medmm.models.weights import torch_device
 
@@ -86,14 +125,18 @@ def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> A
     return FilmKindModel.open(weights, torch_device(device)) if weights else None
 
 
-def language_model(weights_dir: Path | None = None, *, device: str = "auto") -> Any:
-    """What writes sentences from film and record together (`write`); None where it is not installed.
+def language_model(
+    weights_dir: Path | None = None,
+    *,
+    device: str = "auto",
+    adopted: Adopted | None = None,
+    report: str = DEFAULT_REPORT,
+) -> Any:
+    """What writes sentences from film and record together; None where a packaged one is not installed.
 
-    Raises: IntegrityError if a file of the weights was altered.
+    Raises: ConfigError for a name that is no report model's, IntegrityError if a file of the weights was altered.
     """
-    from medmm.models.catalogue import open_weights, row_named
-
-    weights = open_weights(row_named("chest-report"), weights_dir)
+    weights = report_weights(report, weights_dir, adopted)
     if weights is None:
         return None
     from medmm.models.chest_report import ChestReportModel

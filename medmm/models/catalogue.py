@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,12 +15,13 @@ from typing import Any
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.inspection import ModelRow
 
-REMEDY = "install medmm again, or restore the weights folder from a copy"
+REMEDY = "restore the weights folder from a copy; or install medmm again, or remove and add an adopted model again"
+DEFAULT_REPORT = "chest-report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueRow:
-    """A network of the catalogue."""
+    """A network of the catalogue; `added_at` (ISO 8601) is set where an installation adopted it."""
 
     name: str
     task: str
@@ -28,6 +30,7 @@ class CatalogueRow:
     manifest_sha256: str
     licence: str
     research_only: bool
+    added_at: str = ""
 
 
 @cache
@@ -80,13 +83,14 @@ def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsF
 
 def model_rows(weights_dir: Path | None = None) -> tuple[ModelRow, ...]:
     """Every network and its state here."""
-    return tuple(_model_row(row, weights_dir) for row in catalogue().values())
+    return tuple(model_row(row, lambda row: open_weights(row, weights_dir)) for row in catalogue().values())
 
 
-def _model_row(row: CatalogueRow, weights_dir: Path | None) -> ModelRow:
+def model_row(row: CatalogueRow, opened: Callable[[CatalogueRow], WeightsFolder | None]) -> ModelRow:
+    """A network and the state in which `opened` finds it."""
     findings, state, remedy = (), "ready", ""
     try:
-        weights = open_weights(row, weights_dir)
+        weights = opened(row)
     except IntegrityError as error:
         state, remedy = "altered", str(error)
     else:
@@ -106,6 +110,7 @@ def _model_row(row: CatalogueRow, weights_dir: Path | None) -> ModelRow:
         manifest_sha256=row.manifest_sha256,
         state=state,
         remedy=remedy,
+        added_at=row.added_at,
     )
 
 
@@ -118,7 +123,8 @@ def row_named(name: str) -> CatalogueRow:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _altered(row: CatalogueRow, file: str) -> IntegrityError:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region
 from medmm.domain.study import Modality, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
-from medmm.models.catalogue import WeightsFolder, open_weights, row_named
+from medmm.models.adopted import Adopted, report_weights
+from medmm.models.catalogue import DEFAULT_REPORT, WeightsFolder, open_weights, row_named
 from medmm.models.chest_anatomy import STRUCTURES, outline
 from medmm.models.measure import cardiothoracic_ratio, columns_of, implausible
 from medmm.models.prepare import prepare_film
@@ -172,18 +173,29 @@ class ChestReader:
     report_heads: ReportHeads | None = None
 
     @classmethod
-    def open(cls, weights_dir: Path | None, *, device: str = "auto", threads: int | None = None) -> ChestReader:
-        """Load what is installed. Raises: IntegrityError if a file of the weights was altered."""
+    def open(
+        cls,
+        weights_dir: Path | None,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        adopted: Adopted | None = None,
+        report: str = DEFAULT_REPORT,
+    ) -> ChestReader:
+        """Load what is installed; the heads of the multimodal model `report` read what no other network does.
+
+        Raises: IntegrityError if a file of the weights was altered.
+        """
         where = torch_device(device)
         if threads is not None:
             torch.set_num_threads(threads)
         findings = open_weights(row_named("chest-findings"), weights_dir)
         anatomy = open_weights(row_named("chest-anatomy"), weights_dir)
-        report = open_weights(row_named("chest-report"), weights_dir)
+        heads = report_weights(report, weights_dir, adopted)
         return cls(
             findings=FindingsModel.open(findings, where) if findings else None,
             anatomy=AnatomyModel.open(anatomy, where) if anatomy else None,
-            report_heads=ReportHeads.open(report, where) if report else None,
+            report_heads=ReportHeads.open(heads, where) if heads else None,
         )
 
     def read(self, study: Study) -> Reading:

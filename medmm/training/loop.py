@@ -21,7 +21,7 @@ from medmm.training.loop_journal import LOSSES, Journal, Row
 from medmm.training.loop_lora import merged
 from medmm.training.loop_options import LoopOptions
 from medmm.training.loop_ready import checkpointed, encoders_norms_in_eval, optimizer_of, ready
-from medmm.training.loop_sharding import Processes, gathered, touched
+from medmm.training.loop_sharding import Processes, gathered
 from medmm.training.package import sha256_of
 
 __all__ = ["FitResult", "LoopOptions", "fit", "merged"]
@@ -56,7 +56,7 @@ def fit(
     A step's loss is the mean over its taught tokens plus the weighted mean over its given labels, however the step is
     cut into batches and shares. On a CPU a run that was cut off and went on gives the same bits as one that was not.
     SIGINT or SIGTERM finishes the step, saves and returns; a second one acts at once. Torch's, NumPy's and Python's
-    random generators are started from the seed. Among several processes (torchrun, `accelerate launch`) all must call,
+    random generators are started from the seed. Among several processes (torchrun; `accelerate launch` on GPUs) all must call,
     `validate` gets the sharded model and must call it as often in each; every process ends with the whole model.
 
     Args:
@@ -198,13 +198,17 @@ class _Loop:
         ]
         loss = losses[0] + self.model.config.finding_loss_weight * losses[1]
         if self.processes.world > 1:
-            loss = loss + touched(self.model)
+            loss = loss + 0 * out.logits[0, 0, 0]  # all go backward together, taught by their shares or not
         if loss.requires_grad:
             (loss * self.processes.world).backward()  # shards take the mean over processes, the step wants the sum
         return [float(value.detach()) for value in (loss, *losses)]
 
     def _clip(self) -> float:
+        """Clip the gradients; gives their norm. What a step did not use has a gradient of zero, sharded or not."""
         parameters = state.learned(self.model).values()
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.options.clip_norm)
         return float(gathered({"norm": norm})["norm"])
 

@@ -67,4 +67,7 @@ def encoders_norms_in_eval(model: Any) -> None:
 def checkpointed(model: Any, on: bool) -> None:
     """Compute activations again in the backward pass instead of keeping them, or no longer."""
     kind = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"  # older transformers 5
-    getattr(model, f"{kind}_checkpointing_{'enable' if on else 'disable'}")()
+    if on:
+        getattr(model, f"{kind}_checkpointing_enable")(**{f"{kind}_checkpointing_kwargs": {"use_reentrant": False}})
+    else:
+        getattr(model, f"{kind}_checkpointing_disable")()

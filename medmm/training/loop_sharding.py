@@ -32,7 +32,7 @@ class Processes:
 
     @classmethod
     def here(cls, model: nn.Module, shard: bool) -> Processes:
-        """As torchrun or `accelerate launch` started them. Raises: ConfigError for several without `shard`."""
+        """As torchrun, or `accelerate launch` on GPUs, started them. Raises: ConfigError for several without `shard`."""
         world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         if world == 1:
             if shard:
@@ -92,7 +92,7 @@ def sharded(model: Any, processes: Processes) -> Any:
     """A copy of a model on the CPU of which each process holds a shard of every parameter.
 
     Each layer of the language model is gathered when it is needed. Encoders, connectors and record tokens belong to the
-    root: a process whose share of a batch has no image must gather them with the others all the same.
+    root: a process whose share of a batch has no image must gather and reduce them with the others all the same.
     Raises: ConfigError if a parameter was not sharded.
     """
     mesh = init_device_mesh(processes.device.type, (processes.world,))
@@ -101,17 +101,12 @@ def sharded(model: Any, processes: Processes) -> Any:
     for module in copied.language_model.modules():
         if type(module).__name__ in layers:
             fully_shard(module, mesh=mesh)
-    fully_shard(copied, mesh=mesh)
+    fully_shard(copied, mesh=mesh).set_reduce_scatter_unused_params(True)
     if whole := [name for name, p in copied.named_parameters() if not isinstance(p, DTensor)]:
         raise ConfigError(f"not sharded: {', '.join(whole[:3])}", remedy="train this model in one process")
-    copied.to(processes.device)
-    return copied
-
-
-def touched(model: nn.Module) -> Tensor:
-    """Zero, from every gathered parameter that learns: all processes reduce the same gradients, used or not."""
-    parts = [p.flatten()[:1].sum() * 0 for p in model.parameters() if p.requires_grad and not isinstance(p, DTensor)]
-    return torch.stack(parts).sum() if parts else torch.zeros(())
+    # gradients flow into every first layer, whatever a share holds: so all processes reduce the layers in one order
+    copied.get_input_embeddings().register_forward_hook(lambda module, args, out: out.requires_grad_(True))
+    return copied.to(processes.device)
 
 
 def gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from medmm.domain.wording import Polarity, findings_named, named_side, numbers_named
 from medmm.training.report_labels import PRESENT, UNCERTAIN, labeller, sentences
@@ -85,10 +86,16 @@ def report_findings(text: str) -> dict[str, Said]:
         if (value := labels[name]) is not None:
             said[finding] = Said.PRESENT if value == PRESENT else Said.POSSIBLE if value == UNCERTAIN else Said.ABSENT
     for sentence in sentences(text):
-        for finding, polarity in findings_named(sentence).items():
+        for finding, polarity in _named(sentence):
             if finding in BY_WORDS and RANK.index(POLARITY[polarity]) < RANK.index(said.get(finding, Said.NOTHING)):
                 said[finding] = POLARITY[polarity]
     return said
+
+
+@lru_cache(maxsize=100_000)
+def _named(sentence: str) -> tuple[tuple[str, Polarity], ...]:
+    """What a sentence names; kept, since reports repeat themselves."""
+    return tuple(findings_named(sentence).items())
 
 
 def phrases_of(text: str) -> Iterator[Phrase]:
@@ -116,7 +123,7 @@ def _plain(sentence: str) -> str | None:
 
 def _hedged(sentence: str) -> str | None:
     """A sentence that affirms as one that leaves open: "is" becomes "may be", a sentence without a verb "possible …"."""
-    if set(findings_named(sentence).values()) != {Polarity.AFFIRMED}:
+    if {polarity for _, polarity in _named(sentence)} != {Polarity.AFFIRMED}:
         return None
     verb = VERB.search(sentence)
     if verb is None:
@@ -125,10 +132,10 @@ def _hedged(sentence: str) -> str | None:
 
 
 def _phrase(sentence: str) -> Phrase | None:
-    named = findings_named(sentence)
+    named = _named(sentence)
     if len(named) != 1 or named_side(sentence) is not None:
         return None
-    ((finding, polarity),) = named.items()
+    ((finding, polarity),) = named
     return Phrase(finding=finding, said=POLARITY[polarity], text=sentence[0].upper() + sentence[1:] + ".")
 
 

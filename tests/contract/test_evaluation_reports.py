@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from medmm.domain.errors import InputError
-from medmm.drafting import RuleWriter
 from medmm.evaluation import report_page, report_scores, report_text
 from medmm.evaluation.report_baselines import Candidate, nearest, tiny
 from medmm.evaluation.report_scores import (
@@ -27,7 +26,7 @@ from medmm.evaluation.report_scores import (
 )
 from medmm.evaluation.report_summary import summary, terminal
 from medmm.evaluation.report_text import Bench, agreement, subsets
-from medmm.evaluation.report_writers import drafted
+from medmm.evaluation.report_writers import RULE_WRITER, drafted
 from medmm.models.chest_reader import ChestReader
 from medmm.training.report_corpus import (
     FilmReport,
@@ -134,7 +133,7 @@ def test_a_page_holds_every_subset_and_no_text_of_the_corpus(
 
 def test_the_rule_writer_drafts_from_a_real_film(shared_data: Path, test_reports: list[FilmReport]) -> None:
     reader = ChestReader.open(None, device="cpu")
-    (texts,) = drafted(shared_data, test_reports[:1], reader, [(RuleWriter(), False)], quiet=True)
+    texts = drafted(shared_data, test_reports[:1], reader, None, quiet=True)[RULE_WRITER]
     assert "suspected" in texts[0] or "Possible" in texts[0]
 
 

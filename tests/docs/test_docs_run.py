@@ -105,6 +105,8 @@ def test_every_network_of_the_catalogue_has_its_terms_and_its_card_in_the_readme
     terms = readme.split("**Terms of the weights.**")[1].split("\n\n")[0]
     for row in model_rows(None):
         assert f"`{row.name}`" in terms, f"the terms of {row.name} are not told"
+        if row.state == "not installed":
+            continue  # what does not ship has no card to link
         card = f"medmm/weights/{row.name}/card.md"
         assert f"[{row.name}]({card})" in readme, f"the card of {row.name} is not linked"
         assert "**Terms.**" in (ROOT / card).read_text(encoding="utf-8")

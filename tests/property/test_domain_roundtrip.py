@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as arrays
 
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import from_json, to_json
-from medmm.domain.draft import Draft, Statement
+from medmm.domain.draft import Draft, Generation, Statement
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Finding, Mask, Measurement, Region
 from medmm.domain.report import Edit, SignedReport
@@ -47,6 +47,10 @@ SPACINGS = st.none() | st.tuples(st.floats(0.01, 99), st.floats(0.01, 99))
 def _ordered(values: list[float]) -> dict[str, Any]:
     low, value, high = sorted(values)
     return {"value": value, "interval": (low, high)}
+
+
+def _tokens(pairs: list[tuple[str, float]]) -> dict[str, Any]:
+    return {"tokens": tuple(t for t, _ in pairs), "log_probabilities": tuple(p for _, p in pairs)}
 
 
 # Fields whose noun asks more of them than their type does.
@@ -109,6 +113,10 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
         values = st.lists(PLAIN[float], min_size=3, max_size=3).map(_ordered)
         rest = st.fixed_dictionaries({n: s for n, s in fields.items() if n not in ("value", "interval")})
         return st.tuples(rest, values).map(lambda both: kind(**both[0], **both[1]))
+    if kind is Generation:
+        rest = st.fixed_dictionaries({n: s for n, s in fields.items() if n not in ("tokens", "log_probabilities")})
+        tokens = st.lists(st.tuples(TEXT, PLAIN[float]), max_size=3)
+        return st.tuples(rest, tokens).map(lambda both: kind(**both[0], **_tokens(both[1])))
     if kind is Draft:
         fields["statements"] = st.lists(noun(Statement), max_size=2, unique_by=lambda s: s.id).map(tuple)
     return st.builds(kind, **fields)

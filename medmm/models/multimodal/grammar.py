@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerFast
 
 from medmm.domain.draft import Assertion
+from medmm.domain.errors import ConfigError
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 SECTION, END = "<findings>", "<end>"
@@ -41,7 +42,7 @@ def special_tokens(findings: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grammar:
-    """The ids of a tokenizer's special tokens."""
+    """The ids of a tokenizer's special tokens, wherever they stand; every other token below `tokens` is a word."""
 
     findings: tuple[str, ...]
     finding_ids: tuple[int, ...]
@@ -49,21 +50,41 @@ class Grammar:
     section: int
     end: int
     eos: int
-    words_from: int
+    pad: int
+    no_words: frozenset[int]
+    tokens: int
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerFast, findings: Sequence[str]) -> Grammar:
-        """The grammar that a tokenizer and the findings of a model give."""
-        at = tokenizer.convert_tokens_to_ids
+        """The grammar that a tokenizer and the findings of a model give. Raises: ConfigError if it lacks a token."""
+        at, known = tokenizer.convert_tokens_to_ids, tokenizer.get_vocab()
+        needed = special_tokens(findings)[len((PAD, BOS, EOS)) :]
+        lacking = [token for token in needed if token not in known]
+        if lacking or tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
+            raise ConfigError(
+                f"the tokenizer lacks tokens of the grammar: {', '.join(lacking) or 'end of sequence or padding'}",
+                remedy="add them with medmm.models.decoders.with_special_tokens before training",
+            )
+        tokens = max(known.values()) + 1
+        gaps = set(range(tokens)) - set(known.values())
+        added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
         return cls(
             findings=tuple(findings),
             finding_ids=tuple(at([finding_token(name) for name in findings])),
             said_ids={said: at(token) for said, token in SAID.items()},
             section=at(SECTION),
             end=at(END),
-            eos=at(EOS),
-            words_from=len(special_tokens(findings)),
+            eos=tokenizer.eos_token_id,
+            pad=tokenizer.pad_token_id,
+            no_words=frozenset(gaps | added | {*tokenizer.all_special_ids, *at(needed)}),
+            tokens=tokens,
         )
+
+    def words(self, width: int) -> Tensor:
+        """(width,) True where an id is a word: no special token, no row that only fills an embedding up."""
+        words = torch.arange(width) < self.tokens
+        words[[number for number in self.no_words if number < width]] = False
+        return words
 
 
 class Decider:
@@ -106,10 +127,13 @@ class GrammarProcessor(LogitsProcessor):
         self.grammar, self.decider, self.prompt_length, self.on_sentence = grammar, decider, prompt_length, on_sentence
         self.written: dict[int, Sentence] = {}
         self.expected: Tensor | None = None
+        self.words: Tensor | None = None
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores (b, vocabulary) in which what may not follow is -inf."""
         allowed = torch.full_like(scores, float("-inf"))
+        if self.words is None:
+            self.words = self.grammar.words(scores.shape[1]).to(scores.device)
         length = input_ids.shape[1] - self.prompt_length
         heard = None if self.expected is None else self.expected.gather(1, input_ids[:, -1:])[:, 0].tolist()
         for row, last in enumerate(input_ids[:, -1].tolist()):
@@ -136,14 +160,15 @@ class GrammarProcessor(LogitsProcessor):
                 sentence = self.written[row]
             more = sentence.place < len(grammar.finding_ids)
             allowed[grammar.finding_ids[sentence.place] if more else grammar.eos] = 0.0
-        elif last < grammar.section:  # end of sequence and what pads behind it
+        elif last in (grammar.eos, grammar.pad):  # end of sequence and what pads behind it
             allowed[:] = scores
         else:
-            if last >= grammar.words_from:
+            if last not in grammar.no_words:
                 sentence.ids.append(last)
                 sentence.log_probabilities.append(log_probability)
             if len(sentence.ids) < MOST_WORD_TOKENS:
-                allowed[grammar.words_from :] = scores[grammar.words_from :]
+                assert self.words is not None
+                allowed[self.words] = scores[self.words]
             if sentence.ids:
                 allowed[grammar.end] = scores[grammar.end]
 

@@ -76,7 +76,9 @@ def test_only_what_is_named_learns_and_batch_norms_keep_their_statistics(tmp_pat
 def test_a_part_can_have_a_learning_rate_of_its_own(tmp_path: Path) -> None:
     before = state_of(tiny_model())
     after, _ = run(tmp_path, epochs=1, learning_rates={"language_model.": 1e-12}, weight_decay=0.0)
-    moved = {name: float((after[name] - before[name]).abs().max()) for name in before if before[name].is_floating_point()}
+    moved = {
+        name: float((after[name] - before[name]).abs().max()) for name in before if before[name].is_floating_point()
+    }
     assert max(moved[n] for n in moved if n.startswith("language_model.")) < 1e-7
     assert max(moved[n] for n in moved if n.startswith("connectors.")) > 1e-4
 
