@@ -42,7 +42,7 @@ from medmm.training.report_examples import (
     words_for,
 )
 from medmm.training.report_sources import ReportSource, report_source
-from medmm.training.report_start import WEIGHTS, Start
+from medmm.training.report_start import Decoder, Start, inputs_of
 from medmm.training.report_statements import Said, phrase_book, report_findings
 
 SIZE_PX = 288
@@ -95,7 +95,9 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     assert {e.report.split for e in corpus.examples} == {"train"}, "a val or test report is among the training reports"
     assert source.people("train").isdisjoint(source.people("val") | source.people("test")), "a patient in two splits"
     texts = [r.findings for r in source.reports("train")]
-    school = School(config=config, corpus=corpus, book=spoken(phrase_book(texts)))
+    start = Start.of(recipe.start.expanduser(), recipe.findings, SIZE_PX, UNITS) if recipe.start else None
+    decoder = Decoder.of(recipe.decoder.expanduser(), recipe.findings) if recipe.decoder else None
+    school = School(config=config, corpus=corpus, book=spoken(phrase_book(texts)), start=start, decoder=decoder)
     model = school.model(data_dir).to(recipe.device)
     tokens_of = Maps.kept(model, corpus.films, quiet=quiet, folder=kept)
     for name, stage in recipe.stages.items():
@@ -107,7 +109,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
             run_dir / name,
             quiet=quiet,
             name=name,
-            inputs={"start": recipe.start.expanduser() / WEIGHTS} if recipe.start else None,
+            inputs=inputs_of(start, decoder),
         )
         if result.stopped:
             raise InputError("the training was stopped", remedy="give the same command again: it goes on", stage=name)
@@ -174,6 +176,8 @@ class School:
     config: Mapping[str, Any]
     corpus: Corpus
     book: Mapping[tuple[str, Said], Sequence[str]]
+    start: Start | None = None
+    decoder: Decoder | None = None
 
     @property
     def findings(self) -> list[str]:
@@ -181,17 +185,13 @@ class School:
         return list(self.config["findings"])
 
     @property
-    def start(self) -> Start | None:
-        """The weights folder that the training goes on from, if the recipe names one."""
-        folder = self.config.get("start")
-        return None if folder is None else Start.of(Path(folder).expanduser(), self.findings, SIZE_PX, UNITS)
-
-    @property
     def tokenizer(self) -> PreTrainedTokenizerFast:
-        """That of the start, or a byte-level BPE (Sennrich et al., ACL 2016) over the corpus' ways of speaking and the
-        templates."""
-        if (start := self.start) is not None:
-            return start.processor.tokenizer
+        """That of start or decoder, or a byte-level BPE (Sennrich et al., ACL 2016) over the corpus' ways of speaking and
+        the templates."""
+        if self.start is not None:
+            return self.start.processor.tokenizer
+        if self.decoder is not None:
+            return self.decoder.tokenizer
         draw = random.Random(0)
         lines = [text for texts in self.book.values() for text in texts]
         said = (Said.PRESENT, Said.POSSIBLE, Said.ABSENT)
@@ -213,8 +213,8 @@ class School:
     @property
     def processor(self) -> MedMMProcessor:
         """The processor that ships with the model."""
-        if (start := self.start) is not None:
-            return start.processor
+        if self.start is not None:
+            return self.start.processor
         return MedMMProcessor(
             MedMMImageProcessor(size_px=SIZE_PX),
             self.tokenizer,
@@ -226,11 +226,14 @@ class School:
     @property
     def model_config(self) -> MedMMConfig:
         """The model's configuration."""
-        if (start := self.start) is not None:
-            return start.config
+        if self.start is not None:
+            return self.start.config
         tokenizer = self.tokenizer
         ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-        text = AutoConfig.for_model(vocab_size=len(tokenizer), **ids, **self.config["language_model"])
+        if self.decoder is not None:
+            text: Any = self.decoder.network.config
+        else:
+            text = AutoConfig.for_model(vocab_size=len(tokenizer), **ids, **self.config["language_model"])
         return MedMMConfig(
             encoders={"film": {"spatial_dims": 2, "size": SIZE_PX}},
             text_config=text,
@@ -244,10 +247,10 @@ class School:
         )
 
     def model(self, data_dir: Path) -> MedMMForConditionalGeneration:
-        """The model at its start: as trained before, or the trunk of chest-findings, logistic heads on its features and a
-        random language model."""
-        if (start := self.start) is not None:
-            return start.model()
+        """The model at its start: as trained before, or the trunk of chest-findings, logistic heads on its features and the
+        decoder or a random language model."""
+        if self.start is not None:
+            return self.start.model()
         weights = open_weights(row_named("chest-findings"))
         if weights is None:
             raise InputError("chest-findings is not installed", remedy="install the package with its weights")
@@ -256,6 +259,8 @@ class School:
         model = MedMMForConditionalGeneration(self.model_config)
         encoder = model.encoder(2)
         encoder.trunk.load_state_dict(trunk.state_dict())
+        if self.decoder is not None:
+            self.decoder.into(model)
         features = pooled(encoder, self.corpus.films)
         mean, spread = features.mean(0), features.std(0) + 1e-6
         truth = self.corpus.labels(self.findings).astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -151,11 +151,12 @@ class Facts(Part):
 class ChestReportRecipe(Part):
     """See configs/train/chest_report.yaml and chest_report_mimic.yaml.
 
-    With `start` the model of a weights folder learns on: what it is made of (`FRESH`) is that folder's. A stage's options
-    are those of `LoopOptions`, and `kept_maps`.
+    With `decoder` the language model of a folder learns on, with `start` the whole model of a weights folder: what it is
+    made of (`LANGUAGE`, `PARTS`) is that folder's. A stage's options are those of `LoopOptions`, and `kept_maps`.
     """
 
-    FRESH = ("penalty", "connector", "connector_size", "vocabulary", "language_model")
+    PARTS: ClassVar = ("penalty", "connector", "connector_size")
+    LANGUAGE: ClassVar = ("vocabulary", "language_model")
 
     task: Literal["chest-report"]
     findings: Findings
@@ -164,6 +165,7 @@ class ChestReportRecipe(Part):
     stages: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     reports: Annotated[list[Literal["shared"] | LayoutFolder], BeforeValidator(_listed), Field(min_length=1)] = [SHARED]
     start: Path | None = None
+    decoder: Path | None = None
     lora: dict[str, Any] | None = None
     kept: Literal["memory", "disk"] = "memory"
     device: Literal["cpu", "cuda"] = "cpu"
@@ -175,13 +177,17 @@ class ChestReportRecipe(Part):
 
     @model_validator(mode="after")
     def _fitting(self) -> ChestReportRecipe:
-        given = [name for name in self.FRESH if getattr(self, name) is not None]
-        if self.start is not None and given:
-            raise ValueError(f"{', '.join(given)}: the folder of `start` decides these")
-        if self.start is None and (missing := [name for name in self.FRESH if name not in given]):
+        begun = self.start is not None or self.decoder is not None
+        if self.start is not None and self.decoder is not None:
+            raise ValueError("start and decoder: give one of them")
+        needed = () if self.start is not None else self.PARTS if begun else (*self.PARTS, *self.LANGUAGE)
+        given = [name for name in (*self.PARTS, *self.LANGUAGE) if getattr(self, name) is not None]
+        if more := [name for name in given if name not in needed]:
+            raise ValueError(f"{', '.join(more)}: the folder of `{'start' if self.start else 'decoder'}` decides")
+        if missing := [name for name in needed if name not in given]:
             raise ValueError(f"{', '.join(missing)}: a value is missing")
-        if self.lora is not None and self.start is None:
-            raise ValueError("lora: adapters need a language model that was trained before; name its folder in `start`")
+        if self.lora is not None and not begun:
+            raise ValueError("lora: adapters need a language model that learned before; name it in start or decoder")
         for name, stage in self.stages.items():
             if not isinstance(stage.get("kept_maps"), bool):
                 raise ValueError(f"stages.{name}: say kept_maps: true or false")

@@ -1,4 +1,4 @@
-"""The weights folder of a multimodal model that a training goes on from."""
+"""What a training of the multimodal model goes on from: a model trained before, or a language model of a folder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from medmm.domain.errors import ConfigError
+from medmm.models.decoders import load_decoder, with_special_tokens
+from medmm.models.folders import INDEX
 from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
 from medmm.training.report_examples import record_codes
 
@@ -54,3 +57,31 @@ class Start:
         return MedMMForConditionalGeneration.from_pretrained(
             self.folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
         ).eval()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoder:
+    """A causal language model of a folder and its tokenizer, with the tokens of the grammar behind its vocabulary."""
+
+    folder: Path
+    network: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+
+    @classmethod
+    def of(cls, folder: Path, findings: Sequence[str]) -> Decoder:
+        """In float32. Raises: InputError for a folder that holds no such model; see `load_decoder`."""
+        torch.manual_seed(0)  # the new tokens' embeddings
+        network, tokenizer = with_special_tokens(*load_decoder(folder), findings)
+        return cls(folder=folder, network=network, tokenizer=tokenizer)
+
+    def into(self, model: MedMMForConditionalGeneration) -> None:
+        """Give a model that was built of this network's configuration its parameters."""
+        model.language_model.load_state_dict(self.network.state_dict())
+
+
+def inputs_of(start: Start | None, decoder: Decoder | None) -> dict[str, Path] | None:
+    """The files that a run goes on with alone."""
+    named = {"start": start, "decoder": decoder}
+    there = {name: one.folder for name, one in named.items() if one is not None}
+    files = {name: folder / WEIGHTS for name, folder in there.items()}
+    return {n: f if f.is_file() else f.with_name(INDEX) for n, f in files.items()} or None
