@@ -331,10 +331,15 @@ def pooled(encoder: Any, films: NDArray[np.float32]) -> Array:
 
 
 def save(model: MedMMForConditionalGeneration, processor: MedMMProcessor, folder: Path) -> None:
-    """Write model (rounded to fp16), configuration, tokenizer and processor."""
+    """Write model (rounded to fp16), configuration, tokenizer and processor; `model` is left with what was written."""
     folder.mkdir(parents=True, exist_ok=True)
+    written = model.state_dict()
+    derived = {name: buffer.clone() for name, buffer in model.named_buffers() if name not in written}
     model.half().save_pretrained(folder)
     model.float()
+    for name, buffer in model.named_buffers():
+        if name in derived:  # the frequencies of rotary positions: computed at loading, never rounded
+            buffer.copy_(derived[name])
     (folder / "model.safetensors").chmod(0o644)
     processor.save_pretrained(folder)
     write_json(folder / "preprocessing.json", {"size_px": SIZE_PX, "function": "medmm.models.prepare.prepare_film"})
