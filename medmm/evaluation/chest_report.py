@@ -30,6 +30,7 @@ from medmm.evaluation.scored import Array, Json
 from medmm.models.catalogue import WeightsFolder, open_weights, row_named
 from medmm.models.chest_reader import AnatomyModel, ChestReader, FindingsModel
 from medmm.models.chest_report import ChestReportModel
+from medmm.models.film_kind import FilmKindModel
 from medmm.models.report_heads import ReportHeads
 from medmm.training.calibrate import sigmoid
 from medmm.training.claims import told
@@ -171,10 +172,15 @@ def looks(drafting: Drafting, data_dir: Path, *, quiet: bool = False) -> Json:
         "pairs": _pairs(some, said, draw),
         "brighter": metrics.share(np.asarray(lit), [f.patient for f in some[: len(lit)]]),
         "swapped_records": _summed(swaps),
-        "no_film": dict(_no_film(drafting)),
+        "no_film": dict(_no_film(drafting, _kinds())),
         "distinct_drafts": len({tuple(sorted((k, v.value) for k, v in s.items())) for s in said}),
         "films": len(some),
     }
+
+
+def _kinds() -> FilmKindModel | None:
+    weights = open_weights(row_named("film-kind"))
+    return FilmKindModel.open(weights, torch.device("cpu")) if weights else None
 
 
 def _claimed(said: dict[str, Assertion]) -> set[str]:
@@ -227,8 +233,8 @@ def _pairs(films: Sequence[Film], said: Sequence[dict[str, Assertion]], draw: ra
     return {"pairs": PAIRS, "different": differing / PAIRS, "different_claims": by_claims / PAIRS}
 
 
-def _no_film(drafting: Drafting) -> Iterator[tuple[str, str]]:
-    """What becomes of pictures that are no films; the gate, which would hold them, is left out."""
+def _no_film(drafting: Drafting, kinds: FilmKindModel | None) -> Iterator[tuple[str, str]]:
+    """What becomes of pictures that are no films: what the gate's network says of them, and what is claimed past it."""
     random_noise = np.random.default_rng(SEED).random((288, 288), dtype=np.float32)
     pictures = {
         "black": np.zeros((288, 288), np.float32),
@@ -237,7 +243,8 @@ def _no_film(drafting: Drafting) -> Iterator[tuple[str, str]]:
     }
     for name, said in zip(pictures, drafting.said([(n, g, None) for n, g in pictures.items()]), strict=True):
         if said is None:
-            yield name, "refused"
-        else:
-            claimed = sorted(_claimed(said))
-            yield name, f"claimed: {', '.join(claimed)}" if claimed else "nothing is claimed"
+            yield name, "refused, it shows a single tone"
+            continue
+        held = "" if kinds is None else f"held by the gate as {kinds.kind_of(pictures[name])!r}; past it, "
+        claimed = sorted(_claimed(said))
+        yield name, held + (f"claimed: {', '.join(claimed)}" if claimed else "nothing is claimed")

@@ -15,6 +15,7 @@ from transformers import LogitsProcessorList
 from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
 from medmm.domain.record import ClinicalContext
 from medmm.models.catalogue import WeightsFolder
+from medmm.models.fitting import quiet
 from medmm.models.multimodal import MedMMForConditionalGeneration, MedMMProcessor
 from medmm.models.multimodal.grammar import MOST_WORD_TOKENS, Decider, Grammar, GrammarProcessor, Spoken
 from medmm.models.record_tokens import record_tokens
@@ -101,10 +102,11 @@ class ChestReportModel:
     @classmethod
     def open(cls, weights: WeightsFolder, device: torch.device) -> ChestReportModel:
         """Load a checked weights folder."""
-        network = MedMMForConditionalGeneration.from_pretrained(
-            weights.folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
-        )
-        processor = MedMMProcessor.from_pretrained(weights.folder, local_files_only=True)
+        with quiet():
+            network = MedMMForConditionalGeneration.from_pretrained(
+                weights.folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+            )
+            processor = MedMMProcessor.from_pretrained(weights.folder, local_files_only=True)
         return cls(
             weights=weights,
             network=network.to(device).eval(),

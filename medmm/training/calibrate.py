@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
 from medmm.domain.vocabulary import finding_term
@@ -31,9 +32,9 @@ def platt(logit: Array, truth: Array) -> tuple[float, float]:
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope <= 0:
         slope = 1.0
-        for _ in range(50):  # Newton steps for the intercept alone
-            p = sigmoid(logit + intercept)
-            intercept += float((truth.mean() - p.mean()) / max((p * (1 - p)).mean(), 1e-6))
+        intercept = float(
+            brentq(lambda b: sigmoid(logit + b).mean() - truth.mean(), -50 - logit.max(), 50 - logit.min())
+        )
     return slope, intercept
 
 

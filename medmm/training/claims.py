@@ -20,8 +20,10 @@ from medmm.training.package import write_json
 from medmm.training.report_examples import ReportExample, examples
 from medmm.training.report_sources import ReportSource
 from medmm.training.report_statements import Said, report_findings
+from medmm.training.score import auroc
 
 Array = NDArray[np.float64]
+LEAST_AUROC = 0.6  # of a head on val reports; below, it says next to nothing of a finding
 PRESENT_FROM = 0.5  # likelier than not: from there a finding is said to be present, below it possible
 NEUTRAL = ClaimRule(head=0.0, language=1.0, intercept=0.0, threshold=0.5, present=0.5)
 
@@ -43,10 +45,16 @@ def calibrate(folder: Path, source: ReportSource, most_invented: float, *, quiet
         [[told(f"{e.report.findings} {e.report.impression}", n) for n in names] for e in chosen], dtype=float
     )
     written = np.asarray([[told(e.report.findings, n) for n in names] for e in chosen], dtype=float)
-    carried = [j for j in range(len(names)) if reported[:, j].sum() >= LEAST_CARRIERS // 2]
+    carried = [j for j in range(len(names)) if ranks(heads[:, j], reported[:, j])]
     rows = calibration([names[j] for j in carried], heads[:, carried], reported[:, carried], {})
     rule = claim_rule(heads, claims, written, most_invented)
     write_json(folder / "calibration.json", {"heads": rows, "claim": vars_of(rule)})
+
+
+def ranks(logit: Array, truth: Array) -> bool:
+    """Whether a head may be read: val reports bear it out, and it ranks them better than a guess."""
+    area = auroc(truth, logit)
+    return bool(truth.sum() >= LEAST_CARRIERS // 2) and area is not None and area >= LEAST_AUROC
 
 
 def vars_of(rule: ClaimRule) -> dict[str, float]:

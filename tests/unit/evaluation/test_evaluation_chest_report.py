@@ -53,8 +53,9 @@ def test_pictures_that_are_no_film_are_refused_or_nothing_is_claimed() -> None:
         def said(self, films: list[tuple[str, np.ndarray, None]]) -> list[dict[str, Assertion] | None]:
             return [None if grey.std() == 0 else {"Mass": ABSENT} for _, grey, _ in films]
 
-    found = dict(chest_report._no_film(Fake()))  # type: ignore[arg-type]
-    assert found == {"black": "refused", "white": "refused", "noise": "nothing is claimed"}
+    found = dict(chest_report._no_film(Fake(), None))  # type: ignore[arg-type]
+    single = "refused, it shows a single tone"
+    assert found == {"black": single, "white": single, "noise": "nothing is claimed"}
 
 
 @pytest.mark.parametrize("cases", [3, 40])
