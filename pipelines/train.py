@@ -1,6 +1,7 @@
 """Train the weights that a YAML file describes: `python -m pipelines.train CONFIG --data DIR --out DIR`.
 
-With `--calibrate` a trained folder is calibrated anew and nothing is trained.
+A run of chest-report that was stopped (Ctrl-C, SIGTERM, a power cut) goes on where it stood when the same command is given
+again: there is no option for it. With `--calibrate` a trained folder is calibrated anew and nothing is trained.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import platform
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 
 from medmm.domain.errors import ConfigError, MedmmError, exit_code
 from medmm.training.package import sha256_of, write_json
+from medmm.training.recipes import recipe_of
 
 TASKS = {
     "chest-findings": "medmm.training.chest_findings",
@@ -25,6 +28,7 @@ TASKS = {
     "film-kind": "medmm.training.film_kind",
     "chest-report": "medmm.training.chest_report",
 }
+log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,10 +38,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with cxr/, cxr_more/, reports/, mri/ and init/"
     )
-    parser.add_argument("--out", type=Path, required=True, help="where the weights folder is written")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="where the weights folder is written; chest-report keeps its run beside it, in OUT-run, and goes on from there",
+    )
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch's own choice)")
     parser.add_argument(
-        "--calibrate", action="store_true", help="only write calibration.json of --out anew (chest-findings)"
+        "--calibrate",
+        action="store_true",
+        help="only write calibration.json of --out anew (chest-findings, chest-report)",
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -50,24 +61,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *, only_calibrate: bool = False) -> int:
     """Train one task, or calibrate what was trained."""
-    config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
-    if config.get("task") not in TASKS:
-        raise ConfigError(
-            f"unknown task {config.get('task')!r}",
-            remedy=f"use one of {', '.join(TASKS)}",
-            file=str(config_file),
-        )
+    config = _content(config_file)
+    recipe = recipe_of(config, file=str(config_file))
     if threads:
         torch.set_num_threads(threads)
     start = time.monotonic()
-    task = importlib.import_module(TASKS[config["task"]])
+    task = importlib.import_module(TASKS[recipe.task])
+    log.info("device: %s", _device(getattr(recipe, "device", "cpu")))
     if only_calibrate:
         if not hasattr(task, "calibrate"):
             raise ConfigError(
-                f"{config['task']} has no calibration of its own", remedy="train it again", file=str(config_file)
+                f"{recipe.task} has no calibration of its own", remedy="train it again", file=str(config_file)
             )
         task.calibrate(out_dir, data_dir, quiet=not sys.stderr.isatty())
         return 0
+    if hasattr(task, "run_folder"):
+        log.info("run: %s, each stage with its curves.html", task.run_folder(out_dir))
     task.train(config, data_dir, out_dir, quiet=not sys.stderr.isatty())
     write_json(
         out_dir / "run.json",
@@ -82,6 +91,23 @@ def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *
         },
     )
     return 0
+
+
+def _content(config_file: Path) -> Any:
+    """A YAML file's content. Raises: ConfigError if it can't be read."""
+    try:
+        return yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError("the recipe can't be read", remedy="give a YAML file", file=str(config_file)) from error
+
+
+def _device(name: str) -> str:
+    """A device in words. Raises: ConfigError if it is not here."""
+    if name == "cpu":
+        return f"cpu, {torch.get_num_threads()} threads"
+    if not torch.cuda.is_available():
+        raise ConfigError("the recipe asks for a GPU and none is here", remedy="set device: cpu", device=name)
+    return f"{name}, {torch.cuda.get_device_name()}"
 
 
 if __name__ == "__main__":

@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count as counted
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from medmm.training.layouts.splits import split_of
 from medmm.training.report_labels import LABELS
 
 Line = Mapping[str, object]
@@ -28,10 +33,10 @@ def table(path: Path, columns: Sequence[str], lines: Iterable[Line]) -> Path:
     return path
 
 
-def picture(path: Path, *, bits: int = 8, seed: int = 0) -> np.ndarray:
+def picture(path: Path, *, bits: int = 8, seed: int = 0, shape: tuple[int, int] = (5, 7)) -> np.ndarray:
     """A picture of random values on disk, and its values."""
     kind, most = (np.uint16, 65535) if bits == 16 else (np.uint8, 255)
-    values = np.random.default_rng(seed).integers(0, most, (5, 7), endpoint=True).astype(kind)
+    values = np.random.default_rng(seed).integers(0, most, shape, endpoint=True).astype(kind)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(values).save(path)
     return values
@@ -154,7 +159,11 @@ def padchest(folder: Path) -> Path:
 
 
 def report_xml(
-    uid: str, terms: Sequence[str], images: Sequence[str], caption: str = "Xray Chest PA and Lateral"
+    uid: str,
+    terms: Sequence[str],
+    images: Sequence[str],
+    caption: str = "Xray Chest PA and Lateral",
+    findings: str = "The heart is <b>large</b>.",
 ) -> str:
     """A report as Open-i gives it."""
     majors = "".join(f"<major>{term}</major>" for term in terms)
@@ -162,7 +171,7 @@ def report_xml(
     return f"""<?xml version="1.0" encoding="utf-8"?><eCitation><meta type="rr"/><uId id="{uid}"/>
     <MedlineCitation><Article><Abstract>
     <AbstractText Label="COMPARISON">None.</AbstractText><AbstractText Label="INDICATION">Cough</AbstractText>
-    <AbstractText Label="FINDINGS">The heart is <b>large</b>.</AbstractText><AbstractText Label="IMPRESSION"/>
+    <AbstractText Label="FINDINGS">{findings}</AbstractText><AbstractText Label="IMPRESSION"/>
     </Abstract></Article></MedlineCitation>
     <MeSH>{majors}<automatic>pneumonia</automatic></MeSH>{films}</eCitation>"""
 
@@ -184,4 +193,49 @@ def open_i(folder: Path) -> Path:
         {"uid": "2", "filename": "2_IM-0652-1001.dcm.png", "projection": "Frontal"},
     ]
     table(folder / "indiana_projections.csv", ("uid", "filename", "projection"), lines)
+    return folder
+
+
+SAID = (
+    "There is a pleural effusion. The heart is normal in size.",
+    "No pleural effusion. Cardiomegaly is present.",
+    "No pleural effusion. The heart is normal in size.",
+    "There is a pleural effusion. Cardiomegaly is present.",
+)
+
+
+def numbers(split: str, count: int) -> list[int]:
+    """The first numbers of Open-i reports that fall into a split."""
+    return list(islice((n for n in counted(1) if split_of(f"CXR{n}") == split), count))
+
+
+def open_i_reports(folder: Path, train: int = 8, val: int = 4, test: int = 1) -> Path:
+    """An Open-i folder of reports on effusion and the heart's size, with a frontal film of 64 pixels each."""
+    (folder / "ecgen-radiology").mkdir(parents=True)
+    chosen = [*numbers("train", train), *numbers("val", val), *numbers("test", test)]
+    films = [f"CXR{number}_1_IM-{number:04d}-1001" for number in chosen]
+    for place, (number, film) in enumerate(zip(chosen, films, strict=True)):
+        xml = report_xml(f"CXR{number}", ["normal"], [film], findings=SAID[place % len(SAID)])
+        (folder / "ecgen-radiology" / f"{number}.xml").write_text(xml)
+        picture(folder / "NLMCXR_png" / f"{film}.png", seed=number, shape=(64, 64))
+    lines = [{"filename": f"{film}.png", "projection": "Frontal"} for film in films]
+    table(folder / "projections.csv", ("filename", "projection"), lines)
+    return folder
+
+
+def shared_reports(folder: Path, splits: Mapping[int, str]) -> Path:
+    """A data folder whose reports/ hold these numbers, as the shared data give them."""
+    reports = folder / "reports"
+    reports.mkdir(parents=True, exist_ok=True)
+    rows, pairs = [], []
+    with zipfile.ZipFile(reports / "films.zip", "w") as shard:
+        for place, (number, split) in enumerate(splits.items()):
+            words = {"findings": SAID[place % len(SAID)], "impression": "", "exam": "", "indication": "Cough"}
+            rows.append(json.dumps({"uid": number, "split": split, "split_source": "made", **words}))
+            pairs.append({"uid": number, "projection": "frontal", "frontal_rank": 0, "shard": "films.zip",
+                          "file": f"{number}.png"})  # fmt: skip
+            picture(folder / "one.png", seed=number, shape=(64, 64))
+            shard.write(folder / "one.png", f"{number}.png")
+    (reports / "reports.jsonl").write_text("\n".join(rows) + "\n")
+    table(reports / "pairs.csv", ("uid", "projection", "frontal_rank", "shard", "file"), pairs)
     return folder

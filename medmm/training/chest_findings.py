@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medmm.domain.errors import InputError
 from medmm.models import chest_findings
 from medmm.models.catalogue import WeightsFolder, open_weights, row_named
 from medmm.models.chest_findings import ChestFindingsNetwork
 from medmm.models.chest_reader import AnatomyModel, FindingsModel
+from medmm.models.multimodal.modeling import masked_finding_loss
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
 from medmm.models.weights import load_network
 from medmm.training import precision
@@ -28,6 +31,8 @@ from medmm.training.augment import random_views
 from medmm.training.boxes import boxed, sides_that_hold
 from medmm.training.calibrate import calibration
 from medmm.training.films import MORE_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
+from medmm.training.layouts import ReportedFilm
+from medmm.training.more_films import MoreFilms
 from medmm.training.package import write_json, write_weights_folder
 from medmm.training.score import macro_auroc
 
@@ -46,10 +51,14 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     films = training_films(data_dir)
     held_back = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "val")
     names, size = list(config["findings"]), int(config["size_px"])
+    more = MoreFilms.of(config, data_dir)
+    kept = out_dir.with_name(f"{out_dir.name}-run") / "kept" if config.get("kept") == "disk" else None
     stored = prepared(data_dir, films, int(config["stored_px"]), quiet=quiet, name="train")
+    stored = more.behind(stored, quiet=quiet, file=kept and kept / "stored.npy")
     plain = prepared(data_dir, films, size, quiet=quiet, name="train, as read")
+    plain = more.behind(plain, quiet=quiet, file=kept and kept / "plain.npy")
     val = prepared(data_dir, held_back, size, quiet=quiet, name="val")
-    truth, val_truth = label_matrix(films, names), label_matrix(held_back, names)
+    truth, val_truth = label_matrix([*films, *more.films], names), label_matrix(held_back, names)
 
     log: Log = []
     start = head_first(initial_network(config, data_dir), plain, truth, val, val_truth, config, log, quiet)
@@ -74,8 +83,10 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     )
     write_json(
         out_dir / "training.json",
-        {"config": dict(config), "films": len(films), "log": log, "precision": precision.name()},
+        {"config": dict(config), "films": len(films), "log": log, "precision": precision.name(), **more.as_json()},
     )
+    if kept is not None:
+        shutil.rmtree(kept)
     calibrate(out_dir, data_dir, quiet=quiet)
     return out_dir
 
@@ -111,8 +122,8 @@ def training_films(data_dir: Path) -> list[Film]:
     return films
 
 
-def label_matrix(films: list[Film], names: list[str]) -> Array:
-    """Labels as (films, findings) of 0 and 1."""
+def label_matrix(films: Sequence[Film | ReportedFilm], names: list[str]) -> Array:
+    """Labels as (films, findings) of 0 and 1, NaN where nobody said."""
     return np.asarray([film.labels(names) for film in films])
 
 
@@ -191,8 +202,21 @@ def head_first(
 
 
 def logistic_head(features: Array, truth: Array, penalty: float) -> tuple[Array, Array]:
-    """Weights (findings, features) and biases (findings,) of one logistic regression a finding."""
-    models = [LogisticRegression(C=penalty, max_iter=500).fit(features, column) for column in truth.T]
+    """Weights (findings, features) and biases (findings,) of one logistic regression a finding, on the labels that are known.
+
+    Raises: InputError for a finding that no film has, or that all have.
+    """
+    models = []
+    for number, column in enumerate(truth.T):
+        known = ~np.isnan(column)
+        if len(np.unique(column[known])) < 2:
+            raise InputError(
+                "a finding is present in none of the training films or in all of them",
+                remedy="leave it out of the recipe's findings, or give more films",
+                finding=f"number {number + 1}",
+            )
+        given = (features, column) if known.all() else (features[known], column[known])
+        models.append(LogisticRegression(C=penalty, max_iter=500).fit(*given))
     return np.stack([m.coef_[0] for m in models]), np.asarray([m.intercept_[0] for m in models])
 
 
@@ -215,6 +239,7 @@ def fine_tuned(
     optimizer = torch.optim.AdamW(trained, lr=config["learning_rate"], weight_decay=config["weight_decay"])
     batch, per_epoch = int(config["batch"]), len(films) // int(config["batch"])
     labels, steps, step = torch.from_numpy(truth).float(), run["epochs"] * per_epoch, 0
+    loss_of = masked_finding_loss if np.isnan(truth).any() else functional.binary_cross_entropy_with_logits
     for epoch in range(run["epochs"]):
         order = torch.randperm(len(films), generator=random)
         total = 0.0
@@ -228,7 +253,7 @@ def fine_tuned(
                 stem = network.stem(as_input(views))
             with precision.quick():
                 logits = network.head(network.upper(stem)).mean((2, 3))
-            loss = functional.binary_cross_entropy_with_logits(logits.float(), labels[chosen_films])
+            loss = loss_of(logits.float(), labels[chosen_films])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

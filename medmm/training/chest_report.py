@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,11 @@ from medmm.models.record_tokens import record_tokens, stacked
 from medmm.models.weights import load_network
 from medmm.training import claims
 from medmm.training.chest_findings import logistic_head
-from medmm.training.loop import LoopOptions, fit
+from medmm.training.kept import room
+from medmm.training.loop import fit, merged
 from medmm.training.package import write_json
-from medmm.training.report_corpus import FilmReport, film_greys, read_reports
+from medmm.training.recipes import ChestReportRecipe, recipe_of
+from medmm.training.report_corpus import FilmReport
 from medmm.training.report_examples import (
     ReportExample,
     drawn_record,
@@ -38,6 +41,8 @@ from medmm.training.report_examples import (
     target_text,
     words_for,
 )
+from medmm.training.report_sources import ReportSource, report_source
+from medmm.training.report_start import Decoder, Start, inputs_of
 from medmm.training.report_statements import Said, phrase_book, report_findings
 
 SIZE_PX = 288
@@ -48,18 +53,22 @@ Batch = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """The reports of one split with their prepared films, (n, 288, 288) as live use prepares them."""
+    """The reports of one split with their films, (n, 288, 288), bit for bit as live use prepares them."""
 
     examples: list[ReportExample]
     films: NDArray[np.float32]
 
     @classmethod
-    def read(cls, data_dir: Path, split: str, *, quiet: bool) -> Corpus:
-        """All reports of a split that have a frontal film and a findings text."""
-        chosen = examples(read_reports(data_dir, {split}))
+    def read(cls, source: ReportSource, split: str, *, quiet: bool, file: Path | None = None) -> Corpus:
+        """All reports of a split that have a frontal film and a findings text; the films in memory, or in `file`."""
+        chosen = examples(source.reports(split))
+        if not chosen:
+            raise InputError(f"no {split} report has a film and findings", remedy="look at the folder's splits")
         reports = [example.report for example in chosen]
-        greys = track(film_greys(data_dir, reports), total=len(reports), description=f"films, {split}", disable=quiet)
-        films = np.concatenate([prepare_film(grey, SIZE_PX) for grey in greys])
+        films = room((len(reports), SIZE_PX, SIZE_PX), np.float32, file)
+        greys = track(source.greys(reports), total=len(reports), description=f"films, {split}", disable=quiet)
+        for place, grey in enumerate(greys):
+            films[place] = prepare_film(grey, SIZE_PX)[0]
         return cls(examples=chosen, films=films)
 
     def labels(self, findings: Sequence[str]) -> NDArray[np.float32]:
@@ -78,55 +87,82 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
 
     A run that was stopped goes on where it stood. Returns: `out_dir`.
     """
-    corpus = Corpus.read(data_dir, "train", quiet=quiet)
+    recipe = recipe_of(config)
+    assert isinstance(recipe, ChestReportRecipe)
+    source, run_dir = report_source(recipe.reports, data_dir), run_folder(out_dir)
+    kept = run_dir / "kept" if recipe.kept == "disk" else None
+    corpus = Corpus.read(source, "train", quiet=quiet, file=kept and kept / "films.npy")
     assert {e.report.split for e in corpus.examples} == {"train"}, "a val or test report is among the training reports"
-    texts = [r.findings for r in read_reports(data_dir, {"train"})]
-    school = School(config=config, corpus=corpus, book=spoken(phrase_book(texts)))
-    model = school.model(data_dir)
-    tokens_of = Maps.kept(model, corpus.films, quiet=quiet)
-    for name, stage in config["stages"].items():
-        options = {key: value for key, value in stage.items() if key != "kept_maps"}
-        given = tokens_of if stage["kept_maps"] else None
+    assert source.people("train").isdisjoint(source.people("val") | source.people("test")), "a patient in two splits"
+    texts = [r.findings for r in source.reports("train")]
+    start = Start.of(recipe.start.expanduser(), recipe.findings, SIZE_PX, UNITS) if recipe.start else None
+    decoder = Decoder.of(recipe.decoder.expanduser(), recipe.findings) if recipe.decoder else None
+    school = School(config=config, corpus=corpus, book=spoken(phrase_book(texts)), start=start, decoder=decoder)
+    model = school.model(data_dir).to(recipe.device)
+    tokens_of = Maps.kept(model, corpus.films, quiet=quiet, folder=kept)
+    for name, stage in recipe.stages.items():
         result = fit(
             model,
             range(len(corpus.examples)),
-            school.collate(given),
-            LoopOptions.from_mapping(options),
-            out_dir.with_name(f"{out_dir.name}-run") / name,
+            school.collate(tokens_of if stage["kept_maps"] else None),
+            recipe.options(name),
+            run_dir / name,
             quiet=quiet,
             name=name,
+            inputs=inputs_of(start, decoder),
         )
         if result.stopped:
             raise InputError("the training was stopped", remedy="give the same command again: it goes on", stage=name)
-    save(model, school.processor, out_dir)
+    save(merged(model).cpu(), school.processor, out_dir)
     write_json(out_dir / "training.json", {"config": dict(config), "reports": len(corpus.examples)})
-    calibrate(out_dir, data_dir, quiet=quiet)
+    claims.calibrate(out_dir, source, recipe.most_invented, quiet=quiet)
+    if kept is not None:
+        shutil.rmtree(kept)
     return out_dir
 
 
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
-    """Write calibration.json of a weights folder from val reports, some minutes of two CPU cores."""
-    config = json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"]
-    claims.calibrate(folder, data_dir, float(config["most_invented"]), quiet=quiet)
+    """Write calibration.json of a trained weights folder anew, from the val reports of its recipe."""
+    recipe = recipe_of(json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"])
+    assert isinstance(recipe, ChestReportRecipe)
+    claims.calibrate(folder, report_source(recipe.reports, data_dir), recipe.most_invented, quiet=quiet)
+
+
+def run_folder(out_dir: Path) -> Path:
+    """Where the run of a weights folder stands: a folder a stage, with its checkpoint, log and curves.html."""
+    return out_dir.with_name(f"{out_dir.name}-run")
 
 
 class Maps:
-    """The frozen encoder's last maps of films and of their mirror images, kept in half precision."""
+    """The frozen encoder's last maps of films and of their mirror images, rounded to half precision."""
 
     def __init__(self, straight: NDArray[np.float16], mirrored: NDArray[np.float16]) -> None:
         self.both = (straight, mirrored)
 
     @classmethod
     @torch.inference_mode()
-    def kept(cls, model: MedMMForConditionalGeneration, films: NDArray[np.float32], *, quiet: bool) -> Maps:
-        """Encode all films once, some minutes on two CPU cores."""
+    def kept(
+        cls,
+        model: MedMMForConditionalGeneration,
+        films: NDArray[np.float32],
+        *,
+        quiet: bool,
+        folder: Path | None = None,
+    ) -> Maps:
+        """Encode all films once, some minutes on two CPU cores; the maps are kept in memory, or in `folder`."""
         encoder = model.encoder(2).eval()
-        out: tuple[list[Any], list[Any]] = ([], [])
+        device = encoder.head.weight.device
+        cells = encoder(torch.zeros(1, 1, *films.shape[1:], device=device)).shape[1:]
+        straight, mirrored = (
+            room((len(films), *cells), np.float16, folder and folder / f"{name}.npy")
+            for name in ("straight", "mirrored")
+        )
         for start in track(range(0, len(films), 16), description="maps", disable=quiet):
-            film = torch.from_numpy(films[start : start + 16])[:, None]
-            for kept, view in zip(out, (film, film.flip(3)), strict=True):
-                kept.append(encoder(view.contiguous(memory_format=torch.channels_last)).half().contiguous().numpy())
-        return cls(np.concatenate(out[0]), np.concatenate(out[1]))
+            film = torch.from_numpy(films[start : start + 16])[:, None].to(device)
+            for kept, view in ((straight, film), (mirrored, film.flip(3))):
+                maps = encoder(view.contiguous(memory_format=torch.channels_last))
+                kept[start : start + 16] = maps.half().contiguous().cpu().numpy()
+        return cls(straight, mirrored)
 
     def drawn(self, places: Sequence[int], draw: random.Random) -> Tensor:
         """Maps of these films, each straight or mirrored: no label of a report's text names a side here."""
@@ -140,6 +176,8 @@ class School:
     config: Mapping[str, Any]
     corpus: Corpus
     book: Mapping[tuple[str, Said], Sequence[str]]
+    start: Start | None = None
+    decoder: Decoder | None = None
 
     @property
     def findings(self) -> list[str]:
@@ -148,7 +186,12 @@ class School:
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerFast:
-        """A byte-level BPE (Sennrich et al., ACL 2016) over the corpus' ways of speaking and the templates."""
+        """That of start or decoder, or a byte-level BPE (Sennrich et al., ACL 2016) over the corpus' ways of speaking and
+        the templates."""
+        if self.start is not None:
+            return self.start.processor.tokenizer
+        if self.decoder is not None:
+            return self.decoder.tokenizer
         draw = random.Random(0)
         lines = [text for texts in self.book.values() for text in texts]
         said = (Said.PRESENT, Said.POSSIBLE, Said.ABSENT)
@@ -170,6 +213,8 @@ class School:
     @property
     def processor(self) -> MedMMProcessor:
         """The processor that ships with the model."""
+        if self.start is not None:
+            return self.start.processor
         return MedMMProcessor(
             MedMMImageProcessor(size_px=SIZE_PX),
             self.tokenizer,
@@ -181,9 +226,14 @@ class School:
     @property
     def model_config(self) -> MedMMConfig:
         """The model's configuration."""
+        if self.start is not None:
+            return self.start.config
         tokenizer = self.tokenizer
         ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-        text = AutoConfig.for_model(vocab_size=len(tokenizer), **ids, **self.config["language_model"])
+        if self.decoder is not None:
+            text: Any = self.decoder.network.config
+        else:
+            text = AutoConfig.for_model(vocab_size=len(tokenizer), **ids, **self.config["language_model"])
         return MedMMConfig(
             encoders={"film": {"spatial_dims": 2, "size": SIZE_PX}},
             text_config=text,
@@ -197,7 +247,10 @@ class School:
         )
 
     def model(self, data_dir: Path) -> MedMMForConditionalGeneration:
-        """The model at its start: the trunk of chest-findings, logistic heads on its features, a random language model."""
+        """The model at its start: as trained before, or the trunk of chest-findings, logistic heads on its features and the
+        decoder or a random language model."""
+        if self.start is not None:
+            return self.start.model()
         weights = open_weights(row_named("chest-findings"))
         if weights is None:
             raise InputError("chest-findings is not installed", remedy="install the package with its weights")
@@ -206,6 +259,8 @@ class School:
         model = MedMMForConditionalGeneration(self.model_config)
         encoder = model.encoder(2)
         encoder.trunk.load_state_dict(trunk.state_dict())
+        if self.decoder is not None:
+            self.decoder.into(model)
         features = pooled(encoder, self.corpus.films)
         mean, spread = features.mean(0), features.std(0) + 1e-6
         truth = self.corpus.labels(self.findings).astype(np.float64)
@@ -219,7 +274,9 @@ class School:
 
     def collate(self, maps: Maps | None) -> Callable[[list[int]], Batch]:
         """Batches of places in the corpus; every draw hangs on the places, so that a run that goes on draws the same."""
-        tokenizer, image_tokens, codes = self.tokenizer, self.model_config.image_tokens(2), record_codes()
+        tokenizer, config, codes = self.tokenizer, self.model_config, record_codes()
+        begin, image, record = [tokenizer.bos_token_id], [config.image_token_id], [config.record_token_id]
+        end, padding, image_tokens = tokenizer.eos_token_id, tokenizer.pad_token_id, config.image_tokens(2)
         labels, facts = torch.from_numpy(self.corpus.labels(self.findings)), self.config["facts"]
 
         def batch(places: list[int]) -> Batch:
@@ -227,11 +284,13 @@ class School:
             chosen = [self.corpus.examples[place] for place in places]
             records = [record_tokens(drawn_record(e, draw, **facts), codes, UNITS) for e in chosen]
             out = sequences(
-                [[1] + [3] * image_tokens + [4] * len(r.ids) for r in records],
+                [begin + image * image_tokens + record * len(r.ids) for r in records],
                 [
                     tokenizer(target_text(e, self.findings, self.book, draw), add_special_tokens=False)["input_ids"]
                     for e in chosen
                 ],
+                end=end,
+                padding=padding,
             )
             ids, values = stacked(records)
             out |= {"record_ids": torch.from_numpy(ids), "record_values": torch.from_numpy(values)}
@@ -247,11 +306,11 @@ class School:
         return batch
 
 
-def sequences(prompts: list[list[int]], targets: list[list[int]]) -> Batch:
+def sequences(prompts: list[list[int]], targets: list[list[int]], *, end: int, padding: int) -> Batch:
     """Prompts and targets with the end of the sequence, padded at the left; the section's token is given, not learned."""
-    rows = [p + t + [2] for p, t in zip(prompts, targets, strict=True)]
+    rows = [p + t + [end] for p, t in zip(prompts, targets, strict=True)]
     longest = max(map(len, rows))
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    ids = torch.full((len(rows), longest), padding, dtype=torch.long)
     labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
     for place, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
         start = longest - len(row)
@@ -272,10 +331,15 @@ def pooled(encoder: Any, films: NDArray[np.float32]) -> Array:
 
 
 def save(model: MedMMForConditionalGeneration, processor: MedMMProcessor, folder: Path) -> None:
-    """Write model (rounded to fp16), configuration, tokenizer and processor."""
+    """Write model (rounded to fp16), configuration, tokenizer and processor; `model` is left with what was written."""
     folder.mkdir(parents=True, exist_ok=True)
+    written = model.state_dict()
+    derived = {name: buffer.clone() for name, buffer in model.named_buffers() if name not in written}
     model.half().save_pretrained(folder)
     model.float()
+    for name, buffer in model.named_buffers():
+        if name in derived:  # the frequencies of rotary positions: computed at loading, never rounded
+            buffer.copy_(derived[name])
     (folder / "model.safetensors").chmod(0o644)
     processor.save_pretrained(folder)
     write_json(folder / "preprocessing.json", {"size_px": SIZE_PX, "function": "medmm.models.prepare.prepare_film"})

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.linear_model import LogisticRegression
 
+from medmm.domain.errors import InputError
 from medmm.domain.record import ClinicalContext
 from medmm.models.catalogue import WeightsFolder, row_named
 from medmm.models.chest_report import ChestReportModel, ClaimRule, Job
 from medmm.training.calibrate import LEAST_CARRIERS, calibration, sigmoid
 from medmm.training.package import write_json
-from medmm.training.report_corpus import film_greys, read_reports
 from medmm.training.report_examples import ReportExample, examples
+from medmm.training.report_sources import ReportSource
 from medmm.training.report_statements import Said, report_findings
 from medmm.training.score import auroc
 
@@ -27,14 +28,19 @@ PRESENT_FROM = 0.5  # likelier than not: from there a finding is said to be pres
 NEUTRAL = ClaimRule(head=0.0, language=1.0, intercept=0.0, threshold=0.5, present=0.5)
 
 
-def calibrate(folder: Path, data_dir: Path, most_invented: float, *, quiet: bool = False) -> None:
-    """Write calibration.json of a weights folder, from the val reports that have a film and a findings text."""
+def calibrate(folder: Path, source: ReportSource, most_invented: float, *, quiet: bool = False) -> None:
+    """Write calibration.json of a weights folder, from the val reports that have a film and a findings text.
+
+    Raises: InputError if there is none, or if they bear no rule out.
+    """
+    chosen = examples(source.reports("val"))
+    if not chosen:
+        raise InputError("no val report has a film and findings", remedy="look at the folder's splits")
     write_json(folder / "calibration.json", {"heads": {}, "claim": vars_of(NEUTRAL)})
     weights = WeightsFolder(row=row_named("chest-report"), folder=folder)
     model = ChestReportModel.open(weights, torch.device("cpu"))
-    chosen = examples(read_reports(data_dir, {"val"}))
     names = list(model.network.config.findings)
-    heads, claims = opinions(model, data_dir, chosen, quiet=quiet)
+    heads, claims = opinions(model, source, chosen, quiet=quiet)
     reported = np.asarray(
         [[told(f"{e.report.findings} {e.report.impression}", n) for n in names] for e in chosen], dtype=float
     )
@@ -62,11 +68,11 @@ def told(text: str, finding: str) -> bool:
 
 
 def opinions(
-    model: ChestReportModel, data_dir: Path, chosen: Sequence[ReportExample], *, quiet: bool
+    model: ChestReportModel, source: ReportSource, chosen: Sequence[ReportExample], *, quiet: bool
 ) -> tuple[Array, Array]:
     """What heads and language model think of each finding of each film: log-odds, (n, findings) each."""
     heads, claims = [], []
-    greys = film_greys(data_dir, [e.report for e in chosen])
+    greys = source.greys([e.report for e in chosen])
     for example, grey in track(
         zip(chosen, greys, strict=True), total=len(chosen), description="opinions", disable=quiet
     ):
@@ -78,18 +84,29 @@ def opinions(
 
 
 def claim_rule(heads: Array, claims: Array, truth: Array, most_invented: float) -> ClaimRule:
-    """The rule that fits all findings at once, and the threshold of the best micro F1 that invents at most so much a report."""
+    """The rule that fits all findings at once, and the threshold of the best micro F1 that invents at most so much a report.
+
+    Where no point of the search keeps to that, the lowest one above it that does; at 1 nothing is claimed.
+
+    Args: heads, claims: log-odds (n, findings); truth: 0 or 1, (n, findings); most_invented: wrong claims a report.
+    Raises: InputError if no report calls a finding, or each report calls all.
+    """
+    if truth.min() == truth.max():
+        raise InputError("the val reports call no finding, or all of them", remedy="give more val reports")
     inputs = np.stack([heads.ravel(), claims.ravel()], 1)
     fit = LogisticRegression(C=1.0).fit(inputs, truth.ravel())
     probability = sigmoid(inputs @ fit.coef_[0] + fit.intercept_[0]).reshape(truth.shape)
-    best, threshold = -1.0, PRESENT_FROM
+    best, threshold = -1.0, 1.0
     for point in np.arange(0.05, 0.6, 0.01):
         called = probability >= point
-        if (called & (truth == 0)).sum() / len(truth) > most_invented:
+        if invented(called, truth) > most_invented:
             continue
         score = 2 * float((called & (truth > 0)).sum()) / float(called.sum() + truth.sum())
         if score > best:
             best, threshold = score, float(point)
+    if best < 0:
+        careful = [p for p in np.arange(0.6, 1.0, 0.01) if invented(probability >= p, truth) <= most_invented]
+        threshold = float(min(careful, default=1.0))
     return ClaimRule(
         head=float(fit.coef_[0, 0]),
         language=float(fit.coef_[0, 1]),
@@ -97,3 +114,8 @@ def claim_rule(heads: Array, claims: Array, truth: Array, most_invented: float) 
         threshold=threshold,
         present=max(PRESENT_FROM, threshold),
     )
+
+
+def invented(called: NDArray[np.bool_], truth: Array) -> float:
+    """Findings a report that are called and not there."""
+    return float((called & (truth == 0)).sum() / len(truth))

@@ -1,0 +1,232 @@
+"""Recipes of configs/train as typed models: a key that no recipe has is an error, not a wish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from medmm.domain.errors import ConfigError, InputError
+from medmm.domain.vocabulary import finding_term
+from medmm.training.layouts import LAYOUTS, Layout, read_layout
+from medmm.training.loop_options import LoopOptions
+
+SHARED: Literal["shared"] = "shared"
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _known_finding(name: str) -> str:
+    try:
+        return finding_term(name).name
+    except InputError as error:
+        raise ValueError(error.problem) from None
+
+
+def _known_layout(name: str) -> str:
+    if name not in LAYOUTS:
+        raise ValueError(f"no layout {name!r}; there are {', '.join(LAYOUTS)}")
+    return name
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+Findings = Annotated[list[Annotated[str, AfterValidator(_known_finding)]], Field(min_length=1)]
+
+
+class Part(BaseModel):
+    """What all parts of recipes have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LayoutFolder(Part):
+    """A folder in the layout of a public set; see docs/training-data.md."""
+
+    layout: Annotated[str, AfterValidator(_known_layout)]
+    folder: Path
+    uncertain: Literal["ignore", "positive", "negative"] = "ignore"
+    partial: bool = False
+
+    def read(self) -> Layout:
+        """Its films. Raises: InputError; see `read_layout`."""
+        return read_layout(self.layout, self.folder.expanduser(), uncertain=self.uncertain, partial=self.partial)
+
+
+class Augmentation(Part):
+    """How far views of a film are turned, cut and toned; see `random_views`."""
+
+    rotation_degrees: float
+    log_zoom: float
+    shift: float
+    log_gamma: float
+    log_contrast: float
+    brightness: float
+
+
+class Run(Part):
+    """One run of the fine tuning."""
+
+    seed: NonNegativeInt
+    epochs: PositiveInt
+
+
+class ChestFindingsRecipe(Part):
+    """See configs/train/chest_findings.yaml."""
+
+    task: Literal["chest-findings"]
+    findings: Findings
+    init: str
+    size_px: PositiveInt
+    stored_px: PositiveInt
+    batch: PositiveInt
+    penalty: Annotated[list[PositiveFloat], Field(min_length=1)]
+    learning_rate: PositiveFloat
+    weight_decay: Annotated[float, Field(ge=0)]
+    average: Share
+    runs: Annotated[list[Run], Field(min_length=1)]
+    augmentation: Augmentation
+    layouts: list[LayoutFolder] = []
+    kept: Literal["memory", "disk"] = "memory"
+
+
+class ChestAnatomyRecipe(Part):
+    """See configs/train/chest_anatomy.yaml."""
+
+    task: Literal["chest-anatomy"]
+    channels: list[PositiveInt]
+    residual_units: NonNegativeInt
+    size_px: PositiveInt
+    stored_px: PositiveInt
+    seed: NonNegativeInt
+    epochs: PositiveInt
+    batch: PositiveInt
+    learning_rate: PositiveFloat
+    average: Share
+    augmentation: Augmentation
+
+
+class FilmKindRecipe(Part):
+    """See configs/train/film_kind.yaml."""
+
+    task: Literal["film-kind"]
+    init: str
+    size_px: PositiveInt
+    stored_px: PositiveInt
+    batch: PositiveInt
+    draws: PositiveInt
+    epochs: PositiveInt
+    seed: NonNegativeInt
+    learning_rate: PositiveFloat
+    weight_decay: Annotated[float, Field(ge=0)]
+    average: Share
+    shares: dict[str, Share]
+    made_of_films: Share
+    frontal_refused: Share
+    frontal_held: Share
+    augmentation: Augmentation
+
+
+class Facts(Part):
+    """How often an example's facts are dropped, and how many are drawn at random; see `drawn_record`."""
+
+    drop: Share
+    most_random: NonNegativeInt
+
+
+class ChestReportRecipe(Part):
+    """See configs/train/chest_report.yaml and chest_report_mimic.yaml.
+
+    With `decoder` the language model of a folder learns on, with `start` the whole model of a weights folder: what it is
+    made of (`LANGUAGE`, `PARTS`) is that folder's. A stage's options are those of `LoopOptions`, and `kept_maps`.
+    """
+
+    PARTS: ClassVar = ("penalty", "connector", "connector_size")
+    LANGUAGE: ClassVar = ("vocabulary", "language_model")
+
+    task: Literal["chest-report"]
+    findings: Findings
+    facts: Facts
+    most_invented: PositiveFloat
+    stages: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+    reports: Annotated[list[Literal["shared"] | LayoutFolder], BeforeValidator(_listed), Field(min_length=1)] = [SHARED]
+    start: Path | None = None
+    decoder: Path | None = None
+    lora: dict[str, Any] | None = None
+    kept: Literal["memory", "disk"] = "memory"
+    device: Literal["cpu", "cuda"] = "cpu"
+    penalty: PositiveFloat | None = None
+    connector: Literal["pooled", "perceiver"] | None = None
+    connector_size: PositiveInt | None = None
+    vocabulary: PositiveInt | None = None
+    language_model: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _fitting(self) -> ChestReportRecipe:
+        begun = self.start is not None or self.decoder is not None
+        if self.start is not None and self.decoder is not None:
+            raise ValueError("start and decoder: give one of them")
+        needed = () if self.start is not None else self.PARTS if begun else (*self.PARTS, *self.LANGUAGE)
+        given = [name for name in (*self.PARTS, *self.LANGUAGE) if getattr(self, name) is not None]
+        if more := [name for name in given if name not in needed]:
+            raise ValueError(f"{', '.join(more)}: the folder of `{'start' if self.start else 'decoder'}` decides")
+        if missing := [name for name in needed if name not in given]:
+            raise ValueError(f"{', '.join(missing)}: a value is missing")
+        if self.lora is not None and not begun:
+            raise ValueError("lora: adapters need a language model that learned before; name it in start or decoder")
+        for name, stage in self.stages.items():
+            if not isinstance(stage.get("kept_maps"), bool):
+                raise ValueError(f"stages.{name}: say kept_maps: true or false")
+            if stage["kept_maps"] and any(p.startswith("encoders") for p in self.options(name).trained):
+                raise ValueError(f"stages.{name}: an encoder cannot learn from its kept maps")
+        return self
+
+    def options(self, stage: str) -> LoopOptions:
+        """The options of a stage; the recipe's adapters are those of every stage that names none itself."""
+        options = {key: value for key, value in self.stages[stage].items() if key != "kept_maps"}
+        if self.lora is not None:
+            options = {"lora": self.lora, **options}
+        return LoopOptions.from_mapping(options)
+
+
+Recipe = ChestFindingsRecipe | ChestAnatomyRecipe | FilmKindRecipe | ChestReportRecipe
+RECIPES: Mapping[str, type[Recipe]] = {
+    "chest-findings": ChestFindingsRecipe,
+    "chest-anatomy": ChestAnatomyRecipe,
+    "film-kind": FilmKindRecipe,
+    "chest-report": ChestReportRecipe,
+}
+
+
+def recipe_of(config: Any, **where: str) -> Recipe:
+    """The recipe of a YAML file's content. Raises: ConfigError naming the key that is unknown, missing or wrong."""
+    task = config.get("task") if isinstance(config, Mapping) else None
+    if not isinstance(task, str) or task not in RECIPES:
+        raise ConfigError(f"unknown task {task!r}", remedy=f"use one of {', '.join(RECIPES)}", **where)
+    try:
+        return RECIPES[task].model_validate(config)
+    except ValidationError as error:
+        raise ConfigError(f"the recipe is wrong: {_said(error.errors())}", remedy="correct it", **where) from error
+
+
+def _said(errors: Sequence[Any]) -> str:
+    """The first three errors, each with its place."""
+    said = []
+    for error in errors[:3]:
+        place = ".".join(str(part) for part in error["loc"])
+        said.append(f"{place}: {error['msg']}" if place else error["msg"].removeprefix("Value error, "))
+    return "; ".join(said)
