@@ -256,7 +256,7 @@ class School:
             raise InputError("chest-findings is not installed", remedy="install the package with its weights")
         trunk = load_network(weights, torch.device("cpu")).trunk
         torch.manual_seed(0)
-        model = MedMMForConditionalGeneration(self.model_config)
+        model = MedMMForConditionalGeneration(self.model_config).train(self.config.get("start_norms") == "batch")
         encoder = model.encoder(2)
         encoder.trunk.load_state_dict(trunk.state_dict())
         if self.decoder is not None:
