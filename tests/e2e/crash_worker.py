@@ -29,7 +29,7 @@ class Reads:
 
 def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     """Every writing verb once. Returns: what each gave, as text."""
-    assistant._loaded.update(reader=Reads(), picture_kinds=SaysFrontal())
+    assistant._networks._loaded |= {"reader": Reads(), "kinds": SaysFrontal(), "language model": None}
     reader = assistant.reader_named("reader-1")
     held = film_file(out.parent, "held.dcm", AcquisitionDate="20990101", StudyDate="20990101")
     release = assistant.release(held, reason="the device's clock was wrong", by=reader, key="release-1")

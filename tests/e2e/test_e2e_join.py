@@ -41,7 +41,7 @@ PATIENT = {
 def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("joined"), readers=READERS, threads=1)
     with Assistant(settings) as opened:
-        opened._loaded["picture_kinds"] = SAYS_FRONTAL  # the pixels are not what is asked here
+        opened._networks._loaded["kinds"] = SAYS_FRONTAL  # the pixels are not what is asked here
         yield opened
 
 

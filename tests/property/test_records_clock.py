@@ -100,7 +100,7 @@ def test_history_is_in_the_order_of_the_log_when_the_clock_steps_back(
     monkeypatch.setattr(medmm.store.calls, "datetime", Clock)
     readers = (ReaderEntry(id="reader-1", name="ZZREADER One", role="reader"),)
     with Assistant(Settings(data_dir=tmp_path / "data", readers=readers)) as assistant:
-        assistant._loaded["picture_kinds"] = SAYS_FRONTAL
+        assistant._networks._loaded["kinds"] = SAYS_FRONTAL
         study = assistant.admit(film_file(tmp_path))
         assert isinstance(study, Study)
         case = assistant.open_case(study.uid)

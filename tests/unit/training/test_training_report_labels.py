@@ -159,6 +159,7 @@ def test_sentences_end_at_points_that_are_no_decimals() -> None:
 NAMED_ALIKE = {
     "Effusion": "Pleural Effusion", "Infiltration": "Lung Opacity", "Lung_Opacity": "Lung Opacity", "Mass": "Lung Lesion",
     "Nodule": "Lung Lesion", "Pleural_Thickening": "Pleural Other", "Emphysema": None, "Fibrosis": None, "Hernia": None,
+    "Granuloma": "Lung Lesion", "Support_Devices": None,
 }  # fmt: skip
 
 
