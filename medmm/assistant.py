@@ -330,9 +330,9 @@ class Assistant:
     def capabilities(self, *, by: Reader | None = None) -> Capabilities:
         """What this installation can decode, run and write."""
         self._calls.allow("capabilities", by)
-        device, torch_version = models.device_name(self.settings.device)
-        rows = self.models(by=by)
-        ready = [r.name for r in rows if (r.task, r.state) == ("report", "ready") and self.settings.writer != "rules"]
+        (device, torch_version), rows = models.device_name(self.settings.device), self.models(by=by)
+        wanted = None if self.settings.writer == "rules" else self.settings.language_model
+        ready = [row.name for row in rows if (row.name, row.state) == (wanted, "ready")]
         return Capabilities(
             syntaxes=imaging.decodable_syntaxes(),
             models=rows,
