@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
+from medmm.domain.draft import Assertion
 from medmm.domain.record import ClinicalContext, Coding, Fact, FactKind, FactStatus, Quantity
 from medmm.models.multimodal import (
     MedMMConfig,
@@ -133,3 +135,10 @@ def inputs(processor: MedMMProcessor | None = None, **images_and_records: Any) -
         "records": [record(fact(1), fact(2)), None, record(fact(3))],
     }
     return dict((processor or tiny_processor())(**{**given, **images_and_records}))
+
+
+class MostLikely:
+    """Decides for what the language model finds likeliest, with no one to hold it back."""
+
+    def said(self, row: int, finding: str, scores: Mapping[Assertion | None, float]) -> Assertion | None:
+        return max(scores, key=lambda said: scores[said])

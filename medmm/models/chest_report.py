@@ -59,7 +59,7 @@ def claim_logit(scores: Mapping[Assertion | None, float]) -> float:
     return float(claimed - np.logaddexp(scores[Assertion.ABSENT], scores[None]))
 
 
-class RuledDecider(Decider):
+class RuledDecider:
     """Decides by the claim rule among what is permitted, and remembers each finding's probability."""
 
     def __init__(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -87,20 +88,12 @@ class Grammar:
         return words
 
 
-class Decider:
+class Decider(Protocol):
     """Decides what is said of one finding from the language model's scores of the four assertions."""
 
     def said(self, row: int, finding: str, scores: Mapping[Assertion | None, float]) -> Assertion | None:
         """The assertion for `finding` in the draft `row` of a batch."""
-        raise NotImplementedError
-
-
-class MostLikely(Decider):
-    """What the language model finds likeliest, with no one to hold it back: for training and tests."""
-
-    def said(self, row: int, finding: str, scores: Mapping[Assertion | None, float]) -> Assertion | None:
-        """The assertion of the highest score."""
-        return max(scores, key=lambda said: scores[said])
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,7 @@ def test_a_damaged_catalogue_is_refused(damage: str, adopted: Adopted, made: Pat
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../x", "a/b", "/tmp/x", ".hidden", "a\n", "ä", "x" * 65, CATALOGUE, "a\\b", "-x", "a b"]
+    "name", ["", ".", "..", "../x", "a/b", "/a/x", ".hidden", "a\n", "ä", "x" * 65, CATALOGUE, "a\\b", "-x", "a b"]
 )
 def test_a_name_that_is_a_path_is_refused(name: str, adopted: Adopted, made: Path) -> None:
     with pytest.raises(InputError, match="can't be named"):
