@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from medmm.domain.errors import InputError
-from medmm.domain.reading import ModelIdentity, Side
+from medmm.domain.reading import Extent, ModelIdentity, Side
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Notice, Study
 from medmm.domain.vocabulary import finding_terms
@@ -70,6 +70,13 @@ class MeasurementEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExtentEvidence:
+    """Labelled voxels of a volume: which map, which slices, where their centre lies."""
+
+    extent: Extent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FactEvidence:
     """A fact of the record, by its id and its place in the source."""
 
@@ -77,7 +84,7 @@ class FactEvidence:
     source: str
 
 
-Evidence = ScoreEvidence | RegionEvidence | MeasurementEvidence | FactEvidence
+Evidence = ScoreEvidence | RegionEvidence | MeasurementEvidence | ExtentEvidence | FactEvidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

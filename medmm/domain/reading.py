@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -54,13 +55,55 @@ class Region:
             raise InputError(f"region box {self.box_xyxy} is not within the film", remedy="give fractions of 0 to 1")
 
 
+class ImageHalf(Enum):
+    """A half of the slices as arrays lie, by columns: no side of the patient, for volumes without orientation."""
+
+    LOW_COLUMNS = "first columns"
+    HIGH_COLUMNS = "last columns"
+    BOTH = "both halves"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """Where one label of a `LabelMap` lies in its volume.
+
+    Attributes:
+        label_map: name of the label map.
+        label: name of the label in it.
+        volume_sha256: the volume whose grid the map has.
+        slices: first and last slice index (0-based, inclusive) with the label.
+        slice_count: number of slices with the label.
+        centroid_index_zyx: centroid of the label in voxels.
+        centroid_lps_mm: the same in patient coordinates; None where the volume's geometry is unknown.
+        image_half: the half of the columns that holds at least nine tenths of it; BOTH where neither does.
+        side: the patient's side; None where orientation is unknown or the label has no side.
+    """
+
+    label_map: str
+    label: str
+    volume_sha256: str
+    slices: tuple[int, int]
+    slice_count: int
+    centroid_index_zyx: tuple[float, float, float]
+    centroid_lps_mm: tuple[float, float, float] | None = None
+    image_half: ImageHalf | None = None
+    side: Side | None = None
+
+    def __post_init__(self) -> None:
+        first, last = self.slices
+        if not 0 <= first <= last or not 1 <= self.slice_count <= last - first + 1:
+            raise InputError(
+                f"slices {self.slices} do not hold {self.slice_count} slices", remedy="count from the label map"
+            )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One finding of the vocabulary with its calibrated probability.
 
     `threshold` is the operating point on the calibrated scale; below `rule_out` the finding is not suspected, and None
     says that no score is low enough to deny it. `codings` may be empty, never invented. `model` names the network that
-    gave it; None means the reading's first.
+    gave it; None means the reading's first. `extent` is where it lies in a volume, as `region` is on a film.
     """
 
     name: str
@@ -70,6 +113,7 @@ class Finding:
     codings: tuple[Coding, ...] = ()
     region: Region | None = None
     model: str | None = None
+    extent: Extent | None = None
 
     def __post_init__(self) -> None:
         if not (0 <= self.probability <= 1 and 0 < self.threshold < 1):
@@ -103,13 +147,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """A measured quantity with its UCUM unit and 95 % interval (same unit)."""
+    """A measured quantity with its UCUM unit and 95 % interval (same unit).
+
+    `side` is the patient's side of what was measured, where that is known; `extents` are the labels it was measured on.
+    """
 
     name: str
     value: float
     unit: str
     interval: tuple[float, float]
     codings: tuple[Coding, ...] = ()
+    side: Side | None = None
+    extents: tuple[Extent, ...] = ()
 
     def __post_init__(self) -> None:
         low, high = self.interval
@@ -149,6 +198,47 @@ class Mask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelMap:
+    """Labels on the grid of a source volume: 0 is background, n the n-th of `labels` (DICOM SEG LABELMAP, PS3.3 C.8.20).
+
+    Attributes:
+        volume_sha256: the volume whose grid it has.
+        runs: (label, number of voxels) in row-major order of (slices, rows, columns).
+    """
+
+    name: str
+    volume_sha256: str
+    shape_zyx: tuple[int, int, int]
+    labels: tuple[str, ...]
+    runs: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def from_array(
+        cls, name: str, volume_sha256: str, labels: tuple[str, ...], values: NDArray[np.integer]
+    ) -> LabelMap:
+        """Pack label values, shape (slices, rows, columns)."""
+        flat = np.asarray(values).ravel()
+        starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
+        lengths = np.diff(np.append(starts, flat.size))
+        runs = tuple((int(v), int(n)) for v, n in zip(flat[starts], lengths, strict=True))
+        z, y, x = values.shape
+        return cls(name=name, volume_sha256=volume_sha256, shape_zyx=(z, y, x), labels=labels, runs=runs)
+
+    def array(self) -> NDArray[np.uint8]:
+        """Label values, shape (slices, rows, columns), uint8."""
+        values, lengths = zip(*self.runs, strict=True)
+        return np.repeat(np.asarray(values, dtype=np.uint8), lengths).reshape(self.shape_zyx)
+
+    def __post_init__(self) -> None:
+        if sum(length for _, length in self.runs) != math.prod(self.shape_zyx):
+            raise InputError(
+                "label runs do not fill their grid", remedy="pack it with LabelMap.from_array", mask=self.name
+            )
+        if not all(0 <= value <= len(self.labels) for value, _ in self.runs):
+            raise InputError("a label of no name", remedy="name every label", mask=self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelIdentity:
     """Which weights gave a result: the catalogue name and the digest of their manifest."""
 
@@ -165,6 +255,7 @@ class Reading:
     findings: tuple[Finding, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     masks: tuple[Mask, ...] = ()
+    label_maps: tuple[LabelMap, ...] = ()
     warnings: tuple[Notice, ...] = ()
 
     def finding(self, name: str) -> Finding | None:

@@ -39,6 +39,51 @@ class Notice:
     text: str
 
 
+class SequenceRole(Enum):
+    """What a series of an MR study shows: its contrast, or what it is there for.
+
+    `CINE_ED` and `CINE_ES` are the two phases of a cine at end-diastole and end-systole.
+    """
+
+    T1 = "T1"
+    T1_CONTRAST = "T1 post-contrast"
+    T2 = "T2"
+    FLAIR = "FLAIR"
+    DWI = "DWI"
+    ADC = "ADC"
+    SUSCEPTIBILITY = "susceptibility"
+    PERFUSION = "perfusion"
+    CINE = "cine"
+    CINE_ED = "cine, end-diastole"
+    CINE_ES = "cine, end-systole"
+    LOCALISER = "localiser"
+    DERIVED = "derived"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """The role of one volume and why it was given.
+
+    Attributes:
+        reason: the elements that said so, with their values of physics (TE, TR, TI), never text of a patient.
+        confirmed: whether the pixels bear the role out; None where they can't say, or were not looked at.
+    """
+
+    role: SequenceRole
+    reason: str
+    confirmed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenSequence:
+    """The volume that stands for a role in a study with several of it, and why this one."""
+
+    role: SequenceRole
+    volume_sha256: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyTime:
     """When the image was acquired, and which tag said so.
@@ -67,7 +112,9 @@ class Volume:
         pixel_aspect: height of a pixel over its width, for showing; masks stay on the grid of `shape_zyx`.
         patient_left_on: the image edge ("right" or "left") that shows the patient's left side on a frontal
             film (DICOM PS3.3 C.7.6.1.1.1, Patient Orientation); None where unknown, then no side is named.
+        sequence: role of an MR volume; None for a radiograph.
         loader: gives display-ready pixels, float32 (slices, rows, columns), 0 black to 1 white.
+        signal_loader: gives the signal on one scale for all slices, without any window, float32, same shape.
     """
 
     series_uid: str
@@ -82,7 +129,9 @@ class Volume:
     patient_left_on: str | None = None
     view: View = View.UNKNOWN
     file_sha256s: tuple[str, ...] = ()
+    sequence: Sequence | None = None
     loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
+    signal_loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if min(self.shape_zyx) < 1:
@@ -115,18 +164,32 @@ class Volume:
 
         Raises: StateError if the volume came out of the store without its pixels.
         """
-        if self.loader is None:
+        return self._loaded(self.loader)
+
+    def signal(self) -> NDArray[np.float32]:
+        """The signal that networks measure on, shape `shape_zyx`, float32: stored values after rescale, one scale, no window.
+
+        Display windows may differ from slice to slice; networks must not see them. Raises: StateError as `pixels`.
+        """
+        return self._loaded(self.signal_loader)
+
+    def _loaded(self, loader: Callable[[], NDArray[np.float32]] | None) -> NDArray[np.float32]:
+        if loader is None:
             raise StateError(
                 "the pixels of this volume are not attached",
                 remedy="open the study through Assistant",
                 sha256=self.sha256,
             )
-        return self.loader()
+        return loader()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """One study of one patient that passed the gate. It names the patient by key only."""
+    """One study of one patient that passed the gate. It names the patient by key only.
+
+    `sequences` names, for an MR study, the volume that stands for each role that was found; `missing` are roles that the
+    reading of its body part would use and the study lacks.
+    """
 
     uid: str
     patient_key: str
@@ -136,6 +199,8 @@ class Study:
     volumes: tuple[Volume, ...]
     warnings: tuple[Notice, ...] = ()
     accession_key: str | None = None
+    sequences: tuple[ChosenSequence, ...] = ()
+    missing: tuple[SequenceRole, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.uid or not self.volumes:
@@ -147,6 +212,14 @@ class Study:
         order = (View.PA, View.AP, View.UNKNOWN)
         films = [v for v in self.volumes if self.modality is Modality.RADIOGRAPH and v.view in order]
         return min(films, key=lambda v: order.index(v.view), default=None)
+
+    def volume(self, sha256: str) -> Volume | None:
+        """The volume of this digest, if the study has it."""
+        return next((v for v in self.volumes if v.sha256 == sha256), None)
+
+    def chosen(self, role: SequenceRole) -> Volume | None:
+        """The volume that stands for a role, if one was found."""
+        return next((self.volume(c.volume_sha256) for c in self.sequences if c.role is role), None)
 
     @property
     def orientation_known(self) -> bool:
