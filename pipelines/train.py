@@ -27,6 +27,9 @@ TASKS = {
     "chest-anatomy": "medmm.training.chest_anatomy",
     "film-kind": "medmm.training.film_kind",
     "chest-report": "medmm.training.chest_report",
+    "hippocampus": "medmm.training.volumes",
+    "brain-lesion": "medmm.training.volumes",
+    "cardiac": "medmm.training.volumes",
 }
 log = logging.getLogger(__name__)
 

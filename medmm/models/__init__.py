@@ -6,13 +6,14 @@ import importlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from medmm.domain.errors import StateError
 from medmm.domain.inspection import ModelRow
 from medmm.domain.reading import Reading
-from medmm.domain.study import Study
+from medmm.domain.study import Modality, Study
 from medmm.models.adopted import Adopted, report_weights
 from medmm.models.catalogue import DEFAULT_REPORT, CatalogueRow, model_rows, open_weights, row_named
 
@@ -57,8 +58,13 @@ class Networks:
 
     @property
     def reader(self) -> ReadingModel:
-        """What reads a study. Raises: IntegrityError if a file of the weights was altered."""
-        return cast(ReadingModel, self._once("reader", self._reader))
+        """What reads a study of any modality; the networks of one are opened when it first comes."""
+        return _ByModality(networks=self)
+
+    def reader_of(self, modality: Modality) -> ReadingModel:
+        """What reads studies of one modality. Raises: IntegrityError if a file of the weights was altered."""
+        make = {Modality.RADIOGRAPH: self._chest_reader, Modality.MR: self._mr_reader}[modality]
+        return cast(ReadingModel, self._once(f"reader of {modality.value}", make))
 
     @property
     def picture_kinds(self) -> Any:
@@ -86,12 +92,17 @@ class Networks:
         with self.adopted.removing(name) as row:
             yield row
 
-    def _reader(self) -> ReadingModel:
+    def _chest_reader(self) -> ReadingModel:
         from medmm.models.chest_reader import ChestReader
 
         return ChestReader.open(
             self.weights_dir, device=self.device, threads=self.threads, adopted=self.adopted, report=self.report
         )
+
+    def _mr_reader(self) -> ReadingModel:
+        from medmm.models.mr_reader import MrReader
+
+        return MrReader.open(self.weights_dir, device=self.device, threads=self.threads)
 
     def _language_model(self) -> Any:
         return language_model(self.weights_dir, device=self.device, adopted=self.adopted, report=self.report)
@@ -101,6 +112,16 @@ class Networks:
             if name not in self._loaded:
                 self._loaded[name] = make()
             return self._loaded[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ByModality:
+    """Reads each study with the reader of its modality."""
+
+    networks: Networks
+
+    def read(self, study: Study) -> Reading:
+        return self.networks.reader_of(study.modality).read(study)
 
 
 def reader(weights_dir: Path | None = None, *, device: str = "auto", threads: int | None = None) -> ReadingModel:

@@ -14,6 +14,7 @@ from typing import Any
 
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.inspection import ModelRow
+from medmm.domain.reading import ModelIdentity
 
 REMEDY = "restore the weights folder from a copy; or install medmm again, or remove and add an adopted model again"
 DEFAULT_REPORT = "chest-report"
@@ -52,6 +53,11 @@ class WeightsFolder:
 
     row: CatalogueRow
     folder: Path
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Who read, as a reading names it."""
+        return ModelIdentity(name=self.row.name, manifest_sha256=self.row.manifest_sha256)
 
     def json(self, name: str) -> Any:
         """A JSON file of the folder."""

@@ -17,6 +17,7 @@ BUILDERS = {
     "findings": "medmm.models.chest_findings",
     "anatomy": "medmm.models.chest_anatomy",
     "film-kind": "medmm.models.film_kind",
+    "volume-labels": "medmm.models.volume_network",
 }
 
 

@@ -204,12 +204,72 @@ class ChestReportRecipe(Part):
         return LoopOptions.from_mapping(options)
 
 
-Recipe = ChestFindingsRecipe | ChestAnatomyRecipe | FilmKindRecipe | ChestReportRecipe
+Three = Annotated[list[int], Field(min_length=3, max_length=3)]
+ThreeFloats = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
+class VolumeAugmentation(Part):
+    """How far views of a volume are cut, turned and toned; axes in the order slices, rows, columns. See `volumes.views`."""
+
+    outlined_share: Share
+    rotation_degrees_zyx: ThreeFloats
+    scale_zyx: ThreeFloats
+    shift_zyx: ThreeFloats
+    mirrored_axes: list[Literal[0, 1, 2]]
+    contrast: float
+    brightness: float
+    gamma: Annotated[list[PositiveFloat], Field(min_length=2, max_length=2)]
+    noise: float
+    blur: PositiveFloat
+    missing_share: Share
+
+
+class VolumeRecipe(Part):
+    """See configs/train/brain_lesion.yaml, hippocampus.yaml and cardiac.yaml."""
+
+    task: Literal["brain-lesion", "hippocampus", "cardiac"]
+    sequences: Annotated[list[str], Field(min_length=1)]
+    labels: Annotated[list[str], Field(min_length=1)]
+    spacing_zyx_mm: Annotated[list[PositiveFloat | None], Field(min_length=3, max_length=3)]
+    side_px: PositiveInt | None
+    patch_zyx: Three
+    channels: Annotated[list[PositiveInt], Field(min_length=2)]
+    kernels: list[Three]
+    strides: list[Three]
+    norm: Literal["batch", "instance"]
+    presence: bool
+    presence_weight: Annotated[float, Field(ge=0)]
+    flips: list[Literal[0, 1, 2]]
+    seed: NonNegativeInt
+    epochs: PositiveInt
+    patches: PositiveInt
+    batch: PositiveInt
+    learning_rate: PositiveFloat
+    weight_decay: Annotated[float, Field(ge=0)]
+    average: Share
+    look_every: PositiveInt
+    augmentation: VolumeAugmentation
+
+    @model_validator(mode="after")
+    def _fitting(self) -> VolumeRecipe:
+        if not len(self.channels) == len(self.kernels) == len(self.strides):
+            raise ValueError("channels, kernels and strides: give one of each for every level")
+        if self.presence and any(stride[0] != 1 for stride in self.strides):
+            raise ValueError("presence: a stride along the slices leaves no slice to speak of")
+        if self.augmentation.missing_share and "FLAIR" not in self.sequences:
+            raise ValueError("augmentation.missing_share: only FLAIR can stand for a missing sequence")
+        return self
+
+
+Recipe = ChestFindingsRecipe | ChestAnatomyRecipe | FilmKindRecipe | ChestReportRecipe | VolumeRecipe
 RECIPES: Mapping[str, type[Recipe]] = {
     "chest-findings": ChestFindingsRecipe,
     "chest-anatomy": ChestAnatomyRecipe,
     "film-kind": FilmKindRecipe,
     "chest-report": ChestReportRecipe,
+    "hippocampus": VolumeRecipe,
+    "brain-lesion": VolumeRecipe,
+    "cardiac": VolumeRecipe,
 }
 
 

@@ -1,0 +1,151 @@
+"""Brain lesions of high FLAIR signal: outlined, their slices, half or side, share of the head and, with geometry, volume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medmm.domain.reading import Finding, LabelMap, Measurement, Reading
+from medmm.domain.study import Notice, SequenceRole, Study, Volume
+from medmm.domain.vocabulary import finding_term
+from medmm.models.catalogue import WeightsFolder
+from medmm.models.mr_measure import measured
+from medmm.models.prepare_volumes import Signal
+from medmm.models.volume_grids import extent_of, head_of, millilitres, on_grid_of, spacing_zyx_mm, without_specks
+from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
+
+FINDING, MAP, LESION = "Brain_Lesion", "brain-lesion", "lesion"
+SHARE, VOLUME = "lesion share of head", "lesion volume"
+NO_FLAIR = Notice(code="no-flair", text="No FLAIR series was found; brain lesions were not looked for.")
+NOT_MEASURED = Notice(
+    code="not-measured",
+    text="The slices are single, uneven or of unknown place; lesions were outlined and not measured.",
+)
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesions:
+    """What the network says of one volume on its own grid."""
+
+    mask: NDArray[np.bool_]
+    slice_probability: Array
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrainLesionModel:
+    """The lesion network with its calibration."""
+
+    weights: WeightsFolder
+    segmenter: VolumeSegmenter
+    sequences: tuple[SequenceRole, ...]
+    calibration: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, weights: WeightsFolder, device: torch.device) -> BrainLesionModel:
+        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+        return cls(
+            weights=weights,
+            segmenter=VolumeSegmenter.open(weights, device),
+            sequences=tuple(SequenceRole(name) for name in weights.json("config.json")["sequences"]),
+            calibration=weights.json("calibration.json"),
+        )
+
+    def read(self, study: Study) -> Reading:
+        """Read the FLAIR series of a study with the others that the network knows; see `MrReader.read`."""
+        flair = study.chosen(SequenceRole.FLAIR)
+        if flair is None:
+            return Reading(study_uid=study.uid, warnings=(NO_FLAIR,))
+        there = {role: volume for role in self.sequences if (volume := study.chosen(role)) is not None}
+        signals = {role: on_grid_of(flair, volume) for role, volume in there.items()}
+        lesions = lesions_of(self.segmenter.read(self.in_order(signals), None), self.calibration)
+        finding = self._finding(lesions, flair, signals[SequenceRole.FLAIR])
+        measurements = self._measurements(lesions, flair, signals[SequenceRole.FLAIR], finding)
+        unmeasured = finding.extent is not None and finding.suspected and not measurements
+        return Reading(
+            study_uid=study.uid,
+            models=(self.weights.identity,),
+            findings=(finding,),
+            measurements=measurements,
+            label_maps=(LabelMap.from_array(MAP, flair.sha256, (LESION,), lesions.mask.astype(np.uint8)),),
+            warnings=(_used(there), *((NOT_MEASURED,) if unmeasured else ())),
+        )
+
+    def in_order(self, signals: Mapping[SequenceRole, Signal]) -> list[Signal]:
+        """The network's inputs; a sequence that is missing is FLAIR again, as in training."""
+        return [signals.get(role, signals[SequenceRole.FLAIR]) for role in self.sequences]
+
+    def _finding(self, lesions: Lesions, flair: Volume, signal: Signal) -> Finding:
+        extent = None
+        if lesions.mask.any():
+            extent = extent_of(MAP, LESION, lesions.mask, flair, body=head_of(signal), halves=True)
+        return Finding(
+            name=FINDING,
+            probability=round(lesions.probability, 4),
+            threshold=self.calibration["volume"]["threshold"],
+            codings=finding_term(FINDING).codings,
+            model=self.weights.row.name,
+            extent=extent,
+        )
+
+    def _measurements(
+        self, lesions: Lesions, flair: Volume, signal: Signal, finding: Finding
+    ) -> tuple[Measurement, ...]:
+        """Share of the head; volume too where the geometry is DICOM's. Nothing of a single slice or an uneven stack."""
+        spacing, extents = spacing_zyx_mm(flair), (finding.extent,) if finding.extent else ()
+        uneven = spacing is None and flair.file_sha256s != (flair.sha256,)  # of DICOM slices, not of one array
+        if not finding.suspected or not extents or uneven or flair.shape_zyx[0] < 2:
+            return ()
+        share = 100 * float(lesions.mask.sum()) / max(float(head_of(signal).sum()), 1.0)
+        found = measured(SHARE, share, "%", self.calibration[SHARE], decimals=2, most=100.0, extents=extents)
+        if flair.affine_lps_mm is None or spacing is None:
+            return (found,)
+        volume = millilitres(int(lesions.mask.sum()), spacing)
+        return found, measured(VOLUME, volume, "ml", self.calibration[VOLUME], extents=extents)
+
+
+def lesions_of(labelled: Labelled, calibration: Mapping[str, Any]) -> Lesions:
+    """Mask, probability of a lesion in each slice, and in the volume, of what the network gave."""
+    probability = labelled.probabilities[1]
+    mask = without_specks(probability > calibration["voxel_threshold"], int(calibration["smallest_voxels"]))
+    row = calibration["slice"]
+    slices = _sigmoid(slice_features(labelled) @ np.asarray(row["weights"]) + row["intercept"])
+    volume = calibration["volume"]
+    whole = _sigmoid(volume["slope"] * volume_score(slices) + volume["intercept"])
+    return Lesions(mask=mask, slice_probability=slices, probability=float(whole))
+
+
+def slice_features(labelled: Labelled) -> Array:
+    """What speaks for a lesion in a slice, (slices, 3): log-odds of its surest voxel and of the head for presence, and
+    the logarithm of the expected number of lesion voxels."""
+    probability = labelled.probabilities[1].reshape(labelled.probabilities.shape[1], -1).astype(np.float64)
+    assert labelled.presence is not None, "the lesion network has a head for presence"
+    expected = np.log1p(probability.sum(1))
+    return np.stack([_logit(probability.max(1)), _logit(labelled.presence.astype(np.float64)), expected], 1)
+
+
+def volume_score(slice_probability: Array) -> float:
+    """What speaks for a lesion in a volume: the log-odds of its surest pair of neighbouring slices."""
+    if len(slice_probability) == 1:
+        return float(_logit(slice_probability)[0])
+    return float(_logit(np.minimum(slice_probability[1:], slice_probability[:-1])).max())
+
+
+def _logit(probability: Array) -> Array:
+    clipped = np.clip(probability, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def _sigmoid(value: Any) -> Any:
+    return 1 / (1 + np.exp(-value))
+
+
+def _used(there: Sequence[SequenceRole] | Mapping[SequenceRole, Any]) -> Notice:
+    names = ", ".join(role.value for role in there)
+    return Notice(code="sequences-used", text=f"Brain lesions were looked for on: {names}.")
