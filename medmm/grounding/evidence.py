@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from medmm.domain.draft import (
     Assertion,
@@ -15,7 +16,7 @@ from medmm.domain.draft import (
     ScoreEvidence,
     Statement,
 )
-from medmm.domain.reading import Extent, Reading
+from medmm.domain.reading import Reading
 from medmm.domain.wording import Polarity, findings_named
 from medmm.grounding.verdicts import Result, evidence_of, judged
 
@@ -41,24 +42,18 @@ def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
         elif region.box_xyxy != item.box_xyxy or item.side not in (None, region.side):
             yield f"the region of {item.finding} differs from the reading's"
     elif isinstance(item, MeasurementEvidence):
-        measured = reading.measurement(item.name)
-        if measured is None:
+        measured = [m for m in reading.measurements if m.name == item.name]
+        if not measured:
             yield f"the reading has no measurement {item.name}"
-        elif (measured.value, measured.unit, measured.interval) != (item.value, item.unit, item.interval):
+        elif all((m.value, m.unit, m.interval) != (item.value, item.unit, item.interval) for m in measured):
             yield f"the measurement {item.name} differs from the reading's"
     elif isinstance(item, ExtentEvidence):
-        if item.extent not in extents_of(reading):
+        if item.extent not in (*reading.extents, *(replace(e, side=None) for e in reading.extents)):
             yield f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
     else:
         facts = case.context.facts if case.context else ()
         if not any(f.id == item.fact_id and f.source == item.source for f in facts):
             yield f"the record has no fact {item.fact_id} at {item.source}"
-
-
-def extents_of(reading: Reading) -> tuple[Extent, ...]:
-    """Every place in a volume that a finding or a measurement of the reading names."""
-    found = tuple(f.extent for f in reading.findings if f.extent is not None)
-    return found + tuple(extent for m in reading.measurements for extent in m.extents)
 
 
 def _wrong_score(item: ScoreEvidence, reading: Reading) -> Iterator[str]:
