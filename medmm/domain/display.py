@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.draft import Generation
-from medmm.domain.reading import Region
+from medmm.domain.reading import Extent, Region
 from medmm.domain.record import Quantity
 from medmm.domain.study import Affine
+from medmm.domain.vocabulary import measurement_terms
 from medmm.domain.wording import clean
 
 SQUARE = 0.01  # pixels that differ less from a square are shown as squares
@@ -49,6 +50,43 @@ def unit_words(ucum: str) -> str:
 def quantity_words(value: Quantity) -> str:
     """A value with comparator and unit, at most 6 significant digits and no exponent."""
     return f"{value.comparator or ''}{digits(value.value)} {unit_words(value.unit)}".strip()
+
+
+def figures(numbers: tuple[float, ...], least_decimals: int) -> tuple[str, ...]:
+    """Numbers of one quantity with the same decimals: so many that none is rounded away (by 5 % or 0.004, 4 at most)."""
+    for decimals in range(least_decimals, 5):
+        texts = tuple(f"{number:.{decimals}f}" for number in numbers)
+        if all(abs(float(t) - n) <= max(0.05 * abs(n), 0.004) for t, n in zip(texts, numbers, strict=True)):
+            break
+    return tuple(text.removeprefix("-") if float(text) == 0 else text for text in texts)
+
+
+def measured_words(name: str, unit: str, value: float, interval: tuple[float, float]) -> tuple[str, str]:
+    """A measured value and its interval, each with its unit, with the decimals of its row of the vocabulary."""
+    term = measurement_terms().get(name)
+    number, low, high = figures((value, *interval), term.decimals if term else 2)
+    after = f" {unit_words(unit)}".rstrip()
+    return f"{number}{after}", f"{low} to {high}{after}"
+
+
+def slice_words(extent: Extent, slice_total: int | None = None) -> str:
+    """Its slices as people count them, from 1: "slices 34 to 61 of 155 (20 of them)"."""
+    first, last = (index + 1 for index in extent.slices)
+    total = f" of {slice_total}" if slice_total else ""
+    if first == last:
+        return f"slice {first}{total}"
+    gaps = "" if extent.slice_count == last - first + 1 else f" ({extent.slice_count} of them)"
+    return f"slices {first} to {last}{total}{gaps}"
+
+
+def extent_words(extent: Extent) -> str:
+    """Where labelled voxels lie, in one line."""
+    z, y, x = extent.centroid_index_zyx
+    centre = f"centre at slice {z + 1:.0f}, row {y + 1:.0f}, column {x + 1:.0f}"
+    if extent.centroid_lps_mm is not None:
+        centre += " (LPS {:.0f}, {:.0f}, {:.0f} mm)".format(*extent.centroid_lps_mm)
+    side = extent.side.phrase if extent.side else "no side named"
+    return f"marked as {extent.label} in {extent.label_map}: {slice_words(extent)}, {centre}, {side}"
 
 
 def digits(number: float) -> str:

@@ -262,9 +262,20 @@ class Reading:
         """The finding of this name, if the models report it."""
         return next((f for f in self.findings if f.name == name), None)
 
-    def measurement(self, name: str) -> Measurement | None:
-        """The measurement of this name, if one was made."""
-        return next((m for m in self.measurements if m.name == name), None)
+    def measurement(self, name: str, side: Side | None = None) -> Measurement | None:
+        """The measurement of this name, if one was made; of this side, if a side is given."""
+        return next((m for m in self.measurements if m.name == name and side in (None, m.side)), None)
+
+    def label_map(self, name: str, volume_sha256: str) -> LabelMap | None:
+        """The label map of this name on the grid of this volume, if there is one."""
+        found = (m for m in self.label_maps if (m.name, m.volume_sha256) == (name, volume_sha256))
+        return next(found, None)
+
+    @property
+    def extents(self) -> tuple[Extent, ...]:
+        """Every place in a volume that a finding or a measurement names."""
+        found = tuple(f.extent for f in self.findings if f.extent is not None)
+        return found + tuple(extent for m in self.measurements for extent in m.extents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""The finding vocabulary: names, words, codes, sides, as data with their sources (`data/findings.csv`)."""
+"""The vocabulary of findings and measurements: names, words, codes, units, sides, as data with their sources.
+
+The data are `data/findings.csv` and `data/measurements.csv`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from medmm.domain.record import Coding
 RADLEX = "http://radlex.org"
 SNOMED_CT = "http://snomed.info/sct"
 DICOM_DCM = "http://dicom.nema.org/resources/ontology/DCM"
+LOINC = "http://loinc.org"
+_SYSTEMS = {"LN": LOINC, "SCT": SNOMED_CT, "DCM": DICOM_DCM}  # coding scheme designators, DICOM PS3.16 chapter 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,32 @@ class FindingTerm:
         return self.codings[0].code if self.codings else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurementTerm:
+    """One measured quantity. A code without a source is absent, never invented.
+
+    Attributes:
+        unit: the UCUM unit in which it is stated, and in no other.
+        decimals: how many decimals are stated at least.
+        sided: whether it is measured of a side of the patient.
+        of_finding: the finding whose labelled voxels it measures; it is stated only where that is suspected.
+        codings: at most one; `broader` says that it means more than the quantity.
+        site: the structure that was measured.
+    """
+
+    name: str
+    words: str
+    modality: str
+    body_part: str
+    unit: str
+    decimals: int
+    sided: bool
+    of_finding: str | None
+    codings: tuple[Coding, ...]
+    broader: bool
+    site: Coding | None
+
+
 @cache
 def finding_terms() -> dict[str, FindingTerm]:
     """All terms by name, as in the training tables ("Pleural_Thickening")."""
@@ -53,6 +84,13 @@ def finding_term(name: str) -> FindingTerm:
         return finding_terms()[name]
     except KeyError:
         raise InputError(f"no finding {name!r} in the vocabulary", remedy="add a row to findings.csv") from None
+
+
+@cache
+def measurement_terms() -> dict[str, MeasurementTerm]:
+    """All measured quantities by name."""
+    text = files("medmm.domain").joinpath("data/measurements.csv").read_text(encoding="utf-8")
+    return {row["name"]: _measurement_term(row) for row in csv.DictReader(text.splitlines())}
 
 
 def most_urgent_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -81,4 +119,22 @@ def _term(row: dict[str, str]) -> FindingTerm:
             for s, match in (("radlex", "radlex_match"), ("snomed_ct", "snomed_match"))
             if row[match] == "broader"
         ),
+    )
+
+
+def _measurement_term(row: dict[str, str]) -> MeasurementTerm:
+    code = Coding(system=_SYSTEMS[row["system"]], code=row["code"], display=row["display"]) if row["code"] else None
+    site = row["site_code"] and Coding(system=SNOMED_CT, code=row["site_code"], display=row["site_display"])
+    return MeasurementTerm(
+        name=row["name"],
+        words=row["words"],
+        modality=row["modality"],
+        body_part=row["body_part"],
+        unit=row["unit"],
+        decimals=int(row["decimals"]),
+        sided=row["sided"] == "yes",
+        of_finding=row["of_finding"] or None,
+        codings=(code,) if code else (),
+        broader=row["match"] == "broader",
+        site=site or None,
     )

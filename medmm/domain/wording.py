@@ -207,6 +207,7 @@ _NO_SIDE = _any_of(
     r"left_(?=(?:the_)?(?:hospital|ward|department|home)\b|against)",
     r"right_(?:away|now|after|diagnosis|decision|answer|time|patient|angles?|order|way)",
     r"all_right",
+    r"(?:left|right)[-_]ventric(?:le|les|ular)",  # a chamber of the heart
 )
 _ANATOMY = r"(?=[-_](?:sided|pleural|lung|lower|upper|middle|bas|apic|apex|hil|hemi|cost|mid|effus|pneumo|perihil))"
 _LEFT = _any_of("left", "leftward", "LUL", "LLL", "lingula", r"(?-i:L)" + _ANATOMY.replace("_", r"\s"))
@@ -231,7 +232,8 @@ def named_side(text: str) -> Side | None:
 
 
 # Words that claim a change or its absence. "increased" alone may be a description; it fails, since a reader
-# can't tell. Not meant: the interval of a number, New York, stable patients' charts (words of the record).
+# can't tell. Not meant: the interval of a number, New York, a previous infarction, stable patients' charts (words of the
+# record).
 _COMPARING = re.compile(
     r"\b(?:new(?!\s+york\b)|newly|unchanged|unaltered|changed?|changes|changing|"
     r"interval(?=\s+(?:change|increase|decrease|development|improvement|resolution|worsening|progression|"
@@ -240,7 +242,7 @@ _COMPARING = re.compile(
     r"shrinking|stable|stability|improv(?:e|es|ed|ing|ement)|worse|worsen(?:s|ed|ing)?|better|"
     r"progress(?:es|ed|ing|ion|ive|ively)?|regress(?:es|ed|ing|ion)?|resolv(?:e|es|ed|ing)|"
     r"(?<!spatial )(?<!image )(?<!high )resolution|clearing|cleared|compar(?:e|es|ed|ing|ison|isons|able|ative)|"
-    r"previous|previously|prior|earlier|formerly|again|persist(?:s|ed|ing|ent|ently|ence)?|remain(?:s|ed|ing)?|"
+    r"(?:previous|prior)(?!\s+(?:myocardial\s+)?infarct)|previously|earlier|formerly|again|persist(?:s|ed|ing|ent|ently|ence)?|remain(?:s|ed|ing)?|"
     r"still|redemonstrat(?:ed|ion)|recurr(?:ed|ent|ence|ing)|residual|evolving|no\s+longer|"
     r"since(?=\s+(?:then|yesterday|admission|surgery|(?:the\s+)?(?:last|\w+\s+(?:study|film|exam\w*))|\d))|as\s+before|than\s+before|"
     r"last\s+(?:study|exam|examination|film|image|radiograph|x-ray|time)|"

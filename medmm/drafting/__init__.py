@@ -11,7 +11,10 @@ __all__ = ["LanguageModel", "LanguageWriter", "RuleWriter", "Writer", "influence
 
 
 def writer(model: LanguageModel | None, *, by_rules: bool = False) -> Writer:
-    """The writer in the language model's words; by rules where they were chosen, or where there is no model, which it says."""
+    """The writer in the language model's words; by rules where they were chosen, or where there is no model, which it says.
+
+    MR is written by rules whatever is chosen, and the draft says so: see `LanguageWriter.write`.
+    """
     if by_rules:
         return RuleWriter()
     return RuleWriter(NOT_INSTALLED) if model is None else LanguageWriter(model)

@@ -6,38 +6,17 @@ The record has no part in this file: a disease that is recorded must never be cl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from medmm.domain.display import unit_words
-from medmm.domain.draft import (
-    Assertion,
-    Evidence,
-    Generation,
-    MeasurementEvidence,
-    RegionEvidence,
-    ScoreEvidence,
-    Section,
-)
+from medmm.domain.draft import Assertion, Evidence, RegionEvidence, ScoreEvidence, Section
 from medmm.domain.errors import InputError
-from medmm.domain.reading import Finding, Measurement, Reading, Side
-from medmm.domain.study import Study, View
+from medmm.domain.reading import Finding, Reading, Side
+from medmm.domain.study import Study
 from medmm.domain.vocabulary import finding_term, most_urgent_first
-from medmm.drafting.phrases import FindingPhrases, phrases
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sentence:
-    """A statement without its number; `summarises` is the sentence of the findings that it repeats."""
-
-    section: Section
-    text: str
-    assertion: Assertion
-    evidence: tuple[Evidence, ...]
-    finding: str | None = None
-    side: Side | None = None
-    summarises: Sentence | None = None
-    generation: Generation | None = None
-
+from medmm.drafting.measured_statements import measured_sentences
+from medmm.drafting.phrases import phrases, phrases_of
+from medmm.drafting.places import extent_evidence, place_words
+from medmm.drafting.sentences import Sentence
 
 Wording = Callable[[Sentence], Sentence | None]
 
@@ -55,7 +34,7 @@ def image_sentences(study: Study, reading: Reading, wording: Wording | None = No
     suspected = most_urgent_first(f for f in reading.findings if f.suspected)
     stated = [s for s in (say(_possible(f, study, reading)) for f in suspected) if s is not None]
     yield from stated
-    yield from (_measured(m, study) for m in reading.measurements)
+    yield from measured_sentences(study, reading)
     denied = (_not_suspected(f, reading) for f in most_urgent_first(reading.findings) if f.ruled_out)
     yield from (s for s in map(say, denied) if s is not None)
     yield from (replace(s, section=Section.IMPRESSION, summarises=s) for s in stated)
@@ -73,9 +52,15 @@ def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
     if finding.region is not None:
         shown = finding.region.side if study.orientation_known else None
         evidence += (RegionEvidence(finding=finding.name, box_xyxy=finding.region.box_xyxy, side=shown),)
+    if finding.extent is not None:
+        evidence += (extent_evidence(finding.extent, study),)
+    row = phrases_of(finding.name)
+    words = [row.possible.format(side=f"{side.value} " if side else "")]
+    words += place_words(finding.extent, study) if finding.extent else []
+    words += [row.beside.format(probability=f"{finding.probability:.2f}")] if row.beside else []
     return Sentence(
         section=Section.FINDINGS,
-        text=_phrases_of(finding).possible.format(side=f"{side.value} " if side else ""),
+        text=" ".join(words),
         assertion=Assertion.POSSIBLE,
         evidence=evidence,
         finding=finding.name,
@@ -84,16 +69,18 @@ def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
 
 
 def _side(finding: Finding, study: Study) -> Side | None:
-    """The side to name: only of a finding that has sides, on a film whose orientation is known."""
-    if finding.region is None or not study.orientation_known or not finding_term(finding.name).sided:
+    """The side to name: only of a finding that has sides, on an image whose orientation is known."""
+    if not finding_term(finding.name).sided:
         return None
-    return finding.region.side
+    if finding.region is not None:
+        return finding.region.side if study.orientation_known else None
+    return extent_evidence(finding.extent, study).extent.side if finding.extent else None
 
 
 def _not_suspected(finding: Finding, reading: Reading) -> Sentence:
     return Sentence(
         section=Section.FINDINGS,
-        text=_phrases_of(finding).absent,
+        text=phrases_of(finding.name).absent,
         assertion=Assertion.ABSENT,
         evidence=(_score(finding, reading),),
         finding=finding.name,
@@ -108,40 +95,6 @@ def _nothing_suspected(reading: Reading) -> Sentence:
         assertion=Assertion.ABSENT,
         evidence=(_score(nearest, reading),),
     )
-
-
-def _measured(measurement: Measurement, study: Study) -> Sentence:
-    row = phrases().measurements.get(measurement.name, phrases().any_measurement)
-    low, high = measurement.interval
-    numbers = {"value": measurement.value, "low": low, "high": high}
-    text = row.text.format(
-        name=measurement.name.replace("_", " ").capitalize(),
-        unit=f" {unit_words(measurement.unit)}".rstrip(),
-        **{name: f"{number:.{row.decimals}f}" for name, number in numbers.items()},
-    )
-    frontal = study.frontal
-    if frontal is None or frontal.view is not View.PA:
-        text += row.unless_pa
-    return Sentence(
-        section=Section.FINDINGS,
-        text=text,
-        assertion=Assertion.PRESENT,
-        evidence=(
-            MeasurementEvidence(
-                name=measurement.name,
-                value=measurement.value,
-                unit=measurement.unit,
-                interval=measurement.interval,
-            ),
-        ),
-    )
-
-
-def _phrases_of(finding: Finding) -> FindingPhrases:
-    row = phrases().findings.get(finding.name)
-    if row is None:
-        raise InputError("a finding without words", remedy="add a row to phrases.yaml", finding=finding.name)
-    return row
 
 
 def _score(finding: Finding, reading: Reading) -> ScoreEvidence:

@@ -9,6 +9,7 @@ from medmm.domain.draft import Assertion, Case, Draft, Opinion, Section
 from medmm.domain.influence import Change, FactInfluence, Influence
 from medmm.domain.reading import Reading
 from medmm.domain.record import Fact
+from medmm.domain.study import Modality
 from medmm.drafting.language_writer import LanguageModel, LanguageWriter, in_words_of, permitted
 from medmm.drafting.rule_writer import RuleWriter
 
@@ -17,10 +18,12 @@ LEAST_SHIFT = 5e-4  # of a probability with three digits: less is no difference
 
 
 def influence(case: Case, reading: Reading, model: LanguageModel | None) -> Influence:
-    """Draft a case in three ways and each fact's part in it; without a language model no fact has any.
+    """Draft a case in three ways and each fact's part in it; without a language model, and for MR, no fact has any.
 
     By rules the record never touches what is said of the image, so only the record's own statements differ.
     """
+    if case.study.modality is Modality.MR:
+        model = None  # it does not write MR
     writer = RuleWriter() if model is None else LanguageWriter(model)
     both = writer.write(case, reading)
     image_only = writer.write(replace(case, context=None), reading)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from medmm.domain.draft import Assertion, Case, Draft, Opinion, Written
 from medmm.domain.reading import Reading
-from medmm.domain.study import Notice
+from medmm.domain.study import Modality, Notice
 from medmm.domain.vocabulary import finding_term
 from medmm.domain.wording import (
     Polarity,
@@ -20,8 +20,8 @@ from medmm.domain.wording import (
     numbers_named,
     polarity,
 )
-from medmm.drafting.image_statements import Sentence
 from medmm.drafting.rule_writer import RuleWriter, written
+from medmm.drafting.sentences import Sentence
 
 Permitted = Mapping[str, frozenset[Assertion]]
 Heard = Mapping[str, Written]
@@ -36,6 +36,10 @@ _POLARITY = {
 NOT_SEEN = Notice(
     code="language-model-saw-nothing",
     text="The language model found no film that it reads; fixed rules wrote this draft.",
+)
+NOT_OF_MR = Notice(
+    code="language-model-not-of-mr",
+    text="The language model does not write MR; fixed rules wrote this draft.",
 )
 SAID_NOTHING = Notice(
     code="language-model-said-nothing",
@@ -83,7 +87,9 @@ class LanguageWriter:
         return self.model.name
 
     def write(self, case: Case, reading: Reading) -> Draft:
-        """Draft a case; see `Writer.write`."""
+        """Draft a case; see `Writer.write`. MR is written by rules: the language model learned from films alone."""
+        if case.study.modality is Modality.MR:
+            return RuleWriter(NOT_OF_MR).write(case, reading)
         opinions = self.model.opinions([case], permitted(reading))
         if opinions is None:
             return RuleWriter(NOT_SEEN).write(case, reading)

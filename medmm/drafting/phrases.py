@@ -11,7 +11,8 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from medmm.domain.errors import ConfigError
+from medmm.domain.errors import ConfigError, InputError
+from medmm.domain.reading import ImageHalf
 from medmm.domain.vocabulary import finding_term
 
 
@@ -50,19 +51,33 @@ class Rules(_Row):
 
 
 class FindingPhrases(_Row):
-    """The words for one finding, suspected or not."""
+    """The words for one finding, suspected or not; `beside` is a sentence after it."""
 
     possible: Annotated[str, _slots("side")]
     absent: _Plain
+    beside: Annotated[str, _slots("probability")] = ""
     source: _Why
 
 
 class MeasurementPhrase(_Row):
-    """The words for one measurement; `unless_pa` is added on films that are not known to be PA."""
+    """The words for one measurement.
 
-    text: Annotated[str, _slots("name", "value", "low", "high", "unit")]
-    decimals: int = Field(ge=0, le=4)
+    `unless_pa` is added on films that are not known to be PA, `unless_sided` where a side was measured and is unknown.
+    """
+
+    text: Annotated[str, _slots("name", "value", "interval", "side")]
     unless_pa: str = ""
+    unless_sided: str = ""
+    why: _Why
+
+
+class ExtentPhrases(_Row):
+    """Where labelled voxels lie; the halves are those of the stored columns, for images of unknown orientation."""
+
+    place: Annotated[str, _slots("slices", "series")]
+    half: Annotated[str, _slots("half")]
+    halves: dict[ImageHalf, _Plain]
+    lobe: _Plain
     why: _Why
 
 
@@ -123,6 +138,8 @@ class Phrases(_Row):
     findings: dict[str, FindingPhrases]
     measurements: dict[str, MeasurementPhrase]
     any_measurement: MeasurementPhrase
+    extent: ExtentPhrases
+    mr_writer: _Plain
     impression: ImpressionPhrases
     record: RecordPhrases
     relevant: dict[str, Relevance]
@@ -152,3 +169,11 @@ def parse_phrases(text: str) -> Phrases:
 def phrases() -> Phrases:
     """The phrases that ship."""
     return parse_phrases(files("medmm.drafting").joinpath("phrases.yaml").read_text(encoding="utf-8"))
+
+
+def phrases_of(finding: str) -> FindingPhrases:
+    """The words for one finding. Raises: InputError if it has none."""
+    row = phrases().findings.get(finding)
+    if row is None:
+        raise InputError("a finding without words", remedy="add a row to phrases.yaml", finding=finding)
+    return row

@@ -9,8 +9,8 @@ from medmm.domain.display import digits, quantity_words
 from medmm.domain.draft import Assertion, FactEvidence, Section
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Quantity
 from medmm.domain.wording import clean
-from medmm.drafting.image_statements import Sentence
 from medmm.drafting.phrases import phrases
+from medmm.drafting.sentences import Sentence
 
 _STATED_STATUS = {
     FactStatus.ACTIVE: "active",

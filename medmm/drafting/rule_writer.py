@@ -13,11 +13,13 @@ from medmm.domain.draft import Case, Draft, FactEvidence, Statement
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
 from medmm.domain.record import FactKind
-from medmm.domain.study import Notice, View
+from medmm.domain.study import Modality, Notice, Study, View, Volume
 from medmm.domain.vocabulary import finding_term, finding_terms
-from medmm.drafting.image_statements import Sentence, Wording, image_sentences
+from medmm.drafting.image_statements import Wording, image_sentences
+from medmm.drafting.mr_limits import marked_volumes, unread_mr
 from medmm.drafting.phrases import phrases
 from medmm.drafting.record_statements import record_sentences
+from medmm.drafting.sentences import Sentence
 
 
 class RuleWriter:
@@ -88,14 +90,19 @@ def _numbered(sentences: Iterable[Sentence]) -> tuple[Statement, ...]:
 def _warnings(case: Case, reading: Reading) -> Iterator[Notice]:
     """The gate's and the reading's warnings, each once, and a word where nothing was read."""
     yield from dict.fromkeys([*case.study.warnings, *reading.warnings])
-    if not reading.findings:
+    if not reading.findings and not reading.measurements:
         yield Notice(code="nothing-read", text="No finding was read from the image.")
 
 
 def _not_evaluated(case: Case, reading: Reading, statements: tuple[Statement, ...]) -> Iterator[str]:
     """What neither the models nor this writer looked at, said openly."""
     yield from _unread_findings(case, reading)
-    yield from _unread_images(case)
+    if case.study.modality is Modality.MR:
+        yield from unread_mr(case.study, reading)
+    else:
+        yield from _unread_films(case.study)
+    yield from _unread_geometry(marked_volumes(case.study, reading) or case.study.volumes)
+    yield from _uncompared(case)
     yield from phrases().never_looked_at.get(case.study.body_part, ())
     yield from _unstated_record(case, statements)
 
@@ -114,16 +121,21 @@ def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
         yield f"not among the findings of the reading model: {', '.join(unread)}"
 
 
-def _unread_images(case: Case) -> Iterator[str]:
-    study = case.study
+def _unread_films(study: Study) -> Iterator[str]:
     others = [v for v in study.volumes if v is not study.frontal] if study.frontal else []
     if others:
         views = sorted({"of unknown view" if v.view is View.UNKNOWN else v.view.value for v in others})
         yield f"{_count(len(others), 'further image')} of the study: {', '.join(views)}"
-    if not study.orientation_known:
+
+
+def _unread_geometry(volumes: tuple[Volume, ...]) -> Iterator[str]:
+    if any(v.patient_left_on is None and v.affine_lps_mm is None for v in volumes):
         yield "sides: the image does not say where the patient's left is"
-    if any(v.spacing_yx_mm is None and v.affine_lps_mm is None for v in study.volumes):
+    if any(v.spacing_yx_mm is None and v.affine_lps_mm is None for v in volumes):
         yield "sizes in millimetres: the image does not state its pixel spacing"
+
+
+def _uncompared(case: Case) -> Iterator[str]:
     facts = case.context.facts if case.context else ()
     earlier = sum(f.kind is FactKind.PRIOR_REPORT for f in facts)
     known = f" ({_count(earlier, 'earlier report')} in the record)" if earlier else ""

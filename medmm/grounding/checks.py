@@ -9,11 +9,13 @@ from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
 from medmm.grounding import (
     evidence,
+    extent,
     heart_size,
     laterality,
     measurement,
     negation,
     prior_study,
+    quantity,
     record_conflict,
 )
 from medmm.grounding.verdicts import Examine
@@ -40,8 +42,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         number="G2",
         name="side",
-        what="The side in the words, the coded side and the side of the region agree; none is named when "
-        "the image does not say where the patient's left is.",
+        what="The side in the words, the coded side and the side of the evidence (region, labelled voxels, "
+        "measurement) agree; none is named when the image does not say where the patient's left is.",
         examine=laterality.examine,
     ),
     Check(
@@ -76,6 +78,20 @@ CHECKS: tuple[Check, ...] = (
         what="An enlarged heart is not suspected beside a cardiothoracic ratio that lies below 0.5 with its whole "
         "interval, nor denied beside one that lies above 0.5 on a PA film.",
         examine=heart_size.examine,
+    ),
+    Check(
+        number="G8",
+        name="extent",
+        what="Labelled voxels are on the slices, in the half and at the centre that the evidence names, recomputed from "
+        "the label map; a side needs a known orientation, and the centre lies on it.",
+        examine=extent.examine,
+    ),
+    Check(
+        number="G9",
+        name="quantity",
+        what="What was measured in MR has the vocabulary's unit, known spacing where that is ml or g, and the value that "
+        "the labelled voxels give, where that can be recomputed.",
+        examine=quantity.examine,
     ),
 )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from medmm.domain.draft import (
     Assertion,
     Case,
     Evidence,
+    ExtentEvidence,
     FactEvidence,
     MeasurementEvidence,
     RegionEvidence,
@@ -25,7 +27,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     if statement.assertion is Assertion.REPORTED:
         problems += _reported_problems(statement)
     else:
-        problems += _image_problems(statement)
+        problems += _image_problems(statement, reading)
     return judged(problems, "all evidence is there, with the same values")
 
 
@@ -40,11 +42,14 @@ def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
         elif region.box_xyxy != item.box_xyxy or item.side not in (None, region.side):
             yield f"the region of {item.finding} differs from the reading's"
     elif isinstance(item, MeasurementEvidence):
-        measured = reading.measurement(item.name)
-        if measured is None:
+        measured = [m for m in reading.measurements if m.name == item.name]
+        if not measured:
             yield f"the reading has no measurement {item.name}"
-        elif (measured.value, measured.unit, measured.interval) != (item.value, item.unit, item.interval):
+        elif all((m.value, m.unit, m.interval) != (item.value, item.unit, item.interval) for m in measured):
             yield f"the measurement {item.name} differs from the reading's"
+    elif isinstance(item, ExtentEvidence):
+        if item.extent not in (*reading.extents, *(replace(e, side=None) for e in reading.extents)):
+            yield f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
     else:
         facts = case.context.facts if case.context else ()
         if not any(f.id == item.fact_id and f.source == item.source for f in facts):
@@ -68,7 +73,7 @@ def _reported_problems(statement: Statement) -> Iterator[str]:
         yield "coded as a finding of the image, but reported from the record"
 
 
-def _image_problems(statement: Statement) -> Iterator[str]:
+def _image_problems(statement: Statement, reading: Reading) -> Iterator[str]:
     scored = {e.finding for e in evidence_of(statement, ScoreEvidence)}
     if evidence_of(statement, FactEvidence):
         yield "a fact of the record stands as evidence of the image"
@@ -77,12 +82,24 @@ def _image_problems(statement: Statement) -> Iterator[str]:
     for item in evidence_of(statement, RegionEvidence):
         if item.finding != statement.finding:
             yield f"the region is of {item.finding}"
+    yield from _foreign_extents(statement, reading)
     named = findings_named(statement.text)
     if statement.finding is not None and statement.finding not in named:
         yield f"the text does not name {statement.finding}"
     for other in sorted(set(named) - {statement.finding}):
         if not _denied_together(other, statement.finding, named):
             yield f"the text names {other} without being coded for it"
+
+
+def _foreign_extents(statement: Statement, reading: Reading) -> Iterator[str]:
+    """Labelled voxels of another finding or measurement than the statement is of."""
+    found = reading.finding(statement.finding or "")
+    own = [found.extent] if found is not None and found.extent is not None else []
+    names = {item.name for item in evidence_of(statement, MeasurementEvidence)}
+    own += [extent for m in reading.measurements if m.name in names for extent in m.extents]
+    for item in evidence_of(statement, ExtentEvidence):
+        if not any(replace(item.extent, side=None) == replace(extent, side=None) for extent in own):
+            yield f"the labelled voxels of {item.extent.label} belong to another statement"
 
 
 def _denied_together(other: str, finding: str | None, named: dict[str, Polarity]) -> bool:

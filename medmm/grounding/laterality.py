@@ -1,12 +1,20 @@
-"""G2: the side in the words, the coded side and the side of the region agree, and none is named when unknown."""
+"""G2: the side in the words, the coded side and the side of the evidence agree, and none is named when unknown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from medmm.domain.draft import Assertion, Case, FactEvidence, RegionEvidence, Statement
+from medmm.domain.draft import (
+    Assertion,
+    Case,
+    ExtentEvidence,
+    FactEvidence,
+    MeasurementEvidence,
+    RegionEvidence,
+    Statement,
+)
 from medmm.domain.reading import Reading, Side
-from medmm.domain.vocabulary import finding_terms
+from medmm.domain.vocabulary import finding_terms, measurement_terms
 from medmm.domain.wording import named_side, without_words_of
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
 
@@ -16,25 +24,54 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     if statement.assertion is Assertion.REPORTED:
         return _examine_reported(statement, case)
     said = named_side(statement.text)
-    regions = {e.side for e in evidence_of(statement, RegionEvidence) if e.side is not None}
     if said is None and statement.side is None:
         return not_applicable("no side is named")
-    return judged(_problems(statement, case, said, regions), "words, code and region name the same side")
+    problems = _problems(statement, case, said, set(_sides_of_evidence(statement, reading)))
+    return judged(problems, "words, code and evidence name the same side")
+
+
+def _sides_of_evidence(statement: Statement, reading: Reading) -> Iterator[Side]:
+    """Sides of regions, of labelled voxels, and of what was measured with these very values."""
+    sides = [e.side for e in evidence_of(statement, RegionEvidence)]
+    sides += [e.extent.side for e in evidence_of(statement, ExtentEvidence)]
+    for item in evidence_of(statement, MeasurementEvidence):
+        same = (item.name, item.value, item.interval)
+        sides += [m.side for m in reading.measurements if (m.name, m.value, m.interval) == same]
+    return (side for side in sides if side is not None)
+
+
+def _orientation_known(statement: Statement, case: Case) -> bool:
+    """Whether the volumes that the evidence lies in, or else all images, say where the patient's sides are."""
+    extents = [e.extent for e in evidence_of(statement, ExtentEvidence)]
+    if not extents:
+        return case.study.orientation_known
+    volumes = [case.study.volume(extent.volume_sha256) for extent in extents]
+    return all(volume is not None and volume.affine_lps_mm is not None for volume in volumes)
+
+
+def _sided(statement: Statement) -> Iterator[tuple[str, bool]]:
+    """What the statement is of, in words, and whether that has a side."""
+    term = finding_terms().get(statement.finding or "")
+    if term is not None:
+        yield term.words, term.sided
+    for item in evidence_of(statement, MeasurementEvidence):
+        measured = measurement_terms().get(item.name)
+        yield item.name, measured is not None and measured.sided
 
 
 def _problems(statement: Statement, case: Case, said: Side | None, regions: set[Side]) -> Iterator[str]:
-    if not case.study.orientation_known:
+    if not _orientation_known(statement, case):
         yield "a side is named although the image does not say where the patient's left is"
     if said is not statement.side:
         yield f"the words say {_word(said)}, the code says {_word(statement.side)}"
     seen = _together(regions)
     if seen is None:
-        yield "a side is named without a region whose side is known"
+        yield "a side is named without evidence whose side is known"
     elif statement.side is not seen:
-        yield f"the region lies {_word(seen)}, the code says {_word(statement.side)}"
-    term = finding_terms().get(statement.finding or "")
-    if term is not None and not term.sided:
-        yield f"{term.words} has no side in the vocabulary"
+        yield f"the evidence lies {_word(seen)}, the code says {_word(statement.side)}"
+    for words, sided in _sided(statement):
+        if not sided:
+            yield f"{words} has no side in the vocabulary"
 
 
 def _examine_reported(statement: Statement, case: Case) -> Result:

@@ -10,6 +10,7 @@ from medmm.domain.display import unit_words
 from medmm.domain.draft import (
     Assertion,
     Case,
+    ExtentEvidence,
     FactEvidence,
     MeasurementEvidence,
     ScoreEvidence,
@@ -33,7 +34,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Compare numbers, units and dates of the text with the evidence, rounded as written."""
     ids = {e.fact_id for e in evidence_of(statement, FactEvidence)}
     facts = [f for f in case.context.facts if f.id in ids] if case.context else []
-    values = [*_image_values(statement), *(v for f in facts for v in _fact_values(f))]
+    values = [*_image_values(statement), *_place_values(statement, case), *(v for f in facts for v in _fact_values(f))]
     reported = statement.assertion is Assertion.REPORTED
     text = without_words_of(statement.text, facts) if reported else statement.text
     numbers, dates = numbers_named(text, {form for v in values for form in _forms(v.unit)}), dates_named(text)
@@ -44,7 +45,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     problems = [p for n in numbers for p in _number_problems(n, values)]
     problems += _date_problems(dates, facts)
     if not reported:
-        problems += _length_problems(numbers, case)
+        problems += _length_problems(numbers, statement, case)
     return judged(problems, "numbers, units and dates agree with the evidence")
 
 
@@ -64,6 +65,15 @@ def _image_values(statement: Statement) -> Iterator[_Value]:
     for score in evidence_of(statement, ScoreEvidence):
         for value in (score.probability, score.threshold):
             yield from _with_percent(value, "1", bare=True)
+
+
+def _place_values(statement: Statement, case: Case) -> Iterator[_Value]:
+    """Slices of labelled voxels as people count them, from 1, their number, and the slices of the whole volume."""
+    for item in evidence_of(statement, ExtentEvidence):
+        volume = case.study.volume(item.extent.volume_sha256)
+        numbers = [*(index + 1 for index in item.extent.slices), item.extent.slice_count]
+        for number in [*numbers, *([volume.shape_zyx[0]] if volume else [])]:
+            yield _Value(value=number, unit="", bare=True)
 
 
 def _with_percent(value: float, unit: str, *, bare: bool) -> Iterator[_Value]:
@@ -106,8 +116,10 @@ def _date_problems(dates: tuple[str, ...], facts: list[Fact]) -> Iterator[str]:
             yield f"{day} is no date of the evidence"
 
 
-def _length_problems(numbers: tuple[Number, ...], case: Case) -> Iterator[str]:
+def _length_problems(numbers: tuple[Number, ...], statement: Statement, case: Case) -> Iterator[str]:
     lengths = [n for n in numbers if n.unit in _LENGTHS]
-    unknown = any(v.spacing_yx_mm is None and v.affine_lps_mm is None for v in case.study.volumes)
-    if lengths and unknown:
+    extents = [e.extent for e in evidence_of(statement, ExtentEvidence)]
+    named = {extent.volume_sha256 for extent in extents}
+    volumes = [v for v in case.study.volumes if v.sha256 in named] or case.study.volumes
+    if lengths and any(v.spacing_yx_mm is None and v.affine_lps_mm is None for v in volumes):
         yield "a size is stated although the image does not state its pixel spacing"

@@ -60,7 +60,7 @@ def keeps_coding(statement: Statement, text: str, context: ClinicalContext | Non
     elif set(named) != set(findings_named(statement.text)):
         return False
     if any(isinstance(e, MeasurementEvidence) for e in statement.evidence):
-        return sorted(_figures(text)) == sorted(_figures(statement.text))
+        return sorted(_figures(text)) == sorted(_figures(statement.text)) and named_side(text) is statement.side
     return named_side(text) is statement.side and polarity(text) is polarity(statement.text)
 
 

@@ -20,7 +20,7 @@ from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Draft, Generation, Statement
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.reading import Finding, Mask, Measurement, Region
+from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, Region
 from medmm.domain.report import Edit, SignedReport
 from medmm.domain.study import Study, Volume
 from tests.unit.domain.test_domain_nouns import nouns
@@ -41,12 +41,21 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 INSIDE = st.tuples(FRACTIONS, FRACTIONS).filter(lambda pair: pair[0] < pair[1])
 BOXES = st.tuples(INSIDE, INSIDE).map(lambda axes: (axes[0][0], axes[1][0], axes[0][1], axes[1][1]))
 MASKS = st.builds(Mask.from_array, TEXT, arrays.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))))
+GRIDS = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
+LABEL_MAPS = st.builds(
+    LabelMap.from_array, TEXT, TEXT, st.just(("one", "two")), arrays.arrays(np.uint8, GRIDS, elements=st.integers(0, 2))
+)
 SPACINGS = st.none() | st.tuples(st.floats(0.01, 99), st.floats(0.01, 99))
 
 
 def _ordered(values: list[float]) -> dict[str, Any]:
     low, value, high = sorted(values)
     return {"value": value, "interval": (low, high)}
+
+
+def _slices(ends: list[int]) -> dict[str, Any]:
+    first, last = sorted(ends)
+    return {"slices": (first, last), "slice_count": (last - first) // 2 + 1}
 
 
 def _tokens(pairs: list[tuple[str, float]]) -> dict[str, Any]:
@@ -105,6 +114,8 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
     """Values of a noun that its own checks accept."""
     if kind is Mask:
         return MASKS
+    if kind is LabelMap:
+        return LABEL_MAPS
     hints = get_type_hints(kind)
     narrow = NARROW.get(kind, {})
     names = [f.name for f in dataclasses.fields(kind) if f.compare and f.init]
@@ -113,6 +124,10 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
         values = st.lists(PLAIN[float], min_size=3, max_size=3).map(_ordered)
         rest = st.fixed_dictionaries({n: s for n, s in fields.items() if n not in ("value", "interval")})
         return st.tuples(rest, values).map(lambda both: kind(**both[0], **both[1]))
+    if kind is Extent:
+        inside = st.lists(st.integers(0, 200), min_size=2, max_size=2).map(_slices)
+        rest = st.fixed_dictionaries({n: s for n, s in fields.items() if n not in ("slices", "slice_count")})
+        return st.tuples(rest, inside).map(lambda both: kind(**both[0], **both[1]))
     if kind is Generation:
         rest = st.fixed_dictionaries({n: s for n, s in fields.items() if n not in ("tokens", "log_probabilities")})
         tokens = st.lists(st.tuples(TEXT, PLAIN[float]), max_size=3)
@@ -141,3 +156,11 @@ def test_masks_unpack_to_what_was_packed(pixels: np.ndarray) -> None:
     packed = Mask.from_array("m", pixels)
     assert np.array_equal(packed.array(), pixels)
     assert sum(packed.runs[1::2]) == int(pixels.sum())
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(arrays.arrays(np.uint8, GRIDS, elements=st.integers(0, 2)))
+def test_label_maps_unpack_to_what_was_packed(values: np.ndarray) -> None:
+    packed = LabelMap.from_array("x", "a" * 64, ("one", "two"), values)
+    assert (packed.array() == values).all()
+    assert packed.array().dtype == np.uint8

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medmm.domain.errors import ConfigError
+from medmm.domain.vocabulary import finding_term
 from medmm.drafting.phrases import phrases
 from medmm.training.report_labels import (
     ABNORMAL,
@@ -163,7 +164,7 @@ NAMED_ALIKE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", phrases().findings)
+@pytest.mark.parametrize("name", [n for n in phrases().findings if finding_term(n).body_part == "CHEST"])
 def test_every_phrase_of_the_rule_writer_is_understood(name: str) -> None:
     row, expected = phrases().findings[name], NAMED_ALIKE.get(name, name)
     for text, value in ((row.possible.format(side=""), UNCERTAIN), (row.absent, ABSENT)):

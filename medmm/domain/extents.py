@@ -1,0 +1,93 @@
+"""Where a label lies in its volume: slices, centre, half of the image, side of the patient."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmm.domain.reading import Extent, ImageHalf, LabelMap, Side
+from medmm.domain.study import Affine, Volume
+
+Indices = NDArray[np.intp]
+SHARE = 0.9  # of the voxels that lie on one side of a middle for the label to be called of that half or side
+WHOLE_HEAD_MM = 120.0  # a field of view as wide as this holds both sides of a head; a smaller one may be a cut-out
+MIDLINE_MARGIN_MM = 20.0  # how far a head may lie from the centre of its field of view
+
+
+def indices_zyx(label_map: LabelMap, *labels: str) -> Indices:
+    """Voxels with one of these labels, shape (n, 3): slice, row, column."""
+    values = [label_map.labels.index(label) + 1 for label in labels if label in label_map.labels]
+    starts = np.cumsum([0, *(length for _, length in label_map.runs)])
+    runs = zip(starts, label_map.runs, strict=False)
+    parts = [np.arange(start, start + length) for start, (value, length) in runs if value in values]
+    flat = np.concatenate(parts) if parts else np.empty(0, dtype=np.intp)
+    return np.stack(np.unravel_index(flat, label_map.shape_zyx), axis=1)
+
+
+def to_lps_mm(index_zyx: NDArray[np.float64], affine_lps_mm: Affine) -> NDArray[np.float64]:
+    """Patient coordinates in mm, shape (n, 3), of voxel indices (n, 3): slice, row, column (DICOM PS3.3 C.7.6.2)."""
+    matrix = np.array(affine_lps_mm)
+    return np.asarray(index_zyx[:, ::-1] @ matrix[:3, :3].T + matrix[:3, 3], dtype=np.float64)
+
+
+def extent_of(
+    label_map: LabelMap, label: str, volume: Volume, *, midline_x_lps_mm: float | None = None
+) -> Extent | None:
+    """Where a label lies; None where no voxel carries it.
+
+    Args:
+        volume: the volume whose grid the map has.
+        midline_x_lps_mm: the patient's midline on the left-right axis; without it no side is given.
+    """
+    found = indices_zyx(label_map, label)
+    if not len(found):
+        return None
+    slices = np.unique(found[:, 0])
+    centroid = found.mean(0)
+    places = None if volume.affine_lps_mm is None else to_lps_mm(found.astype(float), volume.affine_lps_mm)
+    low, high = halves(found, volume.shape_zyx[2])
+    half = ImageHalf.LOW_COLUMNS if low >= SHARE else ImageHalf.HIGH_COLUMNS if high >= SHARE else ImageHalf.BOTH
+    return Extent(
+        label_map=label_map.name,
+        label=label,
+        volume_sha256=label_map.volume_sha256,
+        slices=(int(slices[0]), int(slices[-1])),
+        slice_count=len(slices),
+        centroid_index_zyx=_three(centroid),
+        centroid_lps_mm=None if places is None else _three(places.mean(0)),
+        image_half=half,
+        side=None if places is None or midline_x_lps_mm is None else _side(places[:, 0], midline_x_lps_mm),
+    )
+
+
+def halves(found: Indices, columns: int) -> tuple[float, float]:
+    """Shares of voxels (n, 3) in the first and in the last half of the columns; a middle column counts for both."""
+    middle = (columns - 1) / 2
+    return float((found[:, 2] <= middle).mean()), float((found[:, 2] >= middle).mean())
+
+
+def _side(x_lps_mm: NDArray[np.float64], midline_mm: float) -> Side:
+    """LPS: x grows toward the patient's left."""
+    left = float((x_lps_mm > midline_mm).mean())
+    return Side.LEFT if left >= SHARE else Side.RIGHT if left <= 1 - SHARE else Side.BILATERAL
+
+
+def _three(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    z, y, x = (round(float(v), 3) for v in values)
+    return z, y, x
+
+
+def centre_x_lps_mm(volume: Volume) -> float | None:
+    """Centre of the field of view on the patient's left-right axis; None unless it spans a whole head."""
+    if volume.affine_lps_mm is None:
+        return None
+    far = np.array(volume.shape_zyx) - 1
+    corners = np.array(np.meshgrid(*[(0, n) for n in far], indexing="ij")).reshape(3, -1).T.astype(float)
+    x = to_lps_mm(corners, volume.affine_lps_mm)[:, 0]
+    return float((x.min() + x.max()) / 2) if np.ptp(x) >= WHOLE_HEAD_MM else None
+
+
+def largest_slice(label_map: LabelMap, *labels: str) -> int | None:
+    """Index of the slice on which these labels cover the most voxels, the first of equals; None where there is none."""
+    found = indices_zyx(label_map, *labels)
+    return int(np.bincount(found[:, 0]).argmax()) if len(found) else None

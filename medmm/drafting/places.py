@@ -1,0 +1,33 @@
+"""Where labelled voxels lie, in words: slices, and a side of the patient only where the volume says which is which."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from medmm.domain.display import slice_words
+from medmm.domain.draft import ExtentEvidence
+from medmm.domain.reading import Extent
+from medmm.domain.study import Study
+from medmm.drafting.phrases import phrases
+
+
+def extent_evidence(extent: Extent, study: Study) -> ExtentEvidence:
+    """The evidence of an extent; without a side where its volume has no orientation."""
+    return ExtentEvidence(extent=extent if oriented(extent, study) else replace(extent, side=None))
+
+
+def oriented(extent: Extent, study: Study) -> bool:
+    """Whether the volume of an extent says where the patient's sides are."""
+    volume = study.volume(extent.volume_sha256)
+    return volume is not None and volume.affine_lps_mm is not None
+
+
+def place_words(extent: Extent, study: Study) -> list[str]:
+    """Sentences on where it lies: slices, the half of the columns where nothing better is known, and never a lobe."""
+    row, volume = phrases().extent, study.volume(extent.volume_sha256)
+    series = f" of the {volume.sequence.role.value} series" if volume and volume.sequence else ""
+    slices = slice_words(extent, volume.shape_zyx[0] if volume else None)
+    words = [row.place.format(slices=slices, series=series)]
+    if extent.image_half is not None and not oriented(extent, study):
+        words.append(row.half.format(half=row.halves[extent.image_half]))
+    return [*words, row.lobe] if study.body_part == "BRAIN" else words
