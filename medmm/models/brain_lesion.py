@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medmm.domain.reading import Finding, LabelMap, Measurement, Reading
+from medmm.domain.extents import extent_of
+from medmm.domain.quantities import voxel_ml
+from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import finding_term
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.mr_measure import measured
 from medmm.models.prepare_volumes import Signal
-from medmm.models.volume_grids import extent_of, head_of, millilitres, on_grid_of, spacing_zyx_mm, without_specks
+from medmm.models.volume_grids import head_of, middle_x_lps_mm, on_grid_of, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 
 FINDING, MAP, LESION = "Brain_Lesion", "brain-lesion", "lesion"
@@ -27,13 +29,14 @@ NOT_MEASURED = Notice(
     text="The slices are single, uneven or of unknown place; lesions were outlined and not measured.",
 )
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesions:
     """What the network says of one volume on its own grid."""
 
-    mask: NDArray[np.bool_]
+    mask: Mask
     slice_probability: Array
     probability: float
 
@@ -65,15 +68,18 @@ class BrainLesionModel:
         there = {role: volume for role in self.sequences if (volume := study.chosen(role)) is not None}
         signals = {role: on_grid_of(flair, volume) for role, volume in there.items()}
         lesions = lesions_of(self.segmenter.read(self.in_order(signals), None), self.calibration)
-        finding = self._finding(lesions, flair, signals[SequenceRole.FLAIR])
-        measurements = self._measurements(lesions, flair, signals[SequenceRole.FLAIR], finding)
-        unmeasured = finding.extent is not None and finding.suspected and not measurements
+        label_map = LabelMap.from_array(MAP, flair.sha256, (LESION,), lesions.mask.astype(np.uint8))
+        head = head_of(signals[SequenceRole.FLAIR])
+        extent = extent_of(label_map, LESION, flair, midline_x_lps_mm=middle_x_lps_mm(head, flair))
+        finding = self._finding(lesions, extent)
+        measurements = self._measurements(lesions, flair, head, extent) if finding.suspected else ()
+        unmeasured = finding.suspected and not measurements
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
             findings=(finding,),
             measurements=measurements,
-            label_maps=(LabelMap.from_array(MAP, flair.sha256, (LESION,), lesions.mask.astype(np.uint8)),),
+            label_maps=(label_map,),
             warnings=(_used(there), *((NOT_MEASURED,) if unmeasured else ())),
         )
 
@@ -81,10 +87,7 @@ class BrainLesionModel:
         """The network's inputs; a sequence that is missing is FLAIR again, as in training."""
         return [signals.get(role, signals[SequenceRole.FLAIR]) for role in self.sequences]
 
-    def _finding(self, lesions: Lesions, flair: Volume, signal: Signal) -> Finding:
-        extent = None
-        if lesions.mask.any():
-            extent = extent_of(MAP, LESION, lesions.mask, flair, body=head_of(signal), halves=True)
+    def _finding(self, lesions: Lesions, extent: Extent | None) -> Finding:
         return Finding(
             name=FINDING,
             probability=round(lesions.probability, 4),
@@ -95,19 +98,28 @@ class BrainLesionModel:
         )
 
     def _measurements(
-        self, lesions: Lesions, flair: Volume, signal: Signal, finding: Finding
+        self, lesions: Lesions, flair: Volume, head: Mask, extent: Extent | None
     ) -> tuple[Measurement, ...]:
-        """Share of the head; volume too where the geometry is DICOM's. Nothing of a single slice or an uneven stack."""
-        spacing, extents = spacing_zyx_mm(flair), (finding.extent,) if finding.extent else ()
-        uneven = spacing is None and flair.file_sha256s != (flair.sha256,)  # of DICOM slices, not of one array
-        if not finding.suspected or not extents or uneven or flair.shape_zyx[0] < 2:
+        """Share of the head; volume too where the geometry is known. Nothing of a single slice or an uneven stack.
+
+        An array without geometry states no voxel size that can be relied on, so it gets no volume.
+        """
+        uneven = flair.spacing_z_mm is None and len(flair.file_sha256s) > 1
+        if extent is None or uneven or flair.shape_zyx[0] < 2:
             return ()
-        share = 100 * float(lesions.mask.sum()) / max(float(head_of(signal).sum()), 1.0)
-        found = measured(SHARE, share, "%", self.calibration[SHARE], decimals=2, most=100.0, extents=extents)
-        if flair.affine_lps_mm is None or spacing is None:
-            return (found,)
-        volume = millilitres(int(lesions.mask.sum()), spacing)
-        return found, measured(VOLUME, volume, "ml", self.calibration[VOLUME], extents=extents)
+        voxels, extents = int(lesions.mask.sum()), (extent,)
+        share = measured(
+            SHARE, share_of_head(lesions.mask, head), "%", self.calibration[SHARE], most=100.0, extents=extents
+        )
+        size = voxel_ml(flair) if flair.affine_lps_mm is not None else None
+        if size is None:
+            return (share,)
+        return share, measured(VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents)
+
+
+def share_of_head(mask: Mask, head: Mask) -> float:
+    """Labelled voxels over voxels of the head, in %."""
+    return 100 * float(mask.sum()) / max(float((head | mask).sum()), 1.0)
 
 
 def lesions_of(labelled: Labelled, calibration: Mapping[str, Any]) -> Lesions:
@@ -146,6 +158,6 @@ def _sigmoid(value: Any) -> Any:
     return 1 / (1 + np.exp(-value))
 
 
-def _used(there: Sequence[SequenceRole] | Mapping[SequenceRole, Any]) -> Notice:
+def _used(there: Iterable[SequenceRole]) -> Notice:
     names = ", ".join(role.value for role in there)
     return Notice(code="sequences-used", text=f"Brain lesions were looked for on: {names}.")

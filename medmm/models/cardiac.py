@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from medmm.domain.reading import Extent, LabelMap, Measurement, Reading
+from medmm.domain.extents import extent_of
+from medmm.domain.quantities import MYOCARDIUM_G_PER_ML, ejection_fraction_percent, voxel_count, voxel_ml
+from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
+from medmm.domain.vocabulary import measurement_terms
 from medmm.models.catalogue import WeightsFolder
-from medmm.models.mr_measure import MYOCARDIUM_G_PER_ML, ejection_fraction, measured
-from medmm.models.volume_grids import extent_of, largest_part, millilitres, spacing_zyx_mm
+from medmm.models.mr_measure import measured
+from medmm.models.volume_grids import largest_part, spacing_zyx_mm
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 
 RV, MYOCARDIUM, LV = 1, 2, 3
@@ -28,23 +32,51 @@ NOT_MEASURED = Notice(
     text="The volumes have one slice or no voxel size; the ventricles were outlined and not measured.",
 )
 Values = np.ndarray[Any, np.dtype[np.uint8]]
+GROUPS = {  # the groups of Bernard et al., IEEE TMI 2018, by their names in the vocabulary
+    "DCM": "Dilated_Cardiomyopathy_Pattern",
+    "HCM": "Hypertrophic_Cardiomyopathy_Pattern",
+    "MINF": "Previous_Infarction_Pattern",
+    "RV": "Abnormal_Right_Ventricle_Pattern",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """The labels of one phase on its own grid."""
+    """The labels of one phase on the grid of its volume."""
 
     volume: Volume
-    label_map: str
-    values: Values
+    label_map: LabelMap
 
-    def ml(self, label: int, spacing: tuple[float, float, float]) -> float:
-        """Volume of a label."""
-        return millilitres(int((self.values == label).sum()), spacing)
+    def ml(self, label: int) -> float:
+        """Volume of a label; its voxel size is known."""
+        size = voxel_ml(self.volume)
+        assert size is not None, "phases of unknown voxel size are not measured"
+        return size * voxel_count(self.label_map, self.label_map.labels[label - 1])
 
-    def extent(self, label: int, name: str) -> Extent:
-        """Where a label lies."""
-        return extent_of(self.label_map, name, self.values == label, self.volume)
+    def extents(self, label: int) -> tuple[Extent, ...]:
+        """Where a label lies; empty where there is none."""
+        found = extent_of(self.label_map, self.label_map.labels[label - 1], self.volume)
+        return () if found is None else (found,)
+
+
+def quantities(ed: Phase, es: Phase) -> dict[str, float]:
+    """What can be measured on two phases, by the names of the vocabulary: volumes (ml), fractions (%), mass (g), ratios.
+
+    A ventricle that is missing in a phase, or larger at end-systole, is left out.
+    """
+    found: dict[str, float] = {}
+    for name, label in (("LV", LV), ("RV", RV)):
+        edv, esv = ed.ml(label), es.ml(label)
+        if 0 < esv <= edv:
+            found |= {f"{name}EF": ejection_fraction_percent(edv, esv), f"{name} EDV": edv, f"{name} ESV": esv}
+    mass = MYOCARDIUM_G_PER_ML * ed.ml(MYOCARDIUM)
+    if mass > 0:
+        found["LV mass"] = mass
+    if mass > 0 and "LV EDV" in found:
+        found["LV mass to LV EDV ratio"] = mass / found["LV EDV"]
+    if {"RV EDV", "LV EDV"} <= set(found):
+        found["RV EDV to LV EDV ratio"] = found["RV EDV"] / found["LV EDV"]
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,54 +103,66 @@ class CardiacModel:
         chosen = {role: volume for role in MAPS if (volume := study.chosen(role)) is not None}
         if len(chosen) < len(MAPS):
             return Reading(study_uid=study.uid, warnings=(NO_PHASES,))
-        spacings = {role: spacing_zyx_mm(volume) for role, volume in chosen.items()}
-        if None in spacings.values():
+        if any(voxel_ml(volume) is None or volume.shape_zyx[0] < 2 for volume in chosen.values()):
             return Reading(study_uid=study.uid, warnings=(NOT_MEASURED,))
-        phases = {role: self._phase(role, volume, spacings[role]) for role, volume in chosen.items()}
-        ed, es = phases[SequenceRole.CINE_ED], phases[SequenceRole.CINE_ES]
-        measurements, warnings = self._measured(ed, es)
+        ed, es = (self.phase(role, chosen[role]) for role in (SequenceRole.CINE_ED, SequenceRole.CINE_ES))
+        found = quantities(ed, es)
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
-            measurements=measurements,
-            label_maps=tuple(
-                LabelMap.from_array(p.label_map, p.volume.sha256, self.labels, p.values) for p in (ed, es)
-            ),
-            warnings=warnings,
+            findings=self.suggestions(found),
+            measurements=tuple(self._measured(name, value, ed, es) for name, value in found.items()),
+            label_maps=(ed.label_map, es.label_map),
+            warnings=tuple(_unmeasured(name) for name in ("LV", "RV") if f"{name}EF" not in found),
         )
 
-    def _phase(self, role: SequenceRole, volume: Volume, spacing: Any) -> Phase:
-        return Phase(
-            volume=volume, label_map=MAPS[role], values=ventricles_of(self.segmenter.read([volume.signal()], spacing))
+    def phase(self, role: SequenceRole, volume: Volume) -> Phase:
+        """Outline one phase."""
+        values = ventricles_of(self.segmenter.read([volume.signal()], spacing_zyx_mm(volume)))
+        return Phase(volume=volume, label_map=LabelMap.from_array(MAPS[role], volume.sha256, self.labels, values))
+
+    def suggestions(self, found: Mapping[str, float]) -> tuple[Finding, ...]:
+        """A probability for each group of patients by what was measured; none where a measurement is missing."""
+        rows = self.calibration.get("groups")
+        if rows is None or not set(rows["of"]) <= set(found):
+            return ()
+        probabilities = group_probabilities(rows, found)
+        return tuple(
+            Finding(
+                name=GROUPS[group],
+                probability=round(probabilities[group], 4),
+                threshold=rows["threshold"],
+                model=self.weights.row.name,
+            )
+            for group in rows["groups"]
+            if group in GROUPS
         )
 
-    def _measured(self, ed: Phase, es: Phase) -> tuple[tuple[Measurement, ...], tuple[Notice, ...]]:
-        """Volumes, fractions and mass; each is left out, with a notice, where its outlines make no heart."""
-        spacings = spacing_zyx_mm(ed.volume), spacing_zyx_mm(es.volume)
-        if spacings[0] is None or spacings[1] is None or min(ed.values.shape[0], es.values.shape[0]) < 2:
-            return (), (NOT_MEASURED,)
-        found: list[Measurement] = []
-        notices: list[Notice] = []
-        for side, label in (("LV", LV), ("RV", RV)):
-            edv, esv = ed.ml(label, spacings[0]), es.ml(label, spacings[1])
-            if not 0 < esv <= edv:
-                text = (
-                    f"The {side} was not found in both phases, or is larger at end-systole; its volumes are not stated."
-                )
-                notices.append(Notice(code=f"{side.lower()}-not-measured", text=text))
-                continue
-            at = ed.extent(label, self.labels[label - 1]), es.extent(label, self.labels[label - 1])
-            rows = self.calibration
-            found += [
-                measured(f"{side}EF", ejection_fraction(edv, esv), "%", rows[f"{side}EF"], most=100.0, extents=at),
-                measured(f"{side} EDV", edv, "ml", rows[f"{side} EDV"], extents=at[:1]),
-                measured(f"{side} ESV", esv, "ml", rows[f"{side} ESV"], extents=at[1:]),
-            ]
-        if (ed.values == MYOCARDIUM).any() and (ed.values == LV).any():
-            mass = MYOCARDIUM_G_PER_ML * ed.ml(MYOCARDIUM, spacings[0])
-            wall = (ed.extent(MYOCARDIUM, self.labels[MYOCARDIUM - 1]),)
-            found.append(measured("LV mass", mass, "g", self.calibration["LV mass"], extents=wall))
-        return tuple(found), tuple(notices)
+    def _measured(self, name: str, value: float, ed: Phase, es: Phase) -> Measurement:
+        term = measurement_terms()[name]
+        ventricles = [
+            label for short, label in (("LV", LV), ("RV", RV)) if f"{short} E" in name or f"{short}EF" == name
+        ]
+        labels = [MYOCARDIUM, *ventricles] if "mass" in name else ventricles
+        at_ed, at_es = "ESV" not in name, "ESV" in name or "EF" in name
+        phases = (*((ed,) if at_ed else ()), *((es,) if at_es else ()))
+        extents = tuple(extent for phase in phases for label in labels for extent in phase.extents(label))
+        most = 100.0 if term.unit == "%" else math.inf
+        return measured(name, value, term.unit, self.calibration[name], most=most, extents=extents)
+
+
+def group_probabilities(rows: Mapping[str, Any], found: Mapping[str, float]) -> dict[str, float]:
+    """Probability of each group: multinomial logistic regression on the measurements that `rows["of"]` names."""
+    values = np.asarray([found[name] for name in rows["of"]])
+    scaled = (values - np.asarray(rows["mean"])) / np.asarray(rows["spread"])
+    logits = np.asarray(rows["weights"]) @ scaled + np.asarray(rows["intercepts"])
+    shares = np.exp(logits - logits.max())
+    return dict(zip(rows["groups"], (float(v) for v in shares / shares.sum()), strict=True))
+
+
+def _unmeasured(name: str) -> Notice:
+    text = f"The {name} was not found in both phases, or is larger at end-systole; its volumes are not stated."
+    return Notice(code=f"{name.lower()}-not-measured", text=text)
 
 
 def ventricles_of(labelled: Labelled) -> Values:

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from medmm.domain.extents import extent_of
+from medmm.domain.quantities import voxel_count, voxel_ml
 from medmm.domain.reading import LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.mr_measure import measured
-from medmm.models.volume_grids import extent_of, largest_part, millilitres, spacing_zyx_mm
+from medmm.models.volume_grids import largest_part, spacing_zyx_mm
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 
 MAP, VOLUME = "hippocampus", "hippocampus volume"
+ASSUMED_MM = (1.0, 1.0, 1.0)  # to outline a crop of unknown voxel size; nothing is measured on it
 NO_T1 = Notice(code="no-t1", text="No T1 series was found; the hippocampus was not looked for.")
 NOT_FOUND = Notice(code="not-found", text="No hippocampus was found in the volume; nothing was measured.")
 NOT_MEASURED = Notice(
@@ -53,35 +56,30 @@ class HippocampusModel:
         volume = study.chosen(SequenceRole.T1)
         if volume is None:
             return Reading(study_uid=study.uid, warnings=(NO_T1,))
-        spacing = spacing_zyx_mm(volume)
-        values = hippocampus_of(self.segmenter.read([volume.signal()], spacing or (1.0, 1.0, 1.0)))
-        measurement = self._measurement(values, volume, spacing)
+        values = hippocampus_of(self.segmenter.read([volume.signal()], spacing_zyx_mm(volume) or ASSUMED_MM))
+        label_map = LabelMap.from_array(MAP, volume.sha256, self.labels, values)
+        measurement = self._measurement(label_map, volume)
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
             measurements=(measurement,) if isinstance(measurement, Measurement) else (),
-            label_maps=(LabelMap.from_array(MAP, volume.sha256, self.labels, values),),
-            warnings=() if isinstance(measurement, Measurement) else (measurement,),
+            label_maps=(label_map,),
+            warnings=(measurement,) if isinstance(measurement, Notice) else (),
         )
 
-    def _measurement(
-        self, values: np.ndarray[Any, Any], volume: Volume, spacing: tuple[float, float, float] | None
-    ) -> Measurement | Notice:
+    def _measurement(self, label_map: LabelMap, volume: Volume) -> Measurement | Notice:
         """The volume in ml, or why there is none."""
-        if not values.any():
+        extents = tuple(e for name in self.labels if (e := extent_of(label_map, name, volume)) is not None)
+        size = voxel_ml(volume)
+        if not extents:
             return NOT_FOUND
-        if spacing is None or volume.shape_zyx[0] < 2:
+        if size is None or volume.shape_zyx[0] < 2:
             return NOT_MEASURED
-        size = millilitres(int((values > 0).sum()), spacing)
+        ml = size * sum(voxel_count(label_map, name) for name in self.labels)
         low, high = self.calibration["plausible_ml"]
-        if not low <= size <= high:
+        if not low <= ml <= high:
             return IMPLAUSIBLE
-        extents = tuple(
-            extent_of(MAP, name, values == n + 1, volume)
-            for n, name in enumerate(self.labels)
-            if (values == n + 1).any()
-        )
-        return measured(VOLUME, size, "ml", self.calibration[VOLUME], decimals=2, extents=extents)
+        return measured(VOLUME, ml, "ml", self.calibration[VOLUME], extents=extents)
 
 
 def hippocampus_of(labelled: Labelled) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from medmm.domain.reading import Extent, Measurement, Side
 
-MYOCARDIUM_G_PER_ML = 1.05  # density of myocardium: Vinnakota and Bassingthwaighte, Am J Physiol 2004
+DECIMALS = 4  # kept of a value; how many are shown is the vocabulary's
 Spread = Mapping[str, Any]
 
 
@@ -18,7 +18,6 @@ def measured(
     unit: str,
     spread: Spread,
     *,
-    decimals: int = 1,
     most: float = math.inf,
     side: Side | None = None,
     extents: tuple[Extent, ...] = (),
@@ -36,20 +35,9 @@ def measured(
     )
     return Measurement(
         name=name,
-        value=round(value, decimals),
+        value=round(value, DECIMALS),
         unit=unit,
-        interval=(_within(low, value, decimals, most, math.floor), _within(high, value, decimals, most, math.ceil)),
+        interval=(round(max(low, 0.0), DECIMALS), round(min(high, most), DECIMALS)),
         side=side,
         extents=extents,
     )
-
-
-def _within(bound: float, value: float, decimals: int, most: float, outward: Any) -> float:
-    """A bound rounded outward, so that the interval holds the rounded value."""
-    scale = 10**decimals
-    return float(min(max(outward(bound * scale) / scale, 0.0), max(most, round(value, decimals))))
-
-
-def ejection_fraction(end_diastolic_ml: float, end_systolic_ml: float) -> float:
-    """Ejection fraction in %: 100 (EDV - ESV) / EDV."""
-    return 100 * (end_diastolic_ml - end_systolic_ml) / end_diastolic_ml

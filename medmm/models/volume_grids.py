@@ -1,20 +1,17 @@
-"""Grids of volumes: where labelled voxels lie, how much they measure, and one volume on the grid of another."""
+"""Grids of volumes: voxel sizes, parts of masks, the head, and one volume on the grid of another."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from medmm.domain.errors import InputError
-from medmm.domain.reading import Extent, ImageHalf, Side
+from medmm.domain.extents import to_lps_mm
 from medmm.domain.study import Volume
 
 Mask = NDArray[np.bool_]
 Signal = NDArray[np.float32]
-ONE_SIDED = 0.9  # of the voxels lie in one half: then that half is named, else both
 
 
 def spacing_zyx_mm(volume: Volume) -> tuple[float, float, float] | None:
@@ -24,67 +21,11 @@ def spacing_zyx_mm(volume: Volume) -> tuple[float, float, float] | None:
     return volume.spacing_z_mm, *volume.spacing_yx_mm
 
 
-def millilitres(voxels: int, spacing_zyx_mm: tuple[float, float, float]) -> float:
-    """Volume of so many voxels in ml."""
-    return voxels * math.prod(spacing_zyx_mm) / 1000
-
-
-def lps_mm(volume: Volume, index_zyx: tuple[float, float, float]) -> tuple[float, float, float] | None:
-    """A place in voxels in patient coordinates (LPS); None where the geometry is unknown."""
+def middle_x_lps_mm(body: Mask, volume: Volume) -> float | None:
+    """Where the middle of a body lies on the patient's left-right axis; None where the geometry is unknown."""
     if volume.affine_lps_mm is None:
         return None
-    x, y, z, _ = np.asarray(volume.affine_lps_mm) @ (*index_zyx[::-1], 1.0)
-    return float(x), float(y), float(z)
-
-
-def extent_of(
-    label_map: str, label: str, mask: Mask, volume: Volume, *, body: Mask | None = None, halves: bool = False
-) -> Extent:
-    """Where a label lies. With `halves` also in which half of the body: of the patient where the geometry says so.
-
-    Args:
-        mask: (slices, rows, columns), not empty.
-        body: what the halves are halves of, same shape; the whole grid without it.
-    """
-    places = np.argwhere(mask)
-    slices = np.unique(places[:, 0])
-    z, y, x = (float(v) for v in places.mean(0))
-    half, side = (
-        _half_and_side(places, volume, body if body is not None else np.ones_like(mask)) if halves else (None, None)
-    )
-    return Extent(
-        label_map=label_map,
-        label=label,
-        volume_sha256=volume.sha256,
-        slices=(int(slices[0]), int(slices[-1])),
-        slice_count=len(slices),
-        centroid_index_zyx=(round(z, 2), round(y, 2), round(x, 2)),
-        centroid_lps_mm=_rounded(lps_mm(volume, (z, y, x))),
-        image_half=half,
-        side=side,
-    )
-
-
-def _rounded(place: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
-    return None if place is None else (round(place[0], 1), round(place[1], 1), round(place[2], 1))
-
-
-def _half_and_side(places: NDArray[np.int64], volume: Volume, body: Mask) -> tuple[ImageHalf, Side | None]:
-    """The half of the columns, and the patient's side where the axes say which way left is."""
-    middle = np.argwhere(body.any((0, 1))).mean()
-    high = float((places[:, 2] > middle).mean())
-    half = ImageHalf.BOTH
-    if max(high, 1 - high) >= ONE_SIDED:
-        half = ImageHalf.HIGH_COLUMNS if high > 0.5 else ImageHalf.LOW_COLUMNS
-    if volume.affine_lps_mm is None:
-        return half, None
-    to_left = np.asarray(volume.affine_lps_mm)[0, :3]  # how a step along columns, rows, slices moves to the left, in mm
-    centre = np.argwhere(body).mean(0)
-    lefts = (places - centre) @ to_left[::-1]
-    left = float((lefts > 0).mean())
-    if max(left, 1 - left) < ONE_SIDED:
-        return half, Side.BILATERAL
-    return half, Side.LEFT if left > 0.5 else Side.RIGHT
+    return float(to_lps_mm(np.argwhere(body).astype(float).mean(0)[None], volume.affine_lps_mm)[0, 0])
 
 
 def on_grid_of(target: Volume, source: Volume) -> Signal:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medmm.domain.errors import InputError
+from medmm.domain.study import ChosenSequence, Modality, SequenceRole, Study, Volume
+from medmm.domain.study import Sequence as MrSequence
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -123,3 +127,65 @@ def _outlined(
 
 
 _READERS = {"hippocampus": _hippocampus, "lgg": _lgg, "acdc": _acdc}
+
+
+ROLES = {
+    "t1": SequenceRole.T1,
+    "pre": SequenceRole.T1,
+    "flair": SequenceRole.FLAIR,
+    "post": SequenceRole.T1_CONTRAST,
+    "ed": SequenceRole.CINE_ED,
+    "es": SequenceRole.CINE_ES,
+}
+BODY_PARTS = {"hippocampus": "HIPPOCAMPUS", "brain-lesion": "BRAIN", "cardiac": "HEART"}
+
+
+def study_of(task: str, outlined: Sequence[Outlined]) -> Study:
+    """The volumes of one subject as live use gets them from arrays: without orientation, with the publisher's spacing."""
+    volumes = [
+        _volume(one, one.part or name, signal)
+        for one in outlined
+        for name, signal in zip(one.sequences, one.signals, strict=True)
+        if signal is not None
+    ]
+    return Study(
+        uid=outlined[0].subject,
+        patient_key="",
+        modality=Modality.MR,
+        body_part=BODY_PARTS[task],
+        acquired=None,
+        volumes=tuple(volumes),
+        sequences=tuple(
+            ChosenSequence(role=v.sequence.role, volume_sha256=v.sha256, reason="of the set")
+            for v in volumes
+            if v.sequence
+        ),
+    )
+
+
+def _volume(outlined: Outlined, name: str, signal: Array) -> Volume:
+    z, y, x = signal.shape
+    spacing = outlined.spacing_zyx_mm
+    return Volume(
+        series_uid=f"{outlined.subject}/{name}",
+        sop_class_uid="",
+        sop_uids=(f"{outlined.subject}/{name}",),
+        sha256=hashlib.sha256(signal.tobytes() + name.encode()).hexdigest(),
+        shape_zyx=(z, y, x),
+        spacing_yx_mm=spacing[1:] if spacing else None,
+        spacing_z_mm=spacing[0] if spacing else None,
+        sequence=MrSequence(role=ROLES[name], reason="of the set"),
+        signal_loader=lambda: signal,
+    )
+
+
+def present(outlined: Outlined) -> list[Array]:
+    """The signals of a subject; a sequence that it lacks is FLAIR again, as in live use."""
+    named = dict(zip(outlined.sequences, outlined.signals, strict=True))
+    filled = [signal if signal is not None else named["flair"] for signal in outlined.signals]
+    return [signal for signal in filled if signal is not None]
+
+
+def subjects(outlined: Iterable[Outlined]) -> list[list[Outlined]]:
+    """Volumes by subject, in the order of the table."""
+    return [list(group) for _, group in groupby(outlined, key=lambda one: one.subject)]

@@ -21,3 +21,9 @@ def macro_auroc(truth: Array, score: Array, columns: Sequence[int] | None = None
     labels = range(truth.shape[1]) if columns is None else columns
     values = [v for j in labels if (v := auroc(truth[:, j], score[:, j])) is not None]
     return float(np.mean(values)) if values else None
+
+
+def dice(found: NDArray[np.bool_], drawn: NDArray[np.bool_]) -> float:
+    """Overlap of two masks (Dice 1945); NaN where neither holds anything."""
+    size = int(found.sum()) + int(drawn.sum())
+    return 2 * int((found & drawn).sum()) / size if size else float("nan")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -34,9 +35,10 @@ from torch.nn import functional
 from medmm.models.prepare_volumes import Grid, Placement, prepare_sequences, scaled
 from medmm.models.volume_network import VolumeNetwork, build
 from medmm.models.volume_segmenter import VolumeSegmenter
-from medmm.training import precision
-from medmm.training.mr_sets import Outlined, read_outlined
+from medmm.training import precision, volume_calibration
+from medmm.training.mr_sets import Outlined, present, read_outlined
 from medmm.training.package import write_json, write_weights_folder
+from medmm.training.score import dice
 
 Config = Mapping[str, Any]
 Log = list[dict[str, Any]]
@@ -67,7 +69,18 @@ def train(config: Config, data_dir: Path, out_dir: Path, *, quiet: bool = False)
         out_dir / "training.json",
         {"config": dict(config), "volumes": len(learned), "log": log, "precision": precision.name()},
     )
+    calibrate(out_dir, data_dir, quiet=quiet)
     return out_dir
+
+
+def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
+    """Write calibration.json of a trained folder anew; see `volume_calibration.calibrate`."""
+    volume_calibration.calibrate(read_task(folder), folder, data_dir, quiet=quiet)
+
+
+def read_task(folder: Path) -> str:
+    """The task of a trained folder."""
+    return str(json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"]["task"])
 
 
 def grid_of(config: Config) -> Grid:
@@ -91,12 +104,6 @@ def prepared(outlined: Outlined, grid: Grid) -> dict[str, Tensor]:
         IMAGE: image,
         LABEL: outline_on(torch.from_numpy(outlined.labels.astype(np.int64)), placement)[None].float(),
     }
-
-
-def present(outlined: Outlined) -> list[np.ndarray[Any, Any]]:
-    """The signals of a subject; a sequence that it lacks is FLAIR again, as live use does it."""
-    named = dict(zip(outlined.sequences, outlined.signals, strict=True))
-    return [signal if signal is not None else named["flair"] for signal in outlined.signals]  # type: ignore[misc]
 
 
 def outline_on(labels: Tensor, placement: Placement) -> Tensor:
@@ -225,9 +232,3 @@ def val_dice(network: VolumeNetwork, config: Config, held_back: Sequence[Outline
         rows.append([dice(found == n + 1, outlined.labels == n + 1) for n in range(len(config["labels"]))])
     means = np.nanmean(np.asarray(rows), axis=0)
     return {name: round(float(mean), 4) for name, mean in zip(config["labels"], means, strict=True)}
-
-
-def dice(found: np.ndarray[Any, Any], drawn: np.ndarray[Any, Any]) -> float:
-    """Overlap of two masks (Dice 1945); NaN where neither holds anything."""
-    size = int(found.sum()) + int(drawn.sum())
-    return 2 * int((found & drawn).sum()) / size if size else float("nan")

@@ -1,0 +1,195 @@
+"""What networks of the volume family learn on validation subjects: thresholds, probabilities, how far numbers can be trusted."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+
+from medmm.domain.reading import LabelMap
+from medmm.models import brain_lesion, cardiac, hippocampus
+from medmm.models.brain_lesion import share_of_head, slice_features, volume_score
+from medmm.models.cardiac import MAPS, Phase, quantities
+from medmm.models.catalogue import WeightsFolder, row_named
+from medmm.models.volume_grids import head_of, without_specks
+from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
+from medmm.training.mr_sets import ROLES, Outlined, present, read_outlined, study_of, subjects
+from medmm.training.package import write_json
+from medmm.training.score import dice
+
+Json = dict[str, Any]
+Array = NDArray[np.float64]
+COVERAGE = 0.95
+VOXEL_THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
+SMALLEST_VOXELS = (1, 10, 20, 40)
+LEAST_RUN = 5  # slices without a lesion that stand for a volume without one
+GROUPS = ("DCM", "HCM", "MINF", "NOR", "RV")
+GROUP_MEASUREMENTS = (
+    "LVEF",
+    "RVEF",
+    "LV EDV",
+    "RV EDV",
+    "LV mass to LV EDV ratio",
+    "RV EDV to LV EDV ratio",
+    "LV mass",
+)
+GROUP_THRESHOLD = 0.5
+
+
+def calibrate(task: str, folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
+    """Write calibration.json of a weights folder from the validation subjects, in fp32 as in live use."""
+    weights = WeightsFolder(row=row_named(task), folder=folder)
+    segmenter = VolumeSegmenter.open(weights, torch.device("cpu"))
+    val = list(read_outlined(data_dir, task, "val"))
+    found = [segmenter.read(present(one), one.spacing_zyx_mm) for one in track(val, description="val", disable=quiet)]
+    labels = tuple(weights.json("config.json")["labels"])
+    made = {"brain-lesion": _lesions, "hippocampus": _hippocampi, "cardiac": _hearts}[task](val, found, labels)
+    if task == "cardiac":
+        made["groups"] = group_rows(list(read_outlined(data_dir, task, "train")), labels)
+    write_json(folder / "calibration.json", made)
+
+
+def spread(errors: Sequence[float], kind: str) -> Json:
+    """Half of the interval that holds the next error with 95 %, for errors that are normal: a t interval of prediction.
+
+    `errors` are differences ("absolute") or logarithms of ratios ("relative"); their mean counts too, so that a bias
+    widens the interval to both sides.
+    """
+    values = np.asarray(errors, dtype=float)
+    n = len(values)
+    half = abs(values.mean()) + stats.t.ppf((1 + COVERAGE) / 2, n - 1) * values.std(ddof=1) * np.sqrt(1 + 1 / n)
+    return {"kind": kind, "half_width": round(float(half), 4), "subjects": n}
+
+
+def _lesions(val: Sequence[Outlined], found: Sequence[Labelled], _: tuple[str, ...]) -> Json:
+    truths = [one.labels > 0 for one in val]
+    threshold, smallest = max(
+        itertools.product(VOXEL_THRESHOLDS, SMALLEST_VOXELS),
+        key=lambda pair: np.mean([dice(_mask(f, *pair), t) for f, t in zip(found, truths, strict=True)]),
+    )
+    features = [slice_features(f) for f in found]
+    presence = [t.any((1, 2)).astype(int) for t in truths]
+    fit = LogisticRegression(C=0.1, max_iter=1000).fit(np.concatenate(features), np.concatenate(presence))
+    slices = [fit.predict_proba(f)[:, 1] for f in features]
+    scores, there = volume_examples(slices, presence)
+    whole = LogisticRegression(C=1.0).fit(scores[:, None], there)
+    heads = [head_of(named(one)["flair"]) for one in val]
+    masks = [_mask(f, threshold, smallest) for f in found]
+    pairs = [(share_of_head(m, h), share_of_head(t, h)) for m, t, h in zip(masks, truths, heads, strict=True)]
+    error = spread([float(np.log(a / b)) for a, b in pairs if a > 0], "relative")
+    return {
+        "voxel_threshold": threshold,
+        "smallest_voxels": smallest,
+        "slice": {
+            "weights": [round(float(w), 5) for w in fit.coef_[0]],
+            "intercept": round(float(fit.intercept_[0]), 5),
+        },
+        "volume": {
+            "slope": round(float(whole.coef_[0][0]), 5),
+            "intercept": round(float(whole.intercept_[0]), 5),
+            "threshold": 0.5,
+            "examples_with": int(there.sum()),
+            "examples_without": int((1 - there).sum()),
+        },
+        brain_lesion.SHARE: error,
+        brain_lesion.VOLUME: error,
+    }
+
+
+def _mask(found: Labelled, threshold: float, smallest: int) -> NDArray[np.bool_]:
+    return without_specks(found.probabilities[1] > threshold, smallest)
+
+
+def named(outlined: Outlined) -> dict[str, Any]:
+    """Signals by the names of their sequences."""
+    return dict(zip(outlined.sequences, outlined.signals, strict=True))
+
+
+def volume_examples(slices: Sequence[Array], presence: Sequence[NDArray[np.int64]]) -> tuple[Array, Array]:
+    """Scores of volumes with and without a lesion, and which: every patient of the set has one, so runs of slices
+    without a lesion stand for volumes without."""
+    scores, there = [], []
+    for probability, truth in zip(slices, presence, strict=True):
+        scores.append(volume_score(probability))
+        there.append(1)
+        for begin, end in runs_without(truth):
+            scores.append(volume_score(probability[begin:end]))
+            there.append(0)
+    return np.asarray(scores), np.asarray(there)
+
+
+def runs_without(truth: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Runs of at least `LEAST_RUN` slices without a lesion that do not touch one, as (first, behind the last)."""
+    near = np.convolve(truth, [1, 1, 1], mode="same") > 0
+    edges = np.flatnonzero(np.diff(np.concatenate([[1], near.astype(int), [1]])))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= LEAST_RUN]
+
+
+def _hippocampi(val: Sequence[Outlined], found: Sequence[Labelled], _: tuple[str, ...]) -> Json:
+    pairs = [
+        ((hippocampus.hippocampus_of(f) > 0).sum(), (one.labels > 0).sum()) for f, one in zip(found, val, strict=True)
+    ]
+    ml = [float(truth) / 1000 for _, truth in pairs]  # voxels of 1 mm
+    return {
+        hippocampus.VOLUME: spread([float(np.log(a / b)) for a, b in pairs], "relative"),
+        "plausible_ml": [round(min(ml) / 2, 2), round(max(ml) * 1.5, 2)],
+    }
+
+
+def _hearts(val: Sequence[Outlined], found: Sequence[Labelled], labels: tuple[str, ...]) -> Json:
+    made = [cardiac.ventricles_of(f) for f in found]
+    by_volume = {(one.subject, one.part): values for one, values in zip(val, made, strict=True)}
+    rows = []
+    for subject in subjects(val):
+        truth = heart_quantities(subject, {one.part: one.labels for one in subject}, labels)
+        seen = heart_quantities(subject, {one.part: by_volume[one.subject, one.part] for one in subject}, labels)
+        rows.append((seen, truth))
+    return {name: _heart_spread(name, rows) for name in rows[0][1]}
+
+
+def _heart_spread(name: str, rows: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> Json:
+    pairs = [(seen[name], truth[name]) for seen, truth in rows if name in seen]
+    if name in ("LVEF", "RVEF"):
+        return spread([a - b for a, b in pairs], "absolute")
+    return spread([float(np.log(a / b)) for a, b in pairs], "relative")
+
+
+def heart_quantities(
+    subject: Sequence[Outlined], values: Mapping[str, Any], labels: tuple[str, ...]
+) -> dict[str, float]:
+    """The quantities of one heart by the labels of its phases, drawn or found."""
+    study = study_of("cardiac", subject)
+    phases = {}
+    for part in ("ed", "es"):
+        volume = study.chosen(ROLES[part])
+        assert volume is not None
+        label_map = LabelMap.from_array(MAPS[ROLES[part]], volume.sha256, labels, values[part])
+        phases[part] = Phase(volume=volume, label_map=label_map)
+    return quantities(phases["ed"], phases["es"])
+
+
+def group_rows(learned: Sequence[Outlined], labels: tuple[str, ...]) -> Json:
+    """Multinomial logistic regression from drawn quantities of the training hearts to the five groups of the set."""
+    hearts = subjects(learned)
+    found = [heart_quantities(heart, {one.part: one.labels for one in heart}, labels) for heart in hearts]
+    values = np.asarray([[row[name] for name in GROUP_MEASUREMENTS] for row in found])
+    mean, deviation = values.mean(0), values.std(0)
+    groups = [heart[0].row["group"] for heart in hearts]
+    fit = LogisticRegression(C=1.0, max_iter=2000).fit((values - mean) / deviation, groups)
+    return {
+        "of": list(GROUP_MEASUREMENTS),
+        "groups": [str(g) for g in fit.classes_],
+        "mean": [round(float(v), 4) for v in mean],
+        "spread": [round(float(v), 4) for v in deviation],
+        "weights": [[round(float(w), 4) for w in row] for row in fit.coef_],
+        "intercepts": [round(float(v), 4) for v in fit.intercept_],
+        "threshold": GROUP_THRESHOLD,
+    }
