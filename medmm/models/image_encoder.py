@@ -63,4 +63,4 @@ def for_reading(network: Network) -> Network:
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(block, before, fuse_conv_bn_eval(convolution, norm))
                 setattr(block, after, nn.Identity())
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
