@@ -20,6 +20,7 @@ from medmm.evaluation import (
     chest_findings,
     chest_report,
     film_kind,
+    reliability_page,
     report_page,
     report_summary,
     report_text,
@@ -69,23 +70,49 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--drafts", type=Path, help="reports: JSON lines of uid and text (default: the writers that ship)"
     )
-    parser.add_argument("--out", type=Path, default=Path("out/reports"), help="reports: where the results are written")
+    parser.add_argument(
+        "--out", type=Path, help="where pages are written, and of reports the results (default: out/TASK)"
+    )
     options = parser.parse_args(arguments)
+    options.out = options.out or Path("out") / options.task
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if options.task == REPORTS:
         return reports(options)
     folder = options.weights or packaged_weights() / options.task
     try:
-        found = measured(options.task, folder, options.data, keep_baselines=options.keep_baselines)
+        if options.task in PAGES:
+            _writable(options.out)
+        measures = measured(options.task, folder, options.data, keep_baselines=options.keep_baselines)
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
+    found = json.loads(json.dumps(measures, sort_keys=True))  # in the order in which evaluation.json keeps it
     text = CARDS[options.task](found)
     if options.write:
         digest = write(options.task, folder, options.data, found, text)
         sys.stderr.write(f"manifest_sha256 for medmm/models/catalogue.csv: {digest}\n")
+    pages = PAGES[options.task](found) if options.task in PAGES else {}
+    for name, page in pages.items():
+        (options.out / name).write_text(page, encoding="utf-8")
+        sys.stderr.write(f"written: {options.out / name}\n")
     sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else text)
     return 0
+
+
+def pages_of_findings(found: dict[str, Any]) -> dict[str, str]:
+    """The pages of chest-findings, by file name."""
+    return {"reliability.html": reliability_page.html("chest-findings", found["labels"])}
+
+
+def pages_of_report(found: dict[str, Any]) -> dict[str, str]:
+    """The pages of chest-report, by file name."""
+    return {
+        "report.html": report_page.html(found["text"]),
+        "reliability.html": reliability_page.html("chest-report", found["heads"]["findings"]),
+    }
+
+
+PAGES = {"chest-findings": pages_of_findings, "chest-report": pages_of_report}
 
 
 def reports(options: argparse.Namespace) -> int:

@@ -1,35 +1,74 @@
-"""Many drafts by the language model, eight at a time: what live use writes one by one."""
+"""Many drafts by the language model, eight at a time, what live use writes one by one; and whose words they came out in."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from medmm.domain.draft import Case, Draft, Opinion
+from medmm.domain.draft import Case, Draft, Opinion, Section, Statement, Written
 from medmm.domain.reading import Reading
-from medmm.drafting.language_writer import LanguageWriter, Permitted, permitted
+from medmm.drafting.language_writer import CLAIMS, in_words_of, permitted
 from medmm.models.chest_report import ChestReportModel, Job
 
 AT_ONCE = 8
+OWN_WORDS = "in the language model's words"
+REFUSED = "sent back to the rule's words: the writer's check refuses them"
+SIDED = "the rule's words: a side is named"
+UNSTATED = "the rule's words: critical, and not stated by the language model"
+KINDS = (OWN_WORDS, REFUSED, SIDED, UNSTATED)
 
 
-class Remembered:
-    """A language model that has already said what it says of one case."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """In whose words the image statements of drafts came out, by `KINDS`, and which drafts fixed rules wrote as a whole."""
 
-    def __init__(self, name: str, opinion: Opinion) -> None:
-        self.name, self.opinion = name, opinion
+    drafts: int = 0
+    by_rule: int = 0
+    statements: Counter[str] = field(default_factory=Counter)
 
-    def opinions(self, cases: Sequence[Case], permitted: Permitted) -> list[Opinion]:
-        """What was said, of one case."""
-        assert len(cases) == 1
-        return [self.opinion]
+    def __add__(self, other: Wording) -> Wording:
+        return Wording(
+            drafts=self.drafts + other.drafts,
+            by_rule=self.by_rule + other.by_rule,
+            statements=self.statements + other.statements,
+        )
 
-    def facts_read(self, case: Case) -> frozenset[str]:
-        """No fact is read again."""
-        return frozenset()
+    def json(self) -> dict[str, object]:
+        """Counts, and the share of what the language model stated that was sent back."""
+        worded = self.statements[OWN_WORDS] + self.statements[REFUSED]
+        return {
+            "drafts": self.drafts,
+            "drafts_by_rule": self.by_rule,
+            "statements": {kind: self.statements[kind] for kind in KINDS},
+            "share_sent_back": round(self.statements[REFUSED] / worded, 4) if worded else None,
+        }
+
+
+def wording_of(draft: Draft, opinion: Opinion, writer: str) -> Wording:
+    """In whose words a draft came out that `writer` made of an opinion."""
+    if draft.writer != writer:
+        return Wording(drafts=1, by_rule=1)
+    heard = {one.finding: one for one in opinion.written}
+    stated = [s for s in draft.statements if s.section is Section.FINDINGS and s.finding is not None]
+    return Wording(drafts=1, statements=Counter(_kind(s, heard.get(s.finding or "")) for s in stated))
+
+
+def _kind(statement: Statement, said: Written | None) -> str:
+    if statement.generation is not None:
+        return OWN_WORDS
+    if said is None or (said.assertion in CLAIMS) is not (statement.assertion in CLAIMS):
+        return UNSTATED
+    return SIDED if statement.side is not None else REFUSED
 
 
 def drafts(model: ChestReportModel, cases: Sequence[tuple[Case, Reading]]) -> list[Draft]:
     """The drafts of cases that each have a frontal film, in their order."""
+    return [draft for draft, _ in worded(model, cases)]
+
+
+def worded(model: ChestReportModel, cases: Sequence[tuple[Case, Reading]]) -> list[tuple[Draft, Wording]]:
+    """The drafts of cases that each have a frontal film, in their order, and in whose words each came out."""
     jobs = []
     for case, reading in cases:
         film = case.study.frontal
@@ -38,7 +77,8 @@ def drafts(model: ChestReportModel, cases: Sequence[tuple[Case, Reading]]) -> li
     said: list[Opinion] = []
     for start in range(0, len(jobs), AT_ONCE):
         said += model.opinions_on(jobs[start : start + AT_ONCE])
-    return [
-        LanguageWriter(Remembered(model.name, opinion)).write(case, reading)
-        for (case, reading), opinion in zip(cases, said, strict=True)
-    ]
+    found = []
+    for (case, reading), opinion in zip(cases, said, strict=True):
+        draft = in_words_of(opinion, case, reading, model.name)
+        found.append((draft, wording_of(draft, opinion, model.name)))
+    return found

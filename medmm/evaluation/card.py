@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 Json = dict[str, Any]
+MOST_ECE = 0.05  # what calls a probability calibrated in the cards
 
 
 def figure(value: Json | float | None) -> str:
@@ -85,7 +86,7 @@ Pneumonia is confounded with where a film came from in this collection, so the f
 ## By finding
 
 {_labels(found["labels"])}
-{_worse_than_prior(found["labels"])}
+{calibration_said({n: (r["ece"], r["brier"], r["brier_label_prior"]) for n, r in found["labels"].items()})}
 
 ## What a draft says
 
@@ -104,7 +105,7 @@ what it reaches on test films stands here. Below the rule-out point the finding 
 
 Sensitivity, specificity and calibration error over all findings together; macro AUROC over labels with at least 10 cases in the group.
 
-{_groups(found["subgroups"])}
+{groups_table(found["subgroups"])}
 ## Where it looks: pointing game
 
 A hit is a map whose strongest place lies in the reader's box. Beside it the centre of a lung as a guess. Maps are smoothed
@@ -163,11 +164,24 @@ def _labels(labels: Json) -> str:
     return table(header, rows)
 
 
-def _worse_than_prior(labels: Json) -> str:
-    worse = sorted(n for n, r in labels.items() if r["brier"] > r["brier_label_prior"])
-    if not worse:
-        return "No probability is worse than the label prior by its Brier score."
-    return f"By its Brier score the probability is worse than the same number for every film (the label prior) for {', '.join(worse)}."
+def calibration_said(rows: dict[str, tuple[float, float, float]]) -> str:
+    """Which findings have an ECE of at most 0.05 and a Brier score below the label prior's, and which have not.
+
+    Args: rows: ECE, Brier score and that of the prior as a constant, by finding.
+    """
+    met, missed = [], []
+    for name, (ece, brier, prior) in sorted(rows.items()):
+        why = [f"ECE {ece:.3f}"] * (ece > MOST_ECE) + [f"Brier score {brier:.4f}, the prior's {prior:.4f}"] * (
+            brier >= prior
+        )
+        if why:
+            missed.append(f"{name} ({'; '.join(why)})")
+        else:
+            met.append(name)
+    return (
+        f"ECE at most {MOST_ECE} and a Brier score below that of the same number for every film (the label prior): "
+        f"{', '.join(met) or 'no finding'}.\nNot so: {', '.join(missed) or 'no finding'}."
+    )
 
 
 def said_table(labels: Json) -> str:
@@ -193,7 +207,8 @@ def _counted(share: Json) -> str:
     return f"{share['hits']} of {share['count']}: {figure(share)}"
 
 
-def _groups(groups: list[Json]) -> str:
+def groups_table(groups: list[Json]) -> str:
+    """Figures over all findings together, by group; see `evaluation.drafted.groups_said`."""
     header = ["group", "films", "labels", "macro AUROC", "sensitivity", "specificity", "ECE", "denied though labelled"]
     rows = [
         [g["group"], str(g["films"]), "too few", "", "", "", "", ""]

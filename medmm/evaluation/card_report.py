@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from medmm.evaluation.card import figure, table
-from medmm.evaluation.report_summary import terminal
+from medmm.evaluation.card import calibration_said, figure, groups_table, table
+from medmm.evaluation.report_scores import ALL, R2GEN
+from medmm.evaluation.report_summary import by_group, macro_f1, terminal
 
 Json = dict[str, Any]
 TERMS = """Research use only. The text was learned from the chest film reports of Indiana University (Open-i; Demner-Fushman et al.,
@@ -44,6 +45,23 @@ name. Film and record against film alone stand in the table below.
 
 {terminal(found["text"])}
 
+## Macro F1 of the findings with 20 positives or more
+
+{_macros(found["text"]["subsets"])}
+## Whose words
+
+A sentence of the language model stands only where the writer's check finds in it what is coded and nothing else; else the
+rule's words stand. Drafts from film and record:
+
+{_wording(found["wording"])}
+## Text by group
+
+Findings present or possible. Ages are masked in the corpus and its films have one source; the sex is that of the indication.
+
+{by_group(found["text"])}
+NIH test films with labels of their own, film alone: what drafts claim of the {looks["findings"]} findings that have a label.
+
+{_claims(looks["groups"])}
 ## Does it look at the picture?
 
 | | |
@@ -61,7 +79,36 @@ Labels are those of the reports' own words, by rule. The reading takes from here
 have; a finding with fewer than ten val reports is not calibrated and not read.
 
 {_heads(found["heads"]["findings"])}
-"""
+{calibration_said({n: (r["ece"], r["brier"], r["brier_prior"]) for n, r in found["heads"]["findings"].items() if "ece" in r})}
+
+Over the calibrated heads together, by group; macro AUROC over heads with at least 10 cases in the group.
+
+{groups_table(found["heads"]["groups"])}"""
+
+
+def _macros(subsets: list[Json]) -> str:
+    scored = [s for s in subsets if s["subset"] in (ALL, R2GEN) and s["candidates"]]
+    return "\n".join(f"### {s['subset']} ({s['reports']})\n\n{macro_f1(s)}" for s in scored)
+
+
+def _wording(by_split: Json) -> str:
+    kinds = list(next(iter(by_split.values()))["statements"])
+    rows = []
+    for split, row in by_split.items():
+        counts = [str(row["statements"][kind]) for kind in kinds]
+        rows.append([split, str(row["drafts"]), str(row["drafts_by_rule"]), *counts, figure(row["share_sent_back"])])
+    head = ["reports", "drafts", "of these by rules alone", *kinds, "share of its sentences sent back"]
+    return table(head, rows)
+
+
+def _claims(groups: list[Json]) -> str:
+    rows = [
+        [g["group"], str(g["films"]), "too few", ""]
+        if g["too_few"]
+        else [g["group"], str(g["films"]), figure(g["claimed_of_labelled"]), figure(g["claimed_of_others"])]
+        for g in groups
+    ]
+    return table(["group", "films", "claimed of the labelled findings", "claimed of the others"], rows)
 
 
 def _heads(findings: Json) -> str:

@@ -116,6 +116,7 @@ def _label(test: Scored, official: Scored, j: int, prevalence: float) -> Json:
         "ece": round(metrics.expected_calibration_error(truth, probability), 4),
         "brier": round(metrics.brier(truth, probability), 4),
         "brier_label_prior": round(metrics.brier(truth, prior), 4),
+        "reliability": metrics.reliability(truth, probability, test.patients),
     }
 
 

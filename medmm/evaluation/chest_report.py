@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import Progress, track
+from rich.progress import Progress
 
 from medmm.domain.draft import Assertion, Case
 from medmm.domain.errors import InputError
@@ -24,31 +24,32 @@ from medmm.domain.vocabulary import finding_terms
 from medmm.drafting.influence import changes, said_of_image
 from medmm.evaluation import metrics, report_text
 from medmm.evaluation.batches import AT_ONCE, drafts
-from medmm.evaluation.metrics import interval, patient_draws
-from medmm.evaluation.report_writers import case_of
-from medmm.evaluation.scored import Array, Json
+from medmm.evaluation.drafted import claims_by_group
+from medmm.evaluation.report_head_scores import heads
+from medmm.evaluation.report_writers import case_of, wording
+from medmm.evaluation.scored import Json
 from medmm.models.catalogue import WeightsFolder, open_weights, row_named
 from medmm.models.chest_reader import AnatomyModel, ChestReader, FindingsModel
 from medmm.models.chest_report import ChestReportModel
 from medmm.models.film_kind import FilmKindModel
 from medmm.models.report_heads import ReportHeads
-from medmm.training.calibrate import sigmoid
-from medmm.training.claims import told
 from medmm.training.films import NIH_TABLE, Film, chosen, greys, read_table
-from medmm.training.report_corpus import FilmReport, film_greys, read_reports
+from medmm.training.report_corpus import FilmReport, read_reports
 
 Grey = NDArray[np.float32]
 SWAPPED, PAIRED, PAIRS = 200, 304, 1000
 BRIGHTER = 0.01
 SEED = 0
 MAIN_SUBSETS = 3  # all, all without removed words, R2Gen's; the others stand in the evaluation of reports
-LEAST_CASES = 10
 
 
 def evaluate(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
-    """All figures of one weights folder as JSON values, some forty minutes on two CPU cores."""
+    """All figures of one weights folder as JSON values, some forty-five minutes on two CPU cores."""
     drafting = Drafting(folder)
-    written = report_text.drafts_of_the_writers(data_dir, drafting.reader, drafting.model, quiet=quiet)
+    reader, model = drafting.reader, drafting.model
+    written = report_text.drafts_of_the_writers(data_dir, reader, model, quiet=quiet)
+    val = [r for r in read_reports(data_dir, {"val"}) if r.scored]
+    wordings = {"val": wording(data_dir, val, reader, model, quiet=quiet), "test": written.wording}
     text = report_text.evaluate(data_dir, written, quiet=quiet)
     config = WeightsFolder(row=row_named("chest-report"), folder=folder)
     return {
@@ -58,53 +59,8 @@ def evaluate(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
         },
         "heads": heads(folder, data_dir, quiet=quiet),
         "looks": looks(drafting, data_dir, quiet=quiet),
+        "wording": {split: its.json() for split, its in wordings.items() if its is not None},
         "text": {**text, "subsets": text["subsets"][:MAIN_SUBSETS], "published": []},
-    }
-
-
-# ---- heads ------------------------------------------------------------------------------------------------
-
-
-def heads(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
-    """Each head on the test reports' films, beside the val prevalence as a constant."""
-    weights = WeightsFolder(row=row_named("chest-report"), folder=folder)
-    model = ReportHeads.open(weights, torch.device("cpu"))
-    reports = [r for r in read_reports(data_dir, {"test"}) if r.film is not None]
-    films = track(film_greys(data_dir, reports), total=len(reports), description="heads", disable=quiet)
-    logits = np.asarray([model.logits_and_maps(grey)[0] for grey in films], dtype=np.float64)
-    out: Json = {}
-    for j, name in enumerate(model.names):
-        truth = np.asarray([told(f"{r.findings} {r.impression}", name) for r in reports], dtype=np.float64)
-        out[name] = _head(truth, logits[:, j], dict(model.calibration.get(name, {})), reports)
-    return {"reports": len(reports), "findings": out}
-
-
-def _head(truth: Array, logit: Array, row: Json, reports: Sequence[FilmReport]) -> Json:
-    cases = int(truth.sum())
-    if not row or cases < LEAST_CASES:
-        return {"cases": cases, "calibrated": bool(row)}
-    draws = patient_draws([r.uid for r in reports])
-    probability = sigmoid(row["slope"] * logit + row["intercept"])
-    called = probability >= row["threshold"]
-    uids = [r.uid for r in reports]
-    prior = np.full_like(truth, row["prevalence"])
-    return {
-        "cases": cases,
-        "calibrated": True,
-        "auroc": interval(lambda i: metrics.auroc(truth[i], logit[i]), len(truth), draws).json(),
-        "auprc": interval(lambda i: metrics.auprc(truth[i], logit[i]), len(truth), draws).json(),
-        "ece": round(metrics.expected_calibration_error(truth, probability), 4),
-        "brier": round(metrics.brier(truth, probability), 4),
-        "brier_prior": round(metrics.brier(truth, prior), 4),
-        "sensitivity": metrics.share(called[truth > 0], [u for u, t in zip(uids, truth, strict=True) if t > 0]),
-        "specificity": metrics.share(~called[truth == 0], [u for u, t in zip(uids, truth, strict=True) if t == 0]),
-        "reliability": [
-            {
-                "mean_probability": round(float(probability[part].mean()), 4),
-                "share": round(float(truth[part].mean()), 4),
-            }
-            for part in np.array_split(np.argsort(probability, kind="stable"), 10)
-        ],
     }
 
 
@@ -123,6 +79,11 @@ class Drafting:
             report_heads=ReportHeads.open(weights, cpu),
         )
         self.model = ChestReportModel.open(weights, cpu)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """The findings that the reading has of the films' own labels."""
+        return self.reader.findings.names if self.reader.findings else ()
 
     def said(self, films: Sequence[tuple[str, Grey, ClinicalContext | None]]) -> list[dict[str, Assertion] | None]:
         """What is said of each finding of films with their records; None where a picture is refused."""
@@ -175,6 +136,8 @@ def looks(drafting: Drafting, data_dir: Path, *, quiet: bool = False) -> Json:
         "no_film": dict(_no_film(drafting, _kinds())),
         "distinct_drafts": len({tuple(sorted((k, v.value) for k, v in s.items())) for s in said}),
         "films": len(some),
+        "findings": len(drafting.findings),
+        "groups": claims_by_group(some, [_claimed(s) for s in said], list(drafting.findings)),
     }
 
 

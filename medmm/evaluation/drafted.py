@@ -69,6 +69,20 @@ def groups_said(test: Scored, points: Points) -> list[Json]:
     return [_group(name, test.part(keep), points) for name, keep in _groups(test.films)]
 
 
+def claims_by_group(films: list[Film], claimed: list[set[str]], names: list[str]) -> list[Json]:
+    """What drafts claim of labelled findings and of others, by the groups of `groups_said`."""
+    said = Scored(films, names, np.asarray([[float(name in its) for name in names] for its in claimed]))
+    return [_claims(name, said.part(keep)) for name, keep in _groups(films)]
+
+
+def _claims(name: str, part: Scored) -> Json:
+    row: Json = {"group": name, "films": len(part.films), "too_few": len(part.films) < LEAST_FILMS}
+    if row["too_few"]:
+        return row
+    called, there = part.probability > 0, part.truth > 0
+    return {**row, "claimed_of_labelled": part.share(called, there), "claimed_of_others": part.share(called, ~there)}
+
+
 def _groups(films: list[Film]) -> list[tuple[str, Callable[[Film], bool]]]:
     def band(low: int, high: int | None) -> tuple[str, Callable[[Film], bool]]:
         name = f"age {low} and over" if high is None else f"age {low} to {high - 1}"
@@ -84,7 +98,8 @@ def _groups(films: list[Film]) -> list[tuple[str, Callable[[Film], bool]]]:
     ]
     no_age: list[tuple[str, Callable[[Film], bool]]] = [("age not stated", lambda f: f.age_years is None)]
     ageless = no_age if any(f.age_years is None for f in films) else []
-    return [*named, *(band(*limits) for limits in AGE_BANDS), *ageless]
+    bands = [band(*limits) for limits in AGE_BANDS]
+    return [*named, *((name, keep) for name, keep in bands if any(map(keep, films))), *ageless]
 
 
 def _group(name: str, part: Scored, points: Points) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ __all__ = [
     "interval",
     "macro_auroc",
     "patient_draws",
+    "reliability",
     "share",
 ]
 
@@ -47,10 +49,29 @@ def auprc(truth: Array, score: Array) -> float | None:
 
 def expected_calibration_error(truth: Array, probability: Array, bins: int = 10) -> float:
     """ECE over bins of equal count (Guo et al., ICML 2017, with quantile bins since most labels are rare)."""
-    order = np.argsort(probability, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
+    parts = _bins(probability, bins)
     gaps = [len(p) * abs(truth[p].mean() - probability[p].mean()) for p in parts]
     return float(sum(gaps) / len(truth))
+
+
+def reliability(truth: Array, probability: Array, patients: Sequence[str], bins: int = 10) -> list[dict[str, Any]]:
+    """The points of a reliability diagram: of each bin of the ECE the mean probability, and the share that is positive.
+
+    Source: Niculescu-Mizil and Caruana, ICML 2005. Shares with their interval by patient; see `share`.
+    """
+    return [
+        {
+            "mean_probability": round(float(probability[part].mean()), 4),
+            "share": share(truth[part] > 0, [patients[i] for i in part]),
+        }
+        for part in _bins(probability, bins)
+    ]
+
+
+def _bins(probability: Array, bins: int) -> list[NDArray[np.int64]]:
+    """Places by rising probability, in parts of equal count."""
+    order = np.argsort(probability, kind="stable")
+    return [part for part in np.array_split(order, bins) if len(part)]
 
 
 def brier(truth: Array, probability: Array) -> float:

@@ -84,6 +84,36 @@ def scatter(
     return _svg(title, width, height, parts) + f'<ol class="names">{names}</ol>'
 
 
+def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str = "") -> str:
+    """A reliability diagram: mean probability of a bin against its share of positives, with the diagonal.
+
+    Args: points: of each bin the mean probability and the share with its interval; note: words below the plot.
+    """
+    size, left, base = 300, 46, 250
+    bounds = [value for x, y in points for value in (x, y.high if y.high is not None else y.value) if value is not None]
+    most = min(1.0, max(bounds, default=0.0) * 1.05) or 1.0
+    scale = (base - 16) / most
+    parts = [
+        f'<path d="M{left},{base - most * scale:.1f} V{base} H{left + most * scale:.1f}" fill="none" stroke="#888"/>'
+    ]
+    ends = f'x2="{left + most * scale:.1f}" y2="{base - most * scale:.1f}"'
+    parts.append(f'<line x1="{left}" y1="{base}" {ends} stroke="#999" stroke-dasharray="4 4"/>')
+    for value in (0.0, most / 2, most):
+        parts.append(_text(left + value * scale, base + 16, f"{value:.2f}", "middle"))
+        parts.append(_text(left - 6, base - value * scale + 4, f"{value:.2f}", "end"))
+    parts.append(_text(left + most * scale / 2, base + 36, "mean probability", "middle"))
+    parts.append(_text(left + 6, base - most * scale + 4, "share of positives", "start"))
+    for x, share in points:
+        at = left + x * scale
+        if share.low is not None and share.high is not None:
+            span = f'y1="{base - share.low * scale:.1f}" y2="{base - min(share.high, most) * scale:.1f}"'
+            parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" {span} stroke="{COLOURS[0]}" stroke-opacity="0.45"/>')
+        parts.append(
+            f'<circle cx="{at:.1f}" cy="{base - (share.value or 0.0) * scale:.1f}" r="3.5" fill="{COLOURS[0]}"/>'
+        )
+    return _svg(title, size, size, parts, note)
+
+
 def legend(names: Sequence[str]) -> str:
     """The colours with their names."""
     parts = (f'<span><i style="background:{c}"></i>{escape(n)}</span>' for n, c in zip(names, COLOURS, strict=False))
@@ -103,9 +133,9 @@ def _text(x: float, y: float, words: str, anchor: str, colour: str = "#222") -> 
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(words)}</text>'
 
 
-def _svg(title: str, width: int, height: int, parts: Sequence[str]) -> str:
+def _svg(title: str, width: int, height: int, parts: Sequence[str], note: str = "") -> str:
     return (
         f"<figure><figcaption>{escape(title)}</figcaption>"
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title, quote=True)}">{"".join(parts)}</svg>'
-        "</figure>"
+        f"{f'<p>{escape(note)}</p>' if note else ''}</figure>"
     )

@@ -31,6 +31,7 @@ CALLS: dict[str, frozenset[int]] = {
 }
 OWN, SHARED = "medmm's labeller", "rule_labels.py"
 ALL, R2GEN = "test reports with film and findings text", "of these, R2Gen's test split"
+LEAST_REPORTS = 20  # of a subset or group that is scored
 ENOUGH = 20  # positives that a finding needs for a place in the macro F1
 MICRO, MACRO = "micro F1, 13 findings", f"macro F1, findings with {ENOUGH} or more"
 RECALL, INVENTED = "recall, 13 findings", "invented findings a report"

@@ -8,6 +8,7 @@ from medmm.evaluation.card import figure, table
 from medmm.evaluation.report_scores import (
     ALL,
     CALLS,
+    ENOUGH,
     INVENTED,
     MACRO,
     METEOR,
@@ -87,9 +88,43 @@ def _decides(subset: Json, labels: str, call: str) -> str:
         against = candidate.get("drafter_minus_this", {}).get(figure_key(labels, call, MICRO))
         cells = [figure(candidate["figures"].get(key)) for key in keys]
         rows.append([candidate["name"], *cells, figure(against) if against else ""])
-    enough = ", ".join(f"{name} {n}" for name, n in counts.items() if n >= 20 and name != "No Finding") or "none"
+    enough = ", ".join(f"{name} {n}" for name, n in counts.items() if n >= ENOUGH and name != "No Finding") or "none"
     head = ["drafts", *DECIDES, "drafter minus this, micro F1"]
-    return table(head, rows) + f"\nFindings with 20 or more: {enough}.\n"
+    return table(head, rows) + f"\nFindings with {ENOUGH} or more: {enough}.\n"
+
+
+def macro_f1(subset: Json) -> str:
+    """The mean F1 of the findings that have enough positives in the references, by both labellers; counts of the others."""
+    labellers = list(subset["positives"])
+    keys = {f"{call}, {labels}": figure_key(labels, call, MACRO) for call in CALLS for labels in labellers}
+    rows = [[c["name"], *(figure(c["figures"].get(key)) for key in keys.values())] for c in subset["candidates"]]
+    lines = [_counted(subset["positives"][labels][call], f"{call}, {labels}") for call in CALLS for labels in labellers]
+    return table(["drafts", *keys], rows) + "\n" + "\n".join(lines) + "\n"
+
+
+def _counted(counts: Json, title: str) -> str:
+    """Which findings stand in a macro F1 and which have too few positives for it, each with its count."""
+    abnormal = {name: n for name, n in counts.items() if name != "No Finding"}
+    enough = ", ".join(f"{name} {n}" for name, n in abnormal.items() if n >= ENOUGH) or "none"
+    fewer = ", ".join(f"{name} {n}" for name, n in abnormal.items() if n < ENOUGH) or "none"
+    return f"- {title}: of {enough}. Too few, counted alone: {fewer}."
+
+
+def by_group(found: Json) -> str:
+    """Findings of every writer by sex and view: micro F1 by both labellers, what is found and invented by medmm's own."""
+    labellers = list(found["labeller"]["test"]["labellers"])
+    keys = [figure_key(labels, last_call(), MICRO) for labels in labellers]
+    keys += [figure_key(OWN, last_call(), name) for name in (RECALL, INVENTED)]
+    rows = []
+    for group in found["groups"]:
+        start = [group["group"], str(group["reports"])]
+        if group["too_few"]:
+            rows.append([*start, "too few", *[""] * len(keys)])
+            continue
+        for name, figures in group["figures"].items():
+            rows.append([*start, name, *(figure(figures[key]) for key in keys)])
+    heads = [f"{MICRO}, {labels}" for labels in labellers]
+    return table(["group", "reports", "drafts", *heads, RECALL, INVENTED], rows)
 
 
 def _words(subset: Json) -> str:

@@ -16,10 +16,13 @@ from rich.progress import track
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
 from medmm.evaluation import report_scores as scores
+from medmm.evaluation.batches import Wording
 from medmm.evaluation.report_baselines import PRIOR_DRAWS, Candidate, baselines
+from medmm.evaluation.report_groups import grouped
 from medmm.evaluation.report_scores import (
     ALL,
     CALLS,
+    LEAST_REPORTS,
     OWN,
     R2GEN,
     SHARED,
@@ -49,7 +52,6 @@ from medmm.training.report_labels import FIVE, LABELS, Labels, labeller
 Json = dict[str, Any]
 SEED = 0
 WORD_VERSIONS = 20  # of a drafter with many versions, as many are scored by their words: that is the slow part
-LEAST_REPORTS = 20
 NOTES = (
     "The drafts are findings text alone, compared with the findings section alone.",
     "XXXX (a removed word) stays in the references as a word, as in the published figures; a row without it stands apart.",
@@ -73,12 +75,16 @@ class Subset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drafts:
-    """Test reports and what a drafter wrote for each, under its name; `also` are other drafters to stand beside it."""
+    """Test reports and what a drafter wrote for each, under its name; `also` are other drafters to stand beside it.
+
+    `wording` says in whose words a language model's drafts came out.
+    """
 
     drafter: str
     reports: list[FilmReport]
     texts: tuple[str, ...]
     also: tuple[Candidate, ...] = ()
+    wording: Wording | None = None
 
 
 def drafts_of_the_writers(
@@ -89,10 +95,10 @@ def drafts_of_the_writers(
     With a language model: its drafts from film and record, beside those from the film alone and those by rules.
     """
     test = [r for r in read_reports(data_dir, {"test"}) if r.scored]
-    texts = drafted(data_dir, test, reader, model, quiet=quiet)
-    first, *others = [name for name in (LANGUAGE_MODEL, IMAGE_ONLY, RULE_WRITER) if name in texts]
-    also = tuple(Candidate(name=name, versions=(texts[name],)) for name in others)
-    return Drafts(drafter=first, reports=test, texts=texts[first], also=also)
+    by = drafted(data_dir, test, reader, model, quiet=quiet)
+    first, *others = [name for name in (LANGUAGE_MODEL, IMAGE_ONLY, RULE_WRITER) if name in by]
+    also = tuple(Candidate(name=name, versions=(by[name].texts,)) for name in others)
+    return Drafts(drafter=first, reports=test, texts=by[first].texts, also=also, wording=by[first].wording)
 
 
 def drafts_of_file(data_dir: Path, path: Path) -> Drafts:
@@ -136,6 +142,7 @@ def evaluate(data_dir: Path, drafts: Drafts, *, draws: int = 500, quiet: bool = 
         "tools": {**scores.text_tools(), SHARED: "ready" if SHARED in bench.labellers else "not in the data folder"},
         "labeller": {split: agreement(data_dir, split, draws) for split in ("val", "test")},
         "subsets": [bench.scored(s) for s in track(subsets(test), description="subsets", disable=quiet)],
+        "groups": grouped(test, {c.name: c.versions[0] for c in (ours, *drafts.also)}, bench.labels, draws, SEED),
         "published": [{"method": name, **row} for name, row in read_published(data_dir).rows],
     }
 

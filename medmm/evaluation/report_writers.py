@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from rich.progress import track
 
 from medmm.domain.draft import Case, Draft, Section
+from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Modality, Study, Volume
 from medmm.drafting import RuleWriter
-from medmm.evaluation.batches import AT_ONCE, drafts
+from medmm.evaluation.batches import AT_ONCE, Wording, worded
 from medmm.models.chest_reader import ChestReader
 from medmm.models.chest_report import ChestReportModel
 from medmm.training.report_corpus import FilmReport, Grey, film_greys
@@ -51,24 +53,56 @@ def findings_text(draft: Draft) -> str:
     return " ".join(s.text for s in draft.statements if s.section is Section.FINDINGS)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted:
+    """The findings texts of one writer, in the order of the reports; of a language model also in whose words."""
+
+    texts: tuple[str, ...] = ()
+    wording: Wording | None = None
+
+    def __add__(self, other: Drafted) -> Drafted:
+        counted = [one.wording for one in (self, other) if one.wording is not None]
+        return Drafted(texts=self.texts + other.texts, wording=sum(counted, Wording()) if counted else None)
+
+
 def drafted(
     data_dir: Path, reports: Sequence[FilmReport], reader: ChestReader, model: ChestReportModel | None, *, quiet: bool
-) -> dict[str, tuple[str, ...]]:
-    """The findings texts of every writer over one reading of each film, by its name, in the order of the reports.
+) -> dict[str, Drafted]:
+    """What every writer drafts over one reading of each film, by its name.
 
-    The rule writer's; with a language model also its own from film and record, and from the film alone.
+    The rule writer; with a language model also its drafts from film and record, and from the film alone.
     """
     films = track(film_greys(data_dir, reports), total=len(reports), description="drafts", disable=quiet)
-    texts: dict[str, list[str]] = {RULE_WRITER: []}
+    found: dict[str, Drafted] = {}
     pairs = zip(reports, films, strict=True)
     while group := list(islice(pairs, AT_ONCE)):
         alone = [case_of(report, grey) for report, grey in group]
         readings = [reader.read(case.study) for case in alone]
-        texts[RULE_WRITER] += [findings_text(RuleWriter().write(c, r)) for c, r in zip(alone, readings, strict=True)]
-        if model is None:
-            continue
-        recorded = [case_of(report, grey, with_record=True) for report, grey in group]
-        for name, cases in ((LANGUAGE_MODEL, recorded), (IMAGE_ONLY, alone)):
-            written = drafts(model, list(zip(cases, readings, strict=True)))
-            texts.setdefault(name, []).extend(findings_text(draft) for draft in written)
-    return {name: tuple(lines) for name, lines in texts.items()}
+        by_rule = [findings_text(RuleWriter().write(c, r)) for c, r in zip(alone, readings, strict=True)]
+        parts = {RULE_WRITER: Drafted(texts=tuple(by_rule))}
+        if model is not None:
+            recorded = [case_of(report, grey, with_record=True) for report, grey in group]
+            parts[LANGUAGE_MODEL] = _by_model(model, recorded, readings)
+            parts[IMAGE_ONLY] = _by_model(model, alone, readings)
+        found = {name: found.get(name, Drafted()) + part for name, part in parts.items()}
+    return found
+
+
+def wording(
+    data_dir: Path, reports: Sequence[FilmReport], reader: ChestReader, model: ChestReportModel, *, quiet: bool
+) -> Wording:
+    """In whose words the language model's drafts from film and record come out; nothing else is drafted."""
+    films = track(film_greys(data_dir, reports), total=len(reports), description="wording", disable=quiet)
+    found = Wording()
+    pairs = zip(reports, films, strict=True)
+    while group := list(islice(pairs, AT_ONCE)):
+        cases = [case_of(report, grey, with_record=True) for report, grey in group]
+        its = _by_model(model, cases, [reader.read(case.study) for case in cases]).wording
+        found = found + its if its else found
+    return found
+
+
+def _by_model(model: ChestReportModel, cases: Sequence[Case], readings: Sequence[Reading]) -> Drafted:
+    pairs = worded(model, list(zip(cases, readings, strict=True)))
+    texts = tuple(findings_text(draft) for draft, _ in pairs)
+    return Drafted(texts=texts, wording=sum((wording for _, wording in pairs), Wording()))

@@ -16,6 +16,7 @@ from medmm.domain.vocabulary import finding_term
 from medmm.models.adopted import Adopted, report_weights
 from medmm.models.catalogue import DEFAULT_REPORT, WeightsFolder, open_weights, row_named
 from medmm.models.chest_anatomy import STRUCTURES, outline
+from medmm.models.image_encoder import for_reading
 from medmm.models.measure import cardiothoracic_ratio, columns_of, implausible
 from medmm.models.prepare import prepare_film
 from medmm.models.regions import region_of
@@ -62,7 +63,7 @@ class FindingsModel:
         """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
         return cls(
             weights=weights,
-            network=load_network(weights, device),
+            network=for_reading(load_network(weights, device)),
             device=device,
             names=tuple(weights.json("config.json")["findings"]),
             calibration=weights.json("calibration.json"),

@@ -15,6 +15,7 @@ from transformers import LogitsProcessorList
 from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
 from medmm.domain.record import ClinicalContext
 from medmm.models.catalogue import WeightsFolder
+from medmm.models.image_encoder import for_reading
 from medmm.models.multimodal import MedMMForConditionalGeneration, MedMMProcessor
 from medmm.models.multimodal.grammar import MOST_WORD_TOKENS, Decider, Grammar, GrammarProcessor, Spoken
 from medmm.models.quiet import quiet
@@ -107,6 +108,7 @@ class ChestReportModel:
                 weights.folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
             )
             processor = MedMMProcessor.from_pretrained(weights.folder, local_files_only=True)
+        for_reading(network.encoder(2))
         return cls(
             weights=weights,
             network=network.to(device).eval(),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.chest_findings import ChestFindingsNetwork
 from medmm.models.chest_findings import build as build_trunk
+from medmm.models.image_encoder import for_reading
 from medmm.models.prepare import prepare_film
 from medmm.models.weights import load_network
 
@@ -41,7 +42,7 @@ class FilmKindModel:
         calibration = weights.json("calibration.json")
         return cls(
             weights=weights,
-            network=load_network(weights, device),
+            network=for_reading(load_network(weights, device)),
             size_px=weights.json("preprocessing.json")["size_px"],
             kinds=tuple(weights.json("config.json")["kinds"]),
             accept=calibration["accept"],

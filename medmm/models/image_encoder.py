@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from monai.networks.nets import ResNet
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STRIDE = {1: 4, 2: 8, 3: 16, 4: 32}  # of the last map, by the number of stages
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class ImageEncoder(nn.Module):
@@ -44,3 +47,20 @@ class ImageEncoder(nn.Module):
     def finding_logits(self, encoded: Tensor) -> Tensor:
         """Logits (b, findings) of encoded images."""
         return self.head(encoded).flatten(2).mean(2)[:, : self.findings]
+
+
+def for_reading(network: Network) -> Network:
+    """A 2D network with MONAI ResNet blocks as live use runs it, changed in place: it can't learn any more.
+
+    Each batch norm is folded into the convolution before it, and the parameters lie channels last: 1.8 times the films a
+    second of the same network as built, on a CPU, and its logits but for rounding (proof F4).
+    """
+    for block in list(network.eval().modules()):
+        pairs = [("0", "1")] if isinstance(block, nn.Sequential) else [("conv1", "bn1"), ("conv2", "bn2")]
+        parts = dict(block.named_children())
+        for before, after in pairs:
+            convolution, norm = parts.get(before), parts.get(after)
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(block, before, fuse_conv_bn_eval(convolution, norm))
+                setattr(block, after, nn.Identity())
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -16,7 +16,7 @@ from medmm.domain.errors import IntegrityError
 from medmm.domain.reading import Finding, Region
 from medmm.domain.vocabulary import finding_term
 from medmm.models.catalogue import REMEDY, WeightsFolder
-from medmm.models.image_encoder import ImageEncoder
+from medmm.models.image_encoder import ImageEncoder, for_reading
 from medmm.models.prepare import prepare_film
 from medmm.models.regions import region_of
 
@@ -51,7 +51,7 @@ class ReportHeads:
             raise _unfit(weights, "parameters are missing or too many")
         return cls(
             weights=weights,
-            encoder=encoder.to(device).eval(),
+            encoder=for_reading(encoder.to(device)),
             device=device,
             names=tuple(config["findings"]),
             calibration=weights.json("calibration.json")["heads"],

@@ -133,7 +133,7 @@ def test_a_page_holds_every_subset_and_no_text_of_the_corpus(
 
 def test_the_rule_writer_drafts_from_a_real_film(shared_data: Path, test_reports: list[FilmReport]) -> None:
     reader = ChestReader.open(None, device="cpu")
-    texts = drafted(shared_data, test_reports[:1], reader, None, quiet=True)[RULE_WRITER]
+    texts = drafted(shared_data, test_reports[:1], reader, None, quiet=True)[RULE_WRITER].texts
     assert "suspected" in texts[0] or "Possible" in texts[0]
 
 

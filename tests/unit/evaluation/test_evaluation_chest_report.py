@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from medmm.domain.draft import Assertion
-from medmm.evaluation import chest_report
+from medmm.domain.draft import Assertion, Opinion
+from medmm.domain.reading import Finding, Reading
+from medmm.drafting.language_writer import in_words_of
+from medmm.evaluation import batches, chest_report
 from medmm.evaluation.card_report import report_card
+from medmm.evaluation.drafted import claims_by_group
+from medmm.evaluation.report_groups import grouped
+from medmm.evaluation.report_head_scores import as_film, head
+from medmm.evaluation.report_head_scores import groups as head_groups
+from medmm.evaluation.report_scores import MICRO, OWN, figure_key
+from medmm.evaluation.scored import LEAST_CASES
 from medmm.training.films import Film
+from medmm.training.report_corpus import FilmReport
+from medmm.training.report_labels import labeller
+from tests.factories import MODEL, STUDY_UID, make_case, make_finding, make_region
+from tests.language_models import NAME, say
 
 POSSIBLE, ABSENT = Assertion.POSSIBLE, Assertion.ABSENT
 
@@ -60,19 +73,88 @@ def test_pictures_that_are_no_film_are_refused_or_nothing_is_claimed() -> None:
 
 @pytest.mark.parametrize("cases", [3, 40])
 def test_a_head_is_scored_beside_the_prior_only_where_there_are_cases(cases: int) -> None:
-    class Report:
-        def __init__(self, uid: int) -> None:
-            self.uid = str(uid)
-
     truth = np.zeros(100)
     truth[:cases] = 1
     row = {"slope": 1.0, "intercept": 0.0, "threshold": 0.5, "prevalence": 0.4}
-    found = chest_report._head(truth, truth * 4 - 2, row, [Report(i) for i in range(100)])  # type: ignore[misc]
-    assert ("auroc" in found) is (cases >= chest_report.LEAST_CASES)
+    found = head(truth, truth * 4 - 2, row, [str(i) for i in range(100)])
+    assert ("auroc" in found) is (cases >= LEAST_CASES)
     if cases == 40:
         assert found["auroc"]["value"] == 1.0
         assert found["brier"] < found["brier_prior"]
         assert found["sensitivity"]["value"] == found["specificity"]["value"] == 1.0
+        assert [point["share"]["hits"] for point in found["reliability"]] == [0] * 6 + [10] * 4
+
+
+def report(uid: str, indication: str, findings: str, exam: str = "") -> FilmReport:
+    return FilmReport(
+        uid=uid, split="test", split_source="hash", findings=findings, impression="", exam=exam, film=("s", uid),
+        indication=indication,
+    )  # fmt: skip
+
+
+def test_heads_are_scored_by_the_stated_sex_and_view() -> None:
+    reports = [report(str(i), "woman with cough" if i < 60 else "cough", "Pleural effusion." if i % 2 else "Clear.",
+                      "CHEST PA" if i < 60 else "") for i in range(80)]  # fmt: skip
+    films = [as_film(r, ["Effusion", "Nodule"]) for r in reports]
+    assert [sorted(f.findings) for f in films[:2]] == [[], ["Effusion"]]
+    logits = np.asarray([[3.0 if i % 2 else -3.0, 0.0] for i in range(80)])
+    rows = {"Effusion": {"slope": 1.0, "intercept": 0.0, "threshold": 0.5, "rule_out": None}, "Nodule": {}}
+    found = {row["group"]: row for row in head_groups(films, logits, rows)}
+    assert {name: row["films"] for name, row in found.items()} == {
+        "sex F": 60, "sex not stated": 20, "view PA": 60, "view not stated": 20, "source Open-i": 80, "age not stated": 80,
+    }  # fmt: skip
+    assert found["sex F"]["macro_auroc"]["value"] == 1.0
+    assert found["sex not stated"]["too_few"]
+
+
+def test_claims_are_counted_by_group_of_labelled_and_other_findings() -> None:
+    films = [replace(film(str(i), *(["Mass"] if i % 2 else [])), sex="F" if i < 60 else "M") for i in range(70)]
+    claimed = [{"Mass", "Hernia"} if i % 4 == 1 else set() for i in range(70)]
+    found = {row["group"]: row for row in claims_by_group(films, claimed, ["Mass", "Nodule"])}
+    row = found["sex F"]
+    assert (row["claimed_of_labelled"]["hits"], row["claimed_of_labelled"]["count"]) == (15, 30)
+    assert (row["claimed_of_others"]["hits"], row["claimed_of_others"]["count"]) == (0, 90)
+    assert found["sex M"] == {"group": "sex M", "films": 10, "too_few": True}
+
+
+def test_whose_words_a_draft_came_out_in_is_counted() -> None:
+    def finding(name: str, probability: float, **more: object) -> Finding:
+        return make_finding(name, probability, 0.3, **more)
+
+    sided = make_region()
+    reading = Reading(study_uid=STUDY_UID, models=(MODEL,), findings=(
+        finding("Nodule", 0.9), finding("Mass", 0.9), finding("Pneumothorax", 0.9), finding("Effusion", 0.9, region=sided),
+        finding("Hernia", 0.01),
+    ))  # fmt: skip
+    said = (say("Nodule", POSSIBLE), say("Mass", POSSIBLE, "Unchanged 3 cm mass."), say("Effusion", POSSIBLE),
+            say("Hernia", ABSENT))  # fmt: skip
+    opinion = Opinion(written=said, probability={})
+    case = make_case(context=None)
+    counted = batches.wording_of(in_words_of(opinion, case, reading, NAME), opinion, NAME)
+    assert dict(counted.statements) == {
+        batches.OWN_WORDS: 2, batches.REFUSED: 1, batches.SIDED: 1, batches.UNSTATED: 1,
+    }  # fmt: skip
+    assert counted.json()["share_sent_back"] == round(1 / 3, 4)
+    silent = Opinion(written=(), probability={})
+    quiet = Reading(study_uid=STUDY_UID, models=(MODEL,), findings=(finding("Nodule", 0.9),))
+    nothing = batches.wording_of(in_words_of(silent, case, quiet, NAME), silent, NAME)
+    both = counted + nothing
+    assert (both.drafts, both.by_rule, both.statements) == (2, 1, counted.statements)
+    assert nothing.json()["share_sent_back"] is None
+
+
+def test_text_is_scored_in_every_group_that_is_large_enough() -> None:
+    reports = [report(str(i), "56 year old man" if i < 30 else "pain", "Pleural effusion." if i % 2 else "Clear lungs.")
+               for i in range(40)]  # fmt: skip
+    drafts = {"echo": [r.findings for r in reports], "mute": ["Clear lungs."] * 40}
+    labels = {text: labeller().label(text) for text in {t for texts in drafts.values() for t in texts}}
+    found = {row["group"]: row for row in grouped(reports, drafts, {OWN: labels}, 20, 0)}
+    assert {name: (row["reports"], row["too_few"]) for name, row in found.items()} == {
+        "sex M": (30, False), "sex not stated": (10, True), "view not stated": (40, False),
+    }  # fmt: skip
+    key = figure_key(OWN, "present or possible", MICRO)
+    figures = found["sex M"]["figures"]
+    assert (figures["echo"][key]["value"], figures["mute"][key]["value"]) == (1.0, 0.0)
 
 
 def test_the_card_is_the_figures_that_stand_beside_the_weights() -> None:

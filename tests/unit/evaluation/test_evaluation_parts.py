@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binomtest
 
 from medmm.domain.reading import Side
-from medmm.evaluation import card, metrics
+from medmm.evaluation import card, metrics, reliability_page
 from medmm.evaluation.drafted import Points, film_said, finding_said, groups_said
 from medmm.evaluation.pointing import pointing, sides
 from medmm.evaluation.scored import Scored
@@ -157,3 +157,29 @@ def test_a_shipped_card_is_made_of_its_figures(name: str, make: object) -> None:
     found = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     assert callable(make)
     assert (folder / "card.md").read_text(encoding="utf-8") == make(found)
+
+
+def test_a_reliability_page_draws_what_is_calibrated_and_names_the_rest() -> None:
+    random = np.random.default_rng(0)
+    probability = random.random(400)
+    truth = (random.random(400) < probability).astype(float)
+    points = metrics.reliability(truth, probability, [str(i) for i in range(400)])
+    assert len(points) == 10
+    assert all(p["share"]["low"] <= p["mean_probability"] <= p["share"]["high"] for p in points)
+    figures = {"cases": int(truth.sum()), "auroc": {"value": 0.8, "low": None, "high": None}, "reliability": points}
+    rows = {
+        "Mass": {**figures, "ece": 0.02, "brier": 0.1, "brier_prior": 0.2},
+        "Edema": {**figures, "ece": 0.07, "brier": 0.3, "brier_prior": 0.2},
+        "Hernia": {"cases": 4, "calibrated": False},
+    }
+    page = reliability_page.html("<heads>", rows)
+    assert page.count("<svg") == 2
+    assert page.count("<circle") == 20
+    assert "the label prior): Mass.\nNot so: Edema (ECE 0.070; Brier score 0.3000, the prior&#x27;s 0.2000)" in page
+    assert "Hernia (4 cases)" in page
+    assert "<heads>" not in page
+
+
+def test_a_brier_score_equal_to_the_priors_is_not_below_it() -> None:
+    assert "Not so: Nodule (Brier score 0.0620" in card.calibration_said({"Nodule": (0.01, 0.062, 0.062)})
+    assert "Not so: no finding" in card.calibration_said({"Nodule": (0.05, 0.061, 0.062)})
