@@ -10,7 +10,7 @@ from pathlib import Path
 from medmm.domain.errors import InputError
 from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, Volume
-from medmm.imaging import gate
+from medmm.imaging import gate, gate_notes
 from medmm.imaging.intake import Intake
 from medmm.imaging.nifti import (
     UNSTATED,
@@ -113,7 +113,7 @@ def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | Non
     built, problem = _built(files)
     volumes = tuple(one.volume for one in built)
     undecodable, by_pixels = _pixel_objections(volumes, radiograph, kinds)
-    notices = [n for f in files for n in gate.notes(Tags(f.header), syntax=f.syntax, prefixed=f.prefixed)]
+    notices = [n for f in files for n in gate_notes.notes(Tags(f.header), syntax=f.syntax, prefixed=f.prefixed)]
     against = sorted((*chain.from_iterable(found), *by_pixels), key=lambda refusal: refusal.held)
     shown = [words for file in files for words in window_words(Tags(frame_header(file.header, 0)))]
     return SeriesLook(

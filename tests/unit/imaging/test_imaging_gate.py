@@ -11,7 +11,8 @@ import pytest
 
 from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import read_studies
-from medmm.imaging.gate import RULES, judge_header, judge_pixels, notes
+from medmm.imaging.gate import RULES, judge_header, judge_pixels
+from medmm.imaging.gate_notes import notes
 from medmm.imaging.tags import Tags
 from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, file_bytes, film_file, picture
 
