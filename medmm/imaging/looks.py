@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -47,7 +48,14 @@ def look_at(intake: Intake, kinds: PictureKinds | None = None) -> tuple[SeriesLo
         except InputError:  # that file has an Intake of its own, which says so
             continue
         groups.setdefault(Tags(file.header).text("SeriesInstanceUID") or "", []).append(file)
-    return (*looks, *(_series_look(uid, files, kinds) for uid, files in groups.items()))
+    made = (*looks, *(_series_look(uid, files, kinds) for uid, files in groups.items()))
+    return tuple(replace(look, volumes=tuple(_as_accepted(v, intake.outcome) for v in look.volumes)) for look in made)
+
+
+def _as_accepted(volume: Volume, outcome: object) -> Volume:
+    """The volume with its role as the study has it, whose pixels were asked too."""
+    kept = outcome.volume(volume.sha256) if isinstance(outcome, Study) else None
+    return volume if kept is None else replace(volume, sequence=kept.sequence)
 
 
 def inspection(intake: Intake, kinds: PictureKinds | None = None) -> Inspection:
