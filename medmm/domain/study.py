@@ -104,6 +104,10 @@ class Volume:
         sha256: digest of the file (of the sorted file digests where a volume has several).
         view: projection, for radiographs.
         file_sha256s: digests of its files in the order of `sop_uids`.
+        frame_numbers: for a multi-frame image the frame (from 1, as in Referenced Frame Number) of each slice of
+            `shape_zyx`; empty where every slice is an image of its own, in the order of `sop_uids`.
+        frame_of_reference_uid: Frame of Reference UID (0020,0052): affines of two volumes may be compared only where both
+            state the same; None where it is not stated.
         shape_zyx: slices, rows, columns (a radiograph has one slice).
         affine_lps_mm: 4 x 4, voxel index (column, row, slice) to patient LPS in mm; None where unknown. That of a
             radiograph has its origin at the first pixel: a projection has no position in the patient, only directions.
@@ -129,6 +133,8 @@ class Volume:
     patient_left_on: str | None = None
     view: View = View.UNKNOWN
     file_sha256s: tuple[str, ...] = ()
+    frame_numbers: tuple[int, ...] = ()
+    frame_of_reference_uid: str | None = None
     sequence: Sequence | None = None
     loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
     signal_loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)

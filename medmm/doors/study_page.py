@@ -12,7 +12,7 @@ from rich.style import Style
 
 from medmm.domain.display import facing, grey_bytes
 from medmm.domain.inspection import Inspection, SeriesLook
-from medmm.domain.study import Volume
+from medmm.domain.study import Sequence, Volume
 from medmm.doors.session import add_row, new_table
 
 PICTURE_COLUMNS = 64
@@ -54,6 +54,10 @@ def verdict_rows(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "what", f"{study.modality.value} of {study.body_part}"
     when = study.acquired
     yield "acquired", f"{when.moment.isoformat()} (from {when.source_tag})" if when else "unknown"
+    for choice in study.sequences:
+        yield "stands for", f"{choice.role.value}: {_series_number(found, choice.volume_sha256)}, {choice.reason}"
+    if study.missing:
+        yield "missing", ", ".join(role.value for role in study.missing)
     for warning in study.warnings:
         yield "warning", warning.text
     if found.match:
@@ -74,12 +78,27 @@ def series_rows(look: SeriesLook, number: int, *, accepted: bool) -> Iterator[tu
         yield "window", window
     for volume in look.volumes:
         yield "image", geometry_words(volume)
+        if volume.sequence is not None:
+            yield "sequence", sequence_words(volume.sequence)
     if look.problem:
         yield "no picture", look.problem
     for objection in look.objections:
         yield "against it", objection.text
     for warning in () if accepted else look.warnings:  # those of an accepted study stand above
         yield "warning", warning.text
+
+
+def _series_number(found: Inspection, sha256: str) -> str:
+    """The series of this page that holds a volume."""
+    numbers = (n for n, look in enumerate(found.series, start=1) if any(v.sha256 == sha256 for v in look.volumes))
+    number = next(numbers, None)
+    return f"series {number}" if number else "a series"
+
+
+def sequence_words(sequence: Sequence) -> str:
+    """The role of a series, its reason, and what its pixels say of it."""
+    asked = {True: "; its pixels bear it out", False: "; its pixels do not bear it out", None: ""}
+    return f"{sequence.role.value}: {sequence.reason}{asked[sequence.confirmed]}"
 
 
 def geometry_words(volume: Volume) -> str:

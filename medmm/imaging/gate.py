@@ -1,7 +1,7 @@
 """What may go on to a model: rules on the header as a table in the order they are asked, then on the picture.
 
-A rule that answers refuses the image, or holds it until a person has looked; a note that answers travels on
-the study as a warning. What rules can't know from tags (a hand labelled CHEST) they do not decide.
+A rule that answers refuses the image, or holds it until a person has looked; what only warns stands in `gate_notes`.
+What rules can't know from tags (a hand labelled CHEST) they do not decide.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.study import Modality, Notice, View
+from medmm.domain.study import Modality, View
 from medmm.imaging.geometry import film_lies
-from medmm.imaging.patient import age_years, is_animal
+from medmm.imaging.patient import is_animal
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
 
-SCOPE = "medmm reads chest radiographs and brain MR"
+SCOPE = "medmm reads chest radiographs and MR of brain and heart"
 SMALLEST_FILM_PX = 256
 SMALLEST_MR_PX = 64
-ADULT_YEARS = 18
 _UID = "1.2.840.10008.5.1.4.1.1."
 _SOP_CLASSES = {
     Modality.RADIOGRAPH: (f"{_UID}1", f"{_UID}1.1", f"{_UID}7"),
     Modality.MR: (f"{_UID}4", f"{_UID}4.1"),
 }
 SECONDARY_CAPTURE = f"{_UID}7"
+REGIONS = {Modality.RADIOGRAPH: ("CHEST",), Modality.MR: ("BRAIN", "HEART")}
 _MODALITIES = {"CR": Modality.RADIOGRAPH, "DX": Modality.RADIOGRAPH, "MR": Modality.MR}
 _NO_IMAGES = ["AU", "DOC", "ECG", "HD", "KO", "M3D", "PLAN", "PR", "REG", "RTDOSE", "RTPLAN", "RTSTRUCT", "SEG", "SR"]
 _DESCRIPTIONS = (
@@ -70,7 +70,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyPart:
-    """A body part as the header names it: its word, its region (CHEST, BRAIN, OTHER or ""), how it was found."""
+    """A body part as the header names it: its word, its region (CHEST, BRAIN, HEART, OTHER or ""), how it was found."""
 
     word: str
     region: str
@@ -185,10 +185,9 @@ def _colour(tags: Tags) -> str | None:
 
 
 def _body_part(tags: Tags) -> str | None:
-    """A body part other than the chest (radiograph) or the brain (MR)."""
+    """A body part other than the chest (radiograph) or the brain or heart (MR)."""
     part = body_part_of(tags)
-    wanted = "CHEST" if modality_of(tags) is Modality.RADIOGRAPH else "BRAIN"
-    if part.region in (wanted, ""):
+    if part.region in (*REGIONS.get(modality_of(tags) or Modality.MR, ()), ""):
         return None
     word = part.word if re.fullmatch(r"[A-Z0-9 -]{1,40}", part.word) else "of another name"
     return f"not evaluable: body part {word}; {SCOPE}"
@@ -271,6 +270,15 @@ def _slope(tags: Tags) -> str | None:
     return "a rescale slope of 0 would blank the picture" if tags.number("RescaleSlope") == 0 else None
 
 
+def _hounsfield(tags: Tags) -> str | None:
+    """MR whose values are those of CT: Rescale Type HU, or water at 0 by an intercept of -1024 or -1000."""
+    if modality_of(tags) is not Modality.MR:
+        return None
+    shifted = tags.number("RescaleIntercept") in (-1024, -1000) and tags.number("RescaleSlope") == 1
+    hounsfield = tags.word("RescaleType") in ("HU", "HU MOD") or shifted
+    return "the tags say MR but the values are Hounsfield units, as of a CT" if hounsfield else None
+
+
 def _future(tags: Tags) -> str | None:
     """An acquisition more than a day in the future."""
     when, _ = study_time(tags)
@@ -312,6 +320,7 @@ RULES = (
     Rule(code="mosaic", asks=_mosaic, held=True),
     Rule(code="phantom", asks=_phantom, held=True),
     Rule(code="rescale", asks=_slope, held=True),
+    Rule(code="hounsfield", asks=_hounsfield, held=True),
     Rule(code="future-date", asks=_future, held=True),
     Rule(code="born-after-study", asks=_unborn, held=True),
     Rule(code="view", asks=_view),
@@ -363,42 +372,3 @@ def judge_pixels(pixels: NDArray[np.float32], *, film: bool) -> Refusal | None:
     if film and bins.max() > 0.4 * sample.size:
         return Refusal(code="saturated", reason="nearly half of the picture is one grey", held=True)
     return None
-
-
-def _note(code: str, text: str) -> Callable[[bool], tuple[Notice, ...]]:
-    notice = Notice(code=code, text=text)
-    return lambda holds: (notice,) if holds else ()
-
-
-_SECONDARY = _note("secondary-capture", "The image is a secondary capture; its acquisition is not described.")
-_LOSSY = _note("lossy", "The image was compressed with loss.")
-_BURNED = _note("burned-in-annotation", "The image declares text burned into its pixels.")
-_NO_ID = _note("no-patient-id", "The image names no patient ID; a person must confirm the patient.")
-_PART = _note("body-part-unclear", "The body part is stated in an unclear word; check that it is right.")
-_ASSUMED = _note("body-part-assumed", "No body part is stated; a PA view was taken as chest.")
-_VIEW = _note("view-unknown", "The projection (PA or AP) is not stated.")
-_CHILD = _note("child", "The patient is under 18 years; the models were made for adults.")
-_AGE = _note("age-unknown", "The age is not stated or impossible; the models were made for adults.")
-_PREFIX = _note("no-dicm-prefix", "The file has no DICM prefix; it was read all the same.")
-_LOSSY_SYNTAXES = [f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81, 91, 203)]
-
-
-def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notice, ...]:
-    """Warnings from the header of an image that passed."""
-    when, _ = study_time(tags)
-    age = age_years(tags, when.moment.date() if when else None)
-    part = body_part_of(tags)
-    lossy = tags.text("LossyImageCompression") == "01" or syntax in _LOSSY_SYNTAXES
-    film = modality_of(tags) is Modality.RADIOGRAPH
-    return (
-        *_SECONDARY(tags.text("SOPClassUID") == SECONDARY_CAPTURE),
-        *_LOSSY(lossy),
-        *_BURNED(tags.word("BurnedInAnnotation") == "YES"),
-        *_NO_ID(tags.text("PatientID") is None),
-        *_PART(not part.certain and not part.assumed),
-        *_ASSUMED(part.assumed),
-        *_VIEW(film and view_of(tags) is View.UNKNOWN),
-        *_CHILD(age is not None and age < ADULT_YEARS),
-        *_AGE(age is None),
-        *_PREFIX(not prefixed),
-    )

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from medmm.domain.grid import SourceFrame as SourceFrame  # geometry of labels, which other rooms use too
+from medmm.domain.grid import from_frames as from_frames
+from medmm.domain.grid import index_transform as index_transform
+from medmm.domain.grid import source_frames as source_frames
+from medmm.domain.grid import to_frames as to_frames
 from medmm.domain.study import Affine, Notice
 from medmm.imaging.tags import Tags
 
 SMALLEST_MM, LARGEST_MM = 0.01, 10.0  # pixel spacing of films and MR slices; beyond it is a wrong entry
-EVEN = 0.02  # steps between slices may differ by this part of their median
+EVEN = 0.02  # steps between slices may differ by this part of their mean
+SLANT = 0.02  # sine of the angle between the step and the normal of the slices up to which they are a box: 1.1 degrees
 SPACING_UNKNOWN = Notice(
     code="spacing-unknown",
     text="Spacing unknown: the image states no usable pixel spacing; nothing is in mm.",
@@ -47,7 +53,8 @@ class Plane:
     @property
     def depth_mm(self) -> float:
         """Position along the normal."""
-        return float(np.dot(self.normal_lps, self.position_lps_mm))
+        (a, b, c), (d, e, f), (x, y, z) = self.row_lps, self.column_lps, self.position_lps_mm
+        return (b * f - c * e) * x + (c * d - a * f) * y + (a * e - b * d) * z
 
 
 def plausible_spacing(values: Sequence[float]) -> tuple[float, float] | None:
@@ -176,10 +183,11 @@ def make_plane(
     usable = plausible_spacing(spacing)
     if len(orientation) != 6 or len(position) != 3 or usable is None:
         return None
-    axes = np.array(orientation).reshape(2, 3)
-    if not np.allclose(axes @ axes.T, np.eye(2), atol=1e-3):
+    r, c = orientation[:3], orientation[3:]
+    products = (sum(a * a for a in r) - 1, sum(b * b for b in c) - 1, sum(a * b for a, b in zip(r, c, strict=True)))
+    if not all(abs(product) <= 1e-3 for product in products):
         return None
-    row, column = ((float(a[0]), float(a[1]), float(a[2])) for a in axes)
+    row, column = (r[0], r[1], r[2]), (c[0], c[1], c[2])
     return Plane(
         row_lps=row,
         column_lps=column,
@@ -191,11 +199,9 @@ def make_plane(
 
 def parallel(one: Plane, other: Plane) -> bool:
     """Whether two planes share axes and spacing."""
-    return (
-        np.allclose(one.row_lps, other.row_lps, atol=1e-3)
-        and np.allclose(one.column_lps, other.column_lps, atol=1e-3)
-        and np.allclose(one.spacing_yx_mm, other.spacing_yx_mm, rtol=1e-3)
-    )
+    axes = zip((*one.row_lps, *one.column_lps), (*other.row_lps, *other.column_lps), strict=True)
+    spacings = zip(one.spacing_yx_mm, other.spacing_yx_mm, strict=True)
+    return all(abs(a - b) <= 1e-3 for a, b in axes) and all(abs(a - b) <= 1e-3 * b for a, b in spacings)
 
 
 def stack_affine(planes: Sequence[Plane]) -> Affine | None:
@@ -226,3 +232,24 @@ def stack_affine(planes: Sequence[Plane]) -> Affine | None:
         origin,
     )
     return _matrix(columns)
+
+
+def sheared(affine_lps_mm: Affine) -> bool:
+    """Whether slices are stacked at a slant to their planes, as of a tilted gantry: their grid is no box."""
+    axes = np.array(affine_lps_mm)[:3, :3]
+    normal = np.cross(axes[:, 0], axes[:, 1])
+    step = axes[:, 2]
+    along = float(np.dot(step, normal) / (np.linalg.norm(step) * np.linalg.norm(normal)))
+    return bool(1 - along * along > SLANT**2)
+
+
+def skips(affine_lps_mm: Affine, tags: Tags) -> bool:
+    """Whether slices lie a whole multiple of Spacing Between Slices (0018,0088) apart: every second one is missing, say.
+
+    A stated spacing below the slice thickness counts as a gap, which some writers put there, and says nothing.
+    """
+    stated, thickness = tags.number("SpacingBetweenSlices"), tags.number("SliceThickness")
+    if stated is None or thickness is None or stated < max(0.95 * thickness, SMALLEST_MM):
+        return False
+    times = float(np.linalg.norm(np.array(affine_lps_mm)[:3, 2])) / stated
+    return times > 1.5 and abs(times - round(times)) <= EVEN * times

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
-from medmm.imaging import gate
+from medmm.imaging import gate, gate_notes
 from medmm.imaging.nifti import (
     CONVERTED,
     UNSTATED,
@@ -26,18 +23,21 @@ from medmm.imaging.nifti import (
     is_nifti,
     judge_nifti,
     load_nifti,
+    load_nifti_signal,
     nifti_notices,
     nifti_volume,
     open_nifti,
 )
-from medmm.imaging.patient import identity_of, pseudonym, same_patient
+from medmm.imaging.patient import identity_of, pseudonym
 from medmm.imaging.picture import DOUBTED, RELEASED, UNCHECKED, PictureKinds, judge_kind
 from medmm.imaging.pixels import check_grid, display, stored_values
-from medmm.imaging.sources import DicomFile, find_files, open_dicom
+from medmm.imaging.sequence_choice import Sequenced, sequenced
+from medmm.imaging.sources import DicomFile, find_files, open_dicom, quiet
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
+from medmm.imaging.together import contested_uids, judge_files, with_their_series
 from medmm.imaging.uids import content_uid
-from medmm.imaging.volumes import Built, crowded, digest_of, film, load_film, load_slices, planes_of, stacks
+from medmm.imaging.volumes import Built, digest_of, film, load_film, load_signal, load_slices, stacks
 
 Released = Mapping[str, frozenset[str]]
 
@@ -145,15 +145,18 @@ def _nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) 
                 uid=uid, reason_code=refusal.code, reason=refusal.reason, held=refusal.held, sha256=file.sha256
             )
         )
-    notices = (RELEASED, *nifti_notices(file), *_leftover_notices(len(copies) - 1, 0, 0))
+    roles = sequenced([Built(volume=nifti_volume(file), notices=())], "BRAIN")
+    notices = (RELEASED, *nifti_notices(file), *roles.notices, *_leftover_notices(len(copies) - 1, 0, 0))
     study = Study(
         uid=uid,
         patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret) or "",  # nobody's files are not one patient's
         modality=Modality.MR,
         body_part="BRAIN",
         acquired=None,
-        volumes=(nifti_volume(file),),
+        volumes=roles.volumes,
         warnings=notices,
+        sequences=roles.chosen,
+        missing=roles.missing,
     )
     return made(outcome=study)
 
@@ -169,12 +172,11 @@ def attach_pixels(study: Study, path_of: Callable[[str], Path]) -> Study:
 
 def _attached(study: Study, volume: Volume, path_of: Callable[[str], Path]) -> Volume:
     paths = tuple(path_of(digest) for digest in volume.file_sha256s or (volume.sha256,))
-    loader: Callable[[], NDArray[np.float32]] = partial(load_slices, paths)
     if study.modality is Modality.RADIOGRAPH:
-        loader = partial(load_film, paths[0])
-    elif volume.sop_class_uid == CONVERTED:
-        loader = partial(load_nifti, paths[0])
-    return replace(volume, loader=loader)
+        return replace(volume, loader=partial(load_film, paths[0]))
+    if volume.sop_class_uid == CONVERTED:
+        return replace(volume, loader=partial(load_nifti, paths[0]), signal_loader=partial(load_nifti_signal, paths[0]))
+    return replace(volume, loader=partial(load_slices, paths), signal_loader=partial(load_signal, paths))
 
 
 def _study_uid(file: DicomFile) -> str | None:
@@ -220,7 +222,8 @@ def _study_intakes(
     broken: list[str] = []
     for file in once:
         try:
-            judged.append((file, _judge(file, witness)))
+            with quiet:
+                judged.append((file, _judge(file, witness)))
         except InputError as error:
             broken.append(file.sha256)
             same = tuple(_source(f) for f in files if f.sha256 == file.sha256)
@@ -228,6 +231,7 @@ def _study_intakes(
     kept = [file for file in files if file.sha256 not in broken]
     if not kept:
         return
+    judged, empty = with_their_series(judged)
     passed = [file for file, refusal in judged if refusal is None]
     laterals = [file for file, refusal in judged if refusal == gate.LATERAL_FILM]
     films = [file for file in passed if gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH]
@@ -237,9 +241,12 @@ def _study_intakes(
         yield _refused(uid, kept, first)
         return
     notices = _leftover_notices(len(files) - len(once), len(judged) - len(used), len(broken))
+    notices += empty
     notices += (UNCHECKED,) if films and witness.kinds is None else ()
     notices += (RELEASED,) if any(file.sha256 in witness.released for file in used) else ()
-    yield _accepted(uid, used, kept, secret, notices)
+    with quiet:
+        accepted = _accepted(uid, used, kept, secret, notices)
+    yield accepted
 
 
 def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
@@ -274,63 +281,6 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
     return min(stands, key=lambda answer: answer.held, default=None)  # a refusal before a hold
 
 
-def judge_files(files: Sequence[DicomFile], contested: frozenset[str] = frozenset()) -> gate.Refusal | None:
-    """Why files of one Study Instance UID contradict each other, before any of them is read alone."""
-    who = [identity_of(Tags(file.header)) for file in files]
-    if not all(same_patient(who[0], other) for other in who[1:]):
-        return gate.Refusal(code="mixed-patients", reason="not evaluable: the study holds files of different patients")
-    double = {file.sha256: file.path.name for file in files if Tags(file.header).text("SOPInstanceUID") in contested}
-    if double:
-        refusal = gate.Refusal(
-            code="duplicate-uid", reason="not evaluable: one image UID stands for different contents"
-        )
-        return replace(refusal, reason=f"{refusal.reason}: {_listed(list(double.values()))}")
-    if _series_contradicts(files):
-        return gate.Refusal(code="series", reason="slices of one series share a place but not their plane", held=True)
-    once = {file.sha256: file for file in files if gate.modality_of(Tags(file.header)) is Modality.MR}
-    if crowded(list(once.values())):
-        why = "slices of one series share a place and nothing in their headers tells them apart"
-        return gate.Refusal(code="series", reason=why, held=True)
-    return None
-
-
-def contested_uids(groups: Iterable[Sequence[DicomFile]]) -> frozenset[str]:
-    """SOP Instance UIDs that stand for more than one content, within a study or across studies.
-
-    A file whose pixels can't be read, such as a copy that was cut short, contests nothing: it gets its own line.
-    """
-    contents: dict[str, dict[str, DicomFile]] = {}
-    for file in chain.from_iterable(groups):
-        contents.setdefault(Tags(file.header).text("SOPInstanceUID") or "", {})[file.sha256] = file
-    several = {uid: files.values() for uid, files in contents.items() if len(files) > 1}
-    return frozenset(uid for uid, files in several.items() if sum(map(_decodes, files)) > 1)
-
-
-def _decodes(file: DicomFile) -> bool:
-    try:
-        check_grid(file)
-        stored_values(file.path)
-    except InputError:
-        return False
-    return True
-
-
-def _listed(names: Sequence[str], most: int = 6) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(sorted(names)[:most]) + more
-
-
-def _series_contradicts(files: Sequence[DicomFile]) -> bool:
-    places: dict[tuple[object, ...], set[tuple[object, ...]]] = {}
-    for file in files:
-        planes = planes_of(file)
-        if len(planes) == 1 and planes[0] is not None:
-            place = (Tags(file.header).text("SeriesInstanceUID"), planes[0].position_lps_mm)
-            lies = (planes[0].row_lps, planes[0].column_lps, planes[0].spacing_yx_mm)
-            places.setdefault(place, set()).add(lies)
-    return any(len(lies) > 1 for lies in places.values())
-
-
 def _refused(uid: str, files: Sequence[DicomFile], refusal: gate.Refusal) -> Intake:
     digests = sorted({file.sha256 for file in files})
     outcome = NotEvaluable(
@@ -361,22 +311,27 @@ def _leftover_notices(copies: int, refused: int, broken: int) -> tuple[Notice, .
 def _accepted(
     uid: str, used: Sequence[DicomFile], kept: Sequence[DicomFile], secret: bytes, extra: tuple[Notice, ...]
 ) -> Intake:
-    radiograph = gate.modality_of(Tags(used[0].header)) is Modality.RADIOGRAPH
-    built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
     lead = Tags(used[0].header)
+    radiograph = gate.modality_of(lead) is Modality.RADIOGRAPH
+    body_part = "CHEST" if radiograph else gate.body_part_of(lead).region or "BRAIN"  # a released one may state none
+    built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
+    plain = Sequenced(volumes=tuple(one.volume for one in built), chosen=(), missing=(), notices=())
+    roles = plain if radiograph else sequenced(built, body_part)
     when, time_notices = _first_acquired(used)
     identity = identity_of(lead)
-    notices = [*time_notices, *extra, *(notice for one in built for notice in one.notices)]
+    notices = [*time_notices, *extra, *roles.notices, *(notice for one in built for notice in one.notices)]
     for file in used:
-        notices += gate.notes(Tags(file.header), syntax=file.syntax, prefixed=file.prefixed)
+        notices += gate_notes.notes(Tags(file.header), syntax=file.syntax, prefixed=file.prefixed)
     study = Study(
         uid=uid,
         patient_key=identity.key(secret),
         modality=Modality.RADIOGRAPH if radiograph else Modality.MR,
-        body_part="CHEST" if radiograph else "BRAIN",
+        body_part=body_part,
         acquired=when,
-        volumes=tuple(one.volume for one in built),
+        volumes=roles.volumes,
         warnings=tuple(dict.fromkeys(notices)),
+        sequences=roles.chosen,
+        missing=roles.missing,
         accession_key=pseudonym("ak", lead.text("AccessionNumber"), secret),
     )
     return Intake(

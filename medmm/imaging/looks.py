@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from medmm.domain.errors import InputError
 from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, Volume
-from medmm.imaging import gate
+from medmm.imaging import gate, gate_notes
 from medmm.imaging.intake import Intake
 from medmm.imaging.nifti import (
     UNSTATED,
@@ -47,7 +48,14 @@ def look_at(intake: Intake, kinds: PictureKinds | None = None) -> tuple[SeriesLo
         except InputError:  # that file has an Intake of its own, which says so
             continue
         groups.setdefault(Tags(file.header).text("SeriesInstanceUID") or "", []).append(file)
-    return (*looks, *(_series_look(uid, files, kinds) for uid, files in groups.items()))
+    made = (*looks, *(_series_look(uid, files, kinds) for uid, files in groups.items()))
+    return tuple(replace(look, volumes=tuple(_as_accepted(v, intake.outcome) for v in look.volumes)) for look in made)
+
+
+def _as_accepted(volume: Volume, outcome: object) -> Volume:
+    """The volume with its role as the study has it, whose pixels were asked too."""
+    kept = outcome.volume(volume.sha256) if isinstance(outcome, Study) else None
+    return volume if kept is None else replace(volume, sequence=kept.sequence)
 
 
 def inspection(intake: Intake, kinds: PictureKinds | None = None) -> Inspection:
@@ -113,7 +121,7 @@ def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | Non
     built, problem = _built(files)
     volumes = tuple(one.volume for one in built)
     undecodable, by_pixels = _pixel_objections(volumes, radiograph, kinds)
-    notices = [n for f in files for n in gate.notes(Tags(f.header), syntax=f.syntax, prefixed=f.prefixed)]
+    notices = [n for f in files for n in gate_notes.notes(Tags(f.header), syntax=f.syntax, prefixed=f.prefixed)]
     against = sorted((*chain.from_iterable(found), *by_pixels), key=lambda refusal: refusal.held)
     shown = [words for file in files for words in window_words(Tags(frame_header(file.header, 0)))]
     return SeriesLook(

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
-from medmm.domain.study import Affine, Notice, Volume
+from medmm.domain.study import Affine, Notice, Sequence, SequenceRole, Volume
 from medmm.imaging.gate import SMALLEST_MR_PX, Refusal
 from medmm.imaging.geometry import plausible_spacing
 from medmm.imaging.pixels import MAX_DECODED_BYTES
@@ -336,6 +336,20 @@ def load_nifti(path: Path) -> NDArray[np.float32]:
     return grey
 
 
+def load_nifti_signal(path: Path) -> NDArray[np.float32]:
+    """Values after scale and intercept, float32, shape (slices, rows, columns), no window; what is not finite is 0.
+
+    Raises: InputError.
+    """
+    file, data = _opened(path)
+    stored = _stored(file, data)
+    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # of values that are not finite
+        values = np.empty(file.shape_zyx, dtype=np.float32)
+        for z, plane in enumerate(stored):
+            values[z] = plane.astype(np.float64) * file.slope + file.intercept
+        return np.nan_to_num(values, copy=False, nan=0, posinf=0, neginf=0)
+
+
 def _stored(file: NiftiFile, data: bytes) -> NDArray[Any]:
     """Stored values, shape (slices, rows, columns), read into memory of the size that the file was found to fill."""
     raw, place = bytearray(), 0
@@ -374,5 +388,7 @@ def nifti_volume(file: NiftiFile) -> Volume:
         spacing_z_mm=steps if spacing else None,
         pixel_aspect=spacing[0] / spacing[1] if spacing else 1.0,
         file_sha256s=(file.sha256,),
+        sequence=Sequence(role=SequenceRole.UNKNOWN, reason="a NIfTI file states no sequence"),
         loader=partial(load_nifti, file.path),
+        signal_loader=partial(load_nifti_signal, file.path),
     )

@@ -238,6 +238,21 @@ def display(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArra
         return table[stored.astype(np.int32) - int(limits.min) if limits.min < 0 else stored]
 
 
+def signal(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray[np.float32]:
+    """Stored values after Modality LUT or rescale, float32, of the same shape; no window, so that slices share a scale.
+
+    Where small values are shown white they are counted from the largest that Bits Stored can hold: bright stays bright.
+    Raises: InputError if the look-up table of the header can't be applied.
+    """
+    tags = Tags(dataset)
+    with dicom_border(path, "scale"):
+        values = stored
+        if inverted(tags) and np.issubdtype(stored.dtype, np.integer):
+            largest = 2 ** int(tags.number("BitsStored") or 8 * stored.dtype.itemsize) - 1
+            values = (-1 if np.issubdtype(stored.dtype, np.signedinteger) else largest) - stored.astype(np.int64)
+        return apply_modality_lut(values, dataset).astype(np.float32)
+
+
 def _grey(
     levels: NDArray[np.generic], stored: NDArray[np.generic], dataset: Dataset, tags: Tags
 ) -> NDArray[np.float32]:

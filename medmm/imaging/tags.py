@@ -59,6 +59,16 @@ class Tags:
         """The first value as a finite number; None if missing or malformed."""
         return next(iter(self.numbers(keyword)), None)
 
+    def private_number(self, creator: str, group: int, element: int) -> float | None:
+        """The first value of a private element by its creator (PS3.5 7.8.1) as a finite number; None if there is none."""
+        with quiet:
+            try:
+                value = self.dataset.private_block(group, creator)[element].value
+                number = float(value[0] if isinstance(value, MultiValue | list) else value)
+            except LIBRARY_ERRORS:  # not there, or bytes of an unknown VR: it says nothing
+                return None
+        return number if math.isfinite(number) else None
+
     def date(self, keyword: str) -> date | None:
         """A DA value; also the ACR-NEMA form yyyy.mm.dd that PS3.5 section 6.2 lets readers accept."""
         try:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from medmm.domain.errors import InputError
-from medmm.domain.study import Notice, View, Volume
-from medmm.imaging.gate import view_of
+from medmm.domain.study import Affine, Notice, View, Volume
+from medmm.domain.study import Sequence as Sequence_
+from medmm.imaging.gate import body_part_of, view_of
 from medmm.imaging.geometry import (
     ORIENTATION_UNKNOWN,
     Plane,
@@ -25,11 +26,15 @@ from medmm.imaging.geometry import (
     parallel,
     patient_left_on,
     pixel_aspect,
-    plane_of,
     plausible_spacing,
+    sheared,
+    skips,
     stack_affine,
 )
-from medmm.imaging.pixels import display, frame_count, stored_values, voi_notices
+from medmm.imaging.mr_physics import Physics, frames_physics
+from medmm.imaging.pixels import display, signal, stored_values, voi_notices
+from medmm.imaging.sequences import MIXED, sequence_of
+from medmm.imaging.slices import Placed, placed, told_apart
 from medmm.imaging.sources import DicomFile
 from medmm.imaging.tags import Tags
 
@@ -37,21 +42,22 @@ UNEVEN = Notice(
     code="no-volume",
     text="Slices are missing, uneven or of several planes; they are single pictures, no volume.",
 )
-GEOMETRY_UNKNOWN = Notice(code="geometry-unknown", text="The slices do not say where they lie in the patient.")
-# What tells slices apart that share a place: echoes, contrasts and repetitions by name, and by time.
-TELLING = (
-    "EchoNumbers",
-    "EchoTime",
-    "InversionTime",
-    "FlipAngle",
-    "DiffusionBValue",
-    "DiffusionGradientOrientation",
-    "ComplexImageComponent",
-    "ImageType",
-    "TemporalPositionIdentifier",
-    "AcquisitionNumber",
+SINGLE = Notice(
+    code="single-slice", text="A single slice has no distance to a next one: it is read, and no volume is measured."
 )
-TIMES = ("TriggerTime", "AcquisitionTime", "ContentTime")
+SHEARED = Notice(
+    code="sheared-stack",
+    text="The slices are stacked at a slant to their planes, as of a tilted gantry; no volume is measured in them.",
+)
+SLICES_LEFT_OUT = Notice(
+    code="slices-left-out",
+    text="The slices lie a multiple of their stated spacing apart: some are missing; no volume is measured in them.",
+)
+SEVERAL_CONTRASTS = Notice(
+    code="several-contrasts",
+    text="A series holds images of several contrasts that their places do not tell apart; it is no volume.",
+)
+GEOMETRY_UNKNOWN = Notice(code="geometry-unknown", text="The slices do not say where they lie in the patient.")
 _VALUE_GROUPS = {
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
     "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
@@ -60,10 +66,17 @@ _VALUE_GROUPS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A volume with what a reader must know about it."""
+    """A volume with what a reader must know about it.
+
+    Attributes:
+        physics: of an MR volume, that of its middle image.
+        signal_of: the signal of some of its slices, by their indices.
+    """
 
     volume: Volume
     notices: tuple[Notice, ...]
+    physics: Physics | None = None
+    signal_of: Callable[[Sequence[int]], NDArray[np.float32]] | None = None
 
 
 def load_film(path: Path) -> NDArray[np.float32]:
@@ -77,16 +90,37 @@ def load_slices(paths: Sequence[Path]) -> NDArray[np.float32]:
 
     Returns: shape (slices, rows, columns), float32. Raises: InputError.
     """
-    slices = [frame for path in paths for frame in _frames(path)]
+    return _stacked([frame for path in paths for frame in _frames(path, display)])
+
+
+def load_signal(paths: Sequence[Path]) -> NDArray[np.float32]:
+    """Signal of MR slices on one scale, in the same order: stored values after the rescale of each frame, no window.
+
+    Source: PS3.3 C.11.1 (Modality LUT) and C.7.6.16.2.9 (Pixel Value Transformation); a slope of its own for each slice, as
+    Philips writes it, is applied to that slice. Returns: shape (slices, rows, columns), float32. Raises: InputError.
+    """
+    return _stacked([frame for path in paths for frame in _frames(path, signal)])
+
+
+def signal_of(paths: Sequence[Path], slices: Sequence[int]) -> NDArray[np.float32]:
+    """Signal of some slices of a volume, by their indices; only the files that hold them are opened."""
+    if len(paths) == 1:
+        return load_signal(paths)[list(slices)]
+    return load_signal([paths[z] for z in slices])
+
+
+def _stacked(slices: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     if len({frame.shape for frame in slices}) != 1:
         raise InputError("slices of different size in one volume", remedy="send the original series")
     return np.stack(slices)
 
 
-def _frames(path: Path) -> list[NDArray[np.float32]]:
+def _frames(
+    path: Path, shown: Callable[[NDArray[np.generic], Dataset, Path], NDArray[np.float32]]
+) -> list[NDArray[np.float32]]:
     stored, dataset = stored_values(path)
     order = frame_order(Tags(dataset), len(stored))
-    return [display(stored[i], frame_header(dataset, i), path) for i in order]
+    return [shown(stored[i], frame_header(dataset, i), path) for i in order]
 
 
 def frame_order(tags: Tags, frames: int) -> list[int]:
@@ -146,137 +180,87 @@ def film(file: DicomFile) -> Built:
 
 
 def stacks(files: Sequence[DicomFile]) -> list[Built]:
-    """The volumes of MR files: a multi-frame file is one; single slices join by series, plane and grid.
+    """The volumes of MR files: a multi-frame file is one; single slices join by series, frame of reference, plane and grid.
 
     Slices that share a place are apart by what tells them apart: echoes, times, contrasts.
     """
-    joined: list[list[DicomFile]] = []
-    for file in files:
-        match = next((group for group in joined if _joins(group[0], file)), None)
+    joined: dict[object, list[list[Placed]]] = {}
+    for file in placed(files):
+        groups = joined.setdefault(file.kin, [])
+        match = next((group for group in groups if group[0].joins(file)), None)
         if match is None:
-            joined.append([file])
+            groups.append([file])
         else:
             match.append(file)
-    return [_stack(part) for group in joined for part in told_apart(group)]
+    return [_stack(part) for groups in joined.values() for group in groups for part in told_apart(group)]
 
 
-def _joins(one: DicomFile, other: DicomFile) -> bool:
-    a, b = Tags(one.header), Tags(other.header)
-    if frame_count(a) > 1 or frame_count(b) > 1:
-        return False
-    same = all(a.text(k) == b.text(k) for k in ("SeriesInstanceUID", "SOPClassUID", "Rows", "Columns"))
-    planes = plane_of(a), plane_of(b)
-    return same and planes[0] is not None and planes[1] is not None and parallel(planes[0], planes[1])
-
-
-def planes_of(file: DicomFile) -> tuple[Plane | None, ...]:
-    """The planes of a file's frames, as stored."""
-    tags = Tags(file.header)
-    frames = frame_count(tags)
-    planes = frame_planes(tags, frames)
-    return (plane_of(tags),) if frames == 1 and planes == (None,) else planes
-
-
-def place_of(file: DicomFile) -> tuple[object, ...] | None:
-    """Series, first pixel (to 0.01 mm), axes and grid of a single slice; None where it has no plane."""
-    tags, planes = Tags(file.header), planes_of(file)
-    if len(planes) != 1 or planes[0] is None:
-        return None
-    plane = planes[0]
-    numbers = (plane.position_lps_mm, plane.row_lps, plane.column_lps)
-    grid = (tags.text("Rows"), tags.text("Columns"))
-    return tags.text("SeriesInstanceUID"), *(tuple(round(v, 2) + 0.0 for v in three) for three in numbers), grid
-
-
-def told_apart(files: Sequence[DicomFile]) -> list[list[DicomFile]]:
-    """Parts of a group of slices in each of which no place comes twice, as far as an element tells them apart.
-
-    By the elements in TELLING, first to last; then by time where every place has as many slices.
-    """
-    parts = [list(files)]
-    for keyword in TELLING:
-        parts = [piece for part in parts for piece in _split(part, partial(_said, keyword))]
-    for keyword in TIMES:
-        parts = [piece for part in parts for piece in _split(part, _rank(part, keyword))]
-    return parts
-
-
-def crowded(files: Sequence[DicomFile]) -> bool:
-    """Whether two slices share a place and nothing in their headers tells them apart."""
-    places: dict[tuple[object, ...], list[DicomFile]] = {}
-    for file in files:
-        place = place_of(file)
-        if place is not None:
-            places.setdefault(place, []).append(file)
-    keywords = (*TELLING, *TIMES)
-    said = ([tuple(_said(k, file) for k in keywords) for file in group] for group in places.values())
-    return any(len(set(words)) < len(words) for words in said)
-
-
-def _said(keyword: str, file: DicomFile) -> tuple[str, ...]:
-    return Tags(file.header).texts(keyword)
-
-
-def _split(files: list[DicomFile], key: Callable[[DicomFile], object]) -> list[list[DicomFile]]:
-    """The files by `key` if some of them share a place and the key tells those apart; else as they are."""
-    places = [place_of(file) for file in files]
-    shared: dict[object, set[object]] = {}
-    for place, file in zip(places, files, strict=True):
-        shared.setdefault(place, set()).add(key(file))
-    if len(shared) == len(files) or max(len(keys) for keys in shared.values()) == 1:
-        return [files]
-    parts: dict[object, list[DicomFile]] = {}
-    for file in files:
-        parts.setdefault(key(file), []).append(file)
-    return list(parts.values())
-
-
-def _rank(files: Sequence[DicomFile], keyword: str) -> Callable[[DicomFile], object]:
-    """The how-manieth of its place a slice is by a time; the same for all where places differ in number."""
-    places: dict[object, list[DicomFile]] = {}
-    for file in files:
-        places.setdefault(place_of(file), []).append(file)
-    if len({len(group) for group in places.values()}) != 1:
-        return lambda file: 0
-    times = {p: sorted({_said(keyword, file) for file in group}) for p, group in places.items()}
-    if any(len(times[p]) != len(group) for p, group in places.items()):
-        return lambda file: 0
-    return lambda file: times[place_of(file)].index(_said(keyword, file))
-
-
-def _stack(files: Sequence[DicomFile]) -> Built:
-    ordered = sorted(files, key=lambda f: depth[0].depth_mm if (depth := _known(planes_of(f))) else 0.0)
-    tags = Tags(ordered[0].header)
-    stated = [plane for file in ordered for plane in planes_of(file)]
-    planes = _known(stated)
-    whole = len(planes) == len(stated)
-    aligned = whole and all(parallel(planes[0], plane) for plane in planes)
-    planes = sorted(planes, key=lambda plane: plane.depth_mm) if aligned else planes
-    affine = stack_affine(planes) if aligned else None
-    notices: tuple[Notice, ...] = () if affine else (UNEVEN if whole else GEOMETRY_UNKNOWN,)
-    for file in ordered:
-        notices += voi_notices(Tags(frame_header(file.header, 0)))
-    spacing = planes[0].spacing_yx_mm if aligned else None
-    stated_spacing = spacing or plausible_spacing(tags.numbers("PixelSpacing"))
-    digests = tuple(file.sha256 for file in ordered)
+def _stack(slices: Sequence[Placed]) -> Built:
+    """One volume of slices of one series and plane, or of one multi-frame file."""
+    ordered = sorted(slices, key=lambda one: one.depth_mm)
+    tags = ordered[0].tags
+    stated = [plane for one in ordered for plane in one.planes]
+    found, sequence = _sequence(ordered)
+    affine, spacing, notices = _geometry(stated, tags, mixed=sequence is MIXED)
+    for one in ordered:
+        notices += voi_notices(Tags(frame_header(one.file.header, 0)))
+    files = [one.file for one in ordered]
+    paths, digests = tuple(file.path for file in files), tuple(file.sha256 for file in files)
+    several = len(ordered) == 1 and len(stated) > 1
     volume = Volume(
         series_uid=tags.text("SeriesInstanceUID") or "",
         sop_class_uid=tags.text("SOPClassUID") or "",
-        sop_uids=tuple(Tags(file.header).text("SOPInstanceUID") or "" for file in ordered),
+        sop_uids=tuple(one.tags.text("SOPInstanceUID") or "" for one in ordered),
         sha256=digests[0] if len(digests) == 1 else digest_of(digests),
         shape_zyx=(len(stated), int(tags.number("Rows") or 0), int(tags.number("Columns") or 0)),
         affine_lps_mm=affine,
         spacing_yx_mm=spacing,
-        spacing_z_mm=float(np.linalg.norm(np.array(affine)[:3, 2])) if affine else None,
-        pixel_aspect=pixel_aspect(stated_spacing, tags),
+        spacing_z_mm=_slice_distance(affine, stated, notices),
+        pixel_aspect=pixel_aspect(spacing or plausible_spacing(tags.numbers("PixelSpacing")), tags),
         file_sha256s=digests,
-        loader=partial(load_slices, tuple(file.path for file in ordered)),
+        frame_numbers=tuple(i + 1 for i in frame_order(tags, len(stated))) if several else (),
+        frame_of_reference_uid=tags.text("FrameOfReferenceUID"),
+        sequence=sequence,
+        loader=partial(load_slices, paths),
+        signal_loader=partial(load_signal, paths),
     )
-    return Built(volume=volume, notices=notices)
+    return Built(volume=volume, notices=notices, physics=found, signal_of=partial(signal_of, paths))
 
 
-def _known(planes: Sequence[Plane | None]) -> list[Plane]:
-    return [plane for plane in planes if plane is not None]
+def _sequence(ordered: Sequence[Placed]) -> tuple[Physics, Sequence_]:
+    """The physics of the middle image, and the role of all of them."""
+    images = [physics for one in ordered for physics in frames_physics(one.tags)]
+    region = body_part_of(ordered[0].tags).region
+    return images[len(images) // 2], sequence_of(list(dict.fromkeys(images)), region)
+
+
+def _geometry(
+    stated: Sequence[Plane | None], tags: Tags, *, mixed: bool
+) -> tuple[Affine | None, tuple[float, float] | None, tuple[Notice, ...]]:
+    """Affine and in-plane spacing of slices, and what keeps them from being a volume that can be measured."""
+    planes = [plane for plane in stated if plane is not None]
+    whole = len(planes) == len(stated)
+    if not (whole and all(parallel(planes[0], plane) for plane in planes)):
+        return None, None, (UNEVEN if whole else GEOMETRY_UNKNOWN,)
+    planes = sorted(planes, key=lambda plane: plane.depth_mm)
+    affine, spacing = stack_affine(planes), planes[0].spacing_yx_mm
+    if mixed:
+        return None, spacing, (SEVERAL_CONTRASTS,)
+    if affine is None:
+        return None, spacing, (SINGLE if len(planes) == 1 else UNEVEN,)
+    rows = (
+        (SINGLE, len(planes) == 1),
+        (SHEARED, len(planes) > 1 and sheared(affine)),
+        (SLICES_LEFT_OUT, len(planes) > 1 and skips(affine, tags)),
+    )
+    return affine, spacing, tuple(notice for notice, holds in rows if holds)
+
+
+def _slice_distance(affine: Affine | None, stated: Sequence[object], notices: Sequence[Notice]) -> float | None:
+    """Distance of slice centres in mm; None where it is no measure of volume."""
+    if affine is None or len(stated) == 1 or {SHEARED, SLICES_LEFT_OUT} & set(notices):
+        return None
+    return float(np.linalg.norm(np.array(affine)[:3, 2]))
 
 
 def digest_of(digests: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from pydicom.uid import UID, AllTransferSyntaxes
 
 from medmm import imaging, records
 from medmm.evaluation.card import table
-from medmm.imaging import gate, pixels, sources
+from medmm.imaging import gate, mr_physics, pixels, sequence_choice, sequences, sources
 
 MOVING = ("MPEG", "Fragmentable MPEG", "HEVC", "SMPTE", "JPIP")
 NIFTI = "medmm.imaging.nifti"
@@ -35,6 +35,7 @@ def conformance_md() -> str:
         _character_sets(),
         _gate(),
         _limits(),
+        _sequences(),
         _elements(),
         _nifti(),
         _fhir(),
@@ -54,7 +55,7 @@ def _images() -> str:
         for uid in uids
     ]
     return (
-        "## DICOM: images that are read\n\nRadiographs of the chest and MR of the brain. Files (PS3.10), folders of them, and "
+        "## DICOM: images that are read\n\nRadiographs of the chest, MR of the brain and of the heart. Files (PS3.10), folders of them, and "
         "files without prefix; a DICOMDIR is skipped. No network service is offered or used. Any other SOP class is refused, "
         "and the refusal is kept.\n\n" + table(["kind", "Modality", "SOP class", "name"], rows)
     )
@@ -151,6 +152,42 @@ def _limits() -> str:
     )
 
 
+def _sequences() -> str:
+    words = [
+        [
+            dictionary_description(term.element),
+            term.name,
+            term.role.value,
+            "alone" if term.decides else "with the physics",
+        ]
+        for term in sequences.terms()
+    ]
+    physics = [
+        [
+            rule.role.value,
+            rule.name,
+            rule.region.lower(),
+            ", ".join(f"{n.replace('_', ' ')} {a:g} to {b:g}" for n, a, b in rule.ranges),
+        ]
+        for rule in sequences.rules()
+    ]
+    private = [[f"({group:04X},xx{element:02X})", creator] for creator, group, element in mr_physics.PRIVATE_B]
+    wanted = [[part, ", ".join(role.value for role in roles)] for part, roles in sequence_choice.WANTED.items()]
+    return (
+        "## The sequences of an MR study\n\nEach series gets a role with its reason. A term that decides alone is taken at its "
+        "word; a weighting is decided by the physics, and where a word says otherwise the reason names both. What no rule fits, or "
+        "several, stays unknown. Of several series of a role one stands for it: the original, with known geometry, of more slices, "
+        "finer in the plane. Patterns and sources stand in `medmm/imaging/data/mr_terms.csv` and `mr_physics.csv`.\n\n"
+        + table(["role", "physics", "of the", "ranges"], physics)
+        + "\n"
+        + table(["element", "term", "role", "decides"], words)
+        + "\nThe b-value also from private elements of the vendors:\n\n"
+        + table(["tag", "private creator"], private)
+        + "\nThe roles that a reading would use; those a study lacks are named in a warning:\n\n"
+        + table(["body part", "roles"], wanted)
+    )
+
+
 def _elements() -> str:
     texts = {text for text in _texts(imaging) if text.isidentifier() and text[:1].isupper()} - {"UID"}
     found = {text for text in texts if tag_for_keyword(text)}
@@ -159,8 +196,8 @@ def _elements() -> str:
         tag = tag_for_keyword(keyword) or 0
         rows.append([f"({tag >> 16:04X},{tag & 0xFFFF:04X})", dictionary_description(tag)])
     return (
-        "## DICOM elements that are read\n\nEvery element that the code names; all others, private ones too, are not looked "
-        "at.\n\n" + table(["tag", "name"], rows)
+        "## DICOM elements that are read\n\nEvery element that the code names; all others, private ones too but for the b-values "
+        "above, are not looked at.\n\n" + table(["tag", "name"], rows)
     )
 
 

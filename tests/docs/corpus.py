@@ -75,7 +75,7 @@ def corpus_md(data: Path) -> str:
         (
             "# Corpus\n\nWhat medmm does with real and wrong files whose treatment someone else listed beforehand, and with "
             "pictures whose tags all lie. The files are not part of this repository; `expect_read`, `expect_gate` and `expect` "
-            "are their collector's judgement for a reader of adult chest radiographs and brain MR. Which rules decide stands in "
+            "are their collector's judgement for a reader of adult chest radiographs and brain MR; medmm also lets MR of the heart in. Which rules decide stands in "
             "[conformance](conformance.md).\n",
             _totals(gate, reads, records),
             _differences(gate, reads, records),

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from medmm.domain.display import facing
-from medmm.domain.study import Study
+from medmm.domain.grid import SourceFrame, from_frames, index_transform, to_frames
+from medmm.domain.study import Study, Volume
 from medmm.imaging import read_studies
-from medmm.imaging.geometry import film_affine, make_plane, patient_left_on, stack_affine
+from medmm.imaging.geometry import film_affine, make_plane, patient_left_on, sheared, stack_affine
 from medmm.imaging.nifti import open_nifti
 from medmm.imaging.tags import Tags
-from tests.dicom_files import FILM, dataset, mr_file
+from tests.dicom_files import FILM, MR_SLICE, dataset, mr_file, write
+from tests.factories import make_volume
 from tests.nifti_files import nifti_file
 
 LETTERS = st.sampled_from("LRAPHF")
@@ -156,3 +158,110 @@ def test_slices_are_in_order_of_position_whatever_their_names_and_numbers(names:
         assert volume.sop_uids == uids
         np.testing.assert_allclose(volume.pixels()[:, 0, 0] * 4095, 10 * np.arange(5), atol=1)
         assert volume.spacing_z_mm == pytest.approx(10)
+
+
+LESION_LPS_MM = np.array([31.0, -12.0, 23.0])  # on the patient's left, in front
+
+
+def acquired(folder: Path, position: str, *, backwards: bool, tilt_rad: float) -> Volume:
+    """One patient, with a bright spot on the left, scanned in a position: the volume that is understood."""
+    turn = Rotation.from_rotvec([tilt_rad, tilt_rad / 2, tilt_rad / 3]).as_matrix()
+    rows, columns = (turn @ axis for axis in np.array(POSITIONS[position], dtype=float).reshape(2, 3))
+    normal = np.cross(rows, columns) * (-1 if backwards else 1)
+    start = -63 * rows - 63 * columns - 50 * normal
+    for n in range(26):
+        place = start + 4 * n * normal
+        y, x = np.mgrid[0:64, 0:64]
+        points = place + 2 * (x[..., None] * rows + y[..., None] * columns)
+        head = np.linalg.norm(points / [70, 90, 80], axis=-1) < 1
+        spot = np.linalg.norm(points - LESION_LPS_MM, axis=-1) < 7
+        pixels = (300 * head + 1500 * spot + 5 * (x % 7)).astype(np.uint16)
+        changes = {
+            "PatientPosition": position,
+            "ImageOrientationPatient": [*rows, *columns],
+            "ImagePositionPatient": list(place),
+            "PixelSpacing": [2, 2],
+            "SliceThickness": 4,
+            "InstanceNumber": n + 1,
+            "SOPInstanceUID": f"1.2.4.3.{n + 1}",
+        }
+        write(folder / f"{n}.dcm", dataset(MR_SLICE, pixels, **changes))
+    (intake,) = read_studies(folder, patient_secret=b"x")
+    assert isinstance(intake.outcome, Study), intake.outcome
+    (volume,) = intake.outcome.volumes
+    return volume
+
+
+@settings(max_examples=24, deadline=None)
+@given(st.sampled_from(sorted(POSITIONS)), st.booleans(), st.sampled_from([0.0, 0.3, -0.4]))
+def test_the_same_side_of_the_patient_comes_out_in_every_position_and_slice_order(
+    position: str, backwards: bool, tilt_rad: float
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        volume = acquired(Path(folder), position, backwards=backwards, tilt_rad=tilt_rad)
+        z, y, x = np.nonzero(volume.signal() > 1200)
+    affine = np.array(volume.affine_lps_mm)
+    np.testing.assert_allclose(affine @ [x.mean(), y.mean(), z.mean(), 1], [*LESION_LPS_MM, 1], atol=1.5)
+    assert np.linalg.det(affine[:3, :3]) > 0  # rows, columns and slices are right-handed: nothing is mirrored
+    assert abs(np.linalg.det(affine[:3, :3])) == pytest.approx(16, rel=1e-3)  # mm3 of a voxel
+    assert volume.spacing_z_mm == pytest.approx(4, rel=1e-3)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(sorted(POSITIONS)), st.floats(-0.5, 0.5), st.floats(0.5, 10))
+def test_a_slant_is_seen_in_every_position(position: str, slant_rad: float, step_mm: float) -> None:
+    axes = np.array(POSITIONS[position], dtype=float).reshape(2, 3)
+    normal = np.cross(*axes)
+    step = step_mm * (np.cos(slant_rad) * normal + np.sin(slant_rad) * axes[1])
+    made = [make_plane(orientation=axes.ravel(), position=n * step, spacing=(1, 1), thickness=1) for n in range(4)]
+    affine = stack_affine([plane for plane in made if plane is not None])
+    assert affine is not None
+    assume(abs(abs(np.sin(slant_rad)) - 0.02) > 1e-4)
+    assert sheared(affine) == (abs(np.sin(slant_rad)) > 0.02)
+
+
+@settings(deadline=None)
+@given(
+    st.tuples(st.integers(1, 6), st.integers(1, 9), st.integers(1, 9)),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_a_label_map_goes_to_frames_and_back_exactly(
+    shape: tuple[int, int, int], several_frames: bool, random: object
+) -> None:
+    numbers = list(range(1, shape[0] + 1))
+    random.shuffle(numbers)  # type: ignore[attr-defined]
+    many = several_frames and shape[0] > 1
+    volume = make_volume(
+        shape_zyx=shape,
+        sop_uids=("1.2.3",) if many else tuple(f"1.2.3.{n}" for n in numbers),
+        frame_numbers=tuple(numbers) if many else (),
+    )
+    labels = np.random.default_rng(shape[0]).integers(0, 4, shape).astype(np.uint8)
+    frames = list(to_frames(labels, volume))
+    random.shuffle(frames)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(from_frames(frames, volume), labels)
+    for frame, values in frames:
+        place = numbers.index(frame.frame_number) if many else volume.sop_uids.index(frame.sop_uid)
+        assert isinstance(frame, SourceFrame)
+        np.testing.assert_array_equal(values, labels[place])
+
+
+AFFINES = st.builds(
+    lambda turn, zooms, start: np.vstack(
+        [np.column_stack([Rotation.from_rotvec(turn).as_matrix() * zooms, start]), [0, 0, 0, 1]]
+    ),
+    st.tuples(*[st.floats(-3, 3)] * 3),
+    st.tuples(*[st.floats(0.3, 6)] * 3),
+    START,
+)
+
+
+@settings(deadline=None)
+@given(AFFINES, AFFINES, st.tuples(*[st.integers(0, 300)] * 3))
+def test_indices_go_from_grid_to_grid_through_the_patient(one: np.ndarray, other: np.ndarray, index: tuple) -> None:
+    there = index_transform(one, other)
+    point = one @ [*index, 1]
+    np.testing.assert_allclose(other @ (there @ [*index, 1]), point, atol=1e-6)
+    np.testing.assert_allclose(index_transform(other, one) @ there, np.eye(4), atol=1e-6)
+    np.testing.assert_allclose(index_transform(one, one), np.eye(4), atol=1e-9)

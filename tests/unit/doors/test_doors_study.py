@@ -15,7 +15,7 @@ from rich.console import Console
 
 from medmm.domain.display import grey_bytes
 from medmm.domain.inspection import Inspection, SeriesLook
-from medmm.domain.study import NotEvaluable, Notice
+from medmm.domain.study import ChosenSequence, Modality, NotEvaluable, Notice, Sequence, SequenceRole
 from medmm.doors.study_html import study_html
 from medmm.doors.study_page import half_blocks, study_page
 from tests.factories import make_study, make_volume
@@ -81,6 +81,31 @@ def test_warnings_of_an_accepted_study_stand_once() -> None:
     notice = Notice(code="c", text="The film is odd.")
     found = Inspection(path="film.dcm", study=make_study(warnings=(notice,)), series=(look(objections=()),))
     assert printed(found).count("The film is odd.") == 1
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "words"), [(True, "its pixels bear it out"), (False, "do not bear it out"), (None, "TE 92 ms)")]
+)
+def test_role_and_reason_of_each_series_the_choice_and_what_is_missing(confirmed: bool | None, words: str) -> None:
+    sequence = Sequence(role=SequenceRole.T2, reason="spin echo (TE 92 ms)", confirmed=confirmed)
+    volume = make_volume(sequence=sequence, patient_left_on=None)
+    chosen = ChosenSequence(role=SequenceRole.T2, volume_sha256=volume.sha256, reason="the only series of its role")
+    made = make_study(
+        modality=Modality.MR,
+        body_part="BRAIN",
+        volumes=(volume,),
+        sequences=(chosen,),
+        missing=(SequenceRole.FLAIR, SequenceRole.T1_CONTRAST),
+    )
+    found = Inspection(
+        path="mr", study=made, series=(look(volumes=(make_volume(sha256="b" * 64),)), look(volumes=(volume,)))
+    )
+    for page in (printed(found), study_html([found])):
+        plain = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+        assert "T2: spin echo (TE 92 ms)" in plain
+        assert words in plain
+        assert "T2: series 2, the only series of its role" in plain
+        assert "FLAIR, T1 post-contrast" in plain
 
 
 def test_hostile_words_are_inert_on_both_pages() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import read_studies
-from medmm.imaging.gate import RULES, judge_header, judge_pixels, notes
+from medmm.imaging.gate import RULES, judge_header, judge_pixels
+from medmm.imaging.gate_notes import notes
 from medmm.imaging.tags import Tags
 from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, file_bytes, film_file, picture
 
@@ -35,7 +36,10 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("view", {"ViewPosition": None, "PatientOrientation": ["A", "F"]}),
     ("view", {"ViewPosition": None, "SeriesDescription": "Chest lat"}),
 ]
+AN_MR = {"Modality": "MR", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.4", "BodyPartExamined": "BRAIN"}
 HELD: list[tuple[str, dict[str, Any]]] = [
+    ("hounsfield", {**AN_MR, "RescaleType": "HU"}),
+    ("hounsfield", {**AN_MR, "RescaleIntercept": -1024, "RescaleSlope": 1}),
     ("body-part-unknown", {"BodyPartExamined": None, "ViewPosition": "AP"}),
     ("view-contradiction", {"PatientOrientation": ["L", "H"]}),
     ("view-contradiction", {"PatientOrientation": ["F", "L"]}),
@@ -103,6 +107,19 @@ def test_every_rule_of_the_table_is_tested_here() -> None:
 )
 def test_passed(changes: dict[str, Any]) -> None:
     assert judge_header(film(**changes)) is None
+
+
+def test_a_rescale_of_phases_is_no_hounsfield_scale() -> None:
+    assert judge_header(film(**AN_MR, RescaleIntercept=-4096, RescaleSlope=2)) is None
+    assert judge_header(film(RescaleType="HU")) is None  # a rule of MR
+
+
+@pytest.mark.parametrize("part", ["HEART", "CARDIAC", "Heart"])
+def test_heart_mr_passes_and_a_radiograph_of_the_heart_does_not(part: str) -> None:
+    assert judge_header(Tags(dataset(MR_SLICE, picture(64, 64), BodyPartExamined=part))) is None
+    refusal = judge_header(film(BodyPartExamined=part))
+    assert refusal is not None
+    assert refusal.code == "body-part"
 
 
 def test_brain_mr_passes_and_chest_mr_does_not() -> None:

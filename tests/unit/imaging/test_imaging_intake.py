@@ -296,4 +296,4 @@ def test_the_limb_and_the_shoulder_of_pydicom_data_are_refused(demo_films: Path,
     outcome = only(demo_films / name, SaysKind("other")).outcome
     assert isinstance(outcome, NotEvaluable)
     assert outcome.reason_code == "body-part"
-    assert outcome.reason == f"not evaluable: body part {part}; medmm reads chest radiographs and brain MR"
+    assert outcome.reason == f"not evaluable: body part {part}; medmm reads chest radiographs and MR of brain and heart"

@@ -18,7 +18,7 @@ import pytest
 
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.errors import InputError
-from medmm.domain.study import Modality, NotEvaluable, Study
+from medmm.domain.study import Modality, NotEvaluable, SequenceRole, Study
 from medmm.imaging import Intake, attach_pixels, look_at, read_studies
 from medmm.imaging.nifti import is_nifti, load_nifti, open_nifti
 from tests.nifti_files import OBLIQUE, head, nifti_file
@@ -52,7 +52,12 @@ def test_a_file_is_held_until_a_person_says_what_it_is(tmp_path: Path, name: str
     assert len(study.uid) <= 64
     assert (study.modality, study.body_part, study.acquired) == (Modality.MR, "BRAIN", None)
     codes = {notice.code for notice in study.warnings}
-    assert {"released", "nifti", "no-patient-id", "age-unknown", "date-unknown", "window-unknown"} == codes
+    stated = {"nifti", "no-patient-id", "age-unknown", "date-unknown", "window-unknown"}
+    assert codes == {"released", "sequences-missing", *stated}
+    assert study.missing == (SequenceRole.FLAIR, SequenceRole.T1, SequenceRole.T1_CONTRAST)
+    sequence = study.volumes[0].sequence
+    assert sequence is not None
+    assert sequence.role is SequenceRole.UNKNOWN
 
 
 def test_voxels_lie_where_nibabel_says_with_x_and_y_turned(tmp_path: Path) -> None:
