@@ -11,7 +11,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ class NiftiFile:
     affine_lps_mm: Affine | None
     spacing_zyx_mm: tuple[float | None, float | None, float | None]
     notices: tuple[Notice, ...]
+    matrix_mm: NDArray[np.float64] = field(compare=False)  # what the header says of the grid, to be relied on or not
 
     @property
     def value_bytes(self) -> int:
@@ -211,6 +212,7 @@ def _understood(path: Path, data: bytes, header: Any, version: int) -> NiftiFile
         affine_lps_mm=affine,
         spacing_zyx_mm=spacing,
         notices=notices,
+        matrix_mm=np.diag([*[_MM_PER.get(int(header["xyzt_units"]) & 7, 1.0)] * 3, 1.0]) @ header.get_best_affine(),
     )
 
 
@@ -334,6 +336,20 @@ def load_nifti(path: Path) -> NDArray[np.float32]:
             np.nan_to_num(scaled, copy=False, nan=0, posinf=0, neginf=0)
             grey[z] = np.clip(scaled, 0, 1, out=scaled)
     return grey
+
+
+def nifti_signal(path: Path) -> NDArray[np.float32]:
+    """Values after scale and intercept, without any window: (slices, rows, columns); what is not finite stays so.
+
+    Raises: InputError.
+    """
+    file, data = _opened(path)
+    signal = np.empty(file.shape_zyx, dtype=np.float32)
+    stored = _stored(file, data)
+    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # beyond float32 it becomes infinite
+        for z, plane in enumerate(stored):
+            signal[z] = plane.astype(np.float64) * file.slope + file.intercept
+    return signal
 
 
 def _stored(file: NiftiFile, data: bytes) -> NDArray[Any]:
