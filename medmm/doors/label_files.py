@@ -9,6 +9,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,12 @@ def write_label_map(label_map: LabelMap, arrays_dir: Path, out_dir: Path) -> Pat
     written = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        written.write_bytes(gzip.compress(content, mtime=0))
+        with written.open("xb") as file:
+            file.write(gzip.compress(content, mtime=0))
         written.replace(path)  # a link that waits under the name is replaced, not followed
     except OSError as error:
-        written.unlink(missing_ok=True)
+        with suppress(OSError):
+            written.unlink()
         raise Unavailable(
             f"a mask can't be written: {type(error).__name__}", remedy="make the folder writable", path=str(path)
         ) from error

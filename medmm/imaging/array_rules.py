@@ -50,15 +50,18 @@ def judge_grid(array: Array, task: ReadTask) -> Refusal | None:
     if not file.grey:
         return Refusal(code="colour", reason=f"not evaluable: {name} holds colours or complex numbers, not grey")
     if file.volumes > 1:
-        reason = f"not evaluable: {name} holds {file.volumes} volumes, and one is read; send the one that is meant"
-        return Refusal(code="frames", reason=reason)
+        return Refusal(
+            code="frames",
+            reason=f"not evaluable: {name} holds {file.volumes} volumes, and one is read; send the one that is meant",
+        )
     if min(file.shape_zyx) < 2:
         return Refusal(code="single-slice", reason=f"not evaluable: {name} is a single slice, not a volume")
     if task is ReadTask.HIPPOCAMPUS:
         return _judge_crop(name, file)
     if max(file.shape_zyx[1:]) < gate.SMALLEST_MR_PX:
-        reason = f"not evaluable: the longest side of {name} is under {gate.SMALLEST_MR_PX} pixels"
-        return Refusal(code="too-small", reason=reason)
+        return Refusal(
+            code="too-small", reason=f"not evaluable: the longest side of {name} is under {gate.SMALLEST_MR_PX} pixels"
+        )
     return _judge_cine(name, file) if task is ReadTask.CARDIAC else None
 
 
@@ -72,11 +75,13 @@ def _judge_crop(name: str, file: NiftiFile) -> Refusal | None:
     sides = [count * step for count, step in zip(file.shape_zyx, spacing, strict=True)]
     if all(_within(side, CROP_MM) for side in sides):
         return None
-    reason = (
-        f"not evaluable: {name} spans {' x '.join(f'{side:.0f}' for side in reversed(sides))} mm; a crop around one "
-        f"hippocampus of {_range(CROP_MM)} mm a side is read, a whole head is not: the hippocampi are not looked for in it"
+    return Refusal(
+        code="not-a-crop",
+        reason=(
+            f"not evaluable: {name} spans {' x '.join(f'{side:.0f}' for side in reversed(sides))} mm; a crop around one "
+            f"hippocampus of {_range(CROP_MM)} mm a side is read, a whole head is not: the hippocampi are not looked for in it"
+        ),
     )
-    return Refusal(code="not-a-crop", reason=reason)
 
 
 def _judge_cine(name: str, file: NiftiFile) -> Refusal | None:
@@ -106,8 +111,10 @@ def _range(limits: tuple[float, float]) -> str:
 
 
 def _no_spacing(name: str) -> Refusal:
-    reason = f"not evaluable: {name} states no usable voxel size, without which nothing is measured in ml"
-    return Refusal(code="spacing-unknown", reason=reason)
+    return Refusal(
+        code="spacing-unknown",
+        reason=f"not evaluable: {name} states no usable voxel size, without which nothing is measured in ml",
+    )
 
 
 def _odd_spacing(name: str, spacing: Sequence[float], wanted: str) -> Refusal:
@@ -119,8 +126,9 @@ def judge_values(array: Array) -> Refusal | None:
     """Refuse values without a picture. Raises: InputError."""
     signal = array.volume.signal()
     if not np.isfinite(signal).all():
-        reason = f"not evaluable: {array.name} holds values that are not finite (NaN or infinite)"
-        return Refusal(code="not-finite", reason=reason)
+        return Refusal(
+            code="not-finite", reason=f"not evaluable: {array.name} holds values that are not finite (NaN or infinite)"
+        )
     if signal.min() == signal.max():
         return Refusal(code="blank", reason=f"not evaluable: all values of {array.name} are the same")
     refusal = gate.judge_pixels(array.volume.pixels(), film=False)

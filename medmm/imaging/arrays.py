@@ -218,11 +218,13 @@ def _judged(arrays: Sequence[Array], task: ReadTask) -> Refusal | tuple[list[Arr
 def _judge_phases(ed: Array, es: Array) -> Refusal | None:
     """Whether two files can be two phases of one heart. Raises: InputError."""
     if not same_grid(ed.file, es.file):
-        reason = f"not evaluable: {ed.name} and {es.name} differ in shape, voxel size or place"
-        return Refusal(code="grids-differ", reason=reason)
+        return Refusal(
+            code="grids-differ", reason=f"not evaluable: {ed.name} and {es.name} differ in shape, voxel size or place"
+        )
     if _same_values(ed, es):
-        reason = f"not evaluable: {ed.name} and {es.name} are the same image, not two phases"
-        return Refusal(code="same-image", reason=reason)
+        return Refusal(
+            code="same-image", reason=f"not evaluable: {ed.name} and {es.name} are the same image, not two phases"
+        )
     return None
 
 
@@ -235,8 +237,12 @@ def _without_copies(arrays: Sequence[Array]) -> tuple[list[Array], list[Notice]]
         if twin is None:
             kept.append(array)
         else:
-            text = f"{array.name} holds the same values as {twin.name} and was left out: that sequence is missing."
-            notices.append(Notice(code="array-repeated", text=text))
+            notices.append(
+                Notice(
+                    code="array-repeated",
+                    text=f"{array.name} holds the same values as {twin.name} and was left out: that sequence is missing.",
+                )
+            )
     return kept, notices
 
 
@@ -247,24 +253,40 @@ def _same_values(one: Array, other: Array) -> bool:
 
 
 def _on_one_grid(arrays: list[Array], notices: list[Notice]) -> Refusal | tuple[list[Array], list[Notice]]:
-    """All volumes on the grid of the first; others come there by their headers where these can be relied on."""
+    """All volumes on the grid of the first, with a notice for each that had to be brought there."""
     first, kept = arrays[0], arrays[:1]
     for array in arrays[1:]:
-        if same_grid(first.file, array.file):
-            kept.append(array)
-            continue
-        if first.volume.affine_lps_mm is None or array.volume.affine_lps_mm is None:
-            reason = (
-                f"not evaluable: {array.name} lies on another grid than {first.name}, and not both headers say where they "
-                "lie in the patient; bring it onto that grid or leave it out"
+        placed = _placed(array, first)
+        if isinstance(placed, Refusal):
+            return placed
+        if placed is not array:
+            notices.append(
+                Notice(
+                    code="array-resampled",
+                    text=f"{array.name} lay on another grid; by the headers it was brought onto that of {first.name}, not registered.",
+                )
             )
-            return Refusal(code="grids-differ", reason=reason)
-        index = index_in(array.volume, first.volume)
-        covered = coverage(index, first.file.shape_zyx, array.file.shape_zyx)
-        if covered < COVERED:
-            reason = f"not evaluable: {array.name} reaches only {covered:.0%} of {first.name}"
-            return Refusal(code="not-covered", reason=reason)
-        kept.append(replace(array, volume=resampled(array.volume, first.volume, index)))
-        text = f"{array.name} lay on another grid and was brought onto that of {first.name} by their headers; no registration."
-        notices.append(Notice(code="array-resampled", text=text))
+        kept.append(placed)
     return kept, notices
+
+
+def _placed(array: Array, first: Array) -> Array | Refusal:
+    """The array on the grid of the first: as it is, or resampled where both headers can be relied on."""
+    if same_grid(first.file, array.file):
+        return array
+    if first.volume.affine_lps_mm is None or array.volume.affine_lps_mm is None:
+        return Refusal(
+            code="grids-differ",
+            reason=(
+                f"not evaluable: {array.name} lies on another grid than {first.name}, and not both headers say where they lie "
+                "in the patient; bring it onto that grid or leave it out"
+            ),
+        )
+    index = index_in(array.volume, first.volume)
+    covered = coverage(index, first.file.shape_zyx, array.file.shape_zyx)
+    if covered < COVERED:
+        return Refusal(
+            code="not-covered",
+            reason=f"not evaluable: {array.name} reaches only {covered:.0%} of {first.name} by their headers",
+        )
+    return replace(array, volume=resampled(array.volume, first.volume, index))

@@ -24,8 +24,9 @@ def same_grid(one: NiftiFile, other: NiftiFile) -> bool:
     corners = np.array([(*corner, 1) for corner in itertools.product(*ends)], dtype=np.float64)
     if not (np.isfinite(one.matrix_mm).all() and np.isfinite(other.matrix_mm).all()):
         return False
-    apart = (corners @ (one.matrix_mm - other.matrix_mm).T)[:, :3]
-    return bool(np.linalg.norm(apart, axis=1).max() < 0.5 * min(size or 1.0 for size in _sizes(one)))
+    with np.errstate(over="ignore", invalid="ignore"):  # of absurd numbers, which are then apart
+        apart = np.linalg.norm((corners @ (one.matrix_mm - other.matrix_mm).T)[:, :3], axis=1).max()
+    return bool(apart < 0.5 * min(size or 1.0 for size in _sizes(one)))
 
 
 def _sizes(file: NiftiFile) -> list[float]:
@@ -53,7 +54,13 @@ def resampled(source: Volume, target: Volume, index: NDArray[np.float64]) -> Vol
 
         values = loader()
         grey = affine_transform(
-            values, index[:3, :3], index[:3, 3], target.shape_zyx, order=1, cval=float(values.min())
+            values,
+            index[:3, :3],
+            index[:3, 3],
+            target.shape_zyx,
+            order=1,
+            mode="grid-constant",  # "constant" drops edge voxels that rounding puts a hair outside
+            cval=float(values.min()),
         )
         return np.asarray(grey, dtype=np.float32)
 

@@ -197,6 +197,7 @@ def _understood(path: Path, data: bytes, header: Any, version: int) -> NiftiFile
     slope, intercept = header.get_slope_inter()
     low, high = float(header["cal_min"]), float(header["cal_max"])
     affine, spacing, notices = _geometry(header)
+    mm = _MM_PER.get(int(header["xyzt_units"]) & 7, 1.0)
     return NiftiFile(
         path=path,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -212,7 +213,7 @@ def _understood(path: Path, data: bytes, header: Any, version: int) -> NiftiFile
         affine_lps_mm=affine,
         spacing_zyx_mm=spacing,
         notices=notices,
-        matrix_mm=np.diag([*[_MM_PER.get(int(header["xyzt_units"]) & 7, 1.0)] * 3, 1.0]) @ header.get_best_affine(),
+        matrix_mm=header.get_best_affine() * np.array([[mm], [mm], [mm], [1.0]]),
     )
 
 
