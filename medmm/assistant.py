@@ -12,7 +12,6 @@ from medmm.config import Settings, load_settings
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
-from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch, compare_identities, joined
 from medmm.domain.influence import Influence
@@ -20,7 +19,7 @@ from medmm.domain.inspection import Capabilities, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Reader, SignedReport, SignedStatement
-from medmm.domain.study import NotEvaluable, Notice, Release, Study, StudyTime
+from medmm.domain.study import NotEvaluable, Notice, ReadTask, Release, Study, StudyTime
 from medmm.store import Calls, Store, digest
 
 Record = str | Path | None
@@ -107,16 +106,21 @@ class Assistant:
                 call.done(step, study, study.uid, images=len(study.volumes), facts=facts, **identity)
             return study
 
-    def read(self, paths: Iterable[str | Path], *, by: Reader | None = None) -> Iterator[ReadResult]:
-        """Read studies by the models alone, without a record and without keeping them; one result a study."""
+    def read(
+        self, paths: Iterable[str | Path], *, task: ReadTask | None = None, by: Reader | None = None
+    ) -> Iterator[ReadResult]:
+        """Read studies by the models alone, without a record and without keeping them; one result a study.
+
+        With a `task`, paths are folders of NIfTI files under fixed names. Raises: InputError for a folder without them.
+        """
         for path in paths:
-            intakes = self._intakes(Path(path))
+            intakes = self._intakes(Path(path), task)
             while True:
                 with self._calls.call("read", by) as call:
                     intake = next(intakes, None)
                     if intake is None:
                         break
-                    result = self._read_intake(intake)
+                    result = ReadResult.of(str(intake.path), intake.outcome, lambda s: self._networks.reader.read(s))
                     subject = result.study.uid if result.study else digest(str(intake.path))
                     with self._store.step() as step:
                         call.done(step, None, subject, "done" if result.reading else "refused")
@@ -345,8 +349,11 @@ class Assistant:
         """The configured reader of this id. Raises: PermissionDenied if there is none."""
         return self._calls.reader_named(reader_id)
 
-    def _intakes(self, path: Path) -> Iterator[imaging.Intake]:
-        secret, kinds = self._store.secret("patient"), self._networks.picture_kinds
+    def _intakes(self, path: Path, task: ReadTask | None = None) -> Iterator[imaging.Intake]:
+        secret = self._store.secret("patient")
+        if task is not None:
+            return imaging.read_arrays(path, task, patient_secret=secret)
+        kinds = self._networks.picture_kinds
         return imaging.read_studies(path, patient_secret=secret, kinds=kinds, released=self._store.released())
 
     def _join(self, intake: imaging.Intake, record: Record, by: Reader | None) -> tuple[Study, ClinicalContext | None]:
@@ -371,17 +378,6 @@ class Assistant:
         document = records.read_record(Path(record))
         match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
         return records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired), match
-
-    def _read_intake(self, intake: imaging.Intake) -> ReadResult:
-        path, outcome = str(intake.path), intake.outcome
-        if isinstance(outcome, NotEvaluable):
-            return ReadResult(path=path, not_evaluable=outcome)
-        if isinstance(outcome, InputError):
-            return ReadResult(path=path, problem=str(outcome))
-        try:
-            return ReadResult(path=path, study=outcome, reading=self._networks.reader.read(outcome))
-        except InputError as error:  # pixels that only show their damage when decoded
-            return ReadResult(path=path, problem=str(error))
 
     def _inspection(self, intake: imaging.Intake, record: str | Path | None) -> Inspection:
         seen = imaging.inspection(intake, self._networks.picture_kinds)

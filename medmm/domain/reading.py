@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -290,3 +291,15 @@ class ReadResult:
     reading: Reading | None = None
     not_evaluable: NotEvaluable | None = None
     problem: str | None = None
+
+    @classmethod
+    def of(cls, path: str, outcome: Study | NotEvaluable | InputError, read: Callable[[Study], Reading]) -> ReadResult:
+        """What becomes of an outcome at the door: a study is read, the rest is passed on."""
+        if isinstance(outcome, NotEvaluable):
+            return cls(path=path, not_evaluable=outcome)
+        if isinstance(outcome, InputError):
+            return cls(path=path, problem=str(outcome))
+        try:
+            return cls(path=path, study=outcome, reading=read(outcome))
+        except InputError as error:  # pixels that only show their damage when decoded
+            return cls(path=path, problem=str(error))

@@ -15,9 +15,11 @@ from PIL import Image
 
 from medmm.domain.codec import to_json
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable
-from medmm.domain.reading import Finding, Mask, ReadResult
+from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
+from medmm.domain.study import ReadTask
 from medmm.domain.vocabulary import most_urgent_first
 from medmm.doors.draft_page import marked
+from medmm.doors.label_files import folders_for, study_name, write_label_map
 from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, session, write_json
 
 Json = dict[str, Any]
@@ -31,30 +33,42 @@ def add_to(app: typer.Typer) -> None:
 
 def read(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="DICOM files or folders.", metavar="PATH…")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="DICOM files or folders; with --task, folders of NIfTI files.", metavar="PATH…")
+    ],
+    task: Annotated[
+        ReadTask | None,
+        typer.Option(help="Read folders of NIfTI files under fixed names (docs/arrays.md), one study a folder."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study on stdout, nothing else.")] = False,
-    masks: Annotated[Path | None, typer.Option(help="Write each mask as PNG on the film's own grid here.")] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write each mask here: PNG on the film's own grid; with --task, NIfTI on the array's own grid."
+        ),
+    ] = None,
 ) -> None:
     """Read studies by the models alone: no record, no draft, nothing kept but the audit entry.
 
     A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided, and 3 if a
-    path does not exist.
+    path does not exist or is no folder of the task.
     """
     table = new_table("path", "evaluable", "suspected or reason", "measurements")
+    folders = folders_for(paths, masks) if task and masks else {}
     worst = 0
     with session(context).assistant() as assistant, progress_bar() as progress:
-        task = progress.add_task("reading", total=None)
+        bar = progress.add_task("reading", total=len(paths) if task else None)
         for path in paths:
             if not os.path.lexists(path):  # nothing was there to decide on
                 worst = max(worst, EXIT_CODES[InputError])
             try:
-                for result in assistant.read([path], by=session(context).reader(assistant)):
-                    line = read_line(result, masks)
+                for result in assistant.read([path], task=task, by=session(context).reader(assistant)):
+                    line = read_line(result, folders.get(path, masks), task)
                     write_json(line) if as_json else add_row(table, *_row(line, result))
-                    progress.advance(task)
+                    progress.advance(bar)
             except MedmmError as error:
                 worst = max(worst, report(error))
-                line = read_line(ReadResult(path=str(path), problem=error.problem), None)
+                line = read_line(ReadResult(path=str(path), problem=error.problem), None, task)
                 write_json(line) if as_json else add_row(table, *_row(line, None))
     if not as_json:
         out().print(table)
@@ -62,26 +76,54 @@ def read(
         raise typer.Exit(worst)
 
 
-def read_line(result: ReadResult, masks_dir: Path | None) -> Json:
-    """The JSON line of one study."""
+def read_line(result: ReadResult, masks_dir: Path | None, task: ReadTask | None = None) -> Json:
+    """The JSON line of one study; that of a task goes by the name of its folder."""
     reading, refused = result.reading, result.not_evaluable
     warnings = [*(result.study.warnings if result.study else ()), *(reading.warnings if reading else ())]
     if refused is not None:
         warnings += refused.warnings
     uid = result.study.uid if result.study else refused.uid if refused else None
     return {
-        "study": uid,
+        "study": uid if task is None else study_name(Path(result.path)),
         "path": result.path,
         "evaluable": reading is not None,
         "held": refused is not None and refused.held,
         "reason": refused.reason if refused else result.problem,
         "warnings": [warning.text for warning in warnings],
         "findings": [_finding(f) for f in reading.findings] if reading else [],
-        "measurements": [
-            {"name": m.name, "value": m.value, "unit": m.unit, "interval": list(m.interval)}
-            for m in (reading.measurements if reading else ())
-        ],
-        "masks": dict(_written(reading.masks, str(uid), masks_dir)) if reading and masks_dir else {},
+        "measurements": [_measurement(m) for m in (reading.measurements if reading else ())],
+        "masks": _masks(reading, result.path, str(uid), masks_dir, task) if reading and masks_dir else {},
+    }
+
+
+def _masks(reading: Reading, path: str, uid: str, folder: Path, task: ReadTask | None) -> dict[str, str]:
+    """Write the masks of a reading. Returns: their paths by name."""
+    if task is None:
+        return dict(_written(reading.masks, uid, folder))
+    return {m.name: str(write_label_map(m, Path(path), folder)) for m in reading.label_maps}
+
+
+def _measurement(measurement: Measurement) -> Json:
+    return {
+        "name": measurement.name,
+        "value": measurement.value,
+        "unit": measurement.unit,
+        "interval": list(measurement.interval),
+        "side": measurement.side.value if measurement.side else None,
+    }
+
+
+def _extent(extent: Extent) -> Json:
+    """Where a finding lies in a volume; slices count from 0."""
+    return {
+        "slices": list(extent.slices),
+        "slice_count": extent.slice_count,
+        "image_half": extent.image_half.value if extent.image_half else None,
+        "side": extent.side.value if extent.side else None,
+        "centroid": {
+            "index_zyx": list(extent.centroid_index_zyx),
+            "lps_mm": list(extent.centroid_lps_mm) if extent.centroid_lps_mm else None,
+        },
     }
 
 
@@ -98,6 +140,7 @@ def _finding(finding: Finding) -> Json:
             "peak": [round(v, 4) for v in region.peak_xy],
             "side": region.side.value if region.side else None,
         },
+        **(_extent(finding.extent) if finding.extent else {}),
     }
 
 
@@ -122,9 +165,15 @@ def _row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
     suspected = ", ".join(f"{marked(f.name)} {f.probability:.2f}" for f in most_urgent_first(findings) if f.suspected)
     if not suspected:  # nothing looked at is not nothing suspected
         suspected = "none suspected" if findings else "no finding was read: " + " ".join(line["warnings"])
-    measured = ", ".join(f"{m['name']} {m['value']}" for m in line["measurements"])
+    measured = ", ".join(_measured(m) for m in line["measurements"])
     state = "yes" if line["evaluable"] else "held" if line["held"] else "no"
     return Path(line["path"]).name, state, suspected if line["evaluable"] else str(line["reason"]), measured
+
+
+def _measured(measurement: Json) -> str:
+    side = f"{measurement['side']} " if measurement["side"] else ""
+    unit = "" if measurement["unit"] == "1" else f" {measurement['unit']}"
+    return f"{side}{measurement['name']} {measurement['value']}{unit}"
 
 
 def release(

@@ -1,5 +1,6 @@
 """Images in: paths to `Study` with its geometry, or to the reason why not."""
 
+from medmm.imaging.arrays import read_arrays
 from medmm.imaging.intake import Intake, SourceFile, attach_pixels, read_studies
 from medmm.imaging.looks import inspection, look_at, one_study
 from medmm.imaging.picture import PictureKinds
@@ -14,5 +15,6 @@ __all__ = [
     "inspection",
     "look_at",
     "one_study",
+    "read_arrays",
     "read_studies",
 ]

@@ -11,7 +11,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ class NiftiFile:
     affine_lps_mm: Affine | None
     spacing_zyx_mm: tuple[float | None, float | None, float | None]
     notices: tuple[Notice, ...]
+    matrix_mm: NDArray[np.float64] = field(compare=False)  # what the header says of the grid, to be relied on or not
 
     @property
     def value_bytes(self) -> int:
@@ -196,6 +197,7 @@ def _understood(path: Path, data: bytes, header: Any, version: int) -> NiftiFile
     slope, intercept = header.get_slope_inter()
     low, high = float(header["cal_min"]), float(header["cal_max"])
     affine, spacing, notices = _geometry(header)
+    mm = _MM_PER.get(int(header["xyzt_units"]) & 7, 1.0)
     return NiftiFile(
         path=path,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -211,6 +213,7 @@ def _understood(path: Path, data: bytes, header: Any, version: int) -> NiftiFile
         affine_lps_mm=affine,
         spacing_zyx_mm=spacing,
         notices=notices,
+        matrix_mm=header.get_best_affine() * np.array([[mm], [mm], [mm], [1.0]]),
     )
 
 
@@ -336,18 +339,23 @@ def load_nifti(path: Path) -> NDArray[np.float32]:
     return grey
 
 
-def load_nifti_signal(path: Path) -> NDArray[np.float32]:
-    """Values after scale and intercept, float32, shape (slices, rows, columns), no window; what is not finite is 0.
+def nifti_signal(path: Path) -> NDArray[np.float32]:
+    """Values after scale and intercept, without any window: (slices, rows, columns); what is not finite stays so.
 
     Raises: InputError.
     """
     file, data = _opened(path)
+    signal = np.empty(file.shape_zyx, dtype=np.float32)
     stored = _stored(file, data)
-    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # of values that are not finite
-        values = np.empty(file.shape_zyx, dtype=np.float32)
+    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # beyond float32 it becomes infinite
         for z, plane in enumerate(stored):
-            values[z] = plane.astype(np.float64) * file.slope + file.intercept
-        return np.nan_to_num(values, copy=False, nan=0, posinf=0, neginf=0)
+            signal[z] = plane.astype(np.float64) * file.slope + file.intercept
+    return signal
+
+
+def load_nifti_signal(path: Path) -> NDArray[np.float32]:
+    """`nifti_signal` with what is not finite as 0. Raises: InputError."""
+    return np.nan_to_num(nifti_signal(path), copy=False, nan=0, posinf=0, neginf=0)
 
 
 def _stored(file: NiftiFile, data: bytes) -> NDArray[Any]:

@@ -137,7 +137,7 @@ def dicom_border(path: Path, doing: str = "read") -> Iterator[None]:
 def find_files(path: Path) -> Iterator[Path | InputError]:
     """Files under a path in sorted order; links out of it and things that are no files come as errors."""
     if not path.is_dir():
-        yield _checked(path, path)
+        yield checked(path, path)
         return
     closed: list[OSError] = []
     for folder, folders, names in os.walk(path, onerror=closed.append):
@@ -145,12 +145,12 @@ def find_files(path: Path) -> Iterator[Path | InputError]:
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
         for name in sorted(names + links):
             if not name.startswith(".") and name.lower() not in _SKIPPED_NAMES:
-                yield _checked(Path(folder) / name, path)
+                yield checked(Path(folder) / name, path)
     for error in closed:
         yield InputError("a folder can't be opened", remedy="check its permissions", path=str(error.filename))
 
 
-def _checked(path: Path, root: Path) -> Path | InputError:
+def checked(path: Path, root: Path) -> Path | InputError:
     """The path if it is a regular file; a link only where it stays under the root (or is the root itself)."""
     try:
         with dicom_border(path, "find"):

@@ -1,0 +1,135 @@
+"""What a file of arrays must be like for its task: its grid by the header, then its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medmm.domain.study import ReadTask, SequenceRole, Volume
+from medmm.imaging import gate
+from medmm.imaging.gate import Refusal
+from medmm.imaging.nifti import NiftiFile
+
+# A crop around one hippocampus: those of the Decathlon's Task04 span 31 to 43 x 40 to 59 x 24 to 47 voxels of 1 mm. An
+# adult's head is more than 100 mm wide, long and high.
+CROP_MM = (20.0, 64.0)
+CROP_VOXEL_MM = (0.5, 2.0)
+# Short-axis cine; ACDC has pixels of 0.70 to 1.92 mm and slices 5 to 10 mm apart.
+CINE_PIXEL_MM = (0.4, 3.0)
+CINE_SLICE_MM = (3.0, 15.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file that a task looks for: its name without the suffix, and the role of its volume."""
+
+    stem: str
+    role: SequenceRole
+    needed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Array:
+    """One opened file of a task and its volume on the grid of the study."""
+
+    part: Part
+    file: NiftiFile
+    volume: Volume
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.file.path.name
+
+
+def judge_grid(array: Array, task: ReadTask) -> Refusal | None:
+    """What the header alone refuses."""
+    name, file = array.name, array.file
+    if not file.grey:
+        return Refusal(code="colour", reason=f"not evaluable: {name} holds colours or complex numbers, not grey")
+    if file.volumes > 1:
+        return Refusal(
+            code="frames",
+            reason=f"not evaluable: {name} holds {file.volumes} volumes, and one is read; send the one that is meant",
+        )
+    if min(file.shape_zyx) < 2:
+        return Refusal(code="single-slice", reason=f"not evaluable: {name} is a single slice, not a volume")
+    if task is ReadTask.HIPPOCAMPUS:
+        return _judge_crop(name, file)
+    if max(file.shape_zyx[1:]) < gate.SMALLEST_MR_PX:
+        return Refusal(
+            code="too-small", reason=f"not evaluable: the longest side of {name} is under {gate.SMALLEST_MR_PX} pixels"
+        )
+    return _judge_cine(name, file) if task is ReadTask.CARDIAC else None
+
+
+def _judge_crop(name: str, file: NiftiFile) -> Refusal | None:
+    """Whether a T1 is a crop around one hippocampus: in a whole head the hippocampi would have to be found first."""
+    spacing = _known_spacing(file)
+    if spacing is None:
+        return _no_spacing(name)
+    if not all(_within(step, CROP_VOXEL_MM) for step in spacing):
+        return _odd_spacing(name, spacing, f"voxels of {_range(CROP_VOXEL_MM)} mm are read")
+    sides = [count * step for count, step in zip(file.shape_zyx, spacing, strict=True)]
+    if all(_within(side, CROP_MM) for side in sides):
+        return None
+    return Refusal(
+        code="not-a-crop",
+        reason=(
+            f"not evaluable: {name} spans {' x '.join(f'{side:.0f}' for side in reversed(sides))} mm; a crop around one "
+            f"hippocampus of {_range(CROP_MM)} mm a side is read, a whole head is not: the hippocampi are not looked for in it"
+        ),
+    )
+
+
+def _judge_cine(name: str, file: NiftiFile) -> Refusal | None:
+    """Whether a voxel can be one of short-axis cine, slices along the third axis."""
+    spacing = _known_spacing(file)
+    if spacing is None:
+        return _no_spacing(name)
+    ranges = (CINE_SLICE_MM, CINE_PIXEL_MM, CINE_PIXEL_MM)
+    if all(_within(step, limits) for step, limits in zip(spacing, ranges, strict=True)):
+        return None
+    words = f"short-axis cine has pixels of {_range(CINE_PIXEL_MM)} mm and slices {_range(CINE_SLICE_MM)} mm apart"
+    return _odd_spacing(name, spacing, f"{words}, along the third axis")
+
+
+def _known_spacing(file: NiftiFile) -> tuple[float, float, float] | None:
+    z, y, x = file.spacing_zyx_mm
+    return None if z is None or y is None or x is None else (z, y, x)
+
+
+def _within(value: float, limits: tuple[float, float]) -> bool:
+    """Within limits, and a thousandth beyond: headers hold float32."""
+    return limits[0] * 0.999 <= value <= limits[1] * 1.001
+
+
+def _range(limits: tuple[float, float]) -> str:
+    return f"{limits[0]:g} to {limits[1]:g}"
+
+
+def _no_spacing(name: str) -> Refusal:
+    return Refusal(
+        code="spacing-unknown",
+        reason=f"not evaluable: {name} states no usable voxel size, without which nothing is measured in ml",
+    )
+
+
+def _odd_spacing(name: str, spacing: Sequence[float], wanted: str) -> Refusal:
+    voxel = " x ".join(f"{step:.4g}" for step in reversed(spacing))
+    return Refusal(code="spacing-odd", reason=f"not evaluable: {name} states voxels of {voxel} mm; {wanted}")
+
+
+def judge_values(array: Array) -> Refusal | None:
+    """Refuse values without a picture. Raises: InputError."""
+    signal = array.volume.signal()
+    if not np.isfinite(signal).all():
+        return Refusal(
+            code="not-finite", reason=f"not evaluable: {array.name} holds values that are not finite (NaN or infinite)"
+        )
+    if signal.min() == signal.max():
+        return Refusal(code="blank", reason=f"not evaluable: all values of {array.name} are the same")
+    refusal = gate.judge_pixels(array.volume.pixels(), film=False)
+    return replace(refusal, reason=f"{refusal.reason} ({array.name})") if refusal else None
