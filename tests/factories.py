@@ -22,15 +22,7 @@ from medmm.domain.draft import (
     Statement,
     Verdict,
 )
-from medmm.domain.extents import extent_of
-from medmm.domain.quantities import (
-    MYOCARDIUM_G_PER_ML,
-    ejection_fraction_percent,
-    hippocampus_asymmetry,
-    voxel_count,
-    voxel_ml,
-)
-from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, ModelIdentity, Reading, Region, Side
+from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region, Side
 from medmm.domain.record import (
     ClinicalContext,
     Coding,
@@ -52,7 +44,7 @@ from medmm.domain.report import (
     StudyReference,
 )
 from medmm.domain.study import ChosenSequence, Modality, Notice, SequenceRole, Study, StudyTime, View, Volume
-from medmm.domain.vocabulary import SNOMED_CT, finding_term, measurement_terms
+from medmm.domain.vocabulary import SNOMED_CT, finding_term
 from tests import mr_phantoms
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.1"
@@ -354,7 +346,6 @@ def make_case_file(
 
 
 MR_MODEL = ModelIdentity(name="mr-test", manifest_sha256="1" * 64)
-HEART_LABELS = ("RV", "myocardium", "LV")
 
 
 def make_mr_study(body_part: str = "BRAIN", *, oriented: bool = True, **changes: Any) -> Study:
@@ -377,88 +368,9 @@ def make_mr_study(body_part: str = "BRAIN", *, oriented: bool = True, **changes:
 
 def make_mr_reading(study: Study, **changes: Any) -> Reading:
     """What a network would give for a study of `make_mr_study`: labels, and all that follows from them."""
-    made = {"BRAIN": _head_reading, "HEART": _heart_reading, "HIPPOCAMPUS": _hippocampus_reading}[study.body_part](
-        study
-    )
-    return replace(Reading(study_uid=study.uid, models=(MR_MODEL,), **made), **changes)
+    return replace(Reading(study_uid=study.uid, models=(MR_MODEL,), **mr_readings.read(study)), **changes)
 
 
 def make_mr_case(study: Study | None = None, **changes: Any) -> Case:
     """An MR study without a record."""
     return replace(Case(id="case-1", study=study or make_mr_study()), **changes)
-
-
-def place(label_map: LabelMap, label: str, volume: Volume, midline_mm: float | None = None) -> Extent:
-    """Where a label lies; it must be there."""
-    found = extent_of(label_map, label, volume, midline_x_lps_mm=midline_mm)
-    assert found is not None
-    return found
-
-
-def make_measured(name: str, value: float, *extents: Extent, side: Side | None = None) -> Measurement:
-    """A measurement of the vocabulary with an interval of a tenth either side."""
-    term, spread = measurement_terms()[name], abs(value) / 10
-    return Measurement(
-        name=name,
-        value=value,
-        unit=term.unit,
-        interval=(value - spread, value + spread),
-        codings=term.codings,
-        side=side,
-        extents=extents,
-    )
-
-
-def _head_reading(study: Study) -> dict[str, Any]:
-    flair, lesion = study.volumes[0], mr_phantoms.head()[1]
-    marked = LabelMap.from_array("brain-lesion", flair.sha256, ("lesion",), lesion)
-    extent = place(marked, "lesion", flair, 0.0)
-    voxels, size = voxel_count(marked, "lesion"), voxel_ml(flair)
-    measured = [make_measured("lesion share of head", 100 * voxels / (0.4 * lesion.size), extent)]
-    measured += [make_measured("lesion volume", voxels * size, extent)] if size else []
-    finding = make_finding("Brain_Lesion", 0.91, 0.4, extent=extent)
-    return {"findings": (finding,), "measurements": tuple(measured), "label_maps": (marked,)}
-
-
-def _heart_reading(study: Study) -> dict[str, Any]:
-    maps = tuple(
-        LabelMap.from_array(f"cardiac-{phase}", volume.sha256, HEART_LABELS, labels)
-        for phase, volume, labels in zip(("ed", "es"), study.volumes, mr_phantoms.heart()[1], strict=True)
-    )
-    where = {
-        (m.name[-2:], label): place(m, label, v)
-        for m, v in zip(maps, study.volumes, strict=True)
-        for label in HEART_LABELS
-    }
-    size = voxel_ml(study.volumes[0])
-    assert size is not None
-    ml = {key: voxel_count(maps[key[0] == "es"], key[1]) * size for key in where}
-    measured = []
-    for chamber in ("LV", "RV"):
-        both = (where["ed", chamber], where["es", chamber])
-        fraction = ejection_fraction_percent(ml["ed", chamber], ml["es", chamber])
-        measured.append(make_measured(f"{chamber}EF", fraction, *both))
-        measured.append(make_measured(f"{chamber} EDV", ml["ed", chamber], both[0]))
-        measured.append(make_measured(f"{chamber} ESV", ml["es", chamber], both[1]))
-    mass = ml["ed", "myocardium"] * MYOCARDIUM_G_PER_ML
-    measured.append(make_measured("LV mass", mass, where["ed", "myocardium"]))
-    findings = (
-        make_finding("Dilated_Cardiomyopathy_Pattern", 0.62, 0.4),
-        make_finding("Previous_Infarction_Pattern", 0.2, 0.4, rule_out=None),
-    )
-    return {"findings": findings, "measurements": tuple(measured), "label_maps": maps}
-
-
-def _hippocampus_reading(study: Study) -> dict[str, Any]:
-    measured, maps = [], []
-    for side, volume, labels in zip((Side.RIGHT, Side.LEFT), study.volumes, mr_phantoms.hippocampi()[1], strict=True):
-        one = LabelMap.from_array("hippocampus", volume.sha256, ("anterior", "posterior"), labels)
-        places = [replace(place(one, label, volume), side=side) for label in one.labels]
-        size = voxel_ml(volume)
-        assert size is not None
-        measured.append(
-            make_measured("hippocampus volume", float(labels.astype(bool).sum()) * size, *places, side=side)
-        )
-        maps.append(one)
-    measured.append(hippocampus_asymmetry(measured[1], measured[0]))
-    return {"measurements": tuple(measured), "label_maps": tuple(maps)}

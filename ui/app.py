@@ -10,12 +10,14 @@ from medmm.assistant import Assistant
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import CaseFile, CaseSummary, Reader
 from medmm.domain.study import Volume
+from medmm.doors.slice_picture import png_bytes
 from ui import presenter
 from ui.acting import acted, forget, told
 from ui.admission import show_admission
-from ui.pictures import film_picture, png_bytes
+from ui.pictures import film_picture
 from ui.presenter import CaseView, HeatChoice, inert
 from ui.review import show_signing, show_statements
+from ui.volumes import show_volume
 
 # Constant: never anything of a record here. Less empty space, so that film and statements fit one screen.
 STYLE = """<style>
@@ -188,6 +190,9 @@ def show_film(file: CaseFile, view: CaseView) -> None:
     image = images[0]
     if len(images) > 1:
         image = st.selectbox("Picture", images, format_func=presenter.picture_line, key=f"picture {case_id}")
+    if image.sequence is not None:
+        show_volume(file, image)
+        return
     choice = choose_heat(view, case_id) if image == file.case.study.frontal else None
     one, two = st.columns(2)
     window = one.slider("Window (black to white)", 0.0, 1.0, (0.0, 1.0), 0.01, key=f"window {case_id}")

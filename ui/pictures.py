@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -49,10 +47,3 @@ def score_bar(probability: float, threshold: float) -> NDArray[np.uint8]:
     tick = min(round(threshold * columns), columns - 3)
     bar[:, tick : tick + 3] = TICK
     return bar
-
-
-def png_bytes(rgb: NDArray[np.uint8]) -> bytes:
-    """The picture as a PNG file."""
-    target = BytesIO()
-    Image.fromarray(rgb).save(target, format="PNG", compress_level=1)
-    return target.getvalue()

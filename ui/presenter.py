@@ -7,10 +7,11 @@ import zlib
 from dataclasses import dataclass
 
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.display import generation_words, quantity_words, unit_words
+from medmm.domain.display import extent_words, generation_words, measured_words, quantity_words
 from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
+    ExtentEvidence,
     FactEvidence,
     MeasurementEvidence,
     Outcome,
@@ -26,6 +27,7 @@ from medmm.domain.record import ClinicalContext, Fact, FactStatus
 from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Decision, Edit, Reader, SignedStatement
 from medmm.domain.study import Volume
 from medmm.domain.vocabulary import finding_term, most_urgent_first
+from medmm.doors.slice_picture import marked_slices
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
 WELCOME = (
@@ -203,20 +205,28 @@ def changed(shown: CaseFile, now: CaseFile) -> bool:
 
 
 def pictures(file: CaseFile) -> tuple[Volume, ...]:
-    """The images of a case, the one that was read first."""
-    frontal = file.case.study.frontal
-    return tuple(sorted(file.case.study.volumes, key=lambda volume: volume != frontal))
+    """The images of a case, the one that was read first: the frontal film, or the volumes that statements are marked on."""
+    frontal, marked = (
+        file.case.study.frontal,
+        [m.volume for m in marked_slices(file.case.study, file.reading, file.draft)],
+    )
+    return tuple(sorted(file.case.study.volumes, key=lambda volume: volume != frontal and volume not in marked))
 
 
 def picture_line(volume: Volume) -> str:
     """One image in the list of a study's images."""
     slices, rows, columns = volume.shape_zyx
     size = f"{columns} × {rows}" + (f", {slices} slices" if slices > 1 else "")
+    if volume.sequence is not None:
+        return f"{volume.sequence.role.value} · {size}"
     return f"{volume.view.value} · {size}" if slices == 1 else size
 
 
 def side_line(volume: Volume) -> str:
     """Which side of the patient is where, under the picture."""
+    if volume.sequence is not None:
+        known = "Letters name the patient's directions." if volume.affine_lps_mm else ""
+        return known or "Orientation unknown: shown as stored, no side is named."
     side = volume.patient_left_on
     return f"The patient's left is on the {side} of the picture." if side else "Orientation unknown: no side is named."
 
@@ -290,9 +300,10 @@ def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) ->
         side = evidence.side.phrase if evidence.side else "no side named"
         return EvidenceView(text=f"region in the film ({side})")
     if isinstance(evidence, MeasurementEvidence):
-        unit = f" {unit_words(evidence.unit)}".rstrip()
-        low, high = evidence.interval
-        return EvidenceView(text=f"{evidence.name} {evidence.value:g}{unit}, 95 % interval {low:g} to {high:g}{unit}")
+        value, interval = measured_words(evidence.name, evidence.unit, evidence.value, evidence.interval)
+        return EvidenceView(text=f"{evidence.name} {value}, 95 % interval {interval}")
+    if isinstance(evidence, ExtentEvidence):
+        return EvidenceView(text=extent_words(evidence.extent))
     assert isinstance(evidence, FactEvidence)
     fact = next((f for f in (context.facts if context else ()) if f.id == evidence.fact_id), None)
     return EvidenceView(text=f"record: {_fact_line(fact)}[{evidence.source}]")

@@ -10,9 +10,10 @@ import streamlit as st
 from medmm.assistant import Assistant
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reader, Reject
+from medmm.doors.slice_picture import png_bytes
 from ui import presenter
 from ui.acting import acted, outdated, told
-from ui.pictures import png_bytes, score_bar
+from ui.pictures import score_bar
 from ui.presenter import CaseView, StatementView, inert
 
 BADGES = {"accepted": "green", "edited": "blue", "rejected": "gray"}

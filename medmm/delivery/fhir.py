@@ -16,13 +16,14 @@ from urllib.parse import quote
 from fhir.resources.R4B.bundle import Bundle
 
 from medmm.delivery.plain import printable, report_text
+from medmm.domain.display import unit_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Side
 from medmm.domain.record import Coding
 from medmm.domain.report import SignedReport, SignedStatement
 from medmm.domain.version import __version__
-from medmm.domain.vocabulary import SNOMED_CT, finding_term
+from medmm.domain.vocabulary import SNOMED_CT, finding_term, measurement_terms
 from medmm.domain.wording import clean
 
 Json = dict[str, Any]
@@ -189,17 +190,38 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
     if statement.finding is None:
         measured = _measured(statement)
         assert measured is not None  # _observable let nothing else through
-        observation["code"] = _concept(text=measured.name)
-        observation["valueQuantity"] = {
-            "value": measured.value, "unit": measured.unit, "system": UCUM, "code": measured.unit
-        }  # fmt: skip
-        return observation
+        return observation | _measurement(measured, statement.side)
     term = finding_term(statement.finding)
     observation["code"] = _concept(*term.codings, text=term.words)
     observation["valueCodeableConcept"] = _verdict(statement)
     if statement.side is not None:
-        observation["bodySite"] = _concept(SIDES[statement.side], text=f"{statement.side.value} side of the chest")
+        where = f"{statement.side.value} side of the {term.body_part.lower()}"
+        observation["bodySite"] = _concept(SIDES[statement.side], text=where)
     return observation
+
+
+def _measurement(measured: MeasurementEvidence, side: Side | None) -> Json:
+    """Code, value and interval of a measured quantity, and the structure with its side where these are known."""
+    term = measurement_terms().get(measured.name)
+    found: Json = {
+        "code": _concept(*(term.codings if term else ()), text=term.words if term else measured.name),
+        "valueQuantity": _quantity(measured.value, measured.unit),
+        "component": [
+            {
+                "code": _concept(text=f"{end} limit of the 95 % interval"),
+                "valueQuantity": _quantity(limit, measured.unit),
+            }
+            for end, limit in zip(("lower", "upper"), measured.interval, strict=True)
+        ],
+    }
+    if term is not None and term.site is not None:
+        words = (term.site.display or "").lower()
+        found["bodySite"] = _concept(term.site, text=f"{side.value} {words}" if side else words)
+    return found
+
+
+def _quantity(value: float, unit: str) -> Json:
+    return {"value": value, "unit": unit_words(unit) or "1", "system": UCUM, "code": unit}
 
 
 def _verdict(statement: SignedStatement) -> Json:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.draft import Generation
+from medmm.domain.draft import Generation, MeasurementEvidence, Statement
 from medmm.domain.reading import Extent, Region
 from medmm.domain.record import Quantity
 from medmm.domain.study import Affine
 from medmm.domain.vocabulary import measurement_terms
 from medmm.domain.wording import clean
 
+T = TypeVar("T", bound=np.generic)
+OBLIQUE = 0.34  # sine of some 20 degrees: a direction that an edge's letters name beside the main one
 SQUARE = 0.01  # pixels that differ less from a square are shown as squares
 # Anchors of a perceptually ordered map from dark purple over orange to light yellow (after matplotlib's inferno, CC0).
 ANCHORS = np.array(
@@ -67,6 +72,35 @@ def measured_words(name: str, unit: str, value: float, interval: tuple[float, fl
     number, low, high = figures((value, *interval), term.decimals if term else 2)
     after = f" {unit_words(unit)}".rstrip()
     return f"{number}{after}", f"{low} to {high}{after}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurementRow:
+    """One line of a table of measurements, all of it as it is printed."""
+
+    statement: str
+    name: str
+    side: str
+    value: str
+    interval: str
+
+
+def measurement_rows(statements: Iterable[Statement]) -> tuple[MeasurementRow, ...]:
+    """What a draft states as measured, with its 95 % intervals, in the statements' order."""
+    return tuple(
+        MeasurementRow(
+            statement=statement.id,
+            name=term.words if (term := measurement_terms().get(item.name)) else item.name,
+            side=statement.side.value if statement.side else "",
+            value=words[0],
+            interval=words[1],
+        )
+        for statement in statements
+        if statement.summarises is None
+        for item in statement.evidence
+        if isinstance(item, MeasurementEvidence)
+        for words in [measured_words(item.name, item.unit, item.value, item.interval)]
+    )
 
 
 def slice_words(extent: Extent, slice_total: int | None = None) -> str:
@@ -130,14 +164,47 @@ def facing(grey: NDArray[np.float32], affine_lps_mm: Affine | None) -> tuple[NDA
     Rows run toward the patient's left or back, columns toward the back or feet (PS3.3 C.7.6.1.1.1 names the
     directions); what runs against that is mirrored. As stored, without letters, where the affine is unknown.
     """
+    edges = edge_letters(affine_lps_mm)
+    return turned(grey, affine_lps_mm), (edges.left, edges.right)
+
+
+def turned(grid: NDArray[T], affine_lps_mm: Affine | None) -> NDArray[T]:
+    """A slice (rows, columns, ...) mirrored so that it lies as readers look at it; as stored where that is unknown."""
     if affine_lps_mm is None:
-        return grey, ("", "")
-    axes = np.array(affine_lps_mm)[:3, :2] * [[1], [1], [-1]]  # toward L, P, F
-    main = np.abs(axes).argmax(0)
-    against = axes[main, [0, 1]] < 0
-    left, right = ("R", "L") if main[0] == 0 else ("A", "P") if main[0] == 1 else ("H", "F")
-    turned = grey[:: -1 if against[1] else 1, :: -1 if against[0] else 1]
-    return turned, (left, right)
+        return grid
+    along, down = (-1 if against else 1 for _, against in _in_plane(affine_lps_mm))
+    return grid[::down, ::along]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """The patient's direction at each edge of a turned slice, as letters ("R", or "RA" where oblique); "" unknown."""
+
+    left: str = ""
+    right: str = ""
+    top: str = ""
+    bottom: str = ""
+
+
+def edge_letters(affine_lps_mm: Affine | None) -> Edges:
+    """The letters at the edges of a slice after `turned`: main direction first, a second one from some 20 degrees on."""
+    if affine_lps_mm is None:
+        return Edges()
+    (along, flip_x), (down, flip_y) = _in_plane(affine_lps_mm)
+    along, down = -along if flip_x else along, -down if flip_y else down
+    return Edges(left=_letters(-along), right=_letters(along), top=_letters(-down), bottom=_letters(down))
+
+
+def _in_plane(affine_lps_mm: Affine) -> list[tuple[NDArray[np.float64], bool]]:
+    """Unit direction (toward L, P, F) in which columns count up, and whether that is mirrored; likewise for rows."""
+    axes = np.array(affine_lps_mm)[:3, :2] * [[1], [1], [-1]]
+    axes = axes / np.linalg.norm(axes, axis=0)
+    return [(axis, bool(axis[np.abs(axis).argmax()] < 0)) for axis in axes.T]
+
+
+def _letters(toward_lpf: NDArray[np.float64]) -> str:
+    order = [n for n in np.argsort(-np.abs(toward_lpf)) if abs(toward_lpf[n]) >= OBLIQUE]
+    return "".join("LPF"[n] if toward_lpf[n] > 0 else "RAH"[n] for n in order)
 
 
 def generation_words(generation: Generation) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from html import escape
 from importlib.resources import files
 
@@ -11,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from medmm.domain.display import grey_bytes, heat_overlay, quantity_words
+from medmm.domain.display import grey_bytes, heat_overlay, measurement_rows, quantity_words
 from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement
 from medmm.domain.reading import Finding
 from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.report import CaseFile
 from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.doors.draft_page import LEGEND, banner, decided_words, evidence_lines
+from medmm.doors.slice_picture import marked_slices, png_bytes, slice_picture
 
 LONGEST_PX = 900
 SMALL_PX = 420
@@ -102,7 +102,7 @@ def _fact_row(fact: Fact) -> str:
 def _pictures(file: CaseFile) -> str:
     film = file.case.study.frontal
     if film is None:
-        return "<p>No picture of this modality is shown yet.</p>"
+        return _slices(file)
     grey = film.pixels()[0]
     aspect, on = film.pixel_aspect, film.patient_left_on
     edges = {"left": ("L", "R"), "right": ("R", "L")}.get(on or "", ("", ""))
@@ -112,6 +112,31 @@ def _pictures(file: CaseFile) -> str:
     heats = "".join(_heat(small, f) for f in most_urgent_first(suspected))
     note = "Heat-maps show where a network's score comes from, not the outline of a lesion." if heats else ""
     return f'{main}<div class="heats">{heats}</div><p class="meta">{note}</p>'
+
+
+def _slices(file: CaseFile) -> str:
+    """The slice with the most of each label map that a statement rests on, else the middle slice of the first volume."""
+    study = file.case.study
+    marked = marked_slices(study, file.reading, file.draft)
+    figures = [figure(slice_picture(m.volume, m.index_z, m.label_map, m.labels), m.caption(m.index_z)) for m in marked]
+    if not figures:
+        first = study.volumes[0]
+        middle = first.shape_zyx[0] // 2
+        figures = [figure(slice_picture(first, middle), f"slice {middle + 1} of {first.shape_zyx[0]}, nothing marked")]
+    note = "Outlines are what a network marked. Slices are counted from 1 in the order of the volume."
+    return f'{"".join(figures)}<p class="meta">{note if marked else ""}</p>{_measured(file.draft)}'
+
+
+def _measured(draft: CheckedDraft | None) -> str:
+    rows = measurement_rows(draft.statements) if draft else ()
+    if not rows:
+        return ""
+    head = "".join(f"<th>{name}</th>" for name in ("", "measured", "side", "value", "95 % interval"))
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in (r.statement, r.name, r.side, r.value, r.interval)) + "</tr>"
+        for r in rows
+    )
+    return f'<h2>measured</h2><table class="measured"><tr>{head}</tr>{body}</table>'
 
 
 def _sides(patient_left_on: str | None) -> str:
@@ -141,9 +166,7 @@ def _heat(small: NDArray[np.uint8], finding: Finding) -> str:
 
 def figure(picture: NDArray[np.uint8], caption: str, over: str = "") -> str:
     """A picture as PNG in the page, its caption, and what lies over it (HTML)."""
-    data = io.BytesIO()
-    Image.fromarray(picture).save(data, "PNG", optimize=True)
-    source = base64.b64encode(data.getvalue()).decode()
+    source = base64.b64encode(png_bytes(picture)).decode()
     text = escape(caption)
     img = f'<img alt="{text}" src="data:image/png;base64,{source}">'
     return f"<figure>{img}{over}<figcaption>{text}</figcaption></figure>"

@@ -9,10 +9,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from medmm.domain.display import generation_words, unit_words
+from medmm.domain.display import edge_letters, extent_words, generation_words, measured_words, measurement_rows
 from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
+    ExtentEvidence,
     FactEvidence,
     MeasurementEvidence,
     Outcome,
@@ -23,7 +24,9 @@ from medmm.domain.draft import (
 )
 from medmm.domain.report import Accept, CaseFile, Edit, Reject
 from medmm.domain.vocabulary import finding_term
-from medmm.doors.session import plain
+from medmm.doors.session import add_row, new_table, plain
+from medmm.doors.slice_picture import marked_slices, slice_picture
+from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
 
 BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
 LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
@@ -43,12 +46,14 @@ def draft_page(file: CaseFile, console: Console) -> None:
     if file.draft is None:
         console.print("No draft yet.")
         return
+    _print_marked(file, console)
     for section in Section:
         statements = [s for s in file.draft.statements if s.section is section]
         if statements:
             console.print(Rule(section.value.upper(), align="left"))
             for statement in statements:
                 console.print(statement_panel(file.draft, statement, decided_words(file, statement)))
+    _print_measured(file.draft, console)
     _print_limits(file.draft, console)
 
 
@@ -120,8 +125,10 @@ def evidence_line(evidence: Evidence) -> str:
         side = evidence.side.phrase if evidence.side else "no side named"
         return f"strongest {x0}-{x1} % across, {y0}-{y1} % down, {side}"
     if isinstance(evidence, MeasurementEvidence):
-        unit = f" {unit_words(evidence.unit)}".rstrip()
-        return f"measured {evidence.value:g}{unit} (95 % interval {evidence.interval[0]:g} to {evidence.interval[1]:g})"
+        value, interval = measured_words(evidence.name, evidence.unit, evidence.value, evidence.interval)
+        return f"measured {value} (95 % interval {interval})"
+    if isinstance(evidence, ExtentEvidence):
+        return extent_words(evidence.extent)
     assert isinstance(evidence, FactEvidence)
     return f"record: {evidence.source}"
 
@@ -134,6 +141,29 @@ def _checks(draft: CheckedDraft, statement: Statement) -> Text:
         elif verdict.outcome is Outcome.FAILED:
             marks.append(Text(plain(f"{verdict.check} ✗ {verdict.reason}"), style="bold red"))
     return Text("  ").join(marks)
+
+
+def _print_marked(file: CaseFile, console: Console) -> None:
+    """The slices that statements are marked on, where the terminal has colours; else in words alone."""
+    for marked in marked_slices(file.case.study, file.reading, file.draft):
+        if console.is_terminal and console.color_system in COLOURS:
+            columns = min(PICTURE_COLUMNS, console.width)
+            small = slice_picture(marked.volume, marked.index_z, marked.label_map, marked.labels, longest_px=columns)
+            console.print(colour_blocks(small))
+        edges = edge_letters(marked.volume.affine_lps_mm)
+        letters = f" {edges.left} on the left of the picture, {edges.right} on the right." if edges.left else ""
+        console.print(_hanging(Text("▣", style="cyan"), Text(plain(marked.caption(marked.index_z) + letters))))
+
+
+def _print_measured(draft: CheckedDraft, console: Console) -> None:
+    rows = measurement_rows(draft.statements)
+    if not any(isinstance(e, ExtentEvidence) for s in draft.statements for e in s.evidence):
+        return
+    console.print(Rule("MEASURED", align="left"))
+    table = new_table("no.", "quantity", "side", "value", "95 % interval")
+    for row in rows:
+        add_row(table, row.statement, row.name, row.side, row.value, row.interval)
+    console.print(table)
 
 
 def _print_limits(draft: CheckedDraft, console: Console) -> None:

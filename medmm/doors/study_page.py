@@ -130,13 +130,18 @@ def half_blocks(grey: NDArray[np.float32], aspect: float, columns: int) -> Segme
     """A picture of half blocks, two pixels one above the other in a character cell twice as high as wide."""
     tall = max(1.0, grey.shape[0] * aspect / grey.shape[1])
     small = grey_bytes(grey, round(columns * tall), aspect=aspect)[:, :columns]
-    small = np.pad(small, ((0, small.shape[0] % 2), (0, 0)))
+    return colour_blocks(np.repeat(small[..., None], 3, axis=2))
+
+
+def colour_blocks(rgb: NDArray[np.uint8]) -> Segments:
+    """Half blocks of an RGB picture (rows, columns, 3), a pixel a column."""
+    rgb = np.pad(rgb, ((0, rgb.shape[0] % 2), (0, 0), (0, 0)))
     segments = []
-    for upper, lower in zip(small[::2], small[1::2], strict=True):
-        segments += [Segment(UPPER_HALF, _style(int(u), int(v))) for u, v in zip(upper, lower, strict=True)]
+    for upper, lower in zip(rgb[::2].tolist(), rgb[1::2].tolist(), strict=True):
+        segments += [Segment(UPPER_HALF, _style(u, v)) for u, v in zip(upper, lower, strict=True)]
         segments.append(Segment.line())
     return Segments(segments)
 
 
-def _style(upper: int, lower: int) -> Style:
-    return Style(color=f"rgb({upper},{upper},{upper})", bgcolor=f"rgb({lower},{lower},{lower})")
+def _style(upper: list[int], lower: list[int]) -> Style:
+    return Style(color="rgb({},{},{})".format(*upper), bgcolor="rgb({},{},{})".format(*lower))

@@ -22,6 +22,7 @@ from medmm.domain.reading import Side
 from medmm.domain.record import FactKind, Quantity
 from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Edit, Reject
 from medmm.domain.study import Notice, View
+from medmm.doors.slice_picture import png_bytes
 from tests.factories import (
     ATTENDING,
     SIGNED_AT,
@@ -37,7 +38,7 @@ from tests.factories import (
     make_volume,
 )
 from ui import presenter
-from ui.pictures import BELOW, REACHED, TICK, TRACK, film_picture, png_bytes, score_bar
+from ui.pictures import BELOW, REACHED, TICK, TRACK, film_picture, score_bar
 
 
 def test_a_fresh_draft_shows_every_statement_undecided() -> None:

@@ -1,0 +1,147 @@
+"""A slice with the outlines of its labels, for every page: the patient's directions at the edges only where known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from medmm.domain.display import Edges, edge_letters, grey_bytes, turned
+from medmm.domain.draft import CheckedDraft, ExtentEvidence
+from medmm.domain.extents import largest_slice
+from medmm.domain.reading import LabelMap, Reading
+from medmm.domain.study import Study, Volume
+
+LONGEST_PX = 640
+SMALL_PX = 200  # below it outlines are one pixel wide, and letters could not be read
+# Apart in hue and lightness, also for the colour-blind (after Okabe and Ito).
+COLOURS = ((240, 228, 66), (86, 180, 233), (230, 100, 40), (0, 190, 140), (204, 121, 167))
+INK, SHADOW = (255, 255, 255), (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """One label map on its volume, the labels that statements rest on, the slice with most of them, and those statements."""
+
+    volume: Volume
+    label_map: LabelMap
+    labels: tuple[str, ...]
+    index_z: int
+    statements: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What is outlined, on which series."""
+        series = f" on {self.volume.sequence.role.value}" if self.volume.sequence else ""
+        return f"{self.label_map.name}{series}"
+
+    def caption(self, index_z: int) -> str:
+        """Which slice is shown, of what, and what the outlines are."""
+        sides = "" if self.volume.affine_lps_mm else " Orientation unknown: shown as stored, no side is named."
+        slices = f"slice {index_z + 1} of {self.volume.shape_zyx[0]}"
+        return f"{self.title}, {slices}: {', '.join(self.labels)}, outlined by a network ({', '.join(self.statements)}).{sides}"
+
+
+def marked_slices(study: Study, reading: Reading | None, draft: CheckedDraft | None) -> tuple[Marked, ...]:
+    """What the statements of a draft are marked on, each label map once, in the statements' order."""
+    wanted: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
+    for statement in draft.statements if draft else ():
+        for item in statement.evidence:
+            if isinstance(item, ExtentEvidence) and statement.summarises is None:
+                key = (item.extent.label_map, item.extent.volume_sha256)
+                kept = wanted.setdefault(key, {"labels": {}, "statements": {}})
+                kept["labels"][item.extent.label] = kept["statements"][statement.id] = None
+    return tuple(_marked(study, reading, wanted)) if reading else ()
+
+
+def _marked(
+    study: Study, reading: Reading, wanted: dict[tuple[str, str], dict[str, dict[str, None]]]
+) -> Iterator[Marked]:
+    for (name, sha256), kept in wanted.items():
+        volume, label_map = study.volume(sha256), reading.label_map(name, sha256)
+        index_z = largest_slice(label_map, *kept["labels"]) if label_map else None
+        if volume is not None and label_map is not None and index_z is not None:
+            yield Marked(
+                volume=volume,
+                label_map=label_map,
+                labels=tuple(label for label in label_map.labels if label in kept["labels"]),
+                index_z=index_z,
+                statements=tuple(kept["statements"]),
+            )
+
+
+def slice_picture(
+    volume: Volume,
+    index_z: int,
+    label_map: LabelMap | None = None,
+    labels: Sequence[str] = (),
+    window: tuple[float, float] = (0.0, 1.0),
+    longest_px: int = LONGEST_PX,
+) -> NDArray[np.uint8]:
+    """RGB (rows, columns, 3) of one slice as readers look at it: the patient's right on the left where that is known.
+
+    Labels are outlined, each in its colour with its name on top. Letters stand at the edges only where the affine says
+    so. A small picture, for terminals, has neither names nor letters.
+    """
+    grey = turned(volume.pixels()[index_z], volume.affine_lps_mm)
+    times = max(1, longest_px // max(grey.shape))
+    grey = np.repeat(np.repeat(grey, times, 0), times, 1)
+    small = grey_bytes(grey, longest_px, window, volume.pixel_aspect)
+    picture = np.repeat(small[..., None], 3, axis=2)
+    values = label_map.array()[index_z] if label_map is not None else np.zeros(grey.shape, np.uint8)
+    shown = _to_shape(turned(values, volume.affine_lps_mm), small.shape)
+    legend = []
+    for label in labels if label_map is not None else ():
+        number = label_map.labels.index(label) if label_map else 0
+        colour = COLOURS[number % len(COLOURS)]
+        picture[_outline(shown == number + 1, 2 if longest_px >= SMALL_PX else 1)] = colour
+        legend.append((label, colour))
+    return _lettered(picture, edge_letters(volume.affine_lps_mm), legend) if longest_px >= SMALL_PX else picture
+
+
+def _to_shape(values: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The nearest label for every pixel of a picture of this shape."""
+    rows, columns = (np.arange(n) * m // n for n, m in zip(shape, values.shape, strict=True))
+    return values[rows][:, columns]
+
+
+def _outline(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """The rim of a mask inside it: no pixel beyond the label is drawn over."""
+    inner = np.pad(mask, 2)
+    core = inner.copy()
+    for step in range(1, width + 1):
+        for axis in (0, 1):
+            core &= np.roll(inner, step, axis) & np.roll(inner, -step, axis)
+    return mask & ~core[2:-2, 2:-2]
+
+
+def _lettered(
+    picture: NDArray[np.uint8], edges: Edges, legend: list[tuple[str, tuple[int, int, int]]]
+) -> NDArray[np.uint8]:
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image)
+    rows, columns = picture.shape[:2]
+    size = max(12, max(rows, columns) // 28)
+    font = ImageFont.load_default(size)
+
+    def write(place: tuple[float, float], text: str, anchor: str, colour: tuple[int, int, int] = INK) -> None:
+        draw.text(place, text, fill=colour, font=font, anchor=anchor, stroke_width=2, stroke_fill=SHADOW)
+
+    write((4, rows / 2), edges.left, "lm")
+    write((columns - 4, rows / 2), edges.right, "rm")
+    write((columns / 2, 3), edges.top, "ma")
+    write((columns / 2, rows - 3), edges.bottom, "md")
+    for line, (label, colour) in enumerate(legend):
+        write((4, 3 + line * size * 1.2), label, "la", colour)
+    return np.asarray(image)
+
+
+def png_bytes(rgb: NDArray[np.uint8]) -> bytes:
+    """The picture as a PNG file."""
+    target = BytesIO()
+    Image.fromarray(rgb).save(target, format="PNG", compress_level=6)
+    return target.getvalue()
