@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from medmm.domain.errors import InputError
 from medmm.domain.extents import to_lps_mm
+from medmm.domain.grid import index_transform
 from medmm.domain.study import Volume
 
 Mask = NDArray[np.bool_]
@@ -41,7 +42,7 @@ def on_grid_of(target: Volume, source: Volume) -> Signal:
                 remedy="send sequences of one grid, or with their geometry",
             )
         return signal
-    to_source = np.linalg.inv(np.asarray(source.affine_lps_mm)) @ np.asarray(target.affine_lps_mm)
+    to_source = index_transform(target.affine_lps_mm, source.affine_lps_mm)
     if source.shape_zyx == target.shape_zyx and np.allclose(to_source, np.eye(4), atol=1e-3):
         return signal
     flipped = to_source[:3, :3][::-1, ::-1]  # from (column, row, slice) to (slice, row, column)

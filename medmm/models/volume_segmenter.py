@@ -41,7 +41,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeSegmenter:
-    """The network, its grid and the window in which it looks. Safe from several threads.
+    """The network, its grid and the largest window in which it looks. Safe from several threads.
 
     `flips` are axes (0 slices, 1 rows, 2 columns) over whose mirror images the mean is taken.
     """
@@ -49,10 +49,10 @@ class VolumeSegmenter:
     network: VolumeNetwork
     device: torch.device
     grid: Grid
-    patch_zyx: tuple[int, int, int]
+    window_zyx: tuple[int, int, int]
     multiple_zyx: tuple[int, int, int]
     flips: tuple[int, ...] = ()
-    overlap: float = 0.5
+    overlap: float = 0.25
 
     @classmethod
     def open(cls, weights: WeightsFolder, device: torch.device) -> VolumeSegmenter:
@@ -67,7 +67,7 @@ class VolumeSegmenter:
             network=network,
             device=device,
             grid=Grid(spacing_zyx_mm=tuple(spacing), side_px=preprocessing["side_px"]),
-            patch_zyx=tuple(preprocessing["patch_zyx"]),
+            window_zyx=tuple(preprocessing["window_zyx"]),
             multiple_zyx=tuple(preprocessing["multiple_zyx"]),
             flips=tuple(preprocessing["flips"]),
         )
@@ -101,13 +101,12 @@ class VolumeSegmenter:
         """Logits of one mirror image, turned back: labels, then presence spread over its slice."""
         turned = volume.flip([axis + 1 for axis in axes]) if axes else volume
         shape = turned.shape[1:]
-        least = [max(n, p) for n, p in zip(shape, self.patch_zyx, strict=True)]
-        goal = [-(-n // m) * m for n, m in zip(least, self.multiple_zyx, strict=True)]
+        goal = [-(-n // m) * m for n, m in zip(shape, self.multiple_zyx, strict=True)]
         margin = [(0, g - n) for g, n in zip(goal, shape, strict=True)]
         padded = functional.pad(turned[None], [pad for pair in reversed(margin) for pad in pair], mode="replicate")
         logits = sliding_window_inference(
             padded.to(self.device),
-            roi_size=self.patch_zyx,
+            roi_size=[min(g, w) for g, w in zip(goal, self.window_zyx, strict=True)],
             sw_batch_size=1,
             predictor=self._logits,
             overlap=self.overlap,

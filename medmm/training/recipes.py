@@ -233,6 +233,7 @@ class VolumeRecipe(Part):
     spacing_zyx_mm: Annotated[list[PositiveFloat | None], Field(min_length=3, max_length=3)]
     side_px: PositiveInt | None
     patch_zyx: Three
+    window_zyx: Three
     channels: Annotated[list[PositiveInt], Field(min_length=2)]
     kernels: list[Three]
     strides: list[Three]

@@ -92,7 +92,7 @@ def preprocessing_of(config: Config) -> dict[str, Any]:
     """What live use must know: grid, window and mirror images."""
     return {
         "function": "medmm.models.prepare_volumes.prepare_sequences",
-        **{key: config[key] for key in ("spacing_zyx_mm", "side_px", "patch_zyx", "flips")},
+        **{key: config[key] for key in ("spacing_zyx_mm", "side_px", "window_zyx", "flips")},
         "multiple_zyx": [math.prod(stride[axis] for stride in config["strides"]) for axis in range(3)],
     }
 
