@@ -242,6 +242,7 @@ class VolumeRecipe(Part):
     presence_weight: Annotated[float, Field(ge=0)]
     flips: list[Literal[0, 1, 2]]
     seed: NonNegativeInt
+    cycles: PositiveInt
     epochs: PositiveInt
     patches: PositiveInt
     batch: PositiveInt

@@ -155,18 +155,37 @@ def fitted(
     average = copy.deepcopy(network)
     dataset = CacheDataset(list(learned), views(config), progress=False)
     dataset.transform.set_random_state(int(config["seed"]))
-    random = torch.Generator().manual_seed(int(config["seed"]))
+    random, log = torch.Generator().manual_seed(int(config["seed"])), []
+    for cycle in range(int(config["cycles"])):
+        network.load_state_dict(average.state_dict())
+        learn(network.train(), average, dataset, config, random, held_back, log, f"cycle {cycle + 1}", quiet)
+    return average.eval(), log
+
+
+def learn(
+    network: VolumeNetwork,
+    average: VolumeNetwork,
+    dataset: CacheDataset,
+    config: Config,
+    random: torch.Generator,
+    held_back: Sequence[Outlined],
+    log: Log,
+    name: str,
+    quiet: bool,
+) -> None:
+    """One cycle of the learning rate, from its peak to its end (Loshchilov and Hutter, ICLR 2017); moves both networks."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=config["weight_decay"])
-    batch, per_epoch = int(config["batch"]), max(1, len(learned) * int(config["patches"]) // int(config["batch"]))
-    steps, step, log = int(config["epochs"]) * per_epoch, 0, []
-    for epoch in track(range(int(config["epochs"])), description="epochs", disable=quiet):
+    batch, epochs = int(config["batch"]), int(config["epochs"])
+    per_epoch = max(1, len(dataset) * int(config["patches"]) // batch)
+    step = 0
+    for epoch in track(range(epochs), description=name, disable=quiet):
         total = 0.0
-        order = torch.cat([torch.randperm(len(learned), generator=random) for _ in range(int(config["patches"]))])
+        order = torch.cat([torch.randperm(len(dataset), generator=random) for _ in range(int(config["patches"]))])
         for i in range(per_epoch):
             drawn = [dataset[int(n)][0] for n in order[i * batch : (i + 1) * batch]]
             images, labels = (torch.stack([one[key] for one in drawn]) for key in (IMAGE, LABEL))
             for group in optimizer.param_groups:
-                group["lr"] = rate(step, steps, config["learning_rate"])
+                group["lr"] = rate(step, epochs * per_epoch, config["learning_rate"])
             loss = loss_of(network, without_some(images, config, random), labels, config)
             optimizer.zero_grad()
             loss.backward()
@@ -174,12 +193,11 @@ def fitted(
             optimizer.step()
             step, total = step + 1, total + loss.item()
             follow(average, network, min(config["average"], (step + 1) / (step + 10)))
-        row: dict[str, Any] = {"epoch": epoch + 1, "loss": round(total / per_epoch, 5)}
-        if (epoch + 1) % int(config["look_every"]) == 0 or epoch + 1 == config["epochs"]:
+        row: dict[str, Any] = {"name": name, "epoch": epoch + 1, "loss": round(total / per_epoch, 5)}
+        if (epoch + 1) % int(config["look_every"]) == 0 or epoch + 1 == epochs:
             row["val_dice"] = val_dice(average.eval(), config, held_back)
         log.append(row)
         logger.info("%s", ", ".join(f"{key} {value}" for key, value in row.items()))
-    return average.eval(), log
 
 
 def rate(step: int, steps: int, peak: float) -> float:
