@@ -45,7 +45,7 @@ from medmm.domain.report import (
 )
 from medmm.domain.study import ChosenSequence, Modality, Notice, SequenceRole, Study, StudyTime, View, Volume
 from medmm.domain.vocabulary import SNOMED_CT, finding_term
-from tests import mr_phantoms
+from tests import mr_phantoms, mr_readings
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.1"
 SERIES_UID = "1.2.826.0.1.3680043.8.498.2"

@@ -19,6 +19,7 @@ from importlib.resources import files
 
 from medmm.domain.reading import Side
 from medmm.domain.record import Fact
+from medmm.domain.vocabulary import finding_terms, measurement_terms
 
 
 class Polarity(Enum):
@@ -207,7 +208,6 @@ _NO_SIDE = _any_of(
     r"left_(?=(?:the_)?(?:hospital|ward|department|home)\b|against)",
     r"right_(?:away|now|after|diagnosis|decision|answer|time|patient|angles?|order|way)",
     r"all_right",
-    r"(?:left|right)[-_]ventric(?:le|les|ular)",  # a chamber of the heart
 )
 _ANATOMY = r"(?=[-_](?:sided|pleural|lung|lower|upper|middle|bas|apic|apex|hil|hemi|cost|mid|effus|pneumo|perihil))"
 _LEFT = _any_of("left", "leftward", "LUL", "LLL", "lingula", r"(?-i:L)" + _ANATOMY.replace("_", r"\s"))
@@ -222,9 +222,20 @@ _BOTH = _any_of(
 )
 
 
+@cache
+def _chambers() -> re.Pattern[str]:
+    """The words of the vocabulary that hold left or right and name a chamber of the heart."""
+    terms = [*(t.words for t in finding_terms().values()), *(t.words for t in measurement_terms().values())]
+    found = sorted((words for words in terms if re.search(r"\b(?:left|right)\b", words)), key=len, reverse=True)
+    return re.compile("|".join(re.escape(words) for words in found), re.IGNORECASE)
+
+
 def named_side(text: str) -> Side | None:
-    """The patient side that a text names; left and right together are bilateral."""
-    plain = _NO_SIDE.sub(_blank, text)
+    """The patient side that a text names; left and right together are bilateral.
+
+    Chambers are none where they stand in the vocabulary's own words ("left ventricular mass").
+    """
+    plain = _NO_SIDE.sub(_blank, _chambers().sub(_blank, text))
     left, right = bool(_LEFT.search(plain)), bool(_RIGHT.search(plain))
     if _BOTH.search(plain) or (left and right):
         return Side.BILATERAL

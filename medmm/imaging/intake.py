@@ -313,7 +313,8 @@ def _accepted(
 ) -> Intake:
     lead = Tags(used[0].header)
     radiograph = gate.modality_of(lead) is Modality.RADIOGRAPH
-    body_part = "CHEST" if radiograph else gate.body_part_of(lead).region or "BRAIN"  # a released one may state none
+    regions = (gate.body_part_of(Tags(file.header)).region for file in used)
+    body_part = "CHEST" if radiograph else next(filter(None, regions), "BRAIN")  # what was released may state none
     built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
     plain = Sequenced(volumes=tuple(one.volume for one in built), chosen=(), missing=(), notices=())
     roles = plain if radiograph else sequenced(built, body_part)

@@ -144,6 +144,9 @@ def test_what_a_text_says_as_a_whole(text: str, expected: Polarity) -> None:
         ("A bright nodule with cleft.", None),
         ("5 mg/L", None),
         ("Pleural effusion.", None),
+        ("Left ventricular ejection fraction (LVEF) 55 %.", None),
+        ("Possible abnormal right ventricle pattern.", None),
+        ("Left ventricular failure.", Side.LEFT),
     ],
 )
 def test_sides(text: str, expected: Side | None) -> None:
