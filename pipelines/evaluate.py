@@ -16,14 +16,17 @@ from medmm.domain.errors import InputError, MedmmError, exit_code
 from medmm.evaluation import (
     card,
     card_report,
+    card_volumes,
     chest_anatomy,
     chest_findings,
     chest_report,
+    failure_pictures,
     film_kind,
     reliability_page,
     report_page,
     report_summary,
     report_text,
+    volumes,
 )
 from medmm.models import language_model
 from medmm.models.catalogue import packaged_weights, row_named
@@ -31,11 +34,13 @@ from medmm.models.chest_reader import ChestReader
 from medmm.training.package import write_json, write_manifest
 
 REPORTS = "reports"
+VOLUME_TASKS = ("hippocampus", "brain-lesion", "cardiac")
 CARDS = {
     "chest-findings": card.findings_card,
     "chest-anatomy": card.anatomy_card,
     "film-kind": card.kind_card,
     "chest-report": card_report.report_card,
+    **dict.fromkeys(VOLUME_TASKS, card_volumes.volumes_card),
 }
 INPUTS = {
     "chest-findings": ("cxr/labels.csv", "cxr_more/labels.csv", "init/resnet18_to_layer3_in1.safetensors"),
@@ -51,6 +56,9 @@ INPUTS = {
         "init/resnet18_to_layer3_in1.safetensors",
     ),
     "chest-report": ("reports/reports.jsonl", "reports/pairs.csv", "cxr/labels.csv", "cxr_more/labels.csv"),
+    "hippocampus": ("mri/subjects.csv", "mri/hippocampus.zip"),
+    "brain-lesion": ("mri/subjects.csv", "mri/lgg.zip"),
+    "cardiac": ("mri/subjects.csv", "mri/acdc.zip"),
 }
 
 
@@ -80,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         return reports(options)
     folder = options.weights or packaged_weights() / options.task
     try:
-        if options.task in PAGES:
+        if options.task in (*PAGES, *VOLUME_TASKS):
             _writable(options.out)
         measures = measured(options.task, folder, options.data, keep_baselines=options.keep_baselines)
     except MedmmError as error:
@@ -95,6 +103,12 @@ def main(arguments: list[str] | None = None) -> int:
     for name, page in pages.items():
         (options.out / name).write_text(page, encoding="utf-8")
         sys.stderr.write(f"written: {options.out / name}\n")
+    if options.task in VOLUME_TASKS:
+        names = [row["subject"] for row in found["worst"]]
+        failure_pictures.write(
+            options.out / "failures.png", volumes.failures(options.task, folder, options.data, names)
+        )
+        sys.stderr.write(f"written: {options.out / 'failures.png'}\n")
     sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else text)
     return 0
 
@@ -155,6 +169,8 @@ def measured(task: str, folder: Path, data_dir: Path, *, keep_baselines: bool = 
         return chest_report.evaluate(folder, data_dir, quiet=quiet)
     if task == "chest-anatomy":
         return chest_anatomy.evaluate(folder, data_dir, quiet=quiet)
+    if task in VOLUME_TASKS:
+        return volumes.evaluate(task, folder, data_dir, quiet=quiet)
     config = configs_dir() / "train" / "chest_findings.yaml"
     return chest_findings.evaluate(folder, data_dir, config, quiet=quiet, keep_baselines=keep_baselines)
 

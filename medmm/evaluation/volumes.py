@@ -41,6 +41,14 @@ def evaluate(task: str, folder: Path, data_dir: Path, *, quiet: bool = False) ->
     return {"task": task, "subjects": len(test), "published": PUBLISHED[task], **found}
 
 
+def failures(task: str, folder: Path, data_dir: Path, names: Sequence[str]) -> list[tuple[Outlined, Any]]:
+    """The volumes of these test subjects with the labels that were found on them; of a heart the end-systole."""
+    weights = WeightsFolder(row=row_named(task), folder=folder)
+    model = _MODELS[task].open(weights, torch.device("cpu"))
+    chosen = [one for one in subjects(read_outlined(data_dir, task, "test")) if one[0].subject in names]
+    return [(one[-1], model.read(study_of(task, one)).label_maps[-1].array()) for one in chosen]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Figures by subject, and the draws over persons for their intervals."""
@@ -338,4 +346,9 @@ def _groups(model: CardiacModel, readings: Sequence[Reading], groups: Sequence[s
     }
 
 
+_MODELS: dict[str, type[HippocampusModel] | type[BrainLesionModel] | type[CardiacModel]] = {
+    "hippocampus": HippocampusModel,
+    "brain-lesion": BrainLesionModel,
+    "cardiac": CardiacModel,
+}
 _TASKS = {"hippocampus": _hippocampi, "brain-lesion": _lesions, "cardiac": _hearts}

@@ -242,8 +242,7 @@ class VolumeRecipe(Part):
     presence_weight: Annotated[float, Field(ge=0)]
     flips: list[Literal[0, 1, 2]]
     seed: NonNegativeInt
-    cycles: PositiveInt
-    epochs: PositiveInt
+    cycles: Annotated[list[PositiveInt], Field(min_length=1)]
     patches: PositiveInt
     batch: PositiveInt
     learning_rate: PositiveFloat

@@ -155,10 +155,12 @@ def fitted(
     average = copy.deepcopy(network)
     dataset = CacheDataset(list(learned), views(config), progress=False)
     dataset.transform.set_random_state(int(config["seed"]))
-    random, log = torch.Generator().manual_seed(int(config["seed"])), []
-    for cycle in range(int(config["cycles"])):
+    random, log = torch.Generator().manual_seed(int(config["seed"])), Log()
+    for number, epochs in enumerate(config["cycles"]):
         network.load_state_dict(average.state_dict())
-        learn(network.train(), average, dataset, config, random, held_back, log, f"cycle {cycle + 1}", quiet)
+        learn(
+            network.train(), average, dataset, config, int(epochs), random, held_back, log, f"cycle {number + 1}", quiet
+        )
     return average.eval(), log
 
 
@@ -167,6 +169,7 @@ def learn(
     average: VolumeNetwork,
     dataset: CacheDataset,
     config: Config,
+    epochs: int,
     random: torch.Generator,
     held_back: Sequence[Outlined],
     log: Log,
@@ -175,7 +178,7 @@ def learn(
 ) -> None:
     """One cycle of the learning rate, from its peak to its end (Loshchilov and Hutter, ICLR 2017); moves both networks."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=config["weight_decay"])
-    batch, epochs = int(config["batch"]), int(config["epochs"])
+    batch = int(config["batch"])
     per_epoch = max(1, len(dataset) * int(config["patches"]) // batch)
     step = 0
     for epoch in track(range(epochs), description=name, disable=quiet):
