@@ -118,7 +118,7 @@ def extent_words(extent: Extent) -> str:
     z, y, x = extent.centroid_index_zyx
     centre = f"centre at slice {z + 1:.0f}, row {y + 1:.0f}, column {x + 1:.0f}"
     if extent.centroid_lps_mm is not None:
-        centre += " (LPS {:.0f}, {:.0f}, {:.0f} mm)".format(*extent.centroid_lps_mm)
+        centre += " (LPS {}, {}, {} mm)".format(*map(round, extent.centroid_lps_mm))
     side = extent.side.phrase if extent.side else "no side named"
     return f"marked as {extent.label} in {extent.label_map}: {slice_words(extent)}, {centre}, {side}"
 

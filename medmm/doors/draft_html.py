@@ -124,7 +124,9 @@ def _slices(file: CaseFile) -> str:
         middle = first.shape_zyx[0] // 2
         figures = [figure(slice_picture(first, middle), f"slice {middle + 1} of {first.shape_zyx[0]}, nothing marked")]
     note = "Outlines are what a network marked. Slices are counted from 1 in the order of the volume."
-    return f'{"".join(figures)}<p class="meta">{note if marked else ""}</p>{_measured(file.draft)}'
+    shown = "".join(figures)
+    shown = f'<div class="slices">{shown}</div>' if len(figures) > 1 else shown
+    return f'{shown}<p class="meta">{note if marked else ""}</p>{_measured(file.draft)}'
 
 
 def _measured(draft: CheckedDraft | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from medmm.domain.display import Edges, edge_letters, grey_bytes, turned
 from medmm.domain.draft import CheckedDraft, ExtentEvidence
 from medmm.domain.extents import largest_slice
-from medmm.domain.reading import LabelMap, Reading
+from medmm.domain.reading import Extent, LabelMap, Reading, Side
 from medmm.domain.study import Study, Volume
 
 LONGEST_PX = 640
@@ -25,13 +25,17 @@ INK, SHADOW = (255, 255, 255), (0, 0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
-    """One label map on its volume, the labels that statements rest on, the slice with most of them, and those statements."""
+    """One label map on its volume, the labels that statements rest on, the slice with most of them, and those statements.
+
+    `side` is the patient's side of all of these labels; None where they have none, or several.
+    """
 
     volume: Volume
     label_map: LabelMap
     labels: tuple[str, ...]
     index_z: int
     statements: tuple[str, ...]
+    side: Side | None = None
 
     @property
     def title(self) -> str:
@@ -41,37 +45,45 @@ class Marked:
 
     def caption(self, index_z: int) -> str:
         """Which slice is shown, of what, and what the outlines are."""
-        sides = "" if self.volume.affine_lps_mm else " Orientation unknown: shown as stored, no side is named."
+        side = f", {self.side.phrase}" if self.side else ""
+        unknown = "" if self.volume.affine_lps_mm else " Orientation unknown: shown as stored, no side is named."
         slices = f"slice {index_z + 1} of {self.volume.shape_zyx[0]}"
-        return f"{self.title}, {slices}: {', '.join(self.labels)}, outlined by a network ({', '.join(self.statements)}).{sides}"
+        labels, statements = ", ".join(self.labels), ", ".join(self.statements)
+        return f"{self.title}{side}, {slices}: {labels}, outlined by a network ({statements}).{unknown}"
 
 
 def marked_slices(study: Study, reading: Reading | None, draft: CheckedDraft | None) -> tuple[Marked, ...]:
     """What the statements of a draft are marked on, each label map once, in the statements' order."""
-    wanted: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
+    named: dict[tuple[str, str], list[tuple[str, Extent]]] = {}
     for statement in draft.statements if draft else ():
         for item in statement.evidence:
             if isinstance(item, ExtentEvidence) and statement.summarises is None:
                 key = (item.extent.label_map, item.extent.volume_sha256)
-                kept = wanted.setdefault(key, {"labels": {}, "statements": {}})
-                kept["labels"][item.extent.label] = kept["statements"][statement.id] = None
-    return tuple(_marked(study, reading, wanted)) if reading else ()
+                named.setdefault(key, []).append((statement.id, item.extent))
+    found = (_marked(study, reading, pairs) for pairs in named.values()) if reading else ()
+    return tuple(one for one in found if one is not None)
 
 
-def _marked(
-    study: Study, reading: Reading, wanted: dict[tuple[str, str], dict[str, dict[str, None]]]
-) -> Iterator[Marked]:
-    for (name, sha256), kept in wanted.items():
-        volume, label_map = study.volume(sha256), reading.label_map(name, sha256)
-        index_z = largest_slice(label_map, *kept["labels"]) if label_map else None
-        if volume is not None and label_map is not None and index_z is not None:
-            yield Marked(
-                volume=volume,
-                label_map=label_map,
-                labels=tuple(label for label in label_map.labels if label in kept["labels"]),
-                index_z=index_z,
-                statements=tuple(kept["statements"]),
-            )
+def _marked(study: Study, reading: Reading, named: list[tuple[str, Extent]]) -> Marked | None:
+    """None where the volume, the map or the labelled voxels are not there; then check G8 failed and says so."""
+    extents = [extent for _, extent in named]
+    volume = study.volume(extents[0].volume_sha256)
+    label_map = reading.label_map(extents[0].label_map, extents[0].volume_sha256)
+    if volume is None or label_map is None:
+        return None
+    labels = tuple(label for label in label_map.labels if label in {e.label for e in extents})
+    index_z = largest_slice(label_map, *labels)
+    sides = {extent.side for extent in extents}
+    if index_z is None:
+        return None
+    return Marked(
+        volume=volume,
+        label_map=label_map,
+        labels=labels,
+        index_z=index_z,
+        statements=tuple(dict.fromkeys(number for number, _ in named)),
+        side=sides.pop() if len(sides) == 1 else None,
+    )
 
 
 def slice_picture(
@@ -125,7 +137,7 @@ def _lettered(
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
     rows, columns = picture.shape[:2]
-    size = max(12, max(rows, columns) // 28)
+    size = max(12, max(rows, columns) // 24)
     font = ImageFont.load_default(size)
 
     def write(place: tuple[float, float], text: str, anchor: str, colour: tuple[int, int, int] = INK) -> None:
@@ -134,7 +146,7 @@ def _lettered(
     write((4, rows / 2), edges.left, "lm")
     write((columns - 4, rows / 2), edges.right, "rm")
     write((columns / 2, 3), edges.top, "ma")
-    write((columns / 2, rows - 3), edges.bottom, "md")
+    write((columns / 2, rows - 3), edges.bottom or "orientation unknown", "md")
     for line, (label, colour) in enumerate(legend):
         write((4, 3 + line * size * 1.2), label, "la", colour)
     return np.asarray(image)
