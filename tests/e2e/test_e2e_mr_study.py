@@ -63,9 +63,12 @@ def test_the_lesion_lies_on_the_patients_right_on_the_grid_of_the_flair_series(
     flair = file.case.study.chosen(SequenceRole.FLAIR)
     assert flair is not None
     finding = file.reading.finding("Brain_Lesion")
-    assert finding is not None and finding.suspected and finding.extent is not None
+    assert finding is not None
+    assert finding.suspected
+    assert finding.extent is not None
     assert finding.extent.side is Side.RIGHT
-    assert finding.extent.centroid_lps_mm is not None and finding.extent.centroid_lps_mm[0] < 0
+    assert finding.extent.centroid_lps_mm is not None
+    assert finding.extent.centroid_lps_mm[0] < 0
     [label_map] = file.reading.label_maps
     assert (label_map.volume_sha256, label_map.shape_zyx) == (flair.sha256, flair.shape_zyx)
     labels = label_map.array()
@@ -78,7 +81,8 @@ def test_statements_carry_mask_value_and_score_and_pass_their_checks(assistant: 
     assert [s.text for s in draft.statements if draft.failed(s.id)] == []
     evidence = [item for s in draft.statements for item in s.evidence]
     measured = {item.name: item for item in evidence if isinstance(item, MeasurementEvidence)}
-    assert measured["lesion volume"].unit == "ml" and measured["lesion volume"].value > 0
+    assert measured["lesion volume"].unit == "ml"
+    assert measured["lesion volume"].value > 0
     assert "lesion share of head" in measured
     assert any(isinstance(item, ExtentEvidence) for item in evidence)
     assert any(isinstance(item, ScoreEvidence) and item.model == "brain-lesion" for item in evidence)
