@@ -14,6 +14,7 @@ from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, CaseFile, CaseState, Decision, Edit, Reader, Reject, SignedStatement
 from medmm.review import decide, keeps_coding, sign, to_sign
+from tests import mr_cases
 from tests.factories import (
     ATTENDING,
     SIGNED_AT,
@@ -25,7 +26,6 @@ from tests.factories import (
     make_statements,
     make_study_reference,
 )
-from tests.mr_cases import drafted
 
 S1, S2, S3, S4 = make_statements()
 ALL: tuple[Decision, ...] = tuple(Accept(s.id) for s in make_statements())
@@ -212,12 +212,12 @@ def test_a_side_in_the_code_alone_is_enough_to_part_from_the_words() -> None:
 
 
 def test_a_measurement_keeps_its_coding_only_with_its_side() -> None:
-    _, _, draft = drafted(make_mr_study("HIPPOCAMPUS"))
+    _, _, draft = mr_cases.drafted(make_mr_study("HIPPOCAMPUS"))
     left = draft.statements[1]
     assert keeps_coding(left, left.text.replace("Left hippocampus", "The left hippocampus has a"), None)
     assert not keeps_coding(left, left.text.replace("Left", "Right"), None)
     assert not keeps_coding(left, left.text.replace("2.48", "2.84"), None)
-    heart = drafted(make_mr_study("HEART"))[2].statements[1]
+    heart = mr_cases.drafted(make_mr_study("HEART"))[2].statements[1]
     assert keeps_coding(heart, heart.text.replace("55 %", "of 55 %"), None), "a chamber is no side"
 
 
