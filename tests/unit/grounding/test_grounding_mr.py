@@ -237,6 +237,7 @@ def statement_of(study: Study, number: int) -> tuple[Draft, Statement]:
         ("Possible", "Definite", "G3"),
         ("brain lesion", "lung mass", "G1"),
         ("Lobe not determined.", "It has grown.", "G4"),
+        ("Lobe not determined.", "Smaller than on the previous study.", "G4"),
     ],
 )
 def test_other_words_than_the_evidence_bears_out_are_caught(old: str, new: str, number: str) -> None:
@@ -297,3 +298,10 @@ def test_a_side_counted_from_the_scanner_fails_only_where_the_head_lies_far_besi
     beside = replace(study.volumes[0], affine_lps_mm=axial((8.0, 4.5, 4.5), (-87.75 + shift_mm, -105.0, -40.0)))
     moved = replace(study, volumes=(beside, study.volumes[1]))
     assert ("G8" in failed(moved, make_mr_reading(moved))) is caught
+
+
+def test_a_previous_infarction_is_no_comparison() -> None:
+    study = make_mr_study("HEART")
+    reading = make_mr_reading(study)
+    scar = replace(reading.findings[1], probability=0.7)
+    assert failures(study, replace(reading, findings=(scar,))) == {}
