@@ -18,6 +18,7 @@ from medmm.domain.vocabulary import finding_terms, measurement_terms
 from medmm.evaluation.card import beside_chance, figure, said_table, sides_table, sides_text, table
 from medmm.evaluation.report_summary import summary
 from tests.docs.conformance import conformance_md
+from tests.docs.mr_figures import mr_md
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -219,7 +220,7 @@ def headline_md() -> str:
     """The figures that the README shows."""
     found = evaluation("chest-findings")
     told = (said_md(found), elsewhere_md(found["external"]), outlines_md())
-    return seen_md(found) + "\n" + "\n\n".join(told)
+    return seen_md(found) + "\n" + "\n\n".join(told) + "\n" + mr_md()
 
 
 def seen_md(found: dict[str, Any]) -> str:
@@ -322,6 +323,7 @@ WITH_FIGURES: dict[str, Callable[[], str]] = {
     "README.md": headline_md,
     "docs/limitations.md": figures_md,
     "docs/report-evaluation.md": report_figures_md,
+    "docs/mr.md": mr_md,
 }
 
 
