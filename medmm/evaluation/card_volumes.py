@@ -100,6 +100,9 @@ def _quantities(found: Json) -> str:
     """Errors of what is measured."""
     rows = []
     for name, row in found["quantities"].items():
+        if row["stated"] < 2:
+            rows.append([f"{name} ({measurement_terms()[name].unit})", *["n/a"] * 6])
+            continue
         holds = row["interval_holds"]
         rows.append(
             [

@@ -134,8 +134,13 @@ def _train_median(values: Sequence[float]) -> float:
 def agreement(
     rows: Rows, found: Sequence[tuple[float, float, float] | None], truth: Sequence[float], guess: float
 ) -> Json:
-    """Errors of a measured quantity, the share of intervals that hold, beside the same guess for everyone."""
+    """Errors of a measured quantity, the share of intervals that hold, beside the same guess for everyone.
+
+    Of fewer than two measured subjects there is no figure but their number.
+    """
     made = [i for i, one in enumerate(found) if one is not None]
+    if len(made) < 2:
+        return {"stated": len(made)}
     values = np.asarray([one for one in found if one is not None])
     drawn = np.asarray([truth[i] for i in made])
     part = Rows.of([rows.persons[i] for i in made])
@@ -302,7 +307,6 @@ def _hearts(weights: WeightsFolder, test: list[list[Outlined]], learned: list[Ou
         parts[part] = _dices(rows, [r.label_maps[number].array() for r in readings], drawn, model.labels)
         guess = [mean_shape([o for o in learned if o.part == part], d.shape, 3) for d in drawn]
         base[part] = {"mean": _dices(rows, guess, drawn, model.labels)["mean"]}
-    names = [m.name for m in readings[0].measurements]
     return {
         "dice": parts,
         "baseline_dice": {"mean shape of the training hearts, centred": base},
@@ -313,7 +317,7 @@ def _hearts(weights: WeightsFolder, test: list[list[Outlined]], learned: list[Ou
                 [row[name] for row in truth],
                 _train_median([row[name] for row in trained]),
             )
-            for name in names
+            for name in trained[0]
         },
         "groups": _groups(model, readings, [heart[0].row["group"] for heart in test]),
         "worst": worst(

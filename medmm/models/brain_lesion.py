@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from medmm.domain.errors import InputError
 from medmm.domain.extents import extent_of
 from medmm.domain.quantities import voxel_ml
 from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
@@ -27,6 +28,10 @@ NO_FLAIR = Notice(code="no-flair", text="No FLAIR series was found; brain lesion
 NOT_MEASURED = Notice(
     code="not-measured",
     text="The slices are single, uneven or of unknown place; lesions were outlined and not measured.",
+)
+NOT_OUTLINED = Notice(
+    code="not-outlined",
+    text="A lesion is suspected by its score, and no voxel is sure enough to be outlined; nothing was measured.",
 )
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -65,23 +70,36 @@ class BrainLesionModel:
         flair = study.chosen(SequenceRole.FLAIR)
         if flair is None:
             return Reading(study_uid=study.uid, warnings=(NO_FLAIR,))
-        there = {role: volume for role in self.sequences if (volume := study.chosen(role)) is not None}
-        signals = {role: on_grid_of(flair, volume) for role, volume in there.items()}
+        signals, left_out = self.signals(study, flair)
         lesions = lesions_of(self.segmenter.read(self.in_order(signals), None), self.calibration)
         label_map = LabelMap.from_array(MAP, flair.sha256, (LESION,), lesions.mask.astype(np.uint8))
         head = head_of(signals[SequenceRole.FLAIR])
         extent = extent_of(label_map, LESION, flair, midline_x_lps_mm=middle_x_lps_mm(head, flair))
         finding = self._finding(lesions, extent)
         measurements = self._measurements(lesions, flair, head, extent) if finding.suspected else ()
-        unmeasured = finding.suspected and not measurements
+        unmeasured, why = finding.suspected and not measurements, NOT_MEASURED if extent else NOT_OUTLINED
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
             findings=(finding,),
             measurements=measurements,
             label_maps=(label_map,),
-            warnings=(_used(there), *((NOT_MEASURED,) if unmeasured else ())),
+            warnings=(_used(signals), *left_out, *((why,) if unmeasured else ())),
         )
+
+    def signals(self, study: Study, flair: Volume) -> tuple[dict[SequenceRole, Signal], tuple[Notice, ...]]:
+        """The sequences of a study on the grid of FLAIR, and why others of the network's were left out."""
+        found, left_out = {SequenceRole.FLAIR: flair.signal()}, []
+        for role in self.sequences:
+            volume = study.chosen(role)
+            if volume is None or role is SequenceRole.FLAIR:
+                continue
+            try:
+                found[role] = on_grid_of(flair, volume)
+            except InputError as error:
+                text = f"{role.value} was not used: {error.problem}. FLAIR stood in for it."
+                left_out.append(Notice(code="sequence-not-used", text=text))
+        return {role: found[role] for role in self.sequences if role in found}, tuple(left_out)
 
     def in_order(self, signals: Mapping[SequenceRole, Signal]) -> list[Signal]:
         """The network's inputs; a sequence that is missing is FLAIR again, as in training."""
@@ -104,7 +122,7 @@ class BrainLesionModel:
 
         An array without geometry states no voxel size that can be relied on, so it gets no volume.
         """
-        uneven = flair.spacing_z_mm is None and len(flair.file_sha256s) > 1
+        uneven = flair.spacing_z_mm is None and max(len(flair.file_sha256s), len(flair.frame_numbers)) > 1
         if extent is None or uneven or flair.shape_zyx[0] < 2:
             return ()
         voxels, extents = int(lesions.mask.sum()), (extent,)

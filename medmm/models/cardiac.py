@@ -29,7 +29,7 @@ NO_PHASES = Notice(
 )
 NOT_MEASURED = Notice(
     code="not-measured",
-    text="The volumes have one slice or no voxel size; the ventricles were outlined and not measured.",
+    text="The volumes have one slice or no voxel size; the ventricles were neither outlined nor measured.",
 )
 Values = np.ndarray[Any, np.dtype[np.uint8]]
 GROUPS = {  # the groups of Bernard et al., IEEE TMI 2018, by their names in the vocabulary

@@ -23,8 +23,8 @@ def spacing_zyx_mm(volume: Volume) -> tuple[float, float, float] | None:
 
 
 def middle_x_lps_mm(body: Mask, volume: Volume) -> float | None:
-    """Where the middle of a body lies on the patient's left-right axis; None where the geometry is unknown."""
-    if volume.affine_lps_mm is None:
+    """Where the middle of a body lies on the patient's left-right axis; None where geometry or body is not known."""
+    if volume.affine_lps_mm is None or not body.any():
         return None
     return float(to_lps_mm(np.argwhere(body).astype(float).mean(0)[None], volume.affine_lps_mm)[0, 0])
 
@@ -32,8 +32,17 @@ def middle_x_lps_mm(body: Mask, volume: Volume) -> float | None:
 def on_grid_of(target: Volume, source: Volume) -> Signal:
     """The signal of `source` on the grid of `target`, linearly; its least value where it does not reach.
 
-    Raises: InputError where the two differ in shape and a geometry is unknown, or do not share half of the target.
+    The outermost voxels reach a voxel further, so that rounding of a place on the edge loses no slice.
+
+    Raises: InputError where the two differ in shape and a geometry is unknown, state different frames of reference (PS3.3
+        C.7.4.1), or do not share half of the target.
     """
+    frames = {volume.frame_of_reference_uid for volume in (target, source)} - {None}
+    if len(frames) > 1:
+        raise InputError(
+            "two sequences of the study have different frames of reference",
+            remedy="send sequences of one examination, or registered to each other",
+        )
     signal = source.signal()
     if source.affine_lps_mm is None or target.affine_lps_mm is None:
         if source.shape_zyx != target.shape_zyx:
@@ -48,9 +57,9 @@ def on_grid_of(target: Volume, source: Volume) -> Signal:
     flipped = to_source[:3, :3][::-1, ::-1]  # from (column, row, slice) to (slice, row, column)
     least = float(signal.min())
     moved = ndimage.affine_transform(
-        np.pad(signal, 1, mode="edge") if 1 in signal.shape else signal,
+        np.pad(signal, 1, mode="edge"),
         flipped,
-        offset=to_source[:3, 3][::-1] + (1 if 1 in signal.shape else 0),
+        offset=to_source[:3, 3][::-1] + 1,
         output_shape=target.shape_zyx,
         order=1,
         cval=np.nan,
@@ -88,5 +97,5 @@ def head_of(signal: Signal) -> Mask:
     mean_below = np.cumsum(counts * centres) / np.maximum(below, 1)
     mean_above = np.cumsum((counts * centres)[::-1])[::-1] / np.maximum(above, 1)
     between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    bright = signal > centres[int(np.argmax(between))] / 2
+    bright = signal > (low + centres[int(np.argmax(between))]) / 2  # fat-free and dark parts of the head lie below Otsu's
     return np.stack([ndimage.binary_fill_holes(largest_part(ndimage.binary_opening(plane))) for plane in bright])

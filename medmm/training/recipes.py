@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -259,6 +260,14 @@ class VolumeRecipe(Part):
     def _fitting(self) -> VolumeRecipe:
         if not len(self.channels) == len(self.kernels) == len(self.strides):
             raise ValueError("channels, kernels and strides: give one of each for every level")
+        if any(step != 1 for step in self.strides[0]):
+            raise ValueError("strides: the first level keeps the grid, give it [1, 1, 1]")
+        for name in ("patch_zyx", "window_zyx"):
+            for side, *steps in zip(getattr(self, name), *self.strides, strict=True):
+                if side < 1 or side % math.prod(steps):
+                    raise ValueError(f"{name}: each side must be a multiple of the product of its strides")
+        if self.task == "brain-lesion" and not (self.presence and "FLAIR" in self.sequences):
+            raise ValueError("presence and sequences: brain-lesion needs its head for presence, and FLAIR")
         if self.presence and any(stride[0] != 1 for stride in self.strides):
             raise ValueError("presence: a stride along the slices leaves no slice to speak of")
         if self.augmentation.missing_share and "FLAIR" not in self.sequences:

@@ -1,0 +1,130 @@
+"""The hippocampus: outline and volume of planted labels, and when there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from medmm.domain.draft import Case, Outcome
+from medmm.domain.reading import Reading
+from medmm.domain.study import SequenceRole, Study
+from medmm.drafting import RuleWriter
+from medmm.grounding import check
+from medmm.models.catalogue import WeightsFolder, row_named
+from medmm.models.hippocampus import HippocampusModel, hippocampus_of
+from medmm.models.volume_segmenter import Labelled
+from tests.factories import make_mr_study
+from tests.mr_phantoms import hippocampi, unspaced
+from tests.volume_models import Planted
+
+ROW = {"kind": "absolute", "half_width": 0.3}
+
+
+def parts(signal: Any) -> Any:
+    """Anterior in the first rows, as in the phantom."""
+    rows = np.linspace(-1, 1, signal.shape[1])[None, :, None]
+    return np.where(signal > 480, np.where(rows < 0, 1, 2), 0)
+
+
+def model(rule: Callable[[Any], Any] = parts, plausible: tuple[float, float] = (1.0, 7.0)) -> HippocampusModel:
+    return HippocampusModel(
+        weights=WeightsFolder(row=row_named("hippocampus"), folder=Path()),
+        segmenter=Planted(rule, labels=2),  # type: ignore[arg-type]
+        labels=("anterior hippocampus", "posterior hippocampus"),
+        calibration={"hippocampus volume": ROW, "plausible_ml": list(plausible)},
+    )
+
+
+def crop(**changes: Any) -> Study:
+    """One crop, as the set gives them."""
+    made = make_mr_study("HIPPOCAMPUS")
+    volume = replace(made.volumes[0], **changes)
+    chosen = replace(made.sequences[0], volume_sha256=volume.sha256)
+    return replace(made, volumes=(volume,), sequences=(chosen,))
+
+
+def checked(made: Study, reading: Reading) -> list[str]:
+    case = Case(id="case-1", study=made, context=None)
+    draft = check(RuleWriter().write(case, reading), case, reading)
+    assert not [(v.check, v.reason) for v in draft.verdicts if v.outcome is Outcome.FAILED]
+    return [statement.text for statement in draft.draft.statements]
+
+
+def test_a_hippocampus_is_outlined_and_measured() -> None:
+    made, truth = crop(), hippocampi()[1][0]
+    reading = model().read(made)
+    assert np.array_equal(reading.label_maps[0].array(), truth)
+    assert reading.label_maps[0].name == "hippocampus"
+    (volume,) = reading.measurements
+    assert volume.value == pytest.approx((truth > 0).sum() / 1000)
+    assert volume.interval == pytest.approx((volume.value - 0.3, volume.value + 0.3))
+    assert (volume.unit, volume.side) == ("ml", None)
+    assert [e.label for e in volume.extents] == ["anterior hippocampus", "posterior hippocampus"]
+    assert [e.centroid_index_zyx[1] < 19.5 for e in volume.extents] == [True, False]
+    assert reading.models[0].name == "hippocampus"
+    (text,) = checked(made, reading)
+    assert f"{volume.value:.2f} ml" in text
+
+
+def test_the_voxel_size_counts() -> None:
+    made = crop(spacing_yx_mm=(0.8, 0.8), spacing_z_mm=1.2, affine_lps_mm=None)
+    one = model()
+    (volume,) = one.read(made).measurements
+    assert volume.value == pytest.approx((hippocampi()[1][0] > 0).sum() * 0.8 * 0.8 * 1.2 / 1000, abs=1e-4)
+    assert one.segmenter.asked[0][1] == (1.2, 0.8, 0.8)  # type: ignore[attr-defined]
+
+
+def test_a_crop_of_unknown_voxel_size_is_outlined_and_not_measured() -> None:
+    made = replace(crop(), volumes=(unspaced(crop().volumes[0]),))
+    one = model()
+    reading = one.read(made)
+    assert one.segmenter.asked[0][1] == (1.0, 1.0, 1.0)  # type: ignore[attr-defined]
+    assert reading.label_maps[0].array().any()
+    assert reading.measurements == ()
+    assert [n.code for n in reading.warnings] == ["not-measured"]
+    assert not any(" ml" in text for text in checked(made, reading))
+
+
+def test_one_slice_is_not_measured() -> None:
+    signal = crop().volumes[0].signal()[15:16]
+    made = crop(shape_zyx=signal.shape, signal_loader=lambda: signal, sop_uids=("1.2",))
+    reading = model().read(made)
+    assert reading.measurements == ()
+    assert [n.code for n in reading.warnings] == ["not-measured"]
+
+
+@pytest.mark.parametrize(("plausible", "code"), [((5.0, 9.0), "implausible"), ((0.1, 1.0), "implausible")])
+def test_a_volume_that_is_none_is_not_stated(plausible: tuple[float, float], code: str) -> None:
+    reading = model(plausible=plausible).read(crop())
+    assert reading.measurements == ()
+    assert reading.label_maps[0].array().any()
+    assert [n.code for n in reading.warnings] == [code]
+
+
+def test_nothing_found_is_said() -> None:
+    reading = model(lambda signal: np.zeros(signal.shape, dtype=np.uint8)).read(crop())
+    assert reading.measurements == ()
+    assert [n.code for n in reading.warnings] == ["not-found"]
+
+
+def test_no_t1_no_reading() -> None:
+    made = crop()
+    flair = replace(made.sequences[0], role=SequenceRole.FLAIR)
+    reading = model().read(replace(made, sequences=(flair,)))
+    assert [n.code for n in reading.warnings] == ["no-t1"]
+    assert (reading.models, reading.label_maps, reading.measurements) == ((), (), ())
+
+
+def test_the_largest_part_is_kept_of_both_labels_together() -> None:
+    values = np.zeros((3, 6, 6), dtype=np.uint8)
+    values[1, 1:3, 1:3], values[1, 3, 1:3] = 1, 2  # touching: six voxels
+    values[2, 5, 3:6] = 2  # three beside
+    probabilities = np.stack([(values == n).astype(np.float32) for n in range(3)])
+    found = hippocampus_of(Labelled(probabilities=probabilities, presence=None))
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, np.where(np.arange(3)[:, None, None] == 1, values, 0))
