@@ -70,13 +70,13 @@ def on_grid_of(target: Volume, source: Volume) -> Signal:
     return np.where(there, moved, least).astype(np.float32)
 
 
-def without_specks(mask: Mask, smallest: int) -> Mask:
-    """A mask without connected parts of fewer than `smallest` voxels."""
+def without_specks(mask: Mask, smallest: int, share: float = 0.0) -> Mask:
+    """A mask without connected parts of fewer than `smallest` voxels, or of less than `share` of its largest part."""
     labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     if not count:
         return mask
     sizes = ndimage.sum_labels(mask, labels, range(1, count + 1))
-    return np.asarray(np.isin(labels, 1 + np.flatnonzero(sizes >= smallest)), dtype=bool)
+    return np.asarray(np.isin(labels, 1 + np.flatnonzero(sizes >= max(smallest, share * sizes.max()))), dtype=bool)
 
 
 def largest_part(mask: Mask) -> Mask:
@@ -97,5 +97,7 @@ def head_of(signal: Signal) -> Mask:
     mean_below = np.cumsum(counts * centres) / np.maximum(below, 1)
     mean_above = np.cumsum((counts * centres)[::-1])[::-1] / np.maximum(above, 1)
     between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    bright = signal > (low + centres[int(np.argmax(between))]) / 2  # fat-free and dark parts of the head lie below Otsu's
+    bright = (
+        signal > (low + centres[int(np.argmax(between))]) / 2
+    )  # fat-free and dark parts of the head lie below Otsu's
     return np.stack([ndimage.binary_fill_holes(largest_part(ndimage.binary_opening(plane))) for plane in bright])

@@ -28,6 +28,7 @@ from tests.volume_models import SPREAD, Planted, mirrored
 CALIBRATION = {
     "voxel_threshold": 0.5,
     "smallest_voxels": 3,
+    "smallest_share": 0.0,
     "slice": {"weights": [1.0, 0.5, 0.0], "intercept": 0.0},
     "volume": {"slope": 1.0, "intercept": 0.0, "threshold": 0.5},
     "lesion share of head": SPREAD,
@@ -175,8 +176,10 @@ def test_a_sequence_of_another_place_is_left_out_and_named() -> None:
     made = make_mr_study()
     away = replace(
         made.volumes[1],
-        affine_lps_mm=tuple((*row[:3], row[3] + 500) for row in (made.volumes[1].affine_lps_mm or ())[:3])
-        + ((0.0, 0.0, 0.0, 1.0),),
+        affine_lps_mm=(
+            *tuple((*row[:3], row[3] + 500) for row in (made.volumes[1].affine_lps_mm or ())[:3]),
+            (0.0, 0.0, 0.0, 1.0),
+        ),
     )
     one = model()
     reading = one.read(replace(made, volumes=(made.volumes[0], away)))
@@ -246,7 +249,9 @@ def test_the_calibration_decides() -> None:
     assert lesions_of(planted, calibration).probability == pytest.approx(0.5)
     assert not lesions_of(planted, calibration).mask.any()
     assert lesions_of(planted, {**calibration, "voxel_threshold": 0.4}).mask.all()
-    assert not lesions_of(planted, {**calibration, "voxel_threshold": 0.4, "smallest_voxels": 9}).mask.any()
+    assert not lesions_of(
+        planted, {**calibration, "voxel_threshold": 0.4, "smallest_voxels": 9, "smallest_share": 0.0}
+    ).mask.any()
     sure = {**calibration, "volume": {"slope": 2.0, "intercept": np.log(3), "threshold": 0.5}}
     assert lesions_of(planted, sure).probability == pytest.approx(0.75)
 
