@@ -260,7 +260,7 @@ class School:
         assert self.encoder is not None
         trunk = load_network(self.encoder, torch.device("cpu")).trunk
         torch.manual_seed(0)
-        model = MedMMForConditionalGeneration(self.model_config).train(self.config.get("start_norms") == "batch")
+        model = MedMMForConditionalGeneration(self.model_config).eval()
         encoder = model.encoder(2)
         encoder.trunk.load_state_dict(trunk.state_dict())
         if self.decoder is not None:

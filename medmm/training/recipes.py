@@ -172,7 +172,6 @@ class ChestReportRecipe(Part):
     lora: dict[str, Any] | None = None
     kept: Literal["memory", "disk"] = "memory"
     device: Literal["cpu", "cuda"] = "cpu"
-    start_norms: Literal["running", "batch"] = "running"
     penalty: PositiveFloat | None = None
     connector: Literal["pooled", "perceiver"] | None = None
     connector_size: PositiveInt | None = None
