@@ -116,7 +116,9 @@ def test_other_shapes_of_unknown_geometry_are_refused() -> None:
 
 def test_other_frames_of_reference_are_not_laid_on_each_other() -> None:
     one, other = head()[0]
-    stated = [volume_of(v.signal(), v.affine_lps_mm, frame_of_reference_uid=uid) for v, uid in ((one, "1.1"), (other, "1.2"))]
+    stated = [
+        volume_of(v.signal(), v.affine_lps_mm, frame_of_reference_uid=uid) for v, uid in ((one, "1.1"), (other, "1.2"))
+    ]
     with pytest.raises(InputError, match="frames of reference"):
         on_grid_of(*stated)
     assert on_grid_of(stated[0], other).shape == one.shape_zyx  # one that states none is taken at its affine
