@@ -75,7 +75,7 @@ def mirrored(volume: Volume, *, with_affine: bool) -> Volume:
     affine = volume.affine_lps_mm
     if with_affine and affine is not None:
         last = volume.shape_zyx[2] - 1
-        affine = (*tuple((-a, b, c, d + last * a) for a, b, c, d in affine[:3]), affine[3])
+        affine = (*((-a, b, c, d + last * a) for a, b, c, d in affine[:3]), affine[3])
     return replace(volume, affine_lps_mm=affine, signal_loader=lambda: signal)
 
 

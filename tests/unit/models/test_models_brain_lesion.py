@@ -174,13 +174,9 @@ def test_a_sequence_that_is_missing_is_flair_again_and_those_used_are_named() ->
 
 def test_a_sequence_of_another_place_is_left_out_and_named() -> None:
     made = make_mr_study()
-    away = replace(
-        made.volumes[1],
-        affine_lps_mm=(
-            *tuple((*row[:3], row[3] + 500) for row in (made.volumes[1].affine_lps_mm or ())[:3]),
-            (0.0, 0.0, 0.0, 1.0),
-        ),
-    )
+    affine = made.volumes[1].affine_lps_mm
+    assert affine is not None
+    away = replace(made.volumes[1], affine_lps_mm=(*((*row[:3], row[3] + 500) for row in affine[:3]), affine[3]))
     one = model()
     reading = one.read(replace(made, volumes=(made.volumes[0], away)))
     ((asked, _),) = one.segmenter.asked  # type: ignore[attr-defined]
