@@ -1,5 +1,6 @@
 """Train the weights that a YAML file describes: `python -m pipelines.train CONFIG --data DIR --out DIR`.
 
+A recipe of chest-report may name an `encoder_recipe` of chest-findings, which is then trained first in the same run.
 A run of chest-report that was stopped (Ctrl-C, SIGTERM, a power cut) goes on where it stood when the same command is given
 again: there is no option for it. With `--calibrate` a trained folder is calibrated anew and nothing is trained.
 """
@@ -66,6 +67,8 @@ def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *
     """Train one task, or calibrate what was trained."""
     config = _content(config_file)
     recipe = recipe_of(config, file=str(config_file))
+    if first := getattr(recipe, "encoder_recipe", None):  # beside the recipe that names it
+        config = {**config, "encoder_recipe": str(config_file.parent / first)}
     if threads:
         torch.set_num_threads(threads)
     start = time.monotonic()

@@ -17,11 +17,7 @@ MIDLINE_MARGIN_MM = 20.0  # how far a head may lie from the centre of its field 
 def indices_zyx(label_map: LabelMap, *labels: str) -> Indices:
     """Voxels with one of these labels, shape (n, 3): slice, row, column."""
     values = [label_map.labels.index(label) + 1 for label in labels if label in label_map.labels]
-    starts = np.cumsum([0, *(length for _, length in label_map.runs)])
-    runs = zip(starts, label_map.runs, strict=False)
-    parts = [np.arange(start, start + length) for start, (value, length) in runs if value in values]
-    flat = np.concatenate(parts) if parts else np.empty(0, dtype=np.intp)
-    return np.stack(np.unravel_index(flat, label_map.shape_zyx), axis=1)
+    return np.argwhere(np.isin(label_map.array(), values))
 
 
 def to_lps_mm(index_zyx: NDArray[np.float64], affine_lps_mm: Affine) -> NDArray[np.float64]:

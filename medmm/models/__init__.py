@@ -59,7 +59,7 @@ class Networks:
     @property
     def reader(self) -> ReadingModel:
         """What reads a study of any modality; the networks of one are opened when it first comes."""
-        return _ByModality(networks=self)
+        return cast(ReadingModel, self._once("reader", lambda: _ByModality(networks=self)))
 
     def reader_of(self, modality: Modality) -> ReadingModel:
         """What reads studies of one modality. Raises: IntegrityError if a file of the weights was altered."""

@@ -143,7 +143,9 @@ def share_of_head(mask: Mask, head: Mask) -> float:
 def lesions_of(labelled: Labelled, calibration: Mapping[str, Any]) -> Lesions:
     """Mask, probability of a lesion in each slice, and in the volume, of what the network gave."""
     probability = labelled.probabilities[1]
-    mask = without_specks(probability > calibration["voxel_threshold"], int(calibration["smallest_voxels"]))
+    mask = without_specks(
+        probability > calibration["voxel_threshold"], int(calibration["smallest_voxels"]), calibration["smallest_share"]
+    )
     row = calibration["slice"]
     slices = _sigmoid(slice_features(labelled) @ np.asarray(row["weights"]) + row["intercept"])
     volume = calibration["volume"]

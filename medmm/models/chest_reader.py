@@ -14,6 +14,7 @@ from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Read
 from medmm.domain.study import Modality, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
 from medmm.models.adopted import Adopted, report_weights
+from medmm.models.calibrated import calibrated_finding
 from medmm.models.catalogue import DEFAULT_REPORT, WeightsFolder, open_weights, row_named
 from medmm.models.chest_anatomy import STRUCTURES, outline
 from medmm.models.image_encoder import for_reading
@@ -83,7 +84,9 @@ class FindingsModel:
         """All findings of a film, each with the region that speaks for it."""
         logits, maps = self.logits_and_maps(grey)
         return tuple(
-            self._finding(name, float(logit), self.region(name, heat, patient_left_on, chest))
+            calibrated_finding(
+                name, self.calibration[name], float(logit), self.region(name, heat, patient_left_on, chest)
+            )
             for name, logit, heat in zip(self.names, logits, maps, strict=True)
         )
 
@@ -94,22 +97,6 @@ class FindingsModel:
             return None
         named = self.calibration[name]["side"] and finding_term(name).sided
         return region if named else replace(region, side=None)
-
-    def probability(self, name: str, logit: float) -> float:
-        """The calibrated probability of a logit, to four digits."""
-        row = self.calibration[name]
-        return round(float(1 / (1 + np.exp(-(row["slope"] * logit + row["intercept"])))), 4)
-
-    def _finding(self, name: str, logit: float, region: Region | None) -> Finding:
-        row = self.calibration[name]
-        return Finding(
-            name=name,
-            probability=self.probability(name, logit),
-            threshold=round(row["threshold"], 4),
-            rule_out=row["rule_out"],
-            codings=finding_term(name).codings,
-            region=region,
-        )
 
 
 def on_the_heart(region: Region, heart: NDArray[np.bool_] | None) -> bool:

@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from medmm.domain.errors import IntegrityError
-from medmm.domain.reading import Finding, Region
-from medmm.domain.vocabulary import finding_term
-from medmm.models.catalogue import REMEDY, WeightsFolder
+from medmm.domain.reading import Finding
+from medmm.models.calibrated import calibrated_finding
+from medmm.models.catalogue import WeightsFolder
 from medmm.models.image_encoder import ImageEncoder, for_reading
 from medmm.models.prepare import prepare_film
 from medmm.models.regions import region_of
+from medmm.models.weights import fill
 
 Grey = NDArray[np.float32]
 FILM = "film"  # the encoder's name in the configuration
@@ -40,18 +38,9 @@ class ReportHeads:
         """Load the encoder alone. Raises: IntegrityError if its parameters do not fit the configuration."""
         config = weights.json("config.json")
         encoder = ImageEncoder(config["encoders"][FILM], len(config["findings"]))
-        prefix = f"encoders.{FILM}."
-        try:
-            parameters = load_file(weights.folder / "model.safetensors")
-            state = {k.removeprefix(prefix): v.float() for k, v in parameters.items() if k.startswith(prefix)}
-            missing, extra = encoder.load_state_dict(state, strict=False)
-        except (SafetensorError, RuntimeError) as error:
-            raise _unfit(weights, str(error)) from error
-        if extra or [name for name in missing if not name.endswith("num_batches_tracked")]:
-            raise _unfit(weights, "parameters are missing or too many")
         return cls(
             weights=weights,
-            encoder=for_reading(encoder.to(device)),
+            encoder=for_reading(fill(encoder, weights, f"encoders.{FILM}.").to(device)),
             device=device,
             names=tuple(config["findings"]),
             calibration=weights.json("calibration.json")["heads"],
@@ -75,25 +64,5 @@ class ReportHeads:
         logits, maps = self.logits_and_maps(grey)
         for name, logit, heat in zip(self.names, logits, maps, strict=True):
             if name in self.calibration and name not in others:
-                yield self._finding(name, float(logit), region_of(heat, None, midline, cells))
-
-    def _finding(self, name: str, logit: float, region: Region | None) -> Finding:
-        row = self.calibration[name]
-        return Finding(
-            name=name,
-            probability=round(float(1 / (1 + np.exp(-(row["slope"] * logit + row["intercept"])))), 4),
-            threshold=round(row["threshold"], 4),
-            rule_out=row["rule_out"],
-            codings=finding_term(name).codings,
-            region=region,
-            model=self.weights.row.name,
-        )
-
-
-def _unfit(weights: WeightsFolder, why: str) -> IntegrityError:
-    return IntegrityError(
-        f"the parameters do not fit the encoder: {why}",
-        remedy=REMEDY,
-        weights=weights.row.name,
-        file="model.safetensors",
-    )
+                region = region_of(heat, None, midline, cells)
+                yield calibrated_finding(name, self.calibration[name], float(logit), region, self.weights.row.name)

@@ -70,13 +70,13 @@ def on_grid_of(target: Volume, source: Volume) -> Signal:
     return np.where(there, moved, least).astype(np.float32)
 
 
-def without_specks(mask: Mask, smallest: int) -> Mask:
-    """A mask without connected parts of fewer than `smallest` voxels."""
+def without_specks(mask: Mask, smallest: int, share: float = 0.0) -> Mask:
+    """A mask without connected parts of fewer than `smallest` voxels, or of less than `share` of its largest part."""
     labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     if not count:
         return mask
     sizes = ndimage.sum_labels(mask, labels, range(1, count + 1))
-    return np.asarray(np.isin(labels, 1 + np.flatnonzero(sizes >= smallest)), dtype=bool)
+    return np.asarray(np.isin(labels, 1 + np.flatnonzero(sizes >= max(smallest, share * sizes.max()))), dtype=bool)
 
 
 def largest_part(mask: Mask) -> Mask:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -13,6 +13,7 @@ from torch import nn
 from medmm.domain.errors import ConfigError, IntegrityError
 from medmm.models.catalogue import REMEDY, WeightsFolder
 
+Network = TypeVar("Network", bound=nn.Module)
 BUILDERS = {
     "findings": "medmm.models.chest_findings",
     "anatomy": "medmm.models.chest_anatomy",
@@ -37,14 +38,23 @@ def load_network(weights: WeightsFolder, device: torch.device) -> Any:
     """
     builder = importlib.import_module(BUILDERS[weights.row.task])
     network: nn.Module = builder.build(weights.json("config.json"))
+    return fill(network, weights).to(device).eval()
+
+
+def fill(network: Network, weights: WeightsFolder, prefix: str = "") -> Network:
+    """Put the parameters of a weights folder into a network, in float32: those whose names start with `prefix`.
+
+    Raises: IntegrityError if they are no safetensors, or not those of the network.
+    """
     try:
-        state = load_file(weights.folder / "model.safetensors")
-        missing, extra = network.load_state_dict({k: v.float() for k, v in state.items()}, strict=False)
+        parameters = load_file(weights.folder / "model.safetensors")
+        state = {k.removeprefix(prefix): v.float() for k, v in parameters.items() if k.startswith(prefix)}
+        missing, extra = network.load_state_dict(state, strict=False)
     except (SafetensorError, RuntimeError) as error:
         raise _unfit(weights, str(error)) from error
     if extra or [name for name in missing if not name.endswith("num_batches_tracked")]:
         raise _unfit(weights, "parameters are missing or too many")
-    return network.to(device).eval()
+    return network
 
 
 def _unfit(weights: WeightsFolder, why: str) -> IntegrityError:

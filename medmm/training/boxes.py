@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from medmm.domain.reading import Side
+from medmm.models.calibrated import calibrated_probability
 from medmm.models.chest_reader import AnatomyModel, Chest, FindingsModel
 from medmm.models.regions import chest_cells, region_of, within_chest
 from medmm.training.films import Film, greys
@@ -79,7 +80,7 @@ def _of_film(
         its = tuple(box for name, box in boxes if name == drawn_for)
         asked = [drawn_for] if drawn_for in findings.names else sorted(film.findings & set(UNION))
         for name in asked:
-            j = findings.names.index(name)
+            j, row = findings.names.index(name), findings.calibration[name]
             region = region_of(maps[j], "right", chest.midline, chest.cells)
             yield Boxed(
                 finding=name,
@@ -89,7 +90,7 @@ def _of_film(
                 peak_xy=_peak(maps[j], cells),
                 drawn=drawn_side(its, chest.midline),
                 said=region.side if region else None,
-                suspected=findings.probability(name, float(logits[j])) >= findings.calibration[name]["threshold"],
+                suspected=calibrated_probability(row, float(logits[j])) >= row["threshold"],
             )
         if drawn_for == OPACITY and asked:
             union = maps[[findings.names.index(n) for n in UNION]].max(0)

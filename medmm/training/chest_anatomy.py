@@ -20,7 +20,7 @@ from medmm.models.measure import cardiothoracic_ratio, columns_of
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
 from medmm.training import precision
 from medmm.training.augment import random_views
-from medmm.training.chest_findings import as_input, follow, learning_rate
+from medmm.training.chest_findings import as_input, descend, follow, learning_rate
 from medmm.training.outlines import Outlined, prepared_pair, read_outlined
 from medmm.training.package import write_json, write_weights_folder
 
@@ -83,13 +83,10 @@ def fitted(
             index = order[i * batch : (i + 1) * batch]
             view, outlines = random_views(films[index], config["size_px"], config["augmentation"], random, masks[index])
             assert outlines is not None
-            optimizer.param_groups[0]["lr"] = learning_rate(step, steps, config["learning_rate"])
             with precision.quick():
                 logits = network(as_input(view))
             loss = outline_loss(logits.float(), outlines)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            descend(optimizer, loss, learning_rate(step, steps, config["learning_rate"]))
             step, total = step + 1, total + loss.item()
             follow(average, network, min(config["average"], (step + 1) / (step + 10)))
         log.append({"epoch": epoch + 1, "loss": total / per_epoch})

@@ -248,15 +248,12 @@ def fine_tuned(
             chosen_films = order[i * batch : (i + 1) * batch]
             views = torch.from_numpy(films[chosen_films.numpy()])[:, None].float()
             views, _ = random_views(views, int(config["size_px"]), config["augmentation"], random)
-            optimizer.param_groups[0]["lr"] = learning_rate(step, steps, config["learning_rate"])
             with torch.no_grad(), precision.quick():
                 stem = network.stem(as_input(views))
             with precision.quick():
                 logits = network.head(network.upper(stem)).mean((2, 3))
             loss = loss_of(logits.float(), labels[chosen_films])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            descend(optimizer, loss, learning_rate(step, steps, config["learning_rate"]))
             step += 1
             total += loss.item()
             follow(average, network, min(config["average"], (step + 1) / (step + 10)))
@@ -268,6 +265,14 @@ def fine_tuned(
 def learning_rate(step: int, steps: int, peak: float) -> float:
     """A short rise, then half a cosine down to a twentieth."""
     return peak * min(1.0, (step + 1) / 60) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
+    """One step down a loss at a learning rate."""
+    optimizer.param_groups[0]["lr"] = rate
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
 
 @torch.no_grad()

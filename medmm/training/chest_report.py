@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from medmm.domain.errors import InputError
-from medmm.models.catalogue import open_weights, row_named
+from medmm.models.catalogue import WeightsFolder
 from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMImageProcessor, MedMMProcessor
 from medmm.models.multimodal.grammar import BOS, EOS, PAD, special_tokens
 from medmm.models.prepare import prepare_film
@@ -29,9 +29,10 @@ from medmm.training import claims
 from medmm.training.chest_findings import logistic_head
 from medmm.training.kept import room
 from medmm.training.loop import fit, merged
-from medmm.training.package import write_json
+from medmm.training.package import sha256_of, write_json
 from medmm.training.recipes import ChestReportRecipe, recipe_of
 from medmm.training.report_corpus import FilmReport
+from medmm.training.report_encoder import encoder_weights
 from medmm.training.report_examples import (
     ReportExample,
     drawn_record,
@@ -97,8 +98,11 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     texts = [r.findings for r in source.reports("train")]
     start = Start.of(recipe.start.expanduser(), recipe.findings, SIZE_PX, UNITS) if recipe.start else None
     decoder = Decoder.of(recipe.decoder.expanduser(), recipe.findings) if recipe.decoder else None
-    school = School(config=config, corpus=corpus, book=spoken(phrase_book(texts)), start=start, decoder=decoder)
-    model = school.model(data_dir).to(recipe.device)
+    encoder = None if start else encoder_weights(recipe.encoder_recipe, data_dir, run_dir, size_px=SIZE_PX, quiet=quiet)
+    school = School(
+        config=config, corpus=corpus, book=spoken(phrase_book(texts)), start=start, decoder=decoder, encoder=encoder
+    )
+    model = school.model().to(recipe.device)
     tokens_of = Maps.kept(model, corpus.films, quiet=quiet, folder=kept)
     for name, stage in recipe.stages.items():
         result = fit(
@@ -109,12 +113,13 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
             run_dir / name,
             quiet=quiet,
             name=name,
-            inputs=inputs_of(start, decoder),
+            inputs=inputs_of(start, decoder, encoder if recipe.encoder_recipe else None),
         )
         if result.stopped:
             raise InputError("the training was stopped", remedy="give the same command again: it goes on", stage=name)
     save(merged(model).cpu(), school.processor, out_dir)
-    write_json(out_dir / "training.json", {"config": dict(config), "reports": len(corpus.examples)})
+    trained = {"encoder": sha256_of(encoder.folder / "model.safetensors")} if encoder and recipe.encoder_recipe else {}
+    write_json(out_dir / "training.json", {"config": dict(config), "reports": len(corpus.examples), **trained})
     claims.calibrate(out_dir, source, recipe.most_invented, quiet=quiet)
     if kept is not None:
         shutil.rmtree(kept)
@@ -178,6 +183,7 @@ class School:
     book: Mapping[tuple[str, Said], Sequence[str]]
     start: Start | None = None
     decoder: Decoder | None = None
+    encoder: WeightsFolder | None = None  # whose trunk a model without a start begins with
 
     @property
     def findings(self) -> list[str]:
@@ -246,15 +252,13 @@ class School:
             record_token_id=tokenizer.convert_tokens_to_ids("<record>"),
         )
 
-    def model(self, data_dir: Path) -> MedMMForConditionalGeneration:
-        """The model at its start: as trained before, or the trunk of chest-findings, logistic heads on its features and the
-        decoder or a random language model."""
+    def model(self) -> MedMMForConditionalGeneration:
+        """The model at its start: as trained before, or the encoder's trunk, logistic heads on its features and the decoder
+        or a random language model."""
         if self.start is not None:
             return self.start.model()
-        weights = open_weights(row_named("chest-findings"))
-        if weights is None:
-            raise InputError("chest-findings is not installed", remedy="install the package with its weights")
-        trunk = load_network(weights, torch.device("cpu")).trunk
+        assert self.encoder is not None
+        trunk = load_network(self.encoder, torch.device("cpu")).trunk
         torch.manual_seed(0)
         model = MedMMForConditionalGeneration(self.model_config).train(self.config.get("start_norms") == "batch")
         encoder = model.encoder(2)

@@ -18,7 +18,7 @@ from medmm.models.film_kind import KINDS
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES, prepare_film
 from medmm.training import precision
 from medmm.training.augment import random_views
-from medmm.training.chest_findings import as_input, follow, initial_network, learning_rate
+from medmm.training.chest_findings import as_input, descend, follow, initial_network, learning_rate
 from medmm.training.package import write_json, write_weights_folder
 from medmm.training.pictures import Picture, read_pictures
 
@@ -76,13 +76,10 @@ def fitted(
         name = f"epoch {epoch + 1} of {config['epochs']}"
         for _ in track(range(per_epoch), description=name, disable=quiet):
             films, kinds = draw.batch()
-            optimizer.param_groups[0]["lr"] = learning_rate(step, steps, config["learning_rate"])
             with precision.quick():
                 logits = network(as_input(films))
             loss = functional.cross_entropy(logits.float(), kinds, label_smoothing=0.01)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            descend(optimizer, loss, learning_rate(step, steps, config["learning_rate"]))
             step, total = step + 1, total + loss.item()
             follow(average, network, min(config["average"], (step + 1) / (step + 10)))
         log.append({"epoch": epoch + 1, "loss": total / per_epoch})

@@ -153,7 +153,8 @@ class ChestReportRecipe(Part):
     """See configs/train/chest_report.yaml and chest_report_mimic.yaml.
 
     With `decoder` the language model of a folder learns on, with `start` the whole model of a weights folder: what it is
-    made of (`LANGUAGE`, `PARTS`) is that folder's. A stage's options are those of `LoopOptions`, and `kept_maps`.
+    made of (`LANGUAGE`, `PARTS`) is that folder's. With `encoder_recipe` the film encoder is trained first, by a recipe of
+    chest-findings; else it is that of the installed chest-findings. A stage's options are those of `LoopOptions`, and `kept_maps`.
     """
 
     PARTS: ClassVar = ("penalty", "connector", "connector_size")
@@ -167,6 +168,7 @@ class ChestReportRecipe(Part):
     reports: Annotated[list[Literal["shared"] | LayoutFolder], BeforeValidator(_listed), Field(min_length=1)] = [SHARED]
     start: Path | None = None
     decoder: Path | None = None
+    encoder_recipe: Path | None = None
     lora: dict[str, Any] | None = None
     kept: Literal["memory", "disk"] = "memory"
     device: Literal["cpu", "cuda"] = "cpu"
@@ -182,6 +184,8 @@ class ChestReportRecipe(Part):
         begun = self.start is not None or self.decoder is not None
         if self.start is not None and self.decoder is not None:
             raise ValueError("start and decoder: give one of them")
+        if self.start is not None and self.encoder_recipe is not None:
+            raise ValueError("encoder_recipe: the folder of `start` brings its encoder")
         needed = () if self.start is not None else self.PARTS if begun else (*self.PARTS, *self.LANGUAGE)
         given = [name for name in (*self.PARTS, *self.LANGUAGE) if getattr(self, name) is not None]
         if more := [name for name in given if name not in needed]:

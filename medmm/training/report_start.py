@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from medmm.domain.errors import ConfigError
+from medmm.models.catalogue import WeightsFolder
 from medmm.models.decoders import load_decoder, with_special_tokens
 from medmm.models.folders import INDEX
 from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
@@ -79,9 +80,11 @@ class Decoder:
         model.language_model.load_state_dict(self.network.state_dict())
 
 
-def inputs_of(start: Start | None, decoder: Decoder | None) -> dict[str, Path] | None:
+def inputs_of(
+    start: Start | None, decoder: Decoder | None, encoder: WeightsFolder | None = None
+) -> dict[str, Path] | None:
     """The files that a run goes on with alone."""
-    named = {"start": start, "decoder": decoder}
+    named = {"start": start, "decoder": decoder, "encoder": encoder}
     there = {name: one.folder for name, one in named.items() if one is not None}
     files = {name: folder / WEIGHTS for name, folder in there.items()}
     return {n: f if f.is_file() else f.with_name(INDEX) for n, f in files.items()} or None

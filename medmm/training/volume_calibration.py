@@ -29,7 +29,8 @@ Json = dict[str, Any]
 Array = NDArray[np.float64]
 COVERAGE = 0.95
 VOXEL_THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
-SMALLEST_VOXELS = (1, 10, 20, 40)
+SMALLEST_VOXELS = (1, 20)
+SMALLEST_SHARES = (0.0, 0.05, 0.1, 0.2)  # of the largest part
 LEAST_RUN = 5  # slices without a lesion that stand for a volume without one
 GROUPS = ("DCM", "HCM", "MINF", "NOR", "RV")
 GROUP_MEASUREMENTS = (
@@ -71,9 +72,9 @@ def spread(errors: Sequence[float], kind: str) -> Json:
 
 def _lesions(val: Sequence[Outlined], found: Sequence[Labelled], _: tuple[str, ...]) -> Json:
     truths = [one.labels > 0 for one in val]
-    threshold, smallest = max(
-        itertools.product(VOXEL_THRESHOLDS, SMALLEST_VOXELS),
-        key=lambda pair: np.mean([dice(_mask(f, *pair), t) for f, t in zip(found, truths, strict=True)]),
+    threshold, smallest, share = max(
+        itertools.product(VOXEL_THRESHOLDS, SMALLEST_VOXELS, SMALLEST_SHARES),
+        key=lambda chosen: np.mean([dice(_mask(f, *chosen), t) for f, t in zip(found, truths, strict=True)]),
     )
     features = [slice_features(f) for f in found]
     presence = [t.any((1, 2)).astype(int) for t in truths]
@@ -82,12 +83,13 @@ def _lesions(val: Sequence[Outlined], found: Sequence[Labelled], _: tuple[str, .
     scores, there = volume_examples(slices, presence)
     whole = LogisticRegression(C=1.0).fit(scores[:, None], there)
     heads = [head_of(named(one)["flair"]) for one in val]
-    masks = [_mask(f, threshold, smallest) for f in found]
+    masks = [_mask(f, threshold, smallest, share) for f in found]
     pairs = [(share_of_head(m, h), share_of_head(t, h)) for m, t, h in zip(masks, truths, heads, strict=True)]
     error = spread([float(np.log(a / b)) for a, b in pairs if a > 0], "relative")
     return {
         "voxel_threshold": threshold,
         "smallest_voxels": smallest,
+        "smallest_share": share,
         "slice": {
             "weights": [round(float(w), 5) for w in fit.coef_[0]],
             "intercept": round(float(fit.intercept_[0]), 5),
@@ -104,8 +106,8 @@ def _lesions(val: Sequence[Outlined], found: Sequence[Labelled], _: tuple[str, .
     }
 
 
-def _mask(found: Labelled, threshold: float, smallest: int) -> NDArray[np.bool_]:
-    return without_specks(found.probabilities[1] > threshold, smallest)
+def _mask(found: Labelled, threshold: float, smallest: int, share: float) -> NDArray[np.bool_]:
+    return without_specks(found.probabilities[1] > threshold, smallest, share)
 
 
 def named(outlined: Outlined) -> dict[str, Any]:

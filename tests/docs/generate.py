@@ -14,10 +14,11 @@ from medmm.config import ReaderEntry, Settings, configs_dir
 from medmm.domain.errors import EXIT_CODES, HTTP_STATUS
 from medmm.domain.record import Coding
 from medmm.domain.roles import role_table, roles
-from medmm.domain.vocabulary import finding_terms
+from medmm.domain.vocabulary import finding_terms, measurement_terms
 from medmm.evaluation.card import beside_chance, figure, said_table, sides_table, sides_text, table
 from medmm.evaluation.report_summary import summary
 from tests.docs.conformance import conformance_md
+from tests.docs.mr_figures import mr_md
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -133,7 +134,26 @@ def vocabulary_md() -> str:
         + "source stays empty. A broader code means more than the finding: it is sent with its own display, and the finding's words "
         + "stand beside it. Sided is what has a side; which findings are drafted with one stands in [limitations](limitations.md).\n\n"
         + table(["name", "words", "sided", "critical", "codes"], rows)
+        + "\n## Measurements\n\nFrom `medmm/domain/data/measurements.csv`, with units as UCUM writes them. A number is stated with "
+        + "at least these decimals, with more where it would be rounded away. What of each is stated, and on which evidence, stands "
+        + "in [MR](mr.md).\n\n"
+        + table(["name", "words", "unit", "decimals", "sided", "code", "structure"], measurement_rows())
     )
+
+
+def measurement_rows() -> list[list[str]]:
+    return [
+        [
+            f"`{t.name}`",
+            t.words,
+            t.unit,
+            str(t.decimals),
+            "yes" if t.sided else "",
+            "; ".join(_code(c, (c.code,) if t.broader else ()) for c in t.codings) or "none",
+            f"sct {t.site.code} {t.site.display}" if t.site else "",
+        ]
+        for t in measurement_terms().values()
+    ]
 
 
 def _code(coding: Coding, broader: tuple[str, ...]) -> str:
@@ -200,7 +220,7 @@ def headline_md() -> str:
     """The figures that the README shows."""
     found = evaluation("chest-findings")
     told = (said_md(found), elsewhere_md(found["external"]), outlines_md())
-    return seen_md(found) + "\n" + "\n\n".join(told)
+    return seen_md(found) + "\n" + "\n\n".join(told) + "\n" + mr_md()
 
 
 def seen_md(found: dict[str, Any]) -> str:
@@ -303,6 +323,7 @@ WITH_FIGURES: dict[str, Callable[[], str]] = {
     "README.md": headline_md,
     "docs/limitations.md": figures_md,
     "docs/report-evaluation.md": report_figures_md,
+    "docs/mr.md": mr_md,
 }
 
 

@@ -16,6 +16,9 @@ from tests.factories import (
     STUDY_UID,
     make_case,
     make_finding,
+    make_mr_case,
+    make_mr_reading,
+    make_mr_study,
     make_ratio,
     make_reading,
     make_region,
@@ -59,6 +62,13 @@ CASES: dict[str, tuple[Case, Reading]] = {
     "bedside_film_of_unknown_side": (make_case(study=BEDSIDE, context=None), make_reading()),
     "record_alone": (make_case(), Reading(study_uid=STUDY_UID)),
 }
+MR_STUDIES = {
+    "mr_brain": make_mr_study(),
+    "mr_brain_of_unknown_side": make_mr_study(oriented=False),
+    "mr_heart": make_mr_study("HEART"),
+    "mr_hippocampus": make_mr_study("HIPPOCAMPUS"),
+}
+CASES |= {name: (make_mr_case(study), make_mr_reading(study)) for name, study in MR_STUDIES.items()}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

@@ -28,6 +28,7 @@ from tests.volume_models import SPREAD, Planted, mirrored
 CALIBRATION = {
     "voxel_threshold": 0.5,
     "smallest_voxels": 3,
+    "smallest_share": 0.0,
     "slice": {"weights": [1.0, 0.5, 0.0], "intercept": 0.0},
     "volume": {"slope": 1.0, "intercept": 0.0, "threshold": 0.5},
     "lesion share of head": SPREAD,

@@ -15,7 +15,7 @@ from medmm.models.decoders import decoder_folder as found_folder
 from medmm.models.decoders import load_decoder, with_special_tokens
 from medmm.models.multimodal.grammar import Grammar, GrammarProcessor, Spoken, special_tokens
 from tests.model_folders import FINDINGS, LINES, decoder_folder, foreign_tokenizer, medmm_tokenizer
-from tests.multimodal_tiny import MostLikely
+from tests.tiny_multimodal import MostLikely
 
 GPT2 = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 128}
 

@@ -35,7 +35,7 @@ from medmm.models.multimodal.grammar import (
     special_tokens,
 )
 from tests.factories import make_context
-from tests.multimodal_tiny import MostLikely
+from tests.tiny_multimodal import MostLikely
 
 FINDINGS = ("Pneumothorax", "Effusion", "Cardiomegaly")
 PRESENT, POSSIBLE, ABSENT = Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT

@@ -10,7 +10,7 @@ import torch
 
 from medmm.domain.errors import ConfigError, InputError
 from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration
-from tests.multimodal_tiny import (
+from tests.tiny_multimodal import (
     TEXT,
     fact,
     film,

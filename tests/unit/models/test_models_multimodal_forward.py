@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from medmm.models.multimodal import MedMMForConditionalGeneration
 from medmm.models.multimodal.modeling import masked_finding_loss
-from tests.multimodal_tiny import (
+from tests.tiny_multimodal import (
     FINDINGS,
     TEXT_MODELS,
     fact,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.multimodal_tiny import (
+from tests.tiny_multimodal import (
     TEXT_MODELS,
     fact,
     film,

@@ -14,7 +14,7 @@ from medmm.domain.errors import InputError
 from medmm.models.multimodal.processing import IMAGE, RECORD
 from medmm.models.prepare import prepare_film, prepare_volume
 from medmm.models.record_tokens import MOST_FACTS, record_tokens, stacked
-from tests.multimodal_tiny import (
+from tests.tiny_multimodal import (
     CODES,
     SIZE_PX,
     SIZE_VOXELS,

@@ -25,7 +25,7 @@ from medmm.models.multimodal import (
     MedMMImageProcessor,
     MedMMProcessor,
 )
-from tests.multimodal_tiny import TEXT_MODELS, film, inputs, text_config, tiny_config, tiny_model, tiny_processor
+from tests.tiny_multimodal import TEXT_MODELS, film, inputs, text_config, tiny_config, tiny_model, tiny_processor
 
 OURS = (
     "encoders", "connector", "connector_size", "record_codes", "record_units", "findings", "image_token_id",

@@ -14,12 +14,14 @@ from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, CaseFile, CaseState, Decision, Edit, Reader, Reject, SignedStatement
 from medmm.review import decide, keeps_coding, sign, to_sign
+from tests import mr_cases
 from tests.factories import (
     ATTENDING,
     SIGNED_AT,
     make_case_file,
     make_checked_draft,
     make_context,
+    make_mr_study,
     make_signed_report,
     make_statements,
     make_study_reference,
@@ -207,6 +209,16 @@ def test_without_the_record_no_fact_is_vouched_for() -> None:
 
 def test_a_side_in_the_code_alone_is_enough_to_part_from_the_words() -> None:
     assert not keeps_coding(replace(S2, side=Side.RIGHT), S2.text, None)
+
+
+def test_a_measurement_keeps_its_coding_only_with_its_side() -> None:
+    _, _, draft = mr_cases.drafted(make_mr_study("HIPPOCAMPUS"))
+    left = draft.statements[1]
+    assert keeps_coding(left, left.text.replace("Left hippocampus", "The left hippocampus has a"), None)
+    assert not keeps_coding(left, left.text.replace("Left", "Right"), None)
+    assert not keeps_coding(left, left.text.replace("2.48", "2.84"), None)
+    heart = mr_cases.drafted(make_mr_study("HEART"))[2].statements[1]
+    assert keeps_coding(heart, heart.text.replace("55 %", "of 55 %"), None), "a chamber is no side"
 
 
 # ---- the only place that makes one ----------------------------------------------------------------------

@@ -16,11 +16,11 @@ from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.training import loop_journal
 from medmm.training.loop import FitResult, LoopOptions, fit
 from medmm.training.loop_page import page, ticks
-from tests.tiny_multimodal import OPTIONS, collate, examples, same, state_of, tiny_model
+from tests.tiny_multimodal import OPTIONS, collate, examples, film_model, same, state_of
 
 
 def run(run_dir: Path, model: Any = None, rows: int = 10, **more: Any) -> tuple[dict[str, torch.Tensor], FitResult]:
-    model = model or tiny_model()
+    model = model or film_model()
     extra = {key: more.pop(key) for key in ("validate", "inputs") if key in more}
     result = fit(model, examples(rows), collate, LoopOptions(**OPTIONS | more), run_dir, quiet=True, **extra)
     return state_of(model), result
@@ -62,7 +62,7 @@ def test_the_log_is_the_mean_of_its_steps(tmp_path: Path) -> None:
 
 
 def test_only_what_is_named_learns_and_batch_norms_keep_their_statistics(tmp_path: Path) -> None:
-    model = tiny_model()
+    model = film_model()
     before = state_of(model)
     after, _ = run(tmp_path, model, trained=("connectors.", "encoders.film.trunk.layer3"))
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -74,7 +74,7 @@ def test_only_what_is_named_learns_and_batch_norms_keep_their_statistics(tmp_pat
 
 
 def test_a_part_can_have_a_learning_rate_of_its_own(tmp_path: Path) -> None:
-    before = state_of(tiny_model())
+    before = state_of(film_model())
     after, _ = run(tmp_path, epochs=1, learning_rates={"language_model.": 1e-12}, weight_decay=0.0)
     moved = {
         name: float((after[name] - before[name]).abs().max()) for name in before if before[name].is_floating_point()
@@ -95,7 +95,7 @@ def test_checkpointing_and_bf16_learn_too(tmp_path: Path) -> None:
 
 
 def test_a_model_in_bf16_learns_in_fp32(tmp_path: Path) -> None:
-    model = tiny_model().to(torch.bfloat16)
+    model = film_model().to(torch.bfloat16)
     run(tmp_path, model, trained=("connectors.",))
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
@@ -107,8 +107,8 @@ def test_validation_is_logged_and_changes_nothing(tmp_path: Path) -> None:
         seen.append((model.training, torch.is_grad_enabled(), float(torch.rand(()))))
         return {"auroc": 0.5 + len(seen) / 10, "undefined": float("nan")}
 
-    checked, result = run(tmp_path / "a", tiny_model(0.2), validate=validate)
-    plain, _ = run(tmp_path / "b", tiny_model(0.2))
+    checked, result = run(tmp_path / "a", film_model(0.2), validate=validate)
+    plain, _ = run(tmp_path / "b", film_model(0.2))
     assert same(checked, plain)
     assert [row["validation"] for row in result.log if row["kind"] == "epoch"] == [
         {"auroc": 0.6, "undefined": None},
@@ -187,13 +187,13 @@ def test_tensorboard_is_written_where_it_is(tmp_path: Path) -> None:
 def test_what_cannot_be_learned_from_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = LoopOptions(**OPTIONS)
     with pytest.raises(InputError, match="no examples"):
-        fit(tiny_model(), [], collate, options, tmp_path)
+        fit(film_model(), [], collate, options, tmp_path)
 
     def unlabelled(rows: list[Any]) -> dict[str, torch.Tensor]:
         return {"input_ids": torch.stack([row["ids"] for row in rows])}
 
     with pytest.raises(InputError, match="without labels"):
-        fit(tiny_model(), examples(4), unlabelled, options, tmp_path)
+        fit(film_model(), examples(4), unlabelled, options, tmp_path)
     with pytest.raises(ConfigError, match="no parameter's name starts with 'conector'"):
         run(tmp_path, trained=("conector",))
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -206,7 +206,7 @@ def test_a_loss_that_is_no_number_stops_before_it_is_learned(tmp_path: Path) -> 
     film = rows[0]["film"]
     assert film is not None
     film[:] = float("inf")
-    model = tiny_model()
+    model = film_model()
     before = state_of(model)
     with pytest.raises(ConfigError, match="not a number at step 1"):
         fit(model, rows, collate, LoopOptions(**OPTIONS), tmp_path, quiet=True)

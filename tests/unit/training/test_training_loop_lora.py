@@ -13,7 +13,7 @@ from medmm.models.multimodal.modeling import MedMMForConditionalGeneration
 from medmm.training import loop_lora
 from medmm.training.loop import LoopOptions, fit, merged
 from medmm.training.loop_lora import adapter_layers
-from tests.tiny_multimodal import OPTIONS, collate, examples, same, state_of, tiny_model
+from tests.tiny_multimodal import OPTIONS, collate, examples, film_model, same, state_of
 
 LORA = {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": ["q_proj", "v_proj"]}
 
@@ -28,7 +28,7 @@ def base_name(name: str) -> str:
 
 @pytest.mark.parametrize("trained", [(), ("connectors.", "record.")])
 def test_the_language_model_stays_bit_for_bit(tmp_path: Path, trained: tuple[str, ...]) -> None:
-    model = tiny_model()
+    model = film_model()
     before = state_of(model)
     run(tmp_path, model, trained=trained)
     after = {base_name(name): value for name, value in state_of(model).items()}
@@ -42,7 +42,7 @@ def test_the_language_model_stays_bit_for_bit(tmp_path: Path, trained: tuple[str
 
 
 def test_merged_it_is_a_plain_model_that_says_the_same(tmp_path: Path) -> None:
-    model = tiny_model()
+    model = film_model()
     plain_names = set(state_of(model))
     run(tmp_path / "run", model)
     batch = collate(examples(8))
@@ -63,7 +63,7 @@ def test_merged_it_is_a_plain_model_that_says_the_same(tmp_path: Path) -> None:
 
 
 def test_it_goes_on_and_is_not_adapted_twice(tmp_path: Path) -> None:
-    one, other = tiny_model(), tiny_model()
+    one, other = film_model(), film_model()
     run(tmp_path, one)
     run(tmp_path, other)
     assert same(state_of(one), state_of(other))
@@ -73,8 +73,8 @@ def test_it_goes_on_and_is_not_adapted_twice(tmp_path: Path) -> None:
 
 def test_adapters_that_cannot_be_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="no adapters for wrong_proj"):
-        run(tmp_path, tiny_model(), lora={"r": 2, "target_modules": ["wrong_proj"]})
-    model = tiny_model()
+        run(tmp_path, film_model(), lora={"r": 2, "target_modules": ["wrong_proj"]})
+    model = film_model()
     run(tmp_path / "a", model, epochs=1)
     with pytest.raises(ConfigError, match="the model has other adapters"):
         run(tmp_path / "b", model, lora={**LORA, "r": 2})
@@ -82,5 +82,5 @@ def test_adapters_that_cannot_be_are_refused(tmp_path: Path, monkeypatch: pytest
         run(tmp_path / "c", model, lora=None)
     monkeypatch.setattr(loop_lora.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="PEFT") as missing:
-        run(tmp_path / "d", tiny_model())
+        run(tmp_path / "d", film_model())
     assert "pip install 'medmm[train]'" in missing.value.remedy

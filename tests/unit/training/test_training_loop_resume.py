@@ -19,13 +19,13 @@ from torch import Tensor
 
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.training.loop import LoopOptions, fit
-from tests.tiny_multimodal import OPTIONS, collate, examples, same, state_of, tiny_model
+from tests.tiny_multimodal import OPTIONS, collate, examples, film_model, same, state_of
 
 ROWS = 10  # with batch 2 and accumulate 2: three steps an epoch, the last of two examples
 
 
 def run(run_dir: Path, model: Any = None, batches: Callable[..., Any] = collate, rows: int = ROWS, **more: Any) -> Any:
-    model = model or tiny_model(0.1)
+    model = model or film_model(0.1)
     options = LoopOptions(**OPTIONS | {"batch": 2, "accumulate": 2, "epochs": 3, "log_every": 2} | more)
     result = fit(model, examples(rows), batches, options, run_dir, quiet=True)
     return state_of(model), result
@@ -85,12 +85,12 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 @pytest.mark.parametrize("batch", [{"batch": 4, "accumulate": 1}, {"batch": 2, "accumulate": 2}])
 def test_a_run_stopped_after_each_step_is_one_run(tmp_path: Path, dropout: float, batch: dict[str, int]) -> None:
-    whole, result = run(tmp_path / "whole", tiny_model(dropout), **batch)
+    whole, result = run(tmp_path / "whole", film_model(dropout), **batch)
     for step in range(1, 10):
-        state, part = run(tmp_path / "parts", tiny_model(dropout), batches=Noiseless(), **batch)
+        state, part = run(tmp_path / "parts", film_model(dropout), batches=Noiseless(), **batch)
         assert part.steps == step
     assert part.stopped
-    state, part = run(tmp_path / "parts", tiny_model(dropout), **batch)
+    state, part = run(tmp_path / "parts", film_model(dropout), **batch)
     assert same(state, whole)
     assert without_time(part.log) == without_time(result.log)
 
@@ -176,7 +176,7 @@ def test_another_run_is_refused_and_the_difference_named(tmp_path: Path, stopped
 
 def test_other_frozen_weights_are_refused(tmp_path: Path) -> None:
     run(tmp_path, batches=Noiseless(), trained=("connectors.",))
-    model = tiny_model(0.1)
+    model = film_model(0.1)
     with torch.no_grad():
         model.record.numbers[0].weight[0, 0] += 1
     with pytest.raises(StateError, match="the weights that do not learn differ"):

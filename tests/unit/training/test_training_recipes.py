@@ -14,7 +14,7 @@ from medmm.training.recipes import RECIPES, SHARED, ChestFindingsRecipe, ChestRe
 from pipelines import train
 from tests.conftest import ROOT
 from tests.layout_folders import open_i_reports
-from tests.report_recipe import begun, recipe
+from tests.report_recipe import FRESH, begun, recipe
 
 CONFIGS = sorted((ROOT / "configs" / "train").glob("*.yaml"))
 LORA = {"r": 2, "target_modules": ["q_proj"]}
@@ -83,6 +83,7 @@ def test_adapters_are_those_of_every_stage_that_names_none(tmp_path: Path) -> No
         ({"start": "s"}, "vocabulary, language_model: the folder of `start` decides"),
         ({"decoder": "d"}, "vocabulary, language_model: the folder of `decoder` decides"),
         ({"decoder": "d", "start": "s"}, "give one of them"),
+        (dict.fromkeys(FRESH) | {"start": "s", "encoder_recipe": "e.yaml"}, "brings its encoder"),
         ({"lora": LORA}, "adapters need a language model"),
         ({"stages": {}}, "stages"),
         ({"stages": {"one": {"epochs": 1, "batch": 1, "learning_rate": 0.1}}}, "stages.one: say kept_maps"),

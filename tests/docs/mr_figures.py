@@ -1,0 +1,76 @@
+"""The figures of the MR networks for people, from `evaluation.json` beside the weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from medmm.evaluation.card import figure, table
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "medmm" / "weights"
+
+
+def found(name: str) -> dict[str, Any]:
+    """The evaluation of one network."""
+    made: dict[str, Any] = json.loads((WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))
+    return made
+
+
+def guess(of: dict[str, Any], *path: str) -> str:
+    """The Dice of the trivial guess."""
+    value: Any = next(iter(of["baseline_dice"].values()))
+    for part in path:
+        value = value[part]
+    return figure(value)
+
+
+def mr_md() -> str:
+    """One row a figure: what, of how many, medmm's, the trivial guess's."""
+    hippo, lesion, heart = (found(name) for name in ("hippocampus", "brain-lesion", "cardiac"))
+    slices, half, groups = lesion["slices"], lesion["half"], heart["groups"]
+    rows = [
+        [
+            "hippocampus, Dice (mean of its two parts)",
+            hippo["subjects"],
+            figure(hippo["dice"]["mean"]),
+            guess(hippo, "mean"),
+        ],
+        ["hippocampus volume, mean absolute error in ml", hippo["subjects"], *errors(hippo, "hippocampus volume")],
+        ["brain lesion, Dice, mean", lesion["subjects"], figure(lesion["dice"]["mean"]), guess(lesion, "mean")],
+        ["brain lesion, Dice, median", lesion["subjects"], figure(lesion["dice"]["median"]), ""],
+        ["lesion in a slice, AUROC", slices["count"], figure(slices["auroc"]), figure(slices["brightest_flair_auroc"])],
+        ["half of the image", half["lesions_in_one_half"], f"{half['right']} right", ""],
+        [
+            "left ventricle, Dice, end-diastole",
+            heart["subjects"],
+            figure(heart["dice"]["ed"]["left ventricle"]),
+            guess(heart, "ed", "mean"),
+        ],
+        [
+            "left ventricle, Dice, end-systole",
+            heart["subjects"],
+            figure(heart["dice"]["es"]["left ventricle"]),
+            guess(heart, "es", "mean"),
+        ],
+        ["LVEF, mean absolute error in points", heart["subjects"], *errors(heart, "LVEF")],
+        ["RVEF, mean absolute error in points", heart["subjects"], *errors(heart, "RVEF")],
+        [
+            "five groups of hearts, right",
+            heart["subjects"],
+            figure(groups["accuracy"]),
+            f"{groups['most_frequent_group']:.3f}",
+        ],
+    ]
+    head = ["MR", "of", "medmm [95 %]", "trivial guess"]
+    return (
+        "MR volumes, on patients the networks never saw (Decathlon hippocampus crops, TCGA gliomas, ACDC hearts); beside them the "
+        "mean shape of the training set, a brightness threshold, the training median or the most frequent group:\n\n"
+        + table(head, [[str(cell) for cell in row] for row in rows])
+    )
+
+
+def errors(of: dict[str, Any], name: str) -> tuple[str, str]:
+    """Mean absolute error of a quantity, and that of the training median."""
+    row = of["quantities"][name]
+    return figure(row["mean_absolute_error"]), figure(row["median_of_training_error"])
