@@ -30,8 +30,8 @@ LIMITS = {
     "brain-lesion": "Every patient of the set has a glioma: how often the network marks something in a head without one was measured only on "
     "runs of slices without a lesion, not on healthy people. Other bright lesions (demyelination, small vessels, stroke, "
     "oedema) were not learned; it does not say what a lesion is. The pictures were reduced to 128 x 128 and compressed "
-    "with loss. The set states no voxel size and no side: millilitres and sides are stated of DICOM alone, from its "
-    "geometry, and were not measured against a truth. No lobe is named.",
+    "with loss. The set states no voxel size and no side: millilitres and sides are stated only where a file's own "
+    "geometry gives them, and were not measured against a truth. No lobe is named.",
     "cardiac": "The pictures were cut to 176 x 176 and compressed with loss; one hospital, two scanners. Only the two phases are there: the "
     "phases are not looked for in a cine, and of DICOM no ejection fraction is stated. The five groups are five times 12 "
     "training and 4 or 5 test patients: a suggestion, not a diagnosis.",

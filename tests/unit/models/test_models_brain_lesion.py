@@ -245,9 +245,7 @@ def test_the_calibration_decides() -> None:
     assert lesions_of(planted, calibration).probability == pytest.approx(0.5)
     assert not lesions_of(planted, calibration).mask.any()
     assert lesions_of(planted, {**calibration, "voxel_threshold": 0.4}).mask.all()
-    assert not lesions_of(
-        planted, {**calibration, "voxel_threshold": 0.4, "smallest_voxels": 9, "smallest_share": 0.0}
-    ).mask.any()
+    assert not lesions_of(planted, {**calibration, "voxel_threshold": 0.4, "smallest_voxels": 9}).mask.any()
     sure = {**calibration, "volume": {"slope": 2.0, "intercept": np.log(3), "threshold": 0.5}}
     assert lesions_of(planted, sure).probability == pytest.approx(0.75)
 

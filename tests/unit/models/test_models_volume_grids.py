@@ -174,7 +174,10 @@ def test_specks_go_and_parts_that_touch_by_a_corner_are_one() -> None:
     assert without_specks(mask, 4).sum() == 13
     assert without_specks(mask, 13).sum() == 13
     assert not without_specks(mask, 14).any()
-    assert not without_specks(np.zeros((2, 2, 2), dtype=bool), 5).any()
+    assert not without_specks(np.zeros((2, 2, 2), dtype=bool), 5, 0.5).any()
+    assert np.array_equal(without_specks(mask, 1, 3 / 13), mask)
+    assert without_specks(mask, 1, 0.25).sum() == 13
+    assert not without_specks(mask, 14, 1.0).any()
 
 
 def test_the_largest_part_is_kept_alone() -> None:
