@@ -306,7 +306,7 @@ def _hearts(weights: WeightsFolder, test: list[list[Outlined]], learned: list[Ou
         drawn = [heart[number].labels for heart in test]
         parts[part] = _dices(rows, [r.label_maps[number].array() for r in readings], drawn, model.labels)
         guess = [mean_shape([o for o in learned if o.part == part], d.shape, 3) for d in drawn]
-        base[part] = {"mean": _dices(rows, guess, drawn, model.labels)["mean"]}
+        base[part] = _dices(rows, guess, drawn, model.labels)
     return {
         "dice": parts,
         "baseline_dice": {"mean shape of the training hearts, centred": base},

@@ -144,13 +144,17 @@ def test_a_black_film_is_refused_and_noise_is_no_film(model: ChestReportModel, r
     assert kinds.kind_of(noise) not in ("frontal", "mirrored")
 
 
-def test_the_weights_saved_again_give_identical_logits(model: ChestReportModel, tmp_path: Path) -> None:
-    model.network.save_pretrained(tmp_path)
+def test_the_weights_saved_again_give_identical_logits(tmp_path: Path) -> None:
+    weights = open_weights(row_named("chest-report"))
+    if weights is None:
+        pytest.skip("chest-report is not installed")
+    network = MedMMForConditionalGeneration.from_pretrained(weights.folder, dtype=torch.float32).eval()
+    network.save_pretrained(tmp_path)
     again = MedMMForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.float32).eval()
-    ids = torch.tensor([[1, *[3] * model.network.config.image_tokens(2), 5, 11]])
+    ids = torch.tensor([[1, *[3] * network.config.image_tokens(2), 5, 11]])
     pixels = torch.randn(1, 1, 288, 288)
     with torch.inference_mode():
-        assert torch.equal(model.network(ids, pixel_values=pixels).logits, again(ids, pixel_values=pixels).logits)
+        assert torch.equal(network(ids, pixel_values=pixels).logits, again(ids, pixel_values=pixels).logits)
 
 
 def test_all_shipped_weights_are_within_the_budget() -> None:

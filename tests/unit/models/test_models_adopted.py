@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from medmm.domain.errors import ConfigError, InputError, IntegrityError, MedmmError, StateError, Unavailable
 from medmm.domain.inspection import ModelRow
+from medmm.domain.study import Modality
 from medmm.models import Networks
 from medmm.models.adopted import CATALOGUE, Adopted, report_weights
 from medmm.models.chest_anatomy import STRUCTURES, build
@@ -427,7 +428,7 @@ def test_the_report_model_in_use_is_named_by_the_settings(adopted: Adopted, made
 def test_drafts_and_heads_come_from_the_named_model(adopted: Adopted, made: Path) -> None:
     add(adopted, made / "tiny-report")
     networks = Networks(None, device="cpu", adopted=adopted, report="tiny-report")
-    reader: Any = networks.reader
+    reader: Any = networks.reader_of(Modality.RADIOGRAPH)
     assert networks.language_model.name == reader.report_heads.weights.row.name == "tiny-report"
     with pytest.raises(StateError, match="in use"), networks.removing("tiny-report"):
         pass
@@ -437,9 +438,10 @@ def test_drafts_and_heads_come_from_the_named_model(adopted: Adopted, made: Path
 
 def test_an_unknown_report_model_stops_reading_and_drafting(adopted: Adopted) -> None:
     networks = Networks(None, device="cpu", adopted=adopted, report="nobody")
-    for part in ("reader", "language_model"):
-        with pytest.raises(ConfigError, match="nobody"):
-            getattr(networks, part)
+    with pytest.raises(ConfigError, match="nobody"):
+        networks.reader_of(Modality.RADIOGRAPH)
+    with pytest.raises(ConfigError, match="nobody"):
+        _ = networks.language_model
 
 
 def test_removing_an_unknown_or_packaged_model_is_refused(adopted: Adopted) -> None:
