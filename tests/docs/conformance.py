@@ -298,7 +298,7 @@ def _notices() -> Iterator[dict[str, Any]]:
     for node in _nodes(imaging):
         if isinstance(node, ast.Tuple) and len(node.elts) == 3:
             code, text = _literal(node.elts[0]), _literal(node.elts[2])
-            if isinstance(code, str) and isinstance(text, str) and " " not in code and " " in text:
+            if isinstance(code, str) and isinstance(text, str) and " " not in code and " " in text.strip():
                 yield {"code": code, "text": text}
 
 
