@@ -27,7 +27,7 @@ SCOPE = "medmm reads chest radiographs and MR of brain and heart"
 SMALLEST_FILM_PX = 256
 SMALLEST_MR_PX = 64
 _UID = "1.2.840.10008.5.1.4.1.1."
-_SOP_CLASSES = {
+SOP_CLASSES = {
     Modality.RADIOGRAPH: (f"{_UID}1", f"{_UID}1.1", f"{_UID}7"),
     Modality.MR: (f"{_UID}4", f"{_UID}4.1"),
 }
@@ -166,7 +166,7 @@ def _modality(tags: Tags) -> str | None:
 def _sop_class(tags: Tags) -> str | None:
     """A SOP class that is none of its modality's."""
     modality = modality_of(tags)
-    if modality is None or tags.text("SOPClassUID") in _SOP_CLASSES[modality]:
+    if modality is None or tags.text("SOPClassUID") in SOP_CLASSES[modality]:
         return None
     return "not evaluable: the SOP class is no image of this modality that medmm reads"
 

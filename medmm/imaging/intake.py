@@ -31,7 +31,7 @@ from medmm.imaging.nifti import (
 from medmm.imaging.patient import identity_of, pseudonym
 from medmm.imaging.picture import DOUBTED, RELEASED, UNCHECKED, PictureKinds, judge_kind
 from medmm.imaging.pixels import check_grid, display, stored_values
-from medmm.imaging.sequence_choice import Sequenced, sequenced
+from medmm.imaging.sequence_choice import Sequenced, headers_alone, sequenced
 from medmm.imaging.sources import DicomFile, find_files, open_dicom, quiet
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
@@ -216,6 +216,10 @@ def _study_intakes(
     contradiction = judge_files(files, contested)
     if contradiction is not None and not all(witness.passed(file, contradiction) for file in files):
         yield _refused(uid, files, contradiction)
+        return
+    headers = headers_alone(files)
+    if headers is not None:
+        yield _refused(uid, files, headers)
         return
     once = list({file.sha256: file for file in reversed(files)}.values())[::-1]
     judged: list[tuple[DicomFile, gate.Refusal | None]] = []

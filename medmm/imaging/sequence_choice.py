@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from medmm.domain.study import ChosenSequence, Notice, SequenceRole, Volume
+from medmm.domain.study import ChosenSequence, Modality, Notice, SequenceRole, Volume
+from medmm.imaging.gate import SOP_CLASSES, Refusal, body_part_of
+from medmm.imaging.mr_physics import Physics, frames_physics
 from medmm.imaging.sequence_pixels import axial, bears_out, middle
+from medmm.imaging.sequences import sequence_of
+from medmm.imaging.sources import DicomFile
+from medmm.imaging.tags import Tags
 from medmm.imaging.volumes import Built
 
 # What a reading of the body part uses (models' own lists; the phases of a cine come through the door for arrays alone).
@@ -111,4 +116,24 @@ def _unconfirmed(names: Sequence[str]) -> tuple[Notice, ...]:
     roles = ", ".join(names)
     return (
         Notice(code="sequence-unconfirmed", text=f"By its tags a series is {roles}; its pixels do not bear that out."),
+    )
+
+
+def headers_alone(files: Sequence[DicomFile]) -> Refusal | None:
+    """Why MR files without any pixels are not evaluable, with the roles that their headers name; None where there are some.
+
+    A file whose header says something else than an MR image is judged as before.
+    """
+    images = [Tags(file.header) for file in files]
+    if any(file.pixel_bytes for file in files) or not all(
+        tags.text("SOPClassUID") in SOP_CLASSES[Modality.MR] for tags in images
+    ):
+        return None
+    region = body_part_of(images[0]).region
+    series: dict[str, list[Physics]] = {}
+    for tags in images:
+        series.setdefault(tags.text("SeriesInstanceUID") or "", []).extend(frames_physics(tags))
+    roles = ", ".join(sequence_of(list(dict.fromkeys(physics)), region).role.value for physics in series.values())
+    return Refusal(
+        code="no-pixels", reason=f"not evaluable: headers without pixels; by their tags the series are: {roles}"
     )

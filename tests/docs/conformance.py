@@ -51,7 +51,7 @@ def _images() -> str:
             uid,
             UID(uid).name,
         ]
-        for modality, uids in gate._SOP_CLASSES.items()
+        for modality, uids in gate.SOP_CLASSES.items()
         for uid in uids
     ]
     return (
