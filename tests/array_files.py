@@ -77,7 +77,7 @@ class BrightIsLabel:
         share = 100 * float(lesion.array().mean())
         return Reading(
             study_uid=study.uid,
-            findings=(Finding(name="Brain_Lesion", probability=0.9, threshold=0.5, extent=extent),),
+            findings=(Finding(name="brain lesion", probability=0.9, threshold=0.5, extent=extent),),
             measurements=(Measurement(name="lesion share of head", value=share, unit="%", interval=(0, 100)),),
             label_maps=(lesion,),
         )

@@ -59,7 +59,7 @@ def head_reading(study: Study) -> dict[str, Any]:
     voxels, size = voxel_count(marked, "lesion"), voxel_ml(flair)
     measured = [measured_as("lesion share of head", 100 * voxels / (0.4 * lesion.size), extent)]
     measured += [measured_as("lesion volume", voxels * size, extent)] if size else []
-    seen = finding("Brain_Lesion", 0.91, rule_out=0.2, extent=extent)
+    seen = finding("brain lesion", 0.91, rule_out=0.2, extent=extent)
     return {"findings": (seen,), "measurements": tuple(measured), "label_maps": (marked,)}
 
 

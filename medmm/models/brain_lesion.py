@@ -22,7 +22,7 @@ from medmm.models.prepare_volumes import Signal
 from medmm.models.volume_grids import head_of, middle_x_lps_mm, on_grid_of, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 
-FINDING, MAP, LESION = "Brain_Lesion", "brain-lesion", "lesion"
+FINDING, MAP, LESION = "brain lesion", "brain-lesion", "lesion"
 SHARE, VOLUME = "lesion share of head", "lesion volume"
 NO_FLAIR = Notice(code="no-flair", text="No FLAIR series was found; brain lesions were not looked for.")
 NOT_MEASURED = Notice(

@@ -42,6 +42,8 @@ MEASURED = {
         "RV EDV": "ml",
         "RV ESV": "ml",
         "LV mass": "g",
+        "LV mass to LV EDV ratio": "g/ml",
+        "RV EDV to LV EDV ratio": "1",
     },
 }
 

@@ -62,7 +62,7 @@ def test_the_lesion_lies_on_the_patients_right_on_the_grid_of_the_flair_series(
     assert file.reading is not None
     flair = file.case.study.chosen(SequenceRole.FLAIR)
     assert flair is not None
-    finding = file.reading.finding("Brain_Lesion")
+    finding = file.reading.finding("brain lesion")
     assert finding is not None
     assert finding.suspected
     assert finding.extent is not None

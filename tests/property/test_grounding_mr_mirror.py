@@ -68,7 +68,7 @@ def study_and_reading(head: Head) -> tuple[Study, Reading]:
     reading = Reading(
         study_uid=study.uid,
         models=(MR_MODEL,),
-        findings=(finding("Brain_Lesion", 0.9, extent=extent),),
+        findings=(finding("brain lesion", 0.9, extent=extent),),
         measurements=(volume,),
         label_maps=(marked,),
     )

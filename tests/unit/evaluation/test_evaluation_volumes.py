@@ -94,7 +94,7 @@ def reading(half: ImageHalf | None) -> Reading:
             label_map="brain-lesion", label="lesion", volume_sha256="a", slices=(0, 0), slice_count=1,
             centroid_index_zyx=(0, 0, 0), image_half=half,
         )  # fmt: skip
-    finding = Finding(name="Brain_Lesion", probability=0.9, threshold=0.5, extent=extent)
+    finding = Finding(name="brain lesion", probability=0.9, threshold=0.5, extent=extent)
     return Reading(study_uid="1", findings=(finding,))
 
 

@@ -68,9 +68,9 @@ def test_a_lesion_is_found_outlined_and_measured() -> None:
     made, truth = make_mr_study(), head()[1]
     reading = model().read(made)
     (finding,) = reading.findings
-    assert (finding.name, finding.model, finding.threshold) == ("Brain_Lesion", "brain-lesion", 0.5)
+    assert (finding.name, finding.model, finding.threshold) == ("brain lesion", "brain-lesion", 0.5)
     assert finding.suspected
-    assert finding.codings == finding_term("Brain_Lesion").codings
+    assert finding.codings == finding_term("brain lesion").codings
     (label_map,) = reading.label_maps
     assert (label_map.name, label_map.volume_sha256) == ("brain-lesion", made.volumes[0].sha256)
     assert np.array_equal(label_map.array(), truth)
