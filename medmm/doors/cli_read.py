@@ -14,6 +14,7 @@ import typer
 from PIL import Image
 
 from medmm.domain.codec import to_json
+from medmm.domain.display import measured_words
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
 from medmm.domain.study import ReadTask
@@ -172,8 +173,9 @@ def _row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
 
 def _measured(measurement: Json) -> str:
     side = f"{measurement['side']} " if measurement["side"] else ""
-    unit = "" if measurement["unit"] == "1" else f" {measurement['unit']}"
-    return f"{side}{measurement['name']} {measurement['value']}{unit}"
+    low, high = measurement["interval"]
+    value, _ = measured_words(measurement["name"], measurement["unit"], measurement["value"], (low, high))
+    return f"{side}{measurement['name']} {value}"
 
 
 def release(
