@@ -19,12 +19,16 @@ from medmm.domain.vocabulary import finding_term
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.mr_measure import measured
 from medmm.models.prepare_volumes import Signal
-from medmm.models.volume_grids import head_of, middle_x_lps_mm, on_grid_of, without_specks
+from medmm.models.volume_grids import axial, head_of, middle_x_lps_mm, on_grid_of, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 
 FINDING, MAP, LESION = "brain lesion", "brain-lesion", "lesion"
 SHARE, VOLUME = "lesion share of head", "lesion volume"
 NO_FLAIR = Notice(code="no-flair", text="No FLAIR series was found; brain lesions were not looked for.")
+NOT_AXIAL = Notice(
+    code="not-axial",
+    text="The FLAIR series is not axial; the network knows axial slices alone, so nothing was looked for.",
+)
 NOT_MEASURED = Notice(
     code="not-measured",
     text="The slices are single, uneven or of unknown place; lesions were outlined and not measured.",
@@ -70,6 +74,8 @@ class BrainLesionModel:
         flair = study.chosen(SequenceRole.FLAIR)
         if flair is None:
             return Reading(study_uid=study.uid, warnings=(NO_FLAIR,))
+        if not axial(flair):
+            return Reading(study_uid=study.uid, warnings=(NOT_AXIAL,))
         signals, left_out = self.signals(study, flair)
         lesions = lesions_of(self.segmenter.read(self.in_order(signals), None), self.calibration)
         label_map = LabelMap.from_array(MAP, flair.sha256, (LESION,), lesions.mask.astype(np.uint8))

@@ -172,6 +172,27 @@ def test_a_sequence_that_is_missing_is_flair_again_and_those_used_are_named() ->
     assert reading.warnings[0].text == "Brain lesions were looked for on: T1, FLAIR."
 
 
+def turned_to(study: Study, rows: tuple[int, int, int]) -> Study:
+    """The study with the patient axes of its geometry in another order: (2, 0, 1) puts the left-right axis along the slices' normal."""
+    volumes = [
+        replace(
+            v,
+            affine_lps_mm=None
+            if v.affine_lps_mm is None
+            else (*(v.affine_lps_mm[i] for i in rows), v.affine_lps_mm[3]),
+        )
+        for v in study.volumes
+    ]
+    return replace(study, volumes=tuple(volumes))
+
+
+@pytest.mark.parametrize("rows", [(2, 0, 1), (0, 2, 1)])
+def test_a_sagittal_or_coronal_flair_is_not_read_and_says_so(rows: tuple[int, int, int]) -> None:
+    reading = model().read(turned_to(make_mr_study(), rows))
+    assert (reading.findings, reading.label_maps) == ((), ())
+    assert [warning.code for warning in reading.warnings] == ["not-axial"]
+
+
 def test_a_sequence_of_another_place_is_left_out_and_named() -> None:
     made = make_mr_study()
     affine = made.volumes[1].affine_lps_mm
