@@ -340,10 +340,7 @@ def load_nifti(path: Path) -> NDArray[np.float32]:
 
 
 def nifti_signal(path: Path) -> NDArray[np.float32]:
-    """Values after scale and intercept, without any window: (slices, rows, columns); what is not finite stays so.
-
-    Raises: InputError.
-    """
+    """Values after scale and intercept, no window: (slices, rows, columns); not finite stays so. Raises: InputError."""
     file, data = _opened(path)
     signal = np.empty(file.shape_zyx, dtype=np.float32)
     stored = _stored(file, data)
