@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from medmm.domain.grid import index_transform
 from medmm.domain.study import Volume
 from medmm.imaging.nifti import NiftiFile
 
@@ -35,8 +36,10 @@ def _sizes(file: NiftiFile) -> list[float]:
 
 def index_in(source: Volume, target: Volume) -> NDArray[np.float64]:
     """4 x 4: voxel index (slice, row, column) of the target to that of the source."""
+    assert source.affine_lps_mm is not None
+    assert target.affine_lps_mm is not None
     turned = np.eye(4)[[2, 1, 0, 3]]  # affines take (column, row, slice)
-    return np.asarray(turned @ np.linalg.inv(np.array(source.affine_lps_mm)) @ np.array(target.affine_lps_mm) @ turned)
+    return np.asarray(turned @ index_transform(target.affine_lps_mm, source.affine_lps_mm) @ turned)
 
 
 def coverage(index: NDArray[np.float64], target_zyx: Sequence[int], source_zyx: Sequence[int]) -> float:

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from medmm.domain.extents import extent_of
 from medmm.domain.quantities import MYOCARDIUM_G_PER_ML, ejection_fraction_percent, voxel_count, voxel_ml
 from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import measurement_terms
-from medmm.models.catalogue import WeightsFolder
 from medmm.models.mr_measure import measured
 from medmm.models.volume_grids import largest_part, spacing_zyx_mm
-from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
+from medmm.models.volume_segmenter import Labelled, LabellingModel
 
 RV, MYOCARDIUM, LV = 1, 2, 3
 MAPS = {SequenceRole.CINE_ED: "cardiac-ed", SequenceRole.CINE_ES: "cardiac-es"}
@@ -80,23 +78,8 @@ def quantities(ed: Phase, es: Phase) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CardiacModel:
+class CardiacModel(LabellingModel):
     """The network for the ventricles with its calibration."""
-
-    weights: WeightsFolder
-    segmenter: VolumeSegmenter
-    labels: tuple[str, ...]
-    calibration: Mapping[str, Any]
-
-    @classmethod
-    def open(cls, weights: WeightsFolder, device: torch.device) -> CardiacModel:
-        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
-        return cls(
-            weights=weights,
-            segmenter=VolumeSegmenter.open(weights, device),
-            labels=tuple(weights.json("config.json")["labels"]),
-            calibration=weights.json("calibration.json"),
-        )
 
     def read(self, study: Study) -> Reading:
         """Outline both phases and measure; see `MrReader.read`."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from medmm.domain.extents import extent_of
 from medmm.domain.quantities import voxel_count, voxel_ml
 from medmm.domain.reading import LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
-from medmm.models.catalogue import WeightsFolder
 from medmm.models.mr_measure import measured
 from medmm.models.volume_grids import largest_part, spacing_zyx_mm
-from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
+from medmm.models.volume_segmenter import Labelled, LabellingModel
 
 MAP, VOLUME = "hippocampus", "hippocampus volume"
 ASSUMED_MM = (1.0, 1.0, 1.0)  # to outline a crop of unknown voxel size; nothing is measured on it
@@ -33,23 +30,8 @@ IMPLAUSIBLE = Notice(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HippocampusModel:
+class HippocampusModel(LabellingModel):
     """The hippocampus network with its calibration."""
-
-    weights: WeightsFolder
-    segmenter: VolumeSegmenter
-    labels: tuple[str, ...]
-    calibration: Mapping[str, Any]
-
-    @classmethod
-    def open(cls, weights: WeightsFolder, device: torch.device) -> HippocampusModel:
-        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
-        return cls(
-            weights=weights,
-            segmenter=VolumeSegmenter.open(weights, device),
-            labels=tuple(weights.json("config.json")["labels"]),
-            calibration=weights.json("calibration.json"),
-        )
 
     def read(self, study: Study) -> Reading:
         """Outline and measure the hippocampus of the T1 crop of a study; see `MrReader.read`."""

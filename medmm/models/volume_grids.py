@@ -107,7 +107,6 @@ def head_of(signal: Signal) -> Mask:
     mean_below = np.cumsum(counts * centres) / np.maximum(below, 1)
     mean_above = np.cumsum((counts * centres)[::-1])[::-1] / np.maximum(above, 1)
     between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    bright = (
-        signal > (low + centres[int(np.argmax(between))]) / 2
-    )  # fat-free and dark parts of the head lie below Otsu's
+    threshold = (low + centres[int(np.argmax(between))]) / 2  # dark parts of the head lie below Otsu's
+    bright = signal > threshold
     return np.stack([ndimage.binary_fill_holes(largest_part(ndimage.binary_opening(plane))) for plane in bright])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -123,3 +123,23 @@ class VolumeSegmenter:
             return labels.float()
         spread = presence[:, None, :, None, None].expand(-1, 1, *labels.shape[2:])
         return torch.cat([labels, spread], 1).float()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabellingModel:
+    """A weights folder that labels volumes: its segmenter, the names of its labels, what it learned on validation subjects."""
+
+    weights: WeightsFolder
+    segmenter: VolumeSegmenter
+    labels: tuple[str, ...]
+    calibration: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, weights: WeightsFolder, device: torch.device) -> Self:
+        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+        return cls(
+            weights=weights,
+            segmenter=VolumeSegmenter.open(weights, device),
+            labels=tuple(weights.json("config.json")["labels"]),
+            calibration=weights.json("calibration.json"),
+        )
