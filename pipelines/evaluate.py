@@ -34,6 +34,7 @@ from medmm.models.chest_reader import ChestReader
 from medmm.training.package import write_json, write_manifest
 
 REPORTS = "reports"
+FAILURES = "failures.png"
 VOLUME_TASKS = ("hippocampus", "brain-lesion", "cardiac")
 CARDS = {
     "chest-findings": card.findings_card,
@@ -96,6 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
         return exit_code(error)
     found = json.loads(json.dumps(measures, sort_keys=True))  # in the order in which evaluation.json keeps it
     text = CARDS[options.task](found)
+    if options.task in VOLUME_TASKS:
+        pictures_of_failures(options.task, folder, options.data, found, options.out, beside_card=options.write)
     if options.write:
         digest = write(options.task, folder, options.data, found, text)
         sys.stderr.write(f"manifest_sha256 for medmm/models/catalogue.csv: {digest}\n")
@@ -103,14 +106,19 @@ def main(arguments: list[str] | None = None) -> int:
     for name, page in pages.items():
         (options.out / name).write_text(page, encoding="utf-8")
         sys.stderr.write(f"written: {options.out / name}\n")
-    if options.task in VOLUME_TASKS:
-        names = [row["subject"] for row in found["worst"]]
-        failure_pictures.write(
-            options.out / "failures.png", volumes.failures(options.task, folder, options.data, names)
-        )
-        sys.stderr.write(f"written: {options.out / 'failures.png'}\n")
     sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else text)
     return 0
+
+
+def pictures_of_failures(
+    task: str, folder: Path, data_dir: Path, found: dict[str, Any], out: Path, *, beside_card: bool
+) -> None:
+    """Draw the worst test subjects: into `out`, and beside the card, there without images that may not go on."""
+    failures, labels = volumes.failures(task, folder, data_dir, [row["subject"] for row in found["worst"]])
+    failure_pictures.write(out / FAILURES, failures, labels, pixels=True)
+    sys.stderr.write(f"written: {out / FAILURES}\n")
+    if beside_card:
+        failure_pictures.write(folder / FAILURES, failures, labels, pixels=task in card_volumes.MAY_BE_SHOWN)
 
 
 def pages_of_findings(found: dict[str, Any]) -> dict[str, str]:

@@ -37,6 +37,17 @@ LIMITS = {
     "training and 4 or 5 test patients: a suggestion, not a diagnosis.",
 }
 
+_LABELS_ALONE = (
+    "The slice with most voxels wrong. Labels alone: the terms of the images were not verified, so none is shown.\n"
+    "`python -m pipelines.evaluate {task} --data DIR --out FOLDER` writes `failures.png` with them."
+)
+PICTURES = {
+    "hippocampus": "The slice with most voxels wrong. Images and drawn labels: Medical Segmentation Decathlon, CC BY-SA 4.0, cut out and scaled.",
+    "brain-lesion": _LABELS_ALONE.format(task="brain-lesion"),
+    "cardiac": _LABELS_ALONE.format(task="cardiac"),
+}
+MAY_BE_SHOWN = frozenset({"hippocampus"})  # the sets whose images may go on with the weights
+
 
 def volumes_card(found: Json) -> str:
     """The card of one of the MR networks."""
@@ -55,8 +66,10 @@ bootstrap over persons. Published for the same set, on other splits: {found["pub
 {_slices(found)}{_quantities(found)}{_groups(found)}{_parts(found)}
 ## Failures
 
-The test subjects with the least overlap: {", ".join(f"{row['subject']} ({row['dice']:.2f})" for row in found["worst"])}. Their pictures:
-`python -m pipelines.evaluate {task} --data DIR --out FOLDER` writes `failures.png`.
+The test subjects with the least overlap: {", ".join(f"{row['subject']} ({row['dice']:.2f})" for row in found["worst"])}.
+{PICTURES[task]}
+
+![The worst test subjects, a row each: what readers drew, what the network found, where they differ](failures.png)
 
 ## Known limits
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from medmm.domain.reading import ImageHalf, Reading
+from medmm.evaluation.failure_pictures import Failure
 from medmm.evaluation.metrics import auroc, brier, expected_calibration_error, interval, patient_draws, share
 from medmm.models.brain_lesion import BrainLesionModel, lesions_of, share_of_head, volume_score
 from medmm.models.cardiac import CardiacModel, group_probabilities
@@ -41,12 +42,17 @@ def evaluate(task: str, folder: Path, data_dir: Path, *, quiet: bool = False) ->
     return {"task": task, "subjects": len(test), "published": PUBLISHED[task], **found}
 
 
-def failures(task: str, folder: Path, data_dir: Path, names: Sequence[str]) -> list[tuple[Outlined, Any]]:
-    """The volumes of these test subjects with the labels that were found on them; of a heart the end-systole."""
+def failures(task: str, folder: Path, data_dir: Path, names: Sequence[str]) -> tuple[list[Failure], tuple[str, ...]]:
+    """These test subjects as the network reads them, in this order, and the names of its labels; of a heart the worse phase."""
     weights = WeightsFolder(row=row_named(task), folder=folder)
     model = _MODELS[task].open(weights, torch.device("cpu"))
-    chosen = [one for one in subjects(read_outlined(data_dir, task, "test")) if one[0].subject in names]
-    return [(one[-1], model.read(study_of(task, one)).label_maps[-1].array()) for one in chosen]
+    by_name = {one[0].subject: one for one in subjects(read_outlined(data_dir, task, "test"))}
+    found = []
+    for name in names:
+        maps = model.read(study_of(task, by_name[name])).label_maps
+        read = [Failure(outlined=o, found=m.array()) for o, m in zip(by_name[name], maps, strict=True)]
+        found.append(min(read, key=lambda one: dice(one.found > 0, one.outlined.labels > 0)))
+    return found, tuple(weights.json("config.json")["labels"])
 
 
 @dataclass(frozen=True, kw_only=True)

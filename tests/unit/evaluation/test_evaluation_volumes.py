@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from medmm.domain.reading import Extent, Finding, ImageHalf, Measurement, Reading
-from medmm.evaluation import failure_pictures
+from medmm.evaluation import failure_pictures, volumes
 from medmm.evaluation.card_volumes import volumes_card
 from medmm.evaluation.metrics import patient_draws
 from medmm.evaluation.volumes import (
@@ -243,18 +243,53 @@ def test_the_command_names_a_set_that_is_missing(tmp_path: Path, capsys: pytest.
     assert "the MR set acdc can't be read" in capsys.readouterr().err
 
 
-def test_failures_are_shown_side_by_side_with_both_outlines(tmp_path: Path) -> None:
+def failure(shift: int = 6, **more: Any) -> failure_pictures.Failure:
     truth = block((3, 32, 40), (slice(1, 2), slice(8, 20), slice(10, 24)))
-    found = np.roll(truth, 6, axis=2)
-    made = [outlined(truth, subject="s1"), outlined(truth, subject="s2", sequences=("pre", "flair"), part="es",
-            signals=(None, np.full(truth.shape, 7, np.float32)))]  # fmt: skip
-    failure_pictures.write(tmp_path / "deep" / "failures.png", [(one, found) for one in made])
+    return failure_pictures.Failure(outlined=outlined(truth, **more), found=np.roll(truth, shift, axis=2))
+
+
+@pytest.mark.parametrize("pixels", [True, False])
+def test_failures_are_shown_as_drawn_found_and_different(tmp_path: Path, pixels: bool) -> None:
+    rows = [failure(subject="s1"), failure(subject="s2", part="es", sequences=("pre", "flair"),
+            signals=(None, np.full((3, 32, 40), 7, np.float32)))]  # fmt: skip
+    failure_pictures.write(tmp_path / "deep" / "failures.png", rows, ("lesion",), pixels=pixels)
     with Image.open(tmp_path / "deep" / "failures.png") as picture:
         sheet = np.asarray(picture)
-    assert sheet.shape == (340, 640, 3)
-    for half in (sheet[20:, :320], sheet[20:, 320:]):
-        drawn, seen = (
-            np.flatnonzero((half == tint).all(2).any(0)) for tint in (failure_pictures.DRAWN, failure_pictures.FOUND)
-        )
-        assert (drawn.min(), drawn.max()) == (80, 191)  # columns 10 to 23 of 40, 8 pixels each
-        assert (seen.min(), seen.max()) == (128, 239)
+    cell = failure_pictures.CELL_PX + failure_pictures.GAP_PX
+    assert sheet.shape[1] == cell * (4 if pixels else 3)
+    drawn, seen, wrong = (sheet[36 : 36 + cell, left * cell :][:, :cell] for left in range(int(pixels), 3 + pixels))
+    tint = failure_pictures.LABEL_TINTS[0]
+    where = [np.flatnonzero((part == tint).all(2).any(0)).mean() for part in (drawn, seen)]
+    assert where[1] > where[0]  # found further to the right than drawn
+    sizes = {name: int((wrong == colour).all(2).sum()) for name, colour in failure_pictures.DIFFERENCES}
+    assert sizes["missed"] == pytest.approx(sizes["too much"], rel=0.1)
+    assert sizes["both"] == pytest.approx(sizes["missed"] * 8 / 6, rel=0.1)
+    assert sizes["other label"] == 0
+
+
+def test_a_failure_shows_the_slice_with_most_wrong_and_says_what_it_is() -> None:
+    truth = block((4, 32, 40), (slice(0, 3), slice(8, 20), slice(10, 24)))
+    found = truth.copy()
+    found[2, :15] = 0
+    made = failure_pictures.Failure(outlined=outlined(truth, subject="s1", part="es"), found=found)
+    assert made.slice_index == 2
+    assert made.title.startswith("s1 es   slice 3 of 4, Dice of the whole volume 0.8")
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (20, 26), (9, 13)])
+def test_the_cut_out_holds_all_that_is_marked(corner: tuple[int, int]) -> None:
+    marked = np.zeros((32, 40), bool)
+    marked[corner[0] : corner[0] + 12, corner[1] : corner[1] + 14] = True
+    part = marked[failure_pictures.cut(marked)]
+    assert part.sum() == marked.sum()
+    assert max(part.shape) == min(int(np.ceil(14 * 1.6)), 40)
+
+
+def test_only_images_whose_terms_allow_it_stand_beside_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(volumes, "failures", lambda *_: ([failure()], ("lesion",)))
+    monkeypatch.setattr(failure_pictures, "write", lambda path, *_, pixels: asked.append(pixels))
+    for task in evaluate.VOLUME_TASKS:
+        evaluate.pictures_of_failures(task, tmp_path, tmp_path, {"worst": []}, tmp_path, beside_card=True)
+        assert asked == [True, task == "hippocampus"]
+        asked.clear()
