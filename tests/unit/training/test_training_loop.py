@@ -16,13 +16,14 @@ from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.training import loop_journal
 from medmm.training.loop import FitResult, LoopOptions, fit
 from medmm.training.loop_page import page, ticks
-from tests.tiny_multimodal import OPTIONS, collate, examples, film_model, same, state_of
+from medmm.training.report_objective import ReportObjective
+from tests.tiny_multimodal import OBJECTIVE, OPTIONS, examples, film_model, same, state_of
 
 
 def run(run_dir: Path, model: Any = None, rows: int = 10, **more: Any) -> tuple[dict[str, torch.Tensor], FitResult]:
     model = model or film_model()
     extra = {key: more.pop(key) for key in ("validate", "inputs") if key in more}
-    result = fit(model, examples(rows), collate, LoopOptions(**OPTIONS | more), run_dir, quiet=True, **extra)
+    result = fit(model, examples(rows), OBJECTIVE, LoopOptions(**OPTIONS | more), run_dir, quiet=True, **extra)
     return state_of(model), result
 
 
@@ -187,13 +188,13 @@ def test_tensorboard_is_written_where_it_is(tmp_path: Path) -> None:
 def test_what_cannot_be_learned_from_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = LoopOptions(**OPTIONS)
     with pytest.raises(InputError, match="no examples"):
-        fit(film_model(), [], collate, options, tmp_path)
+        fit(film_model(), [], OBJECTIVE, options, tmp_path)
 
     def unlabelled(rows: list[Any]) -> dict[str, torch.Tensor]:
         return {"input_ids": torch.stack([row["ids"] for row in rows])}
 
     with pytest.raises(InputError, match="without labels"):
-        fit(film_model(), examples(4), unlabelled, options, tmp_path)
+        fit(film_model(), examples(4), ReportObjective(collate=unlabelled), options, tmp_path)
     with pytest.raises(ConfigError, match="no parameter's name starts with 'conector'"):
         run(tmp_path, trained=("conector",))
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -209,7 +210,7 @@ def test_a_loss_that_is_no_number_stops_before_it_is_learned(tmp_path: Path) -> 
     model = film_model()
     before = state_of(model)
     with pytest.raises(ConfigError, match="not a number at step 1"):
-        fit(model, rows, collate, LoopOptions(**OPTIONS), tmp_path, quiet=True)
+        fit(model, rows, OBJECTIVE, LoopOptions(**OPTIONS), tmp_path, quiet=True)
     assert same(before, state_of(model))
 
 

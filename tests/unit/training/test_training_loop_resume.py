@@ -19,6 +19,7 @@ from torch import Tensor
 
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.training.loop import LoopOptions, fit
+from medmm.training.report_objective import ReportObjective
 from tests.tiny_multimodal import OPTIONS, collate, examples, film_model, same, state_of
 
 ROWS = 10  # with batch 2 and accumulate 2: three steps an epoch, the last of two examples
@@ -27,7 +28,7 @@ ROWS = 10  # with batch 2 and accumulate 2: three steps an epoch, the last of tw
 def run(run_dir: Path, model: Any = None, batches: Callable[..., Any] = collate, rows: int = ROWS, **more: Any) -> Any:
     model = model or film_model(0.1)
     options = LoopOptions(**OPTIONS | {"batch": 2, "accumulate": 2, "epochs": 3, "log_every": 2} | more)
-    result = fit(model, examples(rows), batches, options, run_dir, quiet=True)
+    result = fit(model, examples(rows), ReportObjective(collate=batches), options, run_dir, quiet=True)
     return state_of(model), result
 
 
