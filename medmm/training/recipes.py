@@ -229,7 +229,7 @@ class VolumeAugmentation(Part):
 
 
 class VolumeRecipe(Part):
-    """See configs/train/brain_lesion.yaml, hippocampus.yaml and cardiac.yaml."""
+    """See configs/train/brain_lesion.yaml, hippocampus.yaml and cardiac.yaml. `precision` is as in `LoopOptions`."""
 
     task: Literal["brain-lesion", "hippocampus", "cardiac"]
     sequences: Annotated[list[str], Field(min_length=1)]

@@ -140,7 +140,9 @@ def fitted(
             inputs=inputs,
         )
         if result.stopped:
-            raise InputError("the training was stopped", remedy="give the same command again: it goes on", cycle=name)
+            raise InputError(
+                "the training was stopped", remedy="give the same command again: it goes on", cycle=str(number + 1)
+            )
         log += [_of_epoch(name, row) for row in result.log if row["kind"] == "epoch"]
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return network.cpu(), log

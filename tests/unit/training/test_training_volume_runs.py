@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel
+import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
-from medmm.domain.errors import InputError, StateError
+from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.training import volumes
 from medmm.training.volume_objective import VolumeObjective
+from pipelines import train
 from tests.tiny_multimodal import same, state_of
-from tests.volume_sets import recipe, trained
+from tests.volume_sets import ONE, TINY_RECIPE, TWO, outlined, recipe, trained
 
 AUGMENTATION = {**recipe("brain_lesion")["augmentation"], "missing_share": 0.5}
 SMALL = {
@@ -60,10 +66,10 @@ def asked_at(call: int, of: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize(("owner", "name", "call", "cycle", "step"), [
-    (VolumeObjective, "batch", 1, "cycle 1", 2),
-    (VolumeObjective, "batch", 2 * 3 - 1, "cycle 1", 6),
-    (volumes, "val_dice", 1, "cycle 1", 6),
-    (VolumeObjective, "batch", 2 * 3 + 4, "cycle 2", 5),
+    (VolumeObjective, "batch", 1, "1", 2),
+    (VolumeObjective, "batch", 2 * 3 - 1, "1", 6),
+    (volumes, "val_dice", 1, "1", 6),
+    (VolumeObjective, "batch", 2 * 3 + 4, "2", 5),
 ])  # fmt: skip
 def test_a_stopped_run_goes_on_to_the_same_bits(
     tmp_path: Path,
@@ -81,7 +87,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
         run(tmp_path)
     monkeypatch.undo()
     assert stop.value.where == {"cycle": cycle}
-    place = json.loads((tmp_path / cycle.replace(" ", "-") / "checkpoint" / "state.json").read_text())["place"]
+    place = json.loads((tmp_path / f"cycle-{cycle}" / "checkpoint" / "state.json").read_text())["place"]
     assert place["step"] == step
     torch.manual_seed(99)
     state, log = run(tmp_path)
@@ -137,6 +143,15 @@ def test_another_recipe_is_refused_by_the_key_that_differs(whole: Any) -> None:
     assert same(run(folder, flips=[1], window_zyx=[4, 16, 16])[0], state), "live use alone"
 
 
+def test_a_gpu_that_is_not_here_is_missed_before_anything_is_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="no CUDA device is here"):
+        run(tmp_path, device="cuda")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_says_what_it_learned(whole: Any) -> None:
     folder, _, log = whole
     assert [(row["name"], row["epoch"]) for row in log] == [(f"cycle {c}", e) for c in (1, 2) for e in (1, 2)]
@@ -153,3 +168,59 @@ def test_a_run_says_what_it_learned(whole: Any) -> None:
         assert manifest["settings"]["augmentation.missing_share"] == 0.5
         assert "checkpoint/average.safetensors" in manifest["files"]
         assert manifest["options"]["seed"] == number - 1
+
+
+def packed(folder: Path) -> Path:
+    """A folder of the shared data's layout with four made-up hippocampi."""
+    rows = [("a", "train", ONE), ("b", "train", TWO), ("c", "val", ONE), ("d", "val", TWO)]
+    (folder / "mri").mkdir(parents=True)
+    with (folder / "mri" / "subjects.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["set", "subject", "split", "person"])
+        table.writerows(["hippocampus", subject, split, subject] for subject, split, _ in rows)
+    with zipfile.ZipFile(folder / "mri" / "hippocampus.zip", "w") as archive:
+        for subject, _, values in rows:
+            one = outlined(values)
+            for kind, array in (("image", one.signals[0]), ("label", one.labels)):
+                assert array is not None
+                image = nibabel.Nifti1Image(array.T, np.eye(4))
+                archive.writestr(f"{subject}_{kind}.nii", image.to_bytes())
+    return folder
+
+
+def test_the_command_goes_on_and_writes_a_weights_folder(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    data, file, out = packed(tmp_path / "data"), tmp_path / "tiny.yaml", tmp_path / "out"
+    file.write_text(yaml.safe_dump(recipe("hippocampus", **TINY_RECIPE)))
+    command = [str(file), "--data", str(data), "--out", str(out)]
+    monkeypatch.setattr(VolumeObjective, "batch", asked_at(9, VolumeObjective.batch))
+    assert train.main(command) == 3
+    assert "the training was stopped (cycle 1); give the same command again: it goes on" in capsys.readouterr().err
+    assert f"run: {tmp_path / 'out-run'}, each stage or cycle with its curves.html" in caplog.messages
+    assert not out.exists()
+    assert (tmp_path / "out-run" / "cycle-1" / "curves.html").is_file()
+    monkeypatch.undo()
+    assert train.main(command) == 0
+    content = json.loads((out / "training.json").read_text())
+    assert content["config"] == yaml.safe_load(file.read_text())
+    assert (content["volumes"], content["device"]) == (2, "cpu")
+    assert [row["epoch"] for row in content["log"]] == list(range(1, 9))
+    assert set(content["log"][7]["val_dice"]) == {"anterior hippocampus", "posterior hippocampus"}
+    average = load_file(tmp_path / "out-run" / "cycle-1" / "checkpoint" / "average.safetensors")
+    written = load_file(out / "model.safetensors")
+    assert written.keys() == average.keys()
+    assert all(torch.equal(value.half(), written[name].half()) for name, value in average.items())
+    before = json.loads((out / "calibration.json").read_text())
+    assert before["hippocampus volume"]["subjects"] == 2
+    (out / "calibration.json").write_text("{}")
+    assert train.main([*command, "--calibrate"]) == 0
+    assert json.loads((out / "calibration.json").read_text()) == before
+    with (data / "mri" / "subjects.csv").open("a") as table:
+        table.write("hippocampus,e,test,e\n")
+    assert train.main(command) == 6
+    assert "the run folder holds another run: inputs differ" in capsys.readouterr().err
