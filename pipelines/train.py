@@ -1,8 +1,9 @@
 """Train the weights that a YAML file describes: `python -m pipelines.train CONFIG --data DIR --out DIR`.
 
 A recipe of chest-report may name an `encoder_recipe` of chest-findings, which is then trained first in the same run.
-A run of chest-report that was stopped (Ctrl-C, SIGTERM, a power cut) goes on where it stood when the same command is given
-again: there is no option for it. With `--calibrate` a trained folder is calibrated anew and nothing is trained.
+A run of chest-report, hippocampus, brain-lesion or cardiac that was stopped (Ctrl-C, SIGTERM, a power cut) goes on where it
+stood when the same command is given again: there is no option for it. With `--calibrate` a trained folder is calibrated anew
+and nothing is trained.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
         "--out",
         type=Path,
         required=True,
-        help="where the weights folder is written; chest-report keeps its run beside it, in OUT-run, and goes on from there",
+        help="where the weights folder is written; a run that can go on stands beside it, in OUT-run",
     )
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch's own choice)")
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="only write calibration.json of --out anew (chest-findings, chest-report)",
+        help="only write calibration.json of --out anew (chest-anatomy and film-kind have none)",
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -82,7 +83,7 @@ def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *
         task.calibrate(out_dir, data_dir, quiet=not sys.stderr.isatty())
         return 0
     if hasattr(task, "run_folder"):
-        log.info("run: %s, each stage with its curves.html", task.run_folder(out_dir))
+        log.info("run: %s, each stage or cycle with its curves.html", task.run_folder(out_dir))
     task.train(config, data_dir, out_dir, quiet=not sys.stderr.isatty())
     write_json(
         out_dir / "run.json",

@@ -30,6 +30,7 @@ from medmm.models.multimodal import (
 )
 from medmm.models.multimodal.processing import IMAGE, RECORD
 from medmm.training.loop import LoopOptions, fit
+from medmm.training.report_objective import ReportObjective
 
 SPECIAL = ("<pad>", "<s>", "</s>", IMAGE, RECORD, "<unk>")
 WORDS = ("no", "effusion", "the", "heart", "is", "normal", "question", ":")
@@ -206,6 +207,9 @@ def collate(rows: list[dict[str, Any]]) -> dict[str, Tensor]:
     return batch
 
 
+OBJECTIVE = ReportObjective(collate=collate)
+
+
 def state_of(model: torch.nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
@@ -233,7 +237,7 @@ def one_of_several(run_dir: Path, out: Path, lora: dict[str, Any] | None, stop_a
 
     model, rows = film_model(), examples(9, MOSTLY_PLAIN)
     options = LoopOptions(**OPTIONS, shard=True, lora=lora)
-    result = fit(model, rows, noted, options, run_dir, validate=look, quiet=True)
+    result = fit(model, rows, ReportObjective(collate=noted), options, run_dir, validate=look, quiet=True)
     save_file({name: value.contiguous() for name, value in state_of(model).items()}, out / f"{rank}.safetensors")
     found = {"log": result.log, "films": films, "stopped": result.stopped, "steps": result.steps, **seen}
     (out / f"{rank}.json").write_text(json.dumps(found))

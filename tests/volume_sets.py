@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from medmm.models.prepare_volumes import Grid
 from medmm.training.mr_sets import Outlined
+from medmm.training.recipes import VolumeRecipe, recipe_of
+from medmm.training.volumes import fitted, prepared
 from tests.conftest import ROOT
 
 TINY_RECIPE = {
@@ -75,3 +78,24 @@ def hearts(subject: str, group: str, ed: tuple[int, int, int], es: tuple[int, in
             )
         )
     return phases
+
+
+ONE = block((6, 12, 12), (slice(1, 5), slice(2, 6), slice(3, 9)), (slice(1, 5), slice(6, 10), slice(3, 9)))
+TWO = block((5, 10, 14), (slice(1, 4), slice(2, 5), slice(4, 10)), (slice(1, 4), slice(5, 9), slice(4, 10)))
+
+
+def trained(run_dir: Path, name: str = "hippocampus", of: tuple[str, ...] = ("t1",), **changes: Any) -> Any:
+    """A network and its log after a tiny recipe with these changes, from two made-up volumes with sequences `of`."""
+    made = recipe_of(recipe(name, **{**TINY_RECIPE, **changes}))
+    assert isinstance(made, VolumeRecipe)
+    one, two, val = (several(values, of) for values in (ONE, TWO, ONE))
+    learned = [prepared(volume, Grid()) for volume in (one, two)]
+    return fitted(made, learned, [val], run_dir, quiet=True)
+
+
+def several(values: Any, of: tuple[str, ...]) -> Outlined:
+    """A volume with these sequences, each with other noise."""
+    signal = outlined(values).signals[0]
+    assert signal is not None
+    noise = np.random.default_rng(1).normal(0, 20, (len(of), *signal.shape)).astype(np.float32)
+    return outlined(values, sequences=of, signals=tuple(signal + one for one in noise))

@@ -29,7 +29,7 @@ from medmm.training import claims
 from medmm.training.chest_findings import logistic_head
 from medmm.training.kept import room
 from medmm.training.loop import fit, merged
-from medmm.training.package import sha256_of, write_json
+from medmm.training.package import run_folder, sha256_of, write_json
 from medmm.training.recipes import ChestReportRecipe, recipe_of
 from medmm.training.report_corpus import FilmReport
 from medmm.training.report_encoder import encoder_weights
@@ -42,6 +42,7 @@ from medmm.training.report_examples import (
     target_text,
     words_for,
 )
+from medmm.training.report_objective import ReportObjective
 from medmm.training.report_sources import ReportSource, report_source
 from medmm.training.report_start import Decoder, Start, inputs_of
 from medmm.training.report_statements import Said, phrase_book, report_findings
@@ -108,7 +109,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
         result = fit(
             model,
             range(len(corpus.examples)),
-            school.collate(tokens_of if stage["kept_maps"] else None),
+            ReportObjective(collate=school.collate(tokens_of if stage["kept_maps"] else None)),
             recipe.options(name),
             run_dir / name,
             quiet=quiet,
@@ -131,11 +132,6 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     recipe = recipe_of(json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"])
     assert isinstance(recipe, ChestReportRecipe)
     claims.calibrate(folder, report_source(recipe.reports, data_dir), recipe.most_invented, quiet=quiet)
-
-
-def run_folder(out_dir: Path) -> Path:
-    """Where the run of a weights folder stands: a folder a stage, with its checkpoint, log and curves.html."""
-    return out_dir.with_name(f"{out_dir.name}-run")
 
 
 class Maps:

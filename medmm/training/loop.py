@@ -1,38 +1,38 @@
-"""Train the multimodal model: steps, checkpoints, a stop that keeps what was learned, and going on from there."""
+"""The training loop: steps, checkpoints, a stop that keeps what was learned, and going on from there."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from rich.progress import Progress
-from torch import Tensor
 
 from medmm.domain.errors import ConfigError, InputError
 from medmm.training import loop_state as state
 from medmm.training import precision
+from medmm.training.loop_average import Average
 from medmm.training.loop_console import Stop, bar_of, signals
-from medmm.training.loop_journal import LOSSES, Journal, Row
+from medmm.training.loop_journal import Journal, Row
 from medmm.training.loop_lora import merged
+from medmm.training.loop_objective import Batch, Objective
 from medmm.training.loop_options import LoopOptions
-from medmm.training.loop_ready import checkpointed, encoders_norms_in_eval, optimizer_of, ready
+from medmm.training.loop_ready import checkpointed, optimizer_of, ready, to_train
 from medmm.training.loop_sharding import Processes, gathered
 from medmm.training.package import sha256_of
 
 __all__ = ["FitResult", "LoopOptions", "fit", "merged"]
-T = TypeVar("T")
-Batch = dict[str, Tensor]
 Validate = Callable[[Any], dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitResult:
-    """Steps done in all, whether a signal stopped the run before its end, and its log (as in log.jsonl)."""
+    """Steps done in all, whether a signal asked the run to stop, and its log (as in log.jsonl)."""
 
     steps: int
     stopped: bool
@@ -41,8 +41,8 @@ class FitResult:
 
 def fit(
     model: Any,
-    train: Sequence[T],
-    collate: Callable[[list[T]], Batch],
+    train: Sequence[Any],
+    objective: Objective,
     options: LoopOptions,
     run_dir: Path,
     *,
@@ -51,20 +51,21 @@ def fit(
     name: str = "train",
     inputs: Mapping[str, Path] | None = None,
 ) -> FitResult:
-    """Train `model` in place, from where `run_dir` stands; it is left in eval mode.
+    """Train `model` in place and where it lies, from where `run_dir` stands; it is left in eval mode.
 
-    A step's loss is the mean over its taught tokens plus the weighted mean over its given labels, however the step is
-    cut into batches and shares. On a CPU a run that was cut off and went on gives the same bits as one that was not.
-    SIGINT or SIGTERM finishes the step, saves and returns; a second one acts at once. Torch's, NumPy's and Python's
-    random generators are started from the seed. Among several processes (torchrun; `accelerate launch` on GPUs) all must call,
-    `validate` gets the sharded model and must call it as often in each; every process ends with the whole model.
+    Each part of a step's loss is the mean over what teaches it, however the step is cut into batches and shares. On a CPU
+    a run that was cut off and went on gives the same bits as one that was not. SIGINT or SIGTERM finishes the step, saves
+    and returns; a second one acts at once. Torch's, NumPy's and Python's random generators are started from the seed. Among
+    several processes (torchrun; `accelerate launch` on GPUs) all must call, `validate` gets the sharded model and must call
+    it as often in each; every process ends with the whole model.
 
     Args:
-        collate: examples to the model's arguments, with `labels`, `finding_labels` or both.
-        validate: the model to figures, after each epoch; it cannot change how the training goes on.
+        objective: what is learned, and how examples become a batch.
+        validate: the model to figures, after every `validate_every` epochs and the last; it cannot change how the
+            training goes on. With `average` it gets the averaged weights, as the caller does in the end.
         inputs: the tables the examples come from; a run goes on with these alone.
-    Raises: StateError to go on with other options or data, IntegrityError for an altered run folder, ConfigError for
-        options this model cannot have and for a loss that is not a number, InputError without examples or labels.
+    Raises: StateError to go on with other options, settings or data, IntegrityError for an altered run folder, ConfigError
+        for options this model cannot have and for a loss that is not a number, InputError without examples or labels.
     """
     if not len(train):
         raise InputError("no examples to learn from", remedy="look at the training table and its splits")
@@ -72,12 +73,13 @@ def fit(
     chosen = precision.chosen(options.precision, processes.device)
     ready(model, options, whole_fp32=chosen == "fp32" or processes.world > 1)
     tables = {label: sha256_of(path) for label, path in (inputs or {}).items()}
-    run = state.run_of(options.deciding(), len(train), state.digest_of_frozen(model), tables)
+    deciding = {**options.deciding(), **objective.settings}
+    run = state.run_of(deciding, len(train), state.digest_of_frozen(model), tables)
     checkpoint = state.load(run_dir, run)
     if checkpoint is not None:
-        state.restore(checkpoint, model)
+        state.restore(checkpoint, state.moving(model, objective.still))
     loop = _Loop(
-        model=model, train=train, collate=collate, options=options, run_dir=run_dir, processes=processes,
+        model=model, train=train, objective=objective, options=options, run_dir=run_dir, processes=processes,
         precision=chosen, identity=run, checkpoint=checkpoint, validate=validate, name=name,
     )  # fmt: skip
     try:
@@ -95,7 +97,7 @@ class _Loop:
 
     model: Any
     train: Sequence[Any]
-    collate: Callable[[list[Any]], Batch]
+    objective: Objective
     options: LoopOptions
     run_dir: Path
     processes: Processes
@@ -110,10 +112,14 @@ class _Loop:
         self.model = self.processes.to_train(self.model)
         if self.options.gradient_checkpointing:
             checkpointed(self.model, True)
+        self.moving = state.moving(self.model, self.objective.still)
         self.optimizer = optimizer_of(self.model, self.options)
+        self.average = None if self.options.average is None else Average(self.moving, self.options.average)
         if checkpoint is not None:
             self.place = checkpoint.place
-            state.restore_optimizer(checkpoint, self.model, self.optimizer)
+            state.restore_optimizer(checkpoint, self.moving, self.optimizer)
+            if self.average is not None:
+                state.put(self.average.kept, checkpoint.average)
         rank, device = self.processes.rank, self.processes.device
         state.seed_everything(self.options.seed + self.place.step + rank)
         if checkpoint is not None and len(checkpoint.random_states) == self.processes.world:
@@ -140,7 +146,7 @@ class _Loop:
                     return True
             self._end_epoch()
             self._save()
-            if place.epoch < options.epochs and self.processes.total([stop.asked])[0]:
+            if self.processes.total([stop.asked])[0]:
                 return True
         return False
 
@@ -151,13 +157,13 @@ class _Loop:
     def _step(self, rows: list[int], stop: Stop) -> tuple[bool, float]:
         """Learn from the examples of one step; whether any process was asked to stop, and the loss."""
         began, place = time.monotonic(), self.place
-        encoders_norms_in_eval(self.model.train())
+        to_train(self.model, self.objective.still)
         share = self.options.share_of_rate(place.step, self.options.epochs * self.steps_an_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
         self.optimizer.zero_grad()
         counted = [self._batch(rows[i : i + self.options.batch]) for i in range(0, len(rows), self.options.batch)]
-        totals = self.processes.total([sum(counts[kind] for _, counts in counted) for kind in (0, 1)])
+        totals = self.processes.total([sum(column) for column in zip(*(counts for _, counts in counted), strict=True)])
         parts = [self._learn(batch, counts, totals) for batch, counts in counted]
         *losses, asked = self.processes.total([*(sum(column) for column in zip(*parts, strict=True)), stop.asked])
         norm = self._clip()
@@ -169,53 +175,54 @@ class _Loop:
             )
         self.optimizer.step()
         place.step, place.in_epoch = place.step + 1, place.in_epoch + 1
+        if self.average is not None:
+            self.average.follow(self.moving, place.step)
         seconds = time.monotonic() - began
         place.seconds += seconds
-        self._note(dict(zip(LOSSES, losses, strict=True)), totals, len(rows), seconds)
+        self._note(losses, totals, len(rows), seconds)
         return asked > 0, losses[0]
 
-    def _batch(self, rows: list[int]) -> tuple[Batch, tuple[int, int]]:
-        """This process's share of a batch, and how many tokens and labels it teaches; without a share, none."""
+    def _batch(self, rows: list[int]) -> tuple[Batch, tuple[int, ...]]:
+        """This process's share of a batch, and how much of it teaches each part; without a share, none."""
         share = self.processes.share(rows)
-        batch = self.collate([self.train[i] for i in share or rows[:1]])
-        if "labels" not in batch and "finding_labels" not in batch:
-            raise InputError("a batch without labels and finding_labels", remedy="let collate give one or both")
-        tokens = int((batch["labels"][:, 1:] != -100).sum()) if "labels" in batch else 0
-        given = 0
-        if "finding_labels" in batch and batch.get("pixel_values") is not None:
-            given = int((~torch.isnan(batch["finding_labels"])).sum())
+        batch = self.objective.batch([self.train[i] for i in share or rows[:1]])
+        counts = self.objective.counts(batch)
         on_device = {key: value.to(self.processes.device) for key, value in batch.items() if value is not None}
-        return on_device, (tokens, given) if share else (0, 0)
+        return on_device, counts if share else (0,) * len(counts)
 
-    def _learn(self, batch: Batch, counts: tuple[int, int], totals: Sequence[float]) -> list[float]:
-        """Add a batch's part to the gradients; gives its parts of loss, text loss and finding loss."""
+    def _learn(self, batch: Batch, counts: tuple[int, ...], totals: Sequence[float]) -> list[float]:
+        """Add a batch's part to the gradients; gives its parts of the loss and of each of the loss's own parts."""
         with precision.autocast(self.processes.device, self.precision):
-            out = self.model(**batch, use_cache=False)
+            costs = self.objective.costs(self.model, batch)
         shares = [count / total if total else 0.0 for count, total in zip(counts, totals, strict=True)]
-        losses = [
-            torch.zeros((), device=self.processes.device) if loss is None else loss * share
-            for loss, share in zip((out.text_loss, out.finding_loss), shares, strict=True)
+        parts = [
+            torch.zeros((), device=self.processes.device) if part is None else part * share
+            for part, share in zip(costs.parts, shares, strict=True)
         ]
-        loss = losses[0] + self.model.config.finding_loss_weight * losses[1]
+        loss = torch.stack([weight * part for weight, part in zip(costs.weights, parts, strict=True)]).sum()
         if self.processes.world > 1:
-            loss = loss + 0 * out.logits[0, 0, 0]  # all go backward together, taught by their shares or not
+            loss = loss + 0 * costs.output  # all go backward together, taught by their shares or not
         if loss.requires_grad:
             (loss * self.processes.world).backward()  # shards take the mean over processes, the step wants the sum
-        return [float(value.detach()) for value in (loss, *losses)]
+        return [float(value.detach()) for value in (loss, *parts)]
 
     def _clip(self) -> float:
         """Clip the gradients; gives their norm. What a step did not use has a gradient of zero, sharded or not."""
-        parameters = state.learned(self.model).values()
+        parameters = [tensor for tensor in self.moving.values() if tensor.requires_grad]
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.options.clip_norm)
         return float(gathered({"norm": norm})["norm"])
 
-    def _note(self, losses: dict[str, float], totals: Sequence[float], examples: int, seconds: float) -> None:
+    @property
+    def _losses(self) -> tuple[str, ...]:
+        return ("loss", *self.objective.parts)
+
+    def _note(self, losses: Sequence[float], totals: Sequence[float], examples: int, seconds: float) -> None:
         """Add a step to what the next rows of the log say."""
-        taught = {"loss": True, "text_loss": totals[0] > 0, "finding_loss": totals[1] > 0}
-        values = {key: value for key, value in losses.items() if taught[key]}
+        taught = (True, *(total > 0 for total in totals))
+        values = {key: value for key, value, yes in zip(self._losses, losses, taught, strict=True) if yes}
         for sums in self.place.sums.values():
             for key, value in {**values, "examples": float(examples), "seconds": seconds}.items():
                 total, count = sums.get(key, [0.0, 0])
@@ -225,7 +232,7 @@ class _Loop:
 
     def _row(self, kind: str, more: Row) -> None:
         place, sums = self.place, self.place.sums[kind]
-        means = {key: sums[key][0] / sums[key][1] if key in sums else None for key in LOSSES}
+        means = {key: sums[key][0] / sums[key][1] if key in sums else None for key in self._losses}
         steps = self.options.epochs * self.steps_an_epoch
         rate = self.options.learning_rate * self.options.share_of_rate(place.step - 1, steps)
         speed = sums["examples"][0] / max(sums["seconds"][0], 1e-9)
@@ -245,9 +252,10 @@ class _Loop:
 
     def _end_epoch(self) -> None:
         more: Row = {}
-        if self.validate is not None:
+        epochs = self.place.epoch + 1
+        if self.validate is not None and (epochs % self.options.validate_every == 0 or epochs == self.options.epochs):
             before = state.random_state(self.processes.device)
-            with torch.no_grad():
+            with self.average.shown(self.moving) if self.average else nullcontext(), torch.no_grad():
                 scores = self.validate(self.model.eval())
             state.set_random_state(before, self.processes.device)
             finite = {key: float(score) if math.isfinite(score) else None for key, score in scores.items()}
@@ -257,7 +265,8 @@ class _Loop:
         self.journal.draw(self._said())
 
     def _save(self) -> None:
-        state.save(self.run_dir, self.identity, self.place, self.model, self.optimizer, self.processes)
+        average = self.average.kept if self.average else None
+        state.save(self.run_dir, self.identity, self.place, self.moving, self.optimizer, average, self.processes)
 
     def _said(self) -> str:
         place, all_steps = self.place, self.options.epochs * self.steps_an_epoch
@@ -265,8 +274,10 @@ class _Loop:
 
     def finish(self, model: Any, stopped: bool) -> None:
         """Give the caller's model what was learned, and write curves and manifest."""
+        if self.average is not None:
+            state.put(self.moving, self.average.kept)
         if self.processes.world > 1:
-            state.put(model, gathered(dict(state.learned(self.model))))
+            state.put(state.moving(model, self.objective.still), gathered(self.moving))
         elif self.options.gradient_checkpointing:
             checkpointed(model, False)
         model.eval()
@@ -275,6 +286,7 @@ class _Loop:
             {
                 "options": self.options.as_json(),
                 "options_sha256": state.digest(self.options.as_json()),
+                "settings": dict(self.objective.settings),
                 "inputs": self.identity["inputs"],
                 "examples": len(self.train),
                 "steps": self.place.step,

@@ -13,13 +13,12 @@ from typing import Any
 import torch
 
 from medmm.domain.errors import IntegrityError
-from medmm.training.loop_page import page
+from medmm.training.loop_page import FIGURES, page
 from medmm.training.loop_sharding import Processes
-from medmm.training.loop_state import FOLDER, OPTIMIZER, WEIGHTS, Place
+from medmm.training.loop_state import FOLDER, Place
 from medmm.training.package import sha256_of, write_json
 
 log = logging.getLogger(__name__)
-LOSSES = ("loss", "text_loss", "finding_loss")
 LOG, CURVES, MANIFEST, BOARD = "log.jsonl", "curves.html", "manifest.json", "tensorboard"
 Row = dict[str, Any]
 
@@ -60,7 +59,8 @@ class Journal:
         """Write the manifest with the digests of what lies in the folder, and close TensorBoard."""
         if not self.writes:
             return
-        files = [f"{FOLDER}/{WEIGHTS}", f"{FOLDER}/{OPTIMIZER}", LOG, CURVES]
+        tensors = sorted((self.run_dir / FOLDER).glob("*.safetensors"))
+        files = [*(f"{FOLDER}/{file.name}" for file in tensors), LOG, CURVES]
         digests = {file: sha256_of(self.run_dir / file) for file in files}
         write_json(self.run_dir / MANIFEST, {"name": self.name, **manifest, "files": digests, "versions": versions()})
         self.close()
@@ -84,8 +84,7 @@ def versions() -> dict[str, str]:
 
 
 def _numbers(row: Row) -> dict[str, float]:
-    keys = (*LOSSES, "learning_rate", "examples_per_second")
-    plain = {key: row[key] for key in keys if row.get(key) is not None}
+    plain = {key: row[key] for key in row if key in FIGURES and row[key] is not None}
     scores = row.get("validation", {}).items()
     return plain | {f"validation/{key}": value for key, value in scores if value is not None}
 

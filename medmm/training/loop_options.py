@@ -1,4 +1,4 @@
-"""How the multimodal model is trained: the settings of a run, checked."""
+"""How a model is trained: the options of a run, checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from medmm.domain.errors import ConfigError
 PRECISIONS = ("auto", "fp32", "bf16")
 LORA_KEYS = frozenset({"r", "alpha", "dropout", "target_modules"})
 LAST_SHARE = 0.05  # of the peak learning rate, at the last step
-HABITS = ("save_every", "log_every", "shard")  # what may differ when a run goes on
+HABITS = ("save_every", "log_every", "validate_every", "shard")  # what may differ when a run goes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,9 @@ class LoopOptions:
 
     A step learns from `batch` x `accumulate` examples, shared among the processes. `trained` and `learning_rates` name
     parameters by the start of their names; an empty `trained` means all. With `lora` ({"r", "alpha", "dropout",
-    "target_modules"}) the language model itself stays as it is and its adapters learn. `save_every` and `log_every` are
-    in steps.
+    "target_modules"}) the language model itself stays as it is and its adapters learn. With `average`, a share below 1, the
+    weights that are looked at and kept are a mean over the steps (see `Average`), without `shard`. `save_every` and
+    `log_every` are in steps, `validate_every` in epochs.
     Raises: ConfigError for values no run can have.
     """
 
@@ -42,9 +43,11 @@ class LoopOptions:
     save_every: int = 200
     learning_rates: Mapping[str, float] = field(default_factory=dict)
     log_every: int = 20
+    validate_every: int = 1
+    average: float | None = None  # no number, so that runs from before it was an option go on
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "accumulate", "save_every", "log_every"):
+        for name in ("epochs", "batch", "accumulate", "save_every", "log_every", "validate_every"):
             _whole(name, getattr(self, name), least=1)
         for name in ("warmup_steps", "seed"):
             _whole(name, getattr(self, name), least=0)
@@ -59,6 +62,12 @@ class LoopOptions:
         _texts("trained", self.trained)
         for prefix, rate in self.learning_rates.items():
             _number(f"learning_rates.{prefix}", rate, above_zero=True)
+        if self.average is not None:
+            _number("average", self.average)
+            if self.average >= 1:
+                raise _wrong("average", self.average, "give a share below 1, such as 0.995")
+            if self.shard:
+                raise _wrong("average", self.average, "leave it out, or shard: no shards are averaged")
         if self.lora is not None:
             _check_lora(self.lora)
 

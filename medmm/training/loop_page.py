@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 240, 64, 32, 12, 12
-TITLES = {
+FIGURES = {
     "loss": "Loss",
     "text_loss": "Loss of the text",
     "finding_loss": "Loss of the finding heads",
+    "outline_loss": "Loss of the outlines",
+    "presence_loss": "Loss of presence in slices",
     "learning_rate": "Learning rate",
     "examples_per_second": "Examples a second",
 }
@@ -26,9 +28,9 @@ Points = list[tuple[float, float]]
 def page(name: str, rows: Sequence[Mapping[str, Any]], state: str) -> str:
     """The page of a run's log (`FitResult.log`)."""
     figures = []
-    for key, title in TITLES.items():
+    for key, title in FIGURES.items():
         steps, epochs = points(rows, "steps", key), points(rows, "epoch", key)
-        if key not in ("loss", "text_loss", "finding_loss"):
+        if not key.endswith("loss"):
             epochs = []
         if steps or epochs:
             figures.append(figure(title, steps, epochs))

@@ -6,20 +6,22 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from medmm.domain.errors import ConfigError
 from medmm.training.loop_lora import MARK, adapter_layers, with_adapters
 from medmm.training.loop_options import LoopOptions
-from medmm.training.loop_state import learned, seed_everything
+from medmm.training.loop_state import learned, norms, seed_everything
 
 
 def ready(model: Any, options: LoopOptions, *, whole_fp32: bool) -> None:
     """Put adapters in if wanted and mark what learns; it learns in fp32.
 
-    Raises: ConfigError if a name of `trained` or `learning_rates` starts no parameter's name, or for adapters that the
-        options do not name.
+    Raises: ConfigError if a name of `trained` or `learning_rates` starts no parameter's name, for adapters that the
+        options do not name, and for options that need a language model where there is none.
     """
+    wanted = [name for name in ("lora", "gradient_checkpointing", "shard") if getattr(options, name)]
+    if wanted and not hasattr(model, "language_model"):
+        raise ConfigError(f"{', '.join(wanted)}: this model has no language model", remedy="leave them out")
     if options.lora is not None:
         seed_everything(options.seed)  # the adapters' start
         with_adapters(model, options.lora)
@@ -57,11 +59,11 @@ def optimizer_of(model: nn.Module, options: LoopOptions) -> torch.optim.AdamW:
     )
 
 
-def encoders_norms_in_eval(model: Any) -> None:
-    """Batch norms of the encoders keep the statistics they came with: batches here are small."""
-    for module in model.encoders.modules():
-        if isinstance(module, _BatchNorm):
-            module.eval()
+def to_train(model: nn.Module, still: tuple[str, ...]) -> None:
+    """Train mode, but for batch norms that keep the statistics they came with."""
+    model.train()
+    for module in norms(model, still)[1].values():
+        module.eval()
 
 
 def checkpointed(model: Any, on: bool) -> None:

@@ -32,12 +32,15 @@ class Processes:
 
     @classmethod
     def here(cls, model: nn.Module, shard: bool) -> Processes:
-        """As torchrun, or `accelerate launch` on GPUs, started them. Raises: ConfigError for several without `shard`."""
+        """As torchrun, or `accelerate launch` on GPUs, started them; one process computes where its model lies.
+
+        Raises: ConfigError for several without `shard`.
+        """
         world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         if world == 1:
             if shard:
                 log.info("one process: nothing to shard")
-            return cls(rank=0, world=1, device=_device(model))
+            return cls(rank=0, world=1, device=next(model.parameters()).device)
         if not shard:
             raise ConfigError(
                 f"{world} processes, and `shard` is false", remedy="set shard: true, or start one process"
@@ -116,16 +119,11 @@ def gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def like(value: Tensor, parameter: Tensor) -> Tensor:
-    """A whole tensor on the parameter's device, in its shards if it has any."""
+    """A whole tensor on the parameter's device, in its shards if it has any, and in its memory format."""
     if isinstance(parameter, DTensor):
         mesh = parameter.device_mesh
         return distribute_tensor(value.to(mesh.device_type), mesh, parameter.placements)
-    return value.to(parameter.device)
-
-
-def _device(model: nn.Module) -> torch.device:
-    there = next(model.parameters()).device
-    return torch.device("cuda") if there.type == "cpu" and torch.cuda.is_available() else there
+    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def _leave() -> None:

@@ -1,4 +1,5 @@
-"""Checkpoints of a run: learned weights, the optimizer's state, random states and the place; safetensors and JSON."""
+"""Checkpoints of a run: what moves in it, its average, the optimizer's state, random states and the place; safetensors and
+JSON."""
 
 from __future__ import annotations
 
@@ -17,12 +18,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.training.loop_sharding import Processes, gathered, like
 from medmm.training.package import sha256_of, write_json
 
 FOLDER, WEIGHTS, OPTIMIZER, STATE = "checkpoint", "weights.safetensors", "optimizer.safetensors", "state.json"
+AVERAGE = "average.safetensors"  # where the options ask for one
 ANOTHER = "give the options and data of that run, or another run folder"
 
 
@@ -45,6 +48,7 @@ class Checkpoint:
     place: Place
     weights: dict[str, Tensor]
     optimizer: dict[str, Tensor]
+    average: dict[str, Tensor]
     random_states: list[dict[str, Any]]
 
 
@@ -73,26 +77,48 @@ def learned(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
+def norms(model: nn.Module, still: tuple[str, ...]) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
+    """Batch norms by name: whose running statistics move, and those that are still, by the start of their names."""
+    found: dict[str, nn.Module] = {n: module for n, module in model.named_modules() if isinstance(module, _BatchNorm)}
+    held = {name: module for name, module in found.items() if still and name.startswith(still)}
+    return {name: module for name, module in found.items() if name not in held}, held
+
+
+def moving(model: nn.Module, still: tuple[str, ...]) -> dict[str, Tensor]:
+    """What a run moves: the parameters that learn, and the running statistics of batch norms that are not still."""
+    found: dict[str, Tensor] = dict(learned(model))
+    for name, module in norms(model, still)[0].items():
+        found |= {f"{name}.{key}": buffer for key, buffer in module.named_buffers(recurse=False)}
+    return found
+
+
 def save(
-    run_dir: Path, run: Mapping[str, Any], place: Place, model: nn.Module, optimizer: Any, processes: Processes
+    run_dir: Path,
+    run: Mapping[str, Any],
+    place: Place,
+    weights: Mapping[str, Tensor],
+    optimizer: Any,
+    average: Mapping[str, Tensor] | None,
+    processes: Processes,
 ) -> None:
-    """Write `run_dir/checkpoint`; every process must call. Until the new one is whole, the last one stays."""
-    parameters = learned(model)
-    weights = gathered(dict(parameters))
-    state = gathered({f"{key}/{n}": v for n, p in parameters.items() for key, v in optimizer.state[p].items()})
+    """Write `run_dir/checkpoint` of what moves; every process must call. Until the new one is whole, the last one stays."""
+    steps = {f"{key}/{n}": v for n, w in weights.items() if w.requires_grad for key, v in optimizer.state[w].items()}
+    tensors = {WEIGHTS: gathered(weights), OPTIMIZER: gathered(steps)}
+    if average is not None:
+        tensors[AVERAGE] = gathered(average)
     states = processes.everyones(json.dumps(random_state(processes.device)))
     if processes.rank == 0:
         new = run_dir / f"{FOLDER}.new"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
-        save_file(weights, new / WEIGHTS)
-        save_file(state, new / OPTIMIZER)
+        for name, values in tensors.items():
+            save_file(values, new / name)
         content = {
             "run": dict(run),
             "digest": digest(run),
             "place": asdict(place),
             "random": [json.loads(text) for text in states],
-            "files": {name: sha256_of(new / name) for name in (WEIGHTS, OPTIMIZER)},
+            "files": {name: sha256_of(new / name) for name in tensors},
         }
         write_json(new / STATE, content)
         _put_in_place(new, run_dir / FOLDER)
@@ -127,8 +153,9 @@ def load(run_dir: Path, run: Mapping[str, Any]) -> Checkpoint | None:
         content = json.loads((folder / STATE).read_text(encoding="utf-8"))
         before, place, states = content["run"], Place(**content["place"]), list(content["random"])
         whole = content["digest"] == digest(before)
-        whole = whole and all(content["files"][n] == sha256_of(folder / n) for n in (WEIGHTS, OPTIMIZER))
-        weights, optimizer = (load_file(folder / name) for name in (WEIGHTS, OPTIMIZER)) if whole else ({}, {})
+        names = [WEIGHTS, OPTIMIZER, *([AVERAGE] if before["options"].get("average") is not None else [])]
+        whole = whole and all(content["files"][name] == sha256_of(folder / name) for name in names)
+        tensors = {name: load_file(folder / name) for name in names if whole}
     except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
         raise _altered(folder) from error
     if not whole:
@@ -137,31 +164,30 @@ def load(run_dir: Path, run: Mapping[str, Any]) -> Checkpoint | None:
         raise StateError(
             f"the run folder holds another run: {'; '.join(different)}", remedy=ANOTHER, folder=str(run_dir)
         )
-    return Checkpoint(place=place, weights=weights, optimizer=optimizer, random_states=states)
+    weights, optimizer, average = (tensors.get(name, {}) for name in (WEIGHTS, OPTIMIZER, AVERAGE))
+    return Checkpoint(place=place, weights=weights, optimizer=optimizer, average=average, random_states=states)
 
 
-def restore(checkpoint: Checkpoint, model: nn.Module) -> None:
-    """Put the learned weights into a model that is not sharded. Raises: StateError if it has others."""
-    parameters = learned(model)
-    shapes = {name: tuple(p.shape) for name, p in parameters.items()}
+def restore(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> None:
+    """Put back what moves, in a model that is not sharded. Raises: StateError if the checkpoint is of others."""
+    shapes = {name: tuple(w.shape) for name, w in weights.items()}
     if shapes != {name: tuple(w.shape) for name, w in checkpoint.weights.items()}:
         raise StateError("the run folder holds a run of a model of other parameters", remedy=ANOTHER)
-    put(model, checkpoint.weights)
+    put(weights, checkpoint.weights)
 
 
 @torch.no_grad()
-def put(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Put whole weights into a model that is not sharded."""
-    for name, parameter in learned(model).items():
-        parameter.copy_(weights[name])
+def put(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    """Put values into the tensors of these names, in place."""
+    for name, value in values.items():
+        tensors[name].copy_(value)
 
 
-def restore_optimizer(checkpoint: Checkpoint, model: nn.Module, optimizer: Any) -> None:
+def restore_optimizer(checkpoint: Checkpoint, weights: Mapping[str, Tensor], optimizer: Any) -> None:
     """Put the optimizer's state in, sharded as the parameters are."""
-    parameters = learned(model)
     for key, value in sorted(checkpoint.optimizer.items()):
         kind, _, name = key.partition("/")
-        optimizer.state[parameters[name]][kind] = value if kind == "step" else like(value, parameters[name])
+        optimizer.state[weights[name]][kind] = value if kind == "step" else like(value, weights[name])
 
 
 def random_state(device: torch.device) -> dict[str, Any]:

@@ -48,17 +48,22 @@ class Outlined:
     spacing_zyx_mm: tuple[float, float, float] | None
 
 
+def files_of(data_dir: Path, task: str) -> dict[str, Path]:
+    """The files that a task's set is read from."""
+    return {"subjects": data_dir / TABLE, "volumes": data_dir / "mri" / f"{SET_OF[task]}.zip"}
+
+
 def read_outlined(data_dir: Path, task: str, *splits: str) -> Iterator[Outlined]:
     """The volumes of a task's set in these splits, by subject.
 
     Raises: InputError if the table or an archive is missing or can't be read.
     """
     name = SET_OF[task]
-    table = data_dir / TABLE
+    table, packed = files_of(data_dir, task).values()
     try:
         with table.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["set"] == name and row["split"] in splits]
-        with zipfile.ZipFile(data_dir / "mri" / f"{name}.zip") as archive:
+        with zipfile.ZipFile(packed) as archive:
             for row in rows:
                 yield from _READERS[name](archive, row)
     except (OSError, zipfile.BadZipFile, KeyError) as error:

@@ -26,6 +26,11 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def run_folder(out_dir: Path) -> Path:
+    """Where the run of a weights folder stands: a folder a stage or cycle, with its checkpoint, log and curves.html."""
+    return out_dir.with_name(f"{out_dir.name}-run")
+
+
 def write_weights_folder(
     folder: Path, network: nn.Module, *, config: Any, preprocessing: Any, calibration: Any
 ) -> None:

@@ -229,7 +229,7 @@ class VolumeAugmentation(Part):
 
 
 class VolumeRecipe(Part):
-    """See configs/train/brain_lesion.yaml, hippocampus.yaml and cardiac.yaml."""
+    """See configs/train/brain_lesion.yaml, hippocampus.yaml and cardiac.yaml. `precision` is as in `LoopOptions`."""
 
     task: Literal["brain-lesion", "hippocampus", "cardiac"]
     sequences: Annotated[list[str], Field(min_length=1)]
@@ -251,9 +251,11 @@ class VolumeRecipe(Part):
     batch: PositiveInt
     learning_rate: PositiveFloat
     weight_decay: Annotated[float, Field(ge=0)]
-    average: Share
+    average: Annotated[float, Field(ge=0, lt=1)]
     look_every: PositiveInt
     augmentation: VolumeAugmentation
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
 
     @model_validator(mode="after")
     def _fitting(self) -> VolumeRecipe:
@@ -272,6 +274,21 @@ class VolumeRecipe(Part):
         if self.augmentation.missing_share and "FLAIR" not in self.sequences:
             raise ValueError("augmentation.missing_share: only FLAIR can stand for a missing sequence")
         return self
+
+    def options(self, cycle: int) -> LoopOptions:
+        """The options of a cycle, from 0: each draws by a seed of its own."""
+        return LoopOptions(
+            epochs=self.cycles[cycle],
+            batch=self.batch,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            warmup_steps=50,
+            clip_norm=12.0,
+            seed=self.seed + cycle,
+            precision=self.precision,
+            average=self.average,
+            validate_every=self.look_every,
+        )
 
 
 Recipe = ChestFindingsRecipe | ChestAnatomyRecipe | FilmKindRecipe | ChestReportRecipe | VolumeRecipe

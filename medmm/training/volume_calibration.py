@@ -45,10 +45,10 @@ GROUP_MEASUREMENTS = (
 GROUP_THRESHOLD = 0.5
 
 
-def calibrate(task: str, folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
+def calibrate(task: str, folder: Path, data_dir: Path, *, device: torch.device, quiet: bool = False) -> None:
     """Write calibration.json of a weights folder from the validation subjects, in fp32 as in live use."""
     weights = WeightsFolder(row=row_named(task), folder=folder)
-    segmenter = VolumeSegmenter.open(weights, torch.device("cpu"))
+    segmenter = VolumeSegmenter.open(weights, device)
     val = list(read_outlined(data_dir, task, "val"))
     found = [segmenter.read(present(one), one.spacing_zyx_mm) for one in track(val, description="val", disable=quiet)]
     labels = tuple(weights.json("config.json")["labels"])

@@ -16,13 +16,15 @@ from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.training import loop_journal
 from medmm.training.loop import FitResult, LoopOptions, fit
 from medmm.training.loop_page import page, ticks
-from tests.tiny_multimodal import OPTIONS, collate, examples, film_model, same, state_of
+from medmm.training.loop_sharding import Processes
+from medmm.training.report_objective import ReportObjective
+from tests.tiny_multimodal import OBJECTIVE, OPTIONS, examples, film_model, same, state_of
 
 
 def run(run_dir: Path, model: Any = None, rows: int = 10, **more: Any) -> tuple[dict[str, torch.Tensor], FitResult]:
     model = model or film_model()
     extra = {key: more.pop(key) for key in ("validate", "inputs") if key in more}
-    result = fit(model, examples(rows), collate, LoopOptions(**OPTIONS | more), run_dir, quiet=True, **extra)
+    result = fit(model, examples(rows), OBJECTIVE, LoopOptions(**OPTIONS | more), run_dir, quiet=True, **extra)
     return state_of(model), result
 
 
@@ -118,6 +120,40 @@ def test_validation_is_logged_and_changes_nothing(tmp_path: Path) -> None:
     assert "Validation: auroc" in (tmp_path / "a" / "curves.html").read_text()
 
 
+def test_validation_keeps_its_cadence_and_ends_the_run(tmp_path: Path) -> None:
+    scores = iter(range(10))
+    _, result = run(tmp_path, epochs=5, validate_every=2, validate=lambda model: {"call": float(next(scores))})
+    epochs = [row.get("validation") for row in result.log if row["kind"] == "epoch"]
+    assert epochs == [None, {"call": 0.0}, None, {"call": 1.0}, {"call": 2.0}]
+
+
+def test_the_average_is_looked_at_and_handed_back_and_changes_nothing_of_the_steps(tmp_path: Path) -> None:
+    """A mean over the steps as the loop gives them, step by step."""
+    plain, looked = Looks(), Looks()
+    run(tmp_path / "a", rows=4, epochs=6, validate=plain)  # a step an epoch
+    after, _ = run(tmp_path / "b", rows=4, epochs=6, validate=looked, average=0.4)
+    kept = state_of(film_model())
+    for step, (moved, shown) in enumerate(zip(plain.states, looked.states, strict=True), start=1):
+        decay = min(0.4, (1 + step) / (10 + step))
+        for name, value in moved.items():
+            kept[name] = kept[name] * decay + value * (1 - decay) if value.is_floating_point() else value
+            torch.testing.assert_close(shown[name], kept[name], atol=1e-6, rtol=1e-5, msg=name)
+    assert len(looked.states) == 6
+    assert same(after, looked.states[-1])
+    assert not same(after, plain.states[-1])
+
+
+class Looks:
+    """A validation that keeps the weights it sees."""
+
+    def __init__(self) -> None:
+        self.states: list[dict[str, torch.Tensor]] = []
+
+    def __call__(self, model: Any) -> dict[str, float]:
+        self.states.append(state_of(model))
+        return {}
+
+
 def test_the_run_folder_says_what_was_done(tmp_path: Path) -> None:
     table = tmp_path / "train.csv"
     table.write_text("film,text\n")
@@ -187,15 +223,18 @@ def test_tensorboard_is_written_where_it_is(tmp_path: Path) -> None:
 def test_what_cannot_be_learned_from_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = LoopOptions(**OPTIONS)
     with pytest.raises(InputError, match="no examples"):
-        fit(film_model(), [], collate, options, tmp_path)
+        fit(film_model(), [], OBJECTIVE, options, tmp_path)
 
     def unlabelled(rows: list[Any]) -> dict[str, torch.Tensor]:
         return {"input_ids": torch.stack([row["ids"] for row in rows])}
 
     with pytest.raises(InputError, match="without labels"):
-        fit(film_model(), examples(4), unlabelled, options, tmp_path)
+        fit(film_model(), examples(4), ReportObjective(collate=unlabelled), options, tmp_path)
     with pytest.raises(ConfigError, match="no parameter's name starts with 'conector'"):
         run(tmp_path, trained=("conector",))
+    plain, shards = torch.nn.Linear(2, 2), LoopOptions(**OPTIONS | {"shard": True, "gradient_checkpointing": True})
+    with pytest.raises(ConfigError, match="gradient_checkpointing, shard: this model has no language model"):
+        fit(plain, examples(4), OBJECTIVE, shards, tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="2 processes, and `shard` is false"):
         run(tmp_path)
@@ -209,8 +248,14 @@ def test_a_loss_that_is_no_number_stops_before_it_is_learned(tmp_path: Path) -> 
     model = film_model()
     before = state_of(model)
     with pytest.raises(ConfigError, match="not a number at step 1"):
-        fit(model, rows, collate, LoopOptions(**OPTIONS), tmp_path, quiet=True)
+        fit(model, rows, OBJECTIVE, LoopOptions(**OPTIONS), tmp_path, quiet=True)
     assert same(before, state_of(model))
+
+
+def test_a_model_trains_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert Processes.here(torch.nn.Linear(1, 1), shard=False).device == torch.device("cpu")
+    assert Processes.here(torch.nn.Linear(1, 1, device="meta"), shard=False).device == torch.device("meta")
 
 
 def test_one_process_with_shard_trains_plainly(tmp_path: Path) -> None:

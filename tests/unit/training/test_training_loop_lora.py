@@ -13,13 +13,13 @@ from medmm.models.multimodal.modeling import MedMMForConditionalGeneration
 from medmm.training import loop_lora
 from medmm.training.loop import LoopOptions, fit, merged
 from medmm.training.loop_lora import adapter_layers
-from tests.tiny_multimodal import OPTIONS, collate, examples, film_model, same, state_of
+from tests.tiny_multimodal import OBJECTIVE, OPTIONS, collate, examples, film_model, same, state_of
 
 LORA = {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": ["q_proj", "v_proj"]}
 
 
 def run(run_dir: Path, model: Any, **more: Any) -> Any:
-    return fit(model, examples(8), collate, LoopOptions(**OPTIONS | {"lora": LORA} | more), run_dir, quiet=True)
+    return fit(model, examples(8), OBJECTIVE, LoopOptions(**OPTIONS | {"lora": LORA} | more), run_dir, quiet=True)
 
 
 def base_name(name: str) -> str:
@@ -59,7 +59,7 @@ def test_merged_it_is_a_plain_model_that_says_the_same(tmp_path: Path) -> None:
     assert same(state_of(again), state_of(model))
     with torch.no_grad():
         assert torch.equal(again(**batch).logits, together)
-    fit(model, examples(8), collate, LoopOptions(**OPTIONS | {"epochs": 1}), tmp_path / "next", quiet=True)
+    fit(model, examples(8), OBJECTIVE, LoopOptions(**OPTIONS | {"epochs": 1}), tmp_path / "next", quiet=True)
 
 
 def test_it_goes_on_and_is_not_adapted_twice(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_mapping_gives_the_options() -> None:
 
 def test_habits_do_not_decide() -> None:
     plain = LoopOptions(**LEAST).deciding()
-    assert LoopOptions(**LEAST, save_every=3, log_every=1, shard=True).deciding() == plain
+    assert LoopOptions(**LEAST, save_every=3, log_every=1, validate_every=2, shard=True).deciding() == plain
     assert LoopOptions(**LEAST, seed=3).deciding() != plain
 
 
@@ -50,6 +50,10 @@ def test_habits_do_not_decide() -> None:
     ({"trained": [""]}, "give a list of texts"),
     ({"learning_rates": [1]}, "a learning rate for each"),
     ({"learning_rates": {"a": 0}}, "learning_rates.a is 0"),
+    ({"validate_every": 0}, "validate_every is 0"),
+    ({"average": 1.0}, "give a share below 1"),
+    ({"average": "0.9"}, "give a number"),
+    ({"average": 0.9, "shard": True}, "leave it out, or shard"),
     ({"lora": {"r": 8}}, "give r and target_modules"),
     ({"lora": {"r": 8, "target_modules": ["q_proj"], "rank": 1}}, "give r and target_modules"),
     ({"lora": {"r": 0, "target_modules": ["q_proj"]}}, "lora.r is 0"),

@@ -19,7 +19,9 @@ from torch import Tensor
 
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.training.loop import LoopOptions, fit
-from tests.tiny_multimodal import OPTIONS, collate, examples, film_model, same, state_of
+from medmm.training.loop_state import digest
+from medmm.training.report_objective import ReportObjective
+from tests.tiny_multimodal import OBJECTIVE, OPTIONS, collate, examples, film_model, same, state_of
 
 ROWS = 10  # with batch 2 and accumulate 2: three steps an epoch, the last of two examples
 
@@ -27,7 +29,7 @@ ROWS = 10  # with batch 2 and accumulate 2: three steps an epoch, the last of tw
 def run(run_dir: Path, model: Any = None, batches: Callable[..., Any] = collate, rows: int = ROWS, **more: Any) -> Any:
     model = model or film_model(0.1)
     options = LoopOptions(**OPTIONS | {"batch": 2, "accumulate": 2, "epochs": 3, "log_every": 2} | more)
-    result = fit(model, examples(rows), batches, options, run_dir, quiet=True)
+    result = fit(model, examples(rows), ReportObjective(collate=batches), options, run_dir, quiet=True)
     return state_of(model), result
 
 
@@ -93,6 +95,44 @@ def test_a_run_stopped_after_each_step_is_one_run(tmp_path: Path, dropout: float
     state, part = run(tmp_path / "parts", film_model(dropout), **batch)
     assert same(state, whole)
     assert without_time(part.log) == without_time(result.log)
+
+
+def test_an_average_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    whole, result = run(tmp_path / "whole", batches=Noisy(), average=0.5)
+    _, first = run(tmp_path / "parts", batches=Noisy(8, ask(signal.SIGTERM)), average=0.5)
+    assert first.stopped
+    shutil.copytree(tmp_path / "parts", tmp_path / "lost")
+    (tmp_path / "lost" / "checkpoint" / "average.safetensors").unlink()
+    with pytest.raises(IntegrityError, match="altered or is not whole"):
+        run(tmp_path / "lost", average=0.5)
+    state, second = run(tmp_path / "parts", batches=Noisy(), average=0.5)
+    assert same(state, whole)
+    assert without_time(second.log) == without_time(result.log)
+
+
+def test_a_run_from_before_there_were_averages_goes_on(tmp_path: Path) -> None:
+    run(tmp_path, batches=Noiseless())
+    file = tmp_path / "checkpoint" / "state.json"
+    content = json.loads(file.read_text())
+    del content["run"]["options"]["average"]
+    content["digest"] = digest(content["run"])
+    file.write_text(json.dumps(content))
+    assert run(tmp_path)[1].steps == 9
+
+
+def test_a_signal_during_the_last_look_stops_the_caller_too(tmp_path: Path) -> None:
+    options = LoopOptions(**OPTIONS)
+    looks = iter(range(9))
+
+    def look(model: Any) -> dict[str, float]:
+        if next(looks) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {}
+
+    first = fit(film_model(), examples(4), OBJECTIVE, options, tmp_path, validate=look, quiet=True)
+    assert (first.steps, first.stopped) == (2, True)
+    again = fit(film_model(), examples(4), OBJECTIVE, options, tmp_path, validate=look, quiet=True)
+    assert (again.steps, again.stopped) == (2, False)
 
 
 class Noiseless(Noisy):

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from medmm.training.loop import LoopOptions, fit
-from tests.tiny_multimodal import MOSTLY_PLAIN, OPTIONS, collate, examples, film_model, one_of_several, state_of
+from tests.tiny_multimodal import MOSTLY_PLAIN, OBJECTIVE, OPTIONS, examples, film_model, one_of_several, state_of
 
 ROOT = Path(__file__).resolve().parents[3]
 LORA = {"r": 2, "alpha": 4, "target_modules": ["q_proj", "v_proj"]}
@@ -50,7 +50,7 @@ def two(run_dir: Path, out: Path, lora: dict[str, Any] | None = None, stop_at: i
 def alone(run_dir: Path, lora: dict[str, Any] | None = None) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
     model = film_model()
     options = LoopOptions(**OPTIONS, lora=lora)
-    result = fit(model, examples(9, MOSTLY_PLAIN), collate, options, run_dir, quiet=True)
+    result = fit(model, examples(9, MOSTLY_PLAIN), OBJECTIVE, options, run_dir, quiet=True)
     return state_of(model), result.log
 
 

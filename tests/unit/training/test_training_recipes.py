@@ -137,7 +137,7 @@ def test_the_command_says_where_and_on_what_it_runs(
     assert command(tmp_path, yaml.safe_dump(content)) == 3
     assert "none of the training films" in capsys.readouterr().err
     assert f"device: cpu, {torch.get_num_threads()} threads" in caplog.messages
-    assert f"run: {tmp_path / 'out-run'}, each stage with its curves.html" in caplog.messages
+    assert f"run: {tmp_path / 'out-run'}, each stage or cycle with its curves.html" in caplog.messages
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert command(tmp_path, yaml.safe_dump({**content, "device": "cuda"})) == 4
     assert "none is here" in capsys.readouterr().err

@@ -20,7 +20,8 @@ AUGMENTATION = recipe("hippocampus")["augmentation"]
 def test_the_recipes_that_ship_are_volume_recipes(name: str) -> None:
     parsed = recipe_of(recipe(name))
     assert isinstance(parsed, VolumeRecipe)
-    assert parsed.model_dump(mode="json") == recipe(name)
+    assert parsed.model_dump(mode="json", exclude_unset=True) == recipe(name)
+    assert (parsed.device, parsed.precision) == ("cpu", "auto")
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,8 @@ def test_the_recipes_that_ship_are_volume_recipes(name: str) -> None:
         ({"patch_zyx": [8, 8]}, "patch_zyx"),
         ({"spacing_zyx_mm": [0, 1, 1]}, "spacing_zyx_mm.0"),
         ({"average": 1.5}, "average"),
+        ({"device": "gpu"}, "device: Input should be 'cpu' or 'cuda'"),
+        ({"precision": "fp16"}, "precision: Input should be 'auto', 'fp32' or 'bf16'"),
         ({"channels": [4, 8]}, "channels, kernels and strides"),
         ({"strides": [[2, 2, 2]] + [[1, 1, 1]] * 3}, "strides: the first level keeps the grid"),
         ({"patch_zyx": [40, 57, 40]}, "patch_zyx: each side must be a multiple"),
