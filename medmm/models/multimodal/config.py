@@ -125,15 +125,15 @@ class MedMMConfig(PretrainedConfig):
 
 def _encoder(row: Mapping[str, Any]) -> dict[str, Any]:
     """An encoder's row with its defaults, in what JSON has: equal to itself after a round trip."""
-    if row.get("kind") != KIND:
+    if row.get("kind") is None:
         return {**ENCODER_DEFAULTS, **row}
+    if row["kind"] != KIND:
+        raise _wrong(f"an encoder of kind {row['kind']!r}", f"use {KIND!r}, or no kind for a ResNet")
     lists = {key: [list(v) if isinstance(v, tuple) else v for v in row[key]] for key in BUILT_OF[:-1] if key in row}
     return {"spatial_dims": 3, "presence": None, **row, **lists}
 
 
 def _check_resnet(name: str, row: Mapping[str, Any]) -> None:
-    if row.get("kind") is not None:
-        raise _wrong(f"encoder {name!r} of kind {row['kind']!r}", f"use {KIND!r}, or no kind for a ResNet")
     counts = [*row["layers"], *row["widths"], row["stages"]]
     whole = all(isinstance(count, int) and count > 0 for count in counts)
     if not whole or not row["stages"] <= len(row["widths"]) == len(row["layers"]) == 4:

@@ -137,8 +137,8 @@ class MedMMProcessor(ProcessorMixin):
 
     def prompt(self, image: Image | None, facts: int, measurements: int = 0) -> str:
         """Begin of sequence, image placeholders and one placeholder a fact and a measurement."""
-        film = not isinstance(image, MrImage) and np.ndim(image) == 2
-        shown = 0 if image is None else self.film_tokens if film else self.volume_tokens
+        dims = 0 if image is None else 3 if isinstance(image, MrImage) else image.ndim
+        shown = {0: 0, 2: self.film_tokens}.get(dims, self.volume_tokens)
         return (self.tokenizer.bos_token or "") + IMAGE * shown + RECORD * facts + MEASUREMENT * measurements
 
     def _check(self, text: Any, *others: Any) -> None:
