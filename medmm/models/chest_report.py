@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -174,7 +174,7 @@ class ChestReportModel:
     @torch.inference_mode()
     def opinion(self, job: Job) -> tuple[list[float], list[float]]:
         """Log-odds of each finding by the heads alone and by the language model, of one case; nothing is written."""
-        inputs, decider = self._prepared([Job(grey=job.grey, context=job.context)])
+        inputs, decider = self._prepared([replace(job, permitted={})])
         self._generate(inputs, decider, lambda spoken: None, 2 * len(self.grammar.findings) + 2, True)
         heads = decider.heads[0] if decider.heads is not None else {}
         names = self.grammar.findings

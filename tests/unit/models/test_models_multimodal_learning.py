@@ -18,13 +18,7 @@ from medmm.domain.study import SequenceRole
 from medmm.models.multimodal import MedMMForConditionalGeneration
 from medmm.models.prepare_volumes import MrImage
 from medmm.training.loop import LoopOptions, fit
-from tests.tiny_multimodal import (
-    VOCABULARY,
-    measurement,
-    mr_config,
-    record,
-    tiny_processor,
-)
+from tests.tiny_multimodal import VOCABULARY, measurement, mr_config, record, tiny_processor
 
 WORDS = ("normal", "effusion")
 Case = tuple[MrImage | None, Sequence[Measurement] | None, int]  # and which word is right
@@ -79,13 +73,19 @@ def same(case: Case) -> Case:
     return case
 
 
-SETS = {"volumes": (volumes, without_image), "values": (values, without_values), "sides": (sides, without_sides)}
+# what is told apart, what withholds it, and how many training cases are seen how often
+SETS = {
+    "volumes": (volumes, without_image, 32, 12),
+    "values": (values, without_values, 32, 12),
+    "sides": (sides, without_sides, 64, 30),
+}
 
 
-def right_of(make: Callable[[int, int], list[Case]], change: Callable[[Case], Case], run_dir: Path) -> tuple[int, int]:
+def right_of(name: str, change: Callable[[Case], Case], run_dir: Path, *, seed: int = 0) -> tuple[int, int]:
     """How many of so many new cases a model gets right that learned from others."""
+    make, _, examples, epochs = SETS[name]
     config = mr_config(text={"attention_dropout": 0.0}, findings=(), encoders={"mr": ENCODER})
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model, processor = MedMMForConditionalGeneration(config), tiny_processor(config, padding_side="right")
     processor.image_processor.mr = {**processor.image_processor.mr, "sequences": ["FLAIR"]}
 
@@ -96,8 +96,8 @@ def right_of(make: Callable[[int, int], list[Case]], change: Callable[[Case], Ca
         words = torch.isin(batch["input_ids"], torch.tensor([VOCABULARY.index(word) for word in WORDS]))
         return {**batch, "labels": torch.where(words, batch["input_ids"], -100)}
 
-    options = LoopOptions(epochs=12, batch=8, learning_rate=1e-2, warmup_steps=2, precision="fp32")
-    fit(model, [change(case) for case in make(0, 32)], collate, options, run_dir, quiet=True)
+    options = LoopOptions(epochs=epochs, batch=8, learning_rate=4e-3, warmup_steps=2, precision="fp32")
+    fit(model, [change(case) for case in make(0, examples)], collate, options, run_dir, quiet=True)
     new = [change(case) for case in make(1000, 24)]
     right = 0
     with torch.no_grad():
@@ -116,14 +116,11 @@ ENCODER = {
 
 @pytest.mark.parametrize("name", SETS)
 def test_new_cases_are_told_apart_by_what_enters(name: str, tmp_path: Path) -> None:
-    right, count = right_of(SETS[name][0], same, tmp_path)
-    print(right)
+    right, count = right_of(name, same, tmp_path)
     assert right >= count - 2
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_where_it_is_withheld_nothing_tells_them_apart(name: str, tmp_path: Path) -> None:
-    make, withheld = SETS[name]
-    right, count = right_of(make, withheld, tmp_path)
-    print(right)
-    assert right == count // 2
+    right, count = right_of(name, SETS[name][1], tmp_path)
+    assert abs(right - count // 2) <= 3
