@@ -174,14 +174,17 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             embeddings = _placed(embeddings, images, tokens.flatten(0, 1), whole, "image")
         facts = input_ids == self.config.record_token_id
         embeddings = _rows_placed(embeddings, facts, self.record, record_ids, record_values)
+        return self._measured(embeddings, input_ids, measurement_ids, measurement_values), finding_logits
+
+    def _measured(self, embeddings: Tensor, input_ids: Tensor, ids: Tensor | None, values: Tensor | None) -> Tensor:
         if self.measurement is not None:
-            measured = input_ids == self.config.measurement_token_id
-            embeddings = _rows_placed(embeddings, measured, self.measurement, measurement_ids, measurement_values)
-        elif measurement_ids is not None and measurement_ids.numel():
+            places = input_ids == self.config.measurement_token_id
+            return _rows_placed(embeddings, places, self.measurement, ids, values)
+        if ids is not None and ids.numel():
             raise ConfigError(
                 "this model knows no measurements", remedy="name them in `measurements` of its configuration"
             )
-        return embeddings, finding_logits
+        return embeddings
 
     def forward(
         self,

@@ -80,13 +80,13 @@ def encoder_row(weights: WeightsFolder, *, presence: str | None = None) -> dict[
 def preparation_of(weights: WeightsFolder) -> dict[str, Any]:
     """What `MedMMImageProcessor` needs to prepare MR images as live use does for a weights folder.
 
-    Where a network knows several sequences, FLAIR stands in for those that are missing.
+    Where a network knows FLAIR, it stands in for sequences that are missing.
     """
     sequences, grid = weights.json("config.json")["sequences"], weights.json("preprocessing.json")
-    stand_in = SequenceRole.FLAIR.value if len(sequences) > 1 else None
+    flair = SequenceRole.FLAIR.value
     return {
         "sequences": sequences,
-        "stand_in": stand_in,
+        "stand_in": flair if flair in sequences else None,
         "spacing_zyx_mm": grid["spacing_zyx_mm"],
         "side_px": grid["side_px"],
     }

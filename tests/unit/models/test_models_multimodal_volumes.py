@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 
 from medmm.domain.errors import ConfigError, InputError
 from medmm.domain.study import SequenceRole
+from medmm.models.brain_lesion import BrainLesionModel
 from medmm.models.catalogue import open_weights, row_named
 from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
 from medmm.models.multimodal.volume_encoder import VolumeEncoder, encoder_row, preparation_of, put_in
 from medmm.models.prepare_volumes import Grid, MrImage, Preparation, batched, of_one_shape, prepare_sequences
+from medmm.models.volume_grids import sequences_on_grid
 from medmm.models.volume_network import presence_logits
 from medmm.models.volume_segmenter import VolumeSegmenter
+from tests.factories import make_mr_study
 from tests.tiny_multimodal import (
     FINDINGS,
     MR_ENCODER,
@@ -35,9 +38,10 @@ from tests.tiny_multimodal import (
     tiny_processor,
     volume,
 )
+from tests.volume_models import Planted
 
 CLOSE = {"atol": 2e-5, "rtol": 1e-4}
-T1, FLAIR = SequenceRole.T1, SequenceRole.FLAIR
+T1, FLAIR, T1C = SequenceRole.T1, SequenceRole.FLAIR, SequenceRole.T1_CONTRAST
 CASES: dict[str, list[Any]] = {
     "text": ["question : effusion", "the heart", "no effusion : the heart is normal"],
     "images": [mr_image(1, slices=4), None, mr_image(3, slices=7)],
@@ -48,6 +52,10 @@ CASES: dict[str, list[Any]] = {
 
 def alone(row: int) -> dict[str, Any]:
     return {name: [values[row]] for name, values in CASES.items()}
+
+
+def bright(flair: Any) -> Any:
+    return (flair > 850).astype(np.uint8)
 
 
 # ---- preparation ----------------------------------------------------------------------------------------------
@@ -65,6 +73,20 @@ def test_a_missing_sequence_is_the_stand_in_again() -> None:
     without = preparation.prepared(replace(image, signals={FLAIR: image.signals[FLAIR]}))
     assert torch.equal(without[0], without[1])
     assert torch.equal(without[1], preparation.prepared(image)[1])
+
+
+@pytest.mark.parametrize("missing", [(T1C,), (T1, T1C)])
+def test_of_a_study_the_model_is_shown_what_the_lesion_network_is_shown(missing: tuple[SequenceRole, ...]) -> None:
+    made, weights = make_mr_study(), shipped("brain-lesion")
+    made = replace(made, sequences=tuple(chosen for chosen in made.sequences if chosen.role not in missing))
+    planted, preparation = Planted(bright, of=1), Preparation.of(preparation_of(weights))
+    replace(BrainLesionModel.open(weights, torch.device("cpu")), segmenter=planted).read(made)
+    flair = made.chosen(FLAIR)
+    assert flair is not None
+    signals, _ = sequences_on_grid(made, FLAIR, flair, preparation.sequences)
+    assert set(signals) == {T1, FLAIR, T1C} - set(missing)
+    live, _ = prepare_sequences(planted.asked[0][0], preparation.grid, planted.asked[0][1])
+    assert torch.equal(preparation.prepared(MrImage(signals=signals)), live)
 
 
 @pytest.mark.parametrize(
