@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
+from medmm.domain.reading import Measurement
 from medmm.domain.vocabulary import finding_term
 
 NAME = "chest-report"
@@ -53,10 +54,16 @@ class Told:
         self.opinion = Opinion(written=written, probability={w.finding: w.generation.probability for w in written})
         self.by_case, self.reads, self.blind = by_case, reads, blind
         self.permitted: Mapping[str, frozenset[Assertion]] = {}
+        self.measurements: tuple[Measurement, ...] = ()
 
-    def opinions(self, cases: Sequence[Case], permitted: Mapping[str, frozenset[Assertion]]) -> list[Opinion] | None:
+    def opinions(
+        self,
+        cases: Sequence[Case],
+        permitted: Mapping[str, frozenset[Assertion]],
+        measurements: Sequence[Measurement] = (),
+    ) -> list[Opinion] | None:
         """What it was told."""
-        self.permitted = permitted
+        self.permitted, self.measurements = permitted, tuple(measurements)
         return None if self.blind else [self.by_case(case) if self.by_case else self.opinion for case in cases]
 
     def facts_read(self, case: Case) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 
 from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMImageProcessor, MedMMProcessor
 from medmm.models.multimodal.grammar import BOS, EOS, PAD, special_tokens
-from medmm.models.multimodal.processing import IMAGE, RECORD
+from medmm.models.multimodal.processing import IMAGE, MEASUREMENT, RECORD
 from medmm.training.package import write_json, write_manifest
 
 LINES = ["No pneumothorax is seen.", "The heart is enlarged.", "Small pleural effusion on the left."] * 3
@@ -65,10 +66,12 @@ def medmm_tokenizer() -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-def report_folder(folder: Path, *, manifest: bool = True) -> Path:
-    """A multimodal model with calibration and manifest, in `folder`."""
+def report_folder(folder: Path, *, manifest: bool = True, measurements: Mapping[str, float] | None = None) -> Path:
+    """A multimodal model with calibration and manifest, in `folder`; it may know measurements."""
     torch.manual_seed(0)
     tokenizer = medmm_tokenizer()
+    if measurements:
+        tokenizer.add_special_tokens({"additional_special_tokens": [MEASUREMENT]})
     at = tokenizer.convert_tokens_to_ids
     text = {**SIZES, "vocab_size": len(tokenizer), "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     config = MedMMConfig(
@@ -78,10 +81,16 @@ def report_folder(folder: Path, *, manifest: bool = True) -> Path:
         findings=FINDINGS,
         image_token_id=at(IMAGE),
         record_token_id=at(RECORD),
+        measurements=measurements,
+        measurement_token_id=at(MEASUREMENT) if measurements else None,
     )
     MedMMForConditionalGeneration(config).half().save_pretrained(folder)
     processor = MedMMProcessor(
-        MedMMImageProcessor(size_px=SIZE_PX), tokenizer, film_tokens=config.image_tokens(2), record_units=("1",)
+        MedMMImageProcessor(size_px=SIZE_PX),
+        tokenizer,
+        film_tokens=config.image_tokens(2),
+        record_units=("1",),
+        measurements=measurements,
     )
     processor.save_pretrained(folder)
     write_json(folder / "preprocessing.json", {"size_px": SIZE_PX})

@@ -21,21 +21,25 @@ from torch.distributed.tensor import DTensor
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from medmm.domain.draft import Assertion
+from medmm.domain.reading import Measurement
 from medmm.domain.record import ClinicalContext, Coding, Fact, FactKind, FactStatus, Quantity
+from medmm.domain.study import SequenceRole
+from medmm.domain.vocabulary import measurement_terms
 from medmm.models.multimodal import (
     MedMMConfig,
     MedMMForConditionalGeneration,
     MedMMImageProcessor,
     MedMMProcessor,
 )
-from medmm.models.multimodal.processing import IMAGE, RECORD
+from medmm.models.multimodal.processing import IMAGE, MEASUREMENT, RECORD
+from medmm.models.prepare_volumes import MrImage
 from medmm.training.loop import LoopOptions, fit
 from medmm.training.report_objective import ReportObjective
 
 SPECIAL = ("<pad>", "<s>", "</s>", IMAGE, RECORD, "<unk>")
 WORDS = ("no", "effusion", "the", "heart", "is", "normal", "question", ":")
-VOCABULARY = (*SPECIAL, *WORDS, *(f"w{n}" for n in range(64 - len(SPECIAL) - len(WORDS))))
-PAD_ID, IMAGE_ID, RECORD_ID = (VOCABULARY.index(word) for word in ("<pad>", IMAGE, RECORD))
+VOCABULARY = (*SPECIAL, *WORDS, *(f"w{n}" for n in range(63 - len(SPECIAL) - len(WORDS))), MEASUREMENT)
+PAD_ID, IMAGE_ID, RECORD_ID, MEASUREMENT_ID = (VOCABULARY.index(word) for word in ("<pad>", IMAGE, RECORD, MEASUREMENT))
 SIZE_PX, SIZE_VOXELS = 32, 16
 CODES, UNITS = ("http://loinc.org|718-7", "sex|female"), ("g/dL", "a")
 FINDINGS = ("effusion", "pneumothorax", "nodule")
@@ -45,6 +49,12 @@ TEXT = {
     "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 256, "bos_token_id": 1, "eos_token_id": 2,
     "pad_token_id": 0,
 }  # fmt: skip
+TYPICAL = {"LVEF": 55.0, "hippocampus volume": 3.0, "cardiothoracic ratio": 0.5}
+MR_ENCODER = {
+    "kind": "volume-network", "sequences": ["T1", "FLAIR"], "channels": [4, 8], "kernels": [[1, 3, 3], [3, 3, 3]],
+    "strides": [[1, 1, 1], [1, 2, 2]], "norm": "instance", "presence": "nodule",
+}  # fmt: skip
+MR_GRID = {"sequences": ["T1", "FLAIR"], "stand_in": "FLAIR", "spacing_zyx_mm": [None, None, None], "side_px": 16}
 TEXT_MODELS = ("llama", "qwen2", "gemma")
 
 
@@ -71,6 +81,12 @@ def tiny_config(model_type: str = "llama", *, text: dict[str, Any] | None = None
     return MedMMConfig(**{**given, **changes})
 
 
+def mr_config(**changes: Any) -> MedMMConfig:
+    """A model for MR images of two sequences, records and measurements."""
+    given = {"encoders": {"mr": MR_ENCODER}, "measurements": TYPICAL, "measurement_token_id": MEASUREMENT_ID}
+    return tiny_config(**{**given, **changes})
+
+
 def tiny_model(config: MedMMConfig | None = None, *, seed: int = 0) -> MedMMForConditionalGeneration:
     """A model in evaluation mode, every parameter moved off its start so that nothing is hidden by a zero."""
     torch.manual_seed(seed)
@@ -87,15 +103,16 @@ def tiny_processor(config: MedMMConfig | None = None, *, padding_side: str = "le
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=words, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>",
-        additional_special_tokens=[IMAGE, RECORD], padding_side=padding_side,
+        additional_special_tokens=[IMAGE, RECORD, MEASUREMENT], padding_side=padding_side,
     )  # fmt: skip
     return MedMMProcessor(
-        MedMMImageProcessor(size_px=SIZE_PX, size_voxels=SIZE_VOXELS),
+        MedMMImageProcessor(size_px=SIZE_PX, size_voxels=SIZE_VOXELS, mr=MR_GRID if "mr" in config.encoders else None),
         tokenizer,
         record_codes=config.record_codes,
         record_units=config.record_units,
         film_tokens=config.image_tokens(2),
         volume_tokens=config.image_tokens(3),
+        measurements=config.measurements,
     )
 
 
@@ -105,6 +122,18 @@ def film(seed: int = 0) -> NDArray[np.float32]:
 
 def volume(seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).random((9, 20, 24)).astype(np.float32)
+
+
+def mr_image(seed: int = 0, slices: int = 5, **changes: Any) -> MrImage:
+    """An MR image of two sequences, 20 x 24 a slice."""
+    draw = np.random.default_rng(seed)
+    signals = {r: draw.random((slices, 20, 24)).astype(np.float32) for r in (SequenceRole.T1, SequenceRole.FLAIR)}
+    return MrImage(**{"signals": signals, **changes})
+
+
+def measurement(value: float = 60.0, name: str = "LVEF", **changes: Any) -> Measurement:
+    given = {"unit": measurement_terms()[name].unit, "interval": (0.9 * value, 1.1 * value), **changes}
+    return Measurement(name=name, value=value, **given)
 
 
 def fact(number: int, **changes: Any) -> Fact:

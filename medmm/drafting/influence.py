@@ -55,7 +55,7 @@ def _by_fact(case: Case, reading: Reading, model: LanguageModel) -> Iterator[Fac
     readable = model.facts_read(case)
     facts = [fact for fact in context.facts if fact.id in readable]
     without = [replace(case, context=replace(context, facts=_all_but(context.facts, fact))) for fact in facts]
-    opinions = model.opinions([case, *without], permitted(reading))
+    opinions = model.opinions([case, *without], permitted(reading), reading.measurements)
     facts = facts if opinions else []
     whole, *others = opinions or [Opinion(written=(), probability={})]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from medmm.domain.draft import Assertion, Case, Draft, Opinion, Written
-from medmm.domain.reading import Reading
+from medmm.domain.reading import Measurement, Reading
 from medmm.domain.study import Modality, Notice
 from medmm.domain.vocabulary import finding_term
 from medmm.domain.wording import (
@@ -58,10 +58,12 @@ class LanguageModel(Protocol):
         """The name that stands in drafts."""
         ...
 
-    def opinions(self, cases: Sequence[Case], permitted: Permitted) -> list[Opinion] | None:
+    def opinions(
+        self, cases: Sequence[Case], permitted: Permitted, measurements: Sequence[Measurement] = ()
+    ) -> list[Opinion] | None:
         """What it says of each case: at most one sentence a finding, and of a finding only what is permitted.
 
-        The cases are of one study. None where the study holds no image that the model reads.
+        The cases are of one study, on which `measurements` were made. None where the study holds no image that the model reads.
         """
         ...
 
@@ -90,7 +92,7 @@ class LanguageWriter:
         """Draft a case; see `Writer.write`. MR is written by rules: the language model learned from films alone."""
         if case.study.modality is Modality.MR:
             return RuleWriter(NOT_OF_MR).write(case, reading)
-        opinions = self.model.opinions([case], permitted(reading))
+        opinions = self.model.opinions([case], permitted(reading), reading.measurements)
         if opinions is None:
             return RuleWriter(NOT_SEEN).write(case, reading)
         return in_words_of(opinions[0], case, reading, self.name)

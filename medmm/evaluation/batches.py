@@ -73,7 +73,8 @@ def worded(model: ChestReportModel, cases: Sequence[tuple[Case, Reading]]) -> li
     for case, reading in cases:
         film = case.study.frontal
         assert film is not None
-        jobs.append(Job(grey=film.pixels()[0], context=case.context, permitted=permitted(reading)))
+        grey, measured = film.pixels()[0], reading.measurements
+        jobs.append(Job(grey=grey, context=case.context, measurements=measured, permitted=permitted(reading)))
     said: list[Opinion] = []
     for start in range(0, len(jobs), AT_ONCE):
         said += model.opinions_on(jobs[start : start + AT_ONCE])

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medmm.domain.errors import InputError
 from medmm.domain.extents import extent_of
 from medmm.domain.quantities import voxel_ml
 from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
@@ -18,8 +17,8 @@ from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import finding_term
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.mr_measure import measured
-from medmm.models.prepare_volumes import Signal
-from medmm.models.volume_grids import axial, head_of, middle_x_lps_mm, on_grid_of, without_specks
+from medmm.models.prepare_volumes import Signal, in_order
+from medmm.models.volume_grids import axial, head_of, middle_x_lps_mm, sequences_on_grid, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 
 FINDING, MAP, LESION = "brain lesion", "brain-lesion", "lesion"
@@ -76,7 +75,7 @@ class BrainLesionModel:
             return Reading(study_uid=study.uid, warnings=(NO_FLAIR,))
         if not axial(flair):
             return Reading(study_uid=study.uid, warnings=(NOT_AXIAL,))
-        signals, left_out = self.signals(study, flair)
+        signals, left_out = sequences_on_grid(study, SequenceRole.FLAIR, flair, self.sequences)
         lesions = lesions_of(self.segmenter.read(self.in_order(signals), None), self.calibration)
         label_map = LabelMap.from_array(MAP, flair.sha256, (LESION,), lesions.mask.astype(np.uint8))
         head = head_of(signals[SequenceRole.FLAIR])
@@ -93,23 +92,9 @@ class BrainLesionModel:
             warnings=(_used(signals), *left_out, *((why,) if unmeasured else ())),
         )
 
-    def signals(self, study: Study, flair: Volume) -> tuple[dict[SequenceRole, Signal], tuple[Notice, ...]]:
-        """The sequences of a study on the grid of FLAIR, and why others of the network's were left out."""
-        found, left_out = {SequenceRole.FLAIR: flair.signal()}, []
-        for role in self.sequences:
-            volume = study.chosen(role)
-            if volume is None or role is SequenceRole.FLAIR:
-                continue
-            try:
-                found[role] = on_grid_of(flair, volume)
-            except InputError as error:
-                text = f"{role.value} was not used: {error.problem}. FLAIR stood in for it."
-                left_out.append(Notice(code="sequence-not-used", text=text))
-        return {role: found[role] for role in self.sequences if role in found}, tuple(left_out)
-
     def in_order(self, signals: Mapping[SequenceRole, Signal]) -> list[Signal]:
         """The network's inputs; a sequence that is missing is FLAIR again, as in training."""
-        return [signals.get(role, signals[SequenceRole.FLAIR]) for role in self.sequences]
+        return in_order(signals, self.sequences, SequenceRole.FLAIR)
 
     def _finding(self, lesions: Lesions, extent: Extent | None) -> Finding:
         return Finding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import LogitsProcessorList
 
 from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
+from medmm.domain.reading import Measurement
 from medmm.domain.record import ClinicalContext
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.image_encoder import for_reading
@@ -83,10 +84,11 @@ class RuledDecider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One draft to write: an image or None, a record or None, and what may be said."""
+    """One draft to write: an image or None, a record or None, what was measured, and what may be said."""
 
     grey: Grey | None
     context: ClinicalContext | None
+    measurements: tuple[Measurement, ...] = ()
     permitted: Permitted = field(default_factory=dict)
 
 
@@ -122,11 +124,16 @@ class ChestReportModel:
         """The catalogue's name."""
         return self.weights.row.name
 
-    def opinions(self, cases: Sequence[Case], permitted: Permitted) -> list[Opinion] | None:
+    def opinions(
+        self, cases: Sequence[Case], permitted: Permitted, measurements: Sequence[Measurement] = ()
+    ) -> list[Opinion] | None:
         """What is said of the frontal film of each case; None where there is none. Greedy: the same case gives the same."""
         if not cases or any(case.study.frontal is None for case in cases):
             return None
-        jobs = [Job(grey=_frontal(case), context=case.context, permitted=permitted) for case in cases]
+        measured = tuple(measurements)
+        jobs = [
+            Job(grey=_frontal(case), context=case.context, measurements=measured, permitted=permitted) for case in cases
+        ]
         return [o for at in range(0, len(jobs), MOST_AT_ONCE) for o in self.opinions_on(jobs[at : at + MOST_AT_ONCE])]
 
     def facts_read(self, case: Case) -> frozenset[str]:
@@ -167,7 +174,7 @@ class ChestReportModel:
     @torch.inference_mode()
     def opinion(self, job: Job) -> tuple[list[float], list[float]]:
         """Log-odds of each finding by the heads alone and by the language model, of one case; nothing is written."""
-        inputs, decider = self._prepared([Job(grey=job.grey, context=job.context)])
+        inputs, decider = self._prepared([replace(job, permitted={})])
         self._generate(inputs, decider, lambda spoken: None, 2 * len(self.grammar.findings) + 2, True)
         heads = decider.heads[0] if decider.heads is not None else {}
         names = self.grammar.findings
@@ -191,9 +198,12 @@ class ChestReportModel:
         )
 
     def _prepared(self, jobs: Sequence[Job]) -> tuple[dict[str, Tensor], RuledDecider]:
-        inputs = self.processor([""] * len(jobs), images=[j.grey for j in jobs], records=[j.context for j in jobs]).to(
-            self.network.device
-        )
+        inputs = self.processor(
+            [""] * len(jobs),
+            images=[j.grey for j in jobs],
+            records=[j.context for j in jobs],
+            measurements=[j.measurements for j in jobs] if self.processor.measurements else None,
+        ).to(self.network.device)
         heads = None
         if "pixel_values" in inputs:
             encoder = self.network.encoder(2)

@@ -22,6 +22,7 @@ from medmm.models.chest_report import ClaimRule
 from medmm.models.folders import INDEX, json_mapping
 from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
 from medmm.models.multimodal.grammar import Grammar
+from medmm.models.multimodal.processing import MEASUREMENT
 from medmm.models.quiet import quiet
 from medmm.models.report_heads import FILM, ReportHeads
 from medmm.models.weights import load_network
@@ -62,6 +63,10 @@ def check_report(weights: WeightsFolder) -> None:
         processor = MedMMProcessor.from_pretrained(folder, local_files_only=True)
         if processor.film_tokens != config.image_tokens(2):
             raise ValueError(f"{processor.film_tokens} tokens a film where the model takes {config.image_tokens(2)}")
+        if processor.measurements != config.measurements:
+            raise ValueError("other measurements, or other typical values, than the model's")
+        if config.measurements and tokenizer.convert_tokens_to_ids(MEASUREMENT) != config.measurement_token_id:
+            raise ValueError(f"{MEASUREMENT} is not the token that the model puts measurements in the place of")
     with _malformed("calibration.json"):
         calibration = json_mapping(folder / "calibration.json")
         ClaimRule(**calibration["claim"]).probability(0.0, 0.0)

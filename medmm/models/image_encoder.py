@@ -33,7 +33,7 @@ class ImageEncoder(nn.Module):
         self.trunk = trunk
         self.channels = int(config["widths"][self.stages - 1])
         convolution = nn.Conv2d if self.spatial_dims == 2 else nn.Conv3d
-        self.findings = findings
+        self.findings, self.inputs = findings, 1
         self.head = convolution(self.channels, max(findings, 1), 1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -43,6 +43,10 @@ class ImageEncoder(nn.Module):
         for stage in range(1, self.stages + 1):
             x = getattr(trunk, f"layer{stage}")(x)
         return x
+
+    def parts(self, encoded: Tensor) -> list[Tensor]:
+        """Encoded images as batches of one shape: they all have it."""
+        return [encoded]
 
     def finding_logits(self, encoded: Tensor) -> Tensor:
         """Logits (b, findings) of encoded images."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from medmm.domain.errors import InputError
+from medmm.domain.errors import ConfigError, InputError
+from medmm.domain.study import SequenceRole
 from medmm.models.prepare import TONE_PERCENTILES
 
 Signal = NDArray[np.float32]
@@ -69,6 +71,70 @@ class Placement:
         return full[:, :, row : row + self.source[1], column : column + self.source[2]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MrImage:
+    """Sequences of an MR study on one grid.
+
+    Attributes:
+        signals: (slices, rows, columns) of each sequence that is there.
+        spacing_zyx_mm: voxel size; None where unknown.
+    """
+
+    signals: Mapping[SequenceRole, Signal]
+    spacing_zyx_mm: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """What a network is shown of an MR image: its sequences in order, on its grid.
+
+    `stand_in` is the sequence that is shown again where another is missing; None where none may be missing.
+    """
+
+    sequences: tuple[SequenceRole, ...]
+    grid: Grid
+    stand_in: SequenceRole | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Preparation:
+        """From JSON: "sequences", "stand_in", "spacing_zyx_mm", "side_px". Raises: ConfigError for what is none."""
+        try:
+            stand_in = row.get("stand_in")
+            return cls(
+                sequences=tuple(SequenceRole(name) for name in row["sequences"]),
+                grid=Grid(spacing_zyx_mm=tuple(row["spacing_zyx_mm"]), side_px=row["side_px"]),
+                stand_in=None if stand_in is None else SequenceRole(stand_in),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"no preparation of volumes: {error}",
+                remedy="give sequences, stand_in, spacing_zyx_mm and side_px, as `preparation_of` a weights folder does",
+            ) from error
+
+    def prepared(self, image: MrImage) -> Tensor:
+        """(sequences, z, y, x), as in live use. Raises: InputError; see `in_order` and `prepare_sequences`."""
+        signals = in_order(image.signals, self.sequences, self.stand_in)
+        return prepare_sequences(signals, self.grid, image.spacing_zyx_mm)[0]
+
+
+def in_order(
+    signals: Mapping[SequenceRole, Signal], sequences: Sequence[SequenceRole], stand_in: SequenceRole | None
+) -> list[Signal]:
+    """A network's inputs; a sequence that is missing is `stand_in` again, as in training.
+
+    Raises: InputError where nothing stands in for a missing sequence.
+    """
+    found = [signals.get(role, signals.get(stand_in) if stand_in else None) for role in sequences]
+    there = [signal for signal in found if signal is not None]
+    if len(there) < len(sequences):
+        missing = stand_in or next(role for role, signal in zip(sequences, found, strict=True) if signal is None)
+        raise InputError(
+            f"an MR image without {missing.value}",
+            remedy=f"give its sequences by their roles: {', '.join(role.value for role in sequences)}",
+        )
+    return there
+
+
 def prepare_sequences(
     signals: Sequence[Signal], grid: Grid, spacing_zyx_mm: Sequence[float] | None
 ) -> tuple[Tensor, Placement]:
@@ -120,3 +186,33 @@ def scaled(volume: Tensor, shape: Shape) -> Tensor:
     if all(new <= old for new, old in zip(shape, volume.shape[1:], strict=True)):
         return functional.interpolate(volume[None], size=shape, mode="area")[0]
     return functional.interpolate(volume[None], size=shape, mode="trilinear", align_corners=False)[0]
+
+
+def padded_to_multiple(volumes: Tensor, multiple_zyx: Sequence[int]) -> Tensor:
+    """(b, k, z, y, x) with the last planes repeated until each axis is a multiple."""
+    shape = volumes.shape[2:]
+    margin = [(0, -(-n // m) * m - n) for n, m in zip(shape, multiple_zyx, strict=True)]
+    return functional.pad(volumes, [pad for pair in reversed(margin) for pad in pair], mode="replicate")
+
+
+def batched(volumes: Sequence[Tensor]) -> Tensor:
+    """Volumes (k, z, y, x) of several shapes as one batch (b, k, z, y, x): NaN beyond the end of each."""
+    whole = [max(sizes) for sizes in zip(*(volume.shape[1:] for volume in volumes), strict=True)]
+    margins = [[(0, w - n) for w, n in zip(whole, volume.shape[1:], strict=True)] for volume in volumes]
+    rows = [
+        functional.pad(volume, [pad for pair in reversed(margin) for pad in pair], value=torch.nan)
+        for volume, margin in zip(volumes, margins, strict=True)
+    ]
+    return torch.stack(rows)
+
+
+def of_one_shape(batch: Tensor) -> list[Tensor]:
+    """A batch (b, k, z, y, x) of `batched` as batches without margins: the batch itself, or one a volume."""
+    there = ~torch.isnan(batch[:, 0])
+    if bool(there.all()):
+        return [batch]
+    parts = []
+    for volume, inside in zip(batch, there, strict=True):
+        z, y, x = (int(inside.any(dim=axes).sum()) for axes in ((1, 2), (0, 2), (0, 1)))
+        parts.append(volume[None, :, :z, :y, :x] if z else volume[None])  # a map of NaN alone is an overflow, no margin
+    return parts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -9,7 +11,7 @@ from scipy import ndimage
 from medmm.domain.errors import InputError
 from medmm.domain.extents import to_lps_mm
 from medmm.domain.grid import index_transform
-from medmm.domain.study import Volume
+from medmm.domain.study import Notice, SequenceRole, Study, Volume
 
 Mask = NDArray[np.bool_]
 Signal = NDArray[np.float32]
@@ -78,6 +80,23 @@ def on_grid_of(target: Volume, source: Volume) -> Signal:
     if there.mean() < 0.5:
         raise InputError("two sequences of the study hardly overlap", remedy="check that they are of one examination")
     return np.where(there, moved, least).astype(np.float32)
+
+
+def sequences_on_grid(
+    study: Study, role: SequenceRole, reference: Volume, roles: Sequence[SequenceRole]
+) -> tuple[dict[SequenceRole, Signal], tuple[Notice, ...]]:
+    """The sequences of a study on the grid of `reference`, its volume of `role`, and why others of `roles` were left out."""
+    found, left_out = {role: reference.signal()}, []
+    for other in roles:
+        volume = study.chosen(other)
+        if volume is None or other is role:
+            continue
+        try:
+            found[other] = on_grid_of(reference, volume)
+        except InputError as error:
+            text = f"{other.value} was not used: {error.problem}. {role.value} stood in for it."
+            left_out.append(Notice(code="sequence-not-used", text=text))
+    return {one: found[one] for one in roles if one in found}, tuple(left_out)
 
 
 def without_specks(mask: Mask, smallest: int, share: float = 0.0) -> Mask:

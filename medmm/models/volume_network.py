@@ -37,11 +37,7 @@ class VolumeNetwork(nn.Module):
         presence: bool = False,
     ) -> None:
         super().__init__()
-        into = (inputs, *channels[:-1])
-        self.trunk = nn.ModuleList(
-            UnetBasicBlock(3, i, o, tuple(kernel), tuple(stride), norm)
-            for i, o, kernel, stride in zip(into, channels, kernels, strides, strict=True)
-        )
+        self.trunk = trunk_of(inputs=inputs, channels=channels, kernels=kernels, strides=strides, norm=norm)
         self.up = nn.ModuleList(
             UnetUpBlock(3, channels[n], channels[n - 1], tuple(kernels[n - 1]), 1, tuple(strides[n]), norm)
             for n in range(len(channels) - 1, 0, -1)
@@ -61,13 +57,30 @@ class VolumeNetwork(nn.Module):
         deepest = kept.pop()
         for block in self.up:
             volume = block(volume, kept.pop())
-        return self.segmentation(volume), self._presence(deepest)
+        return self.segmentation(volume), None if self.presence is None else presence_logits(self.presence, deepest)
 
-    def _presence(self, deepest: Tensor) -> Tensor | None:
-        if self.presence is None:
-            return None
-        pooled = torch.cat([deepest.mean((3, 4)), deepest.amax((3, 4))], 1)  # (b, 2 c, z)
-        return self.presence(pooled.transpose(1, 2)).squeeze(2)
+
+def trunk_of(
+    *,
+    inputs: int,
+    channels: Sequence[int],
+    kernels: Sequence[Sequence[int]],
+    strides: Sequence[Sequence[int]],
+    norm: str,
+) -> nn.ModuleList:
+    """The levels of a trunk, first to deepest; see `VolumeNetwork`."""
+    into = (inputs, *channels[:-1])
+    return nn.ModuleList(
+        UnetBasicBlock(3, i, o, tuple(kernel), tuple(stride), norm)
+        for i, o, kernel, stride in zip(into, channels, kernels, strides, strict=True)
+    )
+
+
+def presence_logits(head: nn.Module, deepest: Tensor) -> Tensor:
+    """Logits (b, z) of presence in a slice, of the trunk's deepest map (b, c, z, y, x)."""
+    pooled = torch.cat([deepest.mean((3, 4)), deepest.amax((3, 4))], 1)  # (b, 2 c, z)
+    logits: Tensor = head(pooled.transpose(1, 2)).squeeze(2)
+    return logits
 
 
 def build(config: Mapping[str, Any]) -> VolumeNetwork:

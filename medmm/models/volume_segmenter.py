@@ -11,10 +11,9 @@ import torch
 from monai.inferers import sliding_window_inference
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from medmm.models.catalogue import WeightsFolder
-from medmm.models.prepare_volumes import Grid, Placement, Signal, prepare_sequences
+from medmm.models.prepare_volumes import Grid, Placement, Signal, padded_to_multiple, prepare_sequences
 from medmm.models.volume_network import VolumeNetwork
 from medmm.models.weights import load_network
 
@@ -100,13 +99,10 @@ class VolumeSegmenter:
     def _view(self, volume: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Logits of one mirror image, turned back: labels, then presence spread over its slice."""
         turned = volume.flip([axis + 1 for axis in axes]) if axes else volume
-        shape = turned.shape[1:]
-        goal = [-(-n // m) * m for n, m in zip(shape, self.multiple_zyx, strict=True)]
-        margin = [(0, g - n) for g, n in zip(goal, shape, strict=True)]
-        padded = functional.pad(turned[None], [pad for pair in reversed(margin) for pad in pair], mode="replicate")
+        shape, padded = turned.shape[1:], padded_to_multiple(turned[None], self.multiple_zyx)
         logits = sliding_window_inference(
             padded.to(self.device),
-            roi_size=[min(g, w) for g, w in zip(goal, self.window_zyx, strict=True)],
+            roi_size=[min(n, w) for n, w in zip(padded.shape[2:], self.window_zyx, strict=True)],
             sw_batch_size=1,
             predictor=self._logits,
             overlap=self.overlap,

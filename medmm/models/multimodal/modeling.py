@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,15 @@ from transformers.utils import ModelOutput
 
 from medmm.domain.errors import ConfigError, InputError
 from medmm.models.image_encoder import ImageEncoder
-from medmm.models.multimodal.config import MedMMConfig
+from medmm.models.multimodal.config import KIND, MedMMConfig
 from medmm.models.multimodal.connector import PerceiverConnector, PooledConnector, connector
-from medmm.models.multimodal.record import RecordEmbedding
+from medmm.models.multimodal.record import MeasurementEmbedding, RecordEmbedding, RowEmbedding
+from medmm.models.multimodal.volume_encoder import VolumeEncoder
+
+# inputs of a prompt that are in the cache once it was read
+NO_TEXT = (
+    "pixel_values", "encoded_values", "record_ids", "record_values", "measurement_ids", "measurement_values",
+)  # fmt: skip
 
 
 @dataclass
@@ -34,10 +41,10 @@ class MedMMOutput(ModelOutput):
 
 
 class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
-    """MONAI encoders, a connector and record tokens in front of any causal language model of transformers.
+    """MONAI encoders, a connector, record and measurement tokens in front of any causal language model of transformers.
 
-    A sequence holds `config.image_tokens(dims)` image placeholders for each image and one record placeholder for each
-    fact; their embeddings are replaced, and the language model attends to all of them alike. An image's tokens are those
+    A sequence holds `config.image_tokens(dims)` image placeholders for each image, one record placeholder for each fact and
+    one measurement placeholder for each measurement; their embeddings are replaced, and the language model attends to all of them alike. An image's tokens are those
     of the connector and one a finding head, which says what the head thinks. The heads stand on the encoders alone: they
     see neither record nor text, so they are an opinion of their own.
     """
@@ -58,7 +65,7 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self._takes_position_ids = "position_ids" in parameters
         width = int(self.language_model.get_input_embeddings().embedding_dim)
         heads = len(config.findings)
-        encoders = {name: ImageEncoder(row, heads) for name, row in config.encoders.items()}
+        encoders = {name: _encoder(row, config.findings) for name, row in config.encoders.items()}
         self.encoders = nn.ModuleDict(encoders)
         self.connectors = nn.ModuleDict(
             {
@@ -68,10 +75,12 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         )
         self.finding_tokens = FindingTokens(heads, width)
         self.record = RecordEmbedding.of(config.record_codes, config.record_units, width)
+        known = len(config.measurements)
+        self.measurement = MeasurementEmbedding.of(known, width) if known else None
         tied = getattr(self.language_model, "_tied_weights_keys", None) or {}
         self._tied_weights_keys = {f"language_model.{a}": f"language_model.{b}" for a, b in dict(tied).items()}
         self.post_init()
-        self.generation_config.suppress_tokens = [config.image_token_id, config.record_token_id]  # never written
+        self.generation_config.suppress_tokens = config.placeholders  # never written
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
@@ -100,15 +109,17 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         """Image tokens (images, tokens, width) and finding logits (images, findings) of prepared images.
 
         Args:
-            pixel_values: (images, 1, rows, columns) or (images, 1, slices, rows, columns), from `models/prepare.py`.
+            pixel_values: (images, 1, rows, columns) or (images, 1, slices, rows, columns), from `models/prepare.py`; or
+                (images, sequences, slices, rows, columns) for a `VolumeEncoder`, NaN beyond the end of smaller ones.
         Raises: ConfigError if there is no encoder for so many dimensions, InputError for another shape.
         """
-        if pixel_values.dim() not in (4, 5) or pixel_values.shape[1] != 1:
+        there = pixel_values.dim() in (4, 5)
+        encoder = self.encoder(pixel_values.dim() - 2) if there else None
+        if encoder is None or pixel_values.shape[1] != encoder.inputs:
             raise InputError(
                 f"images of shape {tuple(pixel_values.shape)}",
-                remedy="give (images, 1, rows, columns) or (images, 1, slices, rows, columns)",
+                remedy="give (images, 1, rows, columns) or (images, 1 or sequences, slices, rows, columns)",
             )
-        encoder = self.encoder(pixel_values.dim() - 2)
         return self.image_tokens(encoder(pixel_values.to(encoder.head.weight.dtype)))
 
     def _seen(self, pixel_values: Tensor | None, encoded_values: Tensor | None) -> tuple[Tensor, Tensor] | None:
@@ -116,17 +127,18 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             return self.image_tokens(encoded_values)
         return None if pixel_values is None else self.encode(pixel_values)
 
-    def encoder(self, spatial_dims: int) -> ImageEncoder:
-        """The encoder for 2D or 3D images. Raises: ConfigError if there is none."""
-        return cast(ImageEncoder, self.encoders[self.config.encoder_for(spatial_dims)])
+    def encoder(self, spatial_dims: int) -> Any:
+        """The `ImageEncoder` or `VolumeEncoder` for 2D or 3D images. Raises: ConfigError if there is none."""
+        return self.encoders[self.config.encoder_for(spatial_dims)]
 
     def image_tokens(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         """Image tokens and finding logits of encoded images (images, channels, *spatial), as `encode` gives them."""
         name = self.config.encoder_for(encoded.dim() - 2)
-        encoder = self.encoder(encoded.dim() - 2)
-        logits = encoder.finding_logits(encoded.to(encoder.head.weight.dtype))
-        width = self.finding_tokens.names.weight.dtype
-        return torch.cat([self.connectors[name](encoded.to(width)), self.finding_tokens(logits.to(width))], 1), logits
+        encoder, width = self.encoder(encoded.dim() - 2), self.finding_tokens.names.weight.dtype
+        parts = encoder.parts(encoded)
+        logits = torch.cat([encoder.finding_logits(part.to(encoder.head.weight.dtype)) for part in parts])
+        connected = torch.cat([self.connectors[name](part.to(width)) for part in parts])
+        return torch.cat([connected, self.finding_tokens(logits.to(width))], 1), logits
 
     def embedded(
         self,
@@ -135,8 +147,10 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         record_ids: Tensor | None,
         record_values: Tensor | None,
         encoded_values: Tensor | None = None,
+        measurement_ids: Tensor | None = None,
+        measurement_values: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Token embeddings with image and record tokens in their places, and the finding logits.
+        """Token embeddings with image, record and measurement tokens in their places, and the finding logits.
 
         Raises: InputError if the placeholders of a sequence do not come to the number of its tokens, ConfigError if the
             placeholders are no tokens of the language model.
@@ -144,13 +158,13 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         table = self.get_input_embeddings()
         if input_ids.dim() != 2:
             raise InputError(f"token ids of shape {tuple(input_ids.shape)}", remedy="give (sequences, tokens)")
-        if max(self.config.image_token_id, self.config.record_token_id) >= table.num_embeddings:
+        if max(self.config.placeholders) >= table.num_embeddings:
             raise ConfigError(
                 f"the placeholders are beyond the {table.num_embeddings} tokens of the language model",
                 remedy="call resize_token_embeddings with the length of the tokenizer",
             )
         embeddings, finding_logits = table(input_ids), None
-        images, facts = input_ids == self.config.image_token_id, input_ids == self.config.record_token_id
+        images = input_ids == self.config.image_token_id
         seen = self._seen(pixel_values, encoded_values)
         if seen is None:
             _no_placeholders(images, "image")
@@ -158,13 +172,19 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             tokens, finding_logits = seen
             whole = images.sum(1) % tokens.shape[1] == 0
             embeddings = _placed(embeddings, images, tokens.flatten(0, 1), whole, "image")
-        if record_ids is None or record_values is None or not record_ids.numel():
-            _no_placeholders(facts, "record")
-        else:
-            rows = self.record.checked(record_ids, record_values, sequences=len(input_ids))
-            each = facts.sum(1) == rows.sum(1)
-            embeddings = _placed(embeddings, facts, self.record(record_ids, record_values)[rows], each, "record")
-        return embeddings, finding_logits
+        facts = input_ids == self.config.record_token_id
+        embeddings = _rows_placed(embeddings, facts, self.record, record_ids, record_values)
+        return self._measured(embeddings, input_ids, measurement_ids, measurement_values), finding_logits
+
+    def _measured(self, embeddings: Tensor, input_ids: Tensor, ids: Tensor | None, values: Tensor | None) -> Tensor:
+        if self.measurement is not None:
+            places = input_ids == self.config.measurement_token_id
+            return _rows_placed(embeddings, places, self.measurement, ids, values)
+        if ids is not None and ids.numel():
+            raise ConfigError(
+                "this model knows no measurements", remedy="name them in `measurements` of its configuration"
+            )
+        return embeddings
 
     def forward(
         self,
@@ -178,6 +198,8 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         finding_labels: Tensor | None = None,
         encoded_values: Tensor | None = None,
         position_ids: Tensor | None = None,
+        measurement_ids: Tensor | None = None,
+        measurement_values: Tensor | None = None,
         **kwargs: Any,
     ) -> MedMMOutput:
         """Logits of every position, and losses where labels are given.
@@ -191,10 +213,11 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             finding_labels: (images, findings) of 0 to 1; NaN where nobody said.
             encoded_values: the encoder's last maps in place of `pixel_values`, where they are kept (a frozen encoder).
             position_ids: (b, n); counted along `attention_mask` if it alone is given.
+            measurement_ids, measurement_values: (b, measurements, 2) both, padded with rows of zeros.
         Raises: InputError for inputs that do not fit together, ConfigError for what this model has no part for.
         """
         begun, finding_logits = _cached(kwargs.get("past_key_values")), None
-        shown = any(given is not None for given in (pixel_values, encoded_values, record_ids))
+        shown = any(given is not None for given in (pixel_values, encoded_values, record_ids, measurement_ids))
         if (inputs_embeds is None) == (input_ids is None) or (inputs_embeds is not None and shown):
             raise InputError(
                 "token ids and embeddings, or embeddings and images or records at once, or none of them",
@@ -204,7 +227,7 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             inputs_embeds = self.get_input_embeddings()(input_ids)
         elif input_ids is not None:
             inputs_embeds, finding_logits = self.embedded(
-                input_ids, pixel_values, record_ids, record_values, encoded_values
+                input_ids, pixel_values, record_ids, record_values, encoded_values, measurement_ids, measurement_values
             )
         if position_ids is None and attention_mask is not None and attention_mask.dim() == 2 and not begun:
             position_ids = (attention_mask.long().cumsum(-1) - 1).clamp_min(0)
@@ -236,21 +259,14 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def prepare_inputs_for_generation(
         self,
         input_ids: Tensor,
-        pixel_values: Tensor | None = None,
-        record_ids: Tensor | None = None,
-        record_values: Tensor | None = None,
-        encoded_values: Tensor | None = None,
         is_first_iteration: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """As transformers does it; images and records enter with the prompt and are in the cache afterwards."""
+        """As transformers does it; what is no text enters with the prompt and is in the cache afterwards."""
+        others = {name: kwargs.pop(name, None) for name in NO_TEXT}
         inputs = super().prepare_inputs_for_generation(input_ids, is_first_iteration=is_first_iteration, **kwargs)
         whole = is_first_iteration or not kwargs.get("use_cache", True)
-        inputs["pixel_values"] = pixel_values if whole else None
-        inputs["record_ids"] = record_ids if whole else None
-        inputs["record_values"] = record_values if whole else None
-        inputs["encoded_values"] = encoded_values if whole else None
-        return dict(inputs)
+        return {**inputs, **{name: value if whole else None for name, value in others.items()}}
 
 
 class FindingTokens(nn.Module):
@@ -277,6 +293,10 @@ def _language_model(config: MedMMConfig) -> Any:
         ) from error
 
 
+def _encoder(row: Mapping[str, Any], findings: Sequence[str]) -> Any:
+    return VolumeEncoder(row, findings) if row.get("kind") == KIND else ImageEncoder(row, len(findings))
+
+
 def _cached(past: Cache | None) -> bool:
     return past is not None and int(past.get_seq_length()) > 0
 
@@ -289,6 +309,18 @@ def _placed(embeddings: Tensor, places: Tensor, tokens: Tensor, fitting: Tensor,
             remedy="let the processor build text, images and records together",
         )
     return embeddings.masked_scatter(places[..., None].expand_as(embeddings), tokens.to(embeddings.dtype))
+
+
+def _rows_placed(
+    embeddings: Tensor, places: Tensor, embedding: RowEmbedding, ids: Tensor | None, values: Tensor | None
+) -> Tensor:
+    """The rows of a record or of measurements in their `places`."""
+    if ids is None or values is None or not ids.numel():
+        _no_placeholders(places, embedding.what)
+        return embeddings
+    rows = embedding.checked(ids, values, sequences=len(places))
+    each = places.sum(1) == rows.sum(1)
+    return _placed(embeddings, places, embedding(ids, values)[rows], each, embedding.what)
 
 
 def _no_placeholders(places: Tensor, what: str) -> None:

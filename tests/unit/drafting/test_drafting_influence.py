@@ -47,6 +47,12 @@ def test_each_fact_is_weighed_by_what_is_said_without_it() -> None:
     assert found.changes[0].claims
 
 
+def test_a_fact_is_weighed_with_what_was_measured() -> None:
+    told, reading = model(), make_reading()
+    influence(make_case(), reading, told)
+    assert told.measurements == reading.measurements != ()
+
+
 def test_the_three_drafts_are_those_of_image_record_and_both() -> None:
     case, reading = make_case(), make_reading()
     found = influence(case, reading, model())

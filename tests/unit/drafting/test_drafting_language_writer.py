@@ -67,6 +67,12 @@ def test_only_what_the_reading_permits_is_said(probability: float, may: set[Asse
         assert (statement.text, statement.generation) == (text, make_generation())
 
 
+def test_the_model_is_told_what_was_measured() -> None:
+    model, reading = Told(say("Nodule", POSSIBLE)), make_reading()
+    LanguageWriter(model).write(make_case(context=None), reading)
+    assert model.measurements == reading.measurements != ()
+
+
 def test_what_the_reading_does_not_know_is_never_said() -> None:
     one = draft(reading_of(("Nodule", 0.9)), say("Nodule", POSSIBLE), say("Hernia", PRESENT), say("Mass", ABSENT))
     assert {s.finding for s in one.statements} == {"Nodule"}

@@ -46,7 +46,7 @@ class Talkative:
 
     name = "talkative"
 
-    def opinions(self, cases: Sequence[Case], permitted: Any) -> list[Opinion] | None:
+    def opinions(self, cases: Sequence[Case], permitted: Any, measurements: Any = ()) -> list[Opinion] | None:
         raise AssertionError("asked about MR")
 
     def facts_read(self, case: Case) -> frozenset[str]:

@@ -23,6 +23,7 @@ from medmm.models import Networks
 from medmm.models.adopted import CATALOGUE, Adopted, report_weights
 from medmm.models.chest_anatomy import STRUCTURES, build
 from medmm.training.package import write_manifest, write_weights_folder
+from tests.factories import make_case, make_ratio
 from tests.model_folders import FINDINGS, decoder_folder, report_folder
 
 
@@ -32,6 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     decoder_folder(folder / "tiny-decoder")
     decoder_folder(folder / "sharded", shard="4KB")
     report_folder(folder / "tiny-report")
+    report_folder(folder / "measuring", measurements={"cardiothoracic ratio": 0.5})
     return folder
 
 
@@ -337,6 +339,16 @@ def set_film_tokens(folder: Path) -> None:
     signed_again(folder)
 
 
+def set_typical(folder: Path) -> None:
+    change_json(folder / "processor_config.json", measurements={"cardiothoracic ratio": 0.6})
+    signed_again(folder)
+
+
+def set_placeholder(folder: Path) -> None:
+    change_json(folder / "config.json", measurement_token_id=11)
+    signed_again(folder)
+
+
 def drop_token(folder: Path) -> None:
     path = folder / "tokenizer.json"
     path.write_text(path.read_text().replace("<possible>", "<posible>"))
@@ -352,6 +364,17 @@ def test_a_report_model_that_could_not_draft_is_refused(
     folder = source("tiny-report")
     spoil(folder)
     with pytest.raises(InputError, match="does not fit"):
+        add(adopted, folder)
+    assert nothing_is_kept(adopted)
+
+
+@pytest.mark.parametrize("spoil", [set_typical, set_placeholder], ids=lambda s: s.__name__)
+def test_a_report_model_that_would_misread_measurements_is_refused(
+    spoil: Callable[[Path], None], source: Callable[[str], Path], adopted: Adopted
+) -> None:
+    folder = source("measuring")
+    spoil(folder)
+    with pytest.raises(InputError, match="measurements"):
         add(adopted, folder)
     assert nothing_is_kept(adopted)
 
@@ -434,6 +457,22 @@ def test_drafts_and_heads_come_from_the_named_model(adopted: Adopted, made: Path
         pass
     assert "tiny-report" in adopted.rows()
     assert [row.name for row in networks.model_rows()][-1] == "tiny-report"
+
+
+@pytest.mark.parametrize(("name", "told"), [("measuring", True), ("tiny-report", False)])
+def test_a_model_that_knows_measurements_is_told_those_of_the_reading(
+    name: str, told: bool, adopted: Adopted, made: Path
+) -> None:
+    add(adopted, made / name)
+    model = Networks(None, device="cpu", adopted=adopted, report=name).language_model
+    if told:  # a random model hardly minds a value
+        with torch.no_grad():
+            for parameter in model.network.measurement.parameters():
+                parameter.mul_(50)
+    reading = [make_ratio(value) for value in (0.3, 0.9)]
+    none, small, large = (model.opinions([make_case()], {}, rows)[0] for rows in ((), reading[:1], reading[1:]))
+    assert (small.probability != large.probability) is told
+    assert (none.probability != small.probability) is told
 
 
 def test_an_unknown_report_model_stops_reading_and_drafting(adopted: Adopted) -> None:
