@@ -18,6 +18,7 @@ from medmm.domain.study import SequenceRole
 from medmm.models.multimodal import MedMMForConditionalGeneration
 from medmm.models.prepare_volumes import MrImage
 from medmm.training.loop import LoopOptions, fit
+from medmm.training.report_objective import ReportObjective
 from tests.tiny_multimodal import VOCABULARY, measurement, mr_config, record, tiny_processor
 
 WORDS = ("normal", "effusion")
@@ -97,7 +98,14 @@ def right_of(name: str, change: Callable[[Case], Case], run_dir: Path, *, seed: 
         return {**batch, "labels": torch.where(words, batch["input_ids"], -100)}
 
     options = LoopOptions(epochs=epochs, batch=8, learning_rate=4e-3, warmup_steps=2, precision="fp32")
-    fit(model, [change(case) for case in make(0, examples)], collate, options, run_dir, quiet=True)
+    fit(
+        model,
+        [change(case) for case in make(0, examples)],
+        ReportObjective(collate=collate),
+        options,
+        run_dir,
+        quiet=True,
+    )
     new = [change(case) for case in make(1000, 24)]
     right = 0
     with torch.no_grad():
