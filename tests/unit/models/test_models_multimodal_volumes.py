@@ -338,7 +338,7 @@ def test_the_features_of_a_shipped_trunk_are_those_of_its_network_in_live_use(na
         encoded = model.encoder(3)(pixels)
         logits = model.encoder(3).finding_logits(encoded)
     assert len(maps) == 1
-    assert torch.equal(encoded, maps[0])
+    torch.testing.assert_close(encoded, maps[0], rtol=1e-4, atol=1e-4)  # live use lays its maps out channels last
     if labelled.presence is not None:
         assert float(logits[0, -1].sigmoid()) == pytest.approx(labelled.presence.max(), abs=1e-5)
     model.save_pretrained(tmp_path)
