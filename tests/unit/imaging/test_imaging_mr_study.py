@@ -422,14 +422,6 @@ def test_frames_in_any_order_come_in_that_of_their_places_each_with_its_slope_an
     np.testing.assert_array_equal(from_frames(reversed(to_frames(labels, volume)), volume), labels)
 
 
-def test_frames_of_several_times_at_one_place_are_single_pictures(tmp_path: Path) -> None:
-    enhanced(tmp_path, (0.0, 0.0, 4.0, 4.0), (1.0,) * 4)
-    made = study(tmp_path)
-    assert "no-volume" in codes(made)
-    assert made.volumes[0].affine_lps_mm is None
-    assert open_dicom(tmp_path / "enhanced.dcm").pixel_bytes == 4 * 64 * 64 * 2
-
-
 def test_slices_know_their_images(tmp_path: Path) -> None:
     series(tmp_path, "a", **T1)
     (volume,) = study(tmp_path).volumes
