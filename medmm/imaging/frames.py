@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
 
 from medmm.imaging.pixels import frame_count
 from medmm.imaging.tags import Tags
@@ -47,6 +48,27 @@ _GROUPS_OF = {
 # Dimensions that tell where a frame lies, not which contrast it has.
 _PLACES = {tag_for_keyword(keyword) for keyword in ("StackID", "InStackPositionNumber", "ImagePositionPatient")}
 _MEASURED = ("EffectiveEchoTime", "InversionTimes", "FlipAngle", "DiffusionBValue", "DiffusionGradientOrientation")
+
+
+class _Read(Tags):
+    """Elements that are asked for again and again, as those that all frames share: each is read once."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        super().__init__(dataset)
+        self._texts: dict[str, tuple[str, ...]] = {}
+        self._items: dict[str, tuple[Tags, ...]] = {}
+
+    def texts(self, keyword: str) -> tuple[str, ...]:
+        """As of `Tags`."""
+        if keyword not in self._texts:
+            self._texts[keyword] = super().texts(keyword)
+        return self._texts[keyword]
+
+    def items(self, keyword: str) -> Iterator[Tags]:
+        """As of `Tags`."""
+        if keyword not in self._items:
+            self._items[keyword] = tuple(_Read(item.dataset) for item in super().items(keyword))
+        return iter(self._items[keyword])
 
 
 class Frame:
@@ -93,6 +115,7 @@ class Frame:
 
 def frames_of(image: Tags) -> tuple[Frame, ...]:
     """Every frame of an image with functional groups; of any other image one that stands for all."""
+    image = _Read(image.dataset)
     shared = image.first_item("SharedFunctionalGroupsSequence")
     own = list(image.items("PerFrameFunctionalGroupsSequence")) if frame_count(image) > 1 or shared else []
     common = [shared] if shared else []

@@ -223,9 +223,9 @@ def _stack(part: Part) -> Built:
     stated = [plane for one in ordered for plane in one.planes]
     found, sequence = _sequence(ordered)
     affine, spacing, notices = _geometry(stated, lead.frame, mixed=sequence is MIXED)
-    for one in ordered:
-        notices += voi_notices(Tags(frame_header(one.file.header, one.index or 0)))
     files = [lead.file] if lead.index is not None else [one.file for one in ordered]
+    for file in files:
+        notices += voi_notices(Tags(frame_header(file.header, lead.index or 0)))
     paths, digests, numbers = tuple(f.path for f in files), tuple(f.sha256 for f in files), _frame_numbers(ordered)
     volume = Volume(
         series_uid=tags.text("SeriesInstanceUID") or "",

@@ -16,7 +16,6 @@ from pydicom.uid import CTImageStorage, EnhancedMRImageStorage
 from medmm.domain.grid import SourceFrame, from_frames, source_frames, to_frames
 from medmm.domain.study import NotEvaluable, SequenceRole, Study, Volume
 from medmm.imaging import Intake, attach_pixels, look_at, read_studies
-from medmm.imaging.sources import open_dicom
 from medmm.imaging.volumes import load_signal
 from tests.dicom_files import MR_SLICE, dataset, mr_file, picture, write
 from tests.nifti_files import head as nifti_head
