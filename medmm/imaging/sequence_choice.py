@@ -99,10 +99,11 @@ def _parts(parts: Sequence[Built], chosen: Sequence[ChosenSequence]) -> Notice:
     why = {choice.volume_sha256: choice.reason for choice in chosen}
     told = ", ".join(dict.fromkeys(name for one in parts for name in _told(one)))
     said = [_part(one.volume, why.get(one.volume.sha256)) for one in parts[:MOST_PARTS]]
-    more = f"; and {len(parts) - MOST_PARTS} more" if len(parts) > MOST_PARTS else ""
+    said += [f"and {len(parts) - MOST_PARTS} more"] if len(parts) > MOST_PARTS else []
+    listed = "; ".join(said)
     return Notice(
         code="several-parts",
-        text=f"One image holds {len(parts)} volumes, told apart by {told}: {'; '.join(said)}{more}.",
+        text=f"One image holds {len(parts)} volumes, told apart by {told}: {listed}.",
     )
 
 
