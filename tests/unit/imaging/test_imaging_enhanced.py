@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.grid import from_frames, to_frames
-from medmm.domain.reading import Reading
+from medmm.domain.reading import LabelMap, Reading
 from medmm.domain.study import NotEvaluable, SequenceRole, Study
+from medmm.doors.series_label_files import write_series_label_maps
 from medmm.doors.study_page import series_rows, verdict_rows
 from medmm.drafting import RuleWriter
 from medmm.imaging import Intake, attach_pixels, inspection, read_studies
@@ -252,6 +254,16 @@ def test_the_study_page_and_the_draft_say_which_parts_there_were_and_which_stand
     (said,) = [warning.text for warning in draft.warnings if warning.code == "several-parts"]
     assert "T2 (4 frames, stands for its role: before 1 other series of its role: original, not derived)" in said
     assert "unknown (4 frames)" in said
+
+
+def test_the_masks_of_two_parts_name_the_frames_of_each(tmp_path: Path) -> None:
+    made = study(two_echoes(tmp_path / "a.dcm"))
+    maps = [LabelMap.from_array("m", v.sha256, ("x",), np.ones(v.shape_zyx, np.uint8)) for v in made.volumes]
+    written = write_series_label_maps(Reading(study_uid=made.uid, label_maps=tuple(maps)), made, tmp_path / "out")
+    for volume, path in zip(made.volumes, written.values(), strict=True):
+        about = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+        assert [one["frame_number"] for one in about["slices"]] == list(volume.frame_numbers)
+        assert [one["position_lps_mm"][2] for one in about["slices"]] == pytest.approx(HEIGHTS)
 
 
 @pytest.mark.parametrize("wanted", [[2], [3, 0], [1, 1]])
