@@ -109,7 +109,8 @@ class Volume:
     """One image or stack on one grid; pixels are loaded when asked.
 
     Attributes:
-        sha256: digest of the file (of the sorted file digests where a volume has several).
+        sha256: digest of the file (of the sorted file digests where a volume has several, of that of the file and the frame
+            numbers where it has only some frames of it).
         view: projection, for radiographs.
         file_sha256s: digests of its files in the order of `sop_uids`.
         frame_numbers: for a multi-frame image the frame (from 1, as in Referenced Frame Number) of each slice of

@@ -21,6 +21,7 @@ from medmm.domain.study import ReadTask
 from medmm.domain.vocabulary import most_urgent_first
 from medmm.doors.draft_page import marked
 from medmm.doors.label_files import folders_for, study_name, write_label_map
+from medmm.doors.series_label_files import no_affine, write_series_label_maps
 from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, session, write_json
 
 Json = dict[str, Any]
@@ -45,7 +46,8 @@ def read(
     masks: Annotated[
         Path | None,
         typer.Option(
-            help="Write each mask here: PNG on the film's own grid; with --task, NIfTI on the array's own grid."
+            help="Write each mask here: PNG on the film's own grid; of MR, NIfTI on the grid of its series with a JSON file "
+            "that names the images of its slices; with --task, NIfTI on the array's own grid."
         ),
     ] = None,
 ) -> None:
@@ -84,24 +86,39 @@ def read_line(result: ReadResult, masks_dir: Path | None, task: ReadTask | None 
     if refused is not None:
         warnings += refused.warnings
     uid = result.study.uid if result.study else refused.uid if refused else None
+    masks = _masks(reading, result, masks_dir, task) if reading and masks_dir else {}
     return {
         "study": uid if task is None else study_name(Path(result.path)),
         "path": result.path,
         "evaluable": reading is not None,
         "held": refused is not None and refused.held,
         "reason": refused.reason if refused else result.problem,
-        "warnings": [warning.text for warning in warnings],
+        "warnings": [
+            *(warning.text for warning in warnings),
+            *(_without_affine(result) if masks and task is None else ()),
+        ],
         "findings": [_finding(f) for f in reading.findings] if reading else [],
         "measurements": [_measurement(m) for m in (reading.measurements if reading else ())],
-        "masks": _masks(reading, result.path, str(uid), masks_dir, task) if reading and masks_dir else {},
+        "masks": masks,
     }
 
 
-def _masks(reading: Reading, path: str, uid: str, folder: Path, task: ReadTask | None) -> dict[str, str]:
+def _masks(reading: Reading, result: ReadResult, folder: Path, task: ReadTask | None) -> dict[str, str]:
     """Write the masks of a reading. Returns: their paths by name."""
-    if task is None:
-        return dict(_written(reading.masks, uid, folder))
-    return {m.name: str(write_label_map(m, Path(path), folder)) for m in reading.label_maps}
+    if task is not None:
+        return {m.name: str(write_label_map(m, Path(result.path), folder)) for m in reading.label_maps}
+    assert result.study is not None
+    films = dict(_written(reading.masks, result.study.uid, folder))
+    return films | {n: str(path) for n, path in write_series_label_maps(reading, result.study, folder).items()}
+
+
+def _without_affine(result: ReadResult) -> Iterator[str]:
+    """What a mask without an affine lacks it for, by the name of the mask."""
+    for label_map in result.reading.label_maps if result.reading else ():
+        volume = result.study.volume(label_map.volume_sha256) if result.study else None
+        why = no_affine(volume) if volume else None
+        if why is not None:
+            yield f"The mask {label_map.name} has no affine: {why}."
 
 
 def _measurement(measurement: Measurement) -> Json:

@@ -61,13 +61,25 @@ def write_label_map(label_map: LabelMap, arrays_dir: Path, out_dir: Path) -> Pat
     header["vox_offset"] = len(header.binaryblock) + 4
     # Label maps lie as NIfTI does: columns run fastest, then rows, then slices. Four zero bytes: no extension follows.
     content = header.binaryblock + bytes(4) + label_map.array().tobytes()
-    path = out_dir / f"{re.sub('[^a-z0-9-]', '-', label_map.name.lower())}.nii.gz"
+    return put(out_dir / f"{file_stem(label_map.name)}.nii.gz", gzip.compress(content, mtime=0))
+
+
+def file_stem(name: str) -> str:
+    """The name of a label map as that of a file: it can be no path."""
+    return re.sub("[^a-z0-9-]", "-", name.lower())
+
+
+def put(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all; a link that waits under the name is replaced, not followed.
+
+    Raises: Unavailable if the folder can't be written.
+    """
     written = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        out_dir.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with written.open("xb") as file:
-            file.write(gzip.compress(content, mtime=0))
-        written.replace(path)  # a link that waits under the name is replaced, not followed
+            file.write(content)
+        written.replace(path)
     except OSError as error:
         with suppress(OSError):
             written.unlink()

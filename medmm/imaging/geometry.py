@@ -14,6 +14,7 @@ from medmm.domain.grid import index_transform as index_transform
 from medmm.domain.grid import source_frames as source_frames
 from medmm.domain.grid import to_frames as to_frames
 from medmm.domain.study import Affine, Notice
+from medmm.imaging.frames import Frame
 from medmm.imaging.tags import Tags
 
 SMALLEST_MM, LARGEST_MM = 0.01, 10.0  # pixel spacing of films and MR slices; beyond it is a wrong entry
@@ -243,7 +244,7 @@ def sheared(affine_lps_mm: Affine) -> bool:
     return bool(1 - along * along > SLANT**2)
 
 
-def skips(affine_lps_mm: Affine, tags: Tags) -> bool:
+def skips(affine_lps_mm: Affine, tags: Tags | Frame) -> bool:
     """Whether slices lie a whole multiple of Spacing Between Slices (0018,0088) apart: every second one is missing, say.
 
     A stated spacing below the slice thickness counts as a gap, which some writers put there, and says nothing.

@@ -176,7 +176,10 @@ def _attached(study: Study, volume: Volume, path_of: Callable[[str], Path]) -> V
         return replace(volume, loader=partial(load_film, paths[0]))
     if volume.sop_class_uid == CONVERTED:
         return replace(volume, loader=partial(load_nifti, paths[0]), signal_loader=partial(load_nifti_signal, paths[0]))
-    return replace(volume, loader=partial(load_slices, paths), signal_loader=partial(load_signal, paths))
+    numbers = volume.frame_numbers
+    return replace(
+        volume, loader=partial(load_slices, paths, numbers), signal_loader=partial(load_signal, paths, numbers)
+    )
 
 
 def _study_uid(file: DicomFile) -> str | None:

@@ -24,6 +24,7 @@ from medmm.imaging.nifti import (
 )
 from medmm.imaging.picture import PictureKinds, judge_kind
 from medmm.imaging.pixels import check_grid, frame_count, polarity_words, window_words
+from medmm.imaging.sequence_choice import in_parts
 from medmm.imaging.sources import DicomFile, open_dicom
 from medmm.imaging.tags import Tags
 from medmm.imaging.volumes import Built, film, frame_header, stacks
@@ -119,7 +120,7 @@ def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | Non
     radiograph = gate.modality_of(lead) is Modality.RADIOGRAPH
     found = [list(gate.objections(Tags(f.header), f.preamble, uids_stated=f.uids_stated)) for f in files]
     built, problem = _built(files)
-    volumes = tuple(one.volume for one in built)
+    volumes = tuple(in_parts(built))
     undecodable, by_pixels = _pixel_objections(volumes, radiograph, kinds)
     notices = [n for f in files for n in gate_notes.notes(Tags(f.header), syntax=f.syntax, prefixed=f.prefixed)]
     against = sorted((*chain.from_iterable(found), *by_pixels), key=lambda refusal: refusal.held)

@@ -6,28 +6,12 @@ Elements of PS3.3 C.8.3 (MR Image) and of the functional groups of C.8.13.5 (Enh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from medmm.imaging.pixels import frame_count
+from medmm.imaging.frames import Frame, frames_of
 from medmm.imaging.tags import Tags
 
-# Functional group that holds an element of an enhanced image.
-_GROUP_OF = {
-    "EffectiveEchoTime": "MREchoSequence",
-    "RepetitionTime": "MRTimingAndRelatedParametersSequence",
-    "FlipAngle": "MRTimingAndRelatedParametersSequence",
-    "InversionRecovery": "MRModifierSequence",
-    "InversionTimes": "MRModifierSequence",
-    "Spoiling": "MRModifierSequence",
-    "DiffusionBValue": "MRDiffusionSequence",
-    "FrameType": "MRImageFrameTypeSequence",
-    "AcquisitionContrast": "MRImageFrameTypeSequence",
-    "ComplexImageComponent": "MRImageFrameTypeSequence",
-    "ContrastBolusAgentAdministered": "ContrastBolusUsageSequence",
-    "ContrastBolusAgentPhase": "ContrastBolusUsageSequence",
-    "NominalCardiacTriggerDelayTime": "CardiacSynchronizationSequence",
-}
 # b-value of vendors before Diffusion b-value (0018,9087): creator, group, element. Source: the vendors' conformance
 # statements; GE adds multiples of 10^9 to it.
 PRIVATE_B = (
@@ -99,40 +83,13 @@ def _digits(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-class _Frame:
-    """One frame: its own functional groups, those it shares, then the elements of the image itself."""
-
-    def __init__(self, image: Tags, groups: Sequence[Tags]) -> None:
-        self.image, self.groups = image, groups
-
-    def _homes(self, keyword: str) -> Iterator[Tags]:
-        sequence = _GROUP_OF.get(keyword)
-        if sequence:
-            yield from (item for group in self.groups if (item := group.first_item(sequence)))
-        yield self.image
-
-    def texts(self, *keywords: str) -> tuple[str, ...]:
-        """The values of the first of these elements that is there, in capitals with `_` as space."""
-        homes = (home.texts(keyword) for keyword in keywords for home in self._homes(keyword))
-        found = next((texts for texts in homes if any(texts)), ())
-        return tuple(text.upper().replace("_", " ") for text in found)
-
-    def number(self, *keywords: str) -> float | None:
-        """The first of these elements that is a number above 0."""
-        homes = (home.number(keyword) for keyword in keywords for home in self._homes(keyword))
-        return next((number for number in homes if number is not None and number > 0), None)
-
-
 def frames_physics(image: Tags) -> tuple[Physics, ...]:
     """The physics of each frame of an image that differs from those before it; of a single-frame image its one."""
-    frames = frame_count(image)
-    shared = image.first_item("SharedFunctionalGroupsSequence")
-    own = list(image.items("PerFrameFunctionalGroupsSequence")) if frames > 1 or shared else []
-    groups = [[group for group in (item, shared) if group] for item in own] or [[shared] if shared else []]
-    return tuple(dict.fromkeys(_physics(_Frame(image, group)) for group in groups))
+    return tuple(dict.fromkeys(physics_of(frame) for frame in frames_of(image)))
 
 
-def _physics(frame: _Frame) -> Physics:
+def physics_of(frame: Frame) -> Physics:
+    """The physics of one frame."""
     sequence, variant = frame.texts("ScanningSequence"), frame.texts("SequenceVariant")
     pulse = {"SPIN": "SE", "GRADIENT": "GR"}.get(next(iter(frame.texts("EchoPulseSequence")), ""), "")
     kinds = [kind for kind in ("SE", "GR") if kind in sequence]
@@ -158,7 +115,7 @@ def _physics(frame: _Frame) -> Physics:
     )
 
 
-def _stated(frame: _Frame) -> Iterator[tuple[str, str]]:
+def _stated(frame: Frame) -> Iterator[tuple[str, str]]:
     for name, keywords in (
         ("AcquisitionContrast", ("AcquisitionContrast",)),
         ("SequenceName", ("SequenceName", "PulseSequenceName")),
@@ -170,7 +127,7 @@ def _stated(frame: _Frame) -> Iterator[tuple[str, str]]:
             yield name, re.sub(r"[^A-Z0-9*+/]+", " ", text).strip()
 
 
-def _inversion(frame: _Frame, sequence: tuple[str, ...], inversion_ms: float | None) -> bool | None:
+def _inversion(frame: Frame, sequence: tuple[str, ...], inversion_ms: float | None) -> bool | None:
     """Inversion Recovery, IR of Scanning Sequence, or a time; "no" only where an element could have said so."""
     if inversion_ms is not None or "IR" in sequence or "IR" in frame.texts("ScanOptions"):
         return True
@@ -180,7 +137,7 @@ def _inversion(frame: _Frame, sequence: tuple[str, ...], inversion_ms: float | N
     return False if "SE" in sequence or "GR" in sequence else None
 
 
-def _agent(frame: _Frame) -> bool | None:
+def _agent(frame: Frame) -> bool | None:
     """Contrast/Bolus Usage of the frame (PS3.3 C.7.6.16.2.12), else the agent of the image (C.7.6.4)."""
     given = frame.texts("ContrastBolusAgentAdministered")
     phase = frame.texts("ContrastBolusAgentPhase") or tuple(t for t in frame.texts("ImageType") if "CONTRAST" in t)

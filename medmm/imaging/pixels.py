@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -137,8 +138,11 @@ def check_grid(file: DicomFile) -> None:
         )
 
 
-def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
+def stored_values(path: Path, frames: Sequence[int] = ()) -> tuple[NDArray[np.generic], Dataset]:
     """Decoded stored values, shape (frames, rows, columns), and the header of a monochrome image file.
+
+    Args:
+        frames: the frames that are wanted, from 0, in this order; all where there are none.
 
     Raises: InputError if the pixels can't be decoded; a missing decoder's remedy says how to get by.
     """
@@ -152,17 +156,25 @@ def stored_values(path: Path) -> tuple[NDArray[np.generic], Dataset]:
         raise InputError("not a grey picture", remedy="send the original image", path=str(path))
     if packed_12_bit(tags, syntax):
         with dicom_border(path, "decode"):
-            return _unpacked(dataset), dataset
+            return _wanted(_unpacked(dataset), frames), dataset
     bits = tags.number("BitsStored")
     if remedy := _missing(syntax, bits):
         raise InputError(f"no decoder here for {syntax.name}", remedy=remedy, path=str(path))
     if _plugin_for(syntax, bits) == GDCM:
         shape = (frame_count(tags), int(tags.number("Rows") or 0), int(tags.number("Columns") or 0))
-        return gdcm_codec.decode(path, shape), dataset
+        return _wanted(gdcm_codec.decode(path, shape), frames), dataset
     with dicom_border(path, "decode"):
         _check_coded_size(dataset, syntax, path)
-        values, _ = get_decoder(syntax).as_array(dataset, raw=True, decoding_plugin=_PLUGIN.get(str(syntax), ""))
+        decoder, plugin = get_decoder(syntax), _PLUGIN.get(str(syntax), "")
+        if frames:
+            chosen = decoder.iter_array(dataset, indices=frames, raw=True, decoding_plugin=plugin)
+            return np.stack([values.copy() for values, _ in chosen]), dataset
+        values, _ = decoder.as_array(dataset, raw=True, decoding_plugin=plugin)
     return values if values.ndim == 3 else values[np.newaxis], dataset
+
+
+def _wanted(values: NDArray[np.generic], frames: Sequence[int]) -> NDArray[np.generic]:
+    return values[list(frames)] if frames else values
 
 
 def packed_12_bit(tags: Tags, syntax: UID) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+
+from pydicom.datadict import dictionary_description
 
 from medmm.domain.study import ChosenSequence, Modality, Notice, SequenceRole, Volume
 from medmm.imaging.gate import SOP_CLASSES, Refusal, body_part_of
@@ -20,6 +22,7 @@ WANTED = {
     "HEART": (SequenceRole.CINE_ED, SequenceRole.CINE_ES),
     "HIPPOCAMPUS": (SequenceRole.T1,),
 }
+MOST_PARTS = 8  # of one image that a warning lists
 NOT_CHOSEN = (SequenceRole.UNKNOWN, SequenceRole.LOCALISER, SequenceRole.DERIVED)
 
 
@@ -40,11 +43,12 @@ def sequenced(built: Sequence[Built], body_part: str) -> Sequenced:
     found = {choice.role for choice in chosen}
     missing = tuple(role for role in WANTED.get(body_part, ()) if role not in found)
     doubted = sorted({v.sequence.role.value for one in looked if (v := one.volume).sequence and _doubted(v)})
+    images = _several(looked)
     return Sequenced(
-        volumes=tuple(one.volume for one in looked),
+        volumes=tuple(in_parts(looked)),
         chosen=chosen,
         missing=missing,
-        notices=(*_missing(missing), *_unconfirmed(doubted)),
+        notices=(*_missing(missing), *_unconfirmed(doubted), *(_parts(parts, chosen) for parts in images)),
     )
 
 
@@ -57,6 +61,56 @@ def _confirmed(one: Built, body_part: str) -> Volume:
         return volume
     confirmed = bears_out(sequence.role, one.signal_of(slices), volume.affine_lps_mm)
     return replace(volume, sequence=replace(sequence, confirmed=confirmed))
+
+
+def in_parts(built: Sequence[Built]) -> Iterator[Volume]:
+    """The volumes; those of an image that holds several say in their reason which frames they are, and by what."""
+    parts = {one.volume.sha256 for image in _several(built) for one in image}
+    for one in built:
+        volume, sequence = one.volume, one.volume.sequence
+        if volume.sha256 not in parts or sequence is None:
+            yield volume
+            continue
+        frames = volume.frame_numbers
+        which = (
+            f"frame {frames[0]}" if len(frames) == 1 else f"{len(frames)} frames from {min(frames)} to {max(frames)}"
+        )
+        yield replace(
+            volume, sequence=replace(sequence, reason=f"{sequence.reason}; {which}, told by {', '.join(_told(one))}")
+        )
+
+
+def _several(built: Sequence[Built]) -> list[list[Built]]:
+    """The volumes of each image whose frames are of several."""
+    images: dict[tuple[str, ...], list[Built]] = {}
+    for one in built:
+        if one.volume.frame_numbers:
+            images.setdefault(one.volume.file_sha256s, []).append(one)
+    return [parts for parts in images.values() if len(parts) > 1]
+
+
+def _told(one: Built) -> tuple[str, ...]:
+    """The elements that told a part from others at its places; one alone there has a plane or stack of its own."""
+    return tuple(dictionary_description(keyword) for keyword in one.told_by) or ("plane or Stack ID",)
+
+
+def _parts(parts: Sequence[Built], chosen: Sequence[ChosenSequence]) -> Notice:
+    """What one image holds, and which of it stands for its role and why."""
+    why = {choice.volume_sha256: choice.reason for choice in chosen}
+    told = ", ".join(dict.fromkeys(name for one in parts for name in _told(one)))
+    said = [_part(one.volume, why.get(one.volume.sha256)) for one in parts[:MOST_PARTS]]
+    said += [f"and {len(parts) - MOST_PARTS} more"] if len(parts) > MOST_PARTS else []
+    listed = "; ".join(said)
+    return Notice(
+        code="several-parts",
+        text=f"One image holds {len(parts)} volumes, told apart by {told}: {listed}.",
+    )
+
+
+def _part(volume: Volume, why: str | None) -> str:
+    role = volume.sequence.role.value if volume.sequence else "unknown"
+    count = volume.shape_zyx[0]
+    return f"{role} ({count} {'frame' if count == 1 else 'frames'}{f', stands for its role: {why}' if why else ''})"
 
 
 def _doubted(volume: Volume) -> bool:
@@ -83,6 +137,7 @@ def _merits(one: Built) -> list[tuple[float, str]]:
     b = one.physics.b_value if one.physics else None
     return [
         (float(one.physics is not None and not one.physics.derived), "original, not derived"),
+        (float(one.physics is None or one.physics.component != "REAL"), "a magnitude, not the real part"),
         (float(affine is not None), "known geometry"),
         (float(volume.spacing_z_mm is not None), "known distance of slices"),
         (float(not _doubted(volume)), "not contradicted by its pixels"),

@@ -84,6 +84,15 @@ class Tags:
             if isinstance(item, Dataset):
                 yield Tags(item)
 
+    def item(self, keyword: str, index: int) -> Tags | None:
+        """One item of a sequence, from 0; None if it is missing."""
+        with quiet:
+            try:
+                item = self.dataset.get(keyword)[index]
+            except LIBRARY_ERRORS:  # no such element, no sequence, or too short
+                return None
+        return Tags(item) if isinstance(item, Dataset) else None
+
     def first_item(self, keyword: str) -> Tags | None:
         """The first item of a sequence."""
         return next(self.items(keyword), None)

@@ -42,7 +42,7 @@ def _judged(files: Sequence[DicomFile], contested: frozenset[str]) -> gate.Refus
         return gate.Refusal(code="series", reason="slices of one series share a place but not their plane", held=True)
     scans = [one for one in slices if gate.modality_of(one.tags) is Modality.MR]
     if crowded(scans):
-        why = "slices of one series share a place and nothing in their headers tells them apart"
+        why = "slices or frames of one series share a place and nothing in their headers tells them apart"
         return gate.Refusal(code="series", reason=why, held=True)
     regions = {gate.body_part_of(one.tags).region for one in scans}
     if {"BRAIN", "HEART"} <= regions:

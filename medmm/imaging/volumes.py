@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from medmm.domain.errors import InputError
 from medmm.domain.study import Affine, Notice, View, Volume
 from medmm.domain.study import Sequence as Sequence_
+from medmm.imaging.frames import Frame
 from medmm.imaging.gate import body_part_of, view_of
 from medmm.imaging.geometry import (
     ORIENTATION_UNKNOWN,
@@ -31,10 +32,10 @@ from medmm.imaging.geometry import (
     skips,
     stack_affine,
 )
-from medmm.imaging.mr_physics import Physics, frames_physics
-from medmm.imaging.pixels import display, signal, stored_values, voi_notices
+from medmm.imaging.mr_physics import Physics, frames_physics, physics_of
+from medmm.imaging.pixels import display, frame_count, signal, stored_values, voi_notices
 from medmm.imaging.sequences import MIXED, sequence_of
-from medmm.imaging.slices import Placed, placed, told_apart
+from medmm.imaging.slices import Part, Placed, by_contrast, placed, told_apart
 from medmm.imaging.sources import DicomFile
 from medmm.imaging.tags import Tags
 
@@ -71,12 +72,14 @@ class Built:
     Attributes:
         physics: of an MR volume, that of its middle image.
         signal_of: the signal of some of its slices, by their indices.
+        told_by: where one image or series holds several volumes at the same places, the elements that told this one apart.
     """
 
     volume: Volume
     notices: tuple[Notice, ...]
     physics: Physics | None = None
     signal_of: Callable[[Sequence[int]], NDArray[np.float32]] | None = None
+    told_by: tuple[str, ...] = ()
 
 
 def load_film(path: Path) -> NDArray[np.float32]:
@@ -85,27 +88,30 @@ def load_film(path: Path) -> NDArray[np.float32]:
     return display(stored[:1], dataset, path)
 
 
-def load_slices(paths: Sequence[Path]) -> NDArray[np.float32]:
-    """Display-ready pixels of MR slices in the order of the files, frames in order of position.
+def load_slices(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDArray[np.float32]:
+    """Display-ready pixels of MR slices in the order of the files, or of the frames of one file.
+
+    Args:
+        frame_numbers: the frames of the one file, from 1; where there are none, all of each file in order of position.
 
     Returns: shape (slices, rows, columns), float32. Raises: InputError.
     """
-    return _stacked([frame for path in paths for frame in _frames(path, display)])
+    return _stacked([frame for path in paths for frame in _frames(path, frame_numbers, display)])
 
 
-def load_signal(paths: Sequence[Path]) -> NDArray[np.float32]:
+def load_signal(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDArray[np.float32]:
     """Signal of MR slices on one scale, in the same order: stored values after the rescale of each frame, no window.
 
     Source: PS3.3 C.11.1 (Modality LUT) and C.7.6.16.2.9 (Pixel Value Transformation); a slope of its own for each slice, as
-    Philips writes it, is applied to that slice. Returns: shape (slices, rows, columns), float32. Raises: InputError.
+    Philips writes it, is applied to that slice. Args, returns and raises as `load_slices`.
     """
-    return _stacked([frame for path in paths for frame in _frames(path, signal)])
+    return _stacked([frame for path in paths for frame in _frames(path, frame_numbers, signal)])
 
 
-def signal_of(paths: Sequence[Path], slices: Sequence[int]) -> NDArray[np.float32]:
-    """Signal of some slices of a volume, by their indices; only the files that hold them are opened."""
-    if len(paths) == 1:
-        return load_signal(paths)[list(slices)]
+def signal_of(paths: Sequence[Path], frame_numbers: Sequence[int], slices: Sequence[int]) -> NDArray[np.float32]:
+    """Signal of some slices of a volume, by their indices; only the files and frames that hold them are decoded."""
+    if frame_numbers:
+        return load_signal(paths, [frame_numbers[z] for z in slices])
     return load_signal([paths[z] for z in slices])
 
 
@@ -116,11 +122,16 @@ def _stacked(slices: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def _frames(
-    path: Path, shown: Callable[[NDArray[np.generic], Dataset, Path], NDArray[np.float32]]
+    path: Path,
+    frame_numbers: Sequence[int],
+    shown: Callable[[NDArray[np.generic], Dataset, Path], NDArray[np.float32]],
 ) -> list[NDArray[np.float32]]:
-    stored, dataset = stored_values(path)
-    order = frame_order(Tags(dataset), len(stored))
-    return [shown(stored[i], frame_header(dataset, i), path) for i in order]
+    wanted = [number - 1 for number in frame_numbers]
+    stored, dataset = stored_values(path, wanted)
+    if not wanted:
+        wanted = frame_order(Tags(dataset), len(stored))
+        stored = stored[wanted]
+    return [shown(values, frame_header(dataset, i), path) for i, values in zip(wanted, stored, strict=True)]
 
 
 def frame_order(tags: Tags, frames: int) -> list[int]:
@@ -135,8 +146,8 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
     """The header that holds for one frame: functional groups of its own over those it shares."""
     tags = Tags(dataset)
     shared = tags.first_item("SharedFunctionalGroupsSequence")
-    own = list(tags.items("PerFrameFunctionalGroupsSequence"))
-    groups = [group for group in (shared, own[index] if index < len(own) else None) if group]
+    own = tags.item("PerFrameFunctionalGroupsSequence", index)
+    groups = [group for group in (shared, own) if group]
     if not groups:
         return dataset
     header = pydicom.dataset.Dataset()
@@ -180,9 +191,10 @@ def film(file: DicomFile) -> Built:
 
 
 def stacks(files: Sequence[DicomFile]) -> list[Built]:
-    """The volumes of MR files: a multi-frame file is one; single slices join by series, frame of reference, plane and grid.
+    """The volumes of MR files: slices and frames of one image join by series or image, frame of reference, plane and grid.
 
-    Slices that share a place are apart by what tells them apart: echoes, times, contrasts.
+    Slices and frames that share a place are apart by what tells them apart: echoes, times, contrasts. Frames of one image
+    that share none are apart too where they are of several contrasts.
     """
     joined: dict[object, list[list[Placed]]] = {}
     for file in placed(files):
@@ -192,50 +204,74 @@ def stacks(files: Sequence[DicomFile]) -> list[Built]:
             groups.append([file])
         else:
             match.append(file)
-    return [_stack(part) for groups in joined.values() for group in groups for part in told_apart(group)]
+    parts = [part for groups in joined.values() for group in groups for part in told_apart(group)]
+    return [_stack(piece) for part in parts for piece in _of_one_contrast(part)]
 
 
-def _stack(slices: Sequence[Placed]) -> Built:
-    """One volume of slices of one series and plane, or of one multi-frame file."""
-    ordered = sorted(slices, key=lambda one: one.depth_mm)
-    tags = ordered[0].tags
+def _of_one_contrast(part: Part) -> list[Part]:
+    """Frames of one image by their contrasts. Files of a series that do not share places stay together, and are held as mixed."""
+    if part.slices[0].index is None or _sequence(part.slices)[1] is not MIXED:
+        return [part]
+    pieces = by_contrast(part)
+    return pieces if len(pieces) == 1 else [one for piece in pieces for one in _of_one_contrast(piece)]
+
+
+def _stack(part: Part) -> Built:
+    """One volume of slices of one series and plane, of frames of one image, or of one multi-frame file as it is."""
+    ordered = sorted(part.slices, key=lambda one: one.depth_mm)
+    lead, tags = ordered[0], ordered[0].tags
     stated = [plane for one in ordered for plane in one.planes]
     found, sequence = _sequence(ordered)
-    affine, spacing, notices = _geometry(stated, tags, mixed=sequence is MIXED)
-    for one in ordered:
-        notices += voi_notices(Tags(frame_header(one.file.header, 0)))
-    files = [one.file for one in ordered]
-    paths, digests = tuple(file.path for file in files), tuple(file.sha256 for file in files)
-    several = len(ordered) == 1 and len(stated) > 1
+    affine, spacing, notices = _geometry(stated, lead.frame, mixed=sequence is MIXED)
+    files = [lead.file] if lead.index is not None else [one.file for one in ordered]
+    for file in files:
+        notices += voi_notices(Tags(frame_header(file.header, lead.index or 0)))
+    paths, digests, numbers = tuple(f.path for f in files), tuple(f.sha256 for f in files), _frame_numbers(ordered)
     volume = Volume(
         series_uid=tags.text("SeriesInstanceUID") or "",
         sop_class_uid=tags.text("SOPClassUID") or "",
-        sop_uids=tuple(one.tags.text("SOPInstanceUID") or "" for one in ordered),
-        sha256=digests[0] if len(digests) == 1 else digest_of(digests),
+        sop_uids=tuple(Tags(file.header).text("SOPInstanceUID") or "" for file in files),
+        sha256=_digest(digests, numbers, frame_count(tags)),
         shape_zyx=(len(stated), int(tags.number("Rows") or 0), int(tags.number("Columns") or 0)),
         affine_lps_mm=affine,
         spacing_yx_mm=spacing,
         spacing_z_mm=_slice_distance(affine, stated, notices),
         pixel_aspect=pixel_aspect(spacing or plausible_spacing(tags.numbers("PixelSpacing")), tags),
         file_sha256s=digests,
-        frame_numbers=tuple(i + 1 for i in frame_order(tags, len(stated))) if several else (),
+        frame_numbers=numbers,
         frame_of_reference_uid=tags.text("FrameOfReferenceUID"),
         sequence=sequence,
-        loader=partial(load_slices, paths),
-        signal_loader=partial(load_signal, paths),
+        loader=partial(load_slices, paths, numbers),
+        signal_loader=partial(load_signal, paths, numbers),
     )
-    return Built(volume=volume, notices=notices, physics=found, signal_of=partial(signal_of, paths))
+    return Built(
+        volume=volume,
+        notices=notices,
+        physics=found,
+        signal_of=partial(signal_of, paths, numbers),
+        told_by=part.told_by,
+    )
+
+
+def _frame_numbers(ordered: Sequence[Placed]) -> tuple[int, ...]:
+    """The frame (from 1) of every slice of a volume of one multi-frame image; empty for images of a frame each."""
+    lead = ordered[0]
+    if lead.index is not None:
+        return tuple(one.index + 1 for one in ordered if one.index is not None)
+    several = len(ordered) == 1 and len(lead.planes) > 1
+    return tuple(i + 1 for i in frame_order(lead.tags, len(lead.planes))) if several else ()
 
 
 def _sequence(ordered: Sequence[Placed]) -> tuple[Physics, Sequence_]:
     """The physics of the middle image, and the role of all of them."""
-    images = [physics for one in ordered for physics in frames_physics(one.tags)]
+    each = [(physics_of(one.frame),) if len(one.planes) == 1 else frames_physics(one.tags) for one in ordered]
+    images = [physics for of_one in each for physics in of_one]
     region = body_part_of(ordered[0].tags).region
     return images[len(images) // 2], sequence_of(list(dict.fromkeys(images)), region)
 
 
 def _geometry(
-    stated: Sequence[Plane | None], tags: Tags, *, mixed: bool
+    stated: Sequence[Plane | None], lead: Frame, *, mixed: bool
 ) -> tuple[Affine | None, tuple[float, float] | None, tuple[Notice, ...]]:
     """Affine and in-plane spacing of slices, and what keeps them from being a volume that can be measured."""
     planes = [plane for plane in stated if plane is not None]
@@ -251,7 +287,7 @@ def _geometry(
     rows = (
         (SINGLE, len(planes) == 1),
         (SHEARED, len(planes) > 1 and sheared(affine)),
-        (SLICES_LEFT_OUT, len(planes) > 1 and skips(affine, tags)),
+        (SLICES_LEFT_OUT, len(planes) > 1 and skips(affine, lead)),
     )
     return affine, spacing, tuple(notice for notice, holds in rows if holds)
 
@@ -261,6 +297,15 @@ def _slice_distance(affine: Affine | None, stated: Sequence[object], notices: Se
     if affine is None or len(stated) == 1 or {SHEARED, SLICES_LEFT_OUT} & set(notices):
         return None
     return float(np.linalg.norm(np.array(affine)[:3, 2]))
+
+
+def _digest(digests: Sequence[str], frame_numbers: Sequence[int], frames: int) -> str:
+    """That of the one file, of several files, or of some frames of a file."""
+    if len(digests) > 1:
+        return digest_of(digests)
+    if not frame_numbers or len(frame_numbers) == frames:
+        return digests[0]
+    return hashlib.sha256(f"{digests[0]} frames {sorted(frame_numbers)}".encode()).hexdigest()
 
 
 def digest_of(digests: Sequence[str]) -> str:

@@ -115,7 +115,6 @@ def test_the_enhanced_file_and_its_classic_twin_are_one_volume(mr: Path) -> None
         ("dicom_small/enhanced/siemens_xa10_6_1.dcm", SequenceRole.UNKNOWN),
         ("mr/enh_flair_24f.dcm", SequenceRole.FLAIR),
         ("mr/enh_t2_24f.dcm", SequenceRole.T2),
-        ("mr/enh_mixed_stacks_12f.dcm", SequenceRole.UNKNOWN),
         ("mr/ge_flair_single.dcm", SequenceRole.FLAIR),
         ("mr/philips_head_survey_j2k.dcm", SequenceRole.LOCALISER),
         ("mr/ge_pd", SequenceRole.UNKNOWN),
@@ -129,6 +128,44 @@ def test_roles_of_single_series(mr: Path, path: str, role: SequenceRole) -> None
             assert volume.sequence is not None
             assert volume.sequence.role is role, volume.sequence.reason
             assert volume.sequence.confirmed is not False
+
+
+def test_an_enhanced_image_of_two_stacks_and_three_contrasts_is_four_volumes(mr: Path) -> None:
+    made = study(mr / "mr" / "enh_mixed_stacks_12f.dcm")
+    found = {v.frame_numbers: v.sequence.role for v in made.volumes if v.sequence}
+    assert found == {
+        (1, 2, 3): SequenceRole.T2,
+        (5, 6, 4): SequenceRole.T1,
+        (7, 8, 9): SequenceRole.T1_CONTRAST,
+        (10, 11, 12): SequenceRole.T1_CONTRAST,
+    }
+    heights = [np.array(v.affine_lps_mm)[2, 3] for v in made.volumes[:3]]
+    assert heights == pytest.approx([10.5, 10.5, 18])  # the third stack begins a slice higher
+    assert all(v.spacing_z_mm == pytest.approx(7.5) for v in made.volumes)
+    post = made.chosen(SequenceRole.T1_CONTRAST)
+    assert post is not None
+    assert post.frame_numbers == (7, 8, 9), "the axial one, not the coronal one"
+    (notice,) = (n for n in made.warnings if n.code == "several-parts")
+    assert "told apart by Effective Echo Time, Frame Type, plane or Stack ID" in notice.text
+
+
+def test_magnitude_and_field_map_of_one_enhanced_image_are_two_volumes(mr: Path) -> None:
+    one, other = study(mr / "mr" / "philips_enh_fieldmap.dcm").volumes
+    assert (one.frame_numbers, other.frame_numbers) == (tuple(range(1, 33)), tuple(range(33, 65)))
+    assert one.sequence is not None
+    assert other.sequence is not None
+    assert (one.sequence.role, other.sequence.role) == (SequenceRole.T1, SequenceRole.DERIVED)
+    np.testing.assert_allclose(np.array(one.affine_lps_mm), np.array(other.affine_lps_mm), atol=1e-3)
+    assert one.signal().min() >= 0 > other.signal().min()
+
+
+def test_the_siemens_image_of_one_time_is_one_volume(mr: Path) -> None:
+    made = study(mr / "dicom_small" / "enhanced" / "siemens_xa10_6_1.dcm")
+    (volume,) = made.volumes
+    assert volume.frame_numbers == (1, 2, 3, 4, 5, 6)
+    assert volume.spacing_z_mm == pytest.approx(2.4)
+    assert volume.sha256 == volume.file_sha256s[0]
+    assert "several-parts" not in {notice.code for notice in made.warnings}
 
 
 def test_crops_of_a_hippocampus_are_no_images_of_a_head(mr: Path) -> None:

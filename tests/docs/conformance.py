@@ -19,7 +19,7 @@ from pydicom.uid import UID, AllTransferSyntaxes
 
 from medmm import imaging, records
 from medmm.evaluation.card import table
-from medmm.imaging import gate, mr_physics, pixels, sequence_choice, sequences, sources
+from medmm.imaging import gate, mr_physics, pixels, sequence_choice, sequences, slices, sources
 
 MOVING = ("MPEG", "Fragmentable MPEG", "HEVC", "SMPTE", "JPIP")
 NIFTI = "medmm.imaging.nifti"
@@ -178,6 +178,14 @@ def _sequences() -> str:
         "word; a weighting is decided by the physics, and where a word says otherwise the reason names both. What no rule fits, or "
         "several, stays unknown. Of several series of a role one stands for it: the original, with known geometry, of more slices, "
         "finer in the plane. Patterns and sources stand in `medmm/imaging/data/mr_terms.csv` and `mr_physics.csv`.\n\n"
+        "Slices of a series, and frames of an enhanced image (by their functional groups), that share a place are told apart by "
+        "the first of these elements that differs: "
+        + ", ".join(dictionary_description(keyword) for keyword in slices.TELLING)
+        + "; then, where every place has as many, by the order of "
+        + ", ".join(dictionary_description(keyword) for keyword in slices.TIMES)
+        + ". Of Dimension Index Values those of Stack ID and of places do not count. Frames of different Stack ID or plane are never one "
+        "volume. Frames that share no place are apart where they are of several contrasts and no slice would be left alone. What nothing "
+        "tells apart is held (`series`).\n\n"
         + table(["role", "physics", "of the", "ranges"], physics)
         + "\n"
         + table(["element", "term", "role", "decides"], words)

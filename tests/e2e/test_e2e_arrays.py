@@ -22,6 +22,7 @@ from medmm.models import Networks
 from medmm.models.catalogue import catalogue, open_weights, row_named
 from tests import mri_sets
 from tests.array_files import BrightIsLabel, blob, diagonal, folder_of
+from tests.dicom_files import mr_file
 from tests.nifti_files import nifti_file
 
 KEYS = {"study", "path", "evaluable", "held", "reason", "warnings", "findings", "measurements", "masks"}
@@ -111,6 +112,30 @@ def test_a_finding_with_an_extent_says_where(tool: Tool, tmp_path: Path) -> None
     assert finding["centroid"]["lps_mm"] is None
     assert line["masks"] == {}
     assert not any(m["unit"].lower() == "ml" for m in line["measurements"])
+
+
+@pytest.mark.usefixtures("bright")
+@pytest.mark.parametrize("heights", [(0, 5, 10, 15), (0, 5, 15, 20)])
+def test_a_dicom_study_gets_its_masks_on_the_grid_of_its_series(
+    tool: Tool, tmp_path: Path, heights: tuple[float, ...]
+) -> None:
+    flair = {"ScanningSequence": ["SE", "IR"], "EchoTime": 120, "RepetitionTime": 9000, "InversionTime": 2500}
+    for n, height in enumerate(heights):
+        mr_file(tmp_path / "study", f"{n}.dcm", height, **flair)
+    (line,) = tool.lines(tmp_path / "study", "--masks", tmp_path / "masks")
+    assert line["evaluable"], line
+    path = Path(line["masks"]["brain-lesion"])
+    assert path.parent.parent == tmp_path / "masks"
+    about = json.loads((path.parent / "brain-lesion.json").read_text())
+    assert len(about["slices"]) == 4
+    image = nibabel.load(path)
+    said = [warning for warning in line["warnings"] if "has no affine" in warning]
+    if heights[2] == 10:
+        np.testing.assert_allclose(image.affine @ [0, 0, 1, 1], [10, 20, 5, 1])
+        assert said == []
+    else:
+        assert not image.header["sform_code"]
+        assert said == [f"The mask brain-lesion has no affine: {about['no_affine']}."]
 
 
 @pytest.mark.usefixtures("bright")

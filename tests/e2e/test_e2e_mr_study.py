@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import nibabel
 import numpy as np
+import pydicom
 import pytest
 
 from medmm.assistant import Assistant
@@ -18,6 +21,7 @@ from medmm.domain.grid import from_frames, to_frames
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept
 from medmm.domain.study import SequenceRole, Study
+from medmm.doors.cli_read import read_line
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,33 @@ def test_the_lesion_lies_on_the_patients_right_on_the_grid_of_the_flair_series(
     assert (label_map.volume_sha256, label_map.shape_zyx) == (flair.sha256, flair.shape_zyx)
     labels = label_map.array()
     assert np.array_equal(from_frames(reversed(to_frames(labels, flair)), flair), labels)
+
+
+def test_the_mask_is_written_as_nifti_where_the_flair_images_lie(
+    assistant: Assistant, case_id: str, brain: Path, tmp_path: Path
+) -> None:
+    [result] = assistant.read([brain])
+    line = read_line(result, tmp_path)
+    file = assistant.case(case_id)
+    flair = file.case.study.chosen(SequenceRole.FLAIR)
+    assert flair is not None
+    assert file.reading is not None
+    folder = tmp_path / hashlib.sha256(file.case.study.uid.encode()).hexdigest()[:16]
+    assert line["masks"] == {"brain-lesion": str(folder / "brain-lesion.nii.gz")}
+    image, about = nibabel.load(line["masks"]["brain-lesion"]), json.loads((folder / "brain-lesion.json").read_text())
+    labels = np.asarray(image.dataobj)
+    np.testing.assert_array_equal(labels.T, file.reading.label_maps[0].array())
+    assert (about["series_uid"], about["frame_of_reference_uid"]) == (flair.series_uid, flair.frame_of_reference_uid)
+    assert about["labels"] == {"1": "lesion"}
+    assert about["affine_in"] == ["sform", "qform"]
+    headers = {h.SOPInstanceUID: h for h in (pydicom.dcmread(p) for p in brain.rglob("*") if p.is_file())}
+    assert len(about["slices"]) == labels.shape[2]
+    for k, one in enumerate(about["slices"]):
+        header = headers[one["sop_uid"]]
+        right_anterior_head = (image.affine @ [0, 0, k, 1])[:3]
+        np.testing.assert_allclose(right_anterior_head * [-1, -1, 1], header.ImagePositionPatient, atol=0.05)
+    centre = (image.affine @ [*np.argwhere(labels).mean(0), 1])[:3]
+    assert centre[0] > 0, "the patient's right, in RAS"
 
 
 def test_statements_carry_mask_value_and_score_and_pass_their_checks(assistant: Assistant, case_id: str) -> None:

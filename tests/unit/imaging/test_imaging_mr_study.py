@@ -16,7 +16,6 @@ from pydicom.uid import CTImageStorage, EnhancedMRImageStorage
 from medmm.domain.grid import SourceFrame, from_frames, source_frames, to_frames
 from medmm.domain.study import NotEvaluable, SequenceRole, Study, Volume
 from medmm.imaging import Intake, attach_pixels, look_at, read_studies
-from medmm.imaging.sources import open_dicom
 from medmm.imaging.volumes import load_signal
 from tests.dicom_files import MR_SLICE, dataset, mr_file, picture, write
 from tests.nifti_files import head as nifti_head
@@ -420,14 +419,6 @@ def test_frames_in_any_order_come_in_that_of_their_places_each_with_its_slope_an
     assert [(f.frame_number, f.position_lps_mm) for f in frames] == [(2, (0, 0, 0)), (3, (0, 0, 4)), (1, (0, 0, 8))]
     labels = np.arange(3)[:, None, None] * np.ones((1, 64, 64), np.int64)
     np.testing.assert_array_equal(from_frames(reversed(to_frames(labels, volume)), volume), labels)
-
-
-def test_frames_of_several_times_at_one_place_are_single_pictures(tmp_path: Path) -> None:
-    enhanced(tmp_path, (0.0, 0.0, 4.0, 4.0), (1.0,) * 4)
-    made = study(tmp_path)
-    assert "no-volume" in codes(made)
-    assert made.volumes[0].affine_lps_mm is None
-    assert open_dicom(tmp_path / "enhanced.dcm").pixel_bytes == 4 * 64 * 64 * 2
 
 
 def test_slices_know_their_images(tmp_path: Path) -> None:
