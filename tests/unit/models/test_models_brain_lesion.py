@@ -23,7 +23,7 @@ from medmm.models.volume_grids import head_of
 from medmm.models.volume_segmenter import Labelled
 from tests.factories import make_mr_study
 from tests.mr_phantoms import head, unspaced
-from tests.volume_models import SPREAD, Planted, mirrored
+from tests.volume_models import SPREAD, Planted, mirrored, reordered
 
 CALIBRATION = {
     "voxel_threshold": 0.5,
@@ -104,6 +104,24 @@ def test_sides_follow_the_affine_and_halves_the_array(with_affine: bool) -> None
     checked(made, reading)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
+@pytest.mark.parametrize("reversed_axes", [(), (0,), (1,), (2,), (0, 1, 2)])
+def test_the_network_sees_its_own_axes_however_the_array_runs(
+    order: tuple[int, ...], reversed_axes: tuple[int, ...]
+) -> None:
+    plain, planted = model(), model()
+    made = study(lambda volume: reordered(volume, order, reversed_axes))
+    same, reading = plain.read(make_mr_study()), planted.read(made)
+    for ours, theirs in zip(planted.segmenter.asked[0][0], plain.segmenter.asked[0][0], strict=True):  # type: ignore[attr-defined]
+        assert np.array_equal(ours, theirs)
+    turned = np.flip(same.label_maps[0].array().transpose(order), reversed_axes)
+    assert np.array_equal(reading.label_maps[0].array(), turned)
+    one, other = reading.findings[0].extent, same.findings[0].extent
+    assert one is not None
+    assert other is not None
+    assert (one.side, one.centroid_lps_mm) == (other.side, pytest.approx(other.centroid_lps_mm, abs=1e-3))
+
+
 def test_without_geometry_a_half_and_a_share_are_said_and_no_side_or_millilitres() -> None:
     made = make_mr_study(oriented=False)
     reading = model().read(made)
@@ -111,6 +129,7 @@ def test_without_geometry_a_half_and_a_share_are_said_and_no_side_or_millilitres
     assert extent is not None
     assert (extent.image_half, extent.side, extent.centroid_lps_mm) == (ImageHalf.HIGH_COLUMNS, None, None)
     assert [m.name for m in reading.measurements] == ["lesion share of head"]
+    assert "axes-assumed" in {n.code for n in reading.warnings}
     assert not any(" ml" in text or "left" in text.lower() for text in checked(made, reading))
 
 
