@@ -31,6 +31,10 @@ NOT_AXIAL = Notice(
     code="not-axial",
     text="The FLAIR series is not axial; the network knows axial slices alone, so nothing was looked for.",
 )
+SLICES_APART = Notice(
+    code="slices-apart",
+    text="The FLAIR slices do not say how they lie to each other; one of them shows little of a brain, so nothing was looked for.",
+)
 AXES_ASSUMED = Notice(
     code="axes-assumed",
     text="Orientation unknown: columns were taken to run to the left or right, rows to the back and slices to the head; in "
@@ -83,6 +87,8 @@ class BrainLesionModel:
             return Reading(study_uid=study.uid, warnings=(NO_FLAIR,))
         if not axial(flair):
             return Reading(study_uid=study.uid, warnings=(NOT_AXIAL,))
+        if flair.shape_zyx[0] == 1 and _slices_of_series(study, flair) > 1:
+            return Reading(study_uid=study.uid, warnings=(SLICES_APART,))
         signals, left_out = self.signals(study, flair)
         turn = turn_to(LEARNED, flair.affine_lps_mm, slices_stay=True)
         inputs = [turn.there(signal) for signal in self.in_order(signals)]
@@ -146,6 +152,13 @@ class BrainLesionModel:
         if size is None:
             return (share,)
         return share, measured(VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents)
+
+
+def _slices_of_series(study: Study, volume: Volume) -> int:
+    """Slices of the same series and role, joined to the volume or not."""
+    role = volume.sequence.role if volume.sequence else None
+    own = (v for v in study.volumes if v.series_uid == volume.series_uid and v.sequence and v.sequence.role is role)
+    return sum(v.shape_zyx[0] for v in own)
 
 
 def share_of_head(mask: Mask, head: Mask) -> float:

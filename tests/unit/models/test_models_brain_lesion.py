@@ -171,6 +171,31 @@ def test_nothing_is_measured_on_one_slice() -> None:
     checked(made, reading)
 
 
+def test_one_slice_of_a_series_that_fell_apart_stands_for_no_brain() -> None:
+    made = make_mr_study(oriented=False)
+    flair, rest = made.volumes[0], made.volumes[1:]
+    signal = flair.signal()
+    slices = tuple(
+        replace(
+            flair,
+            sha256=f"{z:064x}",
+            shape_zyx=(1, *flair.shape_zyx[1:]),
+            sop_uids=(flair.sop_uids[z],),
+            spacing_z_mm=None,
+            signal_loader=lambda z=z: signal[z : z + 1],
+        )
+        for z in range(len(signal))
+    )
+    chosen = replace(made.sequences[0], volume_sha256=slices[4].sha256)
+    apart = replace(made, volumes=(*slices, *rest), sequences=(chosen, *made.sequences[1:]))
+    reading = model().read(apart)
+    assert [n.code for n in reading.warnings] == ["slices-apart"]
+    assert (reading.findings, reading.measurements, reading.label_maps) == ((), (), ())
+    alone = model().read(replace(apart, volumes=(slices[4], *rest)))
+    assert [f.name for f in alone.findings] == ["brain lesion"]
+    assert not any("no finding" in text.lower() for text in checked(apart, reading))
+
+
 def test_no_flair_no_reading() -> None:
     made = make_mr_study()
     made = replace(made, sequences=tuple(c for c in made.sequences if c.role is not SequenceRole.FLAIR))
