@@ -79,6 +79,28 @@ def mirrored(volume: Volume, *, with_affine: bool) -> Volume:
     return replace(volume, affine_lps_mm=affine, signal_loader=lambda: signal)
 
 
+def reordered(volume: Volume, order: Sequence[int], reversed_axes: Sequence[int] = ()) -> Volume:
+    """The same patient with the axes (slices, rows, columns) of the array in another order, some of them reversed."""
+    assert volume.affine_lps_mm is not None
+    assert volume.spacing_yx_mm is not None
+    assert volume.spacing_z_mm is not None
+    signal = np.flip(volume.signal().transpose(order), reversed_axes).copy()
+    affine = np.array(volume.affine_lps_mm)
+    steps, first = affine[:3, 2::-1].T[list(order)], affine[:3, 3]
+    for axis in reversed_axes:
+        first, steps[axis] = first + steps[axis] * (signal.shape[axis] - 1), -steps[axis]
+    affine = np.column_stack([*steps[::-1], first])
+    sizes = np.array([volume.spacing_z_mm, *volume.spacing_yx_mm])[list(order)]
+    return replace(
+        volume,
+        shape_zyx=signal.shape,
+        affine_lps_mm=(*(tuple(float(v) for v in row) for row in affine), (0.0, 0.0, 0.0, 1.0)),  # type: ignore[arg-type]
+        spacing_z_mm=float(sizes[0]),
+        spacing_yx_mm=(float(sizes[1]), float(sizes[2])),
+        signal_loader=lambda: signal,
+    )
+
+
 def volume_of(signal: NDArray[np.float32], affine: Affine | None = None, **changes: Any) -> Volume:
     """An MR volume of this signal."""
     made = Volume(

@@ -19,6 +19,7 @@ CROP_VOXEL_MM = (0.5, 2.0)
 # Short-axis cine; ACDC has pixels of 0.70 to 1.92 mm and slices 5 to 10 mm apart.
 CINE_PIXEL_MM = (0.4, 3.0)
 CINE_SLICE_MM = (3.0, 15.0)
+BOX = 0.02  # of products of axes in voxels: about 1 degree of slant, 1 % of a length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,8 @@ def _judge_crop(name: str, file: NiftiFile) -> Refusal | None:
         return _no_spacing(name)
     if not all(_within(step, CROP_VOXEL_MM) for step in spacing):
         return _odd_spacing(name, spacing, f"voxels of {_range(CROP_VOXEL_MM)} mm are read")
+    if not _is_box(file, spacing):
+        return _no_box(name)
     sides = [count * step for count, step in zip(file.shape_zyx, spacing, strict=True)]
     if all(_within(side, CROP_MM) for side in sides):
         return None
@@ -91,7 +94,7 @@ def _judge_cine(name: str, file: NiftiFile) -> Refusal | None:
         return _no_spacing(name)
     ranges = (CINE_SLICE_MM, CINE_PIXEL_MM, CINE_PIXEL_MM)
     if all(_within(step, limits) for step, limits in zip(spacing, ranges, strict=True)):
-        return None
+        return None if _is_box(file, spacing) else _no_box(name)
     words = f"short-axis cine has pixels of {_range(CINE_PIXEL_MM)} mm and slices {_range(CINE_SLICE_MM)} mm apart"
     return _odd_spacing(name, spacing, f"{words}, along the third axis")
 
@@ -99,6 +102,22 @@ def _judge_cine(name: str, file: NiftiFile) -> Refusal | None:
 def _known_spacing(file: NiftiFile) -> tuple[float, float, float] | None:
     z, y, x = file.spacing_zyx_mm
     return None if z is None or y is None or x is None else (z, y, x)
+
+
+def _is_box(file: NiftiFile, spacing_zyx_mm: Sequence[float]) -> bool:
+    """Whether the header's axes stand at right angles and are as long as its voxel size; what is not finite says nothing."""
+    axes = file.matrix_mm[:3, :3] / np.array(spacing_zyx_mm)[::-1]
+    return not np.isfinite(axes).all() or bool(np.allclose(axes.T @ axes, np.eye(3), atol=BOX))
+
+
+def _no_box(name: str) -> Refusal:
+    return Refusal(
+        code="slanted",
+        reason=(
+            f"not evaluable: the axes of {name} stand at a slant, as of a tilted gantry, or contradict its voxel size; "
+            "nothing is measured in such voxels, resample it onto a grid of right angles first"
+        ),
+    )
 
 
 def _within(value: float, limits: tuple[float, float]) -> bool:

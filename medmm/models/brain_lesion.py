@@ -18,15 +18,26 @@ from medmm.domain.vocabulary import finding_term
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.mr_measure import measured
 from medmm.models.prepare_volumes import Signal, in_order
+from medmm.models.turned import BACK, HEAD, LEFT, turn_to
 from medmm.models.volume_grids import axial, head_of, middle_x_lps_mm, sequences_on_grid, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 
 FINDING, MAP, LESION = "brain lesion", "brain-lesion", "lesion"
 SHARE, VOLUME = "lesion share of head", "lesion volume"
+LEARNED = (HEAD, BACK, LEFT)  # where slices, rows and columns of the training pictures run
 NO_FLAIR = Notice(code="no-flair", text="No FLAIR series was found; brain lesions were not looked for.")
 NOT_AXIAL = Notice(
     code="not-axial",
     text="The FLAIR series is not axial; the network knows axial slices alone, so nothing was looked for.",
+)
+SLICES_APART = Notice(
+    code="slices-apart",
+    text="The FLAIR slices do not say how they lie to each other; one of them shows little of a brain, so nothing was looked for.",
+)
+AXES_ASSUMED = Notice(
+    code="axes-assumed",
+    text="Orientation unknown: columns were taken to run to the left or right, rows to the back and slices to the head; in "
+    "another order lesions may be missed.",
 )
 NOT_MEASURED = Notice(
     code="not-measured",
@@ -75,13 +86,19 @@ class BrainLesionModel:
             return Reading(study_uid=study.uid, warnings=(NO_FLAIR,))
         if not axial(flair):
             return Reading(study_uid=study.uid, warnings=(NOT_AXIAL,))
+        if flair.shape_zyx[0] == 1 and _slices_of_series(study, flair) > 1:
+            return Reading(study_uid=study.uid, warnings=(SLICES_APART,))
         signals, left_out = sequences_on_grid(study, SequenceRole.FLAIR, flair, self.sequences)
-        lesions = lesions_of(self.segmenter.read(self.in_order(signals), None), self.calibration)
-        label_map = LabelMap.from_array(MAP, flair.sha256, (LESION,), lesions.mask.astype(np.uint8))
+        turn = turn_to(LEARNED, flair.affine_lps_mm, slices_stay=True)
+        inputs = [turn.there(signal) for signal in self.in_order(signals)]
+        lesions = lesions_of(self.segmenter.read(inputs, None), self.calibration)
+        mask = turn.back(lesions.mask)
+        label_map = LabelMap.from_array(MAP, flair.sha256, (LESION,), mask.astype(np.uint8))
         head = head_of(signals[SequenceRole.FLAIR])
         extent = extent_of(label_map, LESION, flair, midline_x_lps_mm=middle_x_lps_mm(head, flair))
         finding = self._finding(lesions, extent)
-        measurements = self._measurements(lesions, flair, head, extent) if finding.suspected else ()
+        measurements = self._measurements(mask, flair, head, extent) if finding.suspected else ()
+        assumed = (AXES_ASSUMED,) if flair.affine_lps_mm is None else ()
         unmeasured, why = finding.suspected and not measurements, NOT_MEASURED if extent else NOT_OUTLINED
         return Reading(
             study_uid=study.uid,
@@ -89,7 +106,7 @@ class BrainLesionModel:
             findings=(finding,),
             measurements=measurements,
             label_maps=(label_map,),
-            warnings=(_used(signals), *left_out, *((why,) if unmeasured else ())),
+            warnings=(_used(signals), *left_out, *assumed, *((why,) if unmeasured else ())),
         )
 
     def in_order(self, signals: Mapping[SequenceRole, Signal]) -> list[Signal]:
@@ -106,9 +123,7 @@ class BrainLesionModel:
             extent=extent,
         )
 
-    def _measurements(
-        self, lesions: Lesions, flair: Volume, head: Mask, extent: Extent | None
-    ) -> tuple[Measurement, ...]:
+    def _measurements(self, mask: Mask, flair: Volume, head: Mask, extent: Extent | None) -> tuple[Measurement, ...]:
         """Share of the head; volume too where the geometry is known. Nothing of a single slice or an uneven stack.
 
         An array without geometry states no voxel size that can be relied on, so it gets no volume.
@@ -116,14 +131,19 @@ class BrainLesionModel:
         uneven = flair.spacing_z_mm is None and max(len(flair.file_sha256s), len(flair.frame_numbers)) > 1
         if extent is None or uneven or flair.shape_zyx[0] < 2:
             return ()
-        voxels, extents = int(lesions.mask.sum()), (extent,)
-        share = measured(
-            SHARE, share_of_head(lesions.mask, head), "%", self.calibration[SHARE], most=100.0, extents=extents
-        )
+        voxels, extents = int(mask.sum()), (extent,)
+        share = measured(SHARE, share_of_head(mask, head), "%", self.calibration[SHARE], most=100.0, extents=extents)
         size = voxel_ml(flair) if flair.affine_lps_mm is not None else None
         if size is None:
             return (share,)
         return share, measured(VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents)
+
+
+def _slices_of_series(study: Study, volume: Volume) -> int:
+    """Slices of the same series and role, joined to the volume or not."""
+    role = volume.sequence.role if volume.sequence else None
+    own = (v for v in study.volumes if v.series_uid == volume.series_uid and v.sequence and v.sequence.role is role)
+    return sum(v.shape_zyx[0] for v in own)
 
 
 def share_of_head(mask: Mask, head: Mask) -> float:

@@ -29,6 +29,15 @@ NOT_MEASURED = Notice(
     code="not-measured",
     text="The volumes have one slice or no voxel size; the ventricles were neither outlined nor measured.",
 )
+BASE_FIRST = Notice(
+    code="axes-assumed",
+    text="Slices were taken to run from the base of the heart to its apex; the other way round the right ventricle is missed "
+    "or outlined where it is not.",
+)
+SWAPPED = Notice(
+    code="phases-swapped",
+    text="Both ventricles are larger at end-systole than at end-diastole: the two phases may be swapped; nothing was measured.",
+)
 Values = np.ndarray[Any, np.dtype[np.uint8]]
 GROUPS = {  # the groups of Bernard et al., IEEE TMI 2018, by their names in the vocabulary
     "DCM": "Dilated_Cardiomyopathy_Pattern",
@@ -89,14 +98,16 @@ class CardiacModel(LabellingModel):
         if any(voxel_ml(volume) is None or volume.shape_zyx[0] < 2 for volume in chosen.values()):
             return Reading(study_uid=study.uid, warnings=(NOT_MEASURED,))
         ed, es = (self.phase(role, chosen[role]) for role in (SequenceRole.CINE_ED, SequenceRole.CINE_ES))
-        found = quantities(ed, es)
+        swapped = all(ed.ml(label) and ed.ml(label) < es.ml(label) for label in (LV, RV))
+        found = {} if swapped else quantities(ed, es)
+        missed = (SWAPPED,) if swapped else tuple(_unmeasured(n) for n in ("LV", "RV") if f"{n}EF" not in found)
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
             findings=self.suggestions(found),
             measurements=tuple(self._measured(name, value, ed, es) for name, value in found.items()),
             label_maps=(ed.label_map, es.label_map),
-            warnings=tuple(_unmeasured(name) for name in ("LV", "RV") if f"{name}EF" not in found),
+            warnings=(BASE_FIRST, *missed),
         )
 
     def phase(self, role: SequenceRole, volume: Volume) -> Phase:

@@ -12,12 +12,19 @@ from medmm.domain.quantities import voxel_count, voxel_ml
 from medmm.domain.reading import LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.models.mr_measure import measured
+from medmm.models.turned import FRONT, HEAD, RIGHT, turn_to
 from medmm.models.volume_grids import largest_part, spacing_zyx_mm
 from medmm.models.volume_segmenter import Labelled, LabellingModel
 
 MAP, VOLUME = "hippocampus", "hippocampus volume"
+LEARNED = (HEAD, FRONT, RIGHT)  # where slices, rows and columns of the training crops run
 ASSUMED_MM = (1.0, 1.0, 1.0)  # to outline a crop of unknown voxel size; nothing is measured on it
 NO_T1 = Notice(code="no-t1", text="No T1 series was found; the hippocampus was not looked for.")
+AXES_ASSUMED = Notice(
+    code="axes-assumed",
+    text="Orientation unknown: the axes were taken to run to the left or right, to the front and to the head; in another "
+    "order the outline and the volume are wrong.",
+)
 NOT_FOUND = Notice(code="not-found", text="No hippocampus was found in the volume; nothing was measured.")
 NOT_MEASURED = Notice(
     code="not-measured",
@@ -38,15 +45,18 @@ class HippocampusModel(LabellingModel):
         volume = study.chosen(SequenceRole.T1)
         if volume is None:
             return Reading(study_uid=study.uid, warnings=(NO_T1,))
-        values = hippocampus_of(self.segmenter.read([volume.signal()], spacing_zyx_mm(volume) or ASSUMED_MM))
+        turn = turn_to(LEARNED, volume.affine_lps_mm)
+        spacing = turn.sizes(spacing_zyx_mm(volume) or ASSUMED_MM)
+        values = turn.back(hippocampus_of(self.segmenter.read([turn.there(volume.signal())], spacing)))
         label_map = LabelMap.from_array(MAP, volume.sha256, self.labels, values)
         measurement = self._measurement(label_map, volume)
+        assumed = (AXES_ASSUMED,) if volume.affine_lps_mm is None else ()
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
             measurements=(measurement,) if isinstance(measurement, Measurement) else (),
             label_maps=(label_map,),
-            warnings=(measurement,) if isinstance(measurement, Notice) else (),
+            warnings=(*assumed, *((measurement,) if isinstance(measurement, Notice) else ())),
         )
 
     def _measurement(self, label_map: LabelMap, volume: Volume) -> Measurement | Notice:

@@ -76,7 +76,7 @@ class MrImage:
     """Sequences of an MR study on one grid.
 
     Attributes:
-        signals: (slices, rows, columns) of each sequence that is there.
+        signals: (slices, rows, columns) of each sequence that is there, its axes as the network learned them (`turn_to`).
         spacing_zyx_mm: voxel size; None where unknown.
     """
 

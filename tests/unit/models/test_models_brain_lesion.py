@@ -23,7 +23,7 @@ from medmm.models.volume_grids import head_of
 from medmm.models.volume_segmenter import Labelled
 from tests.factories import make_mr_study
 from tests.mr_phantoms import head, unspaced
-from tests.volume_models import SPREAD, Planted, mirrored
+from tests.volume_models import SPREAD, Planted, mirrored, reordered
 
 CALIBRATION = {
     "voxel_threshold": 0.5,
@@ -104,6 +104,24 @@ def test_sides_follow_the_affine_and_halves_the_array(with_affine: bool) -> None
     checked(made, reading)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
+@pytest.mark.parametrize("reversed_axes", [(), (0,), (1,), (2,), (0, 1, 2)])
+def test_the_network_sees_its_own_axes_however_the_array_runs(
+    order: tuple[int, ...], reversed_axes: tuple[int, ...]
+) -> None:
+    plain, planted = model(), model()
+    made = study(lambda volume: reordered(volume, order, reversed_axes))
+    same, reading = plain.read(make_mr_study()), planted.read(made)
+    for ours, theirs in zip(planted.segmenter.asked[0][0], plain.segmenter.asked[0][0], strict=True):  # type: ignore[attr-defined]
+        assert np.array_equal(ours, theirs)
+    turned = np.flip(same.label_maps[0].array().transpose(order), reversed_axes)
+    assert np.array_equal(reading.label_maps[0].array(), turned)
+    one, other = reading.findings[0].extent, same.findings[0].extent
+    assert one is not None
+    assert other is not None
+    assert (one.side, one.centroid_lps_mm) == (other.side, pytest.approx(other.centroid_lps_mm, abs=1e-3))
+
+
 def test_without_geometry_a_half_and_a_share_are_said_and_no_side_or_millilitres() -> None:
     made = make_mr_study(oriented=False)
     reading = model().read(made)
@@ -111,6 +129,7 @@ def test_without_geometry_a_half_and_a_share_are_said_and_no_side_or_millilitres
     assert extent is not None
     assert (extent.image_half, extent.side, extent.centroid_lps_mm) == (ImageHalf.HIGH_COLUMNS, None, None)
     assert [m.name for m in reading.measurements] == ["lesion share of head"]
+    assert "axes-assumed" in {n.code for n in reading.warnings}
     assert not any(" ml" in text or "left" in text.lower() for text in checked(made, reading))
 
 
@@ -150,6 +169,31 @@ def test_nothing_is_measured_on_one_slice() -> None:
     assert reading.measurements == ()
     assert "not-measured" in [n.code for n in reading.warnings]
     checked(made, reading)
+
+
+def test_one_slice_of_a_series_that_fell_apart_stands_for_no_brain() -> None:
+    made = make_mr_study(oriented=False)
+    flair, rest = made.volumes[0], made.volumes[1:]
+    signal = flair.signal()
+    slices = tuple(
+        replace(
+            flair,
+            sha256=f"{z:064x}",
+            shape_zyx=(1, *flair.shape_zyx[1:]),
+            sop_uids=(flair.sop_uids[z],),
+            spacing_z_mm=None,
+            signal_loader=lambda z=z: signal[z : z + 1],
+        )
+        for z in range(len(signal))
+    )
+    chosen = replace(made.sequences[0], volume_sha256=slices[4].sha256)
+    apart = replace(made, volumes=(*slices, *rest), sequences=(chosen, *made.sequences[1:]))
+    reading = model().read(apart)
+    assert [n.code for n in reading.warnings] == ["slices-apart"]
+    assert (reading.findings, reading.measurements, reading.label_maps) == ((), (), ())
+    alone = model().read(replace(apart, volumes=(slices[4], *rest)))
+    assert [f.name for f in alone.findings] == ["brain lesion"]
+    assert not any("no finding" in text.lower() for text in checked(apart, reading))
 
 
 def test_no_flair_no_reading() -> None:

@@ -109,7 +109,7 @@ def test_what_is_measured_is_that_by_hand() -> None:
         abs=1e-4,
     )
     assert reading.measurement("LVEF").interval == (67.0, 83.0)  # type: ignore[union-attr]
-    assert reading.warnings == ()
+    assert [n.code for n in reading.warnings] == ["axes-assumed"]
     assert [m.name for m in reading.label_maps] == ["cardiac-ed", "cardiac-es"]
     assert_grounded(made, reading)
 
@@ -146,7 +146,7 @@ def test_a_ventricle_that_is_larger_at_end_systole_is_not_stated() -> None:
     made = study(planted(200, 80, 40), planted(120, 90, 60))
     reading = model(groups=GROUPS).read(made)
     assert {m.name for m in reading.measurements} == {"RVEF", "RV EDV", "RV ESV", "LV mass"}
-    assert [n.code for n in reading.warnings] == ["lv-not-measured"]
+    assert [n.code for n in reading.warnings] == ["axes-assumed", "lv-not-measured"]
     assert reading.findings == ()
     assert_grounded(made, reading)
 
@@ -154,13 +154,22 @@ def test_a_ventricle_that_is_larger_at_end_systole_is_not_stated() -> None:
 def test_a_ventricle_that_is_missing_in_a_phase_is_not_stated() -> None:
     reading = model().read(study(planted(0, 80, 160), planted(0, 90, 0)))
     assert [m.name for m in reading.measurements] == ["LV mass"]
-    assert [n.code for n in reading.warnings] == ["lv-not-measured", "rv-not-measured"]
+    assert [n.code for n in reading.warnings] == ["axes-assumed", "lv-not-measured", "rv-not-measured"]
+
+
+def test_phases_that_are_swapped_are_said_to_be_and_not_measured() -> None:
+    made = study(planted(120, 90, 40), planted(200, 80, 160))
+    reading = model(groups=GROUPS).read(made)
+    assert (reading.measurements, reading.findings) == ((), ())
+    assert [n.code for n in reading.warnings] == ["axes-assumed", "phases-swapped"]
+    assert len(reading.label_maps) == 2
+    assert_grounded(made, reading)
 
 
 def test_nothing_found_at_all_measures_nothing() -> None:
     reading = model().read(study(planted(0, 0, 0), planted(0, 0, 0)))
     assert reading.measurements == ()
-    assert len(reading.warnings) == 2
+    assert [n.code for n in reading.warnings] == ["axes-assumed", "lv-not-measured", "rv-not-measured"]
 
 
 @pytest.mark.parametrize("unknown", [{"spacing_z_mm": None}, {"spacing_yx_mm": None}])
