@@ -151,6 +151,8 @@ def _finding(finding: Finding) -> Json:
         "name": finding.name,
         "code": finding.codings[0].code if finding.codings else None,
         "probability": finding.probability,
+        "threshold": finding.threshold,
+        "suspected": finding.suspected,
         "region": None
         if region is None
         else {

@@ -219,11 +219,12 @@ def _judge_phases(ed: Array, es: Array) -> Refusal | None:
     """Whether two files can be two phases of one heart. Raises: InputError."""
     if not same_grid(ed.file, es.file):
         return Refusal(
-            code="grids-differ", reason=f"not evaluable: {ed.name} and {es.name} differ in shape, voxel size or place"
+            code="grids-differ",
+            reason=f"not evaluable: {ed.name} and {es.name} differ in shape, voxel size or place; send two phases of one cine",
         )
     if _same_values(ed, es):
         return Refusal(
-            code="same-image", reason=f"not evaluable: {ed.name} and {es.name} are the same image, not two phases"
+            code="same-image", reason=f"not evaluable: {ed.name} and {es.name} are the same image; send both phases"
         )
     return None
 
@@ -287,6 +288,6 @@ def _placed(array: Array, first: Array) -> Array | Refusal:
     if covered < COVERED:
         return Refusal(
             code="not-covered",
-            reason=f"not evaluable: {array.name} reaches only {covered:.0%} of {first.name} by their headers",
+            reason=f"not evaluable: {array.name} reaches only {covered:.0%} of {first.name} by their headers; leave it out",
         )
     return replace(array, volume=resampled(array.volume, first.volume, index))

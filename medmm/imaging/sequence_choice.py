@@ -138,6 +138,7 @@ def _merits(one: Built) -> list[tuple[float, str]]:
     return [
         (float(one.physics is not None and not one.physics.derived), "original, not derived"),
         (float(one.physics is None or one.physics.component != "REAL"), "a magnitude, not the real part"),
+        (float(slices > 1), "more than one slice"),
         (float(affine is not None), "known geometry"),
         (float(volume.spacing_z_mm is not None), "known distance of slices"),
         (float(not _doubted(volume)), "not contradicted by its pixels"),

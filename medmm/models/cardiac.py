@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,20 +100,26 @@ class CardiacModel(LabellingModel):
         ed, es = (self.phase(role, chosen[role]) for role in (SequenceRole.CINE_ED, SequenceRole.CINE_ES))
         swapped = all(ed.ml(label) and ed.ml(label) < es.ml(label) for label in (LV, RV))
         found = {} if swapped else quantities(ed, es)
+        odd = self.implausible(found)
         missed = (SWAPPED,) if swapped else tuple(_unmeasured(n) for n in ("LV", "RV") if f"{n}EF" not in found)
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
-            findings=self.suggestions(found),
-            measurements=tuple(self._measured(name, value, ed, es) for name, value in found.items()),
+            findings=self.suggestions(found) if not odd else (),
+            measurements=tuple(self._measured(n, value, ed, es) for n, value in found.items() if not _rests_on(n, odd)),
             label_maps=(ed.label_map, es.label_map),
-            warnings=(BASE_FIRST, *missed),
+            warnings=(BASE_FIRST, *missed, *odd.values()),
         )
 
     def phase(self, role: SequenceRole, volume: Volume) -> Phase:
         """Outline one phase."""
         values = ventricles_of(self.segmenter.read([volume.signal()], spacing_zyx_mm(volume)))
         return Phase(volume=volume, label_map=LabelMap.from_array(MAPS[role], volume.sha256, self.labels, values))
+
+    def implausible(self, found: Mapping[str, float]) -> dict[str, Notice]:
+        """What was measured and is far from the hearts that were learned from, with the words that stand for it."""
+        ranges = self.calibration.get("plausible", {}).items()
+        return {n: _odd(n, found[n], *span) for n, span in ranges if n in found and not span[0] <= found[n] <= span[1]}
 
     def suggestions(self, found: Mapping[str, float]) -> tuple[Finding, ...]:
         """A probability for each group of patients by what was measured; none where a measurement is missing."""
@@ -157,6 +163,20 @@ def group_probabilities(rows: Mapping[str, Any], found: Mapping[str, float]) -> 
 def _unmeasured(name: str) -> Notice:
     text = f"The {name} was not found in both phases, or is larger at end-systole; its volumes are not stated."
     return Notice(code=f"{name.lower()}-not-measured", text=text)
+
+
+def _rests_on(name: str, odd: Iterable[str]) -> bool:
+    """Whether a quantity is one of these, or was made of one: ratios bear their parts in their names."""
+    return any(part in name or (name.endswith("EF") and part.startswith(f"{name[:2]} E")) for part in odd)
+
+
+def _odd(name: str, value: float, low: float, high: float) -> Notice:
+    unit = measurement_terms()[name].unit
+    text = (
+        f"{name} came out as {value:.3g} {unit}, far from the hearts it was learned on ({low:.3g} to {high:.3g} {unit}); it is not stated. "
+        "Look at the outlines: the slices may not hold the whole heart, or the phases not belong together."
+    )
+    return Notice(code="implausible", text=text)
 
 
 def ventricles_of(labelled: Labelled) -> Values:

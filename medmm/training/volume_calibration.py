@@ -43,6 +43,7 @@ GROUP_MEASUREMENTS = (
     "LV mass",
 )
 GROUP_THRESHOLD = 0.5
+FRACTIONS = ("LVEF", "RVEF")  # in %
 
 
 def calibrate(task: str, folder: Path, data_dir: Path, *, device: torch.device, quiet: bool = False) -> None:
@@ -54,7 +55,10 @@ def calibrate(task: str, folder: Path, data_dir: Path, *, device: torch.device, 
     labels = tuple(weights.json("config.json")["labels"])
     made = {"brain-lesion": _lesions, "hippocampus": _hippocampi, "cardiac": _hearts}[task](val, found, labels)
     if task == "cardiac":
-        made["groups"] = group_rows(list(read_outlined(data_dir, task, "train")), labels)
+        hearts = subjects(read_outlined(data_dir, task, "train"))
+        drawn = [heart_quantities(heart, {one.part: one.labels for one in heart}, labels) for heart in hearts]
+        made["groups"] = group_rows(drawn, [heart[0].row["group"] for heart in hearts])
+        made["plausible"] = plausible(drawn)
     write_json(folder / "calibration.json", made)
 
 
@@ -159,7 +163,7 @@ def _hearts(val: Sequence[Outlined], found: Sequence[Labelled], labels: tuple[st
 
 def _heart_spread(name: str, rows: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> Json:
     pairs = [(seen[name], truth[name]) for seen, truth in rows if name in seen]
-    if name in ("LVEF", "RVEF"):
+    if name in FRACTIONS:
         return spread([a - b for a, b in pairs], "absolute")
     return spread([float(np.log(a / b)) for a, b in pairs], "relative")
 
@@ -178,13 +182,20 @@ def heart_quantities(
     return quantities(phases["ed"], phases["es"])
 
 
-def group_rows(learned: Sequence[Outlined], labels: tuple[str, ...]) -> Json:
+def plausible(drawn: Sequence[Mapping[str, float]]) -> Json:
+    """What a heart can have: from half of the least drawn to half as much again as the most; fractions stay under 100 %."""
+    ranges = {}
+    for name in drawn[0]:
+        values = [row[name] for row in drawn if name in row]
+        most = (100 + max(values)) / 2 if name in FRACTIONS else 1.5 * max(values)
+        ranges[name] = [round(min(values) / 2, 2), round(most, 2)]
+    return ranges
+
+
+def group_rows(drawn: Sequence[Mapping[str, float]], groups: Sequence[str]) -> Json:
     """Multinomial logistic regression from drawn quantities of the training hearts to the five groups of the set."""
-    hearts = subjects(learned)
-    found = [heart_quantities(heart, {one.part: one.labels for one in heart}, labels) for heart in hearts]
-    values = np.asarray([[row[name] for name in GROUP_MEASUREMENTS] for row in found])
+    values = np.asarray([[row[name] for name in GROUP_MEASUREMENTS] for row in drawn])
     mean, deviation = values.mean(0), values.std(0)
-    groups = [heart[0].row["group"] for heart in hearts]
     fit = LogisticRegression(C=1.0, max_iter=2000).fit((values - mean) / deviation, groups)
     return {
         "of": list(GROUP_MEASUREMENTS),

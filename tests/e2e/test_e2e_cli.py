@@ -82,7 +82,9 @@ def test_read_gives_every_shipped_label_and_masks_on_the_films_own_grid(
         assert set(names[len(first) :]) <= set(rows["chest-report"].findings) - set(first)
         assert len(names) == len(set(names))
         assert all(0 <= f["probability"] <= 1 for f in line["findings"])
-        assert all(set(f) == {"name", "code", "probability", "region"} for f in line["findings"])
+        assert all(
+            set(f) == {"name", "code", "probability", "threshold", "suspected", "region"} for f in line["findings"]
+        )
     else:
         assert any("No reading model" in warning for warning in line["warnings"])
     if rows["chest-anatomy"].state == "ready":

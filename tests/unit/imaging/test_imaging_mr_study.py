@@ -126,8 +126,8 @@ def test_a_study_of_three_series_names_their_roles_and_what_is_missing(tmp_path:
     ("better", "worse", "reason"),
     [
         ({}, {"ImageType": ["DERIVED", "PRIMARY", "MPR"]}, "original, not derived"),
-        ({}, {"ImagePositionPatient": None}, "known geometry"),
-        ({}, {"count": 1}, "known distance of slices"),
+        ({}, {"ImagePositionPatient": None}, "more than one slice"),  # without a place each is a volume of its own
+        ({}, {"count": 1}, "more than one slice"),
         ({"count": 9}, {}, "9 slices"),
         ({"PixelSpacing": [0.4, 0.4]}, {}, "finer in the plane"),
         ({}, {"ImageOrientationPatient": [0, 1, 0, 0, 0, -1], "step_mm": 5.0, "sagittal": True}, "axial"),
@@ -149,6 +149,19 @@ def test_the_better_of_two_series_of_a_role_is_chosen(
     assert volume is not None
     assert volume.series_uid == "1.2.4.2.6"
     assert reason in choice.reason
+
+
+def test_an_uneven_stack_stands_before_a_single_slice_of_known_place(tmp_path: Path) -> None:
+    for name, heights in (("stack", (0, 5, 10, 25)), ("single", (0,))):
+        for n, z in enumerate(heights):
+            uids = {"SeriesInstanceUID": f"1.2.4.2.{len(name)}", "ImagePositionPatient": [-10, -20, z]}
+            mr_file(tmp_path, f"{name}{n}", float(z), **{**FLAIR, **uids})
+    made = study(tmp_path)
+    (choice,) = made.sequences
+    volume = made.volume(choice.volume_sha256)
+    assert volume is not None
+    assert (volume.shape_zyx[0], volume.spacing_z_mm) == (4, None)
+    assert "more than one slice" in choice.reason
 
 
 def test_of_diffusion_the_highest_b_value_stands_for_it(tmp_path: Path) -> None:

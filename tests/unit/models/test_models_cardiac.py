@@ -114,6 +114,21 @@ def test_what_is_measured_is_that_by_hand() -> None:
     assert_grounded(made, reading)
 
 
+def test_what_no_heart_is_known_to_have_is_said_and_not_stated() -> None:
+    ranges = {"LVEF": [5.0, 91.0], "LV mass": [20.0, 300.0], "RV EDV": [5.0, 20.0]}
+    made = study(planted(200, 80, 160), planted(120, 90, 40))
+    reading = model(plausible=ranges, groups=GROUPS).read(made)
+    assert {m.name for m in reading.measurements} == set(NAMES) - {"LV mass", "LV mass to LV EDV ratio"}
+    (notice,) = (n for n in reading.warnings if n.code == "implausible")
+    assert "LV mass came out as 4.2 g" in notice.text
+    assert "20 to 300 g" in notice.text
+    assert reading.findings == ()  # no pattern is suggested by numbers that can't be
+    assert model(plausible={**ranges, "LV mass": [2.0, 300.0]}, groups=GROUPS).read(made).findings
+    assert not any("mass" in text for text in assert_grounded(made, reading))
+    narrow = model(plausible={"LV ESV": [5.0, 9.0]}).read(made)  # measured: 2 ml
+    assert {m.name for m in narrow.measurements} == set(NAMES) - {"LV ESV", "LVEF"}
+
+
 def test_a_fraction_s_interval_ends_at_a_hundred() -> None:
     reading = model().read(study(planted(200, 80, 160), planted(100, 80, 2)))
     lvef = reading.measurement("LVEF")

@@ -11,12 +11,14 @@ from scipy import stats
 from medmm.models.brain_lesion import lesions_of
 from medmm.models.cardiac import group_probabilities
 from medmm.models.volume_segmenter import Labelled
+from medmm.training.mr_sets import subjects
 from medmm.training.volume_calibration import (
     _hearts,
     _hippocampi,
     _lesions,
     group_rows,
     heart_quantities,
+    plausible,
     runs_without,
     spread,
     volume_examples,
@@ -149,7 +151,9 @@ def test_groups_are_learned_from_what_was_drawn() -> None:
         for n in range(4)
         for one in hearts(f"{name}{n}", name, tuple(v + 3 * n for v in ed), tuple(v + 2 * n for v in es))  # type: ignore[arg-type]
     ]
-    rows = group_rows(learned, LABELS)
+    each = subjects(learned)
+    drawn = [heart_quantities(heart, {one.part: one.labels for one in heart}, LABELS) for heart in each]
+    rows = group_rows(drawn, [heart[0].row["group"] for heart in each])
     assert rows["groups"] == sorted(kinds)
     for name, (ed, es) in kinds.items():
         heart = hearts("new", name, ed, es)
@@ -157,3 +161,8 @@ def test_groups_are_learned_from_what_was_drawn() -> None:
         probabilities = group_probabilities(rows, found)
         assert max(probabilities, key=lambda group: probabilities[group]) == name
         assert sum(probabilities.values()) == pytest.approx(1)
+
+
+def test_plausible_is_what_was_drawn_and_half_as_far_again() -> None:
+    drawn = [{"LVEF": 10.0, "LV EDV": 60.0}, {"LVEF": 80.0, "LV EDV": 400.0}, {"LV EDV": 100.0}]
+    assert plausible(drawn) == {"LVEF": [5.0, 90.0], "LV EDV": [30.0, 600.0]}
