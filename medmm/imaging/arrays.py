@@ -20,7 +20,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import ChosenSequence, Modality, NotEvaluable, Notice, ReadTask, SequenceRole, Study
 from medmm.imaging.array_rules import Array, Part, judge_grid, judge_values
 from medmm.imaging.gate import Refusal
-from medmm.imaging.grids import coverage, index_in, resampled, same_grid
+from medmm.imaging.grids import coverage, index_in, same_grid
 from medmm.imaging.intake import Intake, SourceFile
 from medmm.imaging.nifti import NOTICES, SUFFIXES, is_nifti, nifti_signal, nifti_volume, open_nifti
 from medmm.imaging.patient import pseudonym
@@ -254,27 +254,21 @@ def _same_values(one: Array, other: Array) -> bool:
 
 
 def _on_one_grid(arrays: list[Array], notices: list[Notice]) -> Refusal | tuple[list[Array], list[Notice]]:
-    """All volumes on the grid of the first, with a notice for each that had to be brought there."""
-    first, kept = arrays[0], arrays[:1]
+    """Volumes that can be laid on the grid of the first, with a notice for each that lies on another; the reader does it."""
+    first = arrays[0]
     for array in arrays[1:]:
-        placed = _placed(array, first)
-        if isinstance(placed, Refusal):
-            return placed
-        if placed is not array:
-            notices.append(
-                Notice(
-                    code="array-resampled",
-                    text=f"{array.name} lay on another grid; by the headers it was brought onto that of {first.name}, not registered.",
-                )
-            )
-        kept.append(placed)
-    return kept, notices
+        if same_grid(first.file, array.file):
+            continue
+        refusal = _out_of_reach(array, first)
+        if refusal is not None:
+            return refusal
+        text = f"{array.name} lay on another grid; by the headers it was brought onto that of {first.name}, not registered."
+        notices.append(Notice(code="array-resampled", text=text))
+    return arrays, notices
 
 
-def _placed(array: Array, first: Array) -> Array | Refusal:
-    """The array on the grid of the first: as it is, or resampled where both headers can be relied on."""
-    if same_grid(first.file, array.file):
-        return array
+def _out_of_reach(array: Array, first: Array) -> Refusal | None:
+    """Why an array can't be brought onto the grid of the first by what both headers say; None where it can."""
     if first.volume.affine_lps_mm is None or array.volume.affine_lps_mm is None:
         return Refusal(
             code="grids-differ",
@@ -290,4 +284,4 @@ def _placed(array: Array, first: Array) -> Array | Refusal:
             code="not-covered",
             reason=f"not evaluable: {array.name} reaches only {covered:.0%} of {first.name} by their headers; leave it out",
         )
-    return replace(array, volume=resampled(array.volume, first.volume, index))
+    return None

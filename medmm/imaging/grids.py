@@ -1,11 +1,9 @@
-"""Whether two files lie on one grid, and one volume on the grid of another by what their headers say."""
+"""Whether two files lie on one grid, and how far one reaches over the other by what their headers say."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +11,6 @@ from numpy.typing import NDArray
 from medmm.domain.grid import index_transform
 from medmm.domain.study import Volume
 from medmm.imaging.nifti import NiftiFile
-
-Grey = NDArray[np.float32]
 
 
 def same_grid(one: NiftiFile, other: NiftiFile) -> bool:
@@ -47,33 +43,3 @@ def coverage(index: NDArray[np.float64], target_zyx: Sequence[int], source_zyx: 
     places = np.stack(np.meshgrid(*[np.arange(0, n, 4) for n in target_zyx], indexing="ij"), -1).reshape(-1, 3)
     found = places @ index[:3, :3].T + index[:3, 3]
     return float(np.all((found >= -0.5) & (found <= np.array(source_zyx) - 0.5), axis=1).mean())
-
-
-def resampled(source: Volume, target: Volume, index: NDArray[np.float64]) -> Volume:
-    """The source on the target's grid."""
-
-    def onto(loader: Callable[[], Grey]) -> Grey:
-        from scipy.ndimage import affine_transform
-
-        values = loader()
-        grey = affine_transform(
-            values,
-            index[:3, :3],
-            index[:3, 3],
-            target.shape_zyx,
-            order=1,
-            mode="grid-constant",  # "constant" drops edge voxels that rounding puts a hair outside
-            cval=float(values.min()),
-        )
-        return np.asarray(grey, dtype=np.float32)
-
-    return replace(
-        source,
-        shape_zyx=target.shape_zyx,
-        affine_lps_mm=target.affine_lps_mm,
-        spacing_yx_mm=target.spacing_yx_mm,
-        spacing_z_mm=target.spacing_z_mm,
-        pixel_aspect=target.pixel_aspect,
-        loader=partial(onto, source.pixels),
-        signal_loader=partial(onto, source.signal),
-    )
