@@ -19,7 +19,6 @@ CROP_VOXEL_MM = (0.5, 2.0)
 # Short-axis cine; ACDC has pixels of 0.70 to 1.92 mm and slices 5 to 10 mm apart.
 CINE_PIXEL_MM = (0.4, 3.0)
 CINE_SLICE_MM = (3.0, 15.0)
-SEND = "send the image as it was made, or leave out a file that may be missing"
 BOX = 0.02  # of products of axes in voxels: about 1 degree of slant, 1 % of a length
 
 
@@ -148,9 +147,12 @@ def judge_values(array: Array) -> Refusal | None:
     if not np.isfinite(signal).all():
         return Refusal(
             code="not-finite",
-            reason=f"not evaluable: {array.name} holds values that are not finite (NaN or infinite); {SEND}",
+            reason=f"not evaluable: {array.name} holds values that are not finite (NaN or infinite); send the image as it was made, or leave it out if it may be missing",
         )
     if signal.min() == signal.max():
-        return Refusal(code="blank", reason=f"not evaluable: all values of {array.name} are the same; {SEND}")
+        return Refusal(
+            code="blank",
+            reason=f"not evaluable: all values of {array.name} are the same; send the image as it was made, or leave it out if it may be missing",
+        )
     refusal = gate.judge_pixels(array.volume.pixels(), film=False)
     return replace(refusal, reason=f"{refusal.reason} ({array.name})") if refusal else None

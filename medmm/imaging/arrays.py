@@ -262,8 +262,12 @@ def _on_one_grid(arrays: list[Array], notices: list[Notice]) -> Refusal | tuple[
         refusal = _out_of_reach(array, first)
         if refusal is not None:
             return refusal
-        text = f"{array.name} lay on another grid; by the headers it was brought onto that of {first.name}, not registered."
-        notices.append(Notice(code="array-resampled", text=text))
+        notices.append(
+            Notice(
+                code="array-resampled",
+                text=f"{array.name} lay on another grid; by the headers it was brought onto that of {first.name}, not registered.",
+            )
+        )
     return arrays, notices
 
 
