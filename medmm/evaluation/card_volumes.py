@@ -24,7 +24,8 @@ WHAT = {
     "volumes, ejection fractions and mass.",
 }
 LIMITS = {
-    "hippocampus": "No age, sex or diagnosis was there, and healthy people and patients with psychosis are mixed: **no norm is applied**. A "
+    "hippocampus": "Axes of an array that does not say how it lies are taken as in the set (to the left or right, to the front, to the head): in "
+    "another order outline and volume are wrong. No age, sex or diagnosis was there, and healthy people and patients with psychosis are mixed: **no norm is applied**. A "
     "whole head is not searched for the hippocampus. Sides and asymmetry are not measured: no crop says its side, and no "
     "pair of one person is labelled as such.",
     "brain-lesion": "Every patient of the set has a glioma: how often the network marks something in a head without one was measured only on "
@@ -33,7 +34,9 @@ LIMITS = {
     "with loss. The set states no voxel size and no side: millilitres and sides are stated only where a file's own "
     "geometry gives them, and were not measured against a truth. No lobe is named.",
     "cardiac": "The pictures were cut to 176 x 176 and compressed with loss; one hospital, two scanners. Only the two phases are there: the "
-    "phases are not looked for in a cine, and of DICOM no ejection fraction is stated. The five groups are five times 12 "
+    "phases are not looked for in a cine, and of DICOM no ejection fraction is stated. Slices are taken to run from base to apex, as in "
+    "the set: the other way round the right ventricle is missed. At the base, where the ventricles end, a slice too many or too few is "
+    "the largest error of volumes. The five groups are five times 12 "
     "training and 4 or 5 test patients: a suggestion, not a diagnosis.",
 }
 
