@@ -58,6 +58,7 @@ bench: $(STAMP)  ## speed and memory as ratios within one run
 	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/drafting.py
 	$(BIN)/python benchmarks/mr_study.py
+	$(BIN)/python benchmarks/volume_network.py
 
 sbom: $(STAMP)  ## write the bill of materials (CycloneDX) to out/sbom.json
 	@mkdir -p out && $(BIN)/cyclonedx-py environment $(BIN)/python --output-file out/sbom.json --output-format JSON && echo out/sbom.json
