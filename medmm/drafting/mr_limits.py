@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from medmm.domain.reading import Reading
@@ -16,9 +17,10 @@ def unread_mr(study: Study, reading: Reading) -> Iterator[str]:
     if study.missing:
         yield f"sequences that the study lacks: {', '.join(role.value for role in study.missing)}"
     marked = marked_volumes(study, reading)
-    others = sorted(role_words(v) for v in study.volumes if v not in marked)
+    others = Counter(role_words(v) for v in study.volumes if v not in marked)
     if others:
-        yield f"series that no model marked anything on: {', '.join(others)}"
+        named = (f"{role} ({count} volumes)" if count > 1 else role for role, count in sorted(others.items()))
+        yield f"series that no model marked anything on: {', '.join(named)}"
     if any(v.spacing_z_mm is None and v.shape_zyx[0] > 1 for v in marked or study.volumes):
         yield "volumes in millilitres where the distance of the slices is unknown or uneven"
     for measurement in reading.measurements:

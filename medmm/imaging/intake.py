@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ from medmm.imaging.uids import content_uid
 from medmm.imaging.volumes import Built, digest_of, film, load_film, load_signal, load_slices, stacks
 
 Released = Mapping[str, frozenset[str]]
+BESIDE_FILMS = "another kind of image than the films of its study"
+MOST_REASONS = 3  # for which objects of a study were left out; more would hide the rest of the page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +149,7 @@ def _nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) 
             )
         )
     roles = sequenced([Built(volume=nifti_volume(file), notices=())], "BRAIN")
-    notices = (RELEASED, *nifti_notices(file), *roles.notices, *_leftover_notices(len(copies) - 1, 0, 0))
+    notices = (RELEASED, *nifti_notices(file), *roles.notices, *_leftover_notices(len(copies) - 1, (), 0))
     study = Study(
         uid=uid,
         patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret) or "",  # nobody's files are not one patient's
@@ -247,7 +250,9 @@ def _study_intakes(
     if first is not None and (first.held or not passed):
         yield _refused(uid, kept, first)
         return
-    notices = _leftover_notices(len(files) - len(once), len(judged) - len(used), len(broken))
+    going_on = set(map(id, used))
+    left = [refusal.reason if refusal else BESIDE_FILMS for file, refusal in judged if id(file) not in going_on]
+    notices = _leftover_notices(len(files) - len(once), left, len(broken))
     notices += empty
     notices += (UNCHECKED,) if films and witness.kinds is None else ()
     notices += (RELEASED,) if any(file.sha256 in witness.released for file in used) else ()
@@ -306,13 +311,22 @@ def _refused(uid: str, files: Sequence[DicomFile], refusal: gate.Refusal) -> Int
     )
 
 
-def _leftover_notices(copies: int, refused: int, broken: int) -> tuple[Notice, ...]:
-    rows = (
-        ("duplicate-dropped", copies, "exact copies of a file were left out"),
-        ("objects-left-out", refused, "objects of the study were left out by the gate"),
-        ("files-unreadable", broken, "files of the study can't be read"),
-    )
-    return tuple(Notice(code=code, text=f"{count} {text}.") for code, count, text in rows if count)
+def _leftover_notices(copies: int, left: Sequence[str], broken: int) -> tuple[Notice, ...]:
+    """What of a study's files did not go on: exact copies, what the gate left out with its reasons, what can't be read."""
+    notices = []
+    if copies:
+        notices.append(Notice(code="duplicate-dropped", text=f"{copies} exact copies of a file were left out."))
+    if left:
+        why = Counter(reason.removeprefix("not evaluable: ") for reason in left)
+        reasons = "; ".join(f"{count} x {reason}" for reason, count in why.most_common(MOST_REASONS))
+        notices.append(
+            Notice(
+                code="objects-left-out", text=f"{len(left)} objects of the study were left out by the gate: {reasons}."
+            )
+        )
+    if broken:
+        notices.append(Notice(code="files-unreadable", text=f"{broken} files of the study can't be read."))
+    return tuple(notices)
 
 
 def _accepted(

@@ -43,6 +43,10 @@ NOT_MEASURED = Notice(
     code="not-measured",
     text="The slices are single, uneven or of unknown place; lesions were outlined and not measured.",
 )
+NOT_WHOLE = Notice(
+    code="not-whole",
+    text="FLAIR slices are missing, uneven or but one: the network learned whole stacks alone; a lesion may be missed.",
+)
 NOT_OUTLINED = Notice(
     code="not-outlined",
     text="A lesion is suspected by its score, and no voxel is sure enough to be outlined; nothing was measured.",
@@ -99,6 +103,7 @@ class BrainLesionModel:
         finding = self._finding(lesions, extent)
         measurements = self._measurements(mask, flair, head, extent) if finding.suspected else ()
         assumed = (AXES_ASSUMED,) if flair.affine_lps_mm is None else ()
+        part = (NOT_WHOLE,) if _uneven(flair) or flair.shape_zyx[0] < 2 else ()
         unmeasured, why = finding.suspected and not measurements, NOT_MEASURED if extent else NOT_OUTLINED
         return Reading(
             study_uid=study.uid,
@@ -106,7 +111,7 @@ class BrainLesionModel:
             findings=(finding,),
             measurements=measurements,
             label_maps=(label_map,),
-            warnings=(_used(signals), *left_out, *assumed, *((why,) if unmeasured else ())),
+            warnings=(_used(signals), *left_out, *assumed, *part, *((why,) if unmeasured else ())),
         )
 
     def in_order(self, signals: Mapping[SequenceRole, Signal]) -> list[Signal]:
@@ -128,8 +133,7 @@ class BrainLesionModel:
 
         An array without geometry states no voxel size that can be relied on, so it gets no volume.
         """
-        uneven = flair.spacing_z_mm is None and max(len(flair.file_sha256s), len(flair.frame_numbers)) > 1
-        if extent is None or uneven or flair.shape_zyx[0] < 2:
+        if extent is None or _uneven(flair) or flair.shape_zyx[0] < 2:
             return ()
         voxels, extents = int(mask.sum()), (extent,)
         share = measured(SHARE, share_of_head(mask, head), "%", self.calibration[SHARE], most=100.0, extents=extents)
@@ -144,6 +148,11 @@ def _slices_of_series(study: Study, volume: Volume) -> int:
     role = volume.sequence.role if volume.sequence else None
     own = (v for v in study.volumes if v.series_uid == volume.series_uid and v.sequence and v.sequence.role is role)
     return sum(v.shape_zyx[0] for v in own)
+
+
+def _uneven(volume: Volume) -> bool:
+    """Whether slices of a stack of images have no even distance; an array says nothing of it."""
+    return volume.spacing_z_mm is None and max(len(volume.file_sha256s), len(volume.frame_numbers)) > 1
 
 
 def share_of_head(mask: Mask, head: Mask) -> float:

@@ -217,7 +217,9 @@ def test_what_the_gate_refuses_beside_a_film_is_left_out_and_said(tmp_path: Path
     film_file(tmp_path, "report.dcm", SOPInstanceUID="1.2.3.8", Modality="SR")
     made = study(tmp_path)
     assert len(made.volumes) == 1
-    assert "objects-left-out" in codes(made)
+    (notice,) = (n for n in made.warnings if n.code == "objects-left-out")
+    assert notice.text.startswith("1 objects of the study were left out by the gate: 1 x ")
+    assert "SR" in notice.text
 
 
 def test_a_broken_film_gives_its_own_error_and_the_rest_a_study(tmp_path: Path) -> None:

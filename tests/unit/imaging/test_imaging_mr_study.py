@@ -376,7 +376,8 @@ def test_a_ct_under_the_study_of_a_head_is_left_out_and_one_under_mr_tags_is_hel
     mr_file(tmp_path, "ct", 90, **ct)
     made = study(tmp_path)
     assert len(made.volumes) == 1
-    assert "objects-left-out" in codes(made)
+    (notice,) = (n for n in made.warnings if n.code == "objects-left-out")
+    assert "CT" in notice.text
     mr_file(tmp_path, "ct", 90, SeriesInstanceUID="1.2.4.2.99", RescaleIntercept=-1024, RescaleSlope=1)
     outcome = only(tmp_path).outcome
     assert isinstance(outcome, NotEvaluable)

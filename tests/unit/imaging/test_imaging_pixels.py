@@ -192,7 +192,11 @@ def test_what_comes_back_in_another_size_is_refused(lossless_jpeg: Path) -> None
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [("import os; os.abort()", "can't decode"), ("import time; time.sleep(60)", "longer"), ("input(); print('{')", "answer")],
+    [
+        ("import os; os.abort()", "can't decode"),
+        ("import time; time.sleep(60)", "longer"),
+        ("input(); print('{')", "answer"),
+    ],
 )
 def test_a_worker_that_dies_hangs_or_babbles_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str

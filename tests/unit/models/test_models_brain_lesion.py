@@ -133,6 +133,11 @@ def test_without_geometry_a_half_and_a_share_are_said_and_no_side_or_millilitres
     assert not any(" ml" in text or "left" in text.lower() for text in checked(made, reading))
 
 
+def test_a_whole_stack_is_not_said_to_lack_slices() -> None:
+    for made in (study(lambda volume: volume), study(unspaced)):
+        assert "not-whole" not in [n.code for n in model().read(made).warnings]
+
+
 def test_geometry_without_the_distance_of_slices_gives_no_millilitres() -> None:
     made = study(unspaced)
     reading = model().read(made)
@@ -152,7 +157,7 @@ def test_nothing_is_measured_on_an_uneven_stack(stack: dict[str, Any]) -> None:
     reading = model().read(made)
     assert reading.findings[0].suspected
     assert reading.measurements == ()
-    assert [n.code for n in reading.warnings] == ["sequences-used", "not-measured"]
+    assert [n.code for n in reading.warnings] == ["sequences-used", "not-whole", "not-measured"]
     assert reading.label_maps[0].array().any()
     checked(made, reading)
 
@@ -167,7 +172,7 @@ def test_nothing_is_measured_on_one_slice() -> None:
     reading = model().read(made)
     assert reading.findings[0].suspected
     assert reading.measurements == ()
-    assert "not-measured" in [n.code for n in reading.warnings]
+    assert {"not-whole", "not-measured"} <= {n.code for n in reading.warnings}
     checked(made, reading)
 
 
