@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +25,7 @@ from medmm.doors.series_label_files import no_affine, write_series_label_maps
 from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, session, write_json
 
 Json = dict[str, Any]
+MOST_NAMES = 3  # of studies beside a warning that they share
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,6 +59,7 @@ def read(
     """
     table = new_table("path", "evaluable", "suspected or reason", "measurements")
     folders = folders_for(paths, masks) if task and masks else {}
+    warned: dict[str, list[str]] = {}
     worst = 0
     with session(context).assistant() as assistant, progress_bar() as progress:
         bar = progress.add_task("reading", total=len(paths) if task else None)
@@ -68,6 +70,8 @@ def read(
                 for result in assistant.read([path], task=task, by=session(context).reader(assistant)):
                     line = read_line(result, folders.get(path, masks), task)
                     write_json(line) if as_json else add_row(table, *_row(line, result))
+                    for warning in line["warnings"]:
+                        warned.setdefault(warning, []).append(Path(line["path"]).name)
                     progress.advance(bar)
             except MedmmError as error:
                 worst = max(worst, report(error))
@@ -75,6 +79,8 @@ def read(
                 write_json(line) if as_json else add_row(table, *_row(line, None))
     if not as_json:
         out().print(table)
+        for warning, names in warned.items():
+            out().print(plain(f"! {_some(names)}: {warning}"))
     if worst:
         raise typer.Exit(worst)
 
@@ -184,10 +190,16 @@ def _row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
     findings = result.reading.findings if result and result.reading else ()
     suspected = ", ".join(f"{marked(f.name)} {f.probability:.2f}" for f in most_urgent_first(findings) if f.suspected)
     if not suspected:  # nothing looked at is not nothing suspected
-        suspected = "none suspected" if findings else "no finding was read: " + " ".join(line["warnings"])
+        suspected = "none suspected" if findings else "no finding was read"
     measured = ", ".join(_measured(m) for m in line["measurements"])
     state = "yes" if line["evaluable"] else "held" if line["held"] else "no"
     return Path(line["path"]).name, state, suspected if line["evaluable"] else str(line["reason"]), measured
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _measured(measurement: Json) -> str:

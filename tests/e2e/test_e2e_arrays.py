@@ -159,6 +159,9 @@ def test_the_table_names_measurements_with_their_units(tool: Tool, tmp_path: Pat
     told = tool("read", folder, "--task", "hippocampus").stdout
     assert "hippocampus" in told
     assert " mL" in told
+    table, _, warnings = told.partition(f"! {folder.name}: ")  # what must be known of it stands below
+    assert "no finding was read" in " ".join(table.split())
+    assert "NIfTI files state no modality" in warnings
 
 
 @pytest.mark.usefixtures("bright")

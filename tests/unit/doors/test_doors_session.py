@@ -57,6 +57,12 @@ def test_nothing_read_is_never_told_as_nothing_suspected() -> None:
     assert cli_read._row(cli_read.read_line(result, None), result)[2] == "none suspected"
 
 
+def test_a_warning_names_the_first_studies_that_bear_it_and_how_many_more() -> None:
+    assert cli_read._some(["a"]) == "a"
+    assert cli_read._some(["a", "b", "c"]) == "a, b, c"
+    assert cli_read._some(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
 def test_critical_suspicions_come_first_and_marked_in_the_table() -> None:
     findings = (make_finding("Effusion", 0.9), make_finding("Cardiomegaly", 0.1), make_finding("Pneumothorax", 0.4))
     result = ReadResult(path="a.dcm", study=make_study(), reading=make_reading(findings=findings))
