@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,11 @@ NOT_MEASURED = Notice(
     code="not-measured",
     text="The volume has one slice or no voxel size; the hippocampus was outlined and not measured.",
 )
+UNSURE = Notice(
+    code="unsure",
+    text="The network is far less sure of its outline than on crops that it knows (axes in another order, another contrast, "
+    "or no hippocampus); the outline was kept and nothing was measured.",
+)
 IMPLAUSIBLE = Notice(
     code="implausible",
     text="The outlined volume is no hippocampus's by size; the outline was kept and nothing was measured.",
@@ -47,9 +53,11 @@ class HippocampusModel(LabellingModel):
             return Reading(study_uid=study.uid, warnings=(NO_T1,))
         turn = turn_to(LEARNED, volume.affine_lps_mm)
         spacing = turn.sizes(spacing_zyx_mm(volume) or ASSUMED_MM)
-        values = turn.back(hippocampus_of(self.segmenter.read([turn.there(volume.signal())], spacing)))
-        label_map = LabelMap.from_array(MAP, volume.sha256, self.labels, values)
+        labelled = self.segmenter.read([turn.there(volume.signal())], spacing)
+        label_map = LabelMap.from_array(MAP, volume.sha256, self.labels, turn.back(hippocampus_of(labelled)))
         measurement = self._measurement(label_map, volume)
+        if isinstance(measurement, Measurement) and doubt(labelled) > self.calibration.get("most_doubt", math.inf):
+            measurement = UNSURE
         assumed = (AXES_ASSUMED,) if volume.affine_lps_mm is None else ()
         return Reading(
             study_uid=study.uid,
@@ -72,6 +80,13 @@ class HippocampusModel(LabellingModel):
         if not low <= ml <= high:
             return IMPLAUSIBLE
         return measured(VOLUME, ml, "ml", self.calibration[VOLUME], extents=extents)
+
+
+def doubt(labelled: Labelled) -> float:
+    """How unsure a network is of a volume: the entropy of its labels in nats, summed over voxels, for each marked voxel."""
+    probability = labelled.probabilities.astype(np.float64)
+    entropy = -(probability * np.log(np.maximum(probability, 1e-12))).sum()
+    return float(entropy / max(int((labelled.labels > 0).sum()), 1))
 
 
 def hippocampus_of(labelled: Labelled) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -43,6 +43,7 @@ GROUP_MEASUREMENTS = (
     "LV mass",
 )
 GROUP_THRESHOLD = 0.5
+MOST_DOUBT = 1.2  # times that on the validation crop with most: turned crops are nearly all above it
 FRACTIONS = ("LVEF", "RVEF")  # in %
 
 
@@ -147,6 +148,7 @@ def _hippocampi(val: Sequence[Outlined], found: Sequence[Labelled], _: tuple[str
     return {
         hippocampus.VOLUME: spread([float(np.log(a / b)) for a, b in pairs], "relative"),
         "plausible_ml": [round(min(ml) / 2, 2), round(max(ml) * 1.5, 2)],
+        "most_doubt": round(MOST_DOUBT * max(hippocampus.doubt(f) for f in found), 4),
     }
 
 

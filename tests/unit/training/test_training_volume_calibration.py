@@ -10,6 +10,7 @@ from scipy import stats
 
 from medmm.models.brain_lesion import lesions_of
 from medmm.models.cardiac import group_probabilities
+from medmm.models.hippocampus import doubt
 from medmm.models.volume_segmenter import Labelled
 from medmm.training.mr_sets import subjects
 from medmm.training.volume_calibration import (
@@ -110,6 +111,7 @@ def test_a_hippocampus_is_calibrated_in_logarithms() -> None:
     made = _hippocampi([outlined(t) for t in truths], [labelled(v, 2) for v in larger], ("a", "p"))
     assert made["hippocampus volume"]["half_width"] == pytest.approx(np.log(5 / 4), abs=1e-3)
     assert made["plausible_ml"] == [round(0.128 / 2, 2), round(0.256 * 1.5, 2)]
+    assert made["most_doubt"] == pytest.approx(1.2 * max(doubt(labelled(v, 2)) for v in larger), abs=1e-3)
 
 
 def test_heart_quantities_by_hand() -> None:
