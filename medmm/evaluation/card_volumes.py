@@ -25,7 +25,7 @@ WHAT = {
 }
 LIMITS = {
     "hippocampus": "Axes of an array that does not say how it lies are taken as in the set (to the left or right, to the front, to the head): in "
-    "another order the outline is wrong; nearly always the network doubts it then far more than any crop that it knows, and nothing is "
+    "another order the outline is wrong; mostly the network doubts it then far more than any crop that it knows, and nothing is "
     "measured. No age, sex or diagnosis was there, and healthy people and patients with psychosis are mixed: **no norm is applied**. A "
     "whole head is not searched for the hippocampus. Sides and asymmetry are not measured: no crop says its side, and no "
     "pair of one person is labelled as such.",
