@@ -17,7 +17,7 @@ from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import finding_term
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.mr_measure import measured
-from medmm.models.prepare_volumes import Signal, in_order
+from medmm.models.prepare_volumes import in_order
 from medmm.models.turned import BACK, HEAD, LEFT, turn_to
 from medmm.models.volume_grids import axial, head_of, middle_x_lps_mm, sequences_on_grid, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
@@ -94,7 +94,7 @@ class BrainLesionModel:
             return Reading(study_uid=study.uid, warnings=(SLICES_APART,))
         signals, left_out = sequences_on_grid(study, SequenceRole.FLAIR, flair, self.sequences)
         turn = turn_to(LEARNED, flair.affine_lps_mm, slices_stay=True)
-        inputs = [turn.there(signal) for signal in self.in_order(signals)]
+        inputs = [turn.there(signal) for signal in in_order(signals, self.sequences, SequenceRole.FLAIR)]
         lesions = lesions_of(self.segmenter.read(inputs, None), self.calibration)
         mask = turn.back(lesions.mask)
         label_map = LabelMap.from_array(MAP, flair.sha256, (LESION,), mask.astype(np.uint8))
@@ -113,10 +113,6 @@ class BrainLesionModel:
             label_maps=(label_map,),
             warnings=(_used(signals), *left_out, *assumed, *part, *((why,) if unmeasured else ())),
         )
-
-    def in_order(self, signals: Mapping[SequenceRole, Signal]) -> list[Signal]:
-        """The network's inputs; a sequence that is missing is FLAIR again, as in training."""
-        return in_order(signals, self.sequences, SequenceRole.FLAIR)
 
     def _finding(self, lesions: Lesions, extent: Extent | None) -> Finding:
         return Finding(

@@ -36,7 +36,7 @@ def mr_md() -> str:
             figure(hippo["dice"]["mean"]),
             guess(hippo, "mean"),
         ],
-        ["hippocampus volume, mean absolute error in ml", hippo["subjects"], *errors(hippo, "hippocampus volume")],
+        ["hippocampus volume, mean absolute error in ml", *errors(hippo, "hippocampus volume")],
         ["brain lesion, Dice, mean", lesion["subjects"], figure(lesion["dice"]["mean"]), guess(lesion, "mean")],
         ["brain lesion, Dice, median", lesion["subjects"], figure(lesion["dice"]["median"]), ""],
         ["lesion in a slice, AUROC", slices["count"], figure(slices["auroc"]), figure(slices["brightest_flair_auroc"])],
@@ -53,8 +53,8 @@ def mr_md() -> str:
             figure(heart["dice"]["es"]["left ventricle"]),
             guess(heart, "es", "left ventricle"),
         ],
-        ["LVEF, mean absolute error in points", heart["subjects"], *errors(heart, "LVEF")],
-        ["RVEF, mean absolute error in points", heart["subjects"], *errors(heart, "RVEF")],
+        ["LVEF, mean absolute error in points", *errors(heart, "LVEF")],
+        ["RVEF, mean absolute error in points", *errors(heart, "RVEF")],
         [
             "five groups of hearts, right",
             heart["subjects"],
@@ -70,7 +70,7 @@ def mr_md() -> str:
     )
 
 
-def errors(of: dict[str, Any], name: str) -> tuple[str, str]:
-    """Mean absolute error of a quantity, and that of the training median."""
+def errors(of: dict[str, Any], name: str) -> tuple[int, str, str]:
+    """Of how many subjects a quantity was stated, its mean absolute error, and that of the training median."""
     row = of["quantities"][name]
-    return figure(row["mean_absolute_error"]), figure(row["median_of_training_error"])
+    return row["stated"], figure(row["mean_absolute_error"]), figure(row["median_of_training_error"])

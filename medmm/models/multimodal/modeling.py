@@ -44,9 +44,9 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     """MONAI encoders, a connector, record and measurement tokens in front of any causal language model of transformers.
 
     A sequence holds `config.image_tokens(dims)` image placeholders for each image, one record placeholder for each fact and
-    one measurement placeholder for each measurement; their embeddings are replaced, and the language model attends to all of them alike. An image's tokens are those
-    of the connector and one a finding head, which says what the head thinks. The heads stand on the encoders alone: they
-    see neither record nor text, so they are an opinion of their own.
+    one measurement placeholder for each measurement; their embeddings are replaced, and the language model attends to all
+    of them alike. An image's tokens are those of the connector and one a finding head, which says what the head thinks. The
+    heads stand on the encoders alone: they see neither record nor text, so they are an opinion of their own.
     """
 
     config_class = MedMMConfig
