@@ -16,12 +16,13 @@ from medmm.domain.study import NotEvaluable, SequenceRole, Study
 from medmm.doors.series_label_files import write_series_label_maps
 from medmm.doors.study_page import series_rows, verdict_rows
 from medmm.drafting import RuleWriter
-from medmm.imaging import Intake, attach_pixels, inspection, read_studies
+from medmm.imaging import attach_pixels, inspection
 from medmm.imaging.pixels import stored_values
 from medmm.imaging.sources import open_dicom
 from tests.dicom_files import mr_file
 from tests.enhanced_files import axial, enhanced_file
 from tests.factories import make_mr_case
+from tests.mr_intakes import only, study
 
 HEIGHTS = (0.0, 6.0, 12.0, 18.0)
 ECHO, TYPE, CONTENT = "MREchoSequence", "MRImageFrameTypeSequence", "FrameContentSequence"
@@ -31,17 +32,6 @@ LONG_TR = {
     "MRTimingAndRelatedParametersSequence": {"RepetitionTime": 4000.0, "FlipAngle": 90},
     "MRModifierSequence": {"InversionRecovery": "NO"},
 }
-
-
-def only(path: Path, released: dict[str, frozenset[str]] | None = None) -> Intake:
-    (intake,) = read_studies(path, patient_secret=b"x", released=released or {})
-    return intake
-
-
-def study(path: Path) -> Study:
-    outcome = only(path).outcome
-    assert isinstance(outcome, Study), outcome
-    return outcome
 
 
 def pair(path: Path, one: dict[str, Any], other: dict[str, Any], **changes: Any) -> Path:

@@ -15,9 +15,10 @@ from pydicom.uid import CTImageStorage, EnhancedMRImageStorage
 
 from medmm.domain.grid import SourceFrame, from_frames, source_frames, to_frames
 from medmm.domain.study import NotEvaluable, SequenceRole, Study, Volume
-from medmm.imaging import Intake, attach_pixels, look_at, read_studies
+from medmm.imaging import attach_pixels, look_at, read_studies
 from medmm.imaging.volumes import load_signal
 from tests.dicom_files import MR_SLICE, dataset, mr_file, picture, write
+from tests.mr_intakes import only, study
 from tests.nifti_files import head as nifti_head
 from tests.nifti_files import nifti_file
 
@@ -25,17 +26,6 @@ T1 = {"ScanningSequence": "SE", "EchoTime": 10, "RepetitionTime": 500}
 T2 = {"ScanningSequence": "SE", "EchoTime": 95, "RepetitionTime": 4000}
 FLAIR = {"ScanningSequence": ["SE", "IR"], "EchoTime": 120, "RepetitionTime": 9000, "InversionTime": 2500}
 CINE = {"BodyPartExamined": "HEART", "ScanningSequence": "GR", "EchoTime": 1.4, "RepetitionTime": 40, "FlipAngle": 60}
-
-
-def only(path: Path, released: dict[str, frozenset[str]] | None = None) -> Intake:
-    (intake,) = read_studies(path, patient_secret=b"x", released=released or {})
-    return intake
-
-
-def study(path: Path) -> Study:
-    outcome = only(path).outcome
-    assert isinstance(outcome, Study), outcome
-    return outcome
 
 
 def series(folder: Path, name: str, count: int = 4, step_mm: float = 5.0, **changes: Any) -> None:
