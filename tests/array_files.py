@@ -31,19 +31,19 @@ def blob(shape_xyz: tuple[int, int, int], radius: float = 0.25, seed: int = 1) -
 
 
 def diagonal(spacing_xyz_mm: tuple[float, float, float] = (1, 1, 1)) -> NDArray[np.float64]:
-    """The affine of an array whose orientation nobody knows."""
+    """The affine of voxels of this size along the axes of the patient."""
     return np.diag([*spacing_xyz_mm, 1.0])
 
 
 def folder_of(parent: Path, task: ReadTask, name: str = "case-1", suffix: str = ".nii.gz", **fields: Any) -> Path:
-    """A folder with all files that a task takes."""
+    """A folder with all files that a task takes; nobody states their orientation unless an affine is given."""
     made = parent / name
     shape, spacing = {
         ReadTask.HIPPOCAMPUS: (CROP, (1.0, 1.0, 1.0)),
         ReadTask.BRAIN_LESION: (SLAB, SLAB_MM),
         ReadTask.CARDIAC: (CINE, CINE_MM),
     }[task]
-    fields = {"affine": diagonal(spacing)} | fields
+    fields = fields if "affine" in fields else {"affine": diagonal(spacing), "codes": (0, 0)} | fields
     for number, stem in enumerate(NAMES[task]):
         nifti_file(made, stem + suffix, blob(shape, 0.3 - 0.05 * number, seed=number), **fields)
     return made

@@ -55,6 +55,11 @@ _SPACING_UNKNOWN = Notice(
     code="spacing-unknown", text="Spacing unknown: the header states no usable voxel size; nothing is in mm."
 )
 _UNIT_ASSUMED = Notice(code="spacing-unit", text="The header names no unit of length; its voxel size was taken as mm.")
+_PLAIN_AXES = Notice(
+    code="orientation-plain",
+    text="The header states axes to the right, to the front and to the head, as programs also write that know no orientation; "
+    "it was taken at its word, and a side rests on it.",
+)
 _WINDOW = Notice(code="window-unknown", text="No window is stated; the whole range of values is shown.")
 _MM_PER = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
 
@@ -262,8 +267,8 @@ def _inflated(data: bytes) -> Iterator[bytes]:
 def _geometry(header: Any) -> tuple[Affine | None, tuple[float | None, float | None, float | None], tuple[Notice, ...]]:
     """Affine to LPS in mm, spacing of slices, rows, columns in mm, and what is to be said of them.
 
-    The affine counts where sform or qform is stated, both name the same directions, it agrees with the voxel size,
-    and it is not merely diagonal: that is what programs write that know no orientation.
+    The affine counts where the code of sform or qform is above 0 (NIfTI-1 header, qform_code and sform_code), both name the
+    same directions, and it agrees with the voxel size.
     """
     unit = int(header["xyzt_units"]) & 7
     mm = _MM_PER.get(unit, 1.0)
@@ -280,6 +285,7 @@ def _geometry(header: Any) -> tuple[Affine | None, tuple[float | None, float | N
         (ORIENTATION_UNKNOWN, lps is None),
         (_SPACING_UNKNOWN, in_plane is None),
         (_UNIT_ASSUMED, in_plane is not None and unit not in (1, 2, 3)),
+        (_PLAIN_AXES, lps is not None and affine is not None and _is_plain(affine)),
     )
     row, column = in_plane or (None, None)
     return lps, (steps, row, column), tuple(notice for notice, holds in rows if holds)
@@ -298,13 +304,18 @@ def _stated_affine(header: Any, zooms: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def _credible(form: Any, zooms: NDArray[np.float64]) -> bool:
-    """Finite, axes at right angles and as long as the voxel size says, and not merely diagonal."""
+    """Finite, axes at right angles and as long as the voxel size says."""
     matrix = np.asarray(form, dtype=np.float64)
     if not np.isfinite(matrix).all() or zooms.min() <= 0:
         return False
     axes = matrix[:3, :3] / zooms
-    oblique = np.abs(axes - np.diag(np.diag(axes))).max() > 1e-6
-    return bool(oblique and np.allclose(axes.T @ axes, np.eye(3), atol=0.02))
+    return bool(np.allclose(axes.T @ axes, np.eye(3), atol=0.02))
+
+
+def _is_plain(affine: NDArray[np.float64]) -> bool:
+    """Whether the axes run to the right, front and head without a turn: what is also written for want of knowledge."""
+    axes = affine[:3, :3]
+    return bool(np.allclose(axes, np.diag(np.abs(np.diag(axes))), atol=1e-6))
 
 
 def judge_nifti(file: NiftiFile) -> Refusal | None:

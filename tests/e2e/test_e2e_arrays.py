@@ -247,3 +247,23 @@ def test_the_shipped_networks_read_a_subject_of_the_sets(
         assert set(np.unique(found)) <= {0, *np.unique(labels)} | {0}
         both = 2 * ((found > 0) & (labels > 0)).sum() / max((found > 0).sum() + (labels > 0).sum(), 1)
         assert both > 0.5, mask
+
+
+def test_a_crop_is_outlined_alike_in_whatever_order_its_header_states(
+    tool: Tool, shared_data: Path, tmp_path: Path
+) -> None:
+    if open_weights(row_named("hippocampus")) is None:
+        pytest.skip("the hippocampus network is not installed")
+    load = mri_sets.loader(shared_data)
+    row = load.table("hippocampus", "val")[0]
+    source = nibabel.load(mri_sets.subject_folder(load, row, tmp_path / "ras") / "t1.nii.gz")
+    values, ras = np.asarray(source.dataobj), np.diag([1.0, 1.0, 1.0, 1.0])
+    nifti_file(tmp_path / "plain", "t1.nii.gz", values, affine=ras, codes=(2, 0))
+    nifti_file(tmp_path / "lps", "t1.nii.gz", values[::-1, ::-1].copy(), affine=np.diag([-1.0, -1, 1, 1]), codes=(1, 0))
+    plain, lps = tool.lines(
+        tmp_path / "plain", tmp_path / "lps", "--task", "hippocampus", "--masks", tmp_path / "masks"
+    )
+    one, other = (np.asarray(nibabel.load(line["masks"]["hippocampus"]).dataobj) for line in (plain, lps))
+    np.testing.assert_array_equal(one, other[::-1, ::-1])
+    assert plain["measurements"] == lps["measurements"]
+    assert one.any()

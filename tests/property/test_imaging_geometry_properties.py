@@ -119,7 +119,6 @@ def test_nifti_goes_to_lps_and_back(
     turn: tuple[float, float, float], start: tuple[float, float, float], zooms: tuple[float, float, float], flip: bool
 ) -> None:
     axes = Rotation.from_rotvec(turn).as_matrix() * ([-1, 1, 1] if flip else 1)
-    assume(np.sort(np.abs(axes).ravel())[-4] > 1e-3)  # a merely diagonal one counts as unknown
     ras = np.eye(4)
     ras[:3, :3], ras[:3, 3] = axes * zooms, start
     with tempfile.TemporaryDirectory() as folder:

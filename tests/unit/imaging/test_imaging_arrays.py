@@ -348,7 +348,7 @@ def test_no_subject_of_the_shared_sets_is_refused(shared_data: Path, tmp_path: P
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
 def test_a_header_of_absurd_places_is_refused_or_read_without_orientation(tmp_path: Path, value: float) -> None:
     row = np.array([[value, 0, 0, value]], dtype="<f4")[0]
-    alone = folder_of(tmp_path, HIPPOCAMPUS, srow_x=row)
+    alone = folder_of(tmp_path, HIPPOCAMPUS, affine=diagonal(), srow_x=row)
     finite = bool(np.isfinite(value))
     if finite:
         assert refused(alone, HIPPOCAMPUS).reason_code == "slanted"

@@ -107,8 +107,7 @@ SHEARED[0, 2] = 1.5
     ("affine", "codes", "fields"),
     [
         (OBLIQUE, (0, 0), {}),
-        (DIAGONAL, (1, 1), {}),
-        (DIAGONAL, (1, 0), {}),
+        (DIAGONAL, (0, 0), {}),
         (SHEARED, (1, 0), {}),
         (OBLIQUE, (1, 0), {"pixdim": [1, 3, 3, 3, 1, 1, 1, 1]}),
         (OBLIQUE, (1, 0), {"srow_x": [np.nan] * 4}),
@@ -126,6 +125,19 @@ def test_an_orientation_that_is_not_stated_or_not_credible_is_unknown(
     assert volume.spacing_yx_mm is not None
     assert volume.spacing_z_mm is not None
     assert "orientation-unknown" in {notice.code for notice in study.warnings}
+
+
+@pytest.mark.parametrize("codes", [(1, 0), (2, 0), (4, 0), (0, 1), (1, 1)])
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, 1), (-1, -1, 1), (1, 1, -1)])
+def test_axes_without_a_turn_count_where_they_are_stated(
+    tmp_path: Path, signs: tuple[int, int, int], codes: tuple[int, int]
+) -> None:
+    affine = np.diag([*(np.array(signs) * (1, 1, 2)), 1.0])
+    study = released(nifti_file(tmp_path, affine=affine, codes=codes))
+    (volume,) = study.volumes
+    np.testing.assert_allclose(np.array(volume.affine_lps_mm), np.diag([-1.0, -1, 1, 1]) @ affine, atol=1e-6)
+    plain = "orientation-plain" in {notice.code for notice in study.warnings}
+    assert plain == (signs == (1, 1, 1))
 
 
 @pytest.mark.parametrize(
