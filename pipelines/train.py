@@ -12,6 +12,7 @@ import argparse
 import importlib
 import logging
 import platform
+import signal
 import sys
 import time
 from pathlib import Path
@@ -33,6 +34,7 @@ TASKS = {
     "brain-lesion": "medmm.training.volumes",
     "cardiac": "medmm.training.volumes",
 }
+STOPPED = 130  # 128 and SIGINT, as shells have it
 log = logging.getLogger(__name__)
 
 
@@ -62,6 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; what was saved stays, and the same command goes on from there\n")
+        return STOPPED
 
 
 def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *, only_calibrate: bool = False) -> int:
@@ -118,4 +123,5 @@ def _device(name: str) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop while films are loaded ends as Ctrl-C does
     sys.exit(main())

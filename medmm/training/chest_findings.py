@@ -31,6 +31,7 @@ from medmm.training.augment import random_views
 from medmm.training.boxes import boxed, sides_that_hold
 from medmm.training.calibrate import calibration
 from medmm.training.films import MORE_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
+from medmm.training.label_counts import check_labels
 from medmm.training.layouts import ReportedFilm
 from medmm.training.more_films import MoreFilms
 from medmm.training.package import write_json, write_weights_folder
@@ -52,13 +53,14 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     held_back = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "val")
     names, size = list(config["findings"]), int(config["size_px"])
     more = MoreFilms.of(config, data_dir)
+    truth, val_truth = label_matrix([*films, *more.films], names), label_matrix(held_back, names)
+    check_labels(names, truth)
     kept = out_dir.with_name(f"{out_dir.name}-run") / "kept" if config.get("kept") == "disk" else None
     stored = prepared(data_dir, films, int(config["stored_px"]), quiet=quiet, name="train")
     stored = more.behind(stored, quiet=quiet, file=kept and kept / "stored.npy")
     plain = prepared(data_dir, films, size, quiet=quiet, name="train, as read")
     plain = more.behind(plain, quiet=quiet, file=kept and kept / "plain.npy")
     val = prepared(data_dir, held_back, size, quiet=quiet, name="val")
-    truth, val_truth = label_matrix([*films, *more.films], names), label_matrix(held_back, names)
 
     log: Log = []
     start = head_first(initial_network(config, data_dir), plain, truth, val, val_truth, config, log, quiet)

@@ -28,6 +28,7 @@ from medmm.models.weights import load_network
 from medmm.training import claims
 from medmm.training.chest_findings import logistic_head
 from medmm.training.kept import room
+from medmm.training.label_counts import check_labels
 from medmm.training.loop import fit, merged
 from medmm.training.package import run_folder, sha256_of, write_json
 from medmm.training.recipes import ChestReportRecipe, recipe_of
@@ -96,6 +97,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     corpus = Corpus.read(source, "train", quiet=quiet, file=kept and kept / "films.npy")
     assert {e.report.split for e in corpus.examples} == {"train"}, "a val or test report is among the training reports"
     assert source.people("train").isdisjoint(source.people("val") | source.people("test")), "a patient in two splits"
+    check_labels(recipe.findings, corpus.labels(recipe.findings))
     texts = [r.findings for r in source.reports("train")]
     start = Start.of(recipe.start.expanduser(), recipe.findings, SIZE_PX, UNITS) if recipe.start else None
     decoder = Decoder.of(recipe.decoder.expanduser(), recipe.findings) if recipe.decoder else None

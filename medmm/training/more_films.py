@@ -16,7 +16,7 @@ from rich.progress import track
 from medmm.models.prepare import prepare_film
 from medmm.training.held_back import HeldBack
 from medmm.training.kept import room
-from medmm.training.layouts import ReportedFilm
+from medmm.training.layouts import ReportedFilm, counted
 from medmm.training.recipes import ChestFindingsRecipe, recipe_of
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ class MoreFilms:
             layout = named.read()
             kept, why = held_back.without(layout, (film for film in layout.films if film.split == "train"))
             labelled = [film for film in kept if not np.isnan(film.labels(recipe.findings)).all()]
-            why += Counter({"no label is known": len(kept) - len(labelled)})
+            why += Counter({"no label is known": len(kept) - len(labelled)}) + Counter(layout.left_out)
             left_out[str(named.folder)] = dict(+why)
-            log.info("%s: %d films; left out: %s", layout.name, len(labelled), dict(+why))
+            log.info("%s: %d films; left out: %s", layout.name, len(labelled), counted(+why))
             films += labelled
         return cls(films=tuple(films), left_out=left_out)
 

@@ -17,6 +17,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -27,6 +28,7 @@ from medmm.training.loop_options import LoopOptions
 
 SHARED: Literal["shared"] = "shared"
 Share = Annotated[float, Field(ge=0, le=1)]
+STAGES = ("language", "alignment", "end_to_end")  # of chest-report, in the order in which they run
 
 
 def _known_finding(name: str) -> str:
@@ -153,7 +155,7 @@ class ChestReportRecipe(Part):
     """See configs/train/chest_report.yaml and chest_report_mimic.yaml.
 
     With `decoder` the language model of a folder learns on, with `start` the whole model of a weights folder: what it is
-    made of (`LANGUAGE`, `PARTS`) is that folder's. With `encoder_recipe` the film encoder is trained first, by a recipe of
+    made of (`LANGUAGE`, `PARTS`) is that folder's. Stages run in the order of `STAGES`, whatever their order in the file. With `encoder_recipe` the film encoder is trained first, by a recipe of
     chest-findings; else it is that of the installed chest-findings. A stage's options are those of `LoopOptions`, and `kept_maps`.
     """
 
@@ -177,6 +179,13 @@ class ChestReportRecipe(Part):
     connector_size: PositiveInt | None = None
     vocabulary: PositiveInt | None = None
     language_model: dict[str, Any] | None = None
+
+    @field_validator("stages")
+    @classmethod
+    def _in_order(cls, stages: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if unknown := sorted(stages.keys() - set(STAGES)):
+            raise ValueError(f"no stage {', '.join(unknown)}; they run in the order {', '.join(STAGES)}")
+        return {name: stages[name] for name in STAGES if name in stages}
 
     @model_validator(mode="after")
     def _fitting(self) -> ChestReportRecipe:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
 from medmm.training.held_back import HeldBack, Person, person
-from medmm.training.layouts import Layout, ReportedFilm, open_i
+from medmm.training.layouts import Layout, ReportedFilm, counted, open_i
 from medmm.training.recipes import SHARED, LayoutFolder
 from medmm.training.report_corpus import SPLITS, FilmReport, film_greys, read_reports
 
@@ -67,6 +67,7 @@ class LayoutReports:
     def of(cls, layout: Layout, held_back: HeldBack) -> LayoutReports:
         """Raises: InputError if no report is left."""
         kept, left_out = held_back.without(layout, layout.films)
+        left_out += Counter(layout.left_out)
         films: dict[str, ReportedFilm] = {}
         known = set()
         for film in kept:
@@ -78,7 +79,7 @@ class LayoutReports:
                 continue
             known.add((film.patient, film.report))
             films[f"{layout.name}/{film.uid}"] = film
-        log.info("%s: %d reports; left out: %s", layout.name, len(films), dict(left_out))
+        log.info("%s: %d reports; left out: %s", layout.name, len(films), counted(left_out))
         if not films:
             raise InputError(
                 "no English report with findings is left",

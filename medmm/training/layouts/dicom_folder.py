@@ -2,15 +2,18 @@
 
 Columns: `file` (below the folder), `SOPInstanceUID` or `StudyInstanceUID`; `findings`, `impression`; and, where
 wanted, `indication`, `patient`, `split`, `view` (PA, AP or LATERAL, for films that state none) and a finding of the
-vocabulary each (1, 0, -1 uncertain, empty unknown).
+vocabulary each (1, 0, -1 uncertain, empty unknown), by its name, its words or the name that a public set gives it.
+Where `language` (as in BCP 47) is not stated, a report's text tells it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -22,7 +25,8 @@ from medmm.imaging.sources import DicomFile, find_files, open_dicom
 from medmm.imaging.tags import Tags
 from medmm.training.layouts.example import SPLITS, FilmSource, Layout, ReportedFilm, ReportText, Split
 from medmm.training.layouts.gathering import Gathering
-from medmm.training.layouts.names import Findings, Uncertain, settled
+from medmm.training.layouts.language import language_of
+from medmm.training.layouts.names import Findings, Uncertain, settled, sure_labels
 from medmm.training.layouts.splits import split_of
 from medmm.training.layouts.tables import age_years, find_table, grade, read_rows, sex
 
@@ -33,7 +37,8 @@ COLUMNS = ("findings", "impression")
 _PASSES = frozenset(
     {"future-date", "born-after-study", "body-part-unknown"}
 )  # dates may be shifted, and words taken out
-_OPTIONAL = ("indication", "patient", "split", "view")
+_OPTIONAL = ("indication", "patient", "split", "view", "language")
+ALIKE = ("chexpert", "nih")  # sets whose labels mean what the vocabulary's findings mean; those of others are narrower
 _VIEWS = ("PA", "AP", "LATERAL")
 
 
@@ -71,15 +76,43 @@ def _rows(table: Path, uncertain: Uncertain, gathering: Gathering) -> Iterator[_
         if key is None:
             raise InputError(f"no column {' or '.join(KEYS)}", remedy="name the films by one of them", path=str(table))
         if number == 0:
-            known = {*KEYS, *COLUMNS, *_OPTIONAL, *finding_terms()}
-            for name in sorted(cells.keys() - known):
+            labels = _labels(cells, table)
+            strangers = sorted(cells.keys() - {*KEYS, *COLUMNS, *_OPTIONAL, *labels.values()})
+            for name in strangers:
                 gathering.leave_out(f"column {name}")
+        gathering.leave_out_labels(name for name in strangers if cells[name].strip() in ("1", "1.0"))
         for column, words in (("split", SPLITS), ("view", _VIEWS)):
             if (word := cells.get(column, "")) not in (*words, ""):
                 raise InputError(f"no {column} {word!r}", remedy=f"use {', '.join(words)}", path=str(table))
-        labels = [name for name in finding_terms() if name in cells]
-        findings = {name: settled(grade(cells, name, table), uncertain) for name in labels}
+        findings = {name: settled(grade(cells, column, table), uncertain) for name, column in labels.items()}
         yield _Row(cells=cells, path=table, key=key, findings=findings)
+
+
+def _labels(columns: Iterable[str], table: Path) -> dict[str, str]:
+    """Findings of the vocabulary with their columns. Raises: InputError if two columns mean one finding."""
+    meant: dict[str, str] = {}
+    for column in columns:
+        name = _names().get(_plain(column))
+        if name is not None and name in meant:
+            raise InputError(
+                f"the columns {meant[name]} and {column} both mean {name}", remedy="give one of them", path=str(table)
+            )
+        if name is not None:
+            meant[name] = column
+    return meant
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    """Findings by every name that a column may have: the vocabulary's name and words, and what public sets call them."""
+    by_sets = {label: meaning.finding for source in ALIKE for label, meaning in sure_labels(source)}
+    own = {word: term.name for term in finding_terms().values() for word in (term.words, term.name)}
+    return {_plain(word): name for word, name in (by_sets | own).items()}
+
+
+def _plain(name: str) -> str:
+    """A column's name without case, spaces and signs."""
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
 def _paired(folder: Path, rows: list[_Row], gathering: Gathering) -> Iterator[tuple[_Row, DicomFile]]:
@@ -153,14 +186,21 @@ def _film(row: _Row, file: DicomFile, gathering: Gathering) -> ReportedFilm | No
         split=cast(Split, row.cells.get("split") or split_of(patient)),
         film=FilmSource(path=file.path),
         findings=row.findings,
-        report=ReportText(
-            findings=row.cells["findings"].strip(),
-            impression=row.cells["impression"].strip(),
-            indication=row.cells.get("indication", "").strip() or None,
-        ),
+        report=_report(row.cells),
         age_years=age_years(tags.text("PatientAge") or ""),
         sex=sex(tags.text("PatientSex") or ""),
         view=view,
+    )
+
+
+def _report(cells: dict[str, str]) -> ReportText:
+    findings, impression = cells["findings"].strip(), cells["impression"].strip()
+    text = f"{findings} {impression}".strip()
+    return ReportText(
+        findings=findings,
+        impression=impression,
+        indication=cells.get("indication", "").strip() or None,
+        language=cells.get("language", "").strip() or (language_of(text) if text else "en"),
     )
 
 

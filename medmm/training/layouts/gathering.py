@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,3 +50,9 @@ class Gathering:
     def layout(self) -> Layout:
         """All of it. Raises: InputError if a patient is in two splits or a film was listed twice."""
         return Layout(name=self.name, films=tuple(self.films), left_out=dict(self.left_out))
+
+
+def counted(left_out: Mapping[str, int]) -> str:
+    """What was left out, by reason with its count, most first; "nothing" where nothing was."""
+    rows = sorted(left_out.items(), key=lambda row: (-row[1], row[0]))
+    return "; ".join(f"{count} x {reason}" for reason, count in rows) or "nothing"

@@ -43,6 +43,13 @@ def meanings(source: str) -> Mapping[str, tuple[Meaning, ...]]:
     return {head: tuple(rows) for head, rows in found.items()}
 
 
+def sure_labels(source: str) -> Iterator[tuple[str, Meaning]]:
+    """Labels of a source, in lower case, that mean one finding for sure and by themselves."""
+    for label, rows in meanings(source).items():
+        if len(rows) == 1 and rows[0].sure and not rows[0].parts:
+            yield label, rows[0]
+
+
 @cache
 def labelled(source: str) -> tuple[str, ...]:
     """The findings that a source labels."""

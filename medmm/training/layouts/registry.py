@@ -8,6 +8,7 @@ from typing import Protocol
 from medmm.domain.errors import InputError
 from medmm.training.layouts import chexpert, dicom_folder, mimic_cxr, nih, open_i, padchest
 from medmm.training.layouts.example import Layout
+from medmm.training.layouts.gathering import counted
 from medmm.training.layouts.names import Uncertain, check_policy
 
 
@@ -40,6 +41,6 @@ def read_layout(name: str, folder: Path, *, uncertain: Uncertain = "ignore", par
         raise InputError("no such folder", remedy="name the folder of the films", path=str(folder))
     layout = LAYOUTS[name](folder, uncertain=uncertain, partial=partial)
     if not layout.films:
-        why = ", ".join(f"{reason}: {count}" for reason, count in layout.left_out.items()) or "the table is empty"
+        why = counted(layout.left_out) if layout.left_out else "the table is empty"
         raise InputError(f"no frontal film is left ({why})", remedy="check the folder", path=str(folder))
     return layout

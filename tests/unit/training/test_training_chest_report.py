@@ -227,7 +227,7 @@ def test_adapters_on_a_model_trained_before_are_saved_in_its_weights(
     folder: Path, trained: Path, tmp_path: Path
 ) -> None:
     lora = {"r": 2, "target_modules": ["q_proj", "v_proj"]}
-    stages = {"one": stage(True, LANGUAGE), "two": stage(True, ["connectors", *LANGUAGE])}
+    stages = {"language": stage(True, LANGUAGE), "alignment": stage(True, ["connectors", *LANGUAGE])}
     config = begun(folder, start=str(trained), lora=lora, stages=stages)
     out = chest_report.train(config, tmp_path, tmp_path / "more", quiet=True)
     before, after = weights_of(trained), weights_of(out)

@@ -292,7 +292,7 @@ def test_open_i_projections_can_be_made_by_looking(tmp_path: Path) -> None:
     assert looked.name == "projections.csv"
     assert read_layout("open-i", tmp_path).films == made.films
     open_i.write_projections(tmp_path, lambda grey: "mirrored")
-    with pytest.raises(InputError, match=r"no frontal film is left .*projection mirrored: 3"):
+    with pytest.raises(InputError, match=r"no frontal film is left .*3 x projection mirrored"):
         read_layout("open-i", tmp_path)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.training.layouts import FilmSource, Layout, read_layout
+from medmm.training.layouts import FilmSource, Layout, counted, read_layout
 from medmm.training.layouts.names import Uncertain
 from medmm.training.layouts.splits import split_of
 from tests.dicom_files import film_file, mr_file
@@ -123,7 +123,7 @@ def test_a_film_without_a_patient_id_is_left_out_unless_the_table_names_one(tmp_
     reports(tmp_path, [{"file": "a.dcm", "patient": "ZZ7"}], columns)
     assert read_layout("dicom", tmp_path).films[0].patient == "ZZ7"
     reports(tmp_path, [{"file": "a.dcm"}], columns)
-    with pytest.raises(InputError, match=r"no frontal film is left \(film without UID or patient ID: 1\)"):
+    with pytest.raises(InputError, match=r"no frontal film is left \(1 x film without UID or patient ID\)"):
         read_layout("dicom", tmp_path)
 
 
@@ -255,3 +255,52 @@ def test_a_film_of_several_frames_is_refused(tmp_path: Path) -> None:
     path = film_file(tmp_path, "a.dcm", frames, NumberOfFrames=2)
     with pytest.raises(InputError, match="2 frames in a film"):
         FilmSource(path=path).grey()
+
+
+NAMED = ("file", "findings", "impression", "split", "Pleural Effusion", "pulmonary edema", "Pacemaker")
+
+
+def test_a_column_under_another_name_of_a_finding_is_that_finding(tmp_path: Path) -> None:
+    own_films(tmp_path)
+    line = {"findings": "Words.", "impression": "", "split": "train"}
+    lines = [
+        {**line, "file": "films/a.dcm", "Pleural Effusion": "1", "pulmonary edema": "0", "Pacemaker": "1"},
+        {**line, "file": "films/b.dcm", "Pleural Effusion": "0", "Pacemaker": "1"},
+    ]
+    reports(tmp_path, lines, NAMED)
+    layout = read_layout("dicom", tmp_path)
+    assert [film.findings for film in layout.films] == [{"Effusion": 1, "Edema": 0}, {"Effusion": 0, "Edema": None}]
+    # a pacemaker is a support device, but a film without one may show another: the column is no finding's
+    assert layout.left_out == {"column Pacemaker": 1, "label Pacemaker": 2}
+    assert counted(layout.left_out) == "2 x label Pacemaker; 1 x column Pacemaker"
+
+
+def test_two_columns_of_one_finding_are_refused(tmp_path: Path) -> None:
+    reports(
+        own_films(tmp_path),
+        [{"file": "films/a.dcm"}],
+        ("file", "findings", "impression", "Effusion", "pleural effusion"),
+    )
+    with pytest.raises(InputError, match="Effusion and pleural effusion both mean Effusion"):
+        read_layout("dicom", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("stated", "text", "language"),
+    [
+        (None, "The heart is normal in size. The lungs are clear.", "en"),
+        (None, "Herz normal groß. Kein Erguss, kein Infiltrat.", "de"),
+        (None, "Corazón normal. Pulmones sin infiltrados.", "es"),
+        (None, "", "en"),
+        ("de", "Normal.", "de"),
+    ],
+)
+def test_a_report_has_the_language_that_is_stated_or_that_its_text_is_in(
+    tmp_path: Path, stated: str | None, text: str, language: str
+) -> None:
+    columns = ("file", "findings", "impression", "split", *(("language",) if stated else ()))
+    line = {"file": "films/a.dcm", "findings": text, "impression": "", "split": "train", "language": stated or ""}
+    reports(own_films(tmp_path), [{name: line[name] for name in columns}], columns)
+    (film,) = read_layout("dicom", tmp_path).films
+    assert film.report is not None
+    assert film.report.language == language

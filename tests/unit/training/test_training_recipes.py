@@ -62,11 +62,22 @@ def test_folders_of_public_sets_are_named_one_or_several(tmp_path: Path) -> None
 
 def test_adapters_are_those_of_every_stage_that_names_none(tmp_path: Path) -> None:
     config = begun(tmp_path, start="s", lora=LORA)
-    config["stages"] = {"one": config["stages"]["language"], "two": {**config["stages"]["language"], "lora": None}}
+    config["stages"] = {
+        "language": config["stages"]["language"],
+        "alignment": {**config["stages"]["language"], "lora": None},
+    }
     parsed = recipe_of(config)
     assert isinstance(parsed, ChestReportRecipe)
-    assert parsed.options("one").lora == LORA
-    assert parsed.options("two").lora is None
+    assert parsed.options("language").lora == LORA
+    assert parsed.options("alignment").lora is None
+
+
+def test_stages_run_in_their_own_order_whatever_that_of_the_file(tmp_path: Path) -> None:
+    config = recipe(tmp_path)
+    config["stages"] = dict(reversed(config["stages"].items()))
+    parsed = recipe_of(config)
+    assert isinstance(parsed, ChestReportRecipe)
+    assert list(parsed.stages) == ["language", "alignment", "end_to_end"]
 
 
 @pytest.mark.parametrize(
@@ -86,10 +97,11 @@ def test_adapters_are_those_of_every_stage_that_names_none(tmp_path: Path) -> No
         (dict.fromkeys(FRESH) | {"start": "s", "encoder_recipe": "e.yaml"}, "brings its encoder"),
         ({"lora": LORA}, "adapters need a language model"),
         ({"stages": {}}, "stages"),
-        ({"stages": {"one": {"epochs": 1, "batch": 1, "learning_rate": 0.1}}}, "stages.one: say kept_maps"),
-        ({"stages": {"one": {"kept_maps": True, "epochs": 1, "batch": 1, "learning_rate": 0.1, "trained": ["encoders"]}}},
+        ({"stages": {"languge": {}}}, "no stage languge; they run in the order language, alignment, end_to_end"),
+        ({"stages": {"language": {"epochs": 1, "batch": 1, "learning_rate": 0.1}}}, "stages.language: say kept_maps"),
+        ({"stages": {"language": {"kept_maps": True, "epochs": 1, "batch": 1, "learning_rate": 0.1, "trained": ["encoders"]}}},
          "cannot learn from its kept maps"),
-        ({"stages": {"one": {"kept_maps": True, "epoch": 1, "batch": 1, "learning_rate": 0.1}}}, "unknown training options"),
+        ({"stages": {"language": {"kept_maps": True, "epoch": 1, "batch": 1, "learning_rate": 0.1}}}, "unknown training options"),
         ({"task": "chest-reports"}, "unknown task 'chest-reports'"),
         ({"task": ["chest-report"]}, "unknown task"),
     ],
@@ -135,7 +147,7 @@ def test_the_command_says_where_and_on_what_it_runs(
     folder = open_i_reports(tmp_path / "open-i", train=1, val=0, test=0)
     content = recipe(folder, findings=["Hernia"])
     assert command(tmp_path, yaml.safe_dump(content)) == 3
-    assert "none of the training films" in capsys.readouterr().err
+    assert "findings that no training film shows" in capsys.readouterr().err
     assert f"device: cpu, {torch.get_num_threads()} threads" in caplog.messages
     assert f"run: {tmp_path / 'out-run'}, each stage or cycle with its curves.html" in caplog.messages
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

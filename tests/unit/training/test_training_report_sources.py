@@ -194,7 +194,7 @@ def test_labelled_films_of_train_stand_behind_the_others(tmp_path: Path) -> None
         np.testing.assert_array_equal(prepared, prepare_film(one.film.grey(), 32)[0])
     unknown = MoreFilms.of({**config, "findings": ["Hernia"]}, tmp_path)
     assert unknown.films == ()
-    assert list(unknown.left_out.values()) == [{"no label is known": 2}]
+    assert list(unknown.left_out.values()) == [{"no label is known": 2, "label Lung Lesion": 1, "lateral film": 1}]
 
 
 def test_the_logistic_start_learns_of_known_labels_alone() -> None:
