@@ -31,7 +31,7 @@ from medmm.evaluation import (
 from medmm.models import language_model
 from medmm.models.catalogue import packaged_weights, row_named
 from medmm.models.chest_reader import ChestReader
-from medmm.training.package import write_json, write_manifest
+from medmm.training.package import MANIFEST, write_json, write_manifest
 
 REPORTS = "reports"
 FAILURES = "failures.png"
@@ -57,6 +57,7 @@ INPUTS = {
         "init/resnet18_to_layer3_in1.safetensors",
     ),
     "chest-report": ("reports/reports.jsonl", "reports/pairs.csv", "cxr/labels.csv", "cxr_more/labels.csv"),
+    REPORTS: ("reports/reports.jsonl", "reports/pairs.csv"),
     "hippocampus": ("mri/subjects.csv", "mri/hippocampus.zip"),
     "brain-lesion": ("mri/subjects.csv", "mri/lgg.zip"),
     "cardiac": ("mri/subjects.csv", "mri/acdc.zip"),
@@ -89,6 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
         return reports(options)
     folder = options.weights or packaged_weights() / options.task
     try:
+        _there(options.task, options.data)
         if options.task in (*PAGES, *VOLUME_TASKS):
             _writable(options.out)
         measures = measured(options.task, folder, options.data, keep_baselines=options.keep_baselines)
@@ -141,6 +143,7 @@ def reports(options: argparse.Namespace) -> int:
     """Score drafted report text; evaluation.json, report.html and, where drafted here, drafts.jsonl go to `--out`."""
     quiet = not sys.stderr.isatty()
     try:
+        _there(REPORTS, options.data)
         _writable(options.out)
         if options.drafts:
             drafts = report_text.drafts_of_file(options.data, options.drafts)
@@ -159,6 +162,17 @@ def reports(options: argparse.Namespace) -> int:
     sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else report_summary.terminal(found))
     sys.stderr.write(f"written: {options.out / 'evaluation.json'}, {options.out / 'report.html'}\n")
     return 0
+
+
+def _there(task: str, data_dir: Path) -> None:
+    """Raises: InputError naming what of the shared data is not there, before anything is loaded."""
+    missing = [name for name in INPUTS[task] if not (data_dir / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{task} is measured on sets that are not here: {', '.join(missing)}",
+            remedy="give --data the folder of the shared data; a network can be added without, see docs/training-data.md",
+            data=str(data_dir),
+        )
 
 
 def _writable(folder: Path) -> None:
@@ -189,8 +203,9 @@ def write(task: str, folder: Path, data_dir: Path, found: dict[str, Any], text: 
     (folder / "card.md").write_text(text, encoding="utf-8")
     inputs = {name: data_dir / name for name in INPUTS[task]}
     inputs["config"] = configs_dir() / "train" / f"{task.replace('-', '_')}.yaml"
-    row = row_named(task)
-    return write_manifest(folder, name=task, licence=row.licence, research_only=row.research_only, inputs=inputs)
+    row, manifest = row_named(task), folder / MANIFEST
+    terms = json.loads(manifest.read_text(encoding="utf-8"))["licence"] if manifest.is_file() else row.licence
+    return write_manifest(folder, name=task, licence=terms, research_only=row.research_only, inputs=inputs)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ import torch
 import yaml
 
 from medmm.domain.errors import ConfigError, MedmmError, exit_code
-from medmm.training.package import sha256_of, write_json
-from medmm.training.recipes import recipe_of
+from medmm.models.catalogue import row_named
+from medmm.training.package import sha256_of, write_json, write_manifest
+from medmm.training.recipes import SHARED, recipe_of
 
 TASKS = {
     "chest-findings": "medmm.training.chest_findings",
@@ -102,7 +103,17 @@ def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *
             "machine": platform.machine(),
         },
     )
+    row = row_named(recipe.task)
+    terms = "" if _of_own_data(recipe) else row.licence
+    write_manifest(out_dir, name=row.name, licence=terms, research_only=True, inputs={"config": config_file})
+    log.info("next: medmm models add %s --name NAME%s", out_dir, "" if terms else " --licence TERMS")
     return 0
+
+
+def _of_own_data(recipe: Any) -> bool:
+    """Whether something else than the shared data was learned from, whose terms nobody here knows."""
+    folders = [*getattr(recipe, "layouts", []), *(r for r in getattr(recipe, "reports", []) if r != SHARED)]
+    return bool(folders) or any(getattr(recipe, name, None) is not None for name in ("start", "decoder"))
 
 
 def _content(config_file: Path) -> Any:

@@ -71,7 +71,7 @@ class SyntaxSupport:
 class ModelRow:
     """One network of the catalogue and its state here.
 
-    `state` is "ready", "not installed" or "altered" (the digest does not hold). `added_at` (ISO 8601, UTC) is set where
+    `state` is "ready", "not installed", "altered" (a digest does not hold) or "another" (sound, but not of this release). `added_at` (ISO 8601, UTC) is set where
     this installation adopted it.
     """
 

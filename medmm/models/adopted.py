@@ -240,7 +240,7 @@ def _kind(folder: Path, manifest: Mapping[str, Any]) -> CatalogueRow:
     if not manifest:
         raise InputError(
             "the folder has no manifest of digests",
-            remedy="finish its training with `python -m pipelines.evaluate`, which writes it",
+            remedy="give a folder that `python -m pipelines.train` finished",
             file=MANIFEST,
         )
     known = catalogue().get("chest-report" if multimodal else str(manifest.get("name")))

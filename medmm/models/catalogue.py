@@ -47,6 +47,10 @@ def packaged_weights() -> Path:
     return Path(str(files("medmm"))) / "weights"
 
 
+class AnotherNetwork(IntegrityError):
+    """A folder of weights that is sound by its own manifest and is not the one that the catalogue names."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsFolder:
     """A weights folder whose every file holds its digest."""
@@ -75,8 +79,10 @@ def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsF
     if not folder.is_dir():
         return None
     manifest = folder / "manifest.json"
-    if not manifest.is_file() or _sha256(manifest) != row.manifest_sha256:
+    if not manifest.is_file():
         raise _altered(row, "manifest.json")
+    if _sha256(manifest) != row.manifest_sha256:
+        raise _another(row) if _is_borne_out(folder) else _altered(row, "manifest.json")
     expected = json.loads(manifest.read_text(encoding="utf-8"))["files"]
     found = {p.name for p in folder.iterdir() if p.name != "manifest.json"}
     for name in sorted(found ^ set(expected)):
@@ -97,6 +103,8 @@ def model_row(row: CatalogueRow, opened: Callable[[CatalogueRow], WeightsFolder 
     findings, state, remedy = (), "ready", ""
     try:
         weights = opened(row)
+    except AnotherNetwork as error:
+        state, remedy = "another", str(error)
     except IntegrityError as error:
         state, remedy = "altered", str(error)
     else:
@@ -131,6 +139,25 @@ def row_named(name: str) -> CatalogueRow:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_borne_out(folder: Path) -> bool:
+    """Whether a folder is what its own manifest says, whatever manifest was expected."""
+    try:
+        files = dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"])
+        found = {p.name for p in folder.iterdir() if p.name != "manifest.json"}
+        return found == set(files) and all(_sha256(folder / name) == digest for name, digest in files.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _another(row: CatalogueRow) -> AnotherNetwork:
+    return AnotherNetwork(
+        "the folder is not the network of this release, though its own manifest bears it out",
+        remedy="put the released folder back; add a network of your own with `medmm models add`",
+        weights=row.name,
+        file="manifest.json",
+    )
 
 
 def _altered(row: CatalogueRow, file: str) -> IntegrityError:

@@ -12,7 +12,7 @@ from typing import Any
 from medmm.domain.errors import InputError
 
 MANIFEST, INDEX = "manifest.json", "model.safetensors.index.json"
-KNOWN = (".safetensors", ".json", ".txt", ".model", ".md", ".jinja")
+KNOWN = (".safetensors", ".json", ".txt", ".model", ".md", ".jinja", ".png")  # pictures stand beside cards
 TEXTS = re.compile(r"(LICEN[CS]E|NOTICE|USE_POLICY)[\w.-]*", re.I)
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5")
 CODE = (".py", ".pyc", ".so", ".ipynb", ".sh")

@@ -12,10 +12,13 @@ from typer.testing import CliRunner, Result
 
 from medmm.assistant import Assistant
 from medmm.config import Settings, load_settings
-from medmm.domain.errors import ConfigError, MedmmError, PermissionDenied, Unavailable
+from medmm.domain.errors import ConfigError, InputError, MedmmError, PermissionDenied, Unavailable
 from medmm.doors import cli
 from medmm.store import Store
+from pipelines import evaluate, train
+from tests.layout_folders import open_i_reports
 from tests.model_folders import decoder_folder, report_folder
+from tests.report_recipe import recipe
 
 READERS = [
     {"id": "admin-1", "name": "ZZADMIN One", "role": "administrator"},
@@ -155,3 +158,25 @@ def test_an_unknown_report_model_is_a_wrong_setting(tmp_path: Path, demo_films: 
         case = assistant.open_case(study.uid)  # type: ignore[union-attr]
         with pytest.raises(ConfigError, match="no-such"):
             assistant.draft(case.id)
+
+
+def test_a_recipe_becomes_a_draft(tmp_path: Path, demo_films: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Train, evaluate, `models add`, draft: the documented way to its end, on a dozen made-up films."""
+    reports = open_i_reports(tmp_path / "open-i")
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe(reports)))
+    out = tmp_path / "our-report"
+    here = ["--data", str(tmp_path / "no-shared-data")]
+    assert train.main([str(tmp_path / "recipe.yaml"), *here, "--out", str(out)]) == 0
+    assert evaluate.main(["chest-report", *here, "--weights", str(out), "--write"]) == 3
+    assert "measured on sets that are not here: reports/reports.jsonl" in capsys.readouterr().err
+
+    plain = configured(tmp_path)
+    unlicensed = tool(plain, "models", "add", out)
+    assert isinstance(unlicensed.exception, InputError)
+    assert "--licence" in unlicensed.exception.remedy
+    assert tool(plain, "models", "add", out, "--licence", "made for a test").exit_code == 0
+    with Assistant.from_config(configured(tmp_path, language_model="our-report")) as assistant:
+        study = assistant.admit(demo_films / "RG1_UNCR.dcm")
+        draft = assistant.draft(assistant.open_case(study.uid).id).draft  # type: ignore[union-attr]
+    assert draft.writer == "our-report"
+    assert draft.statements

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import pickle
 import shutil
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from medmm.domain.errors import IntegrityError
-from medmm.models import catalogue, chest_anatomy, chest_findings
+from medmm.models import catalogue, chest_anatomy, chest_findings, folders
 from medmm.models.catalogue import CatalogueRow, open_weights, packaged_weights, row_named
 from medmm.models.weights import load_network
 from medmm.training.package import sha256_of, write_manifest, write_weights_folder
@@ -85,6 +86,18 @@ def test_a_file_too_many_or_too_few_is_refused(change: str, small: tuple[Catalog
     with pytest.raises(IntegrityError):
         open_weights(row, folder)
     assert {r.state for r in catalogue.model_rows(folder) if r.name == row.name} == {"altered"}
+
+
+def test_a_network_of_ones_own_in_place_of_a_released_one_is_told_apart_from_an_altered_one(
+    small: tuple[CatalogueRow, Path],
+) -> None:
+    row, folder = small
+    path = folder / row.name / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "torch": "another"}))
+    with pytest.raises(IntegrityError, match="not the network of this release") as caught:
+        open_weights(row, folder)
+    assert "medmm models add" in caught.value.remedy
+    assert {r.state for r in catalogue.model_rows(folder) if r.name == row.name} == {"another"}
 
 
 def test_a_poisoned_checkpoint_with_matching_digests_is_refused(
@@ -180,3 +193,10 @@ def test_no_shipped_source_has_an_unsafe_loader() -> None:
     files = [p for folder in ("medmm", "pipelines", "ui") for p in (ROOT / folder).rglob("*.py")]
     assert len(files) > 80
     assert {str(p): unsafe(p.read_text(encoding="utf-8")) for p in files if unsafe(p.read_text(encoding="utf-8"))} == {}
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.catalogue()))
+def test_what_training_and_evaluation_write_can_be_added(name: str) -> None:
+    if not (packaged_weights() / name).is_dir():
+        pytest.skip(f"{name} is not installed")
+    assert "manifest.json" in folders.files_of(packaged_weights() / name)
