@@ -271,13 +271,18 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
     Raises: InputError if it is none, is too large, or can't be opened.
     """
-    with dicom_border(path), os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
-        state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode):
-            raise _irregular(path)
-        if state.st_size > MAX_FILE_BYTES:
-            raise InputError(f"a file of {state.st_size} bytes", remedy="split it", path=str(path))
-        yield file
+    with dicom_border(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode):
+                raise _irregular(path)
+            if state.st_size > MAX_FILE_BYTES:
+                raise InputError(f"a file of {state.st_size} bytes", remedy="split it", path=str(path))
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                yield file
+        finally:
+            os.close(descriptor)
 
 
 def content_of(path: Path) -> bytes:

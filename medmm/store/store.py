@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -53,18 +53,17 @@ class Step:
         """Keep who a patient key is; the newest statement counts."""
         self._put(tables.identities, {"patient_key": patient_key}, {"body": to_json(identity)})
 
-    def save_study(self, study: Study) -> None:
-        """Keep a study. Raises: StateError if other images were kept under its UID."""
-        found = self._connection.scalar(sa.select(tables.studies.c.body).where(tables.studies.c.uid == study.uid))
-        if found is not None:
-            kept = from_json(Study, found)
-            if {v.sha256 for v in kept.volumes} != {v.sha256 for v in study.volumes}:
-                raise StateError(
-                    "a study of this UID with other images is already kept",
-                    remedy="ask the sender for a study UID of its own",
-                    study=study.uid,
-                )
+    def save_study(self, study: Study, files: Mapping[str, str | None] | None = None) -> None:
+        """Keep a study, and by their digests the files it is made of now with their SOP Instance UIDs.
+
+        Its cases keep the images that they were opened with.
+        """
         self._put(tables.studies, {"uid": study.uid}, {"patient_key": study.patient_key, "body": to_json(study)})
+        kept = tables.study_files
+        if files is not None:
+            self._connection.execute(kept.delete().where(kept.c.study_uid == study.uid))
+            rows = [{"study_uid": study.uid, "sha256": sha256, "sop_uid": uid} for sha256, uid in files.items()]
+            self._connection.execute(kept.insert(), rows)
 
     def save_context(self, study_uid: str, context: ClinicalContext) -> None:
         """Keep the record that was joined to a study; cases opened earlier keep theirs."""
@@ -223,6 +222,10 @@ class Store:
         """Hold a lock on an idempotency key across threads and processes."""
         return files.exclusive(self.data_dir / "locks", key)
 
+    def exclusive_study(self, uid: str) -> AbstractContextManager[None]:
+        """Hold a lock on a study while images are joined to it; inside that of a key, never the other way round."""
+        return files.exclusive(self.data_dir / "locks" / "studies", uid)
+
     def secret(self, name: str) -> bytes:
         """A 32-byte key of this installation, made on first use."""
         return files.secret(self.data_dir / "keys", name)
@@ -230,6 +233,18 @@ class Store:
     def put_object(self, path: Path) -> str:
         """Keep a copy of a file under the digest of its content."""
         return self.objects.put(path)
+
+    def copied(self, sources: Mapping[Path, str]) -> AbstractContextManager[Callable[[], None]]:
+        """Copy files in by the digests that they must have; see `Objects.copied`."""
+        return self.objects.copied(sources)
+
+    def files_of(self, study_uid: str) -> dict[str, str | None]:
+        """The files that a study was made of: SOP Instance UID by digest."""
+        table = tables.study_files
+        query = (
+            sa.select(table.c.sha256, table.c.sop_uid).where(table.c.study_uid == study_uid).order_by(table.c.sha256)
+        )
+        return {row.sha256: row.sop_uid for row in self._read(lambda c: c.execute(query).all())}
 
     def object_path(self, sha256: str) -> Path:
         """Where a kept file lies. Raises: IntegrityError if its content is no longer what it is named after."""
