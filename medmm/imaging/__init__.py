@@ -5,7 +5,7 @@ from medmm.imaging.intake import Intake, attach_pixels, judged, read_studies
 from medmm.imaging.looks import inspection, look_at, one_study
 from medmm.imaging.picture import PictureKinds
 from medmm.imaging.pixels import decodable_syntaxes
-from medmm.imaging.study_files import Problem, SourceFile, StudyFiles
+from medmm.imaging.study_files import Problem, SourceFile, StudyFiles, places
 
 __all__ = [
     "Intake",
@@ -19,6 +19,7 @@ __all__ = [
     "judged",
     "look_at",
     "one_study",
+    "places",
     "read_arrays",
     "read_studies",
 ]

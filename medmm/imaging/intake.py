@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate, gate_notes
@@ -184,7 +184,7 @@ def _with_kept(opened: Sequence[DicomFile], kept: Sequence[SourceFile]) -> tuple
         if any(decodes(file) for file in again.get(one.sop_uid, ())):  # a copy that was cut short takes nobody's place
             replaced += 1
         else:
-            joined.append(open_dicom(one.path))
+            joined.append(_kept_file(one))
     notices = []
     if joined:
         text = (
@@ -195,6 +195,18 @@ def _with_kept(opened: Sequence[DicomFile], kept: Sequence[SourceFile]) -> tuple
         text = f"{replaced} images came again with other contents under the same UID; the newest are used."
         notices.append(Notice(code="images-replaced", text=text))
     return joined, tuple(notices)
+
+
+def _kept_file(one: SourceFile) -> DicomFile:
+    """A file of the store. Raises: IntegrityError if it is gone or is not what was kept."""
+    try:
+        file = open_dicom(one.path)
+        if file.sha256 == one.sha256:
+            return file
+    except InputError:
+        pass
+    remedy = "restore it from a copy, or send every image of the study again"
+    raise IntegrityError("an image that was kept is gone or altered", remedy=remedy, sha256=one.sha256)
 
 
 def _with_earlier(

@@ -64,6 +64,15 @@ MAX_INFLATED_BYTES = 2**26  # of a deflated file, or 30 times its size where tha
 # An element costs pydicom some 400 bytes and may have 8 in the file: so many, and one more for so many bytes of it.
 MAX_ELEMENTS, BYTES_PER_ELEMENT = 100_000, 20
 _CLASS_OF = {"CR": ComputedRadiographyImageStorage, "MR": MRImageStorage}
+_PACKED = {
+    b"PK\x03\x04": "zip",
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"7z\xbc\xaf": "7z",
+    b"Rar!": "rar",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 _SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
 # filesystems(5) and the kernel's own documentation: what is read there is made on the spot, and may block or never end.
 _KERNEL_FILE_SYSTEMS = frozenset(
@@ -304,6 +313,8 @@ def open_dicom(path: Path) -> DicomFile:
         raise InputError("the file is empty", remedy="send the file again", path=str(path))
     prefixed = data[128:132] == b"DICM"
     if not prefixed and not _looks_like_dataset(data):
+        if kind := archive_of(data[:265]):
+            raise InputError(f"a {kind} archive is not opened", remedy="unpack it first", path=str(path))
         raise InputError("not a DICOM file", remedy="leave it out", path=str(path))
     if data.find(b"DICM\x02\x00", 132) > 0:  # prefix and first group of a second file
         raise InputError("two files joined in one", remedy="send them apart", path=str(path))
@@ -327,6 +338,13 @@ def open_dicom(path: Path) -> DicomFile:
         preamble=data[:128] if prefixed else b"",
         uids_stated=not (pixel_bytes and _name_by_content(header, digest)),
     )
+
+
+def archive_of(head: bytes) -> str | None:
+    """The kind of archive or packing that the first bytes of a file name; None where they name none."""
+    if head[257:262] == b"ustar":
+        return "tar"
+    return next((kind for start, kind in _PACKED.items() if head.startswith(start)), None)
 
 
 def _name_by_content(header: Dataset, sha256: str) -> bool:

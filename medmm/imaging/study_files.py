@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +13,15 @@ from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.imaging.nifti import NiftiFile, is_nifti, open_nifti
 from medmm.imaging.patient import identity_of
-from medmm.imaging.sources import DicomFile, find_files, open_dicom
+from medmm.imaging.sources import DicomFile, archive_of, find_files, open_dicom, opened
 from medmm.imaging.tags import Tags
 from medmm.imaging.uids import content_uid
 
+# What people and programs leave beside images. A file of another name may be an image that is damaged.
+OTHER_KINDS = frozenset(
+    """.bat .bmp .bval .bvec .cfg .css .csv .db .dll .doc .docx .exe .gif .htm .html .ico .inf .ini .jar .jpeg .jpg .js
+    .json .lnk .log .md .ndjson .pdf .png .py .rtf .sh .sqlite .tif .tiff .tsv .txt .xls .xlsx .xml .yaml .yml""".split()  # noqa: SIM905
+)
 HEADERS_BYTES = 2**26  # of files whose headers are held at once; the others are opened again when their study is judged
 
 
@@ -50,11 +56,15 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A file that belongs to no study: it can't be read, or it is a DICOMDIR (then `directory` holds it)."""
+    """A file that belongs to no study: it can't be read, or it is a DICOMDIR (then `directory` holds it).
+
+    `other_kind`: it is another kind of thing than an image, by its name and its first bytes; nothing is missing without it.
+    """
 
     path: Path
     error: InputError | None = None
     directory: SourceFile | None = None
+    other_kind: bool = False
 
 
 # By Study Instance UID: what the store keeps of a study.
@@ -70,17 +80,17 @@ class StudyFiles:
         identities: who the first file of each study says the patient is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, headers_bytes: int = HEADERS_BYTES) -> None:
         self.studies: dict[str, list[ImageFile]] = {}
         self.converted: dict[str, list[NiftiFile]] = {}
         self.identities: dict[str, PatientIdentity] = {}
-        self._held_bytes = 0
+        self._room_bytes = headers_bytes
         self._seen: set[Path] = set()
 
     @classmethod
-    def under(cls, paths: Sequence[Path]) -> tuple[StudyFiles, tuple[Problem, ...]]:
-        """Everything under the paths at once."""
-        found = cls()
+    def under(cls, paths: Sequence[Path], *, headers: bool = True) -> tuple[StudyFiles, tuple[Problem, ...]]:
+        """Everything under the paths at once; without `headers` no study is to be judged."""
+        found = cls(HEADERS_BYTES if headers else -1)
         return found, tuple(problem for path in paths for problem in found.add(path))
 
     def add(self, path: Path) -> Iterator[Problem]:
@@ -106,19 +116,19 @@ class StudyFiles:
             file = open_dicom(path)
             uid = study_uid(file)
         except InputError as error:
-            yield Problem(path=path, error=error)
+            yield Problem(path=path, error=error, other_kind=_is_other_kind(path))
             return
         if uid is None:
-            yield Problem(path=path, directory=source_of(file))
+            yield Problem(path=path, directory=source_of(file), other_kind=True)
             return
         self.identities.setdefault(uid, identity_of(Tags(file.header)))
-        self._held_bytes += max(file.room_bytes - (file.pixel_bytes or 0), 0)
+        self._room_bytes -= max(file.room_bytes - (file.pixel_bytes or 0), 0)
         self.studies.setdefault(uid, []).append(
             ImageFile(
                 path=path,
                 sha256=file.sha256,
                 sop_uid=Tags(file.header).text("SOPInstanceUID"),
-                opened=file if self._held_bytes <= HEADERS_BYTES else None,
+                opened=file if self._room_bytes >= 0 else None,
             )
         )
 
@@ -141,6 +151,47 @@ class StudyFiles:
             raise InputError("no image of this study is here", remedy="look with `medmm study show`", study=uid)
         self.studies = {uid: self.studies[uid]} if uid in self.studies else {}
         self.converted = {d: files for d, files in self.converted.items() if content_uid("study", d) == uid}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a study lies: the topmost folder that holds it alone, else its first file.
+
+    `names` are those it goes by, the nearest first: of the file or folder, then of the folders above that hold no image of
+    another patient.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+
+
+def places(files: StudyFiles, root: Path) -> dict[str, Place]:
+    """The place below `root` of each study."""
+    of_study = {uid: files.paths_of(uid) for uid in files.contents()}
+    owners: dict[Path, set[str]] = {}
+    for uid, paths in of_study.items():
+        for folder in {folder for path in paths for folder in path.parents if folder.is_relative_to(root)} - {root}:
+            owners.setdefault(folder, set()).add(uid)
+    numbers = {uid: who.patient_id for uid, who in files.identities.items()}
+    found = {}
+    for uid, paths in of_study.items():
+        shared = Path(os.path.commonpath([path.parent for path in paths]))
+        above = [folder for folder in (shared, *shared.parents) if folder in owners]
+        alone = [folder for folder in above if owners[folder] == {uid}]
+        of_patient = [f.name for f in above if len({numbers.get(one) for one in owners[f]}) == 1]
+        place = alone[-1] if alone else paths[0]
+        file = (paths[0].stem,) if len(paths) == 1 else ()
+        found[uid] = Place(path=place, names=(*file, *(of_patient if numbers.get(uid) else [f.name for f in alone])))
+    return found
+
+
+def _is_other_kind(path: Path) -> bool:
+    try:
+        with opened(path) as file:
+            head = file.read(265)
+    except InputError:
+        return False
+    return head[128:132] != b"DICM" and (path.suffix.lower() in OTHER_KINDS or archive_of(head) is not None)
 
 
 def source_of(file: DicomFile) -> SourceFile:

@@ -75,14 +75,14 @@ def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsF
     if not folder.is_dir():
         return None
     manifest = folder / "manifest.json"
-    if not manifest.is_file() or _sha256(manifest) != row.manifest_sha256:
+    if not manifest.is_file() or sha256_of(manifest) != row.manifest_sha256:
         raise _altered(row, "manifest.json")
     expected = json.loads(manifest.read_text(encoding="utf-8"))["files"]
     found = {p.name for p in folder.iterdir() if p.name != "manifest.json"}
     for name in sorted(found ^ set(expected)):
         raise _altered(row, name)
     for name, digest in expected.items():
-        if _sha256(folder / name) != digest:
+        if sha256_of(folder / name) != digest:
             raise _altered(row, name)
     return WeightsFolder(row=row, folder=folder)
 
@@ -128,7 +128,8 @@ def row_named(name: str) -> CatalogueRow:
         raise InputError(f"no network {name!r} in the catalogue", remedy="see `medmm models list`") from None
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Digest of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

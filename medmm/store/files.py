@@ -39,7 +39,7 @@ class Objects:
 
     def path(self, sha256: str) -> Path:
         """Where an object lies. Raises: InputError if `sha256` is no digest or names nothing here."""
-        path = self._place(sha256)
+        path = self.place(sha256)
         if not path.is_file():
             raise InputError("no such object in the store", remedy="admit the study again", sha256=sha256)
         return path
@@ -54,8 +54,8 @@ class Objects:
         return digest
 
     @contextmanager
-    def copied(self, sources: Mapping[Path, str]) -> Iterator[Callable[[], None]]:
-        """Copy files in under the digests that they had when they were judged; the callable that is given keeps them.
+    def copied(self, sources: Mapping[str, Path]) -> Iterator[Callable[[], None]]:
+        """Copy files in, each under the digest that it had when it was judged; the callable that is given keeps them.
 
         Until it is called nothing is kept, and what was copied goes again.
 
@@ -63,7 +63,7 @@ class Objects:
         """
         copies: dict[Path, str] = {}
         try:
-            for source, sha256 in sources.items():
+            for sha256, source in sources.items():
                 temporary, found = self._copy(source)
                 copies[temporary] = found
                 if found != sha256:
@@ -107,10 +107,10 @@ class Objects:
         """Move copies to their places, for good."""
         try:
             for temporary, digest in copies.items():
-                place = self._place(digest)
+                place = self.place(digest)
                 place.parent.mkdir(exist_ok=True, mode=0o700)
                 temporary.replace(place)
-            for folder in {self._place(digest).parent for digest in copies.values()} | {self.folder}:
+            for folder in {self.place(digest).parent for digest in copies.values()} | {self.folder}:
                 _flush_folder(folder)
         except OSError as error:
             raise _not_copied(error) from error
@@ -130,7 +130,8 @@ class Objects:
         if sha256_of(self.path(sha256)) != sha256:
             raise IntegrityError("an object of the store was altered", remedy="restore it from a copy", sha256=sha256)
 
-    def _place(self, sha256: str) -> Path:
+    def place(self, sha256: str) -> Path:
+        """Where an object would lie. Raises: InputError if `sha256` is no digest."""
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
             raise InputError("an object is named by its SHA-256 in hex", remedy="take it from Volume.sha256")
         return self.folder / sha256[:2] / sha256[2:]

@@ -65,6 +65,10 @@ class Step:
             rows = [{"study_uid": study.uid, "sha256": sha256, "sop_uid": uid} for sha256, uid in files.items()]
             self._connection.execute(kept.insert(), rows)
 
+    def drop_context(self, study_uid: str) -> None:
+        """Join no record to a study any more; its cases keep theirs."""
+        self._connection.execute(tables.contexts.delete().where(tables.contexts.c.study_uid == study_uid))
+
     def save_context(self, study_uid: str, context: ClinicalContext) -> None:
         """Keep the record that was joined to a study; cases opened earlier keep theirs."""
         self._put(tables.contexts, {"study_uid": study_uid}, {"body": to_json(context)})
@@ -234,8 +238,8 @@ class Store:
         """Keep a copy of a file under the digest of its content."""
         return self.objects.put(path)
 
-    def copied(self, sources: Mapping[Path, str]) -> AbstractContextManager[Callable[[], None]]:
-        """Copy files in by the digests that they must have; see `Objects.copied`."""
+    def copied(self, sources: Mapping[str, Path]) -> AbstractContextManager[Callable[[], None]]:
+        """Copy files in, by the digests that they must have; see `Objects.copied`."""
         return self.objects.copied(sources)
 
     def files_of(self, study_uid: str) -> dict[str, str | None]:
@@ -245,6 +249,10 @@ class Store:
             sa.select(table.c.sha256, table.c.sop_uid).where(table.c.study_uid == study_uid).order_by(table.c.sha256)
         )
         return {row.sha256: row.sop_uid for row in self._read(lambda c: c.execute(query).all())}
+
+    def object_place(self, sha256: str) -> Path:
+        """Where a kept file lies, unchecked: who opens it compares its digest."""
+        return self.objects.place(sha256)
 
     def object_path(self, sha256: str) -> Path:
         """Where a kept file lies. Raises: IntegrityError if its content is no longer what it is named after."""
@@ -309,6 +317,17 @@ class Store:
             decisions=from_json(tuple[Decision, ...], row.decisions),
             report=None if row.report_id is None else self.report(row.report_id),
         )
+
+    def drafted_from(self, case_id: str) -> str | None:
+        """What the last draft of a case says that it was made from; None of an earlier release's."""
+        said = (e.details.get("drafted_from") for e in self.events(case_id) if (e.verb, e.outcome) == ("draft", "done"))
+        return next(iter(reversed(list(said))), None)
+
+    def signed_of(self, study_uid: str) -> list[CaseFile]:
+        """The cases of a study with a signed report."""
+        table = tables.cases
+        query = sa.select(table.c.id).where((table.c.study_uid == study_uid) & table.c.report_id.is_not(None))
+        return [self.case_file(case_id) for case_id in self._read(lambda c: c.scalars(query).all())]
 
     def cases(self) -> tuple[CaseSummary, ...]:
         """The worklist, newest first."""
