@@ -151,9 +151,10 @@ class Admitting:
         """What lies under the paths, judged by itself; with a task, the arrays of the first."""
         secret = self._store.secret("patient")
         if task is not None:
-            return imaging.read_arrays(paths[0], task, patient_secret=secret)
+            yield from imaging.read_arrays(paths[0], task, patient_secret=secret)
+            return
         kinds = self._networks.picture_kinds
-        return imaging.read_studies(paths, patient_secret=secret, kinds=kinds, released=self._store.released())
+        yield from imaging.read_studies(paths, patient_secret=secret, kinds=kinds, released=self._store.released())
 
     def judged(self, incoming: Incoming) -> imaging.Intake:
         """The one study that came in, with its images of earlier admissions. Raises: InputError if it is none or several."""

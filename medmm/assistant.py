@@ -56,6 +56,11 @@ class Assistant:
         """Open with a YAML file (default: `$MEDMM_CONFIG`, else the `local.yaml` that ships)."""
         return cls(load_settings(path))
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the data folder is a read-only copy: `verify`, `models` and `capabilities` work on it."""
+        return self._store.read_only
+
     def close(self) -> None:
         """Let go of files and connections."""
         self._store.close()
@@ -174,7 +179,7 @@ class Assistant:
             file = self._store.case_file(case_id)
             if not again and file.draft and (file.decided or self._store.drafted_from(case_id) in (None, made_by)):
                 with self._store.step() as step:
-                    call.done(step, file.draft, case_id, "unchanged")
+                    call.done(step, file.draft, case_id, unchanged=True)
                 return file.draft
             state = review.advance(file.state, review.Act.DRAFT)
             case = self._attached(file.case)
@@ -286,7 +291,8 @@ class Assistant:
         """Check the whole audit log against its signed tree heads and name the place of any damage."""
         with self._calls.call("verify", by) as call:
             verification = self._store.verify()
-            if verification.ok:  # nothing is appended to a log that is already broken: it is evidence
+            # nothing is appended to a log that is already broken, which is evidence, nor to a read-only copy
+            if verification.ok and not self.read_only:
                 with self._store.step() as step:
                     call.done(step, None, "audit", size=verification.size)
             return verification

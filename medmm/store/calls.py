@@ -15,6 +15,7 @@ from medmm.domain.roles import require
 from medmm.store.held import digest
 from medmm.store.store import Step, Store
 
+WITHOUT_ENTRY = ("verify",)  # what works on a read-only copy
 Request = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
 
 
@@ -81,6 +82,8 @@ class Calls:
             try:
                 call.actor = self._actor(by)
                 require(verb, call.actor)
+                if verb not in WITHOUT_ENTRY:  # no log, no verb: before anything is read
+                    self._store.refuse_read_only()
                 if callable(request):
                     call.request_sha256 = digest(request())
                 if key is not None:  # a second caller with the same key waits and gets the first one's result
@@ -88,6 +91,8 @@ class Calls:
                     call.recalled = self._store.recall(key, verb, call.request_sha256)
                 yield call
             except MedmmError as error:
+                if self._store.read_only:  # where nothing can be kept, the error itself must be seen
+                    raise
                 with self._store.step() as step:
                     step.record(call.event("failed", "request", error=type(error).__name__))
                 raise

@@ -137,10 +137,21 @@ class Objects:
         return self.folder / sha256[:2] / sha256[2:]
 
 
-def secret(folder: Path, name: str) -> bytes:
-    """32 random bytes of this installation, made once, readable by this user alone."""
+def is_read_only(folder: Path, file: Path) -> bool:
+    """Whether a folder is a copy that nothing is to be written to: this user may not, or nobody by their modes may.
+
+    False where `file` is not there yet: then the folder is to be made, and an error says why it can't be.
+    """
+    if not file.is_file():
+        return False
+    marked = any(not path.stat().st_mode & 0o222 for path in (folder, file))  # binds a superuser too
+    return marked or not all(os.access(path, os.W_OK) for path in (folder, file))
+
+
+def secret(folder: Path, name: str, *, make: bool = True) -> bytes:
+    """32 random bytes of this installation, made once, readable by this user alone. Raises: OSError if not to be made."""
     path = folder / f"{name}.key"
-    if not path.exists():
+    if make and not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = folder / f".{name}-{secrets.token_hex(8)}"
         try:

@@ -25,7 +25,7 @@ from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Sign
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.domain.vocabulary import most_urgent_first
 from medmm.store import failpoint, files, held, tables
-from medmm.store.database import database_border, open_engine, upgrade
+from medmm.store.database import database_border, open_engine, read_only_engine, refuse_other_release, upgrade
 
 T = TypeVar("T")
 
@@ -164,28 +164,45 @@ class Step:
 
 
 class Store:
-    """Everything under one data folder. Safe from several threads and processes; no global state."""
+    """Everything under one data folder. Safe from several threads and processes; no global state.
+
+    A folder that can't be written to, or that nobody may write to by its modes, is a read-only copy: its log can be
+    checked, and no step be taken. Nothing is made or changed in it.
+    """
 
     def __init__(self, data_dir: Path, heads_path: Path | None = None) -> None:
         self.data_dir, self.file = data_dir, data_dir / "medmm.sqlite"
-        self.objects = files.Objects(data_dir / "objects")
+        self.objects, self._open = files.Objects(data_dir / "objects"), ExitStack()
         try:
-            data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.objects.sweep()
+            self.read_only = files.is_read_only(data_dir, self.file)
+            if not self.read_only:
+                data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.objects.sweep()
             self._signer = HeadSigner(self.secret("audit"))
-            self._engine = open_engine(self.file)
+            self._engine = self._opened()
         except OSError as error:
             raise ConfigError(
                 f"the data folder can't be used: {type(error).__name__}",
                 remedy="set data_dir to a folder that this user may write to",
                 data_dir=str(data_dir),
             ) from error
-        self.heads = HeadFile(heads_path or data_dir.with_name(data_dir.name + ".heads"), self._signer)
+        heads = heads_path or data_dir.with_name(data_dir.name + ".heads")
+        self.heads = HeadFile(heads, self._signer, read_only=self.read_only)
         with ExitStack() as on_failure:
             on_failure.callback(self.close)
-            upgrade(self._engine, self.file, data_dir / "locks")
-            self._cover()  # a crash may have left the last entries without their line in the heads file
+            if self.read_only:
+                refuse_other_release(self._engine, self.file)
+            else:
+                upgrade(self._engine, self.file, data_dir / "locks")
+                self._cover()  # a crash may have left the last entries without their line in the heads file
             on_failure.pop_all()
+
+    def _opened(self) -> sa.Engine:
+        if self.read_only:
+            return self._open.enter_context(read_only_engine(self.file))
+        engine = open_engine(self.file)
+        self._open.callback(engine.dispose)
+        return engine
 
     @classmethod
     def open(cls, data_dir: Path, *, heads_path: Path | None = None) -> Store:
@@ -194,7 +211,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of all connections."""
-        self._engine.dispose()
+        self._open.close()
 
     def __enter__(self) -> Store:
         return self
@@ -206,8 +223,10 @@ class Store:
     def step(self) -> Iterator[Step]:
         """A write transaction that commits all or nothing.
 
-        Raises: StateError if nothing was recorded in the audit log; Unavailable if the database is locked or full.
+        Raises: StateError if nothing was recorded in the audit log; Unavailable if the database is locked or full;
+            ConfigError if the data folder is a read-only copy.
         """
+        self.refuse_read_only()
         with (
             database_border(self.file),
             self._engine.connect() as connection,
@@ -224,6 +243,7 @@ class Store:
 
     def exclusive(self, key: str) -> AbstractContextManager[None]:
         """Hold a lock on an idempotency key across threads and processes."""
+        self.refuse_read_only()
         return files.exclusive(self.data_dir / "locks", key)
 
     def exclusive_study(self, uid: str) -> AbstractContextManager[None]:
@@ -231,8 +251,15 @@ class Store:
         return files.exclusive(self.data_dir / "locks" / "studies", uid)
 
     def secret(self, name: str) -> bytes:
-        """A 32-byte key of this installation, made on first use."""
-        return files.secret(self.data_dir / "keys", name)
+        """A 32-byte key of this installation, made on first use. Raises: ConfigError if it can't be read or made."""
+        try:
+            return files.secret(self.data_dir / "keys", name, make=not self.read_only)
+        except OSError as error:
+            raise ConfigError(
+                f"the keys of the data folder can't be used: {type(error).__name__}",
+                remedy="make the folder `keys` in data_dir readable for this user; a copy needs its keys too",
+                data_dir=str(self.data_dir),
+            ) from error
 
     def put_object(self, path: Path) -> str:
         """Keep a copy of a file under the digest of its content."""
@@ -320,8 +347,9 @@ class Store:
 
     def drafted_from(self, case_id: str) -> str | None:
         """What the last draft of a case says that it was made from; None of an earlier release's."""
-        said = (e.details.get("drafted_from") for e in self.events(case_id) if (e.verb, e.outcome) == ("draft", "done"))
-        return next(iter(reversed(list(said))), None)
+        drafts = [e for e in self.events(case_id) if (e.verb, e.outcome) == ("draft", "done")]
+        made = [e.details.get("drafted_from") for e in drafts if "unchanged" not in e.details]
+        return made[-1] if made else None
 
     def signed_of(self, study_uid: str) -> list[CaseFile]:
         """The cases of a study with a signed report."""
@@ -359,6 +387,15 @@ class Store:
             return replace(found, problems=(*found.problems, *held.problems(connection)))
 
         return self._read(check)
+
+    def refuse_read_only(self) -> None:
+        """Raises: ConfigError if the data folder is a read-only copy."""
+        if self.read_only:
+            raise ConfigError(
+                "the data folder is a read-only copy, where no audit entry can be kept",
+                remedy="`medmm audit verify` and `medmm doctor` work on it; for all else open the installation itself",
+                data_dir=str(self.data_dir),
+            )
 
     def _cover(self) -> None:
         self.heads.cover(self._heads_after)
