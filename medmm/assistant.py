@@ -6,27 +6,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from medmm import delivery, drafting, grounding, imaging, models, records, review
+from medmm.admitting import Admitting, Incoming, Record
 from medmm.config import Settings, load_settings
+from medmm.domain.arguments import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.identity_match import IdentityMatch, compare_identities, joined
 from medmm.domain.influence import Influence
-from medmm.domain.inspection import Capabilities, Inspection, ModelRow
+from medmm.domain.inspection import Capabilities, FoundStudy, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
-from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Reader, SignedReport, SignedStatement
-from medmm.domain.study import NotEvaluable, Notice, ReadTask, Release, Study, StudyTime
+from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport, SignedStatement
+from medmm.domain.study import NotEvaluable, ReadTask, Release, Study, StudyTime
 from medmm.store import Calls, Store, digest
 
-Record = str | Path | None
-Joined = tuple[ClinicalContext, IdentityMatch]
-RECORD_KEPT = Notice(code="record-kept", text="No record was given: the record of an earlier admission is used.")
+Paths = str | Path | Iterable[str | Path]
 
 
+@checked_methods
 class Assistant:
     """Reads studies with their record, drafts findings, and keeps what clinicians decide.
 
@@ -48,11 +49,17 @@ class Assistant:
             adopted=models.Adopted(settings.data_dir / "models"),
             report=settings.language_model,
         )
+        self._admitting = Admitting(settings, self._store, self._networks)
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:
         """Open with a YAML file (default: `$MEDMM_CONFIG`, else the `local.yaml` that ships)."""
         return cls(load_settings(path))
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the data folder is a read-only copy: `verify`, `models` and `capabilities` work on it."""
+        return self._store.read_only
 
     def close(self) -> None:
         """Let go of files and connections."""
@@ -68,53 +75,49 @@ class Assistant:
 
     def admit(
         self,
-        path: str | Path,
+        path: Paths,
         *,
         record: str | Path | None = None,
+        study_uid: str | None = None,
         confirmed: bool = False,
         by: Reader | None = None,
         key: str | None = None,
     ) -> Study | NotEvaluable:
-        """Take one study in: gate passed, or a kept `NotEvaluable` that says why.
+        """Take one study in: gate passed, or a kept `NotEvaluable` that says why. Images that come later join it.
 
-        `confirmed`: `by`, who may see identities, says that both are of one patient; counts where a patient ID lacks.
-        Raises: InputError if the path holds no study or several, or `record` is another's or must be confirmed.
+        Args:
+            path: a file, a folder, or several; where they hold several studies, `study_uid` says which.
+            record: a FHIR R4 Bundle, or a folder of them: then the one by Study UID, by name, or by patient ID.
+            confirmed: `by`, who may see identities, says that both are of one patient; counts where a patient ID lacks.
+
+        Raises: InputError if the path holds no study or several, a file changes while it is copied, or `record` is
+            another's or must be confirmed.
         """
-        request = {"path": str(path), "record": str(record) if record else None, "confirmed": confirmed}
-        with self._calls.call("admit", by, key, request) as call:
+        came = Incoming(paths=paths_of(path))
+
+        def request() -> dict[str, Any]:
+            found = self._admitting.find(came, record, study_uid).content()
+            return {**found, "confirmed": confirmed, "drafted_from": self._admitting.drafted_from()}
+
+        with self._calls.call("admit", by, key, request) as call, self._admitting.growing(came):
             if call.recalled is not None:
                 return from_json(Study | NotEvaluable, call.recalled)  # type: ignore[arg-type]
             if confirmed:
                 self._calls.person_who_may("identity", by)
-            intake = imaging.one_study(self._intakes(Path(path)), Path(path))
-            if isinstance(intake.outcome, NotEvaluable):
-                refused = intake.outcome
-                with self._store.step() as step:
-                    step.save_not_evaluable(refused)
-                    call.done(step, refused, refused.sha256 or "", "refused", reason=refused.reason_code)
-                return refused
-            study, context = self._join(intake, record, by if confirmed else None)
-            for file in intake.files:
-                self._store.put_object(file.path)
-            with self._store.step() as step:
-                step.save_identity(study.patient_key, intake.identity or PatientIdentity(patient_id=None))
-                step.save_study(study)
-                if context is not None:
-                    step.save_context(study.uid, context)
-                identity = {n.code: n.text for n in study.warnings if n.code.startswith("identity-")}
-                facts = len(context.facts) if context else 0
-                call.done(step, study, study.uid, images=len(study.volumes), facts=facts, **identity)
-            return study
+            return self._admitting.admitted(came, call, by if confirmed else None)
 
-    def read(
-        self, paths: Iterable[str | Path], *, task: ReadTask | None = None, by: Reader | None = None
-    ) -> Iterator[ReadResult]:
+    def read(self, paths: Paths, *, task: ReadTask | None = None, by: Reader | None = None) -> Iterator[ReadResult]:
         """Read studies by the models alone, without a record and without keeping them; one result a study.
 
-        With a `task`, paths are folders of NIfTI files under fixed names. Raises: InputError for a folder without them.
+        Files of one Study Instance UID are one study, under whichever of the paths they lie. With a `task`, paths are
+        folders of NIfTI files under fixed names. Raises: InputError for a folder without them.
         """
-        for path in paths:
-            intakes = self._intakes(Path(path), task)
+        places = paths_of(paths)
+        return self._read([[place] for place in places] if task else [places], task, by)
+
+    def _read(self, groups: list[list[Path]], task: ReadTask | None, by: Reader | None) -> Iterator[ReadResult]:
+        for group in groups:
+            intakes = self._admitting.intakes(group, task)
             while True:
                 with self._calls.call("read", by) as call:
                     intake = next(intakes, None)
@@ -126,52 +129,58 @@ class Assistant:
                         call.done(step, None, subject, "done" if result.reading else "refused")
                 yield result
 
-    def release(self, path: str | Path, *, reason: str, by: Reader, key: str | None = None) -> Release:
+    def release(
+        self, path: Paths, *, reason: str, by: Reader, study_uid: str | None = None, key: str | None = None
+    ) -> Release:
         """Let one held study pass the gate from now on, because a person looked and says why; `admit` takes it then.
 
         Raises: StateError if the study is not held.
         """
-        with self._calls.call("release", by, key, {"path": str(path), "reason": reason}) as call:
+        came = Incoming(paths=paths_of(path))
+
+        def request() -> dict[str, Any]:
+            return {**self._admitting.find(came, None, study_uid).content(), "reason": reason}
+
+        with self._calls.call("release", by, key, request) as call:
             if call.recalled is not None:
                 return from_json(Release, call.recalled)
-            intake = imaging.one_study(self._intakes(Path(path)), Path(path))
+            intake = self._admitting.judged(came)
             release = review.release(intake.outcome, {f.sha256 for f in intake.files}, reason, by, datetime.now(UTC))
             with self._store.step() as step:
                 step.save_release(release)
-                subject = release.study_uid or digest(str(path))
+                subject = release.study_uid or digest(str(came.paths[0]))
                 call.done(step, release, subject, held_for=release.reason_code, files=len(release.file_sha256s))
             return release
 
     def open_case(self, study_uid: str, *, by: Reader | None = None, key: str | None = None) -> Case:
-        """Make the case of an admitted study and its record; an unsigned one that is there is given again.
+        """Make the case of an admitted study and its record; one of the same images and record is given again.
 
-        An unsigned case of the study with another record is superseded: one study has one open case.
+        An unsigned case with another record or other images is superseded: one study has one open case. Decisions made on
+        it stay with it, and the new case says so. Images that came after a report was signed make a case of their own.
 
-        Raises: StateError if a report of the study with another record is signed.
+        Raises: StateError if a report of the same images with another record is signed.
         """
-        with self._calls.call("open_case", by, key, {"study": study_uid}) as call:
+        with self._calls.call("open_case", by, key, lambda: self._admitting.content_of(study_uid)) as call:
             if call.recalled is not None:
                 return from_json(Case, call.recalled)
-            study, context = self._store.study(study_uid), self._store.context(study_uid)
-            case_id = "case-" + digest(study_uid + (context.sha256 if context else ""))[:12]
-            case = Case(id=case_id, study=study, context=context)
-            with self._store.step() as step:
-                for other, state in step.cases_of(study_uid).items():
-                    if other == case_id and state is CaseState.SUPERSEDED:
-                        step.set_state(other, review.reopened(self._store.case_file(other)), expected=state)
-                    elif other != case_id and state is not CaseState.SUPERSEDED:
-                        step.set_state(other, review.advance(state, review.Act.SUPERSEDE), expected=state)
-                        step.record(call.event("done", other, superseded_by=case_id))
-                step.open_case(case, datetime.now(UTC))
-                call.done(step, case, case_id, study=study_uid)
-            return case
+            return self._admitting.opened(study_uid, call)
 
-    def draft(self, case_id: str, *, by: Reader | None = None, key: str | None = None) -> CheckedDraft:
-        """Read, write and check: the draft of a case, every statement with its evidence and verdicts."""
-        with self._calls.call("draft", by, key, {"case": case_id}) as call:
+    def draft(
+        self, case_id: str, *, again: bool = True, by: Reader | None = None, key: str | None = None
+    ) -> CheckedDraft:
+        """Read, write and check: the draft of a case, every statement with its evidence and verdicts.
+
+        Not `again`: a draft that the same settings and models made, or that a person has decided on, is given back.
+        """
+        made_by = self._admitting.drafted_from()
+        with self._calls.call("draft", by, key, {"case": case_id, "drafted_from": made_by}) as call:
             if call.recalled is not None:
                 return from_json(CheckedDraft, call.recalled)
             file = self._store.case_file(case_id)
+            if not again and file.draft and (file.decided or self._store.drafted_from(case_id) in (None, made_by)):
+                with self._store.step() as step:
+                    call.done(step, file.draft, case_id, unchanged=True)
+                return file.draft
             state = review.advance(file.state, review.Act.DRAFT)
             case = self._attached(file.case)
             reading = self._networks.reader.read(case.study)
@@ -181,8 +190,8 @@ class Assistant:
                 step.save_draft(case_id, checked)
                 step.set_state(case_id, state, expected=file.state)
                 failed = sum(bool(checked.failed(s.id)) for s in checked.statements)
-                digests = {m.name: m.manifest_sha256 for m in reading.models}
-                call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **digests)
+                said = {m.name: m.manifest_sha256 for m in reading.models} | {"drafted_from": made_by}
+                call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **said)
             return checked
 
     def influence(self, case_id: str, *, by: Reader | None = None) -> Influence:
@@ -210,12 +219,16 @@ class Assistant:
             return file.draft
 
     def sign(self, case_id: str, *, by: Reader, key: str | None = None) -> SignedReport:
-        """Sign what was decided. Raises: StateError while a statement is undecided, or if it is signed."""
+        """Sign what was decided.
+
+        Raises: StateError while a statement is undecided, if it is signed, or if other images of the study came meanwhile.
+        """
         with self._calls.call("sign", by, key, {"case": case_id}) as call:
             if call.recalled is not None:
                 return self._store.report(from_json(SignedReport, call.recalled).id)
             file = self._store.case_file(case_id)
             state = review.advance(file.state, review.Act.SIGN)
+            review.refuse_outgrown(file, self._store.study(file.case.study.uid))
             report = review.sign(file, by, datetime.now(UTC))
             with self._store.step() as step:
                 step.set_state(case_id, state, expected=file.state)
@@ -250,7 +263,12 @@ class Assistant:
 
         Raises: InputError for a folder that can't be taken, IntegrityError for a file that its manifest does not bear out.
         """
-        with self._calls.call("add_model", by, key, {"path": str(path), "name": name, "licence": licence}) as call:
+
+        def request() -> dict[str, Any]:
+            files = self._networks.contents(Path(path)) if key is not None else None
+            return {"files": files, "name": name or Path(path).name, "licence": licence}
+
+        with self._calls.call("add_model", by, key, request) as call:
             if call.recalled is not None:
                 return from_json(ModelRow, call.recalled)
             with self._networks.adding(Path(path), name, licence) as row, self._store.step() as step:
@@ -273,17 +291,30 @@ class Assistant:
         """Check the whole audit log against its signed tree heads and name the place of any damage."""
         with self._calls.call("verify", by) as call:
             verification = self._store.verify()
-            if verification.ok:  # nothing is appended to a log that is already broken: it is evidence
+            # nothing is appended to a log that is already broken, which is evidence, nor to a read-only copy
+            if verification.ok and not self.read_only:
                 with self._store.step() as step:
                     call.done(step, None, "audit", size=verification.size)
             return verification
 
     # ---- looks ----------------------------------------------------------------------------------------
 
-    def inspect(self, path: str | Path, *, record: Record = None, by: Reader | None = None) -> tuple[Inspection, ...]:
-        """What a path (and a record beside it) is understood as; nothing is kept."""
-        with self._calls.look("inspect", digest(str(path)), by):
-            return tuple(self._inspection(intake, record) for intake in self._intakes(Path(path)))
+    def inspect(self, path: Paths, *, record: Record = None, by: Reader | None = None) -> tuple[Inspection, ...]:
+        """What a path or several (and a record beside them) are understood as, study by study; nothing is kept."""
+        paths = paths_of(path)
+        with self._calls.look("inspect", digest([str(one) for one in paths]), by):
+            return tuple(self._admitting.inspection(intake, record) for intake in self._admitting.intakes(paths))
+
+    def studies(
+        self, folder: str | Path, *, records: Record = None, by: Reader | None = None
+    ) -> tuple[FoundStudy, ...]:
+        """The studies of a folder by Study Instance UID, at any depth, and what there belongs to none; nothing is decoded.
+
+        Args:
+            records: a folder of FHIR Bundles, of which each study gets the one that fits it.
+        """
+        with self._calls.look("inspect", digest(str(folder)), by):
+            return tuple(self._admitting.studies(Path(folder), records))
 
     def record(self, path: str | Path, *, as_of: datetime | None = None, by: Reader | None = None) -> ClinicalContext:
         """What a record is understood as, with its facts up to `as_of` (all without it); nothing is kept.
@@ -348,43 +379,6 @@ class Assistant:
     def reader_named(self, reader_id: str) -> Reader:
         """The configured reader of this id. Raises: PermissionDenied if there is none."""
         return self._calls.reader_named(reader_id)
-
-    def _intakes(self, path: Path, task: ReadTask | None = None) -> Iterator[imaging.Intake]:
-        secret = self._store.secret("patient")
-        if task is not None:
-            return imaging.read_arrays(path, task, patient_secret=secret)
-        kinds = self._networks.picture_kinds
-        return imaging.read_studies(path, patient_secret=secret, kinds=kinds, released=self._store.released())
-
-    def _join(self, intake: imaging.Intake, record: Record, by: Reader | None) -> tuple[Study, ClinicalContext | None]:
-        study = intake.outcome
-        assert isinstance(study, Study)
-        if record is None:
-            return self._with_kept_record(study), None
-        context, match = self._context(study, intake.identity, record)
-        notice = joined(match, by)
-        if notice is not None:
-            study = replace(study, warnings=(*study.warnings, notice))
-        return study, context
-
-    def _with_kept_record(self, study: Study) -> Study:
-        """Say that the record of an earlier admission is used, and how it was joined; the study as it is without one."""
-        if self._store.context(study.uid) is None:
-            return study
-        kept = [n for n in self._store.study(study.uid).warnings if n.code.startswith("identity-")]
-        return replace(study, warnings=(*study.warnings, *kept, RECORD_KEPT))
-
-    def _context(self, study: Study, identity: PatientIdentity | None, record: str | Path) -> Joined:
-        document = records.read_record(Path(record))
-        match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
-        return records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired), match
-
-    def _inspection(self, intake: imaging.Intake, record: str | Path | None) -> Inspection:
-        seen = imaging.inspection(intake, self._networks.picture_kinds)
-        if seen.study is None or record is None:
-            return seen
-        context, match = self._context(seen.study, intake.identity, record)
-        return replace(seen, context=context, match=match)
 
     def _attached(self, case: Case) -> Case:
         return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path))

@@ -17,6 +17,8 @@ from medmm.domain.report import Reader
 from medmm.domain.roles import roles
 
 ENVIRONMENT_PREFIX = "MEDMM_"
+# Where things lie, who acts and on what the networks run: none of it decides what a draft says.
+NOT_OF_A_DRAFT = {"data_dir", "heads_path", "weights_dir", "device", "threads", "actor", "readers"}
 # which file to read; where the tests find the shared data; where a test lets the process die
 NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
 
@@ -57,6 +59,10 @@ class Settings(BaseSettings):
     language_model: str = Field(default="chest-report", min_length=1)
     actor: str = "medmm-service"
     readers: tuple[ReaderEntry, ...] = ()
+
+    def of_a_draft(self) -> dict[str, Any]:
+        """The settings that a draft depends on, as JSON; a new setting is one of them until `NOT_OF_A_DRAFT` names it."""
+        return self.model_dump(mode="json", exclude=NOT_OF_A_DRAFT)
 
     @field_validator("data_dir", "heads_path", "weights_dir")
     @classmethod

@@ -1,4 +1,8 @@
-"""Draft every study of a folder: `python -m pipelines.batch FOLDER --out DIR`. One line a study; what is done is skipped."""
+"""Draft every study of a folder: `python -m pipelines.batch FOLDER --out DIR`. One line a study; what is done is skipped.
+
+Studies are found by Study Instance UID, at any depth and in flat heaps. Done is what has the same images, record, settings
+and models, wherever its files lie; what has changed is done again.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +19,27 @@ from rich.console import Console
 from rich.progress import Progress
 
 from medmm.assistant import Assistant
-from medmm.domain.errors import InputError, MedmmError, exit_code
-from medmm.domain.report import Reader
+from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, exit_code
+from medmm.domain.inspection import FoundStudy
+from medmm.domain.report import CaseFile, Reader
 from medmm.domain.study import NotEvaluable
 from medmm.domain.wording import clean
 
 RESULTS = "results.jsonl"
 OUTCOMES = ("done", "skipped", "refused", "held", "failed")
+LEFT_OUT = "left out"  # another kind of thing than an image: no study, and no failure
 # A person may release what is held and mend what failed: both are tried again.
 FINISHED = ("done", "refused")
+# What a line repeats of the warnings: what became of the study itself, beside what was read in it.
+TOLD = ("images-", "record-", "decisions-", "files-beside-")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse and run. Returns: the highest exit code of the studies."""
-    parser = argparse.ArgumentParser(prog="medmm batch", description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder with one file or folder a study")
+    parser = argparse.ArgumentParser(prog="medmm batch", description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, help="folder with studies, however they lie in it")
     parser.add_argument("--out", type=Path, required=True, help="where results.jsonl is kept")
-    parser.add_argument("--records", type=Path, help="folder with a FHIR Bundle a study: NAME.json")
+    parser.add_argument("--records", type=Path, help="folder of FHIR Bundles: found by Study UID, name, or patient ID")
     parser.add_argument("--config", type=Path, help="settings (YAML)")
     parser.add_argument("--by", help="id of the reader who acts; default: the service")
     parser.add_argument("--json", action="store_true", help="print the lines of results.jsonl, nothing else")
@@ -60,18 +68,20 @@ def run(
 
     Returns: the highest exit code of the studies. Raises: InputError if a folder can't be used.
     """
-    paths, known = prepared(folder, out_dir, records)
+    found, known = prepared(assistant, folder, out_dir, records, by)
     counts: Counter[str] = Counter()
     worst = 0
     # where the lines go to a terminal they are the progress
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     bar = Progress(console=Console(stderr=True, quiet=quiet), redirect_stdout=False, redirect_stderr=False)
     with (out_dir / RESULTS).open("a", encoding="utf-8") as lines, bar:
-        for path in bar.track(paths, description="drafting"):
-            line = known.get(str(path))
-            skipped = line is not None
-            if line is None:
-                line = {"path": str(path), **drafted(assistant, path, records, by)}
+        for one in bar.track(found, description="drafting"):
+            before = known.get(one.uid or one.path)
+            skipped = before is not None and before.get("input") == one.input_sha256
+            if skipped and before is not None:
+                line = before
+            else:
+                line = line_of(assistant, one, before, by)
                 lines.write(json.dumps(line) + "\n")
                 lines.flush()
                 os.fsync(lines.fileno())
@@ -81,19 +91,25 @@ def run(
             sys.stdout.write(json.dumps({**line, "skipped": skipped}) + "\n" if as_json else told(line, outcome))
             sys.stdout.flush()
     summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES)
-    (sys.stderr if as_json else sys.stdout).write(f"{len(paths)} studies: {summary}; {clean(str(out_dir / RESULTS))}\n")
+    beside = f", {counts[LEFT_OUT]} files that are no images left out" if counts[LEFT_OUT] else ""
+    total = sum(counts[outcome] for outcome in OUTCOMES)
+    (sys.stderr if as_json else sys.stdout).write(
+        f"{total} studies: {summary}{beside}; {clean(str(out_dir / RESULTS))}\n"
+    )
     return worst
 
 
-def prepared(folder: Path, out_dir: Path, records: Path | None) -> tuple[list[Path], dict[str, dict[str, Any]]]:
-    """The studies of a folder, and the lines of those that are finished by their path. Raises: InputError."""
+def prepared(
+    assistant: Assistant, folder: Path, out_dir: Path, records: Path | None, by: Reader | None
+) -> tuple[tuple[FoundStudy, ...], dict[str, dict[str, Any]]]:
+    """What is in a folder, and the lines of what is finished, by study. Raises: InputError."""
     for needed in filter(None, (folder, records)):
         if not needed.is_dir():
             raise InputError("no such folder", remedy="name a folder", path=str(needed))
+    found = assistant.studies(folder.resolve(), records=records, by=by)
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        known = finished(out_dir / RESULTS)
-        paths = [path for path in sorted(folder.resolve().iterdir()) if not path.name.startswith(".")]
+        known = finished(out_dir / RESULTS, found)
         (out_dir / RESULTS).touch()
     except OSError as error:
         raise InputError(
@@ -102,11 +118,15 @@ def prepared(folder: Path, out_dir: Path, records: Path | None) -> tuple[list[Pa
             folder=str(folder),
             out=str(out_dir),
         ) from error
-    return paths, known
+    return found, known
 
 
-def finished(results: Path) -> dict[str, dict[str, Any]]:
-    """Whole lines of what is finished, by path; a line torn by a crash is dropped and its study done again."""
+def finished(results: Path, found: tuple[FoundStudy, ...]) -> dict[str, dict[str, Any]]:
+    """Whole lines of what is finished, the last of each study; the file keeps those that still hold.
+
+    A line torn by a crash is dropped and its study done again; so is that of a study that has changed, and of one in whose
+    place another lies now.
+    """
     if not results.is_file():
         return {}
     kept: dict[str, dict[str, Any]] = {}
@@ -116,9 +136,17 @@ def finished(results: Path) -> dict[str, dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(line, dict) and "path" in line and line.get("outcome") in FINISHED:
-            kept[line["path"]] = line
+            kept[str(line.get("study") or line["path"])] = line
+    now, taken = {one.uid or one.path: one for one in found}, {one.path for one in found}
+    for study in kept.keys() & now.keys():  # it may lie elsewhere now
+        kept[study] |= {"path": now[study].path, "name": now[study].name}
+    still = [
+        line
+        for study, line in kept.items()
+        if (line.get("input") == now[study].input_sha256 if study in now else line["path"] not in taken)
+    ]
     temporary = results.with_suffix(".tmp")
-    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept.values()), encoding="utf-8")
+    temporary.write_text("".join(json.dumps(line) + "\n" for line in still), encoding="utf-8")
     temporary.replace(results)
     return kept
 
@@ -129,37 +157,59 @@ def told(line: dict[str, Any], outcome: str) -> str:
         words = f"{line['case']} {line['state']}: {', '.join(line['findings']) or 'none flagged'}"
     else:
         words = line["reason"]
-    return f"{outcome:<8}{clean(line['name'])}  {clean(words)}\n"
+    notes = "".join(f"\n        {clean(note)}" for note in line.get("notes", ()))
+    return f"{outcome:<8}{clean(line['name'])}  {clean(words)}{notes}\n"
 
 
-def drafted(assistant: Assistant, path: Path, records: Path | None, by: Reader | None) -> dict[str, Any]:
-    """The line of one study: its case and suspected findings, its refusal, or its error.
-
-    A case that has a draft keeps it: what a person decided on it must not fall away.
-    """
-    record = records / f"{path.stem if path.is_file() else path.name}.json" if records else None
+def line_of(
+    assistant: Assistant, found: FoundStudy, before: dict[str, Any] | None, by: Reader | None
+) -> dict[str, Any]:
+    """The line of one study: its case and suspected findings, its refusal, or its error; or why a file belongs to none."""
+    line = {"path": found.path, "name": found.name, "study": found.uid, "input": found.input_sha256}
+    if found.uid is None:
+        reason = {"evaluable": False, "reason": found.problem}
+        if found.left_out:
+            return {**line, "outcome": LEFT_OUT, **reason}
+        return {
+            **line,
+            "outcome": "failed",
+            "error": InputError.__name__,
+            **reason,
+            "exit_code": EXIT_CODES[InputError],
+        }
     try:
-        study = assistant.admit(path, record=record if record and record.is_file() else None, by=by)
-        if isinstance(study, NotEvaluable):
-            outcome = "held" if study.held else "refused"
-            return {"name": path.name, "outcome": outcome, "evaluable": False, "reason": study.reason}
-        case = assistant.open_case(study.uid, by=by)
-        if assistant.case(case.id, by=by).draft is None:
-            assistant.draft(case.id, by=by)
-        file = assistant.case(case.id, by=by)
+        return {**line, "files": len(found.files), **drafted(assistant, found, before, by)}
     except MedmmError as error:
         return {
-            "name": path.name,
+            **line,
             "outcome": "failed",
             "error": type(error).__name__,
             "reason": error.problem,
             "exit_code": exit_code(error),
         }
+
+
+def drafted(
+    assistant: Assistant, found: FoundStudy, before: dict[str, Any] | None, by: Reader | None
+) -> dict[str, Any]:
+    """What became of one study.
+
+    A case that a person has decided on keeps its draft: what was decided must not fall away.
+    """
+    study = assistant.admit(found.files, record=found.record, study_uid=found.uid, by=by)
+    note = () if found.record_note is None else (found.record_note,)
+    if isinstance(study, NotEvaluable):
+        outcome = "held" if study.held else "refused"
+        told = [*note, *(warning.text for warning in study.warnings)]
+        return {"outcome": outcome, "evaluable": False, "reason": study.reason, "notes": told}
+    case = assistant.open_case(study.uid, by=by)
+    assistant.draft(case.id, again=False, by=by)
+    file = assistant.case(case.id, by=by)
     checked = file.draft
     assert checked is not None  # drafted above
     findings = (s.finding for s in checked.statements if s.assertion.value in ("present", "possible"))
+    warnings = (w.text for w in file.case.study.warnings if w.code.startswith(TOLD))
     return {
-        "name": path.name,
         "outcome": "done",
         "evaluable": True,
         "case": case.id,
@@ -169,7 +219,19 @@ def drafted(assistant: Assistant, path: Path, records: Path | None, by: Reader |
         "findings": list(dict.fromkeys(filter(None, findings))),
         "statements": len(checked.statements),
         "failed_checks": sum(bool(checked.failed(s.id)) for s in checked.statements),
+        "notes": [*note, *warnings, *changes(file, found, before)],
     }
+
+
+def changes(file: CaseFile, found: FoundStudy, before: dict[str, Any] | None) -> list[str]:
+    """What is to be said of a study that was done before from something else."""
+    if before is None or "input" not in before or before["input"] == found.input_sha256:
+        return []
+    if before.get("case") != file.case.id:
+        return [f"Its images or its record have changed since {before.get('case', 'it was refused')}."]
+    if file.decided:
+        return ["The settings or the models have changed; a person has decided on the case, so its draft stays."]
+    return ["The settings or the models have changed; it was drafted again."]
 
 
 if __name__ == "__main__":

@@ -75,8 +75,8 @@ def _message(size: int, root: str) -> bytes:
 class HeadFile:
     """The heads file: one line a head, appended in order of size and flushed to disk."""
 
-    def __init__(self, path: Path, signer: HeadSigner) -> None:
-        self.path, self._signer = path, signer
+    def __init__(self, path: Path, signer: HeadSigner, *, read_only: bool = False) -> None:
+        self.path, self._signer, self._read_only = path, signer, read_only
 
     def last_size(self) -> int:
         """The size that the last sound head covers, 0 where there is none. Raises: Unavailable if it can't be read."""
@@ -90,10 +90,23 @@ class HeadFile:
 
     @contextmanager
     def held(self) -> Iterator[list[str]]:
-        """All lines, while nobody appends. A last line without its end counts as one."""
+        """All lines, while nobody appends. A last line without its end counts as one.
+
+        Of a read-only copy, which nobody appends to, they are read without a lock; no file has no lines.
+        """
+        if self._read_only:
+            yield _lines(self._content())
+            return
         with _locked(self.path) as file, os.fdopen(file, "rb", closefd=False) as content:
-            lines = content.read().decode("utf-8", errors="replace").split("\n")
-            yield lines if lines[-1] else lines[:-1]
+            yield _lines(content.read())
+
+    def _content(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise _unusable(self.path, error) from error
 
     def cover(self, heads_after: Callable[[int], Sequence[TreeHead]]) -> None:
         """Append the heads of `heads_after(size of the last line)`; several processes may call it at once.
@@ -117,6 +130,11 @@ class HeadFile:
             if head is not None and self._signer.holds(head):
                 return head.size
         return 0
+
+
+def _lines(content: bytes) -> list[str]:
+    lines = content.decode("utf-8", errors="replace").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def _tail(file: int) -> bytes:

@@ -58,6 +58,34 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundStudy:
+    """One study that was found in a folder, or a file there that belongs to none; nothing was decoded or kept.
+
+    Attributes:
+        uid: Study Instance UID; None where it is no study.
+        name: where it lies, told from the folder: the topmost folder that holds it alone, else its first file.
+        path: that place itself.
+        files: every file of it, copies too.
+        input_sha256: digest of all that a draft of it depends on: the contents of its images and of its record, the
+            settings, and the models; never a path.
+        record: the record that fits it, if a folder of records was named and exactly one does.
+        record_note: why none does.
+        problem: why a file belongs to no study.
+        left_out: whether that file is another kind of thing than an image: a text, an archive, a DICOMDIR.
+    """
+
+    uid: str | None
+    name: str
+    path: str
+    files: tuple[str, ...]
+    input_sha256: str
+    record: str | None = None
+    record_note: str | None = None
+    problem: str | None = None
+    left_out: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyntaxSupport:
     """Whether this machine decodes a transfer syntax (DICOM PS3.5 section 10), and what would help if not."""
 

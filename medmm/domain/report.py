@@ -66,7 +66,7 @@ class CaseState(Enum):
     SIGNED = "signed"
     AMENDED = "amended"
     WITHDRAWN = "withdrawn"
-    SUPERSEDED = "superseded"  # the same study was opened with another record before this case was signed
+    SUPERSEDED = "superseded"  # its study was opened with another record or more images before it was signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,11 @@ class CaseFile:
     draft: CheckedDraft | None
     decisions: tuple[Decision, ...]
     report: SignedReport | None
+
+    @property
+    def decided(self) -> bool:
+        """Whether a person has decided something on it, or signed it."""
+        return bool(self.decisions) or self.report is not None
 
     @property
     def asked(self) -> tuple[Statement, ...]:

@@ -237,6 +237,11 @@ class Study:
         return next((self.volume(c.volume_sha256) for c in self.sequences if c.role is role), None)
 
     @property
+    def image_sha256s(self) -> tuple[str, ...]:
+        """Digests of the files that its volumes were made of, each once, sorted: what the study is made of, wherever it lay."""
+        return tuple(sorted({digest for v in self.volumes for digest in v.file_sha256s or (v.sha256,)}))
+
+    @property
     def orientation_known(self) -> bool:
         """Whether every image says which edge shows the patient's left (films) or carries an affine."""
         return all(v.patient_left_on is not None or v.affine_lps_mm is not None for v in self.volumes)

@@ -24,15 +24,17 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
     """Check every entry against the signed tree heads; name the place of any change. Exit 8 if there is one."""
     who = session(context)
     with who.assistant() as assistant:
-        found = assistant.verify(by=who.reader(assistant))
+        found, read_only = assistant.verify(by=who.reader(assistant)), assistant.read_only
     if as_json:
-        write_json({**to_json(found), "ok": found.ok})
+        write_json({**to_json(found), "ok": found.ok, "read_only": read_only})
     elif found.ok:
         out().print(f"The audit log is sound: {found.size} entries, {found.uncovered} not yet under a signed head.")
     else:
         for problem in found.problems[:20]:
             out().print(plain(f"✗ {problem.place}: {problem.kind} ({problem.text})"))
         out().print(f"{len(found.problems)} problems. Stop, keep the files as they are, and call your administrator.")
+    if read_only and not as_json:
+        out().print("This is a read-only copy: that it was checked stands in no log.")
     if not found.ok:
         raise typer.Exit(EXIT_CODES[IntegrityError])
 

@@ -34,8 +34,16 @@ def add_to(app: typer.Typer) -> None:
 
 def draft(
     context: typer.Context,
-    study: Annotated[Path, typer.Argument(help="A DICOM file, or a folder with one study.")],
-    record: Annotated[Path | None, typer.Option(help="The patient's record: a FHIR R4 Bundle.")] = None,
+    study: Annotated[list[Path], typer.Argument(help="DICOM files, or a folder, with one study.", metavar="STUDY…")],
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="The patient's record: a FHIR R4 Bundle, or a folder where it is found by Study UID, name, or patient ID."
+        ),
+    ] = None,
+    study_uid: Annotated[
+        str | None, typer.Option("--study", help="Study Instance UID of one of several studies there.")
+    ] = None,
     confirm_patient: Annotated[
         bool,
         typer.Option(
@@ -50,7 +58,7 @@ def draft(
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        admitted = assistant.admit(study, record=record, confirmed=confirm_patient, by=by)
+        admitted = assistant.admit(study, record=record, study_uid=study_uid, confirmed=confirm_patient, by=by)
         if isinstance(admitted, NotEvaluable):
             write_json(to_json(admitted)) if as_json else out().print(plain(admitted.reason))
             return

@@ -49,12 +49,17 @@ def ui(
 
 def batch(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder with one file or folder a study.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with studies, at any depth or in a heap.")],
     to: Annotated[Path, typer.Option("--out", help="Where results.jsonl is kept.")],
-    records: Annotated[Path | None, typer.Option(help="Folder with a FHIR Bundle a study: NAME.json.")] = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Folder of FHIR Bundles: found by Study UID, name, or patient ID.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study on stdout, nothing else.")] = False,
 ) -> None:
-    """Draft every study of a folder: one line a study, what is done is skipped."""
+    """Draft every study of a folder, found by its UID: one line a study, what is done is skipped.
+
+    Done is what has the same images, record, settings and models; what has changed is done again.
+    """
     arguments = ["-m", "pipelines.batch", str(folder), "--out", str(to), *(["--json"] if as_json else [])]
     if records is not None:
         arguments += ["--records", str(records)]

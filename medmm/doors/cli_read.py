@@ -63,20 +63,23 @@ def read(
     worst = 0
     with session(context).assistant() as assistant, progress_bar() as progress:
         bar = progress.add_task("reading", total=len(paths) if task else None)
-        for path in paths:
-            if not os.path.lexists(path):  # nothing was there to decide on
-                worst = max(worst, EXIT_CODES[InputError])
+        if not all(map(os.path.lexists, paths)):  # nothing was there to decide on
+            worst = EXIT_CODES[InputError]
+        for group in [[path] for path in paths] if task else [paths]:  # files of one study may lie under several paths
+            told: list[Path] = []
             try:
-                for result in assistant.read([path], task=task, by=session(context).reader(assistant)):
-                    line = read_line(result, folders.get(path, masks), task)
+                for result in assistant.read(group, task=task, by=session(context).reader(assistant)):
+                    line = read_line(result, folders.get(group[0], masks), task)
                     write_json(line) if as_json else add_row(table, *_row(line, result))
+                    told.append(Path(result.path))
                     for warning in line["warnings"]:
                         warned.setdefault(warning, []).append(Path(line["path"]).name)
                     progress.advance(bar)
             except MedmmError as error:
                 worst = max(worst, report(error))
-                line = read_line(ReadResult(path=str(path), problem=error.problem), None, task)
-                write_json(line) if as_json else add_row(table, *_row(line, None))
+                for path in _untold(group, told):
+                    line = read_line(ReadResult(path=str(path), problem=error.problem), None, task)
+                    write_json(line) if as_json else add_row(table, *_row(line, None))
     if not as_json:
         out().print(table)
         for warning, names in warned.items():
@@ -196,6 +199,11 @@ def _row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
     return Path(line["path"]).name, state, suspected if line["evaluable"] else str(line["reason"]), measured
 
 
+def _untold(paths: Sequence[Path], told: Sequence[Path]) -> list[Path]:
+    """The paths of which nothing was said yet."""
+    return [path for path in paths if not any(one.is_relative_to(path) for one in told)]
+
+
 def _some(names: Sequence[str]) -> str:
     """The first names, and how many more."""
     more = len(names) - MOST_NAMES
@@ -211,10 +219,16 @@ def _measured(measurement: Json) -> str:
 
 def release(
     context: typer.Context,
-    study: Annotated[Path, typer.Argument(help="A DICOM file, or a folder with one study, that the gate holds.")],
+    study: Annotated[
+        list[Path],
+        typer.Argument(help="DICOM files, or a folder, with the study that the gate holds.", metavar="STUDY…"),
+    ],
     reason: Annotated[
         str, typer.Option(help="What you saw that lets the study pass; it goes into the audit log's store.")
     ],
+    study_uid: Annotated[
+        str | None, typer.Option("--study", help="Study Instance UID of one of several studies there.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,
 ) -> None:
     """Let a held study pass the gate, after a look at it; name yourself with `medmm --by READER release …`.
@@ -226,7 +240,7 @@ def release(
         by = who.reader(assistant)
         if by is None:
             raise InputError("a release needs a person", remedy="medmm --by READER release STUDY --reason TEXT")
-        released = assistant.release(study, reason=reason, by=by)
+        released = assistant.release(study, reason=reason, by=by, study_uid=study_uid)
     if as_json:
         write_json(to_json(released))
     else:

@@ -26,8 +26,10 @@ def add_to(app: typer.Typer) -> None:
 @study_app.command("show")
 def show(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A DICOM or NIfTI file, or a folder.")],
-    record: Annotated[Path | None, typer.Option(help="A FHIR R4 Bundle to hold against it.")] = None,
+    path: Annotated[list[Path], typer.Argument(help="DICOM or NIfTI files, or folders.", metavar="PATH…")],
+    record: Annotated[
+        Path | None, typer.Option(help="A FHIR R4 Bundle to hold against it, or a folder of them.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study; the patient by key.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with the pictures here.")] = None,
 ) -> None:

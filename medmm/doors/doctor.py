@@ -83,6 +83,10 @@ def _memory() -> Check:
 def _disk(assistant: Assistant) -> Check:
     folder = assistant.settings.data_dir
     free_gb = shutil.disk_usage(folder).free / 2**30
+    if assistant.read_only:
+        found = f"{folder} is a read-only copy: its log can be checked, nothing can be kept in it"
+        remedy = "to work with it make the folder writable, or set data_dir elsewhere"
+        return Check(name="data folder", state="note", found=found, remedy=remedy)
     short = free_gb < LEAST_FREE_GB
     remedy = "free space or set data_dir elsewhere" if short else ""
     found = f"{folder} is writable, {free_gb:.0f} GB free"

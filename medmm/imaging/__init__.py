@@ -1,20 +1,25 @@
 """Images in: paths to `Study` with its geometry, or to the reason why not."""
 
 from medmm.imaging.arrays import read_arrays
-from medmm.imaging.intake import Intake, SourceFile, attach_pixels, read_studies
+from medmm.imaging.intake import Intake, attach_pixels, judged, read_studies
 from medmm.imaging.looks import inspection, look_at, one_study
 from medmm.imaging.picture import PictureKinds
 from medmm.imaging.pixels import decodable_syntaxes
+from medmm.imaging.study_files import Problem, SourceFile, StudyFiles, places
 
 __all__ = [
     "Intake",
     "PictureKinds",
+    "Problem",
     "SourceFile",
+    "StudyFiles",
     "attach_pixels",
     "decodable_syntaxes",
     "inspection",
+    "judged",
     "look_at",
     "one_study",
+    "places",
     "read_arrays",
     "read_studies",
 ]

@@ -21,10 +21,11 @@ from medmm.domain.study import ChosenSequence, Modality, NotEvaluable, Notice, R
 from medmm.imaging.array_rules import Array, Part, judge_grid, judge_values
 from medmm.imaging.gate import Refusal
 from medmm.imaging.grids import coverage, index_in, same_grid
-from medmm.imaging.intake import Intake, SourceFile
+from medmm.imaging.intake import Intake
 from medmm.imaging.nifti import NOTICES, SUFFIXES, is_nifti, nifti_signal, nifti_volume, open_nifti
 from medmm.imaging.patient import pseudonym
-from medmm.imaging.sources import checked, dicom_border
+from medmm.imaging.sources import checked, opened
+from medmm.imaging.study_files import SourceFile
 from medmm.imaging.uids import content_uid
 from medmm.imaging.volumes import digest_of
 
@@ -163,7 +164,7 @@ def _not_there(folder: Path, task: ReadTask, there: Sequence[Path]) -> InputErro
 
 
 def _is_dicom(path: Path) -> bool:
-    with dicom_border(path), path.open("rb") as file:
+    with opened(path) as file:
         return file.read(132)[128:] == b"DICM"
 
 

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-from pydicom.uid import MediaStorageDirectoryStorage
-
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate, gate_notes
@@ -21,37 +20,28 @@ from medmm.imaging.nifti import (
     CONVERTED,
     UNSTATED,
     NiftiFile,
-    is_nifti,
     judge_nifti,
     load_nifti,
     load_nifti_signal,
     nifti_notices,
     nifti_volume,
-    open_nifti,
 )
 from medmm.imaging.patient import identity_of, pseudonym
 from medmm.imaging.picture import DOUBTED, RELEASED, UNCHECKED, PictureKinds, judge_kind
 from medmm.imaging.pixels import check_grid, display, stored_values
 from medmm.imaging.sequence_choice import Sequenced, headers_alone, sequenced
-from medmm.imaging.sources import DicomFile, find_files, open_dicom, quiet
+from medmm.imaging.sources import DicomFile, open_dicom, quiet
+from medmm.imaging.study_files import Kept, Problem, SourceFile, StudyFiles, source_of
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
-from medmm.imaging.together import contested_uids, judge_files, with_their_series
+from medmm.imaging.together import contested_uids, decodes, judge_files, with_their_series
 from medmm.imaging.uids import content_uid
 from medmm.imaging.volumes import Built, digest_of, film, load_film, load_signal, load_slices, stacks
 
 Released = Mapping[str, frozenset[str]]
 BESIDE_FILMS = "another kind of image than the films of its study"
+DIRECTORY = "dicomdir"
 MOST_REASONS = 3  # for which objects of a study were left out; more would hide the rest of the page
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
-    """A file that came in, by its digest and its SOP Instance UID."""
-
-    path: Path
-    sha256: str
-    sop_uid: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,47 +76,170 @@ class Witness:
 
 
 def read_studies(
-    path: Path, *, patient_secret: bytes, kinds: PictureKinds | None = None, released: Released = MappingProxyType({})
+    paths: Path | Sequence[Path],
+    *,
+    patient_secret: bytes,
+    kinds: PictureKinds | None = None,
+    released: Released = MappingProxyType({}),
 ) -> Iterator[Intake]:
-    """Read a file or a folder; every file ends up in exactly one Intake.
+    """Read files and folders; every file ends up in exactly one Intake, and every Study Instance UID in one study.
 
-    Files that can't be read come first, as they are met; then the studies in the order of their first file.
-    Pixels are decoded once to see that they can be, and let go.
+    Files that can't be read come first, as they are met; then the studies in the order of their first file. Of several
+    paths this holds for each in turn: a study stands where its first file was met. Pixels are decoded once to see that
+    they can be, and let go.
 
     Args:
         patient_secret: key of the pseudonyms that stand for patient and accession number.
         kinds: what says of a radiograph's pixels what kind of picture they are; without it the studies carry a warning.
         released: codes of what would hold a file and a person let pass, by the digest of the file.
     """
-    groups: dict[str, list[DicomFile]] = {}
-    converted: dict[str, list[NiftiFile]] = {}
-    seen = False
-    for found in find_files(path):
-        seen = True
-        if isinstance(found, InputError):
-            yield Intake(path=Path(found.where["path"]), outcome=found)
+    if isinstance(paths, Path):
+        paths = [paths]
+    files, met = StudyFiles(), []
+    for path in paths:
+        problems = map(_no_study, files.add(path))
+        if len(paths) == 1:
+            yield from problems
+        met.append((list(problems), len(files.studies), len(files.converted)))
+    judge = Judge(files, patient_secret=patient_secret, kinds=kinds, released=released)
+    studies, converted = iter(list(files.studies)), iter(list(files.converted))
+    studies_before = converted_before = 0
+    for problems_here, studies_here, converted_here in met:
+        yield from problems_here
+        for uid in islice(studies, studies_here - studies_before):
+            yield from judge.study(uid)
+        for digest in islice(converted, converted_here - converted_before):
+            yield judge.converted(digest)
+        studies_before, converted_before = studies_here, converted_here
+
+
+def judged(
+    files: StudyFiles,
+    problems: Sequence[Problem],
+    *,
+    patient_secret: bytes,
+    kinds: PictureKinds | None = None,
+    released: Released = MappingProxyType({}),
+    kept: Kept | None = None,
+) -> Iterator[Intake]:
+    """What becomes of files that were found, as `read_studies` says it.
+
+    Args:
+        kept: the images of a study that were kept before; it is judged with them. An image that came again under its UID
+            with other contents takes the place of the one that was kept.
+    """
+    yield from map(_no_study, problems)
+    judge = Judge(files, patient_secret=patient_secret, kinds=kinds, released=released, kept=kept)
+    for uid in list(files.studies):
+        yield from judge.study(uid)
+    for digest in list(files.converted):
+        yield judge.converted(digest)
+
+
+class Judge:
+    """Judges the studies of files that were found, one at a time; what was judged is let go."""
+
+    def __init__(
+        self,
+        files: StudyFiles,
+        *,
+        patient_secret: bytes,
+        kinds: PictureKinds | None,
+        released: Released,
+        kept: Kept | None = None,
+    ) -> None:
+        self._files, self._secret, self._kept = files, patient_secret, kept
+        self._witness = Witness(kinds=kinds, released=released)
+        self._contested = contested_uids(files.studies.values())
+
+    def study(self, uid: str) -> Iterator[Intake]:
+        """The intakes of one Study Instance UID."""
+        opened: list[DicomFile] = []
+        for found in self._files.studies.pop(uid):
+            try:
+                opened.append(found.open())
+            except InputError as error:  # gone or changed since it was found
+                yield Intake(path=found.path, outcome=error)
+        before, notices = _with_kept(opened, self._kept(uid) if self._kept else ())
+        files = sorted((*opened, *before), key=_by_content)
+        if opened:
+            for intake in _study_intakes(uid, files, self._contested, self._secret, self._witness):
+                yield _with_earlier(intake, opened, before, notices) if before or notices else intake
+
+    def converted(self, digest: str) -> Intake:
+        """The intake of one NIfTI content."""
+        return _nifti_intake(self._files.converted.pop(digest), self._secret, self._witness)
+
+
+def _with_kept(opened: Sequence[DicomFile], kept: Sequence[SourceFile]) -> tuple[list[DicomFile], tuple[Notice, ...]]:
+    """The files of a study that came before and still count, and what a reader must know of them."""
+    here = {file.sha256 for file in opened}
+    again: dict[str | None, list[DicomFile]] = {}
+    for file in opened:
+        again.setdefault(Tags(file.header).text("SOPInstanceUID"), []).append(file)
+    joined, replaced = [], 0
+    for one in kept:
+        if one.sha256 in here:
             continue
-        try:
-            if is_nifti(found):
-                nifti = open_nifti(found)
-                converted.setdefault(nifti.sha256, []).append(nifti)
-                continue
-            file = open_dicom(found)
-            uid = _study_uid(file)
-        except InputError as error:
-            yield Intake(path=found, outcome=error)
-            continue
-        if uid is None:
-            yield _directory(file)
+        if any(decodes(file) for file in again.get(one.sop_uid, ())):  # a copy that was cut short takes nobody's place
+            replaced += 1
         else:
-            groups.setdefault(uid, []).append(file)
-    if not seen:
-        yield Intake(path=path, outcome=InputError("no file here", remedy="check the folder", path=str(path)))
-    contested, witness = contested_uids(groups.values()), Witness(kinds=kinds, released=released)
-    for uid in list(groups):
-        yield from _study_intakes(uid, groups.pop(uid), contested, patient_secret, witness)
-    for copies in converted.values():
-        yield _nifti_intake(copies, patient_secret, witness)
+            joined.append(_kept_file(one))
+    notices = []
+    if joined:
+        text = (
+            f"The study grew: {len(joined)} of its files came with an earlier admission and are read with the others."
+        )
+        notices.append(Notice(code="images-joined", text=text))
+    if replaced:
+        text = f"{replaced} images came again with other contents under the same UID; the newest are used."
+        notices.append(Notice(code="images-replaced", text=text))
+    return joined, tuple(notices)
+
+
+def _kept_file(one: SourceFile) -> DicomFile:
+    """A file of the store. Raises: IntegrityError if it is gone or is not what was kept."""
+    try:
+        file = open_dicom(one.path)
+        if file.sha256 == one.sha256:
+            return file
+    except InputError:
+        pass
+    remedy = "restore it from a copy, or send every image of the study again"
+    raise IntegrityError("an image that was kept is gone or altered", remedy=remedy, sha256=one.sha256)
+
+
+def _with_earlier(
+    intake: Intake, opened: Sequence[DicomFile], before: Sequence[DicomFile], notices: tuple[Notice, ...]
+) -> Intake:
+    """The intake of a study that grew, told by the files that came now; those of before are marked as kept."""
+    outcome, earlier = intake.outcome, {file.path for file in before}
+    if isinstance(outcome, Study | NotEvaluable):
+        outcome = replace(outcome, warnings=tuple(dict.fromkeys((*outcome.warnings, *notices))))
+    files = tuple(replace(file, kept=file.path in earlier) for file in intake.files)
+    own = [file.path for file in files if not file.kept] or [file.path for file in opened]
+    return replace(intake, path=_common(own), outcome=outcome, files=files)
+
+
+def _by_content(file: DicomFile) -> tuple[str, float, str, str]:
+    """An order that does not depend on where files lie and what they are called."""
+    tags = Tags(file.header)
+    number = tags.number("InstanceNumber")
+    series, image = (tags.text(f"{level}InstanceUID") or "" for level in ("Series", "SOP"))
+    return series, number if number is not None else 0.0, image, file.sha256
+
+
+def _no_study(problem: Problem) -> Intake:
+    if problem.error is not None:
+        return Intake(path=problem.path, outcome=problem.error)
+    assert problem.directory is not None  # a problem is one or the other
+    skipped = NotEvaluable(
+        uid=None,
+        reason_code=DIRECTORY,
+        reason="a DICOMDIR lists files and holds no image; the files themselves are read",
+        sha256=problem.directory.sha256,
+    )
+    return Intake(path=problem.path, outcome=skipped, files=(problem.directory,))
 
 
 def _nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -> Intake:
@@ -185,36 +298,6 @@ def _attached(study: Study, volume: Volume, path_of: Callable[[str], Path]) -> V
     )
 
 
-def _study_uid(file: DicomFile) -> str | None:
-    """Study Instance UID; None for a DICOMDIR. Raises: InputError if a UID is missing or no UID."""
-    tags = Tags(file.header)
-    stated = Tags(file.header.file_meta).text("MediaStorageSOPClassUID")
-    if MediaStorageDirectoryStorage in (stated, tags.text("SOPClassUID")):
-        return None
-    uids = [tags.text(f"{level}UID") or "" for level in ("StudyInstance", "SeriesInstance", "SOPInstance", "SOPClass")]
-    if not all(uids) or any(set(uid) & set("/\\: ") for uid in uids):
-        raise InputError(
-            "a UID of study, series or image is missing or is none",
-            remedy="export the file again with its UIDs",
-            path=str(file.path),
-        )
-    return uids[0]
-
-
-def _directory(file: DicomFile) -> Intake:
-    skipped = NotEvaluable(
-        uid=None,
-        reason_code="dicomdir",
-        reason="a DICOMDIR lists files and holds no image; the files themselves are read",
-        sha256=file.sha256,
-    )
-    return Intake(path=file.path, outcome=skipped, files=(_source(file),))
-
-
-def _source(file: DicomFile) -> SourceFile:
-    return SourceFile(path=file.path, sha256=file.sha256, sop_uid=Tags(file.header).text("SOPInstanceUID"))
-
-
 def _study_intakes(
     uid: str, files: list[DicomFile], contested: frozenset[str], secret: bytes, witness: Witness
 ) -> Iterator[Intake]:
@@ -236,7 +319,7 @@ def _study_intakes(
                 judged.append((file, _judge(file, witness)))
         except InputError as error:
             broken.append(file.sha256)
-            same = tuple(_source(f) for f in files if f.sha256 == file.sha256)
+            same = tuple(source_of(f) for f in files if f.sha256 == file.sha256)
             yield Intake(path=file.path, outcome=error, identity=identity_of(Tags(file.header)), files=same)
     kept = [file for file in files if file.sha256 not in broken]
     if not kept:
@@ -307,7 +390,7 @@ def _refused(uid: str, files: Sequence[DicomFile], refusal: gate.Refusal) -> Int
         path=_common([file.path for file in files]),
         outcome=outcome,
         identity=who,
-        files=tuple(_source(f) for f in files),
+        files=tuple(source_of(f) for f in files),
     )
 
 
@@ -360,7 +443,7 @@ def _accepted(
         path=_common([file.path for file in kept]),
         outcome=study,
         identity=identity,
-        files=tuple(_source(f) for f in kept),
+        files=tuple(source_of(f) for f in kept),
     )
 
 

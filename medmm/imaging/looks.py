@@ -12,7 +12,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, Volume
 from medmm.imaging import gate, gate_notes
-from medmm.imaging.intake import Intake
+from medmm.imaging.intake import DIRECTORY, Intake
 from medmm.imaging.nifti import (
     UNSTATED,
     NiftiFile,
@@ -29,6 +29,7 @@ from medmm.imaging.sources import DicomFile, open_dicom
 from medmm.imaging.tags import Tags
 from medmm.imaging.volumes import Built, film, frame_header, stacks
 
+MOST_STUDIES = 6
 MOST_WINDOWS = 4
 
 
@@ -77,12 +78,19 @@ def one_study(intakes: Iterable[Intake], path: Path) -> Intake:
     """The one study among intakes of a path. Raises: InputError if there is none or are several."""
     found = list(intakes)
     problems = [i.outcome for i in found if isinstance(i.outcome, InputError)]
-    studies = [i for i in found if not isinstance(i.outcome, InputError)]
+    listed = [i for i in found if not isinstance(i.outcome, InputError)]
+    studies = [i for i in listed if getattr(i.outcome, "reason_code", None) != DIRECTORY] or listed
     if len(studies) == 1:
         return studies[0]
     if not studies and problems:
         raise problems[0]
-    raise InputError(f"the path holds {len(studies)} studies", remedy="admit one study at a time", path=str(path))
+    uids = [i.outcome.uid or "" for i in studies if isinstance(i.outcome, Study | NotEvaluable)]
+    raise InputError(
+        f"the path holds {len(studies)} studies",
+        remedy="admit one at a time: name its UID (`--study`, study_uid=) or its files",
+        path=str(path),
+        studies=", ".join(uids[:MOST_STUDIES]) + (" …" if len(uids) > MOST_STUDIES else ""),
+    )
 
 
 def _once(intake: Intake) -> Iterator[tuple[Path, int]]:

@@ -24,7 +24,7 @@ from medmm.domain.study import Affine, Notice, Sequence, SequenceRole, Volume
 from medmm.imaging.gate import SMALLEST_MR_PX, Refusal
 from medmm.imaging.geometry import plausible_spacing
 from medmm.imaging.pixels import MAX_DECODED_BYTES
-from medmm.imaging.sources import LIBRARY_ERRORS, MAX_FILE_BYTES, MAX_INFLATED_BYTES, dicom_border
+from medmm.imaging.sources import LIBRARY_ERRORS, MAX_INFLATED_BYTES, content_of, opened
 from medmm.imaging.uids import content_uid
 
 GZIP = b"\x1f\x8b"
@@ -121,7 +121,7 @@ def is_nifti(path: Path) -> bool:
 
     Raises: InputError if it can't be opened.
     """
-    with dicom_border(path), path.open("rb") as file:
+    with opened(path) as file:
         head = file.read(4096)
     if head[128:132] == b"DICM":
         return False
@@ -162,7 +162,7 @@ def open_nifti(path: Path) -> NiftiFile:
 
 def _opened(path: Path) -> tuple[NiftiFile, bytes]:
     """What the header says, and the bytes of the file. Raises: InputError if it is too large or no NIfTI."""
-    data = _bytes_of(path)
+    data = content_of(path)
     with nifti_border(path):
         head = _head(data)
         version = _version(head)
@@ -175,14 +175,6 @@ def _opened(path: Path) -> tuple[NiftiFile, bytes]:
                 path=str(path),
             )
         return _understood(path, data, _header(head, version), version), data
-
-
-def _bytes_of(path: Path) -> bytes:
-    with dicom_border(path):
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise InputError(f"a file of {size} bytes", remedy="split it", path=str(path))
-        return path.read_bytes()
 
 
 def _header(head: bytes, version: int) -> Any:

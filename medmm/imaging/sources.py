@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import stat
 import struct
 import threading
 import warnings
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import takewhile
 from pathlib import Path
+from typing import BinaryIO
 
 import pydicom
 from PIL import Image
@@ -62,7 +64,41 @@ MAX_INFLATED_BYTES = 2**26  # of a deflated file, or 30 times its size where tha
 # An element costs pydicom some 400 bytes and may have 8 in the file: so many, and one more for so many bytes of it.
 MAX_ELEMENTS, BYTES_PER_ELEMENT = 100_000, 20
 _CLASS_OF = {"CR": ComputedRadiographyImageStorage, "MR": MRImageStorage}
+_PACKED = {
+    b"PK\x03\x04": "zip",
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"7z\xbc\xaf": "7z",
+    b"Rar!": "rar",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 _SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
+# filesystems(5) and the kernel's own documentation: what is read there is made on the spot, and may block or never end.
+_KERNEL_FILE_SYSTEMS = frozenset(
+    [
+        "autofs",
+        "binfmt_misc",
+        "bpf",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "debugfs",
+        "devpts",
+        "efivarfs",
+        "fusectl",
+        "mqueue",
+        "nsfs",
+        "proc",
+        "pstore",
+        "rpc_pipefs",
+        "securityfs",
+        "selinuxfs",
+        "smackfs",
+        "sysfs",
+        "tracefs",
+    ]
+)
 
 # pydicom quotes tag values in what it logs; a log of ours must never hold text of a record.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
@@ -135,35 +171,136 @@ def dicom_border(path: Path, doing: str = "read") -> Iterator[None]:
 
 
 def find_files(path: Path) -> Iterator[Path | InputError]:
-    """Files under a path in sorted order; links out of it and things that are no files come as errors."""
-    if not path.is_dir():
+    """Files under a path, folder by folder in sorted order; what is not opened comes as an error.
+
+    Not opened are links out of the path, pipes, devices and sockets, folders on other file systems, and what the kernel
+    shows as files: to open one of those may block, never end, or set something off.
+    """
+    if not os.path.isdir(path):  # unlike Path.is_dir it asks no permission
         yield checked(path, path)
         return
-    closed: list[OSError] = []
-    for folder, folders, names in os.walk(path, onerror=closed.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        for name in sorted(names + links):
-            if not name.startswith(".") and name.lower() not in _SKIPPED_NAMES:
-                yield checked(Path(folder) / name, path)
-    for error in closed:
-        yield InputError("a folder can't be opened", remedy="check its permissions", path=str(error.filename))
+    try:
+        device = path.stat().st_dev
+    except OSError as error:
+        yield _closed(path, error)
+        return
+    if device in _kernel_devices():
+        yield _of_the_kernel(path)
+        return
+    yield from _walked(path, device)
+
+
+def _walked(root: Path, device: int) -> Iterator[Path | InputError]:
+    """The files of each folder, then of the folders in it; no depth is too great, and no folder is entered twice."""
+    waiting, entered = [root], set()
+    while waiting:
+        folder = waiting.pop()
+        try:
+            state = folder.lstat() if folder != root else folder.stat()
+            if state.st_dev != device:
+                remedy = "name it itself, or copy its files here"
+                yield InputError("a folder on another file system is not entered", remedy=remedy, path=str(folder))
+                continue
+            if (state.st_dev, state.st_ino) in entered:  # the same folder mounted a second time
+                continue
+            entered.add((state.st_dev, state.st_ino))
+            with os.scandir(folder) as entries:
+                shown = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+            below = [entry.is_dir(follow_symlinks=False) for entry in shown]
+        except OSError as error:
+            yield _closed(folder, error)
+            continue
+        for entry, is_folder in zip(shown, below, strict=True):
+            if not is_folder and entry.name.lower() not in _SKIPPED_NAMES:
+                yield checked(folder / entry.name, root)
+        waiting += [folder / e.name for e, is_folder in zip(reversed(shown), reversed(below), strict=True) if is_folder]
 
 
 def checked(path: Path, root: Path) -> Path | InputError:
     """The path if it is a regular file; a link only where it stays under the root (or is the root itself)."""
     try:
         with dicom_border(path, "find"):
-            inside = path == root or path.resolve().is_relative_to(root.resolve())
-            if path.is_symlink() and (path.is_dir() or not inside):
-                return InputError("a link is not followed", remedy="copy the file here", path=str(path))
-            if not path.exists():
+            try:
+                state = path.lstat()
+                if stat.S_ISLNK(state.st_mode):
+                    if path != root and not _stays_inside(path, root):
+                        return InputError("a link is not followed", remedy="copy the file here", path=str(path))
+                    state = path.stat()
+            except (FileNotFoundError, NotADirectoryError):
                 return InputError("no such file or folder", remedy="check the path", path=str(path))
-            if not path.is_file():  # a pipe or a device would block or never end
-                return InputError("not a regular file", remedy="leave it out", path=str(path))
+            if not stat.S_ISREG(state.st_mode):  # a pipe or a device would block or never end
+                return _irregular(path)
+            if path == root and state.st_dev in _kernel_devices():
+                return _of_the_kernel(path)
             return path
     except InputError as error:
         return error
+
+
+def _stays_inside(link: Path, root: Path) -> bool:
+    """Whether a link leads to a file under the root, on its file system."""
+    target, top = link.resolve(), root.resolve()
+    if target.is_dir() or not target.is_relative_to(top):
+        return False
+    return not target.exists() or target.parent.stat().st_dev == top.stat().st_dev
+
+
+def _kernel_devices() -> frozenset[int]:
+    """The devices of file systems that hold no files but what the kernel answers; none where nothing lists them."""
+    devices = set()
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:  # proc(5)
+            for line in mounts:
+                before, _, after = line.partition(" - ")
+                if after.split(" ", 1)[0] in _KERNEL_FILE_SYSTEMS:
+                    major, minor = before.split(" ")[2].split(":")
+                    devices.add(os.makedev(int(major), int(minor)))
+    except OSError:
+        return frozenset()
+    return frozenset(devices)
+
+
+def _closed(folder: Path, error: OSError) -> InputError:
+    why = f"a folder can't be opened: {type(error).__name__}"
+    return InputError(why, remedy="check its permissions", path=str(folder))
+
+
+def _irregular(path: Path) -> InputError:
+    return InputError("not a regular file", remedy="leave it out", path=str(path))
+
+
+def _of_the_kernel(path: Path) -> InputError:
+    why = "a file system of the kernel, which holds no images"
+    return InputError(why, remedy="name a folder of image files", path=str(path))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file of at most `MAX_FILE_BYTES`, whatever has been put in its place since it was found.
+
+    Raises: InputError if it is none, is too large, or can't be opened.
+    """
+    with dicom_border(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode):
+                raise _irregular(path)
+            if state.st_size > MAX_FILE_BYTES:
+                raise InputError(f"a file of {state.st_size} bytes", remedy="split it", path=str(path))
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                yield file
+        finally:
+            os.close(descriptor)
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a regular file as many as it had when it was opened: one that grows meanwhile never ends otherwise.
+
+    Raises: InputError as `opened`.
+    """
+    with opened(path) as file:
+        return file.read(os.fstat(file.fileno()).st_size)
 
 
 def open_dicom(path: Path) -> DicomFile:
@@ -171,15 +308,13 @@ def open_dicom(path: Path) -> DicomFile:
 
     Raises: InputError if it is empty, too large, no DICOM, nested too deep or inflates beyond its limit.
     """
-    with dicom_border(path):
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise InputError(f"a file of {size} bytes", remedy="split it", path=str(path))
-        data = path.read_bytes()
+    data = content_of(path)
     if not data:
         raise InputError("the file is empty", remedy="send the file again", path=str(path))
     prefixed = data[128:132] == b"DICM"
     if not prefixed and not _looks_like_dataset(data):
+        if kind := archive_of(data[:265]):
+            raise InputError(f"a {kind} archive is not opened", remedy="unpack it first", path=str(path))
         raise InputError("not a DICOM file", remedy="leave it out", path=str(path))
     if data.find(b"DICM\x02\x00", 132) > 0:  # prefix and first group of a second file
         raise InputError("two files joined in one", remedy="send them apart", path=str(path))
@@ -203,6 +338,13 @@ def open_dicom(path: Path) -> DicomFile:
         preamble=data[:128] if prefixed else b"",
         uids_stated=not (pixel_bytes and _name_by_content(header, digest)),
     )
+
+
+def archive_of(head: bytes) -> str | None:
+    """The kind of archive or packing that the first bytes of a file name; None where they name none."""
+    if head[257:262] == b"ustar":
+        return "tar"
+    return next((kind for start, kind in _PACKED.items() if head.startswith(start)), None)
 
 
 def _name_by_content(header: Dataset, sha256: str) -> bool:

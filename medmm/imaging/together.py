@@ -13,6 +13,7 @@ from medmm.imaging.patient import identity_of, same_patient
 from medmm.imaging.pixels import check_grid, stored_values
 from medmm.imaging.slices import contradict, crowded, placed
 from medmm.imaging.sources import DicomFile, quiet
+from medmm.imaging.study_files import ImageFile
 from medmm.imaging.tags import Tags
 
 EMPTY = ("blank", "noise")  # codes of a picture without content
@@ -51,19 +52,27 @@ def _judged(files: Sequence[DicomFile], contested: frozenset[str]) -> gate.Refus
     return None
 
 
-def contested_uids(groups: Iterable[Sequence[DicomFile]]) -> frozenset[str]:
+def contested_uids(groups: Iterable[Sequence[ImageFile]]) -> frozenset[str]:
     """SOP Instance UIDs that stand for more than one content, within a study or across studies.
 
     A file whose pixels can't be read, such as a copy that was cut short, contests nothing: it gets its own line.
     """
-    contents: dict[str, dict[str, DicomFile]] = {}
+    contents: dict[str, dict[str, ImageFile]] = {}
     for file in chain.from_iterable(groups):
-        contents.setdefault(Tags(file.header).text("SOPInstanceUID") or "", {})[file.sha256] = file
+        contents.setdefault(file.sop_uid or "", {})[file.sha256] = file
     several = {uid: files.values() for uid, files in contents.items() if len(files) > 1}
-    return frozenset(uid for uid, files in several.items() if sum(map(_decodes, files)) > 1)
+    return frozenset(uid for uid, files in several.items() if sum(map(_opens_and_decodes, files)) > 1)
 
 
-def _decodes(file: DicomFile) -> bool:
+def _opens_and_decodes(found: ImageFile) -> bool:
+    try:
+        return decodes(found.open())
+    except InputError:
+        return False
+
+
+def decodes(file: DicomFile) -> bool:
+    """Whether the pixels of a file can be read."""
     try:
         check_grid(file)
         stored_values(file.path)

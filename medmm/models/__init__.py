@@ -15,7 +15,17 @@ from medmm.domain.inspection import ModelRow
 from medmm.domain.reading import Reading
 from medmm.domain.study import Modality, Study
 from medmm.models.adopted import Adopted, report_weights
-from medmm.models.catalogue import DEFAULT_REPORT, CatalogueRow, model_rows, open_weights, row_named
+from medmm.models.catalogue import (
+    DEFAULT_REPORT,
+    CatalogueRow,
+    catalogue,
+    model_rows,
+    open_weights,
+    packaged_weights,
+    row_named,
+    sha256_of,
+)
+from medmm.models.folders import files_of
 
 __all__ = ["Adopted", "Networks", "ReadingModel", "device_name", "language_model", "picture_kinds", "reader"]
 MULTIMODAL = ("MedMMConfig", "MedMMForConditionalGeneration", "MedMMImageProcessor", "MedMMProcessor")
@@ -79,6 +89,18 @@ class Networks:
     def model_rows(self) -> tuple[ModelRow, ...]:
         """Every network of the catalogue, then every adopted one, with their state."""
         return model_rows(self.weights_dir) + self.adopted.model_rows()
+
+    def manifests(self) -> dict[str, str]:
+        """By name the manifest digest of every packaged network that is here, and of the report model in use."""
+        folder = self.weights_dir or packaged_weights()
+        here = {name: row.manifest_sha256 for name, row in catalogue().items() if (folder / name).is_dir()}
+        adopted = self.adopted.rows().get(self.report)
+        return here if adopted is None else here | {self.report: adopted.manifest_sha256}
+
+    def contents(self, source: Path) -> dict[str, str]:
+        """By their names in the folder the digests of the files that would be adopted. Raises: as `adding`."""
+        source = source.expanduser().absolute()
+        return {name: sha256_of(source / name) for name in files_of(source)}
 
     def adding(self, source: Path, name: str | None, licence: str | None) -> AbstractContextManager[ModelRow]:
         """See `Adopted.adding`."""

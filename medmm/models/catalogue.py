@@ -81,14 +81,14 @@ def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsF
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         raise _altered(row, "manifest.json")
-    if _sha256(manifest) != row.manifest_sha256:
+    if sha256_of(manifest) != row.manifest_sha256:
         raise _another(row) if _is_borne_out(folder) else _altered(row, "manifest.json")
     expected = json.loads(manifest.read_text(encoding="utf-8"))["files"]
     found = {p.name for p in folder.iterdir() if p.name != "manifest.json"}
     for name in sorted(found ^ set(expected)):
         raise _altered(row, name)
     for name, digest in expected.items():
-        if _sha256(folder / name) != digest:
+        if sha256_of(folder / name) != digest:
             raise _altered(row, name)
     return WeightsFolder(row=row, folder=folder)
 
@@ -136,7 +136,8 @@ def row_named(name: str) -> CatalogueRow:
         raise InputError(f"no network {name!r} in the catalogue", remedy="see `medmm models list`") from None
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Digest of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -146,7 +147,7 @@ def _is_borne_out(folder: Path) -> bool:
     try:
         files = dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"])
         found = {p.name for p in folder.iterdir() if p.name != "manifest.json"}
-        return found == set(files) and all(_sha256(folder / name) == digest for name, digest in files.items())
+        return found == set(files) and all(sha256_of(folder / name) == digest for name, digest in files.items())
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -1,6 +1,15 @@
 """The record in: FHIR R4 to the coded, dated facts that were known when the image was made."""
 
 from medmm.records.document import RecordDocument, read_record
+from medmm.records.folder import RecordFit, RecordFolder, record_file
 from medmm.records.timeline import context_as_of, everything_in
 
-__all__ = ["RecordDocument", "context_as_of", "everything_in", "read_record"]
+__all__ = [
+    "RecordDocument",
+    "RecordFit",
+    "RecordFolder",
+    "context_as_of",
+    "everything_in",
+    "read_record",
+    "record_file",
+]

@@ -58,7 +58,7 @@ def read_record(source: Path | bytes) -> RecordDocument:
 
     Raises: InputError if the file can't be read, is no FHIR JSON, or a resource id is not valid.
     """
-    data = source if isinstance(source, bytes) else _read(source)
+    data = source if isinstance(source, bytes) else read_file(source)
     values, left_out = jsontext.parse(data)
     entries, skipped = _entries(values)
     humans = [r for _, r in entries if r["resourceType"] == "Patient" and not is_animal(r)]
@@ -124,7 +124,7 @@ def _marked(fact: Fact) -> Fact:
     return fact if SHARED_ID in fact.marks else replace(fact, marks=(*fact.marks, SHARED_ID))
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """The bytes of a file, never more than may be read."""
     try:
         if not path.is_file():

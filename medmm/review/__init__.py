@@ -7,5 +7,19 @@ from medmm.review.edited import keeps_coding
 from medmm.review.lifecycle import NEXT, Act, advance, reopened
 from medmm.review.release import release
 from medmm.review.signing import sign, to_sign
+from medmm.review.succession import lacking, refuse_outgrown, succession
 
-__all__ = ["NEXT", "Act", "advance", "decide", "keeps_coding", "release", "reopened", "sign", "to_sign"]
+__all__ = [
+    "NEXT",
+    "Act",
+    "advance",
+    "decide",
+    "keeps_coding",
+    "lacking",
+    "refuse_outgrown",
+    "release",
+    "reopened",
+    "sign",
+    "succession",
+    "to_sign",
+]

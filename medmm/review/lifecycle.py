@@ -18,7 +18,8 @@ class Act(Enum):
     SUPERSEDE = "supersede"
 
 
-# `None` is a case that is not there yet. Drafting again is possible until a reader has decided something.
+# `None` is a case that is not there yet. Drafting again is possible until a reader has decided something. Another record or
+# other images supersede a case until it is signed (medmm.review.succession).
 NEXT: dict[tuple[CaseState | None, Act], CaseState] = {
     (None, Act.OPEN): CaseState.OPENED,
     (CaseState.OPENED, Act.DRAFT): CaseState.DRAFTED,
@@ -52,7 +53,7 @@ def advance(state: CaseState | None, act: Act) -> CaseState:
 
 
 def reopened(file: CaseFile) -> CaseState:
-    """Where a superseded case goes on when its study is opened with its record again: where its content left it."""
+    """Where a superseded case goes on when its study is opened with its images and record again: where its content left it."""
     if file.draft is None:
         return CaseState.OPENED
     return CaseState.IN_REVIEW if file.decisions else CaseState.DRAFTED

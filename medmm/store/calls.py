@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,9 @@ from medmm.domain.report import Reader
 from medmm.domain.roles import require
 from medmm.store.held import digest
 from medmm.store.store import Step, Store
+
+WITHOUT_ENTRY = ("verify",)  # what works on a read-only copy
+Request = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
 
 
 class VerbCall:
@@ -68,20 +71,28 @@ class Calls:
         self.allow(verb, by)
 
     @contextmanager
-    def call(
-        self, verb: str, by: Reader | None, key: str | None = None, request: Mapping[str, Any] | None = None
-    ) -> Iterator[VerbCall]:
-        """One call of a verb; its body commits the step with the entry."""
-        call = VerbCall(verb, by, key, digest(request or {}))
+    def call(self, verb: str, by: Reader | None, key: str | None = None, request: Request = None) -> Iterator[VerbCall]:
+        """One call of a verb; its body commits the step with the entry.
+
+        `request` says by its content, never by a path, what is asked for; where that must be read first, a function that
+        gives it is asked once it is known that this one may.
+        """
+        call = VerbCall(verb, by, key, digest({} if callable(request) else request or {}))
         with ExitStack() as stack:
             try:
                 call.actor = self._actor(by)
                 require(verb, call.actor)
+                if verb not in WITHOUT_ENTRY:  # no log, no verb: before anything is read
+                    self._store.refuse_read_only()
+                if callable(request):
+                    call.request_sha256 = digest(request())
                 if key is not None:  # a second caller with the same key waits and gets the first one's result
                     stack.enter_context(self._store.exclusive(key))
                     call.recalled = self._store.recall(key, verb, call.request_sha256)
                 yield call
             except MedmmError as error:
+                if self._store.read_only:  # where nothing can be kept, the error itself must be seen
+                    raise
                 with self._store.step() as step:
                     step.record(call.event("failed", "request", error=type(error).__name__))
                 raise

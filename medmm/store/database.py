@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from alembic import command
@@ -32,6 +35,33 @@ def open_engine(file: Path) -> sa.Engine:
     sa.event.listen(engine, "connect", _set_up)
     sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+@contextmanager
+def read_only_engine(file: Path) -> Iterator[sa.Engine]:
+    """An engine on a database that nobody may write to, nor to its folder; closed at the end.
+
+    SQLite can't recover a write-ahead log in such a folder (sqlite.org/wal.html, read-only databases): where one holds
+    something, it is recovered in a private copy, which goes again.
+    """
+    wal = file.with_name(file.name + "-wal")
+    with ExitStack() as stack:
+        options = "mode=ro&immutable=1"
+        if wal.is_file() and wal.stat().st_size:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="medmm-")))
+            for part in (file, wal):
+                shutil.copyfile(part, folder / part.name)
+            file, options = folder / file.name, "mode=rw"
+        engine = sa.create_engine(f"sqlite:///file:{quote(str(file))}?{options}&uri=true", max_overflow=-1)
+        sa.event.listen(engine, "connect", _set_up_read_only)
+        sa.event.listen(engine, "begin", _begin)
+        stack.callback(engine.dispose)
+        yield engine
+
+
+def _set_up_read_only(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA query_only=ON")
 
 
 def _set_up(connection: Any, _record: object) -> None:
@@ -70,25 +100,35 @@ def database_border(file: Path) -> Iterator[None]:
         ) from error
 
 
-def upgrade(engine: sa.Engine, file: Path, locks: Path) -> None:
-    """Bring the database to this release's tables; several processes may open at once.
+def refuse_other_release(engine: sa.Engine, file: Path) -> bool:
+    """Whether the database has this release's tables, rather than an earlier one's.
 
     Raises: ConfigError if it was written by a newer release.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     scripts = ScriptDirectory.from_config(config)
+    with database_border(file), engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in {s.revision for s in scripts.walk_revisions()}:
+        raise ConfigError(
+            f"the database is of another release (revision {found})",
+            remedy="open it with the medmm that wrote it, or a newer one",
+            file=str(file),
+        )
+    return found == scripts.get_current_head()
+
+
+def upgrade(engine: sa.Engine, file: Path, locks: Path) -> None:
+    """Bring the database to this release's tables; several processes may open at once.
+
+    Raises: ConfigError if it was written by a newer release.
+    """
     with exclusive(locks, "migrate"), database_border(file):
-        with engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        if found == scripts.get_current_head():
+        config, is_newest = Config(), refuse_other_release(engine, file)
+        if is_newest:
             return
-        if found is not None and found not in {s.revision for s in scripts.walk_revisions()}:
-            raise ConfigError(
-                f"the database is of another release (revision {found})",
-                remedy="open it with the medmm that wrote it, or a newer one",
-                file=str(file),
-            )
+        config.set_main_option("script_location", str(MIGRATIONS))
         with engine.connect().execution_options(medmm_write=True) as connection, connection.begin():
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -7,8 +7,9 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -38,7 +39,7 @@ class Objects:
 
     def path(self, sha256: str) -> Path:
         """Where an object lies. Raises: InputError if `sha256` is no digest or names nothing here."""
-        path = self._place(sha256)
+        path = self.place(sha256)
         if not path.is_file():
             raise InputError("no such object in the store", remedy="admit the study again", sha256=sha256)
         return path
@@ -48,38 +49,74 @@ class Objects:
 
         Raises: InputError if the source can't be opened; Unavailable if the copy can't be written.
         """
-        try:
-            incoming = source.open("rb")
-        except OSError as error:
-            raise InputError(
-                f"the file can't be opened: {type(error).__name__}", remedy="check that it is there and readable"
-            ) from error
-        with incoming:
-            try:
-                return self._keep(incoming)
-            except OSError as error:
-                raise Unavailable(
-                    f"the file can't be copied into the store: {type(error).__name__}",
-                    remedy="free space in data_dir or make it writable, then try again",
-                ) from error
+        temporary, digest = self._copy(source)
+        self._settle({temporary: digest})
+        return digest
 
-    def _keep(self, incoming: BinaryIO) -> str:
+    @contextmanager
+    def copied(self, sources: Mapping[str, Path]) -> Iterator[Callable[[], None]]:
+        """Copy files in, each under the digest that it had when it was judged; the callable that is given keeps them.
+
+        Until it is called nothing is kept, and what was copied goes again.
+
+        Raises: InputError if a file can't be opened or is no longer what was judged; Unavailable as `put`.
+        """
+        copies: dict[Path, str] = {}
+        try:
+            for sha256, source in sources.items():
+                temporary, found = self._copy(source)
+                copies[temporary] = found
+                if found != sha256:
+                    raise InputError(
+                        "the file changed after it was judged, so nothing was kept",
+                        remedy="wait until it is written, then admit the study again",
+                        path=str(source),
+                    )
+            yield lambda: self._settle(copies)
+        finally:
+            for temporary in copies:
+                temporary.unlink(missing_ok=True)
+
+    def _copy(self, source: Path) -> tuple[Path, str]:
+        """A private copy of a regular file, and its digest."""
+        with _regular(source) as incoming:
+            try:
+                return self._written(incoming)
+            except OSError as error:
+                raise _not_copied(error) from error
+
+    def _written(self, incoming: BinaryIO) -> tuple[Path, str]:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = self.folder / f"{INCOMING}{secrets.token_hex(8)}"
-        digest = hashlib.sha256()
+        temporary, whole = self.folder / f"{INCOMING}{secrets.token_hex(8)}", False
+        digest, left = hashlib.sha256(), os.fstat(incoming.fileno()).st_size
         try:
             with _private(temporary) as out:
                 while chunk := incoming.read(CHUNK_BYTES):
+                    left -= len(chunk)
+                    if left < 0:  # it would fill the disk before it ends
+                        raise InputError("the file grows while it is copied", remedy="wait until it is written")
                     digest.update(chunk)
                     out.write(chunk)
-            place = self._place(digest.hexdigest())
-            place.parent.mkdir(exist_ok=True, mode=0o700)
-            temporary.replace(place)
-            for folder in (place.parent, self.folder):
-                _flush_folder(folder)
+            whole = True
         finally:
-            temporary.unlink(missing_ok=True)
-        return digest.hexdigest()
+            if not whole:
+                temporary.unlink(missing_ok=True)
+        return temporary, digest.hexdigest()
+
+    def _settle(self, copies: Mapping[Path, str]) -> None:
+        """Move copies to their places, for good."""
+        try:
+            for temporary, digest in copies.items():
+                place = self.place(digest)
+                place.parent.mkdir(exist_ok=True, mode=0o700)
+                temporary.replace(place)
+            for folder in {self.place(digest).parent for digest in copies.values()} | {self.folder}:
+                _flush_folder(folder)
+        except OSError as error:
+            raise _not_copied(error) from error
+        finally:
+            for temporary in copies:
+                temporary.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what a killed process left half-copied more than a day ago."""
@@ -93,16 +130,28 @@ class Objects:
         if sha256_of(self.path(sha256)) != sha256:
             raise IntegrityError("an object of the store was altered", remedy="restore it from a copy", sha256=sha256)
 
-    def _place(self, sha256: str) -> Path:
+    def place(self, sha256: str) -> Path:
+        """Where an object would lie. Raises: InputError if `sha256` is no digest."""
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
             raise InputError("an object is named by its SHA-256 in hex", remedy="take it from Volume.sha256")
         return self.folder / sha256[:2] / sha256[2:]
 
 
-def secret(folder: Path, name: str) -> bytes:
-    """32 random bytes of this installation, made once, readable by this user alone."""
+def is_read_only(folder: Path, file: Path) -> bool:
+    """Whether a folder is a copy that nothing is to be written to: this user may not, or nobody by their modes may.
+
+    False where `file` is not there yet: then the folder is to be made, and an error says why it can't be.
+    """
+    if not file.is_file():
+        return False
+    marked = any(not path.stat().st_mode & 0o222 for path in (folder, file))  # binds a superuser too
+    return marked or not all(os.access(path, os.W_OK) for path in (folder, file))
+
+
+def secret(folder: Path, name: str, *, make: bool = True) -> bytes:
+    """32 random bytes of this installation, made once, readable by this user alone. Raises: OSError if not to be made."""
     path = folder / f"{name}.key"
-    if not path.exists():
+    if make and not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = folder / f".{name}-{secrets.token_hex(8)}"
         try:
@@ -117,6 +166,30 @@ def secret(folder: Path, name: str) -> bytes:
     if len(key) != 32:
         raise IntegrityError("a key of this installation is damaged", remedy="restore it from a copy", key=name)
     return key
+
+
+def _regular(path: Path) -> BinaryIO:
+    """A regular file, whatever was put in its place since it was found. Raises: InputError if it can't be opened or is none."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as error:
+        raise _not_opened(type(error).__name__, path) from error
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise _not_opened("it is no regular file", path)
+    return os.fdopen(file, "rb")
+
+
+def _not_opened(why: str, path: Path) -> InputError:
+    remedy = "check that it is there and readable"
+    return InputError(f"the file can't be opened: {why}", remedy=remedy, path=str(path))
+
+
+def _not_copied(error: OSError) -> Unavailable:
+    return Unavailable(
+        f"the file can't be copied into the store: {type(error).__name__}",
+        remedy="free space in data_dir or make it writable, then try again",
+    )
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -25,7 +25,7 @@ from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Sign
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.domain.vocabulary import most_urgent_first
 from medmm.store import failpoint, files, held, tables
-from medmm.store.database import database_border, open_engine, upgrade
+from medmm.store.database import database_border, open_engine, read_only_engine, refuse_other_release, upgrade
 
 T = TypeVar("T")
 
@@ -53,18 +53,21 @@ class Step:
         """Keep who a patient key is; the newest statement counts."""
         self._put(tables.identities, {"patient_key": patient_key}, {"body": to_json(identity)})
 
-    def save_study(self, study: Study) -> None:
-        """Keep a study. Raises: StateError if other images were kept under its UID."""
-        found = self._connection.scalar(sa.select(tables.studies.c.body).where(tables.studies.c.uid == study.uid))
-        if found is not None:
-            kept = from_json(Study, found)
-            if {v.sha256 for v in kept.volumes} != {v.sha256 for v in study.volumes}:
-                raise StateError(
-                    "a study of this UID with other images is already kept",
-                    remedy="ask the sender for a study UID of its own",
-                    study=study.uid,
-                )
+    def save_study(self, study: Study, files: Mapping[str, str | None] | None = None) -> None:
+        """Keep a study, and by their digests the files it is made of now with their SOP Instance UIDs.
+
+        Its cases keep the images that they were opened with.
+        """
         self._put(tables.studies, {"uid": study.uid}, {"patient_key": study.patient_key, "body": to_json(study)})
+        kept = tables.study_files
+        if files is not None:
+            self._connection.execute(kept.delete().where(kept.c.study_uid == study.uid))
+            rows = [{"study_uid": study.uid, "sha256": sha256, "sop_uid": uid} for sha256, uid in files.items()]
+            self._connection.execute(kept.insert(), rows)
+
+    def drop_context(self, study_uid: str) -> None:
+        """Join no record to a study any more; its cases keep theirs."""
+        self._connection.execute(tables.contexts.delete().where(tables.contexts.c.study_uid == study_uid))
 
     def save_context(self, study_uid: str, context: ClinicalContext) -> None:
         """Keep the record that was joined to a study; cases opened earlier keep theirs."""
@@ -161,28 +164,45 @@ class Step:
 
 
 class Store:
-    """Everything under one data folder. Safe from several threads and processes; no global state."""
+    """Everything under one data folder. Safe from several threads and processes; no global state.
+
+    A folder that can't be written to, or that nobody may write to by its modes, is a read-only copy: its log can be
+    checked, and no step be taken. Nothing is made or changed in it.
+    """
 
     def __init__(self, data_dir: Path, heads_path: Path | None = None) -> None:
         self.data_dir, self.file = data_dir, data_dir / "medmm.sqlite"
-        self.objects = files.Objects(data_dir / "objects")
+        self.objects, self._open = files.Objects(data_dir / "objects"), ExitStack()
         try:
-            data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.objects.sweep()
+            self.read_only = files.is_read_only(data_dir, self.file)
+            if not self.read_only:
+                data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.objects.sweep()
             self._signer = HeadSigner(self.secret("audit"))
-            self._engine = open_engine(self.file)
+            self._engine = self._opened()
         except OSError as error:
             raise ConfigError(
                 f"the data folder can't be used: {type(error).__name__}",
                 remedy="set data_dir to a folder that this user may write to",
                 data_dir=str(data_dir),
             ) from error
-        self.heads = HeadFile(heads_path or data_dir.with_name(data_dir.name + ".heads"), self._signer)
+        heads = heads_path or data_dir.with_name(data_dir.name + ".heads")
+        self.heads = HeadFile(heads, self._signer, read_only=self.read_only)
         with ExitStack() as on_failure:
             on_failure.callback(self.close)
-            upgrade(self._engine, self.file, data_dir / "locks")
-            self._cover()  # a crash may have left the last entries without their line in the heads file
+            if self.read_only:
+                refuse_other_release(self._engine, self.file)
+            else:
+                upgrade(self._engine, self.file, data_dir / "locks")
+                self._cover()  # a crash may have left the last entries without their line in the heads file
             on_failure.pop_all()
+
+    def _opened(self) -> sa.Engine:
+        if self.read_only:
+            return self._open.enter_context(read_only_engine(self.file))
+        engine = open_engine(self.file)
+        self._open.callback(engine.dispose)
+        return engine
 
     @classmethod
     def open(cls, data_dir: Path, *, heads_path: Path | None = None) -> Store:
@@ -191,7 +211,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of all connections."""
-        self._engine.dispose()
+        self._open.close()
 
     def __enter__(self) -> Store:
         return self
@@ -203,8 +223,10 @@ class Store:
     def step(self) -> Iterator[Step]:
         """A write transaction that commits all or nothing.
 
-        Raises: StateError if nothing was recorded in the audit log; Unavailable if the database is locked or full.
+        Raises: StateError if nothing was recorded in the audit log; Unavailable if the database is locked or full;
+            ConfigError if the data folder is a read-only copy.
         """
+        self.refuse_read_only()
         with (
             database_border(self.file),
             self._engine.connect() as connection,
@@ -221,15 +243,43 @@ class Store:
 
     def exclusive(self, key: str) -> AbstractContextManager[None]:
         """Hold a lock on an idempotency key across threads and processes."""
+        self.refuse_read_only()
         return files.exclusive(self.data_dir / "locks", key)
 
+    def exclusive_study(self, uid: str) -> AbstractContextManager[None]:
+        """Hold a lock on a study while images are joined to it; inside that of a key, never the other way round."""
+        return files.exclusive(self.data_dir / "locks" / "studies", uid)
+
     def secret(self, name: str) -> bytes:
-        """A 32-byte key of this installation, made on first use."""
-        return files.secret(self.data_dir / "keys", name)
+        """A 32-byte key of this installation, made on first use. Raises: ConfigError if it can't be read or made."""
+        try:
+            return files.secret(self.data_dir / "keys", name, make=not self.read_only)
+        except OSError as error:
+            raise ConfigError(
+                f"the keys of the data folder can't be used: {type(error).__name__}",
+                remedy="make the folder `keys` in data_dir readable for this user; a copy needs its keys too",
+                data_dir=str(self.data_dir),
+            ) from error
 
     def put_object(self, path: Path) -> str:
         """Keep a copy of a file under the digest of its content."""
         return self.objects.put(path)
+
+    def copied(self, sources: Mapping[str, Path]) -> AbstractContextManager[Callable[[], None]]:
+        """Copy files in, by the digests that they must have; see `Objects.copied`."""
+        return self.objects.copied(sources)
+
+    def files_of(self, study_uid: str) -> dict[str, str | None]:
+        """The files that a study was made of: SOP Instance UID by digest."""
+        table = tables.study_files
+        query = (
+            sa.select(table.c.sha256, table.c.sop_uid).where(table.c.study_uid == study_uid).order_by(table.c.sha256)
+        )
+        return {row.sha256: row.sop_uid for row in self._read(lambda c: c.execute(query).all())}
+
+    def object_place(self, sha256: str) -> Path:
+        """Where a kept file lies, unchecked: who opens it compares its digest."""
+        return self.objects.place(sha256)
 
     def object_path(self, sha256: str) -> Path:
         """Where a kept file lies. Raises: IntegrityError if its content is no longer what it is named after."""
@@ -295,6 +345,18 @@ class Store:
             report=None if row.report_id is None else self.report(row.report_id),
         )
 
+    def drafted_from(self, case_id: str) -> str | None:
+        """What the last draft of a case says that it was made from; None of an earlier release's."""
+        drafts = [e for e in self.events(case_id) if (e.verb, e.outcome) == ("draft", "done")]
+        made = [e.details.get("drafted_from") for e in drafts if "unchanged" not in e.details]
+        return made[-1] if made else None
+
+    def signed_of(self, study_uid: str) -> list[CaseFile]:
+        """The cases of a study with a signed report."""
+        table = tables.cases
+        query = sa.select(table.c.id).where((table.c.study_uid == study_uid) & table.c.report_id.is_not(None))
+        return [self.case_file(case_id) for case_id in self._read(lambda c: c.scalars(query).all())]
+
     def cases(self) -> tuple[CaseSummary, ...]:
         """The worklist, newest first."""
         query = sa.select(tables.cases).order_by(tables.cases.c.opened_at.desc())
@@ -325,6 +387,15 @@ class Store:
             return replace(found, problems=(*found.problems, *held.problems(connection)))
 
         return self._read(check)
+
+    def refuse_read_only(self) -> None:
+        """Raises: ConfigError if the data folder is a read-only copy."""
+        if self.read_only:
+            raise ConfigError(
+                "the data folder is a read-only copy, where no audit entry can be kept",
+                remedy="`medmm audit verify` and `medmm doctor` work on it; for all else open the installation itself",
+                data_dir=str(self.data_dir),
+            )
 
     def _cover(self) -> None:
         self.heads.cover(self._heads_after)

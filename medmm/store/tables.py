@@ -15,6 +15,13 @@ studies = sa.Table(
     sa.Column("patient_key", sa.Text, nullable=False, index=True),
     sa.Column("body", sa.JSON, nullable=False),
 )
+study_files = sa.Table(
+    "study_file",
+    metadata,
+    sa.Column("study_uid", sa.Text, sa.ForeignKey("study.uid"), primary_key=True),
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("sop_uid", sa.Text),
+)
 identities = sa.Table(
     "identity",
     metadata,

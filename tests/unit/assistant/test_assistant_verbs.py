@@ -9,8 +9,8 @@ import medmm.assistant
 from medmm.assistant import Assistant
 from medmm.domain.roles import role_table
 
-# opening, closing; render is publish without files, to_sign a look at the case
-NOT_VERBS = {"from_config", "close", "reader_named", "render", "to_sign"}
+# opening, closing; render is publish without files, to_sign a look at the case, studies one at a folder (inspect)
+NOT_VERBS = {"from_config", "close", "reader_named", "render", "to_sign", "studies"}
 
 
 def public() -> set[str]:

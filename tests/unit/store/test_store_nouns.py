@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.errors import InputError, IntegrityError, StateError
+from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import Accept, CaseFile, CaseState, Edit, Reject
 from medmm.domain.study import NotEvaluable
@@ -135,18 +135,17 @@ def test_a_case_opened_twice_stays_as_it_was(store: Store) -> None:
     assert store.case_file("case-1").state is CaseState.DRAFTED
 
 
-def save_other_images(store: Store) -> None:
-    with store.step() as work:
-        work.save_study(make_study(volumes=(make_volume(sha256="c" * 64),)))
-        work.record(EVENT)
-
-
-def test_other_images_under_a_known_uid_are_refused(store: Store) -> None:
+def test_a_study_grows_and_its_case_keeps_the_images_it_was_opened_with(store: Store) -> None:
     with store.step() as work:
         open_case(work)
-    with pytest.raises(StateError, match="other images"):
-        save_other_images(store)
-    assert store.study(make_study().uid) == make_study()
+    grown = make_study(volumes=(*make_study().volumes, make_volume(sha256="c" * 64)))
+    for files in ({"a" * 64: "1.2.3"}, {"a" * 64: "1.2.3", "c" * 64: None}, {"c" * 64: "1.2.4"}):
+        with store.step() as work:
+            work.save_study(grown, files)
+            work.record(EVENT)
+        assert store.files_of(grown.uid) == files
+    assert store.study(grown.uid) == grown
+    assert store.case_file("case-1").case.study == make_study()
 
 
 @pytest.mark.parametrize("body", ["{not json", '"\\ud800', '{"type": "Study"}', "[]"])

@@ -1,0 +1,172 @@
+"""A folder of records: which one goes with a study, by Study Instance UID, by name, then by the patient's number."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medmm.domain.errors import InputError
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.identity_match import MatchVerdict, compare_identities
+from medmm.records import jsontext
+from medmm.records.document import read_file
+from medmm.records.elements import items, text_of
+from medmm.records.patient import identity_of, is_animal
+
+SUFFIXES = (".json", ".ndjson")
+DICOM_UID = "urn:dicom:uid"  # FHIR R4 ImagingStudy: the system of the identifier that is the Study Instance UID
+OID = "urn:oid:"
+MOST_NAMES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFit:
+    """The record that goes with a study, by its digest; or why none does, as a whole sentence."""
+
+    path: Path | None = None
+    sha256: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Indexed:
+    """What of a record says whose it is; nothing where the file can't be read as one."""
+
+    path: Path
+    sha256: str | None = None
+    patients: tuple[PatientIdentity, ...] = ()
+    study_uids: frozenset[str] = frozenset()
+
+
+class RecordFolder:
+    """The records of a folder at any depth. Each is read once, and again only when its file was changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[Path, tuple[tuple[int, ...], _Indexed]] = {}
+
+    def fit(self, study_uid: str, identity: PatientIdentity | None, names: Sequence[str] = ()) -> RecordFit:
+        """The one record that fits a study; where two fit by the same sign, neither.
+
+        Signs, the first that any record bears: the file is called by the Study Instance UID or an ImagingStudy in it has
+        that UID; the file is called as one of `names`, the first before the others; its one patient has the patient ID of the image, and nothing else
+        contradicts.
+
+        Raises: InputError if the folder can't be used.
+        """
+        known = self._refreshed()
+        numbered = [r for r in known if identity and _has_number(r, identity)]
+        signs = [("Study UID", [r for r in known if r.path.stem == study_uid or study_uid in r.study_uids])]
+        signs += [("name", [r for r in known if r.path.stem == name]) for name in names]
+        signs += [("patient ID", [r for r in numbered if identity and _may_be(r, identity)])]
+        for sign, found in signs:
+            if len({r.sha256 or str(r.path) for r in found}) > 1:
+                return RecordFit(
+                    note=f"{len(found)} records fit the study by its {sign} ({_named(found)}): neither is used."
+                )
+            if found:
+                return RecordFit(path=found[0].path, sha256=found[0].sha256)
+        if numbered:
+            text = f"A record has the patient ID of the image and names another patient ({_named(numbered)}): not used."
+            return RecordFit(note=text)
+        unread = [r for r in known if r.sha256 is None]
+        more = f" {len(unread)} of its files can't be read as records ({_named(unread)})." if unread else ""
+        return RecordFit(note="No record of the folder fits the study." + more)
+
+    def _refreshed(self) -> list[_Indexed]:
+        """Every record of the folder, in order of path."""
+        found: dict[Path, tuple[tuple[int, ...], _Indexed]] = {}
+        for path, state in _record_files(self.folder):
+            mark = (state.st_ino, state.st_size, state.st_mtime_ns)
+            known = self._known.get(path)
+            found[path] = known if known and known[0] == mark else (mark, _index(path))
+        self._known = found
+        return [indexed for _, indexed in found.values()]
+
+
+def record_file(path: Path) -> RecordFit:
+    """A record that is named itself. What is wrong with it is said when it is read."""
+    try:
+        return RecordFit(path=path, sha256=hashlib.sha256(read_file(path)).hexdigest())
+    except InputError:
+        return RecordFit(path=path)
+
+
+def _record_files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Files that are called as records; links, pipes and hidden ones are left alone."""
+    if not os.path.isdir(folder):
+        raise InputError("no such folder", remedy="name a folder of FHIR Bundles, or one Bundle", path=str(folder))
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        try:
+            with os.scandir(here) as entries:
+                shown = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+                for entry in shown:
+                    if entry.name.lower().endswith(SUFFIXES) and entry.is_file(follow_symlinks=False):
+                        yield here / entry.name, entry.stat(follow_symlinks=False)
+                waiting += [here / e.name for e in reversed(shown) if e.is_dir(follow_symlinks=False)]
+        except OSError as error:
+            problem = f"a folder of records can't be opened: {type(error).__name__}"
+            raise InputError(problem, remedy="check its permissions", path=str(here)) from error
+
+
+def _index(path: Path) -> _Indexed:
+    try:
+        data = read_file(path)
+        resources = [r for value in jsontext.parse(data)[0] for r in _resources(value)]
+    except InputError:
+        return _Indexed(path=path)
+    if not resources:  # some other JSON that lies among them
+        return _Indexed(path=path)
+    patients = [r for r in resources if r["resourceType"] == "Patient" and not is_animal(r)]
+    studies = [r for r in resources if r["resourceType"] == "ImagingStudy"]
+    return _Indexed(
+        path=path,
+        sha256=hashlib.sha256(data).hexdigest(),
+        patients=tuple(identity_of(patient) for patient in patients),
+        study_uids=frozenset(uid for study in studies for uid in _uids(study)),
+    )
+
+
+def _resources(value: Any) -> Iterator[dict[str, Any]]:
+    """The resources of a Bundle, or the lone one."""
+    if isinstance(value, dict) and value.get("resourceType") == "Bundle":
+        entries = value.get("entry")
+        for entry in items(entries if isinstance(entries, list) else []):
+            resource = entry.get("resource")
+            if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
+                yield resource
+    elif isinstance(value, dict) and isinstance(value.get("resourceType"), str):
+        yield value
+
+
+def _uids(study: dict[str, Any]) -> Iterator[str]:
+    """Study Instance UIDs of an ImagingStudy: its identifier (R4), or the element that STU3 had."""
+    identifiers = study.get("identifier")
+    for identifier in items(identifiers if isinstance(identifiers, list) else []):
+        value = text_of(identifier.get("value")) or ""
+        if text_of(identifier.get("system")) == DICOM_UID or value.startswith(OID):
+            yield value.removeprefix(OID)
+    if uid := text_of(study.get("uid")):
+        yield uid.removeprefix(OID)
+
+
+def _has_number(record: _Indexed, identity: PatientIdentity) -> bool:
+    if len(record.patients) != 1 or not identity.patient_id:
+        return False
+    patient = record.patients[0]
+    return identity.patient_id in {patient.patient_id, *(value for _, value in patient.identifiers)}
+
+
+def _may_be(record: _Indexed, identity: PatientIdentity) -> bool:
+    return compare_identities(identity, record.patients[0]).verdict is not MatchVerdict.MISMATCH
+
+
+def _named(found: Sequence[_Indexed]) -> str:
+    more = f" and {len(found) - MOST_NAMES} more" if len(found) > MOST_NAMES else ""
+    return ", ".join(r.path.name for r in found[:MOST_NAMES]) + more
