@@ -13,12 +13,13 @@ from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.identity_match import IdentityMatch, compare_identities, joined
+from medmm.domain.identity_match import IdentityMatch, asking, compare_identities, joined
 from medmm.domain.influence import Influence
 from medmm.domain.inspection import Capabilities, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Reader, SignedReport, SignedStatement
+from medmm.domain.site_time import at_site
 from medmm.domain.study import NotEvaluable, Notice, ReadTask, Release, Study, StudyTime
 from medmm.store import Calls, Store, digest
 
@@ -77,7 +78,7 @@ class Assistant:
     ) -> Study | NotEvaluable:
         """Take one study in: gate passed, or a kept `NotEvaluable` that says why.
 
-        `confirmed`: `by`, who may see identities, says that both are of one patient; counts where a patient ID lacks.
+        `confirmed`: `by`, who may see identities, says that both are of one patient; counts where that can't be told.
         Raises: InputError if the path holds no study or several, or `record` is another's or must be confirmed.
         """
         request = {"path": str(path), "record": str(record) if record else None, "confirmed": confirmed}
@@ -354,7 +355,12 @@ class Assistant:
         if task is not None:
             return imaging.read_arrays(path, task, patient_secret=secret)
         kinds = self._networks.picture_kinds
-        return imaging.read_studies(path, patient_secret=secret, kinds=kinds, released=self._store.released())
+        intakes = imaging.read_studies(path, patient_secret=secret, kinds=kinds, released=self._store.released())
+        return (self._at_site(intake) for intake in intakes)
+
+    def _at_site(self, intake: imaging.Intake) -> imaging.Intake:
+        outcome, zone = intake.outcome, self.settings.site_time_zone
+        return replace(intake, outcome=at_site(outcome, zone)) if isinstance(outcome, Study) else intake
 
     def _join(self, intake: imaging.Intake, record: Record, by: Reader | None) -> tuple[Study, ClinicalContext | None]:
         study = intake.outcome
@@ -377,6 +383,7 @@ class Assistant:
     def _context(self, study: Study, identity: PatientIdentity | None, record: str | Path) -> Joined:
         document = records.read_record(Path(record))
         match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
+        match = asking(match, *records.join_questions(document, study.acquired))
         return records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired), match
 
     def _inspection(self, intake: imaging.Intake, record: str | Path | None) -> Inspection:

@@ -1,6 +1,6 @@
 """The record in: FHIR R4 to the coded, dated facts that were known when the image was made."""
 
 from medmm.records.document import RecordDocument, read_record
-from medmm.records.timeline import context_as_of, everything_in
+from medmm.records.timeline import context_as_of, everything_in, join_questions
 
-__all__ = ["RecordDocument", "context_as_of", "everything_in", "read_record"]
+__all__ = ["RecordDocument", "context_as_of", "everything_in", "join_questions", "read_record"]
