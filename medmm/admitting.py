@@ -14,10 +14,11 @@ from medmm.config import Settings
 from medmm.domain.draft import Case
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.identity_match import IdentityMatch, compare_identities, joined
+from medmm.domain.identity_match import IdentityMatch, asking, compare_identities, joined
 from medmm.domain.inspection import FoundStudy, Inspection
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseState, Reader
+from medmm.domain.site_time import at_site
 from medmm.domain.study import NotEvaluable, Notice, ReadTask, Study
 from medmm.store import Store, VerbCall, digest
 
@@ -154,7 +155,8 @@ class Admitting:
             yield from imaging.read_arrays(paths[0], task, patient_secret=secret)
             return
         kinds = self._networks.picture_kinds
-        yield from imaging.read_studies(paths, patient_secret=secret, kinds=kinds, released=self._store.released())
+        for intake in imaging.read_studies(paths, patient_secret=secret, kinds=kinds, released=self._store.released()):
+            yield self._at_site(intake)
 
     def judged(self, incoming: Incoming) -> imaging.Intake:
         """The one study that came in, with its images of earlier admissions. Raises: InputError if it is none or several."""
@@ -167,7 +169,7 @@ class Admitting:
             kept=self._kept,
         )
         intakes = list(found)
-        intake = imaging.one_study(intakes, incoming.paths[0])
+        intake = self._at_site(imaging.one_study(intakes, incoming.paths[0]))
         others = {problem.path for problem in incoming.problems if problem.other_kind}
         beside = [i for i in intakes if isinstance(i.outcome, InputError) and not i.files and i.path not in others]
         if not beside or not isinstance(intake.outcome, Study):
@@ -175,6 +177,10 @@ class Admitting:
         text = f"Files beside the study can't be read and may be images of it: {len(beside)}."
         notice = Notice(code="files-beside-unreadable", text=text)
         return replace(intake, outcome=replace(intake.outcome, warnings=(*intake.outcome.warnings, notice)))
+
+    def _at_site(self, intake: imaging.Intake) -> imaging.Intake:
+        outcome, zone = intake.outcome, self._settings.site_time_zone
+        return replace(intake, outcome=at_site(outcome, zone)) if isinstance(outcome, Study) else intake
 
     def join(
         self, intake: imaging.Intake, record: records.RecordFit, by: Reader | None
@@ -238,6 +244,7 @@ class Admitting:
                 "the record changed while it was read", remedy="admit the study again", path=str(record.path)
             )
         match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
+        match = asking(match, *records.join_questions(document, study.acquired))
         return records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired), match
 
 

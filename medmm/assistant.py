@@ -88,7 +88,7 @@ class Assistant:
         Args:
             path: a file, a folder, or several; where they hold several studies, `study_uid` says which.
             record: a FHIR R4 Bundle, or a folder of them: then the one by Study UID, by name, or by patient ID.
-            confirmed: `by`, who may see identities, says that both are of one patient; counts where a patient ID lacks.
+            confirmed: `by`, who may see identities, says that both are of one patient; counts where that can't be told.
 
         Raises: InputError if the path holds no study or several, a file changes while it is copied, or `record` is
             another's or must be confirmed.

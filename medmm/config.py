@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     threads: PositiveInt | None = None
     writer: Literal["language-model", "rules"] = "language-model"
     language_model: str = Field(default="chest-report", min_length=1)
+    site_time_zone: str | None = None
     actor: str = "medmm-service"
     readers: tuple[ReaderEntry, ...] = ()
 
@@ -68,6 +70,16 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path is not None else None
+
+    @field_validator("site_time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                ZoneInfo(name)
+            except (ValueError, OSError, ZoneInfoNotFoundError):
+                raise ValueError("no time zone of the IANA database, such as Europe/Vienna") from None
+        return name
 
     @field_validator("readers")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TypeVar
 
 import numpy as np
@@ -53,8 +54,8 @@ def unit_words(ucum: str) -> str:
 
 
 def quantity_words(value: Quantity) -> str:
-    """A value with comparator and unit, at most 6 significant digits and no exponent."""
-    return f"{value.comparator or ''}{digits(value.value)} {unit_words(value.unit)}".strip()
+    """A value with comparator and unit, all digits and no exponent."""
+    return f"{value.comparator or ''}{value.written or digits(value.value)} {unit_words(value.unit)}".strip()
 
 
 def figures(numbers: tuple[float, ...], least_decimals: int) -> tuple[str, ...]:
@@ -124,8 +125,10 @@ def extent_words(extent: Extent) -> str:
 
 
 def digits(number: float) -> str:
-    """A number of at most 6 significant digits without exponent."""
-    return np.format_float_positional(number, precision=6, fractional=False, trim="-")
+    """A number without exponent, with all digits that tell it from its neighbours."""
+    text = format(Decimal(float.__repr__(float(number))), "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
 
 
 def grey_bytes(

@@ -11,10 +11,27 @@ from medmm.domain.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonName:
+    """A further name of a person: in another script, or one that was borne before (`former`).
+
+    A name that its source does not take apart stands in `given` alone.
+    """
+
+    family: str | None = None
+    given: str | None = None
+    former: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PatientIdentity:
     """The identity that an image or a record states (DICOM PS3.3 C.7.1.1; FHIR R4 Patient).
 
-    `identifiers` are further (issuer, value) pairs; `sex` is one of M, F, O or None.
+    Attributes:
+        sex: one of M, F, O or None.
+        identifiers: further (issuer, value) pairs.
+        names: further names: component groups of a DICOM PN (PS3.5 section 6.2.1), all of Patient.name, birth name.
+        birth_date_coarse: "YYYY" or "YYYY-MM" where the source knows no day; then `birth_date` is None.
+        further_sexes: what else the source says: birth sex, gender identity, recorded sex, each M, F or O.
     """
 
     patient_id: str | None
@@ -24,6 +41,9 @@ class PatientIdentity:
     birth_date: date | None = None
     sex: str | None = None
     identifiers: tuple[tuple[str | None, str], ...] = ()
+    names: tuple[PersonName, ...] = ()
+    birth_date_coarse: str | None = None
+    further_sexes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.sex not in (None, "M", "F", "O"):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from enum import Enum
 
 from medmm.domain.errors import InputError
-from medmm.domain.identity import PatientIdentity
+from medmm.domain.identity import PatientIdentity, PersonName
 from medmm.domain.report import Reader
 from medmm.domain.study import Notice
 
@@ -18,6 +21,13 @@ CONFIRM = (
     "or admit(…, confirmed=True, by=reader); or admit the study without the record"
 )
 NEARLY = 0.8  # similarity of two spellings of one name
+NO_SHARED_ID = "image and record share no patient ID"
+QUESTIONS = {
+    "patient_id": "the patient ID differs in padding, case or separators",
+    "sex": "the sex of the image and what the record says of sex and gender differ",
+    "name": "the names are written in scripts that can't be compared, or agree in an initial alone",
+}
+MOST_NAMES = 20  # of one identity; each is compared with each
 
 
 class MatchVerdict(Enum):
@@ -25,16 +35,21 @@ class MatchVerdict(Enum):
 
     MATCH = "match"
     NEAR = "near"  # join with a warning
+    UNCONFIRMED = "unconfirmed"  # it can't be told without a person: a person must confirm
     MISMATCH = "mismatch"  # never join
-    UNCONFIRMED = "unconfirmed"  # image or record names no patient ID: a person must confirm
+
+
+# From what is best for a join to what is worst.
+_ORDER = (MatchVerdict.MATCH, MatchVerdict.NEAR, MatchVerdict.UNCONFIRMED, MatchVerdict.MISMATCH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityMatch:
-    """The verdict and the names of the fields that differ, never their values."""
+    """The verdict, the names of the fields that differ, never their values, and what a person must confirm."""
 
     verdict: MatchVerdict
     differing: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
 
     @property
     def agreeing(self) -> tuple[str, ...]:
@@ -45,26 +60,46 @@ class IdentityMatch:
 def compare_identities(image: PatientIdentity, record: PatientIdentity) -> IdentityMatch:
     """Compare what an image and a record say of their patient.
 
-    A different ID, birth date or sex is a mismatch, and so is a name of which no part agrees. Nearly equal spellings,
-    one changed part of the name, swapped day and month of the birth date, an equal ID of which both sides name an
-    issuer and not the same, or a field that only one side has are near. Without an ID on both sides nothing is
-    confirmed, however well the rest agrees.
+    A different ID, birth date or sex is a mismatch, and so is a name of which no part agrees. All names of the one are
+    compared with all names of the other, and birth dates at the coarser precision. Nearly equal spellings, one changed part
+    of the name, a former name, swapped day and month of the birth date, an equal ID of which both sides name an issuer and
+    not the same, or a field that only one side has are near.
+
+    A person must confirm where there is no ID on both sides, however well the rest agrees, and where an ID differs in
+    padding or case alone, the image's sex is the record's birth sex or gender identity and not its gender, or names stand
+    in scripts that can't be compared.
     """
     compared = (
         _compare_ids(image, record),
         _compare_birth_dates(image, record),
-        _compare_values(image.sex, record.sex),
+        _compare_sexes(image, record),
         _compare_names(image, record),
     )
     fields = dict(zip(FIELDS, compared, strict=True))
     differing = tuple(name for name, verdict in fields.items() if verdict is not MatchVerdict.MATCH)
-    if MatchVerdict.MISMATCH in fields.values():
-        verdict = MatchVerdict.MISMATCH
-    elif not image.patient_id or not _ids(record):
-        verdict = MatchVerdict.UNCONFIRMED
-    else:
-        verdict = MatchVerdict.NEAR if differing else MatchVerdict.MATCH
-    return IdentityMatch(verdict=verdict, differing=differing)
+    no_id = not image.patient_id or not _ids(record)
+    asked = tuple(QUESTIONS[name] for name, verdict in fields.items() if verdict is MatchVerdict.UNCONFIRMED)
+    match = IdentityMatch(verdict=_worst(fields.values()), differing=differing)
+    return asking(match, *((NO_SHARED_ID,) if no_id else ()), *asked)
+
+
+def asking(match: IdentityMatch, *questions: str) -> IdentityMatch:
+    """The match with what else a person must confirm; a mismatch stays one."""
+    if not questions:
+        return match
+    verdict = _worst((match.verdict, MatchVerdict.UNCONFIRMED))
+    return replace(match, verdict=verdict, questions=(*match.questions, *questions))
+
+
+def plain_id(value: str) -> str:
+    """An ID without what systems write differently: case, width, separators, leading zeros of each run of digits."""
+    folded = unicodedata.normalize("NFKC", value).casefold()
+    joined = "".join(c for c in folded if c.isalnum())
+    return re.sub(r"(?<!\d)0+(?=\w)", "", joined)
+
+
+def _worst(verdicts: Iterable[MatchVerdict]) -> MatchVerdict:
+    return max(verdicts, key=_ORDER.index)
 
 
 def _ids(identity: PatientIdentity) -> set[tuple[str | None, str]]:
@@ -78,55 +113,111 @@ def _compare_ids(image: PatientIdentity, record: PatientIdentity) -> MatchVerdic
         return MatchVerdict.NEAR
     issuers = {issuer for issuer, value in known if value == image.patient_id}
     if not issuers:
-        return MatchVerdict.MISMATCH
+        alike = any(plain_id(value) == plain_id(image.patient_id) != "" for _, value in known)
+        return MatchVerdict.UNCONFIRMED if alike else MatchVerdict.MISMATCH
     same_issuer = image.issuer is None or None in issuers or image.issuer in issuers
     return MatchVerdict.MATCH if same_issuer else MatchVerdict.NEAR
 
 
-def _compare_values(image: str | None, record: str | None) -> MatchVerdict:
-    if image is None or record is None:
+def _compare_sexes(image: PatientIdentity, record: PatientIdentity) -> MatchVerdict:
+    """Sex against sex; DICOM's sex and FHIR's administrative gender may rightly differ where more is said of either."""
+    if image.sex is None or record.sex is None:
         return MatchVerdict.NEAR
-    return MatchVerdict.MATCH if image == record else MatchVerdict.MISMATCH
+    if image.sex == record.sex:
+        return MatchVerdict.MATCH
+    one, other = {image.sex, *image.further_sexes}, {record.sex, *record.further_sexes}
+    return MatchVerdict.UNCONFIRMED if one & other or "O" in one | other else MatchVerdict.MISMATCH
 
 
 def _compare_birth_dates(image: PatientIdentity, record: PatientIdentity) -> MatchVerdict:
-    one, other = image.birth_date, record.birth_date
+    """At the coarser precision: a year that holds the date is no difference, another year is another patient."""
+    one, other = _born(image), _born(record)
     if one is None or other is None:
         return MatchVerdict.NEAR
-    if one == other:
+    length = min(len(one), len(other))
+    if one[:length] == other[:length]:
         return MatchVerdict.MATCH
-    swapped = (one.year, one.month, one.day) == (other.year, other.day, other.month)
+    if image.birth_date is None or record.birth_date is None:
+        return MatchVerdict.MISMATCH
+    swapped = (image.birth_date.year, image.birth_date.month, image.birth_date.day) == (
+        record.birth_date.year,
+        record.birth_date.day,
+        record.birth_date.month,
+    )
     return MatchVerdict.NEAR if swapped else MatchVerdict.MISMATCH
 
 
+def _born(identity: PatientIdentity) -> str | None:
+    return identity.birth_date.isoformat() if identity.birth_date else identity.birth_date_coarse
+
+
 def _compare_names(image: PatientIdentity, record: PatientIdentity) -> MatchVerdict:
-    one, other = _words(image), _words(record)
+    """The best of all pairs of names that can be compared."""
+    one, other = list(_names(image)), list(_names(record))
     if not one or not other:
         return MatchVerdict.NEAR
-    if _raw(image) == _raw(record):
-        return MatchVerdict.MATCH
-    if set(one) & set(other) or SequenceMatcher(None, " ".join(one), " ".join(other)).ratio() >= NEARLY:
+    verdicts = {_compare_name(a, b) for a, b in itertools.product(one, other)} - {None}
+    return min((v for v in verdicts if v is not None), key=_ORDER.index, default=MatchVerdict.UNCONFIRMED)
+
+
+def _names(identity: PatientIdentity) -> Iterator[PersonName]:
+    first = PersonName(family=identity.family_name, given=identity.given_name)
+    found = (name for name in (first, *identity.names) if _words(name))
+    yield from itertools.islice(found, MOST_NAMES)
+
+
+def _compare_name(one: PersonName, other: PersonName) -> MatchVerdict | None:
+    """Two names of one script; None where their scripts differ."""
+    first, second = _words(one), _words(other)
+    if not _scripts(first) & _scripts(second):
+        return None
+    if _raw(one) == _raw(other) or (_undivided(one) == _undivided(other) and "LATIN" not in _scripts(first)):
+        return MatchVerdict.NEAR if one.former or other.former else MatchVerdict.MATCH
+    if first == second and None in (one.family, other.family):
+        return MatchVerdict.NEAR if one.former or other.former else MatchVerdict.MATCH
+    if set(first) & set(second) or SequenceMatcher(None, " ".join(first), " ".join(second)).ratio() >= NEARLY:
         return MatchVerdict.NEAR
-    return MatchVerdict.MISMATCH
+    return MatchVerdict.UNCONFIRMED if _initials_agree(first, second) else MatchVerdict.MISMATCH
 
 
-def _raw(identity: PatientIdentity) -> tuple[str, ...]:
-    parts = (identity.family_name or "", identity.given_name or "")
-    return tuple(" ".join(part.split()).casefold() for part in parts)
+def _initials_agree(first: list[str], second: list[str]) -> bool:
+    """Whether a word of one name is the initial of a word of the other, as in "H." for Hanako."""
+    pairs = itertools.product(first, second)
+    return any(a[:1] == b[:1] and 1 in (len(a), len(b)) for a, b in pairs)
 
 
-def _words(identity: PatientIdentity) -> list[str]:
+def _raw(name: PersonName) -> tuple[str, ...]:
+    return tuple(" ".join(_folded(part).split()) for part in (name.family or "", name.given or ""))
+
+
+def _undivided(name: PersonName) -> str:
+    return "".join(_raw(name)).replace(" ", "")
+
+
+def _folded(text: str) -> str:
+    """One spelling of what is written in several: case, width, hiragana for katakana."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(chr(ord(c) - 0x60) if "\u30a1" <= c <= "\u30f6" else c for c in folded)
+
+
+def _words(name: PersonName) -> list[str]:
     """Words of the name without case, accents and order."""
-    text = unicodedata.normalize("NFKD", " ".join(_raw(identity)))
+    text = unicodedata.normalize("NFKD", " ".join(_raw(name)))
     plain = "".join(c if c.isalnum() else " " for c in text if not unicodedata.combining(c))
     return sorted(plain.split())
+
+
+def _scripts(words: list[str]) -> set[str]:
+    """The scripts of some words, by the first word of their letters' Unicode names ("LATIN", "CJK", "HIRAGANA")."""
+    letters = {c for word in words for c in word if c.isalpha()}
+    return {unicodedata.name(c, "UNKNOWN").partition(" ")[0] for c in letters} or {"NONE"}
 
 
 def joined(match: IdentityMatch, confirmed_by: Reader | None = None) -> Notice | None:
     """What a reader must know of a join of image and record that may stand; None where all agrees.
 
-    `confirmed_by` is the person who says that both are one patient. It counts only where a patient ID is missing: no
-    word turns a mismatch into a match.
+    `confirmed_by` is the person who says that both are one patient. It counts only where that can't be told without a
+    person: no word turns a mismatch into a match.
 
     Raises: InputError if the two must not be joined.
     """
@@ -137,12 +228,13 @@ def joined(match: IdentityMatch, confirmed_by: Reader | None = None) -> Notice |
             remedy="send the record of the patient on the image",
         )
     if match.verdict is MatchVerdict.UNCONFIRMED:
+        asked = "; ".join(match.questions)
         if confirmed_by is None:
-            raise InputError("image and record share no patient ID, so a person must confirm the join", remedy=CONFIRM)
+            raise InputError(f"{asked}, so a person must confirm the join", remedy=CONFIRM)
         agreeing = ", ".join(match.agreeing) or "nothing"
         return Notice(
             code="identity-confirmed",
-            text=f"image and record share no patient ID; {confirmed_by.id} ({confirmed_by.role}) confirmed that they "
+            text=f"{asked}; {confirmed_by.id} ({confirmed_by.role}) confirmed that they "
             f"are of one patient; {agreeing} agree{'s' if len(match.agreeing) < 2 else ''}",
         )
     near = match.verdict is MatchVerdict.NEAR

@@ -43,13 +43,17 @@ class Coding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """A value with its UCUM unit and the range that the source states as normal (same unit)."""
+    """A value with its UCUM unit and the range that the source states as normal (same unit).
+
+    `written` is the number as its source writes it, without exponent, where a float does not hold all its digits.
+    """
 
     value: float
     unit: str
     comparator: str | None = None
     low: float | None = None
     high: float | None = None
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +97,17 @@ class Omission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClinicalContext:
-    """The facts of one patient as of a moment; nothing dated after `as_of` is in it."""
+    """The facts of one patient as of a moment; nothing dated after `as_of` is in it.
+
+    `incomplete` says why the record is known to hold only a part of what its sender has; empty where nothing says so.
+    """
 
     patient_key: str
     as_of: datetime | None
     facts: tuple[Fact, ...] = ()
     left_out: tuple[Omission, ...] = ()
     sha256: str = ""
+    incomplete: tuple[str, ...] = ()
 
     def fact(self, fact_id: str) -> Fact:
         """The fact with this id. Raises: InputError if there is none."""

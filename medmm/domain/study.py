@@ -96,12 +96,14 @@ class ChosenSequence:
 class StudyTime:
     """When the image was acquired, and which tag said so.
 
-    `precise` is false where only a date is known: then facts of that same day stay out of the record's cut.
+    `precise` is false where only a date is known: then facts of that same day stay out of the record's cut. `zone_known`
+    is false where no time zone is stated: then `moment` is the wall clock as if it were UTC, and may be hours off.
     """
 
     moment: datetime
     source_tag: str
     precise: bool
+    zone_known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

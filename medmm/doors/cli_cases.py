@@ -48,7 +48,7 @@ def draft(
         bool,
         typer.Option(
             "--confirm-patient",
-            help="You compared image and record and say that they are of one patient; where a patient ID is missing.",
+            help="You compared image and record and say that they are of one patient, where that can't be told from them.",
         ),
     ] = False,
     as_json: AsJson = False,

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from medmm.domain.codec import to_json
-from medmm.domain.display import quantity_words
+from medmm.domain.display import digits, quantity_words
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Omission, Quantity
 from medmm.doors.session import add_row, out, plain, session, write_json
 
@@ -59,6 +59,8 @@ def show(
 def _page(found: ClinicalContext, limit: int) -> None:
     known = f"known at {found.as_of.isoformat()}" if found.as_of else "of any date"
     out().print(f"{len(found.facts)} facts {known}; {len(found.left_out)} notes on what was left out or doubted")
+    for reason in found.incomplete:
+        out().print(plain(f"! the record is incomplete: {reason}"))
     for kind in FactKind:
         facts = sorted((f for f in found.facts if f.kind is kind), key=_newest)
         if facts:
@@ -122,6 +124,6 @@ def _value(value: Quantity | str | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     bounds = {"from": value.low, "to": value.high}
-    stated = " ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
+    stated = " ".join(f"{word} {digits(bound)}" for word, bound in bounds.items() if bound is not None)
     words = quantity_words(value)
     return f"{words}\nnormal {stated}" if stated else words

@@ -62,8 +62,12 @@ def verdict_rows(found: Inspection) -> Iterator[tuple[str, str]]:
         yield "warning", warning.text
     if found.match:
         yield "record", f"identity {found.match.verdict.value} {' '.join(found.match.differing)}".strip()
+        for question in found.match.questions:
+            yield "to confirm", question
     if found.context:
         yield "facts", f"{len(found.context.facts)} in time, {len(found.context.left_out)} left out"
+        for reason in found.context.incomplete:
+            yield "incomplete", reason
         for omission in found.context.left_out:
             yield "left out", f"{omission.source}: {omission.reason}"
 

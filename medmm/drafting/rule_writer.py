@@ -90,6 +90,8 @@ def _numbered(sentences: Iterable[Sentence]) -> tuple[Statement, ...]:
 def _warnings(case: Case, reading: Reading) -> Iterator[Notice]:
     """The gate's and the reading's warnings, each once, and a word where nothing was read."""
     yield from dict.fromkeys([*case.study.warnings, *reading.warnings])
+    if case.context is not None and case.context.incomplete:
+        yield Notice(code="record-incomplete", text=f"The record is incomplete: {'; '.join(case.context.incomplete)}.")
     if not reading.findings and not reading.measurements:
         yield Notice(code="nothing-read", text="No finding was read from the image.")
 

@@ -7,10 +7,14 @@ import hmac
 import re
 from datetime import date
 
-from medmm.domain.identity import PatientIdentity
+from pydicom.multival import MultiValue
+from pydicom.valuerep import PersonName as DicomName
+
+from medmm.domain.identity import PatientIdentity, PersonName
 from medmm.imaging.sources import LIBRARY_ERRORS, quiet
 from medmm.imaging.tags import Tags
 
+MOST_NAMES = 20
 OLDEST_YEARS = 120
 _YEARS_PER = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _HUMAN = ("HUMAN", "HOMO SAPIENS")
@@ -18,7 +22,10 @@ _HUMAN = ("HUMAN", "HOMO SAPIENS")
 
 def identity_of(tags: Tags) -> PatientIdentity:
     """Identity from the Patient Module (PS3.3 C.7.1.1); what is missing or malformed is None."""
-    family, given = _name(tags)
+    names = [*_groups(tags, "PatientName", former=False), *_groups(tags, "PatientBirthName", former=True)]
+    names += _groups(tags, "OtherPatientNames", former=True)
+    first = next((name for name in names if not name.former), PersonName())
+    born = tags.date("PatientBirthDate")
     sex = tags.word("PatientSex")
     others = tuple(
         (item.text("IssuerOfPatientID"), value)
@@ -28,24 +35,43 @@ def identity_of(tags: Tags) -> PatientIdentity:
     return PatientIdentity(
         patient_id=tags.text("PatientID"),
         issuer=tags.text("IssuerOfPatientID"),
-        family_name=family,
-        given_name=given,
-        birth_date=tags.date("PatientBirthDate"),
+        family_name=first.family,
+        given_name=first.given,
+        birth_date=born,
         sex=sex if sex in ("M", "F", "O") else None,
         identifiers=others,
+        names=tuple(name for name in dict.fromkeys(names) if name != first),
+        birth_date_coarse=None if born else _coarse(tags.text("PatientBirthDate") or ""),
     )
 
 
-def _name(tags: Tags) -> tuple[str | None, str | None]:
+def _groups(tags: Tags, keyword: str, *, former: bool) -> list[PersonName]:
+    """The component groups of a name: alphabetic, ideographic, phonetic (PS3.5 section 6.2.1); none if undecodable."""
     with quiet:
         try:
-            name = tags.dataset.get("PatientName")
-            family, given = (getattr(name, part, "") for part in ("family_name", "given_name"))
-        except LIBRARY_ERRORS:  # undecodable: unknown, and the identity check will ask a person
-            return None, None
-    clean = (re.sub(r"[^\w\s'.-]+", " ", part or "").strip()[:200] for part in (family, given))
-    first, second = (part or None for part in clean)
-    return first, second
+            value = tags.dataset.get(keyword)
+            values = value if isinstance(value, MultiValue) else [value]
+            groups = [group for name in values if isinstance(name, DicomName) for group in name.components]
+        except LIBRARY_ERRORS:  # unknown, and the identity check will ask a person
+            return []
+    found = []
+    for group in groups[:MOST_NAMES]:
+        family, given, *_ = (*(_clean(part) for part in group.split("^")[:2]), None, None)
+        if family or given:
+            found.append(PersonName(family=family, given=given, former=former))
+    return found
+
+
+def _clean(part: str) -> str | None:
+    return re.sub(r"[^\w\s'.-]+", " ", part).strip()[:200] or None
+
+
+def _coarse(text: str) -> str | None:
+    """A birth date of which only the year, or the year and the month, is written ("1940", "194003", "19400000")."""
+    match = re.fullmatch(r"(\d{4})(?:-?(\d\d))?(?:-?00)?", text.strip(), re.ASCII)
+    if match is None or int(match[1]) == 0:
+        return None
+    return f"{match[1]}-{match[2]}" if match[2] and 1 <= int(match[2]) <= 12 else match[1]
 
 
 def same_patient(one: PatientIdentity, other: PatientIdentity) -> bool:

@@ -2,7 +2,7 @@
 
 from medmm.records.document import RecordDocument, read_record
 from medmm.records.folder import RecordFit, RecordFolder, record_file
-from medmm.records.timeline import context_as_of, everything_in
+from medmm.records.timeline import context_as_of, everything_in, join_questions
 
 __all__ = [
     "RecordDocument",
@@ -10,6 +10,7 @@ __all__ = [
     "RecordFolder",
     "context_as_of",
     "everything_in",
+    "join_questions",
     "read_record",
     "record_file",
 ]

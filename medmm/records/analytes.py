@@ -19,13 +19,18 @@ ANNOTATION = re.compile(r"/?\{[^{}]*\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analyte:
-    """One LOINC code: `low` to `high` in `unit` is plausible; `suspects` are units that it is mistaken for."""
+    """One LOINC code: `low` to `high` in `unit` is plausible; `suspects` are units that it is mistaken for.
+
+    `usual` are narrower bounds, given where a value in the wrong unit may still be plausible: beyond them a value is
+    doubted only if it would be usual in a unit that it is mistaken for.
+    """
 
     name: str
     words: tuple[str, ...]
     unit: str
     low: float
     high: float
+    usual: tuple[float, float] | None
     suspects: tuple[str, ...]
     substance: Substance
 
@@ -33,6 +38,17 @@ class Analyte:
         """Whether a value is plausible in this unit."""
         own = self.in_own_unit(value, unit)
         return own is not None and self.low <= own <= self.high
+
+    def mistaken(self, value: float, unit: str) -> str | None:
+        """The unit that a value was likely meant in, where it is out of the usual in the stated one and not in that."""
+        if self.usual is None or self._is_usual(value, unit):
+            return None
+        others = [other for other in (self.unit, *self.suspects) if other != unit]
+        return next((other for other in others if self._is_usual(value, other)), None)
+
+    def _is_usual(self, value: float, unit: str) -> bool:
+        own = self.in_own_unit(value, unit)
+        return own is not None and self.usual is not None and self.usual[0] <= own <= self.usual[1]
 
     def in_own_unit(self, value: float, unit: str) -> float | None:
         """The value in the analyte's own unit; None if the unit does not fit it. The code says what annotations say."""
@@ -49,6 +65,7 @@ def analytes() -> dict[str, Analyte]:
             unit=row["unit"],
             low=float(row["low"]),
             high=float(row["high"]),
+            usual=_bounds(row["usual"]),
             suspects=tuple(filter(None, row["suspects"].split("|"))),
             substance=Substance(
                 g_per_mol=float(row["g_per_mol"]) if row["g_per_mol"] else None,
@@ -57,6 +74,11 @@ def analytes() -> dict[str, Analyte]:
         )
         for row in rows("analytes")
     }
+
+
+def _bounds(text: str) -> tuple[float, float] | None:
+    low, _, high = text.partition("|")
+    return (float(low), float(high)) if high else None
 
 
 def analyte_of(codings: Sequence[Coding]) -> Analyte | None:
@@ -90,8 +112,11 @@ def value_doubts(codings: Sequence[Coding], value: Quantity) -> Iterator[str]:
     if analyte.in_own_unit(value.value, unit) is None:
         yield f"unit does not fit {analyte.name}"
     elif not analyte.holds(value.value, unit):
-        suspected = [SUSPECTED_WORDS.get(s, s) for s in analyte.suspects if analyte.holds(value.value, s)]
+        units = dict.fromkeys((*analyte.suspects, analyte.unit))
+        suspected = [SUSPECTED_WORDS.get(s, s) for s in units if s != unit and analyte.holds(value.value, s)]
         yield "implausible value" + "".join(f", likely {'in ' * (s != 'a fraction')}{s}" for s in suspected[:1])
+    elif meant := analyte.mistaken(value.value, unit):
+        yield f"implausible value, likely in {meant}"
 
 
 def name_doubts(codings: Sequence[Coding], label: str) -> Iterator[str]:

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypeGuard
 
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.record import Fact, Omission
+from medmm.domain.record import Fact, FactStatus, Omission
 from medmm.records import jsontext
-from medmm.records.elements import items
-from medmm.records.facts import dates_of, end_of, facts_of
-from medmm.records.patient import doubts, identity_of, is_animal
+from medmm.records.bundles import contents_of
+from medmm.records.elements import items, words_at
+from medmm.records.facts import facts_of
+from medmm.records.patient import died_of, doubts, identity_of, is_animal, is_replaced, questions, the_one
+from medmm.records.periods import Dating, Span, dating_of
 from medmm.records.references import Entry, Owner, References, Resource
 from medmm.records.resources import KINDS
+from medmm.records.statuses import status_of
 from medmm.records.strict import deviations
+from medmm.records.versions import Version, newest
 
-ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")  # FHIR R4 datatype id
-TYPE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 SHARED_ID = "another resource has the same id"
+CONTRADICTED = "another version says otherwise, and which of them is newer is not said"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDocument:
     """What a Bundle, a lone resource or NDJSON says, before any time cut.
 
-    `left_out` also says which resources are not strict R4 and were "read tolerantly". By fact id, `ended` says when a
-    fact ceased to hold, and `dated` all that dates it, where that is more than `Fact.when`.
+    Attributes:
+        left_out: also which resources are not strict R4 and were "read tolerantly".
+        ended: by fact id, when it ceased to hold, as the last moment that this can mean.
+        ended_from: by fact id, the first moment that this can mean, where it is another.
+        dated: by fact id, all that dates it, where that is more than `Fact.when`.
+        sites: by fact id, the body sites that its source names.
+        incomplete: why the record is known to be a part.
+        questions: what a person must confirm of its patient, whatever the study.
+        died: the last moment at which the patient can have died, if that is dated.
     """
 
     patients: tuple[PatientIdentity, ...]
@@ -40,10 +48,22 @@ class RecordDocument:
     left_out: tuple[Omission, ...]
     sha256: str
     ended: Mapping[str, datetime | date] = field(default_factory=dict)
+    ended_from: Mapping[str, datetime | date] = field(default_factory=dict)
     dated: Mapping[str, tuple[datetime | date, ...]] = field(default_factory=dict)
+    sites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    incomplete: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    died: datetime | date | None = None
+    patient_versions: bool = False
 
     def the_patient(self) -> PatientIdentity:
         """The one patient. Raises: InputError if there is none or several: whose facts would they be?"""
+        if self.patient_versions:
+            raise InputError(
+                "the record holds several versions of its patient, and which is the newest is not said",
+                remedy="send a Bundle with the newest Patient alone, or with meta.versionId",
+                sha256=self.sha256,
+            )
         if len(self.patients) != 1:
             raise InputError(
                 f"the record holds {len(self.patients)} human patients",
@@ -59,52 +79,106 @@ def read_record(source: Path | bytes) -> RecordDocument:
     Raises: InputError if the file can't be read, is no FHIR JSON, or a resource id is not valid.
     """
     data = source if isinstance(source, bytes) else read_file(source)
-    values, left_out = jsontext.parse(data)
-    entries, skipped = _entries(values)
-    humans = [r for _, r in entries if r["resourceType"] == "Patient" and not is_animal(r)]
-    if len(humans) > 1:
-        skipped.append(Omission(source="record", reason=f"{len(humans)} patients: it can't be joined to a study"))
-    collected = _Collected()
-    references = References(entries, humans[0] if len(humans) == 1 else None)
+    values, tolerated = jsontext.parse(data)
+    found = contents_of(values)
+    standing = newest(found.versions)
+    entries = list(standing.entries)
+    humans, merged = the_one([r for _, r in entries if r["resourceType"] == "Patient" and not is_animal(r)])
+    left_out = [*tolerated, *found.left_out, *standing.left_out, *_of_several(humans, merged)]
+    one = humans[0] if len(humans) == 1 else None
+    references = References(entries, [one, *merged] if one else [])
+    identities = tuple(identity_of(patient, merged if one else ()) for patient in humans)
+    born = identities[0].birth_date if one else None
+    collected = _Collected(standing.rivals)
     for place, resource in entries:
-        collected.add(resource, _read_entry(place, resource, references))
+        dating = dating_of(resource, resource["resourceType"], born) if resource["resourceType"] in KINDS else Dating()
+        collected.add(resource, dating, _read_entry(place, resource, references, dating))
+    withdrawn = _withdrawn(entries)
+    left_out += [*_unread_prose(entries), *references.notes(), *collected.left_out]
+    if withdrawn:
+        left_out += [_of_withdrawn(fact) for fact in collected.facts.values()]
     return RecordDocument(
-        patients=tuple(identity_of(patient) for patient in humans),
-        facts=tuple(collected.facts.values()),
-        left_out=(*left_out, *skipped, *_unread_prose(entries), *references.notes(), *collected.left_out),
+        patients=identities,
+        facts=() if withdrawn else tuple(collected.facts.values()),
+        left_out=tuple(left_out),
         sha256=hashlib.sha256(data).hexdigest(),
         ended=collected.ended,
+        ended_from=collected.ended_from,
         dated=collected.dated,
+        sites=collected.sites,
+        incomplete=tuple(dict.fromkeys([*found.incomplete, *_unread_lines(tolerated)])),
+        questions=tuple(questions(one, replaced=is_replaced(one))) if one else (),
+        died=died_of(one) if one else None,
+        patient_versions=any(key.startswith("Patient/") for key in standing.rivals) and _differ(humans),
     )
+
+
+def _of_several(humans: list[Resource], merged: list[Resource]) -> Iterator[Omission]:
+    if len(humans) > 1:
+        yield Omission(source="record", reason=f"{len(humans)} patients: it can't be joined to a study")
+    for patient in merged:
+        yield Omission(
+            source=f"Patient/{patient['id']}", reason="merged into the one patient: its facts are the patient's"
+        )
+
+
+def _differ(humans: list[Resource]) -> bool:
+    return len(humans) > 1 and len({f"Patient/{human['id']}" for human in humans}) == 1
+
+
+def _withdrawn(entries: Iterable[Entry]) -> bool:
+    """Whether the record is a document that was entered in error (FHIR R4 Composition.status)."""
+    compositions = [r for _, r in entries if r["resourceType"] == "Composition"]
+    return any(r.get("status") == "entered-in-error" for r in compositions)
+
+
+def _of_withdrawn(fact: Fact) -> Omission:
+    return Omission(source=fact.source, reason="the document that it stands in is entered in error")
+
+
+def _unread_lines(tolerated: Iterable[Omission]) -> Iterator[str]:
+    count = sum(omission.source.startswith("line ") for omission in tolerated)
+    if count:
+        yield f"{count} of its lines {'is' if count == 1 else 'are'} no JSON"
 
 
 class _Collected:
     """Facts and omissions as they come, each fact under an id of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, rivals: Mapping[str, tuple[Version, ...]]) -> None:
         self.facts: dict[str, Fact] = {}
         self.left_out: list[Omission] = []
         self.ended: dict[str, datetime | date] = {}
+        self.ended_from: dict[str, datetime | date] = {}
+        self.sites: dict[str, tuple[str, ...]] = {}
+        self._contested = {id(v.resource) for group in rivals.values() if _disagree(group) for v in group}
         self.dated: dict[str, tuple[datetime | date, ...]] = {}
         self._of_one_id: Counter[str] = Counter()
         self._contents: set[Fact] = set()
 
-    def add(self, resource: Resource, found: Iterator[Fact | Omission]) -> None:
+    def add(self, resource: Resource, dating: Dating, found: Iterator[Fact | Omission]) -> None:
         """Keep what was found in one resource."""
-        end, dates = end_of(resource), dates_of(resource)
         for item in found:
             if isinstance(item, Omission):
                 self.left_out.append(item)
                 continue
-            fact = self._under_own_id(item)
+            fact = self._under_own_id(_contradicted(item) if id(resource) in self._contested else item)
             if fact is None:
                 self.left_out.append(Omission(source=item.source, reason="stands in the record before"))
                 continue
             self.facts[fact.id] = fact
-            if end is not None:
-                self.ended[fact.id] = end
-            if len(dates) > 1:
-                self.dated[fact.id] = dates
+            self._keep_times(fact, dating)
+            if sites := tuple(words_at(resource, "bodySite")):
+                self.sites[fact.id] = sites
+
+    def _keep_times(self, fact: Fact, dating: Dating) -> None:
+        ended: Span | None = dating.ended
+        if ended is not None:
+            self.ended[fact.id] = ended.last
+            if ended.first != ended.last:
+                self.ended_from[fact.id] = ended.first
+        if len(dating.known) > 1:
+            self.dated[fact.id] = dating.known
 
     def _under_own_id(self, fact: Fact) -> Fact | None:
         """The fact; of one id with other contents all are kept, marked; None if it stands there already."""
@@ -118,6 +192,19 @@ class _Collected:
             return fact
         self.facts[fact.id] = _marked(self.facts[fact.id])
         return _marked(replace(fact, id=f"{fact.id}~{number}"))  # "~" is in no FHIR id
+
+
+def _disagree(versions: tuple[Version, ...]) -> bool:
+    """Whether versions of unknown order say different things of whether a fact holds; a deletion says that none does."""
+    resources = [version.resource for version in versions]
+    said = {status_of(r, r["resourceType"])[0] for r in resources if r is not None and r["resourceType"] in KINDS}
+    return None in resources or len(said) > 1
+
+
+def _contradicted(fact: Fact) -> Fact:
+    """A fact of which another version says otherwise: it is not known to hold, nor to have held."""
+    held = fact.status in (FactStatus.ACTIVE, FactStatus.INACTIVE)
+    return replace(fact, status=FactStatus.UNCONFIRMED if held else fact.status, marks=(*fact.marks, CONTRADICTED))
 
 
 def _marked(fact: Fact) -> Fact:
@@ -144,55 +231,7 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def _entries(values: list[Any]) -> tuple[list[Entry], list[Omission]]:
-    """Every resource with its place, and what is none."""
-    entries: list[Entry] = []
-    left_out: list[Omission] = []
-    for number, value in enumerate(values):
-        if not _is_resource(value):
-            raise InputError("the record is no FHIR resource", remedy="send a FHIR R4 Bundle as JSON")
-        if value["resourceType"] == "Bundle":
-            for place, resource, reason in _bundle(value):
-                if reason:
-                    left_out.append(Omission(source=place, reason=reason))
-                else:
-                    entries.append((f"{place} {_reference(resource)}", resource))
-        else:
-            place = f"line {number + 1} " if len(values) > 1 else ""
-            entries.append((place + _reference(value), value))
-    return entries, left_out
-
-
-def _bundle(bundle: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    for number, entry in enumerate(items(bundle.get("entry") or [])):
-        place, resource = f"entry[{number}]", entry.get("resource")
-        if not _is_resource(resource):
-            yield place, {}, "no resource in this entry (deleted or empty)"
-        elif resource["resourceType"] == "Bundle":
-            yield place, {}, "a Bundle inside a Bundle is not read"
-        else:
-            if isinstance(entry.get("fullUrl"), str):
-                resource = {**resource, "_fullUrl": entry["fullUrl"]}
-            yield place, resource, ""
-
-
-def _is_resource(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether it is an object that names its type in a way that can be said again."""
-    return isinstance(value, dict) and bool(TYPE.fullmatch(str(value.get("resourceType", ""))))
-
-
-def _reference(resource: dict[str, Any]) -> str:
-    """`Type/id`. Raises: InputError for an id that FHIR does not allow: it must never become a path."""
-    given = resource.get("id")
-    if given is None:
-        given = "unnamed-" + hashlib.sha256(repr(sorted(resource)).encode() + repr(resource).encode()).hexdigest()[:12]
-        resource["id"] = given
-    if not isinstance(given, str) or not ID.fullmatch(given):
-        raise InputError("a resource id is not valid", remedy="use 1 to 64 letters, digits, '-' and '.'")
-    return f"{resource['resourceType']}/{given}"
-
-
-def _read_entry(place: str, resource: Resource, references: References) -> Iterator[Fact | Omission]:
+def _read_entry(place: str, resource: Resource, references: References, dating: Dating) -> Iterator[Fact | Omission]:
     kind = resource["resourceType"]
     if kind == "Medication" and references.names(resource):
         return  # read where a prescription refers to it
@@ -208,12 +247,26 @@ def _read_entry(place: str, resource: Resource, references: References) -> Itera
     owner = references.owner(resource)
     if owner is Owner.UNSAID:
         yield Omission(source=place, reason="it does not say whose it is")
+    elif owner is Owner.UNTOLD:
+        yield Omission(source=place, reason="whose it is can't be told")
+    elif owner is Owner.NO_PATIENT:
+        yield Omission(source=place, reason="it is about somebody or something other than the patient")
     elif owner is Owner.OTHER:
         yield Omission(source=place, reason="it is another patient's")
+    elif kind == "Observation" and references.is_about_another(resource):
+        yield Omission(source=place, reason="its focus is somebody or something other than the patient")
     else:
         marks = ("its patient is named by an address that was not followed",) if owner is Owner.BY_ADDRESS else ()
-        for found in facts_of(resource, place, references.referred):
+        for found in facts_of(resource, place, references.referred, dating):
             yield replace(found, marks=(*found.marks, *marks)) if isinstance(found, Fact) and marks else found
+        yield from _contained(place, resource)
+
+
+def _contained(place: str, resource: Resource) -> Iterator[Omission]:
+    """One note on contained resources that would be facts of their own, as members of a panel may be."""
+    kinds = [str(c.get("resourceType")) for c in items(resource.get("contained"))]
+    if read := sorted({kind for kind in kinds if kind in KINDS}):
+        yield Omission(source=place, reason=f"a contained {' and '.join(read)} is not read")
 
 
 def _unread_prose(entries: list[Entry]) -> Iterator[Omission]:

@@ -8,11 +8,14 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from datetime import date, datetime
+from decimal import Decimal, DecimalException
 from typing import Any
 
 from medmm.domain.record import Coding
+from medmm.records.jsontext import JsonNumber
 
 LONGEST_TEXT = 300
+MOST_DIGITS = 60  # before or after the point; no measured value has as many
 DATE_TIME = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d:\d\d)(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d))?)?)?")
 
 
@@ -96,6 +99,17 @@ def moment(value: Any) -> tuple[datetime | date | None, str | None]:
         return None, "not a FHIR date"
 
 
+def earliest(value: Any) -> datetime | date | None:
+    """The first moment that a FHIR dateTime can mean: of a year or a month its first day; None where it is none."""
+    latest, mark = moment(value)
+    if latest is None or mark is None or not isinstance(value, str):
+        return latest
+    year, month = latest.year, latest.month
+    if len(value) == len("YYYY"):
+        return date(year, 1, 1)
+    return date(year, month, 1) if len(value) == len("YYYY-MM") else latest
+
+
 def number(value: Any) -> float | None:
     """A finite JSON number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -105,6 +119,20 @@ def number(value: Any) -> float | None:
     except OverflowError:
         return None
     return found if math.isfinite(found) else None
+
+
+def written(value: Any) -> str | None:
+    """A JSON number as it stands, without exponent, where a float does not hold all its digits; else None."""
+    found = number(value)
+    if found is None:
+        return None
+    try:
+        exact = Decimal(value.text if isinstance(value, JsonNumber) else str(value))
+        lost = exact != Decimal(float.__repr__(found))
+    except DecimalException:
+        return None
+    too_long = max(exact.adjusted(), -int(exact.as_tuple().exponent)) > MOST_DIGITS
+    return format(exact, "f") if lost and not too_long else None
 
 
 def at(resource: Any, path: str) -> Iterator[Any]:

@@ -4,64 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from medmm.domain.record import Fact, FactStatus, Omission
-from medmm.records.elements import at, code_of, codings, items, label, moment, text_of, words_at
-from medmm.records.resources import DATES, DETAILS, KINDS, within_reach
-from medmm.records.values import quantity, valued
+from medmm.records.bundles import cut_short
+from medmm.records.elements import at, code_of, codings, items, label, text_of, words_at
+from medmm.records.modifiers import modifier_in
+from medmm.records.periods import Dating, day_of, sort_key, time_words
+from medmm.records.resources import DETAILS, KINDS, within_reach
+from medmm.records.statuses import NOT_ORDERED, status_of
+from medmm.records.values import quantity, quantity_text, valued
 
 Resource = dict[str, Any]
 Referred = Mapping[str, Resource]
-
-# Codes of `status` (of clinicalStatus for conditions and allergies) and what they make of the fact; FHIR R4 value sets.
-STATUS = {
-    **dict.fromkeys(
-        ("active", "recurrence", "relapse", "final", "amended", "corrected", "appended"), FactStatus.ACTIVE
-    ),
-    **dict.fromkeys(("completed", "in-progress", "intended"), FactStatus.ACTIVE),
-    **dict.fromkeys(("inactive", "remission", "resolved", "stopped", "cancelled"), FactStatus.INACTIVE),
-    **dict.fromkeys(("ended", "on-hold", "revoked", "not-taken"), FactStatus.INACTIVE),
-    **dict.fromkeys(
-        ("preliminary", "registered", "partial", "draft", "unknown", "preparation"), FactStatus.UNCONFIRMED
-    ),
-    "not-done": FactStatus.REFUTED,
-    "entered-in-error": FactStatus.ENTERED_IN_ERROR,
-}
-VERIFICATION = {
-    "refuted": FactStatus.REFUTED,
-    "entered-in-error": FactStatus.ENTERED_IN_ERROR,
-    "unconfirmed": FactStatus.UNCONFIRMED,
-    "provisional": FactStatus.UNCONFIRMED,
-    "differential": FactStatus.UNCONFIRMED,
-}
+ENDED_SOMETIME = "stated as active, and said to have ended"
+CUT_SHORT = "only some of its elements are in the record"
 
 
-# A request of another intent is only thought of; FHIR R4 value set request-intent.
-NOT_ORDERED = ("proposal", "plan", "option")
-
-
-def facts_of(resource: Resource, source: str, referred: Referred) -> Iterator[Fact | Omission]:
+def facts_of(resource: Resource, source: str, referred: Referred, dating: Dating) -> Iterator[Fact | Omission]:
     """The facts of one resource (several for an observation with components), or why there is none.
 
-    `referred` are the resources of the record by how they may be referred to.
+    `referred` are the resources of the record by how they may be referred to, `dating` is what dates this one.
     """
     kind = str(resource.get("resourceType"))
-    resource = within_reach(resource, kind)
-    if resource.get("modifierExtension"):
-        yield Omission(source=source, reason="an unknown modifierExtension may turn its meaning round")
+    cut = cut_short(resource)
+    if modifier := modifier_in({name: value for name, value in resource.items() if name != "component"}):
+        yield Omission(source=source, reason=f"an unknown {modifier} may turn its meaning round")
         return
-    status, status_marks = _status(resource, kind)
+    resource = within_reach(resource, kind)
+    status, status_marks = status_of(resource, kind)
     if status is FactStatus.ENTERED_IN_ERROR:
         yield Omission(source=source, reason="entered in error")
         return
-    concept = _medicine(resource, referred) if kind.startswith("Medication") else resource.get("code")
+    concept, turned = _concept(resource, kind, referred)
+    if turned is not None:
+        yield Omission(source=source, reason=f"an unknown {turned} may turn round what the medicine is")
+        return
     words = label(concept)
     if words is None:
         yield Omission(source=source, reason="neither a code nor words say what it is")
         return
-    when, date_marks = _when(resource, kind)
+    when, date_marks = _when(dating)
+    if dating.ended_sometime and status is FactStatus.ACTIVE:
+        status, status_marks = FactStatus.UNCONFIRMED, (*status_marks, ENDED_SOMETIME)
     base = Fact(
         id=f"{kind}/{resource['id']}",
         kind=KINDS[kind],
@@ -69,62 +55,31 @@ def facts_of(resource: Resource, source: str, referred: Referred) -> Iterator[Fa
         status=status,
         codings=codings(concept),
         when=when,
-        marks=(*status_marks, *_code_marks(concept), *date_marks),
+        marks=(*status_marks, *(CUT_SHORT,) * bool(cut), *_code_marks(concept), *date_marks),
         details=tuple(_details(resource, kind, when)),
         source=source,
     )
     yield from READERS.get(kind, _plain)(resource, base)
 
 
-def end_of(resource: Resource) -> datetime | date | None:
-    """When a condition ceased to hold, where it says so: until then it was active, whatever it is now."""
-    if resource.get("resourceType") != "Condition":
-        return None
-    return next((end for path in ENDS if (end := moment(next(at(resource, path), None))[0])), None)
+def _concept(resource: Resource, kind: str, referred: Referred) -> tuple[Any, str | None]:
+    """What a resource is about, and what of a medicine that it refers to may turn its meaning round.
 
-
-ENDS = ("abatementDateTime", "abatementPeriod.end", "abatementPeriod.start")
-
-
-def dates_of(resource: Resource) -> tuple[datetime | date, ...]:
-    """Everything that dates a resource: it was known only when all of these had come."""
-    paths = DATES.get(str(resource.get("resourceType")), ())
-    return tuple(when for path in paths if (when := moment(next(at(resource, path), None))[0]) is not None)
-
-
-def _status(resource: Resource, kind: str) -> tuple[FactStatus, tuple[str, ...]]:
-    """The status of a fact; what is missing or unknown leaves it unconfirmed, with a mark."""
-    clinical = kind in ("Condition", "AllergyIntolerance")
-    code = code_of(resource.get("clinicalStatus" if clinical else "status"))
-    if code == "entered-in-error":
-        return FactStatus.ENTERED_IN_ERROR, ()
-    if resource.get("doNotPerform") is True:
-        return FactStatus.REFUTED, ("must not be done or given",)
-    verification = VERIFICATION.get(code_of(resource.get("verificationStatus")) or "")
-    if verification is not None:
-        return verification, ()
-    if code not in STATUS:
-        return FactStatus.UNCONFIRMED, ("no status" if code is None else "unknown status",)
-    if code == "completed" and kind.startswith("Medication"):
-        return FactStatus.INACTIVE, ()  # a course that is over
-    if STATUS[code] is FactStatus.ACTIVE and code_of(resource.get("intent")) in NOT_ORDERED:
-        return FactStatus.UNCONFIRMED, ()
-    return STATUS[code], ()
-
-
-def _medicine(resource: Resource, referred: Referred) -> Any:
-    """The code of a medicine: its own, that of a Medication in the resource or the record, else a reference's words."""
+    That of a medicine is its own code, that of a Medication in the resource or the record, else a reference's words.
+    """
+    if not kind.startswith("Medication"):
+        return resource.get("code"), None
     if resource.get("medicationCodeableConcept"):
-        return resource["medicationCodeableConcept"]
+        return resource["medicationCodeableConcept"], None
     reference = resource.get("medicationReference")
     if not isinstance(reference, dict):
-        return None
+        return None, None
     name = str(reference.get("reference"))
     inner = next((c for c in items(resource.get("contained")) if name == f"#{c.get('id')}"), None)
     found = inner or referred.get(name.partition("/_history/")[0])
     if found is not None and label(within_reach(found, "Medication").get("code")):
-        return found["code"]
-    return {"text": reference.get("display")}
+        return found["code"], modifier_in(found)
+    return {"text": reference.get("display")}, None
 
 
 def _code_marks(concept: Any) -> Iterator[str]:
@@ -147,20 +102,12 @@ def _details(resource: Resource, kind: str, when: datetime | date | None) -> Ite
             yield f"{name}: {'; '.join(found)}"
     for stem, name in (("onset", "onset"), ("abatement", "ended")):
         for element in [e for e in resource if e.startswith(stem)]:
-            words = _time_words(resource[element])
+            words = time_words(resource[element])
             if words and not (when is not None and words == when.isoformat()):
                 yield f"{name}: {words}"
-
-
-def _time_words(value: Any) -> str | None:
-    """A time of any of FHIR's types in words: a date, an age, a period, a range, a text."""
-    if isinstance(value, dict) and "value" in value:
-        found = quantity(value)[0]
-        return f"at {found.value:g} {found.unit}".rstrip() if found else None
-    if isinstance(value, dict):
-        parts = [text_of(value.get(part)) for part in ("start", "end")]
-        return " to ".join(part or "…" for part in parts) if any(parts) else None
-    return text_of(value)
+    over = text_of(next(at(resource, "effectivePeriod.end"), None)) if kind == "MedicationStatement" else None
+    if over:
+        yield f"taken until: {over}"
 
 
 def _dosage(dosage: Resource) -> str:
@@ -169,30 +116,16 @@ def _dosage(dosage: Resource) -> str:
     dose = next((found for value in doses if (found := quantity(value)[0])), None)
     words = text_of(dosage.get("text")) or text_of(dosage.get("patientInstruction"))
     if words is None and dose is not None:
-        words = f"{dose.value:g} {dose.unit}".rstrip() + ", how often is not read"
+        words = f"{quantity_text(dose)}, how often is not read"
     needed = " (as needed)" if dosage.get("asNeededBoolean") is True else ""
     return (words or "in structure only, not read") + needed
 
 
-def _when(resource: Resource, kind: str) -> tuple[datetime | date | None, tuple[str, ...]]:
-    found, marks = [], []
-    for path in DATES[kind]:
-        when, mark = moment(next(at(resource, path), None))
-        if when is not None:
-            found.append(when)
-        if mark is not None:
-            marks.append(mark)
-    latest = max(found, key=_as_key, default=None)
-    if latest is not None and _as_key(latest)[0] > (datetime.now(UTC) + timedelta(days=1)).date().isoformat():
-        marks.append("dated in the future")
-    return latest, tuple(dict.fromkeys(marks))
-
-
-def _as_key(when: datetime | date) -> tuple[str, str]:
-    """Order of mixed dates and times for show: by day as written, a whole day after every time of it."""
-    if isinstance(when, datetime):
-        return when.date().isoformat(), when.time().isoformat()
-    return when.isoformat(), time.max.isoformat()
+def _when(dating: Dating) -> tuple[datetime | date | None, tuple[str, ...]]:
+    latest = max(dating.known, key=sort_key, default=None)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
+    late = latest is not None and day_of(latest) > tomorrow
+    return latest, (*dating.marks, *(("dated in the future",) if late else ()))
 
 
 def _plain(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
@@ -220,6 +153,11 @@ def _observation(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
     if _has_value(resource) or not parts:
         yield valued(resource, fact)
     for number, part in enumerate(parts, 1):
+        if modifier := modifier_in(part):
+            yield Omission(
+                source=f"{fact.source} component[{number}]", reason=f"an unknown {modifier} may turn its meaning round"
+            )
+            continue
         words = label(part.get("code"))
         if words is None:
             yield Omission(

@@ -10,7 +10,21 @@ from medmm.domain.record import Omission
 
 LARGEST_BYTES = 64_000_000
 MOST_VALUES = 3_000_000  # a Bundle of 64 MB holds about 2.6 million; a bomb of 64 MB could hold 30 million
+LONGEST_INTEGER = 400  # digits; a float ends at 309, and Python reads an integer in quadratic time
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
+
+
+class JsonNumber(float):
+    """A JSON number with its text, because a float may not hold all its digits (FHIR R4, section 2.24.0.1, decimal)."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> JsonNumber:
+        """The float nearest to a text."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
 
 
 def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
@@ -67,7 +81,13 @@ def _text(data: bytes) -> tuple[str, list[Omission]]:
 
 def _loads(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=JsonNumber,
+            parse_int=_integer,
+        )
     except RecursionError as error:
         raise InputError("the record is nested too deeply", remedy="send a FHIR R4 Bundle") from error
 
@@ -77,6 +97,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise InputError("a key stands twice in one object of the record", remedy="export it again")
     return found
+
+
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) <= LONGEST_INTEGER else JsonNumber(text)
 
 
 def _constant(name: str) -> NoReturn:

@@ -23,14 +23,23 @@ KINDS = {
 # What dates a resource: it counts from the latest of these, when it was known, not from when it began.
 DATES = {
     "Condition": ("onsetDateTime", "onsetPeriod.start", "recordedDate", "assertedDate"),
-    "Observation": ("effectiveDateTime", "effectiveInstant", "effectivePeriod.end", "effectivePeriod.start", "issued"),
+    "Observation": (
+        "effectiveDateTime",
+        "effectiveInstant",
+        "effectivePeriod.end",
+        "effectivePeriod.start",
+        "effectiveTiming.event",
+        "issued",
+    ),
     "MedicationRequest": ("authoredOn",),
     "MedicationStatement": ("effectiveDateTime", "effectivePeriod.start", "dateAsserted"),
-    "AllergyIntolerance": ("onsetDateTime", "recordedDate", "assertedDate"),
+    "AllergyIntolerance": ("onsetDateTime", "onsetPeriod.start", "recordedDate", "assertedDate"),
     "Procedure": ("performedDateTime", "performedPeriod.end", "performedPeriod.start"),
     "ServiceRequest": ("authoredOn",),
     "DiagnosticReport": ("effectiveDateTime", "effectivePeriod.end", "effectivePeriod.start", "issued"),
 }
+# Choice elements that may be an age or a range of ages: they date by the patient's birth date.
+AGES = {"Condition": ("onset",), "AllergyIntolerance": ("onset",), "Procedure": ("performed",)}
 # Elements whose words stand beside a fact, by path, and under which name.
 DETAILS = {
     "Condition": {"category": "category", "stage.summary": "stage"},
@@ -67,12 +76,17 @@ DETAILS = {
     },
     "DiagnosticReport": {"category": "category", "conclusionCode": "coded conclusion"},
 }
-_ALL = {"id": "id of the fact", "modifierExtension": "never used if there is one", "code": "label and codes"}
-_ABOUT = {"subject": "whose it is", **_ALL}
+_EVERY = {
+    "id": "id of the fact; of several versions of an id the newest alone is read",
+    "meta": "versionId and lastUpdated: which version is the newest; SUBSETTED, REDACTED, MASKED: marked",
+    "implicitRules": "never used if there is one, at any depth",
+    "modifierExtension": "never used if there is one, at any depth; a component with one alone is left out",
+}
+_ALL = {**_EVERY, "code": "label and codes; icd-10-gm-diagnosesicherheit of a coding: status"}
+_ABOUT = {"subject": "whose it is: by reference, by identifier, or a contained Patient", **_ALL}
 _MEDICINE = {
-    "id": "id of the fact",
-    "modifierExtension": "never used if there is one",
-    "subject": "whose it is",
+    **_EVERY,
+    "subject": "whose it is: by reference, by identifier, or a contained Patient",
     "status": "status",
     "medication[x]": "label and codes; a reference is followed within the Bundle or the resource",
     "contained": "the medicine that is referred to",
@@ -83,11 +97,16 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
     "Patient": {
         "id": "references to the patient",
         "identifier": "identity check (MR first); value with system as issuer",
-        "name": "identity check (official, usual, else the first)",
+        "name": "identity check: all names, also former ones and other scripts (shown: official, usual, else the first)",
         "gender": "identity check; sex",
-        "birthDate": "identity check; age at the study",
-        "deceased[x]": "said",
-        "extension": "patient-animal: no human patient",
+        "birthDate": "identity check, at the precision that it has; age at the study",
+        "deceased[x]": "said; before the study: a person must confirm the patient",
+        "active": "false: said",
+        "link": "replaced-by: a person must confirm the patient; seealso, refer: said",
+        "meta": "versionId and lastUpdated: which version is the newest",
+        "implicitRules": "a person must confirm the patient",
+        "modifierExtension": "a person must confirm the patient",
+        "extension": "patient-animal: no human patient; birth sex and gender identity: identity check",
         "animal": "STU3: no human patient",
     },
     "Condition": {
@@ -96,8 +115,8 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "verificationStatus": "status: a refuted or unconfirmed one stays that",
         "severity": "value",
         "bodySite": _SITE,
-        "onset[x]": "date; said beside the fact where another date is later",
-        "abatement[x]": "said; by date, a condition that ended after the study was active",
+        "onset[x]": "date, an age by the birth date; said beside the fact where another date is later",
+        "abatement[x]": "said; by date or age, what ended after the study was active, and what ended before it was not",
         "recordedDate": "date",
         "assertedDate": "date (STU3)",
         "category": "said beside the fact",
@@ -105,6 +124,8 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
     },
     "Observation": {
         **_ABOUT,
+        "focus": "left out where it is about anything but the patient",
+        "extension": "observation-focusCode: left out",
         "status": "status",
         "value[x]": "value; SampledData and Attachment are not read",
         "component": "each a fact of its own",
@@ -125,15 +146,17 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "priority": "said beside the fact",
         "reasonCode": "said beside the fact",
         "reasonReference": "its words, beside the fact",
-        "dosageInstruction": "its text, else the dose, beside the fact",
+        "dosageInstruction": "its text, else the dose, beside the fact; by its bounds, when it ended",
     },
     "MedicationStatement": {
         **_MEDICINE,
-        "effective[x]": "date",
+        "taken": "STU3: status",
+        "wasNotTaken": "DSTU2: status",
+        "effective[x]": "date; by its end, what ended before the study is inactive",
         "dateAsserted": "date",
         "reasonCode": "said beside the fact",
         "reasonReference": "its words, beside the fact",
-        "dosage": "its text, else the dose, beside the fact",
+        "dosage": "its text, else the dose, beside the fact; by its bounds, when it ended",
     },
     "AllergyIntolerance": {
         **_ALL,
@@ -151,8 +174,10 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
     "Procedure": {
         **_ABOUT,
         "status": "status",
+        "notDone": "STU3: status",
+        "notPerformed": "DSTU2: status",
         "bodySite": _SITE,
-        "performed[x]": "date",
+        "performed[x]": "date, an age by the birth date",
         "category": "said beside the fact",
         "reasonCode": "said beside the fact",
         "reasonReference": "its words, beside the fact",
@@ -182,7 +207,11 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "effective[x]": "date",
         "issued": "date",
     },
-    "Medication": {"code": "label and codes of what refers to it"},
+    "Medication": {
+        "code": "label and codes of what refers to it",
+        "implicitRules": "what refers to it is left out",
+        "modifierExtension": "what refers to it is left out",
+    },
 }
 # What a sender may do against R4, and what is made of it. Strictness is checked with the R4B classes.
 DEVIATIONS = (
@@ -193,7 +222,13 @@ DEVIATIONS = (
     ("an object where a list is due", "read as a list of one"),
     ("null values and empty strings", "absent"),
     ("a resource without id", "named by its content"),
-    ("one id with different contents", "both are read and marked"),
+    ("several versions of one type and id", "the newest alone is read; of a deletion nothing"),
+    (
+        "versions of unknown order",
+        "all are read and marked; where their statuses differ, or one is deleted, none is active",
+    ),
+    ("statuses in words or codes of another system", "unconfirmed, marked"),
+    ("more digits than a float holds", "kept as written"),
     ("a date without time zone", "counts as the whole day, marked"),
     ("a text that is no FHIR date", "undated, marked"),
     ("more than one value[x]", "none is read, marked"),
@@ -201,7 +236,7 @@ DEVIATIONS = (
     ("UTF-16, a byte order mark", "read; UTF-16 is said"),
     ("NDJSON with broken lines", "the other lines are read, and said"),
     ("a Bundle inside a Bundle, an entry without resource", "left out, and said"),
-    ("narrative, notes, attachments, extensions", "not read; narratives and notes are said"),
+    ("narrative, notes, attachments, other extensions", "not read; narratives and notes are said"),
     ("references to what is not in the Bundle", "never followed, and said"),
 )
 

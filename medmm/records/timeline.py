@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Omission, Quantity
 from medmm.domain.study import StudyTime
+from medmm.records.conflicts import with_conflicts
 from medmm.records.document import RecordDocument
+from medmm.records.periods import day_of
 
 # A condition or an allergy without a date may be old news; anything else without a date may be of tomorrow.
 KEPT_UNDATED = (FactKind.CONDITION, FactKind.ALLERGY)
+# A wall clock of unknown zone may stand anywhere between these (the zones in use, IANA time zone database).
+EARLIEST_ZONE, LATEST_ZONE = timedelta(hours=14), timedelta(hours=-12)
+ENDED = "stated as active, but ended"
+MAY_HAVE_ENDED = "it ended about that time: whether before or after can't be told"
 
 
 def context_as_of(document: RecordDocument, *, patient_key: str, acquired: StudyTime | None) -> ClinicalContext:
     """The facts of a record that were known when the study was acquired; the rest is left out and said.
 
     A fact with a time enters up to the acquisition; one with a date alone from the day before. Where the study has a
-    date alone, its own day stays out; where it has none, only the patient's sex enters.
+    date alone, its own day stays out; where it has none, only the patient's sex enters. Where its time zone is not known,
+    a fact with a time enters only if it is earlier in every zone.
     """
     facts: list[Fact] = []
     left_out = list(document.left_out)
@@ -26,26 +34,45 @@ def context_as_of(document: RecordDocument, *, patient_key: str, acquired: Study
         if reason := _too_late(fact, document.dated.get(fact.id, ()), acquired):
             left_out.append(Omission(source=fact.source, reason=reason))
         else:
-            facts.append(_as_then(fact, document.ended.get(fact.id), acquired))
+            facts.append(_as_then(fact, document, acquired))
     patients = document.patients[:1] if len(document.patients) == 1 else ()
     return ClinicalContext(
         patient_key=patient_key,
         as_of=acquired.moment if acquired else None,
-        facts=(*(f for patient in patients for f in _demographics(patient, acquired)), *facts),
+        facts=(*(f for patient in patients for f in _demographics(patient, acquired)), *_conflicting(facts, document)),
         left_out=tuple(left_out),
         sha256=document.sha256,
+        incomplete=document.incomplete,
     )
+
+
+def join_questions(document: RecordDocument, acquired: StudyTime | None) -> tuple[str, ...]:
+    """What a person must confirm before this record is joined to a study of this time, beside the identities."""
+    died = document.died
+    if died is None or acquired is None or not _known_by(died, acquired):
+        return document.questions
+    return (*document.questions, "by the record the patient died before the study")
 
 
 def everything_in(document: RecordDocument) -> ClinicalContext:
-    """All facts of a record whatever their date, to be looked at; never the context of a draft."""
+    """All facts of a record whatever their date, as they stand today; to be looked at, never the context of a draft."""
+    now = StudyTime(moment=datetime.now(UTC), source_tag="now", precise=True)
+    facts = [_ended_by(fact, document, now) for fact in document.facts]
     return ClinicalContext(
         patient_key="",
         as_of=None,
-        facts=(*(f for patient in document.patients[:1] for f in _demographics(patient, None)), *document.facts),
+        facts=(
+            *(f for patient in document.patients[:1] for f in _demographics(patient, None)),
+            *_conflicting(facts, document),
+        ),
         left_out=document.left_out,
         sha256=document.sha256,
+        incomplete=document.incomplete,
     )
+
+
+def _conflicting(facts: Iterable[Fact], document: RecordDocument) -> Iterable[Fact]:
+    return with_conflicts(facts, document.sites, document.ended, document.dated)
 
 
 def _too_late(fact: Fact, dated: tuple[datetime | date, ...], acquired: StudyTime | None) -> str | None:
@@ -54,29 +81,68 @@ def _too_late(fact: Fact, dated: tuple[datetime | date, ...], acquired: StudyTim
         return "the study has no date, so nothing says that this was known before it"
     if fact.when is None:
         return None if fact.kind in KEPT_UNDATED else "undated"
-    return (
-        None
-        if all(_known_by(when, acquired) for when in (fact.when, *dated))
-        else "dated after the study, or on its day without a time"
-    )
+    late = [when for when in (fact.when, *dated) if not _known_by(when, acquired)]
+    if not late:
+        return None
+    if not acquired.zone_known and all(_known_by(when, replace(acquired, zone_known=True)) for when in late):
+        return "not surely before the study, whose time zone is not known"
+    return "dated after the study, or on its day without a time"
 
 
 def _known_by(when: datetime | date, acquired: StudyTime) -> bool:
+    """Whether something had surely come by the earliest moment that the study can have."""
     study_day = acquired.moment.date()
     if not isinstance(when, datetime):
         return when < study_day
+    margin = timedelta() if acquired.zone_known else EARLIEST_ZONE
     if acquired.precise:
-        return when <= acquired.moment
-    return when < datetime.combine(study_day, time.min, tzinfo=acquired.moment.tzinfo)
+        return _shifted(when, margin) <= acquired.moment
+    return _shifted(when, margin) < datetime.combine(study_day, time.min, tzinfo=acquired.moment.tzinfo)
 
 
-def _as_then(fact: Fact, ended: datetime | date | None, acquired: StudyTime | None) -> Fact:
-    """The fact as it stood at the study: what ended later was still active, and what has no date says so."""
+def _not_yet_by(when: datetime | date, acquired: StudyTime) -> bool:
+    """Whether something surely came after the latest moment that the study can have."""
+    study_day = acquired.moment.date()
+    if not isinstance(when, datetime):
+        return when > study_day
+    margin = timedelta() if acquired.zone_known else LATEST_ZONE
+    if acquired.precise:
+        return _shifted(when, margin) > acquired.moment
+    return _shifted(when, margin) > datetime.combine(study_day, time.max, tzinfo=acquired.moment.tzinfo)
+
+
+def _shifted(when: datetime, by: timedelta) -> datetime:
+    """A moment later or earlier; at the ends of the calendar as far as it goes."""
+    try:
+        return when + by
+    except OverflowError:
+        return when
+
+
+def _as_then(fact: Fact, document: RecordDocument, acquired: StudyTime | None) -> Fact:
+    """The fact as it stood at the study, marked where it has no date."""
     if fact.when is None:
         fact = replace(fact, marks=(*fact.marks, "undated"))
-    if ended and acquired and fact.status is FactStatus.INACTIVE and not _known_by(ended, acquired):
-        fact = replace(fact, status=FactStatus.ACTIVE)
-    return fact
+    return _ended_by(fact, document, acquired) if acquired else fact
+
+
+def _ended_by(fact: Fact, document: RecordDocument, acquired: StudyTime) -> Fact:
+    """The fact as it stood then by when it ended: what ended later was active, what ended before was not.
+
+    Only what is active or over can change: what is refuted or unconfirmed stays that whenever it ended. A medicine that
+    is inactive may have been stopped long before the end that was planned.
+    """
+    ended = document.ended.get(fact.id)
+    changes = FactStatus.ACTIVE, *((FactStatus.INACTIVE,) if fact.kind is FactKind.CONDITION else ())
+    if ended is None or fact.status not in changes:
+        return fact
+    if _known_by(ended, acquired):
+        if fact.status is FactStatus.INACTIVE:
+            return fact
+        return replace(fact, status=FactStatus.INACTIVE, marks=(*fact.marks, f"{ENDED}: {day_of(ended).isoformat()}"))
+    if _not_yet_by(document.ended_from.get(fact.id, ended), acquired):
+        return replace(fact, status=FactStatus.ACTIVE)
+    return replace(fact, status=FactStatus.UNCONFIRMED, marks=(*fact.marks, MAY_HAVE_ENDED))
 
 
 def _demographics(patient: PatientIdentity, acquired: StudyTime | None) -> list[Fact]:

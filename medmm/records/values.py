@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from medmm.domain.display import digits
 from medmm.domain.record import Coding, Fact, Quantity
 from medmm.records.analytes import name_doubts, substance_of, takes_no_unit, value_doubts
-from medmm.records.elements import code_of, items, label, number, text_of
+from medmm.records.elements import code_of, items, label, number, text_of, written
 from medmm.records.units import convert, known_unit, unit_of
 
 UCUM = "http://unitsofmeasure.org"
@@ -28,9 +29,9 @@ def valued(resource: Resource, fact: Fact) -> Fact:
     if len(names) > 1:
         marks.append("two values: none was read")
     elif "valueQuantity" in resource:
-        value, doubts, written = quantity(resource["valueQuantity"])
+        value, doubts, unit_as_written = quantity(resource["valueQuantity"])
         marks += [d for d in doubts if d != NO_UNIT or not takes_no_unit(fact.codings)]
-        details += [f"unit as written: {written}"] if written else []
+        details += [f"unit as written: {unit_as_written}"] if unit_as_written else []
         if value is not None:
             value, range_doubts, range_details = _with_range(value, resource, fact.codings)
             marks += [*range_doubts, *value_doubts(fact.codings, value)]
@@ -41,6 +42,9 @@ def valued(resource: Resource, fact: Fact) -> Fact:
             marks.append("a value of this type is not read")
     elif not marks:
         marks.append(label(resource.get("dataAbsentReason")) or "no value")
+    if names and resource.get("dataAbsentReason"):  # obs-6: only one of the two may be there
+        reason = label(resource["dataAbsentReason"]) or "no reason given"
+        marks.append(f"a value beside the statement that there is none: {reason}")
     return replace(fact, value=value, marks=tuple(dict.fromkeys(marks)), details=tuple(details))
 
 
@@ -55,9 +59,14 @@ def quantity(value: Any) -> tuple[Quantity | None, tuple[str, ...], str | None]:
     comparator = text_of(value.get("comparator"))
     if comparator is not None and comparator not in COMPARATORS:
         marks = (*marks, "unknown comparator")
-    written = text_of(value.get("unit")) or text_of(value.get("code"))
-    read = Quantity(value=found, unit=unit, comparator=comparator)
-    return read, marks, written if written and written.casefold() != unit.casefold() else None
+    words = text_of(value.get("unit")) or text_of(value.get("code"))
+    read = Quantity(value=found, unit=unit, comparator=comparator, written=written(value.get("value")))
+    return read, marks, words if words and words.casefold() != unit.casefold() else None
+
+
+def quantity_text(value: Quantity) -> str:
+    """A value with comparator and UCUM unit, all digits and no exponent."""
+    return f"{value.comparator or ''}{value.written or digits(value.value)} {value.unit}".strip()
 
 
 def _unit(value: Resource) -> tuple[str, tuple[str, ...]]:
@@ -86,7 +95,7 @@ def _worded(value: Any) -> str | None:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return str(value)
+        return written(value) or digits(value)
     if isinstance(value, dict) and "numerator" in value:
         return _joined(value, ("numerator", "denominator"), " : ")
     if isinstance(value, dict) and ("low" in value or "high" in value):
@@ -100,7 +109,7 @@ def _joined(value: Resource, parts: tuple[str, str], between: str) -> str | None
     found = [quantity(value.get(part))[0] for part in parts]
     if not any(found):
         return None
-    return between.join(f"{q.comparator or ''}{q.value:g} {q.unit}".strip() if q else "…" for q in found)
+    return between.join(quantity_text(q) if q else "…" for q in found)
 
 
 def _with_range(
@@ -143,4 +152,4 @@ def _converted(value: Quantity, bounds: Bounds, codings: Sequence[Coding]) -> tu
 def range_words(bounds: Bounds) -> str:
     """A range in its own units."""
     parts = zip(("from", "to"), bounds, strict=True)
-    return " ".join(f"{word} {bound.value:g} {bound.unit}".rstrip() for word, bound in parts if bound)
+    return " ".join(f"{word} {quantity_text(bound)}" for word, bound in parts if bound)

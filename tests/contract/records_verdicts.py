@@ -53,7 +53,7 @@ def verdict(name: str, data: bytes) -> RecordVerdict:
     """Read a record, and join it to its image where its row is about that."""
     try:
         document = read_record(data)
-        said = (*_marks(document), *(o.reason for o in document.left_out), *_join(name, document))
+        said = (*_marks(document), *(o.reason for o in document.left_out), *document.incomplete, *_join(name, document))
     except InputError as error:
         return RecordVerdict(verdict=REFUSE, said=(error.problem,))
     said = tuple(dict.fromkeys(said))

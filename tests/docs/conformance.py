@@ -18,6 +18,8 @@ from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.uid import UID, AllTransferSyntaxes
 
 from medmm import imaging, records
+from medmm.domain.identity_match import NO_SHARED_ID, QUESTIONS, compare_identities
+from medmm.domain.record import FactStatus
 from medmm.evaluation.card import table
 from medmm.imaging import gate, mr_physics, pixels, sequence_choice, sequences, slices, sources
 
@@ -39,6 +41,7 @@ def conformance_md() -> str:
         _elements(),
         _nifti(),
         _fhir(),
+        _identity(),
     )
     return "\n".join(parts)
 
@@ -222,33 +225,67 @@ def _fhir() -> str:
         [f"`{name}`", kind.value.replace("_", " "), ", ".join(dates.get(name, ()))] for name, kind in kinds.items()
     ]
     types.insert(0, ["`Patient`", "identity, age, sex", ""])
-    statuses: dict[str, list[str]] = {}
-    for code, status in (*_of_room(records, "STATUS").items(), *_of_room(records, "VERIFICATION").items()):
-        statuses.setdefault(status.value, []).append(code)
-    meaning = [[word.replace("_", " "), ", ".join(sorted(set(codes)))] for word, codes in statuses.items()]
-    reasons = sorted(
-        {str(call["reason"]) for call in _calls("Omission", records) if call.get("reason")} | _bundle_reasons()
-    )
+    reasons = sorted({str(call["reason"]) for call in _calls("Omission", records) if call.get("reason")})
     return (
         "## FHIR R4: records\n\nA Bundle, a lone resource or NDJSON, as JSON, from a file; no server is asked and no reference is "
         "followed outside. Every other resource type is left out, and that is said.\n\n"
+        "A record that says that it is a part is read, and that it is incomplete stands in the record, in the draft and in JSON: a "
+        "search with a next page or a total above what is there, resources cut to some of their elements (SUBSETTED, REDACTED, "
+        "MASKED), an OperationOutcome that says so, an answer that failed, lines that are no JSON, an inner Bundle.\n\n"
         + table(["resource", "becomes", "dates: the latest counts"], types)
         + "\n"
         + _fhir_elements()
-        + "A status is kept with its fact, or the fact is left out; one that is missing or unknown makes it unconfirmed.\n\n"
-        + table(["status of the fact", "codes of status, clinicalStatus and verificationStatus"], meaning)
-        + "\n"
+        + _fhir_statuses()
         + _fhir_deviations()
         + "What is left out is listed with its place and one of these reasons:\n\n"
         + "".join(f"- {reason}\n" for reason in reasons)
     )
 
 
-def _bundle_reasons() -> set[str]:
-    """Reasons that stand as rows (place, resource, reason)."""
-    rows = (n.elts for n in _nodes(records) if isinstance(n, ast.Tuple) and len(n.elts) == 3)
-    texts = (_literal(row[2]) for row in rows if isinstance(row[1], ast.Dict))
-    return {text for text in texts if isinstance(text, str) and text}
+def _identity() -> str:
+    _, *rest = (inspect.getdoc(compare_identities) or "").split("\n\n")
+    asked = [[name, text] for name, text in (("patient_id", NO_SHARED_ID), *QUESTIONS.items())]
+    return (
+        "## Image and record: one patient?\n\n"
+        + "\n\n".join(" ".join(part.split()) for part in rest)
+        + " What is near is joined with a warning; a mismatch is never joined, whoever confirms it.\n\n"
+        + table(["field", "a person must confirm"], asked)
+        + "\nWhatever the fields say, a person must also confirm where the record's patient died before the study, was replaced by "
+        "another Patient, or holds an element that may change who is meant.\n\n"
+    )
+
+
+def _fhir_statuses() -> str:
+    rows = []
+    for kind, elements in _of_room(records, "STATUSES").items():
+        for element, codes in elements.items():
+            for code, meaning in codes.items():
+                left_out = meaning.status is FactStatus.ENTERED_IN_ERROR
+                becomes = "left out, and said" if left_out else meaning.status.value
+                rows.append(
+                    [
+                        f"`{kind}`",
+                        f"`{element}`",
+                        f"`{code}`",
+                        becomes + (f', "{meaning.mark}"' if meaning.mark else ""),
+                    ]
+                )
+    others = [[system, code, status.value, source] for system, code, status, source in _of_room(records, "OTHER_CODES")]
+    certainty = ", ".join(f"{code}: {status.value}" for code, status in _of_room(records, "CERTAINTY").items())
+    return (
+        "A status is kept with its fact, or the fact is left out. Of several statements of one fact the most negative prevails: "
+        + ", ".join(status.value for status in _of_room(records, "ORDER"))
+        + ". A code of HL7's own system counts wherever it stands among several codings; a missing status, words alone and an "
+        "unknown code make a fact unconfirmed and are marked.\n\n"
+        + table(["resource", "element", "code", "what becomes of the fact"], rows)
+        + "\nWhat else says how sure a diagnosis is, where HL7's system does not: in its verificationStatus\n\n"
+        + table(["system", "code", "what becomes of the fact", "source"], others)
+        + f"\nand, as an extension of its code, `{_of_room(records, 'CERTAINTY_URL')}` ({certainty}).\n\n"
+        "A status is that at the study. A condition that ended after it was active, and what is stated as active and ended before it "
+        "is inactive and marked; where an end and the study can't be ordered it is unconfirmed and marked. Ends: abatement[x] of a "
+        "condition (ages by the birth date), effectivePeriod of a MedicationStatement, bounds of all dosages. The same condition or "
+        "allergy as active and as over or denied is marked at both, unless the one began after the other was over.\n\n"
+    )
 
 
 def _fhir_elements() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,13 +76,46 @@ def test_later_facts_never_change_the_context(
 
 
 @given(documents(), TIMES | st.none())
-def test_only_what_was_active_or_ended_later_is_active(document: RecordDocument, study: StudyTime | None) -> None:
+def test_a_status_changes_only_by_an_end_and_only_to_what_that_says(
+    document: RecordDocument, study: StudyTime | None
+) -> None:
+    held = (FactStatus.ACTIVE, FactStatus.INACTIVE)
     given_facts = {f.id: f for f in document.facts}
     for fact in context_as_of(document, patient_key="k", acquired=study).facts:
-        before = given_facts[fact.id].status
-        assert fact.status is before or (
-            before is FactStatus.INACTIVE and fact.status is FactStatus.ACTIVE and fact.id in document.ended
-        )
+        before, ended = given_facts[fact.id].status, document.ended.get(fact.id)
+        if fact.status is before:
+            assert not (before is FactStatus.ACTIVE and ended and study and is_over(ended, study))
+            continue
+        assert before in held
+        assert ended is not None
+        assert study is not None
+        if fact.status is FactStatus.ACTIVE:
+            assert fact.kind is FactKind.CONDITION
+            assert not is_over(ended, study)
+        elif fact.status is FactStatus.INACTIVE:
+            assert is_over(ended, study)
+            assert any("stated as active" in mark for mark in fact.marks)
+        else:
+            assert fact.status is FactStatus.UNCONFIRMED
+            assert not is_over(ended, study)
+
+
+def is_over(ended: date, study: StudyTime) -> bool:
+    """An independent telling of whether an end surely lies before a study: a day must be over on its calendar."""
+    if not isinstance(ended, datetime):
+        return ended < study.moment.date()
+    day_start = study.moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return ended <= study.moment if study.precise else ended < day_start
+
+
+@given(documents(), TIMES)
+def test_what_enters_by_an_unknown_zone_enters_by_every_zone(document: RecordDocument, study: StudyTime) -> None:
+    unknown = replace(study, moment=study.moment.replace(tzinfo=UTC), zone_known=False)
+    entered = {f.id for f in context_as_of(document, patient_key="k", acquired=unknown).facts}
+    for hours in (-12, -5, 0, 2, 9, 14):
+        zone = timezone(timedelta(hours=hours))
+        known = replace(study, moment=study.moment.replace(tzinfo=zone), zone_known=True)
+        assert entered <= {f.id for f in context_as_of(document, patient_key="k", acquired=known).facts}
 
 
 @given(documents())
