@@ -13,10 +13,12 @@ from types import MappingProxyType
 
 from pydicom.uid import MediaStorageDirectoryStorage
 
+from medmm.domain.ages import age_notices
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate, gate_notes
+from medmm.imaging.film_choice import choose_film, film_notices
 from medmm.imaging.nifti import (
     CONVERTED,
     UNSTATED,
@@ -29,10 +31,10 @@ from medmm.imaging.nifti import (
     nifti_volume,
     open_nifti,
 )
-from medmm.imaging.patient import identity_of, pseudonym
+from medmm.imaging.patient import identity_of, pseudonym, stated_ages
 from medmm.imaging.picture import DOUBTED, RELEASED, UNCHECKED, PictureKinds, judge_kind
 from medmm.imaging.pixels import check_grid, display, stored_values
-from medmm.imaging.sequence_choice import Sequenced, headers_alone, sequenced
+from medmm.imaging.sequence_choice import WANTED, Sequenced, headers_alone, sequenced
 from medmm.imaging.sources import DicomFile, find_files, open_dicom, quiet
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
@@ -337,13 +339,18 @@ def _accepted(
     regions = (gate.body_part_of(Tags(file.header)).region for file in used)
     body_part = "CHEST" if radiograph else next(filter(None, regions), "BRAIN")  # what was released may state none
     built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
+    chosen_film, built = choose_film(built) if radiograph else (None, built)
     plain = Sequenced(volumes=tuple(one.volume for one in built), chosen=(), missing=(), notices=())
     roles = plain if radiograph else sequenced(built, body_part)
+    main = chosen_film or next((c for role in WANTED.get(body_part, ()) for c in roles.chosen if c.role is role), None)
     when, time_notices = _first_acquired(used)
     identity = identity_of(lead)
-    notices = [*time_notices, *extra, *roles.notices, *(notice for one in built for notice in one.notices)]
+    ages = stated_ages(Tags(file.header) for file in used)
+    notices = [*time_notices, *extra, *roles.notices, *film_notices(chosen_film, roles.volumes)]
+    notices += [notice for one in built for notice in one.notices]
     for file in used:
         notices += gate_notes.notes(Tags(file.header), syntax=file.syntax, prefixed=file.prefixed)
+    notices += age_notices(ages)
     study = Study(
         uid=uid,
         patient_key=identity.key(secret),
@@ -355,6 +362,9 @@ def _accepted(
         sequences=roles.chosen,
         missing=roles.missing,
         accession_key=pseudonym("ak", lead.text("AccessionNumber"), secret),
+        film=chosen_film,
+        main_sha256=main.volume_sha256 if main else None,
+        ages=ages,
     )
     return Intake(
         path=_common([file.path for file in kept]),

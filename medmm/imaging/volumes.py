@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from medmm.domain.errors import InputError
 from medmm.domain.study import Affine, Notice, View, Volume
 from medmm.domain.study import Sequence as Sequence_
+from medmm.imaging.acquisitions import order_of_slices, parts_of, time_of_slices
 from medmm.imaging.frames import Frame
 from medmm.imaging.gate import body_part_of, view_of
 from medmm.imaging.geometry import (
@@ -32,11 +33,13 @@ from medmm.imaging.geometry import (
     skips,
     stack_affine,
 )
+from medmm.imaging.image_order import Stated, order_of
 from medmm.imaging.mr_physics import Physics, frames_physics, physics_of
 from medmm.imaging.pixels import display, frame_count, signal, stored_values, voi_notices
 from medmm.imaging.sequences import MIXED, sequence_of
-from medmm.imaging.slices import Part, Placed, by_contrast, placed, told_apart
+from medmm.imaging.slices import Part, Placed, by_contrast, placed
 from medmm.imaging.sources import DicomFile
+from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
 
 UNEVEN = Notice(
@@ -72,6 +75,7 @@ class Built:
     Attributes:
         physics: of an MR volume, that of its middle image.
         signal_of: the signal of some of its slices, by their indices.
+        order: what it states of its time at every level of `image_order.LEVELS`.
         told_by: where one image or series holds several volumes at the same places, the elements that told this one apart.
     """
 
@@ -80,6 +84,7 @@ class Built:
     physics: Physics | None = None
     signal_of: Callable[[Sequence[int]], NDArray[np.float32]] | None = None
     told_by: tuple[str, ...] = ()
+    order: tuple[Stated, ...] = ()
 
 
 def load_film(path: Path) -> NDArray[np.float32]:
@@ -185,16 +190,17 @@ def film(file: DicomFile) -> Built:
         patient_left_on=left,
         view=view,
         file_sha256s=(file.sha256,),
+        acquired=study_time(tags)[0],
         loader=partial(load_film, file.path),
     )
-    return Built(volume=volume, notices=notices)
+    return Built(volume=volume, notices=notices, order=order_of(tags))
 
 
 def stacks(files: Sequence[DicomFile]) -> list[Built]:
     """The volumes of MR files: slices and frames of one image join by series or image, frame of reference, plane and grid.
 
-    Slices and frames that share a place are apart by what tells them apart: echoes, times, contrasts. Frames of one image
-    that share none are apart too where they are of several contrasts.
+    Slices of two acquisitions are apart, and so are slices and frames that share a place, by what tells them apart: echoes,
+    times, contrasts. Frames of one image that share none are apart too where they are of several contrasts.
     """
     joined: dict[object, list[list[Placed]]] = {}
     for file in placed(files):
@@ -204,8 +210,12 @@ def stacks(files: Sequence[DicomFile]) -> list[Built]:
             groups.append([file])
         else:
             match.append(file)
-    parts = [part for groups in joined.values() for group in groups for part in told_apart(group)]
-    return [_stack(piece) for part in parts for piece in _of_one_contrast(part)]
+    built = []
+    for group in (group for groups in joined.values() for group in groups):
+        parts, notices = parts_of(group)
+        pieces = [piece for part in parts for piece in _of_one_contrast(part)]
+        built += [replace(one, notices=(*notices, *one.notices)) for one in map(_stack, pieces)]
+    return built
 
 
 def _of_one_contrast(part: Part) -> list[Part]:
@@ -240,6 +250,7 @@ def _stack(part: Part) -> Built:
         file_sha256s=digests,
         frame_numbers=numbers,
         frame_of_reference_uid=tags.text("FrameOfReferenceUID"),
+        acquired=time_of_slices(ordered),
         sequence=sequence,
         loader=partial(load_slices, paths, numbers),
         signal_loader=partial(load_signal, paths, numbers),
@@ -250,6 +261,7 @@ def _stack(part: Part) -> Built:
         physics=found,
         signal_of=partial(signal_of, paths, numbers),
         told_by=part.told_by,
+        order=order_of_slices(ordered),
     )
 
 
