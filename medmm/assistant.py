@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medmm import delivery, drafting, grounding, imaging, models, records, review
 from medmm.config import Settings, load_settings
+from medmm.domain.ages import with_record_age
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
@@ -365,12 +366,14 @@ class Assistant:
         notice = joined(match, by)
         if notice is not None:
             study = replace(study, warnings=(*study.warnings, notice))
-        return study, context
+        return with_record_age(study, context), context
 
     def _with_kept_record(self, study: Study) -> Study:
         """Say that the record of an earlier admission is used, and how it was joined; the study as it is without one."""
-        if self._store.context(study.uid) is None:
+        context = self._store.context(study.uid)
+        if context is None:
             return study
+        study = with_record_age(study, context)
         kept = [n for n in self._store.study(study.uid).warnings if n.code.startswith("identity-")]
         return replace(study, warnings=(*study.warnings, *kept, RECORD_KEPT))
 
@@ -384,7 +387,7 @@ class Assistant:
         if seen.study is None or record is None:
             return seen
         context, match = self._context(seen.study, intake.identity, record)
-        return replace(seen, context=context, match=match)
+        return replace(seen, study=with_record_age(seen.study, context), context=context, match=match)
 
     def _attached(self, case: Case) -> Case:
         return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from itertools import combinations
 
-from medmm.domain.study import Notice, StatedAge
+from medmm.domain.record import ClinicalContext, Quantity
+from medmm.domain.study import Notice, StatedAge, Study
 
 ADULT_YEARS = 18
 OLDEST_YEARS = 120
 CAPPED_YEARS = 89  # ages from here on are often written as 089Y or 090Y to hide who it is (45 CFR 164.514(b)(2)(i)(C))
 SLACK_YEARS = 1.0  # birth dates moved to the first of January, and ages at the order, differ by less
+AGE_FACT = "Patient#age"  # of a record: the age in whole years at the study
 CHILD = Notice(code="child", text="The patient is under 18 years; the models were made for adults.")
 
 
@@ -31,6 +34,16 @@ def age_notices(ages: Sequence[StatedAge]) -> Iterator[Notice]:
     if against is not None:
         said = " and ".join(f"{words(age)} by the {age.source}" for age in against)
         yield Notice(code="age-conflict", text=f"The sources of the patient's age contradict each other: {said}.")
+
+
+def with_record_age(study: Study, context: ClinicalContext | None) -> Study:
+    """The study with the age that its record states beside those of its images, and what must be said of them together."""
+    facts = context.facts if context else ()
+    years = next((fact.value.value for fact in facts if fact.id == AGE_FACT and isinstance(fact.value, Quantity)), None)
+    if years is None:
+        return study
+    ages = (*study.ages, StatedAge(source="record", least_years=years, most_years=years + 1))
+    return replace(study, ages=ages, warnings=tuple(dict.fromkeys((*study.warnings, *age_notices(ages)))))
 
 
 def under_age(ages: Sequence[StatedAge]) -> bool:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from medmm.domain.study import ChosenFilm, ChosenSequence, Modality, SequenceRole, Study, StudyTime, View, Volume
+from medmm.domain.reading import Reading
+from medmm.domain.study import (
+    FRONTAL_VIEWS,
+    ChosenFilm,
+    ChosenSequence,
+    Modality,
+    SequenceRole,
+    Study,
+    StudyTime,
+    View,
+    Volume,
+)
 
 NOT_FRONTAL = "medmm reads frontal films"
 NOTHING_READ = "nothing was read from the study"
@@ -23,6 +34,7 @@ class ImageReference:
         reason: why it was read, or why not.
     """
 
+    volume_sha256: str
     what: str
     series_uid: str
     sop_uids: tuple[str, ...]
@@ -32,11 +44,12 @@ class ImageReference:
 
     @property
     def words(self) -> str:
-        """In one line: what, when, which; a stack by its series."""
-        return ", ".join((self.what, time_words(self.acquired), self._which))
+        """In one line: what, when, which."""
+        return f"{self.what} {time_words(self.acquired)}, {self.uid_words}"
 
     @property
-    def _which(self) -> str:
+    def uid_words(self) -> str:
+        """Which image it is; a stack by its series."""
         if len(self.sop_uids) == 1:
             return f"SOP Instance UID {self.sop_uids[0]}"
         return f"Series Instance UID {self.series_uid}"
@@ -51,6 +64,20 @@ def time_words(acquired: StudyTime | None) -> str:
     return f"of {acquired.moment:%Y-%m-%d %H:%M:%S}"
 
 
+def image_lines(read: Iterable[ImageReference], unread: Iterable[ImageReference]) -> tuple[str, ...]:
+    """What was read and what was not, a line an image, as pages show it."""
+    lines = [f"read: {image.words}" for image in read]
+    return (*lines, *(f"not read: {image.words} ({image.reason})" for image in unread))
+
+
+def kind_words(volume: Volume, modality: Modality) -> str:
+    """The kind of image of which one is read: "frontal film", "FLAIR series"."""
+    if modality is Modality.RADIOGRAPH:
+        return "frontal film" if volume.view in FRONTAL_VIEWS else "lateral film"
+    role = volume.sequence.role if volume.sequence else SequenceRole.UNKNOWN
+    return f"{role.value} series"
+
+
 def what_words(volume: Volume, modality: Modality) -> str:
     """What a volume shows, in words, by view or role."""
     if modality is Modality.RADIOGRAPH:
@@ -63,21 +90,23 @@ def what_words(volume: Volume, modality: Modality) -> str:
     return f"{named} of {count} {'slice' if count == 1 else 'slices'}"
 
 
-def images_read(study: Study, volumes_read: Iterable[str]) -> tuple[ImageReference, ...]:
+def images_read(study: Study, reading: Reading) -> tuple[ImageReference, ...]:
     """The images that were read, in the order in which they were."""
-    found = (study.volume(sha256) for sha256 in dict.fromkeys(volumes_read))
-    return tuple(_reference(v, study, _why_chosen(study, v)) for v in found if v is not None)
+    found = (study.volume(sha256) for sha256 in dict.fromkeys(reading.volumes_read))
+    return tuple(reference(study, v, _why_chosen(study, v)) for v in found if v is not None)
 
 
-def images_unread(study: Study, volumes_read: Iterable[str]) -> tuple[ImageReference, ...]:
-    """The images that were not read, each with its reason, in the order of the study."""
-    read = set(volumes_read)
-    return tuple(_reference(v, study, _why_not(study, v, read)) for v in study.volumes if v.sha256 not in read)
+def images_unread(study: Study, reading: Reading) -> tuple[ImageReference, ...]:
+    """The images that were not read, each with its reason, in the order of the study; none where the reading does not say."""
+    read = set(reading.volumes_read)
+    if not read and (reading.findings or reading.measurements):  # of an earlier release
+        return ()
+    return tuple(reference(study, v, _why_not(study, v, read)) for v in study.volumes if v.sha256 not in read)
 
 
-def rivals_unread(study: Study, volumes_read: Iterable[str]) -> tuple[Volume, ...]:
+def rivals_unread(study: Study, reading: Reading) -> tuple[Volume, ...]:
     """Volumes that could have been read as well as what was: another frontal film, another series of a role that was read."""
-    read = set(volumes_read)
+    read = set(reading.volumes_read)
     rivals = [s for choice in _choices(study) if choice.volume_sha256 in read for s in choice.unread_sha256s]
     return tuple(v for v in study.volumes if v.sha256 in rivals and v.sha256 not in read)
 
@@ -86,8 +115,10 @@ def _choices(study: Study) -> tuple[ChosenFilm | ChosenSequence, ...]:
     return (*((study.film,) if study.film else ()), *study.sequences)
 
 
-def _reference(volume: Volume, study: Study, reason: str) -> ImageReference:
+def reference(study: Study, volume: Volume, reason: str = "") -> ImageReference:
+    """A volume of a study as its reference."""
     return ImageReference(
+        volume_sha256=volume.sha256,
         what=what_words(volume, study.modality),
         series_uid=volume.series_uid,
         sop_uids=volume.sop_uids,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from medmm.domain.ages import CHILD, under_age
 from medmm.domain.study import Modality, Notice, View
-from medmm.imaging.gate import SECONDARY_CAPTURE, body_part_of, modality_of, view_of
+from medmm.imaging.gate import SECONDARY_CAPTURE, body_part_of, modality_of, view_conflict, view_of
 from medmm.imaging.patient import age_years, stated_ages
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
@@ -29,6 +29,13 @@ _PREFIX = _note("no-dicm-prefix", "The file has no DICM prefix; it was read all 
 _LOSSY_SYNTAXES = [f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81, 91, 203)]
 
 
+def _view_notes(tags: Tags, film: bool) -> tuple[Notice, ...]:
+    conflict = view_conflict(tags) if film else None
+    if conflict is None:
+        return _VIEW(film and view_of(tags) is View.UNKNOWN)
+    return (Notice(code="view-conflict", text=f"{conflict}: the projection (PA or AP) is taken as unknown."),)
+
+
 def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notice, ...]:
     """Warnings from the header of an image that passed."""
     when, _ = study_time(tags)
@@ -43,7 +50,7 @@ def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notic
         *_NO_ID(tags.text("PatientID") is None),
         *_PART(not part.certain and not part.assumed),
         *_ASSUMED(part.assumed),
-        *_VIEW(film and view_of(tags) is View.UNKNOWN),
+        *_view_notes(tags, film),
         *((CHILD,) if under_age(stated_ages([tags])) else ()),
         *_AGE(age is None),
         *_PREFIX(not prefixed),

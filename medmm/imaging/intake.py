@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -244,6 +245,7 @@ def _study_intakes(
     if not kept:
         return
     judged, empty = with_their_series(judged)
+    judged.sort(key=lambda pair: _rank(pair[0]))  # what follows goes by content, never by the names of files
     passed = [file for file, refusal in judged if refusal is None]
     laterals = [file for file, refusal in judged if refusal == gate.LATERAL_FILM]
     films = [file for file in passed if gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH]
@@ -261,6 +263,14 @@ def _study_intakes(
     with quiet:
         accepted = _accepted(uid, used, kept, secret, notices)
     yield accepted
+
+
+def _rank(file: DicomFile) -> tuple[str, float, str, str]:
+    """The place of a file in its study: by series, instance number, UID and digest."""
+    tags = Tags(file.header)
+    number = tags.number("InstanceNumber")
+    uids = [tags.text(keyword) or "" for keyword in ("SeriesInstanceUID", "SOPInstanceUID")]
+    return uids[0], math.inf if number is None else number, uids[1], file.sha256
 
 
 def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:

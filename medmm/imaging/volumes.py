@@ -34,6 +34,7 @@ from medmm.imaging.geometry import (
     stack_affine,
 )
 from medmm.imaging.image_order import Stated, order_of
+from medmm.imaging.laterality import side_conflicts, side_notice
 from medmm.imaging.mr_physics import Physics, frames_physics, physics_of
 from medmm.imaging.pixels import display, frame_count, signal, stored_values, voi_notices
 from medmm.imaging.sequences import MIXED, sequence_of
@@ -174,9 +175,10 @@ def film(file: DicomFile) -> Built:
     tags = Tags(file.header)
     view = view_of(tags) or View.UNKNOWN
     spacing, notices = film_spacing(tags)
-    left = None if view is View.LATERAL else patient_left_on(tags)
-    notices = (*notices, *voi_notices(tags))
-    if left is None and view is not View.LATERAL:
+    conflict = side_notice(list(side_conflicts(tags)))
+    left = None if view is View.LATERAL or conflict else patient_left_on(tags)
+    notices = (*notices, *voi_notices(tags), *conflict)
+    if left is None and view is not View.LATERAL and not conflict:
         notices = (*notices, ORIENTATION_UNKNOWN)
     volume = Volume(
         series_uid=tags.text("SeriesInstanceUID") or "",
@@ -184,7 +186,7 @@ def film(file: DicomFile) -> Built:
         sop_uids=(tags.text("SOPInstanceUID") or "",),
         sha256=file.sha256,
         shape_zyx=(1, int(tags.number("Rows") or 0), int(tags.number("Columns") or 0)),
-        affine_lps_mm=film_affine(tags, spacing),
+        affine_lps_mm=None if conflict else film_affine(tags, spacing),
         spacing_yx_mm=spacing,
         pixel_aspect=pixel_aspect(spacing, tags),
         patient_left_on=left,
@@ -237,13 +239,16 @@ def _stack(part: Part) -> Built:
     for file in files:
         notices += voi_notices(Tags(frame_header(file.header, lead.index or 0)))
     paths, digests, numbers = tuple(f.path for f in files), tuple(f.sha256 for f in files), _frame_numbers(ordered)
+    grid = int(tags.number("Rows") or 0), int(tags.number("Columns") or 0)
+    headers = {one.file.sha256: one.tags for one in ordered}.values()
+    conflict = side_notice([words for one in headers for words in side_conflicts(one, affine, grid)])
     volume = Volume(
         series_uid=tags.text("SeriesInstanceUID") or "",
         sop_class_uid=tags.text("SOPClassUID") or "",
         sop_uids=tuple(Tags(file.header).text("SOPInstanceUID") or "" for file in files),
         sha256=_digest(digests, numbers, frame_count(tags)),
-        shape_zyx=(len(stated), int(tags.number("Rows") or 0), int(tags.number("Columns") or 0)),
-        affine_lps_mm=affine,
+        shape_zyx=(len(stated), *grid),
+        affine_lps_mm=None if conflict else affine,
         spacing_yx_mm=spacing,
         spacing_z_mm=_slice_distance(affine, stated, notices),
         pixel_aspect=pixel_aspect(spacing or plausible_spacing(tags.numbers("PixelSpacing")), tags),
@@ -257,7 +262,7 @@ def _stack(part: Part) -> Built:
     )
     return Built(
         volume=volume,
-        notices=notices,
+        notices=(*notices, *conflict),
         physics=found,
         signal_of=partial(signal_of, paths, numbers),
         told_by=part.told_by,
