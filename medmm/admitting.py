@@ -11,6 +11,7 @@ from typing import Any
 
 from medmm import imaging, models, records, review
 from medmm.config import Settings
+from medmm.domain.ages import with_record_age
 from medmm.domain.draft import Case
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
@@ -190,10 +191,14 @@ class Admitting:
         assert isinstance(study, Study)
         if record.path is None:
             note = (Notice(code="record-not-found", text=record.note),) if record.note else ()
-            return replace(study, warnings=(*study.warnings, *note, *self._of_kept_record(study))), None
+            kept = self._of_kept_record(study)
+            context = self._store.context(study.uid) if RECORD_KEPT in kept else None
+            aged = with_record_age(study, context) if context else study
+            return replace(aged, warnings=(*aged.warnings, *note, *kept)), None
         context, match = self._context(study, intake.identity, record)
         notice = joined(match, by)
-        return (study if notice is None else replace(study, warnings=(*study.warnings, notice))), context
+        joined_study = study if notice is None else replace(study, warnings=(*study.warnings, notice))
+        return with_record_age(joined_study, context), context
 
     def inspection(self, intake: imaging.Intake, record: Record) -> Inspection:
         """What an intake was understood as, with the record beside it."""
@@ -205,7 +210,7 @@ class Admitting:
             note = Notice(code="record-not-found", text=fit.note or "")
             return replace(seen, study=replace(seen.study, warnings=(*seen.study.warnings, note)))
         context, match = self._context(seen.study, intake.identity, fit)
-        return replace(seen, context=context, match=match)
+        return replace(seen, study=with_record_age(seen.study, context), context=context, match=match)
 
     def _fit(
         self, record: str | Path, uid: str, who: PatientIdentity | None, names: Sequence[str]

@@ -206,11 +206,10 @@ def changed(shown: CaseFile, now: CaseFile) -> bool:
 
 def pictures(file: CaseFile) -> tuple[Volume, ...]:
     """The images of a case, the one that was read first: the frontal film, or the volumes that statements are marked on."""
-    frontal, marked = (
-        file.case.study.frontal,
-        [m.volume for m in marked_slices(file.case.study, file.reading, file.draft)],
-    )
-    return tuple(sorted(file.case.study.volumes, key=lambda volume: volume != frontal and volume not in marked))
+    study = file.case.study
+    read = file.reading.volumes_read if file.reading else ()
+    first = [study.frontal, *(m.volume for m in marked_slices(study, file.reading, file.draft))]
+    return tuple(sorted(study.volumes, key=lambda volume: (volume not in first, volume.sha256 not in read)))
 
 
 def picture_line(volume: Volume) -> str:
@@ -234,7 +233,7 @@ def side_line(volume: Volume) -> str:
 def case_view(file: CaseFile) -> CaseView:
     """What the page shows of a case."""
     study, draft = file.case.study, file.draft
-    when = f"{study.acquired.moment:%Y-%m-%d %H:%M}" if study.acquired else "no date"
+    when = f"{study.image_time.moment:%Y-%m-%d %H:%M}" if study.image_time else "no date"
     decisions = {s.id: file.decision_on(s) for s in (draft.statements if draft else ())}
     return CaseView(
         title=f"{study.modality.value} {study.body_part}, {when}",

@@ -19,6 +19,7 @@ from medmm.delivery.plain import printable, report_text
 from medmm.domain.display import unit_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.images import ImageReference
 from medmm.domain.reading import Side
 from medmm.domain.record import Coding
 from medmm.domain.report import SignedReport, SignedStatement
@@ -150,6 +151,7 @@ def _imaging_study(report: SignedReport) -> Json:
                 "uid": series.uid,
                 "modality": {"system": DCM, "code": series.modality},
                 "numberOfInstances": len(series.sop_uids),
+                **({"started": series.acquired.isoformat()} if series.acquired else {}),
                 "instance": [
                     {"uid": uid, "sopClass": {"system": URI, "code": f"urn:oid:{series.sop_class_uid}"}}
                     for uid in series.sop_uids
@@ -158,9 +160,22 @@ def _imaging_study(report: SignedReport) -> Json:
             for series in report.study.series
         ],
     }
-    if report.study.acquired:
-        study["started"] = report.study.acquired.isoformat()
+    started = min((s.acquired for s in report.study.series if s.acquired), default=report.study.acquired)
+    if started:
+        study["started"] = started.isoformat()
     return study
+
+
+def _images_read(report: SignedReport) -> list[Json]:
+    """The images that were read: one by its SOP Instance UID, to which R4 maps Media.identifier, a stack by its series."""
+    return [_image(image) for image in report.images_read]
+
+
+def _image(image: ImageReference) -> Json:
+    single = len(image.sop_uids) == 1
+    uid = image.sop_uids[0] if single else image.series_uid
+    reference = {"identifier": {"system": DICOM_UID, "value": f"urn:oid:{uid}"}, "display": clean(image.what)}
+    return {"type": "Media", **reference} if single else reference
 
 
 def _measured(statement: SignedStatement) -> MeasurementEvidence | None:
@@ -187,6 +202,8 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
         observation["note"] = [{"text": words}]
     if report.study.acquired:
         observation["effectiveDateTime"] = report.study.acquired.isoformat()
+    if report.images_read:
+        observation["derivedFrom"] = [_ref(report, "study"), *_images_read(report)]
     if statement.finding is None:
         measured = _measured(statement)
         assert measured is not None  # _observable let nothing else through

@@ -8,6 +8,7 @@ from typing import Any
 from medmm.domain.codec import to_json
 from medmm.domain.draft import Section
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.images import ImageReference, time_words
 from medmm.domain.report import SignedReport
 from medmm.domain.version import __version__
 from medmm.domain.wording import clean
@@ -47,9 +48,14 @@ def _header(report: SignedReport, identity: PatientIdentity | None) -> list[tupl
     rows += [
         ("Study", f"{report.study.modality} {report.study.uid}"),
         ("Acquired", acquired.isoformat() if acquired else "unknown"),
+        *(row for image in report.images_read for row in _image_rows(image)),
         ("Report", f"{report.id}, version {report.version}"),
     ]
     return rows
+
+
+def _image_rows(image: ImageReference) -> list[tuple[str, str]]:
+    return [("Image read", f"{image.what} {time_words(image.acquired)}"), ("", image.uid_words)]
 
 
 def _signature(report: SignedReport) -> list[str]:

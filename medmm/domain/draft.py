@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from medmm.domain.errors import InputError
+from medmm.domain.images import ImageReference
 from medmm.domain.reading import Extent, ModelIdentity, Side
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Notice, Study
@@ -172,7 +173,8 @@ class Statement:
 class Draft:
     """What a writer proposes for a case.
 
-    `not_evaluated` says openly what neither the models nor the writer looked at.
+    `not_evaluated` says openly what neither the models nor the writer looked at. `images_read` are the images that the models
+    looked at, with their own times, `images_unread` the others of the study, with the reasons.
     """
 
     id: str
@@ -182,6 +184,8 @@ class Draft:
     not_evaluated: tuple[str, ...]
     models: tuple[ModelIdentity, ...] = ()
     warnings: tuple[Notice, ...] = ()
+    images_read: tuple[ImageReference, ...] = ()
+    images_unread: tuple[ImageReference, ...] = ()
 
     def __post_init__(self) -> None:
         ids = [statement.id for statement in self.statements]

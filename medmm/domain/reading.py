@@ -248,8 +248,32 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much an image shows of what a reading looks at.
+
+    Attributes:
+        of: what should be shown whole: "head", "heart", "hippocampus", "lungs".
+        extents_mm: how far what is shown of it reaches, by direction; without a direction whose scale is unknown.
+        shortfalls: what is missing, in words; empty where all of it is shown, as far as that can be told.
+    """
+
+    of: str
+    volume_sha256: str
+    extents_mm: tuple[tuple[str, float], ...] = ()
+    shortfalls: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing speaks against its being shown whole."""
+        return not self.shortfalls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What the reading models saw in one study."""
+    """What the reading models saw in one study.
+
+    `volumes_read` are the digests of the volumes that the models looked at.
+    """
 
     study_uid: str
     models: tuple[ModelIdentity, ...] = ()
@@ -258,6 +282,8 @@ class Reading:
     masks: tuple[Mask, ...] = ()
     label_maps: tuple[LabelMap, ...] = ()
     warnings: tuple[Notice, ...] = ()
+    volumes_read: tuple[str, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
 
     def finding(self, name: str) -> Finding | None:
         """The finding of this name, if the models report it."""

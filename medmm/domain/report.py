@@ -8,6 +8,7 @@ from enum import Enum
 
 from medmm.domain.draft import Assertion, Case, CheckedDraft, Evidence, Section, Statement
 from medmm.domain.errors import InputError
+from medmm.domain.images import ImageReference
 from medmm.domain.reading import ModelIdentity, Reading, Side
 
 PLACEHOLDER = "put your own name here"  # as in the settings that ship
@@ -89,17 +90,18 @@ class SignedStatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesReference:
-    """One series that was read (DICOM PS3.3 C.7.3.1)."""
+    """One series of a study (DICOM PS3.3 C.7.3.1), and when its images here were acquired."""
 
     uid: str
     modality: str
     sop_class_uid: str
     sop_uids: tuple[str, ...]
+    acquired: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyReference:
-    """The study that a report is about, without pixels."""
+    """The study that a report is about, without pixels; `acquired` is when the image was made that the report rests on."""
 
     uid: str
     modality: str
@@ -124,6 +126,8 @@ class SignedReport:
     writer: str
     models: tuple[ModelIdentity, ...] = ()
     rejected_count: int = 0
+    images_read: tuple[ImageReference, ...] = ()
+    images_unread: tuple[ImageReference, ...] = ()
 
     def __post_init__(self) -> None:
         if self.signed_at.tzinfo is None:

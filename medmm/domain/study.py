@@ -31,6 +31,9 @@ class View(Enum):
     UNKNOWN = "UNKNOWN"
 
 
+FRONTAL_VIEWS = (View.PA, View.AP, View.UNKNOWN)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """Something a reader must know: a short stable `code` and a sentence."""
@@ -85,11 +88,42 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenSequence:
-    """The volume that stands for a role in a study with several of it, and why this one."""
+    """The volume that stands for a role in a study with several of it, and why this one.
+
+    Attributes:
+        unread_sha256s: others of its role that could stand for it as well: other acquisitions, which are not read.
+        order_known: whether something tells that none of these is newer.
+    """
 
     role: SequenceRole
     volume_sha256: str
     reason: str
+    unread_sha256s: tuple[str, ...] = ()
+    order_known: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenFilm:
+    """The frontal film that is read in a study with several, and why this one; the rest as in `ChosenSequence`."""
+
+    volume_sha256: str
+    reason: str
+    unread_sha256s: tuple[str, ...] = ()
+    order_known: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedAge:
+    """An age at the study as one source states it.
+
+    Attributes:
+        source: the element that says so, or "record".
+        least_years, most_years: the range it leaves; without an upper end for an age that was capped (089Y and above).
+    """
+
+    source: str
+    least_years: float
+    most_years: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +161,7 @@ class Volume:
         pixel_aspect: height of a pixel over its width, for showing; masks stay on the grid of `shape_zyx`.
         patient_left_on: the image edge ("right" or "left") that shows the patient's left side on a frontal
             film (DICOM PS3.3 C.7.6.1.1.1, Patient Orientation); None where unknown, then no side is named.
+        acquired: when this image, or the first slice of this stack, was acquired; None where it does not say.
         sequence: role of an MR volume; None for a radiograph.
         loader: gives display-ready pixels, float32 (slices, rows, columns), 0 black to 1 white.
         signal_loader: gives the signal on one scale for all slices, without any window, float32, same shape.
@@ -146,6 +181,7 @@ class Volume:
     file_sha256s: tuple[str, ...] = ()
     frame_numbers: tuple[int, ...] = ()
     frame_of_reference_uid: str | None = None
+    acquired: StudyTime | None = None
     sequence: Sequence | None = None
     loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
     signal_loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
@@ -204,8 +240,10 @@ class Volume:
 class Study:
     """One study of one patient that passed the gate. It names the patient by key only.
 
-    `sequences` names, for an MR study, the volume that stands for each role that was found; `missing` are roles that the
-    reading of its body part would use and the study lacks.
+    `acquired` is the earliest time of its images: what was recorded after it may not have been known to any. `film` names the
+    frontal film that is read, `main_sha256` the volume that the reading rests on. `sequences` names, for an MR study, the volume
+    that stands for each role that was found; `missing` are roles that the reading of its body part would use and the study
+    lacks. `ages` are the patient's age at the study from every source.
     """
 
     uid: str
@@ -218,6 +256,9 @@ class Study:
     accession_key: str | None = None
     sequences: tuple[ChosenSequence, ...] = ()
     missing: tuple[SequenceRole, ...] = ()
+    film: ChosenFilm | None = None
+    main_sha256: str | None = None
+    ages: tuple[StatedAge, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.uid or not self.volumes:
@@ -225,10 +266,24 @@ class Study:
 
     @property
     def frontal(self) -> Volume | None:
-        """The first frontal radiograph (PA before AP before unknown view), if there is one."""
-        order = (View.PA, View.AP, View.UNKNOWN)
-        films = [v for v in self.volumes if self.modality is Modality.RADIOGRAPH and v.view in order]
-        return min(films, key=lambda v: order.index(v.view), default=None)
+        """The frontal radiograph that is read, if there is one: the chosen one.
+
+        A study of an earlier release names none: there it is the first of PA before AP before unknown view.
+        """
+        if self.film is not None:
+            return self.volume(self.film.volume_sha256)
+        return min(self.frontals, key=lambda v: FRONTAL_VIEWS.index(v.view), default=None)
+
+    @property
+    def frontals(self) -> tuple[Volume, ...]:
+        """The frontal radiographs, in the order of the study."""
+        return tuple(v for v in self.volumes if self.modality is Modality.RADIOGRAPH and v.view in FRONTAL_VIEWS)
+
+    @property
+    def image_time(self) -> StudyTime | None:
+        """When the image was acquired that the reading rests on; of a study that names none its earliest time."""
+        main = self.volume(self.main_sha256) if self.main_sha256 else None
+        return main.acquired if main is not None else self.acquired
 
     def volume(self, sha256: str) -> Volume | None:
         """The volume of this digest, if the study has it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,8 +17,9 @@ from PIL import Image
 from medmm.domain.codec import to_json
 from medmm.domain.display import measured_words
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable
+from medmm.domain.images import ImageReference, images_read, images_unread, rivals_unread
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
-from medmm.domain.study import ReadTask
+from medmm.domain.study import ReadTask, Study
 from medmm.domain.vocabulary import most_urgent_first
 from medmm.doors.draft_page import marked
 from medmm.doors.label_files import folders_for, study_name, write_label_map
@@ -72,7 +74,7 @@ def read(
                     line = read_line(result, folders.get(group[0], masks), task)
                     write_json(line) if as_json else add_row(table, *_row(line, result))
                     told.append(Path(result.path))
-                    for warning in line["warnings"]:
+                    for warning in (*line["warnings"], *_left_unread(result)):
                         warned.setdefault(warning, []).append(Path(line["path"]).name)
                     progress.advance(bar)
             except MedmmError as error:
@@ -108,7 +110,34 @@ def read_line(result: ReadResult, masks_dir: Path | None, task: ReadTask | None 
         ],
         "findings": [_finding(f) for f in reading.findings] if reading else [],
         "measurements": [_measurement(m) for m in (reading.measurements if reading else ())],
+        **_images(result.study, reading),
         "masks": masks,
+    }
+
+
+def _images(study: Study | None, reading: Reading | None) -> Json:
+    """The time of the image that was read, the images that were read and that were not, and how much they show."""
+    if study is None or reading is None:
+        return {"acquired": None, "images_read": [], "images_not_read": [], "coverage": []}
+    return {
+        "acquired": study.image_time.moment.isoformat() if study.image_time else None,
+        "images_read": [_image(image) for image in images_read(study, reading)],
+        "images_not_read": [_image(image) for image in images_unread(study, reading)],
+        "coverage": [
+            {"of": one.of, "whole": one.whole, "extents_mm": dict(one.extents_mm), "shortfalls": list(one.shortfalls)}
+            for one in reading.coverage
+        ],
+    }
+
+
+def _image(image: ImageReference) -> Json:
+    return {
+        "what": image.what,
+        "series_uid": image.series_uid,
+        "sop_uids": list(image.sop_uids),
+        "frame_numbers": list(image.frame_numbers),
+        "acquired": image.acquired.moment.isoformat() if image.acquired else None,
+        "reason": image.reason,
     }
 
 
@@ -119,6 +148,17 @@ def _masks(reading: Reading, result: ReadResult, folder: Path, task: ReadTask | 
     assert result.study is not None
     films = dict(_written(reading.masks, result.study.uid, folder))
     return films | {n: str(path) for n, path in write_series_label_maps(reading, result.study, folder).items()}
+
+
+def _left_unread(result: ReadResult) -> Iterator[str]:
+    """The images that were not read, each with its reason; films and series that could have been stand in a warning already."""
+    study, reading = result.study, result.reading
+    if study is None or reading is None:
+        return
+    rivals = {volume.sha256 for volume in rivals_unread(study, reading)}
+    rest = [i for i in images_unread(study, reading) if i.volume_sha256 not in rivals]
+    for (what, reason), count in Counter((image.what, image.reason) for image in rest).items():
+        yield f"Not read: {f'{count} x ' if count > 1 else ''}{what} ({reason})."
 
 
 def _without_affine(result: ReadResult) -> Iterator[str]:

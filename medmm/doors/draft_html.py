@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from medmm.domain.display import grey_bytes, heat_overlay, measurement_rows, quantity_words
 from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement
+from medmm.domain.images import image_lines
 from medmm.domain.reading import Finding
 from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.report import CaseFile
@@ -27,7 +28,7 @@ STYLE = files("medmm.doors").joinpath("draft.css").read_text(encoding="utf-8")
 def draft_html(file: CaseFile) -> str:
     """The page of a case that has a draft; it says on top that it is one."""
     study = file.case.study
-    when = study.acquired.moment.isoformat() if study.acquired else "unknown"
+    when = study.image_time.moment.isoformat() if study.image_time else "unknown"
     title = f"{study.modality.value} {study.body_part}, case {file.case.id}"
     warnings = file.draft.draft.warnings if file.draft else study.warnings
     return f"""<!doctype html>
@@ -36,6 +37,7 @@ def draft_html(file: CaseFile) -> str:
 <title>Draft: {escape(title)}</title><style>{STYLE}</style></head><body>
 <header>{escape(banner(file))}</header><main><section>{_pictures(file)}</section><section class="statements">
 <h1>{escape(title)}</h1><div class="meta">acquired {escape(when)} · study {escape(study.uid)}</div>
+{_images(file.draft) if file.draft else ""}
 {"".join(f'<div class="warning">⚠ {escape(w.text)}</div>' for w in warnings)}
 {_statements(file, file.draft) if file.draft else "<p>No draft yet.</p>"}
 </section><section class="rest">
@@ -43,6 +45,11 @@ def draft_html(file: CaseFile) -> str:
 {_record(file.case.context) if file.case.context else ""}
 </section></main></body></html>
 """
+
+
+def _images(draft: CheckedDraft) -> str:
+    lines = image_lines(draft.draft.images_read, draft.draft.images_unread)
+    return "".join(f'<div class="meta">{escape(line)}</div>' for line in lines)
 
 
 def _statements(file: CaseFile, draft: CheckedDraft) -> str:
@@ -120,7 +127,7 @@ def _slices(file: CaseFile) -> str:
     marked = marked_slices(study, file.reading, file.draft)
     figures = [figure(slice_picture(m.volume, m.index_z, m.label_map, m.labels), m.caption(m.index_z)) for m in marked]
     if not figures:
-        first = study.volumes[0]
+        first = (study.volume(study.main_sha256) if study.main_sha256 else None) or study.volumes[0]
         middle = first.shape_zyx[0] // 2
         figures = [figure(slice_picture(first, middle), f"slice {middle + 1} of {first.shape_zyx[0]}, nothing marked")]
     note = "Outlines are what a network marked. Slices are counted from 1 in the order of the volume."

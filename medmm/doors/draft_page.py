@@ -22,6 +22,7 @@ from medmm.domain.draft import (
     Section,
     Statement,
 )
+from medmm.domain.images import image_lines
 from medmm.domain.report import Accept, CaseFile, Edit, Reject
 from medmm.domain.vocabulary import finding_term
 from medmm.doors.session import add_row, new_table, plain
@@ -38,9 +39,12 @@ def draft_page(file: CaseFile, console: Console) -> None:
     """Print the draft of a case, or that it has none."""
     study = file.case.study
     console.print(Panel(Text(banner(file), style="bold"), border_style="yellow"))
-    when = study.acquired.moment.isoformat() if study.acquired else "unknown"
+    when = study.image_time.moment.isoformat() if study.image_time else "unknown"
     what = f"case {file.case.id}   {study.modality.value} {study.body_part}   acquired {when}"
     console.print(Text(plain(what)))
+    if file.draft is not None:
+        for line in image_lines(file.draft.draft.images_read, file.draft.draft.images_unread):
+            console.print(Text(plain(line), style="dim"))
     for warning in file.draft.draft.warnings if file.draft else study.warnings:
         console.print(_hanging(Text("!", style="yellow"), Text(plain(warning.text), style="yellow")))
     if file.draft is None:

@@ -11,6 +11,7 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 
 from medmm.domain.display import facing, grey_bytes
+from medmm.domain.images import reference
 from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.study import Sequence, Volume
 from medmm.doors.session import add_row, new_table
@@ -52,8 +53,10 @@ def verdict_rows(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "gate", "accepted with warnings" if study.warnings else "accepted"
     yield "study", f"{study.uid}, {found.file_count} files"
     yield "what", f"{study.modality.value} of {study.body_part}"
-    when = study.acquired
+    when = study.image_time
     yield "acquired", f"{when.moment.isoformat()} (from {when.source_tag})" if when else "unknown"
+    if study.film is not None and study.film.unread_sha256s and study.frontal is not None:
+        yield "to be read", f"{reference(study, study.frontal).words}, {study.film.reason}"
     for choice in study.sequences:
         yield "stands for", f"{choice.role.value}: {_series_number(found, choice.volume_sha256)}, {choice.reason}"
     if study.missing:

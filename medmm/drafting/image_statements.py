@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from medmm.domain.draft import Assertion, Evidence, RegionEvidence, ScoreEvidence, Section
 from medmm.domain.errors import InputError
+from medmm.domain.images import kind_words, rivals_unread
 from medmm.domain.reading import Finding, Reading, Side
 from medmm.domain.study import Study
 from medmm.domain.vocabulary import finding_term, most_urgent_first
@@ -39,7 +40,7 @@ def image_sentences(study: Study, reading: Reading, wording: Wording | None = No
     yield from (s for s in map(say, denied) if s is not None)
     yield from (replace(s, section=Section.IMPRESSION, summarises=s) for s in stated)
     if reading.findings and not suspected:
-        yield _nothing_suspected(reading)
+        yield _nothing_suspected(study, reading)
 
 
 def _as_it_is(sentence: Sentence) -> Sentence:
@@ -87,11 +88,16 @@ def _not_suspected(finding: Finding, reading: Reading) -> Sentence:
     )
 
 
-def _nothing_suspected(reading: Reading) -> Sentence:
+def _nothing_suspected(study: Study, reading: Reading) -> Sentence:
+    """That nothing is suspected; never plainly where only a part is shown, or another image could have been read as well."""
+    row = phrases().impression
+    parts = dict.fromkeys(row.nothing_in_part.format(of=one.of) for one in reading.coverage if not one.whole)
+    rivals = dict.fromkeys(kind_words(v, study.modality) for v in rivals_unread(study, reading))
+    limits = [*parts, *(row.nothing_on_one.format(what=what) for what in rivals)]
     nearest = max(reading.findings, key=lambda f: (f.probability / f.threshold, f.name))
     return Sentence(
         section=Section.IMPRESSION,
-        text=phrases().impression.nothing_suspected,
+        text=" ".join(limits) or row.nothing_suspected,
         assertion=Assertion.ABSENT,
         evidence=(_score(nearest, reading),),
     )

@@ -82,9 +82,11 @@ class ExtentPhrases(_Row):
 
 
 class ImpressionPhrases(_Row):
-    """What the impression says where nothing is suspected."""
+    """What the impression says where nothing is suspected: in all, in the part that is shown, on one image of several."""
 
     nothing_suspected: _Plain
+    nothing_in_part: Annotated[str, Field(min_length=1), _slots("of")]
+    nothing_on_one: Annotated[str, Field(min_length=1), _slots("what")]
     why: _Why
 
 

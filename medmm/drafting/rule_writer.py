@@ -11,6 +11,7 @@ from dataclasses import replace
 from medmm.domain.codec import to_json
 from medmm.domain.draft import Case, Draft, FactEvidence, Statement
 from medmm.domain.errors import InputError
+from medmm.domain.images import images_read, images_unread, rivals_unread
 from medmm.domain.reading import Reading
 from medmm.domain.record import FactKind
 from medmm.domain.study import Modality, Notice, Study, View, Volume
@@ -63,6 +64,8 @@ def written(
         not_evaluated=(*unsaid, *_not_evaluated(case, reading, statements)),
         models=reading.models,
         warnings=tuple(dict.fromkeys([*_warnings(case, reading), *warnings])),
+        images_read=images_read(case.study, reading),
+        images_unread=images_unread(case.study, reading),
     )
     content = json.dumps(to_json(draft), sort_keys=True, ensure_ascii=True)
     return replace(draft, id="draft-" + hashlib.sha256(content.encode()).hexdigest()[:32])
@@ -98,11 +101,12 @@ def _warnings(case: Case, reading: Reading) -> Iterator[Notice]:
 
 def _not_evaluated(case: Case, reading: Reading, statements: tuple[Statement, ...]) -> Iterator[str]:
     """What neither the models nor this writer looked at, said openly."""
+    yield from _unread_rivals(case.study, reading)
     yield from _unread_findings(case, reading)
     if case.study.modality is Modality.MR:
         yield from unread_mr(case.study, reading)
     else:
-        yield from _unread_films(case.study)
+        yield from _unread_films(case.study, reading)
     yield from _unread_geometry(marked_volumes(case.study, reading) or case.study.volumes)
     yield from _uncompared(case)
     yield from phrases().never_looked_at.get(case.study.body_part, ())
@@ -123,8 +127,15 @@ def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
         yield f"not among the findings of the reading model: {', '.join(unread)}"
 
 
-def _unread_films(study: Study) -> Iterator[str]:
-    others = [v for v in study.volumes if v is not study.frontal] if study.frontal else []
+def _unread_rivals(study: Study, reading: Reading) -> Iterator[str]:
+    rivals = {v.sha256 for v in rivals_unread(study, reading)}
+    unread = [image for image in images_unread(study, reading) if image.volume_sha256 in rivals]
+    yield from (f"not read: {image.words} ({image.reason})" for image in unread)
+
+
+def _unread_films(study: Study, reading: Reading) -> Iterator[str]:
+    known = (study.frontal, *rivals_unread(study, reading))
+    others = [v for v in study.volumes if v not in known] if study.frontal else []
     if others:
         views = sorted({"of unknown view" if v.view is View.UNKNOWN else v.view.value for v in others})
         yield f"{_count(len(others), 'further image')} of the study: {', '.join(views)}"

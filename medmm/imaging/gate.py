@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.study import Modality, View
+from medmm.imaging.film_views import coded_view, views_against
 from medmm.imaging.geometry import film_lies
 from medmm.imaging.patient import is_animal
 from medmm.imaging.study_time import study_time
@@ -126,15 +127,31 @@ def _from_words(text: str) -> BodyPart | None:
 
 
 def view_of(tags: Tags) -> View | None:
-    """Projection by View Position, else Patient Position or a description; None where a view is stated that
-    medmm does not read (decubitus, oblique)."""
+    """Projection by View Position, else View Code Sequence, Patient Position or a description; None where a view is stated
+    that medmm does not read (decubitus, oblique). A frontal view that another element contradicts is unknown."""
+    view, _ = _named_view(tags)
+    return View.UNKNOWN if any(views_against(view, tags)) else view
+
+
+def view_conflict(tags: Tags) -> str | None:
+    """Which elements contradict each other on a frontal view, in words; None where none does."""
+    view, source = _named_view(tags)
+    against = next(views_against(view, tags), None)
+    return f"{source} says {view.value}, but {against.words}" if view and against else None
+
+
+def _named_view(tags: Tags) -> tuple[View | None, str]:
+    """The view by the first source that names one, and that source."""
     stated = tags.word("ViewPosition")
     if stated:
-        return _view_in(stated)
+        return _view_in(stated), "View Position"
     if film_lies(tags) == "lateral":
-        return View.LATERAL
+        return View.LATERAL, "Patient Orientation"
+    coded = coded_view(tags)
+    if coded is not None:
+        return coded, "View Code Sequence"
     views = [view for keyword in _OF_ONE_IMAGE if (view := _view_in(tags.word(keyword)))]
-    return views[0] if len(set(views)) == 1 else View.UNKNOWN
+    return views[0] if len(set(views)) == 1 else View.UNKNOWN, "a description"
 
 
 def _view_in(text: str) -> View | None:
@@ -215,10 +232,11 @@ def _view_contradiction(tags: Tags) -> str | None:
     lies = film_lies(tags)
     if lies in ("upside down", "rotated"):
         return f"the film is stored {lies}"
-    view, words = view_of(tags), [_view_in(word) for k in _OF_ONE_IMAGE for word in tags.word(k).split()]
+    view, words = _named_view(tags)[0], [_view_in(word) for k in _OF_ONE_IMAGE for word in tags.word(k).split()]
     if view in (View.PA, View.AP) and lies == "lateral":
         return "the film says a frontal view but lies as a lateral one"
     maybe = view is View.UNKNOWN and View.LATERAL in words
+    maybe = maybe or any(said.views == {View.LATERAL} for said in views_against(view, tags))
     return "the descriptions name a lateral view beside a frontal one" if maybe else None
 
 

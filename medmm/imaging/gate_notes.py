@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from medmm.domain.ages import CHILD, under_age
 from medmm.domain.study import Modality, Notice, View
-from medmm.imaging.gate import SECONDARY_CAPTURE, body_part_of, modality_of, view_of
-from medmm.imaging.patient import age_years
+from medmm.imaging.gate import SECONDARY_CAPTURE, body_part_of, modality_of, view_conflict, view_of
+from medmm.imaging.patient import age_years, stated_ages
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
-
-ADULT_YEARS = 18
 
 
 def _note(code: str, text: str) -> Callable[[bool], tuple[Notice, ...]]:
@@ -25,10 +24,16 @@ _NO_ID = _note("no-patient-id", "The image names no patient ID; a person must co
 _PART = _note("body-part-unclear", "The body part is stated in an unclear word; check that it is right.")
 _ASSUMED = _note("body-part-assumed", "No body part is stated; a PA view was taken as chest.")
 _VIEW = _note("view-unknown", "The projection (PA or AP) is not stated.")
-_CHILD = _note("child", "The patient is under 18 years; the models were made for adults.")
 _AGE = _note("age-unknown", "The age is not stated or impossible; the models were made for adults.")
 _PREFIX = _note("no-dicm-prefix", "The file has no DICM prefix; it was read all the same.")
 _LOSSY_SYNTAXES = [f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81, 91, 203)]
+
+
+def _view_notes(tags: Tags, film: bool) -> tuple[Notice, ...]:
+    conflict = view_conflict(tags) if film else None
+    if conflict is None:
+        return _VIEW(film and view_of(tags) is View.UNKNOWN)
+    return (Notice(code="view-conflict", text=f"{conflict}: the projection (PA or AP) is taken as unknown."),)
 
 
 def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notice, ...]:
@@ -45,8 +50,8 @@ def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notic
         *_NO_ID(tags.text("PatientID") is None),
         *_PART(not part.certain and not part.assumed),
         *_ASSUMED(part.assumed),
-        *_VIEW(film and view_of(tags) is View.UNKNOWN),
-        *_CHILD(age is not None and age < ADULT_YEARS),
+        *_view_notes(tags, film),
+        *((CHILD,) if under_age(stated_ages([tags])) else ()),
         *_AGE(age is None),
         *_PREFIX(not prefixed),
     )

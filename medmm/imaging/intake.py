@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,10 +13,12 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
+from medmm.domain.ages import age_notices
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate, gate_notes
+from medmm.imaging.film_choice import choose_film, film_notices
 from medmm.imaging.nifti import (
     CONVERTED,
     UNSTATED,
@@ -26,10 +29,10 @@ from medmm.imaging.nifti import (
     nifti_notices,
     nifti_volume,
 )
-from medmm.imaging.patient import identity_of, pseudonym
+from medmm.imaging.patient import identity_of, pseudonym, stated_ages
 from medmm.imaging.picture import DOUBTED, RELEASED, UNCHECKED, PictureKinds, judge_kind
 from medmm.imaging.pixels import check_grid, display, stored_values
-from medmm.imaging.sequence_choice import Sequenced, headers_alone, sequenced
+from medmm.imaging.sequence_choice import WANTED, Sequenced, headers_alone, sequenced
 from medmm.imaging.sources import DicomFile, open_dicom, quiet
 from medmm.imaging.study_files import Kept, Problem, SourceFile, StudyFiles, source_of
 from medmm.imaging.study_time import study_time
@@ -325,6 +328,7 @@ def _study_intakes(
     if not kept:
         return
     judged, empty = with_their_series(judged)
+    judged.sort(key=lambda pair: _rank(pair[0]))  # what follows goes by content, never by the names of files
     passed = [file for file, refusal in judged if refusal is None]
     laterals = [file for file, refusal in judged if refusal == gate.LATERAL_FILM]
     films = [file for file in passed if gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH]
@@ -342,6 +346,14 @@ def _study_intakes(
     with quiet:
         accepted = _accepted(uid, used, kept, secret, notices)
     yield accepted
+
+
+def _rank(file: DicomFile) -> tuple[str, float, str, str]:
+    """The place of a file in its study: by series, instance number, UID and digest."""
+    tags = Tags(file.header)
+    number = tags.number("InstanceNumber")
+    uids = [tags.text(keyword) or "" for keyword in ("SeriesInstanceUID", "SOPInstanceUID")]
+    return uids[0], math.inf if number is None else number, uids[1], file.sha256
 
 
 def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
@@ -420,13 +432,18 @@ def _accepted(
     regions = (gate.body_part_of(Tags(file.header)).region for file in used)
     body_part = "CHEST" if radiograph else next(filter(None, regions), "BRAIN")  # what was released may state none
     built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
+    chosen_film, built = choose_film(built) if radiograph else (None, built)
     plain = Sequenced(volumes=tuple(one.volume for one in built), chosen=(), missing=(), notices=())
     roles = plain if radiograph else sequenced(built, body_part)
+    main = chosen_film or next((c for role in WANTED.get(body_part, ()) for c in roles.chosen if c.role is role), None)
     when, time_notices = _first_acquired(used)
     identity = identity_of(lead)
-    notices = [*time_notices, *extra, *roles.notices, *(notice for one in built for notice in one.notices)]
+    ages = stated_ages(Tags(file.header) for file in used)
+    notices = [*time_notices, *extra, *roles.notices, *film_notices(chosen_film, roles.volumes)]
+    notices += [notice for one in built for notice in one.notices]
     for file in used:
         notices += gate_notes.notes(Tags(file.header), syntax=file.syntax, prefixed=file.prefixed)
+    notices += age_notices(ages)
     study = Study(
         uid=uid,
         patient_key=identity.key(secret),
@@ -438,6 +455,9 @@ def _accepted(
         sequences=roles.chosen,
         missing=roles.missing,
         accession_key=pseudonym("ak", lead.text("AccessionNumber"), secret),
+        film=chosen_film,
+        main_sha256=main.volume_sha256 if main else None,
+        ages=ages,
     )
     return Intake(
         path=_common([file.path for file in kept]),

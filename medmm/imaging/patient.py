@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 from datetime import date
 
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName as DicomName
 
+from medmm.domain.ages import ADULT_YEARS, CAPPED_YEARS, OLDEST_YEARS, age_by_birth
 from medmm.domain.identity import PatientIdentity, PersonName
+from medmm.domain.study import StatedAge
 from medmm.imaging.sources import LIBRARY_ERRORS, quiet
+from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
 
 MOST_NAMES = 20
-OLDEST_YEARS = 120
 _YEARS_PER = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+BIRTH_DATE = "birth date"
 _HUMAN = ("HUMAN", "HOMO SAPIENS")
 
 
@@ -97,14 +101,50 @@ def age_years(tags: Tags, acquired: date | None) -> float | None:
     An age above 120 years is impossible and counts as unknown.
     """
     match = re.fullmatch(r"(\d{1,3})([DWMY])", tags.word("PatientAge"))
-    birth = tags.date("PatientBirthDate")
     if match:
         age = int(match[1]) * _YEARS_PER[match[2]]
-    elif birth and acquired:
-        age = (acquired - birth).days / 365.25
-    else:
+        return age if age <= OLDEST_YEARS else None
+    born = age_by_birth(tags.date("PatientBirthDate"), acquired, BIRTH_DATE)
+    return born.least_years if born else None
+
+
+def stated_ages(images: Iterable[Tags]) -> tuple[StatedAge, ...]:
+    """The age at the study by every source of every image, each once: Patient's Age (0010,1010), and the birth date
+    (0010,0030) at the image's own date. An age above 120 years is impossible and counts as not stated."""
+    found: dict[StatedAge, None] = {}
+    for tags in images:
+        when, _ = study_time(tags)
+        day = when.moment.date() if when else None
+        for age in (_patient_age(tags), age_by_birth(tags.date("PatientBirthDate"), day, BIRTH_DATE)):
+            if age is not None:
+                found[age] = None
+    return _each_once(found)
+
+
+def _each_once(ages: Iterable[StatedAge]) -> tuple[StatedAge, ...]:
+    """One of those that a source states on different days of one study: the youngest."""
+    youngest: dict[tuple[str, int], StatedAge] = {}
+    for age in sorted(ages, key=lambda one: (one.source, one.least_years)):
+        youngest.setdefault((age.source, int(age.least_years)), age)
+    return tuple(youngest.values())
+
+
+def _patient_age(tags: Tags) -> StatedAge | None:
+    """Patient's Age with its unit, as the range that a whole number leaves. From 89 years on it may have been capped; a
+    number without a unit is a child's in any unit where it is below 18, and else says nothing."""
+    match = re.fullmatch(r"0*(\d{1,3}) ?([DWMY]?)[+]?", tags.word("PatientAge"))
+    if match is None:
         return None
-    return age if 0 <= age <= OLDEST_YEARS else None
+    number, unit = int(match[1]), match[2]
+    if not unit and number >= ADULT_YEARS:
+        return None
+    least, most = number * _YEARS_PER[unit or "Y"], (number + 1) * _YEARS_PER[unit or "Y"]
+    if least > OLDEST_YEARS:
+        return None
+    capped = unit == "Y" and number >= CAPPED_YEARS
+    return StatedAge(
+        source="Patient's Age", least_years=CAPPED_YEARS if capped else least, most_years=None if capped else most
+    )
 
 
 def is_animal(tags: Tags) -> bool:

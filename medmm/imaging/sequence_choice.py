@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from pydicom.datadict import dictionary_description
 
+from medmm.domain.images import time_words, what_words
 from medmm.domain.study import ChosenSequence, Modality, Notice, SequenceRole, Volume
 from medmm.imaging.gate import SOP_CLASSES, Refusal, body_part_of
+from medmm.imaging.image_order import newest
 from medmm.imaging.mr_physics import Physics, frames_physics
 from medmm.imaging.sequence_pixels import axial, bears_out, middle
 from medmm.imaging.sequences import sequence_of
@@ -23,6 +25,7 @@ WANTED = {
     "HIPPOCAMPUS": (SequenceRole.T1,),
 }
 MOST_PARTS = 8  # of one image that a warning lists
+SHORT = 0.75  # of the longest series of a role: one that reaches less far was cut short
 NOT_CHOSEN = (SequenceRole.UNKNOWN, SequenceRole.LOCALISER, SequenceRole.DERIVED)
 
 
@@ -48,7 +51,12 @@ def sequenced(built: Sequence[Built], body_part: str) -> Sequenced:
         volumes=tuple(in_parts(looked)),
         chosen=chosen,
         missing=missing,
-        notices=(*_missing(missing), *_unconfirmed(doubted), *(_parts(parts, chosen) for parts in images)),
+        notices=(
+            *_missing(missing),
+            *_unconfirmed(doubted),
+            *(_parts(parts, chosen) for parts in images),
+            *unread_notices(chosen, [one.volume for one in looked]),
+        ),
     )
 
 
@@ -118,21 +126,40 @@ def _doubted(volume: Volume) -> bool:
 
 
 def _choice(built: Sequence[Built], role: SequenceRole) -> ChosenSequence | None:
-    """The best series of a role: the first that nothing else is better than, in the order of `_merits`."""
-    own = [one for one in built if one.volume.sequence and one.volume.sequence.role is role]
+    """The series of a role that is read: of those that nothing in `_kind` sets back the newest, then the best by `_finish`."""
+    own = sorted(
+        (one for one in built if one.volume.sequence and one.volume.sequence.role is role),
+        key=lambda one: one.volume.sha256,  # never by the names of files, which gave them their order
+    )
     if role in NOT_CHOSEN or not own:
         return None
-    best = max(own, key=lambda one: [merit for merit, _ in _merits(one)])
+    longest = max(_reach_mm(one) for one in own)
+    kinds = [[merit for merit, _ in _kind(one, longest)] for one in own]
+    rivals = [one for one, kind in zip(own, kinds, strict=True) if kind == max(kinds)]
+    last = newest([one.order for one in rivals]) if all(one.order for one in rivals) else None
+    best = rivals[last.index] if last and last.by else max(rivals, key=lambda one: [m for m, _ in _finish(one)])
     others = [one for one in own if one is not best]
-    reason = "the only series of its role" if not others else _better(best, others)
-    return ChosenSequence(role=role, volume_sha256=best.volume.sha256, reason=reason)
+    unread = tuple(one.volume.sha256 for one in rivals if one is not best)
+    by = last.by if last else None
+    reason = _better(best, others, longest, by) if others else "the only series of its role"
+    return ChosenSequence(
+        role=role,
+        volume_sha256=best.volume.sha256,
+        reason=reason,
+        unread_sha256s=unread,
+        order_known=not unread or by is not None,
+    )
 
 
-def _merits(one: Built) -> list[tuple[float, str]]:
-    """What speaks for a series, first what counts most, with its words."""
+def _reach_mm(one: Built) -> float:
+    """How far the slices of a volume reach across their planes; 0 where that is unknown."""
+    return one.volume.shape_zyx[0] * (one.volume.spacing_z_mm or 0.0)
+
+
+def _kind(one: Built, longest_mm: float) -> list[tuple[float, str]]:
+    """What sets a series back whenever it was made, first what counts most, with its words."""
     volume = one.volume
-    slices, rows, columns = volume.shape_zyx
-    spacing = volume.spacing_yx_mm
+    slices = volume.shape_zyx[0]
     affine = volume.affine_lps_mm
     b = one.physics.b_value if one.physics else None
     return [
@@ -144,19 +171,49 @@ def _merits(one: Built) -> list[tuple[float, str]]:
         (float(not _doubted(volume)), "not contradicted by its pixels"),
         (b or 0.0, f"b-value {b:.0f} s/mm²" if b else "b-value"),
         (float(affine is not None and axial(affine)), "axial"),
+        (float(_reach_mm(one) >= SHORT * longest_mm), f"{slices} slices"),
+    ]
+
+
+def _finish(one: Built) -> list[tuple[float, str]]:
+    """What decides between series of one kind of which nothing tells the newest."""
+    volume = one.volume
+    slices, rows, columns = volume.shape_zyx
+    spacing = volume.spacing_yx_mm
+    return [
         (float(slices), f"{slices} slices"),
         (-(spacing[0] * spacing[1]) if spacing else -1e6, "finer in the plane"),
         (float(rows * columns), f"{columns} x {rows} pixels"),
     ]
 
 
-def _better(best: Built, others: Sequence[Built]) -> str:
-    """The merit by which the chosen one is before each of the others."""
+def _better(best: Built, others: Sequence[Built], longest_mm: float, by: str | None) -> str:
+    """What the chosen one is before each of the others for."""
     reasons: dict[str, None] = {}
+    after = [(1.0, f"the newest by {by}")] if by else _finish(best)
     for other in others:
-        pairs = zip(_merits(best), _merits(other), strict=True)
-        reasons[next((words for (mine, words), (its, _) in pairs if mine > its), "first of equals")] = None
+        mine, its = _kind(best, longest_mm) + after, _kind(other, longest_mm) + ([(0.0, "")] if by else _finish(other))
+        pairs = zip(mine, its, strict=True)
+        reasons[next((words for (one, words), (two, _) in pairs if one > two), "nothing tells which is newer")] = None
     return f"before {len(others)} other series of its role: {', '.join(reasons)}"
+
+
+def unread_notices(chosen: Sequence[ChosenSequence], volumes: Sequence[Volume]) -> Iterator[Notice]:
+    """That a series of a role that is read stays unread, with its time and the reason."""
+    found = {volume.sha256: volume for volume in volumes}
+    for choice in chosen:
+        rest = [found[sha256] for sha256 in choice.unread_sha256s]
+        if not rest:
+            continue
+        named = "; ".join(f"{what_words(v, Modality.MR)} {time_words(v.acquired)}" for v in rest[:MOST_PARTS])
+        more = f" and {len(rest) - MOST_PARTS} more" if len(rest) > MOST_PARTS else ""
+        best = found[choice.volume_sha256]
+        told = "" if choice.order_known else " Nothing tells which of them is the newest."
+        yield Notice(
+            code="series-not-read",
+            text=f"{choice.role.value} is read from the series {time_words(best.acquired)}, {choice.reason}. "
+            f"Not read: {named}{more}; what only they show is missed.{told}",
+        )
 
 
 def _missing(roles: Sequence[SequenceRole]) -> tuple[Notice, ...]:

@@ -44,6 +44,7 @@ TELLING = (
     "FrameAcquisitionNumber",
     "DimensionIndexValues",
 )
+DAYS = ("AcquisitionDateTime", "AcquisitionDate")  # of acquisitions that `acquisitions.parts_of` tells apart
 TIMES = (
     "TriggerTime",
     "NominalCardiacTriggerDelayTime",
@@ -183,7 +184,7 @@ def crowded(slices: Iterable[Placed]) -> bool:
         if one.place is not None:
             places.setdefault(one.place, []).append(one)
     alike = [group for group in places.values() if len(group) > 1]
-    for keyword in (*TELLING, *TIMES):
+    for keyword in (*DAYS, *TELLING, *TIMES):
         alike = [rest for group in alike for rest in _alike(group, keyword)]
     return bool(alike)
 

@@ -34,7 +34,7 @@ def study_time(tags: Tags) -> tuple[StudyTime | None, tuple[Notice, ...]]:
     The moment is always aware: by its own offset, by Timezone Offset From UTC (0008,0201), else as if in UTC,
     marked as of unknown zone, with a notice. Source: DICOM PS3.3 C.12.1 (SOP Common) and C.7.6.1 (General Image).
     """
-    zone = _zone(tags.text("TimezoneOffsetFromUTC"))
+    zone = zone_of(tags.text("TimezoneOffsetFromUTC"))
     for moment, source_tag, precise in _candidates(tags):
         if moment.year < EARLIEST_YEAR:
             continue
@@ -49,18 +49,19 @@ def study_time(tags: Tags) -> tuple[StudyTime | None, tuple[Notice, ...]]:
 def _candidates(tags: Tags) -> list[tuple[datetime, str, bool]]:
     found = []
     text = tags.text("AcquisitionDateTime") or ""
-    moment = _datetime(text)
+    moment = parsed_datetime(text)
     if moment is not None:
         digits = re.match(r"\d*", text)
         found.append((moment, "AcquisitionDateTime", digits is not None and len(digits.group()) >= 12))
     for date_tag, time_tag in _DATES:
-        day, clock = tags.date(date_tag), _time(tags.text(time_tag))
+        day, clock = tags.date(date_tag), parsed_time(tags.text(time_tag))
         if day is not None:
             found.append((datetime.combine(day, clock or time()), date_tag, clock is not None))
     return found
 
 
-def _datetime(text: str) -> datetime | None:
+def parsed_datetime(text: str) -> datetime | None:
+    """A DT value with at least a day; None if it is none."""
     if len(text) < 8:  # a year or a month alone is no acquisition time
         return None
     try:
@@ -70,7 +71,8 @@ def _datetime(text: str) -> datetime | None:
     return datetime.combine(value.date(), value.timetz())
 
 
-def _time(text: str | None) -> time | None:
+def parsed_time(text: str | None) -> time | None:
+    """A TM value, also in the ACR-NEMA form with colons; None if it is none."""
     try:
         value = TM((text or "").replace(":", ""))
     except LIBRARY_ERRORS:
@@ -78,7 +80,7 @@ def _time(text: str | None) -> time | None:
     return time(value.hour, value.minute, value.second, value.microsecond) if value else None
 
 
-def _zone(text: str | None) -> timezone | None:
+def zone_of(text: str | None) -> timezone | None:
     """Offset of the form +HHMM or -HHMM, from -12:00 to +14:00."""
     match = re.fullmatch(r"([+-])(\d{2})([0-5]\d)", text or "")
     if match is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from medmm.domain.errors import InputError
 from medmm.domain.study import Affine, Notice, View, Volume
 from medmm.domain.study import Sequence as Sequence_
+from medmm.imaging.acquisitions import order_of_slices, parts_of, time_of_slices
 from medmm.imaging.frames import Frame
 from medmm.imaging.gate import body_part_of, view_of
 from medmm.imaging.geometry import (
@@ -32,11 +33,14 @@ from medmm.imaging.geometry import (
     skips,
     stack_affine,
 )
+from medmm.imaging.image_order import Stated, order_of
+from medmm.imaging.laterality import side_conflicts, side_notice
 from medmm.imaging.mr_physics import Physics, frames_physics, physics_of
 from medmm.imaging.pixels import display, frame_count, signal, stored_values, voi_notices
 from medmm.imaging.sequences import MIXED, sequence_of
-from medmm.imaging.slices import Part, Placed, by_contrast, placed, told_apart
+from medmm.imaging.slices import Part, Placed, by_contrast, placed
 from medmm.imaging.sources import DicomFile
+from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
 
 UNEVEN = Notice(
@@ -72,6 +76,7 @@ class Built:
     Attributes:
         physics: of an MR volume, that of its middle image.
         signal_of: the signal of some of its slices, by their indices.
+        order: what it states of its time at every level of `image_order.LEVELS`.
         told_by: where one image or series holds several volumes at the same places, the elements that told this one apart.
     """
 
@@ -80,6 +85,7 @@ class Built:
     physics: Physics | None = None
     signal_of: Callable[[Sequence[int]], NDArray[np.float32]] | None = None
     told_by: tuple[str, ...] = ()
+    order: tuple[Stated, ...] = ()
 
 
 def load_film(path: Path) -> NDArray[np.float32]:
@@ -169,9 +175,10 @@ def film(file: DicomFile) -> Built:
     tags = Tags(file.header)
     view = view_of(tags) or View.UNKNOWN
     spacing, notices = film_spacing(tags)
-    left = None if view is View.LATERAL else patient_left_on(tags)
-    notices = (*notices, *voi_notices(tags))
-    if left is None and view is not View.LATERAL:
+    conflict = side_notice(list(side_conflicts(tags)))
+    left = None if view is View.LATERAL or conflict else patient_left_on(tags)
+    notices = (*notices, *voi_notices(tags), *conflict)
+    if left is None and view is not View.LATERAL and not conflict:
         notices = (*notices, ORIENTATION_UNKNOWN)
     volume = Volume(
         series_uid=tags.text("SeriesInstanceUID") or "",
@@ -179,22 +186,23 @@ def film(file: DicomFile) -> Built:
         sop_uids=(tags.text("SOPInstanceUID") or "",),
         sha256=file.sha256,
         shape_zyx=(1, int(tags.number("Rows") or 0), int(tags.number("Columns") or 0)),
-        affine_lps_mm=film_affine(tags, spacing),
+        affine_lps_mm=None if conflict else film_affine(tags, spacing),
         spacing_yx_mm=spacing,
         pixel_aspect=pixel_aspect(spacing, tags),
         patient_left_on=left,
         view=view,
         file_sha256s=(file.sha256,),
+        acquired=study_time(tags)[0],
         loader=partial(load_film, file.path),
     )
-    return Built(volume=volume, notices=notices)
+    return Built(volume=volume, notices=notices, order=order_of(tags))
 
 
 def stacks(files: Sequence[DicomFile]) -> list[Built]:
     """The volumes of MR files: slices and frames of one image join by series or image, frame of reference, plane and grid.
 
-    Slices and frames that share a place are apart by what tells them apart: echoes, times, contrasts. Frames of one image
-    that share none are apart too where they are of several contrasts.
+    Slices of two acquisitions are apart, and so are slices and frames that share a place, by what tells them apart: echoes,
+    times, contrasts. Frames of one image that share none are apart too where they are of several contrasts.
     """
     joined: dict[object, list[list[Placed]]] = {}
     for file in placed(files):
@@ -204,8 +212,12 @@ def stacks(files: Sequence[DicomFile]) -> list[Built]:
             groups.append([file])
         else:
             match.append(file)
-    parts = [part for groups in joined.values() for group in groups for part in told_apart(group)]
-    return [_stack(piece) for part in parts for piece in _of_one_contrast(part)]
+    built = []
+    for group in (group for groups in joined.values() for group in groups):
+        parts, notices = parts_of(group)
+        pieces = [piece for part in parts for piece in _of_one_contrast(part)]
+        built += [replace(one, notices=(*notices, *one.notices)) for one in map(_stack, pieces)]
+    return built
 
 
 def _of_one_contrast(part: Part) -> list[Part]:
@@ -227,29 +239,34 @@ def _stack(part: Part) -> Built:
     for file in files:
         notices += voi_notices(Tags(frame_header(file.header, lead.index or 0)))
     paths, digests, numbers = tuple(f.path for f in files), tuple(f.sha256 for f in files), _frame_numbers(ordered)
+    grid = int(tags.number("Rows") or 0), int(tags.number("Columns") or 0)
+    headers = {one.file.sha256: one.tags for one in ordered}.values()
+    conflict = side_notice([words for one in headers for words in side_conflicts(one, affine, grid)])
     volume = Volume(
         series_uid=tags.text("SeriesInstanceUID") or "",
         sop_class_uid=tags.text("SOPClassUID") or "",
         sop_uids=tuple(Tags(file.header).text("SOPInstanceUID") or "" for file in files),
         sha256=_digest(digests, numbers, frame_count(tags)),
-        shape_zyx=(len(stated), int(tags.number("Rows") or 0), int(tags.number("Columns") or 0)),
-        affine_lps_mm=affine,
+        shape_zyx=(len(stated), *grid),
+        affine_lps_mm=None if conflict else affine,
         spacing_yx_mm=spacing,
         spacing_z_mm=_slice_distance(affine, stated, notices),
         pixel_aspect=pixel_aspect(spacing or plausible_spacing(tags.numbers("PixelSpacing")), tags),
         file_sha256s=digests,
         frame_numbers=numbers,
         frame_of_reference_uid=tags.text("FrameOfReferenceUID"),
+        acquired=time_of_slices(ordered),
         sequence=sequence,
         loader=partial(load_slices, paths, numbers),
         signal_loader=partial(load_signal, paths, numbers),
     )
     return Built(
         volume=volume,
-        notices=notices,
+        notices=(*notices, *conflict),
         physics=found,
         signal_of=partial(signal_of, paths, numbers),
         told_by=part.told_by,
+        order=order_of_slices(ordered),
     )
 
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from medmm.domain.extents import extent_of
 from medmm.domain.quantities import voxel_ml
-from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
+from medmm.domain.reading import Coverage, Extent, Finding, LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import finding_term
 from medmm.models.catalogue import WeightsFolder
+from medmm.models.coverage import coverage_notice, head_coverage
 from medmm.models.mr_measure import measured
 from medmm.models.prepare_volumes import in_order
 from medmm.models.turned import BACK, HEAD, LEFT, turn_to
@@ -51,6 +52,7 @@ NOT_OUTLINED = Notice(
     code="not-outlined",
     text="A lesion is suspected by its score, and no voxel is sure enough to be outlined; nothing was measured.",
 )
+REST_NOT_SEEN = "What lies outside was not looked at; a lesion there is missed, one at the edge may be larger, and no share of the head is stated."
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -101,7 +103,8 @@ class BrainLesionModel:
         head = head_of(signals[SequenceRole.FLAIR])
         extent = extent_of(label_map, LESION, flair, midline_x_lps_mm=middle_x_lps_mm(head, flair))
         finding = self._finding(lesions, extent)
-        measurements = self._measurements(mask, flair, head, extent) if finding.suspected else ()
+        coverage = head_coverage(head, flair)
+        measurements = self._measurements(mask, flair, head, extent, coverage) if finding.suspected else ()
         assumed = (AXES_ASSUMED,) if flair.affine_lps_mm is None else ()
         part = (NOT_WHOLE,) if _uneven(flair) or flair.shape_zyx[0] < 2 else ()
         unmeasured, why = finding.suspected and not measurements, NOT_MEASURED if extent else NOT_OUTLINED
@@ -111,7 +114,16 @@ class BrainLesionModel:
             findings=(finding,),
             measurements=measurements,
             label_maps=(label_map,),
-            warnings=(_used(signals), *left_out, *assumed, *part, *((why,) if unmeasured else ())),
+            volumes_read=tuple(v.sha256 for role in (SequenceRole.FLAIR, *signals) if (v := study.chosen(role))),
+            coverage=(coverage,),
+            warnings=(
+                *coverage_notice(coverage, REST_NOT_SEEN),
+                _used(signals),
+                *left_out,
+                *assumed,
+                *part,
+                *((why,) if unmeasured else ()),
+            ),
         )
 
     def _finding(self, lesions: Lesions, extent: Extent | None) -> Finding:
@@ -124,8 +136,10 @@ class BrainLesionModel:
             extent=extent,
         )
 
-    def _measurements(self, mask: Mask, flair: Volume, head: Mask, extent: Extent | None) -> tuple[Measurement, ...]:
-        """Share of the head; volume too where the geometry is known. Nothing of a single slice or an uneven stack.
+    def _measurements(
+        self, mask: Mask, flair: Volume, head: Mask, extent: Extent | None, coverage: Coverage
+    ) -> tuple[Measurement, ...]:
+        """Share of the head where it is whole; volume where the geometry is known. Nothing of a single slice or an uneven stack.
 
         An array without geometry states no voxel size that can be relied on, so it gets no volume.
         """
@@ -134,9 +148,10 @@ class BrainLesionModel:
         voxels, extents = int(mask.sum()), (extent,)
         share = measured(SHARE, share_of_head(mask, head), "%", self.calibration[SHARE], most=100.0, extents=extents)
         size = voxel_ml(flair) if flair.affine_lps_mm is not None else None
+        shares = (share,) if coverage.whole else ()
         if size is None:
-            return (share,)
-        return share, measured(VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents)
+            return shares
+        return *shares, measured(VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents)
 
 
 def _slices_of_series(study: Study, volume: Volume) -> int:

@@ -14,6 +14,7 @@ from medmm.domain.quantities import MYOCARDIUM_G_PER_ML, ejection_fraction_perce
 from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import measurement_terms
+from medmm.models.coverage import coverage_notice, ventricle_coverage
 from medmm.models.mr_measure import measured
 from medmm.models.volume_grids import largest_part, spacing_zyx_mm
 from medmm.models.volume_segmenter import Labelled, LabellingModel
@@ -37,6 +38,9 @@ BASE_FIRST = Notice(
 SWAPPED = Notice(
     code="phases-swapped",
     text="Both ventricles are larger at end-systole than at end-diastole: the two phases may be swapped; nothing was measured.",
+)
+NOTHING_MEASURED = (
+    "Volumes and ejection fractions of a part would be wrong; the outlines were kept and nothing was measured."
 )
 Values = np.ndarray[Any, np.dtype[np.uint8]]
 GROUPS = {  # the groups of Bernard et al., IEEE TMI 2018, by their names in the vocabulary
@@ -99,15 +103,19 @@ class CardiacModel(LabellingModel):
             return Reading(study_uid=study.uid, warnings=(NOT_MEASURED,))
         ed, es = (self.phase(role, chosen[role]) for role in (SequenceRole.CINE_ED, SequenceRole.CINE_ES))
         swapped = all(ed.ml(label) and ed.ml(label) < es.ml(label) for label in (LV, RV))
-        found = {} if swapped else quantities(ed, es)
+        coverage = ventricle_coverage(ed.label_map.array() == LV, ed.volume, self.calibration.get("coverage"))
+        found = quantities(ed, es) if coverage.whole and not swapped else {}
         odd = self.implausible(found)
-        missed = (SWAPPED,) if swapped else tuple(_unmeasured(n) for n in ("LV", "RV") if f"{n}EF" not in found)
+        cut = coverage_notice(coverage, NOTHING_MEASURED)
+        missed = (SWAPPED,) if swapped else cut or tuple(_unmeasured(n) for n in ("LV", "RV") if f"{n}EF" not in found)
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
             findings=self.suggestions(found) if not odd else (),
             measurements=tuple(self._measured(n, value, ed, es) for n, value in found.items() if not _rests_on(n, odd)),
             label_maps=(ed.label_map, es.label_map),
+            coverage=(coverage,),
+            volumes_read=(ed.volume.sha256, es.volume.sha256),
             warnings=(BASE_FIRST, *missed, *odd.values()),
         )
 

@@ -187,7 +187,7 @@ class ChestReader:
         )
 
     def read(self, study: Study) -> Reading:
-        """Read the first frontal film of a study.
+        """Read the frontal film that the study names.
 
         A study without a frontal film, or without an installed network, gives a reading whose warnings say so.
         """
@@ -210,6 +210,7 @@ class ChestReader:
             measurements=chest.measurements,
             masks=chest.masks,
             warnings=chest.warnings + not_pa + no_findings,
+            volumes_read=(film.sha256,),
         )
 
 

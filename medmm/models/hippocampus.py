@@ -12,6 +12,7 @@ from medmm.domain.extents import extent_of
 from medmm.domain.quantities import voxel_count, voxel_ml
 from medmm.domain.reading import LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
+from medmm.models.coverage import coverage_notice, crop_coverage
 from medmm.models.mr_measure import measured
 from medmm.models.turned import FRONT, HEAD, RIGHT, turn_to
 from medmm.models.volume_grids import largest_part, spacing_zyx_mm
@@ -36,6 +37,7 @@ UNSURE = Notice(
     text="The network is far less sure of its outline than on crops that it knows (axes in another order, another contrast, "
     "or no hippocampus); the outline was kept and nothing was measured.",
 )
+NOT_WHOLE = "The outline was kept and nothing was measured."
 IMPLAUSIBLE = Notice(
     code="implausible",
     text="The outlined volume is no hippocampus's by size; the outline was kept and nothing was measured.",
@@ -58,12 +60,17 @@ class HippocampusModel(LabellingModel):
         measurement = self._measurement(label_map, volume)
         if isinstance(measurement, Measurement) and doubt(labelled) > self.calibration.get("most_doubt", math.inf):
             measurement = UNSURE
+        coverage = crop_coverage(label_map.array() > 0, volume)
+        if isinstance(measurement, Measurement) and not coverage.whole:
+            measurement = coverage_notice(coverage, NOT_WHOLE)[0]
         assumed = (AXES_ASSUMED,) if volume.affine_lps_mm is None else ()
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
             measurements=(measurement,) if isinstance(measurement, Measurement) else (),
             label_maps=(label_map,),
+            volumes_read=(volume.sha256,),
+            coverage=(coverage,),
             warnings=(*assumed, *((measurement,) if isinstance(measurement, Notice) else ())),
         )
 

@@ -61,6 +61,8 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
         draft_id=draft.id,
         writer=draft.writer,
         models=draft.models,
+        images_read=draft.images_read,
+        images_unread=draft.images_unread,
         rejected_count=sum(isinstance(file.decision_on(s), Reject) for s in file.asked),
     )
     content = json.dumps(to_json(report), sort_keys=True, ensure_ascii=True)
@@ -113,14 +115,18 @@ def _reference(study: Study) -> StudyReference:
     return StudyReference(
         uid=study.uid,
         modality=study.modality.value,
-        acquired=study.acquired.moment if study.acquired else None,
-        series=tuple(
-            SeriesReference(
-                uid=volume.series_uid,
-                modality=study.modality.value,
-                sop_class_uid=volume.sop_class_uid,
-                sop_uids=volume.sop_uids,
-            )
-            for volume in study.volumes
-        ),
+        acquired=study.image_time.moment if study.image_time else None,
+        series=tuple(_series(study, uid) for uid in dict.fromkeys(volume.series_uid for volume in study.volumes)),
+    )
+
+
+def _series(study: Study, uid: str) -> SeriesReference:
+    """One series, whose volumes may be several: with each image once, and the earliest of their times."""
+    volumes = [volume for volume in study.volumes if volume.series_uid == uid]
+    return SeriesReference(
+        uid=uid,
+        modality=study.modality.value,
+        sop_class_uid=volumes[0].sop_class_uid,
+        sop_uids=tuple(dict.fromkeys(sop_uid for volume in volumes for sop_uid in volume.sop_uids)),
+        acquired=min((v.acquired.moment for v in volumes if v.acquired), default=None),
     )

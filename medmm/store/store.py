@@ -427,7 +427,7 @@ def _summary(row: Any) -> CaseSummary:
         patient_key=case.study.patient_key,
         modality=case.study.modality.value,
         body_part=case.study.body_part,
-        acquired=case.study.acquired.moment if case.study.acquired else None,
+        acquired=case.study.image_time.moment if case.study.image_time else None,
         state=CaseState(row.state),
         suspected=tuple(f.name for f in most_urgent_first(reading.findings) if f.suspected) if reading else (),
         opened_at=datetime.fromisoformat(row.opened_at),

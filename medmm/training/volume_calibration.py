@@ -19,6 +19,7 @@ from medmm.models import brain_lesion, cardiac, hippocampus
 from medmm.models.brain_lesion import share_of_head, slice_features, volume_score
 from medmm.models.cardiac import MAPS, Phase, quantities
 from medmm.models.catalogue import WeightsFolder, row_named
+from medmm.models.coverage import ventricle_bounds, ventricle_shape
 from medmm.models.volume_grids import head_of, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 from medmm.training.mr_sets import ROLES, Outlined, present, read_outlined, study_of, subjects
@@ -60,6 +61,7 @@ def calibrate(task: str, folder: Path, data_dir: Path, *, device: torch.device, 
         drawn = [heart_quantities(heart, {one.part: one.labels for one in heart}, labels) for heart in hearts]
         made["groups"] = group_rows(drawn, [heart[0].row["group"] for heart in hearts])
         made["plausible"] = plausible(drawn)
+        made["coverage"] = _coverage([*hearts, *subjects(val)], labels)
     write_json(folder / "calibration.json", made)
 
 
@@ -182,6 +184,15 @@ def heart_quantities(
         label_map = LabelMap.from_array(MAPS[ROLES[part]], volume.sha256, labels, values[part])
         phases[part] = Phase(volume=volume, label_map=label_map)
     return quantities(phases["ed"], phases["es"])
+
+
+def _coverage(hearts: Sequence[Sequence[Outlined]], labels: tuple[str, ...]) -> dict[str, float]:
+    """The bounds of a left ventricle that a whole stack shows, by the drawn ones at end-diastole."""
+    label = labels.index("left ventricle") + 1
+    drawn = [one for heart in hearts for one in heart if one.part == "ed" and (one.labels == label).any()]
+    return ventricle_bounds(
+        [ventricle_shape(one.labels == label, one.spacing_zyx_mm) for one in drawn if one.spacing_zyx_mm]
+    )
 
 
 def plausible(drawn: Sequence[Mapping[str, float]]) -> Json:
