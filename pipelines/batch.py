@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from medmm.assistant import Assistant
+from medmm.domain.codec import to_json
+from medmm.domain.display import suspected_line
 from medmm.domain.errors import InputError, MedmmError, exit_code
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable
@@ -22,6 +24,8 @@ from medmm.domain.wording import clean
 
 RESULTS = "results.jsonl"
 OUTCOMES = ("done", "skipped", "refused", "held", "failed")
+WHOLE = 2_000  # characters: a list is never cut
+NONE, UNREAD = "none flagged", "no finding was read"  # nothing looked at is not nothing suspected
 # A person may release what is held and mend what failed: both are tried again.
 FINISHED = ("done", "refused")
 
@@ -126,10 +130,13 @@ def finished(results: Path) -> dict[str, dict[str, Any]]:
 def told(line: dict[str, Any], outcome: str) -> str:
     """The line for people."""
     if line["outcome"] == "done":
-        words = f"{line['case']} {line['state']}: {', '.join(line['findings']) or 'none flagged'}"
+        flagged = (
+            line.get("suspected_line") or ", ".join(line["findings"]) or NONE
+        )  # a line of an earlier release has none
+        words = f"{line['case']} {line['state']}: {flagged}"
     else:
         words = line["reason"]
-    return f"{outcome:<8}{clean(line['name'])}  {clean(words)}\n"
+    return f"{outcome:<8}{clean(line['name'])}  {clean(words, WHOLE)}\n"
 
 
 def drafted(assistant: Assistant, path: Path, records: Path | None, by: Reader | None) -> dict[str, Any]:
@@ -157,7 +164,6 @@ def drafted(assistant: Assistant, path: Path, records: Path | None, by: Reader |
         }
     checked = file.draft
     assert checked is not None  # drafted above
-    findings = (s.finding for s in checked.statements if s.assertion.value in ("present", "possible"))
     return {
         "name": path.name,
         "outcome": "done",
@@ -166,7 +172,9 @@ def drafted(assistant: Assistant, path: Path, records: Path | None, by: Reader |
         "state": file.state.value,
         "study": study.uid,
         "record": case.context is not None,
-        "findings": list(dict.fromkeys(filter(None, findings))),
+        "findings": [one.finding for one in file.flagged],
+        "suspected": [to_json(one) for one in file.flagged],
+        "suspected_line": suspected_line(file.flagged) or (NONE if file.reading and file.reading.findings else UNREAD),
         "statements": len(checked.statements),
         "failed_checks": sum(bool(checked.failed(s.id)) for s in checked.statements),
     }
