@@ -60,7 +60,7 @@ def show_beside_findings(assistant: Assistant, file: CaseFile, reader: Reader, v
     """What is suspected and not stated, what the reader added, and the form that adds a finding."""
     decide = partial(decided, assistant, file, reader)
     if view.also or view.unstated:
-        st.markdown("##### :orange[Also suspected, not stated]")
+        st.markdown("**:orange[Also suspected, not stated]**")
         st.caption(inert(ALSO_NOTE))
     for statement in view.also:
         with st.container(border=True, gap="small"):
@@ -69,7 +69,7 @@ def show_beside_findings(assistant: Assistant, file: CaseFile, reader: Reader, v
     for line in view.unstated:
         st.markdown(inert(line))
     if view.own:
-        st.markdown("##### Added by a reader")
+        st.markdown("**Added by a reader**")
     for statement in view.own:
         with st.container(border=True, gap="small"):
             show_statement(statement)
@@ -153,7 +153,7 @@ def show_statement(statement: StatementView) -> None:
     if statement.drafted_text:
         st.caption(f"drafted: {inert(statement.drafted_text)}")
     if statement.why:
-        st.markdown(f":orange[not stated: {inert(statement.why)}]")
+        st.caption(f":orange[not stated: {inert(statement.why)}]")
     if statement.own:
         st.caption(inert(statement.own))
     if statement.evidence_line:
@@ -174,7 +174,7 @@ def show_choices(assistant: Assistant, file: CaseFile, reader: Reader, statement
     case_id = file.case.id
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
-            "Accept as drafted" if statement.drafted_text else "Accept",
+            "State it" if statement.why else "Accept as drafted" if statement.drafted_text else "Accept",
             key=f"accept {statement.id}",
             disabled=not statement.may_accept,
             on_click=decide,
@@ -185,7 +185,8 @@ def show_choices(assistant: Assistant, file: CaseFile, reader: Reader, statement
             st.text_area("New text", statement.text, key=field)
             words = partial(edited, statement.id, field)
             st.button("Save", key=f"save {statement.id}", on_click=decide, args=(words,))
-        st.button("Reject", key=f"reject {statement.id}", on_click=decide, args=(partial(Reject, statement.id),))
+        leave_out = "Dismiss" if statement.why else "Reject"
+        st.button(leave_out, key=f"reject {statement.id}", on_click=decide, args=(partial(Reject, statement.id),))
         if statement.heat:
             st.button(
                 "Show in film",

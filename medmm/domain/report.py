@@ -24,7 +24,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.reading import ModelIdentity, Reading, Side
 from medmm.domain.suspicion import OwnWords, Standing, Suspicion, flagged, suspicions
 from medmm.domain.vocabulary import finding_term
-from medmm.domain.wording import Polarity, findings_named, named_side
+from medmm.domain.wording import Polarity, findings_named, named_side, polarity
 
 PLACEHOLDER = "put your own name here"  # as in the settings that ship
 OWN_IMPRESSION = "impression"  # its id among the statements
@@ -118,10 +118,10 @@ class Add:
         side = side or (named if term.sided else None)
         if side is not None and not term.sided:
             raise InputError(f"{term.words} has no side", remedy="say where it is as its place", finding=finding)
-        form, polarity = _FORMS[assertion]
+        form, said = _FORMS[assertion]
         words = form.format(f"{side.value} {term.words}" if side and named is None else term.words)
         text = f"{words}, {place}" if place else words
-        if findings_named(text) != {finding: polarity}:
+        if findings_named(text) != {finding: said} or (place and polarity(place) is not Polarity.AFFIRMED):
             raise InputError(
                 "the place says something else than where the finding is", remedy="add it as free text", place=place
             )
@@ -298,7 +298,9 @@ class CaseFile:
         if statement is not None and isinstance(self.decision_on(statement), Reject):
             return False
         finding = statement.summarises if statement is not None and statement.summarises else statement_id
-        return any(one.critical and one.statement_id == finding for one in self.flagged)
+        own = {name for words in self._own_words() if words.statement_id == finding for name in words.claims}
+        listed = any(one.critical and one.statement_id == finding for one in self.flagged)
+        return listed or any(finding_term(name).critical for name in own)
 
     @property
     def also_suspected(self) -> tuple[AlsoSuspected, ...]:
