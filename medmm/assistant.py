@@ -14,7 +14,7 @@ from medmm.config import Settings, load_settings
 from medmm.domain.arguments import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
-from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.draft import Case, CheckedDraft, Outcome
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.influence import Influence
 from medmm.domain.inspection import Capabilities, FoundStudy, Inspection, ModelRow
@@ -203,19 +203,24 @@ class Assistant:
     def decide(
         self, case_id: str, decisions: Sequence[Decision], *, by: Reader, key: str | None = None
     ) -> CheckedDraft:
-        """Accept, edit or reject drafted statements; a later decision on a statement replaces the earlier."""
+        """Accept, edit or reject drafted statements, add findings of your own (`Add`), write the impression (`Impression`).
+
+        A later decision on a statement replaces the earlier. The checks mark a reader's own words: see `CaseFile.rechecked`.
+        """
         request = {"case": case_id, "decisions": to_json(tuple(decisions))}
         with self._calls.call("decide", by, key, request) as call:
             if call.recalled is not None:
                 return from_json(CheckedDraft, call.recalled)
             file = self._store.case_file(case_id)
             state = review.advance(file.state, review.Act.DECIDE)
-            merged = review.decide(file, decisions)
+            merged = review.decide(file, decisions, by)
             assert file.draft is not None  # the lifecycle lets nobody decide before there is a draft
+            marked = [v for v in grounding.recheck(replace(file, decisions=merged)) if v.outcome is Outcome.FAILED]
+            marks = {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in marked)} if marked else {}
             with self._store.step() as step:
                 step.save_decisions(case_id, merged, expected=file.decisions)
                 step.set_state(case_id, state, expected=file.state)
-                call.done(step, file.draft, case_id, decisions=len(decisions), decided=len(merged))
+                call.done(step, file.draft, case_id, decisions=len(decisions), decided=len(merged), **marks)
             return file.draft
 
     def sign(self, case_id: str, *, by: Reader, key: str | None = None) -> SignedReport:
@@ -334,9 +339,10 @@ class Assistant:
             return self._store.cases()
 
     def case(self, case_id: str, *, by: Reader | None = None) -> CaseFile:
-        """Everything of one case, with the pixels attached."""
+        """Everything of one case, with the pixels attached, and what the checks mark in the words of readers."""
         with self._calls.look("case", case_id, by):
-            return replace(file := self._store.case_file(case_id), case=self._attached(file.case))
+            file = self._store.case_file(case_id)
+            return replace(file, case=self._attached(file.case), rechecked=grounding.recheck(file))
 
     def to_sign(self, case_id: str, *, by: Reader) -> tuple[SignedStatement, ...]:
         """What a signature would take now: each statement in the words that the report will hold.
@@ -344,7 +350,7 @@ class Assistant:
         Raises: StateError while a statement is undecided.
         """
         with self._calls.look("case", case_id, by):
-            return review.to_sign(self._store.case_file(case_id))
+            return review.to_sign(self._store.case_file(case_id), by)
 
     def identity(self, patient_key: str, *, by: Reader) -> PatientIdentity:
         """Who a patient key is."""

@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from medmm.assistant import Assistant
+from medmm.domain.codec import to_json
+from medmm.domain.display import suspected_line
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, exit_code
 from medmm.domain.inspection import FoundStudy
 from medmm.domain.report import CaseFile, Reader
@@ -28,6 +30,8 @@ from medmm.domain.wording import clean
 RESULTS = "results.jsonl"
 OUTCOMES = ("done", "skipped", "refused", "held", "failed")
 LEFT_OUT = "left out"  # another kind of thing than an image: no study, and no failure
+WHOLE = 2_000  # characters: a list is never cut
+NONE, UNREAD = "none flagged", "no finding was read"  # nothing looked at is not nothing suspected
 # A person may release what is held and mend what failed: both are tried again.
 FINISHED = ("done", "refused")
 # What a line repeats of the warnings: what became of the study itself, beside what was read in it.
@@ -154,11 +158,14 @@ def finished(results: Path, found: tuple[FoundStudy, ...]) -> dict[str, dict[str
 def told(line: dict[str, Any], outcome: str) -> str:
     """The line for people."""
     if line["outcome"] == "done":
-        words = f"{line['case']} {line['state']}: {', '.join(line['findings']) or 'none flagged'}"
+        flagged = (
+            line.get("suspected_line") or ", ".join(line["findings"]) or NONE
+        )  # a line of an earlier release has none
+        words = f"{line['case']} {line['state']}: {flagged}"
     else:
         words = line["reason"]
     notes = "".join(f"\n        {clean(note)}" for note in line.get("notes", ()))
-    return f"{outcome:<8}{clean(line['name'])}  {clean(words)}{notes}\n"
+    return f"{outcome:<8}{clean(line['name'])}  {clean(words, WHOLE)}{notes}\n"
 
 
 def line_of(
@@ -207,7 +214,6 @@ def drafted(
     file = assistant.case(case.id, by=by)
     checked = file.draft
     assert checked is not None  # drafted above
-    findings = (s.finding for s in checked.statements if s.assertion.value in ("present", "possible"))
     warnings = (w.text for w in file.case.study.warnings if w.code.startswith(TOLD))
     return {
         "outcome": "done",
@@ -216,7 +222,9 @@ def drafted(
         "state": file.state.value,
         "study": study.uid,
         "record": case.context is not None,
-        "findings": list(dict.fromkeys(filter(None, findings))),
+        "findings": [one.finding for one in file.flagged],
+        "suspected": [to_json(one) for one in file.flagged],
+        "suspected_line": suspected_line(file.flagged) or (NONE if file.reading and file.reading.findings else UNREAD),
         "statements": len(checked.statements),
         "failed_checks": sum(bool(checked.failed(s.id)) for s in checked.statements),
         "notes": [*note, *warnings, *changes(file, found, before)],

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.display import extent_words, generation_words, measured_words, quantity_words
+from medmm.domain.display import (
+    extent_words,
+    generation_words,
+    mark_words,
+    measured_words,
+    own_mark,
+    probability_words,
+    quantity_words,
+    unstated_words,
+)
+from medmm.domain.display import (
+    suspected_line as listed_line,
+)
 from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
@@ -15,6 +27,7 @@ from medmm.domain.draft import (
     FactEvidence,
     MeasurementEvidence,
     Outcome,
+    ReaderEvidence,
     RegionEvidence,
     ScoreEvidence,
     Section,
@@ -24,9 +37,19 @@ from medmm.domain.errors import MedmmError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Region
 from medmm.domain.record import ClinicalContext, Fact, FactStatus
-from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Decision, Edit, Reader, SignedStatement
-from medmm.domain.study import Volume
-from medmm.domain.vocabulary import finding_term, most_urgent_first
+from medmm.domain.report import (
+    OWN_IMPRESSION,
+    Accept,
+    CaseFile,
+    CaseState,
+    CaseSummary,
+    Decision,
+    Edit,
+    Reader,
+    SignedStatement,
+)
+from medmm.domain.study import Study, Volume
+from medmm.domain.vocabulary import FindingTerm, finding_term, finding_terms, most_urgent_first
 from medmm.doors.slice_picture import marked_slices
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
@@ -94,7 +117,8 @@ class StatementView:
     """One statement as it is decided on.
 
     `drafted_text` is set where a reader wrote other words, `heat` where a heat-map shows its evidence, `summarises`
-    where it is decided on with the finding that it repeats.
+    where it is decided on with the finding that it repeats, `why` where it is suspected and not stated. `marks` are what
+    the checks have against a reader's own words, `own` whose words a reader's own statement has.
     """
 
     id: str
@@ -107,6 +131,9 @@ class StatementView:
     critical: bool
     summarises: str | None = None
     generation: str = ""
+    why: str = ""
+    marks: tuple[str, ...] = ()
+    own: str = ""
 
     @property
     def bars(self) -> tuple[tuple[float, float], ...]:
@@ -115,7 +142,7 @@ class StatementView:
 
     @property
     def evidence_line(self) -> str:
-        """All evidence in words, and how a language model wrote it."""
+        """All evidence in words, and whose words the sentence has."""
         return " · ".join([*(e.text for e in self.evidence), *([self.generation] if self.generation else [])])
 
     @property
@@ -158,11 +185,16 @@ class CaseView:
     total: int
     heats: tuple[HeatChoice, ...]
     made_by: str
+    also: tuple[StatementView, ...] = ()
+    unstated: tuple[str, ...] = ()
+    own: tuple[StatementView, ...] = ()
+    impression: StatementView | None = None
+    suspected: str = ""
 
     @property
     def may_sign(self) -> bool:
         """Whether everything is decided and something is there to sign."""
-        return 0 < self.total == self.decided and self.state == CaseState.IN_REVIEW.value
+        return self.total == self.decided and self.state == CaseState.IN_REVIEW.value
 
     @property
     def first_heat(self) -> str:
@@ -185,18 +217,18 @@ def case_line(summary: CaseSummary) -> str:
 
 def critical_line(summary: CaseSummary) -> str:
     """The critical findings among what is suspected, or nothing."""
-    terms = [finding_term(name) for name in summary.suspected]
-    return ", ".join(term.words for term in terms if term.critical)
+    return ", ".join(finding_term(name).words for name in summary.suspected if finding_term(name).critical)
 
 
 def suspected_line(summary: CaseSummary) -> str:
-    """What else is suspected, under a line of the worklist."""
+    """What is suspected, under a line of the worklist: the list that every other surface shows too."""
     if summary.state is CaseState.OPENED:
         return "no draft yet"
     if not summary.suspected:
         return "none flagged: open it to see what was read"
-    terms = [finding_term(name) for name in summary.suspected]
-    return ", ".join(term.words for term in terms if not term.critical)
+    if summary.suspicions:
+        return listed_line(summary.suspicions)
+    return ", ".join(finding_term(name).words for name in summary.suspected if not finding_term(name).critical)
 
 
 def changed(shown: CaseFile, now: CaseFile) -> bool:
@@ -240,30 +272,86 @@ def case_view(file: CaseFile) -> CaseView:
         state=file.state.value,
         signed=file.state is CaseState.SIGNED,
         warnings=tuple(dict.fromkeys(w.text for w in (*(draft.draft.warnings if draft else ()), *study.warnings))),
-        sections=_sections(draft, decisions, file.case.context) if draft else (),
-        not_evaluated=draft.draft.not_evaluated if draft else (),
+        sections=_sections(file, draft, decisions) if draft else (),
+        not_evaluated=draft.draft.limits if draft else (),
         decided=sum(decisions[s.id] is not None for s in file.asked),
         total=len(file.asked),
         heats=_heats(file),
         made_by=_made_by(draft) if draft else "",
+        also=_also(file, draft) if draft else (),
+        unstated=tuple(map(unstated_words, file.unstated)),
+        own=tuple(_own(file, a.statement_id, a.text, own_mark(a.by, coded=a.finding is not None)) for a in file.added),
+        impression=_own(file, OWN_IMPRESSION, file.impression.text, own_mark(file.impression.by))
+        if file.impression
+        else None,
+        suspected=listed_line(file.flagged),
     )
 
 
+def _also(file: CaseFile, draft: CheckedDraft) -> tuple[StatementView, ...]:
+    """What is also suspected, as it would be stated, each with why it is not."""
+    views = []
+    for one in file.also_suspected:
+        decision = file.decision_on(one.statement)
+        view = _statement(file, draft, one.statement, decision)
+        views.append(replace(view, why="" if decision else one.why))
+    return tuple(views)
+
+
+def _own(file: CaseFile, statement_id: str, text: str, own: str) -> StatementView:
+    """A reader's own statement, with what the checks have against it."""
+    return StatementView(
+        id=statement_id,
+        text=text,
+        drafted_text=None,
+        evidence=(),
+        checks=(),
+        decision=None,
+        heat=None,
+        critical=file.critical(statement_id),
+        marks=tuple(map(mark_words, file.marks(statement_id))),
+        own=own,
+    )
+
+
+def all_marks(file: CaseFile) -> tuple[str, ...]:
+    """What the checks have against the words of readers, for a last look before the signature."""
+    failed = (v for v in file.rechecked if v.outcome is Outcome.FAILED)
+    return tuple(f"{v.statement_id}, {mark_words(v)}" for v in failed)
+
+
+def vocabulary(study: Study) -> tuple[FindingTerm, ...]:
+    """The findings that a reader may add to a study, by their words."""
+    fitting = (
+        t for t in finding_terms().values() if (t.modality, t.body_part) == (study.modality.value, study.body_part)
+    )
+    return tuple(sorted(fitting, key=lambda term: term.words))
+
+
+def drafted_impression(view: CaseView) -> str:
+    """The impression as it stands now, a sentence a line, for a reader who writes their own."""
+    if view.impression is not None:
+        return view.impression.text
+    found = [
+        s for name, statements in view.sections if name == Section.IMPRESSION.value.capitalize() for s in statements
+    ]
+    return "\n".join(s.text for s in found if s.decision != "rejected")
+
+
 def _sections(
-    draft: CheckedDraft, decisions: dict[str, Decision | None], context: ClinicalContext | None
+    file: CaseFile, draft: CheckedDraft, decisions: dict[str, Decision | None]
 ) -> tuple[tuple[str, tuple[StatementView, ...]], ...]:
     sections = []
     for section in REVIEW_ORDER:
         statements = [s for s in draft.statements if s.section is section]
         if statements:
-            views = tuple(_statement(draft, s, decisions.get(s.id), context) for s in statements)
+            views = tuple(_statement(file, draft, s, decisions.get(s.id)) for s in statements)
             sections.append((section.value.capitalize(), views))
     return tuple(sections)
 
 
-def _statement(
-    draft: CheckedDraft, statement: Statement, decision: Decision | None, context: ClinicalContext | None
-) -> StatementView:
+def _statement(file: CaseFile, draft: CheckedDraft, statement: Statement, decision: Decision | None) -> StatementView:
+    context = file.case.context
     checks = (
         CheckView(mark=MARKS[v.outcome], number=v.check, reason=v.reason) for v in draft.verdicts_on(statement.id)
     )
@@ -275,10 +363,11 @@ def _statement(
         evidence=tuple(dict.fromkeys(evidence_view(e, context) for e in statement.evidence)),
         checks=tuple(checks),
         decision=decision_word(decision),
-        critical=statement.critical,
+        critical=file.critical(statement.id),
         heat=next((e.finding for e in statement.evidence if isinstance(e, RegionEvidence)), None),
         summarises=statement.summarises,
         generation=generation_words(statement.generation) if statement.generation else "",
+        marks=tuple(map(mark_words, file.marks(statement.id))),
     )
 
 
@@ -293,7 +382,7 @@ def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) ->
     """One piece of evidence in words."""
     if isinstance(evidence, ScoreEvidence):
         words = finding_term(evidence.finding).words
-        text = f"{words} {evidence.probability:.2f}, operating point {evidence.threshold:.2f}"
+        text = f"{words} {probability_words(evidence.probability, evidence.threshold)}"
         return EvidenceView(text=text, bar=(evidence.probability, evidence.threshold))
     if isinstance(evidence, RegionEvidence):
         side = evidence.side.phrase if evidence.side else "no side named"
@@ -303,6 +392,8 @@ def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) ->
         return EvidenceView(text=f"{evidence.name} {value}, 95 % interval {interval}")
     if isinstance(evidence, ExtentEvidence):
         return EvidenceView(text=extent_words(evidence.extent))
+    if isinstance(evidence, ReaderEvidence):
+        return EvidenceView(text=f"seen by reader {evidence.reader_id}")
     assert isinstance(evidence, FactEvidence)
     fact = next((f for f in (context.facts if context else ()) if f.id == evidence.fact_id), None)
     return EvidenceView(text=f"record: {_fact_line(fact)}[{evidence.source}]")
@@ -325,12 +416,15 @@ def fact_value(fact: Fact) -> str:
 
 def _heats(file: CaseFile) -> tuple[HeatChoice, ...]:
     """Heat-maps of all findings that have one: suspected ones first, critical ones before others, by probability."""
-    findings = sorted(most_urgent_first(file.reading.findings if file.reading else ()), key=lambda f: not f.suspected)
+    names = {one.finding for one in file.flagged}
+    findings = sorted(
+        most_urgent_first(file.reading.findings if file.reading else ()), key=lambda f: f.name not in names
+    )
     return tuple(
         HeatChoice(
             name=f.name,
-            label=f"{finding_term(f.name).words} {f.probability:.2f}" + (" · suspected" if f.suspected else ""),
-            suspected=f.suspected,
+            label=f"{finding_term(f.name).words} {f.probability:.2f}" + (" · suspected" if f.name in names else ""),
+            suspected=f.name in names,
             region=f.region,
         )
         for f in findings
@@ -355,6 +449,8 @@ def patient_line(identity: PatientIdentity) -> str:
 def signing_question(reader: Reader, identity: PatientIdentity, view: CaseView) -> str:
     """What is asked before a signature: who signs what for whom."""
     counts = ", ".join(f"{view.count(word)} {word}" for word in ("accepted", "edited", "rejected"))
+    own = len(view.own) + (view.impression is not None)
+    counts += f", {own} of your own" if own else ""
     return (
         f"{reader.name} ({reader.role}) signs the report on {view.title} for {patient_line(identity)}: "
         f"{view.total} statements, {counts}. A signed report stays as it is."

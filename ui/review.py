@@ -8,31 +8,141 @@ from functools import partial
 import streamlit as st
 
 from medmm.assistant import Assistant
+from medmm.domain.display import ALSO_NOTE
+from medmm.domain.draft import Assertion, Section
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reader, Reject
+from medmm.domain.reading import Side
+from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject
 from medmm.doors.slice_picture import png_bytes
 from ui import presenter
 from ui.acting import acted, outdated, told
 from ui.pictures import score_bar
 from ui.presenter import CaseView, StatementView, inert
 
+FINDINGS, IMPRESSION = Section.FINDINGS.value.capitalize(), Section.IMPRESSION.value.capitalize()
+SAID = {one.value: one for one in (Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT)}
+SIDES: dict[str, Side | None] = {"none": None, **{side.value: side for side in Side}}
+Decide = Callable[[Callable[[], Decision]], None]
 BADGES = {"accepted": "green", "edited": "blue", "rejected": "gray"}
 STATEMENTS_HEIGHT_PX = 560
 
 
 def show_statements(assistant: Assistant, file: CaseFile, reader: Reader, view: CaseView) -> None:
     """Statements by section, each with evidence, checks and the reader's decision."""
-    st.progress(view.decided / view.total, text=f"{view.decided} of {view.total} decided")
+    done = view.decided / view.total if view.total else 1.0
+    st.progress(done, text=f"{view.decided} of {view.total} decided")
+    if view.suspected:
+        st.caption(f"**Suspected:** {inert(view.suspected)}")
+    decide = partial(decided, assistant, file, reader)
+    shown = {section for section, _ in view.sections}
     with st.container(height=STATEMENTS_HEIGHT_PX, border=False):
+        if FINDINGS not in shown:
+            show_beside_findings(assistant, file, reader, view)
         for section, statements in view.sections:
-            st.markdown(f"##### {section}")
-            for statement in statements:
+            if section != IMPRESSION:
+                st.markdown(f"##### {section}")
+            else:
+                show_impression_head(decide, file, view)
+            for statement in statements if section != IMPRESSION or view.impression is None else ():
                 with st.container(border=True, gap="small"):
                     show_statement(statement)
                     if statement.summarises:
                         st.caption(f"Summary of {inert(statement.summarises)}: decided with it.")
                     else:
                         show_choices(assistant, file, reader, statement)
+            if section == FINDINGS:
+                show_beside_findings(assistant, file, reader, view)
+        if IMPRESSION not in shown:
+            show_impression_head(decide, file, view)
+
+
+def show_beside_findings(assistant: Assistant, file: CaseFile, reader: Reader, view: CaseView) -> None:
+    """What is suspected and not stated, what the reader added, and the form that adds a finding."""
+    decide = partial(decided, assistant, file, reader)
+    if view.also or view.unstated:
+        st.markdown("**:orange[Also suspected, not stated]**")
+        st.caption(inert(ALSO_NOTE))
+    for statement in view.also:
+        with st.container(border=True, gap="small"):
+            show_statement(statement)
+            show_choices(assistant, file, reader, statement)
+    for line in view.unstated:
+        st.markdown(inert(line))
+    if view.own:
+        st.markdown("**Added by a reader**")
+    for statement in view.own:
+        with st.container(border=True, gap="small"):
+            show_statement(statement)
+            show_own_choices(decide, file.case.id, statement)
+    show_adding(decide, file)
+
+
+def show_impression_head(decide: Decide, file: CaseFile, view: CaseView) -> None:
+    """The heading of the impression, the reader's own where there is one, and the form that writes it."""
+    st.markdown("##### Impression")
+    if view.impression is not None:
+        with st.container(border=True, gap="small"):
+            show_statement(view.impression)
+            show_own_choices(decide, file.case.id, view.impression)
+        return
+    field = f"own impression {file.case.id}"
+    with st.popover("Write the impression", icon=":material/edit:", type="tertiary"):
+        st.caption("It takes the place of the drafted one. A line is a sentence.")
+        st.text_area("Impression", presenter.drafted_impression(view), key=field, height=160)
+        st.button("Save", key="save impression", on_click=decide, args=(partial(own_impression, field),))
+
+
+def show_own_choices(decide: Decide, case_id: str, statement: StatementView) -> None:
+    """Edit or take away what a reader wrote."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.popover("Edit"):
+            field = statement.edit_key(case_id)
+            st.text_area("New text", statement.text, key=field)
+            words = partial(edited, statement.id, field)
+            st.button("Save", key=f"save {statement.id}", on_click=decide, args=(words,))
+        st.button("Take away", key=f"reject {statement.id}", on_click=decide, args=(partial(Reject, statement.id),))
+
+
+def show_adding(decide: Decide, file: CaseFile) -> None:
+    """The form for a finding of the reader's own: of the vocabulary with side and place, or free text."""
+    case_id, terms = file.case.id, {term.name: term for term in presenter.vocabulary(file.case.study)}
+    key = f"{case_id} {len(file.added)}"  # an empty form after each addition
+    with st.popover("Add a finding", icon=":material/add:", width="stretch"):
+        name = st.selectbox(
+            "Finding",
+            [None, *terms],
+            format_func=lambda n: terms[n].words if n else "free text, without a code",
+            key=f"add finding {key}",
+        )
+        if name is None:
+            st.text_area("What you see", key=f"add text {key}")
+        else:
+            one, two = st.columns(2)
+            one.selectbox("It is", list(SAID), key=f"add said {key}")
+            sided = terms[name].sided
+            two.selectbox(
+                "Patient's side", list(SIDES) if sided else ["none"], disabled=not sided, key=f"add side {key}"
+            )
+            st.text_input("Place, in words", key=f"add place {key}")
+        st.button("Add", key="add finding", type="primary", on_click=decide, args=(partial(added, name, key),))
+
+
+def added(finding: str | None, key: str) -> Add:
+    """The addition as it stands in the form now."""
+    state = st.session_state
+    if finding is None:
+        return Add(state.get(f"add text {key}", ""))
+    return Add.of(
+        finding,
+        side=SIDES.get(state.get(f"add side {key}", "none")),
+        place=state.get(f"add place {key}", ""),
+        assertion=SAID[state.get(f"add said {key}", "present")],
+    )
+
+
+def own_impression(field: str) -> Impression:
+    """The impression as it stands in the form now."""
+    return Impression(st.session_state[field])
 
 
 def show_statement(statement: StatementView) -> None:
@@ -42,10 +152,17 @@ def show_statement(statement: StatementView) -> None:
     st.markdown(f"{urgent}**{inert(statement.text)}**{badge}")
     if statement.drafted_text:
         st.caption(f"drafted: {inert(statement.drafted_text)}")
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for bar in statement.bars:
-            st.image(png_bytes(score_bar(*bar)), width=140)
-        st.caption(inert(statement.evidence_line), width="content")
+    if statement.why:
+        st.caption(f":orange[not stated: {inert(statement.why)}]")
+    if statement.own:
+        st.caption(inert(statement.own))
+    if statement.evidence_line:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            for bar in statement.bars:
+                st.image(png_bytes(score_bar(*bar)), width=140)
+            st.caption(inert(statement.evidence_line), width="content")
+    for mark in statement.marks:
+        st.warning(inert(mark), icon="⚠️")
     for check in statement.checks:
         if check.failed:
             st.error(f"{check.mark} {inert(check.number)}: {inert(check.reason)}")
@@ -57,7 +174,7 @@ def show_choices(assistant: Assistant, file: CaseFile, reader: Reader, statement
     case_id = file.case.id
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
-            "Accept as drafted" if statement.drafted_text else "Accept",
+            "State it" if statement.why else "Accept as drafted" if statement.drafted_text else "Accept",
             key=f"accept {statement.id}",
             disabled=not statement.may_accept,
             on_click=decide,
@@ -68,7 +185,8 @@ def show_choices(assistant: Assistant, file: CaseFile, reader: Reader, statement
             st.text_area("New text", statement.text, key=field)
             words = partial(edited, statement.id, field)
             st.button("Save", key=f"save {statement.id}", on_click=decide, args=(words,))
-        st.button("Reject", key=f"reject {statement.id}", on_click=decide, args=(partial(Reject, statement.id),))
+        leave_out = "Dismiss" if statement.why else "Reject"
+        st.button(leave_out, key=f"reject {statement.id}", on_click=decide, args=(partial(Reject, statement.id),))
         if statement.heat:
             st.button(
                 "Show in film",
@@ -105,6 +223,8 @@ def show_signing(
         st.button("Sign …", type="primary", disabled=not view.may_sign, key="sign", on_click=ask)
         return
     st.code(presenter.report_words(st.session_state["signing"], view.not_evaluated), language=None, wrap_lines=True)
+    for mark in presenter.all_marks(file):
+        st.warning(inert(mark), icon="⚠️")
     st.info(inert(presenter.signing_question(reader, identity, view)))
 
     def sign() -> None:

@@ -22,7 +22,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import ImageReference
 from medmm.domain.reading import Side
 from medmm.domain.record import Coding
-from medmm.domain.report import SignedReport, SignedStatement
+from medmm.domain.report import Reader, SignedReport, SignedStatement
 from medmm.domain.version import __version__
 from medmm.domain.vocabulary import SNOMED_CT, finding_term, measurement_terms
 from medmm.domain.wording import clean
@@ -38,6 +38,8 @@ IMAGING_STUDY = Coding(system="http://loinc.org", code="18748-4", display="Diagn
 # DICOM PS3.16 CID 240 (Present-Absent) and CID 244 (Laterality)
 PRESENT = Coding(system=SNOMED_CT, code="52101004", display="Present")
 ABSENT = Coding(system=SNOMED_CT, code="272519000", display="Absent")
+# HL7 v3 ObservationInterpretation (FHIR R4 value set observation-interpretation): outside a limit that asks for action.
+CRITICAL = Coding(system=f"{TERMINOLOGY}/v3-ObservationInterpretation", code="AA", display="Critical abnormal")
 SIDES = {
     Side.LEFT: Coding(system=SNOMED_CT, code="7771000", display="Left"),
     Side.RIGHT: Coding(system=SNOMED_CT, code="24028007", display="Right"),
@@ -50,7 +52,7 @@ def report_bundle(report: SignedReport, identity: PatientIdentity | None) -> Jso
     observed = [s for s in report.statements if s.assertion is not Assertion.REPORTED and _observable(s)]
     entries = [
         _entry(report, "Patient", "patient", _patient(report, identity), _patient_search(identity)),
-        _entry(report, "Practitioner", "reader", _practitioner(report)),
+        *(_entry(report, "Practitioner", name, _practitioner(reader)) for name, reader in _readers(report).items()),
         _entry(report, "Device", "software", _device(report)),
         _entry(
             report, "ImagingStudy", "study", _imaging_study(report), _search(DICOM_UID, f"urn:oid:{report.study.uid}")
@@ -126,8 +128,19 @@ def _patient_search(identity: PatientIdentity | None) -> str | None:
     return None
 
 
-def _practitioner(report: SignedReport) -> Json:
-    reader = report.signed_by
+def _readers(report: SignedReport) -> dict[str, Reader]:
+    """Who signed, and whoever else wrote a statement of their own, by the name of their entry."""
+    authors = {s.author.id: s.author for s in report.statements if s.author is not None}
+    authors.pop(report.signed_by.id, None)
+    return {"reader": report.signed_by} | {f"reader {reader.id}": reader for reader in authors.values()}
+
+
+def _reader_ref(report: SignedReport, author: Reader | None) -> Json:
+    other = author is not None and author.id != report.signed_by.id
+    return _ref(report, f"reader {author.id}" if author is not None and other else "reader")
+
+
+def _practitioner(reader: Reader) -> Json:
     name = {"name": [{"text": clean(reader.name)}]} if reader.name.strip() else {}
     return {"identifier": [{"value": reader.id}], **name}
 
@@ -183,9 +196,14 @@ def _measured(statement: SignedStatement) -> MeasurementEvidence | None:
 
 
 def _observable(statement: SignedStatement) -> bool:
-    """Whether it is an observation of the image: a coded finding or a measurement, once (the impression repeats)."""
+    """Whether it is an observation of the image: a coded finding, a measurement, or what a reader added.
+
+    Each once: the impression repeats.
+    """
     if statement.section is not Section.FINDINGS:
         return False
+    if statement.author is not None:
+        return True
     return statement.finding is not None or (_measured(statement) is not None and statement.drafted_text is None)
 
 
@@ -194,16 +212,22 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
         "status": "final",
         "category": [_concept(Coding(system=f"{TERMINOLOGY}/observation-category", code="imaging", display="Imaging"))],
         "subject": _ref(report, "patient"),
-        "device": _ref(report, "software"),
-        "performer": [_ref(report, "reader")],
+        "performer": [_reader_ref(report, statement.author)],
         "issued": report.signed_at.isoformat(),
     }
+    if statement.author is None:
+        observation["device"] = _ref(report, "software")  # what a reader added, no software saw
+    if statement.critical:
+        observation["interpretation"] = [_concept(CRITICAL, text="critical")]
     if words := printable(statement.text):
         observation["note"] = [{"text": words}]
     if report.study.acquired:
         observation["effectiveDateTime"] = report.study.acquired.isoformat()
     if report.images_read:
         observation["derivedFrom"] = [_ref(report, "study"), *_images_read(report)]
+    if statement.finding is None and statement.author is not None:
+        value = {"valueString": words} if words else {}
+        return observation | {"code": _concept(text="finding in the reader's own words")} | value
     if statement.finding is None:
         measured = _measured(statement)
         assert measured is not None  # _observable let nothing else through
@@ -211,9 +235,10 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
     term = finding_term(statement.finding)
     observation["code"] = _concept(*term.codings, text=term.words)
     observation["valueCodeableConcept"] = _verdict(statement)
-    if statement.side is not None:
-        where = f"{statement.side.value} side of the {term.body_part.lower()}"
-        observation["bodySite"] = _concept(SIDES[statement.side], text=where)
+    if statement.side is not None or statement.place:
+        where = f"{statement.side.value} side of the {term.body_part.lower()}" if statement.side else ""
+        sides = [SIDES[statement.side]] if statement.side else []
+        observation["bodySite"] = _concept(*sides, text=", ".join(filter(None, (where, printable(statement.place)))))
     return observation
 
 
@@ -250,7 +275,9 @@ def _verdict(statement: SignedStatement) -> Json:
         return _concept(PRESENT, text="present")
     if statement.assertion is not Assertion.ABSENT:
         return _concept(text="possible")
-    own_words = statement.drafted_text is not None and "suspect" not in statement.text.casefold()
+    own_words = (
+        statement.drafted_text is not None or statement.author is not None
+    ) and "suspect" not in statement.text.casefold()
     return _concept(ABSENT, text="absent") if own_words else _concept(text="not suspected")
 
 
@@ -284,8 +311,14 @@ def _provenance(report: SignedReport) -> Json:
         coding = Coding(system=f"{TERMINOLOGY}/provenance-participant-type", code=kind)
         return {"type": _concept(coding), "who": _ref(report, name)}
 
+    authors = {s.author.id: s.author for s in report.statements if s.author is not None}
+    names = {reader.id: name for name, reader in _readers(report).items()}
     return {
         "target": [_ref(report, "report")],
         "recorded": report.signed_at.isoformat(),
-        "agent": [agent("author", "software"), agent("verifier", "reader")],
+        "agent": [
+            agent("author", "software"),
+            *(agent("author", names[reader_id]) for reader_id in authors),
+            agent("verifier", "reader"),
+        ],
     }

@@ -59,20 +59,28 @@ def _image_rows(image: ImageReference) -> list[tuple[str, str]]:
 
 
 def _signature(report: SignedReport) -> list[str]:
-    decided = [s for s in report.statements if s.summarises is None]  # a summary follows what it summarises
+    own = sum(s.author is not None for s in report.statements)
+    decided = [
+        s for s in report.statements if s.summarises is None and s.author is None
+    ]  # a summary follows its finding
     edited = sum(s.drafted_text is not None for s in decided)
+    added = f"; {own} {'is' if own == 1 else 'are'} the reader's own" if own else ""
     models = ", ".join(f"{m.name} ({m.manifest_sha256[:12]})" for m in report.models) or "none"
     by = report.signed_by
     return [
         f"Signed by {clean(by.name)} ({by.id}, {by.role}) on {report.signed_at.isoformat(timespec='seconds')}.",
         *textwrap.wrap(
             f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing reader accepted "
-            f"{len(decided) - edited}, edited {edited} and rejected {report.rejected_count} statements.",
+            f"{len(decided) - edited}, edited {edited} and rejected {report.rejected_count} statements{added}.",
             WIDTH,
         ),
     ]
 
 
 def report_json(report: SignedReport, identity: PatientIdentity | None) -> dict[str, Any]:
-    """The report and, where given, its patient, as JSON values."""
-    return {"report": to_json(report), "patient": None if identity is None else to_json(identity)}
+    """The report and, where given, its patient, as JSON values; `critical` names the statements to be told at once."""
+    return {
+        "report": to_json(report),
+        "patient": None if identity is None else to_json(identity),
+        "critical": [s.id for s in report.statements if s.section is Section.FINDINGS and s.critical],
+    }

@@ -11,14 +11,18 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.draft import Generation, MeasurementEvidence, Statement
+from medmm.domain.certainty import certainty_of
+from medmm.domain.draft import Generation, MeasurementEvidence, Statement, Verdict
 from medmm.domain.reading import Extent, Region
 from medmm.domain.record import Quantity
+from medmm.domain.report import Reader
 from medmm.domain.study import Affine
+from medmm.domain.suspicion import Standing, Suspicion
 from medmm.domain.vocabulary import measurement_terms
 from medmm.domain.wording import clean
 
 T = TypeVar("T", bound=np.generic)
+ALSO_NOTE = "A score reaches its operating point. It stands in the report only if a reader accepts or edits it."
 OBLIQUE = 0.34  # sine of some 20 degrees: a direction that an edge's letters name beside the main one
 SQUARE = 0.01  # pixels that differ less from a square are shown as squares
 # Anchors of a perceptually ordered map from dark purple over orange to light yellow (after matplotlib's inferno, CC0).
@@ -211,11 +215,55 @@ def _letters(toward_lpf: NDArray[np.float64]) -> str:
 
 
 def generation_words(generation: Generation) -> str:
-    """How a language model came to a sentence, in one line."""
-    mean = generation.mean_probability
-    tokens = f", mean token probability {mean:.2f}" if mean is not None else ""
-    claim = f", claim {generation.probability:.2f} (from {generation.threshold:.2f})"
-    return f"written by {generation.model}{tokens}{claim}"
+    """Whose words a sentence has. The language model's own numbers stay in the record of the sentence.
+
+    People see one probability of a finding: two side by side, of which one is not what the other is, mislead.
+    """
+    return f"worded by {generation.model}"
+
+
+def probability_words(probability: float, threshold: float) -> str:
+    """A calibrated probability with its operating point and what it means in words."""
+    return f"{probability:.2f}, operating point {threshold:.2f}: {certainty_of(probability).meaning}"
+
+
+def marked_words(one: Suspicion) -> str:
+    """A suspected finding in the vocabulary's words, with a mark if a reader must be told at once."""
+    return f"{one.words} (critical)" if one.critical else one.words
+
+
+def suspicion_words(one: Suspicion) -> str:
+    """A suspected finding as every list shows it: words, mark, probability; or that a reader added it."""
+    if one.probability is None:
+        return f"{marked_words(one)}, {Standing.ADDED.value}"
+    return f"{marked_words(one)} {one.probability:.2f}"
+
+
+def suspected_line(listed: Iterable[Suspicion]) -> str:
+    """The one list in one line: what is stated, then what is also suspected and not stated; "" where it is empty."""
+    parts: dict[bool, list[str]] = {False: [], True: []}
+    for one in listed:
+        if not one.rejected:
+            parts[one.standing is Standing.NOT_STATED].append(suspicion_words(one))
+    also = f"{Standing.NOT_STATED.value}: {', '.join(parts[True])}" if parts[True] else ""
+    return "; ".join(filter(None, (", ".join(parts[False]), also)))
+
+
+def unstated_words(one: Suspicion) -> str:
+    """A suspected finding that a draft of an earlier release neither states nor lists."""
+    assert one.probability is not None
+    assert one.threshold is not None  # it comes of a reading
+    return f"{marked_words(one)} {probability_words(one.probability, one.threshold)}; not stated: {one.why}"
+
+
+def own_mark(by: Reader | None, *, coded: bool = False) -> str:
+    """How a reader's own words are marked: whose they are, and whether they are free text."""
+    return f"added by {by.name if by else 'a reader'}{'' if coded else ', free text'}"
+
+
+def mark_words(verdict: Verdict) -> str:
+    """What a check has against a reader's own words: a question, no refusal."""
+    return f"{verdict.check}: {verdict.reason}. Look again."
 
 
 def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:

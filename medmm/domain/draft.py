@@ -33,6 +33,10 @@ class Assertion(Enum):
     REPORTED = "reported"  # taken from the record, not seen in the image
 
 
+CLAIMS = frozenset({Assertion.PRESENT, Assertion.POSSIBLE})
+SUSPECTED_BEFORE = "suspected by score alone, not stated by the language model"  # a line of not_evaluated until 0.1.0
+
+
 class Section(Enum):
     """Where a statement stands in the report."""
 
@@ -85,7 +89,14 @@ class FactEvidence:
     source: str
 
 
-Evidence = ScoreEvidence | RegionEvidence | MeasurementEvidence | ExtentEvidence | FactEvidence
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderEvidence:
+    """What a person saw: the evidence of a statement that a reader adds, by the reader's id."""
+
+    reader_id: str
+
+
+Evidence = ScoreEvidence | RegionEvidence | MeasurementEvidence | ExtentEvidence | FactEvidence | ReaderEvidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,15 +177,27 @@ class Statement:
     def critical(self) -> bool:
         """Whether it suspects or states what a reader must be told at once."""
         term = finding_terms().get(self.finding or "")
-        return term is not None and term.critical and self.assertion in (Assertion.PRESENT, Assertion.POSSIBLE)
+        return term is not None and term.critical and self.assertion in CLAIMS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlsoSuspected:
+    """A finding at or above its operating point that the writer does not state, as it would be stated, and why it is not.
+
+    Nobody has to decide on it; it stands in the report only if a reader accepts or edits it.
+    """
+
+    statement: Statement
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """What a writer proposes for a case.
 
-    `not_evaluated` says openly what neither the models nor the writer looked at. `images_read` are the images that the models
-    looked at, with their own times, `images_unread` the others of the study, with the reasons.
+    `not_evaluated` says openly what neither the models nor the writer looked at; `also_suspected` what the models
+    suspect and the writer does not state. `images_read` are the images that the models looked at, with their own times,
+    `images_unread` the others of the study, with the reasons.
     """
 
     id: str
@@ -186,9 +209,20 @@ class Draft:
     warnings: tuple[Notice, ...] = ()
     images_read: tuple[ImageReference, ...] = ()
     images_unread: tuple[ImageReference, ...] = ()
+    also_suspected: tuple[AlsoSuspected, ...] = ()
+
+    @property
+    def decidable(self) -> tuple[Statement, ...]:
+        """Everything that a reader may decide on: the statements, then what is also suspected."""
+        return (*self.statements, *(also.statement for also in self.also_suspected))
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What was not evaluated, without what drafts of earlier releases listed there and is suspected."""
+        return tuple(line for line in self.not_evaluated if not line.startswith(SUSPECTED_BEFORE))
 
     def __post_init__(self) -> None:
-        ids = [statement.id for statement in self.statements]
+        ids = [statement.id for statement in self.decidable]
         if len(set(ids)) != len(ids):
             raise InputError("two statements share an id", remedy="number the statements", draft=self.id)
         findings = {statement.id for statement in self.statements if statement.section is Section.FINDINGS}

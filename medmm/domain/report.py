@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
-from medmm.domain.draft import Assertion, Case, CheckedDraft, Evidence, Section, Statement
+from medmm.domain.draft import (
+    CLAIMS,
+    AlsoSuspected,
+    Assertion,
+    Case,
+    CheckedDraft,
+    Evidence,
+    Outcome,
+    Section,
+    Statement,
+    Verdict,
+)
 from medmm.domain.errors import InputError
 from medmm.domain.images import ImageReference
 from medmm.domain.reading import ModelIdentity, Reading, Side
+from medmm.domain.suspicion import OwnWords, Standing, Suspicion, flagged, suspicions
+from medmm.domain.vocabulary import finding_term
+from medmm.domain.wording import Polarity, findings_named, named_side, polarity
 
 PLACEHOLDER = "put your own name here"  # as in the settings that ship
+OWN_IMPRESSION = "impression"  # its id among the statements
+OWN = re.compile(r"r[1-9]\d*")  # ids of the findings that readers add; those of drafts start with s and u
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +73,81 @@ class Reject:
     reason: str = ""
 
 
-Decision = Accept | Edit | Reject
+_FORMS = {
+    Assertion.PRESENT: ("{}", Polarity.AFFIRMED),
+    Assertion.POSSIBLE: ("possible {}", Polarity.HEDGED),
+    Assertion.ABSENT: ("no {}", Polarity.DENIED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """State a finding of the reader's own, seen in the image: one of the vocabulary (see `of`), or free text.
+
+    Attributes:
+        finding: name in the vocabulary; None marks free text, which carries no code.
+        statement_id, by: number among the reader's own and who wrote it; given when the addition is kept.
+    """
+
+    text: str
+    finding: str | None = None
+    side: Side | None = None
+    place: str = ""
+    assertion: Assertion = Assertion.PRESENT
+    statement_id: str = ""
+    by: Reader | None = None
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise InputError("an added finding without text", remedy="say what you see")
+        if self.assertion is Assertion.REPORTED:
+            raise InputError("a finding is added as seen, not as reported", remedy="edit the clinical information")
+
+    @classmethod
+    def of(
+        cls, finding: str, *, side: Side | None = None, place: str = "", assertion: Assertion = Assertion.PRESENT
+    ) -> Add:
+        """A finding of the vocabulary with the patient's side and the place in words.
+
+        Raises: InputError if the vocabulary has no such finding, it has no side, or the place says something else than
+        where it is.
+        """
+        term, place = finding_term(finding), " ".join(place.split()).rstrip(".")
+        named = named_side(place)
+        if side is not None and named not in (None, side):
+            raise InputError("side and place name different sides", remedy="give one of the two", finding=finding)
+        side = side or (named if term.sided else None)
+        if side is not None and not term.sided:
+            raise InputError(f"{term.words} has no side", remedy="say where it is as its place", finding=finding)
+        form, said = _FORMS[assertion]
+        words = form.format(f"{side.value} {term.words}" if side and named is None else term.words)
+        text = f"{words}, {place}" if place else words
+        if findings_named(text) != {finding: said} or (place and polarity(place) is not Polarity.AFFIRMED):
+            raise InputError(
+                "the place says something else than where the finding is", remedy="add it as free text", place=place
+            )
+        text = text[0].upper() + text[1:] + "."
+        return cls(text, finding=finding, side=side, place=place, assertion=assertion)
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """Write the impression in the reader's own words: it takes the place of the drafted one. A line is a sentence."""
+
+    text: str
+    by: Reader | None = None
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise InputError("an impression without text", remedy="write it, or reject it to have the drafted one")
+
+    @property
+    def statement_id(self) -> str:
+        """The id under which it is kept: there is one."""
+        return OWN_IMPRESSION
+
+
+Decision = Accept | Edit | Reject | Add | Impression
 
 
 class CaseState(Enum):
@@ -70,11 +162,15 @@ class CaseState(Enum):
     SUPERSEDED = "superseded"  # its study was opened with another record or more images before it was signed
 
 
+SIGNED_STATES = frozenset({CaseState.SIGNED, CaseState.AMENDED, CaseState.WITHDRAWN})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedStatement:
     """A sentence that a reader signed; `drafted_text` is None where the reader left it unchanged.
 
-    `summarises` is the id of the statement of the findings that it repeats in the impression.
+    `summarises` is the id of the statement of the findings that it repeats in the impression. `author` wrote it without
+    a draft; None where it was drafted. `place` is where in the image, in the author's words.
     """
 
     id: str
@@ -86,6 +182,16 @@ class SignedStatement:
     evidence: tuple[Evidence, ...]
     drafted_text: str | None = None
     summarises: str | None = None
+    author: Reader | None = None
+    place: str = ""
+
+    @property
+    def critical(self) -> bool:
+        """Whether it states or suspects what must be told at once, by its code or by the reader's own words."""
+        words = OwnWords(statement_id=self.id, text=self.text)
+        own = words.claims if self.drafted_text is not None or self.author is not None else {}
+        coded = {self.finding} if self.finding and self.assertion in CLAIMS else set()
+        return any(finding_term(name).critical for name in {*coded, *own})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +242,10 @@ class SignedReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFile:
-    """All that is known of one case, as a reader opens it."""
+    """All that is known of one case, as a reader opens it.
+
+    `rechecked` are the verdicts of the checks on the words that readers wrote: they mark, and refuse nothing.
+    """
 
     case: Case
     state: CaseState
@@ -144,6 +253,7 @@ class CaseFile:
     draft: CheckedDraft | None
     decisions: tuple[Decision, ...]
     report: SignedReport | None
+    rechecked: tuple[Verdict, ...] = ()
 
     @property
     def decided(self) -> bool:
@@ -152,19 +262,94 @@ class CaseFile:
 
     @property
     def asked(self) -> tuple[Statement, ...]:
-        """The statements of the draft that a reader decides on: each fact once, so none that summarises another."""
-        return tuple(s for s in (self.draft.statements if self.draft else ()) if s.summarises is None)
+        """The statements of the draft that a reader decides on: each fact once, so none that summarises another.
 
-    def decision_on(self, statement: Statement) -> Decision | None:
+        A reader's own impression takes the place of the drafted one, on which nothing is asked then.
+        """
+        drafted = (s for s in (self.draft.statements if self.draft else ()) if s.summarises is None)
+        return tuple(s for s in drafted if self.impression is None or s.section is not Section.IMPRESSION)
+
+    @property
+    def added(self) -> tuple[Add, ...]:
+        """The findings that readers added."""
+        return tuple(decision for decision in self.decisions if isinstance(decision, Add))
+
+    @property
+    def impression(self) -> Impression | None:
+        """The reader's own impression, if there is one."""
+        return next((decision for decision in self.decisions if isinstance(decision, Impression)), None)
+
+    def decision_on(self, statement: Statement) -> Accept | Edit | Reject | None:
         """What stands decided on a statement; a summary without a decision of its own follows what it summarises."""
-        decided = {decision.statement_id: decision for decision in self.decisions}
+        decided = {d.statement_id: d for d in self.decisions if isinstance(d, Accept | Edit | Reject)}
         own, followed = decided.get(statement.id), decided.get(statement.summarises or "")
         return own if own is not None or followed is None else replace(followed, statement_id=statement.id)
+
+    @property
+    def suspicions(self) -> tuple[Suspicion, ...]:
+        """Everything that is suspected in the case, with what became of it: the one list, see `suspicions`."""
+        draft = self.draft.draft if self.draft else None
+        words = {s.id: s.text for s in (draft.decidable if draft else ())}
+        decided: dict[str, str | None] = {}
+        for one in self.decisions:
+            if isinstance(one, Accept | Edit | Reject):
+                decided[one.statement_id] = _words_left(one, words)
+        return suspicions(self.reading, draft, decided, self._own_words())
+
+    @property
+    def flagged(self) -> tuple[Suspicion, ...]:
+        """What of the list holds now: nothing that a reader rejected, and once signed nothing that the report does not state."""
+        return flagged(self.suspicions, signed=self.state in SIGNED_STATES)
+
+    def critical(self, statement_id: str) -> bool:
+        """Whether a statement tells, as it stands now, what a reader must be told at once; not where it was rejected."""
+        statement = next((s for s in (self.draft.statements if self.draft else ()) if s.id == statement_id), None)
+        if statement is not None and isinstance(self.decision_on(statement), Reject):
+            return False
+        finding = statement.summarises if statement is not None and statement.summarises else statement_id
+        own = {name for words in self._own_words() if words.statement_id == finding for name in words.claims}
+        listed = any(one.critical and one.statement_id == finding for one in self.flagged)
+        return listed or any(finding_term(name).critical for name in own)
+
+    @property
+    def also_suspected(self) -> tuple[AlsoSuspected, ...]:
+        """What is suspected and not stated, in the block beside the findings; with those on which a reader decided.
+
+        A draft of an earlier release lists none: what its reading suspects beyond its statements stands in `suspicions`.
+        """
+        return self.draft.draft.also_suspected if self.draft else ()
+
+    @property
+    def unstated(self) -> tuple[Suspicion, ...]:
+        """What of the list no statement of the draft says and nobody decided on, and that has no statement to decide on."""
+        return tuple(s for s in self.flagged if s.standing is Standing.NOT_STATED and s.statement_id is None)
+
+    def marks(self, statement_id: str) -> tuple[Verdict, ...]:
+        """What the checks have against a reader's own words."""
+        return tuple(v for v in self.rechecked if v.statement_id == statement_id and v.outcome is Outcome.FAILED)
+
+    def _own_words(self) -> Iterator[OwnWords]:
+        seen = {s.id for s in (self.draft.draft.decidable if self.draft else ()) if s.section is Section.FINDINGS}
+        for one in self.decisions:
+            if isinstance(one, Edit) and one.statement_id in seen:
+                yield OwnWords(statement_id=one.statement_id, text=one.text)
+            elif isinstance(one, Add):
+                finding = one.finding if one.assertion in CLAIMS else None
+                yield OwnWords(statement_id=one.statement_id, text=one.text, finding=finding, side=one.side)
+
+
+def _words_left(decision: Accept | Edit | Reject, drafted: Mapping[str, str]) -> str | None:
+    if isinstance(decision, Reject):
+        return None
+    return decision.text if isinstance(decision, Edit) else drafted.get(decision.statement_id, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseSummary:
-    """One line of the worklist; it names the patient by key only."""
+    """One line of the worklist; it names the patient by key only.
+
+    `suspected` names the findings of `suspicions`, which is the list of `CaseFile.flagged`.
+    """
 
     case_id: str
     study_uid: str
@@ -175,3 +360,4 @@ class CaseSummary:
     state: CaseState
     suspected: tuple[str, ...]
     opened_at: datetime
+    suspicions: tuple[Suspicion, ...] = ()

@@ -6,6 +6,7 @@ The data are `data/findings.csv` and `data/measurements.csv`.
 from __future__ import annotations
 
 import csv
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -84,6 +85,23 @@ def finding_term(name: str) -> FindingTerm:
         return finding_terms()[name]
     except KeyError:
         raise InputError(f"no finding {name!r} in the vocabulary", remedy="add a row to findings.csv") from None
+
+
+def finding_called(words: str) -> FindingTerm:
+    """The term of this name or these words, in any case. Raises: InputError naming the nearest if there is none."""
+    wanted = " ".join(words.replace("_", " ").split()).casefold()
+    known = {form: term for term in finding_terms().values() for form in _forms(term)}
+    if wanted in known:
+        return known[wanted]
+    near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    raise InputError(
+        f"no finding {words!r} in the vocabulary",
+        remedy=f"write {' or '.join(near)}, or add it as free text" if near else "add it as free text",
+    )
+
+
+def _forms(term: FindingTerm) -> tuple[str, str]:
+    return term.name.replace("_", " ").casefold(), term.words.casefold()
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.prompt import Confirm, Prompt
@@ -11,15 +11,23 @@ from rich.text import Text
 
 from medmm.assistant import Assistant
 from medmm.domain.codec import to_json
-from medmm.domain.draft import CheckedDraft, Statement
+from medmm.domain.display import mark_words, suspected_line
+from medmm.domain.draft import Assertion, CheckedDraft, Outcome, Section, Statement
 from medmm.domain.errors import InputError, StateError
-from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reader, Reject, SignedReport
+from medmm.domain.reading import Side
+from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject, SignedReport
 from medmm.domain.study import NotEvaluable
+from medmm.domain.vocabulary import finding_called
 from medmm.doors.draft_html import draft_html
-from medmm.doors.draft_page import draft_page, marked, statement_panel
+from medmm.doors.draft_page import draft_page, own_rows, print_also_suspected, statement_panel
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 case_app = typer.Typer(help="Look at a case.", no_args_is_help=True)
+OWN_WORDS = {
+    "+": "finding; side; place ('possible' or 'no' before it)",
+    "t": "free text of what you see",
+    "i": "impression (\\n between lines)",
+}
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 
@@ -65,9 +73,14 @@ def draft(
         case = assistant.open_case(admitted.uid, by=by)
         checked = assistant.draft(case.id, by=by)
         file = assistant.case(case.id, by=by)
-        write_json(to_json(checked)) if as_json else draft_page(file, out())
+        write_json({**to_json(checked), "suspected": listed(file)}) if as_json else draft_page(file, out())
         if html is not None:
             _write_page(file, html)
+
+
+def listed(file: CaseFile) -> list[dict[str, Any]]:
+    """The one list of what is suspected, as it stands now, for machines."""
+    return [to_json(one) for one in file.flagged]
 
 
 def _write_page(file: CaseFile, path: Path) -> None:
@@ -93,7 +106,7 @@ def cases(context: typer.Context, as_json: AsJson = False) -> None:
     for summary in found:
         when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
         what = f"{summary.modality} {summary.body_part}"
-        add_row(table, summary.case_id, summary.state.value, what, when, ", ".join(map(marked, summary.suspected)))
+        add_row(table, summary.case_id, summary.state.value, what, when, suspected_line(summary.suspicions))
     out().print(table if found else "No cases yet: `medmm draft STUDY` makes one.")
 
 
@@ -110,7 +123,7 @@ def case_show(
         by = who.reader(assistant)
         file = assistant.case(case, by=by)
         if as_json:
-            write_json(to_json(file))
+            write_json({**to_json(file), "suspected": listed(file)})
         elif file.report is not None:
             out().print(plain(assistant.render(file.report.id, by=by)))
         else:
@@ -125,9 +138,23 @@ def review(
     accept: Annotated[list[str] | None, typer.Option(help="Accept this statement (repeat).")] = None,
     reject: Annotated[list[str] | None, typer.Option(help="Reject a statement: ID or ID=reason (repeat).")] = None,
     edit: Annotated[list[str] | None, typer.Option(help="Edit a statement: ID=new text (repeat).")] = None,
+    finding: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Add a finding of the vocabulary: NAME[;SIDE[;PLACE]], 'possible' or 'no' before the name (repeat)."
+        ),
+    ] = None,
+    add: Annotated[list[str] | None, typer.Option(help="Add a finding in free text, without a code (repeat).")] = None,
+    impression: Annotated[
+        str | None, typer.Option(help="Write the impression in your own words, in place of the drafted one.")
+    ] = None,
     sign: Annotated[bool, typer.Option("--sign", help="Sign afterwards (still only if all is decided).")] = False,
 ) -> None:
-    """Decide on a draft and sign it. Without options it asks statement by statement. Needs `--by READER`."""
+    """Decide on a draft and sign it. Without options it asks statement by statement. Needs `--by READER`.
+
+    What is also suspected (u1, u2, …) may be accepted, edited or rejected too, and what you added (r1, …, impression)
+    edited or rejected; undecided, the first stays out of the report.
+    """
     who = session(context)
     with who.assistant() as assistant:
         reader = who.reader(assistant)
@@ -136,8 +163,14 @@ def review(
                 "nobody is named as reader", remedy="medmm --by READER review …; see `readers:` in the config"
             )
         named: list[Decision] = [*map(Accept, accept or ()), *map(_reject, reject or ()), *map(_edit, edit or ())]
+        named += [
+            *map(_finding, finding or ()),
+            *map(Add, add or ()),
+            *(() if impression is None else (_own(impression),)),
+        ]
         if named:
             assistant.decide(case, named, by=reader)
+            _print_marks(assistant.case(case, by=reader))
         elif not sign:
             if not _ask_all(assistant, case, reader):
                 return
@@ -158,6 +191,39 @@ def _edit(text: str) -> Edit:
     return Edit(statement_id.strip(), words.strip())
 
 
+def _finding(text: str) -> Add:
+    """An addition from "possible nodule; left; upper zone"."""
+    name, side, place = (part.strip() for part in [*text.split(";"), "", ""][:3])
+    first, _, rest = name.partition(" ")
+    said = {"possible": Assertion.POSSIBLE, "no": Assertion.ABSENT}.get(first.casefold())
+    return Add.of(
+        finding_called(rest if said else name).name,
+        side=_side(side),
+        place=place,
+        assertion=said or Assertion.PRESENT,
+    )
+
+
+def _side(text: str) -> Side | None:
+    if not text:
+        return None
+    try:
+        return Side(text.casefold())
+    except ValueError as error:
+        raise InputError(f"no side {text!r}", remedy="left, right or bilateral, or nothing") from error
+
+
+def _own(text: str) -> Impression:
+    return Impression(text.replace("\\n", "\n").strip())
+
+
+def _print_marks(file: CaseFile) -> None:
+    """What the checks have against the reader's own words."""
+    for verdict in file.rechecked:
+        if verdict.outcome is Outcome.FAILED:
+            out().print(Text(plain(f"! {verdict.statement_id} {mark_words(verdict)}"), style="yellow"))
+
+
 def _ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
     """Walk through the undecided statements. Returns: whether the reader asked to sign."""
     file = assistant.case(case_id, by=reader)
@@ -166,12 +232,16 @@ def _ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
     for statement in file.asked:
         if file.decision_on(statement) is not None:
             continue
-        decision = _ask(file.draft, statement)
-        if decision is None:
-            out().print("Stopped; what was decided is kept.")
-            return False
-        assistant.decide(case_id, [decision], by=reader)
+        while True:
+            decision = _ask(file.draft, statement)
+            if decision is None:
+                out().print("Stopped; what was decided is kept.")
+                return False
+            assistant.decide(case_id, [decision], by=reader)
+            if decision.statement_id == statement.id:
+                break  # something else was added: ask again
     console = out()
+    print_also_suspected(assistant.case(case_id, by=reader), console)
     console.print(Text("What will be signed:", style="bold"))
     for line in _decided_lines(assistant.case(case_id, by=reader)):
         console.print(Text(plain(line)))
@@ -180,10 +250,17 @@ def _ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
 
 
 def _decided_lines(file: CaseFile) -> list[str]:
-    """Each statement of a draft as it was decided: the words that will be signed, or that it is left out."""
+    """Each statement of a draft as it was decided: the words that will be signed, or that it is left out.
+
+    Then what was added, and under each line what the checks have against the reader's own words.
+    """
     lines = []
-    for statement in file.draft.statements if file.draft else ():
+    replaced = Section.IMPRESSION if file.impression else None
+    for statement in file.draft.draft.decidable if file.draft else ():
         of = f" (summary of {statement.summarises})" if statement.summarises else ""
+        if statement.section is replaced:
+            lines.append(f"  ({statement.id} is left out: the impression is your own)")
+            continue
         match file.decision_on(statement):
             case Accept():
                 lines.append(f"  {statement.id}  {statement.text}{of}")
@@ -191,19 +268,27 @@ def _decided_lines(file: CaseFile) -> list[str]:
                 lines.append(f"  {statement.id}  {text} (edited){of}")
             case Reject():
                 lines.append(f"  ({statement.id} is left out){of}")
+        lines += _mark_lines(file, statement.id)
+    for _, number, text, mark in own_rows(file):
+        lines += [f"  {number}  {text} ({mark})", *_mark_lines(file, number)]
     return lines
+
+
+def _mark_lines(file: CaseFile, statement_id: str) -> list[str]:
+    return [f"      ! {mark_words(verdict)}" for verdict in file.marks(statement_id)]
 
 
 def _ask(draft: CheckedDraft, statement: Statement) -> Decision | None:
     console = out()
     console.print(statement_panel(draft, statement))
     failed = bool(draft.failed(statement.id))
-    choices = ["e", "r", "q"] if failed else ["a", "e", "r", "q"]
+    choices = [*([] if failed else ["a"]), "e", "r", "+", "t", "i", "q"]
+    question = "a check failed: edit, reject" if failed else "accept, edit, reject"
     answer = Prompt.ask(
-        "accept, edit, reject, quit" if not failed else "a check failed: edit, reject, quit",
-        choices=choices,
-        console=console,
+        f"{question}; + a finding, t free text, i the impression of your own; quit", choices=choices, console=console
     )
+    if answer in OWN_WORDS:
+        return _asked_own(answer)
     if answer == "a":
         return Accept(statement.id)
     if answer == "e":
@@ -211,6 +296,16 @@ def _ask(draft: CheckedDraft, statement: Statement) -> Decision | None:
             statement.id, _asked_text("" if failed else statement.text, refused=statement.text if failed else "")
         )
     return Reject(statement.id) if answer == "r" else None
+
+
+def _asked_own(kind: str) -> Decision:
+    """A reader's own words, asked for until they can be kept."""
+    while True:
+        text = Prompt.ask(OWN_WORDS[kind], console=out()).strip()
+        try:
+            return _finding(text) if kind == "+" else Add(text) if kind == "t" else _own(text)
+        except InputError as error:
+            out().print(plain(f"{error.problem}: {error.remedy}"))
 
 
 def _asked_text(default: str, refused: str) -> str:

@@ -14,14 +14,15 @@ import numpy as np
 import typer
 from PIL import Image
 
+from medmm.domain.certainty import certainty_of
 from medmm.domain.codec import to_json
-from medmm.domain.display import measured_words
+from medmm.domain.display import measured_words, suspected_line
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable
 from medmm.domain.images import ImageReference, images_read, images_unread, rivals_unread
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
 from medmm.domain.study import ReadTask, Study
-from medmm.domain.vocabulary import most_urgent_first
-from medmm.doors.draft_page import marked
+from medmm.domain.suspicion import suspicions
+from medmm.domain.vocabulary import finding_term
 from medmm.doors.label_files import folders_for, study_name, write_label_map
 from medmm.doors.series_label_files import no_affine, write_series_label_maps
 from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, session, write_json
@@ -108,7 +109,7 @@ def read_line(result: ReadResult, masks_dir: Path | None, task: ReadTask | None 
             *(warning.text for warning in warnings),
             *(_without_affine(result) if masks and task is None else ()),
         ],
-        "findings": [_finding(f) for f in reading.findings] if reading else [],
+        "findings": [_finding(f, reading) for f in reading.findings] if reading else [],
         "measurements": [_measurement(m) for m in (reading.measurements if reading else ())],
         **_images(result.study, reading),
         "masks": masks,
@@ -194,14 +195,18 @@ def _extent(extent: Extent) -> Json:
     }
 
 
-def _finding(finding: Finding) -> Json:
-    region = finding.region
+def _finding(finding: Finding, reading: Reading) -> Json:
+    region, term = finding.region, finding_term(finding.name)
+    suspected = any(one.finding == finding.name for one in suspicions(reading))
     return {
         "name": finding.name,
+        "words": term.words,
+        "critical": suspected and term.critical,
         "code": finding.codings[0].code if finding.codings else None,
         "probability": finding.probability,
         "threshold": finding.threshold,
-        "suspected": finding.suspected,
+        "meaning": certainty_of(finding.probability).meaning,
+        "suspected": suspected,
         "region": None
         if region is None
         else {
@@ -230,10 +235,10 @@ def _written(masks: tuple[Mask, ...], uid: str, folder: Path) -> Iterator[tuple[
 
 
 def _row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
-    findings = result.reading.findings if result and result.reading else ()
-    suspected = ", ".join(f"{marked(f.name)} {f.probability:.2f}" for f in most_urgent_first(findings) if f.suspected)
+    reading = result.reading if result else None
+    suspected = suspected_line(suspicions(reading))
     if not suspected:  # nothing looked at is not nothing suspected
-        suspected = "none suspected" if findings else "no finding was read"
+        suspected = "none suspected" if reading and reading.findings else "no finding was read"
     measured = ", ".join(_measured(m) for m in line["measurements"])
     state = "yes" if line["evaluable"] else "held" if line["held"] else "no"
     return Path(line["path"]).name, state, suspected if line["evaluable"] else str(line["reason"]), measured

@@ -10,14 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from medmm.domain.display import grey_bytes, heat_overlay, measurement_rows, quantity_words
+from medmm.domain.certainty import certainty_of
+from medmm.domain.display import (
+    ALSO_NOTE,
+    grey_bytes,
+    heat_overlay,
+    mark_words,
+    measurement_rows,
+    quantity_words,
+    unstated_words,
+)
 from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement
 from medmm.domain.images import image_lines
 from medmm.domain.reading import Finding
 from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.report import CaseFile
+from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term, most_urgent_first
-from medmm.doors.draft_page import LEGEND, banner, decided_words, evidence_lines
+from medmm.doors.draft_page import LEGEND, banner, decided_words, evidence_lines, own_rows
 from medmm.doors.slice_picture import marked_slices, png_bytes, slice_picture
 
 LONGEST_PX = 900
@@ -55,20 +65,46 @@ def _images(draft: CheckedDraft) -> str:
 def _statements(file: CaseFile, draft: CheckedDraft) -> str:
     parts = []
     for section in Section:
-        statements = [s for s in draft.statements if s.section is section]
+        statements = [_statement(file, s) for s in draft.statements if s.section is section]
+        statements += [_own(file, number, text, mark) for of, number, text, mark in own_rows(file) if of is section]
         if statements:
-            parts.append(f"<h2>{escape(section.value)}</h2>" + "".join(_statement(file, s) for s in statements))
+            parts.append(f"<h2>{escape(section.value)}</h2>" + "".join(statements))
+        if section is Section.FINDINGS:
+            parts.append(_also_suspected(file))
     return "".join(parts)
 
 
+def _also_suspected(file: CaseFile) -> str:
+    """What is suspected and not stated, beside the findings and as they look, with why."""
+    shown = [
+        _statement(file, also.statement, "" if file.decision_on(also.statement) else f"not stated: {also.why}")
+        for also in file.also_suspected
+    ]
+    shown += [f'<div class="statement"><p>{escape(unstated_words(one))}</p></div>' for one in file.unstated]
+    if not shown:
+        return ""
+    title = f"<h2>{escape(Standing.NOT_STATED.value)}</h2>"
+    return f'<div class="also">{title}<div class="meta">{escape(ALSO_NOTE)}</div>{"".join(shown)}</div>'
+
+
+def _own(file: CaseFile, number: str, text: str, mark: str) -> str:
+    urgent = '<span class="critical">critical</span>' if file.critical(number) else ""
+    words = f'<p><span class="number">{escape(number)}</span>{urgent}{escape(text)}</p>'
+    return f'<div class="statement">{words}<div class="decided">→ {escape(mark)}</div>{_marks(file, number)}</div>'
+
+
+def _marks(file: CaseFile, statement_id: str) -> str:
+    return "".join(f'<div class="warning">{escape(mark_words(v))}</div>' for v in file.marks(statement_id))
+
+
 def _limits(draft: CheckedDraft) -> str:
-    limits = "".join(f"<li>{escape(item)}</li>" for item in draft.draft.not_evaluated)
+    limits = "".join(f"<li>{escape(item)}</li>" for item in draft.draft.limits)
     models = ", ".join(f"{m.name} {m.manifest_sha256[:12]}" for m in draft.draft.models) or "none"
     made_by = f'<div class="meta">writer {escape(draft.draft.writer)}; models {escape(models)}<br>{LEGEND}</div>'
     return f'<h2>not evaluated</h2><ul class="limits">{limits}</ul>{made_by}'
 
 
-def _statement(file: CaseFile, statement: Statement) -> str:
+def _statement(file: CaseFile, statement: Statement, why: str = "") -> str:
     assert file.draft is not None
     evidence = "".join(f'<div class="evidence">{escape(line)}</div>' for line in evidence_lines(statement))
     checks = "".join(
@@ -79,8 +115,10 @@ def _statement(file: CaseFile, statement: Statement) -> str:
     )
     decided = decided_words(file, statement)
     mark = f'<div class="decided">→ {escape(decided)}</div>' if decided else ""
+    mark += f'<div class="why">{escape(why)}</div>' if why else ""
+    mark += _marks(file, statement.id)
     number = f'<span class="number">{escape(statement.id)}</span>'
-    urgent = '<span class="critical">critical</span>' if statement.critical else ""
+    urgent = '<span class="critical">critical</span>' if file.critical(statement.id) else ""
     return f'<div class="statement"><p>{number}{urgent}{escape(statement.text)}</p>{evidence}{checks}{mark}</div>'
 
 
@@ -114,7 +152,8 @@ def _pictures(file: CaseFile) -> str:
     aspect, on = film.pixel_aspect, film.patient_left_on
     edges = {"left": ("L", "R"), "right": ("R", "L")}.get(on or "", ("", ""))
     main = figure(grey_bytes(grey, LONGEST_PX, aspect=aspect), _sides(on), letters(*edges))
-    suspected = [f for f in (file.reading.findings if file.reading else ()) if f.suspected and f.region]
+    names = {one.finding for one in file.flagged}
+    suspected = [f for f in (file.reading.findings if file.reading else ()) if f.name in names and f.region]
     small = grey_bytes(grey, SMALL_PX, aspect=aspect)
     heats = "".join(_heat(small, f) for f in most_urgent_first(suspected))
     note = "Heat-maps show where a network's score comes from, not the outline of a lesion." if heats else ""
@@ -170,7 +209,8 @@ def _heat(small: NDArray[np.uint8], finding: Finding) -> str:
         (x0 * columns, y0 * rows, x1 * columns - 1, y1 * rows - 1), outline=(120, 220, 255)
     )
     words = finding_term(finding.name).words
-    return figure(np.asarray(picture), f"{words} {finding.probability:.2f} (operating point {finding.threshold:.2f})")
+    meaning = f"operating point {finding.threshold:.2f}: {certainty_of(finding.probability).meaning}"
+    return figure(np.asarray(picture), f"{words} {finding.probability:.2f} ({meaning})")
 
 
 def figure(picture: NDArray[np.uint8], caption: str, over: str = "") -> str:

@@ -9,7 +9,18 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from medmm.domain.display import edge_letters, extent_words, generation_words, measured_words, measurement_rows
+from medmm.domain.display import (
+    ALSO_NOTE,
+    edge_letters,
+    extent_words,
+    generation_words,
+    mark_words,
+    measured_words,
+    measurement_rows,
+    own_mark,
+    probability_words,
+    unstated_words,
+)
 from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
@@ -17,6 +28,7 @@ from medmm.domain.draft import (
     FactEvidence,
     MeasurementEvidence,
     Outcome,
+    ReaderEvidence,
     RegionEvidence,
     ScoreEvidence,
     Section,
@@ -24,7 +36,7 @@ from medmm.domain.draft import (
 )
 from medmm.domain.images import image_lines
 from medmm.domain.report import Accept, CaseFile, Edit, Reject
-from medmm.domain.vocabulary import finding_term
+from medmm.domain.suspicion import Standing
 from medmm.doors.session import add_row, new_table, plain
 from medmm.doors.slice_picture import marked_slices, slice_picture
 from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
@@ -53,10 +65,15 @@ def draft_page(file: CaseFile, console: Console) -> None:
     _print_marked(file, console)
     for section in Section:
         statements = [s for s in file.draft.statements if s.section is section]
-        if statements:
+        own = [(number, text, mark) for of, number, text, mark in own_rows(file) if of is section]
+        if statements or own:
             console.print(Rule(section.value.upper(), align="left"))
-            for statement in statements:
-                console.print(statement_panel(file.draft, statement, decided_words(file, statement)))
+        for statement in statements:
+            console.print(decided_panel(file, statement))
+        for number, text, mark in own:
+            console.print(own_panel(file, number, text, mark))
+        if section is Section.FINDINGS:
+            print_also_suspected(file, console)
     _print_measured(file.draft, console)
     _print_limits(file.draft, console)
 
@@ -70,6 +87,8 @@ def banner(file: CaseFile) -> str:
 
 def decided_words(file: CaseFile, statement: Statement) -> str:
     """What a reader decided on a statement so far ("" where nothing); a summary says what it follows until then."""
+    if file.impression is not None and statement.section is Section.IMPRESSION:
+        return "left out: the reader's own impression takes its place"
     match file.decision_on(statement):
         case Accept():
             return "accepted by a reader"
@@ -80,10 +99,43 @@ def decided_words(file: CaseFile, statement: Statement) -> str:
     return f"summary of {statement.summarises}: decided with it" if statement.summarises else ""
 
 
-def statement_panel(draft: CheckedDraft, statement: Statement, decided: str = "") -> RenderableType:
-    """One statement with its evidence, its checks, and what was decided on it."""
+def own_rows(file: CaseFile) -> list[tuple[Section, str, str, str]]:
+    """What readers wrote without a draft: section, number, text, how it is marked."""
+    rows = [(Section.FINDINGS, a.statement_id, a.text, own_mark(a.by, coded=a.finding is not None)) for a in file.added]
+    if file.impression is not None:
+        own = file.impression
+        rows.append((Section.IMPRESSION, own.statement_id, own.text, own_mark(own.by)))
+    return rows
+
+
+def own_panel(file: CaseFile, number: str, text: str, mark: str) -> RenderableType:
+    """A reader's own words, how they are marked, and what the checks have against them."""
+    urgent = Text("CRITICAL ", style="bold red") if file.critical(number) else Text()
+    head = Text(f"{plain(number):>{INDENT - 2}} ", style="cyan")
+    lines: list[RenderableType] = [_hanging(head, urgent + Text(plain(text), style="bold"))]
+    lines.append(_indented(Text(f"→ {plain(mark)}", style="cyan")))
+    return Group(*lines, *_marks(file, number))
+
+
+def decided_panel(file: CaseFile, statement: Statement) -> RenderableType:
+    """One statement with evidence, checks, what was decided on it, and what the checks have against a reader's words."""
+    assert file.draft is not None
+    critical = file.critical(statement.id)
+    panel = statement_panel(file.draft, statement, decided_words(file, statement), critical=critical)
+    return Group(panel, *_marks(file, statement.id))
+
+
+def _marks(file: CaseFile, statement_id: str) -> list[RenderableType]:
+    return [_indented(Text(plain(mark_words(v)), style="yellow")) for v in file.marks(statement_id)]
+
+
+def statement_panel(
+    draft: CheckedDraft, statement: Statement, decided: str = "", *, critical: bool | None = None
+) -> RenderableType:
+    """One statement with its evidence, its checks, and what was decided on it; `critical` as it stands after that."""
     mark = Text(f"{plain(statement.id):>{INDENT - 2}} ", style="cyan")
-    urgent = Text("CRITICAL ", style="bold red") if statement.critical else Text()
+    told = statement.critical if critical is None else critical
+    urgent = Text("CRITICAL ", style="bold red") if told else Text()
     lines: list[RenderableType] = [_hanging(mark, urgent + Text(plain(statement.text), style="bold"))]
     lines += [_indented(Text(plain(line), style="dim")) for line in evidence_lines(statement)]
     lines.append(_indented(_checks(draft, statement)))
@@ -92,9 +144,18 @@ def statement_panel(draft: CheckedDraft, statement: Statement, decided: str = ""
     return Group(*lines)
 
 
-def marked(finding: str) -> str:
-    """A finding's name, with a mark if a reader must be told at once."""
-    return f"{finding} (critical)" if finding_term(finding).critical else finding
+def print_also_suspected(file: CaseFile, console: Console) -> None:
+    """What is suspected and not stated, why, and as it would be stated."""
+    if not file.also_suspected and not file.unstated:
+        return
+    console.print(Rule(Standing.NOT_STATED.value.upper(), align="left"))
+    console.print(_indented(Text(ALSO_NOTE, style="dim")))
+    for also in file.also_suspected:
+        console.print(decided_panel(file, also.statement))
+        if file.decision_on(also.statement) is None:
+            console.print(_indented(Text(plain(f"not stated: {also.why}"), style="cyan")))
+    for one in file.unstated:
+        console.print(_indented(Text(plain(unstated_words(one)))))
 
 
 def _indented(text: Text) -> RenderableType:
@@ -111,7 +172,7 @@ def _hanging(mark: Text, text: Text) -> RenderableType:
 
 
 def evidence_lines(statement: Statement) -> list[str]:
-    """The evidence of a statement in words, each line once, and how a language model wrote it."""
+    """The evidence of a statement in words, each line once, and whose words it has."""
     lines = dict.fromkeys(evidence_line(evidence) for evidence in statement.evidence)
     return [*lines, generation_words(statement.generation)] if statement.generation else [*lines]
 
@@ -121,9 +182,7 @@ def evidence_line(evidence: Evidence) -> str:
     if isinstance(evidence, ScoreEvidence):
         filled = round(evidence.probability * BAR)
         bar = "█" * filled + "░" * (BAR - filled)
-        return (
-            f"{bar} probability {evidence.probability:.2f}, operating point {evidence.threshold:.2f} ({evidence.model})"
-        )
+        return f"{bar} probability {probability_words(evidence.probability, evidence.threshold)} ({evidence.model})"
     if isinstance(evidence, RegionEvidence):
         x0, y0, x1, y1 = (f"{100 * v:.0f}" for v in evidence.box_xyxy)
         side = evidence.side.phrase if evidence.side else "no side named"
@@ -133,6 +192,8 @@ def evidence_line(evidence: Evidence) -> str:
         return f"measured {value} (95 % interval {interval})"
     if isinstance(evidence, ExtentEvidence):
         return extent_words(evidence.extent)
+    if isinstance(evidence, ReaderEvidence):
+        return f"seen by reader {evidence.reader_id}"
     assert isinstance(evidence, FactEvidence)
     return f"record: {evidence.source}"
 
@@ -172,7 +233,7 @@ def _print_measured(draft: CheckedDraft, console: Console) -> None:
 
 def _print_limits(draft: CheckedDraft, console: Console) -> None:
     console.print(Rule("NOT EVALUATED", align="left"))
-    for item in draft.draft.not_evaluated:
+    for item in draft.draft.limits:
         console.print(_hanging(Text("  -"), Text(plain(item))))
     models = ", ".join(f"{m.name} {m.manifest_sha256[:12]}" for m in draft.draft.models) or "none"
     console.print(Rule())

@@ -43,6 +43,13 @@ def image_sentences(study: Study, reading: Reading, wording: Wording | None = No
         yield _nothing_suspected(study, reading)
 
 
+def unstated_sentences(study: Study, reading: Reading, wording: Wording | None = None) -> Iterator[Sentence]:
+    """What is suspected and `wording` takes out, in the rule's words."""
+    suspected = most_urgent_first(f for f in reading.findings if f.suspected)
+    say = wording or _as_it_is
+    return (s for s in (_possible(f, study, reading) for f in suspected) if say(s) is None)
+
+
 def _as_it_is(sentence: Sentence) -> Sentence:
     return sentence
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from medmm.domain.draft import Assertion, Case, Draft, Opinion, Written
+from medmm.domain.certainty import says_too_much
+from medmm.domain.draft import CLAIMS, Assertion, Case, Draft, Opinion, ScoreEvidence, Written
 from medmm.domain.reading import Measurement, Reading
 from medmm.domain.study import Modality, Notice
 from medmm.domain.vocabulary import finding_term
@@ -25,9 +26,10 @@ from medmm.drafting.sentences import Sentence
 
 Permitted = Mapping[str, frozenset[Assertion]]
 Heard = Mapping[str, Written]
-CLAIMS = frozenset({Assertion.PRESENT, Assertion.POSSIBLE})
 DENIAL = frozenset({Assertion.ABSENT})
-PRESENT_FROM = 0.5  # what is less likely than not is never said to be present
+PRESENT_FROM = 0.5  # what the language model takes for less likely than not is never said to be present
+SILENT = "the language model does not state it"
+DENYING = "the language model denies it"
 _POLARITY = {
     Assertion.PRESENT: Polarity.AFFIRMED,
     Assertion.POSSIBLE: Polarity.HEDGED,
@@ -106,6 +108,7 @@ def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> 
         reading,
         writer,
         wording=lambda sentence: worded(sentence, heard.get(sentence.finding or "")),
+        why_unstated=lambda name: DENYING if name in heard and heard[name].assertion in DENIAL else SILENT,
         unsaid=tuple(_unsaid(reading, heard)),
     )
     if reading.findings and not draft.statements:  # nothing would be there to decide on or to sign
@@ -121,13 +124,13 @@ def permitted(reading: Reading) -> dict[str, frozenset[Assertion]]:
 def worded(sentence: Sentence, said: Written | None) -> Sentence | None:
     """A sentence in the language model's words; None where it does not say so, unless a critical finding is suspected.
 
-    The rule's own words stay where the model's are not sound, and where a side is to be named: a side comes from a region,
-    never from a token.
+    The rule's own words stay where the model's are not sound, where they claim more than the calibrated probability of the
+    finding bears, and where a side is to be named: a side comes from a region, never from a token.
     """
     claimed = sentence.assertion in CLAIMS
     if said is None or said.finding != sentence.finding or said.assertion not in (CLAIMS if claimed else DENIAL):
         return sentence if claimed and _critical(sentence.finding) else None
-    if sentence.side is not None or not sound(said):
+    if sentence.side is not None or not sound(said) or _too_sure(said, sentence):
         return sentence
     return replace(sentence, text=said.text, assertion=said.assertion, generation=said.generation)
 
@@ -146,6 +149,12 @@ def sound(said: Written) -> bool:
     )
 
 
+def _too_sure(said: Written, sentence: Sentence) -> bool:
+    """Whether the words claim more certainty than the score that the sentence rests on."""
+    scores = [e.probability for e in sentence.evidence if isinstance(e, ScoreEvidence) and e.finding == said.finding]
+    return any(says_too_much(said.text, said.finding, probability) for probability in scores)
+
+
 def _of_the_finding(clause: str, said: Written) -> bool:
     """Whether a clause names the finding; one beside a denial may deny something else."""
     return bool(findings_named(clause)) or (said.assertion is Assertion.ABSENT and polarity(clause) is Polarity.DENIED)
@@ -156,12 +165,7 @@ def _critical(finding: str | None) -> bool:
 
 
 def _unsaid(reading: Reading, heard: Heard) -> Iterator[str]:
-    """Where reading and language model differ and nothing is stated, said openly."""
-    suspected = [f for f in reading.findings if f.suspected and not _critical(f.name)]
-    silent = [f for f in suspected if f.name not in heard or heard[f.name].assertion not in CLAIMS]
-    if silent:
-        words = sorted(f"{finding_term(f.name).words} ({f.probability:.2f})" for f in silent)
-        yield f"suspected by score alone, not stated by the language model: {', '.join(words)}"
+    """Where a score is low and the language model does not deny the finding, said openly."""
     ruled_out = [f.name for f in reading.findings if f.ruled_out]
     undenied = [name for name in ruled_out if name not in heard or heard[name].assertion not in DENIAL]
     if undenied:

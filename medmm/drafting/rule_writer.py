@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from medmm.domain.codec import to_json
-from medmm.domain.draft import Case, Draft, FactEvidence, Statement
+from medmm.domain.draft import AlsoSuspected, Case, Draft, FactEvidence, Statement
 from medmm.domain.errors import InputError
 from medmm.domain.images import images_read, images_unread, rivals_unread
 from medmm.domain.reading import Reading
 from medmm.domain.record import FactKind
 from medmm.domain.study import Modality, Notice, Study, View, Volume
+from medmm.domain.suspicion import NO_STATEMENT
 from medmm.domain.vocabulary import finding_term, finding_terms
-from medmm.drafting.image_statements import Wording, image_sentences
+from medmm.drafting.image_statements import Wording, image_sentences, unstated_sentences
 from medmm.drafting.mr_limits import marked_volumes, unread_mr
 from medmm.drafting.phrases import phrases
 from medmm.drafting.record_statements import record_sentences
@@ -48,14 +49,19 @@ def written(
     writer: str,
     *,
     wording: Wording | None = None,
+    why_unstated: Callable[[str], str] | None = None,
     unsaid: tuple[str, ...] = (),
     warnings: tuple[Notice, ...] = (),
 ) -> Draft:
-    """The draft of a case whose image sentences are worded by `wording`; `unsaid` and `warnings` join its own."""
+    """The draft of a case whose image sentences are worded by `wording`; `unsaid` and `warnings` join its own.
+
+    A suspected finding that `wording` takes out is listed as also suspected, with what `why_unstated` says of it.
+    """
     if reading.study_uid != case.study.uid:
         raise InputError("the reading is of another study", remedy="read the study of this case", case=case.id)
     recorded = record_sentences(case.context, case.study.body_part) if case.context else ()
     statements = _numbered([*recorded, *image_sentences(case.study, reading, wording)])
+    unstated = _numbered(unstated_sentences(case.study, reading, wording), "u")
     draft = Draft(
         id="draft-unnumbered",
         case_id=case.id,
@@ -66,13 +72,17 @@ def written(
         warnings=tuple(dict.fromkeys([*_warnings(case, reading), *warnings])),
         images_read=images_read(case.study, reading),
         images_unread=images_unread(case.study, reading),
+        also_suspected=tuple(
+            AlsoSuspected(statement=s, why=why_unstated(s.finding) if why_unstated and s.finding else NO_STATEMENT)
+            for s in unstated
+        ),
     )
     content = json.dumps(to_json(draft), sort_keys=True, ensure_ascii=True)
     return replace(draft, id="draft-" + hashlib.sha256(content.encode()).hexdigest()[:32])
 
 
-def _numbered(sentences: Iterable[Sentence]) -> tuple[Statement, ...]:
-    numbered = {f"s{number}": sentence for number, sentence in enumerate(sentences, start=1)}
+def _numbered(sentences: Iterable[Sentence], letter: str = "s") -> tuple[Statement, ...]:
+    numbered = {f"{letter}{number}": sentence for number, sentence in enumerate(sentences, start=1)}
     ids = {sentence: statement_id for statement_id, sentence in numbered.items()}
     return tuple(
         Statement(

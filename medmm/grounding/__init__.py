@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from medmm.grounding.checks import CHECKS, Check, check
+from medmm.grounding.checks import CHECKS, Check, check, recheck
 
-__all__ = ["CHECKS", "Check", "check"]
+__all__ = ["CHECKS", "Check", "check", "recheck"]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from medmm.domain.draft import Case, CheckedDraft, Draft, Statement, Verdict
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
+from medmm.domain.report import CaseFile
 from medmm.grounding import (
+    certainty,
     evidence,
     extent,
     heart_size,
@@ -17,18 +19,24 @@ from medmm.grounding import (
     prior_study,
     quantity,
     record_conflict,
+    reported_words,
 )
+from medmm.grounding.own_words import own_words
 from medmm.grounding.verdicts import Examine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check: its number in code and docs, its name, what it does."""
+    """One check: its number in code and docs, its name, what it does.
+
+    `of_readers`: whether it marks a reader's own words too.
+    """
 
     number: str
     name: str
     what: str
     examine: Examine
+    of_readers: bool = True
 
 
 CHECKS: tuple[Check, ...] = (
@@ -93,6 +101,20 @@ CHECKS: tuple[Check, ...] = (
         "the labelled voxels give, where that can be recomputed.",
         examine=quantity.examine,
     ),
+    Check(
+        number="G10",
+        name="certainty",
+        what="A drafted sentence claims no more certainty than the calibrated probability of its finding bears.",
+        examine=certainty.examine,
+        of_readers=False,
+    ),
+    Check(
+        number="G11",
+        name="reported words",
+        what="What is reported from the record says nothing beside it: every word is one of the named facts or says what "
+        "kind of fact it is, of what status and time.",
+        examine=reported_words.examine,
+    ),
 )
 
 
@@ -107,8 +129,20 @@ def check(draft: Draft, case: Case, reading: Reading) -> CheckedDraft:
             remedy="check a draft with the case and reading it was written from",
             draft=draft.id,
         )
-    verdicts = tuple(_verdict(one, statement, case, reading) for statement in draft.statements for one in CHECKS)
+    verdicts = tuple(_verdict(one, statement, case, reading) for statement in draft.decidable for one in CHECKS)
     return CheckedDraft(draft=draft, verdicts=verdicts)
+
+
+def recheck(file: CaseFile) -> tuple[Verdict, ...]:
+    """The same checks on the words that readers wrote since: edits, added findings, their own impression.
+
+    They mark what a second look is worth and bind nobody: a reader sees what no model does.
+    """
+    if file.draft is None:
+        return ()
+    reading = file.reading or Reading(study_uid=file.case.study.uid)
+    own = list(own_words(file))
+    return tuple(_verdict(one, statement, file.case, reading) for statement in own for one in CHECKS if one.of_readers)
 
 
 def _verdict(one: Check, statement: Statement, case: Case, reading: Reading) -> Verdict:

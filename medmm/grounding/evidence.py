@@ -12,23 +12,34 @@ from medmm.domain.draft import (
     ExtentEvidence,
     FactEvidence,
     MeasurementEvidence,
+    ReaderEvidence,
     RegionEvidence,
     ScoreEvidence,
     Statement,
 )
 from medmm.domain.reading import Reading
+from medmm.domain.report import OWN, OWN_IMPRESSION
 from medmm.domain.wording import Polarity, findings_named
-from medmm.grounding.verdicts import Result, evidence_of, judged
+from medmm.grounding.verdicts import Result, evidence_of, judged, of_a_reader
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Look up every piece of evidence, and every finding that the text names."""
     problems = [p for item in statement.evidence for p in _missing(item, case, reading)]
+    if of_a_reader(statement):
+        return judged([*problems, *_own_problems(statement)], "a reader saw it")
     if statement.assertion is Assertion.REPORTED:
         problems += _reported_problems(statement)
     else:
         problems += _image_problems(statement, reading)
     return judged(problems, "all evidence is there, with the same values")
+
+
+def _own_problems(statement: Statement) -> Iterator[str]:
+    if not OWN.fullmatch(statement.id) and statement.id != OWN_IMPRESSION:
+        yield "a draft names what a reader saw as its evidence"
+    if statement.finding is not None and statement.finding not in findings_named(statement.text):
+        yield f"the text does not name {statement.finding}"
 
 
 def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
@@ -50,7 +61,7 @@ def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
     elif isinstance(item, ExtentEvidence):
         if item.extent not in (*reading.extents, *(replace(e, side=None) for e in reading.extents)):
             yield f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
-    else:
+    elif not isinstance(item, ReaderEvidence):
         facts = case.context.facts if case.context else ()
         if not any(f.id == item.fact_id and f.source == item.source for f in facts):
             yield f"the record has no fact {item.fact_id} at {item.source}"

@@ -16,7 +16,7 @@ from medmm.domain.draft import (
 from medmm.domain.reading import Reading, Side
 from medmm.domain.vocabulary import finding_terms, measurement_terms
 from medmm.domain.wording import named_side, without_words_of
-from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
+from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
@@ -65,6 +65,8 @@ def _problems(statement: Statement, case: Case, said: Side | None, regions: set[
     if said is not statement.side:
         yield f"the words say {_word(said)}, the code says {_word(statement.side)}"
     seen = _together(regions)
+    if of_a_reader(statement):
+        seen = statement.side  # the reader's own look
     if seen is None:
         yield "a side is named without evidence whose side is known"
     elif statement.side is not seen:

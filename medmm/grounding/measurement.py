@@ -18,8 +18,8 @@ from medmm.domain.draft import (
 )
 from medmm.domain.reading import Reading
 from medmm.domain.record import Fact, Quantity
-from medmm.domain.wording import Number, clean, dates_named, numbers_named, without_words_of
-from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
+from medmm.domain.wording import Number, clean, dates_named, fact_words, numbers_named, without_words_of
+from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
 
 _LENGTHS = {"mm", "cm", "millimetre", "millimetres", "millimeter", "millimeters", "centimetre", "centimetres",
             "centimeter", "centimeters", "mm2", "cm2", "mm3", "cm3", "ml", "mL"}  # fmt: skip
@@ -30,13 +30,19 @@ _A_UNIT = re.compile(r"^(?:[%°\[{µμ].*|.*[/\d%].*|[munpk]?(?:m|g|l|mol|s|Hz|P
                      r"months?|weeks?|days?|mL|fL|pg|IU|U)$")  # fmt: skip
 
 
+_NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_DURATION = re.compile(rf"\b(?:{'|'.join(_NUMBERS[1:])})(?=[\s-]+(?:hour|day|week|month|year|pack)s?\b)", re.IGNORECASE)
+
+
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Compare numbers, units and dates of the text with the evidence, rounded as written."""
     ids = {e.fact_id for e in evidence_of(statement, FactEvidence)}
     facts = [f for f in case.context.facts if f.id in ids] if case.context else []
     values = [*_image_values(statement), *_place_values(statement, case), *(v for f in facts for v in _fact_values(f))]
+    if of_a_reader(statement):
+        values += [v for m in reading.measurements for v in _measured_values(m.value, m.unit, m.interval)]
     reported = statement.assertion is Assertion.REPORTED
-    text = without_words_of(statement.text, facts) if reported else statement.text
+    text = _counted(without_words_of(statement.text, facts)) if reported else statement.text
     numbers, dates = numbers_named(text, {form for v in values for form in _forms(v.unit)}), dates_named(text)
     if not numbers and not dates:
         if evidence_of(statement, MeasurementEvidence):
@@ -60,11 +66,15 @@ class _Value:
 
 def _image_values(statement: Statement) -> Iterator[_Value]:
     for measured in evidence_of(statement, MeasurementEvidence):
-        for value in (measured.value, *measured.interval):
-            yield from _with_percent(value, measured.unit, bare=value != measured.value)
+        yield from _measured_values(measured.value, measured.unit, measured.interval)
     for score in evidence_of(statement, ScoreEvidence):
         for value in (score.probability, score.threshold):
             yield from _with_percent(value, "1", bare=True)
+
+
+def _measured_values(measured: float, unit: str, interval: tuple[float, float]) -> Iterator[_Value]:
+    for value in (measured, *interval):
+        yield from _with_percent(value, unit, bare=value != measured)
 
 
 def _place_values(statement: Statement, case: Case) -> Iterator[_Value]:
@@ -88,6 +98,14 @@ def _fact_values(fact: Fact) -> Iterator[_Value]:
         for bound in (fact.value.low, fact.value.high):
             if bound is not None:
                 yield _Value(value=bound, unit=fact.value.unit, bare=True)
+    for words in fact_words(fact):  # "cough for three weeks", said in other words
+        for number in numbers_named(_counted(words)):
+            yield _Value(value=number.value, unit=number.unit, bare=not number.unit)
+
+
+def _counted(text: str) -> str:
+    """The text with durations in words as numbers: "two weeks" as "2 weeks"."""
+    return _DURATION.sub(lambda match: str(_NUMBERS.index(match.group().casefold())), text)
 
 
 def _number_problems(number: Number, values: list[_Value]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from medmm.domain.draft import Assertion, Case, MeasurementEvidence, Statement
 from medmm.domain.reading import Reading
 from medmm.domain.wording import Polarity, findings_named, polarity
-from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
+from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
 
 _POLARITY = {
     Assertion.PRESENT: Polarity.AFFIRMED,
@@ -22,11 +22,21 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
         return not_applicable("reported from the record")
     if statement.finding is None and evidence_of(statement, MeasurementEvidence):
         return not_applicable("a measurement is stated")
+    if of_a_reader(statement):
+        return judged(_own_denials(statement, reading), "no score says otherwise than the reader")
     said = findings_named(statement.text).get(statement.finding or "", polarity(statement.text))
     return judged(
         [*_wording_problems(statement, said), *_score_problems(statement, reading)],
         f"{said.value} in words and code, and borne out by the score",
     )
+
+
+def _own_denials(statement: Statement, reading: Reading) -> Iterator[str]:
+    """What a reader denies and a score suspects; what a reader sees beyond the scores needs none."""
+    for name, said in findings_named(statement.text).items():
+        found = reading.finding(name)
+        if said is Polarity.DENIED and found is not None and found.suspected:
+            yield f"{name} is at or above its operating point"
 
 
 def _wording_problems(statement: Statement, said: Polarity) -> Iterator[str]:

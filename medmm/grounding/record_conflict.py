@@ -10,7 +10,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import Fact, FactKind, FactStatus, Quantity
 from medmm.domain.vocabulary import finding_terms
 from medmm.domain.wording import Polarity, findings_named, without_words_of
-from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
+from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
 
 # How a reported fact must be worded so that its status is not lost.
 _STATUS_WORDS = {
@@ -37,15 +37,18 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     problems = list(_person_problems(statement, facts))
     if statement.assertion is Assertion.REPORTED:
         problems += _status_problems(statement, facts)
+    elif of_a_reader(statement):
+        for name, said in findings_named(statement.text).items():
+            problems += _condition_problems(name, said is Polarity.DENIED, facts)
     elif statement.finding is not None:
-        problems += _condition_problems(statement, facts)
+        problems += _condition_problems(statement.finding, statement.assertion is Assertion.ABSENT, facts)
     return judged(problems, "nothing in the record contradicts it")
 
 
-def _condition_problems(statement: Statement, facts: Iterable[Fact]) -> Iterator[str]:
-    against = FactStatus.ACTIVE if statement.assertion is Assertion.ABSENT else FactStatus.REFUTED
+def _condition_problems(finding: str, denied: bool, facts: Iterable[Fact]) -> Iterator[str]:
+    against = FactStatus.ACTIVE if denied else FactStatus.REFUTED
     for fact in facts:
-        if fact.kind is FactKind.CONDITION and fact.status is against and _means(fact, statement.finding):
+        if fact.kind is FactKind.CONDITION and fact.status is against and _means(fact, finding):
             yield f"the record says {against.value}: look at {fact.id}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from medmm.domain.draft import Case, Outcome, Statement
+from medmm.domain.draft import Case, Outcome, ReaderEvidence, Statement
 from medmm.domain.reading import Reading
 
 Result = tuple[Outcome, str]
@@ -32,6 +32,11 @@ def judged(problems: Iterable[str], fine: str) -> Result:
     """Failed with all problems, or passed."""
     found = list(problems)
     return failed(*found) if found else passed(fine)
+
+
+def of_a_reader(statement: Statement) -> bool:
+    """Whether it is what a reader added: nothing but their own look bears it out."""
+    return bool(evidence_of(statement, ReaderEvidence))
 
 
 def evidence_of(statement: Statement, kind: type[E]) -> list[E]:

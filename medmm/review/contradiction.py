@@ -5,6 +5,7 @@ It is read from the words, since words are what is signed: the reader's own may 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,18 @@ from medmm.domain.reading import Side
 from medmm.domain.report import SignedStatement
 from medmm.domain.vocabulary import finding_term
 from medmm.domain.wording import Polarity, clauses, findings_named, named_side
+
+# Words that leave no room for any finding; "no acute abnormality" does.
+ALL_CLEAR = re.compile(
+    r"\bnormal\s+(?:chest|film|radiograph|x-?ray|study|exam(?:ination)?|brain|mri?|cxr)\b(?!\s+wall)|"
+    r"\b(?:chest|film|radiograph|study|exam(?:ination)?|brain|cxr)\s+(?:is|appears)\s+(?:normal|unremarkable)\b|"
+    r"\bunremarkable\s+(?:chest|film|radiograph|study|exam(?:ination)?|brain|cxr)\b|"
+    r"\bno\s+(?:abnormalit(?:y|ies)|(?:abnormal|pathological|radiological)\s+findings?)\b(?!\s+(?:of|in)\b)|\bnothing\s+abnormal\b|"
+    r"^\s*(?:no\s+findings?|normal|unremarkable)\W*$",
+    re.IGNORECASE,
+)
+
+_BUT = re.compile(r"\b(?:otherwise|apart|aside|besides?|except|other|else|but)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +61,13 @@ def refuse_contradiction(statements: Sequence[SignedStatement], draft: CheckedDr
     What the impression states, the findings state, as certain and of the same side; what it denies they do not
     state; and the drafted sentence that nothing is suspected stands beside no finding.
 
-    Raises: StateError naming the statement of the impression and that of the findings.
+    What a reader added to the findings is held against the other findings too.
+
+    Raises: StateError naming the statement of the impression, or the added one, and that of the findings.
     """
     found = [c for s in statements if s.section is Section.FINDINGS for c in claims_of(s)]
+    added = [s for s in statements if s.section is Section.FINDINGS and s.author is not None]
+    _refuse_added(added, found, case_id)
     for statement in (s for s in statements if s.section is Section.IMPRESSION):
         for claim in claims_of(statement):
             there = [c for c in found if c.finding == claim.finding]
@@ -61,10 +78,35 @@ def refuse_contradiction(statements: Sequence[SignedStatement], draft: CheckedDr
                 nearest = denied or next(iter(there), None)
                 where = nearest.statement_id if nearest else _drafted(draft, claim.finding, statement)
                 raise _contradiction(statement, finding_term(claim.finding).words, where, case_id)
-        calm = statement.assertion is Assertion.ABSENT and statement.finding is None and not statement.drafted_text
+        if not _calm(statement):
+            continue
         stated = next((c for c in found if c.polarity is not Polarity.DENIED), None)
-        if calm and stated:
+        if stated is not None:
             raise _contradiction(statement, finding_term(stated.finding).words, stated.statement_id, case_id)
+        own = next((s for s in added if s.assertion is not Assertion.ABSENT), None)
+        if own is not None:  # in words that the vocabulary does not know
+            raise _contradiction(statement, "what a reader added", own.id, case_id)
+
+
+def _refuse_added(added: Sequence[SignedStatement], found: Sequence[Claim], case_id: str) -> None:
+    """Raises: StateError if the findings deny what a reader added, or the other way round."""
+    for claim in (c for s in added for c in claims_of(s)):
+        other = next((c for c in found if c.finding == claim.finding and claim.denied_by(c)), None)
+        if other is not None:
+            raise StateError(
+                f"the findings say different things of {finding_term(claim.finding).words}",
+                remedy="reject or edit one of the two",
+                case=case_id,
+                added=claim.statement_id,
+                findings=other.statement_id,
+            )
+
+
+def _calm(statement: SignedStatement) -> bool:
+    """Whether it says that there is nothing: as drafted, or in the reader's own words of the whole image."""
+    if statement.author is not None or statement.drafted_text is not None:
+        return bool(ALL_CLEAR.search(statement.text)) and not _BUT.search(statement.text)
+    return statement.assertion is Assertion.ABSENT and statement.finding is None
 
 
 def _drafted(draft: CheckedDraft, finding: str, summary: SignedStatement) -> str:

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.errors import InputError, StateError
-from medmm.domain.report import Accept, CaseFile, Decision, Edit
+from medmm.domain.report import (
+    OWN,
+    OWN_IMPRESSION,
+    Accept,
+    Add,
+    CaseFile,
+    Decision,
+    Edit,
+    Impression,
+    Reader,
+    Reject,
+)
 from medmm.review.lifecycle import Act, advance
+from medmm.review.own_words import reworded
 
 
-def decide(file: CaseFile, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+def decide(file: CaseFile, decisions: Sequence[Decision], by: Reader | None = None) -> tuple[Decision, ...]:
     """Decisions so far with these added, in the order of the draft; the later on a statement counts.
 
     Who decides on a finding decides on its summary in the impression, whatever was decided on that earlier; a
-    decision on the summary itself, in the same call or later, parts the two again.
+    decision on the summary itself, in the same call or later, parts the two again. What readers add is numbered r1, r2, …
+    and comes last; there an edit gives it other words and a rejection takes it away.
 
     Raises: InputError for a statement that the draft does not have; StateError if the case is not in
     review, or if a statement that failed a check is accepted as it stands, be it as an edit that changes no word.
     """
     advance(file.state, Act.DECIDE)
     draft = draft_of(file)
-    order = [statement.id for statement in draft.statements]
+    order = [statement.id for statement in draft.draft.decidable]
     summary_of = {s.summarises: s.id for s in draft.statements if s.summarises}
     by_statement = {decision.statement_id: decision for decision in file.decisions}
+    own = {key: one for key, one in by_statement.items() if isinstance(one, Add | Impression)}
     for decision in sorted(decisions, key=lambda d: d.statement_id in summary_of.values()):
+        if isinstance(decision, Add | Impression) or decision.statement_id in own:
+            _keep_own(own, decision, by, file.case.id)
+            continue
         if decision.statement_id not in order:
             raise InputError(
                 "no such statement in the draft",
@@ -35,7 +53,31 @@ def decide(file: CaseFile, decisions: Sequence[Decision]) -> tuple[Decision, ...
         refuse_failed(draft, decision, file.case.id)
         by_statement[decision.statement_id] = decision
         by_statement.pop(summary_of.get(decision.statement_id, ""), None)
-    return tuple(by_statement[statement_id] for statement_id in order if statement_id in by_statement)
+    return tuple(by_statement[statement_id] for statement_id in order if statement_id in by_statement) + tuple(
+        own.values()
+    )
+
+
+def _keep_own(own: dict[str, Add | Impression], decision: Decision, by: Reader | None, case_id: str) -> None:
+    """Keep, change or take away what readers wrote themselves.
+
+    An addition keeps its code where the new words still say what it says.
+    """
+    key = decision.statement_id
+    if isinstance(decision, Impression):
+        own[OWN_IMPRESSION] = replace(decision, by=by)
+    elif isinstance(decision, Add):
+        taken = [int(name.removeprefix("r")) for name in own if OWN.fullmatch(name)]
+        key = f"r{max(taken, default=0) + 1}"
+        own[key] = replace(decision, statement_id=key, by=by)
+    elif isinstance(decision, Reject):
+        del own[key]
+    elif isinstance(decision, Edit):
+        own[key] = reworded(own[key], decision.text, by)
+    else:
+        raise InputError(
+            "a reader's own words need no acceptance", remedy="edit or reject them", case=case_id, statement=key
+        )
 
 
 def draft_of(file: CaseFile) -> CheckedDraft:
@@ -48,7 +90,7 @@ def draft_of(file: CaseFile) -> CheckedDraft:
 def refuse_failed(draft: CheckedDraft, decision: Decision, case_id: str) -> None:
     """Raises: StateError if a statement that failed a check is accepted as it stands."""
     failed = draft.failed(decision.statement_id)
-    words = {statement.id: statement.text for statement in draft.statements}[decision.statement_id]
+    words = {statement.id: statement.text for statement in draft.draft.decidable}[decision.statement_id]
     unchanged = isinstance(decision, Edit) and decision.text.split() == words.split()
     if failed and (isinstance(decision, Accept) or unchanged):
         raise StateError(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from medmm.domain.codec import to_json
-from medmm.domain.draft import Statement
+from medmm.domain.draft import Section, Statement
 from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.report import (
     CaseFile,
@@ -26,6 +27,7 @@ from medmm.review.contradiction import refuse_contradiction
 from medmm.review.decisions import draft_of, refuse_failed
 from medmm.review.edited import edited_statement
 from medmm.review.lifecycle import Act, advance
+from medmm.review.own_words import own_statements
 
 
 def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
@@ -45,7 +47,7 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
         )
     if at.tzinfo is None:
         raise InputError("the time of signing has no time zone", remedy="sign with an aware time")
-    statements = to_sign(file)
+    statements = to_sign(file, by)
     advance(file.state, Act.SIGN)
     draft = draft_of(file).draft
     report = SignedReport(
@@ -55,7 +57,7 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
         patient_key=file.case.study.patient_key,
         version=1,
         statements=statements,
-        not_evaluated=draft.not_evaluated,
+        not_evaluated=draft.limits,
         signed_by=by,
         signed_at=at,
         draft_id=draft.id,
@@ -63,14 +65,17 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
         models=draft.models,
         images_read=draft.images_read,
         images_unread=draft.images_unread,
-        rejected_count=sum(isinstance(file.decision_on(s), Reject) for s in file.asked),
+        rejected_count=sum(isinstance(file.decision_on(s), Reject) for s in (*file.asked, *_also(file))),
     )
     content = json.dumps(to_json(report), sort_keys=True, ensure_ascii=True)
     return replace(report, id="report-" + hashlib.sha256(content.encode()).hexdigest()[:32])
 
 
-def to_sign(file: CaseFile) -> tuple[SignedStatement, ...]:
-    """The statements that a signature takes, in the reader's words where edited.
+def to_sign(file: CaseFile, by: Reader | None = None) -> tuple[SignedStatement, ...]:
+    """The statements that a signature takes, in the reader's words where edited, and what readers added.
+
+    Of what is also suspected only what a reader accepted or edited is among them: in the findings, and in the impression
+    as any other finding. A reader's own impression takes the place of the drafted one.
 
     Raises: StateError if one is undecided, one that failed a check was accepted, or nothing is left to sign.
     """
@@ -83,19 +88,43 @@ def to_sign(file: CaseFile) -> tuple[SignedStatement, ...]:
             case=file.case.id,
             statements=" ".join(undecided),
         )
-    signed = []
-    for statement in draft.statements:
-        decision = file.decision_on(statement)
-        assert decision is not None  # a summary follows a finding, and all findings are decided
-        refuse_failed(draft, decision, file.case.id)
-        if isinstance(decision, Edit):
-            signed.append(edited_statement(statement, decision.text, file.case.context))
-        elif not isinstance(decision, Reject):
-            signed.append(_as_drafted(statement))
+    drafted = [s for s in draft.statements if file.impression is None or s.section is not Section.IMPRESSION]
+    also = [s for s in _also(file) if file.decision_on(s) is not None]
+    own = list(own_statements(file, by))
+    signed = [
+        *_decided(file, [s for s in drafted if s.section is not Section.IMPRESSION]),
+        *_decided(file, also),
+        *(s for s in own if s.section is Section.FINDINGS),
+        *_decided(file, [s for s in drafted if s.section is Section.IMPRESSION]),
+        *(_summary(s) for s in _decided(file, also) if file.impression is None),
+        *(s for s in own if s.section is Section.IMPRESSION),
+    ]
     if not signed:
         raise StateError("nothing is left to sign", remedy="edit a statement to say what you see", case=file.case.id)
     refuse_contradiction(signed, draft, file.case.id)
     return tuple(signed)
+
+
+def _also(file: CaseFile) -> tuple[Statement, ...]:
+    """What is also suspected; nobody has to decide on it."""
+    return tuple(one.statement for one in draft_of(file).draft.also_suspected)
+
+
+def _decided(file: CaseFile, statements: Sequence[Statement]) -> Iterator[SignedStatement]:
+    """What is left of drafted statements after the reader's decisions."""
+    for statement in statements:
+        decision = file.decision_on(statement)
+        assert decision is not None  # a summary follows a finding, and all findings are decided
+        refuse_failed(draft_of(file), decision, file.case.id)
+        if isinstance(decision, Edit):
+            yield edited_statement(statement, decision.text, file.case.context)
+        elif not isinstance(decision, Reject):
+            yield _as_drafted(statement)
+
+
+def _summary(signed: SignedStatement) -> SignedStatement:
+    """What the impression repeats of a finding that was also suspected and that a reader let stand."""
+    return replace(signed, id=f"{signed.id}-impression", section=Section.IMPRESSION, summarises=signed.id)
 
 
 def _as_drafted(statement: Statement) -> SignedStatement:

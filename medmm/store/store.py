@@ -23,7 +23,6 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.domain.vocabulary import most_urgent_first
 from medmm.store import failpoint, files, held, tables
 from medmm.store.database import database_border, open_engine, read_only_engine, refuse_other_release, upgrade
 
@@ -336,14 +335,7 @@ class Store:
         row = self._read(lambda c: c.execute(sa.select(tables.cases).where(tables.cases.c.id == case_id)).first())
         if row is None:
             raise _missing("case", case_id)
-        return CaseFile(
-            case=from_json(Case, row.body),
-            state=CaseState(row.state),
-            reading=None if row.reading is None else from_json(Reading, row.reading),
-            draft=None if row.draft is None else from_json(CheckedDraft, row.draft),
-            decisions=from_json(tuple[Decision, ...], row.decisions),
-            report=None if row.report_id is None else self.report(row.report_id),
-        )
+        return _file(row, None if row.report_id is None else self.report(row.report_id))
 
     def drafted_from(self, case_id: str) -> str | None:
         """What the last draft of a case says that it was made from; None of an earlier release's."""
@@ -418,9 +410,20 @@ def _select(body: sa.Column[Any], column: sa.Column[Any], value: str) -> sa.Sele
     return sa.select(body).where(column == value)
 
 
+def _file(row: Any, report: SignedReport | None) -> CaseFile:
+    return CaseFile(
+        case=from_json(Case, row.body),
+        state=CaseState(row.state),
+        reading=None if row.reading is None else from_json(Reading, row.reading),
+        draft=None if row.draft is None else from_json(CheckedDraft, row.draft),
+        decisions=from_json(tuple[Decision, ...], row.decisions),
+        report=report,
+    )
+
+
 def _summary(row: Any) -> CaseSummary:
-    case = from_json(Case, row.body)
-    reading = None if row.reading is None else from_json(Reading, row.reading)
+    file = _file(row, None)
+    case, flagged = file.case, file.flagged
     return CaseSummary(
         case_id=row.id,
         study_uid=row.study_uid,
@@ -428,9 +431,10 @@ def _summary(row: Any) -> CaseSummary:
         modality=case.study.modality.value,
         body_part=case.study.body_part,
         acquired=case.study.image_time.moment if case.study.image_time else None,
-        state=CaseState(row.state),
-        suspected=tuple(f.name for f in most_urgent_first(reading.findings) if f.suspected) if reading else (),
+        state=file.state,
+        suspected=tuple(one.finding for one in flagged),
         opened_at=datetime.fromisoformat(row.opened_at),
+        suspicions=flagged,
     )
 
 

@@ -80,7 +80,7 @@ def codes(items: Any) -> set[str]:
     ("name", "time"), [("later_first", "09:30"), ("earlier_first", "09:30"), ("pa_old_ap_new", "18:00")]
 )
 def test_the_newest_frontal_film_is_read_and_said(assistant: Assistant, films: Path, name: str, time: str) -> None:
-    study, draft, file = drafted(assistant, films / name)
+    study, draft, _ = drafted(assistant, films / name)
     film = study.frontal
     assert film is not None
     assert film.acquired is not None
@@ -140,9 +140,7 @@ def test_pa_against_ap_is_unknown_with_the_caution(assistant: Assistant, films: 
     assert all("not known to be PA" in text for text in ratios)
 
 
-def test_the_film_and_the_head_as_they_are_stay_without_a_word(
-    assistant: Assistant, films: Path, series: Path
-) -> None:
+def test_the_film_and_the_head_as_they_are_stay_without_a_word(assistant: Assistant, films: Path, series: Path) -> None:
     study, draft, _ = drafted(assistant, films / "plain")
     said = {"films-not-read", "film-order-unknown", "child", "age-conflict", "view-conflict", "side-conflict"}
     assert not said & codes(draft.draft.warnings)

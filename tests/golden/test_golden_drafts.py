@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.draft import Assertion, Case, CheckedDraft
 from medmm.domain.reading import Reading, Side
 from medmm.domain.study import Notice, View
-from medmm.drafting import RuleWriter
+from medmm.drafting import LanguageWriter, RuleWriter
 from medmm.grounding import check
 from tests.factories import (
     STUDY_UID,
@@ -25,6 +25,7 @@ from tests.factories import (
     make_study,
     make_volume,
 )
+from tests.language_models import Told, say
 
 
 def page(checked: CheckedDraft) -> str:
@@ -34,6 +35,11 @@ def page(checked: CheckedDraft) -> str:
     for s in draft.statements:
         code = f"{s.finding or '-'} {s.assertion.value} {s.side.value if s.side else '-'}"
         lines += [f"\n{s.id} {s.section.value}: {s.text}", f"   code      {code}"]
+        lines += [f"   evidence  {item}" for item in s.evidence]
+        lines += [f"   {v.check} {v.outcome.value}: {v.reason}" for v in checked.verdicts_on(s.id)]
+    for also in draft.also_suspected:
+        s = also.statement
+        lines += [f"\n{s.id} also suspected, not stated: {s.text}", f"   why       {also.why}"]
         lines += [f"   evidence  {item}" for item in s.evidence]
         lines += [f"   {v.check} {v.outcome.value}: {v.reason}" for v in checked.verdicts_on(s.id)]
     lines += ["\nnot evaluated:", *(f"- {line}" for line in draft.not_evaluated)]
@@ -69,6 +75,15 @@ MR_STUDIES = {
     "mr_hippocampus": make_mr_study("HIPPOCAMPUS"),
 }
 CASES |= {name: (make_mr_case(study), make_mr_reading(study)) for name, study in MR_STUDIES.items()}
+
+
+def test_a_draft_in_a_language_models_words_is_as_it_was(golden: Callable[[str, str], None]) -> None:
+    """It states the effusion too surely, the heart not at all, and denies the pneumothorax."""
+    said = (say("Effusion", Assertion.PRESENT), say("Pneumothorax", Assertion.ABSENT))
+    found = (make_finding("Effusion", 0.62, 0.35), *make_reading().findings[1:])
+    case, reading = make_case(context=None), make_reading(findings=found)
+    checked = check(LanguageWriter(Told(*said)).write(case, reading), case, reading)
+    golden("draft_language_model.txt", page(checked))
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

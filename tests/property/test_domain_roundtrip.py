@@ -6,6 +6,7 @@ import collections.abc
 import dataclasses
 import json
 import types
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -18,10 +19,10 @@ from hypothesis.extra import numpy as arrays
 
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import from_json, to_json
-from medmm.domain.draft import Draft, Generation, Statement
+from medmm.domain.draft import AlsoSuspected, Assertion, Draft, Generation, Statement
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, Region
-from medmm.domain.report import Edit, SignedReport
+from medmm.domain.report import Add, Edit, Impression, SignedReport
 from medmm.domain.study import Study, Volume
 from tests.unit.domain.test_domain_nouns import nouns
 
@@ -80,6 +81,8 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     Study: {"uid": WORDS},
     Statement: {"text": WORDS, "summarises": st.none()},  # a draft of one that does is in the drafting tests
     Edit: {"text": WORDS},
+    Add: {"text": WORDS, "assertion": st.sampled_from([Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT])},
+    Impression: {"text": WORDS},
     AuditEvent: {"outcome": st.sampled_from(["done", "refused", "failed"])},
     SignedReport: {"signed_at": MOMENTS},
 }
@@ -134,7 +137,15 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
         return st.tuples(rest, tokens).map(lambda both: kind(**both[0], **_tokens(both[1])))
     if kind is Draft:
         fields["statements"] = st.lists(noun(Statement), max_size=2, unique_by=lambda s: s.id).map(tuple)
+        also = st.lists(noun(AlsoSuspected), max_size=2, unique_by=lambda one: one.statement.id)
+        fields["also_suspected"] = also.map(
+            lambda found: tuple(replace(o, statement=_unstated(o.statement)) for o in found)
+        )
     return st.builds(kind, **fields)
+
+
+def _unstated(statement: Statement) -> Statement:
+    return replace(statement, id=f"unstated {statement.id}")
 
 
 @pytest.mark.parametrize("kind", nouns(), ids=lambda kind: kind.__name__)

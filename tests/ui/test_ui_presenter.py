@@ -82,7 +82,7 @@ def test_each_kind_of_evidence_is_said_in_words() -> None:
     assert shown["s2"].bars == ((0.62, 0.35),)
     assert shown["s2"].heat == "Effusion"
     assert shown["s2"].evidence_line == (
-        "pleural effusion 0.62, operating point 0.35 · region in the film (patient's left side)"
+        "pleural effusion 0.62, operating point 0.35: more likely than not · region in the film (patient's left side)"
     )
     assert shown["s3"].evidence_line == "cardiothoracic ratio 0.54, 95 % interval 0.51 to 0.57"
     assert shown["s3"].heat is None

@@ -67,7 +67,7 @@ def test_critical_suspicions_come_first_and_marked_in_the_table() -> None:
     findings = (make_finding("Effusion", 0.9), make_finding("Cardiomegaly", 0.1), make_finding("Pneumothorax", 0.4))
     result = ReadResult(path="a.dcm", study=make_study(), reading=make_reading(findings=findings))
     told = cli_read._row(cli_read.read_line(result, None), result)[2]
-    assert told == "Pneumothorax (critical) 0.40, Effusion 0.90"
+    assert told == "pneumothorax (critical) 0.40, pleural effusion 0.90"
     assert [f["name"] for f in cli_read.read_line(result, None)["findings"]] == [f.name for f in findings]
 
 

@@ -36,14 +36,14 @@ def model() -> Told:
 def test_each_fact_is_weighed_by_what_is_said_without_it() -> None:
     found = influence(make_case(), make_reading(measurements=()), model())
     assert [(f.fact_id, f.shift, f.finding, f.changes) for f in found.facts[:3]] == [
-        (FAILURE, 0.4, "Cardiomegaly", (Change(finding="Cardiomegaly", before=None, after=PRESENT),)),
+        (FAILURE, 0.4, "Cardiomegaly", (Change(finding="Cardiomegaly", before=None, after=POSSIBLE),)),
         (FEVER, 0.02, "Hernia", ()),
         (AGE, 0.0, None, ()),
     ]
     unread = found.facts[3:]
     assert {f.fact_id for f in unread} == {f.id for f in make_context().facts} - {FAILURE, FEVER, AGE}
     assert all((f.shift, f.finding, f.changes) == (None, None, ()) for f in unread)
-    assert found.changes == (Change(finding="Cardiomegaly", before=None, after=PRESENT),)
+    assert found.changes == (Change(finding="Cardiomegaly", before=None, after=POSSIBLE),)
     assert found.changes[0].claims
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from medmm import delivery
 from medmm.domain.codec import from_json, to_json
-from medmm.domain.draft import Assertion, CheckedDraft, Draft, Outcome, Section, Statement, Written
+from medmm.domain.draft import Assertion, CheckedDraft, Draft, Outcome, ScoreEvidence, Section, Statement, Written
 from medmm.domain.reading import Reading, Side
 from medmm.domain.report import Accept, CaseState
 from medmm.domain.vocabulary import finding_term, finding_terms
@@ -47,6 +47,10 @@ def draft(reading: Reading, *written: Written) -> Draft:
 
 def of(one: Draft, finding: str, section: Section = Section.FINDINGS) -> Statement | None:
     return next((s for s in one.statements if s.finding == finding and s.section is section), None)
+
+
+def score_of(statement: Statement) -> float:
+    return next(e.probability for e in statement.evidence if isinstance(e, ScoreEvidence))
 
 
 # ---- what may be said -----------------------------------------------------------------------------------
@@ -114,10 +118,17 @@ def test_whatever_a_language_model_says_the_draft_is_borne_out(reading: Reading,
             assert (statement.text, statement.assertion) == (same.text, same.assertion)
         elif statement.assertion is PRESENT:
             assert statement.generation.probability >= 0.5
+            assert score_of(statement) >= 0.9
     stated = {s.finding for s in one.statements if s.section is Section.FINDINGS and s.assertion in CLAIMS}
     assert {n for n in suspected if finding_term(n).critical} <= stated
-    listed = " ".join(one.not_evaluated)
-    assert all(finding_term(name).words in listed for name in suspected - stated)
+    assert {also.statement.finding for also in one.also_suspected} == suspected - stated
+    assert all(
+        also.statement == replace(same, id=also.statement.id)
+        for also in one.also_suspected
+        for same in [of(by_rule, also.statement.finding or "")]
+        if same
+    )
+    assert not any("suspected by" in line for line in one.not_evaluated)
     assert all(v.outcome is not Outcome.FAILED or v.check == "G7" for v in check(one, make_case(), reading).verdicts)
 
 
@@ -131,10 +142,13 @@ def test_sound_sentences_stand_and_pass_every_check(reading: Reading, chance: fl
     one = LanguageWriter(Told(*said)).write(make_case(), reading)
     checked = check(one, make_case(), reading)
     assert {v.check for v in checked.verdicts if v.outcome is Outcome.FAILED} <= {"G7"}  # the ratio of `READINGS`
+    claimable = {f.name for f in reading.findings if f.suspected}
     decided = [f for f in reading.findings if not f.undecided]
     in_findings = [s for s in one.statements if s.section is Section.FINDINGS and s.finding]
     assert sorted(s.finding or "" for s in in_findings) == sorted(f.name for f in decided)
-    assert all((s.generation is None) == (s.side is not None) for s in in_findings)
+    for s in in_findings:
+        too_sure = chance >= 0.5 and s.finding in claimable and score_of(s) < 0.9
+        assert (s.generation is None) == (s.side is not None or too_sure)
 
 
 # ---- the rule's words ------------------------------------------------------------------------------------
@@ -203,14 +217,42 @@ def test_a_critical_finding_is_not_denied_against_the_language_model() -> None:
         assert "low in score, not denied by the language model: pneumothorax" in one.not_evaluated
 
 
-def test_disagreement_is_listed_first() -> None:
+def test_what_is_not_stated_stands_beside_the_findings_with_why() -> None:
     reading = reading_of(("Nodule", 0.5), ("Mass", 0.4), ("Effusion", 0.9), ("Hernia", 0.01))
     one = draft(reading, say("Nodule", ABSENT), say("Effusion", PRESENT))
-    assert one.not_evaluated[:2] == (
-        "suspected by score alone, not stated by the language model: lung mass (0.40), pulmonary nodule (0.50)",
-        "low in score, not denied by the language model: diaphragmatic hernia",
-    )
+    assert [(a.statement.id, a.statement.text, a.why) for a in one.also_suspected] == [
+        ("u1", "Possible pulmonary nodule.", "the language model denies it"),
+        ("u2", "Possible lung mass.", "the language model does not state it"),
+    ]
+    assert one.not_evaluated[0] == "low in score, not denied by the language model: diaphragmatic hernia"
+    assert not any("nodule" in line or "mass" in line for line in one.not_evaluated)
     assert {s.finding for s in one.statements} == {"Effusion"}
+
+
+@pytest.mark.parametrize(
+    ("probability", "text", "stands"),
+    [
+        (0.42, "There is airspace disease.", False),
+        (0.42, "Airspace disease is likely.", False),
+        (0.42, "There may be airspace disease.", True),
+        (0.42, "Possible airspace disease.", True),
+        (0.6, "There is airspace disease.", False),
+        (0.6, "Probable airspace disease.", True),
+        (0.9, "There is airspace disease.", True),
+        (0.89, "There is airspace disease.", False),
+    ],
+)
+def test_words_follow_the_calibrated_probability_of_the_finding(probability: float, text: str, stands: bool) -> None:
+    said = PRESENT if text.startswith("There is") else POSSIBLE
+    reading = reading_of(("Lung_Opacity", probability))
+    one = draft(reading, say("Lung_Opacity", said, text, probability=0.99))
+    statement = of(one, "Lung_Opacity")
+    assert statement is not None
+    assert statement.text == (text if stands else "Possible lung opacity.")
+    assert (statement.generation is not None) == stands
+    whatever = replace(one, statements=tuple(replace(s, text=text, assertion=said) for s in one.statements))
+    g10 = {v.outcome for v in check(whatever, make_case(context=None), reading).verdicts if v.check == "G10"}
+    assert g10 == {Outcome.PASSED if stands else Outcome.FAILED}
 
 
 def test_a_draft_is_never_empty_where_something_was_read() -> None:

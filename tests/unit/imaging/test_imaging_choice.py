@@ -48,7 +48,11 @@ def stack(folder: Path, name: str, count: int = 6, first: float = 0.0, step: flo
     ("older", "newer", "by"),
     [
         ({"AcquisitionTime": "080000"}, {"AcquisitionTime": "093000"}, "acquisition time"),
-        ({"AcquisitionDate": "20200303", "AcquisitionTime": "235900"}, {"AcquisitionTime": "000100"}, "acquisition time"),
+        (
+            {"AcquisitionDate": "20200303", "AcquisitionTime": "235900"},
+            {"AcquisitionTime": "000100"},
+            "acquisition time",
+        ),
         (
             {"AcquisitionTime": "100000", "TimezoneOffsetFromUTC": "+0200"},
             {"AcquisitionTime": "093000", "TimezoneOffsetFromUTC": "+0000"},

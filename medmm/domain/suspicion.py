@@ -1,0 +1,188 @@
+"""What is suspected in one case: one list with one meaning, which every surface shows and none makes for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from medmm.domain.certainty import certainty_of
+from medmm.domain.draft import CLAIMS, Draft, Section, Statement
+from medmm.domain.reading import Reading, Side
+from medmm.domain.vocabulary import finding_term, finding_terms, most_urgent_first
+from medmm.domain.wording import Polarity, clauses, findings_named, named_side
+
+NO_STATEMENT = "no statement of the draft says it"
+
+
+class Standing(Enum):
+    """Where a suspected finding stands."""
+
+    READ = "read"  # there is no draft
+    STATED = "stated"
+    NOT_STATED = "also suspected, not stated"
+    ADDED = "added by a reader"
+    REJECTED = "rejected by a reader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicion:
+    """One finding at or above its operating point, or one that a reader states.
+
+    Attributes:
+        words: the finding's words in the vocabulary.
+        critical: whether a reader must be told at once; not of what a reader rejected.
+        probability: calibrated, with its operating point `threshold` and its `meaning` in words; None where only a
+            reader states the finding.
+        statement_id: the statement that says it, or would.
+        why: why it is not stated, or no longer.
+    """
+
+    finding: str
+    words: str
+    critical: bool
+    standing: Standing
+    side: Side | None = None
+    probability: float | None = None
+    threshold: float | None = None
+    meaning: str = ""
+    statement_id: str | None = None
+    why: str = ""
+
+    @property
+    def rejected(self) -> bool:
+        """Whether a reader rejected it."""
+        return self.standing is Standing.REJECTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnWords:
+    """What a reader wrote into the findings: an edit or an addition; `finding` and `side` where these were chosen."""
+
+    statement_id: str
+    text: str
+    finding: str | None = None
+    side: Side | None = None
+
+    @property
+    def claims(self) -> dict[str, Side | None]:
+        """The findings that the words state or suspect, with the side that is named of each."""
+        return dict(self._said(denied=False)) | ({self.finding: self.side} if self.finding else {})
+
+    @property
+    def denials(self) -> frozenset[str]:
+        """The findings that the words deny, and state nowhere."""
+        return frozenset(name for name, _ in self._said(denied=True)) - frozenset(self.claims)
+
+    def _said(self, *, denied: bool) -> Iterator[tuple[str, Side | None]]:
+        for clause in clauses(self.text):
+            for name, polarity in findings_named(clause).items():
+                if (polarity is Polarity.DENIED) == denied:
+                    yield name, named_side(clause)
+
+
+def suspicions(
+    reading: Reading | None,
+    draft: Draft | None = None,
+    decided: Mapping[str, str | None] | None = None,
+    own: Iterable[OwnWords] = (),
+) -> tuple[Suspicion, ...]:
+    """The one list: everything suspected in a case, critical findings first, then by probability; rejected ones are in it.
+
+    Args:
+        reading: what the models saw; a finding from its operating point on is in the list, whatever is said of it.
+        draft: what is stated of that, and why the rest is not.
+        decided: the words that a reader lets stand of a statement, by its id; None where it was rejected.
+        own: the reader's own words in the findings; a finding that they state is in the list too.
+    """
+    said = decided or {}
+    found = {one.finding: one for one in _read(reading, draft, said)}
+    for words in own:
+        for name in words.denials:
+            if name in found and found[name].standing is Standing.NOT_STATED:
+                found[name] = _rejected(found[name], "the reader's own words deny it")
+        for name, side in words.claims.items():
+            known = found.get(name) or _suspicion(name, Standing.ADDED)
+            if known.standing is not Standing.STATED:
+                critical = finding_term(name).critical
+                found[name] = replace(
+                    known,
+                    standing=Standing.ADDED,
+                    critical=critical,
+                    side=side,
+                    statement_id=words.statement_id,
+                    why="",
+                )
+    return tuple(sorted(found.values(), key=_urgency))
+
+
+def flagged(listed: Iterable[Suspicion], *, signed: bool = False) -> tuple[Suspicion, ...]:
+    """What of the list is up to date: not what a reader rejected; of a signed report only what it states."""
+    left_out = {Standing.REJECTED, *([Standing.NOT_STATED] if signed else [])}
+    return tuple(one for one in listed if one.standing not in left_out)
+
+
+def _read(reading: Reading | None, draft: Draft | None, said: Mapping[str, str | None]) -> Iterator[Suspicion]:
+    """What the models suspect, and what a draft states beside that, each with its standing."""
+    stated = {s.finding: s for s in reversed(draft.statements if draft else ()) if _claims(s)}
+    also = {one.statement.finding: one for one in (draft.also_suspected if draft else ())}
+    findings = {f.name: f for f in most_urgent_first(reading.findings if reading else ())}
+    names = [name for name, f in findings.items() if f.suspected or name in stated]
+    for name in [*names, *(name for name in stated if name and name not in findings)]:
+        one = _suspicion(name, Standing.READ if draft is None else Standing.STATED)
+        if finding := findings.get(name):
+            one = replace(
+                one,
+                probability=finding.probability,
+                threshold=finding.threshold,
+                meaning=certainty_of(finding.probability).meaning,
+            )
+        if draft is None:
+            yield one
+        elif name in stated:
+            yield _decided(one, stated[name], said)
+        elif name in also and also[name].statement.id in said:
+            yield _decided(one, also[name].statement, said)
+        else:
+            statement, why = (also[name].statement, also[name].why) if name in also else (None, NO_STATEMENT)
+            yield replace(
+                one,
+                standing=Standing.NOT_STATED,
+                side=statement.side if statement else None,
+                statement_id=statement.id if statement else None,
+                why=why,
+            )
+
+
+def _claims(statement: Statement) -> bool:
+    known = statement.finding in finding_terms()
+    return known and statement.section is Section.FINDINGS and statement.assertion in CLAIMS
+
+
+def _decided(one: Suspicion, statement: Statement, said: Mapping[str, str | None]) -> Suspicion:
+    """A stated finding after what was decided on its statement; without a decision it stands as drafted."""
+    one = replace(one, statement_id=statement.id, side=statement.side)
+    text = said.get(statement.id, statement.text)
+    if text is None:
+        return _rejected(one, "")
+    if text == statement.text:
+        return one
+    claims = OwnWords(statement_id=statement.id, text=text).claims
+    if one.finding not in claims:
+        return _rejected(one, "the reader's own words no longer say it")
+    return replace(one, side=claims[one.finding])
+
+
+def _rejected(one: Suspicion, why: str) -> Suspicion:
+    return replace(one, standing=Standing.REJECTED, critical=False, why=why)
+
+
+def _suspicion(name: str, standing: Standing) -> Suspicion:
+    term = finding_term(name)
+    return Suspicion(finding=name, words=term.words, critical=term.critical, standing=standing)
+
+
+def _urgency(one: Suspicion) -> tuple[bool, bool, float, str]:
+    """Critical ones first, then the reader's own, then by probability."""
+    alone = one.probability is None
+    return not one.critical, not alone, -(one.probability or 0.0), one.finding

@@ -1,0 +1,50 @@
+"""What readers wrote, as statements that the checks can hold against case and reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from medmm.domain.draft import Assertion, ReaderEvidence, Section, Statement
+from medmm.domain.report import Add, CaseFile, Edit, Impression
+from medmm.domain.wording import Polarity, findings_named, named_side, polarity
+
+_ASSERTION = {
+    Polarity.AFFIRMED: Assertion.PRESENT,
+    Polarity.HEDGED: Assertion.POSSIBLE,
+    Polarity.DENIED: Assertion.ABSENT,
+}
+
+
+def own_words(file: CaseFile) -> Iterator[Statement]:
+    """Each edit, each added finding and the own impression, coded as its words say."""
+    drafted = {s.id: s for s in (file.draft.draft.decidable if file.draft else ())}
+    for one in file.decisions:
+        if isinstance(one, Edit) and one.statement_id in drafted:
+            yield _edited(drafted[one.statement_id], one.text)
+        elif isinstance(one, Add):
+            yield _own(one.statement_id, Section.FINDINGS, one.text, one.by.id if one.by else "", one.finding)
+        elif isinstance(one, Impression):
+            yield _own(one.statement_id, Section.IMPRESSION, one.text, one.by.id if one.by else "", None)
+
+
+def _edited(drafted: Statement, text: str) -> Statement:
+    """The drafted statement with its evidence in the reader's words: as certain and of the side that they say."""
+    if drafted.assertion is Assertion.REPORTED:
+        return replace(drafted, text=text)
+    named = findings_named(text)
+    said = named.get(drafted.finding or "", polarity(text))
+    return replace(drafted, text=text, assertion=_ASSERTION[said], side=named_side(text))
+
+
+def _own(statement_id: str, section: Section, text: str, reader_id: str, finding: str | None) -> Statement:
+    said = findings_named(text).get(finding or "", polarity(text))
+    return Statement(
+        id=statement_id,
+        section=section,
+        text=text,
+        assertion=_ASSERTION[said],
+        evidence=(ReaderEvidence(reader_id=reader_id),),
+        finding=finding,
+        side=named_side(text),
+    )

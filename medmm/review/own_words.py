@@ -1,0 +1,64 @@
+"""What a reader states without a draft: findings of their own and the impression, as statements to check and to sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from medmm.domain.draft import Assertion, ReaderEvidence, Section
+from medmm.domain.report import OWN_IMPRESSION, Add, CaseFile, Impression, Reader, SignedStatement
+from medmm.domain.wording import Polarity, findings_named, named_side, polarity
+
+ASSERTIONS = {
+    Polarity.AFFIRMED: Assertion.PRESENT,
+    Polarity.HEDGED: Assertion.POSSIBLE,
+    Polarity.DENIED: Assertion.ABSENT,
+}
+
+
+def reworded(own: Add | Impression, text: str, by: Reader | None) -> Add | Impression:
+    """A reader's own words changed; the code stays only where the new words still say the same of the same side."""
+    if isinstance(own, Impression):
+        return replace(own, text=text, by=by)
+    named = {name: ASSERTIONS[said] for name, said in findings_named(text).items()}
+    same = named == {own.finding: own.assertion} and named_side(text) is own.side
+    if same:
+        return replace(own, text=text, place="", by=by)
+    return Add(text, assertion=ASSERTIONS[polarity(text)], statement_id=own.statement_id, by=by)
+
+
+def own_statements(file: CaseFile, signer: Reader | None = None) -> Iterator[SignedStatement]:
+    """The reader's own findings, then the own impression line by line, as they will be signed."""
+    for added in file.added:
+        yield SignedStatement(
+            id=added.statement_id,
+            section=Section.FINDINGS,
+            text=added.text,
+            assertion=added.assertion if added.finding else ASSERTIONS[polarity(added.text)],
+            finding=added.finding,
+            side=added.side,
+            evidence=(_seen_by(added.by or signer),),
+            author=added.by or signer,
+            place=added.place,
+        )
+    if file.impression is not None:
+        yield from _impression(file.impression, signer)
+
+
+def _impression(own: Impression, signer: Reader | None) -> Iterator[SignedStatement]:
+    lines = [line for line in map(str.strip, own.text.splitlines()) if line]
+    for number, line in enumerate(lines, start=1):
+        yield SignedStatement(
+            id=OWN_IMPRESSION if number == 1 else f"{OWN_IMPRESSION}-{number}",
+            section=Section.IMPRESSION,
+            text=line,
+            assertion=ASSERTIONS[polarity(line)],
+            finding=None,
+            side=None,
+            evidence=(_seen_by(own.by or signer),),
+            author=own.by or signer,
+        )
+
+
+def _seen_by(reader: Reader | None) -> ReaderEvidence:
+    return ReaderEvidence(reader_id=reader.id if reader else "")
