@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -19,13 +20,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.pixels import apply_modality_lut, apply_voi_lut, apply_windowing, get_decoder
+from pydicom.pixels import apply_windowing, get_decoder
 from pydicom.uid import UID, AllTransferSyntaxes, RLELossless
 
 from medmm.domain.errors import InputError
 from medmm.domain.inspection import SyntaxSupport
 from medmm.domain.study import Notice
 from medmm.imaging import gdcm_codec
+from medmm.imaging.cells import bits_fit, values_in
+from medmm.imaging.padding import BACKGROUND_ASSUMED, limits_of, padded, stated_padding
+from medmm.imaging.scales import on_scale, rescaled, voi_table
 from medmm.imaging.sources import DicomFile, dicom_border, settle_syntax
 from medmm.imaging.tags import Tags
 
@@ -95,6 +99,14 @@ def frame_count(tags: Tags) -> int:
     return 1 if stated is None else int(number or 0)
 
 
+def groups_whole(tags: Tags, frames: int) -> bool:
+    """Whether an image with functional groups of its frames has those of every frame (PS3.3 C.7.6.16)."""
+    if "PerFrameFunctionalGroupsSequence" not in tags.dataset:
+        return True
+    own = tags.count("PerFrameFunctionalGroupsSequence")
+    return own == frames or frames == 1
+
+
 def check_grid(file: DicomFile) -> None:
     """Hold the header's picture size against the bytes that are really there, before anything is decoded.
 
@@ -115,6 +127,8 @@ def check_grid(file: DicomFile) -> None:
     wrong += ["PhotometricInterpretation"] if unstated else []
     possible = (1, 8, 12, 16, 32, 64) if packed_12_bit(tags, file.syntax) else (1, 8, 16, 32, 64)
     wrong += ["BitsAllocated"] if allocated not in possible or stored > allocated else []
+    wrong += [] if wrong or bits_fit(tags) else ["HighBit"]
+    wrong += [] if frames < 1 or groups_whole(tags, frames) else ["PerFrameFunctionalGroupsSequence"]
     mono = tags.word("PhotometricInterpretation")[:4] in ("MONO", "")
     wrong += ["SamplesPerPixel"] if mono and samples != 1 else []
     if wrong:
@@ -123,6 +137,8 @@ def check_grid(file: DicomFile) -> None:
             remedy="export the image again",
             **where,
         )
+    with dicom_border(file.path):
+        stated_padding(tags)
     claimed = rows * columns * frames * int(samples) * allocated // 8
 
     room = MAX_DECODED_BYTES if file.syntax.is_encapsulated else min(file.pixel_bytes, file.room_bytes)
@@ -162,15 +178,23 @@ def stored_values(path: Path, frames: Sequence[int] = ()) -> tuple[NDArray[np.ge
         raise InputError(f"no decoder here for {syntax.name}", remedy=remedy, path=str(path))
     if _plugin_for(syntax, bits) == GDCM:
         shape = (frame_count(tags), int(tags.number("Rows") or 0), int(tags.number("Columns") or 0))
-        return _wanted(gdcm_codec.decode(path, shape), frames), dataset
+        cells = _wanted(gdcm_codec.decode(path, shape), frames)
+    else:
+        with dicom_border(path, "decode"):
+            cells = _cells(dataset, syntax, path, frames)
     with dicom_border(path, "decode"):
-        _check_coded_size(dataset, syntax, path)
-        decoder, plugin = get_decoder(syntax), _PLUGIN.get(str(syntax), "")
-        if frames:
-            chosen = decoder.iter_array(dataset, indices=frames, raw=True, decoding_plugin=plugin)
-            return np.stack([values.copy() for values, _ in chosen]), dataset
-        values, _ = decoder.as_array(dataset, raw=True, decoding_plugin=plugin)
-    return values if values.ndim == 3 else values[np.newaxis], dataset
+        return values_in(cells, tags), dataset
+
+
+def _cells(dataset: Dataset, syntax: UID, path: Path, frames: Sequence[int]) -> NDArray[np.generic]:
+    """What the cells of a picture hold, (frames, rows, columns), by pydicom; nothing beside the values is taken out yet."""
+    _check_coded_size(dataset, syntax, path)
+    decoder = get_decoder(syntax)
+    options = {"raw": True, "decoding_plugin": _PLUGIN.get(str(syntax), ""), "correct_unused_bits": False}
+    if frames:
+        return np.stack([cells.copy() for cells, _ in decoder.iter_array(dataset, indices=frames, **options)])
+    cells, _ = decoder.as_array(dataset, **options)
+    return cells if cells.ndim == 3 else cells[np.newaxis]
 
 
 def _wanted(values: NDArray[np.generic], frames: Sequence[int]) -> NDArray[np.generic]:
@@ -232,64 +256,126 @@ def _jpeg_ls_size(frame: bytes) -> tuple[int, int]:
     return rows, columns
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Display-ready pictures with what in them is no signal.
+
+    Attributes:
+        grey: float32, 0 black to 1 white.
+        background: where nothing was measured, of the same shape; None where everything was. It is shown black.
+        assumed: whether some of it is stated nowhere, and was told by its values far from all others.
+        inside: whether values far from all others lie within the picture, where no background is.
+    """
+
+    grey: NDArray[np.float32]
+    background: NDArray[np.bool_] | None = None
+    assumed: bool = False
+    inside: bool = False
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What a reader must know of the background."""
+        return (BACKGROUND_ASSUMED,) if self.assumed else ()
+
+
 def display(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray[np.float32]:
-    """Display-ready pixels of the same shape, float32, 0 black to 1 white.
+    """Display-ready pixels as of `shown`."""
+    return shown(stored, dataset, path).grey
+
+
+def shown(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> Shown:
+    """Display-ready pictures (…, rows, columns) of stored values.
 
     The first of several windows counts. Without a usable window an 8-bit image is shown over its whole range
-    and a deeper one over the range of values in it.
+    and a deeper one over the range of values in it, padding left out.
 
-    Raises: InputError if a look-up table of the header can't be applied.
+    Raises: InputError if a look-up table or the padding of the header can't be applied.
     """
     tags = Tags(dataset)
     with dicom_border(path, "display"):
+        background = padded(stored, stated_padding(tags))
+        limits = limits_of(stored, background, black=_natural_black(stored, tags))
+        if limits is not None and limits.at_edge:
+            far = limits.beyond(stored)
+            background = far if background is None else background | far
+        ends = None if _by_header(stored, tags) else _ends(stored, background)
         if stored.dtype.name not in _TABLE_DTYPES:
-            return _grey(stored, stored, dataset, tags)
-        limits = np.iinfo(stored.dtype)  # type: ignore[type-var]
-        levels = np.arange(limits.min, limits.max + 1, dtype=stored.dtype)
-        table = _grey(levels, stored, dataset, tags)
-        return table[stored.astype(np.int32) - int(limits.min) if limits.min < 0 else stored]
+            grey = _grey(stored, ends, dataset, tags)
+        else:
+            lowest = np.iinfo(stored.dtype)  # type: ignore[type-var]
+            levels = np.arange(lowest.min, lowest.max + 1, dtype=stored.dtype)
+            table = _grey(levels, ends, dataset, tags)
+            grey = table[stored.astype(np.int32) - int(lowest.min) if lowest.min < 0 else stored]
+        if background is not None:
+            grey[background] = 0
+    assumed = limits is not None and limits.at_edge
+    return Shown(grey=grey, background=background, assumed=assumed, inside=limits is not None and not assumed)
+
+
+def _natural_black(stored: NDArray[np.generic], tags: Tags) -> float:
+    """The stored value of a pixel that got nothing: 0, or the largest where small values are shown white."""
+    bits = int(tags.number("BitsStored") or 8 * stored.dtype.itemsize)
+    if not inverted(tags):
+        return 0.0
+    return float(2 ** (bits - 1) - 1 if np.issubdtype(stored.dtype, np.signedinteger) else 2**bits - 1)
 
 
 def signal(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray[np.float32]:
-    """Stored values after Modality LUT or rescale, float32, of the same shape; no window, so that slices share a scale.
+    """Stored values on the scale that all slices share, float32, of the same shape; no window. Padding is NaN.
 
     Where small values are shown white they are counted from the largest that Bits Stored can hold: bright stays bright.
-    Raises: InputError if the look-up table of the header can't be applied.
+    Raises: InputError if the scale or the padding of the header can't be applied.
     """
     tags = Tags(dataset)
     with dicom_border(path, "scale"):
+        padding = padded(stored, stated_padding(tags))
         values = stored
         if inverted(tags) and np.issubdtype(stored.dtype, np.integer):
             largest = 2 ** int(tags.number("BitsStored") or 8 * stored.dtype.itemsize) - 1
             values = (-1 if np.issubdtype(stored.dtype, np.signedinteger) else largest) - stored.astype(np.int64)
-        return apply_modality_lut(values, dataset).astype(np.float32)
+        scaled = on_scale(values, tags, padding).astype(np.float32)
+        if padding is not None:
+            scaled[padding] = np.nan
+        return scaled
+
+
+def _by_header(stored: NDArray[np.generic], tags: Tags) -> bool:
+    """Whether the header alone says what is shown black and white."""
+    shallow = (tags.number("BitsStored") or 8) <= 8 and tags.first_item("ModalityLUTSequence") is None
+    return shallow or usable_window(tags) or tags.first_item("VOILUTSequence") is not None
+
+
+def _ends(stored: NDArray[np.generic], background: NDArray[np.bool_] | None) -> NDArray[np.generic] | None:
+    """The least and the greatest stored value that is no background."""
+    values = stored if background is None else stored[~background]
+    return np.array([values.min(), values.max()], dtype=stored.dtype) if values.size else None
 
 
 def _grey(
-    levels: NDArray[np.generic], stored: NDArray[np.generic], dataset: Dataset, tags: Tags
+    levels: NDArray[np.generic], ends: NDArray[np.generic] | None, dataset: Dataset, tags: Tags
 ) -> NDArray[np.float32]:
-    values = apply_modality_lut(levels, dataset)
-    if dataset.get("VOILUTSequence"):
-        grey = apply_voi_lut(values, dataset)
-        low, high = 0.0, float(2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1)
+    values = rescaled(levels, tags)
+    table = voi_table(tags)
+    if table is not None:
+        grey: NDArray[np.generic] = table.apply(values)
+        low, high = table.range
     elif usable_window(tags):
         grey = apply_windowing(values, dataset)
         low, high = apply_windowing(_FAR, dataset)
     else:
         grey = values
-        ends = _full_range(stored, dataset, tags)
-        low, high = sorted(float(v) for v in apply_modality_lut(ends, dataset))
+        found = _full_range(levels, tags) if ends is None else ends
+        low, high = sorted(float(v) for v in rescaled(found, tags))
     scaled = np.clip((grey.astype(np.float64) - low) / max(high - low, 1e-12), 0, 1)
     return (1 - scaled if inverted(tags) else scaled).astype(np.float32)
 
 
-def _full_range(stored: NDArray[np.generic], dataset: Dataset, tags: Tags) -> NDArray[np.generic]:
+def _full_range(levels: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
+    """The least and the greatest value that Bits Stored can hold."""
     bits = int(tags.number("BitsStored") or 8)
-    if bits > 8 or dataset.get("ModalityLUTSequence"):
-        return np.array([stored.min(), stored.max()], dtype=stored.dtype)
-    signed = np.issubdtype(stored.dtype, np.signedinteger)
+    signed = np.issubdtype(levels.dtype, np.signedinteger)
     ends = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    return np.array(ends, dtype=stored.dtype)
+    return np.array(ends, dtype=levels.dtype)
 
 
 def inverted(tags: Tags) -> bool:
@@ -339,11 +425,25 @@ def voi_notices(tags: Tags) -> tuple[Notice, ...]:
     windows = len(tags.texts("WindowWidth"))
     lut, window = bool(list(tags.items("VOILUTSequence"))), usable_window(tags)
     unstated = not tags.text("PhotometricInterpretation")
+    own_range = lut and _table_lies(tags)
     rows = (
         ("window-unusable", windows and not window, "The stated window can't be applied; it was left out."),
         ("several-windows", windows > 1 and window, "Of several windows the first was applied."),
+        (
+            "voi-lut-bits",
+            own_range,
+            "The VOI look-up table does not use the bits that it states; its own range is shown.",
+        ),
         ("window-unknown", not (lut or window), "No window is stated; the whole range of values is shown."),
         ("polarity-unstated", unstated, "The image does not state what is black; small values are shown black."),
         ("polarity-tags", shape and mono1 != (shape == "INVERSE"), "What states black and white contradicts."),
     )
     return tuple(Notice(code=code, text=text) for code, holds, text in rows if holds)
+
+
+def _table_lies(tags: Tags) -> bool:
+    try:
+        table = voi_table(tags)
+    except InputError:  # it is said where the picture is decoded
+        return False
+    return table is not None and table.bits_lie

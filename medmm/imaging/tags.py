@@ -59,6 +59,24 @@ class Tags:
         """The first value as a finite number; None if missing or malformed."""
         return next(iter(self.numbers(keyword)), None)
 
+    def element_number(self, group: int, element: int) -> float | None:
+        """The first value of an element by its tag, for groups that repeat; None if missing or malformed."""
+        with quiet:
+            try:
+                value = self.dataset[group, element].value
+                number = float(value[0] if isinstance(value, MultiValue | list) else value)
+            except LIBRARY_ERRORS:  # not there, or no number
+                return None
+        return number if math.isfinite(number) else None
+
+    def raw(self, keyword: str) -> Any:
+        """The value of an element as pydicom gives it; None if missing or malformed."""
+        with quiet:
+            try:
+                return self.dataset.get(keyword)
+            except LIBRARY_ERRORS:
+                return None
+
     def private_number(self, creator: str, group: int, element: int) -> float | None:
         """The first value of a private element by its creator (PS3.5 7.8.1) as a finite number; None if there is none."""
         with quiet:
@@ -83,6 +101,10 @@ class Tags:
         for item in self._values(keyword, Dataset):
             if isinstance(item, Dataset):
                 yield Tags(item)
+
+    def count(self, keyword: str) -> int:
+        """The number of values of an element, or of items of a sequence; 0 if missing or malformed."""
+        return len(self._values(keyword, Dataset))
 
     def item(self, keyword: str, index: int) -> Tags | None:
         """One item of a sequence, from 0; None if it is missing."""

@@ -36,6 +36,7 @@ from medmm.imaging.geometry import (
 from medmm.imaging.image_order import Stated, order_of
 from medmm.imaging.laterality import side_conflicts, side_notice
 from medmm.imaging.mr_physics import Physics, frames_physics, physics_of
+from medmm.imaging.padding import without_background
 from medmm.imaging.pixels import display, frame_count, signal, stored_values, voi_notices
 from medmm.imaging.sequences import MIXED, sequence_of
 from medmm.imaging.slices import Part, Placed, by_contrast, placed
@@ -63,6 +64,18 @@ SEVERAL_CONTRASTS = Notice(
     text="A series holds images of several contrasts that their places do not tell apart; it is no volume.",
 )
 GEOMETRY_UNKNOWN = Notice(code="geometry-unknown", text="The slices do not say where they lie in the patient.")
+# What says of the whole image how its values are to be understood.
+_IMAGE_VALUES = (
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PresentationLUTShape",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "RealWorldValueMappingSequence",
+)
 _VALUE_GROUPS = {
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
     "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
@@ -108,10 +121,12 @@ def load_slices(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDA
 def load_signal(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDArray[np.float32]:
     """Signal of MR slices on one scale, in the same order: stored values after the rescale of each frame, no window.
 
+    What is no signal (padding, values far from all others) is at the level of the darkest signal.
+
     Source: PS3.3 C.11.1 (Modality LUT) and C.7.6.16.2.9 (Pixel Value Transformation); a slope of its own for each slice, as
     Philips writes it, is applied to that slice. Args, returns and raises as `load_slices`.
     """
-    return _stacked([frame for path in paths for frame in _frames(path, frame_numbers, signal)])
+    return without_background(_stacked([frame for path in paths for frame in _frames(path, frame_numbers, signal)]))
 
 
 def signal_of(paths: Sequence[Path], frame_numbers: Sequence[int], slices: Sequence[int]) -> NDArray[np.float32]:
@@ -157,11 +172,12 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
     if not groups:
         return dataset
     header = pydicom.dataset.Dataset()
-    keywords = ("PhotometricInterpretation", "BitsStored", "PixelRepresentation", "PresentationLUTShape")
-    for keyword in (*keywords, *sum(_VALUE_GROUPS.values(), ())):
+    for keyword in (*_IMAGE_VALUES, *sum(_VALUE_GROUPS.values(), ())):
         if keyword in dataset:
             header[keyword] = dataset[keyword]
     for group in groups:
+        if "RealWorldValueMappingSequence" in group.dataset:
+            header["RealWorldValueMappingSequence"] = group.dataset["RealWorldValueMappingSequence"]
         for sequence, wanted in _VALUE_GROUPS.items():
             item = group.first_item(sequence)
             for keyword in wanted if item else ():
