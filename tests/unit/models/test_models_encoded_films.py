@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +66,7 @@ def test_only_the_last_films_are_kept() -> None:
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many films each pass of a 2D report encoder took."""
     from medmm.models.image_encoder import ImageEncoder
 
@@ -79,7 +78,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return forward(self, image)
 
     monkeypatch.setattr(ImageEncoder, "forward", counting)
-    yield seen
+    return seen
 
 
 def test_sharing_a_pass_changes_neither_heads_nor_words(counted: list[int]) -> None:
