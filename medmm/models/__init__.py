@@ -65,6 +65,8 @@ class Networks:
         self.adopted, self.report = adopted, report
         self._loaded: dict[str, Any] = {}
         self._loading = threading.Lock()
+        self._shared: Any = None
+        self._sharing = threading.Lock()
 
     @property
     def reader(self) -> ReadingModel:
@@ -118,7 +120,12 @@ class Networks:
         from medmm.models.chest_reader import ChestReader
 
         return ChestReader.open(
-            self.weights_dir, device=self.device, threads=self.threads, adopted=self.adopted, report=self.report
+            self.weights_dir,
+            device=self.device,
+            threads=self.threads,
+            adopted=self.adopted,
+            report=self.report,
+            films=self._films(),
         )
 
     def _mr_reader(self) -> ReadingModel:
@@ -127,7 +134,17 @@ class Networks:
         return MrReader.open(self.weights_dir, device=self.device, threads=self.threads)
 
     def _language_model(self) -> Any:
-        return language_model(self.weights_dir, device=self.device, adopted=self.adopted, report=self.report)
+        return language_model(
+            self.weights_dir, device=self.device, adopted=self.adopted, report=self.report, films=self._films()
+        )
+
+    def _films(self) -> Any:
+        """What the heads and the language model share of a film."""
+        from medmm.models.encoded_films import EncodedFilms
+
+        with self._sharing:
+            self._shared = self._shared or EncodedFilms()
+            return self._shared
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         with self._loading:
@@ -174,6 +191,7 @@ def language_model(
     device: str = "auto",
     adopted: Adopted | None = None,
     report: str = DEFAULT_REPORT,
+    films: Any = None,
 ) -> Any:
     """What writes sentences from film and record together; None where a packaged one is not installed.
 
@@ -185,7 +203,7 @@ def language_model(
     from medmm.models.chest_report import ChestReportModel
     from medmm.models.weights import torch_device
 
-    return ChestReportModel.open(weights, torch_device(device))
+    return ChestReportModel.open(weights, torch_device(device), films)
 
 
 def device_name(device: str) -> tuple[str, str]:

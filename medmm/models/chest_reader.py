@@ -17,6 +17,7 @@ from medmm.models.adopted import Adopted, report_weights
 from medmm.models.calibrated import calibrated_finding
 from medmm.models.catalogue import DEFAULT_REPORT, WeightsFolder, open_weights, row_named
 from medmm.models.chest_anatomy import STRUCTURES, outline
+from medmm.models.encoded_films import EncodedFilms
 from medmm.models.image_encoder import for_reading
 from medmm.models.measure import cardiothoracic_ratio, columns_of, implausible
 from medmm.models.prepare import prepare_film
@@ -169,8 +170,11 @@ class ChestReader:
         threads: int | None = None,
         adopted: Adopted | None = None,
         report: str = DEFAULT_REPORT,
+        films: EncodedFilms | None = None,
     ) -> ChestReader:
         """Load what is installed; the heads of the multimodal model `report` read what no other network does.
+
+        `films` is what the language model shares with these heads.
 
         Raises: IntegrityError if a file of the weights was altered.
         """
@@ -183,7 +187,7 @@ class ChestReader:
         return cls(
             findings=FindingsModel.open(findings, where) if findings else None,
             anatomy=AnatomyModel.open(anatomy, where) if anatomy else None,
-            report_heads=ReportHeads.open(heads, where) if heads else None,
+            report_heads=ReportHeads.open(heads, where, films) if heads else None,
         )
 
     def read(self, study: Study) -> Reading:

@@ -16,6 +16,7 @@ from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
 from medmm.domain.reading import Measurement
 from medmm.domain.record import ClinicalContext
 from medmm.models.catalogue import WeightsFolder
+from medmm.models.encoded_films import EncodedFilms
 from medmm.models.image_encoder import for_reading
 from medmm.models.multimodal import MedMMForConditionalGeneration, MedMMProcessor
 from medmm.models.multimodal.grammar import MOST_WORD_TOKENS, Decider, Grammar, GrammarProcessor, Spoken
@@ -101,10 +102,11 @@ class ChestReportModel:
     processor: MedMMProcessor
     grammar: Grammar
     rule: ClaimRule
+    films: EncodedFilms = field(default_factory=EncodedFilms)
 
     @classmethod
-    def open(cls, weights: WeightsFolder, device: torch.device) -> ChestReportModel:
-        """Load a checked weights folder."""
+    def open(cls, weights: WeightsFolder, device: torch.device, films: EncodedFilms | None = None) -> ChestReportModel:
+        """Load a checked weights folder; `films` is what other readers of the same weights share with it."""
         with quiet():
             network = MedMMForConditionalGeneration.from_pretrained(
                 weights.folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
@@ -117,6 +119,7 @@ class ChestReportModel:
             processor=processor,
             grammar=Grammar.of(processor.tokenizer, network.config.findings),
             rule=ClaimRule(**weights.json("calibration.json")["claim"]),
+            films=films or EncodedFilms(),
         )
 
     @property
@@ -207,10 +210,19 @@ class ChestReportModel:
         heads = None
         if "pixel_values" in inputs:
             encoder = self.network.encoder(2)
-            inputs["encoded_values"] = encoder(inputs.pop("pixel_values"))
+            inputs["encoded_values"] = self._encoded(inputs.pop("pixel_values"))
             heads = encoder.finding_logits(inputs["encoded_values"])
         decider = RuledDecider(self.rule, self.grammar.findings, heads, [j.permitted for j in jobs])
         return dict(inputs), decider
+
+    def _encoded(self, films: Tensor) -> Tensor:
+        """Maps of a batch of prepared films; one film, however often it stands there, is encoded once."""
+        encoder = self.network.encoder(2)
+        if any(not torch.equal(film, films[0]) for film in films[1:]):
+            encoded: Tensor = encoder(films)
+            return encoded
+        one = self.films.encoded(self.weights.row.manifest_sha256, films[:1], encoder)
+        return one.expand(len(films), *one.shape[1:]).contiguous(memory_format=torch.channels_last)
 
     def _sentence(self, spoken: Spoken, probability: float) -> Written:
         decode = self.processor.tokenizer.decode

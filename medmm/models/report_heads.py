@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from medmm.domain.reading import Finding
 from medmm.models.calibrated import calibrated_finding
 from medmm.models.catalogue import WeightsFolder
+from medmm.models.encoded_films import EncodedFilms
 from medmm.models.image_encoder import ImageEncoder, for_reading
 from medmm.models.prepare import prepare_film
 from medmm.models.regions import region_of
@@ -32,10 +33,14 @@ class ReportHeads:
     names: tuple[str, ...]
     calibration: Mapping[str, Mapping[str, Any]]
     size_px: int
+    films: EncodedFilms = field(default_factory=EncodedFilms)
 
     @classmethod
-    def open(cls, weights: WeightsFolder, device: torch.device) -> ReportHeads:
-        """Load the encoder alone. Raises: IntegrityError if its parameters do not fit the configuration."""
+    def open(cls, weights: WeightsFolder, device: torch.device, films: EncodedFilms | None = None) -> ReportHeads:
+        """Load the encoder alone; `films` is what other readers of the same weights share with it.
+
+        Raises: IntegrityError if its parameters do not fit the configuration.
+        """
         config = weights.json("config.json")
         encoder = ImageEncoder(config["encoders"][FILM], len(config["findings"]))
         return cls(
@@ -45,13 +50,15 @@ class ReportHeads:
             names=tuple(config["findings"]),
             calibration=weights.json("calibration.json")["heads"],
             size_px=weights.json("preprocessing.json")["size_px"],
+            films=films or EncodedFilms(),
         )
 
     @torch.inference_mode()
     def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
         """Logits (findings,) and maps (findings, rows, columns) of a film."""
         film = torch.from_numpy(prepare_film(grey, self.size_px))[None].to(self.device)
-        maps = self.encoder.head(self.encoder(film.contiguous(memory_format=torch.channels_last)))[0]
+        film = film.contiguous(memory_format=torch.channels_last)
+        maps = self.encoder.head(self.films.encoded(self.weights.row.manifest_sha256, film, self.encoder))[0]
         return maps.mean((1, 2)).cpu().numpy(), maps.cpu().numpy()
 
     def read(
