@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from medmm.domain.audit_event import AuditEvent
@@ -339,7 +340,7 @@ def drafted_impression(view: CaseView) -> str:
 
 
 def _sections(
-    file: CaseFile, draft: CheckedDraft, decisions: dict[str, Decision | None]
+    file: CaseFile, draft: CheckedDraft, decisions: Mapping[str, Decision | None]
 ) -> tuple[tuple[str, tuple[StatementView, ...]], ...]:
     sections = []
     for section in REVIEW_ORDER:

@@ -60,8 +60,12 @@ def time_of_slices(slices: Sequence[Placed]) -> StudyTime | None:
         frames = [moment for one in slices if one.index is not None and (moment := _of_frame(one))]
         if len(frames) == len(slices):
             first = min(frames, key=_when)
-            moment = datetime.combine(first.day, first.clock or time(), first.zone or UTC)
-            return StudyTime(moment=moment, source_tag="FrameAcquisitionDateTime", precise=first.clock is not None)
+            return StudyTime(
+                moment=datetime.combine(first.day, first.clock or time(), first.zone or UTC),
+                source_tag="FrameAcquisitionDateTime",
+                precise=first.clock is not None,
+                zone_known=first.zone is not None,
+            )
         files: dict[str, DicomFile] = {one.file.sha256: one.file for one in slices}
         times = [when for file in files.values() if (when := study_time(Tags(file.header))[0])]
     return min(times, key=lambda when: when.moment, default=None)

@@ -50,10 +50,12 @@ def _dated_by(one: Built, level: int | None) -> Built:
     kind, known = LEVELS[level], one.volume.acquired
     if known is not None and known.source_tag in (kind.date_time, kind.day):
         return one
-    zone = stated.zone or (known.moment.tzinfo if known else None) or UTC
-    moment = datetime.combine(stated.day, stated.clock or time(), zone)
+    zone = stated.zone or (known.moment.tzinfo if known and known.zone_known else None)
     own = StudyTime(
-        moment=moment, source_tag=kind.clock if stated.clock else kind.day, precise=stated.clock is not None
+        moment=datetime.combine(stated.day, stated.clock or time(), zone or UTC),
+        source_tag=kind.clock if stated.clock else kind.day,
+        precise=stated.clock is not None,
+        zone_known=zone is not None,
     )
     return replace(one, volume=replace(one.volume, acquired=own))
 

@@ -17,6 +17,7 @@ from medmm.domain.inspection import ModelRow
 from medmm.domain.reading import ModelIdentity
 
 REMEDY = "restore the weights folder from a copy; or install medmm again, or remove and add an adopted model again"
+ANOTHER = "the folder is not the network of this release, though its own manifest bears it out"
 DEFAULT_REPORT = "chest-report"
 
 
@@ -45,10 +46,6 @@ def catalogue() -> dict[str, CatalogueRow]:
 def packaged_weights() -> Path:
     """The folder of weights that ships."""
     return Path(str(files("medmm"))) / "weights"
-
-
-class AnotherNetwork(IntegrityError):
-    """A folder of weights that is sound by its own manifest and is not the one that the catalogue names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +100,8 @@ def model_row(row: CatalogueRow, opened: Callable[[CatalogueRow], WeightsFolder 
     findings, state, remedy = (), "ready", ""
     try:
         weights = opened(row)
-    except AnotherNetwork as error:
-        state, remedy = "another", str(error)
     except IntegrityError as error:
-        state, remedy = "altered", str(error)
+        state, remedy = "another" if error.problem == ANOTHER else "altered", str(error)
     else:
         if weights is None:
             state, remedy = "not installed", "install the package with its weights, or set weights_dir"
@@ -152,9 +147,9 @@ def _is_borne_out(folder: Path) -> bool:
         return False
 
 
-def _another(row: CatalogueRow) -> AnotherNetwork:
-    return AnotherNetwork(
-        "the folder is not the network of this release, though its own manifest bears it out",
+def _another(row: CatalogueRow) -> IntegrityError:
+    return IntegrityError(
+        ANOTHER,
         remedy="put the released folder back; add a network of your own with `medmm models add`",
         weights=row.name,
         file="manifest.json",

@@ -39,7 +39,7 @@ def succession(study: Study, context: ClinicalContext | None, cases: Sequence[Ca
     Raises: StateError if a report of the same images with another record is signed.
     """
     same = next((file for file in cases if _content(file.case) == _content_of(study, context)), None)
-    moves = []
+    moves: list[tuple[str, CaseState, CaseState]] = []
     notices = []
     for file in cases:
         if file is same:
