@@ -18,13 +18,13 @@ from medmm.models.adopted import Adopted, report_weights
 from medmm.models.catalogue import (
     DEFAULT_REPORT,
     CatalogueRow,
-    catalogue,
     model_rows,
     open_weights,
     packaged_weights,
     row_named,
     sha256_of,
 )
+from medmm.models.catalogue import catalogue as known_rows  # under its own name it would hide the module
 from medmm.models.folders import files_of
 
 __all__ = ["Adopted", "Networks", "ReadingModel", "device_name", "language_model", "picture_kinds", "reader"]
@@ -95,7 +95,7 @@ class Networks:
     def manifests(self) -> dict[str, str]:
         """By name the manifest digest of every packaged network that is here, and of the report model in use."""
         folder = self.weights_dir or packaged_weights()
-        here = {name: row.manifest_sha256 for name, row in catalogue().items() if (folder / name).is_dir()}
+        here = {name: row.manifest_sha256 for name, row in known_rows().items() if (folder / name).is_dir()}
         adopted = self.adopted.rows().get(self.report)
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
 
