@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -62,8 +62,8 @@ def _fits(value: Any, kind: Any) -> bool:
         return True
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in get_args(kind))
-    if origin in (Iterable, Sequence):  # a text would be taken apart letter by letter
-        if isinstance(value, str | bytes) or not isinstance(value, origin):
+    if origin in (Iterable, Sequence):  # a text would be taken apart letter by letter, a mapping by its keys
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, origin):
             return False
         again = isinstance(
             value, Sequence | set | frozenset

@@ -167,7 +167,11 @@ class Judge:
         files = sorted((*opened, *before), key=_by_content)
         if opened:
             for intake in _study_intakes(uid, files, self._contested, self._secret, self._witness):
-                yield _with_earlier(intake, opened, before, notices) if before or notices else intake
+                told = _with_earlier(intake, opened, before, notices) if before or notices else intake
+                if any(
+                    not file.kept for file in told.files
+                ):  # nothing that came now can be read: the study is as it was
+                    yield told
 
     def converted(self, digest: str) -> Intake:
         """The intake of one NIfTI content."""

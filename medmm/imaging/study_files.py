@@ -80,17 +80,17 @@ class StudyFiles:
         identities: who the first file of each study says the patient is.
     """
 
-    def __init__(self, headers_bytes: int = HEADERS_BYTES) -> None:
+    def __init__(self, *, headers: bool = True) -> None:
         self.studies: dict[str, list[ImageFile]] = {}
         self.converted: dict[str, list[NiftiFile]] = {}
         self.identities: dict[str, PatientIdentity] = {}
-        self._room_bytes = headers_bytes
+        self._room_bytes = HEADERS_BYTES if headers else -1
         self._seen: set[Path] = set()
 
     @classmethod
     def under(cls, paths: Sequence[Path], *, headers: bool = True) -> tuple[StudyFiles, tuple[Problem, ...]]:
         """Everything under the paths at once; without `headers` no study is to be judged."""
-        found = cls(HEADERS_BYTES if headers else -1)
+        found = cls(headers=headers)
         return found, tuple(problem for path in paths for problem in found.add(path))
 
     def add(self, path: Path) -> Iterator[Problem]:
