@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from medmm.domain.site_time import at_site
 from medmm.domain.study import Notice, StudyTime
-from tests.factories import make_study
+from tests.factories import make_study, make_volume
 
 UNKNOWN = Notice(code="time-zone-unknown", text="…")
 OTHER = Notice(code="lossy", text="…")
@@ -63,3 +64,21 @@ def test_no_reading_of_a_clock_is_earlier_than_the_bound_for_unknown_zones(wall:
     assert (
         wall.replace(tzinfo=UTC) - timedelta(hours=14) <= read.moment <= wall.replace(tzinfo=UTC) + timedelta(hours=12)
     )
+
+
+def test_every_image_has_its_clock_read_and_the_earliest_dates_the_study() -> None:
+    stated = clock(datetime(2020, 7, 1, 11), zone_known=True)
+    unknown = clock(datetime(2020, 7, 1, 12))
+    volumes = (make_volume(acquired=stated), make_volume(acquired=unknown), make_volume(acquired=None))
+    study = at_site(make_study(acquired=unknown, volumes=volumes, warnings=(UNKNOWN,)), "Europe/Vienna")
+    hours = [v.acquired.moment.astimezone(UTC).hour if v.acquired else None for v in study.volumes]
+    assert hours == [11, 10, None]
+    assert study.acquired is not None
+    assert study.acquired.moment.astimezone(UTC).hour == 10
+
+
+def test_the_earliest_moment_of_a_clock() -> None:
+    noon = datetime(2020, 7, 1, 12, tzinfo=UTC)
+    assert clock(noon, zone_known=True).earliest == noon
+    assert clock(noon).earliest == noon - timedelta(hours=14)
+    assert replace(clock(noon), precise=False).earliest == datetime(2020, 6, 30, 10, tzinfo=UTC)
