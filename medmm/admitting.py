@@ -236,8 +236,9 @@ class Admitting:
             return ()
         kept = self._store.study(study.uid)
         now = study.acquired
-        later = bool(now and now.precise and context.as_of and now.moment >= context.as_of)
-        if now != kept.acquired and not later:
+        later = now and now.precise and context.as_of and now.moment >= context.as_of
+        cut_later = now and kept.acquired and now.earliest >= kept.acquired.earliest
+        if now != kept.acquired and not (later and cut_later):
             return (RECORD_DROPPED,)
         return (*(n for n in kept.warnings if n.code.startswith("identity-")), RECORD_KEPT)
 

@@ -28,6 +28,7 @@ def show_admission(
         record = st.text_input("FHIR R4 Bundle on this machine (optional)", key="admit_record")
         images = st.file_uploader("Or upload the DICOM files", accept_multiple_files=True, key="admit_images")
         bundle = st.file_uploader("Or upload the Bundle", key="admit_bundle")
+        confirmed = st.checkbox("I compared image and record: they are of one patient", key="admit_confirmed")
         if not st.form_submit_button("Admit and draft"):
             return
         if not path.strip() and not images:
@@ -38,7 +39,7 @@ def show_admission(
             record_path = Path(record.strip()) if record.strip() else None
             if record_path is None and bundle is not None:
                 record_path = saved([bundle], Path(folder, "record")) / "1"
-            case_id = admit(assistant, study_path, record_path, reader)
+            case_id = admit(assistant, study_path, record_path, reader, confirmed=confirmed)
             if case_id is not None:
                 admitted(case_id)
 
@@ -51,9 +52,14 @@ def saved(files: Sequence[BinaryIO], folder: Path) -> Path:
     return folder
 
 
-def admit(assistant: Assistant, study_path: Path, record_path: Path | None, reader: Reader) -> str | None:
-    """Admit, open and draft. Returns: the case, or None if the study is not evaluable, which is then said."""
-    study = assistant.admit(study_path, record=record_path, by=reader)
+def admit(
+    assistant: Assistant, study_path: Path, record_path: Path | None, reader: Reader, *, confirmed: bool = False
+) -> str | None:
+    """Admit, open and draft. Returns: the case, or None if the study is not evaluable, which is then said.
+
+    `confirmed`: the reader says that image and record are of one patient; it counts where that can't be told from them.
+    """
+    study = assistant.admit(study_path, record=record_path, confirmed=confirmed, by=reader)
     if isinstance(study, NotEvaluable):
         st.info(f"Not evaluable{' (held: a person must look)' if study.held else ''}: {inert(study.reason)}")
         return None

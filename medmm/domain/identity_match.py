@@ -18,7 +18,7 @@ from medmm.domain.study import Notice
 FIELDS = ("patient_id", "birth_date", "sex", "name")
 CONFIRM = (
     "compare the two, then `medmm --by READER draft STUDY --record RECORD --confirm-patient` "
-    "or admit(…, confirmed=True, by=reader); or admit the study without the record"
+    "or the box in the dashboard's form or admit(…, confirmed=True, by=reader); or admit the study without the record"
 )
 NEARLY = 0.8  # similarity of two spellings of one name
 NO_SHARED_ID = "image and record share no patient ID"

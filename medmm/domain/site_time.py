@@ -12,25 +12,27 @@ ZONE_UNKNOWN_CODE = "time-zone-unknown"
 
 
 def at_site(study: Study, zone_name: str | None) -> Study:
-    """The study and its images with their wall clocks read in the zone of the site, and a notice that says so.
+    """The study with its wall clocks read in the zone of the site, and a notice that says so in place of the other one.
 
-    Unchanged where the images state their zone, have no time, or no zone is set.
+    Unchanged where all images state their zone or no time, or no zone is set.
     """
-    times = (study.acquired, *(volume.acquired for volume in study.volumes))
-    if zone_name is None or all(when is None or when.zone_known for when in times):
+    stated = [study.acquired, *(volume.acquired for volume in study.volumes)]
+    if zone_name is None or all(when is None or when.zone_known for when in stated):
         return study
     zone = ZoneInfo(zone_name)
+    volumes = tuple(replace(volume, acquired=_in_zone(volume.acquired, zone)) for volume in study.volumes)
+    read = [when for when in (_in_zone(study.acquired, zone), *(v.acquired for v in volumes)) if when is not None]
     notice = Notice(
         code="time-zone-of-site",
         text=f"The image states no time zone; its times were taken as those of the site ({zone_name}).",
     )
     warnings = tuple(notice if w.code == ZONE_UNKNOWN_CODE else w for w in study.warnings)
-    volumes = tuple(replace(volume, acquired=_in_zone(volume.acquired, zone)) for volume in study.volumes)
-    return replace(study, acquired=_in_zone(study.acquired, zone), volumes=volumes, warnings=warnings)
+    first = min(read, key=lambda when: when.earliest)  # of several images the order may be another now
+    return replace(study, acquired=first if study.acquired else None, volumes=volumes, warnings=warnings)
 
 
 def _in_zone(when: StudyTime | None, zone: ZoneInfo) -> StudyTime | None:
-    """A wall clock in a zone, a time whose zone is known as it is; of an hour that comes twice when daylight saving ends the first is meant, the earlier one."""
+    """A wall clock in a zone; of an hour that comes twice when daylight saving ends the first is meant, the earlier one."""
     if when is None or when.zone_known:
         return when
     clock = when.moment.replace(tzinfo=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from enum import Enum
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError, StateError
 
+FIRST_ZONE = timedelta(hours=14)  # no clock is further ahead of UTC (IANA time zone database)
 Affine = tuple[tuple[float, float, float, float], ...]
 
 
@@ -138,6 +139,12 @@ class StudyTime:
     source_tag: str
     precise: bool
     zone_known: bool = True
+
+    @property
+    def earliest(self) -> datetime:
+        """The earliest moment that is meant: of a day its start, of a wall clock of unknown zone its moment in the first zone."""
+        start = self.moment if self.precise else datetime.combine(self.moment.date(), time.min, self.moment.tzinfo)
+        return start if self.zone_known else start - FIRST_ZONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

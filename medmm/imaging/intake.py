@@ -474,7 +474,7 @@ def _accepted(
 def _first_acquired(files: Sequence[DicomFile]) -> tuple[StudyTime | None, tuple[Notice, ...]]:
     """The earliest time among the images: what was recorded after it may not have been known to any."""
     times = [study_time(Tags(file.header)) for file in files]
-    return min(times, key=lambda pair: pair[0].moment if pair[0] else datetime.max.replace(tzinfo=UTC))
+    return min(times, key=lambda pair: pair[0].earliest if pair[0] else datetime.max.replace(tzinfo=UTC))
 
 
 def _common(paths: Sequence[Path]) -> Path:

@@ -22,7 +22,7 @@ from medmm.records.references import Entry, Owner, References, Resource
 from medmm.records.resources import KINDS
 from medmm.records.statuses import status_of
 from medmm.records.strict import deviations
-from medmm.records.versions import Version, newest
+from medmm.records.versions import Standing, Version, newest
 
 SHARED_ID = "another resource has the same id"
 CONTRADICTED = "another version says otherwise, and which of them is newer is not said"
@@ -83,7 +83,7 @@ def read_record(source: Path | bytes) -> RecordDocument:
     found = contents_of(values)
     standing = newest(found.versions)
     entries = list(standing.entries)
-    humans, merged = the_one([r for _, r in entries if r["resourceType"] == "Patient" and not is_animal(r)])
+    humans, merged = the_one(_each_once(r for _, r in entries if r["resourceType"] == "Patient" and not is_animal(r)))
     left_out = [*tolerated, *found.left_out, *standing.left_out, *_of_several(humans, merged)]
     one = humans[0] if len(humans) == 1 else None
     references = References(entries, [one, *merged] if one else [])
@@ -107,7 +107,9 @@ def read_record(source: Path | bytes) -> RecordDocument:
         dated=collected.dated,
         sites=collected.sites,
         incomplete=tuple(dict.fromkeys([*found.incomplete, *_unread_lines(tolerated)])),
-        questions=tuple(questions(one, replaced=is_replaced(one))) if one else (),
+        questions=tuple(questions(one, replaced=is_replaced(one), deleted=_maybe_deleted(one, standing)))
+        if one
+        else (),
         died=died_of(one) if one else None,
         patient_versions=any(key.startswith("Patient/") for key in standing.rivals) and _differ(humans),
     )
@@ -120,6 +122,20 @@ def _of_several(humans: list[Resource], merged: list[Resource]) -> Iterator[Omis
         yield Omission(
             source=f"Patient/{patient['id']}", reason="merged into the one patient: its facts are the patient's"
         )
+
+
+def _each_once(patients: Iterable[Resource]) -> list[Resource]:
+    """Patients without those that stand there before with the same content, as on every page of a search."""
+    kept: list[tuple[Resource, Resource]] = []
+    for patient in patients:
+        content = {name: value for name, value in patient.items() if name not in ("_fullUrl", "meta")}
+        if all(content != other for other, _ in kept):
+            kept.append((content, patient))
+    return [patient for _, patient in kept]
+
+
+def _maybe_deleted(patient: Resource, standing: Standing) -> bool:
+    return any(version.resource is None for version in standing.rivals.get(f"Patient/{patient['id']}", ()))
 
 
 def _differ(humans: list[Resource]) -> bool:

@@ -80,7 +80,8 @@ def doubts(patient: Resource) -> Iterator[str]:
         yield "the patient has died" + (f" ({died.isoformat()[:10]})" if died else "")
     if patient.get("active") is False:
         yield "its sender no longer uses this record of the patient"
-    if any(kind in ("seealso", "refer") for kind, _ in links(patient)):
+    own = (f"Patient/{patient.get('id')}", patient.get("_fullUrl"))
+    if any(kind in ("seealso", "refer") and name not in own for kind, name in links(patient)):
         yield "its sender keeps a further record of the patient"
 
 
@@ -89,10 +90,12 @@ def died_of(patient: Resource) -> datetime | date | None:
     return moment(patient.get("deceasedDateTime"))[0]
 
 
-def questions(patient: Resource, *, replaced: bool) -> Iterator[str]:
+def questions(patient: Resource, *, replaced: bool, deleted: bool) -> Iterator[str]:
     """What a person must confirm before a record of this patient is joined, whatever the study."""
     if replaced:
         yield REPLACED
+    if deleted:
+        yield "the patient's record was deleted, and whether before or after what is there is not said"
     if any(patient.get(name) for name in MODIFIERS):
         yield f"the patient's record holds {' and '.join(n for n in MODIFIERS if patient.get(n))} that may change who is meant"
 

@@ -15,8 +15,8 @@ from medmm.records.periods import day_of
 
 # A condition or an allergy without a date may be old news; anything else without a date may be of tomorrow.
 KEPT_UNDATED = (FactKind.CONDITION, FactKind.ALLERGY)
-# A wall clock of unknown zone may stand anywhere between these (the zones in use, IANA time zone database).
-EARLIEST_ZONE, LATEST_ZONE = timedelta(hours=14), timedelta(hours=-12)
+# No clock is further behind UTC (IANA time zone database).
+LAST_ZONE = timedelta(hours=12)
 ENDED = "stated as active, but ended"
 MAY_HAVE_ENDED = "it ended about that time: whether before or after can't be told"
 
@@ -94,10 +94,7 @@ def _known_by(when: datetime | date, acquired: StudyTime) -> bool:
     study_day = acquired.moment.date()
     if not isinstance(when, datetime):
         return when < study_day
-    margin = timedelta() if acquired.zone_known else EARLIEST_ZONE
-    if acquired.precise:
-        return _shifted(when, margin) <= acquired.moment
-    return _shifted(when, margin) < datetime.combine(study_day, time.min, tzinfo=acquired.moment.tzinfo)
+    return when <= acquired.earliest if acquired.precise else when < acquired.earliest
 
 
 def _not_yet_by(when: datetime | date, acquired: StudyTime) -> bool:
@@ -105,18 +102,8 @@ def _not_yet_by(when: datetime | date, acquired: StudyTime) -> bool:
     study_day = acquired.moment.date()
     if not isinstance(when, datetime):
         return when > study_day
-    margin = timedelta() if acquired.zone_known else LATEST_ZONE
-    if acquired.precise:
-        return _shifted(when, margin) > acquired.moment
-    return _shifted(when, margin) > datetime.combine(study_day, time.max, tzinfo=acquired.moment.tzinfo)
-
-
-def _shifted(when: datetime, by: timedelta) -> datetime:
-    """A moment later or earlier; at the ends of the calendar as far as it goes."""
-    try:
-        return when + by
-    except OverflowError:
-        return when
+    latest = acquired.moment if acquired.precise else datetime.combine(study_day, time.max, acquired.moment.tzinfo)
+    return when - latest > (timedelta() if acquired.zone_known else LAST_ZONE)
 
 
 def _as_then(fact: Fact, document: RecordDocument, acquired: StudyTime | None) -> Fact:

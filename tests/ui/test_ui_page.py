@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -215,6 +216,23 @@ def test_a_file_that_is_no_image_is_told_with_a_remedy(page: AppTest, tmp_path: 
     page = admit(page, wrong)
     assert not page.exception
     assert any("What helps" in error.value for error in page.error)
+
+
+def test_a_reader_confirms_in_the_form_that_image_and_record_are_of_one_patient(
+    page: AppTest, config: Path, demo_films: Path, tmp_path: Path
+) -> None:
+    record = tmp_path / "record.json"
+    record.write_text(json.dumps({"resourceType": "Patient", "id": "p1", "identifier": [{"value": "0009rg1"}]}))
+    page.text_input(key="admit_record").set_value(str(record))
+    page = admit(page, demo_films / "RG1_UNCR.dcm")
+    assert any("a person must confirm" in error.value for error in page.error)
+    page.checkbox(key="admit_confirmed").check()
+    page = admit(page, demo_films / "RG1_UNCR.dcm")
+    assert not page.exception
+    assert not page.error
+    with Assistant.from_config(config) as assistant:
+        warnings = assistant.case(the_case(config).case_id).case.study.warnings
+    assert any(w.code == "identity-confirmed" and "padding" in w.text for w in warnings)
 
 
 def test_an_admitted_study_is_drafted_and_opened(

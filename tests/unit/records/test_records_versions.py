@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from medmm.domain.errors import InputError
 from medmm.domain.record import FactStatus
-from medmm.records import RecordDocument, read_record
+from medmm.records import RecordDocument, join_questions, read_record
 from tests.unit.records.test_records_document import PATIENT, condition, observation, reasons
 
 VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
@@ -172,6 +172,19 @@ def test_two_versions_of_a_patient_in_unknown_order_are_refused() -> None:
     document = read(entry({**PATIENT, "birthDate": "1905-01-10"}))
     with pytest.raises(InputError, match="several versions of its patient"):
         document.the_patient()
+
+
+def test_a_patient_on_every_page_is_one() -> None:
+    assert read(entry(PATIENT), entry({**PATIENT, "meta": {"versionId": "7"}})).the_patient().sex == "F"
+
+
+def test_a_patient_who_may_have_been_deleted_must_be_confirmed() -> None:
+    document = read({"request": {"method": "DELETE", "url": "Patient/p1"}}, kind="transaction")
+    assert "deleted" in " ".join(join_questions(document, None))
+    gone = {"request": {"method": "DELETE", "url": "Patient/p1"}}
+    whole = {"resourceType": "Bundle", "type": "history", "entry": [gone, {"resource": PATIENT}]}
+    with pytest.raises(InputError, match="0 human patients"):
+        read_record(json.dumps(whole).encode()).the_patient()
 
 
 def test_a_deleted_medicine_names_nothing() -> None:
