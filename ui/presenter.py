@@ -200,7 +200,7 @@ class CaseView:
     def first_heat(self) -> str:
         """The heat-map to begin with, that of the first statement which has one; "" if none is suspected."""
         suspected = {heat.name for heat in self.heats if heat.suspected}
-        shown = (s.heat for _, statements in self.sections for s in statements)
+        shown = (s.heat for s in (*(s for _, statements in self.sections for s in statements), *self.also))
         return next((heat for heat in shown if heat in suspected), "")
 
     def count(self, decision: str) -> int:
@@ -427,6 +427,8 @@ def signing_question(reader: Reader, identity: PatientIdentity, view: CaseView) 
     counts = ", ".join(f"{view.count(word)} {word}" for word in ("accepted", "edited", "rejected"))
     own = len(view.own) + (view.impression is not None)
     counts += f", {own} of your own" if own else ""
+    left_out = sum(s.decision is None for s in view.also) + len(view.unstated)
+    counts += f"; {left_out} also suspected and left out" if left_out else ""
     return (
         f"{reader.name} ({reader.role}) signs the report on {view.title} for {patient_line(identity)}: "
         f"{view.total} statements, {counts}. A signed report stays as it is."

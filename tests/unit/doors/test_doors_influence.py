@@ -31,7 +31,7 @@ from tests.factories import make_case_file, make_checked_draft, make_draft, make
 from tests.language_models import Told, make_generation, say
 from ui.presenter import case_view
 
-LINE = "written by chest-report, mean token probability 0.85, claim 0.41 (from 0.25)"
+LINE = "worded by chest-report"
 
 
 def believing(case: Case) -> Opinion:
