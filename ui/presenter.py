@@ -49,8 +49,8 @@ from medmm.domain.report import (
     Reader,
     SignedStatement,
 )
-from medmm.domain.study import Study, Volume
-from medmm.domain.vocabulary import FindingTerm, finding_term, finding_terms, most_urgent_first
+from medmm.domain.study import Volume
+from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.doors.slice_picture import marked_slices
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
@@ -201,7 +201,7 @@ class CaseView:
     def first_heat(self) -> str:
         """The heat-map to begin with, that of the first statement which has one; "" if none is suspected."""
         suspected = {heat.name for heat in self.heats if heat.suspected}
-        shown = (s.heat for _, statements in self.sections for s in statements)
+        shown = (s.heat for s in (*(s for _, statements in self.sections for s in statements), *self.also))
         return next((heat for heat in shown if heat in suspected), "")
 
     def count(self, decision: str) -> int:
@@ -313,30 +313,6 @@ def _own(file: CaseFile, statement_id: str, text: str, own: str) -> StatementVie
         marks=tuple(map(mark_words, file.marks(statement_id))),
         own=own,
     )
-
-
-def all_marks(file: CaseFile) -> tuple[str, ...]:
-    """What the checks have against the words of readers, for a last look before the signature."""
-    failed = (v for v in file.rechecked if v.outcome is Outcome.FAILED)
-    return tuple(f"{v.statement_id}, {mark_words(v)}" for v in failed)
-
-
-def vocabulary(study: Study) -> tuple[FindingTerm, ...]:
-    """The findings that a reader may add to a study, by their words."""
-    fitting = (
-        t for t in finding_terms().values() if (t.modality, t.body_part) == (study.modality.value, study.body_part)
-    )
-    return tuple(sorted(fitting, key=lambda term: term.words))
-
-
-def drafted_impression(view: CaseView) -> str:
-    """The impression as it stands now, a sentence a line, for a reader who writes their own."""
-    if view.impression is not None:
-        return view.impression.text
-    found = [
-        s for name, statements in view.sections if name == Section.IMPRESSION.value.capitalize() for s in statements
-    ]
-    return "\n".join(s.text for s in found if s.decision != "rejected")
 
 
 def _sections(
@@ -452,6 +428,8 @@ def signing_question(reader: Reader, identity: PatientIdentity, view: CaseView) 
     counts = ", ".join(f"{view.count(word)} {word}" for word in ("accepted", "edited", "rejected"))
     own = len(view.own) + (view.impression is not None)
     counts += f", {own} of your own" if own else ""
+    left_out = sum(s.decision is None for s in view.also) + len(view.unstated)
+    counts += f"; {left_out} also suspected and left out" if left_out else ""
     return (
         f"{reader.name} ({reader.role}) signs the report on {view.title} for {patient_line(identity)}: "
         f"{view.total} statements, {counts}. A signed report stays as it is."

@@ -14,7 +14,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject
 from medmm.doors.slice_picture import png_bytes
-from ui import presenter
+from ui import own_words, presenter
 from ui.acting import acted, outdated, told
 from ui.pictures import score_bar
 from ui.presenter import CaseView, StatementView, inert
@@ -88,7 +88,7 @@ def show_impression_head(decide: Decide, file: CaseFile, view: CaseView) -> None
     field = f"own impression {file.case.id}"
     with st.popover("Write the impression", icon=":material/edit:", type="tertiary"):
         st.caption("It takes the place of the drafted one. A line is a sentence.")
-        st.text_area("Impression", presenter.drafted_impression(view), key=field, height=160)
+        st.text_area("Impression", own_words.drafted_impression(view), key=field, height=160)
         st.button("Save", key="save impression", on_click=decide, args=(partial(own_impression, field),))
 
 
@@ -105,7 +105,7 @@ def show_own_choices(decide: Decide, case_id: str, statement: StatementView) -> 
 
 def show_adding(decide: Decide, file: CaseFile) -> None:
     """The form for a finding of the reader's own: of the vocabulary with side and place, or free text."""
-    case_id, terms = file.case.id, {term.name: term for term in presenter.vocabulary(file.case.study)}
+    case_id, terms = file.case.id, {term.name: term for term in own_words.vocabulary(file.case.study)}
     key = f"{case_id} {len(file.added)}"  # an empty form after each addition
     with st.popover("Add a finding", icon=":material/add:", width="stretch"):
         name = st.selectbox(
@@ -223,7 +223,7 @@ def show_signing(
         st.button("Sign …", type="primary", disabled=not view.may_sign, key="sign", on_click=ask)
         return
     st.code(presenter.report_words(st.session_state["signing"], view.not_evaluated), language=None, wrap_lines=True)
-    for mark in presenter.all_marks(file):
+    for mark in own_words.all_marks(file):
         st.warning(inert(mark), icon="⚠️")
     st.info(inert(presenter.signing_question(reader, identity, view)))
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from medmm.assistant import Assistant
 from medmm.domain.codec import to_json
 from medmm.domain.display import mark_words, suspected_line
-from medmm.domain.draft import Assertion, CheckedDraft, Outcome, Section, Statement
+from medmm.domain.draft import Assertion, Outcome, Section, Statement
 from medmm.domain.errors import InputError, StateError
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject, SignedReport
@@ -229,21 +229,26 @@ def _ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
     file = assistant.case(case_id, by=reader)
     if file.draft is None:
         raise StateError("the case has no draft yet", remedy="draft it first", case=case_id)
+    console, own_impression = out(), False
+    print_also_suspected(file, console)
     for statement in file.asked:
         if file.decision_on(statement) is not None:
             continue
-        while True:
-            decision = _ask(file.draft, statement)
+        answered = False
+        while not answered and not (own_impression and statement.section is Section.IMPRESSION):
+            decision = _ask(file, statement)
             if decision is None:
-                out().print("Stopped; what was decided is kept.")
+                console.print("Stopped; what was decided is kept.")
                 return False
             assistant.decide(case_id, [decision], by=reader)
-            if decision.statement_id == statement.id:
-                break  # something else was added: ask again
-    console = out()
-    print_also_suspected(assistant.case(case_id, by=reader), console)
+            answered = decision.statement_id == statement.id  # else something was added: ask again
+            own_impression = own_impression or isinstance(decision, Impression)
+    file = assistant.case(case_id, by=reader)
+    open_ones = [one.statement.id for one in file.also_suspected if file.decision_on(one.statement) is None]
+    if open_ones:
+        console.print(plain(f"Also suspected and not in the report: {', '.join(open_ones)}."))
     console.print(Text("What will be signed:", style="bold"))
-    for line in _decided_lines(assistant.case(case_id, by=reader)):
+    for line in _decided_lines(file):
         console.print(Text(plain(line)))
     question = Text(plain(f"All statements are decided. Sign as {reader.name} ({reader.role})?"))
     return Confirm.ask(question, default=False, console=console)
@@ -278,17 +283,24 @@ def _mark_lines(file: CaseFile, statement_id: str) -> list[str]:
     return [f"      ! {mark_words(verdict)}" for verdict in file.marks(statement_id)]
 
 
-def _ask(draft: CheckedDraft, statement: Statement) -> Decision | None:
-    console = out()
+def _ask(file: CaseFile, statement: Statement) -> Decision | None:
+    console, draft = out(), file.draft
+    assert draft is not None  # _ask_all has looked
     console.print(statement_panel(draft, statement))
     failed = bool(draft.failed(statement.id))
-    choices = [*([] if failed else ["a"]), "e", "r", "+", "t", "i", "q"]
+    also = [one.statement.id for one in file.also_suspected if not draft.failed(one.statement.id)]
+    choices = [*([] if failed else ["a"]), "e", "r", "+", "t", "i", *also, "q"]
     question = "a check failed: edit, reject" if failed else "accept, edit, reject"
+    stating = f", {also[0]} … state what is also suspected" if also else ""
     answer = Prompt.ask(
-        f"{question}; + a finding, t free text, i the impression of your own; quit", choices=choices, console=console
+        f"{question}; + a finding, t free text, i the impression of your own{stating}; quit",
+        choices=choices,
+        console=console,
     )
     if answer in OWN_WORDS:
         return _asked_own(answer)
+    if answer in also:
+        return Accept(answer)
     if answer == "a":
         return Accept(statement.id)
     if answer == "e":

@@ -14,7 +14,6 @@ import numpy as np
 import typer
 from PIL import Image
 
-from medmm.domain.certainty import certainty_of
 from medmm.domain.codec import to_json
 from medmm.domain.display import measured_words, suspected_line
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable
@@ -22,7 +21,6 @@ from medmm.domain.images import ImageReference, images_read, images_unread, riva
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
 from medmm.domain.study import ReadTask, Study
 from medmm.domain.suspicion import suspicions
-from medmm.domain.vocabulary import finding_term
 from medmm.doors.label_files import folders_for, study_name, write_label_map
 from medmm.doors.series_label_files import no_affine, write_series_label_maps
 from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, session, write_json
@@ -196,16 +194,13 @@ def _extent(extent: Extent) -> Json:
 
 
 def _finding(finding: Finding, reading: Reading) -> Json:
-    region, term = finding.region, finding_term(finding.name)
+    region = finding.region
     suspected = any(one.finding == finding.name for one in suspicions(reading))
     return {
         "name": finding.name,
-        "words": term.words,
-        "critical": suspected and term.critical,
         "code": finding.codings[0].code if finding.codings else None,
         "probability": finding.probability,
         "threshold": finding.threshold,
-        "meaning": certainty_of(finding.probability).meaning,
         "suspected": suspected,
         "region": None
         if region is None

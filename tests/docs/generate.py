@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -165,11 +167,19 @@ def checks_md() -> str:
     from medmm.grounding import CHECKS
 
     rows = [[check.number, check.name, check.what] for check in CHECKS]
+    data = files("medmm.domain").joinpath("data/certainty.csv").read_text(encoding="utf-8")
+    words = [
+        [row["from"], row["meaning"], row["strongest"], row["source"]] for row in csv.DictReader(data.splitlines())
+    ]
     return (
         MADE
-        + "# Checks\n\nEvery statement of a draft gets a verdict of every check. A statement that failed one can't be accepted "
-        + "unchanged.\n\n"
+        + "# Checks\n\nEvery statement of a draft gets a verdict of every check, and so does what is also suspected. A statement "
+        + "that failed one can't be accepted unchanged. The same checks but G10 are run on the words that readers write (edits, "
+        + "added findings, their own impression): there they mark, and refuse nothing.\n\n"
         + table(["no.", "check", "what it holds"], rows)
+        + "\n## Words and probability\n\nWhat a calibrated probability means in words, as it stands beside it on every page, and "
+        + "the strongest words that it bears in a draft (G10).\n\n"
+        + table(["from", "meaning", "said at most to be", "source"], words)
     )
 
 

@@ -31,7 +31,7 @@ from tests.factories import make_case_file, make_checked_draft, make_draft, make
 from tests.language_models import Told, make_generation, say
 from ui.presenter import case_view
 
-LINE = "written by chest-report, mean token probability 0.85, claim 0.41 (from 0.25)"
+LINE = "worded by chest-report"
 
 
 def believing(case: Case) -> Opinion:
@@ -92,7 +92,7 @@ def test_the_page_shows_every_fact_and_three_drafts_within_80_columns(config: Pa
     assert done.exit_code == 0, done.output
     page = done.output
     assert "DRAFT, not signed" in page
-    assert "cardiomegaly: nothing said → present, claimed only with it" in page
+    assert "cardiomegaly: nothing said → possible, claimed only with it" in page
     assert "not read" in page
     assert "0.050" in page
     for part in ("image alone", "record alone", "image and record", "FINDINGS", "CLINICAL INFORMATION"):

@@ -1,0 +1,34 @@
+"""What a reader writes without a draft: what can be added, where a form begins, and what the checks have against it."""
+
+from __future__ import annotations
+
+from medmm.domain.display import mark_words
+from medmm.domain.draft import Outcome, Section
+from medmm.domain.report import CaseFile
+from medmm.domain.study import Study
+from medmm.domain.vocabulary import FindingTerm, finding_terms
+from ui.presenter import CaseView
+
+
+def all_marks(file: CaseFile) -> tuple[str, ...]:
+    """What the checks have against the words of readers, for a last look before the signature."""
+    failed = (v for v in file.rechecked if v.outcome is Outcome.FAILED)
+    return tuple(f"{v.statement_id}, {mark_words(v)}" for v in failed)
+
+
+def vocabulary(study: Study) -> tuple[FindingTerm, ...]:
+    """The findings that a reader may add to a study, by their words."""
+    fitting = (
+        t for t in finding_terms().values() if (t.modality, t.body_part) == (study.modality.value, study.body_part)
+    )
+    return tuple(sorted(fitting, key=lambda term: term.words))
+
+
+def drafted_impression(view: CaseView) -> str:
+    """The impression as it stands now, a sentence a line, for a reader who writes their own."""
+    if view.impression is not None:
+        return view.impression.text
+    found = [
+        s for name, statements in view.sections if name == Section.IMPRESSION.value.capitalize() for s in statements
+    ]
+    return "\n".join(s.text for s in found if s.decision != "rejected")
