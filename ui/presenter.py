@@ -35,6 +35,7 @@ from medmm.domain.draft import (
 )
 from medmm.domain.errors import MedmmError
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.images import image_lines
 from medmm.domain.reading import Region
 from medmm.domain.record import ClinicalContext, Fact, FactStatus
 from medmm.domain.report import (
@@ -190,6 +191,7 @@ class CaseView:
     own: tuple[StatementView, ...] = ()
     impression: StatementView | None = None
     suspected: str = ""
+    images: tuple[str, ...] = ()
 
     @property
     def may_sign(self) -> bool:
@@ -285,6 +287,7 @@ def case_view(file: CaseFile) -> CaseView:
         if file.impression
         else None,
         suspected=listed_line(file.flagged),
+        images=image_lines(draft.draft.images_read, draft.draft.images_unread) if draft else (),
     )
 
 
