@@ -35,7 +35,7 @@ from medmm.domain.draft import (
 )
 from medmm.domain.errors import MedmmError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.images import image_lines
+from medmm.domain.images import image_lines, with_limits
 from medmm.domain.reading import Region
 from medmm.domain.record import ClinicalContext, Fact, FactStatus
 from medmm.domain.report import (
@@ -227,7 +227,7 @@ def suspected_line(summary: CaseSummary) -> str:
     if summary.state is CaseState.OPENED:
         return "no draft yet"
     if not summary.suspected:
-        return "none flagged: open it to see what was read"
+        return f"{with_limits('none flagged', summary.seen_in_part)}: open it to see what was read"
     if summary.suspicions:
         return listed_line(summary.suspicions)
     return ", ".join(finding_term(name).words for name in summary.suspected if not finding_term(name).critical)
