@@ -22,6 +22,7 @@ from medmm.assistant import Assistant
 from medmm.domain.codec import to_json
 from medmm.domain.display import suspected_line
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, exit_code
+from medmm.domain.images import seen_in_part, with_limits
 from medmm.domain.inspection import FoundStudy
 from medmm.domain.report import CaseFile, Reader
 from medmm.domain.study import NotEvaluable
@@ -35,7 +36,7 @@ NONE, UNREAD = "none flagged", "no finding was read"  # nothing looked at is not
 # A person may release what is held and mend what failed: both are tried again.
 FINISHED = ("done", "refused")
 # What a line repeats of the warnings: what became of the study itself, beside what was read in it.
-TOLD = ("images-", "record-", "decisions-", "files-beside-")
+TOLD = ("images-", "record-", "decisions-", "files-beside-", "film", "series-", "several-acquisitions", "not-covered")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -214,7 +215,9 @@ def drafted(
     file = assistant.case(case.id, by=by)
     checked = file.draft
     assert checked is not None  # drafted above
-    warnings = (w.text for w in file.case.study.warnings if w.code.startswith(TOLD))
+    warnings = dict.fromkeys(
+        w.text for w in (*file.case.study.warnings, *checked.draft.warnings) if w.code.startswith(TOLD)
+    )
     return {
         "outcome": "done",
         "evaluable": True,
@@ -224,11 +227,20 @@ def drafted(
         "record": case.context is not None,
         "findings": [one.finding for one in file.flagged],
         "suspected": [to_json(one) for one in file.flagged],
-        "suspected_line": suspected_line(file.flagged) or (NONE if file.reading and file.reading.findings else UNREAD),
+        "suspected_line": suspected_line(file.flagged) or _none(file),
+        "images_read": [to_json(image) for image in checked.draft.images_read],
+        "images_not_read": [to_json(image) for image in checked.draft.images_unread],
         "statements": len(checked.statements),
         "failed_checks": sum(bool(checked.failed(s.id)) for s in checked.statements),
         "notes": [*note, *warnings, *changes(file, found, before)],
     }
+
+
+def _none(file: CaseFile) -> str:
+    """That nothing is flagged, and what keeps that from being said of the whole; or that nothing was read."""
+    if not (file.reading and file.reading.findings):
+        return UNREAD
+    return with_limits(NONE, seen_in_part(file.case.study, file.reading))
 
 
 def changes(file: CaseFile, found: FoundStudy, before: dict[str, Any] | None) -> list[str]:

@@ -181,6 +181,8 @@ def show_review(
             st.caption("  \n".join(f"• {inert(item)}" for item in view.not_evaluated))
     if view.made_by:
         st.caption(inert(view.made_by))
+    for line in view.images:
+        st.caption(inert(line))
 
 
 def show_film(file: CaseFile, view: CaseView) -> None:

@@ -36,6 +36,7 @@ from medmm.domain.draft import (
 )
 from medmm.domain.errors import MedmmError
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.images import image_lines, with_limits
 from medmm.domain.reading import Region
 from medmm.domain.record import ClinicalContext, Fact, FactStatus
 from medmm.domain.report import (
@@ -191,6 +192,7 @@ class CaseView:
     own: tuple[StatementView, ...] = ()
     impression: StatementView | None = None
     suspected: str = ""
+    images: tuple[str, ...] = ()
 
     @property
     def may_sign(self) -> bool:
@@ -226,7 +228,7 @@ def suspected_line(summary: CaseSummary) -> str:
     if summary.state is CaseState.OPENED:
         return "no draft yet"
     if not summary.suspected:
-        return "none flagged: open it to see what was read"
+        return f"{with_limits('none flagged', summary.seen_in_part)}: open it to see what was read"
     if summary.suspicions:
         return listed_line(summary.suspicions)
     return ", ".join(finding_term(name).words for name in summary.suspected if not finding_term(name).critical)
@@ -286,6 +288,7 @@ def case_view(file: CaseFile) -> CaseView:
         if file.impression
         else None,
         suspected=listed_line(file.flagged),
+        images=image_lines(draft.draft.images_read, draft.draft.images_unread) if draft else (),
     )
 
 

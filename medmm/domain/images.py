@@ -111,6 +111,21 @@ def rivals_unread(study: Study, reading: Reading) -> tuple[Volume, ...]:
     return tuple(v for v in study.volumes if v.sha256 in rivals and v.sha256 not in read)
 
 
+def seen_in_part(study: Study, reading: Reading | None) -> tuple[str, ...]:
+    """What keeps "nothing suspected" from being said of the whole: a part that is shown, an image that was not read."""
+    if reading is None:
+        return ()
+    parts = [f"only a part of the {one.of} is shown" for one in reading.coverage if not one.whole]
+    rivals = [f"another {kind_words(v, study.modality)} was not read" for v in rivals_unread(study, reading)]
+    return tuple(dict.fromkeys((*parts, *rivals)))
+
+
+def with_limits(words: str, limits: Iterable[str]) -> str:
+    """Words of a list where nothing is suspected, with what limits them: "none flagged (only a part of the head is shown)"."""
+    joined = "; ".join(limits)
+    return f"{words} ({joined})" if joined else words
+
+
 def _choices(study: Study) -> tuple[ChosenFilm | ChosenSequence, ...]:
     return (*((study.film,) if study.film else ()), *study.sequences)
 

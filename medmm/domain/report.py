@@ -348,7 +348,8 @@ def _words_left(decision: Accept | Edit | Reject, drafted: Mapping[str, str]) ->
 class CaseSummary:
     """One line of the worklist; it names the patient by key only.
 
-    `suspected` names the findings of `suspicions`, which is the list of `CaseFile.flagged`.
+    `suspected` names the findings of `suspicions`, which is the list of `CaseFile.flagged`; `seen_in_part` is what keeps an
+    empty one from being said of the whole.
     """
 
     case_id: str
@@ -361,3 +362,4 @@ class CaseSummary:
     suspected: tuple[str, ...]
     opened_at: datetime
     suspicions: tuple[Suspicion, ...] = ()
+    seen_in_part: tuple[str, ...] = ()

@@ -106,7 +106,8 @@ def cases(context: typer.Context, as_json: AsJson = False) -> None:
     for summary in found:
         when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
         what = f"{summary.modality} {summary.body_part}"
-        add_row(table, summary.case_id, summary.state.value, what, when, suspected_line(summary.suspicions))
+        listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
+        add_row(table, summary.case_id, summary.state.value, what, when, listed_words)
     out().print(table if found else "No cases yet: `medmm draft STUDY` makes one.")
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from medmm.domain.codec import to_json
 from medmm.domain.display import measured_words, suspected_line
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable
-from medmm.domain.images import ImageReference, images_read, images_unread, rivals_unread
+from medmm.domain.images import ImageReference, images_read, images_unread, rivals_unread, seen_in_part, with_limits
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
 from medmm.domain.study import ReadTask, Study
 from medmm.domain.suspicion import suspicions
@@ -233,7 +233,8 @@ def _row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str]:
     reading = result.reading if result else None
     suspected = suspected_line(suspicions(reading))
     if not suspected:  # nothing looked at is not nothing suspected
-        suspected = "none suspected" if reading and reading.findings else "no finding was read"
+        limits = seen_in_part(result.study, reading) if result and result.study else ()
+        suspected = with_limits("none suspected", limits) if reading and reading.findings else "no finding was read"
     measured = ", ".join(_measured(m) for m in line["measurements"])
     state = "yes" if line["evaluable"] else "held" if line["held"] else "no"
     return Path(line["path"]).name, state, suspected if line["evaluable"] else str(line["reason"]), measured

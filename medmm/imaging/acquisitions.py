@@ -2,8 +2,8 @@
 
 A series may hold two: a repeat, a control months later under the same UIDs. Where their slices lie between each other, their
 planes alone would make one stack of both. What is one acquisition may state several times and numbers as well (odd slices
-first, then the even ones; a slice for each breath): it stays whole where its slices are one even stack at the distance that
-its header states, made without a long break.
+first, then the even ones; a slice for each breath): it stays whole where its slices lie no closer than its header states, and
+were made without a long break.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
-import numpy as np
-
 from medmm.domain.study import Notice, StudyTime
-from medmm.imaging.geometry import stack_affine
 from medmm.imaging.image_order import LEVELS, Moment, Stated, order_of
 from medmm.imaging.slices import Part, Placed, told_apart
 from medmm.imaging.sources import DicomFile, quiet
@@ -124,7 +121,7 @@ def _by_breaks(group: Sequence[Placed]) -> list[list[Placed]]:
 
 def _by_days(group: Sequence[Placed], orders: Sequence[Order]) -> list[list[Placed]]:
     """The slices by the first kind of day that all state. Neighbouring days may be one night, and content be made anew:
-    there the slices stay together where they are one even stack."""
+    there the slices stay together where they lie no closer than stated."""
     for level, kind in enumerate(LEVELS):
         days = [moment.day for order in orders if isinstance(moment := order[level], Moment)]
         if kind.day and len(days) == len(group):
@@ -170,12 +167,11 @@ def _grouped(group: Sequence[Placed], keys: Sequence[Hashable]) -> list[list[Pla
 
 
 def _one_stack(group: Sequence[Placed]) -> bool:
-    """Whether the slices are one even stack, no denser than the header says of them."""
-    planes = sorted((plane for one in group if (plane := one.plane)), key=lambda plane: plane.depth_mm)
-    affine = stack_affine(planes) if len(planes) == len(group) and len(group) > 1 else None
-    if affine is None:
+    """Whether no two slices lie closer to each other than the header says of them; one that is missing changes nothing."""
+    depths = sorted(one.depth_mm for one in group if one.plane is not None)
+    if len(depths) < max(len(group), 2):
         return False
-    return not _too_dense(group[0], float(np.linalg.norm(np.array(affine)[:3, 2])))
+    return not _too_dense(group[0], min(after - before for before, after in pairwise(depths)))
 
 
 def _too_dense(one: Placed, step_mm: float) -> bool:

@@ -68,11 +68,18 @@ def film_notices(film: ChosenFilm | None, volumes: Sequence[Volume]) -> Iterator
     rest = [found[sha256] for sha256 in film.unread_sha256s]
     named = "; ".join(_words(volume) for volume in rest[:MOST_FILMS])
     more = f" and {len(rest) - MOST_FILMS} more" if len(rest) > MOST_FILMS else ""
-    yield Notice(
-        code="films-not-read" if film.order_known else "film-order-unknown",
-        text=f"Of {len(rest) + 1} frontal films one is read, the {_words(found[film.volume_sha256])}: {film.reason}. "
-        f"Not read: {named}{more}; what only they show is missed.",
-    )
+    read = _words(found[film.volume_sha256])
+    if film.order_known:
+        yield Notice(
+            code="films-not-read",
+            text=f"One frontal film is read, the {read}: {film.reason}. Not read: {named}{more}; what only they show is missed.",
+        )
+    else:
+        yield Notice(
+            code="film-order-unknown",
+            text=f"Nothing tells which frontal film is the newest. One is read, the {read}. Not read: {named}{more}; "
+            "what only they show is missed.",
+        )
 
 
 def _words(volume: Volume) -> str:

@@ -19,6 +19,7 @@ from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.images import seen_in_part
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
@@ -435,6 +436,7 @@ def _summary(row: Any) -> CaseSummary:
         suspected=tuple(one.finding for one in flagged),
         opened_at=datetime.fromisoformat(row.opened_at),
         suspicions=flagged,
+        seen_in_part=seen_in_part(case.study, file.reading),
     )
 
 

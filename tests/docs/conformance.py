@@ -17,7 +17,7 @@ from pydicom.charset import python_encoding
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.uid import UID, AllTransferSyntaxes
 
-from medmm import imaging, records
+from medmm import domain, imaging, records
 from medmm.domain.identity_match import NO_SHARED_ID, QUESTIONS, compare_identities
 from medmm.domain.record import FactStatus
 from medmm.evaluation.card import table
@@ -339,7 +339,11 @@ def _calls(name: str, room: ModuleType = imaging) -> list[dict[str, Any]]:
 
 def _notices() -> Iterator[dict[str, Any]]:
     """Notices by their call, and those that stand as rows (code, when, text)."""
-    yield from (call for call in (*_calls("Notice"), *_calls("_note")) if {"code", "text"} <= set(call))
+    yield from (
+        call
+        for call in (*_calls("Notice"), *_calls("Notice", domain), *_calls("_note"))
+        if {"code", "text"} <= set(call)
+    )
     for node in _nodes(imaging):
         if isinstance(node, ast.Tuple) and len(node.elts) == 3:
             code, text = _literal(node.elts[0]), _literal(node.elts[2])

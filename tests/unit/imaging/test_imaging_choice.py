@@ -12,6 +12,7 @@ from medmm.domain.study import NotEvaluable, SequenceRole, Study, View
 from medmm.imaging.image_order import newest, order_of
 from medmm.imaging.tags import Tags
 from tests.dicom_files import FILM, MR_SLICE, dataset, file_bytes, film_file
+from tests.enhanced_files import FrameSpec, axial, enhanced_file
 from tests.mr_intakes import only, study
 
 FLAIR: dict[str, Any] = {
@@ -182,6 +183,13 @@ def test_an_aborted_repeat_is_not_read_before_the_whole_scan(tmp_path: Path) -> 
     assert chosen.shape_zyx[0] == 8
 
 
+def test_a_missing_slice_does_not_tear_odd_from_even_slices(tmp_path: Path) -> None:
+    stack(tmp_path, "a", AcquisitionNumber=lambda n: n % 2 + 1)
+    (tmp_path / "a002.dcm").unlink()
+    (volume,) = study(tmp_path).volumes
+    assert volume.shape_zyx[0] == 5
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -211,3 +219,16 @@ def test_of_two_series_the_newest_is_read_whatever_the_names(tmp_path: Path) -> 
     assert made.image_time == chosen.acquired
     assert made.acquired is not None
     assert made.acquired.moment.strftime("%H:%M") == "10:15"  # facts are cut at the earliest image
+
+
+def test_frames_of_two_days_in_one_image_are_two_volumes(tmp_path: Path) -> None:
+    def frame(n: int, first: float, when: str) -> FrameSpec:
+        return axial(first + 5.0 * n, n, FrameContentSequence={"FrameAcquisitionDateTime": when})
+
+    january = [frame(n, 0.0, f"202001021015{n:02d}") for n in range(5)]
+    june = [frame(n, 2.5, f"202006011015{n:02d}") for n in range(5)]
+    enhanced_file(tmp_path / "a.dcm", [frame for pair in zip(january, june, strict=True) for frame in pair])
+    made = study(tmp_path)
+    assert [volume.shape_zyx[0] for volume in made.volumes] == [5, 5]
+    days = {f"{v.acquired.moment:%Y-%m-%d}": v.frame_numbers for v in made.volumes if v.acquired}
+    assert days == {"2020-01-02": (1, 3, 5, 7, 9), "2020-06-01": (2, 4, 6, 8, 10)}
