@@ -17,6 +17,7 @@ from medmm.models.adopted import Adopted, report_weights
 from medmm.models.calibrated import calibrated_finding
 from medmm.models.catalogue import DEFAULT_REPORT, WeightsFolder, open_weights, row_named
 from medmm.models.chest_anatomy import STRUCTURES, outline
+from medmm.models.coverage import coverage_notice, lungs_coverage
 from medmm.models.encoded_films import EncodedFilms
 from medmm.models.image_encoder import for_reading
 from medmm.models.measure import cardiothoracic_ratio, columns_of, implausible
@@ -30,6 +31,7 @@ RATIO = "cardiothoracic ratio"
 OF_THE_HEART = frozenset({"Cardiomegaly"})
 HEART_SHARE = 0.25  # of a region's box: a box with less heart in it shows something else
 NO_FINDINGS = Notice(code="no-reading-model", text="No reading model for findings is installed.")
+REST_NOT_SEEN = "What lies outside was not looked at."
 NO_ANATOMY = Notice(code="no-anatomy-model", text="No model for lungs and heart is installed.")
 RATIO_NOT_PA = Notice(
     code="ratio-not-pa",
@@ -207,14 +209,17 @@ class ChestReader:
             found += tuple(self.report_heads.read(grey, chest.midline, chest.cells, others))
         not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
         no_findings = () if self.findings else (NO_FINDINGS,)
+        coverage = tuple(lungs_coverage(m.array(), film) for m in chest.masks if m.name == "lungs")
+        cut = tuple(notice for one in coverage for notice in coverage_notice(one, REST_NOT_SEEN))
         return Reading(
             study_uid=study.uid,
             models=tuple(ModelIdentity(name=w.row.name, manifest_sha256=w.row.manifest_sha256) for w in installed),
             findings=found,
             measurements=chest.measurements,
             masks=chest.masks,
-            warnings=chest.warnings + not_pa + no_findings,
+            warnings=chest.warnings + cut + not_pa + no_findings,
             volumes_read=(film.sha256,),
+            coverage=coverage,
         )
 
 
