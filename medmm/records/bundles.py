@@ -25,6 +25,7 @@ NOT_ALL = ("incomplete", "suppressed", "too-costly", "timeout", "throttled", "ex
 GRAVE = ("error", "fatal")
 CUT = ("SUBSETTED", "REDACTED", "MASKED")
 GONE = ("410",)
+MOST_DIGITS = 16  # of a total; no search finds as much
 FAILED = re.compile(r"[45]\d\d\b")
 
 
@@ -153,10 +154,10 @@ def _of_pages(pages: list[Resource], found: Contents) -> Iterator[str]:
     totals: dict[str, int] = {}
     for page in pages:
         if page.get("total") is not None:
-            total = str(page["total"])[:20]
+            total = str(page["total"])[:MOST_DIGITS]
             totals[total] = totals.get(total, 0) + _matches(page)
     for total, held in totals.items():
-        if not re.fullmatch(r"[0-9]+", total, re.ASCII):
+        if not re.fullmatch(r"[0-9]+", total, re.ASCII) or len(total) == MOST_DIGITS:
             found.left_out.append(Omission(source="record", reason="the total of the search is no number"))
         elif int(total) > held:
             yield f"the search found {total} resources and the record holds {held} of them"

@@ -126,12 +126,15 @@ def _of_several(humans: list[Resource], merged: list[Resource]) -> Iterator[Omis
 
 def _each_once(patients: Iterable[Resource]) -> list[Resource]:
     """Patients without those that stand there before with the same content, as on every page of a search."""
-    kept: list[tuple[Resource, Resource]] = []
+    kept: list[Resource] = []
+    by_id: dict[str, list[Resource]] = {}
     for patient in patients:
         content = {name: value for name, value in patient.items() if name not in ("_fullUrl", "meta")}
-        if all(content != other for other, _ in kept):
-            kept.append((content, patient))
-    return [patient for _, patient in kept]
+        same_id = by_id.setdefault(patient["id"], [])
+        if content not in same_id:
+            same_id.append(content)
+            kept.append(patient)
+    return kept
 
 
 def _maybe_deleted(patient: Resource, standing: Standing) -> bool:

@@ -121,7 +121,7 @@ def the_one(patients: Sequence[Resource]) -> tuple[list[Resource], list[Resource
                 old, new = (patient, other) if kind == "replaced-by" else (other, patient)
                 into[id(old)] = new
     remaining = [p for p in patients if id(p) not in into]
-    merged = [p for p in patients if id(p) in into and any(_end(p, into) is r for r in remaining)]
+    merged = [p for p in patients if id(p) in into and _end(p, into) is not None]
     return (remaining, merged) if len(remaining) + len(merged) == len(patients) else (list(patients), [])
 
 

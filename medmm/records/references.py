@@ -10,6 +10,7 @@ from typing import Any
 from medmm.domain.identity_match import plain_id
 from medmm.domain.record import Omission
 from medmm.records.elements import items, text_of
+from medmm.records.patient import links
 
 Resource = dict[str, Any]
 Entry = tuple[str, Resource]
@@ -39,7 +40,8 @@ class References:
 
     def __init__(self, entries: list[Entry], patients: Sequence[Resource]) -> None:
         self.referred = {name: resource for _, resource in entries for name in _names(resource)}
-        self._own = frozenset(name for patient in patients for name in _names(patient))
+        linked = (name for patient in patients for _, name in links(patient))  # the same person by definition
+        self._own = frozenset([*(name for patient in patients for name in _names(patient)), *linked])
         self._relative = tuple(_names(patient)[0] for patient in patients)
         self._identifiers = [pair for patient in patients for pair in _identifiers(patient)]
         self._used = [name for _, resource in entries for name in _references(resource)]

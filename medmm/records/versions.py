@@ -131,7 +131,8 @@ def _older(version: Version) -> Omission:
 
 def _number(value: Any) -> int | None:
     """A versionId that counts; others are only names. At most 18 digits, so that no text of a sender costs time."""
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value, re.ASCII) else None
+    text = str(value) if isinstance(value, str) or type(value) is int else ""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text, re.ASCII) else None
 
 
 def _etag(value: Any) -> Any:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import StudyTime
-from medmm.records import context_as_of, read_record
+from medmm.records import context_as_of, everything_in, join_questions, read_record
 from tests.unit.records.test_records_document import PATIENT, bundle, condition, observation
 
 ALLERGY = {
@@ -29,9 +29,45 @@ MEDICINE = {
     "contained": [{"resourceType": "Medication", "id": "med", "code": {"text": "Amoxicillin"}}],
     "medicationReference": {"reference": "#med"},
 }
-NAMED = {**PATIENT, "name": [{"family": "ZZFAKE", "given": ["Alpha"]}], "identifier": [{"value": "1", "type": {}}]}
-VALUED = observation(referenceRange=[{"low": {"value": 1}}], component=[{"code": {"text": "x"}}])
-WHOLE = json.loads(bundle(NAMED, VALUED, condition(), ALLERGY, MEDICINE))
+NAMED = {
+    **PATIENT,
+    "name": [{"family": "ZZFAKE", "given": ["Alpha"], "period": {"end": "2001"}}, {"text": "ZZFAKE"}],
+    "identifier": [{"value": "1", "type": {}}],
+    "link": [{"other": {"reference": "Patient/p9"}, "type": "seealso"}],
+    "extension": [{"url": "http://x.example/patient-birthSex", "valueCode": "F"}],
+    "deceasedDateTime": "2019-01-01",
+}
+VALUED = observation(
+    referenceRange=[{"low": {"value": 1}}],
+    component=[{"code": {"text": "x"}}],
+    focus=[{"reference": "Patient/p1"}],
+    meta={"versionId": "1", "lastUpdated": "2020-01-01T00:00:00Z", "tag": [{"code": "SUBSETTED"}]},
+)
+ENDED = condition(
+    abatementAge={"value": 40, "code": "a", "unit": "a"},
+    verificationStatus={"coding": [{"code": "confirmed", "extension": [{"url": "x", "valueCoding": {"code": "A"}}]}]},
+    meta={"versionId": "2"},
+)
+BY_NUMBER = {"resourceType": "Condition", "id": "c1", "subject": {"identifier": {"value": "1"}}, "code": {"text": "x"}}
+PLANNED = {**MEDICINE, "id": "m2", "dosageInstruction": [{"timing": {"repeat": {"boundsPeriod": {"end": "2019"}}}}]}
+WHOLE = json.loads(bundle(NAMED, VALUED, ENDED, BY_NUMBER, ALLERGY, MEDICINE, PLANNED))
+WHOLE |= {"type": "history", "total": 9, "link": [{"relation": "next", "url": "http://s.example/2"}]}
+WHOLE["entry"][2] |= {
+    "request": {"method": "PUT", "url": "Condition/c1"},
+    "response": {"status": "200", "etag": 'W/"2"'},
+}
+WHOLE["entry"] += [
+    {"request": {"method": "DELETE", "url": "AllergyIntolerance/a2"}, "response": {"status": "204"}},
+    {
+        "fullUrl": "http://s.example/Observation/o9",
+        "search": {"mode": "outcome"},
+        "resource": {
+            "resourceType": "OperationOutcome",
+            "id": "x",
+            "issue": [{"severity": "error", "code": "timeout"}],
+        },
+    },
+]
 ODD = st.recursive(
     st.sampled_from([None, True, 0, -1e308, 10**400, "", "x", "Patient", "2020-02-30", "0001-01-01T00:00:00+14:00"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["value", "a"]), inner, max_size=2),
@@ -71,4 +107,6 @@ def test_any_mutation_ends_in_a_context_or_an_input_error(
     except InputError:
         return
     context = context_as_of(document, patient_key="k", acquired=study)
+    join_questions(document, study)
+    everything_in(document)
     assert len({fact.id for fact in context.facts}) == len(context.facts)

@@ -79,7 +79,14 @@ def test_a_part_of_a_resource_is_marked() -> None:
 
 @pytest.mark.parametrize(
     ("total", "said"),
-    [(-1, "no number"), ("many", "no number"), (1.5, "no number"), ([3], "no number"), (0, "says that it found 0")],
+    [
+        (-1, "no number"),
+        ("many", "no number"),
+        (1.5, "no number"),
+        (10**30, "no number"),
+        ([3], "no number"),
+        (0, "says that it found 0"),
+    ],
 )
 def test_a_total_that_lies_is_said(total: Any, said: str) -> None:
     document = read_record(search(total=total))

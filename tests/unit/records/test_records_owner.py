@@ -130,6 +130,14 @@ def test_a_patient_who_was_replaced_by_one_that_is_not_there_must_be_confirmed()
     assert "no longer uses this record" in reasons(document)
 
 
+@pytest.mark.parametrize("kind", ["replaces", "replaced-by", "seealso", "refer"])
+def test_facts_of_a_linked_patient_are_of_the_same_person(kind: str) -> None:
+    linked = {**PATIENT, "link": [{"other": {"reference": "Patient/p9"}, "type": kind}]}
+    of_the_other = condition(subject={"reference": "Patient/p9"})
+    assert len(read(of_the_other, patients=(linked,)).facts) == 1
+    assert read(condition(subject={"reference": "Patient/p8"}), patients=(linked,)).facts == ()
+
+
 def test_patients_who_replace_each_other_in_a_circle_are_two() -> None:
     back = {**NEW, "link": [{"other": {"reference": "Patient/p1"}, "type": "replaced-by"}]}
     with pytest.raises(InputError, match="2 human patients"):

@@ -18,7 +18,7 @@ VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 
 
 def stated(
-    verification: str = "confirmed", *, version: str | None = None, updated: str | None = None
+    verification: str = "confirmed", *, version: str | int | None = None, updated: str | None = None
 ) -> dict[str, Any]:
     """A condition c1 with this verification status, as this version."""
     meta = {name: value for name, value in (("versionId", version), ("lastUpdated", updated)) if value}
@@ -62,6 +62,8 @@ OLD, NEW = "2020-01-01T00:00:00Z", "2020-01-01T00:00:01Z"
             [stated(version="b", updated=OLD), stated("refuted", version="a", updated=NEW)],
             [FactStatus.REFUTED],
         ),
+        # numbers that are JSON numbers
+        ("collection", [stated(version=1), stated("refuted", version=2)], [FactStatus.REFUTED]),
         # a tie of the clock: the number counts
         (
             "collection",
