@@ -121,6 +121,7 @@ class Admitting:
         with self._store.copied(came) as keep, self._store.step() as step:
             step.save_identity(study.patient_key, intake.identity or PatientIdentity(patient_id=None))
             step.save_study(study, {file.sha256: file.sop_uid for file in intake.files})
+            step.cover_objects(study.uid, (file.sha256 for file in intake.files))
             if context is not None:
                 step.save_context(study.uid, context)
             elif RECORD_DROPPED in study.warnings:
