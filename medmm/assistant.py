@@ -249,8 +249,9 @@ class Assistant:
         with self._calls.call("publish", by, key, {"report": report_id, "to": str(to)}) as call:
             if call.recalled is not None:
                 return tuple(Path(p) for p in call.recalled)
-            report, identity = self._store.printed(report_id)
-            written = delivery.write_report(report, identity, Path(to))
+            printed = self._store.printed(report_id)
+            report, joins = printed.report, delivery.Joins.of(printed, self.settings.identifiers.systems())
+            written = delivery.write_report(report, printed.identity, Path(to), joins)
             with self._store.step() as step:
                 call.done(step, [str(p) for p in written], report.case_id, report=report_id, files=len(written))
             return written
@@ -358,11 +359,12 @@ class Assistant:
             return self._store.identity(patient_key)
 
     def render(self, report_id: str, *, format: str = "text", by: Reader | None = None) -> str:
-        """A signed report as `text`, `json` or `fhir` (R4 transaction Bundle)."""
+        """A signed report as `text`, `json` or `fhir` (R4 transaction Bundle), or what that lacks as `outcome`."""
         with self._calls.look("publish", "", by) as look:
-            report, identity = self._store.printed(report_id)
-            look.subject = report.case_id
-            return delivery.render(report, identity, format)
+            printed = self._store.printed(report_id)
+            look.subject = printed.report.case_id
+            joins = delivery.Joins.of(printed, self.settings.identifiers.systems())
+            return delivery.render(printed.report, printed.identity, format, joins)
 
     def models(self, *, by: Reader | None = None) -> tuple[ModelRow, ...]:
         """The networks of the catalogue, then the adopted models, and whether they are here and unaltered."""

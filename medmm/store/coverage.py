@@ -47,7 +47,8 @@ IDENTITY = Kind(
 )
 STUDY = Kind(table="study", column="uid", words="study", owner="study", detail="study_sha256")
 RECORD = Kind(table="context", column="study_uid", words="record of study", owner="study", detail="context_sha256")
-KINDS = (IDENTITY, STUDY, RECORD)
+ORDER = Kind(table="study_order", column="study_uid", words="order of study", owner="study", detail="order_hmac")
+KINDS = (IDENTITY, STUDY, RECORD, ORDER)
 GONE = "none"  # the digest of a row that was taken away
 
 
@@ -105,7 +106,7 @@ def digests(secret: bytes | None) -> dict[Kind, Digest]:
     def plain(owner: str, body: bytes) -> str:
         return held.digest_of_row(body) or "no JSON"
 
-    return {IDENTITY: keyed, STUDY: plain, RECORD: plain}
+    return {IDENTITY: keyed, ORDER: keyed, STUDY: plain, RECORD: plain}
 
 
 def check(connection: sa.Connection, secret: bytes | None) -> Coverage:
@@ -157,17 +158,28 @@ def identity_now(connection: sa.Connection, secret: bytes, patient_key: str) -> 
     return found
 
 
+def refuse_altered_order(connection: sa.Connection, secret: bytes, uid: str) -> None:
+    """Raises: IntegrityError naming study and entry, if its order is not what the last entry says, or is missing."""
+    _refuse_altered(connection, ORDER, uid, _said(connection, (uid,)), secret)
+
+
 def refuse_altered_study(connection: sa.Connection, uid: str) -> None:
     """Raises: IntegrityError naming study and entry, if a study or its record is not what the last entry says."""
     said = _said(connection, (uid,))
     for kind in (STUDY, RECORD):
-        written = said.rows[kind].get(uid)
-        query = sa.text(f"SELECT CAST(body AS BLOB) FROM {kind.table} WHERE {kind.column} = :uid")
-        body = connection.scalar(query, {"uid": uid})
-        if written is not None and body is None and written.sha256 != GONE:
-            held.refuse(_missing(kind, uid, written))
-        elif written is not None and body is not None:
-            held.refuse(_compared(kind, uid, digests(None)[kind](uid, body), written))
+        _refuse_altered(connection, kind, uid, said, None)
+
+
+def _refuse_altered(connection: sa.Connection, kind: Kind, uid: str, said: Said, secret: bytes | None) -> None:
+    written = said.rows[kind].get(uid)
+    if written is None:
+        return
+    query = sa.text(f"SELECT CAST(body AS BLOB) FROM {kind.table} WHERE {kind.column} = :uid")
+    body = connection.scalar(query, {"uid": uid})
+    if body is not None:
+        held.refuse(_compared(kind, uid, digests(secret)[kind](uid, body), written))
+    elif written.sha256 != GONE:
+        held.refuse(_missing(kind, uid, written))
 
 
 def object_problems(objects: Objects, named: Mapping[str, str]) -> Iterator[AuditProblem]:

@@ -21,6 +21,8 @@ from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import seen_in_part
+from medmm.domain.order import StudyOrder
+from medmm.domain.printed import Printed
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
@@ -92,6 +94,12 @@ class Step:
             self._connection.execute(kept.delete().where(kept.c.study_uid == study.uid))
             rows = [{"study_uid": study.uid, "sha256": sha256, "sop_uid": uid} for sha256, uid in files.items()]
             self._connection.execute(kept.insert(), rows)
+
+    def save_order(self, study_uid: str, order: StudyOrder) -> None:
+        """Keep what joins a study to its order."""
+        body = to_json(order)
+        self._put(tables.orders, {"study_uid": study_uid}, {"body": body})
+        self._names("study", study_uid, order_hmac=identity_hmac(self._secret, study_uid, body))
 
     def drop_context(self, study_uid: str) -> None:
         """Join no record to a study any more; its cases keep theirs."""
@@ -350,20 +358,29 @@ class Store:
         """A signed report. Raises: IntegrityError if it is not what its entry in the log says."""
         return self._read(lambda c: _checked_report(c, report_id))
 
-    def printed(self, report_id: str) -> tuple[SignedReport, PatientIdentity]:
-        """A signed report and who it is of, read and checked in one transaction, and the images that it is about.
+    def order(self, study_uid: str) -> StudyOrder:
+        """What joins a study to its order; of a study of an earlier release nothing. Raises: IntegrityError as `study`."""
+        return self._read(lambda c: _checked_order(c, self.secret("patient"), study_uid))
+
+    def printed(self, report_id: str) -> Printed:
+        """A signed report with all that it is printed from, read and checked in one transaction; its images are checked too.
 
         Raises: IntegrityError naming what is not what the log says, and the entry.
         """
 
-        def read(connection: sa.Connection) -> tuple[SignedReport, PatientIdentity, dict[str, str]]:
-            report = _checked_report(connection, report_id)
-            identity = _checked_identity(connection, self.secret("patient"), report.patient_key)
-            return report, identity, held.files_of_case(connection, report.case_id)
+        secret = self.secret("patient")
 
-        report, identity, named = self._read(read)
+        def read(connection: sa.Connection) -> tuple[Printed, dict[str, str]]:
+            report = _checked_report(connection, report_id)
+            named = held.files_of_case(connection, report.case_id)
+            case = _noun(connection, Case, tables.cases.c.body, tables.cases.c.id, report.case_id)
+            identity = _checked_identity(connection, secret, report.patient_key)
+            order = _checked_order(connection, secret, report.study.uid)
+            return Printed(report=report, identity=identity, study=case.study, order=order), named
+
+        printed, named = self._read(read)
         coverage.refuse_altered_objects(self.objects, named)
-        return report, identity
+        return printed
 
     def not_evaluable(self) -> tuple[NotEvaluable, ...]:
         """All refusals and holds, oldest first."""
@@ -484,6 +501,12 @@ def _checked_identity(connection: sa.Connection, secret: bytes, patient_key: str
     coverage.identity_now(connection, secret, patient_key)
     table = tables.identities
     return _noun(connection, PatientIdentity, table.c.body, table.c.patient_key, patient_key)
+
+
+def _checked_order(connection: sa.Connection, secret: bytes, study_uid: str) -> StudyOrder:
+    coverage.refuse_altered_order(connection, secret, study_uid)
+    body = connection.scalar(_select(tables.orders.c.body, tables.orders.c.study_uid, study_uid))
+    return StudyOrder() if body is None else from_json(StudyOrder, body)
 
 
 def _checked_case(connection: sa.Connection, case_id: str) -> CaseFile:

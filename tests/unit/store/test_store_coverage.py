@@ -17,12 +17,14 @@ import pytest
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.order import StudyOrder
 from medmm.domain.report import Accept, CaseState
 from medmm.store import Store
 from tests.factories import SIGNED_AT, make_case, make_checked_draft, make_signed_report, make_study, make_volume
 from tests.unit.store.test_store_nouns import IDENTITY
 
 KEY = make_study().patient_key
+ORDER = StudyOrder(accession="ZZ-ACC-1")
 DECISIONS = (Accept("s1"), Accept("s2"), Accept("s3"))
 EARLIER = Path(__file__).with_name("earlier_release") / "store.tar.xz"
 
@@ -42,6 +44,7 @@ def fill(store: Store, folder: Path) -> str:
         step.save_study(case.study, {sha256: None})
         step.cover_objects(case.study.uid, [sha256])
         step.save_context(case.study.uid, case.context)
+        step.save_order(case.study.uid, ORDER)
         step.record(event("admit", case.study.uid))
     with store.step() as step:
         step.open_case(case, SIGNED_AT)
@@ -81,7 +84,8 @@ def places(store: Store) -> list[tuple[str, str]]:
 
 
 def test_what_nobody_touched_is_printed_and_sound(store: Store) -> None:
-    assert store.printed("report-1") == (make_signed_report(), IDENTITY)
+    printed = store.printed("report-1")
+    assert (printed.report, printed.identity, printed.order) == (make_signed_report(), IDENTITY, ORDER)
     found = store.verify()
     assert found.ok
     assert (found.not_covered_before, found.identities_not_covered, found.studies_not_covered) == (None, (), ())
@@ -90,7 +94,7 @@ def test_what_nobody_touched_is_printed_and_sound(store: Store) -> None:
 def test_no_entry_tells_who_the_patient_is(store: Store) -> None:
     said = repr(store.events())
     assert KEY in said
-    for name in ("ZZ-0001", "ZZTEST", "1950"):
+    for name in ("ZZ-0001", "ZZTEST", "1950", "ZZ-ACC-1"):
         assert name not in said
 
 
@@ -150,7 +154,7 @@ def test_a_name_that_was_stated_anew_is_not_called_altered(store: Store) -> None
         step.save_identity(KEY, married)
         step.record(event("admit", make_study().uid))
     assert store.verify().ok
-    assert store.printed("report-1") == (make_signed_report(), married)
+    assert store.printed("report-1").identity == married
 
 
 def test_an_older_statement_put_back_is_named(store: Store) -> None:
@@ -225,6 +229,14 @@ def test_an_altered_study_or_record_opens_no_case(store: Store, name: str) -> No
         store.study(make_study().uid)
 
 
+def test_a_changed_accession_number_is_named_and_never_printed(store: Store) -> None:
+    tamper(store, "UPDATE study_order SET body = replace(body, 'ZZ-ACC-1', 'ZZ-ACC-2')")
+    place = f"order of study {make_study().uid}"
+    assert places(store) == [("altered", place)]
+    with pytest.raises(IntegrityError, match=f"{place} .*entry 1 "):
+        store.printed("report-1")
+
+
 def test_a_record_that_was_dropped_is_not_missing(store: Store) -> None:
     with store.step() as step:
         step.save_study(store.study(make_study().uid))
@@ -237,7 +249,10 @@ def test_a_record_that_was_dropped_is_not_missing(store: Store) -> None:
 
 def test_a_lost_key_is_damage_and_no_new_one_is_made(store: Store) -> None:
     (store.data_dir / "keys" / "patient.key").unlink()
-    assert places(store) == [("altered", f"identity of patient {KEY}")]
+    assert {place for _, place in places(store)} == {
+        f"identity of patient {KEY}",
+        f"order of study {make_study().uid}",
+    }
     assert not (store.data_dir / "keys" / "patient.key").exists()
 
 
@@ -257,8 +272,9 @@ def test_an_earlier_folder_is_neither_sound_nor_altered_in_its_identities(earlie
         assert (found.problems, found.size) == ((), 6)
         assert (found.not_covered_before, found.identities_not_covered) == (7, (KEY,))
         assert found.studies_not_covered == (make_study().uid,)
-        report, identity = store.printed("report-case-1-1")
-        assert (report.patient_key, identity.family_name) == (KEY, "ZZTEST")
+        printed = store.printed("report-case-1-1")
+        assert (printed.report.patient_key, printed.identity.family_name) == (KEY, "ZZTEST")
+        assert printed.order == StudyOrder()
         tamper(store, "UPDATE identity SET body = replace(body, 'ZZTEST', 'ZZOTHER')")
         assert (store.verify().problems, store.verify().not_covered_before) == ((), 7)
 
