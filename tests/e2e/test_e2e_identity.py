@@ -101,7 +101,7 @@ def test_a_changed_name_is_never_printed(signed: tuple[Assistant, str, str], tmp
                 lambda: assistant.render(report_id),
                 lambda: assistant.publish(report_id, to=tmp_path / "out"),
             ):
-                with pytest.raises(IntegrityError, match="identity of patient pk-.*entry"):
+                with pytest.raises(IntegrityError, match=r"identity of patient pk-.*entry"):
                     give_out()
         finally:
             connection.execute(f"UPDATE identity SET body = replace(body, 'ZZOTHER', '{NAME}')")
