@@ -17,6 +17,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch, asking, compare_identities, joined
 from medmm.domain.inspection import FoundStudy, Inspection
+from medmm.domain.order import StudyOrder
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseState, Reader
 from medmm.domain.site_time import at_site
@@ -24,7 +25,7 @@ from medmm.domain.study import NotEvaluable, Notice, ReadTask, Study
 from medmm.store import Store, VerbCall, digest
 
 Record = str | Path | None
-Joined = tuple[ClinicalContext, IdentityMatch]
+Joined = tuple[ClinicalContext, IdentityMatch, records.RecordDocument]
 RECORD_KEPT = Notice(code="record-kept", text="No record was given: the record of an earlier admission is used.")
 RECORD_DROPPED = Notice(
     code="record-dropped",
@@ -115,12 +116,14 @@ class Admitting:
                 step.save_not_evaluable(refused)
                 call.done(step, refused, refused.sha256 or "", "refused", reason=refused.reason_code)
             return refused
-        study, context = self.join(intake, incoming.record, confirmed_by)
+        study, context, order = self.join(intake, incoming.record, confirmed_by)
         study = replace(study, warnings=(*study.warnings, *review.lacking(study, self._store.signed_of(study.uid))))
         came = {file.sha256: file.path for file in intake.files if not file.kept}
         with self._store.copied(came) as keep, self._store.step() as step:
             step.save_identity(study.patient_key, intake.identity or PatientIdentity(patient_id=None))
             step.save_study(study, {file.sha256: file.sop_uid for file in intake.files})
+            step.cover_objects(study.uid, (file.sha256 for file in intake.files))
+            step.save_order(study.uid, order)
             if context is not None:
                 step.save_context(study.uid, context)
             elif RECORD_DROPPED in study.warnings:
@@ -185,8 +188,11 @@ class Admitting:
 
     def join(
         self, intake: imaging.Intake, record: records.RecordFit, by: Reader | None
-    ) -> tuple[Study, ClinicalContext | None]:
-        """The study with what must be said of its record, and the record up to its time. Raises: InputError if it is another's."""
+    ) -> tuple[Study, ClinicalContext | None, StudyOrder]:
+        """The study with what must be said of its record, the record up to its time, and what joins it to its order.
+
+        Raises: InputError if the record is another's.
+        """
         study = intake.outcome
         assert isinstance(study, Study)
         if record.path is None:
@@ -194,11 +200,14 @@ class Admitting:
             kept = self._of_kept_record(study)
             context = self._store.context(study.uid) if RECORD_KEPT in kept else None
             aged = with_record_age(study, context) if context else study
-            return replace(aged, warnings=(*aged.warnings, *note, *kept)), None
-        context, match = self._context(study, intake.identity, record)
+            order = self._with_kept_request(intake.order, study.uid) if context else intake.order
+            return replace(aged, warnings=(*aged.warnings, *note, *kept)), None, order
+        context, match, document = self._context(study, intake.identity, record)
         notice = joined(match, by)
         joined_study = study if notice is None else replace(study, warnings=(*study.warnings, notice))
-        return with_record_age(joined_study, context), context
+        request, why = records.with_request(intake.order, study.uid, document.requests)
+        order = replace(intake.order, request=request, request_note=why or None)
+        return with_record_age(joined_study, context), context, order
 
     def inspection(self, intake: imaging.Intake, record: Record) -> Inspection:
         """What an intake was understood as, with the record beside it."""
@@ -209,7 +218,7 @@ class Admitting:
         if fit.path is None:
             note = Notice(code="record-not-found", text=fit.note or "")
             return replace(seen, study=replace(seen.study, warnings=(*seen.study.warnings, note)))
-        context, match = self._context(seen.study, intake.identity, fit)
+        context, match, _ = self._context(seen.study, intake.identity, fit)
         return replace(seen, study=with_record_age(seen.study, context), context=context, match=match)
 
     def _fit(
@@ -242,6 +251,13 @@ class Admitting:
             return (RECORD_DROPPED,)
         return (*(n for n in kept.warnings if n.code.startswith("identity-")), RECORD_KEPT)
 
+    def _with_kept_request(self, order: StudyOrder, study_uid: str) -> StudyOrder:
+        """The order with the request that the record of an earlier admission gave, while its numbers are the same."""
+        kept = self._store.order(study_uid)
+        if replace(kept, request=None, request_note=None, portable=order.portable, contrast=order.contrast) != order:
+            return order
+        return replace(order, request=kept.request, request_note=kept.request_note)
+
     def _context(self, study: Study, identity: PatientIdentity | None, record: records.RecordFit) -> Joined:
         assert record.path is not None
         document = records.read_record(record.path)
@@ -251,7 +267,8 @@ class Admitting:
             )
         match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
         match = asking(match, *records.join_questions(document, study.acquired))
-        return records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired), match
+        context = records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired)
+        return context, match, document
 
 
 def _no_study(problem: imaging.Problem, root: Path) -> FoundStudy:

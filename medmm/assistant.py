@@ -238,6 +238,7 @@ class Assistant:
             with self._store.step() as step:
                 step.set_state(case_id, state, expected=file.state)
                 step.save_report(report, decisions=file.decisions)
+                step.cover_identity(report.patient_key)
                 call.done(step, report, case_id)
             return report
 
@@ -248,9 +249,9 @@ class Assistant:
         with self._calls.call("publish", by, key, {"report": report_id, "to": str(to)}) as call:
             if call.recalled is not None:
                 return tuple(Path(p) for p in call.recalled)
-            report = self._store.report(report_id)
-            identity = self._store.identity(report.patient_key)
-            written = delivery.write_report(report, identity, Path(to))
+            printed = self._store.printed(report_id)
+            report, joins = printed.report, delivery.Joins.of(printed, self.settings.identifiers.systems())
+            written = delivery.write_report(report, printed.identity, Path(to), joins)
             with self._store.step() as step:
                 call.done(step, [str(p) for p in written], report.case_id, report=report_id, files=len(written))
             return written
@@ -358,10 +359,12 @@ class Assistant:
             return self._store.identity(patient_key)
 
     def render(self, report_id: str, *, format: str = "text", by: Reader | None = None) -> str:
-        """A signed report as `text`, `json` or `fhir` (R4 transaction Bundle)."""
-        report = self._store.report(report_id)
-        with self._calls.look("publish", report.case_id, by):
-            return delivery.render(report, self._store.identity(report.patient_key), format)
+        """A signed report as `text`, `json` or `fhir` (R4 transaction Bundle), or what that lacks as `outcome`."""
+        with self._calls.look("publish", "", by) as look:
+            printed = self._store.printed(report_id)
+            look.subject = printed.report.case_id
+            joins = delivery.Joins.of(printed, self.settings.identifiers.systems())
+            return delivery.render(printed.report, printed.identity, format, joins)
 
     def models(self, *, by: Reader | None = None) -> tuple[ModelRow, ...]:
         """The networks of the catalogue, then the adopted models, and whether they are here and unaltered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +15,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from rapidfuzz import process
 
 from medmm.domain.errors import ConfigError
+from medmm.domain.order import IdentifierSystems
 from medmm.domain.report import Reader
 from medmm.domain.roles import roles
 
 ENVIRONMENT_PREFIX = "MEDMM_"
 # Where things lie, who acts and on what the networks run: none of it decides what a draft says.
-NOT_OF_A_DRAFT = {"data_dir", "heads_path", "weights_dir", "device", "threads", "actor", "readers"}
+NOT_OF_A_DRAFT = {"data_dir", "heads_path", "weights_dir", "device", "threads", "actor", "identifiers", "readers"}
 # which file to read; where the tests find the shared data; where a test lets the process die
 NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
 
@@ -44,6 +46,30 @@ class ReaderEntry(BaseModel):
         return Reader(id=self.id, name=self.name, role=self.role)
 
 
+class IdentifierEntry(BaseModel):
+    """Identifier systems of the site, by which FHIR servers know its patients and orders."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    mrn: str | None = None
+    mrn_issuers: tuple[str, ...] = ()
+    accession: str | None = None
+    placer_order: str | None = None
+    filler_order: str | None = None
+
+    @field_validator("mrn", "accession", "placer_order", "filler_order")
+    @classmethod
+    def _absolute_uri(cls, system: str | None) -> str | None:
+        if system is not None and re.fullmatch(r"\d+(\.\d+)+", system):
+            raise ValueError(f"an OID is written as a URI: urn:oid:{system}")
+        if system is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", system):
+            raise ValueError("no absolute URI, such as https://hospital.example/mrn or urn:oid:1.2.3")
+        return system
+
+    def systems(self) -> IdentifierSystems:
+        """The noun of this entry."""
+        return IdentifierSystems(**self.model_dump())
+
+
 class Settings(BaseSettings):
     """All settings, frozen. A field has its line in `configs/local.yaml` or a default that needs none."""
 
@@ -60,6 +86,7 @@ class Settings(BaseSettings):
     language_model: str = Field(default="chest-report", min_length=1)
     site_time_zone: str | None = None
     actor: str = "medmm-service"
+    identifiers: IdentifierEntry = IdentifierEntry()
     readers: tuple[ReaderEntry, ...] = ()
 
     def of_a_draft(self) -> dict[str, Any]:
@@ -194,10 +221,13 @@ def _unknown_keys(node: Any, model: type[BaseModel], above: str = "") -> Iterato
         elif key.value == "readers" and isinstance(value, yaml.SequenceNode):
             for item in value.value:
                 yield from _unknown_keys(item, ReaderEntry, "readers.")
+        elif key.value == "identifiers":
+            yield from _unknown_keys(value, IdentifierEntry, "identifiers.")
 
 
 def _unknown(dotted: str, where: str, model: type[BaseModel]) -> ConfigError:
-    known = (ReaderEntry if dotted.startswith("readers.") else model).model_fields
+    inner = {"readers": ReaderEntry, "identifiers": IdentifierEntry}
+    known = inner.get(dotted.rpartition(".")[0], model).model_fields
     nearest = process.extractOne(dotted.rsplit(".", 1)[-1].lower(), known.keys())
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     return ConfigError(f"unknown setting {dotted!r}", remedy=f"{hint}known: {', '.join(known)}", file=where)

@@ -121,7 +121,7 @@ def show_verification(assistant: Assistant, reader: Reader) -> None:
     with told():
         found = assistant.verify(by=reader)
         if found.ok:
-            st.success(f"The audit log is sound: {found.size} entries.")
+            st.success("  \n".join([f"The audit log is sound: {found.size} entries.", *found.not_covered]))
         else:
             place = inert(found.problems[0].place)
             st.error(f"The audit log was altered: {place}. Stop and call your administrator.")

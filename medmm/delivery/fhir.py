@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import uuid
 from typing import Any
 from urllib.parse import quote
 
 from fhir.resources.R4B.bundle import Bundle
 
+from medmm.delivery.fhir_joins import Joins, identifier
 from medmm.delivery.plain import printable, report_text
 from medmm.domain.display import unit_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
@@ -29,7 +29,6 @@ from medmm.domain.wording import clean
 
 Json = dict[str, Any]
 URI = "urn:ietf:rfc:3986"
-ISSUER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")  # the rest of DICOM's issuers are local names
 DICOM_UID = "urn:dicom:uid"
 UCUM = "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
@@ -47,18 +46,29 @@ SIDES = {
 }
 
 
-def report_bundle(report: SignedReport, identity: PatientIdentity | None) -> Json:
-    """The transaction Bundle: patient, reader, software, study, observations, report, provenance."""
+def report_bundle(report: SignedReport, identity: PatientIdentity | None, joins: Joins | None = None) -> Json:
+    """The transaction Bundle: patient, reader, software, study, observations, report, provenance.
+
+    Sent again it creates no second patient, study or report: each is a conditional create.
+
+    Args:
+        joins: what finds the hospital's patient and order on the server, and names the procedure; without it neither is.
+    """
+    joins = joins or Joins()
     observed = [s for s in report.statements if s.assertion is not Assertion.REPORTED and _observable(s)]
     entries = [
-        _entry(report, "Patient", "patient", _patient(report, identity), _patient_search(identity)),
+        _entry(report, "Patient", "patient", _patient(report, identity, joins), _patient_search(identity, joins)),
         *(_entry(report, "Practitioner", name, _practitioner(reader)) for name, reader in _readers(report).items()),
         _entry(report, "Device", "software", _device(report)),
         _entry(
-            report, "ImagingStudy", "study", _imaging_study(report), _search(DICOM_UID, f"urn:oid:{report.study.uid}")
+            report,
+            "ImagingStudy",
+            "study",
+            _imaging_study(report, joins),
+            _search(DICOM_UID, f"urn:oid:{report.study.uid}"),
         ),
         *(_entry(report, "Observation", s.id, _observation(report, s)) for s in observed),
-        _entry(report, "DiagnosticReport", "report", _diagnostic_report(report, identity, observed)),
+        _entry(report, "DiagnosticReport", "report", _diagnostic_report(report, identity, observed, joins)),
         _entry(report, "Provenance", "provenance", _provenance(report)),
     ]
     bundle = Bundle(type="transaction", timestamp=report.signed_at.isoformat(), entry=entries)
@@ -100,13 +110,12 @@ def _concept(*codings: Coding, text: str | None = None) -> Json:
     return concept
 
 
-def _patient(report: SignedReport, identity: PatientIdentity | None) -> Json:
+def _patient(report: SignedReport, identity: PatientIdentity | None, joins: Joins) -> Json:
     if identity is None:
         return {"gender": "unknown"}
     patient: Json = {}
     if number := clean(identity.patient_id or ""):
-        system = {"system": identity.issuer} if identity.issuer and ISSUER_URI.fullmatch(identity.issuer) else {}
-        patient["identifier"] = [{**system, "value": number}]
+        patient["identifier"] = [identifier(number, joins.patient_system(identity), None)]
     name: Json = {}
     if family := clean(identity.family_name or ""):
         name["family"] = family
@@ -120,12 +129,10 @@ def _patient(report: SignedReport, identity: PatientIdentity | None) -> Json:
     return patient
 
 
-def _patient_search(identity: PatientIdentity | None) -> str | None:
+def _patient_search(identity: PatientIdentity | None, joins: Joins) -> str | None:
     """Search by an identifier with a system alone: a bare number may be another hospital's patient."""
-    number = clean(identity.patient_id or "") if identity else ""
-    if identity and number and identity.issuer and ISSUER_URI.fullmatch(identity.issuer):
-        return _search(identity.issuer, number)
-    return None
+    system = joins.patient_system(identity)
+    return _search(system, clean(identity.patient_id or "")) if identity and system else None
 
 
 def _readers(report: SignedReport) -> dict[str, Reader]:
@@ -151,9 +158,9 @@ def _device(report: SignedReport) -> Json:
     return {"deviceName": [{"name": "medmm", "type": "manufacturer-name"}], "version": versions}
 
 
-def _imaging_study(report: SignedReport) -> Json:
+def _imaging_study(report: SignedReport, joins: Joins) -> Json:
     study: Json = {
-        "identifier": [{"system": DICOM_UID, "value": f"urn:oid:{report.study.uid}"}],
+        "identifier": [{"system": DICOM_UID, "value": f"urn:oid:{report.study.uid}"}, *joins.accession()],
         "status": "available",
         "subject": _ref(report, "patient"),
         "modality": [{"system": DCM, "code": report.study.modality}],
@@ -176,7 +183,14 @@ def _imaging_study(report: SignedReport) -> Json:
     started = min((s.acquired for s in report.study.series if s.acquired), default=report.study.acquired)
     if started:
         study["started"] = started.isoformat()
-    return study
+    if joins.procedure is not None:
+        study["procedureCode"] = [_concept(joins.procedure)]
+    return study | _ordered(joins)
+
+
+def _ordered(joins: Joins) -> Json:
+    based_on = joins.based_on()
+    return {"basedOn": based_on} if based_on else {}
 
 
 def _images_read(report: SignedReport) -> list[Json]:
@@ -281,7 +295,9 @@ def _verdict(statement: SignedStatement) -> Json:
     return _concept(ABSENT, text="absent") if own_words else _concept(text="not suspected")
 
 
-def _diagnostic_report(report: SignedReport, identity: PatientIdentity | None, observed: list[SignedStatement]) -> Json:
+def _diagnostic_report(
+    report: SignedReport, identity: PatientIdentity | None, observed: list[SignedStatement], joins: Joins
+) -> Json:
     whole = base64.b64encode(report_text(report, identity).encode()).decode("ascii")
     impression = [s for s in report.statements if s.section is Section.IMPRESSION]
     findings = [s for s in report.statements if s.section is Section.FINDINGS]
@@ -289,7 +305,7 @@ def _diagnostic_report(report: SignedReport, identity: PatientIdentity | None, o
     body: Json = {
         "status": "final" if report.version == 1 else "amended",
         "category": [_concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))],
-        "code": _concept(IMAGING_STUDY),
+        "code": _concept(joins.procedure or IMAGING_STUDY),
         "subject": _ref(report, "patient"),
         "issued": report.signed_at.isoformat(),
         "performer": [_ref(report, "reader")],
@@ -299,11 +315,13 @@ def _diagnostic_report(report: SignedReport, identity: PatientIdentity | None, o
     }
     if conclusion:
         body["conclusion"] = conclusion
+    if accession := joins.accession():
+        body["identifier"] = accession
     if observed:
         body["result"] = [_ref(report, s.id) for s in observed]
     if report.study.acquired:
         body["effectiveDateTime"] = report.study.acquired.isoformat()
-    return body
+    return body | _ordered(joins)
 
 
 def _provenance(report: SignedReport) -> Json:

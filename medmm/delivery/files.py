@@ -9,6 +9,7 @@ import secrets
 from pathlib import Path
 
 from medmm.delivery.fhir import report_bundle
+from medmm.delivery.fhir_joins import Joins, joins_outcome
 from medmm.delivery.plain import report_json, report_text
 from medmm.domain.errors import InputError, Unavailable
 from medmm.domain.identity import PatientIdentity
@@ -17,23 +18,31 @@ from medmm.domain.report import SignedReport
 FORMATS = {"text": "txt", "json": "json", "fhir": "fhir.json"}
 
 
-def render(report: SignedReport, identity: PatientIdentity | None, format: str) -> str:
-    """The report as `text`, `json` or `fhir`. Raises: InputError for another format."""
+def render(report: SignedReport, identity: PatientIdentity | None, format: str, joins: Joins | None = None) -> str:
+    """The report as `text`, `json` or `fhir`, which finds patient and order by `joins`; as `outcome` what that Bundle lacks.
+
+    Raises: InputError for another format.
+    """
     if format == "text":
         return report_text(report, identity)
-    if format not in FORMATS:
-        raise InputError(f"no format {format!r}", remedy=f"use one of {', '.join(FORMATS)}")
-    value = report_json(report, identity) if format == "json" else report_bundle(report, identity)
+    if format == "outcome":
+        value = joins_outcome(joins or Joins(), identity)
+    elif format in FORMATS:
+        value = report_json(report, identity) if format == "json" else report_bundle(report, identity, joins)
+    else:
+        raise InputError(f"no format {format!r}", remedy=f"use one of {', '.join((*FORMATS, 'outcome'))}")
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def write_report(report: SignedReport, identity: PatientIdentity | None, folder: Path) -> tuple[Path, ...]:
+def write_report(
+    report: SignedReport, identity: PatientIdentity | None, folder: Path, joins: Joins | None = None
+) -> tuple[Path, ...]:
     """Write the report in every format into `folder`; publishing again gives the same files.
 
     Raises: InputError if `folder` is a file; Unavailable if it can't be written.
     """
     name = re.sub(r"[^A-Za-z0-9-]", "-", report.id)
-    contents = {folder / f"{name}.{ending}": render(report, identity, f) for f, ending in FORMATS.items()}
+    contents = {folder / f"{name}.{ending}": render(report, identity, f, joins) for f, ending in FORMATS.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in contents.items():

@@ -47,16 +47,41 @@ class AuditProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditVerification:
-    """What a check of the whole log found.
+    """What a check of the whole log, and of what is kept against it, found.
 
-    `uncovered` entries are committed and not yet in the heads file; the next step or opening covers them.
+    Attributes:
+        uncovered: entries that are committed and not yet in the heads file; the next step or opening covers them.
+        not_covered_before: entries before this number were written by an earlier release and say nothing of identities,
+            studies and stored files; None where there are none.
+        identities_not_covered, studies_not_covered: the patient keys, and the study UIDs, of which no later entry speaks
+            either: what is kept of them is neither known to be sound nor altered.
     """
 
     size: int
     problems: tuple[AuditProblem, ...]
     uncovered: int
+    not_covered_before: int | None = None
+    identities_not_covered: tuple[str, ...] = ()
+    studies_not_covered: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was changed, removed, reordered or inserted."""
+        """Whether nothing was changed, removed, reordered or inserted, as far as the entries speak of it."""
         return not self.problems
+
+    @property
+    def not_covered(self) -> tuple[str, ...]:
+        """In sentences: what entries of an earlier release leave open."""
+        if self.not_covered_before is None:
+            return ()
+        before = f"Identity not covered before entry {self.not_covered_before}"
+        patients, studies = len(self.identities_not_covered), len(self.studies_not_covered)
+        if not patients and not studies:
+            return (f"{before}: all that is kept now is covered by later entries.",)
+        open_still = (
+            f"{patients} patient{'s'[: patients != 1]} and the images of {studies} stud{'y' if studies == 1 else 'ies'}"
+        )
+        return (
+            f"{before}: what an earlier release kept of the identity of {open_still} is neither known to be sound nor altered.",
+            "Admit these studies again to cover them from then on.",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -337,7 +338,9 @@ def _print_signed(report: SignedReport) -> None:
 def publish(
     context: typer.Context,
     case: Annotated[str, typer.Argument(help="Id of a case with a signed report.")],
-    format: Annotated[str, typer.Option(help="text, json or fhir (R4 transaction Bundle).")] = "text",
+    format: Annotated[
+        str, typer.Option(help="text, json, fhir (R4 transaction Bundle) or outcome (what that lacks).")
+    ] = "text",
     to: Annotated[Path | None, typer.Option(help="Write all three formats into this folder instead.")] = None,
 ) -> None:
     """Give out a case's signed report. A draft can't be published."""
@@ -352,3 +355,12 @@ def publish(
         else:
             for path in assistant.publish(report.id, to=to, by=by):
                 typer.echo(str(path))
+        if to is not None or format == "fhir":
+            _say_what_is_not_joined(assistant, report.id, by)
+
+
+def _say_what_is_not_joined(assistant: Assistant, report_id: str, by: Reader | None) -> None:
+    """On stderr, beside the Bundle: by what it finds neither patient nor order on a FHIR server, and why."""
+    for issue in json.loads(assistant.render(report_id, format="outcome", by=by))["issue"]:
+        if issue["severity"] == "warning":
+            typer.echo(plain(issue["details"]["text"]), err=True)

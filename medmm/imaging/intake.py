@@ -6,7 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from medmm.domain.ages import age_notices
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.order import StudyOrder
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate, gate_notes
 from medmm.imaging.film_choice import choose_film, film_notices
@@ -35,6 +36,7 @@ from medmm.imaging.pixels import check_grid, display, stored_values
 from medmm.imaging.sequence_choice import WANTED, Sequenced, headers_alone, sequenced
 from medmm.imaging.sources import DicomFile, open_dicom, quiet
 from medmm.imaging.study_files import Kept, Problem, SourceFile, StudyFiles, source_of
+from medmm.imaging.study_order import stated_order
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
 from medmm.imaging.together import contested_uids, decodes, judge_files, with_their_series
@@ -54,12 +56,14 @@ class Intake:
     Attributes:
         path: the file, or the folder that holds all files of the study.
         files: every file that was looked at for this outcome, also copies and objects left out of it.
+        order: what the images state of the order that they were made for.
     """
 
     path: Path
     outcome: Study | NotEvaluable | InputError
     identity: PatientIdentity | None = None
     files: tuple[SourceFile, ...] = ()
+    order: StudyOrder = field(default_factory=StudyOrder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -468,6 +472,7 @@ def _accepted(
         outcome=study,
         identity=identity,
         files=tuple(source_of(f) for f in kept),
+        order=stated_order([Tags(file.header) for file in used], mr=not radiograph),
     )
 
 

@@ -21,7 +21,7 @@ PRIVATE_B = (
     ("Image Private Header", 0x0065, 0x09),  # United Imaging
 )
 LARGEST_B = 20_000
-_NO_AGENT = ("", "NO", "NONE", "N", "NO CONTRAST", "WITHOUT", "0", "NA", "N/A", "UNKNOWN")
+NO_AGENT = ("", "NO", "NONE", "N", "NO CONTRAST", "WITHOUT", "0", "NA", "N/A", "UNKNOWN")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +147,7 @@ def _agent(frame: Frame) -> bool | None:
         return True
     agent = frame.image.word("ContrastBolusAgent")
     coded = frame.image.first_item("ContrastBolusAgentSequence")
-    if agent in _NO_AGENT and coded is None:
+    if agent in NO_AGENT and coded is None:
         return False if agent not in ("", "UNKNOWN") else None
     return True
 

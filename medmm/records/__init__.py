@@ -2,6 +2,7 @@
 
 from medmm.records.document import RecordDocument, read_record
 from medmm.records.folder import RecordFit, RecordFolder, record_file
+from medmm.records.requests import with_request
 from medmm.records.timeline import context_as_of, everything_in, join_questions
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "join_questions",
     "read_record",
     "record_file",
+    "with_request",
 ]

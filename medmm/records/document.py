@@ -19,6 +19,7 @@ from medmm.records.facts import facts_of
 from medmm.records.patient import died_of, doubts, identity_of, is_animal, is_replaced, questions, the_one
 from medmm.records.periods import Dating, Span, dating_of
 from medmm.records.references import Entry, Owner, References, Resource
+from medmm.records.requests import Requested, requests_of
 from medmm.records.resources import KINDS
 from medmm.records.statuses import status_of
 from medmm.records.strict import deviations
@@ -41,6 +42,7 @@ class RecordDocument:
         incomplete: why the record is known to be a part.
         questions: what a person must confirm of its patient, whatever the study.
         died: the last moment at which the patient can have died, if that is dated.
+        requests: the patient's requests that stand, by which a study finds the one that ordered it.
     """
 
     patients: tuple[PatientIdentity, ...]
@@ -55,6 +57,7 @@ class RecordDocument:
     questions: tuple[str, ...] = ()
     died: datetime | date | None = None
     patient_versions: bool = False
+    requests: tuple[Requested, ...] = ()
 
     def the_patient(self) -> PatientIdentity:
         """The one patient. Raises: InputError if there is none or several: whose facts would they be?"""
@@ -111,6 +114,7 @@ def read_record(source: Path | bytes) -> RecordDocument:
         if one
         else (),
         died=died_of(one) if one else None,
+        requests=() if withdrawn else requests_of(entries, references),
         patient_versions=any(key.startswith("Patient/") for key in standing.rivals) and _differ(humans),
     )
 

@@ -14,12 +14,11 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import MatchVerdict, compare_identities
 from medmm.records import jsontext
 from medmm.records.document import read_file
-from medmm.records.elements import items, text_of
+from medmm.records.elements import items
 from medmm.records.patient import identity_of, is_animal
+from medmm.records.requests import study_uids
 
 SUFFIXES = (".json", ".ndjson")
-DICOM_UID = "urn:dicom:uid"  # FHIR R4 ImagingStudy: the system of the identifier that is the Study Instance UID
-OID = "urn:oid:"
 MOST_NAMES = 4
 
 
@@ -129,7 +128,7 @@ def _index(path: Path) -> _Indexed:
         path=path,
         sha256=hashlib.sha256(data).hexdigest(),
         patients=tuple(identity_of(patient) for patient in patients),
-        study_uids=frozenset(uid for study in studies for uid in _uids(study)),
+        study_uids=frozenset(uid for study in studies for uid in study_uids(study)),
     )
 
 
@@ -143,17 +142,6 @@ def _resources(value: Any) -> Iterator[dict[str, Any]]:
                 yield resource
     elif isinstance(value, dict) and isinstance(value.get("resourceType"), str):
         yield value
-
-
-def _uids(study: dict[str, Any]) -> Iterator[str]:
-    """Study Instance UIDs of an ImagingStudy: its identifier (R4), or the element that STU3 had."""
-    identifiers = study.get("identifier")
-    for identifier in items(identifiers if isinstance(identifiers, list) else []):
-        value = text_of(identifier.get("value")) or ""
-        if text_of(identifier.get("system")) == DICOM_UID or value.startswith(OID):
-            yield value.removeprefix(OID)
-    if uid := text_of(study.get("uid")):
-        yield uid.removeprefix(OID)
 
 
 def _has_number(record: _Indexed, identity: PatientIdentity) -> bool:

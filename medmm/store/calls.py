@@ -26,6 +26,7 @@ class VerbCall:
         self.verb, self.key, self.request_sha256 = verb, key, request_sha256
         self.actor = Reader(id=by.id if by else "unknown", name="", role="nobody")  # until it is checked
         self.recalled: Any = None
+        self.subject = ""  # of a look
 
     def event(self, outcome: str, subject: str, **details: object) -> AuditEvent:
         """The audit event of this call, with its time."""
@@ -98,12 +99,16 @@ class Calls:
                 raise
 
     @contextmanager
-    def look(self, verb: str, subject: str, by: Reader | None) -> Iterator[None]:
-        """A look that keeps nothing but its entry."""
+    def look(self, verb: str, subject: str, by: Reader | None) -> Iterator[VerbCall]:
+        """A look that keeps nothing but its entry, of what was seen: its body may say of what, once it is known.
+
+        Nothing is given out before the entry is kept; a look that failed is in the log as failed alone.
+        """
         with self.call(verb, by) as call:
+            call.subject = subject
+            yield call
             with self._store.step() as step:
-                call.done(step, None, subject)
-            yield
+                call.done(step, None, call.subject)
 
     def _actor(self, by: Reader | None) -> Reader:
         if by is None:

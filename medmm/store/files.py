@@ -24,10 +24,15 @@ DAY_S = 86_400
 
 def sha256_of(path: Path) -> str:
     """Digest of a file, read in chunks."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
+        return digest_of_open(file.fileno())
+
+
+def digest_of_open(file: int) -> str:
+    """Digest of an open file from where it stands, read in chunks."""
+    digest = hashlib.sha256()
+    while chunk := os.read(file, CHUNK_BYTES):
+        digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -130,9 +135,20 @@ class Objects:
         if sha256_of(self.path(sha256)) != sha256:
             raise IntegrityError("an object of the store was altered", remedy="restore it from a copy", sha256=sha256)
 
+    @staticmethod
+    def is_digest(text: object) -> bool:
+        """Whether this can name an object."""
+        return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{64}", text) is not None
+
+    def digests(self) -> Iterator[str]:
+        """The names of all objects that are there, in order."""
+        for file in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*")):
+            if self.is_digest(file.parent.name + file.name):
+                yield file.parent.name + file.name
+
     def place(self, sha256: str) -> Path:
         """Where an object would lie. Raises: InputError if `sha256` is no digest."""
-        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        if not self.is_digest(sha256):
             raise InputError("an object is named by its SHA-256 in hex", remedy="take it from Volume.sha256")
         return self.folder / sha256[:2] / sha256[2:]
 
@@ -148,9 +164,14 @@ def is_read_only(folder: Path, file: Path) -> bool:
     return marked or not all(os.access(path, os.W_OK) for path in (folder, file))
 
 
+def secret_path(folder: Path, name: str) -> Path:
+    """Where a key lies once it was made."""
+    return folder / f"{name}.key"
+
+
 def secret(folder: Path, name: str, *, make: bool = True) -> bytes:
     """32 random bytes of this installation, made once, readable by this user alone. Raises: OSError if not to be made."""
-    path = folder / f"{name}.key"
+    path = secret_path(folder, name)
     if make and not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = folder / f".{name}-{secrets.token_hex(8)}"

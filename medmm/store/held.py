@@ -75,16 +75,35 @@ def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
     """Raises: IntegrityError naming the case, or its report, and the entry, if a part is not what the log says."""
     said = marks(connection, case_id).get(case_id, CaseMarks())
     for row in connection.execute(sa.text(f"{CASES} WHERE id = :id"), {"id": case_id}):
-        _refuse(_case_problems(row, said))
+        refuse(_case_problems(row, said))
     for row in connection.execute(sa.text(f"{REPORTS} WHERE case_id = :id"), {"id": case_id}):
-        _refuse(_report_problems(row, said))
+        refuse(_report_problems(row, said))
 
 
 def refuse_altered_report(connection: sa.Connection, report_id: str) -> None:
     """Raises: IntegrityError naming report and entry, if the report is not what was signed."""
     for row in connection.execute(sa.text(f"{REPORTS} WHERE id = :id"), {"id": report_id}):
         said = marks(connection, row.case_id).get(row.case_id, CaseMarks())
-        _refuse(_report_problems(row, said))
+        refuse(_report_problems(row, said))
+
+
+def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
+    """Digests of the files of a case's images, each with who says that they were kept.
+
+    Raises: IntegrityError naming case and entry, if the case is not what the log says, or is missing.
+    """
+    refuse_altered_case(connection, case_id)
+    body = connection.scalar(sa.text('SELECT CAST(body AS BLOB) FROM "case" WHERE id = :id'), {"id": case_id})
+    written = marks(connection, case_id).get(case_id, CaseMarks()).parts.get("case")
+    if body is None:
+        refuse((_missing(f"case {case_id}", written or Written(entry=0, sha256=None)),))
+    return dict.fromkeys(image_files(json.loads(body)["study"]), f"case {case_id} names it")
+
+
+def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:
+    """Digests of the files of a study's volumes, from its JSON value."""
+    volumes = study["volumes"]
+    return tuple(dict.fromkeys(d for v in volumes for d in (v.get("file_sha256s") or [v["sha256"]])))
 
 
 def problems(connection: sa.Connection) -> Iterator[AuditProblem]:
@@ -108,7 +127,7 @@ def _case_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
     for part in PARTS:
         written = said.parts.get(part)
         name = "" if part == "case" else f"{part} of "
-        yield from _compared(f"{name}case {row.id}", _digest(getattr(row, part)), written)
+        yield from _compared(f"{name}case {row.id}", digest_of_row(getattr(row, part)), written)
     last = max(said.reports.items(), key=lambda item: item[1].entry, default=None)
     signed = row.state == CaseState.SIGNED.value
     if (last[0] if last else None) != row.report_id or signed != bool(last):
@@ -118,7 +137,7 @@ def _case_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
 
 
 def _report_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
-    yield from _compared(f"report {row.id}", _digest(row.body), said.reports.get(row.id))
+    yield from _compared(f"report {row.id}", digest_of_row(row.body), said.reports.get(row.id))
 
 
 def _compared(place: str, found: str | None, written: Written | None) -> Iterator[AuditProblem]:
@@ -132,7 +151,7 @@ def _missing(place: str, written: Written) -> AuditProblem:
     return AuditProblem(kind="missing", place=place, text=f"entry {written.entry} kept it")
 
 
-def _digest(body: bytes | None) -> str | None:
+def digest_of_row(body: bytes | None) -> str | None:
     """Digest of a kept value; None where nothing is kept; of what is no JSON, one that no value has."""
     try:
         return None if body is None else digest(json.loads(body))
@@ -140,7 +159,8 @@ def _digest(body: bytes | None) -> str | None:
         return "no JSON"
 
 
-def _refuse(found: Iterable[AuditProblem]) -> None:
+def refuse(found: Iterable[AuditProblem]) -> None:
+    """Raises: IntegrityError naming the first of these problems, if there is one."""
     for problem in found:
         raise IntegrityError(
             f"{problem.place} is not what the audit log says: {problem.text}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from medmm.audit import log
 from medmm.audit.head import HeadFile, HeadSigner, TreeHead
+from medmm.audit.identity_digest import identity_hmac
 from medmm.audit.verify import verify
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
@@ -20,58 +21,96 @@ from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import seen_in_part
+from medmm.domain.order import StudyOrder
+from medmm.domain.printed import Printed
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.store import failpoint, files, held, tables
+from medmm.store import coverage, failpoint, files, held, tables
 from medmm.store.database import database_border, open_engine, read_only_engine, refuse_other_release, upgrade
 
 T = TypeVar("T")
+OWNERS = {"patient", "study"}  # the details of an event that say whose the digests are
 
 
 class Step:
     """One unit of work. It commits only if an audit event was recorded: no log, no verb."""
 
-    def __init__(self, connection: sa.Connection, signer: HeadSigner, covered: int) -> None:
-        self._connection, self._signer, self._covered = connection, signer, covered
+    def __init__(self, connection: sa.Connection, signer: HeadSigner, covered: int, secret: bytes) -> None:
+        self._connection, self._signer, self._covered, self._secret = connection, signer, covered, secret
         self.verb = ""  # of the last event; empty until one is recorded
+        self._event: AuditEvent | None = None  # the last one: appended when all that it names is known
         self._kept: dict[str, str] = {}  # digests of the parts of a case that no event names yet
-
-    @property
-    def unrecorded(self) -> bool:
-        """Whether a part of a case was kept after the last event."""
-        return bool(self._kept)
+        self._named: dict[str, str] = {}  # and of identities, studies and files
 
     def record(self, event: AuditEvent) -> None:
-        """Append an event to the audit log, with the digests of what this step kept of a case."""
-        event = replace(event, details={**event.details, **self._kept})
-        log.append(self._connection, event, self._signer, self._covered)
-        self.verb, self._kept = event.verb, {}
+        """Append an event to the audit log, with the digests of what this step kept."""
+        self._append()
+        self._event = replace(event, details={**event.details, **self._kept, **self._named})
+        self.verb, self._kept, self._named = event.verb, {}, {}
+
+    def finish(self) -> None:
+        """Append the last event. Raises: StateError if there is none, or if a part of a case was kept after it."""
+        if self._event is None or self._kept:
+            raise StateError("a step without an audit entry", remedy="record an event in every step")
+        for owner in OWNERS & self._named.keys() & self._event.details.keys():
+            _refuse_second(owner, self._event.details[owner], self._named[owner])
+        self._event = replace(self._event, details={**self._event.details, **self._named})
+        self._append()
+
+    def _append(self) -> None:
+        if self._event is not None:
+            log.append(self._connection, self._event, self._signer, self._covered)
 
     def save_identity(self, patient_key: str, identity: PatientIdentity) -> None:
         """Keep who a patient key is; the newest statement counts."""
-        self._put(tables.identities, {"patient_key": patient_key}, {"body": to_json(identity)})
+        body = to_json(identity)
+        self._put(tables.identities, {"patient_key": patient_key}, {"body": body})
+        self._names("patient", patient_key, identity_hmac=identity_hmac(self._secret, patient_key, body))
+
+    def cover_identity(self, patient_key: str) -> None:
+        """Have the next event name the identity as it is kept now.
+
+        Raises: IntegrityError if that is not what the last entry says.
+        """
+        if found := coverage.identity_now(self._connection, self._secret, patient_key):
+            self._names("patient", patient_key, identity_hmac=found)
+
+    def cover_objects(self, study_uid: str, sha256s: Iterable[str]) -> None:
+        """Have the next event name the stored files of a study."""
+        self._names("study", study_uid, objects=" ".join(sorted(set(sha256s))))
 
     def save_study(self, study: Study, files: Mapping[str, str | None] | None = None) -> None:
         """Keep a study, and by their digests the files it is made of now with their SOP Instance UIDs.
 
         Its cases keep the images that they were opened with.
         """
-        self._put(tables.studies, {"uid": study.uid}, {"patient_key": study.patient_key, "body": to_json(study)})
+        body = to_json(study)
+        self._put(tables.studies, {"uid": study.uid}, {"patient_key": study.patient_key, "body": body})
+        self._names("study", study.uid, study_sha256=held.digest(body))
         kept = tables.study_files
         if files is not None:
             self._connection.execute(kept.delete().where(kept.c.study_uid == study.uid))
             rows = [{"study_uid": study.uid, "sha256": sha256, "sop_uid": uid} for sha256, uid in files.items()]
             self._connection.execute(kept.insert(), rows)
 
+    def save_order(self, study_uid: str, order: StudyOrder) -> None:
+        """Keep what joins a study to its order."""
+        body = to_json(order)
+        self._put(tables.orders, {"study_uid": study_uid}, {"body": body})
+        self._names("study", study_uid, order_hmac=identity_hmac(self._secret, study_uid, body))
+
     def drop_context(self, study_uid: str) -> None:
         """Join no record to a study any more; its cases keep theirs."""
         self._connection.execute(tables.contexts.delete().where(tables.contexts.c.study_uid == study_uid))
+        self._names("study", study_uid, context_sha256=coverage.GONE)
 
     def save_context(self, study_uid: str, context: ClinicalContext) -> None:
         """Keep the record that was joined to a study; cases opened earlier keep theirs."""
-        self._put(tables.contexts, {"study_uid": study_uid}, {"body": to_json(context)})
+        body = to_json(context)
+        self._put(tables.contexts, {"study_uid": study_uid}, {"body": body})
+        self._names("study", study_uid, context_sha256=held.digest(body))
 
     def save_not_evaluable(self, refused: NotEvaluable) -> None:
         """Keep and count what was not evaluable."""
@@ -157,6 +196,11 @@ class Step:
         if self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount != 1:
             raise _missing("case", case_id)
 
+    def _names(self, owner: str, value: str, **digests: str) -> None:
+        """What the next event will name, with whose it is."""
+        _refuse_second(owner, self._named.get(owner, value), value)
+        self._named |= {owner: value, **digests}
+
     def _put(self, table: sa.Table, key: dict[str, str], values: dict[str, Any]) -> None:
         where = sa.and_(*(table.c[column] == value for column, value in key.items()))
         if self._connection.execute(table.update().where(where).values(**values)).rowcount == 0:
@@ -232,10 +276,9 @@ class Store:
             self._engine.connect() as connection,
             connection.execution_options(medmm_write=True).begin(),
         ):
-            step = Step(connection, self._signer, self.heads.last_size())
+            step = Step(connection, self._signer, self.heads.last_size(), self.secret("patient"))
             yield step
-            if not step.verb or step.unrecorded:
-                raise StateError("a step without an audit entry", remedy="record an event in every step")
+            step.finish()
             failpoint.reach(step.verb, "before commit")
         failpoint.reach(step.verb, "after commit")
         self._cover()
@@ -291,8 +334,8 @@ class Store:
         self.objects.verify(sha256)
 
     def study(self, uid: str) -> Study:
-        """The study of this UID."""
-        return self._noun(Study, tables.studies.c.body, tables.studies.c.uid, uid)
+        """The study of this UID. Raises: IntegrityError if it or its record is not what the log says."""
+        return self._read(lambda c: _checked_study(c, uid))
 
     def context(self, study_uid: str) -> ClinicalContext | None:
         """The record that was last joined to a study."""
@@ -308,14 +351,36 @@ class Store:
         return str(found)
 
     def identity(self, patient_key: str) -> PatientIdentity:
-        """Who a patient key is."""
-        table = tables.identities
-        return self._noun(PatientIdentity, table.c.body, table.c.patient_key, patient_key)
+        """Who a patient key is. Raises: IntegrityError if that is not what its last entry in the log says."""
+        return self._read(lambda c: _checked_identity(c, self.secret("patient"), patient_key))
 
     def report(self, report_id: str) -> SignedReport:
         """A signed report. Raises: IntegrityError if it is not what its entry in the log says."""
-        self._read(lambda c: held.refuse_altered_report(c, report_id))
-        return self._noun(SignedReport, tables.reports.c.body, tables.reports.c.id, report_id)
+        return self._read(lambda c: _checked_report(c, report_id))
+
+    def order(self, study_uid: str) -> StudyOrder:
+        """What joins a study to its order; of a study of an earlier release nothing. Raises: IntegrityError as `study`."""
+        return self._read(lambda c: _checked_order(c, self.secret("patient"), study_uid))
+
+    def printed(self, report_id: str) -> Printed:
+        """A signed report with all that it is printed from, read and checked in one transaction; its images are checked too.
+
+        Raises: IntegrityError naming what is not what the log says, and the entry.
+        """
+
+        secret = self.secret("patient")
+
+        def read(connection: sa.Connection) -> tuple[Printed, dict[str, str]]:
+            report = _checked_report(connection, report_id)
+            named = held.files_of_case(connection, report.case_id)
+            case = _noun(connection, Case, tables.cases.c.body, tables.cases.c.id, report.case_id)
+            identity = _checked_identity(connection, secret, report.patient_key)
+            order = _checked_order(connection, secret, report.study.uid)
+            return Printed(report=report, identity=identity, study=case.study, order=order), named
+
+        printed, named = self._read(read)
+        coverage.refuse_altered_objects(self.objects, named)
+        return printed
 
     def not_evaluable(self) -> tuple[NotEvaluable, ...]:
         """All refusals and holds, oldest first."""
@@ -331,12 +396,8 @@ class Store:
         return {sha256: frozenset(found) for sha256, found in codes.items()}
 
     def case_file(self, case_id: str) -> CaseFile:
-        """Everything of one case. Raises: IntegrityError if a part of it is not what the log says."""
-        self._read(lambda c: held.refuse_altered_case(c, case_id))
-        row = self._read(lambda c: c.execute(sa.select(tables.cases).where(tables.cases.c.id == case_id)).first())
-        if row is None:
-            raise _missing("case", case_id)
-        return _file(row, None if row.report_id is None else self.report(row.report_id))
+        """Everything of one case, checked and read in one transaction. Raises: IntegrityError if a part is not what the log says."""
+        return self._read(lambda c: _checked_case(c, case_id))
 
     def drafted_from(self, case_id: str) -> str | None:
         """What the last draft of a case says that it was made from; None of an earlier release's."""
@@ -371,15 +432,28 @@ class Store:
         return tuple(self._read(lambda c: log.events(c, subjects)))
 
     def verify(self) -> AuditVerification:
-        """Check the whole log against the heads file, and the cases and reports against the log."""
+        """Check the whole log against the heads file, and cases, reports, identities, studies and files against the log."""
 
-        def check(connection: sa.Connection) -> AuditVerification:
+        def check(connection: sa.Connection) -> tuple[AuditVerification, coverage.Coverage]:
             with self.heads.held() as lines:  # until the snapshot is taken: the database may not run ahead of it
                 connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).first()
             found = verify(connection, lines, self._signer)
-            return replace(found, problems=(*found.problems, *held.problems(connection)))
+            covered = coverage.check(connection, self._secret_there("patient"))
+            problems = (*found.problems, *held.problems(connection), *covered.problems)
+            return replace(found, problems=problems), covered
 
-        return self._read(check)
+        found, covered = self._read(check)
+        return replace(
+            found,
+            problems=(*found.problems, *coverage.object_problems(self.objects, covered.objects)),
+            not_covered_before=covered.not_covered_before,
+            identities_not_covered=covered.identities_not_covered,
+            studies_not_covered=covered.studies_not_covered,
+        )
+
+    def _secret_there(self, name: str) -> bytes | None:
+        """A key of this installation, if it was made: a check makes none."""
+        return self.secret(name) if files.secret_path(self.data_dir / "keys", name).exists() else None
 
     def refuse_read_only(self) -> None:
         """Raises: ConfigError if the data folder is a read-only copy."""
@@ -396,15 +470,51 @@ class Store:
     def _heads_after(self, size: int) -> list[TreeHead]:
         return self._read(lambda c: log.heads_after(c, size))
 
-    def _noun(self, kind: type[T], body: sa.Column[Any], column: sa.Column[Any], value: str) -> T:
-        found = self._read(lambda c: c.scalar(_select(body, column, value)))
-        if found is None:
-            raise _missing(column.table.name, value)
-        return from_json(kind, found)
-
     def _read(self, query: Callable[[sa.Connection], T]) -> T:
         with database_border(self.file), self._engine.connect() as connection:
             return query(connection)
+
+
+def _refuse_second(owner: str, named: str, value: str) -> None:
+    if named != value:
+        raise StateError(f"an event about a second {owner}", remedy="record an event between the two")
+
+
+def _noun(c: sa.Connection, kind: type[T], body: sa.Column[Any], column: sa.Column[Any], value: str) -> T:
+    found = c.scalar(_select(body, column, value))
+    if found is None:
+        raise _missing(column.table.name, value)
+    return from_json(kind, found)
+
+
+def _checked_report(connection: sa.Connection, report_id: str) -> SignedReport:
+    held.refuse_altered_report(connection, report_id)
+    return _noun(connection, SignedReport, tables.reports.c.body, tables.reports.c.id, report_id)
+
+
+def _checked_study(connection: sa.Connection, uid: str) -> Study:
+    coverage.refuse_altered_study(connection, uid)
+    return _noun(connection, Study, tables.studies.c.body, tables.studies.c.uid, uid)
+
+
+def _checked_identity(connection: sa.Connection, secret: bytes, patient_key: str) -> PatientIdentity:
+    coverage.identity_now(connection, secret, patient_key)
+    table = tables.identities
+    return _noun(connection, PatientIdentity, table.c.body, table.c.patient_key, patient_key)
+
+
+def _checked_order(connection: sa.Connection, secret: bytes, study_uid: str) -> StudyOrder:
+    coverage.refuse_altered_order(connection, secret, study_uid)
+    body = connection.scalar(_select(tables.orders.c.body, tables.orders.c.study_uid, study_uid))
+    return StudyOrder() if body is None else from_json(StudyOrder, body)
+
+
+def _checked_case(connection: sa.Connection, case_id: str) -> CaseFile:
+    held.refuse_altered_case(connection, case_id)
+    row = connection.execute(sa.select(tables.cases).where(tables.cases.c.id == case_id)).first()
+    if row is None:
+        raise _missing("case", case_id)
+    return _file(row, None if row.report_id is None else _checked_report(connection, row.report_id))
 
 
 def _select(body: sa.Column[Any], column: sa.Column[Any], value: str) -> sa.Select[Any]:

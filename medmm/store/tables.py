@@ -22,6 +22,12 @@ study_files = sa.Table(
     sa.Column("sha256", sa.Text, primary_key=True),
     sa.Column("sop_uid", sa.Text),
 )
+orders = sa.Table(
+    "study_order",
+    metadata,
+    sa.Column("study_uid", sa.Text, sa.ForeignKey("study.uid"), primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
 identities = sa.Table(
     "identity",
     metadata,

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from medmm.delivery import render
+from medmm.delivery import Joins, render
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.order import IdentifierSystems
 from medmm.domain.report import SignedReport
 from medmm.domain.vocabulary import finding_terms
 from tests.factories import make_signed_report
 from tests.unit.delivery.test_delivery_fhir import IDENTITY
+from tests.unit.delivery.test_delivery_joins import ORDER, REQUEST, joins
 from tests.unit.delivery.test_delivery_mr import signed
 
 ODD = PatientIdentity(patient_id="\x07", issuer="a: b", family_name="ZZ\nFAKE", given_name="\x07")
@@ -33,8 +35,15 @@ def without_time() -> SignedReport:
     return replace(report, study=replace(report.study, acquired=None))
 
 
+JOINED = joins()
+BARE = joins(systems=IdentifierSystems(), order=replace(ORDER, request=replace(REQUEST, reference=None)))
+
+
+@pytest.mark.parametrize("made", [None, JOINED, BARE], ids=["alone", "joined", "without systems"])
 @pytest.mark.parametrize("identity", [IDENTITY, None, ODD])
-def test_bundles_pass_the_r4_check(identity: PatientIdentity | None, shared_data: Path, tmp_path: Path) -> None:
+def test_bundles_pass_the_r4_check(
+    identity: PatientIdentity | None, made: Joins | None, shared_data: Path, tmp_path: Path
+) -> None:
     checker = shared_data.parent / "tools" / "fhir_r4_check"
     if not checker.exists():
         pytest.skip("the R4 checker is not beside the shared data")
@@ -43,7 +52,9 @@ def test_bundles_pass_the_r4_check(identity: PatientIdentity | None, shared_data
         (make_signed_report(), every_finding(), without_time(), *map(signed, ("BRAIN", "HEART", "HIPPOCAMPUS")))
     ):
         paths.append(tmp_path / f"{number}.json")
-        paths[-1].write_text(render(report, identity, "fhir"), encoding="utf-8")
+        paths[-1].write_text(render(report, identity, "fhir", made), encoding="utf-8")
+    paths.append(tmp_path / "outcome.json")
+    paths[-1].write_text(render(make_signed_report(), identity, "outcome", made), encoding="utf-8")
     done = subprocess.run([sys.executable, str(checker), *map(str, paths)], capture_output=True, text=True, check=False)
-    assert "6 files, 0 errors" in done.stdout
+    assert "7 files, 0 errors" in done.stdout
     assert done.returncode == 0

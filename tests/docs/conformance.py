@@ -22,6 +22,7 @@ from medmm.domain.identity_match import NO_SHARED_ID, QUESTIONS, compare_identit
 from medmm.domain.record import FactStatus
 from medmm.evaluation.card import table
 from medmm.imaging import gate, mr_physics, pixels, sequence_choice, sequences, slices, sources
+from tests.docs.conformance_out import fhir_out_md
 
 MOVING = ("MPEG", "Fragmentable MPEG", "HEVC", "SMPTE", "JPIP")
 NIFTI = "medmm.imaging.nifti"
@@ -42,6 +43,7 @@ def conformance_md() -> str:
         _nifti(),
         _fhir(),
         _identity(),
+        fhir_out_md(),
     )
     return "\n".join(parts)
 

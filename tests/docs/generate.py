@@ -12,7 +12,7 @@ from typing import Any
 
 import typer.main
 
-from medmm.config import ReaderEntry, Settings, configs_dir
+from medmm.config import IdentifierEntry, ReaderEntry, Settings, configs_dir
 from medmm.domain.errors import EXIT_CODES, HTTP_STATUS
 from medmm.domain.record import Coding
 from medmm.domain.roles import role_table, roles
@@ -71,9 +71,14 @@ def configuration_md() -> str:
     comments = _comments((configs_dir() / "local.yaml").read_text(encoding="utf-8"))
     rows = []
     for name, field in Settings.model_fields.items():
-        default = "unset" if field.default is None else f"`{field.default}`"
+        nested = isinstance(field.default, IdentifierEntry)
+        default = "unset" if field.default is None or nested else f"`{field.default}`"
         rows.append([f"`{name}`", default, f"`MEDMM_{name.upper()}`", comments.get(name, "")])
     readers = table(["key of a reader", "required"], [[f"`{n}`", "yes"] for n in ReaderEntry.model_fields])
+    identifiers = [
+        [f"`{n}`", "unset" if f.default is None else f"`{f.default}`", f"`MEDMM_IDENTIFIERS__{n.upper()}`"]
+        for n, f in IdentifierEntry.model_fields.items()
+    ]
     return (
         MADE
         + "# Configuration\n\nOne YAML file (`--config`, else `$MEDMM_CONFIG`, else the `local.yaml` that ships) and the "
@@ -81,6 +86,8 @@ def configuration_md() -> str:
         + table(["key", "default", "variable", "meaning"], rows)
         + "\n"
         + readers
+        + "\n"
+        + table(["key of `identifiers`", "default", "variable"], identifiers)
     )
 
 

@@ -1,0 +1,122 @@
+"""How a report finds the hospital's patient and order on a FHIR server: identifiers under the configured systems.
+
+Source: FHIR R4 Identifier, Reference (2.3.0), transaction with conditional create (3.1.0.11.3); HL7 table 0203.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.order import IdentifierSystems, OrderIdentifier, StudyOrder
+from medmm.domain.printed import Printed
+from medmm.domain.procedures import procedure_of
+from medmm.domain.record import Coding
+from medmm.domain.wording import clean
+
+Json = dict[str, Any]
+TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
+ISSUER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")  # the rest of DICOM's issuers are local names
+WORDS = {
+    "MR": "Medical record number",
+    "ACSN": "Accession ID",
+    "PLAC": "Placer Identifier",
+    "FILL": "Filler Identifier",
+}
+SETTINGS = "see `identifiers` in docs/configuration.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joins:
+    """What a Bundle joins itself by: the configured systems, the study's order, and the procedure that it was."""
+
+    systems: IdentifierSystems = field(default_factory=IdentifierSystems)
+    order: StudyOrder = field(default_factory=StudyOrder)
+    procedure: Coding | None = None
+
+    @classmethod
+    def of(cls, printed: Printed, systems: IdentifierSystems) -> Joins:
+        """Those of a report by what it is printed from."""
+        return cls(systems=systems, order=printed.order, procedure=procedure_of(printed.study, printed.order))
+
+    def patient_system(self, identity: PatientIdentity | None) -> str | None:
+        """The system of a patient ID: that which the image states, else the configured one; None where it is another's.
+
+        A name of an issuer that the settings do not know may be another hospital's.
+        """
+        if identity is None or not clean(identity.patient_id or ""):
+            return None
+        issuer = identity.issuer
+        if issuer and ISSUER_URI.fullmatch(issuer):
+            return issuer
+        return self.systems.mrn if not issuer or issuer in self.systems.mrn_issuers else None
+
+    def accession(self) -> list[Json]:
+        """The accession number as an identifier, where the images state one."""
+        number = clean(self.order.accession or "")
+        return [identifier(number, self.systems.accession, "ACSN")] if number else []
+
+    def based_on(self) -> list[Json]:
+        """The request of the record, by its place on the server that the record came from and its own identifier."""
+        request = self.order.request
+        if request is None:
+            return []
+        reference: Json = {"type": "ServiceRequest"}
+        if request.reference is not None:
+            reference["reference"] = request.reference
+        if request.identifiers:
+            best = min(request.identifiers, key=lambda i: (self._system(i) is None, i.kind != "PLAC"))
+            reference["identifier"] = identifier(clean(best.value), self._system(best), best.kind)
+        return [reference]
+
+    def notices(self, identity: PatientIdentity | None) -> Iterator[str]:
+        """In sentences: what the Bundle can't join itself to, and which setting or record would let it."""
+        if identity is not None and clean(identity.patient_id or "") and self.patient_system(identity) is None:
+            if identity.issuer:
+                yield (
+                    "FHIR: the image names an issuer of the patient ID that no setting gives a system, so the patient is "
+                    f"not searched for on the server (identifiers.mrn and identifiers.mrn_issuers; {SETTINGS})."
+                )
+            else:
+                yield (
+                    "FHIR: the patient ID has no identifier system, so the patient is not searched for on the server "
+                    f"(identifiers.mrn; {SETTINGS})."
+                )
+        elif identity is not None and not clean(identity.patient_id or ""):
+            yield "FHIR: the image states no patient ID, so the patient is not searched for on the server."
+        if self.order.accession and self.systems.accession is None:
+            yield f"FHIR: the accession number has no identifier system (identifiers.accession; {SETTINGS})."
+        for number in self.order.contradicting:
+            yield f"FHIR: the images of the study state several values of their {number}: none is sent."
+        if self.order.request_note:
+            yield f"FHIR: the report is based on no request: {self.order.request_note}."
+
+    def _system(self, stated: OrderIdentifier) -> str | None:
+        own = {
+            "ACSN": self.systems.accession,
+            "PLAC": self.systems.placer_order,
+            "FILL": self.systems.filler_order,
+        }
+        return stated.system or own.get(stated.kind or "")
+
+
+def joins_outcome(joins: Joins, identity: PatientIdentity | None) -> Json:
+    """A FHIR OperationOutcome: a warning for each join that the Bundle of a report lacks, or that it lacks none."""
+    issues = [
+        {"severity": "warning", "code": "incomplete", "details": {"text": text}} for text in joins.notices(identity)
+    ]
+    none = {"severity": "information", "code": "informational", "details": {"text": "The Bundle lacks no join."}}
+    return {"resourceType": "OperationOutcome", "issue": issues or [none]}
+
+
+def identifier(value: str, system: str | None, kind: str | None) -> Json:
+    """A FHIR Identifier. Without a system it is sent without one: none is invented."""
+    made: Json = {}
+    if kind in WORDS:
+        made["type"] = {"coding": [{"system": TYPES, "code": kind, "display": WORDS[kind]}]}
+    if system is not None:
+        made["system"] = system
+    return {**made, "value": value}

@@ -1,0 +1,312 @@
+"""Who the patients are, the studies and the stored files held against the log: the entry that kept them names their digests.
+
+Names and numbers of patients are compared by keyed digests (`medmm.audit.identity_digest`). Entries of before these digests
+say nothing of them: what they kept is neither sound nor altered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from medmm.audit import log
+from medmm.audit.identity_digest import identity_hmac
+from medmm.domain.audit_event import AuditProblem
+from medmm.store import held
+from medmm.store.files import Objects, digest_of_open
+from medmm.store.held import Written
+
+Digest = Callable[[str, bytes], str]  # whose row, its body
+# Of what a done entry of this release names at least one; an entry without is of an earlier form.
+NAMED = {
+    "admit": {"identity_hmac", "study_sha256", "context_sha256", "objects"},
+    "open_case": {"case_sha256", "study_sha256"},
+    "sign": {"identity_hmac"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of row: its table, the detail of an entry that names it, and the detail with its digest."""
+
+    table: str
+    column: str
+    words: str
+    owner: str
+    detail: str
+
+
+IDENTITY = Kind(
+    table="identity", column="patient_key", words="identity of patient", owner="patient", detail="identity_hmac"
+)
+STUDY = Kind(table="study", column="uid", words="study", owner="study", detail="study_sha256")
+RECORD = Kind(table="context", column="study_uid", words="record of study", owner="study", detail="context_sha256")
+ORDER = Kind(table="study_order", column="study_uid", words="order of study", owner="study", detail="order_hmac")
+KINDS = (IDENTITY, STUDY, RECORD, ORDER)
+GONE = "none"  # the digest of a row that was taken away
+
+
+@dataclass(slots=True, kw_only=True)
+class Said:
+    """What the entries say: by kind and owner the last word on each row, and by digest the first entry that kept a file."""
+
+    rows: dict[Kind, dict[str, Written]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    objects: dict[str, int] = field(default_factory=dict)
+    early: set[str] = field(default_factory=set)  # subjects of entries of an earlier form
+    last_early: int = 0
+    first_covering: int | None = None
+    size: int = 0
+
+    def add(self, entry: int, event: Mapping[str, Any]) -> None:
+        """Take in one event that was done."""
+        details = event["details"]
+        for kind in KINDS:
+            if kind.detail in details and kind.owner in details:
+                self.rows[kind][details[kind.owner]] = Written(entry=entry, sha256=details[kind.detail])
+        for sha256 in str(details.get("objects", "")).split():
+            self.objects.setdefault(sha256, entry)
+        if IDENTITY.detail in details and self.first_covering is None:
+            self.first_covering = entry
+        if event["verb"] in NAMED and NAMED[event["verb"]].isdisjoint(details):
+            self.early.add(str(event["subject"]))
+            self.last_early = entry
+
+    @property
+    def not_covered_before(self) -> int | None:
+        """The first entry from which on every one covers what it keeps; None where no entry is of an earlier form."""
+        if not self.last_early:
+            return None
+        return max(self.first_covering or self.size + 1, self.last_early + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What a check of the rows found, and which stored files are still to be looked at (by digest, who names them)."""
+
+    problems: tuple[AuditProblem, ...]
+    not_covered_before: int | None
+    identities_not_covered: tuple[str, ...]
+    studies_not_covered: tuple[str, ...]
+    objects: dict[str, str]
+
+
+def digests(secret: bytes | None) -> dict[Kind, Digest]:
+    """How the digest of each kind of row is made; without the installation's key no identity has one."""
+
+    def keyed(owner: str, body: bytes) -> str:
+        value = _value(body)
+        return "no key" if secret is None else identity_hmac(secret, owner, value[0]) if value else "no JSON"
+
+    def plain(owner: str, body: bytes) -> str:
+        return held.digest_of_row(body) or "no JSON"
+
+    return {IDENTITY: keyed, ORDER: keyed, STUDY: plain, RECORD: plain}
+
+
+def check(connection: sa.Connection, secret: bytes | None) -> Coverage:
+    """Compare every row with the last entry that kept it."""
+    said, made, present = _said(connection), digests(secret), _tables(connection)
+    problems: list[AuditProblem] = []
+    bare: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
+    any_row = False
+    for kind in (kind for kind in KINDS if kind.table in present):
+        seen: set[str] = set()
+        for owner, body in _rows(connection, kind):
+            seen.add(owner)
+            written = said.rows[kind].get(owner)
+            if written is not None:
+                problems += _compared(kind, owner, made[kind](owner, body), written)
+            elif _may_be_early(connection, kind, owner, said):
+                bare[kind].append(owner)
+            else:
+                text = "no entry says that it was kept"
+                problems.append(AuditProblem(kind="not in the log", place=_place(kind, owner), text=text))
+        any_row = any_row or bool(seen)
+        for owner, written in said.rows[kind].items():
+            if owner not in seen and written.sha256 != GONE:
+                text = f"entry {written.entry} kept it"
+                problems.append(AuditProblem(kind="missing", place=_place(kind, owner), text=text))
+    return Coverage(
+        problems=tuple(problems),
+        not_covered_before=said.not_covered_before if any_row else None,
+        identities_not_covered=tuple(bare[IDENTITY]),
+        studies_not_covered=tuple(bare[STUDY]),
+        objects={**_of_early_studies(connection, bare[STUDY], said), **_named(said)},
+    )
+
+
+def identity_now(connection: sa.Connection, secret: bytes, patient_key: str) -> str | None:
+    """The keyed digest of an identity that is kept, held against the log; None where none is.
+
+    Raises: IntegrityError naming patient key and entry, if it is not what the last entry says, or is missing.
+    """
+    written = _said_of_patient(connection, patient_key)
+    body = connection.scalar(
+        sa.text("SELECT CAST(body AS BLOB) FROM identity WHERE patient_key = :key"), {"key": patient_key}
+    )
+    if body is None:
+        held.refuse(_missing(IDENTITY, patient_key, written) if written else ())
+        return None
+    found = digests(secret)[IDENTITY](patient_key, body)
+    held.refuse(_compared(IDENTITY, patient_key, found, written) if written else ())
+    return found
+
+
+def refuse_altered_order(connection: sa.Connection, secret: bytes, uid: str) -> None:
+    """Raises: IntegrityError naming study and entry, if its order is not what the last entry says, or is missing."""
+    _refuse_altered(connection, ORDER, uid, _said(connection, (uid,)), secret)
+
+
+def refuse_altered_study(connection: sa.Connection, uid: str) -> None:
+    """Raises: IntegrityError naming study and entry, if a study or its record is not what the last entry says."""
+    said = _said(connection, (uid,))
+    for kind in (STUDY, RECORD):
+        _refuse_altered(connection, kind, uid, said, None)
+
+
+def _refuse_altered(connection: sa.Connection, kind: Kind, uid: str, said: Said, secret: bytes | None) -> None:
+    written = said.rows[kind].get(uid)
+    if written is None:
+        return
+    query = sa.text(f"SELECT CAST(body AS BLOB) FROM {kind.table} WHERE {kind.column} = :uid")
+    body = connection.scalar(query, {"uid": uid})
+    if body is not None:
+        held.refuse(_compared(kind, uid, digests(secret)[kind](uid, body), written))
+    elif written.sha256 != GONE:
+        held.refuse(_missing(kind, uid, written))
+
+
+def object_problems(objects: Objects, named: Mapping[str, str]) -> Iterator[AuditProblem]:
+    """Every stored file whose bytes are not those of its digest, and every named one that is missing.
+
+    Args:
+        named: by digest, who says that the file was kept.
+    """
+    for sha256, who in named.items():
+        if problem := _object_problem(objects, sha256, who):
+            yield problem
+    for sha256 in objects.digests():
+        if sha256 not in named and (problem := _object_problem(objects, sha256, "no entry names it")):
+            yield problem
+
+
+def refuse_altered_objects(objects: Objects, named: Mapping[str, str]) -> None:
+    """Raises: IntegrityError naming the first file that is altered or missing, and who says that it was kept."""
+    for sha256, who in named.items():
+        problem = _object_problem(objects, sha256, who)
+        held.refuse((problem,) if problem else ())
+
+
+def _object_problem(objects: Objects, sha256: str, who: str) -> AuditProblem | None:
+    place = f"object {sha256}"
+    try:
+        file = os.open(objects.place(sha256), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except FileNotFoundError:
+        return AuditProblem(kind="missing", place=place, text=who)
+    except OSError as error:
+        return AuditProblem(kind="unreadable", place=place, text=f"{type(error).__name__}; {who}")
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            return AuditProblem(kind="altered", place=place, text=f"it is no regular file; {who}")
+        altered = digest_of_open(file) != sha256
+    except OSError as error:
+        return AuditProblem(kind="unreadable", place=place, text=f"{type(error).__name__}; {who}")
+    finally:
+        os.close(file)
+    return AuditProblem(kind="altered", place=place, text=f"its bytes are others; {who}") if altered else None
+
+
+def _said(connection: sa.Connection, subjects: tuple[str, ...] = ()) -> Said:
+    """What the log says. An entry that can't be read says nothing: checking the log finds it."""
+    said = Said()
+    for number, entry in log.numbered(connection, subjects):
+        said.size = number
+        _take(said, number, entry)
+    return said
+
+
+def _said_of_patient(connection: sa.Connection, patient_key: str) -> Written | None:
+    """The last word on one patient: the entries are searched for the key, whatever study or case they are about."""
+    said, needle = Said(), json.dumps(patient_key, ensure_ascii=False).encode()
+    query = sa.text("SELECT seq, entry FROM audit_entry WHERE instr(entry, :needle) > 0 ORDER BY seq")
+    for row in connection.execute(query, {"needle": needle}):
+        _take(said, row.seq, row.entry)
+    return said.rows[IDENTITY].get(patient_key)
+
+
+def _take(said: Said, number: int, entry: bytes) -> None:
+    try:
+        event = json.loads(entry)
+        if event["outcome"] == "done":
+            said.add(number, event)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return
+
+
+def _tables(connection: sa.Connection) -> set[str]:
+    return set(connection.scalars(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")))
+
+
+def _rows(connection: sa.Connection, kind: Kind) -> Iterator[tuple[str, bytes]]:
+    """Owner and body of every row, as text and bytes whatever type a tampering hand gave them."""
+    query = f"SELECT CAST({kind.column} AS BLOB) AS owner, COALESCE(CAST(body AS BLOB), x'') AS body FROM {kind.table}"
+    for row in connection.execute(sa.text(query)):
+        yield (row.owner or b"").decode("utf-8", errors="replace"), row.body
+
+
+def _may_be_early(connection: sa.Connection, kind: Kind, owner: str, said: Said) -> bool:
+    """Whether an entry of an earlier form may have kept a row.
+
+    Such an entry names the study or the case, never the patient: of an identity it can't be told which one kept it.
+    """
+    if kind is IDENTITY:
+        return bool(said.early)
+    cases = connection.scalars(sa.text('SELECT id FROM "case" WHERE study_uid = :uid'), {"uid": owner})
+    return owner in said.early or not said.early.isdisjoint(cases)
+
+
+def _of_early_studies(connection: sa.Connection, uids: Iterable[str], said: Said) -> dict[str, str]:
+    """The files that studies of earlier entries name themselves; what can't be read names none."""
+    named: dict[str, str] = {}
+    for uid in (uid for uid in uids if uid in said.early):
+        body = connection.scalar(sa.text("SELECT CAST(body AS BLOB) FROM study WHERE uid = :uid"), {"uid": uid})
+        value = _value(body) if body is not None else None
+        try:
+            named |= dict.fromkeys(
+                held.image_files(value[0]) if value else (), f"study {uid} of an earlier release names it"
+            )
+        except (KeyError, TypeError, AttributeError):
+            continue
+    return {sha256: who for sha256, who in named.items() if Objects.is_digest(sha256)}
+
+
+def _named(said: Said) -> dict[str, str]:
+    return {d: f"entry {entry} kept it" for d, entry in said.objects.items() if Objects.is_digest(d)}
+
+
+def _value(body: bytes) -> tuple[Any] | None:
+    """A kept value; None for what is no JSON."""
+    try:
+        return (json.loads(body),)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _place(kind: Kind, owner: str) -> str:
+    return f"{kind.words} {owner}"
+
+
+def _compared(kind: Kind, owner: str, found: str, written: Written) -> Iterator[AuditProblem]:
+    if found != written.sha256:
+        text = f"entry {written.entry} kept something else"
+        yield AuditProblem(kind="altered", place=_place(kind, owner), text=text)
+
+
+def _missing(kind: Kind, owner: str, written: Written) -> Iterator[AuditProblem]:
+    yield AuditProblem(kind="missing", place=_place(kind, owner), text=f"entry {written.entry} kept it")

@@ -1,0 +1,41 @@
+"""docs/conformance.md, what goes out: the FHIR Bundle of a report, from the tables that the code itself uses."""
+
+from __future__ import annotations
+
+from medmm.domain.procedures import procedures
+from medmm.evaluation.card import table
+
+SYSTEMS = [
+    ["`identifiers.mrn`", "Patient: identifier, and search before it is created", "MR"],
+    ["`identifiers.accession`", "ImagingStudy and DiagnosticReport: identifier", "ACSN"],
+    ["`identifiers.placer_order`, `identifiers.filler_order`", "basedOn: identifier of the request", "PLAC, FILL"],
+]
+CODE_COLUMNS = ["modality", "body part", "views", "portable", "contrast", "LOINC", "name", "source"]
+
+
+def fhir_out_md() -> str:
+    """The section on reports."""
+    rows = [
+        [r.modality, r.body_part, r.views, r.portable, r.contrast, r.code, r.display, r.source] for r in procedures()
+    ]
+    return (
+        "## FHIR R4: reports\n\nA signed report leaves as a transaction Bundle in which every resource with an identifier is a "
+        "conditional create: sent again it makes no second patient, study or report. Patient and order are found by identifiers "
+        "under the systems of the settings ([configuration](configuration.md)):\n\n"
+        + table(["setting", "where", "type (HL7 table 0203)"], SYSTEMS)
+        + "\nThe patient is searched for by the patient ID under the issuer that the image names, where that is a URI; under "
+        "`identifiers.mrn` where it names none, or one of `identifiers.mrn_issuers`. With another issuer the number may be another "
+        "hospital's, and no search is made. Without a setting a number is sent without a system, and none is invented; "
+        "`medmm publish` says so beside the Bundle, and `--format outcome` gives it as an OperationOutcome.\n\n"
+        "`basedOn` names the ServiceRequest for which the record's own ImagingStudy of this Study Instance UID was made; else the one "
+        "that bears the accession, placer or filler number of the images in `identifier` or `requisition` (a typed identifier is "
+        "compared with its own number alone). Requests entered in error or of another patient don't count. Where none or several fit, "
+        "or the images contradict each other, none is named, and that is said. Its `reference` is the id in the record, unless the "
+        "record gives it a `urn:` address; its `identifier` is the request's own. A server that keeps references whole takes the "
+        "Bundle only if it holds that request: publish to the server that the record came from.\n\n"
+        "The code of the report, and of the study's procedure, follows from what the study holds. `other` are views that repeat or "
+        "are not known; portable where a description says portable, bedside or mobile; contrast where every (all), no (none) or some "
+        "image states an agent. A study without a row has the general code 18748-4.\n\n"
+        + table(CODE_COLUMNS, rows)
+        + "\nLOINC codes and names are copyright of Regenstrief Institute, Inc. and used under the licence at loinc.org/license.\n"
+    )
