@@ -80,19 +80,21 @@ class Admitting:
     def studies(self, root: Path, record: Record) -> Iterator[FoundStudy]:
         """Every study under a folder, and every file there that belongs to none, in order of path."""
         files, problems = imaging.StudyFiles.under([root], headers=False)
+        root = root if root.is_dir() else root.parent
         where, drafted_from = imaging.places(files, root), self.drafted_from()
         found = [_no_study(problem, root) for problem in problems]
         for uid, (_, images) in files.contents().items():
             who = files.identities.get(uid)
             fit = self._fit(record, uid, who, where[uid].names) if record is not None else records.RecordFit()
-            content = {"images": images, "record": fit.sha256, "drafted_from": drafted_from}
+            inputs = {"images": digest(images), "record": fit.sha256, "settings and models": drafted_from}
             found.append(
                 FoundStudy(
                     uid=uid,
                     name=str(where[uid].path.relative_to(root)),
                     path=str(where[uid].path),
                     files=tuple(map(str, files.paths_of(uid))),
-                    input_sha256=digest(content),
+                    input_sha256=digest(inputs),
+                    inputs=inputs,
                     record=str(fit.path) if fit.path else None,
                     record_note=fit.note,
                 )

@@ -173,7 +173,13 @@ def line_of(
     assistant: Assistant, found: FoundStudy, before: dict[str, Any] | None, by: Reader | None
 ) -> dict[str, Any]:
     """The line of one study: its case and suspected findings, its refusal, or its error; or why a file belongs to none."""
-    line = {"path": found.path, "name": found.name, "study": found.uid, "input": found.input_sha256}
+    line = {
+        "path": found.path,
+        "name": found.name,
+        "study": found.uid,
+        "input": found.input_sha256,
+        "inputs": dict(found.inputs),
+    }
     if found.uid is None:
         reason = {"evaluable": False, "reason": found.problem}
         if found.left_out:
@@ -245,13 +251,15 @@ def _none(file: CaseFile) -> str:
 
 def changes(file: CaseFile, found: FoundStudy, before: dict[str, Any] | None) -> list[str]:
     """What is to be said of a study that was done before from something else."""
-    if before is None or "input" not in before or before["input"] == found.input_sha256:
+    known = before.get("inputs") if before else None
+    if before is None or not isinstance(known, dict) or before.get("input") == found.input_sha256:
         return []
-    if before.get("case") != file.case.id:
-        return [f"Its images or its record have changed since {before.get('case', 'it was refused')}."]
-    if file.decided:
-        return ["The settings or the models have changed; a person has decided on the case, so its draft stays."]
-    return ["The settings or the models have changed; it was drafted again."]
+    changed = [name for name, digest in found.inputs.items() if known.get(name) != digest]
+    since = before.get("case", "it was refused")
+    words = f"Changed since {since}: {', '.join(changed)}."
+    if "settings and models" not in changed or since != file.case.id:
+        return [words]
+    return [words + (" A person has decided on it, so its draft stays." if file.decided else " It was drafted again.")]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch
@@ -66,8 +67,8 @@ class FoundStudy:
         name: where it lies, told from the folder: the topmost folder that holds it alone, else its first file.
         path: that place itself.
         files: every file of it, copies too.
-        input_sha256: digest of all that a draft of it depends on: the contents of its images and of its record, the
-            settings, and the models; never a path.
+        input_sha256: digest of all that a draft of it depends on; never a path.
+        inputs: what that is, each by its digest: the contents of its images and of its record, settings with models.
         record: the record that fits it, if a folder of records was named and exactly one does.
         record_note: why none does.
         problem: why a file belongs to no study.
@@ -79,6 +80,7 @@ class FoundStudy:
     path: str
     files: tuple[str, ...]
     input_sha256: str
+    inputs: Mapping[str, str | None] = field(default_factory=dict)
     record: str | None = None
     record_note: str | None = None
     problem: str | None = None

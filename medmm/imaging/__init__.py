@@ -1,7 +1,8 @@
 """Images in: paths to `Study` with its geometry, or to the reason why not."""
 
 from medmm.imaging.arrays import read_arrays
-from medmm.imaging.intake import Intake, attach_pixels, judged, read_studies
+from medmm.imaging.intake import Intake, attach_pixels
+from medmm.imaging.judging import judged, read_studies
 from medmm.imaging.looks import inspection, look_at, one_study
 from medmm.imaging.picture import PictureKinds
 from medmm.imaging.pixels import decodable_syntaxes

@@ -19,12 +19,13 @@ from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import ChosenSequence, Modality, NotEvaluable, Notice, ReadTask, SequenceRole, Study
 from medmm.imaging.array_rules import Array, Part, judge_grid, judge_values
+from medmm.imaging.find_files import checked
 from medmm.imaging.gate import Refusal
 from medmm.imaging.grids import coverage, index_in, same_grid
 from medmm.imaging.intake import Intake
 from medmm.imaging.nifti import NOTICES, SUFFIXES, is_nifti, nifti_signal, nifti_volume, open_nifti
 from medmm.imaging.patient import pseudonym
-from medmm.imaging.sources import checked, opened
+from medmm.imaging.sources import opened
 from medmm.imaging.study_files import SourceFile
 from medmm.imaging.uids import content_uid
 from medmm.imaging.volumes import digest_of

@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
 
 from medmm.domain.ages import age_notices
-from medmm.domain.errors import InputError, IntegrityError
+from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.order import StudyOrder
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
@@ -34,12 +32,12 @@ from medmm.imaging.patient import identity_of, pseudonym, stated_ages
 from medmm.imaging.picture import DOUBTED, RELEASED, UNCHECKED, PictureKinds, judge_kind
 from medmm.imaging.pixels import check_grid, display, stored_values
 from medmm.imaging.sequence_choice import WANTED, Sequenced, headers_alone, sequenced
-from medmm.imaging.sources import DicomFile, open_dicom, quiet
-from medmm.imaging.study_files import Kept, Problem, SourceFile, StudyFiles, source_of
+from medmm.imaging.sources import DicomFile, quiet
+from medmm.imaging.study_files import SourceFile, source_of
 from medmm.imaging.study_order import stated_order
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
-from medmm.imaging.together import contested_uids, decodes, judge_files, with_their_series
+from medmm.imaging.together import judge_files, with_their_series
 from medmm.imaging.uids import content_uid
 from medmm.imaging.volumes import Built, digest_of, film, load_film, load_signal, load_slices, stacks
 
@@ -82,184 +80,13 @@ class Witness:
         return refusal.held and refusal.code in self.codes(file)
 
 
-def read_studies(
-    paths: Path | Sequence[Path],
-    *,
-    patient_secret: bytes,
-    kinds: PictureKinds | None = None,
-    released: Released = MappingProxyType({}),
-) -> Iterator[Intake]:
-    """Read files and folders; every file ends up in exactly one Intake, and every Study Instance UID in one study.
-
-    Files that can't be read come first, as they are met; then the studies in the order of their first file. Of several
-    paths this holds for each in turn: a study stands where its first file was met. Pixels are decoded once to see that
-    they can be, and let go.
-
-    Args:
-        patient_secret: key of the pseudonyms that stand for patient and accession number.
-        kinds: what says of a radiograph's pixels what kind of picture they are; without it the studies carry a warning.
-        released: codes of what would hold a file and a person let pass, by the digest of the file.
-    """
-    if isinstance(paths, Path):
-        paths = [paths]
-    files, met = StudyFiles(), []
-    for path in paths:
-        problems = map(_no_study, files.add(path))
-        if len(paths) == 1:
-            yield from problems
-        met.append((list(problems), len(files.studies), len(files.converted)))
-    judge = Judge(files, patient_secret=patient_secret, kinds=kinds, released=released)
-    studies, converted = iter(list(files.studies)), iter(list(files.converted))
-    studies_before = converted_before = 0
-    for problems_here, studies_here, converted_here in met:
-        yield from problems_here
-        for uid in islice(studies, studies_here - studies_before):
-            yield from judge.study(uid)
-        for digest in islice(converted, converted_here - converted_before):
-            yield judge.converted(digest)
-        studies_before, converted_before = studies_here, converted_here
-
-
-def judged(
-    files: StudyFiles,
-    problems: Sequence[Problem],
-    *,
-    patient_secret: bytes,
-    kinds: PictureKinds | None = None,
-    released: Released = MappingProxyType({}),
-    kept: Kept | None = None,
-) -> Iterator[Intake]:
-    """What becomes of files that were found, as `read_studies` says it.
-
-    Args:
-        kept: the images of a study that were kept before; it is judged with them. An image that came again under its UID
-            with other contents takes the place of the one that was kept.
-    """
-    yield from map(_no_study, problems)
-    judge = Judge(files, patient_secret=patient_secret, kinds=kinds, released=released, kept=kept)
-    for uid in list(files.studies):
-        yield from judge.study(uid)
-    for digest in list(files.converted):
-        yield judge.converted(digest)
-
-
-class Judge:
-    """Judges the studies of files that were found, one at a time; what was judged is let go."""
-
-    def __init__(
-        self,
-        files: StudyFiles,
-        *,
-        patient_secret: bytes,
-        kinds: PictureKinds | None,
-        released: Released,
-        kept: Kept | None = None,
-    ) -> None:
-        self._files, self._secret, self._kept = files, patient_secret, kept
-        self._witness = Witness(kinds=kinds, released=released)
-        self._contested = contested_uids(files.studies.values())
-
-    def study(self, uid: str) -> Iterator[Intake]:
-        """The intakes of one Study Instance UID."""
-        opened: list[DicomFile] = []
-        for found in self._files.studies.pop(uid):
-            try:
-                opened.append(found.open())
-            except InputError as error:  # gone or changed since it was found
-                yield Intake(path=found.path, outcome=error)
-        before, notices = _with_kept(opened, self._kept(uid) if self._kept else ())
-        files = sorted((*opened, *before), key=_by_content)
-        if opened:
-            for intake in _study_intakes(uid, files, self._contested, self._secret, self._witness):
-                told = _with_earlier(intake, opened, before, notices) if before or notices else intake
-                if any(
-                    not file.kept for file in told.files
-                ):  # nothing that came now can be read: the study is as it was
-                    yield told
-
-    def converted(self, digest: str) -> Intake:
-        """The intake of one NIfTI content."""
-        return _nifti_intake(self._files.converted.pop(digest), self._secret, self._witness)
-
-
-def _with_kept(opened: Sequence[DicomFile], kept: Sequence[SourceFile]) -> tuple[list[DicomFile], tuple[Notice, ...]]:
-    """The files of a study that came before and still count, and what a reader must know of them."""
-    here = {file.sha256 for file in opened}
-    again: dict[str | None, list[DicomFile]] = {}
-    for file in opened:
-        again.setdefault(Tags(file.header).text("SOPInstanceUID"), []).append(file)
-    joined, replaced = [], 0
-    for one in kept:
-        if one.sha256 in here:
-            continue
-        if any(decodes(file) for file in again.get(one.sop_uid, ())):  # a copy that was cut short takes nobody's place
-            replaced += 1
-        else:
-            joined.append(_kept_file(one))
-    notices = []
-    if joined:
-        text = (
-            f"The study grew: {len(joined)} of its files came with an earlier admission and are read with the others."
-        )
-        notices.append(Notice(code="images-joined", text=text))
-    if replaced:
-        text = f"{replaced} images came again with other contents under the same UID; the newest are used."
-        notices.append(Notice(code="images-replaced", text=text))
-    return joined, tuple(notices)
-
-
-def _kept_file(one: SourceFile) -> DicomFile:
-    """A file of the store. Raises: IntegrityError if it is gone or is not what was kept."""
-    try:
-        file = open_dicom(one.path)
-        if file.sha256 == one.sha256:
-            return file
-    except InputError:
-        pass
-    remedy = "restore it from a copy, or send every image of the study again"
-    raise IntegrityError("an image that was kept is gone or altered", remedy=remedy, sha256=one.sha256)
-
-
-def _with_earlier(
-    intake: Intake, opened: Sequence[DicomFile], before: Sequence[DicomFile], notices: tuple[Notice, ...]
-) -> Intake:
-    """The intake of a study that grew, told by the files that came now; those of before are marked as kept."""
-    outcome, earlier = intake.outcome, {file.path for file in before}
-    if isinstance(outcome, Study | NotEvaluable):
-        outcome = replace(outcome, warnings=tuple(dict.fromkeys((*outcome.warnings, *notices))))
-    files = tuple(replace(file, kept=file.path in earlier) for file in intake.files)
-    own = [file.path for file in files if not file.kept] or [file.path for file in opened]
-    return replace(intake, path=_common(own), outcome=outcome, files=files)
-
-
-def _by_content(file: DicomFile) -> tuple[str, float, str, str]:
-    """An order that does not depend on where files lie and what they are called."""
-    tags = Tags(file.header)
-    number = tags.number("InstanceNumber")
-    series, image = (tags.text(f"{level}InstanceUID") or "" for level in ("Series", "SOP"))
-    return series, number if number is not None else 0.0, image, file.sha256
-
-
-def _no_study(problem: Problem) -> Intake:
-    if problem.error is not None:
-        return Intake(path=problem.path, outcome=problem.error)
-    assert problem.directory is not None  # a problem is one or the other
-    skipped = NotEvaluable(
-        uid=None,
-        reason_code=DIRECTORY,
-        reason="a DICOMDIR lists files and holds no image; the files themselves are read",
-        sha256=problem.directory.sha256,
-    )
-    return Intake(path=problem.path, outcome=skipped, files=(problem.directory,))
-
-
-def _nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -> Intake:
+def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -> Intake:
     """A file of the second door: refused, held until a person says that it is a brain MR, or that study."""
     file, uid = copies[0], content_uid("study", copies[0].sha256)
     image_uid = content_uid("image", file.sha256)
     files = tuple(SourceFile(path=copy.path, sha256=copy.sha256, sop_uid=image_uid) for copy in copies)
     nobody = PatientIdentity(patient_id=None)
-    made = partial(Intake, path=_common([copy.path for copy in copies]), identity=nobody, files=files)
+    made = partial(Intake, path=common_folder([copy.path for copy in copies]), identity=nobody, files=files)
     refusal = judge_nifti(file)
     if refusal is None:
         try:
@@ -309,7 +136,7 @@ def _attached(study: Study, volume: Volume, path_of: Callable[[str], Path]) -> V
     )
 
 
-def _study_intakes(
+def study_intakes(
     uid: str, files: list[DicomFile], contested: frozenset[str], secret: bytes, witness: Witness
 ) -> Iterator[Intake]:
     """The study of these files, after those of its files whose pixels can't be read."""
@@ -336,7 +163,7 @@ def _study_intakes(
     if not kept:
         return
     judged, empty = with_their_series(judged)
-    judged.sort(key=lambda pair: _rank(pair[0]))  # what follows goes by content, never by the names of files
+    judged.sort(key=lambda pair: rank(pair[0]))  # what follows goes by content, never by the names of files
     passed = [file for file, refusal in judged if refusal is None]
     laterals = [file for file, refusal in judged if refusal == gate.LATERAL_FILM]
     films = [file for file in passed if gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH]
@@ -356,7 +183,7 @@ def _study_intakes(
     yield accepted
 
 
-def _rank(file: DicomFile) -> tuple[str, float, str, str]:
+def rank(file: DicomFile) -> tuple[str, float, str, str]:
     """The place of a file in its study: by series, instance number, UID and digest."""
     tags = Tags(file.header)
     number = tags.number("InstanceNumber")
@@ -407,7 +234,7 @@ def _refused(uid: str, files: Sequence[DicomFile], refusal: gate.Refusal) -> Int
     )
     who = None if refusal.code == "mixed-patients" else identity_of(Tags(files[0].header))
     return Intake(
-        path=_common([file.path for file in files]),
+        path=common_folder([file.path for file in files]),
         outcome=outcome,
         identity=who,
         files=tuple(source_of(f) for f in files),
@@ -468,7 +295,7 @@ def _accepted(
         ages=ages,
     )
     return Intake(
-        path=_common([file.path for file in kept]),
+        path=common_folder([file.path for file in kept]),
         outcome=study,
         identity=identity,
         files=tuple(source_of(f) for f in kept),
@@ -482,7 +309,8 @@ def _first_acquired(files: Sequence[DicomFile]) -> tuple[StudyTime | None, tuple
     return min(times, key=lambda pair: pair[0].earliest if pair[0] else datetime.max.replace(tzinfo=UTC))
 
 
-def _common(paths: Sequence[Path]) -> Path:
+def common_folder(paths: Sequence[Path]) -> Path:
+    """The one path, or the folder that holds all."""
     if len(paths) == 1:
         return paths[0]
     return Path(os.path.commonpath([path.parent for path in paths]))

@@ -11,9 +11,10 @@ from pydicom.uid import MediaStorageDirectoryStorage
 
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
+from medmm.imaging.find_files import find_files
 from medmm.imaging.nifti import NiftiFile, is_nifti, open_nifti
 from medmm.imaging.patient import identity_of
-from medmm.imaging.sources import DicomFile, archive_of, find_files, open_dicom, opened
+from medmm.imaging.sources import DicomFile, archive_of, open_dicom, opened
 from medmm.imaging.tags import Tags
 from medmm.imaging.uids import content_uid
 

@@ -50,7 +50,7 @@ def test_changed_input_is_done_again(generator: Path, tmp_path: Path, capsys: py
     assert second["a"]["study"] == first["a"]["study"]
     assert second["a"]["case"] != first["a"]["case"]
     assert second["b"]["study"] != first["b"]["study"]
-    assert any("changed" in note for note in second["a"]["notes"])
+    assert f"Changed since {first['a']['case']}: record." in second["a"]["notes"]
     with quick_assistant(data) as assistant:
         context = assistant.case(second["a"]["case"]).case.context
         assert context is not None

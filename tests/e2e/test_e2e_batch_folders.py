@@ -146,7 +146,7 @@ def test_other_settings_draft_again_what_nobody_has_decided_on(run: Run, tmp_pat
     assert not any(line["skipped"] for line in second.values())
     assert {name: line["case"] for name, line in second.items()} == {n: line["case"] for n, line in first.items()}
     assert "its draft stays" in second["1.dcm"]["notes"][-1]
-    assert "drafted again" in second["2.dcm"]["notes"][-1]
+    assert "It was drafted again" in second["2.dcm"]["notes"][-1]
     with quick_assistant(tmp_path / "data") as assistant:
         drafts = {name: [e for e in assistant.history(second[name]["case"]) if e.verb == "draft"] for name in second}
         decisions = assistant.case(first["1.dcm"]["case"]).decisions

@@ -21,7 +21,8 @@ from medmm.domain.errors import InputError
 from medmm.domain.study import Modality, View
 from medmm.domain.vocabulary import finding_terms
 from medmm.imaging import gate
-from medmm.imaging.sources import DicomFile, find_files, open_dicom
+from medmm.imaging.find_files import find_files
+from medmm.imaging.sources import DicomFile, open_dicom
 from medmm.imaging.tags import Tags
 from medmm.training.layouts.example import SPLITS, FilmSource, Layout, ReportedFilm, ReportText, Split
 from medmm.training.layouts.gathering import Gathering

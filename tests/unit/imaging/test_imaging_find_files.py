@@ -11,8 +11,10 @@ import pytest
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import Study
-from medmm.imaging import StudyFiles, read_studies, sources, study_files
-from medmm.imaging.sources import content_of, find_files, open_dicom, opened
+from medmm.imaging import StudyFiles, read_studies, study_files
+from medmm.imaging import find_files as finding
+from medmm.imaging.find_files import find_files
+from medmm.imaging.sources import content_of, open_dicom, opened
 from tests.dicom_files import SAYS_FRONTAL, film_file, picture
 
 
@@ -89,7 +91,7 @@ def test_a_folder_that_can_t_be_listed_is_said_and_the_rest_goes_on(
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(sources.os, "scandir", refusing)
+    monkeypatch.setattr(finding.os, "scandir", refusing)
     assert found(tmp_path) == {"a": "a folder can't be opened: PermissionError", "b/film.dcm": None}
 
 
