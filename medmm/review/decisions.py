@@ -20,7 +20,7 @@ from medmm.domain.report import (
     Reject,
 )
 from medmm.review.lifecycle import Act, advance
-from medmm.review.own_words import reworded
+from medmm.review.own_words import refuse_miscoded, reworded
 
 
 def decide(file: CaseFile, decisions: Sequence[Decision], by: Reader | None = None) -> tuple[Decision, ...]:
@@ -61,12 +61,14 @@ def decide(file: CaseFile, decisions: Sequence[Decision], by: Reader | None = No
 def _keep_own(own: dict[str, Add | Impression], decision: Decision, by: Reader | None, case_id: str) -> None:
     """Keep, change or take away what readers wrote themselves.
 
-    An addition keeps its code where the new words still say what it says.
+    An addition keeps its code where the new words still say what it says. Raises: InputError where its words and its code
+    part, or if it is accepted.
     """
     key = decision.statement_id
     if isinstance(decision, Impression):
         own[OWN_IMPRESSION] = replace(decision, by=by)
     elif isinstance(decision, Add):
+        refuse_miscoded(decision, case_id)
         taken = [int(name.removeprefix("r")) for name in own if OWN.fullmatch(name)]
         key = f"r{max(taken, default=0) + 1}"
         own[key] = replace(decision, statement_id=key, by=by)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from medmm.domain.draft import Assertion, ReaderEvidence, Section
+from medmm.domain.errors import InputError
 from medmm.domain.report import OWN_IMPRESSION, Add, CaseFile, Impression, Reader, SignedStatement
 from medmm.domain.wording import Polarity, findings_named, named_side, polarity
 
@@ -25,6 +26,24 @@ def reworded(own: Add | Impression, text: str, by: Reader | None) -> Add | Impre
     if same:
         return replace(own, text=text, place="", by=by)
     return Add(text, assertion=ASSERTIONS[polarity(text)], statement_id=own.statement_id, by=by)
+
+
+def refuse_miscoded(added: Add, case_id: str) -> None:
+    """Raises: InputError if the code or the side of an addition is not what its words say."""
+    named = {name: ASSERTIONS[said] for name, said in findings_named(added.text).items()}
+    if added.finding is not None and named != {added.finding: added.assertion}:
+        raise InputError(
+            "the words of an added finding say something else than its code",
+            remedy="make it with Add.of, or leave the code out",
+            case=case_id,
+            finding=added.finding,
+        )
+    if added.side is not None and named_side(added.text) is not added.side:
+        raise InputError(
+            "the words of an added finding name another side than it is coded for",
+            remedy="make it with Add.of, or leave the side out",
+            case=case_id,
+        )
 
 
 def own_statements(file: CaseFile, signer: Reader | None = None) -> Iterator[SignedStatement]:

@@ -18,6 +18,8 @@ from tests.factories import make_signed_report
 from tests.unit.delivery.test_delivery_fhir import IDENTITY
 from tests.unit.delivery.test_delivery_joins import ORDER, REQUEST, joins
 from tests.unit.delivery.test_delivery_mr import signed
+from tests.unit.delivery.test_delivery_own_words import IMPRESSION, NODULE, SCAR
+from tests.unit.delivery.test_delivery_own_words import report as own_report
 
 ODD = PatientIdentity(patient_id="\x07", issuer="a: b", family_name="ZZ\nFAKE", given_name="\x07")
 
@@ -49,7 +51,13 @@ def test_bundles_pass_the_r4_check(
         pytest.skip("the R4 checker is not beside the shared data")
     paths = []
     for number, report in enumerate(
-        (make_signed_report(), every_finding(), without_time(), *map(signed, ("BRAIN", "HEART", "HIPPOCAMPUS")))
+        (
+            make_signed_report(),
+            every_finding(),
+            without_time(),
+            own_report(NODULE, SCAR, IMPRESSION),
+            *map(signed, ("BRAIN", "HEART", "HIPPOCAMPUS")),
+        )
     ):
         paths.append(tmp_path / f"{number}.json")
         paths[-1].write_text(render(report, identity, "fhir", made), encoding="utf-8")

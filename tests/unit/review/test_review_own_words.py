@@ -122,6 +122,23 @@ def test_what_is_not_there_and_needless_acceptance_are_refused() -> None:
         decided(Accept("r1"), file=decided(Add("Scar.")))
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Add("Scar.", finding="Nodule"),
+        Add("No nodule.", finding="Nodule"),
+        Add("Possible nodule.", finding="Nodule"),
+        Add("Nodule and effusion.", finding="Nodule"),
+        Add("Left nodule.", finding="Nodule", side=Side.RIGHT),
+        Add("Scar.", side=Side.LEFT),
+        Add("Scoliosis.", finding="Scoliosis"),
+    ],
+)
+def test_a_code_never_stands_beside_words_that_say_something_else(wrong: Add) -> None:
+    with pytest.raises(InputError, match="the words of an added finding"):
+        decided(wrong)
+
+
 # ---- what is signed ---------------------------------------------------------------------------------------
 
 
