@@ -1,7 +1,8 @@
 """The exposed field of a film: what is left of the picture inside the uniform border that a collimator or a shutter leaves.
 
-A border is one grey along a side of the picture, black (a shutter), white (unexposed film) or any between. What lies
-within it counts as a field only where it fills a rectangle, upright or a little turned; air around a patient does not.
+A border is one grey along two opposite sides of the picture or all four, black (a shutter), white (unexposed film) or any
+between. What lies within it counts as a field only where it is a rectangle, upright or a little turned: air around a
+patient leaves none. A band along one side alone is no collimator's: part of the picture may be lost.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from scipy import ndimage
 LOOKED_AT_PX = 256  # longest side of the reduced picture on which the border is found
 LARGEST_SHARE, SMALLEST_SHARE = 0.9, 0.15  # of the picture; outside of these the whole picture stands
 SMALLEST_FIELD_PX = 128  # as of a whole film
-FILLED = 0.95  # of its rectangle, by a field
+FILLED = 0.95  # of its rectangle, by a turned field
+UNIFORM = 0.97  # of what lies outside of an upright field, by the border
+STRAIGHT = 0.6  # of an upright field's edge, by what is no border: a patient in air touches a box in places only
 MOST_DEGREES = 15.0
-_UNIFORM = 0.6  # of a side, in one grey
+_SIDES = {"top": np.s_[0, :], "bottom": np.s_[-1, :], "left": np.s_[:, 0], "right": np.s_[:, -1]}
+_OF_A_SIDE = 0.6  # in one grey
 _TOLERANCES = (0.012, 0.05)  # of the spread of greys, least and most
 
 Grey = NDArray[np.float32]
@@ -51,37 +55,35 @@ def exposed_field(grey: Grey) -> ExposedField | None:
     border = _border(small)
     if border is None:
         return None
-    content = _largest(~border)
-    if content is None or not SMALLEST_SHARE <= content.mean() <= LARGEST_SHARE:
-        return None
-    degrees, box = _rectangle(content)
-    share = _area(box) / content.size
-    if content.mean() < FILLED * share or not SMALLEST_SHARE <= share <= LARGEST_SHARE:
+    degrees, box = _upright(border) or _turned(border) or (0.0, None)
+    if box is None or not SMALLEST_SHARE <= (share := _area(box) / small.size) <= LARGEST_SHARE:
         return None
     cut = _cut(grey, degrees, box, step)
     return ExposedField(grey=cut, share=share) if min(cut.shape) >= SMALLEST_FIELD_PX else None
 
 
 def _border(small: Grey) -> Mask | None:
-    """What is of a side's own grey and hangs together with that side; None where no side is uniform."""
+    """What is of a side's own grey and hangs together with that side; None without two uniform sides face to face."""
     low, high = np.percentile(small, [0.5, 99.5])
     spread = float(high - low)
     if spread <= 0:
         return None
     smooth = ndimage.uniform_filter(small, 3, mode="nearest")
     found: Mask | None = None
-    for side in (np.s_[0, :], np.s_[-1, :], np.s_[:, 0], np.s_[:, -1]):
+    uniform = set()
+    for name, side in _SIDES.items():
         strip = smooth[side]
         level = _commonest(strip, spread)
         off = np.abs(strip - level)
         tolerance = float(np.clip(6 * np.median(off) / spread, *_TOLERANCES)) * spread
-        if (off <= tolerance).mean() < _UNIFORM:
+        if (off <= tolerance).mean() < _OF_A_SIDE:
             continue
+        uniform.add(name)
         alike, _ = ndimage.label(np.abs(smooth - level) <= tolerance)
         touching = np.unique(alike[side])
         mask = np.isin(alike, touching[touching > 0])
         found = mask if found is None else found | mask
-    return found
+    return found if {"left", "right"} <= uniform or {"top", "bottom"} <= uniform else None
 
 
 def _commonest(strip: NDArray[np.float32], spread: float) -> float:
@@ -90,6 +92,40 @@ def _commonest(strip: NDArray[np.float32], spread: float) -> float:
     within = np.searchsorted(ordered, ordered + 2 * _TOLERANCES[0] * spread, side="right") - np.arange(ordered.size)
     first = int(within.argmax())
     return float(np.median(ordered[first : first + int(within[first])]))
+
+
+def _upright(border: Mask) -> tuple[float, Box] | None:
+    """The rows and columns that are not all border, if outside of them is nothing else and their edges are straight."""
+    columns = np.flatnonzero(border.mean(axis=0) < 0.9)
+    if not columns.size:
+        return None
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    lines = np.flatnonzero(border[:, left:right].mean(axis=1) < 0.9)
+    if not lines.size:
+        return None
+    top, bottom = int(lines[0]), int(lines[-1]) + 1
+    outside = np.ones_like(border)
+    outside[top:bottom, left:right] = False
+    edges = (
+        (left > 0, border[top:bottom, left + 1 : left + 3]),
+        (right < border.shape[1], border[top:bottom, right - 3 : right - 1]),
+        (top > 0, border[top + 1 : top + 3, left:right]),
+        (bottom < border.shape[0], border[bottom - 3 : bottom - 1, left:right]),
+    )
+    straight = all(1 - edge.mean() >= STRAIGHT for bordered, edge in edges if bordered and edge.size)
+    if not outside.any() or border[outside].mean() < UNIFORM or not straight:
+        return None
+    y, x = border.shape[0] / 2, border.shape[1] / 2
+    return 0.0, (left - x, top - y, right - x, bottom - y)
+
+
+def _turned(border: Mask) -> tuple[float, Box] | None:
+    """The least rectangle around what is no border, if that fills it."""
+    content = _largest(~border)
+    if content is None:
+        return None
+    degrees, box = _rectangle(content)
+    return (degrees, box) if content.sum() >= FILLED * _area(box) else None
 
 
 def _largest(content: Mask) -> Mask | None:
@@ -129,7 +165,7 @@ def _turn(degrees: float) -> NDArray[np.float64]:
 
 def _cut(grey: Grey, degrees: float, box: Box, step: int) -> Grey:
     """The box, less the blurred edge of the border, out of the picture at its own resolution, turned upright."""
-    x0, y0, x1, y1 = (step * (edge + inwards) for edge, inwards in zip(box, (1, 1, -1, -1), strict=True))
+    x0, y0, x1, y1 = (step * (edge + inwards) for edge, inwards in zip(box, (2, 2, -2, -2), strict=True))
     rows, columns = (step * -(-n // step) for n in grey.shape)  # of the reduced picture, back at full size
     size = round(x1 - x0), round(y1 - y0)
     if degrees == 0:
