@@ -147,7 +147,11 @@ class Assistant:
         came = Incoming(paths=paths_of(path))
 
         def request() -> dict[str, Any]:
-            return {**self._admitting.find(came, None, study_uid).content(), "reason": reason, "held_sha256": held_sha256}
+            return {
+                **self._admitting.find(came, None, study_uid).content(),
+                "reason": reason,
+                "held_sha256": held_sha256,
+            }
 
         with self._calls.call("release", by, key, request) as call:
             if call.recalled is not None:

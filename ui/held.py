@@ -79,7 +79,8 @@ def looked_at(assistant: Assistant, held: Held, reader: Reader) -> Inspection:
     wanted = (held.outcome.sha256, reader.id)
     kept = st.session_state.get("inspection")
     if kept is None or kept[0] != wanted:
-        found = [one for one in assistant.inspect(held.path, by=reader) if one.not_evaluable == held.outcome]
+        looks = assistant.inspect(held.path, by=reader)
+        found = [one for one in looks if one.not_evaluable and one.not_evaluable.sha256 == held.outcome.sha256]
         if not found:
             raise StateError("the files are no longer what was held", remedy="admit the study again")
         kept = st.session_state["inspection"] = (wanted, found[0])
