@@ -130,21 +130,34 @@ class Assistant:
                 yield result
 
     def release(
-        self, path: Paths, *, reason: str, by: Reader, study_uid: str | None = None, key: str | None = None
+        self,
+        path: Paths,
+        *,
+        reason: str,
+        by: Reader,
+        study_uid: str | None = None,
+        held_sha256: str | None = None,
+        key: str | None = None,
     ) -> Release:
         """Let one held study pass the gate from now on, because a person looked and says why; `admit` takes it then.
 
-        Raises: StateError if the study is not held.
+        `held_sha256`: of the `NotEvaluable` that was looked at; other contents are not released.
+        Raises: StateError if the study is not held, or holds something else than was looked at.
         """
         came = Incoming(paths=paths_of(path))
 
         def request() -> dict[str, Any]:
-            return {**self._admitting.find(came, None, study_uid).content(), "reason": reason}
+            return {
+                **self._admitting.find(came, None, study_uid).content(),
+                "reason": reason,
+                "held_sha256": held_sha256,
+            }
 
         with self._calls.call("release", by, key, request) as call:
             if call.recalled is not None:
                 return from_json(Release, call.recalled)
             intake = self._admitting.judged(came)
+            review.refuse_unseen(intake.outcome, held_sha256)
             release = review.release(intake.outcome, {f.sha256 for f in intake.files}, reason, by, datetime.now(UTC))
             with self._store.step() as step:
                 step.save_release(release)

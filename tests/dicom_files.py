@@ -105,10 +105,15 @@ class SaysKind:
     """Takes every film for one of this kind; stands in for the network."""
 
     kind: str
+    sure: bool = False
 
     def kind_of(self, grey: NDArray[np.float32]) -> str:
         assert grey.ndim == 2
         return self.kind
+
+    def surely_frontal(self, grey: NDArray[np.float32]) -> bool:
+        assert grey.ndim == 2
+        return self.sure
 
 
 SAYS_FRONTAL = SaysKind("frontal")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,7 @@ import streamlit as st
 from medmm.assistant import Assistant
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable
+from ui.held import Held, forget_held, hold
 from ui.presenter import inert
 
 
@@ -34,14 +36,36 @@ def show_admission(
         if not path.strip() and not images:
             st.info("Name a DICOM file or folder, or upload one.")
             return
-        with told(), tempfile.TemporaryDirectory() as folder, st.spinner("Reading the study …"):
-            study_path = Path(path.strip()) if path.strip() else saved(images, Path(folder, "study"))
+        with told(), ExitStack() as uploads, st.spinner("Reading the study …"):
+            folder = tempfile.TemporaryDirectory()
+            uploads.callback(folder.cleanup)
+            study_path = Path(path.strip()) if path.strip() else saved(images, Path(folder.name, "study"))
             record_path = Path(record.strip()) if record.strip() else None
             if record_path is None and bundle is not None:
-                record_path = saved([bundle], Path(folder, "record")) / "1"
-            case_id = admit(assistant, study_path, record_path, reader, confirmed=confirmed)
-            if case_id is not None:
-                admitted(case_id)
+                record_path = saved([bundle], Path(folder.name, "record")) / "1"
+            forget_held()
+            outcome = admit(assistant, study_path, record_path, reader, confirmed=confirmed)
+            if isinstance(outcome, str):
+                admitted(outcome)
+            elif outcome.held:
+                uploads.pop_all()  # the upload is needed until it is released or left
+                hold(Held(path=study_path, record=record_path, confirmed=confirmed, outcome=outcome, folder=folder))
+                st.rerun()
+
+
+def admit_released(assistant: Assistant, reader: Reader, admitted: Callable[[str], None]) -> Callable[[Held], None]:
+    """What admits a study after its release; `admitted` as in `show_admission`."""
+
+    def go_on(held: Held) -> None:
+        outcome = admit(assistant, held.path, held.record, reader, confirmed=held.confirmed)
+        if isinstance(outcome, str):
+            forget_held()
+            admitted(outcome)
+        elif outcome.held:  # for something else
+            hold(replace(held, outcome=outcome))
+            st.rerun()
+
+    return go_on
 
 
 def saved(files: Sequence[BinaryIO], folder: Path) -> Path:
@@ -54,15 +78,15 @@ def saved(files: Sequence[BinaryIO], folder: Path) -> Path:
 
 def admit(
     assistant: Assistant, study_path: Path, record_path: Path | None, reader: Reader, *, confirmed: bool = False
-) -> str | None:
-    """Admit, open and draft. Returns: the case, or None if the study is not evaluable, which is then said.
+) -> str | NotEvaluable:
+    """Admit, open and draft. Returns: the case, or why the study is not evaluable, which is then said.
 
     `confirmed`: the reader says that image and record are of one patient; it counts where that can't be told from them.
     """
     study = assistant.admit(study_path, record=record_path, confirmed=confirmed, by=reader)
     if isinstance(study, NotEvaluable):
         st.info(f"Not evaluable{' (held: a person must look)' if study.held else ''}: {inert(study.reason)}")
-        return None
+        return study
     case_id = assistant.open_case(study.uid, by=reader).id
     if assistant.case(case_id, by=reader).draft is None:
         assistant.draft(case_id, by=reader)

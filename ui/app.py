@@ -13,7 +13,9 @@ from medmm.domain.study import Volume
 from medmm.doors.slice_picture import png_bytes
 from ui import presenter
 from ui.acting import acted, forget, told
-from ui.admission import show_admission
+from ui.admission import admit_released, show_admission
+from ui.held import KEY as HELD
+from ui.held import forget_held, show_held
 from ui.pictures import film_picture
 from ui.presenter import CaseView, HeatChoice, inert
 from ui.review import show_signing, show_statements
@@ -53,7 +55,9 @@ def main() -> None:
         with st.sidebar:
             show_admission(assistant, reader, told, admitted)
             show_verification(assistant, reader)
-        if case_id := st.session_state.get("case"):
+        if HELD in st.session_state:
+            show_held(assistant, reader, told, admit_released(assistant, reader, admitted))
+        elif case_id := st.session_state.get("case"):
             show_case(assistant, case_id, reader)
         else:
             st.info(presenter.WELCOME)
@@ -94,6 +98,7 @@ def choose_case(assistant: Assistant, reader: Reader) -> None:
 
 def open_case(case_id: str) -> None:
     """A reader chose a case; none opens by itself, since looking at a patient leaves an entry."""
+    forget_held()
     st.session_state["case"] = case_id
     forget()
 

@@ -1,20 +1,24 @@
-"""What the gate does with pictures whose tags all say the same: a PA film of a chest. By pixels alone.
+"""What the gate does with pictures whose tags all say the same: by pixels alone.
 
+Once the tags say a PA film of a chest, once they name neither body part nor view, and once chest films are collimated.
 Every picture is written as a DICOM file and goes the way that a file of a hospital goes.
 """
 
 from __future__ import annotations
 
+import tarfile
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 import torch
+from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 from rich.progress import track
@@ -23,9 +27,11 @@ from scipy.stats import binomtest
 from medmm.domain.errors import InputError
 from medmm.domain.study import NotEvaluable
 from medmm.imaging import Intake, read_studies
+from medmm.imaging.gate import SMALLEST_FILM_PX
+from medmm.imaging.pixels import display, stored_values
 from medmm.models.catalogue import WeightsFolder, row_named
 from medmm.models.film_kind import FilmKindModel
-from medmm.training.pictures import Picture, read_pictures
+from medmm.training.pictures import Picture, read_pictures, windows_of
 
 Json = dict[str, Any]
 TURNS = {
@@ -35,30 +41,133 @@ TURNS = {
     "rotated": lambda grey: np.rot90(grey),
 }
 MADE_FROM = "frontal, NIH"
+OTHER_PARTS = (  # of dicom/otherxray.tar.xz; the animals there are left out
+    "fuji_cr_hip_j2k.dcm",
+    "fuji_cr_tibia_mono1_j2k.dcm",
+    "cr_teeth_modality_lut_jpegll.dcm",
+    "siemens_rf_shoulder.dcm",
+    "mg_overlay_out_of_bounds_jpegll.dcm",
+)
+WINDOW_ROWS = ", cut out of NIH films"
+MADE_EVERY = 4  # NIH film, where each is turned into several pictures
+BORDERS = ("black", "white", "grey")
 
 
 def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
     """Counts by row of the table: accepted, held, refused, and the refusals' reasons, as JSON values."""
     weights = WeightsFolder(row=row_named("film-kind"), folder=weights_dir)
     kinds = FilmKindModel.open(weights, torch.device("cpu"))
+    said, kind_of = _counted(_pictures(data_dir), kinds, "pictures", quiet=quiet)
+    adults = [c for row, c in said.items() if kind_of[row] == "frontal" and "children" not in row]
+    strange = [c for row, c in said.items() if kind_of[row] in ("lateral", "other")]
+    turned = [c for row, c in said.items() if kind_of[row] not in ("frontal", "lateral", "other")]
+    return {
+        "rows": {row: _row(counter, kind_of[row] == "frontal") for row, counter in sorted(said.items())},
+        "frontal_adults_accepted": _share(adults, "accepted"),
+        "strange_refused": _share(strange, "refused"),
+        "turned_not_accepted": _share(turned, "held", "refused"),
+        "silent": _silent(data_dir, kinds, quiet=quiet),
+        "collimated": _collimated(data_dir, kinds, quiet=quiet),
+    }
+
+
+def _silent(data_dir: Path, kinds: FilmKindModel, *, quiet: bool) -> Json:
+    """The same where no tag names body part or view: what a picture alone lets in, by source and kind."""
+    said, kind_of = _counted(_silent_pictures(data_dir), kinds, "silent tags", quiet=quiet, part=None, view=None)
+    films = [c for row, c in said.items() if kind_of[row] == "frontal" and "children" not in row]
+    none = [c for row, c in said.items() if kind_of[row] in ("lateral", "other")]
+    return {
+        "rows": {
+            row: {**_row(counter, kind_of[row] == "frontal"), "passed": _share([counter], "accepted")}
+            for row, counter in sorted(said.items())
+        },
+        "frontal_adults_accepted": _share(films, "accepted"),
+        "not_frontal_passed": _share(none, "accepted"),
+        "windows_passed": _share([c for row, c in said.items() if row.endswith(WINDOW_ROWS)], "accepted"),
+        "mirrored_passed": _share([c for row, c in said.items() if kind_of[row] == "mirrored"], "accepted"),
+    }
+
+
+def _silent_pictures(data_dir: Path) -> Iterator[Picture]:
+    """Test pictures, none so small that size alone decides, and what is made of every fourth NIH film."""
+    films = 0
+    for picture in read_pictures(data_dir, frozenset({"test"})):
+        if picture.kind not in ("frontal", "lateral", "other"):
+            continue
+        yield _enlarged(picture)
+        films += picture.row == MADE_FROM
+        if picture.row == MADE_FROM and films % MADE_EVERY == 1:
+            yield replace(picture, grey=picture.grey[:, ::-1], kind="mirrored", row="mirrored, made of NIH films")
+            yield from map(_enlarged, windows_of(picture))
+            made = collimated(picture)
+            yield replace(made, row=f"frontal, collimated{made.row.removeprefix('collimated')}")
+    yield from _other_parts(data_dir)
+
+
+def _other_parts(data_dir: Path) -> Iterator[Picture]:
+    with tarfile.open(data_dir / "dicom" / "otherxray.tar.xz") as archive, tempfile.TemporaryDirectory() as folder:
+        for name in OTHER_PARTS:
+            archive.extract(name, folder, filter="data")
+            path = Path(folder) / name
+            stored, dataset = stored_values(path)
+            grey, row = display(stored, dataset, path)[0], "another body part (DICOM corpus)"
+            yield Picture(grey=grey, kind="other", row=row, part="test", person=name)
+
+
+def _enlarged(picture: Picture) -> Picture:
+    """The picture with sides that the gate does not call too small."""
+    rows, columns = picture.grey.shape
+    factor = SMALLEST_FILM_PX / min(rows, columns)
+    if factor <= 1:
+        return picture
+    size = (round(columns * factor), round(rows * factor))
+    image = Image.fromarray(np.ascontiguousarray(picture.grey)).resize(size, Image.Resampling.BILINEAR)
+    return replace(picture, grey=np.clip(np.asarray(image, dtype=np.float32), 0, 1))
+
+
+def _collimated(data_dir: Path, kinds: FilmKindModel, *, quiet: bool) -> Json:
+    """What becomes of chest films, so named by their tags, of which nearly half is collimated."""
+    films = (p for p in read_pictures(data_dir, frozenset({"test"})) if p.row == MADE_FROM)
+    said, _ = _counted(map(collimated, islice(films, 0, None, MADE_EVERY)), kinds, "collimated", quiet=quiet, view="AP")
+    return {
+        "rows": {row: _row(counter, True) for row, counter in sorted(said.items())},
+        "accepted": _share(list(said.values()), "accepted"),
+    }
+
+
+def collimated(picture: Picture) -> Picture:
+    """A film of which the middle 50 to 60 % of the width are left, in a border of one grey: drawn by its patient."""
+    random = np.random.default_rng([int(c) for c in picture.person.encode()])
+    columns = picture.grey.shape[1]
+    width = round(columns * random.uniform(0.5, 0.6))
+    left = round((columns - width) / 2 + columns * random.uniform(-0.05, 0.05))
+    border = BORDERS[int(random.integers(len(BORDERS)))]
+    level = {"black": 0.0, "white": 1.0, "grey": random.uniform(0.1, 0.9)}[border]
+    made = np.full_like(picture.grey, level)
+    made[:, left : left + width] = picture.grey[:, left : left + width]
+    return replace(picture, grey=made, row=f"collimated to 50-60 % of the width, {border}, NIH")
+
+
+def _counted(
+    pictures: Iterable[Picture],
+    kinds: FilmKindModel,
+    description: str,
+    *,
+    quiet: bool,
+    part: str | None = "CHEST",
+    view: str | None = "PA",
+) -> tuple[dict[str, Counter[str]], dict[str, str]]:
+    """Verdicts by row, and the kind of each row."""
     counts: dict[str, Counter[str]] = {}
     kind_of: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.dcm"
-        for picture in track(_pictures(data_dir), description="pictures", disable=quiet):
-            write_as_chest(picture, path)
+        for picture in track(pictures, description=description, disable=quiet):
+            write_as_chest(picture, path, part=part, view=view)
             (intake,) = read_studies(path, patient_secret=b"evaluation", kinds=kinds)
             counts.setdefault(picture.row, Counter()).update(verdict(intake))
             kind_of[picture.row] = picture.kind
-    adults = [c for row, c in counts.items() if kind_of[row] == "frontal" and "children" not in row]
-    strange = [c for row, c in counts.items() if kind_of[row] in ("lateral", "other")]
-    turned = [c for row, c in counts.items() if kind_of[row] not in ("frontal", "lateral", "other")]
-    return {
-        "rows": {row: _row(counter, kind_of[row] == "frontal") for row, counter in sorted(counts.items())},
-        "frontal_adults_accepted": _share(adults, "accepted"),
-        "strange_refused": _share(strange, "refused"),
-        "turned_not_accepted": _share(turned, "held", "refused"),
-    }
+    return counts, kind_of
 
 
 def _pictures(data_dir: Path) -> Iterator[Picture]:
@@ -69,8 +178,11 @@ def _pictures(data_dir: Path) -> Iterator[Picture]:
                 yield replace(picture, grey=turn(picture.grey), kind=kind, row=f"{kind}, made of NIH films")
 
 
-def write_as_chest(picture: Picture, path: Path) -> None:
-    """Write a picture as a DX file whose tags say chest, PA, adult, upright."""
+def write_as_chest(picture: Picture, path: Path, *, part: str | None = "CHEST", view: str | None = "PA") -> None:
+    """Write a picture as a DX file whose tags say chest, PA, adult, upright; None leaves an element out.
+
+    Without a body part no orientation is stated either.
+    """
     pixels = np.ascontiguousarray(np.rint(picture.grey * 255).astype(np.uint8))
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
@@ -78,8 +190,11 @@ def write_as_chest(picture: Picture, path: Path) -> None:
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
-    dataset.Modality, dataset.BodyPartExamined, dataset.ViewPosition = "DX", "CHEST", "PA"
-    dataset.PatientOrientation, dataset.PatientAge, dataset.PatientID = ["L", "F"], "050Y", "evaluation"
+    dataset.Modality, dataset.PatientAge, dataset.PatientID = "DX", "050Y", "evaluation"
+    if part is not None:
+        dataset.BodyPartExamined, dataset.PatientOrientation = part, ["L", "F"]
+    if view is not None:
+        dataset.ViewPosition = view
     dataset.Rows, dataset.Columns = pixels.shape
     dataset.SamplesPerPixel, dataset.PixelRepresentation = 1, 0
     dataset.PhotometricInterpretation = "MONOCHROME2"

@@ -29,7 +29,16 @@ from medmm.imaging.nifti import (
     nifti_volume,
 )
 from medmm.imaging.patient import identity_of, pseudonym, stated_ages
-from medmm.imaging.picture import DOUBTED, RELEASED, UNCHECKED, PictureKinds, judge_kind
+from medmm.imaging.picture import (
+    BY_PICTURE,
+    DOUBTED,
+    RELEASED,
+    UNCHECKED,
+    UNSTATED_PART,
+    PictureKinds,
+    Shown,
+    judge_kind,
+)
 from medmm.imaging.pixels import check_grid, display, stored_values
 from medmm.imaging.sequence_choice import WANTED, Sequenced, headers_alone, sequenced
 from medmm.imaging.sources import DicomFile, quiet
@@ -66,10 +75,15 @@ class Intake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """What the gate may ask beside the tags: the network for the kind of picture, and what persons let pass."""
+    """What the gate may ask beside the tags: the network for the kind of picture, and what persons let pass.
+
+    Attributes:
+        seen: what a reader must know of a file's pixels, by its digest.
+    """
 
     kinds: PictureKinds | None
     released: Released
+    seen: dict[str, tuple[Notice, ...]] = field(default_factory=dict)
 
     def codes(self, file: DicomFile) -> frozenset[str]:
         """What a person let this file pass."""
@@ -177,6 +191,7 @@ def study_intakes(
     notices = _leftover_notices(len(files) - len(once), left, len(broken))
     notices += empty
     notices += (UNCHECKED,) if films and witness.kinds is None else ()
+    notices += tuple(notice for file in used for notice in witness.seen.get(file.sha256, ()))
     notices += (RELEASED,) if any(file.sha256 in witness.released for file in used) else ()
     with quiet:
         accepted = _accepted(uid, used, kept, secret, notices)
@@ -213,11 +228,19 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
         if doubted:
             return refusal  # refused by its tags already: whether its pixels can be read changes nothing
         raise
-    tagged = refusal is not None and not lateral
-    empty = gate.judge_pixels(pixels, film=film)
+    shown, kind = Shown.of(pixels, film=film), None
+    witness.seen[file.sha256] = shown.notices
+    empty = shown.empty(film=film)
     if empty is not None and not empty.held:
-        return refusal if tagged else empty  # a picture without content says nothing against its tags
-    by_kind = judge_kind(kinds.kind_of(pixels[0]), refusal) if kinds else refusal
+        # a picture without content says nothing against its tags
+        return refusal if refusal is not None and not lateral else empty
+    if refusal is not None and refusal.code == UNSTATED_PART and kinds and kinds.surely_frontal(shown.pixels[0]):
+        kind, waived = "frontal", witness.codes(file) | {UNSTATED_PART}
+        witness.seen[file.sha256] += (BY_PICTURE,)
+        refusal = gate.judge_header(tags, file.preamble, released=waived, uids_stated=file.uids_stated)
+        lateral = refusal == gate.LATERAL_FILM
+    tagged = refusal is not None and not lateral
+    by_kind = judge_kind(kind or kinds.kind_of(shown.pixels[0]), refusal) if kinds else refusal
     answers = [None if tagged else empty, by_kind]
     stands = [answer for answer in answers if answer is not None and not witness.passed(file, answer)]
     return min(stands, key=lambda answer: answer.held, default=None)  # a refusal before a hold

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from medmm.imaging.nifti import (
     nifti_volume,
     open_nifti,
 )
-from medmm.imaging.picture import PictureKinds, judge_kind
+from medmm.imaging.picture import UNSTATED_PART, PictureKinds, Shown, judge_kind
 from medmm.imaging.pixels import check_grid, frame_count, polarity_words, window_words
 from medmm.imaging.sequence_choice import in_parts
 from medmm.imaging.sources import DicomFile, open_dicom
@@ -105,7 +105,10 @@ def _nifti_look(file: NiftiFile, copies: int) -> SeriesLook:
     refusal = judge_nifti(file) or UNSTATED
     volume = nifti_volume(file)
     shown = file.grey and file.volumes == 1
-    problem, objections = _pixel_objections([volume], False, None) if shown else (None, ())
+    problem, objections = None, ()
+    if shown:
+        problem, seen = _pixels_seen([volume], False, None)
+        objections = seen.objections
     low, high = file.window or (0, 0)
     return SeriesLook(
         series_uid=volume.series_uid,
@@ -129,9 +132,10 @@ def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | Non
     found = [list(gate.objections(Tags(f.header), f.preamble, uids_stated=f.uids_stated)) for f in files]
     built, problem = _built(files)
     volumes = tuple(in_parts(built))
-    undecodable, by_pixels = _pixel_objections(volumes, radiograph, kinds)
+    undecodable, seen = _pixels_seen(volumes, radiograph, kinds)
     notices = [n for f in files for n in gate_notes.notes(Tags(f.header), syntax=f.syntax, prefixed=f.prefixed)]
-    against = sorted((*chain.from_iterable(found), *by_pixels), key=lambda refusal: refusal.held)
+    by_tags = (one for one in chain.from_iterable(found) if not (seen.sure and one.code == UNSTATED_PART))
+    against = sorted((*by_tags, *seen.objections), key=lambda refusal: refusal.held)
     shown = [words for file in files for words in window_words(Tags(frame_header(file.header, 0)))]
     return SeriesLook(
         series_uid=uid,
@@ -142,7 +146,7 @@ def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | Non
         polarity="; ".join(dict.fromkeys(polarity_words(one) for one in tags)),
         windows=_few(tuple(dict.fromkeys(shown))),
         objections=tuple(dict.fromkeys(map(_notice, against))),
-        warnings=tuple(dict.fromkeys((*notices, *(n for one in built for n in one.notices)))),
+        warnings=tuple(dict.fromkeys((*notices, *(n for one in built for n in one.notices), *seen.notices))),
         volumes=() if undecodable else volumes,
         problem=problem or undecodable,
     )
@@ -164,20 +168,37 @@ def _built(files: Sequence[DicomFile]) -> tuple[list[Built], str | None]:
     return stacks(sound), problem
 
 
-def _pixel_objections(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelsSeen:
+    """What the pixels of a series say: against it, of it, and whether they are surely a frontal chest film's."""
+
+    objections: tuple[gate.Refusal, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    sure: bool = False
+
+
+def _pixels_seen(
     volumes: Sequence[Volume], radiograph: bool, kinds: PictureKinds | None
-) -> tuple[str | None, tuple[gate.Refusal, ...]]:
-    """Why a picture does not decode, and what speaks against it by its pixels alone."""
+) -> tuple[str | None, PixelsSeen]:
+    """Why a picture does not decode, and what is seen in those that do."""
     objections: list[gate.Refusal] = []
+    notices: list[Notice] = []
+    sure: list[bool] = []
     for volume in volumes:
         try:
-            pixels = volume.pixels()
+            shown = Shown.of(volume.pixels(), film=radiograph)
         except InputError as error:
-            return error.problem, ()
-        empty = gate.judge_pixels(pixels, film=radiograph)
-        by_kind = judge_kind(kinds.kind_of(pixels[0]), None) if radiograph and kinds and not empty else None
+            return error.problem, PixelsSeen()
+        empty, grey = shown.empty(film=radiograph), shown.pixels[0]
+        asked = kinds if radiograph and not empty else None
+        by_kind = judge_kind(asked.kind_of(grey), None) if asked else None
         objections += [refusal for refusal in (empty, by_kind) if refusal]
-    return None, tuple(dict.fromkeys(objections))
+        notices += shown.notices
+        sure.append(asked is not None and asked.surely_frontal(grey))
+    seen = PixelsSeen(
+        objections=tuple(dict.fromkeys(objections)), notices=tuple(notices), sure=bool(sure) and all(sure)
+    )
+    return None, seen
 
 
 def _kind(tags: Tags) -> str:

@@ -6,13 +6,15 @@ they refuse: the most it does against a tag is to have a person look.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.study import Notice
-from medmm.imaging.gate import Refusal
+from medmm.imaging.exposed_field import exposed_field
+from medmm.imaging.gate import Refusal, judge_pixels
 
 
 class PictureKinds(Protocol):
@@ -20,6 +22,10 @@ class PictureKinds(Protocol):
 
     def kind_of(self, grey: NDArray[np.float32]) -> str:
         """A key of `KINDS`, or "frontal"."""
+        ...
+
+    def surely_frontal(self, grey: NDArray[np.float32]) -> bool:
+        """Whether the picture alone may stand for a body part that no tag names; then its kind is "frontal"."""
         ...
 
 
@@ -45,7 +51,42 @@ UNCHECKED = Notice(
     text="No network for the kind of picture is installed; the film was let in by its tags alone.",
 )
 RELEASED = Notice(code="released", text="The gate held this study; a person looked and let it pass.")
+BY_PICTURE = Notice(
+    code="body-part-by-picture",
+    text="No body part is stated; by its pixels the film is surely a frontal chest radiograph and was taken for one.",
+)
+UNSTATED_PART = "body-part-unknown"  # the hold that a sure picture lifts
 DOUBTED = ("body-part", "view")  # refusals by a tag that a picture can contradict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What of a display-ready picture the gate looks at: a film without the border that a collimator left.
+
+    Attributes:
+        pixels: (slices, rows, columns).
+        notices: what a reader must know of it.
+    """
+
+    pixels: NDArray[np.float32]
+    notices: tuple[Notice, ...] = ()
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.float32], *, film: bool) -> Shown:
+        """The field of a collimated film; anything else as it is."""
+        field = exposed_field(pixels[0]) if film else None
+        if field is None:
+            return cls(pixels=pixels)
+        notice = Notice(
+            code="collimated",
+            text=f"Only {field.share:.0%} of the picture is exposed; a uniform border is the rest. Nothing outside of the "
+            "field was seen, and the models read field and border as if they were a whole film.",
+        )
+        return cls(pixels=field.grey[None], notices=(notice,))
+
+    def empty(self, *, film: bool) -> Refusal | None:
+        """What speaks against it by plain pixels."""
+        return judge_pixels(self.pixels, film=film)
 
 
 def judge_kind(kind: str, by_tags: Refusal | None) -> Refusal | None:

@@ -35,6 +35,7 @@ class FilmKindModel:
     kinds: tuple[str, ...]
     accept: float
     mirrored: float
+    sure: float | None  # of an upright frontal film, at least; None: no picture is sure (weights of an earlier form)
 
     @classmethod
     def open(cls, weights: WeightsFolder, device: torch.device) -> FilmKindModel:
@@ -47,15 +48,23 @@ class FilmKindModel:
             kinds=tuple(weights.json("config.json")["kinds"]),
             accept=calibration["accept"],
             mirrored=calibration["mirrored"],
+            sure=calibration.get("sure"),
         )
 
-    @torch.inference_mode()
     def kind_of(self, grey: NDArray[np.float32]) -> str:
         """One of KINDS for a display-ready picture (rows, columns). Raises: InputError if it shows a single tone."""
+        return decided(self.probability(grey), self.accept, self.mirrored)
+
+    def surely_frontal(self, grey: NDArray[np.float32]) -> bool:
+        """Whether a picture (rows, columns) alone may stand for a body part that no tag names: stricter than its kind."""
+        return self.sure is not None and self.probability(grey)["frontal"] >= self.sure
+
+    @torch.inference_mode()
+    def probability(self, grey: NDArray[np.float32]) -> dict[str, float]:
+        """Of each kind, for a picture (rows, columns). Raises: InputError if it shows a single tone."""
         film = torch.from_numpy(prepare_film(grey, self.size_px))[None].contiguous(memory_format=torch.channels_last)
         logits = self.network(film.to(next(self.network.parameters()).device))
-        probability = dict(zip(self.kinds, logits.float().softmax(1)[0].tolist(), strict=True))
-        return decided(probability, self.accept, self.mirrored)
+        return dict(zip(self.kinds, logits.float().softmax(1)[0].tolist(), strict=True))
 
 
 def decided(probability: Mapping[str, float], accept: float, mirrored: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from medmm.review.decisions import decide
 from medmm.review.edited import keeps_coding
 from medmm.review.lifecycle import NEXT, Act, advance, reopened
-from medmm.review.release import release
+from medmm.review.release import refuse_unseen, release
 from medmm.review.signing import sign, to_sign
 from medmm.review.succession import lacking, refuse_outgrown, succession
 
@@ -17,6 +17,7 @@ __all__ = [
     "keeps_coding",
     "lacking",
     "refuse_outgrown",
+    "refuse_unseen",
     "release",
     "reopened",
     "sign",

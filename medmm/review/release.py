@@ -10,6 +10,15 @@ from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable, Release, Study
 
 
+def refuse_unseen(outcome: Study | NotEvaluable | InputError, held_sha256: str | None) -> None:
+    """Raises: StateError if contents were looked at that these are not."""
+    found = outcome.sha256 if isinstance(outcome, NotEvaluable) else None
+    if held_sha256 is not None and found != held_sha256:
+        raise StateError(
+            "the files are no longer what was looked at; nothing was released", remedy="look at them as they are now"
+        )
+
+
 def release(
     outcome: Study | NotEvaluable | InputError, file_sha256s: Iterable[str], reason: str, by: Reader, at: datetime
 ) -> Release:

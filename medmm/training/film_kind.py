@@ -14,15 +14,20 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medmm.models.catalogue import WeightsFolder, row_named
 from medmm.models.film_kind import KINDS
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES, prepare_film
+from medmm.models.weights import load_network
 from medmm.training import precision
 from medmm.training.augment import random_views
 from medmm.training.chest_findings import as_input, descend, follow, initial_network, learning_rate
 from medmm.training.package import write_json, write_weights_folder
-from medmm.training.pictures import Picture, read_pictures
+from medmm.training.pictures import Picture, read_pictures, windows_of
 
 TRAINED = ("trunk.layer2", "trunk.layer3", "head")
+# Of any kind of val picture that is no frontal chest film, at most this share may be taken for one without a tag's word.
+NOT_FRONTAL_PASSED = 0.002
+LEAST_SURE = 0.9
 NEGATIVE = (1 - 2 * GREY_MEAN) / GREY_SPREAD  # a prepared film z shows its negative at NEGATIVE - z
 Log = list[dict[str, Any]]
 
@@ -32,8 +37,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     stored = _stored(data_dir, "train", int(config["stored_px"]), quiet)
     network, log = fitted(initial_network({**config, "findings": KINDS}, data_dir), stored, config, quiet)
     size = int(config["size_px"])
-    frontal = _stored(data_dir, "val", size, quiet)["frontal"]
-    calibration = thresholds(probabilities(network, frontal, quiet), config)
+    calibration = _calibration(network, data_dir, size, config, quiet)
     write_weights_folder(
         out_dir,
         network,
@@ -49,6 +53,52 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     counts = {kind: len(films) for kind, films in stored.items()}
     write_json(out_dir / "training.json", {"config": dict(config), "pictures": counts, "log": log})
     return out_dir
+
+
+def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
+    """Write calibration.json of a weights folder from the val pictures. Cost: some three minutes of one CPU core."""
+    weights = WeightsFolder(row=row_named("film-kind"), folder=folder)
+    size, config = weights.json("preprocessing.json")["size_px"], weights.json("training.json")["config"]
+    network = load_network(weights, torch.device("cpu")).eval()
+    write_json(folder / "calibration.json", _calibration(network, data_dir, size, config, quiet))
+
+
+def _calibration(
+    network: nn.Module, data_dir: Path, size_px: int, config: Mapping[str, Any], quiet: bool
+) -> dict[str, float]:
+    val = _stored(data_dir, "val", size_px, quiet)
+    frontal = probabilities(network, val["frontal"], quiet)
+    strange = {kind: films for kind, films in val.items() if kind != "frontal"} | _windows(data_dir, size_px, quiet)
+    apart = {kind: probabilities(network, films, quiet)[:, KINDS.index("frontal")] for kind, films in strange.items()}
+    for kind in ("inverted", "upside down", "rotated"):  # of mirrored films, more look alike: they are counted apart
+        films = np.stack([_turned(film, kind) for film in val["frontal"]])
+        apart[kind] = probabilities(network, films, quiet)[:, KINDS.index("frontal")]
+    return {**thresholds(frontal, config), "sure": sure_threshold(apart)}
+
+
+def _turned(film: NDArray[np.float16], kind: str) -> NDArray[np.float16]:
+    made = turned(torch.from_numpy(film)[None].float(), kind, True, False)[0]
+    return np.asarray(made.numpy(), dtype=np.float16)
+
+
+def _windows(data_dir: Path, size_px: int, quiet: bool) -> dict[str, NDArray[np.float16]]:
+    """The stand-ins for other body parts, cut out of the frontal NIH films of val, by what they show."""
+    found: dict[str, list[NDArray[np.float16]]] = {}
+    for picture in track(read_pictures(data_dir, frozenset({"val"})), description="windows: val", disable=quiet):
+        if picture.kind == "frontal" and "NIH" in picture.row:
+            for window in windows_of(picture):
+                found.setdefault(window.row, []).append(prepare_film(window.grey, size_px)[0].astype(np.float16))
+    return {row: np.stack(films) for row, films in found.items()}
+
+
+def sure_threshold(apart: Mapping[str, NDArray[np.float32]]) -> float:
+    """The probability of frontal that at most NOT_FRONTAL_PASSED of every kind of picture reaches that is none.
+
+    Args:
+        apart: by kind, the probabilities (n,) of being an upright frontal film.
+    """
+    reached = max(float(np.quantile(p, 1 - NOT_FRONTAL_PASSED, method="higher")) for p in apart.values())
+    return round(min(1.0, max(LEAST_SURE, reached + 0.0001)), 4)
 
 
 def _stored(data_dir: Path, part: str, size_px: int, quiet: bool) -> dict[str, NDArray[np.float16]]:

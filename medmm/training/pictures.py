@@ -13,7 +13,7 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -25,6 +25,14 @@ from medmm.training.films import EXTERNAL_TABLE, MORE_TABLE, NIH_TABLE, Film, gr
 ADULT_YEARS = 18
 JSRT_TABLE = "cxr_more/other.csv"
 Grey = NDArray[np.float32]
+# Stand-ins for radiographs of other body parts, of which too few are here: windows of a frontal film as shares of its
+# rows and columns (top, bottom, left, right).
+WINDOWS = {
+    "a shoulder": (0.0, 0.4, 0.0, 0.4),
+    "a neck": (0.0, 1 / 3, 0.0, 1.0),
+    "a spine": (0.0, 1.0, 1 / 3, 2 / 3),
+    "an upper abdomen": (2 / 3, 1.0, 0.0, 1.0),
+}
 _LGG_WIDTH, _ACDC_WIDTH = 128, 176
 _TURNED = {"NIH film inverted": "inverted", "NIH film upside down": "upside down", "chest lateral": "lateral"}
 
@@ -44,6 +52,14 @@ def read_pictures(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
     """All pictures of these parts."""
     for source in (_nih, _external, _indiana, _out_of_scope, _vqa_rad, _mr_slices):
         yield from source(data_dir, parts)
+
+
+def windows_of(picture: Picture) -> Iterator[Picture]:
+    """What WINDOWS cut out of a frontal film: each shows another body part, and none is a frontal chest film."""
+    rows, columns = picture.grey.shape
+    for part, (top, bottom, left, right) in WINDOWS.items():
+        cut = picture.grey[round(top * rows) : round(bottom * rows), round(left * columns) : round(right * columns)]
+        yield replace(picture, grey=cut, kind="other", row=f"{part}, cut out of NIH films")
 
 
 def half_of(name: str) -> str:

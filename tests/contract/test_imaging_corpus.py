@@ -26,7 +26,10 @@ FOLDERS = (
 )
 # Where the gate differs from the collector's judgement, with the argument for it (docs/corpus.md prints it).
 KNOWN = {
-    "chest/konica_cr_pa_mono1_jpeg.dcm": ("hold", "neither body part nor view is stated: a person looks"),
+    "chest/konica_cr_pa_mono1_jpeg.dcm": (
+        "hold",
+        "no body part is stated, and by its pixels the film is mirrored: a person looks",
+    ),
     "mr/acme_knee_moving_19f.dcm": ("hold", "no tag names the knee, and no network looks at MR: a person looks"),
     "mr/philips_brain_no_meta": ("hold", "it states neither body part nor UIDs: a person looks"),
     "mr/philips_enh_fieldmap.dcm": ("accept", "a phantom that no tag names; its tags say brain"),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from medmm.evaluation.card import table
+from medmm.evaluation.card import silent_tables, table
 
 EVALUATION = Path(__file__).resolve().parents[2] / "medmm" / "weights" / "film-kind" / "evaluation.json"
 FRONTAL_TARGET, STRANGE_TARGET = 0.97, 0.95
@@ -48,7 +48,8 @@ def by_pixels_md() -> str:
         + table(header, lines)
         + f"\nBelow the target by itself: {', '.join(below) or 'no row'}. Size alone decides for: {', '.join(alone)}; these say nothing about the network. Rows of two or three pictures are "
         "there because the shared data hold no more of their kind. The inverted, upside-down, mirrored and rotated films are made "
-        "from the NIH films above.\n"
+        "from the NIH films above.\n\n### Where no tag names body part or view, and where the film is collimated\n\n"
+        + silent_tables(found)
     )
 
 

@@ -19,6 +19,9 @@ class SaysFrontal:
     def kind_of(self, grey: Any) -> str:
         return "frontal"
 
+    def surely_frontal(self, grey: Any) -> bool:
+        return False
+
 
 class Reads:
     """Sees the same in every film; loads no torch."""

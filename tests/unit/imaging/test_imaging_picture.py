@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import Intake, PictureKinds, read_studies
+from medmm.imaging.looks import look_at
 from medmm.imaging.picture import KINDS
 from medmm.models.film_kind import KINDS as KINDS_OF_THE_NETWORK
-from medmm.models.film_kind import decided
+from medmm.models.film_kind import FilmKindModel, decided
 from tests.dicom_files import SAYS_FRONTAL, SaysKind, film_file
 
 FUTURE: dict[str, Any] = {"AcquisitionDate": "20990101", "StudyDate": "20990101"}
@@ -49,6 +53,93 @@ def test_without_the_network_a_film_passes_by_its_tags_and_says_so(tmp_path: Pat
     outcome = only(film_file(tmp_path), None).outcome
     assert isinstance(outcome, Study)
     assert "picture-unchecked" in [notice.code for notice in outcome.warnings]
+
+
+SILENT: dict[str, Any] = {"BodyPartExamined": None, "ViewPosition": None, "PatientOrientation": None}
+SURE = SaysKind("frontal", sure=True)
+
+
+@pytest.mark.parametrize("changes", [SILENT, {**SILENT, "ViewPosition": "AP"}, {**SILENT, "BodyPartExamined": ""}])
+def test_a_sure_picture_stands_for_a_body_part_that_no_tag_names(tmp_path: Path, changes: dict[str, Any]) -> None:
+    path = film_file(tmp_path, **changes)
+    outcome = only(path, SURE).outcome
+    assert isinstance(outcome, Study)
+    assert {"body-part-by-picture", "orientation-unknown"} <= {notice.code for notice in outcome.warnings}
+    assert outcome.volumes[0].patient_left_on is None
+    for kinds in (SAYS_FRONTAL, SaysKind("mirrored"), None):
+        outcome = only(path, kinds).outcome
+        assert isinstance(outcome, NotEvaluable)
+        assert (outcome.held, outcome.reason_code) == (True, "body-part-unknown")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"BodyPartExamined": "KNEE"}, "tags-contradict-picture"),
+        ({"BodyPartExamined": None, "SeriesDescription": "KNEE AP"}, "tags-contradict-picture"),
+        ({**SILENT, "SeriesDescription": "LUMBAR AP"}, "tags-contradict-picture"),
+        ({**SILENT, "ViewPosition": "LL"}, "tags-contradict-picture"),
+        ({**SILENT, "PatientOrientation": ["A", "F"]}, "tags-contradict-picture"),
+        ({**SILENT, **FUTURE}, "future-date"),
+        ({**SILENT, "SeriesDescription": "PHANTOM"}, "phantom"),
+    ],
+)
+def test_a_sure_picture_lifts_no_other_hold(tmp_path: Path, changes: dict[str, Any], code: str) -> None:
+    outcome = only(film_file(tmp_path, **changes), SURE).outcome
+    assert isinstance(outcome, NotEvaluable)
+    assert (outcome.held, outcome.reason_code) == (True, code)
+
+
+def test_a_released_film_is_not_said_to_be_taken_by_its_picture(tmp_path: Path) -> None:
+    path = film_file(tmp_path, **SILENT)
+    (file,) = only(path, SAYS_FRONTAL).files
+    outcome = only(path, SURE, **{file.sha256: frozenset({"body-part-unknown"})}).outcome
+    assert isinstance(outcome, Study)
+    codes = {notice.code for notice in outcome.warnings}
+    assert "released" in codes
+    assert "body-part-by-picture" not in codes
+
+
+def collimated_picture() -> NDArray[np.uint16]:
+    pixels = np.full((300, 400), 4000, dtype=np.uint16)
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).random((300, 220)), 3)
+    pixels[:, 90:310] = 300 + 3000 * (noise - noise.min()) / (noise.max() - noise.min())
+    return pixels
+
+
+def test_a_collimated_film_passes_with_a_warning_and_its_field_alone_is_looked_at(tmp_path: Path) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Looks(SaysKind):
+        def kind_of(self, grey: NDArray[np.float32]) -> str:
+            seen.append(grey.shape)
+            return super().kind_of(grey)
+
+    path = film_file(tmp_path, pixels=collimated_picture(), ViewPosition="AP")
+    outcome = only(path, Looks("frontal")).outcome
+    assert isinstance(outcome, Study)
+    (text,) = [notice.text for notice in outcome.warnings if notice.code == "collimated"]
+    assert text.startswith("Only 5")
+    assert seen[0][1] == pytest.approx(220, abs=8)
+    outcome = only(path, SaysKind("mirrored")).outcome
+    assert isinstance(outcome, NotEvaluable)
+    assert outcome.reason_code == "picture-mirrored"
+
+
+def test_a_look_says_what_the_gate_says(tmp_path: Path) -> None:
+    path = film_file(tmp_path, pixels=collimated_picture(), **SILENT)
+    (look,) = look_at(only(path, SURE), SURE)
+    assert look.objections == ()
+    assert "collimated" in {notice.code for notice in look.warnings}
+    (look,) = look_at(only(path, SAYS_FRONTAL), SAYS_FRONTAL)
+    assert [notice.code for notice in look.objections] == ["body-part-unknown"]
+
+
+def test_weights_without_the_threshold_are_never_sure() -> None:
+    model = FilmKindModel(
+        weights=cast(Any, None), network=None, size_px=1, kinds=(), accept=0.5, mirrored=0.5, sure=None
+    )
+    assert not model.surely_frontal(np.zeros((8, 8), dtype=np.float32))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""A held study on the page: its picture and reason, and the release that lets it in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import streamlit
+import yaml
+from streamlit.testing.v1 import AppTest
+
+from medmm import Assistant
+from medmm.domain.report import CaseState
+
+APP = Path(__file__).resolve().parents[2] / "ui" / "app.py"
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "settings.yaml"
+    readers = [
+        {"id": "reader-1", "name": "ZZREADER One", "role": "reader"},
+        {"id": "resident-1", "name": "ZZREADER Two", "role": "resident"},
+    ]
+    path.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data"), "threads": 1, "readers": readers}))
+    monkeypatch.setenv("MEDMM_CONFIG", str(path))
+    return path
+
+
+@pytest.fixture
+def held_film(tmp_path: Path, demo_films: Path) -> Path:
+    """A real film held for two reasons: dated in the future, and mirrored."""
+    dataset = pydicom.dcmread(demo_films / "RG1_UNCR.dcm")
+    dataset.PixelData = np.ascontiguousarray(dataset.pixel_array[:, ::-1]).tobytes()
+    dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = dataset.ContentDate = "20990101"
+    path = tmp_path / "held.dcm"
+    dataset.save_as(path)
+    return path
+
+
+@pytest.fixture
+def page(config: Path, held_film: Path) -> Iterator[AppTest]:
+    """The page after the film was to be admitted."""
+    streamlit.cache_resource.clear()
+    page = AppTest.from_file(str(APP), default_timeout=120).run()
+    page.text_input(key="admit_path").set_value(str(held_film))
+    yield click(page, "Admit and draft")
+    streamlit.cache_resource.clear()
+
+
+def click(page: AppTest, label: str) -> AppTest:
+    page = next(button for button in page.button if button.label == label).click().run()
+    assert not page.exception
+    return page
+
+
+def released(page: AppTest, reason: str) -> AppTest:
+    next(area for area in page.text_area if str(area.key).startswith("reason ")).set_value(reason)
+    return click(page, "Release, admit and draft")
+
+
+def errors(page: AppTest) -> str:
+    return " ".join(error.value for error in page.error).replace("\\", "")
+
+
+def test_a_held_film_is_shown_with_what_holds_it_and_released_for_a_reason(page: AppTest, config: Path) -> None:
+    assert "dated in the future" in errors(page)
+    assert [s for s in page.slider if str(s.key).startswith("held window ")], f"no picture: {errors(page)}"
+    said = " ".join(caption.value for caption in page.caption).replace("\\", "")
+    assert "mirrored" in said, "everything that holds it is said, not the first alone"
+    page = released(page, "the device's clock was wrong")
+    assert "mirrored" in errors(page), "held again for what was not released yet"
+    page = released(page, "looked at: the marker shows a plain mirrored export")
+    assert not page.error
+    with Assistant.from_config(config) as assistant:
+        (case,) = assistant.cases()
+        assert case.state is CaseState.DRAFTED
+        events = [event for event in assistant._store.events() if event.verb == "release"]
+        assert [(event.actor, event.details["held_for"]) for event in events] == [
+            ("reader-1", "future-date"),
+            ("reader-1", "picture-mirrored"),
+        ]
+        assert "released" in {notice.code for notice in assistant.case(case.case_id).case.study.warnings}
+
+
+def test_without_a_reason_nothing_is_released(page: AppTest, config: Path) -> None:
+    page = released(page, "   ")
+    assert "needs a reason" in errors(page)
+    with Assistant.from_config(config) as assistant:
+        assert assistant._store.released() == {}
+
+
+def test_a_role_that_may_not_release_is_told_so(page: AppTest, config: Path) -> None:
+    page = page.selectbox(key="reader").select_index(1).run()
+    assert "dated in the future" in errors(page), "it may look"
+    page = released(page, "I should like to")
+    assert "may not release" in errors(page)
+    with Assistant.from_config(config) as assistant:
+        assert assistant._store.released() == {}
+
+
+def test_files_that_changed_since_the_look_are_not_released(page: AppTest, config: Path, held_film: Path) -> None:
+    dataset = pydicom.dcmread(held_film)
+    dataset.SeriesDescription = "another file under the same path"
+    dataset.save_as(held_film)
+    page = released(page, "the device's clock was wrong")
+    assert "no longer what was looked at" in errors(page)
+    with Assistant.from_config(config) as assistant:
+        assert assistant._store.released() == {}
+
+
+def test_a_held_film_can_be_left_held(page: AppTest) -> None:
+    page = click(page, "Leave it held")
+    assert not page.error
+    assert any("Choose a case" in info.value or "medmm demo" in info.value for info in page.info)

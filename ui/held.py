@@ -1,0 +1,147 @@
+"""A study that the gate holds: its pictures and what holds it, and the form that lets it pass for a reason."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from medmm.assistant import Assistant
+from medmm.domain.errors import StateError
+from medmm.domain.inspection import Inspection, SeriesLook
+from medmm.domain.report import Reader
+from medmm.domain.study import NotEvaluable, Volume
+from medmm.doors.slice_picture import png_bytes
+from ui import presenter
+from ui.pictures import film_picture
+from ui.presenter import inert
+
+KEY = "held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What was to be admitted and is held: where it lies, and why.
+
+    `confirmed` is as in `Assistant.admit`. `folder` keeps an upload as long as it is shown."""
+
+    path: Path
+    record: Path | None
+    confirmed: bool
+    outcome: NotEvaluable
+    folder: tempfile.TemporaryDirectory[str] | None = None
+
+
+def hold(held: Held) -> None:
+    """Show a held study in place of a case."""
+    st.session_state.pop("inspection", None)
+    st.session_state[KEY] = held
+
+
+def forget_held() -> None:
+    """Show no held study any more; what was uploaded of it goes."""
+    held = st.session_state.pop(KEY, None)
+    st.session_state.pop("inspection", None)
+    if held is not None and held.folder is not None:
+        held.folder.cleanup()
+
+
+def show_held(
+    assistant: Assistant,
+    reader: Reader,
+    told: Callable[[], AbstractContextManager[None]],
+    admit: Callable[[Held], None],
+) -> None:
+    """The held study with its form; `admit` is called once it was released."""
+    held: Held = st.session_state[KEY]
+    st.subheader("Held: a person must look", anchor=False)
+    st.error(f"{inert(held.outcome.reason)} ({inert(held.outcome.reason_code)})", icon=":material/front_hand:")
+    st.button("Leave it held", key="leave held", on_click=forget_held)
+    with told():
+        look = looked_at(assistant, held, reader)
+        left, right = st.columns([5, 6], gap="medium")
+        with left:
+            show_pictures(look)
+        with right:
+            show_series(look)
+            show_form(assistant, held, reader, told, admit)
+
+
+def looked_at(assistant: Assistant, held: Held, reader: Reader) -> Inspection:
+    """What the study is understood as; one audited look, kept while it is shown.
+
+    Raises: StateError if the files are not what was held.
+    """
+    wanted = (held.outcome.sha256, reader.id)
+    kept = st.session_state.get("inspection")
+    if kept is None or kept[0] != wanted:
+        looks = assistant.inspect(held.path, by=reader)
+        found = [one for one in looks if one.not_evaluable and one.not_evaluable.sha256 == held.outcome.sha256]
+        if not found:
+            raise StateError("the files are no longer what was held", remedy="admit the study again")
+        kept = st.session_state["inspection"] = (wanted, found[0])
+    look: Inspection = kept[1]
+    return look
+
+
+def show_pictures(look: Inspection) -> None:
+    """A picture of the study with its window; every picture can be chosen."""
+    volumes = {volume.sha256: volume for series in look.series for volume in series.volumes}
+    if not volumes:
+        st.info("No picture of it can be shown.")
+        return
+    digests = list(volumes)
+    chosen = digests[0]
+    if len(digests) > 1:
+        chosen = st.selectbox("Picture", digests, format_func=lambda d: _line(digests.index(d), volumes[d]))
+    volume = volumes[chosen]
+    window = st.slider("Window (black to white)", 0.0, 1.0, (0.0, 1.0), 0.01, key=f"held window {chosen}")
+    slices = volume.shape_zyx[0]
+    index_z = st.slider("Slice", 1, slices, slices // 2 + 1, key=f"held slice {chosen}") - 1 if slices > 1 else 0
+    grey = volume.pixels()[index_z]
+    st.image(png_bytes(film_picture(grey, window, None, 0.0, volume.pixel_aspect)), width="stretch")
+    st.caption(presenter.side_line(volume) if slices == 1 else f"Slice {index_z + 1} of {slices}.")
+
+
+def _line(number: int, volume: Volume) -> str:
+    slices, rows, columns = volume.shape_zyx
+    return f"{number + 1}: {rows} x {columns}" + (f", {slices} slices" if slices > 1 else "")
+
+
+def show_series(look: Inspection) -> None:
+    """Whose it says it is, what each series was understood as, and everything that the gate has against it."""
+    if look.identity is not None:
+        st.markdown(f"**{inert(presenter.patient_line(look.identity))}**")
+    for series in look.series:
+        st.markdown(f"{inert(series.kind)}, {series.file_count} file(s), {inert(series.encoding)}")
+        st.caption("  \n".join(f"• {inert(line)}" for line in lines_of(series)))
+
+
+def lines_of(series: SeriesLook) -> tuple[str, ...]:
+    """What speaks against a series, then what a reader would have to know of it."""
+    notices = (*series.objections, *series.warnings)
+    return (*(notice.text for notice in notices), *((series.problem,) if series.problem else ()))
+
+
+def show_form(
+    assistant: Assistant,
+    held: Held,
+    reader: Reader,
+    told: Callable[[], AbstractContextManager[None]],
+    admit: Callable[[Held], None],
+) -> None:
+    """The reason and the release; what is held for something else too is held again for that."""
+    with st.form("release", border=True):
+        reason = st.text_area("What did you see that lets it pass?", key=f"reason {held.outcome.sha256}")
+        st.caption(
+            f"Acting as {inert(reader.name)} ({inert(reader.role)}). The release and its reason go into the audit log, and "
+            "the study carries a warning that it was held."
+        )
+        if st.form_submit_button("Release, admit and draft", type="primary"):
+            with told(), st.spinner("Reading the study …"):
+                assistant.release(held.path, reason=reason, by=reader, held_sha256=held.outcome.sha256)
+                admit(held)
