@@ -55,8 +55,8 @@ def read(
 ) -> None:
     """Read studies by the models alone: no record, no draft, nothing kept but the audit entry.
 
-    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided, and 3 if a
-    path does not exist or is no folder of the task.
+    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided, 3 if a
+    path does not exist or is no folder of the task, and 9 if others were.
     """
     table = new_table("path", "evaluable", "suspected or reason", "measurements")
     folders = folders_for(paths, masks) if task and masks else {}
