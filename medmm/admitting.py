@@ -13,7 +13,7 @@ from medmm import imaging, models, records, review
 from medmm.config import Settings
 from medmm.domain.ages import with_record_age
 from medmm.domain.draft import Case
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch, asking, compare_identities, joined
 from medmm.domain.inspection import FoundStudy, Inspection
@@ -61,7 +61,15 @@ class Admitting:
         return digest({"settings": self._settings.of_a_draft(), "models": self._networks.manifests()})
 
     def content_of(self, study_uid: str) -> dict[str, Any]:
-        """What a kept study is by its contents. Raises: InputError if it is not kept."""
+        """What a kept study is by its contents. Raises: StateError if the gate refused it, InputError if it is not kept."""
+        if not self._store.keeps_study(study_uid) and (refused := self._store.refused_study(study_uid)):
+            remedy = "look at it and release it, then admit it" if refused.held else "no case can be opened of it"
+            raise StateError(
+                f"the study was {'held' if refused.held else 'refused'} when it was admitted: {refused.reason}",
+                remedy=remedy,
+                study=study_uid,
+                reason_code=refused.reason_code,
+            )
         study, context = self._store.study(study_uid), self._store.context(study_uid)
         record = context.sha256 if context else None
         return {"study": study_uid, "images": list(study.image_sha256s), "record": record}

@@ -15,6 +15,7 @@ from medmm.domain.arguments import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft, Outcome
+from medmm.domain.errors import MedmmError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.influence import Influence
 from medmm.domain.inspection import Capabilities, FoundStudy, Inspection, ModelRow
@@ -25,14 +26,15 @@ from medmm.domain.study import NotEvaluable, ReadTask, Release, Study, StudyTime
 from medmm.store import Calls, Store, digest
 
 Paths = str | Path | Iterable[str | Path]
+By = Reader | str  # who asks: a reader, or the id of one under `readers:` of the settings
 
 
 @checked_methods
 class Assistant:
     """Reads studies with their record, drafts findings, and keeps what clinicians decide.
 
-    Safe from several threads and processes. Every verb checks the role of who asks (`by`; without it the
-    configured service acts), commits its result together with its audit entry, and leaves an entry when it
+    Safe from several threads and processes. Every verb checks the role of who asks (`by`: a reader or a reader's id; without
+    it the configured service acts), commits its result together with its audit entry, and leaves an entry when it
     fails. A verb given the same idempotency `key` and the same request again returns the first result.
 
     Raises: the errors of `medmm.domain.errors`; what can't be evaluated is a `NotEvaluable`.
@@ -80,7 +82,7 @@ class Assistant:
         record: str | Path | None = None,
         study_uid: str | None = None,
         confirmed: bool = False,
-        by: Reader | None = None,
+        by: By | None = None,
         key: str | None = None,
     ) -> Study | NotEvaluable:
         """Take one study in: gate passed, or a kept `NotEvaluable` that says why. Images that come later join it.
@@ -104,9 +106,9 @@ class Assistant:
                 return from_json(Study | NotEvaluable, call.recalled)  # type: ignore[arg-type]
             if confirmed:
                 self._calls.person_who_may("identity", by)
-            return self._admitting.admitted(came, call, by if confirmed else None)
+            return self._admitting.admitted(came, call, call.actor if confirmed else None)
 
-    def read(self, paths: Paths, *, task: ReadTask | None = None, by: Reader | None = None) -> Iterator[ReadResult]:
+    def read(self, paths: Paths, *, task: ReadTask | None = None, by: By | None = None) -> Iterator[ReadResult]:
         """Read studies by the models alone, without a record and without keeping them; one result a study.
 
         Files of one Study Instance UID are one study, under whichever of the paths they lie. With a `task`, paths are
@@ -115,7 +117,7 @@ class Assistant:
         places = paths_of(paths)
         return self._read([[place] for place in places] if task else [places], task, by)
 
-    def _read(self, groups: list[list[Path]], task: ReadTask | None, by: Reader | None) -> Iterator[ReadResult]:
+    def _read(self, groups: list[list[Path]], task: ReadTask | None, by: By | None) -> Iterator[ReadResult]:
         for group in groups:
             intakes = self._admitting.intakes(group, task)
             while True:
@@ -134,7 +136,7 @@ class Assistant:
         path: Paths,
         *,
         reason: str,
-        by: Reader,
+        by: By,
         study_uid: str | None = None,
         held_sha256: str | None = None,
         key: str | None = None,
@@ -158,14 +160,16 @@ class Assistant:
                 return from_json(Release, call.recalled)
             intake = self._admitting.judged(came)
             review.refuse_unseen(intake.outcome, held_sha256)
-            release = review.release(intake.outcome, {f.sha256 for f in intake.files}, reason, by, datetime.now(UTC))
+            release = review.release(
+                intake.outcome, {f.sha256 for f in intake.files}, reason, call.actor, datetime.now(UTC)
+            )
             with self._store.step() as step:
                 step.save_release(release)
                 subject = release.study_uid or digest(str(came.paths[0]))
                 call.done(step, release, subject, held_for=release.reason_code, files=len(release.file_sha256s))
             return release
 
-    def open_case(self, study_uid: str, *, by: Reader | None = None, key: str | None = None) -> Case:
+    def open_case(self, study_uid: str, *, by: By | None = None, key: str | None = None) -> Case:
         """Make the case of an admitted study and its record; one of the same images and record is given again.
 
         An unsigned case with another record or other images is superseded: one study has one open case. Decisions made on
@@ -178,9 +182,7 @@ class Assistant:
                 return from_json(Case, call.recalled)
             return self._admitting.opened(study_uid, call)
 
-    def draft(
-        self, case_id: str, *, again: bool = True, by: Reader | None = None, key: str | None = None
-    ) -> CheckedDraft:
+    def draft(self, case_id: str, *, again: bool = True, by: By | None = None, key: str | None = None) -> CheckedDraft:
         """Read, write and check: the draft of a case, every statement with its evidence and verdicts.
 
         Not `again`: a draft that the same settings and models made, or that a person has decided on, is given back.
@@ -207,15 +209,13 @@ class Assistant:
                 call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **said)
             return checked
 
-    def influence(self, case_id: str, *, by: Reader | None = None) -> Influence:
+    def influence(self, case_id: str, *, by: By | None = None) -> Influence:
         """What the record does to a draft: the case from image, from record and from both, fact by fact; nothing is kept."""
         with self._calls.look("influence", case_id, by):
             case = self._attached(self._store.case_file(case_id).case)
             return drafting.influence(case, self._networks.reader.read(case.study), self._language_model())
 
-    def decide(
-        self, case_id: str, decisions: Sequence[Decision], *, by: Reader, key: str | None = None
-    ) -> CheckedDraft:
+    def decide(self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None) -> CheckedDraft:
         """Accept, edit or reject drafted statements, add findings of your own (`Add`), write the impression (`Impression`).
 
         A later decision on a statement replaces the earlier. The checks mark a reader's own words: see `CaseFile.rechecked`.
@@ -226,7 +226,7 @@ class Assistant:
                 return from_json(CheckedDraft, call.recalled)
             file = self._store.case_file(case_id)
             state = review.advance(file.state, review.Act.DECIDE)
-            merged = review.decide(file, decisions, by)
+            merged = review.decide(file, decisions, call.actor)
             assert file.draft is not None  # the lifecycle lets nobody decide before there is a draft
             marked = [v for v in grounding.recheck(replace(file, decisions=merged)) if v.outcome is Outcome.FAILED]
             marks = {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in marked)} if marked else {}
@@ -236,7 +236,7 @@ class Assistant:
                 call.done(step, file.draft, case_id, decisions=len(decisions), decided=len(merged), **marks)
             return file.draft
 
-    def sign(self, case_id: str, *, by: Reader, key: str | None = None) -> SignedReport:
+    def sign(self, case_id: str, *, by: By, key: str | None = None) -> SignedReport:
         """Sign what was decided.
 
         Raises: StateError while a statement is undecided, if it is signed, or if other images of the study came meanwhile.
@@ -247,7 +247,7 @@ class Assistant:
             file = self._store.case_file(case_id)
             state = review.advance(file.state, review.Act.SIGN)
             review.refuse_outgrown(file, self._store.study(file.case.study.uid))
-            report = review.sign(file, by, datetime.now(UTC))
+            report = review.sign(file, call.actor, datetime.now(UTC))
             with self._store.step() as step:
                 step.set_state(case_id, state, expected=file.state)
                 step.save_report(report, decisions=file.decisions)
@@ -256,7 +256,7 @@ class Assistant:
             return report
 
     def publish(
-        self, report_id: str, *, to: str | Path, by: Reader | None = None, key: str | None = None
+        self, report_id: str, *, to: str | Path, by: By | None = None, key: str | None = None
     ) -> tuple[Path, ...]:
         """Write a signed report into the folder `to` as text, JSON and FHIR R4 transaction Bundle."""
         with self._calls.call("publish", by, key, {"report": report_id, "to": str(to)}) as call:
@@ -273,7 +273,7 @@ class Assistant:
         self,
         path: str | Path,
         *,
-        by: Reader,
+        by: By,
         name: str | None = None,
         licence: str | None = None,
         key: str | None = None,
@@ -294,19 +294,19 @@ class Assistant:
                 call.done(step, row, row.name, task=row.task, manifest=row.manifest_sha256)
             return row
 
-    def remove_model(self, name: str, *, by: Reader, key: str | None = None) -> None:
+    def remove_model(self, name: str, *, by: By, key: str | None = None) -> None:
         """Delete an adopted model. Raises: InputError if there is none, StateError while the settings name it."""
         with self._calls.call("remove_model", by, key, {"name": name}) as call:
             if call.recalled is None:
                 with self._networks.removing(name) as row, self._store.step() as step:
                     call.done(step, name, name, task=row.task, manifest=row.manifest_sha256)
 
-    def history(self, case_id: str, *, by: Reader | None = None) -> tuple[AuditEvent, ...]:
+    def history(self, case_id: str, *, by: By | None = None) -> tuple[AuditEvent, ...]:
         """What happened to a case and its study, oldest first."""
         with self._calls.look("history", case_id, by):
             return self._store.events(self._store.study_of(case_id), case_id)
 
-    def verify(self, *, by: Reader | None = None) -> AuditVerification:
+    def verify(self, *, by: By | None = None) -> AuditVerification:
         """Check the whole audit log against its signed tree heads and name the place of any damage."""
         with self._calls.call("verify", by) as call:
             verification = self._store.verify()
@@ -318,15 +318,13 @@ class Assistant:
 
     # ---- looks ----------------------------------------------------------------------------------------
 
-    def inspect(self, path: Paths, *, record: Record = None, by: Reader | None = None) -> tuple[Inspection, ...]:
+    def inspect(self, path: Paths, *, record: Record = None, by: By | None = None) -> tuple[Inspection, ...]:
         """What a path or several (and a record beside them) are understood as, study by study; nothing is kept."""
         paths = paths_of(path)
         with self._calls.look("inspect", digest([str(one) for one in paths]), by):
             return tuple(self._admitting.inspection(intake, record) for intake in self._admitting.intakes(paths))
 
-    def studies(
-        self, folder: str | Path, *, records: Record = None, by: Reader | None = None
-    ) -> tuple[FoundStudy, ...]:
+    def studies(self, folder: str | Path, *, records: Record = None, by: By | None = None) -> tuple[FoundStudy, ...]:
         """The studies of a folder by Study Instance UID, at any depth, and what there belongs to none; nothing is decoded.
 
         Args:
@@ -335,7 +333,7 @@ class Assistant:
         with self._calls.look("inspect", digest(str(folder)), by):
             return tuple(self._admitting.studies(Path(folder), records))
 
-    def record(self, path: str | Path, *, as_of: datetime | None = None, by: Reader | None = None) -> ClinicalContext:
+    def record(self, path: str | Path, *, as_of: datetime | None = None, by: By | None = None) -> ClinicalContext:
         """What a record is understood as, with its facts up to `as_of` (all without it); nothing is kept.
 
         Raises: InputError if it is no FHIR R4 JSON.
@@ -347,31 +345,31 @@ class Assistant:
             when = StudyTime(moment=as_of, source_tag="as_of", precise=True)
             return records.context_as_of(document, patient_key="", acquired=when)
 
-    def cases(self, *, by: Reader | None = None) -> tuple[CaseSummary, ...]:
+    def cases(self, *, by: By | None = None) -> tuple[CaseSummary, ...]:
         """The worklist, newest first; patients by key only."""
         with self._calls.look("cases", "worklist", by):
             return self._store.cases()
 
-    def case(self, case_id: str, *, by: Reader | None = None) -> CaseFile:
+    def case(self, case_id: str, *, by: By | None = None) -> CaseFile:
         """Everything of one case, with the pixels attached, and what the checks mark in the words of readers."""
         with self._calls.look("case", case_id, by):
             file = self._store.case_file(case_id)
             return replace(file, case=self._attached(file.case), rechecked=grounding.recheck(file))
 
-    def to_sign(self, case_id: str, *, by: Reader) -> tuple[SignedStatement, ...]:
+    def to_sign(self, case_id: str, *, by: By) -> tuple[SignedStatement, ...]:
         """What a signature would take now: each statement in the words that the report will hold.
 
         Raises: StateError while a statement is undecided.
         """
-        with self._calls.look("case", case_id, by):
-            return review.to_sign(self._store.case_file(case_id), by)
+        with self._calls.look("case", case_id, by) as call:
+            return review.to_sign(self._store.case_file(case_id), call.actor)
 
-    def identity(self, patient_key: str, *, by: Reader) -> PatientIdentity:
+    def identity(self, patient_key: str, *, by: By) -> PatientIdentity:
         """Who a patient key is."""
         with self._calls.look("identity", patient_key, by):
             return self._store.identity(patient_key)
 
-    def render(self, report_id: str, *, format: str = "text", by: Reader | None = None) -> str:
+    def render(self, report_id: str, *, format: str = "text", by: By | None = None) -> str:
         """A signed report as `text`, `json` or `fhir` (R4 transaction Bundle), or what that lacks as `outcome`."""
         with self._calls.look("publish", "", by) as look:
             printed = self._store.printed(report_id)
@@ -379,23 +377,26 @@ class Assistant:
             joins = delivery.Joins.of(printed, self.settings.identifiers.systems())
             return delivery.render(printed.report, printed.identity, format, joins)
 
-    def models(self, *, by: Reader | None = None) -> tuple[ModelRow, ...]:
+    def models(self, *, by: By | None = None) -> tuple[ModelRow, ...]:
         """The networks of the catalogue, then the adopted models, and whether they are here and unaltered."""
         self._calls.allow("models", by)
         return self._networks.model_rows()
 
-    def capabilities(self, *, by: Reader | None = None) -> Capabilities:
-        """What this installation can decode, run and write."""
-        self._calls.allow("capabilities", by)
+    def capabilities(self, *, by: By | None = None) -> Capabilities:
+        """What this installation can decode, run and write; the language model that the settings name is opened."""
         (device, torch_version), rows = models.device_name(self.settings.device), self.models(by=by)
-        wanted = None if self.settings.writer == "rules" else self.settings.language_model
-        ready = [row.name for row in rows if (row.name, row.state) == (wanted, "ready")]
+        writer, problem = drafting.RuleWriter().name, ""
+        try:
+            writer = self._writer().name
+        except MedmmError as error:
+            problem = str(error)
         return Capabilities(
             syntaxes=imaging.decodable_syntaxes(),
             models=rows,
-            writer=ready[0] if ready else drafting.RuleWriter().name,
+            writer=writer,
             device=device,
             torch_version=torch_version,
+            writer_problem=problem,
         )
 
     def reader_named(self, reader_id: str) -> Reader:

@@ -138,21 +138,53 @@ def configs_dir() -> Path:
 def load_settings(path: str | Path | None = None) -> Settings:
     """Read the settings from `path`, else from `$MEDMM_CONFIG`, else from the `local.yaml` that ships.
 
-    Raises: ConfigError naming file, line and the nearest known key for an unknown one; naming the key and its source
+    Raises: ConfigError naming every fault: file, line and the nearest known key for an unknown one; the key and its source
         (file and line, or the variable), never its value (it may be a secret), for a wrong one.
     """
     file = Path(path or os.environ.get("MEDMM_CONFIG") or configs_dir() / "local.yaml").expanduser()
     tree = _parse(file)
-    for dotted, line in _unknown_keys(tree, Settings):
-        raise _unknown(dotted, f"{file}, line {line}", Settings)
-    _refuse_unknown_variables()
+    unknown = list(_unknown_keys(tree, Settings))
+    faults = [_unknown(dotted, f"{file}, line {line}", Settings) for dotted, line in unknown]
+    faults += _unknown_variables()
+    content = _without({dotted for dotted, _ in unknown}, yaml.safe_load(file.read_text(encoding="utf-8")) or {})
     try:
-        return Settings(**(yaml.safe_load(file.read_text(encoding="utf-8")) or {}))
+        settings = Settings(**content)
     except ValidationError as error:
-        raise _wrong([(e["loc"], e["msg"]) for e in error.errors()], file, tree) from None
+        faults.append(_wrong([(e["loc"], e["msg"]) for e in error.errors()], file, tree))
     except SettingsError:  # a variable that should hold JSON and does not; its text would name the value
         given = [f for f in Settings.model_fields if Settings.model_fields[f].annotation == tuple[ReaderEntry, ...]]
-        raise _wrong([((f,), "no JSON") for f in given if _variable(f)], file, tree) from None
+        faults.append(_wrong([((f,), "no JSON") for f in given if _variable(f)], file, tree))
+    if faults:
+        raise _together(faults) from None
+    return settings
+
+
+def _without(unknown: set[str], content: dict[str, Any]) -> dict[str, Any]:
+    """The settings without the keys that nobody knows, so that the others are checked too."""
+    kept = {key: value for key, value in content.items() if str(key) not in unknown}
+    entries = kept.get("readers")
+    if isinstance(entries, list):
+        own = {dotted.removeprefix("readers.") for dotted in unknown if dotted.startswith("readers.")}
+        kept["readers"] = [
+            {key: value for key, value in entry.items() if key not in own} if isinstance(entry, dict) else entry
+            for entry in entries
+        ]
+    return kept
+
+
+def _together(faults: Sequence[ConfigError]) -> ConfigError:
+    """One error that names every fault with its place."""
+    if len(faults) == 1:
+        return faults[0]
+    places: dict[str, list[str]] = {}
+    for fault in faults:
+        for kind, place in fault.where.items():
+            places.setdefault(kind, []).append(place)
+    return ConfigError(
+        f"{len(faults)} faults: " + "; ".join(fault.problem for fault in faults),
+        remedy="; ".join(dict.fromkeys(fault.remedy for fault in faults)),
+        **{kind: "; ".join(dict.fromkeys(where)) for kind, where in places.items()},
+    )
 
 
 def _wrong(errors: Sequence[tuple[tuple[int | str, ...], str]], file: Path, tree: yaml.Node | None) -> ConfigError:
@@ -233,9 +265,9 @@ def _unknown(dotted: str, where: str, model: type[BaseModel]) -> ConfigError:
     return ConfigError(f"unknown setting {dotted!r}", remedy=f"{hint}known: {', '.join(known)}", file=where)
 
 
-def _refuse_unknown_variables() -> None:
+def _unknown_variables() -> Iterator[ConfigError]:
     for name in os.environ:
         if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
             field = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")[0]
             if field not in Settings.model_fields:
-                raise _unknown(field, f"environment variable {name}", Settings)
+                yield _unknown(field, f"environment variable {name}", Settings)

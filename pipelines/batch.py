@@ -7,28 +7,36 @@ and models, wherever its files lie; what has changed is done again.
 from __future__ import annotations
 
 import argparse
+import csv
 import io
 import json
 import os
 import sys
+import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from medmm.assistant import Assistant
 from medmm.domain.codec import to_json
 from medmm.domain.display import suspected_line
-from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, exit_code
+from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, exit_code, exit_code_of_several
 from medmm.domain.images import seen_in_part, with_limits
 from medmm.domain.inspection import FoundStudy
 from medmm.domain.report import CaseFile, Reader
 from medmm.domain.study import NotEvaluable
 from medmm.domain.wording import clean
 
-RESULTS = "results.jsonl"
+RESULTS, TABLE = "results.jsonl", "results.csv"
+COLUMNS = (
+    "study", "name", "path", "outcome", "reason_code", "reason", "case", "state", "record", "findings", "scores", "statements",
+    "failed_checks", "at", "seconds",
+)  # fmt: skip
 OUTCOMES = ("done", "skipped", "refused", "held", "failed")
 LEFT_OUT = "left out"  # another kind of thing than an image: no study, and no failure
 WHOLE = 2_000  # characters: a list is never cut
@@ -40,10 +48,10 @@ TOLD = ("images-", "record-", "decisions-", "files-beside-", "film", "series-", 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse and run. Returns: the highest exit code of the studies."""
+    """Parse and run. Returns: the exit code of the studies together; see `exit_code_of_several`."""
     parser = argparse.ArgumentParser(prog="medmm batch", description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="folder with studies, however they lie in it")
-    parser.add_argument("--out", type=Path, required=True, help="where results.jsonl is kept")
+    parser.add_argument("--out", type=Path, required=True, help="where results.jsonl and results.csv are kept")
     parser.add_argument("--records", type=Path, help="folder of FHIR Bundles: found by Study UID, name, or patient ID")
     parser.add_argument("--config", type=Path, help="settings (YAML)")
     parser.add_argument("--by", help="id of the reader who acts; default: the service")
@@ -71,28 +79,25 @@ def run(
 ) -> int:
     """Draft what is not done yet, in order of name; each line is on disk before the next study begins.
 
-    Returns: the highest exit code of the studies. Raises: InputError if a folder can't be used.
+    Returns: the exit code of the studies together, of those of earlier runs too. Raises: InputError if a folder can't be used.
     """
     found, known = prepared(assistant, folder, out_dir, records, by)
     counts: Counter[str] = Counter()
-    worst = 0
-    # where the lines go to a terminal they are the progress
-    quiet = not sys.stderr.isatty() or sys.stdout.isatty()
-    bar = Progress(console=Console(stderr=True, quiet=quiet), redirect_stdout=False, redirect_stderr=False)
-    with (out_dir / RESULTS).open("a", encoding="utf-8") as lines, bar:
+    rows: list[dict[str, Any]] = []
+    with (out_dir / RESULTS).open("a", encoding="utf-8") as lines, progress() as bar:
         for one in bar.track(found, description="drafting"):
             before = known.get(one.uid or one.path)
             skipped = before is not None and before.get("input") == one.input_sha256
             if skipped and before is not None:
                 line = before
             else:
-                line = line_of(assistant, one, before, by)
+                line = timed_line_of(assistant, one, before, by)
                 lines.write(json.dumps(line) + "\n")
                 lines.flush()
                 os.fsync(lines.fileno())
             outcome = "skipped" if skipped else str(line["outcome"])
             counts[outcome] += 1
-            worst = max(worst, line.get("exit_code", 0))
+            rows.append(line)
             sys.stdout.write(json.dumps({**line, "skipped": skipped}) + "\n" if as_json else told(line, outcome))
             sys.stdout.flush()
     summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES)
@@ -101,7 +106,51 @@ def run(
     (sys.stderr if as_json else sys.stdout).write(
         f"{total} studies: {summary}{beside}; {clean(str(out_dir / RESULTS))}\n"
     )
-    return worst
+    write_table(out_dir / TABLE, rows)
+    return exit_code_of_several(line.get("exit_code", 0) for line in rows if line["outcome"] != LEFT_OUT)
+
+
+def progress() -> Progress:
+    """A bar with count, rate and time left on standard error; lines for people go above it. Quiet off a terminal."""
+    console = Console(stderr=True, quiet=not sys.stderr.isatty())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    return Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty(), redirect_stderr=False)
+
+
+class Rate(ProgressColumn):
+    """Studies a minute."""
+
+    def render(self, task: Task) -> Text:
+        """The rate of a task; nothing before its first study."""
+        return Text("" if task.speed is None else f"{60 * task.speed:.1f} studies a minute")
+
+
+def write_table(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Write what is found in the folder now as CSV for spreadsheets, one row a study, whole or not at all."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="")
+    table.writeheader()
+    for line in lines:
+        scores = "; ".join(f"{one['finding']} {one['probability']:.2f}" for one in line.get("suspected", ()))
+        row = {**line, "findings": "; ".join(line.get("findings", ())), "scores": scores}
+        table.writerow({name: _cell(row.get(name)) for name in COLUMNS})
+    temporary = path.with_suffix(".csv.tmp")
+    temporary.write_text(text.getvalue(), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula is quoted."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
+
+
+def timed_line_of(
+    assistant: Assistant, found: FoundStudy, before: dict[str, Any] | None, by: Reader | None
+) -> dict[str, Any]:
+    """The line of one study with when it began (UTC) and how long it took."""
+    at, start = datetime.now(UTC), time.monotonic()
+    line = line_of(assistant, found, before, by)
+    return {**line, "at": at.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - start, 2)}
 
 
 def prepared(
@@ -181,7 +230,7 @@ def line_of(
         "inputs": dict(found.inputs),
     }
     if found.uid is None:
-        reason = {"evaluable": False, "reason": found.problem}
+        reason = {"evaluable": False, "reason_code": "no-study", "reason": found.problem}
         if found.left_out:
             return {**line, "outcome": LEFT_OUT, **reason}
         return {
@@ -198,7 +247,10 @@ def line_of(
             **line,
             "outcome": "failed",
             "error": type(error).__name__,
+            "reason_code": type(error).__name__,
             "reason": error.problem,
+            "where": {name: str(place) for name, place in error.where.items()},
+            "remedy": error.remedy,
             "exit_code": exit_code(error),
         }
 
@@ -215,7 +267,8 @@ def drafted(
     if isinstance(study, NotEvaluable):
         outcome = "held" if study.held else "refused"
         told = [*note, *(warning.text for warning in study.warnings)]
-        return {"outcome": outcome, "evaluable": False, "reason": study.reason, "notes": told}
+        why = {"reason_code": study.reason_code, "reason": study.reason}
+        return {"outcome": outcome, "evaluable": False, **why, "notes": told}
     case = assistant.open_case(study.uid, by=by)
     assistant.draft(case.id, again=False, by=by)
     file = assistant.case(case.id, by=by)

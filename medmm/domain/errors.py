@@ -11,6 +11,8 @@ MedmmError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class MedmmError(Exception):
     """What went wrong (`problem`), where (`where`), and what to do about it (`remedy`).
@@ -56,6 +58,7 @@ EXIT_CODES: dict[type[MedmmError], int] = {
     Unavailable: 7,
     IntegrityError: 8,
 }
+SOME_FAILED = 9  # of several inputs: some failed, others were done
 HTTP_STATUS: dict[type[MedmmError], int] = {
     InputError: 422,
     ConfigError: 500,
@@ -69,3 +72,15 @@ HTTP_STATUS: dict[type[MedmmError], int] = {
 def exit_code(error: MedmmError) -> int:
     """The process exit code for an error: 3 to 8 in the order of the tree."""
     return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+
+
+def exit_code_of_several(codes: Iterable[int]) -> int:
+    """The process exit code for several inputs by the code of each, 0 for one that was done.
+
+    Returns: 0 where none failed, `SOME_FAILED` where some did and others not, else the highest.
+    """
+    codes = list(codes)
+    failed = [code for code in codes if code]
+    if not failed:
+        return 0
+    return max(failed) if len(failed) == len(codes) else SOME_FAILED

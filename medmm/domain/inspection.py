@@ -120,10 +120,14 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What this installation can decode, run and write."""
+    """What this installation can decode, run and write.
+
+    `writer_problem` says why the language model that the settings name can't word drafts; "" where it can, or none is named.
+    """
 
     syntaxes: tuple[SyntaxSupport, ...]
     models: tuple[ModelRow, ...]
     writer: str
     device: str
     torch_version: str
+    writer_problem: str = ""

@@ -16,7 +16,7 @@ from PIL import Image
 
 from medmm.domain.codec import to_json
 from medmm.domain.display import measured_words, suspected_line
-from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable
+from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable, exit_code_of_several
 from medmm.domain.images import ImageReference, images_read, images_unread, rivals_unread, seen_in_part, with_limits
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
 from medmm.domain.study import ReadTask, Study
@@ -55,17 +55,16 @@ def read(
 ) -> None:
     """Read studies by the models alone: no record, no draft, nothing kept but the audit entry.
 
-    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided, and 3 if a
-    path does not exist or is no folder of the task.
+    A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were decided, 3 if a
+    path does not exist or is no folder of the task, and 9 if others were.
     """
     table = new_table("path", "evaluable", "suspected or reason", "measurements")
     folders = folders_for(paths, masks) if task and masks else {}
     warned: dict[str, list[str]] = {}
-    worst = 0
+    codes: list[int] = []
     with session(context).assistant() as assistant, progress_bar() as progress:
         bar = progress.add_task("reading", total=len(paths) if task else None)
-        if not all(map(os.path.lexists, paths)):  # nothing was there to decide on
-            worst = EXIT_CODES[InputError]
+        missing = {str(path) for path in paths if not os.path.lexists(path)}  # nothing was there to decide on
         for group in [[path] for path in paths] if task else [paths]:  # files of one study may lie under several paths
             told: list[Path] = []
             try:
@@ -73,11 +72,12 @@ def read(
                     line = read_line(result, folders.get(group[0], masks), task)
                     write_json(line) if as_json else add_row(table, *_row(line, result))
                     told.append(Path(result.path))
+                    codes.append(EXIT_CODES[InputError] if result.path in missing else 0)
                     for warning in (*line["warnings"], *_left_unread(result)):
                         warned.setdefault(warning, []).append(Path(line["path"]).name)
                     progress.advance(bar)
             except MedmmError as error:
-                worst = max(worst, report(error))
+                codes.append(report(error))
                 for path in _untold(group, told):
                     line = read_line(ReadResult(path=str(path), problem=error.problem), None, task)
                     write_json(line) if as_json else add_row(table, *_row(line, None))
@@ -85,8 +85,8 @@ def read(
         out().print(table)
         for warning, names in warned.items():
             out().print(plain(f"! {_some(names)}: {warning}"))
-    if worst:
-        raise typer.Exit(worst)
+    if code := exit_code_of_several(codes):
+        raise typer.Exit(code)
 
 
 def read_line(result: ReadResult, masks_dir: Path | None, task: ReadTask | None = None) -> Json:

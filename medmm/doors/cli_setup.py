@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from medmm.assistant import Assistant
-from medmm.config import load_settings
+from medmm.config import Settings, load_settings
 from medmm.domain.codec import to_json
 from medmm.domain.errors import EXIT_CODES, ConfigError, InputError, MedmmError
 from medmm.domain.inspection import ModelRow
 from medmm.domain.report import Reader
-from medmm.doors.doctor import Check, examine, machine
+from medmm.doors.doctor import Check, examine, machine, named_folders, opened_models
 from medmm.doors.session import Session, add_row, new_table, out, plain, session, write_json
 
 models_app = typer.Typer(help="The networks.", no_args_is_help=True)
@@ -93,9 +94,26 @@ def config_show(context: typer.Context) -> None:
 
 @config_app.command("check")
 def config_check(file: Annotated[Path, typer.Argument(help="A settings file.")]) -> None:
-    """Check a settings file; an unknown key is named with its line and the nearest known key."""
-    load_settings(file)
-    typer.echo(f"{file}: all settings are known and valid")
+    """Check a settings file: every fault is named with its place, and the folders and models that it names are opened."""
+    settings = load_settings(file)
+    found = list(named_folders(settings))
+    if not any(check.state == "problem" for check in found):
+        found += _opened(settings)
+    wrong = [check for check in found if check.state == "problem"]
+    if wrong:
+        named = "; ".join(f"{check.name}: {check.found}" for check in wrong)
+        remedies = "; ".join(dict.fromkeys(check.remedy for check in wrong if check.remedy))
+        raise ConfigError(f"settings that can't be used: {named}", remedy=remedies, file=str(file))
+    typer.echo(f"{file}: all settings are known and valid; the folders and models that they name can be used")
+
+
+def _opened(settings: Settings) -> list[Check]:
+    """The models that the settings name, opened; nothing is made where there is no data folder yet."""
+    with TemporaryDirectory() as nowhere:
+        made = settings.data_dir.exists()
+        tried = settings if made else settings.model_copy(update={"data_dir": Path(nowhere), "heads_path": None})
+        with Assistant(tried) as assistant:
+            return list(opened_models(assistant))
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:

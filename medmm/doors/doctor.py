@@ -8,8 +8,10 @@ import platform
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from medmm.assistant import Assistant
+from medmm.config import Settings
 from medmm.domain.inspection import Capabilities
 from medmm.domain.version import __version__
 
@@ -51,6 +53,13 @@ def examine(assistant: Assistant) -> Iterator[Check]:
     yield from _syntaxes(can)
 
 
+def opened_models(assistant: Assistant) -> Iterator[Check]:
+    """The networks and the language model that the settings name. Raises: ConfigError if the device is not there."""
+    can = assistant.capabilities()
+    yield _writer(can, assistant.settings.writer)
+    yield from _models(can)
+
+
 def _compute(can: Capabilities, threads: int | None) -> Check:
     used = f"{threads} threads" if threads else "torch's own number of threads"
     found = f"torch {can.torch_version} on {can.device}, {os.cpu_count()} cores, {used}"
@@ -65,10 +74,38 @@ def _runtimes() -> Check:
 
 
 def _writer(can: Capabilities, wanted: str) -> Check:
+    if can.writer_problem:
+        found = f"the language model of the settings can't word drafts: {can.writer_problem}"
+        return Check(name="writer", state="problem", found=found, remedy="name another under `language_model`")
     if wanted == "rules" or can.writer != "rule-writer":
-        return Check(name="writer", state="ok", found=f"{can.writer} words the drafts")
+        return Check(name="writer", state="ok", found=f"{can.writer} words the drafts; it was opened")
     found = f"no language model is ready: {can.writer} words the drafts"
     return Check(name="writer", state="note", found=found, remedy="install chest-report, or set `writer: rules`")
+
+
+def named_folders(settings: Settings) -> Iterator[Check]:
+    """Whether the folders that the settings name are there, or can be made, and can be used. Nothing is made."""
+    if settings.weights_dir is not None:
+        there = settings.weights_dir.is_dir() and os.access(settings.weights_dir, os.R_OK | os.X_OK)
+        found = f"{settings.weights_dir} {'can be read' if there else 'is no folder that can be read'}"
+        remedy = "" if there else "correct weights_dir, or leave it out for the networks that ship"
+        yield Check(name="weights_dir", state="ok" if there else "problem", found=found, remedy=remedy)
+    folders = {"data_dir": settings.data_dir}
+    if settings.heads_path is not None:
+        folders["heads_path"] = settings.heads_path.parent
+    for name, folder in folders.items():
+        yield _usable(name, folder)
+
+
+def _usable(name: str, folder: Path) -> Check:
+    """A folder that can be written to, or that can be made."""
+    there = next((f for f in (folder, *folder.parents) if os.path.lexists(f)), folder)
+    fits = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    made = "is there" if there == folder else "can be made"
+    if fits:
+        return Check(name=name, state="ok", found=f"{folder} {made} and can be written to")
+    why = "can't be written to" if there.is_dir() else "is no folder"
+    return Check(name=name, state="problem", found=f"{there} {why}", remedy=f"correct {name}, or its permissions")
 
 
 def _memory() -> Check:

@@ -22,9 +22,10 @@ Request = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
 class VerbCall:
     """One call of a verb: who asks, for what, and the audit entry that will say so."""
 
-    def __init__(self, verb: str, by: Reader | None, key: str | None, request_sha256: str) -> None:
+    def __init__(self, verb: str, by: Reader | str | None, key: str | None, request_sha256: str) -> None:
         self.verb, self.key, self.request_sha256 = verb, key, request_sha256
-        self.actor = Reader(id=by.id if by else "unknown", name="", role="nobody")  # until it is checked
+        who = by if isinstance(by, str) else by.id if by else "unknown"
+        self.actor = Reader(id=who, name="", role="nobody")  # until it is checked
         self.recalled: Any = None
         self.subject = ""  # of a look
 
@@ -55,29 +56,34 @@ class Calls:
 
     def reader_named(self, reader_id: str) -> Reader:
         """The configured reader of this id. Raises: PermissionDenied if there is none."""
+        self._store.refuse_closed()
         if reader_id not in self._readers:
             raise PermissionDenied(
                 "no such reader in the configuration", remedy="add the reader under `readers:`", reader=reader_id
             )
         return self._readers[reader_id]
 
-    def allow(self, verb: str, by: Reader | None) -> None:
+    def allow(self, verb: str, by: Reader | str | None) -> None:
         """Raises: PermissionDenied if this one may not do this verb."""
+        self._store.refuse_closed()
         require(verb, self._actor(by))
 
-    def person_who_may(self, verb: str, by: Reader | None) -> None:
+    def person_who_may(self, verb: str, by: Reader | str | None) -> None:
         """Raises: InputError if nobody is named; PermissionDenied if this one may not do this verb."""
         if by is None:
             raise InputError("a confirmation needs a person", remedy="name yourself: medmm --by READER …, by=reader")
         self.allow(verb, by)
 
     @contextmanager
-    def call(self, verb: str, by: Reader | None, key: str | None = None, request: Request = None) -> Iterator[VerbCall]:
+    def call(
+        self, verb: str, by: Reader | str | None, key: str | None = None, request: Request = None
+    ) -> Iterator[VerbCall]:
         """One call of a verb; its body commits the step with the entry.
 
         `request` says by its content, never by a path, what is asked for; where that must be read first, a function that
         gives it is asked once it is known that this one may.
         """
+        self._store.refuse_closed()
         call = VerbCall(verb, by, key, digest({} if callable(request) else request or {}))
         with ExitStack() as stack:
             try:
@@ -99,7 +105,7 @@ class Calls:
                 raise
 
     @contextmanager
-    def look(self, verb: str, subject: str, by: Reader | None) -> Iterator[VerbCall]:
+    def look(self, verb: str, subject: str, by: Reader | str | None) -> Iterator[VerbCall]:
         """A look that keeps nothing but its entry, of what was seen: its body may say of what, once it is known.
 
         Nothing is given out before the entry is kept; a look that failed is in the log as failed alone.
@@ -110,9 +116,11 @@ class Calls:
             with self._store.step() as step:
                 call.done(step, None, call.subject)
 
-    def _actor(self, by: Reader | None) -> Reader:
+    def _actor(self, by: Reader | str | None) -> Reader:
         if by is None:
             return Reader(id=self._service, name=self._service, role="service")
+        if isinstance(by, str):
+            return self.reader_named(by)
         known = self.reader_named(by.id)
         if known.role != by.role:
             raise PermissionDenied(

@@ -217,6 +217,7 @@ class Store:
     def __init__(self, data_dir: Path, heads_path: Path | None = None) -> None:
         self.data_dir, self.file = data_dir, data_dir / "medmm.sqlite"
         self.objects, self._open = files.Objects(data_dir / "objects"), ExitStack()
+        self._closed = False
         try:
             self.read_only = files.is_read_only(data_dir, self.file)
             if not self.read_only:
@@ -255,7 +256,13 @@ class Store:
 
     def close(self) -> None:
         """Let go of all connections."""
+        self._closed = True
         self._open.close()
+
+    def refuse_closed(self) -> None:
+        """Raises: StateError after `close`."""
+        if self._closed:
+            raise StateError("it was closed already", remedy="open it again", data_dir=str(self.data_dir))
 
     def __enter__(self) -> Store:
         return self
@@ -337,6 +344,11 @@ class Store:
         """The study of this UID. Raises: IntegrityError if it or its record is not what the log says."""
         return self._read(lambda c: _checked_study(c, uid))
 
+    def keeps_study(self, uid: str) -> bool:
+        """Whether a study of this UID passed the gate and is kept."""
+        found = self._read(lambda c: c.scalar(_select(tables.studies.c.uid, tables.studies.c.uid, uid)))
+        return found is not None
+
     def context(self, study_uid: str) -> ClinicalContext | None:
         """The record that was last joined to a study."""
         body = self._read(lambda c: c.scalar(_select(tables.contexts.c.body, tables.contexts.c.study_uid, study_uid)))
@@ -381,6 +393,10 @@ class Store:
         printed, named = self._read(read)
         coverage.refuse_altered_objects(self.objects, named)
         return printed
+
+    def refused_study(self, study_uid: str) -> NotEvaluable | None:
+        """What the gate last said of a study that it did not let pass; None where it was never asked or let it pass."""
+        return next((one for one in reversed(self.not_evaluable()) if one.uid == study_uid), None)
 
     def not_evaluable(self) -> tuple[NotEvaluable, ...]:
         """All refusals and holds, oldest first."""

@@ -13,7 +13,7 @@ from typing import Any
 import typer.main
 
 from medmm.config import IdentifierEntry, ReaderEntry, Settings, configs_dir
-from medmm.domain.errors import EXIT_CODES, HTTP_STATUS
+from medmm.domain.errors import EXIT_CODES, HTTP_STATUS, SOME_FAILED
 from medmm.domain.record import Coding
 from medmm.domain.roles import role_table, roles
 from medmm.domain.vocabulary import finding_terms, measurement_terms
@@ -126,7 +126,8 @@ def errors_md() -> str:
     return (
         MADE
         + "# Errors\n\nEvery error says what, where and the remedy. Exit code 0 is done (a study that is not evaluable is "
-        + "done too), 2 wrong usage; of several inputs the highest counts.\n\n"
+        + f"done too), 2 wrong usage; of several inputs {SOME_FAILED} where some failed and others were done, and the highest of "
+        + "theirs where all failed.\n\n"
         + table(["error", "exit code", "HTTP status", "who must act"], rows)
     )
 

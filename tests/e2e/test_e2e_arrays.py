@@ -165,7 +165,7 @@ def test_the_table_names_measurements_with_their_units(tool: Tool, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("bright")
-def test_wrong_folders_are_lines_errors_and_exit_3_and_the_others_go_on(
+def test_wrong_folders_are_lines_errors_and_exit_9_and_the_others_go_on(
     tool: Tool, tmp_path: Path, demo_films: Path
 ) -> None:
     good = folder_of(tmp_path, ReadTask.HIPPOCAMPUS, "good")
@@ -175,7 +175,7 @@ def test_wrong_folders_are_lines_errors_and_exit_3_and_the_others_go_on(
     empty = tmp_path / "empty"
     empty.mkdir()
     result = tool(
-        "read", dicom, empty, tmp_path / "nothing", good / "t1.nii.gz", good, "--task", "hippocampus", "--json", code=3
+        "read", dicom, empty, tmp_path / "nothing", good / "t1.nii.gz", good, "--task", "hippocampus", "--json", code=9
     )
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["study"] for line in lines] == ["dicom", "empty", "nothing", "t1.nii.gz", "good"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 import yaml
 
 from medmm.assistant import Assistant
+from medmm.domain.errors import SOME_FAILED
 from medmm.domain.report import Accept, Reject
 from pipelines import batch
 
@@ -89,7 +92,7 @@ def test_refused_held_and_failed_are_told_apart_and_a_release_counts_at_the_next
     (folder / "refused.dcm").write_bytes((demo_films / "RG3_UNCR.dcm").read_bytes())
     (folder / "failed.dcm").write_bytes(b"no film")
     arguments = [str(folder), "--out", str(out), "--config", str(config)]
-    assert batch.main(arguments) == 3
+    assert batch.main(arguments) == SOME_FAILED
     told = capsys.readouterr().out
     assert [line.split()[:2] for line in told.splitlines()[:3]] == [
         [n, f"{n}.dcm"] for n in ("failed", "held", "refused")
@@ -101,6 +104,26 @@ def test_refused_held_and_failed_are_told_apart_and_a_release_counts_at_the_next
     assert batch.main(arguments) == 0
     assert "2 studies: 1 done, 1 skipped, 0 refused, 0 held, 0 failed" in capsys.readouterr().out
     assert lines(out)["held.dcm"]["outcome"] == "done"
+    with (out / "results.csv").open(encoding="utf-8", newline="") as table:
+        rows = {row["name"]: row for row in csv.DictReader(table)}
+    assert rows.keys() == {"held.dcm", "refused.dcm"}
+    assert rows["refused.dcm"]["reason_code"] == lines(out)["refused.dcm"]["reason_code"] != ""
+    assert float(rows["held.dcm"]["seconds"]) > 0
+    assert datetime.fromisoformat(rows["held.dcm"]["at"]).tzinfo is not None
+
+
+def test_a_folder_where_everything_failed_has_the_exit_code_of_the_failure(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "failed.dcm").write_bytes(b"no film")
+    assert batch.main([str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--config", str(config)]) == 3
+
+
+def test_what_a_spreadsheet_would_take_for_a_formula_is_quoted(tmp_path: Path) -> None:
+    line = {"study": "1.2", "name": "=1+1", "outcome": "done", "findings": ["Edema"], "suspected": []}
+    batch.write_table(tmp_path / "results.csv", [line])
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as table:
+        (row,) = csv.DictReader(table)
+    assert (row["name"], row["findings"]) == ("'=1+1", "Edema")
 
 
 def test_a_killed_batch_goes_on_where_it_was(config: Path, demo_films: Path, tmp_path: Path) -> None:

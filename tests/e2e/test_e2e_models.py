@@ -180,3 +180,25 @@ def test_a_recipe_becomes_a_draft(tmp_path: Path, demo_films: Path, capsys: pyte
         draft = assistant.draft(assistant.open_case(study.uid).id).draft  # type: ignore[union-attr]
     assert draft.writer == "our-report"
     assert draft.statements
+
+
+def test_a_decoder_that_cannot_draft_is_no_writer_for_doctor_and_config_check(tmp_path: Path, made: Path) -> None:
+    plain = configured(tmp_path)
+    assert tool(plain, "models", "add", made / "tiny-decoder").exit_code == 0
+    config = configured(tmp_path, language_model="tiny-decoder")
+    checks = {c["name"]: c for c in map(json.loads, tool(config, "doctor", "--json").stdout.splitlines())}
+    assert checks["writer"]["state"] == "problem"
+    assert "no report model 'tiny-decoder'" in checks["writer"]["found"]
+    wrong = tool(config, "config", "check", config)
+    assert isinstance(wrong.exception, ConfigError)
+    assert "tiny-decoder" in wrong.exception.problem
+
+
+def test_config_check_opens_the_folders_that_are_named_and_makes_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    config = configured(tmp_path, weights_dir=str(tmp_path / "no weights"), heads_path=str(tmp_path / "file" / "heads"))
+    wrong = tool(config, "config", "check", config)
+    assert isinstance(wrong.exception, ConfigError)
+    assert "no weights" in wrong.exception.problem
+    assert "heads_path" in wrong.exception.problem
+    assert not (tmp_path / "data").exists()

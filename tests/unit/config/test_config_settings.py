@@ -125,3 +125,29 @@ def test_wrong_values_of_both_are_each_told_where_they_stand(tmp_path: Path, mon
     with pytest.raises(ConfigError) as caught:
         load_settings(file)
     assert caught.value.where == {"variable": "MEDMM_DEVICE", "file": f"{file}, line 1"}
+
+
+def test_every_fault_is_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        "devise: cpu\nthreads: many\nwriter: poet\nreaders:\n- {id: a, name: A, role: king, rank: 1}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("MEDMM_THREDS", "2")
+    with pytest.raises(ConfigError) as error:
+        load_settings(file)
+    said = str(error.value)
+    for word in (
+        "devise",
+        "readers.rank",
+        "THREDS".lower(),
+        "threads",
+        "writer",
+        "readers.0.role",
+        "line 1",
+        "line 2",
+        "line 3",
+    ):
+        assert word in said, word
+    assert "many" not in said
+    assert "poet" not in said
