@@ -159,17 +159,14 @@ def load_settings(path: str | Path | None = None) -> Settings:
     return settings
 
 
-def _without(unknown: set[str], content: dict[str, Any]) -> dict[str, Any]:
+def _without(unknown: set[str], content: Any, above: str = "") -> Any:
     """The settings without the keys that nobody knows, so that the others are checked too."""
-    kept = {key: value for key, value in content.items() if str(key) not in unknown}
-    entries = kept.get("readers")
-    if isinstance(entries, list):
-        own = {dotted.removeprefix("readers.") for dotted in unknown if dotted.startswith("readers.")}
-        kept["readers"] = [
-            {key: value for key, value in entry.items() if key not in own} if isinstance(entry, dict) else entry
-            for entry in entries
-        ]
-    return kept
+    if isinstance(content, list):
+        return [_without(unknown, item, above) for item in content]
+    if not isinstance(content, dict):
+        return content
+    kept = {key: value for key, value in content.items() if f"{above}{key}" not in unknown}
+    return {key: _without(unknown, value, f"{above}{key}.") for key, value in kept.items()}
 
 
 def _together(faults: Sequence[ConfigError]) -> ConfigError:
@@ -258,7 +255,7 @@ def _unknown_keys(node: Any, model: type[BaseModel], above: str = "") -> Iterato
 
 
 def _unknown(dotted: str, where: str, model: type[BaseModel]) -> ConfigError:
-    inner = {"readers": ReaderEntry, "identifiers": IdentifierEntry}
+    inner: dict[str, type[BaseModel]] = {"readers": ReaderEntry, "identifiers": IdentifierEntry}
     known = inner.get(dotted.rpartition(".")[0], model).model_fields
     nearest = process.extractOne(dotted.rsplit(".", 1)[-1].lower(), known.keys())
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""

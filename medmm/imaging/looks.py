@@ -105,7 +105,8 @@ def _nifti_look(file: NiftiFile, copies: int) -> SeriesLook:
     refusal = judge_nifti(file) or UNSTATED
     volume = nifti_volume(file)
     shown = file.grey and file.volumes == 1
-    problem, objections = None, ()
+    problem: str | None = None
+    objections: tuple[gate.Refusal, ...] = ()
     if shown:
         problem, seen = _pixels_seen([volume], False, None)
         objections = seen.objections

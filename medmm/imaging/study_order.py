@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from medmm.domain.order import StudyOrder
 from medmm.imaging.mr_physics import NO_AGENT
@@ -27,7 +28,7 @@ PORTABLE = re.compile(r"(?<!\bNON[- ])(?<!\bNOT )(?<!\bNO )\b(PORTABLE|BEDSIDE|M
 
 def stated_order(images: Sequence[Tags], *, mr: bool) -> StudyOrder:
     """The numbers that all images state alike, or that some state and none contradicts."""
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     contradicting = []
     for field, (words, keywords) in NUMBERS.items():
         values = {value for image in images for value in _values(image, keywords)}
