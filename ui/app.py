@@ -8,6 +8,7 @@ import streamlit as st
 
 from medmm.assistant import Assistant
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.notices import FOR_THE_RECORD_TITLE
 from medmm.domain.report import CaseFile, CaseSummary, Reader
 from medmm.domain.study import Volume
 from medmm.doors.slice_picture import png_bytes
@@ -153,8 +154,13 @@ def show_case(assistant: Assistant, case_id: str, reader: Reader) -> None:
     view = presenter.case_view(file)
     st.subheader(inert(presenter.patient_line(identity)), anchor=False)  # an anchor puts the name in the address
     st.caption(f"{inert(view.title)} · {view.state} · {inert(case_id)}")
+    if view.note:
+        st.info(inert(view.note))
     if view.warnings:
         st.markdown("  \n".join(f":orange[⚠ {inert(warning)}]" for warning in view.warnings))
+    if view.recorded:
+        with st.expander(f"{FOR_THE_RECORD_TITLE} ({len(view.recorded)})"):
+            st.markdown("  \n".join(inert(notice) for notice in view.recorded))
     left, right = st.columns([5, 6], gap="medium")
     with left:
         show_film(file, view)

@@ -37,6 +37,8 @@ from medmm.domain.draft import (
 from medmm.domain.errors import MedmmError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import image_lines, with_limits
+from medmm.domain.notices import sorted_notices
+from medmm.domain.packaged_films import packaged_note
 from medmm.domain.reading import Region
 from medmm.domain.record import ClinicalContext, Fact, FactStatus
 from medmm.domain.report import (
@@ -180,7 +182,9 @@ class CaseView:
     title: str
     state: str
     signed: bool
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...]  # those that matter for this reading
+    recorded: tuple[str, ...]  # those for the record
+    note: str | None  # of a packaged film
     sections: tuple[tuple[str, tuple[StatementView, ...]], ...]
     not_evaluated: tuple[str, ...]
     decided: int
@@ -270,11 +274,14 @@ def case_view(file: CaseFile) -> CaseView:
     study, draft = file.case.study, file.draft
     when = f"{study.image_time.moment:%Y-%m-%d %H:%M}" if study.image_time else "no date"
     decisions = {s.id: file.decision_on(s) for s in (draft.statements if draft else ())}
+    matters, recorded = sorted_notices((*(draft.draft.warnings if draft else ()), *study.warnings))
     return CaseView(
         title=f"{study.modality.value} {study.body_part}, {when}",
         state=file.state.value,
         signed=file.state is CaseState.SIGNED,
-        warnings=tuple(dict.fromkeys(w.text for w in (*(draft.draft.warnings if draft else ()), *study.warnings))),
+        warnings=tuple(notice.text for notice in matters),
+        recorded=tuple(notice.text for notice in recorded),
+        note=packaged_note(study),
         sections=_sections(file, draft, decisions) if draft else (),
         not_evaluated=draft.draft.limits if draft else (),
         decided=sum(decisions[s.id] is not None for s in file.asked),

@@ -18,8 +18,9 @@ from medmm.domain.codec import to_json
 from medmm.domain.display import measured_words, suspected_line
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable, exit_code_of_several
 from medmm.domain.images import ImageReference, images_read, images_unread, rivals_unread, seen_in_part, with_limits
+from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
-from medmm.domain.study import ReadTask, Study
+from medmm.domain.study import Notice, ReadTask, Study
 from medmm.domain.suspicion import suspicions
 from medmm.doors.label_files import folders_for, study_name, write_label_map
 from medmm.doors.series_label_files import no_affine, write_series_label_maps
@@ -62,6 +63,7 @@ def read(
     folders = folders_for(paths, masks) if task and masks else {}
     warned: dict[str, list[str]] = {}
     codes: list[int] = []
+    recorded: set[str] = set()
     with session(context).assistant() as assistant, progress_bar() as progress:
         bar = progress.add_task("reading", total=len(paths) if task else None)
         missing = {str(path) for path in paths if not os.path.lexists(path)}  # nothing was there to decide on
@@ -72,6 +74,7 @@ def read(
                     line = read_line(result, folders.get(group[0], masks), task)
                     write_json(line) if as_json else add_row(table, *_row(line, result))
                     told.append(Path(result.path))
+                    recorded |= {notice.text for notice in sorted_notices(_notices(result))[1]}
                     codes.append(EXIT_CODES[InputError] if result.path in missing else 0)
                     for warning in (*line["warnings"], *_left_unread(result)):
                         warned.setdefault(warning, []).append(Path(line["path"]).name)
@@ -83,16 +86,22 @@ def read(
                     write_json(line) if as_json else add_row(table, *_row(line, None))
     if not as_json:
         out().print(table)
-        for warning, names in warned.items():
-            out().print(plain(f"! {_some(names)}: {warning}"))
+        for warning, names in sorted(warned.items(), key=lambda row: row[0] in recorded):
+            sign = f"· {FOR_THE_RECORD_TITLE.lower()}, " if warning in recorded else "! "
+            out().print(plain(f"{sign}{_some(names)}: {warning}"))
     if code := exit_code_of_several(codes):
         raise typer.Exit(code)
+
+
+def _notices(result: ReadResult) -> list[Notice]:
+    reading = result.reading
+    return [*(result.study.warnings if result.study else ()), *(reading.warnings if reading else ())]
 
 
 def read_line(result: ReadResult, masks_dir: Path | None, task: ReadTask | None = None) -> Json:
     """The JSON line of one study; that of a task goes by the name of its folder."""
     reading, refused = result.reading, result.not_evaluable
-    warnings = [*(result.study.warnings if result.study else ()), *(reading.warnings if reading else ())]
+    warnings = _notices(result)
     if refused is not None:
         warnings += refused.warnings
     uid = result.study.uid if result.study else refused.uid if refused else None

@@ -71,7 +71,10 @@ def _prepare(folder: Path) -> tuple[Path, Path]:
 
 def _draft(assistant: Assistant, record: Path, page: Path, console: Console) -> None:
     console.print(f"1. A chest radiograph ({CHEST} of pydicom-data, a real film of 1995) and its record.", style="bold")
-    console.print("   The record is synthetic: it was written for this film and matches its tags.\n")
+    console.print(
+        "   The record is synthetic: it was written for this film and matches its tags. No report of the film is known: what the "
+        "networks suspect stands below, and beside it what a person sees.\n"
+    )
     study = assistant.admit(films_dir() / CHEST, record=record)
     assert isinstance(study, Study)  # the film is known: it passes the gate
     case = assistant.open_case(study.uid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
@@ -22,9 +23,12 @@ from medmm.domain.display import (
 )
 from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement
 from medmm.domain.images import image_lines
+from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
+from medmm.domain.packaged_films import packaged_note
 from medmm.domain.reading import Finding
 from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.report import CaseFile
+from medmm.domain.study import Notice
 from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.doors.draft_page import LEGEND, banner, decided_words, evidence_lines, own_rows
@@ -40,7 +44,8 @@ def draft_html(file: CaseFile) -> str:
     study = file.case.study
     when = study.image_time.moment.isoformat() if study.image_time else "unknown"
     title = f"{study.modality.value} {study.body_part}, case {file.case.id}"
-    warnings = file.draft.draft.warnings if file.draft else study.warnings
+    matters, recorded = sorted_notices(file.draft.draft.warnings if file.draft else study.warnings)
+    note = packaged_note(study)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
@@ -48,13 +53,21 @@ def draft_html(file: CaseFile) -> str:
 <header>{escape(banner(file))}</header><main><section>{_pictures(file)}</section><section class="statements">
 <h1>{escape(title)}</h1><div class="meta">acquired {escape(when)} · study {escape(study.uid)}</div>
 {_images(file.draft) if file.draft else ""}
-{"".join(f'<div class="warning">⚠ {escape(w.text)}</div>' for w in warnings)}
+{f'<div class="note">{escape(note)}</div>' if note else ""}
+{"".join(f'<div class="warning">⚠ {escape(w.text)}</div>' for w in matters)}
 {_statements(file, file.draft) if file.draft else "<p>No draft yet.</p>"}
 </section><section class="rest">
 {_limits(file.draft) if file.draft else ""}
+{_recorded(recorded)}
 {_record(file.case.context) if file.case.context else ""}
 </section></main></body></html>
 """
+
+
+def _recorded(notices: Sequence[Notice]) -> str:
+    """Warnings that change nothing of what a reader does."""
+    rows = "".join(f"<li>{escape(notice.text)}</li>" for notice in notices)
+    return f'<h2>{FOR_THE_RECORD_TITLE.lower()}</h2><ul class="limits">{rows}</ul>' if rows else ""
 
 
 def _images(draft: CheckedDraft) -> str:

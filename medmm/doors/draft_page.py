@@ -35,6 +35,8 @@ from medmm.domain.draft import (
     Statement,
 )
 from medmm.domain.images import image_lines
+from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
+from medmm.domain.packaged_films import packaged_note
 from medmm.domain.report import Accept, CaseFile, Edit, Reject
 from medmm.domain.suspicion import Standing
 from medmm.doors.session import add_row, new_table, plain
@@ -57,7 +59,10 @@ def draft_page(file: CaseFile, console: Console) -> None:
     if file.draft is not None:
         for line in image_lines(file.draft.draft.images_read, file.draft.draft.images_unread):
             console.print(Text(plain(line), style="dim"))
-    for warning in file.draft.draft.warnings if file.draft else study.warnings:
+    if note := packaged_note(study):
+        console.print(_hanging(Text("i", style="cyan"), Text(plain(note), style="cyan")))
+    matters, recorded = sorted_notices(file.draft.draft.warnings if file.draft else study.warnings)
+    for warning in matters:
         console.print(_hanging(Text("!", style="yellow"), Text(plain(warning.text), style="yellow")))
     if file.draft is None:
         console.print("No draft yet.")
@@ -76,6 +81,10 @@ def draft_page(file: CaseFile, console: Console) -> None:
             print_also_suspected(file, console)
     _print_measured(file.draft, console)
     _print_limits(file.draft, console)
+    for warning in recorded:
+        console.print(
+            _hanging(Text("·", style="dim"), Text(plain(f"{FOR_THE_RECORD_TITLE}: {warning.text}"), style="dim"))
+        )
 
 
 def banner(file: CaseFile) -> str:

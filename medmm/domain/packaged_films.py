@@ -1,0 +1,27 @@
+"""Films that come with a package and are shown in the demo: what a person sees on them, which is no report and no truth."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+
+from medmm.domain.study import Study
+
+
+@cache
+def _seen() -> dict[str, tuple[str, str]]:
+    text = files("medmm.domain").joinpath("data/packaged_films.csv").read_text(encoding="utf-8")
+    return {row["sha256"]: (row["name"], row["seen"]) for row in csv.DictReader(text.splitlines())}
+
+
+def packaged_note(study: Study) -> str | None:
+    """What must stand beside a draft of a packaged film; None for any other study."""
+    found = next((_seen()[volume.sha256] for volume in study.volumes if volume.sha256 in _seen()), None)
+    if found is None:
+        return None
+    name, seen = found
+    return (
+        f"Demo film {name}: no report of it is known, so nobody can say here what of the draft is right. What a person sees who "
+        f"looks at it (the developers, not a radiologist; no truth either): {seen}."
+    )
