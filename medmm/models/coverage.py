@@ -26,7 +26,7 @@ TOP_SHARE = 0.6  # of the largest slice: the uppermost slice of the 76 heads has
 BORDER_SHARE = 0.35  # of a head's extent that lies on one border of the picture: at most 0.24 of the 76 heads
 WIDTH_OVER_LENGTH = (0.6, 1.15)  # of the 76 heads 0.73 to 0.89
 EDGE_PX = 2  # of a film that count as its edge
-LUNG_EDGE_SHARE = 0.15  # of the lungs' extent along an edge of the film: 24 whole validation films have none on any
+LUNG_EDGE_SHARE = 0.15  # of the lungs' width on the upper or lower edge: of 174 whole validation films none has more
 LEAST_FACE_VOXELS = 5  # of an outline on the edge of its crop: none of the 179 hippocampi has any
 
 
@@ -169,19 +169,16 @@ def crop_coverage(outline: Mask, volume: Volume) -> Coverage:
 
 
 def lungs_coverage(lungs: Mask, volume: Volume) -> Coverage:
-    """Whether the outline of the lungs lies along an edge of the film, so that a part of them may lie beyond.
+    """Whether the outline of the lungs lies along the upper or lower edge of the film, so that a part of them may lie beyond.
+
+    The sides are not asked: there an outline that ran into an arm or clothes reached the edge on 3 of 150 whole films.
 
     Args:
         lungs: (rows, columns); empty where none was outlined, which tells nothing.
     """
-    tall, wide = _extent(lungs, 1), _extent(lungs, 0)
-    lines = {
-        "left": (lungs[:, :EDGE_PX].any(1), tall),
-        "right": (lungs[:, -EDGE_PX:].any(1), tall),
-        "upper": (lungs[:EDGE_PX].any(0), wide),
-        "lower": (lungs[-EDGE_PX:].any(0), wide),
-    }
-    cut = [edge for edge, (line, extent) in lines.items() if line.sum() > LUNG_EDGE_SHARE * max(extent, 1)]
+    wide = max(_extent(lungs, 0), 1)
+    lines = {"upper": lungs[:EDGE_PX].any(0), "lower": lungs[-EDGE_PX:].any(0)}
+    cut = [edge for edge, line in lines.items() if line.sum() > LUNG_EDGE_SHARE * wide]
     why = tuple(f"they are cut off at the {edge} edge of the film" for edge in cut)
     return Coverage(of="lungs", volume_sha256=volume.sha256, shortfalls=why)
 
