@@ -92,7 +92,7 @@ def test_what_looks_like_an_image_and_can_t_be_read_fails(run: Run, tmp_path: Pa
     (tmp_path / "in" / "2").mkdir()
     (tmp_path / "in" / "2" / "IM0001").write_bytes(b"half a film")
     (tmp_path / "in" / "2" / "cut.txt").write_bytes(film(tmp_path / "other.dcm", 2).read_bytes()[:300])
-    lines = run(code=3)
+    lines = run(code=9)
     assert {name: line["outcome"] for name, line in lines.items()} == {
         "1": "done", "2/IM0001": "failed", "2/cut.txt": "failed"
     }  # fmt: skip
