@@ -34,7 +34,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def held_film(tmp_path: Path, demo_films: Path) -> Path:
     """A real film held for two reasons: dated in the future, and mirrored."""
     dataset = pydicom.dcmread(demo_films / "RG1_UNCR.dcm")
-    dataset.PixelData = np.ascontiguousarray(dataset.pixel_array[:, ::-1]).tobytes()
+    pixels = np.ascontiguousarray(dataset.pixel_array[::4, ::-4])
+    dataset.Rows, dataset.Columns, dataset.PixelData = *pixels.shape, pixels.tobytes()
     dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = dataset.ContentDate = "20990101"
     path = tmp_path / "held.dcm"
     dataset.save_as(path)
@@ -45,7 +46,7 @@ def held_film(tmp_path: Path, demo_films: Path) -> Path:
 def page(config: Path, held_film: Path) -> Iterator[AppTest]:
     """The page after the film was to be admitted."""
     streamlit.cache_resource.clear()
-    page = AppTest.from_file(str(APP), default_timeout=120).run()
+    page = AppTest.from_file(str(APP), default_timeout=300).run()
     page.text_input(key="admit_path").set_value(str(held_film))
     yield click(page, "Admit and draft")
     streamlit.cache_resource.clear()
