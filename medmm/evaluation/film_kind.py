@@ -74,7 +74,8 @@ def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
 def _silent(data_dir: Path, kinds: FilmKindModel, *, quiet: bool) -> Json:
     """The same where no tag names body part or view: what a picture alone lets in, by source and kind."""
     said, kind_of = _counted(_silent_pictures(data_dir), kinds, "silent tags", quiet=quiet, part=None, view=None)
-    films = [c for row, c in said.items() if kind_of[row] == "frontal" and "children" not in row]
+    whole = [row for row in said if kind_of[row] == "frontal" and "collimated" not in row]
+    films = [said[row] for row in whole if "children" not in row]
     none = [c for row, c in said.items() if kind_of[row] in ("lateral", "other")]
     return {
         "rows": {
