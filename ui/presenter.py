@@ -113,6 +113,7 @@ class CheckView:
         return self.mark == MARKS[Outcome.FAILED]
 
 
+DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})+")
 MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "–"}
 
 
@@ -468,6 +469,12 @@ def fact_rows(context: ClinicalContext | None) -> list[dict[str, str]]:
     ]
 
 
+def _short(detail: str) -> str:
+    """A detail as a table has room for it: of several digests the first and how many there are."""
+    first, *more = detail.split(" ") if DIGESTS.fullmatch(detail) else [detail]
+    return f"{first} and {len(more)} more" if more else first
+
+
 def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
     """The audit log of a case as a table, newest first."""
     return [
@@ -477,7 +484,7 @@ def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
             "outcome": e.outcome,
             "who": e.actor,
             "role": e.role,
-            "details": ", ".join(f"{name} {value}" for name, value in e.details.items() if name != "request"),
+            "details": ", ".join(f"{name} {_short(value)}" for name, value in e.details.items() if name != "request"),
         }
         for e in reversed(events)
     ]

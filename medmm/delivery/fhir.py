@@ -298,7 +298,7 @@ def _verdict(statement: SignedStatement) -> Json:
 def _diagnostic_report(
     report: SignedReport, identity: PatientIdentity | None, observed: list[SignedStatement], joins: Joins
 ) -> Json:
-    whole = base64.b64encode(report_text(report, identity).encode()).decode("ascii")
+    whole = base64.b64encode(report_text(report, identity, joins.restated_entry).encode()).decode("ascii")
     impression = [s for s in report.statements if s.section is Section.IMPRESSION]
     findings = [s for s in report.statements if s.section is Section.FINDINGS]
     conclusion = printable("\n".join(s.text for s in impression or findings))  # what is recorded is none

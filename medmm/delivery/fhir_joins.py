@@ -31,16 +31,21 @@ SETTINGS = "see `identifiers` in docs/configuration.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joins:
-    """What a Bundle joins itself by: the configured systems, the study's order, and the procedure that it was."""
+    """What a Bundle joins itself by: the configured systems, the study's order, and the procedure that it was.
+
+    `restated_entry` is as in `Printed`: the report says so, because its reader signed it for the identity of then.
+    """
 
     systems: IdentifierSystems = field(default_factory=IdentifierSystems)
     order: StudyOrder = field(default_factory=StudyOrder)
     procedure: Coding | None = None
+    restated_entry: int | None = None
 
     @classmethod
     def of(cls, printed: Printed, systems: IdentifierSystems) -> Joins:
         """Those of a report by what it is printed from."""
-        return cls(systems=systems, order=printed.order, procedure=procedure_of(printed.study, printed.order))
+        procedure = procedure_of(printed.study, printed.order)
+        return cls(systems=systems, order=printed.order, procedure=procedure, restated_entry=printed.restated_entry)
 
     def patient_system(self, identity: PatientIdentity | None) -> str | None:
         """The system of a patient ID: that which the image states, else the configured one; None where it is another's.

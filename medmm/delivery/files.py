@@ -23,12 +23,17 @@ def render(report: SignedReport, identity: PatientIdentity | None, format: str, 
 
     Raises: InputError for another format.
     """
+    joins = joins or Joins()
     if format == "text":
-        return report_text(report, identity)
+        return report_text(report, identity, joins.restated_entry)
     if format == "outcome":
-        value = joins_outcome(joins or Joins(), identity)
+        value = joins_outcome(joins, identity)
     elif format in FORMATS:
-        value = report_json(report, identity) if format == "json" else report_bundle(report, identity, joins)
+        value = (
+            report_json(report, identity, joins.restated_entry)
+            if format == "json"
+            else report_bundle(report, identity, joins)
+        )
     else:
         raise InputError(f"no format {format!r}", remedy=f"use one of {', '.join((*FORMATS, 'outcome'))}")
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -16,10 +16,14 @@ from medmm.domain.wording import clean
 WIDTH = 80
 
 
-def report_text(report: SignedReport, identity: PatientIdentity | None) -> str:
-    """The report as text of 80 columns; without `identity` the patient is named by key."""
+def report_text(report: SignedReport, identity: PatientIdentity | None, restated_entry: int | None = None) -> str:
+    """The report as text of 80 columns; without `identity` the patient is named by key.
+
+    Args:
+        restated_entry: the audit entry that stated the identity otherwise than when the report was signed.
+    """
     lines = ["RADIOLOGY REPORT", "=" * 16, ""]
-    lines += [f"{name:<12}{clean(value)}" for name, value in _header(report, identity)]
+    lines += [f"{name:<12}{clean(value)}" for name, value in _header(report, identity, restated_entry)]
     for section in Section:
         sentences = [printable(s.text) for s in report.statements if s.section is section]
         if sentences:
@@ -37,13 +41,17 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
 
 
-def _header(report: SignedReport, identity: PatientIdentity | None) -> list[tuple[str, str]]:
+def _header(
+    report: SignedReport, identity: PatientIdentity | None, restated_entry: int | None
+) -> list[tuple[str, str]]:
     rows = [("Patient", report.patient_key)]
     if identity is not None:
         name = ", ".join(part for part in (identity.family_name, identity.given_name) if part)
         born = f"born {identity.birth_date.isoformat()}" if identity.birth_date else ""
         who = [name, identity.patient_id or "", born, identity.sex or ""]
         rows = [("Patient", "; ".join(part for part in who if part))]
+        if restated_entry is not None:
+            rows.append(("", f"stated anew after the report was signed (audit entry {restated_entry})"))
     acquired = report.study.acquired
     rows += [
         ("Study", f"{report.study.modality} {report.study.uid}"),
@@ -77,9 +85,15 @@ def _signature(report: SignedReport) -> list[str]:
     ]
 
 
-def report_json(report: SignedReport, identity: PatientIdentity | None) -> dict[str, Any]:
-    """The report and, where given, its patient, as JSON values; `critical` names the statements to be told at once."""
-    return {
+def report_json(
+    report: SignedReport, identity: PatientIdentity | None, restated_entry: int | None = None
+) -> dict[str, Any]:
+    """The report and, where given, its patient, as JSON values; `critical` names the statements to be told at once.
+
+    `patient_restated_entry` stands there only where the identity was stated otherwise after signing.
+    """
+    restated = {} if restated_entry is None else {"patient_restated_entry": restated_entry}
+    return restated | {
         "report": to_json(report),
         "patient": None if identity is None else to_json(identity),
         "critical": [s.id for s in report.statements if s.section is Section.FINDINGS and s.critical],

@@ -12,9 +12,13 @@ from medmm.domain.study import Study
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Printed:
-    """A signed report, whose it is, and the study that it is about with its order."""
+    """A signed report, whose it is, and the study that it is about with its order.
+
+    `restated_entry` is the audit entry that stated the identity otherwise than it was when the report was signed.
+    """
 
     report: SignedReport
     identity: PatientIdentity
     study: Study
     order: StudyOrder
+    restated_entry: int | None = None

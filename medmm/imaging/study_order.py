@@ -55,7 +55,9 @@ def _portable(image: Tags) -> bool:
     return any(PORTABLE.search(image.word(keyword)) for keyword in DESCRIPTIONS)
 
 
-def _contrast(images: Sequence[Tags]) -> str:
+def _contrast(images: Sequence[Tags]) -> str | None:
+    if any(image.word("ContrastBolusAgent") == "UNKNOWN" for image in images):
+        return None
     given = {
         image.word("ContrastBolusAgent") not in NO_AGENT or image.first_item("ContrastBolusAgentSequence") is not None
         for image in images

@@ -9,7 +9,7 @@ from typing import Any
 
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import to_json
-from medmm.domain.errors import InputError, MedmmError, PermissionDenied
+from medmm.domain.errors import InputError, PermissionDenied
 from medmm.domain.report import Reader
 from medmm.domain.roles import require
 from medmm.store.held import digest
@@ -97,7 +97,7 @@ class Calls:
                     stack.enter_context(self._store.exclusive(key))
                     call.recalled = self._store.recall(key, verb, call.request_sha256)
                 yield call
-            except MedmmError as error:
+            except Exception as error:
                 if self._store.read_only:  # where nothing can be kept, the error itself must be seen
                     raise
                 with self._store.step() as step:

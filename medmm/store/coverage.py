@@ -158,6 +158,13 @@ def identity_now(connection: sa.Connection, secret: bytes, patient_key: str) -> 
     return found
 
 
+def restated_entry(connection: sa.Connection, case_id: str, patient_key: str) -> int | None:
+    """The entry that stated an identity otherwise than it was when the case's report was signed; None where none did."""
+    signed = _said(connection, (case_id,)).rows[IDENTITY].get(patient_key)
+    now = _said_of_patient(connection, patient_key)
+    return now.entry if signed and now and now.sha256 != signed.sha256 else None
+
+
 def refuse_altered_order(connection: sa.Connection, secret: bytes, uid: str) -> None:
     """Raises: IntegrityError naming study and entry, if its order is not what the last entry says, or is missing."""
     _refuse_altered(connection, ORDER, uid, _said(connection, (uid,)), secret)

@@ -388,7 +388,9 @@ class Store:
             case = _noun(connection, Case, tables.cases.c.body, tables.cases.c.id, report.case_id)
             identity = _checked_identity(connection, secret, report.patient_key)
             order = _checked_order(connection, secret, report.study.uid)
-            return Printed(report=report, identity=identity, study=case.study, order=order), named
+            restated = coverage.restated_entry(connection, report.case_id, report.patient_key)
+            found = Printed(report=report, identity=identity, study=case.study, order=order, restated_entry=restated)
+            return found, named
 
         printed, named = self._read(read)
         coverage.refuse_altered_objects(self.objects, named)

@@ -132,3 +132,11 @@ def test_without_what_it_was_printed_from_the_general_code_stays() -> None:
     bundle = report_bundle(make_signed_report(), LOCAL)
     (report,) = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
     assert report["code"]["coding"][0]["code"] == "18748-4"
+
+
+def test_a_name_that_was_stated_anew_after_signing_is_printed_with_a_word() -> None:
+    printed = Printed(report=make_signed_report(), identity=LOCAL, study=make_study(), order=ORDER, restated_entry=12)
+    made = Joins.of(printed, SYSTEMS)
+    assert "stated anew after the report was signed (audit entry 12)" in render(printed.report, LOCAL, "text", made)
+    assert json.loads(render(printed.report, LOCAL, "json", made))["patient_restated_entry"] == 12
+    assert "patient_restated_entry" not in json.loads(render(printed.report, LOCAL, "json", joins()))

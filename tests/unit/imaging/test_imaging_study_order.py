@@ -64,10 +64,11 @@ def test_a_description_says_whether_the_film_was_taken_at_the_bedside(words: str
         (("NONE", ""), "none"),
         (("Gadovist", "Gadovist"), "all"),
         ((None, "Gadovist"), "some"),
+        ((None, "UNKNOWN"), None),
     ],
 )
 def test_of_mr_the_contrast_module_says_whether_an_agent_was_used(
-    agents: tuple[str | None, ...], contrast: str
+    agents: tuple[str | None, ...], contrast: str | None
 ) -> None:
     images = [image() if agent is None else image(ContrastBolusAgent=agent) for agent in agents]
     assert stated_order(images, mr=True).contrast == contrast

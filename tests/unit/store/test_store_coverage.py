@@ -154,7 +154,12 @@ def test_a_name_that_was_stated_anew_is_not_called_altered(store: Store) -> None
         step.save_identity(KEY, married)
         step.record(event("admit", make_study().uid))
     assert store.verify().ok
-    assert store.printed("report-1").identity == married
+    printed = store.printed("report-1")
+    assert (printed.identity, printed.restated_entry) == (married, 5)
+    with store.step() as step:
+        step.save_identity(KEY, IDENTITY)
+        step.record(event("admit", make_study().uid))
+    assert store.printed("report-1").restated_entry is None  # as it was signed
 
 
 def test_an_older_statement_put_back_is_named(store: Store) -> None:
