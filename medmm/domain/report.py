@@ -298,7 +298,7 @@ class CaseFile:
 
     @property
     def flagged(self) -> tuple[Suspicion, ...]:
-        """What of the list holds now: nothing that a reader rejected, and once signed nothing that the report does not state."""
+        """What of the list holds now: nothing that a reader rejected, or signed the report without."""
         return flagged(self.suspicions, signed=self.state in SIGNED_STATES)
 
     def critical(self, statement_id: str) -> bool:

@@ -54,6 +54,11 @@ class Suspicion:
         """Whether a reader rejected it."""
         return self.standing is Standing.REJECTED
 
+    @property
+    def undecided(self) -> bool:
+        """Whether it is not stated and could be: a reader may accept or edit its statement."""
+        return self.standing is Standing.NOT_STATED and self.statement_id is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnWords:
@@ -117,9 +122,11 @@ def suspicions(
 
 
 def flagged(listed: Iterable[Suspicion], *, signed: bool = False) -> tuple[Suspicion, ...]:
-    """What of the list is up to date: not what a reader rejected; of a signed report only what it states."""
-    left_out = {Standing.REJECTED, *([Standing.NOT_STATED] if signed else [])}
-    return tuple(one for one in listed if one.standing not in left_out)
+    """What of the list is up to date: nothing that a reader rejected, or signed a report without.
+
+    What no reader could decide on, since a draft of an earlier release does not list it, stays.
+    """
+    return tuple(one for one in listed if not one.rejected and not (signed and one.undecided))
 
 
 def _read(reading: Reading | None, draft: Draft | None, said: Mapping[str, str | None]) -> Iterator[Suspicion]:

@@ -124,6 +124,8 @@ def test_a_draft_of_an_earlier_release_hides_nothing() -> None:
     file = replace(file, draft=make_checked_draft(stored))
     assert standings(file)["Nodule"] is NOT_STATED
     assert [one.finding for one in file.unstated] == ["Nodule"]
+    signed = replace(file, state=CaseState.SIGNED, decisions=(Accept("s1"), Accept("s2")))
+    assert "Nodule" in {one.finding for one in signed.flagged}, "nobody could decide on it"
     assert stored.limits == ("fractures",)
 
 
