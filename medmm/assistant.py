@@ -15,14 +15,13 @@ from medmm.domain.arguments import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft, Outcome
-from medmm.domain.errors import MedmmError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.influence import Influence
 from medmm.domain.inspection import Capabilities, FoundStudy, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport, SignedStatement
-from medmm.domain.study import NotEvaluable, ReadTask, Release, Study, StudyTime
+from medmm.domain.study import NotEvaluable, ReadTask, Release, Study
 from medmm.store import Calls, Store, digest
 
 Paths = str | Path | Iterable[str | Path]
@@ -339,11 +338,7 @@ class Assistant:
         Raises: InputError if it is no FHIR R4 JSON.
         """
         with self._calls.look("record", digest(str(path)), by):
-            document = records.read_record(Path(path))
-            if as_of is None:
-                return records.everything_in(document)
-            when = StudyTime(moment=as_of, source_tag="as_of", precise=True)
-            return records.context_as_of(document, patient_key="", acquired=when)
+            return records.known_by(records.read_record(Path(path)), as_of)
 
     def cases(self, *, by: By | None = None) -> tuple[CaseSummary, ...]:
         """The worklist, newest first; patients by key only."""
@@ -385,13 +380,9 @@ class Assistant:
     def capabilities(self, *, by: By | None = None) -> Capabilities:
         """What this installation can decode, run and write; the language model that the settings name is opened."""
         (device, torch_version), rows = models.device_name(self.settings.device), self.models(by=by)
-        writer, problem = drafting.RuleWriter().name, ""
-        try:
-            writer = self._writer().name
-        except MedmmError as error:
-            problem = str(error)
+        (writer, problem), syntaxes = drafting.name_of(self._writer), imaging.decodable_syntaxes()
         return Capabilities(
-            syntaxes=imaging.decodable_syntaxes(),
+            syntaxes=syntaxes,
             models=rows,
             writer=writer,
             device=device,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from medmm.domain.errors import MedmmError
 from medmm.drafting.influence import influence
 from medmm.drafting.language_writer import NOT_INSTALLED, LanguageModel, LanguageWriter
 from medmm.drafting.rule_writer import RuleWriter
 from medmm.drafting.writer import Writer
 
-__all__ = ["LanguageModel", "LanguageWriter", "RuleWriter", "Writer", "influence", "writer"]
+__all__ = ["LanguageModel", "LanguageWriter", "RuleWriter", "Writer", "influence", "name_of", "writer"]
 
 
 def writer(model: LanguageModel | None, *, by_rules: bool = False) -> Writer:
@@ -18,3 +21,11 @@ def writer(model: LanguageModel | None, *, by_rules: bool = False) -> Writer:
     if by_rules:
         return RuleWriter()
     return RuleWriter(NOT_INSTALLED) if model is None else LanguageWriter(model)
+
+
+def name_of(make: Callable[[], Writer]) -> tuple[str, str]:
+    """The name of the writer that is made, and ""; where it can't be made, that of the one by rules, and why not."""
+    try:
+        return make().name, ""
+    except MedmmError as error:
+        return RuleWriter().name, str(error)

@@ -3,7 +3,7 @@
 from medmm.records.document import RecordDocument, read_record
 from medmm.records.folder import RecordFit, RecordFolder, record_file
 from medmm.records.requests import with_request
-from medmm.records.timeline import context_as_of, everything_in, join_questions
+from medmm.records.timeline import context_as_of, everything_in, join_questions, known_by
 
 __all__ = [
     "RecordDocument",
@@ -12,6 +12,7 @@ __all__ = [
     "context_as_of",
     "everything_in",
     "join_questions",
+    "known_by",
     "read_record",
     "record_file",
     "with_request",

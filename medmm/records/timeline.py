@@ -54,6 +54,14 @@ def join_questions(document: RecordDocument, acquired: StudyTime | None) -> tupl
     return (*document.questions, "by the record the patient died before the study")
 
 
+def known_by(document: RecordDocument, as_of: datetime | None) -> ClinicalContext:
+    """The facts of a record that were known at a moment; all of them without one."""
+    if as_of is None:
+        return everything_in(document)
+    when = StudyTime(moment=as_of, source_tag="as_of", precise=True)
+    return context_as_of(document, patient_key="", acquired=when)
+
+
 def everything_in(document: RecordDocument) -> ClinicalContext:
     """All facts of a record whatever their date, as they stand today; to be looked at, never the context of a draft."""
     now = StudyTime(moment=datetime.now(UTC), source_tag="now", precise=True)
