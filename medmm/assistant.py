@@ -72,8 +72,6 @@ class Assistant:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    # ---- verbs, in the order of the house -------------------------------------------------------------
-
     def admit(
         self,
         path: Paths,
@@ -314,8 +312,6 @@ class Assistant:
                 with self._store.step() as step:
                     call.done(step, None, "audit", size=verification.size)
             return verification
-
-    # ---- looks ----------------------------------------------------------------------------------------
 
     def inspect(self, path: Paths, *, record: Record = None, by: By | None = None) -> tuple[Inspection, ...]:
         """What a path or several (and a record beside them) are understood as, study by study; nothing is kept."""
