@@ -18,6 +18,7 @@ from medmm.domain.order import StudyOrder
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate, gate_notes
 from medmm.imaging.film_choice import choose_film, film_notices
+from medmm.imaging.layout import judge_layout
 from medmm.imaging.nifti import (
     CONVERTED,
     UNSTATED,
@@ -39,7 +40,7 @@ from medmm.imaging.picture import (
     Shown,
     judge_kind,
 )
-from medmm.imaging.pixels import check_grid, display, stored_values
+from medmm.imaging.pixels import check_grid, shown, stored_values
 from medmm.imaging.sequence_choice import WANTED, Sequenced, headers_alone, sequenced
 from medmm.imaging.sources import DicomFile, quiet
 from medmm.imaging.study_files import SourceFile, source_of
@@ -223,25 +224,26 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
         if refusal is not None and kinds is None and not lateral:
             return refusal
         stored, dataset = stored_values(file.path)
-        pixels = display(stored, dataset, file.path)
+        picture = shown(stored, dataset, file.path)
     except InputError:
         if doubted:
             return refusal  # refused by its tags already: whether its pixels can be read changes nothing
         raise
-    shown, kind = Shown.of(pixels, film=film), None
-    witness.seen[file.sha256] = shown.notices
-    empty = shown.empty(film=film)
+    field, kind = Shown.of(picture.grey, film=film), None
+    witness.seen[file.sha256] = (*picture.notices, *field.notices)
+    empty = field.empty(film=film, background=picture.background)
     if empty is not None and not empty.held:
         # a picture without content says nothing against its tags
         return refusal if refusal is not None and not lateral else empty
-    if refusal is not None and refusal.code == UNSTATED_PART and kinds and kinds.surely_frontal(shown.pixels[0]):
+    if refusal is not None and refusal.code == UNSTATED_PART and kinds and kinds.surely_frontal(field.pixels[0]):
         kind, waived = "frontal", witness.codes(file) | {UNSTATED_PART}
         witness.seen[file.sha256] += (BY_PICTURE,)
         refusal = gate.judge_header(tags, file.preamble, released=waived, uids_stated=file.uids_stated)
         lateral = refusal == gate.LATERAL_FILM
     tagged = refusal is not None and not lateral
-    by_kind = judge_kind(kind or kinds.kind_of(shown.pixels[0]), refusal) if kinds else refusal
-    answers = [None if tagged else empty, by_kind]
+    by_kind = judge_kind(kind or kinds.kind_of(field.pixels[0]), refusal) if kinds else refusal
+    by_layout = None if lateral else judge_layout(picture.grey, film=film, foreign=picture.foreign)
+    answers = [None if tagged else empty, None if tagged else by_layout, by_kind]
     stands = [answer for answer in answers if answer is not None and not witness.passed(file, answer)]
     return min(stands, key=lambda answer: answer.held, default=None)  # a refusal before a hold
 

@@ -28,7 +28,8 @@ DARKEST = 0.01  # part of the signal below the value that stands for background
 MANY = 0.01  # part of the values from which a far-off spike counts
 NEAR = 0.01  # part of the range of values: padding that is nearer to them may be a value too
 LEVELS = 8  # different values that the rest has at least: coarse steps are no gap
-FAR, FAR_FROM_BLACK, FAR_BELOW_ZERO = 0.5, 3.0, 0.1  # see `_least`
+FAR, FAR_FROM_BLACK, FAR_BELOW_ZERO = 0.5, 10.0, 0.1  # see `_least`
+FAR_INSIDE = 4.0  # within a picture a bright structure may be far from all others too
 AT_EDGE = 0.05  # part of the picture's edge that background takes at least
 
 
@@ -145,15 +146,20 @@ def _edges(picture: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The values of a picture lie from `low` to `high`; beyond them is a far-off spike.
+    """The values of a picture lie from `low` to `high`; beyond them is background, a far-off spike.
 
     Attributes:
-        at_edge: whether the spike takes part of the picture's edge, as background does.
+        foreign: whether a spike lies within the picture, so far off that it is nothing a device measured.
     """
 
     low: float
     high: float
-    at_edge: bool
+    foreign: bool
+
+    @property
+    def background(self) -> bool:
+        """Whether a spike takes part of the picture's edge, as background does."""
+        return bool(np.isfinite(self.low) or np.isfinite(self.high))
 
     def beyond(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Where values lie beyond, of the same shape."""
@@ -170,16 +176,17 @@ def limits_of(
         black: the value of nothing measured, at which many pixels may lie without being far off.
     """
     sample = _sample(values, without)
-    low, high = -np.inf, np.inf
+    ends = np.concatenate([edge.ravel() for edge in _edges(values)])
+    low, high, foreign = -np.inf, np.inf, False
     while (cut := _cut(sample, black)) is not None:
-        side, at = cut
-        low, high = (at, high) if side < 0 else (low, at)
-        sample = sample[(sample >= low) & (sample <= high)]
-    if not np.isfinite(low) and not np.isfinite(high):
-        return None
-    found = Limits(float(low), float(high), at_edge=True)
-    ends = np.concatenate([found.beyond(edge).ravel() for edge in _edges(values)])
-    return Limits(found.low, found.high, at_edge=bool(ends.mean() >= AT_EDGE))
+        side, at, far = cut
+        spike_at_edge = float((ends < at).mean() if side < 0 else (ends > at).mean()) >= AT_EDGE
+        if spike_at_edge:
+            low, high = (at, high) if side < 0 else (low, at)
+        foreign |= not spike_at_edge and far >= FAR_INSIDE
+        sample = sample[sample >= at] if side < 0 else sample[sample <= at]
+    found = Limits(float(low), float(high), foreign)
+    return found if found.background or foreign else None
 
 
 def _sample(values: NDArray[np.generic], without: NDArray[np.bool_] | None) -> NDArray[np.float64]:
@@ -192,8 +199,8 @@ def _sample(values: NDArray[np.generic], without: NDArray[np.bool_] | None) -> N
     return numbers[np.isfinite(numbers)]
 
 
-def _cut(sample: NDArray[np.float64], black: float) -> tuple[int, float] | None:
-    """-1 or 1 for a far-off spike below or above the other values, and where to cut it off; None where there is none."""
+def _cut(sample: NDArray[np.float64], black: float) -> tuple[int, float, float] | None:
+    """-1 or 1 for a far-off spike below or above the other values, where to cut it off, and how far off; None where there is none."""
     if sample.size < 1 / MANY:
         return None
     low, high = (float(v) for v in np.quantile(sample, (0.001, 0.999)))
@@ -206,8 +213,9 @@ def _cut(sample: NDArray[np.float64], black: float) -> tuple[int, float] | None:
             continue
         first, last = (end + (far - end) * n / BINS for n in gap)  # of nothing, from the spike to the rest
         rest = sample[sample >= last] if side < 0 else sample[sample <= last]
-        if abs(last - first) >= _least(side, end, last, black) * abs(far - last) and np.unique(rest).size >= LEVELS:
-            return side, (first + last) / 2
+        ratio = abs(last - first) / max(abs(far - last), 1e-30)
+        if ratio >= _least(side, end, last, black) and np.unique(rest).size >= LEVELS:
+            return side, (first + last) / 2, ratio
     return None
 
 
@@ -226,7 +234,7 @@ def _least(side: int, spike: float, rest: float, black: float) -> float:
     Black around a body is no spike: on JSRT films (training) the gap above it is up to 1.5 times as wide as the rest. A
     spike below zero among values that have few there is one at a small gap too: signal has no sign.
     """
-    if abs(spike - black) <= 0.001 * abs(rest - black):
+    if abs(spike - black) <= 0.1 * abs(rest - black):
         return FAR_FROM_BLACK
     return FAR_BELOW_ZERO if side < 0 and spike < 0 and rest >= spike / 2 else FAR
 
@@ -239,7 +247,7 @@ def without_background(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     missing = ~np.isfinite(values)
     limits = limits_of(values, missing if missing.any() else None)
-    if limits is not None:
+    if limits is not None and limits.background:
         missing |= limits.beyond(values)
     if not missing.any():
         return values
