@@ -18,7 +18,7 @@ from medmm.domain.order import StudyOrder
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate, gate_notes
 from medmm.imaging.film_choice import choose_film, film_notices
-from medmm.imaging.layout import judge_layout
+from medmm.imaging.layout import judge_layout, judge_shown_nifti
 from medmm.imaging.nifti import (
     CONVERTED,
     UNSTATED,
@@ -28,6 +28,7 @@ from medmm.imaging.nifti import (
     load_nifti_signal,
     nifti_notices,
     nifti_volume,
+    shown_nifti,
 )
 from medmm.imaging.patient import identity_of, pseudonym, stated_ages
 from medmm.imaging.picture import (
@@ -102,10 +103,11 @@ def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -
     files = tuple(SourceFile(path=copy.path, sha256=copy.sha256, sop_uid=image_uid) for copy in copies)
     nobody = PatientIdentity(patient_id=None)
     made = partial(Intake, path=common_folder([copy.path for copy in copies]), identity=nobody, files=files)
-    refusal = judge_nifti(file)
+    refusal, seen = judge_nifti(file), tuple[Notice, ...]()
     if refusal is None:
         try:
-            refusal = gate.judge_pixels(load_nifti(file.path), film=False) or UNSTATED
+            picture = shown_nifti(file.path)
+            refusal, seen = judge_shown_nifti(picture) or UNSTATED, picture.notices
         except InputError as error:
             return made(outcome=error)
     if not (refusal.held and refusal.code in witness.released.get(file.sha256, ())):
@@ -115,7 +117,7 @@ def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -
             )
         )
     roles = sequenced([Built(volume=nifti_volume(file), notices=())], "BRAIN")
-    notices = (RELEASED, *nifti_notices(file), *roles.notices, *_leftover_notices(len(copies) - 1, (), 0))
+    notices = (RELEASED, *nifti_notices(file), *seen, *roles.notices, *_leftover_notices(len(copies) - 1, (), 0))
     study = Study(
         uid=uid,
         patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret) or "",  # nobody's files are not one patient's

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medmm.imaging.gate import Refusal
+from medmm.imaging.gate import Refusal, judge_pixels
+from medmm.imaging.pixels import Shown
 
 Grey = NDArray[np.float32]
 CELLS = 24  # along each side of a tile that are compared
@@ -47,6 +48,15 @@ def judge_layout(pixels: Grey, *, film: bool, foreign: bool = False) -> Refusal 
     if not film and is_mosaic(picture):
         return MOSAIC
     return FOREIGN if foreign else None
+
+
+def judge_shown_nifti(picture: Shown) -> Refusal | None:
+    """What speaks against the pixels of a NIfTI volume: the middle slice is looked at."""
+    middle = len(picture.grey) // 2
+    pixels = picture.grey[middle : middle + 1]
+    background = None if picture.background is None else picture.background[np.newaxis]
+    empty = judge_pixels(pixels, film=False, background=background)
+    return empty or judge_layout(pixels, film=False, foreign=picture.foreign)
 
 
 def is_mosaic(picture: Grey) -> bool:

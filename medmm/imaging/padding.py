@@ -239,22 +239,21 @@ def _least(side: int, spike: float, rest: float, black: float) -> float:
     return FAR_BELOW_ZERO if side < 0 and spike < 0 and rest >= spike / 2 else FAR
 
 
-def without_background(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def without_background(values: NDArray[np.float32], *, finite: bool = True) -> NDArray[np.float32]:
     """Signal (…, rows, columns) with what is none at the level of its darkest, changed in place.
 
-    That is what is not finite (padding comes as NaN) and what lies far off; the darkest is the value that a hundredth of the
-    rest lies below, so that single outliers do not count. Raises: InputError if nothing is signal.
+    That is what lies far off and, where `finite`, what is not finite (padding comes as NaN). The darkest is the value that a
+    hundredth of the rest lies below, so that single outliers do not count. Raises: InputError if nothing is signal.
     """
     missing = ~np.isfinite(values)
     limits = limits_of(values, missing if missing.any() else None)
+    none = missing if finite else np.zeros_like(missing)
     if limits is not None and limits.background:
-        missing |= limits.beyond(values)
-    if not missing.any():
+        none = none | (limits.beyond(values) & ~missing)
+    if not none.any():
         return values
-    signal = _sample(values, missing)
+    signal = _sample(values, none)
     if not signal.size:
-        raise InputError(
-            "the pictures hold nothing but padding", remedy="send the original images", tag="PixelPaddingValue"
-        )
-    values[missing] = np.float32(np.quantile(signal, DARKEST))
+        raise InputError("the pictures hold nothing but padding", remedy="send the original images")
+    values[none] = np.float32(np.quantile(signal, DARKEST))
     return values

@@ -262,7 +262,8 @@ class Shown:
 
     Attributes:
         grey: float32, 0 black to 1 white.
-        background: where nothing was measured, of the same shape; None where everything was. It is shown black.
+        background: where nothing was measured, of the same shape (of a NIfTI file its middle slice, rows and columns); None
+            where everything was. It is shown black.
         assumed: whether some of it is stated nowhere, and was told by its values far from all others.
         foreign: whether values far from all others lie within the picture, where no background is.
     """
