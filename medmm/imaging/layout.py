@@ -17,6 +17,7 @@ MOST_TILES, LEAST_TILES = 16, 3  # along one side of a mosaic
 SAME_SHAPE, DARK_SEAMS = 0.3, 0.5  # of neighbouring tiles of a mosaic: likeness; grey where they meet over that of all
 LEAST_CONTOURS = 0.08  # part of the spread of grey in a tile; 0.12 and more in halves and thirds of films
 SAME_FILM = 0.8  # likeness of contours of two exposures of one patient side by side
+LINES = 250  # that are looked at across a divider or a seam
 MIDDLE = (0.3, 0.7)  # of a side: between two films, and across a patient in one
 DIVIDER_SPREAD, DIVIDER_SHARE = (
     0.003,
@@ -86,7 +87,7 @@ def _divided(grey: Grey) -> bool:
     """Whether columns of one grey, or a step of grey, run down the middle of a picture from edge to edge."""
     size = grey.shape[1]
     first, last = (int(part * size) for part in MIDDLE)
-    middle = grey[:, first:last]
+    middle = grey[:: max(1, grey.shape[0] // LINES), first:last]
     even = middle.std(axis=0) <= DIVIDER_SPREAD
     if _longest_run(even) >= max(2, DIVIDER_SHARE * size):
         return True
@@ -130,10 +131,11 @@ def _likeness(picture: Grey, rows: int, columns: int, *, contours: bool = False)
 
 
 def _tiles(picture: Grey, rows: int, columns: int) -> NDArray[np.float64]:
-    """Means over the cells of each tile: (rows, columns, CELLS, CELLS)."""
-    sums = picture.astype(np.float64)
+    """Means over the cells of each tile, of some 4 x 4 pixels each: (rows, columns, CELLS, CELLS)."""
+    steps = (max(1, size // (4 * CELLS * count)) for size, count in zip(picture.shape, (rows, columns), strict=True))
+    sums = picture[tuple(slice(None, None, step) for step in steps)].astype(np.float64)
     for axis, count in enumerate((rows * CELLS, columns * CELLS)):
-        edges = np.linspace(0, picture.shape[axis], count + 1).astype(int)
+        edges = np.linspace(0, sums.shape[axis], count + 1).astype(int)
         sums = np.add.reduceat(sums, edges[:-1], axis=axis) / np.diff(edges).reshape([-1, 1] if axis == 0 else [1, -1])
     return sums.reshape(rows, CELLS, columns, CELLS).transpose(0, 2, 1, 3)
 
