@@ -183,7 +183,7 @@ def stored_values(path: Path, frames: Sequence[int] = ()) -> tuple[NDArray[np.ge
         with dicom_border(path, "decode"):
             cells = _cells(dataset, syntax, path, frames)
     with dicom_border(path, "decode"):
-        return values_in(cells, tags), dataset
+        return values_in(cells, tags, coded=syntax.is_encapsulated), dataset
 
 
 def _cells(dataset: Dataset, syntax: UID, path: Path, frames: Sequence[int]) -> NDArray[np.generic]:

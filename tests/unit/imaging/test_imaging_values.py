@@ -62,6 +62,7 @@ def test_a_picture_deeper_than_it_says_is_refused_and_stray_bits_are_not() -> No
     deep = (picture(32, 32).astype(int) * 3).astype(np.uint16)
     with pytest.raises(InputError, match="more than the 12 bits"):
         values_in(deep, of_bits(16, 12, 11))
+    np.testing.assert_array_equal(values_in(deep, of_bits(16, 12, 11), coded=True), deep)
     stray = picture(32, 32)
     stray[5, 7] |= 1 << 15
     np.testing.assert_array_equal(values_in(stray, of_bits(16, 12, 11)), picture(32, 32))
