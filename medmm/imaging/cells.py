@@ -7,6 +7,8 @@ than the values.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +34,7 @@ def bits_fit(tags: Tags) -> bool:
     return (stated is None or stated % 1 == 0) and stored - 1 <= high_bit(tags) < allocated
 
 
-def values_in(cells: NDArray[np.generic], tags: Tags, *, coded: bool = False) -> NDArray[np.generic]:
+def values_in(cells: NDArray[Any], tags: Tags, *, coded: bool = False) -> NDArray[Any]:
     """The stored values of cells, of the same shape and type; a padding value wider than the values stays as it is.
 
     Args:
@@ -56,14 +58,14 @@ def values_in(cells: NDArray[np.generic], tags: Tags, *, coded: bool = False) ->
 
 
 def _beside(
-    cells: NDArray[np.generic],
-    values: NDArray[np.generic],
+    cells: NDArray[Any],
+    values: NDArray[Any],
     stored: int,
     overlays: int,
     padding: Padding | None,
     *,
     coded: bool,
-) -> NDArray[np.generic]:
+) -> NDArray[Any]:
     """Values of cells of which some hold more than a value: padding, a sign that was not extended, overlays.
 
     What nothing in the header explains is an overlay where the values without it are the smoother picture; otherwise the
@@ -88,8 +90,8 @@ def _beside(
 
 
 def _check_low_bits(
-    cells: NDArray[np.generic],
-    values: NDArray[np.generic],
+    cells: NDArray[Any],
+    values: NDArray[Any],
     shift: int,
     stored: int,
     overlays: int,
@@ -129,7 +131,7 @@ def _overlay_bits(tags: Tags, used: range) -> int:
     return bits
 
 
-def _roughness(picture: NDArray[np.generic], of: NDArray[np.bool_]) -> float:
+def _roughness(picture: NDArray[Any], of: NDArray[np.bool_]) -> float:
     """Mean step from pixel to pixel along rows where one of the two is among `of`."""
     pairs = of[..., 1:] | of[..., :-1]
     if not pairs.any():

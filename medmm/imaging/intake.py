@@ -244,7 +244,7 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
         lateral = refusal == gate.LATERAL_FILM
     tagged = refusal is not None and not lateral
     by_kind = judge_kind(kind or kinds.kind_of(field.pixels[0]), refusal) if kinds else refusal
-    by_layout = None if lateral else judge_layout(picture.grey, film=film, foreign=picture.foreign)
+    by_layout = None if lateral else judge_layout(field.pixels, film=film, foreign=picture.foreign)
     answers = [None if tagged else empty, None if tagged else by_layout, by_kind]
     stands = [answer for answer in answers if answer is not None and not witness.passed(file, answer)]
     return min(stands, key=lambda answer: answer.held, default=None)  # a refusal before a hold

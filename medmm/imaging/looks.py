@@ -195,7 +195,7 @@ def _pixels_seen(
         empty, grey = shown.empty(film=radiograph), shown.pixels[0]
         asked = kinds if radiograph and not empty else None
         by_kind = judge_kind(asked.kind_of(grey), None) if asked else None
-        layout = None if empty else judge_layout(pixels, film=radiograph)
+        layout = None if empty else judge_layout(shown.pixels, film=radiograph)
         objections += [refusal for refusal in (empty, layout, by_kind) if refusal]
         notices += shown.notices
         sure.append(asked is not None and asked.surely_frontal(grey))

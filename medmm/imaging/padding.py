@@ -7,6 +7,7 @@ counts in no minimum, percentile or network input, and is shown black.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +41,11 @@ class Padding:
     low: int
     high: int
 
-    def holds(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    def holds(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Where values are padding, of the same shape."""
         if self.low == self.high:
-            return np.asarray(values == self.low, dtype=bool)
-        return np.asarray((values >= self.low) & (values <= self.high), dtype=bool)
+            return np.asarray(values == self.low, dtype=np.bool_)
+        return np.asarray((values >= self.low) & (values <= self.high), dtype=np.bool_)
 
 
 def stated_padding(tags: Tags) -> Padding | None:
@@ -100,7 +101,7 @@ def _within(number: int, bits: int, signed: bool) -> bool:
     return -(1 << (bits - 1)) <= number < 1 << (bits - 1) if signed else 0 <= number < 1 << bits
 
 
-def padded(stored: NDArray[np.generic], padding: Padding | None) -> NDArray[np.bool_] | None:
+def padded(stored: NDArray[Any], padding: Padding | None) -> NDArray[np.bool_] | None:
     """Where pictures (…, rows, columns) hold padding; None where they hold none.
 
     Padding that is a value like others (many devices state 0 whatever they fill with) counts only from the picture's edge
@@ -120,7 +121,7 @@ def padded(stored: NDArray[np.generic], padding: Padding | None) -> NDArray[np.b
     return mask
 
 
-def _near(others: NDArray[np.generic], padding: Padding) -> bool:
+def _near(others: NDArray[Any], padding: Padding) -> bool:
     """Whether the values beside padding come as near to it as to each other."""
     if not others.size:
         return False
@@ -133,14 +134,14 @@ def _near(others: NDArray[np.generic], padding: Padding) -> bool:
 def _from_edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The connected parts of a mask (rows, columns) that touch the picture's edge."""
     labels, count = ndimage.label(mask)
-    keep = np.zeros(count + 1, dtype=bool)
+    keep = np.zeros(count + 1, dtype=np.bool_)
     for edge in _edges(labels):
         keep[edge] = True
     keep[0] = False
-    return np.asarray(keep[labels], dtype=bool)
+    return np.asarray(keep[labels], dtype=np.bool_)
 
 
-def _edges(picture: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
+def _edges(picture: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     return picture[..., 0, :], picture[..., -1, :], picture[..., :, 0], picture[..., :, -1]
 
 
@@ -161,14 +162,12 @@ class Limits:
         """Whether a spike takes part of the picture's edge, as background does."""
         return bool(np.isfinite(self.low) or np.isfinite(self.high))
 
-    def beyond(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    def beyond(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Where values lie beyond, of the same shape."""
-        return np.asarray((values < self.low) | (values > self.high), dtype=bool)
+        return np.asarray((values < self.low) | (values > self.high), dtype=np.bool_)
 
 
-def limits_of(
-    values: NDArray[np.generic], without: NDArray[np.bool_] | None = None, *, black: float = 0.0
-) -> Limits | None:
+def limits_of(values: NDArray[Any], without: NDArray[np.bool_] | None = None, *, black: float = 0.0) -> Limits | None:
     """The range in which the values of pictures (…, rows, columns) lie, where a spike of many lies far off; None where none does.
 
     Args:
@@ -189,7 +188,7 @@ def limits_of(
     return found if found.background or foreign else None
 
 
-def _sample(values: NDArray[np.generic], without: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+def _sample(values: NDArray[Any], without: NDArray[np.bool_] | None) -> NDArray[np.float64]:
     """Some of the values, from all over the pictures, that are finite and no padding."""
     step = max(1, int(np.ceil((values.size / SAMPLE) ** 0.5)))
     places = (..., slice(None, None, step), slice(None, None, step))
