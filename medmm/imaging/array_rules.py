@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medmm.domain.study import ReadTask, SequenceRole, Volume
+from medmm.domain.study import Notice, ReadTask, SequenceRole, Volume
 from medmm.imaging import gate
 from medmm.imaging.gate import Refusal
-from medmm.imaging.nifti import NiftiFile
+from medmm.imaging.layout import judge_shown_nifti
+from medmm.imaging.nifti import NiftiFile, shown_nifti
 
 # A crop around one hippocampus: those of the Decathlon's Task04 span 31 to 43 x 40 to 59 x 24 to 47 voxels of 1 mm. An
 # adult's head is more than 100 mm wide, long and high.
@@ -141,8 +142,8 @@ def _odd_spacing(name: str, spacing: Sequence[float], wanted: str) -> Refusal:
     return Refusal(code="spacing-odd", reason=f"not evaluable: {name} states voxels of {voxel} mm; {wanted}")
 
 
-def judge_values(array: Array) -> Refusal | None:
-    """Refuse values without a picture. Raises: InputError."""
+def judge_values(array: Array, notices: list[Notice]) -> Refusal | None:
+    """Refuse values without a picture, or of several; `notices` takes what a reader must know. Raises: InputError."""
     signal = array.volume.signal()
     if not np.isfinite(signal).all():
         return Refusal(
@@ -154,5 +155,10 @@ def judge_values(array: Array) -> Refusal | None:
             code="blank",
             reason=f"not evaluable: all values of {array.name} are the same; send the image as it was made, or leave it out if it may be missing",
         )
-    refusal = gate.judge_pixels(array.volume.pixels(), film=False)
-    return replace(refusal, reason=f"{refusal.reason} ({array.name})") if refusal else None
+    picture = shown_nifti(array.file.path)
+    notices.extend(picture.notices)
+    refusal = judge_shown_nifti(picture)
+    if refusal is None:
+        return None
+    reason = f"not evaluable: {refusal.reason.removeprefix('not evaluable: ')} ({array.name})"
+    return replace(refusal, reason=reason, held=False)

@@ -206,15 +206,17 @@ def _study(uid: str, patient_key: str, task: ReadTask, arrays: Sequence[Array], 
 
 def _judged(arrays: Sequence[Array], task: ReadTask) -> Refusal | tuple[list[Array], list[Notice]]:
     """What may go on, with what a reader must know of it; or why nothing does. Raises: InputError."""
+    seen: list[Notice] = []
     for array in arrays:
-        refusal = judge_grid(array, task) or judge_values(array)
+        refusal = judge_grid(array, task) or judge_values(array, seen)
         if refusal is not None:
             return refusal
     if task is ReadTask.BRAIN_LESION:
-        return _on_one_grid(*_without_copies(arrays))
+        kept, notices = _without_copies(arrays)
+        return _on_one_grid(kept, [*seen, *notices])
     if task is ReadTask.CARDIAC:
-        return _judge_phases(*arrays) or (list(arrays), [])
-    return list(arrays), []
+        return _judge_phases(*arrays) or (list(arrays), seen)
+    return list(arrays), seen
 
 
 def _judge_phases(ed: Array, es: Array) -> Refusal | None:

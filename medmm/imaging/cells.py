@@ -7,6 +7,8 @@ than the values.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,9 +34,11 @@ def bits_fit(tags: Tags) -> bool:
     return (stated is None or stated % 1 == 0) and stored - 1 <= high_bit(tags) < allocated
 
 
-def values_in(cells: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
+def values_in(cells: NDArray[Any], tags: Tags, *, coded: bool = False) -> NDArray[Any]:
     """The stored values of cells, of the same shape and type; a padding value wider than the values stays as it is.
 
+    Args:
+        coded: whether the cells were compressed: loss may carry values a little beyond the largest.
     Raises: InputError where the bits that hold something are not those that the header names, and no overlay explains it.
     """
     stored, allocated = int(tags.number("BitsStored") or 0), 8 * cells.dtype.itemsize
@@ -49,17 +53,23 @@ def values_in(cells: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
     if shift:
         _check_low_bits(cells, values, shift, stored, overlays, padding)
     elif above and not np.array_equal(values, cells):
-        values = _beside(cells, values, stored, overlays, padding)
+        values = _beside(cells, values, stored, overlays, padding, coded=coded)
     return values
 
 
 def _beside(
-    cells: NDArray[np.generic], values: NDArray[np.generic], stored: int, overlays: int, padding: Padding | None
-) -> NDArray[np.generic]:
+    cells: NDArray[Any],
+    values: NDArray[Any],
+    stored: int,
+    overlays: int,
+    padding: Padding | None,
+    *,
+    coded: bool,
+) -> NDArray[Any]:
     """Values of cells of which some hold more than a value: padding, a sign that was not extended, overlays.
 
     What nothing in the header explains is an overlay where the values without it are the smoother picture; otherwise the
-    picture is deeper than it says, and would come out folded. Raises: InputError.
+    picture is deeper than it says, and would come out folded: it is as it was coded, or refused. Raises: InputError.
     """
     more = values != cells
     if padding is not None:
@@ -71,6 +81,8 @@ def _beside(
     if not (more & ((unsigned & ~unsigned.dtype.type(explained)) != 0)).any():
         return values
     if _roughness(values, more) > _roughness(cells, more):
+        if coded:
+            return cells
         raise InputError(
             f"values need more than the {stored} bits that Bits Stored states", remedy=_REMEDY, tag="BitsStored"
         )
@@ -78,8 +90,8 @@ def _beside(
 
 
 def _check_low_bits(
-    cells: NDArray[np.generic],
-    values: NDArray[np.generic],
+    cells: NDArray[Any],
+    values: NDArray[Any],
     shift: int,
     stored: int,
     overlays: int,
@@ -119,7 +131,7 @@ def _overlay_bits(tags: Tags, used: range) -> int:
     return bits
 
 
-def _roughness(picture: NDArray[np.generic], of: NDArray[np.bool_]) -> float:
+def _roughness(picture: NDArray[Any], of: NDArray[np.bool_]) -> float:
     """Mean step from pixel to pixel along rows where one of the two is among `of`."""
     pairs = of[..., 1:] | of[..., :-1]
     if not pairs.any():

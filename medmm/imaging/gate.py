@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from medmm.domain.study import Modality, View
 from medmm.imaging.film_views import coded_view, views_against
-from medmm.imaging.geometry import film_lies
+from medmm.imaging.geometry import field_of_view_mm, film_lies, frame_numbers, in_places
 from medmm.imaging.patient import is_animal
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
@@ -27,6 +27,9 @@ from medmm.imaging.tags import Tags
 SCOPE = "medmm reads chest radiographs and MR of brain and heart"
 SMALLEST_FILM_PX = 256
 SMALLEST_MR_PX = 64
+LARGEST_FIELD_MM = (
+    600  # of one MR picture: the bore of whole-body scanners is 600 to 700 mm wide, their fields up to 550 mm
+)
 _UID = "1.2.840.10008.5.1.4.1.1."
 SOP_CLASSES = {
     Modality.RADIOGRAPH: (f"{_UID}1", f"{_UID}1.1", f"{_UID}7"),
@@ -232,6 +235,8 @@ def _view_contradiction(tags: Tags) -> str | None:
     lies = film_lies(tags)
     if lies in ("upside down", "rotated"):
         return f"the film is stored {lies}"
+    if lies == "other":
+        return "by its patient orientation the film is no upright picture from the front or from the side"
     view, words = _named_view(tags)[0], [_view_in(word) for k in _OF_ONE_IMAGE for word in tags.word(k).split()]
     if view in (View.PA, View.AP) and lies == "lateral":
         return "the film says a frontal view but lies as a lateral one"
@@ -273,8 +278,14 @@ def _uid(tags: Tags) -> str | None:
 
 
 def _mosaic(tags: Tags) -> str | None:
-    """Image Type MOSAIC."""
-    return "a mosaic of many slices in one picture" if "MOSAIC" in tags.texts("ImageType") else None
+    """MR of which Image Type says MOSAIC and no plane of each frame says otherwise, or whose field of view no scanner makes."""
+    if modality_of(tags) is not Modality.MR:
+        return "a mosaic of many slices in one picture" if "MOSAIC" in tags.texts("ImageType") else None
+    field = field_of_view_mm(tags)
+    if field is not None and max(field) > LARGEST_FIELD_MM:
+        return f"a field of view of {field[1]:.0f} x {field[0]:.0f} mm, which no scanner makes: perhaps a mosaic of many slices"
+    named = "MOSAIC" in tags.texts("ImageType") and not in_places(tags)
+    return "a mosaic of many slices in one picture" if named else None
 
 
 def _phantom(tags: Tags) -> str | None:
@@ -284,8 +295,9 @@ def _phantom(tags: Tags) -> str | None:
 
 
 def _slope(tags: Tags) -> str | None:
-    """A Rescale Slope of 0."""
-    return "a rescale slope of 0 would blank the picture" if tags.number("RescaleSlope") == 0 else None
+    """A Rescale Slope of 0, of the image or of one of its frames."""
+    blank = 0 in (tags.number("RescaleSlope"), *frame_numbers(tags, "PixelValueTransformationSequence", "RescaleSlope"))
+    return "a rescale slope of 0 would blank the picture" if blank else None
 
 
 def _hounsfield(tags: Tags) -> str | None:
@@ -369,7 +381,9 @@ def objections(tags: Tags, preamble: bytes = b"", *, uids_stated: bool = True) -
         yield Refusal(code="preamble", reason="the file also begins like a program or a document", held=True)
 
 
-def judge_pixels(pixels: NDArray[np.float32], *, film: bool) -> Refusal | None:
+def judge_pixels(
+    pixels: NDArray[np.float32], *, film: bool, background: NDArray[np.bool_] | None = None
+) -> Refusal | None:
     """Refuse a display-ready picture without content: blank, saturated, or noise.
 
     Of 282 real films no single grey fills more than 18 % and the mean step between neighbours is at most 0.18
@@ -378,15 +392,19 @@ def judge_pixels(pixels: NDArray[np.float32], *, film: bool) -> Refusal | None:
     Args:
         pixels: shape (slices, rows, columns), 0 to 1; the middle slice is looked at.
         film: whether it is a radiograph.
+        background: where nothing was measured, of the same shape; it says nothing of the picture.
     """
     sample = pixels[pixels.shape[0] // 2]
-    low, high = (float(v) for v in np.percentile(sample, [1, 99]))
+    there = None if background is None else ~background[pixels.shape[0] // 2]
+    values = sample if there is None else sample[there]
+    low, high = (float(v) for v in np.percentile(values, [1, 99])) if values.size else (0.0, 0.0)
     if high - low < 0.02:
         return Refusal(code="blank", reason="not evaluable: the picture is blank or saturated")
-    steps = float(np.abs(np.diff(sample, axis=1)).mean())
-    if steps > 0.5 * float(sample.std()):
+    steps = np.abs(np.diff(sample, axis=1))
+    steps = steps if there is None else steps[there[:, 1:] & there[:, :-1]]
+    if steps.size and float(steps.mean()) > 0.5 * float(values.std()):
         return Refusal(code="noise", reason="not evaluable: the picture is noise")
-    bins = np.bincount((sample * 1023).astype(np.int32).ravel())
-    if film and bins.max() > 0.4 * sample.size:
+    bins = np.bincount((values * 1023).astype(np.int32).ravel())
+    if film and bins.max() > 0.4 * values.size:
         return Refusal(code="saturated", reason="nearly half of the picture is one grey", held=True)
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ ORIENTATION_UNKNOWN = Notice(
     text="Orientation unknown: the image does not say which edge is left; no side is named.",
 )
 _LPS = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}
+_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 NOT_SQUARE = Notice(code="pixels-not-square", text="The image's pixels are not square.")
 
 
@@ -121,15 +122,14 @@ def patient_left_on(tags: Tags) -> str | None:
 
 
 def film_lies(tags: Tags) -> str | None:
-    """How a film lies by Patient Orientation: "frontal", "lateral", "upside down", "rotated"; None unknown."""
-    lies = _directions(tags)
-    if not all(lies):
+    """How a film lies by Patient Orientation: "frontal", "lateral", "upside down", "rotated", "other"; None unknown."""
+    along_rows, along_columns = _directions(tags)
+    if along_rows not in _LPS or along_columns not in _LPS:
         return None
-    if lies[0] in "LR":
-        return {"F": "frontal", "H": "upside down"}.get(lies[1])
-    if lies[0] in "AP":
-        return {"F": "lateral"}.get(lies[1])
-    return "rotated" if lies[0] in "HF" and lies[1] in "LR" else None
+    if along_columns in "HF" and along_rows in "LRAP":
+        upright = "frontal" if along_rows in "LR" else "lateral"
+        return upright if along_columns == "F" else "upside down"
+    return "rotated" if along_rows in "HF" and along_columns in "LRAP" else "other"
 
 
 def _directions(tags: Tags) -> tuple[str, str]:
@@ -138,6 +138,36 @@ def _directions(tags: Tags) -> tuple[str, str]:
         return "", ""
     first, second = (value.upper()[:1] for value in values)
     return first, second
+
+
+def field_of_view_mm(tags: Tags) -> tuple[float, float] | None:
+    """Height and width of a picture in mm; None where its pixel spacing is not stated."""
+    spacing = plausible_spacing(tags.numbers("PixelSpacing")) or next(iter(_group_spacings(tags)), None)
+    rows, columns = tags.number("Rows"), tags.number("Columns")
+    return None if spacing is None or not rows or not columns else (rows * spacing[0], columns * spacing[1])
+
+
+def _group_spacings(tags: Tags) -> Iterator[tuple[float, float]]:
+    """Pixel spacing as functional groups state it, those that all frames share first."""
+    for group in _GROUPS:
+        item = tags.first_item(group)
+        measures = item.first_item("PixelMeasuresSequence") if item else None
+        spacing = plausible_spacing(measures.numbers("PixelSpacing")) if measures else None
+        if spacing is not None:
+            yield spacing
+
+
+def frame_numbers(tags: Tags, sequence: str, keyword: str) -> tuple[float | None, ...]:
+    """The values of an element in the functional groups of an image, of each that states it."""
+    groups = (item.first_item(sequence) for name in _GROUPS for item in tags.items(name))
+    return tuple(group.number(keyword) for group in groups if group is not None)
+
+
+def in_places(tags: Tags) -> bool:
+    """Whether an image has several frames and each its own place in the patient: then they are slices."""
+    frames = int(tags.number("NumberOfFrames") or 1)
+    planes = frame_planes(tags, frames) if frames > 1 else ()
+    return None not in planes and len({plane.position_lps_mm for plane in planes if plane}) == len(planes) > 1
 
 
 def plane_of(tags: Tags) -> Plane | None:

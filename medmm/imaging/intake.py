@@ -18,6 +18,7 @@ from medmm.domain.order import StudyOrder
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging import gate, gate_notes
 from medmm.imaging.film_choice import choose_film, film_notices
+from medmm.imaging.layout import judge_layout, judge_shown_nifti
 from medmm.imaging.nifti import (
     CONVERTED,
     UNSTATED,
@@ -27,6 +28,7 @@ from medmm.imaging.nifti import (
     load_nifti_signal,
     nifti_notices,
     nifti_volume,
+    shown_nifti,
 )
 from medmm.imaging.patient import identity_of, pseudonym, stated_ages
 from medmm.imaging.picture import (
@@ -39,7 +41,7 @@ from medmm.imaging.picture import (
     Shown,
     judge_kind,
 )
-from medmm.imaging.pixels import check_grid, display, stored_values
+from medmm.imaging.pixels import check_grid, shown, stored_values
 from medmm.imaging.sequence_choice import WANTED, Sequenced, headers_alone, sequenced
 from medmm.imaging.sources import DicomFile, quiet
 from medmm.imaging.study_files import SourceFile, source_of
@@ -101,10 +103,11 @@ def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -
     files = tuple(SourceFile(path=copy.path, sha256=copy.sha256, sop_uid=image_uid) for copy in copies)
     nobody = PatientIdentity(patient_id=None)
     made = partial(Intake, path=common_folder([copy.path for copy in copies]), identity=nobody, files=files)
-    refusal = judge_nifti(file)
+    refusal, seen = judge_nifti(file), tuple[Notice, ...]()
     if refusal is None:
         try:
-            refusal = gate.judge_pixels(load_nifti(file.path), film=False) or UNSTATED
+            picture = shown_nifti(file.path)
+            refusal, seen = judge_shown_nifti(picture) or UNSTATED, picture.notices
         except InputError as error:
             return made(outcome=error)
     if not (refusal.held and refusal.code in witness.released.get(file.sha256, ())):
@@ -114,7 +117,7 @@ def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -
             )
         )
     roles = sequenced([Built(volume=nifti_volume(file), notices=())], "BRAIN")
-    notices = (RELEASED, *nifti_notices(file), *roles.notices, *_leftover_notices(len(copies) - 1, (), 0))
+    notices = (RELEASED, *nifti_notices(file), *seen, *roles.notices, *_leftover_notices(len(copies) - 1, (), 0))
     study = Study(
         uid=uid,
         patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret) or "",  # nobody's files are not one patient's
@@ -223,25 +226,26 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
         if refusal is not None and kinds is None and not lateral:
             return refusal
         stored, dataset = stored_values(file.path)
-        pixels = display(stored, dataset, file.path)
+        picture = shown(stored, dataset, file.path)
     except InputError:
         if doubted:
             return refusal  # refused by its tags already: whether its pixels can be read changes nothing
         raise
-    shown, kind = Shown.of(pixels, film=film), None
-    witness.seen[file.sha256] = shown.notices
-    empty = shown.empty(film=film)
+    field, kind = Shown.of(picture.grey, film=film), None
+    witness.seen[file.sha256] = (*picture.notices, *field.notices)
+    empty = field.empty(film=film, background=picture.background)
     if empty is not None and not empty.held:
         # a picture without content says nothing against its tags
         return refusal if refusal is not None and not lateral else empty
-    if refusal is not None and refusal.code == UNSTATED_PART and kinds and kinds.surely_frontal(shown.pixels[0]):
+    if refusal is not None and refusal.code == UNSTATED_PART and kinds and kinds.surely_frontal(field.pixels[0]):
         kind, waived = "frontal", witness.codes(file) | {UNSTATED_PART}
         witness.seen[file.sha256] += (BY_PICTURE,)
         refusal = gate.judge_header(tags, file.preamble, released=waived, uids_stated=file.uids_stated)
         lateral = refusal == gate.LATERAL_FILM
     tagged = refusal is not None and not lateral
-    by_kind = judge_kind(kind or kinds.kind_of(shown.pixels[0]), refusal) if kinds else refusal
-    answers = [None if tagged else empty, by_kind]
+    by_kind = judge_kind(kind or kinds.kind_of(field.pixels[0]), refusal) if kinds else refusal
+    by_layout = None if lateral else judge_layout(field.pixels, film=film, foreign=picture.foreign)
+    answers = [None if tagged else empty, None if tagged else by_layout, by_kind]
     stands = [answer for answer in answers if answer is not None and not witness.passed(file, answer)]
     return min(stands, key=lambda answer: answer.held, default=None)  # a refusal before a hold
 

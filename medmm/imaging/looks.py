@@ -13,6 +13,7 @@ from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, Volume
 from medmm.imaging import gate, gate_notes
 from medmm.imaging.intake import DIRECTORY, Intake
+from medmm.imaging.layout import judge_layout
 from medmm.imaging.nifti import (
     UNSTATED,
     NiftiFile,
@@ -187,13 +188,15 @@ def _pixels_seen(
     sure: list[bool] = []
     for volume in volumes:
         try:
-            shown = Shown.of(volume.pixels(), film=radiograph)
+            pixels = volume.pixels()
         except InputError as error:
             return error.problem, PixelsSeen()
+        shown = Shown.of(pixels, film=radiograph)
         empty, grey = shown.empty(film=radiograph), shown.pixels[0]
         asked = kinds if radiograph and not empty else None
         by_kind = judge_kind(asked.kind_of(grey), None) if asked else None
-        objections += [refusal for refusal in (empty, by_kind) if refusal]
+        layout = None if empty else judge_layout(shown.pixels, film=radiograph)
+        objections += [refusal for refusal in (empty, layout, by_kind) if refusal]
         notices += shown.notices
         sure.append(asked is not None and asked.surely_frontal(grey))
     seen = PixelsSeen(

@@ -23,7 +23,8 @@ from medmm.domain.errors import InputError
 from medmm.domain.study import Affine, Notice, Sequence, SequenceRole, Volume
 from medmm.imaging.gate import SMALLEST_MR_PX, Refusal
 from medmm.imaging.geometry import plausible_spacing
-from medmm.imaging.pixels import MAX_DECODED_BYTES
+from medmm.imaging.padding import Limits, limits_of, without_background
+from medmm.imaging.pixels import MAX_DECODED_BYTES, Shown
 from medmm.imaging.sources import LIBRARY_ERRORS, MAX_INFLATED_BYTES, content_of, opened
 from medmm.imaging.uids import content_uid
 
@@ -320,15 +321,22 @@ def judge_nifti(file: NiftiFile) -> Refusal | None:
 
 
 def load_nifti(path: Path) -> NDArray[np.float32]:
-    """Display-ready values, shape (slices, rows, columns), float32, 0 black to 1 white.
+    """Display-ready values, shape (slices, rows, columns), float32, 0 black to 1 white: `shown_nifti` says more."""
+    return shown_nifti(path).grey
+
+
+def shown_nifti(path: Path) -> Shown:
+    """Display-ready values, shape (slices, rows, columns), with the background of the middle slice.
 
     Scale and intercept come first, then the window cal_min to cal_max; without one the range of the whole volume is
-    shown. What is not finite is black. Raises: InputError.
+    shown. What is not finite, or far from all other values, is black. Raises: InputError.
     """
     file, data = _opened(path)
     stored = _stored(file, data)
     with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # of values that are not finite
-        low, high = file.window or _range(file, stored)
+        limits = limits_of(stored, black=-file.intercept / file.slope if file.slope else 0.0) if file.grey else None
+        far = limits if limits is not None and limits.background else None
+        low, high = file.window or _range(file, stored, far)
         width = high - low if 0 < high - low < math.inf else 1.0
         times, plus = file.slope / width, (file.intercept - low) / width
         kind = np.float32 if file.dtype.kind != "f" and file.dtype.itemsize <= 2 else np.float64
@@ -339,23 +347,35 @@ def load_nifti(path: Path) -> NDArray[np.float32]:
             scaled += plus
             np.nan_to_num(scaled, copy=False, nan=0, posinf=0, neginf=0)
             grey[z] = np.clip(scaled, 0, 1, out=scaled)
-    return grey
+            if far is not None:
+                grey[z][far.beyond(plane)] = 0
+        none = (
+            ~np.isfinite(middle)
+            if (middle := stored[len(stored) // 2]).dtype.kind == "f"
+            else np.zeros(middle.shape, bool)
+        )
+        none = none | far.beyond(middle) if far is not None else none
+    foreign = limits is not None and limits.foreign
+    return Shown(grey=grey, background=none if none.any() else None, assumed=far is not None, foreign=foreign)
 
 
 def nifti_signal(path: Path) -> NDArray[np.float32]:
-    """Values after scale and intercept, no window: (slices, rows, columns); not finite stays so. Raises: InputError."""
+    """Values after scale and intercept, no window: (slices, rows, columns); not finite stays so.
+
+    What lies far from all other values is background, and is at the level of the darkest signal. Raises: InputError.
+    """
     file, data = _opened(path)
     signal = np.empty(file.shape_zyx, dtype=np.float32)
     stored = _stored(file, data)
     with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # beyond float32 it becomes infinite
         for z, plane in enumerate(stored):
             signal[z] = plane.astype(np.float64) * file.slope + file.intercept
-    return signal
+    return without_background(signal, finite=False)
 
 
 def load_nifti_signal(path: Path) -> NDArray[np.float32]:
-    """`nifti_signal` with what is not finite as 0. Raises: InputError."""
-    return np.nan_to_num(nifti_signal(path), copy=False, nan=0, posinf=0, neginf=0)
+    """`nifti_signal` with what is not finite as background too. Raises: InputError."""
+    return without_background(nifti_signal(path))
 
 
 def _stored(file: NiftiFile, data: bytes) -> NDArray[Any]:
@@ -369,9 +389,10 @@ def _stored(file: NiftiFile, data: bytes) -> NDArray[Any]:
         return np.frombuffer(raw, dtype=file.dtype).reshape(file.shape_zyx)
 
 
-def _range(file: NiftiFile, stored: NDArray[Any]) -> tuple[float, float]:
-    """Least and greatest finite value after scaling; 0 and 0 where there is none."""
+def _range(file: NiftiFile, stored: NDArray[Any], far: Limits | None = None) -> tuple[float, float]:
+    """Least and greatest finite value after scaling, far-off ones left out; 0 and 0 where there is none."""
     planes = stored if file.dtype.kind != "f" else (plane[np.isfinite(plane)] for plane in stored)
+    planes = planes if far is None else (plane[~far.beyond(plane)] for plane in planes)
     ends = [float(end) * file.slope + file.intercept for p in planes if p.size for end in (p.min(), p.max())]
     return (min(ends), max(ends)) if ends else (0.0, 0.0)
 

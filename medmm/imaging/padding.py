@@ -7,6 +7,7 @@ counts in no minimum, percentile or network input, and is shown black.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +22,15 @@ BACKGROUND_ASSUMED = Notice(
     code="background-assumed",
     text="Many pixels have a value far from all others that nothing states as padding; they were taken as background and are shown black.",
 )
-SAMPLE = 100_000  # values that are looked at for what lies far off
+SAMPLE = 10_000  # values that are looked at for what lies far off
 BINS, NARROW = 256, 5  # of the range of values; a far-off spike is that narrow
 SPARSE = 0.0005  # part of the values below which a bin counts as empty: blurred edges of a spike fill some
 DARKEST = 0.01  # part of the signal below the value that stands for background
 MANY = 0.01  # part of the values from which a far-off spike counts
 NEAR = 0.01  # part of the range of values: padding that is nearer to them may be a value too
 LEVELS = 8  # different values that the rest has at least: coarse steps are no gap
-FAR, FAR_FROM_BLACK, FAR_BELOW_ZERO = 0.5, 3.0, 0.1  # see `_least`
+FAR, FAR_FROM_BLACK, FAR_BELOW_ZERO = 0.5, 10.0, 0.1  # see `_least`
+FAR_INSIDE = 4.0  # within a picture a bright structure may be far from all others too
 AT_EDGE = 0.05  # part of the picture's edge that background takes at least
 
 
@@ -39,11 +41,11 @@ class Padding:
     low: int
     high: int
 
-    def holds(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    def holds(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Where values are padding, of the same shape."""
         if self.low == self.high:
-            return np.asarray(values == self.low, dtype=bool)
-        return np.asarray((values >= self.low) & (values <= self.high), dtype=bool)
+            return np.asarray(values == self.low, dtype=np.bool_)
+        return np.asarray((values >= self.low) & (values <= self.high), dtype=np.bool_)
 
 
 def stated_padding(tags: Tags) -> Padding | None:
@@ -99,7 +101,7 @@ def _within(number: int, bits: int, signed: bool) -> bool:
     return -(1 << (bits - 1)) <= number < 1 << (bits - 1) if signed else 0 <= number < 1 << bits
 
 
-def padded(stored: NDArray[np.generic], padding: Padding | None) -> NDArray[np.bool_] | None:
+def padded(stored: NDArray[Any], padding: Padding | None) -> NDArray[np.bool_] | None:
     """Where pictures (…, rows, columns) hold padding; None where they hold none.
 
     Padding that is a value like others (many devices state 0 whatever they fill with) counts only from the picture's edge
@@ -119,7 +121,7 @@ def padded(stored: NDArray[np.generic], padding: Padding | None) -> NDArray[np.b
     return mask
 
 
-def _near(others: NDArray[np.generic], padding: Padding) -> bool:
+def _near(others: NDArray[Any], padding: Padding) -> bool:
     """Whether the values beside padding come as near to it as to each other."""
     if not others.size:
         return False
@@ -132,37 +134,40 @@ def _near(others: NDArray[np.generic], padding: Padding) -> bool:
 def _from_edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The connected parts of a mask (rows, columns) that touch the picture's edge."""
     labels, count = ndimage.label(mask)
-    keep = np.zeros(count + 1, dtype=bool)
+    keep = np.zeros(count + 1, dtype=np.bool_)
     for edge in _edges(labels):
         keep[edge] = True
     keep[0] = False
-    return np.asarray(keep[labels], dtype=bool)
+    return np.asarray(keep[labels], dtype=np.bool_)
 
 
-def _edges(picture: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
+def _edges(picture: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     return picture[..., 0, :], picture[..., -1, :], picture[..., :, 0], picture[..., :, -1]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The values of a picture lie from `low` to `high`; beyond them is a far-off spike.
+    """The values of a picture lie from `low` to `high`; beyond them is background, a far-off spike.
 
     Attributes:
-        at_edge: whether the spike takes part of the picture's edge, as background does.
+        foreign: whether a spike lies within the picture, so far off that it is nothing a device measured.
     """
 
     low: float
     high: float
-    at_edge: bool
+    foreign: bool
 
-    def beyond(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    @property
+    def background(self) -> bool:
+        """Whether a spike takes part of the picture's edge, as background does."""
+        return bool(np.isfinite(self.low) or np.isfinite(self.high))
+
+    def beyond(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Where values lie beyond, of the same shape."""
-        return np.asarray((values < self.low) | (values > self.high), dtype=bool)
+        return np.asarray((values < self.low) | (values > self.high), dtype=np.bool_)
 
 
-def limits_of(
-    values: NDArray[np.generic], without: NDArray[np.bool_] | None = None, *, black: float = 0.0
-) -> Limits | None:
+def limits_of(values: NDArray[Any], without: NDArray[np.bool_] | None = None, *, black: float = 0.0) -> Limits | None:
     """The range in which the values of pictures (…, rows, columns) lie, where a spike of many lies far off; None where none does.
 
     Args:
@@ -170,19 +175,20 @@ def limits_of(
         black: the value of nothing measured, at which many pixels may lie without being far off.
     """
     sample = _sample(values, without)
-    low, high = -np.inf, np.inf
+    ends = np.concatenate([edge.ravel() for edge in _edges(values)])
+    low, high, foreign = -np.inf, np.inf, False
     while (cut := _cut(sample, black)) is not None:
-        side, at = cut
-        low, high = (at, high) if side < 0 else (low, at)
-        sample = sample[(sample >= low) & (sample <= high)]
-    if not np.isfinite(low) and not np.isfinite(high):
-        return None
-    found = Limits(float(low), float(high), at_edge=True)
-    ends = np.concatenate([found.beyond(edge).ravel() for edge in _edges(values)])
-    return Limits(found.low, found.high, at_edge=bool(ends.mean() >= AT_EDGE))
+        side, at, far = cut
+        spike_at_edge = float((ends < at).mean() if side < 0 else (ends > at).mean()) >= AT_EDGE
+        if spike_at_edge:
+            low, high = (at, high) if side < 0 else (low, at)
+        foreign |= not spike_at_edge and far >= FAR_INSIDE
+        sample = sample[sample >= at] if side < 0 else sample[sample <= at]
+    found = Limits(float(low), float(high), foreign)
+    return found if found.background or foreign else None
 
 
-def _sample(values: NDArray[np.generic], without: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+def _sample(values: NDArray[Any], without: NDArray[np.bool_] | None) -> NDArray[np.float64]:
     """Some of the values, from all over the pictures, that are finite and no padding."""
     step = max(1, int(np.ceil((values.size / SAMPLE) ** 0.5)))
     places = (..., slice(None, None, step), slice(None, None, step))
@@ -192,22 +198,24 @@ def _sample(values: NDArray[np.generic], without: NDArray[np.bool_] | None) -> N
     return numbers[np.isfinite(numbers)]
 
 
-def _cut(sample: NDArray[np.float64], black: float) -> tuple[int, float] | None:
-    """-1 or 1 for a far-off spike below or above the other values, and where to cut it off; None where there is none."""
+def _cut(sample: NDArray[np.float64], black: float) -> tuple[int, float, float] | None:
+    """-1 or 1 for a far-off spike below or above the other values, where to cut it off, and how far off; None where there is none."""
     if sample.size < 1 / MANY:
         return None
     low, high = (float(v) for v in np.quantile(sample, (0.001, 0.999)))
     if not high > low:
         return None
-    shares = np.histogram(np.clip(sample, low, high), bins=BINS, range=(low, high))[0] / sample.size
+    bins = np.clip((sample - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.intp)
+    shares = np.bincount(bins, minlength=BINS) / sample.size
     for side, end, far in ((-1, low, high), (1, high, low)):
         gap = _gap(shares if side < 0 else shares[::-1])
         if gap is None:
             continue
         first, last = (end + (far - end) * n / BINS for n in gap)  # of nothing, from the spike to the rest
         rest = sample[sample >= last] if side < 0 else sample[sample <= last]
-        if abs(last - first) >= _least(side, end, last, black) * abs(far - last) and np.unique(rest).size >= LEVELS:
-            return side, (first + last) / 2
+        ratio = abs(last - first) / max(abs(far - last), 1e-30)
+        if ratio >= _least(side, end, last, black) and np.unique(rest).size >= LEVELS:
+            return side, (first + last) / 2, ratio
     return None
 
 
@@ -226,27 +234,26 @@ def _least(side: int, spike: float, rest: float, black: float) -> float:
     Black around a body is no spike: on JSRT films (training) the gap above it is up to 1.5 times as wide as the rest. A
     spike below zero among values that have few there is one at a small gap too: signal has no sign.
     """
-    if abs(spike - black) <= 0.001 * abs(rest - black):
+    if abs(spike - black) <= 0.1 * abs(rest - black):
         return FAR_FROM_BLACK
     return FAR_BELOW_ZERO if side < 0 and spike < 0 and rest >= spike / 2 else FAR
 
 
-def without_background(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def without_background(values: NDArray[np.float32], *, finite: bool = True) -> NDArray[np.float32]:
     """Signal (…, rows, columns) with what is none at the level of its darkest, changed in place.
 
-    That is what is not finite (padding comes as NaN) and what lies far off; the darkest is the value that a hundredth of the
-    rest lies below, so that single outliers do not count. Raises: InputError if nothing is signal.
+    That is what lies far off and, where `finite`, what is not finite (padding comes as NaN). The darkest is the value that a
+    hundredth of the rest lies below, so that single outliers do not count. Raises: InputError if nothing is signal.
     """
     missing = ~np.isfinite(values)
     limits = limits_of(values, missing if missing.any() else None)
-    if limits is not None:
-        missing |= limits.beyond(values)
-    if not missing.any():
+    none = missing if finite else np.zeros_like(missing)
+    if limits is not None and limits.background:
+        none = none | (limits.beyond(values) & ~missing)
+    if not none.any():
         return values
-    signal = _sample(values, missing)
+    signal = _sample(values, none)
     if not signal.size:
-        raise InputError(
-            "the pictures hold nothing but padding", remedy="send the original images", tag="PixelPaddingValue"
-        )
-    values[missing] = np.float32(np.quantile(signal, DARKEST))
+        raise InputError("the pictures hold nothing but padding", remedy="send the original images")
+    values[none] = np.float32(np.quantile(signal, DARKEST))
     return values

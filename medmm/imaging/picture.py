@@ -84,9 +84,10 @@ class Shown:
         )
         return cls(pixels=field.grey[None], notices=(notice,))
 
-    def empty(self, *, film: bool) -> Refusal | None:
-        """What speaks against it by plain pixels."""
-        return judge_pixels(self.pixels, film=film)
+    def empty(self, *, film: bool, background: NDArray[np.bool_] | None = None) -> Refusal | None:
+        """What speaks against it by plain pixels; background of the whole picture counts where nothing was cut off."""
+        same = background is not None and background.shape == self.pixels.shape
+        return judge_pixels(self.pixels, film=film, background=background if same else None)
 
 
 def judge_kind(kind: str, by_tags: Refusal | None) -> Refusal | None:

@@ -183,7 +183,7 @@ def stored_values(path: Path, frames: Sequence[int] = ()) -> tuple[NDArray[np.ge
         with dicom_border(path, "decode"):
             cells = _cells(dataset, syntax, path, frames)
     with dicom_border(path, "decode"):
-        return values_in(cells, tags), dataset
+        return values_in(cells, tags, coded=syntax.is_encapsulated), dataset
 
 
 def _cells(dataset: Dataset, syntax: UID, path: Path, frames: Sequence[int]) -> NDArray[np.generic]:
@@ -262,15 +262,16 @@ class Shown:
 
     Attributes:
         grey: float32, 0 black to 1 white.
-        background: where nothing was measured, of the same shape; None where everything was. It is shown black.
+        background: where nothing was measured, of the same shape (of a NIfTI file its middle slice, rows and columns); None
+            where everything was. It is shown black.
         assumed: whether some of it is stated nowhere, and was told by its values far from all others.
-        inside: whether values far from all others lie within the picture, where no background is.
+        foreign: whether values far from all others lie within the picture, where no background is.
     """
 
     grey: NDArray[np.float32]
     background: NDArray[np.bool_] | None = None
     assumed: bool = False
-    inside: bool = False
+    foreign: bool = False
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -295,7 +296,8 @@ def shown(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> Shown:
     with dicom_border(path, "display"):
         background = padded(stored, stated_padding(tags))
         limits = limits_of(stored, background, black=_natural_black(stored, tags))
-        if limits is not None and limits.at_edge:
+        assumed = limits is not None and limits.background
+        if limits is not None and assumed:
             far = limits.beyond(stored)
             background = far if background is None else background | far
         ends = None if _by_header(stored, tags) else _ends(stored, background)
@@ -308,8 +310,7 @@ def shown(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> Shown:
             grey = table[stored.astype(np.int32) - int(lowest.min) if lowest.min < 0 else stored]
         if background is not None:
             grey[background] = 0
-    assumed = limits is not None and limits.at_edge
-    return Shown(grey=grey, background=background, assumed=assumed, inside=limits is not None and not assumed)
+    return Shown(grey=grey, background=background, assumed=assumed, foreign=limits is not None and limits.foreign)
 
 
 def _natural_black(stored: NDArray[np.generic], tags: Tags) -> float:

@@ -41,6 +41,7 @@ from medmm.imaging.pixels import display, frame_count, signal, stored_values, vo
 from medmm.imaging.sequences import MIXED, sequence_of
 from medmm.imaging.slices import Part, Placed, by_contrast, placed
 from medmm.imaging.sources import DicomFile
+from medmm.imaging.stacks_joined import parts_of_image
 from medmm.imaging.study_time import study_time
 from medmm.imaging.tags import Tags
 
@@ -228,11 +229,16 @@ def stacks(files: Sequence[DicomFile]) -> list[Built]:
             groups.append([file])
         else:
             match.append(file)
-    built = []
+    images: dict[
+        object, list[list[Placed]]
+    ] = {}  # the groups of each image whose frames are slices, and each other group
     for group in (group for groups in joined.values() for group in groups):
-        parts, notices = parts_of(group)
-        pieces = [piece for part in parts for piece in _of_one_contrast(part)]
-        built += [replace(one, notices=(*notices, *one.notices)) for one in map(_stack, pieces)]
+        images.setdefault(group[0].kin if group[0].index is None else group[0].file.sha256, []).append(group)
+    built = []
+    for groups in images.values():
+        for parts, notices in parts_of_image(groups) if groups[0][0].index is not None else map(parts_of, groups):
+            pieces = [piece for part in parts for piece in _of_one_contrast(part)]
+            built += [replace(one, notices=(*notices, *one.notices)) for one in map(_stack, pieces)]
     return built
 
 
