@@ -48,8 +48,11 @@ def show_admission(
             if isinstance(outcome, str):
                 admitted(outcome)
             elif outcome.held:
-                uploads.pop_all()  # the upload is needed until it is released or left
-                hold(Held(path=study_path, record=record_path, confirmed=confirmed, outcome=outcome, folder=folder))
+                uploaded = any(Path(folder.name).iterdir())
+                if uploaded:
+                    uploads.pop_all()  # it is needed until the study is released or left
+                kept = folder if uploaded else None
+                hold(Held(path=study_path, record=record_path, confirmed=confirmed, outcome=outcome, folder=kept))
                 st.rerun()
 
 
