@@ -279,6 +279,8 @@ def show_report(assistant: Assistant, file: CaseFile, reader: Reader) -> None:
                 key=f"download {format}",
                 icon=":material/download:",
             )
+    if lacking := presenter.identifier_settings_lacking(assistant.settings):
+        st.caption(lacking)
 
 
 def show_history(assistant: Assistant, case_id: str, reader: Reader) -> None:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from medmm.config import Settings
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.display import (
     extent_words,
@@ -89,6 +90,19 @@ def error_lines(error: MedmmError) -> tuple[str, ...]:
     place = ", ".join(f"{name} {value}" for name, value in error.where.items())
     lines = (inert(error.problem), inert(place), f"**What helps:** {inert(error.remedy)}")
     return tuple(line for line in lines if line)
+
+
+def identifier_settings_lacking(settings: Settings) -> str:
+    """Which identifier systems the FHIR download goes without, and so what it does not find on a server; else nothing."""
+    systems = settings.identifiers
+    lacking = {"mrn": systems.mrn, "accession": systems.accession}
+    names = [f"`identifiers.{name}`" for name, system in lacking.items() if system is None]
+    if not names:
+        return ""
+    searched = (
+        " The patient is not searched for on a server unless the image names the system." if not systems.mrn else ""
+    )
+    return f"FHIR R4 goes without the systems of {' and '.join(names)}, which the settings do not name.{searched}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from medmm.config import IdentifierEntry, Settings
+from medmm.domain.audit_event import AuditEvent
 from medmm.domain.draft import Assertion, FactEvidence, RegionEvidence, ScoreEvidence
 from medmm.domain.errors import StateError
 from medmm.domain.reading import Side
@@ -306,3 +309,20 @@ def test_the_words_to_sign_stand_as_in_the_report() -> None:
 def test_a_value_of_the_record_is_shown_in_printed_units() -> None:
     fact = make_fact(FactKind.OBSERVATION, "Body temperature", value=Quantity(value=38.1, unit="Cel"))
     assert presenter.fact_value(fact) == "38.1 °C"
+
+
+def test_the_fhir_download_says_which_identifier_systems_it_goes_without() -> None:
+    assert "`identifiers.mrn` and `identifiers.accession`" in presenter.identifier_settings_lacking(Settings())
+    assert "not searched for" in presenter.identifier_settings_lacking(Settings())
+    full = IdentifierEntry(mrn="https://hospital.example/mrn", accession="https://hospital.example/accession")
+    assert presenter.identifier_settings_lacking(Settings(identifiers=full)) == ""
+
+
+def test_a_long_list_of_digests_is_cut_in_the_history() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    details = {"objects": " ".join(["a" * 64] * 3), "images": "3"}
+    event = AuditEvent(
+        at=at, verb="admit", outcome="done", actor="reader-1", role="reader", subject="1.2", details=details
+    )
+    (row,) = presenter.history_rows((event,))
+    assert row["details"] == f"objects {'a' * 64} and 2 more, images 3"

@@ -151,3 +151,39 @@ def test_every_fault_is_named_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
         assert word in said, word
     assert "many" not in said
     assert "poet" not in said
+
+
+SYSTEM = "https://hospital.example/mrn"
+
+
+def test_identifier_systems_come_from_the_file_and_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, f"identifiers:\n  mrn: {SYSTEM}\n  mrn_issuers: [HOSPITAL]\n")
+    monkeypatch.setenv("MEDMM_IDENTIFIERS__ACCESSION", "urn:oid:1.2.3")
+    systems = load_settings(file).identifiers.systems()
+    assert (systems.mrn, systems.mrn_issuers, systems.accession) == (SYSTEM, ("HOSPITAL",), "urn:oid:1.2.3")
+    assert Settings().identifiers.systems().mrn is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("identifiers:\n  acession: x\n", "'accession'"),
+        ("identifiers:\n  mrn: 1.2.840.1\n", "urn:oid:1.2.840.1"),
+        ("identifiers:\n  mrn: HOSPITAL\n", "absolute URI"),
+        ("identifiers:\n  accession: 'https://hospital.example/two words'\n", "absolute URI"),
+        ("identifiers: [a]\n", "identifiers"),
+    ],
+)
+def test_a_wrong_identifier_system_is_refused_with_its_place(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_settings(written(tmp_path, text))
+    assert said in str(refused.value) + refused.value.remedy
+    assert "line" in str(refused.value.where)
+
+
+def test_a_wrong_variable_of_an_identifier_system_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDMM_IDENTIFIERS__MNR", SYSTEM)
+    with pytest.raises(ConfigError, match="identifiers"):
+        load_settings(configs_dir() / "local.yaml")
