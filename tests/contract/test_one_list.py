@@ -37,6 +37,7 @@ from tests.dicom_files import film_file
 from ui import presenter
 
 SEED, FILMS, QUICK = 22, 100, 3
+pytestmark = pytest.mark.timeout(3600)  # drafts of many films, on a machine of any speed
 PARTS = [pytest.param(range(QUICK), id="some"), pytest.param(range(QUICK, FILMS), id="all", marks=pytest.mark.slow)]
 ALSO = Standing.NOT_STATED.value
 

@@ -61,6 +61,9 @@ class ToldNetworks:
     def read(self, study: Study) -> Reading:
         return replace(make_reading(), study_uid=study.uid)
 
+    def manifests(self) -> dict[str, str]:
+        return {}
+
 
 class NoLanguageModel(ToldNetworks):
     language_model = None
