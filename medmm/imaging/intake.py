@@ -196,8 +196,17 @@ def study_intakes(
     notices += (UNCHECKED,) if films and witness.kinds is None else ()
     notices += tuple(notice for file in used for notice in witness.seen.get(file.sha256, ()))
     notices += (RELEASED,) if any(file.sha256 in witness.released for file in used) else ()
-    with quiet:
-        accepted = _accepted(uid, used, kept, secret, notices)
+    try:
+        with quiet:
+            accepted = _accepted(uid, used, kept, secret, notices)
+    except InputError as error:  # values that can be decoded, on a scale that can't be applied
+        who = identity_of(Tags(used[0].header))
+        accepted = Intake(
+            path=common_folder([file.path for file in kept]),
+            outcome=error,
+            identity=who,
+            files=tuple(source_of(file) for file in kept),
+        )
     yield accepted
 
 
