@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import ImageReference
 from medmm.domain.reading import Side
 from medmm.domain.record import Coding
-from medmm.domain.report import Reader, SignedReport, SignedStatement
+from medmm.domain.report import Reader, SeriesReference, SignedReport, SignedStatement, StudyReference
 from medmm.domain.version import __version__
 from medmm.domain.vocabulary import SNOMED_CT, finding_term, measurement_terms
 from medmm.domain.wording import clean
@@ -99,6 +100,15 @@ def _entry(report: SignedReport, kind: str, name: str, resource: Json, if_none_e
     return {"fullUrl": _url(report, name), "resource": {"resourceType": kind, **resource}, "request": request}
 
 
+def _date_time(of: StudyReference | SeriesReference) -> str:
+    """When it was acquired: to the second with its zone, or the date alone where either is unknown.
+
+    Source: FHIR R4 datatype dateTime, which asks for a zone where a time of day is given.
+    """
+    assert of.acquired is not None
+    return of.acquired.isoformat() if of.exact else of.acquired.date().isoformat()
+
+
 def _concept(*codings: Coding, text: str | None = None) -> Json:
     concept: Json = {}
     if codings:
@@ -171,7 +181,7 @@ def _imaging_study(report: SignedReport, joins: Joins) -> Json:
                 "uid": series.uid,
                 "modality": {"system": DCM, "code": series.modality},
                 "numberOfInstances": len(series.sop_uids),
-                **({"started": series.acquired.isoformat()} if series.acquired else {}),
+                **({"started": _date_time(series)} if series.acquired else {}),
                 "instance": [
                     {"uid": uid, "sopClass": {"system": URI, "code": f"urn:oid:{series.sop_class_uid}"}}
                     for uid in series.sop_uids
@@ -180,9 +190,10 @@ def _imaging_study(report: SignedReport, joins: Joins) -> Json:
             for series in report.study.series
         ],
     }
-    started = min((s.acquired for s in report.study.series if s.acquired), default=report.study.acquired)
-    if started:
-        study["started"] = started.isoformat()
+    dated = [series for series in report.study.series if series.acquired]
+    first = min(dated, key=lambda series: series.acquired or datetime.max, default=report.study)
+    if first.acquired:
+        study["started"] = _date_time(first)
     if joins.procedure is not None:
         study["procedureCode"] = [_concept(joins.procedure)]
     return study | _ordered(joins)
@@ -236,7 +247,7 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
     if words := printable(statement.text):
         observation["note"] = [{"text": words}]
     if report.study.acquired:
-        observation["effectiveDateTime"] = report.study.acquired.isoformat()
+        observation["effectiveDateTime"] = _date_time(report.study)
     if report.images_read:
         observation["derivedFrom"] = [_ref(report, "study"), *_images_read(report)]
     if statement.finding is None and statement.author is not None:
@@ -320,7 +331,7 @@ def _diagnostic_report(
     if observed:
         body["result"] = [_ref(report, s.id) for s in observed]
     if report.study.acquired:
-        body["effectiveDateTime"] = report.study.acquired.isoformat()
+        body["effectiveDateTime"] = _date_time(report.study)
     return body | _ordered(joins)
 
 

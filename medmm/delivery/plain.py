@@ -52,14 +52,20 @@ def _header(
         rows = [("Patient", "; ".join(part for part in who if part))]
         if restated_entry is not None:
             rows.append(("", f"stated anew after the report was signed (audit entry {restated_entry})"))
-    acquired = report.study.acquired
     rows += [
         ("Study", f"{report.study.modality} {report.study.uid}"),
-        ("Acquired", acquired.isoformat() if acquired else "unknown"),
+        ("Acquired", _acquired_words(report)),
         *(row for image in report.images_read for row in _image_rows(image)),
         ("Report", f"{report.id}, version {report.version}"),
     ]
     return rows
+
+
+def _acquired_words(report: SignedReport) -> str:
+    when = report.study.acquired
+    if when is None:
+        return "unknown"
+    return when.isoformat() if report.study.exact else f"{when:%Y-%m-%d}, time of day or its zone not stated"
 
 
 def _image_rows(image: ImageReference) -> list[tuple[str, str]]:

@@ -196,23 +196,28 @@ class SignedStatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesReference:
-    """One series of a study (DICOM PS3.3 C.7.3.1), and when its images here were acquired."""
+    """One series of a study (DICOM PS3.3 C.7.3.1), and when its images here were acquired; `exact` as in `StudyReference`."""
 
     uid: str
     modality: str
     sop_class_uid: str
     sop_uids: tuple[str, ...]
     acquired: datetime | None = None
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyReference:
-    """The study that a report is about, without pixels; `acquired` is when the image was made that the report rests on."""
+    """The study that a report is about, without pixels; `acquired` is when the image was made that the report rests on.
+
+    `exact` is false where its time of day or its time zone is not known: then its date counts alone.
+    """
 
     uid: str
     modality: str
     acquired: datetime | None
     series: tuple[SeriesReference, ...]
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

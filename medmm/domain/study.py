@@ -146,6 +146,11 @@ class StudyTime:
         start = self.moment if self.precise else datetime.combine(self.moment.date(), time.min, self.moment.tzinfo)
         return start if self.zone_known else start - FIRST_ZONE
 
+    @property
+    def exact(self) -> bool:
+        """Whether time of day and time zone are both known."""
+        return self.precise and self.zone_known
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:

@@ -145,6 +145,7 @@ def _reference(study: Study) -> StudyReference:
         uid=study.uid,
         modality=study.modality.value,
         acquired=study.image_time.moment if study.image_time else None,
+        exact=study.image_time is None or study.image_time.exact,
         series=tuple(_series(study, uid) for uid in dict.fromkeys(volume.series_uid for volume in study.volumes)),
     )
 
@@ -152,10 +153,12 @@ def _reference(study: Study) -> StudyReference:
 def _series(study: Study, uid: str) -> SeriesReference:
     """One series, whose volumes may be several: with each image once, and the earliest of their times."""
     volumes = [volume for volume in study.volumes if volume.series_uid == uid]
+    first = min((v.acquired for v in volumes if v.acquired), key=lambda when: when.moment, default=None)
     return SeriesReference(
         uid=uid,
         modality=study.modality.value,
         sop_class_uid=volumes[0].sop_class_uid,
         sop_uids=tuple(dict.fromkeys(sop_uid for volume in volumes for sop_uid in volume.sop_uids)),
-        acquired=min((v.acquired.moment for v in volumes if v.acquired), default=None),
+        acquired=first.moment if first else None,
+        exact=first is None or first.exact,
     )

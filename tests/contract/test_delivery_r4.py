@@ -64,5 +64,5 @@ def test_bundles_pass_the_r4_check(
     paths.append(tmp_path / "outcome.json")
     paths[-1].write_text(render(make_signed_report(), identity, "outcome", made), encoding="utf-8")
     done = subprocess.run([sys.executable, str(checker), *map(str, paths)], capture_output=True, text=True, check=False)
-    assert "7 files, 0 errors" in done.stdout
+    assert "8 files, 0 errors" in done.stdout
     assert done.returncode == 0

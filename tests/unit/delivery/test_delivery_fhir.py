@@ -162,3 +162,17 @@ def test_no_narrative_is_written() -> None:
     bundle = report_bundle(replace(report, statements=(marked,)), IDENTITY)
     assert not [e for e in bundle["entry"] if "text" in e["resource"]]
     assert marked.text in {e["resource"].get("conclusion") for e in bundle["entry"]}
+
+
+def test_a_time_without_its_zone_leaves_as_a_date_alone() -> None:
+    """FHIR asks for a zone where a time of day is given; a wall clock of an unknown zone called UTC may be hours off."""
+    exact = make_signed_report()
+    series = tuple(replace(one, acquired=exact.study.acquired, exact=False) for one in exact.study.series)
+    report = replace(exact, study=replace(exact.study, exact=False, series=series))
+    assert exact.study.acquired is not None
+    day = exact.study.acquired.date().isoformat()
+    (study,), (diagnostic,) = resources(report, "ImagingStudy"), resources(report, "DiagnosticReport")
+    assert study["started"] == study["series"][0]["started"] == diagnostic["effectiveDateTime"] == day
+    assert {o["effectiveDateTime"] for o in resources(report, "Observation")} == {day}
+    assert f"{day}, time of day or its zone not stated" in report_text(report, IDENTITY)
+    assert resources(exact, "DiagnosticReport")[0]["effectiveDateTime"] == exact.study.acquired.isoformat()
