@@ -32,7 +32,7 @@ STYLE = """<style>
 .stMain [data-testid="stAlertContainer"] {padding: .5rem .9rem}
 .stMain .stCode code {font-size: .7rem}
 [data-testid="stCaptionContainer"] {color: inherit; opacity: .82}
-.st-key-statements, div:has(> .st-key-statements) {height: max(560px, calc(100vh - 27rem)) !important; flex-basis: auto !important}
+.st-key-statements, div:has(> .st-key-statements) {height: max(560px, calc(100vh - 32rem)) !important; flex-basis: auto !important}
 .stMain .stButton button, .stMain .stPopover button {min-height: 1.9rem; padding: 0 .7rem}
 </style>"""
 
