@@ -8,7 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-12)
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo ui test test-all lint types unit docs bench sbom golden clean
+.PHONY: help demo ui test test-all lint types unit docs bench sbom golden pictures clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -51,6 +51,9 @@ test-all: lint types  ## also the slow, training-grade checks
 
 docs: $(STAMP)  ## regenerate the tables of docs/ from the code
 	$(BIN)/python -m tests.docs.generate
+
+pictures: $(STAMP)  ## take the README's picture of the dashboard anew (needs Debian's chromium)
+	$(BIN)/python -m tests.docs.dashboard_picture
 
 bench: $(STAMP)  ## speed and memory as ratios within one run
 	$(BIN)/python benchmarks/read_film.py

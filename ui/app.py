@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from medmm.assistant import Assistant
 from medmm.domain.identity import PatientIdentity
@@ -22,13 +23,16 @@ from ui.presenter import CaseView, HeatChoice, inert
 from ui.review import show_signing, show_statements
 from ui.volumes import show_volume
 
-# Constant: never anything of a record here. Less empty space, so that film and statements fit one screen.
+# Constant: never anything of a record here. Less empty space and statements as tall as the window allows, so that film and
+# statements fit one screen; small print dark enough to be read.
 STYLE = """<style>
 .stMainBlockContainer {padding: 2.2rem 2.5rem 2rem}
 [data-testid="stSidebarHeader"] {height: 1.5rem; min-height: 0}
 .stMain h3 {padding-top: 0}
 .stMain [data-testid="stAlertContainer"] {padding: .5rem .9rem}
 .stMain .stCode code {font-size: .7rem}
+[data-testid="stCaptionContainer"] {color: inherit; opacity: .82}
+.st-key-statements, div:has(> .st-key-statements) {height: max(560px, calc(100vh - 32rem)) !important; flex-basis: auto !important}
 .stMain .stButton button, .stMain .stPopover button {min-height: 1.9rem; padding: 0 .7rem}
 </style>"""
 
@@ -43,7 +47,8 @@ def main() -> None:
     """The page."""
     st.set_page_config(page_title="medmm", page_icon="🩻", layout="wide")
     st.html(STYLE)
-    st.warning(presenter.BANNER, icon="⚠️")
+    banner = st.empty()
+    banner.warning(presenter.BANNER, icon="⚠️")
     with told():
         assistant = open_assistant()
         with st.sidebar:
@@ -59,7 +64,7 @@ def main() -> None:
         if HELD in st.session_state:
             show_held(assistant, reader, told, admit_released(assistant, reader, admitted))
         elif case_id := st.session_state.get("case"):
-            show_case(assistant, case_id, reader)
+            show_case(assistant, case_id, reader, banner)
         else:
             st.info(presenter.WELCOME)
 
@@ -87,7 +92,9 @@ def choose_case(assistant: Assistant, reader: Reader) -> None:
             st.button(
                 inert(presenter.case_line(summary)),
                 key=f"open {case_id}",
-                type="primary" if case_id == st.session_state.get("case") else "secondary",
+                type="primary"
+                if HELD not in st.session_state and case_id == st.session_state.get("case")
+                else "secondary",
                 width="stretch",
                 on_click=open_case,
                 args=(case_id,),
@@ -148,23 +155,25 @@ def opened(assistant: Assistant, case_id: str, reader: Reader) -> tuple[CaseFile
     return file, state["identity"]
 
 
-def show_case(assistant: Assistant, case_id: str, reader: Reader) -> None:
-    """Film on the left, statements on the right."""
+def show_case(assistant: Assistant, case_id: str, reader: Reader, banner: DeltaGenerator) -> None:
+    """Film on the left, statements on the right; the banner of a signed case no longer calls it a draft."""
     file, identity = opened(assistant, case_id, reader)
     view = presenter.case_view(file)
+    if view.signed:
+        banner.warning(presenter.SIGNED_BANNER, icon="⚠️")
     st.subheader(inert(presenter.patient_line(identity)), anchor=False)  # an anchor puts the name in the address
     st.caption(f"{inert(view.title)} · {view.state} · {inert(case_id)}")
     if view.note:
         st.info(inert(view.note))
     if view.warnings:
         st.markdown("  \n".join(f":orange[⚠ {inert(warning)}]" for warning in view.warnings))
-    if view.recorded:
-        with st.expander(f"{FOR_THE_RECORD_TITLE} ({len(view.recorded)})"):
-            st.markdown("  \n".join(inert(notice) for notice in view.recorded))
     left, right = st.columns([5, 6], gap="medium")
     with left:
         show_film(file, view)
         show_record(file)
+        if view.recorded:
+            with st.expander(f"{FOR_THE_RECORD_TITLE} ({len(view.recorded)})"):
+                st.caption("  \n".join(inert(notice) for notice in view.recorded))
     with right:
         names = ["Signed report" if view.signed else "Review", "History"]
         review, history = st.tabs(names, key=f"tab {case_id} {view.signed}", on_change="rerun")

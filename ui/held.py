@@ -104,7 +104,17 @@ def show_pictures(look: Inspection) -> None:
     index_z = st.slider("Slice", 1, slices, slices // 2 + 1, key=f"held slice {chosen}") - 1 if slices > 1 else 0
     grey = volume.pixels()[index_z]
     st.image(png_bytes(film_picture(grey, window, None, 0.0, volume.pixel_aspect)), width="stretch")
-    st.caption(presenter.side_line(volume) if slices == 1 else f"Slice {index_z + 1} of {slices}.")
+    st.caption(side_by_tags(volume) if slices == 1 else f"Slice {index_z + 1} of {slices}.")
+
+
+def side_by_tags(volume: Volume) -> str:
+    """Which side of the patient is where, as no more than what the tags say: a film may be held for just that."""
+    side = volume.patient_left_on
+    if volume.sequence is not None or side is None:
+        return presenter.side_line(volume)
+    return (
+        f"By its tags the patient's left is on the {side} of the picture; while the film is held, that is not certain."
+    )
 
 
 def _line(number: int, volume: Volume) -> str:
@@ -117,7 +127,9 @@ def show_series(look: Inspection) -> None:
     if look.identity is not None:
         st.markdown(f"**{inert(presenter.patient_line(look.identity))}**")
     for series in look.series:
-        st.markdown(f"{inert(series.kind)}, {series.file_count} file(s), {inert(series.encoding)}")
+        st.markdown(
+            f"{inert(series.kind)}, {series.file_count} {'file' if series.file_count == 1 else 'files'}, {inert(series.encoding)}"
+        )
         st.caption("  \n".join(f"• {inert(line)}" for line in lines_of(series)))
 
 

@@ -58,6 +58,7 @@ from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.doors.slice_picture import marked_slices
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
+SIGNED_BANNER = "SIGNED: the report stays as a clinician signed it. Research software, not a medical device."
 WELCOME = (
     "Choose a case in the worklist. If there is none: admit a study on the left, "
     "or run `medmm demo`, which says how to open what it made."

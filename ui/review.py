@@ -24,7 +24,7 @@ SAID = {one.value: one for one in (Assertion.PRESENT, Assertion.POSSIBLE, Assert
 SIDES: dict[str, Side | None] = {"none": None, **{side.value: side for side in Side}}
 Decide = Callable[[Callable[[], Decision]], None]
 BADGES = {"accepted": "green", "edited": "blue", "rejected": "gray"}
-STATEMENTS_HEIGHT_PX = 560
+STATEMENTS_HEIGHT_PX = 560  # at least; the page's style makes it taller in a tall window
 
 
 def show_statements(assistant: Assistant, file: CaseFile, reader: Reader, view: CaseView) -> None:
@@ -35,7 +35,7 @@ def show_statements(assistant: Assistant, file: CaseFile, reader: Reader, view: 
         st.caption(f"**Suspected:** {inert(view.suspected)}")
     decide = partial(decided, assistant, file, reader)
     shown = {section for section, _ in view.sections}
-    with st.container(height=STATEMENTS_HEIGHT_PX, border=False):
+    with st.container(height=STATEMENTS_HEIGHT_PX, border=False, key="statements"):
         if FINDINGS not in shown:
             show_beside_findings(assistant, file, reader, view)
         for section, statements in view.sections:
@@ -153,7 +153,7 @@ def show_statement(statement: StatementView) -> None:
     if statement.drafted_text:
         st.caption(f"drafted: {inert(statement.drafted_text)}")
     if statement.why:
-        st.caption(f":orange[not stated: {inert(statement.why)}]")
+        st.markdown(f":small[:orange[Not stated: {inert(statement.why)}.]]")
     if statement.own:
         st.caption(inert(statement.own))
     if statement.evidence_line:

@@ -72,6 +72,7 @@ def test_a_held_film_is_shown_with_what_holds_it_and_released_for_a_reason(page:
     assert [s for s in page.slider if str(s.key).startswith("held window ")], f"no picture: {errors(page)}"
     said = " ".join(caption.value for caption in page.caption).replace("\\", "")
     assert "mirrored" in said, "everything that holds it is said, not the first alone"
+    assert "By its tags the patient's left is on the right of the picture" in said, "a mirrored film's side is no fact"
     page = released(page, "the device's clock was wrong")
     assert "mirrored" in errors(page), "held again for what was not released yet"
     page = released(page, "looked at: the marker shows a plain mirrored export")

@@ -103,6 +103,8 @@ def test_the_reading_flow_from_draft_to_signed_report(page: AppTest, config: Pat
     page = page.button(key="sign now").click().run()
     assert not page.exception
     assert the_case(config).state is CaseState.SIGNED
+    assert "SIGNED" in page.warning[0].value
+    assert not any("DRAFT" in warning.value for warning in page.warning), "what is signed is no draft"
     report = page.code[0].value
     assert "RADIOLOGY REPORT" in report
     for line in question.splitlines():  # what was shown before is what was signed
