@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -175,4 +175,5 @@ def test_a_time_without_its_zone_leaves_as_a_date_alone() -> None:
     assert study["started"] == study["series"][0]["started"] == diagnostic["effectiveDateTime"] == day
     assert {o["effectiveDateTime"] for o in resources(report, "Observation")} == {day}
     assert f"{day}, time of day or its zone not stated" in report_text(report, IDENTITY)
-    assert resources(exact, "DiagnosticReport")[0]["effectiveDateTime"] == exact.study.acquired.isoformat()
+    stated = resources(exact, "DiagnosticReport")[0]["effectiveDateTime"]
+    assert datetime.fromisoformat(stated) == exact.study.acquired
