@@ -6,7 +6,6 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +22,7 @@ def put(folder: Path, images: set[int]) -> Path:
     """A folder with these images, under names that tell nothing."""
     folder.mkdir()
     for place, image in enumerate(sorted(images, key=lambda n: (n * 7) % 5)):
-        pixels = np.roll(picture(), 5 * image, axis=1)
+        pixels = picture() // (1 + image)  # no roll: its seam would look like two films in one picture
         film_file(folder, f"IM{place}", pixels, SOPInstanceUID=f"1.2.3.3.{image}")
     return folder
 
