@@ -78,6 +78,15 @@ def main(arguments: list[str] | None = None) -> int:
         "--keep-baselines", action="store_true", help="take the baselines from the folder's evaluation.json"
     )
     parser.add_argument(
+        "--unmeasured",
+        choices=("looks", "readings"),
+        help="MR: only count anew how often numbers are left out, by the look of the images alone (a minute) or by whole "
+        "readings; the other figures are the folder's evaluation.json",
+    )
+    parser.add_argument(
+        "--at-most", type=int, help="MR: of how many subjects a row of that count is made (default: all)"
+    )
+    parser.add_argument(
         "--drafts", type=Path, help="reports: JSON lines of uid and text (default: the writers that ship)"
     )
     parser.add_argument(
@@ -93,13 +102,16 @@ def main(arguments: list[str] | None = None) -> int:
         _there(options.task, options.data)
         if options.task in (*PAGES, *VOLUME_TASKS):
             _writable(options.out)
-        measures = measured(options.task, folder, options.data, keep_baselines=options.keep_baselines)
+        if options.task in VOLUME_TASKS:
+            measures = volumes_measured(options, folder)
+        else:
+            measures = measured(options.task, folder, options.data, keep_baselines=options.keep_baselines)
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
     found = json.loads(json.dumps(measures, sort_keys=True))  # in the order in which evaluation.json keeps it
     text = CARDS[options.task](found)
-    if options.task in VOLUME_TASKS:
+    if options.task in VOLUME_TASKS and not options.unmeasured:
         pictures_of_failures(options.task, folder, options.data, found, options.out, beside_card=options.write)
     if options.write:
         digest = write(options.task, folder, options.data, found, text)
@@ -110,6 +122,15 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"written: {options.out / name}\n")
     sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else text)
     return 0
+
+
+def volumes_measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """The figures of an MR network, all of them or the count of numbers left out alone."""
+    quiet, task, data = not sys.stderr.isatty(), options.task, options.data
+    if not options.unmeasured:
+        return volumes.evaluate(task, folder, data, at_most=options.at_most, quiet=quiet)
+    looks = options.unmeasured == "looks"
+    return volumes.with_unmeasured(task, folder, data, looks_alone=looks, at_most=options.at_most, quiet=quiet)
 
 
 def pictures_of_failures(
@@ -166,7 +187,11 @@ def reports(options: argparse.Namespace) -> int:
 
 def _there(task: str, data_dir: Path) -> None:
     """Raises: InputError naming what of the shared data is not there, before anything is loaded."""
-    missing = [name for name in INPUTS[task] if not (data_dir / name).is_file()]
+    others = (
+        (name for other in VOLUME_TASKS for name in INPUTS[other]) if task in VOLUME_TASKS else ()
+    )  # stand in its place
+    needed = dict.fromkeys((*INPUTS[task], *others))
+    missing = [name for name in needed if not (data_dir / name).is_file()]
     if missing:
         raise InputError(
             f"{task} is measured on sets that are not here: {', '.join(missing)}",
@@ -191,8 +216,6 @@ def measured(task: str, folder: Path, data_dir: Path, *, keep_baselines: bool = 
         return chest_report.evaluate(folder, data_dir, quiet=quiet)
     if task == "chest-anatomy":
         return chest_anatomy.evaluate(folder, data_dir, quiet=quiet)
-    if task in VOLUME_TASKS:
-        return volumes.evaluate(task, folder, data_dir, quiet=quiet)
     config = configs_dir() / "train" / "chest_findings.yaml"
     return chest_findings.evaluate(folder, data_dir, config, quiet=quiet, keep_baselines=keep_baselines)
 

@@ -67,7 +67,7 @@ over volumes. It drafts; a clinician decides. Not a medical device.
 bootstrap over persons. Published for the same set, on other splits: {found["published"]}.
 
 {_overlap(found)}
-{_slices(found)}{_quantities(found)}{_groups(found)}{_parts(found)}
+{_slices(found)}{_quantities(found)}{_unmeasured(found)}{_groups(found)}{_parts(found)}
 ## Failures
 
 The test subjects with the least overlap: {", ".join(f"{row['subject']} ({row['dice']:.2f})" for row in found["worst"])}.
@@ -142,6 +142,48 @@ def _quantities(found: Json) -> str:
         "error of the training median",
     ]
     return "## Quantities\n\n" + table(head, rows) + "\n"
+
+
+def _unmeasured(found: Json) -> str:
+    """How often a number is left out, by set."""
+    return f"## Left unmeasured, by set\n\n{unmeasured_text(found)}\n" if "unmeasured" in found else ""
+
+
+def unmeasured_text(found: Json) -> str:
+    """The table of what was left unmeasured, and the rows of which something passes."""
+    passes = []
+    for row in found["unmeasured"]:
+        missed = row["unlike"]["count"] - row["unlike"]["hits"] if row["stated"] is None else row["stated"]["hits"]
+        if row["kind"] != "own" and missed:
+            passes.append(f"{row['name']} ({missed} of {row['unlike']['count']})")
+    head = ["images", "which", "studies", "unlike by the look of the images [95 %]", "a number stated [95 %]"]
+    whole = all(row["stated"] is not None for row in found["unmeasured"])
+    what = "a number is stated of" if whole else "the look notices nothing at"
+    said = (
+        f"**What passes**: {what} {'; '.join(passes)}." if passes else "None of another set or of damaged ones passes."
+    )
+    rest = (
+        ""
+        if whole
+        else " Where no reading was made, what the outline and the bounds of size, shape and coverage notice beyond that is not counted."
+    )
+    return (
+        "Nothing is measured where the look of the images, or the outline, lies beyond what the own set has (bounds: validation, of looks also "
+        f"training; all rows but the first: test).\nImages of another set and damaged ones should be unlike.{rest}\n\n"
+        f"{table(head, unmeasured_rows(found))}\n{said}\n"
+    )
+
+
+def unmeasured_rows(found: Json) -> list[list[str]]:
+    """A row a set: its kind and name, studies, share that looks unlike, share of which a number is stated."""
+    return [
+        [row["kind"], row["name"], str(row["unlike"]["count"]), _of(row["unlike"]), _of(row["stated"])]
+        for row in found["unmeasured"]
+    ]
+
+
+def _of(share: Json | None) -> str:
+    return "not run" if share is None else f"{share['hits']}: {figure(share)}"
 
 
 def _groups(found: Json) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
+from medmm.domain.errors import InputError
 from medmm.domain.reading import ImageHalf, Reading
 from medmm.evaluation.failure_pictures import Failure
 from medmm.evaluation.metrics import auroc, brier, expected_calibration_error, interval, patient_draws, share
+from medmm.evaluation.volume_doubts import MODELS, unmeasured
 from medmm.models.brain_lesion import BrainLesionModel, lesions_of, share_of_head, volume_score
 from medmm.models.cardiac import CardiacModel, group_probabilities
 from medmm.models.catalogue import WeightsFolder, row_named
@@ -33,19 +36,43 @@ PUBLISHED = {
 }
 
 
-def evaluate(task: str, folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
-    """All figures of a weights folder on the test subjects, as JSON values. Cost: some minutes on two CPU cores."""
+def evaluate(task: str, folder: Path, data_dir: Path, *, at_most: int | None = None, quiet: bool = False) -> Json:
+    """All figures of a weights folder on the test subjects, as JSON values. Cost: some minutes on two CPU cores.
+
+    `at_most` bounds the subjects of `unmeasured` alone.
+    """
     weights = WeightsFolder(row=row_named(task), folder=folder)
     test = subjects(read_outlined(data_dir, task, "test"))
     learned = list(read_outlined(data_dir, task, "train"))
     found = _TASKS[task](weights, test, learned, quiet)
-    return {"task": task, "subjects": len(test), "published": PUBLISHED[task], **found}
+    left_out = unmeasured(task, folder, data_dir, at_most=at_most, quiet=quiet)
+    return {"task": task, "subjects": len(test), "published": PUBLISHED[task], **found, "unmeasured": left_out}
+
+
+def with_unmeasured(
+    task: str,
+    folder: Path,
+    data_dir: Path,
+    *,
+    looks_alone: bool = False,
+    at_most: int | None = None,
+    quiet: bool = False,
+) -> Json:
+    """The figures that a weights folder keeps, and anew how often its numbers are left out. Raises: InputError without any."""
+    try:
+        kept: Json = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "the folder keeps no figures", remedy="measure all of them, without --unmeasured", folder=str(folder)
+        ) from error
+    rows = unmeasured(task, folder, data_dir, looks_alone=looks_alone, at_most=at_most, quiet=quiet)
+    return {**kept, "unmeasured": rows}
 
 
 def failures(task: str, folder: Path, data_dir: Path, names: Sequence[str]) -> tuple[list[Failure], tuple[str, ...]]:
     """These test subjects as the network reads them, in this order, and the names of its labels; of a heart the worse phase."""
     weights = WeightsFolder(row=row_named(task), folder=folder)
-    model = _MODELS[task].open(weights, torch.device("cpu"))
+    model = MODELS[task].open(weights, torch.device("cpu"))
     by_name = {one[0].subject: one for one in subjects(read_outlined(data_dir, task, "test"))}
     found = []
     for name in names:
@@ -356,9 +383,4 @@ def _groups(model: CardiacModel, readings: Sequence[Reading], groups: Sequence[s
     }
 
 
-_MODELS: dict[str, type[HippocampusModel] | type[BrainLesionModel] | type[CardiacModel]] = {
-    "hippocampus": HippocampusModel,
-    "brain-lesion": BrainLesionModel,
-    "cardiac": CardiacModel,
-}
 _TASKS = {"hippocampus": _hippocampi, "brain-lesion": _lesions, "cardiac": _hearts}

@@ -20,6 +20,7 @@ from medmm.models.coverage import coverage_notice, head_coverage
 from medmm.models.mr_measure import measured
 from medmm.models.prepare_volumes import in_order
 from medmm.models.turned import BACK, HEAD, LEFT, turn_to
+from medmm.models.volume_doubt import bounds_in, doubt_notice
 from medmm.models.volume_grids import axial, head_of, middle_x_lps_mm, sequences_on_grid, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 
@@ -52,6 +53,7 @@ NOT_OUTLINED = Notice(
     code="not-outlined",
     text="A lesion is suspected by its score, and no voxel is sure enough to be outlined; nothing was measured.",
 )
+KEPT = "Finding and outline were"
 REST_NOT_SEEN = "What lies outside was not looked at; a lesion there is missed, one at the edge may be larger, and no share of the head is stated."
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -97,7 +99,8 @@ class BrainLesionModel:
         signals, left_out = sequences_on_grid(study, SequenceRole.FLAIR, flair, self.sequences)
         turn = turn_to(LEARNED, flair.affine_lps_mm, slices_stay=True)
         inputs = [turn.there(signal) for signal in in_order(signals, self.sequences, SequenceRole.FLAIR)]
-        lesions = lesions_of(self.segmenter.read(inputs, None), self.calibration)
+        labelled = self.segmenter.read(inputs, None)
+        lesions = lesions_of(labelled, self.calibration)
         mask = turn.back(lesions.mask)
         label_map = LabelMap.from_array(MAP, flair.sha256, (LESION,), mask.astype(np.uint8))
         head = head_of(signals[SequenceRole.FLAIR])
@@ -105,6 +108,8 @@ class BrainLesionModel:
         finding = self._finding(lesions, extent)
         coverage = head_coverage(head, flair)
         measurements = self._measurements(mask, flair, head, extent, coverage) if finding.suspected else ()
+        signs = labelled.signs(self.sequences.index(SequenceRole.FLAIR))
+        doubts = doubt_notice([signs], bounds_in(self.calibration), KEPT) if measurements else ()
         assumed = (AXES_ASSUMED,) if flair.affine_lps_mm is None else ()
         part = (NOT_WHOLE,) if _uneven(flair) or flair.shape_zyx[0] < 2 else ()
         unmeasured, why = finding.suspected and not measurements, NOT_MEASURED if extent else NOT_OUTLINED
@@ -112,7 +117,7 @@ class BrainLesionModel:
             study_uid=study.uid,
             models=(self.weights.identity,),
             findings=(finding,),
-            measurements=measurements,
+            measurements=() if doubts else measurements,
             label_maps=(label_map,),
             volumes_read=tuple(v.sha256 for role in (SequenceRole.FLAIR, *signals) if (v := study.chosen(role))),
             coverage=(coverage,),
@@ -123,6 +128,7 @@ class BrainLesionModel:
                 *assumed,
                 *part,
                 *((why,) if unmeasured else ()),
+                *doubts,
             ),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import measurement_terms
 from medmm.models.coverage import coverage_notice, ventricle_coverage
 from medmm.models.mr_measure import measured
+from medmm.models.volume_doubt import bounds_in, doubt_notice
 from medmm.models.volume_grids import largest_part, spacing_zyx_mm
 from medmm.models.volume_segmenter import Labelled, LabellingModel
 
@@ -42,6 +43,7 @@ SWAPPED = Notice(
 NOTHING_MEASURED = (
     "Volumes and ejection fractions of a part would be wrong; the outlines were kept and nothing was measured."
 )
+KEPT = "The outlines of the ventricles were"
 Values = np.ndarray[Any, np.dtype[np.uint8]]
 GROUPS = {  # the groups of Bernard et al., IEEE TMI 2018, by their names in the vocabulary
     "DCM": "Dilated_Cardiomyopathy_Pattern",
@@ -53,10 +55,11 @@ GROUPS = {  # the groups of Bernard et al., IEEE TMI 2018, by their names in the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """The labels of one phase on the grid of its volume."""
+    """The labels of one phase on the grid of its volume, and signs that it is unlike what was learned from."""
 
     volume: Volume
     label_map: LabelMap
+    signs: Mapping[str, float] = field(default_factory=dict)
 
     def ml(self, label: int) -> float:
         """Volume of a label; its voxel size is known."""
@@ -104,10 +107,15 @@ class CardiacModel(LabellingModel):
         ed, es = (self.phase(role, chosen[role]) for role in (SequenceRole.CINE_ED, SequenceRole.CINE_ES))
         swapped = all(ed.ml(label) and ed.ml(label) < es.ml(label) for label in (LV, RV))
         coverage = ventricle_coverage(ed.label_map.array() == LV, ed.volume, self.calibration.get("coverage"))
-        found = quantities(ed, es) if coverage.whole and not swapped else {}
+        doubts = doubt_notice([ed.signs, es.signs], bounds_in(self.calibration), KEPT)
+        found = quantities(ed, es) if coverage.whole and not swapped and not doubts else {}
         odd = self.implausible(found)
         cut = coverage_notice(coverage, NOTHING_MEASURED)
-        missed = (SWAPPED,) if swapped else cut or tuple(_unmeasured(n) for n in ("LV", "RV") if f"{n}EF" not in found)
+        missed = (
+            (SWAPPED,)
+            if swapped
+            else cut or doubts or tuple(_unmeasured(n) for n in ("LV", "RV") if f"{n}EF" not in found)
+        )
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
@@ -121,8 +129,9 @@ class CardiacModel(LabellingModel):
 
     def phase(self, role: SequenceRole, volume: Volume) -> Phase:
         """Outline one phase."""
-        values = ventricles_of(self.segmenter.read([volume.signal()], spacing_zyx_mm(volume)))
-        return Phase(volume=volume, label_map=LabelMap.from_array(MAPS[role], volume.sha256, self.labels, values))
+        labelled = self.segmenter.read([volume.signal()], spacing_zyx_mm(volume))
+        label_map = LabelMap.from_array(MAPS[role], volume.sha256, self.labels, ventricles_of(labelled))
+        return Phase(volume=volume, label_map=label_map, signs=labelled.signs())
 
     def implausible(self, found: Mapping[str, float]) -> dict[str, Notice]:
         """What was measured and is far from the hearts that were learned from, with the words that stand for it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.models.coverage import coverage_notice, crop_coverage
 from medmm.models.mr_measure import measured
 from medmm.models.turned import FRONT, HEAD, RIGHT, turn_to
+from medmm.models.volume_doubt import bounds_in, doubt_notice
 from medmm.models.volume_grids import largest_part, spacing_zyx_mm
 from medmm.models.volume_segmenter import Labelled, LabellingModel
 
@@ -32,12 +32,8 @@ NOT_MEASURED = Notice(
     code="not-measured",
     text="The volume has one slice or no voxel size; the hippocampus was outlined and not measured.",
 )
-UNSURE = Notice(
-    code="unsure",
-    text="The network is far less sure of its outline than on crops that it knows (axes in another order, another contrast, "
-    "or no hippocampus); the outline was kept and nothing was measured.",
-)
 NOT_WHOLE = "The outline was kept and nothing was measured."
+KEPT = "The outline was"
 IMPLAUSIBLE = Notice(
     code="implausible",
     text="The outlined volume is no hippocampus's by size; the outline was kept and nothing was measured.",
@@ -58,8 +54,9 @@ class HippocampusModel(LabellingModel):
         labelled = self.segmenter.read([turn.there(volume.signal())], spacing)
         label_map = LabelMap.from_array(MAP, volume.sha256, self.labels, turn.back(hippocampus_of(labelled)))
         measurement = self._measurement(label_map, volume)
-        if isinstance(measurement, Measurement) and doubt(labelled) > self.calibration.get("most_doubt", math.inf):
-            measurement = UNSURE
+        if isinstance(measurement, Measurement):
+            doubts = doubt_notice([labelled.signs()], bounds_in(self.calibration), KEPT)
+            measurement = doubts[0] if doubts else measurement
         coverage = crop_coverage(label_map.array() > 0, volume)
         if isinstance(measurement, Measurement) and not coverage.whole:
             measurement = coverage_notice(coverage, NOT_WHOLE)[0]
@@ -87,13 +84,6 @@ class HippocampusModel(LabellingModel):
         if not low <= ml <= high:
             return IMPLAUSIBLE
         return measured(VOLUME, ml, "ml", self.calibration[VOLUME], extents=extents)
-
-
-def doubt(labelled: Labelled) -> float:
-    """How unsure a network is of a volume: the entropy of its labels in nats, summed over voxels, for each marked voxel."""
-    probability = labelled.probabilities.astype(np.float64)
-    entropy = -(probability * np.log(np.maximum(probability, 1e-12))).sum()
-    return float(entropy / max(int((labelled.labels > 0).sum()), 1))
 
 
 def hippocampus_of(labelled: Labelled) -> np.ndarray[Any, np.dtype[np.uint8]]:

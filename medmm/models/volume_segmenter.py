@@ -14,6 +14,8 @@ from torch import Tensor
 
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.prepare_volumes import Grid, Placement, Signal, padded_to_multiple, prepare_sequences
+from medmm.models.volume_doubt import Signs, disagreement_of, image_signs, outline_signs
+from medmm.models.volume_grids import largest_part
 from medmm.models.volume_network import VolumeNetwork
 from medmm.models.weights import load_network
 
@@ -27,15 +29,26 @@ class Labelled:
     Attributes:
         probabilities: (labels + 1, slices, rows, columns) on the source's grid, background first.
         presence: probability of a label in each slice by the head for it; None without that head.
+        disagreement: of the passes over mirror images, see `disagreement_of`; None of one pass.
+        looks: signs of each sequence as the network was shown it, see `image_signs`; empty where they were not taken.
     """
 
     probabilities: Probabilities
     presence: NDArray[np.float32] | None
+    disagreement: float | None = None
+    looks: tuple[Mapping[str, float], ...] = ()
 
     @property
     def labels(self) -> NDArray[np.uint8]:
         """The most probable label of each voxel, (slices, rows, columns)."""
         return self.probabilities.argmax(0).astype(np.uint8)
+
+    def signs(self, sequence: int = 0) -> Signs:
+        """Signs that this volume is unlike those that were learned from: of its outline, and of the look of one sequence."""
+        marked = self.labels > 0
+        loose = 1 - float(largest_part(marked).sum()) / max(int(marked.sum()), 1) if marked.any() else 0.0
+        look = self.looks[sequence] if self.looks else {}
+        return {**outline_signs(self.probabilities, self.disagreement, loose), **look}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +102,14 @@ class VolumeSegmenter:
         views = [(), *((axis,) for axis in self.flips)]
         found = [self._view(volume, axes) for axes in views]
         labels = self.network.segmentation.conv.conv.out_channels
-        probability = torch.stack([f[:labels].softmax(0) for f in found]).mean(0)
+        probabilities = [f[:labels].softmax(0) for f in found]
+        probability = torch.stack(probabilities).mean(0)
         presence = torch.stack([f[labels:].sigmoid().mean((2, 3)) for f in found]).mean(0)
         return Labelled(
             probabilities=placement.back(probability).numpy(),
             presence=presence[0].numpy() if self.network.presence is not None else None,
+            disagreement=disagreement_of([p.argmax(0) for p in probabilities]),
+            looks=tuple(image_signs(sequence) for sequence in volume),
         )
 
     def _view(self, volume: Tensor, axes: tuple[int, ...]) -> Tensor:

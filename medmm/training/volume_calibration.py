@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from medmm.models.brain_lesion import share_of_head, slice_features, volume_scor
 from medmm.models.cardiac import MAPS, Phase, quantities
 from medmm.models.catalogue import WeightsFolder, row_named
 from medmm.models.coverage import ventricle_bounds, ventricle_shape
+from medmm.models.prepare_volumes import Grid, prepare_sequences
+from medmm.models.volume_doubt import DISAGREEMENT, DOUBT, ENTROPY, LOOSE, Signs, bounds_of, image_signs
 from medmm.models.volume_grids import head_of, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 from medmm.training.mr_sets import ROLES, Outlined, present, read_outlined, study_of, subjects
@@ -44,7 +46,12 @@ GROUP_MEASUREMENTS = (
     "LV mass",
 )
 GROUP_THRESHOLD = 0.5
-MOST_DOUBT = 1.2  # times that on the validation crop with most: turned crops are nearly all above it
+SEQUENCE_SEEN = {"hippocampus": "t1", "brain-lesion": "flair", "cardiac": "cine"}  # whose look tells an unlike image
+OUTLINE_SIGNS: dict[str, tuple[str, ...]] = {
+    "hippocampus": (ENTROPY,),
+    "brain-lesion": (),  # entropy and disagreement go with the size of a lesion, and a lesion may have parts
+    "cardiac": (ENTROPY, DISAGREEMENT, LOOSE),
+}
 FRACTIONS = ("LVEF", "RVEF")  # in %
 
 
@@ -62,7 +69,25 @@ def calibrate(task: str, folder: Path, data_dir: Path, *, device: torch.device, 
         made["groups"] = group_rows(drawn, [heart[0].row["group"] for heart in hearts])
         made["plausible"] = plausible(drawn)
         made["coverage"] = _coverage([*hearts, *subjects(val)], labels)
+    made[DOUBT] = doubt_bounds(task, val, found, read_outlined(data_dir, task, "train"), segmenter.grid)
     write_json(folder / "calibration.json", made)
+
+
+def doubt_bounds(
+    task: str, val: Sequence[Outlined], found: Sequence[Labelled], learned: Iterable[Outlined], grid: Grid
+) -> dict[str, list[float]]:
+    """Beyond what an input is unlike the set: outlines by validation subjects, looks by those of training too."""
+    outlines = [f.signs() for f in found]
+    looks = [look_of(task, one, grid) for one in (*val, *learned)]
+    return bounds_of(
+        [{name: row[name] for name in OUTLINE_SIGNS[task]} for row in outlines if OUTLINE_SIGNS[task]], looks
+    )
+
+
+def look_of(task: str, outlined: Outlined, grid: Grid) -> Signs:
+    """How the sequence that tells an unlike image looks to a network. Raises: InputError; see `prepare_sequences`."""
+    signal = present(outlined)[outlined.sequences.index(SEQUENCE_SEEN[task])]
+    return image_signs(prepare_sequences([signal], grid, outlined.spacing_zyx_mm)[0][0])
 
 
 def spread(errors: Sequence[float], kind: str) -> Json:
@@ -150,7 +175,6 @@ def _hippocampi(val: Sequence[Outlined], found: Sequence[Labelled], _: tuple[str
     return {
         hippocampus.VOLUME: spread([float(np.log(a / b)) for a, b in pairs], "relative"),
         "plausible_ml": [round(min(ml) / 2, 2), round(max(ml) * 1.5, 2)],
-        "most_doubt": round(MOST_DOUBT * max(hippocampus.doubt(f) for f in found), 4),
     }
 
 

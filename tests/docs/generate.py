@@ -20,7 +20,7 @@ from medmm.domain.vocabulary import finding_terms, measurement_terms
 from medmm.evaluation.card import beside_chance, figure, said_table, sides_table, sides_text, table
 from medmm.evaluation.report_summary import summary
 from tests.docs.conformance import conformance_md
-from tests.docs.mr_figures import mr_md
+from tests.docs.mr_figures import mr_md, mr_page_md
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -341,7 +341,7 @@ WITH_FIGURES: dict[str, Callable[[], str]] = {
     "README.md": headline_md,
     "docs/limitations.md": figures_md,
     "docs/report-evaluation.md": report_figures_md,
-    "docs/mr.md": mr_md,
+    "docs/mr.md": mr_page_md,
 }
 
 

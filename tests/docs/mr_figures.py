@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from medmm.evaluation.card import figure, table
+from medmm.evaluation.card_volumes import unmeasured_rows
 
+NETWORKS = ("hippocampus", "brain-lesion", "cardiac")
 WEIGHTS = Path(__file__).resolve().parents[2] / "medmm" / "weights"
 
 
@@ -67,6 +69,30 @@ def mr_md() -> str:
         "MR volumes, on patients the networks never saw (Decathlon hippocampus crops, TCGA gliomas, ACDC hearts); beside them the "
         "mean shape of the training set, a brightness threshold, the training median or the most frequent group:\n\n"
         + table(head, [[str(cell) for cell in row] for row in rows])
+    )
+
+
+def mr_page_md() -> str:
+    """The figures of the page on MR: those, and what was left unmeasured by set."""
+    counted = all("unmeasured" in found(name) for name in NETWORKS)
+    return mr_md() + ("\n" + unmeasured_md() if counted else "")
+
+
+def unmeasured_md() -> str:
+    """How often a number is left out, a row a network and set."""
+    rows = [[name, *row] for name in NETWORKS for row in unmeasured_rows(found(name))]
+    head = [
+        "network",
+        "images",
+        "which",
+        "studies",
+        "unlike by the look of the images [95 %]",
+        "a number stated [95 %]",
+    ]
+    return (
+        "How often a number is left out, by what the network is shown (bounds: training and validation subjects; all other rows: test "
+        "subjects). Images of another set and damaged ones should all be unlike; where no reading was made (not run), what the outline and "
+        "the bounds of size, shape and coverage notice beyond that is not counted:\n\n" + table(head, rows)
     )
 
 

@@ -170,7 +170,13 @@ QUANTITY = {
     "interval_holds": {"hits": 19, "count": 20, **FIGURE}, "median_of_training_error": FIGURE,
 }  # fmt: skip
 SHARE = {"hits": 9, "count": 10, **FIGURE}
-COMMON = {"subjects": 20, "worst": [{"subject": "subject_7", "dice": 0.31}]}
+NONE = {**SHARE, "hits": 0}
+UNMEASURED = [
+    {"kind": "own", "name": "test", "unlike": NONE, "stated": SHARE},
+    {"kind": "another set's", "name": "hearts", "unlike": SHARE, "stated": {**SHARE, "hits": 2}},
+    {"kind": "own, damaged", "name": "noise", "unlike": SHARE, "stated": NONE},
+]
+COMMON = {"subjects": 20, "unmeasured": UNMEASURED, "worst": [{"subject": "subject_7", "dice": 0.31}]}
 MADE = {
     "hippocampus": {
         "dice": {"mean": FIGURE, "median": FIGURE, "anterior hippocampus": FIGURE},
@@ -211,10 +217,18 @@ def test_a_card_is_written_from_the_kept_figures_alone(task: str) -> None:
     assert "subject_7 (0.31)" in text
     assert PUBLISHED[task] in text
     assert "19 of 20" in text
+    assert "| another set's | hearts | 10 | 9: 0.812 [0.750, 0.875] | 2: 0.812 [0.750, 0.875] |" in text
+    assert "a number is stated of hearts (2 of 10)." in text
     assert "None" not in text
     assert "nan" not in text
     sections = {line for line in text.splitlines() if line.startswith("## ")}
-    assert {"## Overlap (Dice)", "## Quantities", "## Failures", "## Known limits"} <= sections
+    assert {
+        "## Overlap (Dice)",
+        "## Quantities",
+        "## Left unmeasured, by set",
+        "## Failures",
+        "## Known limits",
+    } <= sections
     assert ("## The five groups" in sections) == (task == "cardiac")
     assert ("## Overlap by institution" in sections) == (task == "brain-lesion")
     for line in text.splitlines():
@@ -231,6 +245,14 @@ def test_a_card_is_written_from_the_kept_figures_alone(task: str) -> None:
         assert "26 volumes with a lesion against 31 runs" in text
 
 
+def test_the_card_says_where_no_reading_was_made() -> None:
+    rows = [{**row, "stated": None} for row in UNMEASURED]
+    text = volumes_card({"task": "cardiac", "published": "", **COMMON, **MADE["cardiac"], "unmeasured": rows})
+    assert "| own, damaged | noise | 10 | 9: 0.812 [0.750, 0.875] | not run |" in text
+    assert "the look notices nothing at hearts (1 of 10); noise (1 of 10)." in text
+    assert "Where no reading was made" in text
+
+
 def test_the_command_knows_every_volume_task() -> None:
     assert set(evaluate.VOLUME_TASKS) == set(MADE) == set(PUBLISHED)
     for task in evaluate.VOLUME_TASKS:
@@ -240,7 +262,7 @@ def test_the_command_knows_every_volume_task() -> None:
 
 def test_the_command_names_a_set_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate.main(["cardiac", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 3
-    assert "the MR set acdc can't be read" in capsys.readouterr().err
+    assert "mri/acdc.zip" in capsys.readouterr().err
 
 
 def failure(shift: int = 6, **more: Any) -> failure_pictures.Failure:

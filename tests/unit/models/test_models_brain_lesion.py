@@ -340,3 +340,22 @@ def test_two_series_of_one_role_are_told_apart_by_the_choice() -> None:
     )
     assert [v.sha256 for v in (chosen.chosen(SequenceRole.T1),) if v] == ["f" * 64]
     assert model().read(chosen).findings[0].suspected
+
+
+def test_a_doubted_lesion_stays_suspected_and_outlined_and_is_not_measured() -> None:
+    made = make_mr_study()
+    plain = model().read(made)
+    assert plain.measurements
+    assert model(doubt={"entropy": [0, 1e6]}).read(made) == plain
+    reading = model(doubt={"entropy": [0, 0]}).read(made)
+    assert reading.measurements == ()
+    assert reading.findings == plain.findings
+    assert reading.findings[0].suspected
+    assert reading.label_maps == plain.label_maps
+    assert [n.code for n in reading.warnings] == [*(n.code for n in plain.warnings), "unsure"]
+    assert "Possible" in " ".join(checked(made, reading))
+
+
+def test_without_a_suspicion_nothing_is_said_of_doubt() -> None:
+    nothing = model(lambda flair: np.zeros(flair.shape, dtype=np.uint8), doubt={"entropy": [0, 0]})
+    assert "unsure" not in [n.code for n in nothing.read(make_mr_study()).warnings]

@@ -267,3 +267,21 @@ def test_the_largest_part_of_each_label_is_kept() -> None:
     kept = ventricles_of(Labelled(probabilities=probabilities, presence=None))
     values[1, 5, 7] = values[1, 0, 7] = 0
     assert np.array_equal(kept, values)
+
+
+def test_nothing_is_measured_on_a_doubted_heart_and_the_outlines_stay() -> None:
+    made = study(planted(200, 80, 160), planted(120, 90, 40))
+    sure = model(groups=GROUPS)
+    known = max(phase.signs["entropy"] for phase in _phases(sure, made))
+    within = model(groups=GROUPS, doubt={"entropy": [0, known * 1.01]}).read(made)
+    assert within.measurements == sure.read(made).measurements != ()
+    reading = model(groups=GROUPS, doubt={"entropy": [0, known * 0.99]}).read(made)
+    assert (reading.measurements, reading.findings) == ((), ())
+    assert reading.label_maps == within.label_maps
+    assert [n.code for n in reading.warnings] == ["axes-assumed", "unsure"]
+    assert_grounded(made, reading)
+
+
+def _phases(of: CardiacModel, made: Study) -> list[Phase]:
+    roles = (SequenceRole.CINE_ED, SequenceRole.CINE_ES)
+    return [of.phase(role, volume) for role, volume in zip(roles, made.volumes, strict=True)]

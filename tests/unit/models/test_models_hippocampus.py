@@ -18,7 +18,8 @@ from medmm.domain.study import SequenceRole, Study
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
 from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.hippocampus import HippocampusModel, doubt, hippocampus_of
+from medmm.models.hippocampus import HippocampusModel, hippocampus_of
+from medmm.models.volume_doubt import entropy
 from medmm.models.volume_segmenter import Labelled
 from tests.factories import make_mr_study
 from tests.mr_phantoms import hippocampi, unspaced
@@ -108,27 +109,20 @@ def test_a_volume_that_is_none_is_not_stated(plausible: tuple[float, float], cod
     assert [n.code for n in reading.warnings] == [code]
 
 
-def test_an_outline_that_the_network_doubts_is_kept_and_not_measured() -> None:
+@pytest.mark.parametrize("earlier", [False, True], ids=["bounds", "calibrated by an earlier release"])
+def test_an_outline_that_the_network_doubts_is_kept_and_not_measured(earlier: bool) -> None:
     made, sure = crop(), model()
-    known = doubt(sure.segmenter.read([made.volumes[0].signal()], None))
-    within = replace(sure, calibration={**sure.calibration, "most_doubt": known * 1.01})
-    beyond = replace(sure, calibration={**sure.calibration, "most_doubt": known * 0.99})
+    known = entropy(sure.segmenter.read([made.volumes[0].signal()], None).probabilities)
+    bounds = {"most_doubt": known * 1.01} if earlier else {"doubt": {"entropy": [0, known * 1.01]}}
+    narrow = {"most_doubt": known * 0.99} if earlier else {"doubt": {"entropy": [0, known * 0.99]}}
+    within = replace(sure, calibration={**sure.calibration, **bounds})
+    beyond = replace(sure, calibration={**sure.calibration, **narrow})
     assert within.read(made).measurements == sure.read(made).measurements != ()
     reading = beyond.read(made)
     assert reading.measurements == ()
     assert "unsure" in [n.code for n in reading.warnings]
     assert reading.label_maps == sure.read(made).label_maps
     checked(made, reading)
-
-
-def test_doubt_is_the_entropy_for_each_marked_voxel() -> None:
-    probabilities = np.zeros((3, 1, 1, 4), dtype=np.float32)
-    probabilities[0] = [[[1, 1, 0.5, 0]]]
-    probabilities[1] = [[[0, 0, 0.5, 0]]]
-    probabilities[2] = [[[0, 0, 0, 1]]]
-    made = Labelled(probabilities=probabilities, presence=None)
-    assert doubt(made) == pytest.approx(np.log(2))  # one voxel is marked, one wavers
-    assert doubt(replace(made, probabilities=np.full((3, 1, 1, 4), 1 / 3, np.float32))) > np.log(3)
 
 
 def test_nothing_found_is_said() -> None:

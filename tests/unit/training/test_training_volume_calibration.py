@@ -10,15 +10,19 @@ from scipy import stats
 
 from medmm.models.brain_lesion import lesions_of
 from medmm.models.cardiac import group_probabilities
-from medmm.models.hippocampus import doubt
+from medmm.models.prepare_volumes import Grid
+from medmm.models.volume_doubt import beyond
 from medmm.models.volume_segmenter import Labelled
 from medmm.training.mr_sets import subjects
 from medmm.training.volume_calibration import (
+    SEQUENCE_SEEN,
     _hearts,
     _hippocampi,
     _lesions,
+    doubt_bounds,
     group_rows,
     heart_quantities,
+    look_of,
     plausible,
     runs_without,
     spread,
@@ -111,7 +115,6 @@ def test_a_hippocampus_is_calibrated_in_logarithms() -> None:
     made = _hippocampi([outlined(t) for t in truths], [labelled(v, 2) for v in larger], ("a", "p"))
     assert made["hippocampus volume"]["half_width"] == pytest.approx(np.log(5 / 4), abs=1e-3)
     assert made["plausible_ml"] == [round(0.128 / 2, 2), round(0.256 * 1.5, 2)]
-    assert made["most_doubt"] == pytest.approx(1.2 * max(doubt(labelled(v, 2)) for v in larger), abs=1e-3)
 
 
 def test_heart_quantities_by_hand() -> None:
@@ -168,3 +171,25 @@ def test_groups_are_learned_from_what_was_drawn() -> None:
 def test_plausible_is_what_was_drawn_and_half_as_far_again() -> None:
     drawn = [{"LVEF": 10.0, "LV EDV": 60.0}, {"LVEF": 80.0, "LV EDV": 400.0}, {"LV EDV": 100.0}]
     assert plausible(drawn) == {"LVEF": [5.0, 90.0], "LV EDV": [30.0, 600.0]}
+
+
+@pytest.mark.parametrize(
+    ("task", "signs"),
+    [("hippocampus", {"entropy"}), ("cardiac", {"entropy", "disagreement", "loose"}), ("brain-lesion", set())],
+)
+def test_doubt_is_bounded_by_outlines_of_validation_and_looks_of_training_too(task: str, signs: set[str]) -> None:
+    seen = {"sequences": (SEQUENCE_SEEN[task],)}
+    val = outlined(block((4, 8, 8), (slice(1, 3), slice(2, 6), slice(2, 6))), **seen)
+    learned = outlined(np.eye(8)[None].repeat(4, 0), **seen)
+    found = Labelled(probabilities=labelled(val.labels, 1).probabilities, presence=None, disagreement=0.1)
+    grid = Grid(spacing_zyx_mm=(1.0, 1.0, 1.0), side_px=None)
+    bounds = doubt_bounds(task, [val], [found], [learned], grid)
+    look = look_of(task, val, grid)
+    assert set(bounds) == signs | set(look)
+    if signs:
+        assert bounds["entropy"] == [0.0, pytest.approx(1.2 * found.signs()["entropy"], abs=1e-4)]
+    if "disagreement" in signs:
+        assert bounds["disagreement"] == [0.0, 0.12]
+    for one in (val, learned):
+        assert beyond(look_of(task, one, grid), bounds) == ()
+    assert all(high > low for name, (low, high) in bounds.items() if name in look)  # the two look otherwise
