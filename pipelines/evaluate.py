@@ -15,6 +15,7 @@ from medmm.config import configs_dir
 from medmm.domain.errors import InputError, MedmmError, exit_code
 from medmm.evaluation import (
     card,
+    card_anatomy,
     card_report,
     card_volumes,
     chest_anatomy,
@@ -22,6 +23,7 @@ from medmm.evaluation import (
     chest_report,
     failure_pictures,
     film_kind,
+    ratio_pictures,
     reliability_page,
     report_page,
     report_summary,
@@ -34,18 +36,18 @@ from medmm.models.chest_reader import ChestReader
 from medmm.training.package import MANIFEST, write_json, write_manifest
 
 REPORTS = "reports"
-FAILURES = "failures.png"
+FAILURES, EXTREMES = "failures.png", "extremes.png"
 VOLUME_TASKS = ("hippocampus", "brain-lesion", "cardiac")
 CARDS = {
     "chest-findings": card.findings_card,
-    "chest-anatomy": card.anatomy_card,
+    "chest-anatomy": card_anatomy.anatomy_card,
     "film-kind": card.kind_card,
     "chest-report": card_report.report_card,
     **dict.fromkeys(VOLUME_TASKS, card_volumes.volumes_card),
 }
 INPUTS = {
     "chest-findings": ("cxr/labels.csv", "cxr_more/labels.csv", "init/resnet18_to_layer3_in1.safetensors"),
-    "chest-anatomy": ("cxr/masks/masks.csv", "cxr_more/masks/masks.csv"),
+    "chest-anatomy": ("cxr/masks/masks.csv", "cxr_more/masks/masks.csv", "cxr/labels.csv"),
     "film-kind": (
         "cxr/labels.csv",
         "cxr/outofscope.csv",
@@ -100,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder = options.weights or packaged_weights() / options.task
     try:
         _there(options.task, options.data)
-        if options.task in (*PAGES, *VOLUME_TASKS):
+        if options.task in (*PAGES, *VOLUME_TASKS, "chest-anatomy"):
             _writable(options.out)
         if options.task in VOLUME_TASKS:
             measures = volumes_measured(options, folder)
@@ -113,6 +115,9 @@ def main(arguments: list[str] | None = None) -> int:
     text = CARDS[options.task](found)
     if options.task in VOLUME_TASKS and not options.unmeasured:
         pictures_of_failures(options.task, folder, options.data, found, options.out, beside_card=options.write)
+    if options.task == "chest-anatomy":
+        for place in (options.out, *((folder,) if options.write else ())):
+            ratio_pictures.write(place / EXTREMES, folder, options.data, found["nih"]["extremes"])
     if options.write:
         digest = write(options.task, folder, options.data, found, text)
         sys.stderr.write(f"manifest_sha256 for medmm/models/catalogue.csv: {digest}\n")

@@ -296,57 +296,6 @@ Hannover ({covid["films"]} films of COVID-19 patients, ungraded, no negatives: n
 {table(["finding", "25 %", "50 %", "75 %"], quartiles)}"""
 
 
-def anatomy_card(found: Json) -> str:
-    """The card of chest-anatomy."""
-    jsrt = found["jsrt"]
-    others = [
-        [s, str(r["films"]), figure(r["lung_dice"]), str(r["ratio_refused"])]
-        for s, r in sorted(found["other_sources"].items())
-    ]
-    return f"""# chest-anatomy
-
-Outlines lungs and heart on a frontal chest radiograph (MONAI U-Net, 256 px) and gives the cardiothoracic ratio, or says
-why it does not. Not a medical device.
-
-**Terms.** {ANATOMY_TERMS}
-
-**Learned from** 150 JSRT films and 66 lung-only films; its interval comes from 30 further JSRT films. Measured on {
-        jsrt["films"]
-    } JSRT
-films that it never saw (each another patient).
-
-{
-        table(
-            ["JSRT films not learned from", "figure [95 %]"],
-            [
-                ["lung Dice", figure(jsrt["lung_dice"])],
-                ["heart Dice", figure(jsrt["heart_dice"])],
-                [
-                    f"cardiothoracic ratio, mean absolute error ({jsrt['ratio_stated']} stated)",
-                    figure(jsrt["ratio_mean_absolute_error"]),
-                ],
-                ["cardiothoracic ratio, mean error", figure(jsrt["ratio_mean_error"])],
-                ["the same ratio for everyone, mean absolute error", figure(jsrt["ratio_constant_guess_error"])],
-                ["share of 95 % intervals that hold the drawn ratio", figure(jsrt["ratio_interval_holds"])],
-            ],
-        )
-    }
-The ratio is computed from outlines: width of the heart over the width between the outer edges of the lungs. The chest wall
-is a little wider, so it reads slightly higher than a ratio measured at the ribs.
-
-## Other films with drawn lungs (no heart was drawn)
-
-{table(["source", "films", "lung Dice", "ratio refused"], others)}
-The Hannover films are external films of chest-findings too; the COVID collections may share films. Here lung means what is
-not hidden behind the heart or the diaphragm.
-
-## Known limits
-
-JSRT films are of adults, upright and PA: on bedside (AP) films the heart is enlarged by projection and the outlines are less
-sure; the reading then carries a warning. Every figure: `python -m pipelines.evaluate chest-anatomy --data DIR`.
-"""
-
-
 MOST_PASSED = 0.01  # of what is no frontal chest film, at most; shown where the interval's upper limit is no more
 
 

@@ -84,7 +84,8 @@ CHECKS: tuple[Check, ...] = (
         number="G7",
         name="size",
         what="An enlarged heart is not suspected beside a cardiothoracic ratio that lies below 0.5 with its whole "
-        "interval, nor denied beside one that lies above 0.5 on a PA film.",
+        "interval, nor denied beside one that lies above 0.5 on a PA film; a stated ratio is a plausible one (0.25 to 0.85), "
+        "with an interval of at most ± 0.1, and the one that the outlines give.",
         examine=heart_size.examine,
     ),
     Check(

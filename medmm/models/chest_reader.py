@@ -16,12 +16,13 @@ from medmm.domain.vocabulary import finding_term
 from medmm.models.adopted import Adopted, report_weights
 from medmm.models.calibrated import calibrated_finding
 from medmm.models.catalogue import DEFAULT_REPORT, WeightsFolder, open_weights, row_named
-from medmm.models.chest_anatomy import STRUCTURES, outline
+from medmm.models.chest_anatomy import STRUCTURES, for_outlines, outlines
 from medmm.models.coverage import coverage_notice, lungs_coverage
 from medmm.models.encoded_films import EncodedFilms
 from medmm.models.image_encoder import for_reading
-from medmm.models.measure import cardiothoracic_ratio, columns_of, implausible
+from medmm.models.measure import cardiothoracic_ratio, columns_of
 from medmm.models.prepare import prepare_film
+from medmm.models.ratio_doubt import DoubtRule, Outlines
 from medmm.models.regions import region_of
 from medmm.models.report_heads import ReportHeads
 from medmm.models.weights import load_network, torch_device
@@ -114,43 +115,50 @@ def on_the_heart(region: Region, heart: NDArray[np.bool_] | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnatomyModel:
-    """The lung and heart segmenter with what is known of its errors."""
+    """The lung and heart segmenter with the rule that says when its ratio is stated."""
 
     weights: WeightsFolder
     network: Any
     size_px: int
-    ratio_half_width: float
-    bounds: dict[str, tuple[float, float]]
+    rule: DoubtRule
 
     @classmethod
     def open(cls, weights: WeightsFolder, device: torch.device) -> AnatomyModel:
         """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
-        calibration = weights.json("calibration.json")
         return cls(
             weights=weights,
-            network=load_network(weights, device),
+            network=for_outlines(load_network(weights, device)),
             size_px=weights.json("preprocessing.json")["size_px"],
-            ratio_half_width=calibration["ratio_half_width"],
-            bounds={name: (low, high) for name, (low, high) in calibration["bounds"].items()},
+            rule=DoubtRule.of(weights.json("calibration.json")),
         )
 
     def read(self, grey: Grey) -> Chest:
         """Outlines of a film with the ratio; outlines that look like no chest are kept, but nothing rests on them."""
-        lungs, heart = outline(self.network, grey, self.size_px)
-        masks = tuple(Mask.from_array(n, m) for n, m in zip(STRUCTURES, (lungs, heart), strict=True))
-        ratio = self.ratio(lungs, heart)
-        if isinstance(ratio, str):
-            text = f"No cardiothoracic ratio was measured: {ratio}."
-            return Chest(masks=masks, warnings=(Notice(code="ratio-not-measured", text=text),))
-        midline = (sum(columns_of(lungs)) + 1) / 2 / lungs.shape[1]
-        return Chest(masks=masks, measurements=(ratio,), midline=midline, cells=lungs | heart, heart=heart)
+        seen = outlines(self.network, grey, self.size_px)
+        masks = tuple(Mask.from_array(n, m) for n, m in zip(STRUCTURES, (seen.lungs, seen.heart), strict=True))
+        ratio = self.ratio(seen)
+        stated = () if isinstance(ratio, str) else (ratio,)
+        text = f"The cardiothoracic ratio was not measured, because {ratio}."
+        warnings = () if stated else (Notice(code="ratio-not-measured", text=text),)
+        if self.rule.implausible(seen.shapes):
+            return Chest(masks=masks, warnings=warnings)
+        midline = (sum(columns_of(seen.lungs)) + 1) / 2 / seen.lungs.shape[1]
+        return Chest(
+            masks=masks,
+            measurements=stated,
+            warnings=warnings,
+            midline=midline,
+            cells=seen.lungs | seen.heart,
+            heart=seen.heart,
+        )
 
-    def ratio(self, lungs: NDArray[np.bool_], heart: NDArray[np.bool_]) -> Measurement | str:
-        """The cardiothoracic ratio with its 95 % interval, or why there is none."""
-        if why := implausible(lungs, heart, self.bounds):
+    def ratio(self, seen: Outlines) -> Measurement | str:
+        """The cardiothoracic ratio with the 95 % interval of this film, or why there is none."""
+        if why := self.rule.objection(seen):
             return why
-        value = round(cardiothoracic_ratio(lungs, heart), 2)
-        spread = self.ratio_half_width
+        assert seen.looks is not None
+        value = round(cardiothoracic_ratio(seen.lungs, seen.heart), 2)
+        spread = self.rule.half_width(seen.looks)
         interval = (round(value - spread, 3), round(value + spread, 3))
         return Measurement(name=RATIO, value=value, unit="1", interval=interval)
 

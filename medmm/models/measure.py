@@ -1,8 +1,6 @@
-"""Measurements on outlined anatomy: the cardiothoracic ratio, or why there is none."""
+"""Measurements on outlined anatomy: the cardiothoracic ratio."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,25 +35,3 @@ def cardiothoracic_ratio(lungs: Mask, heart: Mask) -> float:
     left, right = columns_of(heart)
     outer_left, outer_right = columns_of(lungs)
     return (right - left + 1) / (outer_right - outer_left + 1)
-
-
-def implausible(lungs: Mask, heart: Mask, bounds: Mapping[str, tuple[float, float]]) -> str | None:
-    """Why no ratio should be measured on these outlines, or None where they look like a chest.
-
-    `bounds` are (low, high) of the shares of the film that lungs and heart cover, and of the two lungs' sizes
-    (smaller over larger), as seen on drawn masks.
-    """
-    if not lungs.any() or not heart.any():
-        return "lungs or heart were not found"
-    middle = sum(columns_of(lungs)) / 2
-    halves = lungs[:, : int(middle)].sum(), lungs[:, int(middle) :].sum()
-    shares = {
-        "lungs": float(lungs.mean()),
-        "heart": float(heart.mean()),
-        "balance": float(min(halves) / max(*halves, 1)),
-    }
-    for name, share in shares.items():
-        low, high = bounds[name]
-        if not low <= share <= high:
-            return f"the outline of the {'lungs' if name != 'heart' else 'heart'} is unusual ({name} {share:.2f})"
-    return None

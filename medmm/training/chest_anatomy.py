@@ -1,4 +1,4 @@
-"""Train the lung and heart segmenter and learn, on val films, how far its cardiothoracic ratio can be trusted."""
+"""Train the lung and heart segmenter, and learn on val films how far its cardiothoracic ratio can be trusted."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medmm.models import chest_anatomy
-from medmm.models.chest_anatomy import outline
-from medmm.models.measure import cardiothoracic_ratio, columns_of
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
 from medmm.training import precision
 from medmm.training.augment import random_views
 from medmm.training.chest_findings import as_input, descend, follow, learning_rate
 from medmm.training.outlines import Outlined, prepared_pair, read_outlined
 from medmm.training.package import write_json, write_weights_folder
+from medmm.training.ratio_calibration import calibrate
+from medmm.training.wider_outlines import widened
 
 Mask = NDArray[np.bool_]
-RATIO_COVERAGE = 0.95
+__all__ = ["calibrate", "dice", "fitted", "outline_loss", "train"]
 
 
 def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
-    """Run the recipe and write the weights folder `out_dir`. Cost: some 15 minutes on two CPU cores."""
-    outlined = read_outlined(data_dir)
-    size = int(config["size_px"])
-    learned = [film for film in outlined if film.split == "train"]
-    pairs = [prepared_pair(film, size) for film in track(learned, description="films", disable=quiet)]
-    films = torch.from_numpy(np.stack([pair[0] for pair in pairs]))
-    masks = torch.from_numpy(np.stack([pair[1] for pair in pairs]))
-    network, log = fitted(config, films, masks, quiet)
+    """Run the recipe and write the weights folder `out_dir`. Cost: some 40 minutes on two CPU cores.
 
-    val = [film for film in outlined if film.split == "val"]
-    found = [outline(network, film.grey, size) for film in val]
-    errors = [abs(cardiothoracic_ratio(*pair) - (film.ratio or 0)) for pair, film in zip(found, val, strict=True)]
+    First on plain views of drawn films, then wider; see `widened`.
+    """
+    learned = [film for film in read_outlined(data_dir) if film.split == "train"]
+    size, wider = int(config["size_px"]), config["wider"]
+    first = _tensors(learned, size, quiet)
+    network, log = fitted(config, *first, quiet)
+    films, masks = _tensors(learned, int(wider["stored_px"]), quiet)
+    greys = (films * GREY_SPREAD + GREY_MEAN).clamp(0, 1)
+    network, further = widened(network, wider, (greys, masks), outline_loss, quiet=quiet)
     write_weights_folder(
         out_dir,
         network,
@@ -51,19 +50,22 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
             "structures": chest_anatomy.STRUCTURES,
         },
         preprocessing={
-            "size_px": size,
+            "size_px": wider["size_px"],
             "tone_percentiles": TONE_PERCENTILES,
             "grey_mean": GREY_MEAN,
             "grey_spread": GREY_SPREAD,
         },
-        calibration={
-            "ratio_half_width": round(float(np.quantile(errors, RATIO_COVERAGE)), 4),
-            "bounds": plausible_bounds([film for film in learned if film.heart is not None]),
-        },
+        calibration={},
     )
-    log.append({"val_ratio_mean_absolute_error": float(np.mean(errors)), "val_dice": mean_dice(found, val)})
-    write_json(out_dir / "training.json", {"config": dict(config), "films": len(learned), "log": log})
+    calibrate(out_dir, data_dir, quiet=quiet)
+    write_json(out_dir / "training.json", {"config": dict(config), "films": len(learned), "log": [*log, *further]})
     return out_dir
+
+
+def _tensors(films: Sequence[Outlined], size: int, quiet: bool) -> tuple[Tensor, Tensor]:
+    """Prepared films (n, 1, size, size) and their masks (n, 2, size, size)."""
+    pairs = [prepared_pair(film, size) for film in track(films, description="films", disable=quiet)]
+    return torch.from_numpy(np.stack([pair[0] for pair in pairs])), torch.from_numpy(np.stack([p[1] for p in pairs]))
 
 
 def fitted(
@@ -109,25 +111,3 @@ def outline_loss(logits: Tensor, outlines: Tensor) -> Tensor:
 def dice(found: Mask, drawn: Mask) -> float:
     """Overlap of two masks (Dice 1945)."""
     return float(2 * (found & drawn).sum() / max(found.sum() + drawn.sum(), 1))
-
-
-def mean_dice(found: Sequence[tuple[Mask, Mask]], films: Sequence[Outlined]) -> dict[str, float]:
-    """Mean Dice of lungs and heart over films with both drawn."""
-    lungs = [dice(pair[0], film.lungs) for pair, film in zip(found, films, strict=True)]
-    hearts = [dice(pair[1], film.heart) for pair, film in zip(found, films, strict=True) if film.heart is not None]
-    return {"lungs": float(np.mean(lungs)), "heart": float(np.mean(hearts))}
-
-
-def plausible_bounds(films: Sequence[Outlined]) -> dict[str, list[float]]:
-    """Widest shares seen on drawn masks, with a margin of a third: outside, no ratio is measured."""
-    shares: dict[str, list[float]] = {"lungs": [], "heart": [], "balance": []}
-    for film in films:
-        assert film.heart is not None
-        middle = int(sum(columns_of(film.lungs)) / 2)
-        halves = film.lungs[:, :middle].sum(), film.lungs[:, middle:].sum()
-        shares["lungs"].append(film.lungs.mean())
-        shares["heart"].append(film.heart.mean())
-        shares["balance"].append(min(halves) / max(halves))
-    bounds = {name: [round(min(v) / 1.33, 4), round(max(v) * 1.33, 4)] for name, v in shares.items()}
-    bounds["balance"][1] = 1.0
-    return bounds

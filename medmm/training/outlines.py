@@ -14,7 +14,7 @@ from PIL import Image
 
 from medmm.models.prepare import prepare_film
 
-LEARNED_LUNG_SOURCE = "muhammedtalo/COVID-19"
+LEARNED_LUNG_SOURCES = ("abzargar/COVID-Classifier", "muhammedtalo/COVID-19")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +33,9 @@ class Outlined:
 def read_outlined(data_dir: Path) -> list[Outlined]:
     """All outlined films with their split.
 
-    JSRT (a film a patient): 150 train, 30 val, 60 test, drawn with a fixed seed. Of the lung-only films one source is
-    learned from; the other two (one of another hospital, up to three films a patient) are kept for reporting.
+    JSRT (a film a patient): 150 train, 30 val, 60 test, drawn with a fixed seed. Of the lung-only films the two collections
+    that may share films are learned from; the third, of another hospital with up to three films a patient, is kept for
+    reporting.
     """
     return _jsrt(data_dir / "cxr_more") + _lung_only(data_dir / "cxr" / "masks")
 
@@ -68,7 +69,7 @@ def _lung_only(folder: Path) -> list[Outlined]:
             Outlined(
                 name=row["image"],
                 source=row["image_source"],
-                split="train" if row["image_source"] == LEARNED_LUNG_SOURCE else "test",
+                split="train" if row["image_source"] in LEARNED_LUNG_SOURCES else "test",
                 grey=_grey(shard, f"images/{row['image']}"),
                 lungs=_member(shard, f"masks/{row['mask']}") == 255,  # 127 is lung hidden behind the heart
                 heart=None,

@@ -107,6 +107,46 @@ class ChestFindingsRecipe(Part):
     kept: Literal["memory", "disk"] = "memory"
 
 
+class StrongViews(Part):
+    """How far strong views go; see `strong_views`."""
+
+    rotation_degrees: float
+    log_zoom: float
+    log_aspect: float
+    shear: float
+    shift: float
+    bend: float
+    heart_width: float
+    log_gamma: float
+    log_contrast: float
+    uneven: float
+    opacities: Share
+    white_bases: Share
+    devices: Share
+    noise: float
+    border: Share
+
+
+class WiderOutlines(Part):
+    """How outlines are learned wider; see `widened`.
+
+    `size_px` is the size of live use, `fall_steps` is when the learning rate would have fallen.
+    """
+
+    size_px: PositiveInt
+    views_px: PositiveInt
+    stored_px: PositiveInt
+    seed: NonNegativeInt
+    steps: PositiveInt
+    batch: Annotated[int, Field(ge=2)]
+    rise_steps: PositiveInt
+    fall_steps: PositiveInt
+    learning_rate: PositiveFloat
+    average: Share
+    share: Share
+    strong_views: StrongViews
+
+
 class ChestAnatomyRecipe(Part):
     """See configs/train/chest_anatomy.yaml."""
 
@@ -121,6 +161,7 @@ class ChestAnatomyRecipe(Part):
     learning_rate: PositiveFloat
     average: Share
     augmentation: Augmentation
+    wider: WiderOutlines
 
 
 class FilmKindRecipe(Part):

@@ -285,12 +285,17 @@ def seen_md(found: dict[str, Any]) -> str:
 
 def outlines_md() -> str:
     """What the outlines are worth."""
-    anatomy = evaluation("chest-anatomy")["jsrt"]
+    found = evaluation("chest-anatomy")
+    anatomy, marks, measured = found["jsrt"], found["nih"]["marks"]["all"], found["nih"]["measured"]
     return (
         f"Outlines on {anatomy['films']} JSRT films: lung Dice {figure(anatomy['lung_dice'])}, heart Dice "
         + f"{figure(anatomy['heart_dice'])}; cardiothoracic ratio, mean absolute error "
         + f"{figure(anatomy['ratio_mean_absolute_error'])} (the same ratio for everyone: "
-        + f"{figure(anatomy['ratio_constant_guess_error'])}).\n"
+        + f"{figure(anatomy['ratio_constant_guess_error'])}). On marked NIH test films {marks['measured']} of {marks['marked']} were "
+        + f"measured, with a median absolute error of {figure(marks['median_error'])}; "
+        + f"{figure(marks['interval_holds'])} of the 95 % intervals hold the marked ratio. Of all NIH test films a ratio is stated on "
+        + f"{figure(measured['test PA'])} of the PA films and {figure(measured['test AP'])} of the AP films; on the rest the draft "
+        + "says why not.\n"
     )
 
 

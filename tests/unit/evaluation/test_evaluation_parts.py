@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binomtest
 
 from medmm.domain.reading import Side
-from medmm.evaluation import card, metrics, reliability_page
+from medmm.evaluation import card, card_anatomy, metrics, reliability_page
 from medmm.evaluation.drafted import Points, film_said, finding_said, groups_said
 from medmm.evaluation.pointing import pointing, sides
 from medmm.evaluation.scored import Scored
@@ -150,7 +150,7 @@ def test_sides_are_counted_where_one_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "make"), [("chest-findings", card.findings_card), ("chest-anatomy", card.anatomy_card)]
+    ("name", "make"), [("chest-findings", card.findings_card), ("chest-anatomy", card_anatomy.anatomy_card)]
 )
 def test_a_shipped_card_is_made_of_its_figures(name: str, make: object) -> None:
     folder = packaged_weights() / name

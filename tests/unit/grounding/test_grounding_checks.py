@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pytest
 
 from medmm.domain.display import unit_words
@@ -22,7 +23,7 @@ from medmm.domain.draft import (
     Statement,
 )
 from medmm.domain.errors import InputError
-from medmm.domain.reading import Measurement, Side
+from medmm.domain.reading import Mask, Measurement, Side
 from medmm.domain.record import Coding, Fact, FactKind, FactStatus, Quantity
 from medmm.domain.study import View
 from medmm.domain.vocabulary import SNOMED_CT
@@ -612,13 +613,44 @@ NOT_ENLARGED = absent("No cardiomegaly suspected.", "Cardiomegaly")
         (NOT_ENLARGED, 0.53, View.PA, PASSED),
         (NOT_ENLARGED, 0.42, View.PA, PASSED),
         (image("Possible left effusion."), 0.42, View.PA, NOT_APPLICABLE),
-        (measured("Cardiothoracic ratio 0.42."), 0.42, View.PA, NOT_APPLICABLE),
+        (measured("Cardiothoracic ratio 0.42."), 0.42, View.PA, PASSED),
+        (measured("Cardiothoracic ratio 1.70."), 1.7, View.PA, FAILED),
+        (measured("Cardiothoracic ratio 0.22."), 0.22, View.AP, FAILED),
         (reported("Recorded condition: cardiomegaly.", "Condition/c1"), 0.42, View.PA, NOT_APPLICABLE),
     ],
 )
 def test_g7_the_heart_beside_its_ratio(statement: Statement, value: float, view: View, expected: Outcome) -> None:
     case = make_case(study=make_study(volumes=(make_volume(view=view),)))
     assert outcome("G7", statement, case, measurements=(make_ratio(value),)) is expected
+
+
+def outlined_chest(heart_columns: tuple[int, int]) -> tuple[Mask, ...]:
+    """Lungs from column 10 to 89 of 100, and a heart between these columns."""
+    lungs, heart = np.zeros((80, 100), bool), np.zeros((80, 100), bool)
+    lungs[10:60, 10:40] = lungs[10:60, 60:90] = True
+    heart[40:60, slice(*heart_columns)] = True
+    return Mask.from_array("lungs", lungs), Mask.from_array("heart", heart)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ((30, 70), PASSED),  # 40 of 80 columns
+        ((30, 69), FAILED),  # 0.49
+        ((5, 45), FAILED),  # as wide, but beyond the lungs
+        ((0, 0), FAILED),  # no heart at all
+    ],
+)
+def test_g7_a_ratio_is_the_one_that_the_outlines_give(columns: tuple[int, int], expected: Outcome) -> None:
+    statement = measured("Cardiothoracic ratio 0.50.", value=0.5, interval=(0.47, 0.53))
+    given = {"measurements": (make_ratio(0.5),), "masks": outlined_chest(columns)}
+    assert outcome("G7", statement, **given) is expected
+
+
+def test_g7_an_interval_that_says_nothing_is_not_stated() -> None:
+    wide = Measurement(name="cardiothoracic ratio", value=0.5, unit="1", interval=(0.38, 0.62))
+    assert outcome("G7", measured("Cardiothoracic ratio 0.50."), measurements=(wide,)) is FAILED
+    assert outcome("G7", measured("Cardiothoracic ratio 0.50."), measurements=()) is FAILED
 
 
 def test_g7_has_nothing_to_say_without_a_ratio() -> None:

@@ -19,7 +19,7 @@ from medmm.domain.study import Modality, View
 from medmm.models import chest_findings, reader
 from medmm.models.catalogue import WeightsFolder, row_named
 from medmm.models.chest_reader import Chest, ChestReader, FindingsModel
-from medmm.models.measure import cardiothoracic_ratio, implausible, largest_parts
+from medmm.models.measure import cardiothoracic_ratio, largest_parts
 from medmm.models.regions import chest_cells, region_of, within_chest
 from medmm.models.weights import torch_device
 from tests.factories import make_study, make_volume
@@ -102,17 +102,6 @@ def test_the_ratio_is_heart_width_over_lung_width_and_survives_stretching() -> N
     assert cardiothoracic_ratio(lungs, heart) == pytest.approx(32 / 80)
     wide = [np.repeat(mask, 3, axis=1) for mask in (lungs, heart)]
     assert cardiothoracic_ratio(*wide) == pytest.approx(32 / 80)
-
-
-def test_an_unlikely_outline_gives_no_ratio() -> None:
-    bounds = {"lungs": (0.1, 0.6), "heart": (0.04, 0.2), "balance": (0.45, 1.0)}
-    lungs, heart = chest()
-    assert implausible(lungs, heart, bounds) is None
-    one_lung = lungs.copy()
-    one_lung[:, 55:] = False
-    one_lung[20, 89] = True
-    assert implausible(one_lung, heart, bounds)
-    assert implausible(lungs, np.zeros_like(heart), bounds)
 
 
 def test_islands_are_left_out_and_holes_filled() -> None:

@@ -1,0 +1,190 @@
+"""Strong views keep films and outlines together; learning wider, marks and the rule of doubt on small made-up films."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from medmm.config import configs_dir
+from medmm.models.chest_anatomy import build
+from medmm.models.ratio_doubt import SHAPES, Agreement, DoubtRule, Outlines
+from medmm.training.chest_anatomy import outline_loss
+from medmm.training.outlines import Outlined
+from medmm.training.ratio_calibration import (
+    STATED,
+    Measured,
+    error_model,
+    interval_scale,
+    most_spread,
+    plausible_shapes,
+)
+from medmm.training.ratio_marks import APART, read_marks
+from medmm.training.strong_views import stretched, strong_views, toned, warp
+from medmm.training.wider_outlines import between, drawn_places, rate_of, widened
+
+WIDER: dict[str, Any] = yaml.safe_load((configs_dir() / "train" / "chest_anatomy.yaml").read_text())["wider"]
+RANGES = WIDER["strong_views"]
+STILL = dict.fromkeys(RANGES, 0.0)
+
+
+def films(count: int = 4, size: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
+    """Films whose heart and lungs are brighter than the rest by exactly their masks."""
+    lungs, heart = torch.zeros(count, size, size), torch.zeros(count, size, size)
+    lungs[:, 8:36, 6:18] = lungs[:, 8:36, 30:42] = 1
+    heart[:, 22:34, 16:32] = 1
+    masks = torch.stack([lungs, heart], 1)
+    return (0.2 + 0.3 * lungs + 0.4 * heart).clamp(0, 1)[:, None], masks
+
+
+def test_a_view_carries_its_outlines_along() -> None:
+    film, masks = films()
+    bent = {
+        **STILL,
+        **{name: RANGES[name] for name in ("rotation_degrees", "log_zoom", "shift", "shear", "bend", "heart_width")},
+    }
+    grid = warp(len(film), 48, bent, torch.Generator().manual_seed(0))
+    view = torch.nn.functional.grid_sample(film, grid, align_corners=False)
+    outlines = torch.nn.functional.grid_sample(masks, grid, align_corners=False)
+    inside = outlines[:, 1] > 0.99
+    assert inside.any()
+    assert (view[:, 0][inside] > 0.55).all(), "what is outlined as heart is as bright as the heart"
+
+
+def test_hearts_of_other_widths_come_out() -> None:
+    film, masks = films(64)
+    del film
+    wide = {**STILL, "heart_width": 0.3}
+    grid = warp(64, 96, wide, torch.Generator().manual_seed(0))
+    views = torch.nn.functional.grid_sample(masks, grid, align_corners=False) > 0.5
+
+    def width(mask: torch.Tensor) -> float:
+        places = mask.any(0).nonzero()
+        return float(places.max() - places.min() + 1)
+
+    ratios = [width(v[1]) / width(v[0]) for v in views]
+    assert min(ratios) < 0.41 < 0.48 < max(ratios), "the film's own is 0.44"
+
+
+def test_tones_stay_in_their_order() -> None:
+    ramp = torch.linspace(0, 1, 48).expand(6, 1, 48, 48).clone()
+    out = toned(ramp, {**RANGES, "uneven": 0.0}, torch.Generator().manual_seed(1))
+    assert (out.diff(dim=-1) > -1e-5).all(), "no view is a negative"
+
+
+def test_a_strong_view_is_prepared_as_in_live_use() -> None:
+    film, masks = films()
+    view, outlines = strong_views(film, masks, 40, RANGES, torch.Generator().manual_seed(0))
+    assert view.shape == (4, 1, 40, 40)
+    assert outlines.shape == (4, 2, 40, 40)
+    assert torch.isfinite(view).all()
+    assert float(view.min()) >= float(stretched(torch.zeros(1, 1, 4, 4)).min()) - 1e-5
+    again, _ = strong_views(film, masks, 40, RANGES, torch.Generator().manual_seed(0))
+    assert torch.equal(view, again), "the same seed gives the same view"
+
+
+def test_an_undrawn_heart_stays_undrawn_in_a_view() -> None:
+    film, masks = films()
+    masks[1, 1] = float("nan")
+    _, outlines = strong_views(film, masks, 40, RANGES, torch.Generator().manual_seed(0))
+    assert outlines[1, 1].isnan().any()
+    hearts, lungs = drawn_places(masks)
+    assert hearts.tolist() == [0, 2, 3]
+    assert lungs.tolist() == [1]
+
+
+def test_learning_wider_moves_a_share_of_the_way() -> None:
+    torch.manual_seed(0)
+    film, masks = films()
+    masks[1, 1] = float("nan")
+    first = build({"channels": [4, 8], "residual_units": 1})
+    small = {**WIDER, "steps": 3, "batch": 4, "views_px": 32}
+    whole, log = widened(first, {**small, "share": 1.0}, (film, masks), outline_loss, quiet=True)
+    half, _ = widened(first, {**small, "share": 0.5}, (film, masks), outline_loss, quiet=True)
+    none, _ = widened(first, {**small, "share": 0.0}, (film, masks), outline_loss, quiet=True)
+    assert log == []
+    for a, b, c, d in zip(first.parameters(), none.parameters(), half.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(a, b)
+        torch.testing.assert_close(c, a.lerp(d, 0.5))
+    assert not torch.equal(next(first.parameters()), next(whole.parameters()))
+    assert not between(first, whole, 0.5).training
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    rates = [rate_of(step, {"rise_steps": 10, "fall_steps": 100, "learning_rate": 1.0}) for step in range(100)]
+    assert rates[0] < rates[9] > rates[50] > rates[99]
+    assert max(rates) <= 1
+
+
+def looks(spread: float) -> Agreement:
+    right = np.asarray([0.6 - spread, 0.6 + spread])
+    columns = np.stack([np.full(2, 0.3), right, np.full(2, 0.0), np.ones(2)], 1)
+    return Agreement(columns=columns, soft=0.05)
+
+
+def test_the_interval_is_learned_from_errors_that_grow_with_the_spread() -> None:
+    random = np.random.default_rng(0)
+    found = [
+        Measured(
+            source="NIH",
+            truth=0.5,
+            ratio=0.5 + float(random.laplace(0, math.hypot(0.008, spread))),
+            looks=looks(spread),
+        )
+        for spread in random.uniform(0, 0.05, 400)
+    ]
+    floor, slope = error_model(found)
+    assert 0.006 <= floor <= 0.013
+    assert 0.75 <= slope <= 1.5
+    scale = interval_scale(found, floor, slope)
+    held = [abs(m.error) <= scale * math.hypot(floor, slope * m.looks.spread) for m in found]
+    assert 0.95 <= np.mean(held) <= 0.97
+    assert 2.0 < scale < 4.5, "a Laplace error's 95 % lies at 3.0"
+
+
+def test_most_upright_films_are_within_the_spread() -> None:
+    lungs, heart = np.zeros((10, 10), bool), np.zeros((10, 10), bool)
+    rule = DoubtRule(shapes={}, ratio=(0.0, 1.0), floor=1.0, slope=0.0, scale=0.0, most_spread=math.inf)
+    seen = [Outlines(lungs=lungs, heart=heart, shapes={"lungs": 1.0}, looks=looks(n / 1000)) for n in range(101)]
+    assert most_spread([*seen, replace(seen[0], looks=None), replace(seen[0], shapes={})], rule) == pytest.approx(
+        STATED / 10
+    )
+
+
+def test_the_harder_source_gives_the_width() -> None:
+    easy = [Measured(source="JSRT", truth=0.5, ratio=0.5 + n / 10_000, looks=looks(0.0)) for n in range(101)]
+    hard = [Measured(source="NIH", truth=0.5, ratio=0.5 - n / 1_000, looks=looks(0.0)) for n in range(21)]
+    assert interval_scale(easy + hard, 0.01, 1.0) == pytest.approx(1.9)
+    assert interval_scale(easy, 0.01, 1.0) == pytest.approx(0.95)
+
+
+def test_shapes_of_a_drawn_chest_lie_within_their_bounds() -> None:
+    grey = np.random.default_rng(0).random((96, 96), dtype=np.float32)
+    lungs, heart = np.zeros((96, 96), bool), np.zeros((96, 96), bool)
+    lungs[20:70, 16:40] = lungs[20:70, 56:80] = True
+    heart[46:68, 36:64] = True
+    film = Outlined(name="a", source="made", split="train", grey=grey, lungs=lungs, heart=heart, ratio=28 / 64)
+    bounds = plausible_shapes([film], 96)
+    assert set(bounds) == set(SHAPES)
+    assert bounds["balance"][1] == bounds["margin"][1] == 1.0
+    assert bounds["tops"][0] == bounds["middle"][0] == 0.0
+    assert bounds["lungs"][0] < lungs.mean() < bounds["lungs"][1]
+
+
+def test_the_marks_are_those_of_val_and_test_films(shared_data: Path) -> None:
+    from medmm.training.films import NIH_TABLE, read_table
+
+    split = {film.file: film for film in read_table(shared_data, NIH_TABLE)}
+    assert (len(read_marks("val")), len(read_marks("test"))) == (39, 80)  # one val film could not be marked
+    for name in ("val", "test"):
+        marks = read_marks(name)
+        assert all(split[mark.file].split == name for mark in marks)
+        assert sum(split[mark.file].view == "AP" for mark in marks) == len(marks) // 2
+        assert all(0.25 < mark.ratio < 0.85 for mark in marks if not mark.apart)
+    assert sum(mark.repeat_difference > APART for mark in read_marks("test")) == 5
