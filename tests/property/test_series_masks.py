@@ -50,7 +50,7 @@ def placed(rows: Any, columns: Any, step: Any) -> tuple[list[Any], list[Any]]:
         points = place + MM[0] * x[..., None] * rows + MM[1] * y[..., None] * columns
         head = np.linalg.norm(points / [70, 90, 80], axis=-1) < 1
         spot = np.linalg.norm(points - SPOT_LPS_MM, axis=-1) < 9
-        pictures.append((300 * head + 1500 * spot + 5 * (x % 7)).astype(np.uint16))
+        pictures.append((300 * head + 1150 * spot + 5 * (x % 7)).astype(np.uint16))
     return places, pictures
 
 
