@@ -101,22 +101,25 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_statement_that_failed_a_check_can_t_be_accepted_or_kept_as_it_stands(typed: list[str]) -> None:
-    draft = make_checked_draft(failed=("s2",))
-    statement = draft.statements[1]
+    file = make_case_file(draft=make_checked_draft(failed=("s2",)))
+    assert file.draft is not None
+    statement = file.draft.statements[1]
     typed += ["a", "e", statement.text, "", "A small left effusion."]
-    assert cli_cases._ask(draft, statement) == Edit("s2", "A small left effusion.")
+    assert cli_cases._ask(file, statement) == Edit("s2", "A small left effusion.")
     typed += ["r"]
-    assert cli_cases._ask(draft, statement) == Reject("s2")
+    assert cli_cases._ask(file, statement) == Reject("s2")
     typed += ["q"]
-    assert cli_cases._ask(draft, statement) is None
+    assert cli_cases._ask(file, statement) is None
 
 
 def test_a_passed_statement_offers_its_own_words(typed: list[str]) -> None:
-    draft = make_checked_draft()
+    file = make_case_file(draft=make_checked_draft())
+    assert file.draft is not None
+    first = file.draft.statements[0]
     typed += ["e", ""]
-    assert cli_cases._ask(draft, draft.statements[0]) == Edit("s1", draft.statements[0].text)
+    assert cli_cases._ask(file, first) == Edit("s1", first.text)
     typed += ["a"]
-    assert cli_cases._ask(draft, draft.statements[0]) == Accept("s1")
+    assert cli_cases._ask(file, first) == Accept("s1")
 
 
 def test_before_signing_the_words_that_will_be_signed_are_shown() -> None:
