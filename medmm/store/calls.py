@@ -86,23 +86,31 @@ class Calls:
         self._store.refuse_closed()
         call = VerbCall(verb, by, key, digest({} if callable(request) else request or {}))
         with ExitStack() as stack:
-            try:
-                call.actor = self._actor(by)
-                require(verb, call.actor)
-                if verb not in WITHOUT_ENTRY:  # no log, no verb: before anything is read
-                    self._store.refuse_read_only()
-                if callable(request):
-                    call.request_sha256 = digest(request())
-                if key is not None:  # a second caller with the same key waits and gets the first one's result
-                    stack.enter_context(self._store.exclusive(key))
-                    call.recalled = self._store.recall(key, verb, call.request_sha256)
-                yield call
-            except Exception as error:
-                if self._store.read_only:  # where nothing can be kept, the error itself must be seen
-                    raise
+            stack.push(self._entry_of_failure(call))
+            call.actor = self._actor(by)
+            require(verb, call.actor)
+            if verb not in WITHOUT_ENTRY:  # no log, no verb: before anything is read
+                self._store.refuse_read_only()
+            if callable(request):
+                call.request_sha256 = digest(request())
+            if key is not None:  # a second caller with the same key waits and gets the first one's result
+                stack.enter_context(self._store.exclusive(key))
+                call.recalled = self._store.recall(key, verb, call.request_sha256)
+            yield call
+
+    def _entry_of_failure(self, call: VerbCall) -> Callable[..., bool]:
+        """What leaves an entry of whatever error ends a call, and lets the error go on.
+
+        Where nothing can be kept, the error itself must be seen.
+        """
+
+        def leave(kind: type[BaseException] | None, *_: object) -> bool:
+            if kind is not None and issubclass(kind, Exception) and not self._store.read_only:
                 with self._store.step() as step:
-                    step.record(call.event("failed", "request", error=type(error).__name__))
-                raise
+                    step.record(call.event("failed", "request", error=kind.__name__))
+            return False
+
+        return leave
 
     @contextmanager
     def look(self, verb: str, subject: str, by: Reader | str | None) -> Iterator[VerbCall]:

@@ -81,7 +81,7 @@ def test_everything_of_a_case_comes_back(store: Store, tmp_path: Path) -> None:
         assert again.report("report-1") == make_signed_report()
         assert [replace(e, details={}) for e in again.events("case-1")] == [EVENT, EVENT]
         (line,) = again.cases()
-    assert (line.case_id, line.state, line.suspected) == ("case-1", CaseState.SIGNED, ("Effusion",))
+    assert (line.case_id, line.state, line.suspected) == ("case-1", CaseState.SIGNED, ("Effusion", "Cardiomegaly"))
     assert line.opened_at == OPENED_AT
 
 
