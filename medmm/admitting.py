@@ -90,7 +90,8 @@ class Admitting:
         files, problems = imaging.StudyFiles.under([root], headers=False)
         root = root if root.is_dir() else root.parent
         where, drafted_from = imaging.places(files, root), self.drafted_from()
-        found = [_no_study(problem, root) for problem in problems]
+        # a folder without a file holds no study, which is no failure of one
+        found = [_no_study(p, root) for p in problems if p.error is None or p.error.problem != imaging.NOTHING_HERE]
         for uid, (_, images) in files.contents().items():
             who = files.identities.get(uid)
             fit = self._fit(record, uid, who, where[uid].names) if record is not None else records.RecordFit()

@@ -135,7 +135,9 @@ def write_table(path: Path, lines: list[dict[str, Any]]) -> None:
         row = {**line, "findings": "; ".join(line.get("findings", ())), "scores": scores}
         table.writerow({name: _cell(row.get(name)) for name in COLUMNS})
     temporary = path.with_suffix(".csv.tmp")
-    temporary.write_text(text.getvalue(), encoding="utf-8")
+    temporary.write_text(
+        text.getvalue(), encoding="utf-8", errors="backslashreplace"
+    )  # names of files may be any bytes
     temporary.replace(path)
 
 

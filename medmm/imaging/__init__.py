@@ -6,9 +6,10 @@ from medmm.imaging.judging import judged, read_studies
 from medmm.imaging.looks import inspection, look_at, one_study
 from medmm.imaging.picture import PictureKinds
 from medmm.imaging.pixels import decodable_syntaxes
-from medmm.imaging.study_files import Problem, SourceFile, StudyFiles, places
+from medmm.imaging.study_files import NOTHING_HERE, Problem, SourceFile, StudyFiles, places
 
 __all__ = [
+    "NOTHING_HERE",
     "Intake",
     "PictureKinds",
     "Problem",

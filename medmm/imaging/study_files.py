@@ -24,6 +24,7 @@ OTHER_KINDS = frozenset(
     .json .lnk .log .md .ndjson .pdf .png .py .rtf .sh .sqlite .tif .tiff .tsv .txt .xls .xlsx .xml .yaml .yml""".split()  # noqa: SIM905
 )
 HEADERS_BYTES = 2**26  # of files whose headers are held at once; the others are opened again when their study is judged
+NOTHING_HERE = "no file here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ class StudyFiles:
                 self._seen.add(found)
                 yield from self._taken(found)
         if empty:
-            error = InputError("no file here", remedy="check the folder", path=str(path))
+            error = InputError(NOTHING_HERE, remedy="check the folder", path=str(path))
             yield Problem(path=path, error=error)
 
     def _taken(self, path: Path) -> Iterator[Problem]:

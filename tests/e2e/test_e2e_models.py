@@ -97,8 +97,11 @@ def test_others_may_not(by: str | None, code: int, config: Path, made: Path) -> 
 
 
 def test_the_service_may_not(config: Path, made: Path) -> None:
-    with Assistant.from_config(config) as assistant, pytest.raises(PermissionDenied):
-        assistant.add_model(made / "tiny-decoder", by=None)  # type: ignore[arg-type]
+    with Assistant.from_config(config) as assistant:
+        with pytest.raises(InputError, match="by of add_model"):
+            assistant.add_model(made / "tiny-decoder", by=None)  # type: ignore[arg-type]
+        with pytest.raises(PermissionDenied):
+            assistant.add_model(made / "tiny-decoder", by="medmm-service")
 
 
 def test_a_call_with_the_same_key_gives_the_first_result(config: Path, made: Path) -> None:
