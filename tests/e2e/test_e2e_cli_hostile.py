@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pydicom
 import pytest
 import yaml
 from pydicom import dcmread
@@ -189,9 +190,11 @@ def test_a_planted_name_occurs_nowhere_that_people_without_need_look(tmp_path: P
 
 def test_batch_keeps_films_of_the_same_name_apart(tmp_path: Path, demo_films: Path) -> None:
     config, lines = settings(tmp_path), tmp_path / "out" / "results.jsonl"
-    for folder in ("monday", "tuesday"):
+    for number, folder in enumerate(("monday", "tuesday"), start=1):
         (tmp_path / folder).mkdir()
-        shutil.copy(demo_films / "RG3_UNCR.dcm", tmp_path / folder / ODD)
+        film = pydicom.dcmread(demo_films / "RG3_UNCR.dcm")
+        film.StudyInstanceUID = f"1.2.3.{number}"  # under one UID they would be one study
+        film.save_as(tmp_path / folder / ODD)
         arguments = [str(tmp_path / folder), "--out", str(tmp_path / "out"), "--config", str(config)]
         assert batch.main([*arguments, "--by", "reader-1"]) == 0
         assert batch.main([*arguments, "--by", "nobody"]) == 5
