@@ -57,5 +57,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The public names, before they are loaded too."""
+    """List the public names, also those that are not loaded yet."""
     return sorted({*globals(), *__all__})

@@ -44,7 +44,7 @@ class Incoming:
     record: records.RecordFit = field(default_factory=records.RecordFit)
 
     def content(self) -> dict[str, Any]:
-        """What was found by its contents: the images, each once, and the record; never a path."""
+        """Say what was found by its contents: the images, each once, and the record; never a path."""
         images = {digest for _, digests in self.files.contents().values() for digest in digests}
         return {"images": sorted(images), "record": self.record.sha256}
 
@@ -61,7 +61,7 @@ class Admitting:
         return digest({"settings": self._settings.of_a_draft(), "models": self._networks.manifests()})
 
     def content_of(self, study_uid: str) -> dict[str, Any]:
-        """What a kept study is by its contents. Raises: StateError if the gate refused it, InputError if it is not kept."""
+        """Say what a kept study is by its contents. Raises: StateError if the gate refused it, InputError if it is not kept."""
         if not self._store.keeps_study(study_uid) and (refused := self._store.refused_study(study_uid)):
             remedy = "look at it and release it, then admit it" if refused.held else "no case can be opened of it"
             raise StateError(
@@ -146,7 +146,7 @@ class Admitting:
         return study
 
     def opened(self, study_uid: str, call: VerbCall) -> Case:
-        """The case of a study's images and record; an open one of others is superseded. Raises: as `review.succession`."""
+        """Open the case of a study's images and record; an open one of others is superseded. Raises: as `review.succession`."""
         with self._store.step() as step:
             content = self.content_of(study_uid)
             study, context = self._store.study(study_uid), self._store.context(study_uid)
@@ -164,7 +164,7 @@ class Admitting:
         return case
 
     def intakes(self, paths: Sequence[Path], task: ReadTask | None = None) -> Iterator[imaging.Intake]:
-        """What lies under the paths, judged by itself; with a task, the arrays of the first."""
+        """Judge what lies under the paths, each study by itself; with a task, the arrays of the first."""
         secret = self._store.secret("patient")
         if task is not None:
             yield from imaging.read_arrays(paths[0], task, patient_secret=secret)
@@ -174,7 +174,7 @@ class Admitting:
             yield self._at_site(intake)
 
     def judged(self, incoming: Incoming) -> imaging.Intake:
-        """The one study that came in, with its images of earlier admissions. Raises: InputError if it is none or several."""
+        """Judge the one study that came in, with its images of earlier admissions. Raises: InputError if it is none or several."""
         found = imaging.judged(
             incoming.files,
             incoming.problems,
@@ -221,7 +221,7 @@ class Admitting:
         return with_record_age(joined_study, context), context, order
 
     def inspection(self, intake: imaging.Intake, record: Record) -> Inspection:
-        """What an intake was understood as, with the record beside it."""
+        """Say what an intake was understood as, with the record beside it."""
         seen = imaging.inspection(intake, self._networks.picture_kinds)
         if seen.study is None or record is None:
             return seen
