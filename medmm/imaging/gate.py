@@ -74,12 +74,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyPart:
-    """A body part as the header names it: its word, its region (CHEST, BRAIN, HEART, OTHER or ""), how it was found."""
+    """A body part as the header names it: its word, its region (CHEST, BRAIN, HEART, OTHER or ""), whether that is certain."""
 
     word: str
     region: str
     certain: bool = True
-    assumed: bool = False
 
 
 NO_UIDS = Refusal(
@@ -105,20 +104,16 @@ def body_part_table() -> dict[str, BodyPart]:
 
 
 def body_part_of(tags: Tags) -> BodyPart:
-    """Body Part Examined (0018,0015), else a coded region, else words of the descriptions, else the PA view.
+    """Body Part Examined (0018,0015), else a coded region, else words of the descriptions.
 
-    Words of a description count only where all of them mean one region.
+    Words of a description count only where all of them mean one region. A PA view says nothing: hands are taken so too.
     """
     region = tags.first_item("AnatomicRegionSequence")
     stated = tags.word("BodyPartExamined") or (region.word("CodeMeaning") if region else "")
     if stated:
         return body_part_table().get(stated) or _from_words(stated) or BodyPart(word=stated, region="OTHER")
     found = _from_words(" ".join(tags.word(keyword) for keyword in _DESCRIPTIONS))
-    if found is not None:
-        return found
-    if modality_of(tags) is Modality.RADIOGRAPH and view_of(tags) is View.PA:
-        return BodyPart(word="", region="CHEST", certain=False, assumed=True)
-    return BodyPart(word="", region="")
+    return found if found is not None else BodyPart(word="", region="")
 
 
 def _from_words(text: str) -> BodyPart | None:
@@ -214,7 +209,7 @@ def _body_part(tags: Tags) -> str | None:
 
 
 def _body_part_unknown(tags: Tags) -> str | None:
-    """No body part in any element, nor a PA view."""
+    """No body part in any element."""
     return None if body_part_of(tags).region else "the image does not say which body part it shows"
 
 

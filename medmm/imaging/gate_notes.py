@@ -22,7 +22,6 @@ _LOSSY = _note("lossy", "The image was compressed with loss.")
 _BURNED = _note("burned-in-annotation", "The image declares text burned into its pixels.")
 _NO_ID = _note("no-patient-id", "The image names no patient ID; a person must confirm the patient.")
 _PART = _note("body-part-unclear", "The body part is stated in an unclear word; check that it is right.")
-_ASSUMED = _note("body-part-assumed", "No body part is stated; a PA view was taken as chest.")
 _VIEW = _note("view-unknown", "The projection (PA or AP) is not stated.")
 _AGE = _note("age-unknown", "The age is not stated or impossible; the models were made for adults.")
 _PREFIX = _note("no-dicm-prefix", "The file has no DICM prefix; it was read all the same.")
@@ -48,8 +47,7 @@ def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notic
         *_LOSSY(lossy),
         *_BURNED(tags.word("BurnedInAnnotation") == "YES"),
         *_NO_ID(tags.text("PatientID") is None),
-        *_PART(not part.certain and not part.assumed),
-        *_ASSUMED(part.assumed),
+        *_PART(not part.certain),
         *_view_notes(tags, film),
         *((CHILD,) if under_age(stated_ages([tags])) else ()),
         *_AGE(age is None),

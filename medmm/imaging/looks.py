@@ -212,7 +212,7 @@ def _kind(tags: Tags) -> str:
     region = (
         part.word if re.fullmatch(r"[A-Z0-9 -]{1,40}", part.word) else part.region.lower() or "body part not stated"
     )
-    words = f"{named} of {region}{' (assumed from the view)' if part.assumed else ''}"
+    words = f"{named} of {region}"
     if gate.modality_of(tags) is not Modality.RADIOGRAPH:
         return words
     view = gate.view_of(tags)

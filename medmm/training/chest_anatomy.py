@@ -20,26 +20,27 @@ from medmm.training import precision
 from medmm.training.augment import random_views
 from medmm.training.chest_findings import as_input, descend, follow, learning_rate
 from medmm.training.outlines import Outlined, prepared_pair, read_outlined
+from medmm.training.own_outlines import own_outlines
 from medmm.training.package import write_json, write_weights_folder
-from medmm.training.ratio_calibration import calibrate
-from medmm.training.wider_outlines import widened
+from medmm.training.ratio_calibration import calibrate, plausible_shapes
+from medmm.training.wider_outlines import Log, Shelf, drawn_shelves, widened
 
 Mask = NDArray[np.bool_]
 __all__ = ["calibrate", "dice", "fitted", "outline_loss", "train"]
 
 
 def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
-    """Run the recipe and write the weights folder `out_dir`. Cost: some 40 minutes on two CPU cores.
+    """Run the recipe and write the weights folder `out_dir`. Cost: see the recipe.
 
-    First on plain views of drawn films, then wider; see `widened`.
+    First on plain views of drawn films, then on strong views, then also on films that nobody outlined; see `widened`.
     """
     learned = [film for film in read_outlined(data_dir) if film.split == "train"]
-    size, wider = int(config["size_px"]), config["wider"]
-    first = _tensors(learned, size, quiet)
-    network, log = fitted(config, *first, quiet)
-    films, masks = _tensors(learned, int(wider["stored_px"]), quiet)
+    network, log = fitted(config, *_tensors(learned, int(config["size_px"]), quiet), quiet)
+    wider = config["wider"]
+    films, masks = _tensors(learned, int(wider["size_px"]), quiet)
     greys = (films * GREY_SPREAD + GREY_MEAN).clamp(0, 1)
-    network, further = widened(network, wider, (greys, masks), outline_loss, quiet=quiet)
+    network, further = widened(network, wider, drawn_shelves(greys, masks), outline_loss, quiet=quiet)
+    network, own = _with_own_outlines(network, wider, learned, (greys, masks), data_dir, quiet)
     write_weights_folder(
         out_dir,
         network,
@@ -58,8 +59,27 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
         calibration={},
     )
     calibrate(out_dir, data_dir, quiet=quiet)
-    write_json(out_dir / "training.json", {"config": dict(config), "films": len(learned), "log": [*log, *further]})
+    write_json(
+        out_dir / "training.json", {"config": dict(config), "films": len(learned), "log": [*log, *further, *own]}
+    )
     return out_dir
+
+
+def _with_own_outlines(
+    network: nn.Module,
+    wider: Mapping[str, Any],
+    learned: Sequence[Outlined],
+    drawn: tuple[Tensor, Tensor],
+    data_dir: Path,
+    quiet: bool,
+) -> tuple[nn.Module, Log]:
+    """The network after further steps, a share of each from films with its own outlines, and the losses."""
+    shapes = plausible_shapes([film for film in learned if film.heart is not None], int(wider["size_px"]))
+    films, masks = own_outlines(network, shapes, wider, data_dir, quiet=quiet)
+    own = wider["own"]["share_of_step"]
+    shelves = [Shelf(films, masks, own), *drawn_shelves(*drawn, 1 - own)]
+    network, log = widened(network, {**wider, **wider["own"]}, shelves, outline_loss, quiet=quiet)
+    return network, [{"own_outlines": len(films)}, *log]
 
 
 def _tensors(films: Sequence[Outlined], size: int, quiet: bool) -> tuple[Tensor, Tensor]:

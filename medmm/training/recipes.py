@@ -127,24 +127,32 @@ class StrongViews(Part):
     border: Share
 
 
-class WiderOutlines(Part):
-    """How outlines are learned wider; see `widened`.
+class StrongSteps(Part):
+    """Steps on strong views; see `widened`."""
 
-    `size_px` is the size of live use, `fall_steps` is when the learning rate would have fallen.
-    """
-
-    size_px: PositiveInt
-    views_px: PositiveInt
-    stored_px: PositiveInt
     seed: NonNegativeInt
     steps: PositiveInt
     batch: Annotated[int, Field(ge=2)]
     rise_steps: PositiveInt
-    fall_steps: PositiveInt
     learning_rate: PositiveFloat
     average: Share
     share: Share
+
+
+class OwnOutlines(StrongSteps):
+    """How outlines are learned from films that nobody outlined; see `own_outlines`."""
+
+    most_edge_spread: PositiveFloat
+    share_of_step: Share
+
+
+class WiderOutlines(StrongSteps):
+    """How outlines are learned wider; `size_px` is the size of live use."""
+
+    size_px: PositiveInt
+    views_px: PositiveInt
     strong_views: StrongViews
+    own: OwnOutlines
 
 
 class ChestAnatomyRecipe(Part):

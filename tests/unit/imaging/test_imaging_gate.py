@@ -143,7 +143,6 @@ def test_a_body_part_that_is_a_text_stays_out_of_the_reason() -> None:
         ("burned-in-annotation", {"BurnedInAnnotation": "YES"}),
         ("no-patient-id", {"PatientID": ""}),
         ("body-part-unclear", {"BodyPartExamined": "RIBCAGE"}),
-        ("body-part-assumed", {"BodyPartExamined": None}),
         ("view-unknown", {"ViewPosition": None}),
         ("child", {"PatientAge": "003Y"}),
         ("child", {"PatientAge": "017M"}),

@@ -59,7 +59,10 @@ SILENT: dict[str, Any] = {"BodyPartExamined": None, "ViewPosition": None, "Patie
 SURE = SaysKind("frontal", sure=True)
 
 
-@pytest.mark.parametrize("changes", [SILENT, {**SILENT, "ViewPosition": "AP"}, {**SILENT, "BodyPartExamined": ""}])
+VIEWS = [{**SILENT, "ViewPosition": view} for view in ("PA", "AP")]  # hands are taken in such views too
+
+
+@pytest.mark.parametrize("changes", [SILENT, *VIEWS, {**SILENT, "BodyPartExamined": ""}])
 def test_a_sure_picture_stands_for_a_body_part_that_no_tag_names(tmp_path: Path, changes: dict[str, Any]) -> None:
     path = film_file(tmp_path, **changes)
     outcome = only(path, SURE).outcome
