@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medmm.domain.extents import extent_of
+from medmm.domain.grid import axial
 from medmm.domain.quantities import voxel_ml
 from medmm.domain.reading import Coverage, Extent, Finding, LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
@@ -21,7 +22,7 @@ from medmm.models.mr_measure import measured
 from medmm.models.prepare_volumes import in_order
 from medmm.models.turned import BACK, HEAD, LEFT, turn_to
 from medmm.models.volume_doubt import bounds_in, doubt_notice
-from medmm.models.volume_grids import axial, head_of, middle_x_lps_mm, sequences_on_grid, without_specks
+from medmm.models.volume_grids import head_of, middle_x_lps_mm, sequences_on_grid, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 
 FINDING, MAP, LESION = "brain lesion", "brain-lesion", "lesion"
@@ -92,7 +93,7 @@ class BrainLesionModel:
         flair = study.chosen(SequenceRole.FLAIR)
         if flair is None:
             return Reading(study_uid=study.uid, warnings=(NO_FLAIR,))
-        if not axial(flair):
+        if flair.affine_lps_mm is not None and not axial(flair.affine_lps_mm):
             return Reading(study_uid=study.uid, warnings=(NOT_AXIAL,))
         if flair.shape_zyx[0] == 1 and _slices_of_series(study, flair) > 1:
             return Reading(study_uid=study.uid, warnings=(SLICES_APART,))
