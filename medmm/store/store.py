@@ -43,16 +43,18 @@ class Step:
         self._event: AuditEvent | None = None  # the last one: appended when all that it names is known
         self._kept: dict[str, str] = {}  # digests of the parts of a case that no event names yet
         self._named: dict[str, str] = {}  # and of identities, studies and files
+        self._moved: dict[str, CaseState] = {}  # where cases stand now, until an event about them says so
 
     def record(self, event: AuditEvent) -> None:
         """Append an event to the audit log, with the digests of what this step kept."""
         self._append()
-        self._event = replace(event, details={**event.details, **self._kept, **self._named})
+        moved = {"state": self._moved.pop(event.subject).value} if event.subject in self._moved else {}
+        self._event = replace(event, details={**event.details, **moved, **self._kept, **self._named})
         self.verb, self._kept, self._named = event.verb, {}, {}
 
     def finish(self) -> None:
-        """Append the last event. Raises: StateError if there is none, or if a part of a case was kept after it."""
-        if self._event is None or self._kept:
+        """Append the last event. Raises: StateError if there is none, or if a part or the state of a case changed after it."""
+        if self._event is None or self._kept or self._moved:
             raise StateError("a step without an audit entry", remedy="record an event in every step")
         for owner in OWNERS & self._named.keys() & self._event.details.keys():
             _refuse_second(owner, self._event.details[owner], self._named[owner])
@@ -136,6 +138,7 @@ class Step:
         else:
             self._kept["case_sha256"] = held.digest(to_json(case))
             self._kept["decisions_sha256"] = held.digest([])
+            self._moved[case.id] = CaseState.OPENED
             self._connection.execute(
                 tables.cases.insert().values(
                     id=case.id,
@@ -172,6 +175,7 @@ class Step:
         where = (tables.cases.c.id == case_id) & (tables.cases.c.state == expected.value)
         if self._connection.execute(tables.cases.update().where(where).values(state=state.value)).rowcount != 1:
             raise _outdated(case_id)
+        self._moved[case_id] = state
 
     def save_report(self, report: SignedReport, *, decisions: tuple[Decision, ...]) -> None:
         """Keep a signed report. Raises: StateError if the decisions changed after they were read for signing."""
