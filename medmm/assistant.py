@@ -34,14 +34,14 @@ class Assistant:
 
     Safe from several threads and processes. Every verb checks the role of who asks (`by`: a reader or a reader's id; without
     it the configured service acts), commits its result together with its audit entry, and leaves an entry when it
-    fails. A verb given the same idempotency `key` and the same request again returns the first result.
+    fails. A verb given the same idempotency `key` and request within `replay_days` returns the first result again.
 
     Raises: the errors of `medmm.domain.errors`; what can't be evaluated is a `NotEvaluable`.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._store = Store.open(settings.data_dir, heads_path=settings.heads_path)
+        self._store = Store.open(settings.data_dir, heads_path=settings.heads_path, replay_days=settings.replay_days)
         self._calls = Calls(self._store, settings.actor, {entry.id: entry.reader() for entry in settings.readers})
         self._networks = models.Networks(
             settings.weights_dir,

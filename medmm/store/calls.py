@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError, PermissionDenied
 from medmm.domain.report import Reader
 from medmm.domain.roles import require
@@ -45,7 +44,7 @@ class VerbCall:
         """Record the event in the step that keeps the result, and remember the result under the key."""
         step.record(self.event(outcome, subject, **details))
         if self.key is not None:
-            step.remember(self.key, self.verb, self.request_sha256, to_json(result))
+            step.remember(self.key, self.verb, self.request_sha256, result, subject)
 
 
 class Calls:
