@@ -12,7 +12,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.notices import FOR_THE_RECORD_TITLE
 from medmm.domain.report import CaseFile, CaseSummary, Reader
 from medmm.domain.study import Volume
-from medmm.doors.slice_picture import png_bytes
+from medmm.presentation.slice_picture import png_bytes
 from ui import presenter
 from ui.acting import acted, forget, told
 from ui.admission import admit_released, show_admission

@@ -55,7 +55,7 @@ from medmm.domain.report import (
 )
 from medmm.domain.study import Volume
 from medmm.domain.vocabulary import finding_term, most_urgent_first
-from medmm.doors.slice_picture import marked_slices
+from medmm.presentation.slice_picture import marked_slices
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
 SIGNED_BANNER = "SIGNED: the report stays as a clinician signed it. Research software, not a medical device."

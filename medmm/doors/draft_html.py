@@ -32,7 +32,7 @@ from medmm.domain.study import Notice
 from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.doors.draft_page import LEGEND, banner, decided_words, evidence_lines, own_rows
-from medmm.doors.slice_picture import marked_slices, png_bytes, slice_picture
+from medmm.presentation.slice_picture import marked_slices, png_bytes, slice_picture
 
 LONGEST_PX = 900
 SMALL_PX = 420

@@ -40,8 +40,8 @@ from medmm.domain.packaged_films import packaged_note
 from medmm.domain.report import Accept, CaseFile, Edit, Reject
 from medmm.domain.suspicion import Standing
 from medmm.doors.session import add_row, new_table, plain
-from medmm.doors.slice_picture import marked_slices, slice_picture
 from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
+from medmm.presentation.slice_picture import marked_slices, slice_picture
 
 BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
 LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
