@@ -25,6 +25,7 @@ from medmm.store import Step, Store
 from medmm.store.database import MIGRATIONS, open_engine
 from tests.dicom_files import film_file
 from tests.factories import make_case, make_checked_draft, make_reading, make_study
+from tests.kept import kept
 from tests.quick_assistant import quick_assistant, signed
 from tests.unit.store.test_store_nouns import EVENT, OPENED_AT
 
@@ -85,7 +86,7 @@ def test_a_draft_that_was_made_again_is_given_as_it_was_first(tmp_path: Path) ->
         assert isinstance(study, Study)
         case = assistant.open_case(study.uid)
         first = assistant.draft(case.id, key="first")
-        assistant._networks._loaded["reader"] = ReadsMore()
+    with quick_assistant(tmp_path / "data", reader=ReadsMore()) as assistant:
         second = assistant.draft(case.id, key="second")
         assert second != first
         signed(assistant, case.id, assistant.reader_named("reader-1"))
@@ -110,7 +111,7 @@ def test_a_release_with_another_reason_leaves_the_first_answer(tmp_path: Path) -
     held = film_file(tmp_path / "held", AcquisitionDate="20990101", StudyDate="20990101")
     with quick_assistant(tmp_path / "data") as assistant:
         first = assistant.release(held, reason="the clock was wrong", by="reader-1", key="one")
-        with assistant._store.step() as step:
+        with kept(assistant).step() as step:
             step.save_release(replace(first, reason="something else"))
             step.record(EVENT)
         assert assistant.release(held, reason="the clock was wrong", by="reader-1", key="one") == first
@@ -174,9 +175,9 @@ def test_a_key_is_forgotten_after_its_days(tmp_path: Path) -> None:
         for hours, forgotten in ((47, False), (49, True)):
             at = datetime.now(UTC) - timedelta(hours=hours)
             tamper(tmp_path / "data", "UPDATE idempotency SET at = ?", at.isoformat(timespec="microseconds"))
-            entries = len(assistant._store.events())
+            entries = len(kept(assistant).events())
             assert assistant.admit(film, key="one") == first
-            assert len(assistant._store.events()) == entries + forgotten  # it was done anew
+            assert len(kept(assistant).events()) == entries + forgotten  # it was done anew
 
 
 def test_a_forgotten_key_is_free_for_another_request_and_leaves_the_table(drafted: Store) -> None:
