@@ -13,7 +13,7 @@ from medmm import imaging, models, records, review
 from medmm.config import Settings
 from medmm.domain.ages import with_record_age
 from medmm.domain.draft import Case
-from medmm.domain.errors import InputError, StateError
+from medmm.domain.errors import InputError, StateError, needed
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch, asking, compare_identities, joined
 from medmm.domain.inspection import FoundStudy, Inspection
@@ -202,10 +202,11 @@ class Admitting:
     ) -> tuple[Study, ClinicalContext | None, StudyOrder]:
         """The study with what must be said of its record, the record up to its time, and what joins it to its order.
 
-        Raises: InputError if the record is another's.
+        Raises: InputError if the record is another's, StateError if the gate let no study pass.
         """
         study = intake.outcome
-        assert isinstance(study, Study)
+        if not isinstance(study, Study):
+            raise StateError("no study to join a record to", remedy="admit a study that passes the gate")
         if record.path is None:
             note = (Notice(code="record-not-found", text=record.note),) if record.note else ()
             kept = self._of_kept_record(study)
@@ -270,12 +271,10 @@ class Admitting:
         return replace(order, request=kept.request, request_note=kept.request_note)
 
     def _context(self, study: Study, identity: PatientIdentity | None, record: records.RecordFit) -> Joined:
-        assert record.path is not None
-        document = records.read_record(record.path)
+        path = needed(record.path, "the file of the record")
+        document = records.read_record(path)
         if record.sha256 not in (None, document.sha256):
-            raise InputError(
-                "the record changed while it was read", remedy="admit the study again", path=str(record.path)
-            )
+            raise InputError("the record changed while it was read", remedy="admit the study again", path=str(path))
         match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
         match = asking(match, *records.join_questions(document, study.acquired))
         context = records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired)

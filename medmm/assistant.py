@@ -224,14 +224,14 @@ class Assistant:
             file = self._store.case_file(case_id)
             state = review.advance(file.state, review.Act.DECIDE)
             merged = review.decide(file, decisions, call.actor)
-            assert file.draft is not None  # the lifecycle lets nobody decide before there is a draft
+            draft = review.draft_of(file)
             marked = [v for v in grounding.recheck(replace(file, decisions=merged)) if v.outcome is Outcome.FAILED]
             marks = {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in marked)} if marked else {}
             with self._store.step() as step:
                 step.save_decisions(case_id, merged, expected=file.decisions)
                 step.set_state(case_id, state, expected=file.state)
-                call.done(step, file.draft, case_id, decisions=len(decisions), decided=len(merged), **marks)
-            return file.draft
+                call.done(step, draft, case_id, decisions=len(decisions), decided=len(merged), **marks)
+            return draft
 
     def sign(self, case_id: str, *, by: By, key: str | None = None) -> SignedReport:
         """Sign what was decided.
