@@ -26,7 +26,6 @@ from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
     ExtentEvidence,
-    FactEvidence,
     MeasurementEvidence,
     Outcome,
     ReaderEvidence,
@@ -397,7 +396,6 @@ def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) ->
         return EvidenceView(text=extent_words(evidence.extent))
     if isinstance(evidence, ReaderEvidence):
         return EvidenceView(text=f"seen by reader {evidence.reader_id}")
-    assert isinstance(evidence, FactEvidence)
     fact = next((f for f in (context.facts if context else ()) if f.id == evidence.fact_id), None)
     return EvidenceView(text=f"record: {_fact_line(fact)}[{evidence.source}]")
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from medmm.domain.errors import ConfigError
 from medmm.domain.extents import extent_of
 from medmm.domain.grid import axial
 from medmm.domain.quantities import voxel_ml
@@ -193,9 +194,12 @@ def lesions_of(labelled: Labelled, calibration: Mapping[str, Any]) -> Lesions:
 
 def slice_features(labelled: Labelled) -> Array:
     """What speaks for a lesion in a slice, (slices, 3): log-odds of its surest voxel and of the head for presence, and
-    the logarithm of the expected number of lesion voxels."""
+    the logarithm of the expected number of lesion voxels. Raises: ConfigError if the network says nothing of presence."""
     probability = labelled.probabilities[1].reshape(labelled.probabilities.shape[1], -1).astype(np.float64)
-    assert labelled.presence is not None, "the lesion network has a head for presence"
+    if labelled.presence is None:
+        raise ConfigError(
+            "the network of brain lesions has no head for presence", remedy="take the weights of one that has it"
+        )
     expected = np.log1p(probability.sum(1))
     return np.stack([_logit(probability.max(1)), _logit(labelled.presence.astype(np.float64)), expected], 1)
 

@@ -25,8 +25,7 @@ def decide(house: House, call: VerbCall, case_id: str, decisions: Sequence[Decis
     file = house.store.case_file(case_id)
     state = review.advance(file.state, review.Act.DECIDE)
     merged = review.decide(file, decisions, call.actor)
-    draft = file.draft
-    assert draft is not None  # the lifecycle lets nobody decide before there is a draft
+    draft = review.draft_of(file)
     marked = [v for v in grounding.recheck(replace(file, decisions=merged)) if v.outcome is Outcome.FAILED]
     marks = {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in marked)} if marked else {}
     with house.store.step() as step:

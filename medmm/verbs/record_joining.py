@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medmm import imaging, records
 from medmm.domain.ages import with_record_age
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, StateError, needed
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch, asking, compare_identities, joined
 from medmm.domain.order import StudyOrder
@@ -42,10 +42,11 @@ def join(
 ) -> tuple[Study, ClinicalContext | None, StudyOrder]:
     """The study with what must be said of its record, the record up to its time, and what joins it to its order.
 
-    Raises: InputError if the record is another's.
+    Raises: InputError if the record is another's, StateError if the gate let no study pass.
     """
     study = intake.outcome
-    assert isinstance(study, Study)
+    if not isinstance(study, Study):
+        raise StateError("no study to join a record to", remedy="admit a study that passes the gate")
     if record.path is None:
         note = (Notice(code="record-not-found", text=record.note),) if record.note else ()
         kept = _of_kept_record(house, study)
@@ -63,10 +64,10 @@ def join(
 
 def context_of(house: House, study: Study, identity: PatientIdentity | None, record: records.RecordFit) -> Joined:
     """Read a record up to the time of a study, and compare whose both are."""
-    assert record.path is not None
-    document = records.read_record(record.path)
+    path = needed(record.path, "the file of the record")
+    document = records.read_record(path)
     if record.sha256 not in (None, document.sha256):
-        raise InputError("the record changed while it was read", remedy="admit the study again", path=str(record.path))
+        raise InputError("the record changed while it was read", remedy="admit the study again", path=str(path))
     match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
     match = asking(match, *records.join_questions(document, study.acquired))
     context = records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired)
