@@ -305,6 +305,10 @@ def test_a_study_of_an_earlier_release_grows_too(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as connection:
         for table in ("study_file", "study_order"):  # what later releases brought
             connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP TABLE idempotency")
+        connection.execute(
+            "CREATE TABLE idempotency (key TEXT PRIMARY KEY, verb TEXT, request_sha256 TEXT, result JSON)"
+        )
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
         connection.commit()
     with quick_assistant(tmp_path / "data") as assistant:
