@@ -21,8 +21,9 @@ import torch
 
 from medmm import Assistant
 from medmm.config import Settings
-from medmm.domain.study import Study
+from medmm.domain.study import Modality, Study
 from medmm.doors.demo import CHEST, films_dir
+from medmm.models import Adopted, Networks
 
 
 def seconds(work: Callable[[], object], repeats: int) -> list[float]:
@@ -47,7 +48,8 @@ def main() -> int:
         record = Path(folder) / "record.json"
         record.write_bytes(files("medmm.doors").joinpath("demo_record.json").read_bytes())
         settings = Settings(data_dir=Path(folder) / "data", threads=options.threads, writer=options.writer)
-        with Assistant(settings) as assistant:
+        networks = Networks(None, threads=options.threads, adopted=Adopted(Path(folder) / "data" / "models"))
+        with Assistant(settings, networks=networks) as assistant:
 
             def whole_way() -> None:
                 study = assistant.admit(film, record=record)
@@ -58,7 +60,7 @@ def main() -> int:
                 next(assistant.read([film]))
 
             whole_way()  # warm: networks loaded, code compiled
-            reader: Any = assistant._networks.reader
+            reader: Any = networks.reader_of(Modality.RADIOGRAPH)
             findings, anatomy = reader.findings, reader.anatomy
             if findings is None or anatomy is None:
                 sys.stderr.write("the shipped weights are not installed: nothing to measure\n")

@@ -1,20 +1,15 @@
-"""The one door for Python users, doors, dashboard and pipelines: it checks permission and calls the rooms."""
+"""The one door for Python users, doors, dashboard and pipelines: each method is a docstring and a call of its verb."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from medmm import delivery, drafting, grounding, imaging, models, records, review
-from medmm.admitting import Admitting, Incoming, Record
 from medmm.config import Settings, load_settings
 from medmm.domain.arguments import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditVerification
-from medmm.domain.codec import from_json, to_json
-from medmm.domain.draft import Case, CheckedDraft, Outcome
+from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.influence import Influence
 from medmm.domain.inspection import Capabilities, FoundStudy, Inspection, ModelRow
@@ -22,10 +17,31 @@ from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport, SignedStatement
 from medmm.domain.study import NotEvaluable, ReadTask, Release, Study
-from medmm.store import Calls, Store, digest
+from medmm.verbs import (
+    Asked,
+    By,
+    Clock,
+    Networks,
+    admitting,
+    auditing,
+    cases,
+    deciding,
+    inspecting,
+    installing,
+    opened_house,
+    publishing,
+    reading,
+    writing,
+)
+from medmm.verbs.incoming import Incoming
 
 Paths = str | Path | Iterable[str | Path]
-By = Reader | str  # who asks: a reader, or the id of one under `readers:` of the settings
+Record = str | Path | None
+
+
+def utc_now() -> datetime:
+    """The time now."""
+    return datetime.now(UTC)
 
 
 @checked_methods
@@ -34,23 +50,20 @@ class Assistant:
 
     Safe from several threads and processes. Every verb checks the role of who asks (`by`: a reader or a reader's id; without
     it the configured service acts), commits its result together with its audit entry, and leaves an entry when it
-    fails. A verb given the same idempotency `key` and the same request again returns the first result.
+    fails. A verb given the same idempotency `key` and request within `replay_days` returns the first result again.
 
     Raises: the errors of `medmm.domain.errors`; what can't be evaluated is a `NotEvaluable`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, networks: Networks | None = None, clock: Clock = utc_now) -> None:
+        """Open the data folder of the settings.
+
+        Args:
+            networks: what reads and words; without them those that the settings name.
+            clock: gives the time now, with its zone.
+        """
         self.settings = settings
-        self._store = Store.open(settings.data_dir, heads_path=settings.heads_path)
-        self._calls = Calls(self._store, settings.actor, {entry.id: entry.reader() for entry in settings.readers})
-        self._networks = models.Networks(
-            settings.weights_dir,
-            device=settings.device,
-            threads=settings.threads,
-            adopted=models.Adopted(settings.data_dir / "models"),
-            report=settings.language_model,
-        )
-        self._admitting = Admitting(settings, self._store, self._networks)
+        self._house = opened_house(settings, networks, clock)
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:
@@ -60,11 +73,11 @@ class Assistant:
     @property
     def read_only(self) -> bool:
         """Whether the data folder is a read-only copy: `verify`, `models` and `capabilities` work on it."""
-        return self._store.read_only
+        return self._house.store.read_only
 
     def close(self) -> None:
         """Let go of files and connections."""
-        self._store.close()
+        self._house.store.close()
 
     def __enter__(self) -> Assistant:
         return self
@@ -92,18 +105,7 @@ class Assistant:
         Raises: InputError if the path holds no study or several, a file changes while it is copied, or `record` is
             another's or must be confirmed.
         """
-        came = Incoming(paths=paths_of(path))
-
-        def request() -> dict[str, Any]:
-            found = self._admitting.find(came, record, study_uid).content()
-            return {**found, "confirmed": confirmed, "drafted_from": self._admitting.drafted_from()}
-
-        with self._calls.call("admit", by, key, request) as call, self._admitting.growing(came):
-            if call.recalled is not None:
-                return from_json(Study | NotEvaluable, call.recalled)  # type: ignore[arg-type]
-            if confirmed:
-                self._calls.person_who_may("identity", by)
-            return self._admitting.admitted(came, call, call.actor if confirmed else None)
+        return admitting.admit(self._house, Asked(by, key), Incoming.of(path), record, study_uid, confirmed)
 
     def read(self, paths: Paths, *, task: ReadTask | None = None, by: By | None = None) -> Iterator[ReadResult]:
         """Read studies by the models alone, without a record and without keeping them; one result a study.
@@ -112,21 +114,8 @@ class Assistant:
         folders of NIfTI files under fixed names. Raises: InputError for a folder without them.
         """
         places = paths_of(paths)
-        return self._read([[place] for place in places] if task else [places], task, by)
-
-    def _read(self, groups: list[list[Path]], task: ReadTask | None, by: By | None) -> Iterator[ReadResult]:
-        for group in groups:
-            intakes = self._admitting.intakes(group, task)
-            while True:
-                with self._calls.call("read", by) as call:
-                    intake = next(intakes, None)
-                    if intake is None:
-                        break
-                    result = ReadResult.of(str(intake.path), intake.outcome, lambda s: self._networks.reader.read(s))
-                    subject = result.study.uid if result.study else digest(str(intake.path))
-                    with self._store.step() as step:
-                        call.done(step, None, subject, "done" if result.reading else "refused")
-                yield result
+        groups = [[place] for place in places] if task else [places]
+        return reading.read(self._house, groups, task, by)
 
     def release(
         self,
@@ -143,28 +132,8 @@ class Assistant:
         `held_sha256`: of the `NotEvaluable` that was looked at; other contents are not released.
         Raises: StateError if the study is not held, or holds something else than was looked at.
         """
-        came = Incoming(paths=paths_of(path))
-
-        def request() -> dict[str, Any]:
-            return {
-                **self._admitting.find(came, None, study_uid).content(),
-                "reason": reason,
-                "held_sha256": held_sha256,
-            }
-
-        with self._calls.call("release", by, key, request) as call:
-            if call.recalled is not None:
-                return from_json(Release, call.recalled)
-            intake = self._admitting.judged(came)
-            review.refuse_unseen(intake.outcome, held_sha256)
-            release = review.release(
-                intake.outcome, {f.sha256 for f in intake.files}, reason, call.actor, datetime.now(UTC)
-            )
-            with self._store.step() as step:
-                step.save_release(release)
-                subject = release.study_uid or digest(str(came.paths[0]))
-                call.done(step, release, subject, held_for=release.reason_code, files=len(release.file_sha256s))
-            return release
+        came = Incoming.of(path)
+        return admitting.release(self._house, Asked(by, key), came, study_uid, reason, held_sha256)
 
     def open_case(self, study_uid: str, *, by: By | None = None, key: str | None = None) -> Case:
         """Make the case of an admitted study and its record; one of the same images and record is given again.
@@ -174,97 +143,38 @@ class Assistant:
 
         Raises: StateError if a report of the same images with another record is signed.
         """
-        with self._calls.call("open_case", by, key, lambda: self._admitting.content_of(study_uid)) as call:
-            if call.recalled is not None:
-                return from_json(Case, call.recalled)
-            return self._admitting.opened(study_uid, call)
+        return cases.open_case(self._house, Asked(by, key), study_uid)
 
     def draft(self, case_id: str, *, again: bool = True, by: By | None = None, key: str | None = None) -> CheckedDraft:
         """Read, write and check: the draft of a case, every statement with its evidence and verdicts.
 
         Not `again`: a draft that the same settings and models made, or that a person has decided on, is given back.
         """
-        made_by = self._admitting.drafted_from()
-        with self._calls.call("draft", by, key, {"case": case_id, "drafted_from": made_by}) as call:
-            if call.recalled is not None:
-                return from_json(CheckedDraft, call.recalled)
-            file = self._store.case_file(case_id)
-            if not again and file.draft and (file.decided or self._store.drafted_from(case_id) in (None, made_by)):
-                with self._store.step() as step:
-                    call.done(step, file.draft, case_id, unchanged=True)
-                return file.draft
-            state = review.advance(file.state, review.Act.DRAFT)
-            case = self._attached(file.case)
-            reading = self._networks.reader.read(case.study)
-            checked = grounding.check(self._writer().write(case, reading), case, reading)
-            with self._store.step() as step:
-                step.save_reading(case_id, reading)
-                step.save_draft(case_id, checked)
-                step.set_state(case_id, state, expected=file.state)
-                failed = sum(bool(checked.failed(s.id)) for s in checked.statements)
-                said = {m.name: m.manifest_sha256 for m in reading.models} | {"drafted_from": made_by}
-                call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **said)
-            return checked
+        return writing.draft(self._house, Asked(by, key), case_id, again)
 
     def influence(self, case_id: str, *, by: By | None = None) -> Influence:
         """What the record does to a draft: the case from image, from record and from both, fact by fact; nothing is kept."""
-        with self._calls.look("influence", case_id, by):
-            case = self._attached(self._store.case_file(case_id).case)
-            return drafting.influence(case, self._networks.reader.read(case.study), self._language_model())
+        return writing.influence(self._house, by, case_id)
 
     def decide(self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None) -> CheckedDraft:
         """Accept, edit or reject drafted statements, add findings of your own (`Add`), write the impression (`Impression`).
 
         A later decision on a statement replaces the earlier. The checks mark a reader's own words: see `CaseFile.rechecked`.
         """
-        request = {"case": case_id, "decisions": to_json(tuple(decisions))}
-        with self._calls.call("decide", by, key, request) as call:
-            if call.recalled is not None:
-                return from_json(CheckedDraft, call.recalled)
-            file = self._store.case_file(case_id)
-            state = review.advance(file.state, review.Act.DECIDE)
-            merged = review.decide(file, decisions, call.actor)
-            assert file.draft is not None  # the lifecycle lets nobody decide before there is a draft
-            marked = [v for v in grounding.recheck(replace(file, decisions=merged)) if v.outcome is Outcome.FAILED]
-            marks = {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in marked)} if marked else {}
-            with self._store.step() as step:
-                step.save_decisions(case_id, merged, expected=file.decisions)
-                step.set_state(case_id, state, expected=file.state)
-                call.done(step, file.draft, case_id, decisions=len(decisions), decided=len(merged), **marks)
-            return file.draft
+        return deciding.decide(self._house, Asked(by, key), case_id, decisions)
 
     def sign(self, case_id: str, *, by: By, key: str | None = None) -> SignedReport:
         """Sign what was decided.
 
         Raises: StateError while a statement is undecided, if it is signed, or if other images of the study came meanwhile.
         """
-        with self._calls.call("sign", by, key, {"case": case_id}) as call:
-            if call.recalled is not None:
-                return self._store.report(from_json(SignedReport, call.recalled).id)
-            file = self._store.case_file(case_id)
-            state = review.advance(file.state, review.Act.SIGN)
-            review.refuse_outgrown(file, self._store.study(file.case.study.uid))
-            report = review.sign(file, call.actor, datetime.now(UTC))
-            with self._store.step() as step:
-                step.set_state(case_id, state, expected=file.state)
-                step.save_report(report, decisions=file.decisions)
-                step.cover_identity(report.patient_key)
-                call.done(step, report, case_id)
-            return report
+        return deciding.sign(self._house, Asked(by, key), case_id)
 
     def publish(
         self, report_id: str, *, to: str | Path, by: By | None = None, key: str | None = None
     ) -> tuple[Path, ...]:
         """Write a signed report into the folder `to` as text, JSON and FHIR R4 transaction Bundle."""
-        with self._calls.call("publish", by, key, {"report": report_id, "to": str(to)}) as call:
-            if call.recalled is not None:
-                return tuple(Path(p) for p in call.recalled)
-            printed = self._store.printed(report_id)
-            report, joins = printed.report, delivery.Joins.of(printed, self.settings.identifiers.systems())
-            written = delivery.write_report(report, printed.identity, Path(to), joins)
-            with self._store.step() as step:
-                call.done(step, [str(p) for p in written], report.case_id, report=report_id, files=len(written))
-            return written
+        return publishing.publish(self._house, Asked(by, key), report_id, str(to))
 
     def add_model(
         self,
@@ -279,45 +189,23 @@ class Assistant:
 
         Raises: InputError for a folder that can't be taken, IntegrityError for a file that its manifest does not bear out.
         """
-
-        def request() -> dict[str, Any]:
-            files = self._networks.contents(Path(path)) if key is not None else None
-            return {"files": files, "name": name or Path(path).name, "licence": licence}
-
-        with self._calls.call("add_model", by, key, request) as call:
-            if call.recalled is not None:
-                return from_json(ModelRow, call.recalled)
-            with self._networks.adding(Path(path), name, licence) as row, self._store.step() as step:
-                call.done(step, row, row.name, task=row.task, manifest=row.manifest_sha256)
-            return row
+        return installing.add_model(self._house, Asked(by, key), Path(path), name, licence)
 
     def remove_model(self, name: str, *, by: By, key: str | None = None) -> None:
         """Delete an adopted model. Raises: InputError if there is none, StateError while the settings name it."""
-        with self._calls.call("remove_model", by, key, {"name": name}) as call:
-            if call.recalled is None:
-                with self._networks.removing(name) as row, self._store.step() as step:
-                    call.done(step, name, name, task=row.task, manifest=row.manifest_sha256)
+        installing.remove_model(self._house, Asked(by, key), name)
 
     def history(self, case_id: str, *, by: By | None = None) -> tuple[AuditEvent, ...]:
         """What happened to a case and its study, oldest first."""
-        with self._calls.look("history", case_id, by):
-            return self._store.events(self._store.study_of(case_id), case_id)
+        return auditing.history(self._house, by, case_id)
 
     def verify(self, *, by: By | None = None) -> AuditVerification:
         """Check the whole audit log against its signed tree heads and name the place of any damage."""
-        with self._calls.call("verify", by) as call:
-            verification = self._store.verify()
-            # nothing is appended to a log that is already broken, which is evidence, nor to a read-only copy
-            if verification.ok and not self.read_only:
-                with self._store.step() as step:
-                    call.done(step, None, "audit", size=verification.size)
-            return verification
+        return auditing.verify(self._house, by)
 
     def inspect(self, path: Paths, *, record: Record = None, by: By | None = None) -> tuple[Inspection, ...]:
         """What a path or several (and a record beside them) are understood as, study by study; nothing is kept."""
-        paths = paths_of(path)
-        with self._calls.look("inspect", digest([str(one) for one in paths]), by):
-            return tuple(self._admitting.inspection(intake, record) for intake in self._admitting.intakes(paths))
+        return inspecting.inspect(self._house, by, paths_of(path), record)
 
     def studies(self, folder: str | Path, *, records: Record = None, by: By | None = None) -> tuple[FoundStudy, ...]:
         """The studies of a folder by Study Instance UID, at any depth, and what there belongs to none; nothing is decoded.
@@ -325,76 +213,46 @@ class Assistant:
         Args:
             records: a folder of FHIR Bundles, of which each study gets the one that fits it.
         """
-        with self._calls.look("inspect", digest(str(folder)), by):
-            return tuple(self._admitting.studies(Path(folder), records))
+        return inspecting.studies(self._house, by, Path(folder), records)
 
     def record(self, path: str | Path, *, as_of: datetime | None = None, by: By | None = None) -> ClinicalContext:
         """What a record is understood as, with its facts up to `as_of` (all without it); nothing is kept.
 
         Raises: InputError if it is no FHIR R4 JSON.
         """
-        with self._calls.look("record", digest(str(path)), by):
-            return records.known_by(records.read_record(Path(path)), as_of)
+        return inspecting.record(self._house, by, Path(path), as_of)
 
     def cases(self, *, by: By | None = None) -> tuple[CaseSummary, ...]:
         """The worklist, newest first; patients by key only."""
-        with self._calls.look("cases", "worklist", by):
-            return self._store.cases()
+        return cases.cases(self._house, by)
 
     def case(self, case_id: str, *, by: By | None = None) -> CaseFile:
         """Everything of one case, with the pixels attached, and what the checks mark in the words of readers."""
-        with self._calls.look("case", case_id, by):
-            file = self._store.case_file(case_id)
-            return replace(file, case=self._attached(file.case), rechecked=grounding.recheck(file))
+        return cases.case(self._house, by, case_id)
 
     def to_sign(self, case_id: str, *, by: By) -> tuple[SignedStatement, ...]:
         """What a signature would take now: each statement in the words that the report will hold.
 
         Raises: StateError while a statement is undecided.
         """
-        with self._calls.look("case", case_id, by) as call:
-            return review.to_sign(self._store.case_file(case_id), call.actor)
+        return deciding.to_sign(self._house, by, case_id)
 
     def identity(self, patient_key: str, *, by: By) -> PatientIdentity:
         """Who a patient key is."""
-        with self._calls.look("identity", patient_key, by):
-            return self._store.identity(patient_key)
+        return cases.identity(self._house, by, patient_key)
 
     def render(self, report_id: str, *, format: str = "text", by: By | None = None) -> str:
         """A signed report as `text`, `json` or `fhir` (R4 transaction Bundle), or what that lacks as `outcome`."""
-        with self._calls.look("publish", "", by) as look:
-            printed = self._store.printed(report_id)
-            look.subject = printed.report.case_id
-            joins = delivery.Joins.of(printed, self.settings.identifiers.systems())
-            return delivery.render(printed.report, printed.identity, format, joins)
+        return publishing.render(self._house, by, report_id, format)
 
     def models(self, *, by: By | None = None) -> tuple[ModelRow, ...]:
         """The networks of the catalogue, then the adopted models, and whether they are here and unaltered."""
-        self._calls.allow("models", by)
-        return self._networks.model_rows()
+        return installing.model_rows(self._house, by)
 
     def capabilities(self, *, by: By | None = None) -> Capabilities:
         """What this installation can decode, run and write; the language model that the settings name is opened."""
-        (device, torch_version), rows = models.device_name(self.settings.device), self.models(by=by)
-        (writer, problem), syntaxes = drafting.name_of(self._writer), imaging.decodable_syntaxes()
-        return Capabilities(
-            syntaxes=syntaxes,
-            models=rows,
-            writer=writer,
-            device=device,
-            torch_version=torch_version,
-            writer_problem=problem,
-        )
+        return installing.capabilities(self._house, by)
 
     def reader_named(self, reader_id: str) -> Reader:
         """The configured reader of this id. Raises: PermissionDenied if there is none."""
-        return self._calls.reader_named(reader_id)
-
-    def _attached(self, case: Case) -> Case:
-        return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path))
-
-    def _language_model(self) -> drafting.LanguageModel | None:
-        return None if self.settings.writer == "rules" else self._networks.language_model
-
-    def _writer(self) -> drafting.Writer:
-        return drafting.writer(self._language_model(), by_rules=self.settings.writer == "rules")
+        return self._house.calls.reader_named(reader_id)

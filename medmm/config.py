@@ -21,7 +21,9 @@ from medmm.domain.roles import roles
 
 ENVIRONMENT_PREFIX = "MEDMM_"
 # Where things lie, who acts and on what the networks run: none of it decides what a draft says.
-NOT_OF_A_DRAFT = {"data_dir", "heads_path", "weights_dir", "device", "threads", "actor", "identifiers", "readers"}
+NOT_OF_A_DRAFT = {
+    *("data_dir", "heads_path", "weights_dir", "device", "threads", "actor", "identifiers", "readers", "replay_days"),
+}
 # which file to read; where the tests find the shared data; where a test lets the process die
 NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
 
@@ -86,6 +88,7 @@ class Settings(BaseSettings):
     language_model: str = Field(default="chest-report", min_length=1)
     site_time_zone: str | None = None
     actor: str = "medmm-service"
+    replay_days: float = Field(default=7, gt=0, le=3650)
     identifiers: IdentifierEntry = IdentifierEntry()
     readers: tuple[ReaderEntry, ...] = ()
 

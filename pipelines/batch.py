@@ -272,10 +272,8 @@ def drafted(
         why = {"reason_code": study.reason_code, "reason": study.reason}
         return {"outcome": outcome, "evaluable": False, **why, "notes": told}
     case = assistant.open_case(study.uid, by=by)
-    assistant.draft(case.id, again=False, by=by)
+    checked = assistant.draft(case.id, again=False, by=by)
     file = assistant.case(case.id, by=by)
-    checked = file.draft
-    assert checked is not None  # drafted above
     warnings = dict.fromkeys(
         w.text for w in (*file.case.study.warnings, *checked.draft.warnings) if w.code.startswith(TOLD)
     )

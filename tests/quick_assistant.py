@@ -9,6 +9,7 @@ from medmm.assistant import Assistant
 from medmm.config import ReaderEntry, Settings
 from medmm.domain.report import Accept, Edit, Reader, SignedReport
 from medmm.domain.study import Study
+from medmm.models import Adopted, Networks
 from tests.dicom_files import SAYS_FRONTAL
 from tests.factories import make_reading
 
@@ -22,11 +23,37 @@ class Reads:
         return make_reading(study_uid=study.uid)
 
 
-def quick_assistant(data: Path, **settings: Any) -> Assistant:
+READS = Reads()
+
+
+class GivenNetworks(Networks):
+    """The networks that settings name, but for those that are given: `reader`, `picture_kinds`, `language_model`."""
+
+    def __init__(self, settings: Settings, **given: Any) -> None:
+        added = Adopted(settings.data_dir / "models")
+        super().__init__(settings.weights_dir, device=settings.device, threads=settings.threads, adopted=added)
+        self._given = given
+
+    @property
+    def reader(self) -> Any:
+        return self._given["reader"] if "reader" in self._given else super().reader
+
+    @property
+    def picture_kinds(self) -> Any:
+        return self._given["picture_kinds"] if "picture_kinds" in self._given else super().picture_kinds
+
+    @property
+    def language_model(self) -> Any:
+        return self._given["language_model"] if "language_model" in self._given else super().language_model
+
+
+def quick_assistant(
+    data: Path, *, reader: Any = READS, picture_kinds: Any = SAYS_FRONTAL, **settings: Any
+) -> Assistant:
     """An assistant of a data folder of its own."""
-    assistant = Assistant(Settings(data_dir=data, readers=READERS, **{"threads": 1, **settings}))
-    assistant._networks._loaded |= {"reader": Reads(), "kinds": SAYS_FRONTAL, "language model": None}
-    return assistant
+    made = Settings(data_dir=data, readers=READERS, **{"threads": 1, **settings})
+    given = {"reader": reader, "picture_kinds": picture_kinds, "language_model": None}
+    return Assistant(made, networks=GivenNetworks(made, **given))
 
 
 def opened(assistant: Assistant, path: Any, **how: Any) -> str:

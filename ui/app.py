@@ -12,7 +12,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.notices import FOR_THE_RECORD_TITLE
 from medmm.domain.report import CaseFile, CaseSummary, Reader
 from medmm.domain.study import Volume
-from medmm.doors.slice_picture import png_bytes
+from medmm.presentation.slice_picture import png_bytes
 from ui import presenter
 from ui.acting import acted, forget, told
 from ui.admission import admit_released, show_admission
@@ -189,7 +189,7 @@ def show_review(
 ) -> None:
     """The signed report, or the draft with what is to be decided; what was not evaluated in either case."""
     if file.report is not None:
-        show_report(assistant, file, reader)
+        show_report(assistant, file.report.id, reader)
     elif not view.sections:
         draft = partial(assistant.draft, file.case.id, by=reader)
         st.button("Draft", key="draft", type="primary", on_click=acted, args=(draft,))
@@ -267,10 +267,8 @@ def show_record(file: CaseFile) -> None:
         st.caption("No record was admitted with this study.")
 
 
-def show_report(assistant: Assistant, file: CaseFile, reader: Reader) -> None:
+def show_report(assistant: Assistant, report_id: str, reader: Reader) -> None:
     """The signed report and its downloads; each download is a look that leaves an entry."""
-    assert file.report is not None
-    report_id = file.report.id
     if st.session_state.get("report_of") != (report_id, reader.id):
         st.session_state["report"] = assistant.render(report_id, format="text", by=reader)
         st.session_state["report_of"] = (report_id, reader.id)

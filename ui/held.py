@@ -15,7 +15,7 @@ from medmm.domain.errors import StateError
 from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable, Volume
-from medmm.doors.slice_picture import png_bytes
+from medmm.presentation.slice_picture import png_bytes
 from ui import presenter
 from ui.pictures import film_picture
 from ui.presenter import inert

@@ -26,7 +26,6 @@ from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
     ExtentEvidence,
-    FactEvidence,
     MeasurementEvidence,
     Outcome,
     ReaderEvidence,
@@ -55,7 +54,7 @@ from medmm.domain.report import (
 )
 from medmm.domain.study import Volume
 from medmm.domain.vocabulary import finding_term, most_urgent_first
-from medmm.doors.slice_picture import marked_slices
+from medmm.presentation.slice_picture import marked_slices
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
 SIGNED_BANNER = "SIGNED: the report stays as a clinician signed it. Research software, not a medical device."
@@ -397,7 +396,6 @@ def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) ->
         return EvidenceView(text=extent_words(evidence.extent))
     if isinstance(evidence, ReaderEvidence):
         return EvidenceView(text=f"seen by reader {evidence.reader_id}")
-    assert isinstance(evidence, FactEvidence)
     fact = next((f for f in (context.facts if context else ()) if f.id == evidence.fact_id), None)
     return EvidenceView(text=f"record: {_fact_line(fact)}[{evidence.source}]")
 

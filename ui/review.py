@@ -13,7 +13,7 @@ from medmm.domain.draft import Assertion, Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject
-from medmm.doors.slice_picture import png_bytes
+from medmm.presentation.slice_picture import png_bytes
 from ui import own_words, presenter
 from ui.acting import acted, outdated, told
 from ui.pictures import score_bar

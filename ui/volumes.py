@@ -8,7 +8,7 @@ from medmm.domain.display import measurement_rows
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Volume
-from medmm.doors.slice_picture import Marked, marked_slices, png_bytes, slice_picture
+from medmm.presentation.slice_picture import Marked, marked_slices, png_bytes, slice_picture
 from ui.presenter import inert, side_line
 
 

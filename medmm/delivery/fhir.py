@@ -19,11 +19,12 @@ from medmm.delivery.fhir_joins import Joins, identifier
 from medmm.delivery.plain import printable, report_text
 from medmm.domain.display import unit_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
+from medmm.domain.errors import needed
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import ImageReference
 from medmm.domain.reading import Side
 from medmm.domain.record import Coding
-from medmm.domain.report import Reader, SeriesReference, SignedReport, SignedStatement, StudyReference
+from medmm.domain.report import Reader, SignedReport, SignedStatement
 from medmm.domain.version import __version__
 from medmm.domain.vocabulary import SNOMED_CT, finding_term, measurement_terms
 from medmm.domain.wording import clean
@@ -100,13 +101,12 @@ def _entry(report: SignedReport, kind: str, name: str, resource: Json, if_none_e
     return {"fullUrl": _url(report, name), "resource": {"resourceType": kind, **resource}, "request": request}
 
 
-def _date_time(of: StudyReference | SeriesReference) -> str:
+def _date_time(acquired: datetime, *, exact: bool) -> str:
     """When it was acquired: to the second with its zone, or the date alone where either is unknown.
 
     Source: FHIR R4 datatype dateTime, which asks for a zone where a time of day is given.
     """
-    assert of.acquired is not None
-    return of.acquired.isoformat() if of.exact else of.acquired.date().isoformat()
+    return acquired.isoformat() if exact else acquired.date().isoformat()
 
 
 def _concept(*codings: Coding, text: str | None = None) -> Json:
@@ -181,7 +181,7 @@ def _imaging_study(report: SignedReport, joins: Joins) -> Json:
                 "uid": series.uid,
                 "modality": {"system": DCM, "code": series.modality},
                 "numberOfInstances": len(series.sop_uids),
-                **({"started": _date_time(series)} if series.acquired else {}),
+                **({"started": _date_time(series.acquired, exact=series.exact)} if series.acquired else {}),
                 "instance": [
                     {"uid": uid, "sopClass": {"system": URI, "code": f"urn:oid:{series.sop_class_uid}"}}
                     for uid in series.sop_uids
@@ -193,7 +193,7 @@ def _imaging_study(report: SignedReport, joins: Joins) -> Json:
     dated = [series for series in report.study.series if series.acquired]
     first = min(dated, key=lambda series: series.acquired or datetime.max, default=report.study)
     if first.acquired:
-        study["started"] = _date_time(first)
+        study["started"] = _date_time(first.acquired, exact=first.exact)
     if joins.procedure is not None:
         study["procedureCode"] = [_concept(joins.procedure)]
     return study | _ordered(joins)
@@ -247,15 +247,14 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
     if words := printable(statement.text):
         observation["note"] = [{"text": words}]
     if report.study.acquired:
-        observation["effectiveDateTime"] = _date_time(report.study)
+        observation["effectiveDateTime"] = _date_time(report.study.acquired, exact=report.study.exact)
     if report.images_read:
         observation["derivedFrom"] = [_ref(report, "study"), *_images_read(report)]
     if statement.finding is None and statement.author is not None:
         value = {"valueString": words} if words else {}
         return observation | {"code": _concept(text="finding in the reader's own words")} | value
     if statement.finding is None:
-        measured = _measured(statement)
-        assert measured is not None  # _observable let nothing else through
+        measured = needed(_measured(statement), "the measurement of a statement", statement=statement.id)
         return observation | _measurement(measured, statement.side)
     term = finding_term(statement.finding)
     observation["code"] = _concept(*term.codings, text=term.words)
@@ -331,7 +330,7 @@ def _diagnostic_report(
     if observed:
         body["result"] = [_ref(report, s.id) for s in observed]
     if report.study.acquired:
-        body["effectiveDateTime"] = _date_time(report.study)
+        body["effectiveDateTime"] = _date_time(report.study.acquired, exact=report.study.exact)
     return body | _ordered(joins)
 
 

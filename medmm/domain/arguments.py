@@ -58,7 +58,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _fits(value: Any, kind: Any) -> bool:
     origin = get_origin(kind)
-    if kind is Any:
+    if kind is Any or getattr(kind, "_is_protocol", False):  # whether it has the methods is seen when they are called
         return True
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in get_args(kind))

@@ -251,8 +251,8 @@ def suspected_line(listed: Iterable[Suspicion]) -> str:
 
 def unstated_words(one: Suspicion) -> str:
     """A suspected finding that a draft of an earlier release neither states nor lists."""
-    assert one.probability is not None
-    assert one.threshold is not None  # it comes of a reading
+    if one.probability is None or one.threshold is None:
+        return f"{marked_words(one)}; not stated: {one.why}"
     return f"{marked_words(one)} {probability_words(one.probability, one.threshold)}; not stated: {one.why}"
 
 

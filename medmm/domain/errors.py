@@ -12,6 +12,9 @@ MedmmError
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class MedmmError(Exception):
@@ -48,6 +51,17 @@ class Unavailable(MedmmError):
 
 class IntegrityError(MedmmError):
     """Stop and call someone: the audit log, the store or the weights were altered."""
+
+
+def needed(value: T | None, what: str, **where: str) -> T:
+    """Return a value that an earlier step gives. Raises: StateError naming it if it is missing."""
+    if value is None:
+        raise StateError(
+            f"{what} is missing",
+            remedy="call the steps in their order; else this is a fault of medmm: report it",
+            **where,
+        )
+    return value
 
 
 EXIT_CODES: dict[type[MedmmError], int] = {

@@ -6,6 +6,7 @@ several frames, by Referenced Frame Number (PS3.3 table 10-3).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,10 @@ from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import Affine, Volume
+
+# cosine of 45 degrees: beyond, slices lie nearer to another plane of the body than to the axial one. Choice of series, check
+# of pixels and networks all ask `axial`; it stands here because no stage of the way may import another.
+AXIAL_COSINE = math.sqrt(0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,13 @@ def from_frames(
         seen.add(z)
         labels[z] = values
     return labels
+
+
+def axial(affine_lps_mm: Affine) -> bool:
+    """Whether slices lie across the patient's long axis: their normal is less than 45 degrees away from it."""
+    columns, rows = np.asarray(affine_lps_mm, dtype=np.float64)[:3, :2].T
+    normal = np.cross(columns, rows)
+    return bool(abs(normal[2]) > AXIAL_COSINE * np.linalg.norm(normal))
 
 
 def index_transform(from_affine: Affine, to_affine: Affine) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
+from medmm.domain.errors import needed
 from medmm.domain.study import Notice, Study, StudyTime
 
 ZONE_UNKNOWN_CODE = "time-zone-unknown"
@@ -38,7 +39,7 @@ def _in_zone(when: StudyTime | None, zone: ZoneInfo) -> StudyTime | None:
     clock = when.moment.replace(tzinfo=None)
     moments: list[datetime] = []
     for fold in (0, 1):
-        offset = clock.replace(tzinfo=zone, fold=fold).utcoffset()
-        assert offset is not None  # a zone of the IANA database has one for every moment
+        # a zone of the IANA database has an offset for every moment
+        offset = needed(clock.replace(tzinfo=zone, fold=fold).utcoffset(), "the offset of a time zone", zone=zone.key)
         moments.append(clock.replace(tzinfo=timezone(offset)))
     return replace(when, moment=min(moments), zone_known=True)

@@ -14,7 +14,7 @@ from medmm.assistant import Assistant
 from medmm.domain.codec import to_json
 from medmm.domain.display import mark_words, suspected_line
 from medmm.domain.draft import Assertion, Outcome, Section, Statement
-from medmm.domain.errors import InputError, StateError
+from medmm.domain.errors import InputError, StateError, needed
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject, SignedReport
 from medmm.domain.study import NotEvaluable
@@ -286,8 +286,7 @@ def _mark_lines(file: CaseFile, statement_id: str) -> list[str]:
 
 
 def _ask(file: CaseFile, statement: Statement) -> Decision | None:
-    console, draft = out(), file.draft
-    assert draft is not None  # _ask_all has looked
+    console, draft = out(), needed(file.draft, "the draft of a case", case=file.case.id)
     console.print(statement_panel(draft, statement))
     failed = bool(draft.failed(statement.id))
     also = [one.statement.id for one in file.also_suspected if not draft.failed(one.statement.id)]

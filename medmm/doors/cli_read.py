@@ -16,7 +16,7 @@ from PIL import Image
 
 from medmm.domain.codec import to_json
 from medmm.domain.display import measured_words, suspected_line
-from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable, exit_code_of_several
+from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, Unavailable, exit_code_of_several, needed
 from medmm.domain.images import ImageReference, images_read, images_unread, rivals_unread, seen_in_part, with_limits
 from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
@@ -153,9 +153,9 @@ def _masks(reading: Reading, result: ReadResult, folder: Path, task: ReadTask | 
     """Write the masks of a reading. Returns: their paths by name."""
     if task is not None:
         return {m.name: str(write_label_map(m, Path(result.path), folder)) for m in reading.label_maps}
-    assert result.study is not None
-    films = dict(_written(reading.masks, result.study.uid, folder))
-    return films | {n: str(path) for n, path in write_series_label_maps(reading, result.study, folder).items()}
+    study = needed(result.study, "the study of a reading", path=result.path)
+    films = dict(_written(reading.masks, study.uid, folder))
+    return films | {n: str(path) for n, path in write_series_label_maps(reading, study, folder).items()}
 
 
 def _left_unread(result: ReadResult) -> Iterator[str]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.padding import Padding
 
 from medmm.assistant import Assistant
-from medmm.domain.errors import ConfigError, InputError
+from medmm.domain.errors import ConfigError, InputError, IntegrityError
 from medmm.domain.study import NotEvaluable, Study
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
@@ -76,7 +76,8 @@ def _draft(assistant: Assistant, record: Path, page: Path, console: Console) -> 
         "networks suspect stands below, and beside it what a person sees.\n"
     )
     study = assistant.admit(films_dir() / CHEST, record=record)
-    assert isinstance(study, Study)  # the film is known: it passes the gate
+    if not isinstance(study, Study):  # the film is known: it passes the gate
+        raise IntegrityError("the demo's film was refused", remedy="install medmm and pydicom-data again", film=CHEST)
     case = assistant.open_case(study.uid)
     assistant.draft(case.id)
     file = assistant.case(case.id)
@@ -87,7 +88,10 @@ def _draft(assistant: Assistant, record: Path, page: Path, console: Console) -> 
 def _refuse(assistant: Assistant, console: Console) -> None:
     console.print(f"\n2. A limb ({LIMB}): what medmm does not read is refused, not guessed.", style="bold")
     refused = assistant.admit(films_dir() / LIMB)
-    assert isinstance(refused, NotEvaluable)
+    if not isinstance(refused, NotEvaluable):
+        raise IntegrityError(
+            "the demo's limb passed the gate", remedy="install medmm and pydicom-data again", film=LIMB
+        )
     console.print(Padding(refused.reason, (0, 0, 0, 3)))
 
 

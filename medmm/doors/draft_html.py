@@ -22,17 +22,18 @@ from medmm.domain.display import (
     unstated_words,
 )
 from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement
+from medmm.domain.errors import needed
 from medmm.domain.images import image_lines
 from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
 from medmm.domain.packaged_films import packaged_note
-from medmm.domain.reading import Finding
+from medmm.domain.reading import Finding, Region
 from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Notice
 from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.doors.draft_page import LEGEND, banner, decided_words, evidence_lines, own_rows
-from medmm.doors.slice_picture import marked_slices, png_bytes, slice_picture
+from medmm.presentation.slice_picture import marked_slices, png_bytes, slice_picture
 
 LONGEST_PX = 900
 SMALL_PX = 420
@@ -118,12 +119,12 @@ def _limits(draft: CheckedDraft) -> str:
 
 
 def _statement(file: CaseFile, statement: Statement, why: str = "") -> str:
-    assert file.draft is not None
+    draft = needed(file.draft, "the draft of a case", case=file.case.id)
     evidence = "".join(f'<div class="evidence">{escape(line)}</div>' for line in evidence_lines(statement))
     checks = "".join(
         f'<span class="check {"passed" if v.outcome is Outcome.PASSED else "failed"}">'
         f"{escape(v.check)} {'✓' if v.outcome is Outcome.PASSED else '✗ ' + escape(v.reason)}</span>"
-        for v in file.draft.verdicts_on(statement.id)
+        for v in draft.verdicts_on(statement.id)
         if v.outcome is not Outcome.NOT_APPLICABLE
     )
     decided = decided_words(file, statement)
@@ -166,9 +167,9 @@ def _pictures(file: CaseFile) -> str:
     edges = {"left": ("L", "R"), "right": ("R", "L")}.get(on or "", ("", ""))
     main = figure(grey_bytes(grey, LONGEST_PX, aspect=aspect), _sides(on), letters(*edges))
     names = {one.finding for one in file.flagged}
-    suspected = [f for f in (file.reading.findings if file.reading else ()) if f.name in names and f.region]
+    suspected = [f for f in (file.reading.findings if file.reading else ()) if f.name in names]
     small = grey_bytes(grey, SMALL_PX, aspect=aspect)
-    heats = "".join(_heat(small, f) for f in most_urgent_first(suspected))
+    heats = "".join(_heat(small, f, f.region) for f in most_urgent_first(suspected) if f.region)
     note = "Heat-maps show where a network's score comes from, not the outline of a lesion." if heats else ""
     return f'{main}<div class="heats">{heats}</div><p class="meta">{note}</p>'
 
@@ -213,11 +214,10 @@ def letters(left: str, right: str) -> str:
     return f'<span class="letter">{escape(left)}</span><span class="letter far">{escape(right)}</span>'
 
 
-def _heat(small: NDArray[np.uint8], finding: Finding) -> str:
-    assert finding.region is not None
-    picture = Image.fromarray(heat_overlay(small, finding.region, 0.6))
+def _heat(small: NDArray[np.uint8], finding: Finding, region: Region) -> str:
+    picture = Image.fromarray(heat_overlay(small, region, 0.6))
     rows, columns = small.shape
-    x0, y0, x1, y1 = finding.region.box_xyxy
+    x0, y0, x1, y1 = region.box_xyxy
     ImageDraw.Draw(picture).rectangle(
         (x0 * columns, y0 * rows, x1 * columns - 1, y1 * rows - 1), outline=(120, 220, 255)
     )

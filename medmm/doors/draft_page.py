@@ -25,7 +25,6 @@ from medmm.domain.draft import (
     CheckedDraft,
     Evidence,
     ExtentEvidence,
-    FactEvidence,
     MeasurementEvidence,
     Outcome,
     ReaderEvidence,
@@ -34,14 +33,15 @@ from medmm.domain.draft import (
     Section,
     Statement,
 )
+from medmm.domain.errors import needed
 from medmm.domain.images import image_lines
 from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
 from medmm.domain.packaged_films import packaged_note
 from medmm.domain.report import Accept, CaseFile, Edit, Reject
 from medmm.domain.suspicion import Standing
 from medmm.doors.session import add_row, new_table, plain
-from medmm.doors.slice_picture import marked_slices, slice_picture
 from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
+from medmm.presentation.slice_picture import marked_slices, slice_picture
 
 BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
 LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
@@ -128,9 +128,8 @@ def own_panel(file: CaseFile, number: str, text: str, mark: str) -> RenderableTy
 
 def decided_panel(file: CaseFile, statement: Statement) -> RenderableType:
     """One statement with evidence, checks, what was decided on it, and what the checks have against a reader's words."""
-    assert file.draft is not None
-    critical = file.critical(statement.id)
-    panel = statement_panel(file.draft, statement, decided_words(file, statement), critical=critical)
+    critical, draft = file.critical(statement.id), needed(file.draft, "the draft of a case", case=file.case.id)
+    panel = statement_panel(draft, statement, decided_words(file, statement), critical=critical)
     return Group(panel, *_marks(file, statement.id))
 
 
@@ -203,7 +202,6 @@ def evidence_line(evidence: Evidence) -> str:
         return extent_words(evidence.extent)
     if isinstance(evidence, ReaderEvidence):
         return f"seen by reader {evidence.reader_id}"
-    assert isinstance(evidence, FactEvidence)
     return f"record: {evidence.source}"
 
 

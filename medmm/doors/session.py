@@ -18,7 +18,7 @@ from rich.text import Text
 
 from medmm.assistant import Assistant
 from medmm.config import Settings, load_settings
-from medmm.domain.errors import MedmmError, exit_code
+from medmm.domain.errors import MedmmError, exit_code, needed
 from medmm.domain.report import Reader
 
 WIDTH = 80  # where the output is no terminal
@@ -48,9 +48,7 @@ class Session:
 
 def session(context: typer.Context) -> Session:
     """The session of a command's context."""
-    found = context.find_object(Session)
-    assert found is not None  # the app's callback made it
-    return found
+    return needed(context.find_object(Session), "the session of a command")  # the app's callback makes it
 
 
 def out() -> Console:

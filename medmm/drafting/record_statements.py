@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from medmm.domain.display import digits, quantity_words
 from medmm.domain.draft import Assertion, FactEvidence, Section
+from medmm.domain.errors import StateError
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Quantity
 from medmm.domain.wording import clean
 from medmm.drafting.phrases import phrases
@@ -117,7 +118,8 @@ def _procedure(fact: Fact) -> Sentence:
 
 
 def _observation(fact: Fact) -> Sentence:
-    assert isinstance(fact.value, Quantity)  # stated_observations takes no others
+    if not isinstance(fact.value, Quantity):  # stated_observations takes no others
+        raise StateError("an observation that is no quantity is not stated", remedy="leave it out", fact=fact.id)
     details = [str(when) for when in [_date(fact)] if when] + range_words(fact.value)
     value = quantity_words(fact.value) + (f" ({'; '.join(details)})" if details else "")
     return _reported(phrases().record.observation.format(words=clean(fact.label), value=value), fact)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from medmm.domain.draft import Case, Draft, Opinion, Section, Statement, Written
 from medmm.domain.reading import Reading
 from medmm.drafting.language_writer import CLAIMS, in_words_of, permitted
-from medmm.models.chest_report import ChestReportModel, Job
+from medmm.models.chest_report import ChestReportModel, Job, frontal_grey
 
 AT_ONCE = 8
 OWN_WORDS = "in the language model's words"
@@ -71,9 +71,7 @@ def worded(model: ChestReportModel, cases: Sequence[tuple[Case, Reading]]) -> li
     """The drafts of cases that each have a frontal film, in their order, and in whose words each came out."""
     jobs = []
     for case, reading in cases:
-        film = case.study.frontal
-        assert film is not None
-        grey, measured = film.pixels()[0], reading.measurements
+        grey, measured = frontal_grey(case), reading.measurements
         jobs.append(Job(grey=grey, context=case.context, measurements=measured, permitted=permitted(reading)))
     said: list[Opinion] = []
     for start in range(0, len(jobs), AT_ONCE):

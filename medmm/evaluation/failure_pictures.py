@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from medmm.domain.errors import needed
 from medmm.training.mr_sets import Outlined
 from medmm.training.score import dice
 
@@ -91,8 +92,7 @@ def _tinted(values: Plane, tints: Sequence[tuple[int, int, int]]) -> Plane:
 
 def _grey(outlined: Outlined, z: int) -> Plane:
     signals = dict(zip(outlined.sequences, outlined.signals, strict=True))
-    signal = signals.get("flair", outlined.signals[0])
-    assert signal is not None
+    signal = needed(signals.get("flair", outlined.signals[0]), "the signal of the first sequence")
     low, high = np.percentile(signal, (0.5, 99.5))
     grey = (np.clip((signal[z] - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)

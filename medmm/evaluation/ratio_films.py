@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from medmm.domain.errors import needed
 from medmm.evaluation import metrics
 from medmm.models.chest_anatomy import outlines
 from medmm.models.chest_reader import AnatomyModel
@@ -118,13 +119,11 @@ def _marks(test: list[Row], keep: Keep) -> Json:
 
 
 def _error(row: Row, mark: Marked) -> float:
-    assert row.ratio is not None
-    return row.ratio - mark.ratio
+    return needed(row.ratio, "the ratio of a marked film", film=row.film.file) - mark.ratio
 
 
 def _holds(row: Row, mark: Marked) -> bool:
-    assert row.half_width is not None
-    return abs(_error(row, mark)) <= row.half_width
+    return abs(_error(row, mark)) <= needed(row.half_width, "the interval of a marked film", film=row.film.file)
 
 
 def _missed(row: Row, mark: Marked) -> Json:

@@ -41,13 +41,14 @@ def dots(title: str, rows: Sequence[str], series: Sequence[Series], width: int =
         parts.append(_text(LEFT - 10, y + 4, row, "end"))
         for k, its in enumerate(series):
             if (figure := its.figures[i]) is not None and figure.value is not None:
-                parts += _dot(figure, LEFT, inner / most, y + (k - (len(series) - 1) / 2) * 11, COLOURS[k])
+                parts += _dot(
+                    figure.value, figure, LEFT, inner / most, y + (k - (len(series) - 1) / 2) * 11, COLOURS[k]
+                )
     return _svg(title, width, height, parts) + legend([s.name for s in series])
 
 
-def _dot(figure: Interval, left: float, scale: float, y: float, colour: str) -> list[str]:
-    assert figure.value is not None
-    parts = [f'<circle cx="{left + figure.value * scale:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>']
+def _dot(value: float, figure: Interval, left: float, scale: float, y: float, colour: str) -> list[str]:
+    parts = [f'<circle cx="{left + value * scale:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>']
     if figure.low is not None and figure.high is not None:
         ends = f'x1="{left + figure.low * scale:.1f}" x2="{left + figure.high * scale:.1f}"'
         parts.append(f'<line {ends} y1="{y:.1f}" y2="{y:.1f}" stroke="{colour}" stroke-width="2"/>')

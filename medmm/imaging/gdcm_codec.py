@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, needed
 
 WORKER = Path(__file__).with_name("gdcm_worker.py")
 TIMEOUT_S = 60  # until an answer, however busy the machine is
@@ -120,15 +120,14 @@ class Worker:
 
 def _ask(process: subprocess.Popen[bytes], path: Path, shape: tuple[int, int, int]) -> NDArray[np.generic] | None:
     """What the worker answers; None if it ended instead. Raises: InputError if the answer does not fit."""
-    assert process.stdin is not None
-    assert process.stdout is not None
+    stdin, stdout = needed(process.stdin, "the worker's input"), needed(process.stdout, "the worker's output")
     try:
         seconds = WORK_S + 2 * int(np.prod(shape)) / WORK_BYTES_PER_S
-        process.stdin.write(json.dumps([str(path.resolve()), seconds]).encode() + b"\n")
-        process.stdin.flush()
+        stdin.write(json.dumps([str(path.resolve()), seconds]).encode() + b"\n")
+        stdin.flush()
     except BrokenPipeError:
         return None
-    head = process.stdout.readline(1000)
+    head = stdout.readline(1000)
     if not head.endswith(b"\n"):
         return None
     try:
@@ -138,7 +137,7 @@ def _ask(process: subprocess.Popen[bytes], path: Path, shape: tuple[int, int, in
         raise _undecodable(path, "the decoder gave no answer that can be understood") from error
     if found != shape or size != int(np.prod(shape)) * dtype.itemsize:
         raise _undecodable(path, "coded pixels are of another size than the header says")
-    values = process.stdout.read(size)
+    values = stdout.read(size)
     return np.frombuffer(values, dtype=dtype).reshape(shape) if len(values) == size else None
 
 

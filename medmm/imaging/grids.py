@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from medmm.domain.errors import InputError
 from medmm.domain.grid import index_transform
 from medmm.domain.study import Volume
 from medmm.imaging.nifti import NiftiFile
@@ -31,9 +32,9 @@ def _sizes(file: NiftiFile) -> list[float]:
 
 
 def index_in(source: Volume, target: Volume) -> NDArray[np.float64]:
-    """4 x 4: voxel index (slice, row, column) of the target to that of the source."""
-    assert source.affine_lps_mm is not None
-    assert target.affine_lps_mm is not None
+    """4 x 4: voxel index (slice, row, column) of the target to that of the source. Raises: InputError of unknown geometry."""
+    if source.affine_lps_mm is None or target.affine_lps_mm is None:
+        raise InputError("a volume of unknown geometry lies on no grid", remedy="send it with its affine")
     turned = np.eye(4)[[2, 1, 0, 3]]  # affines take (column, row, slice)
     return np.asarray(turned @ index_transform(target.affine_lps_mm, source.affine_lps_mm) @ turned)
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-from medmm.domain.errors import InputError, IntegrityError
+from medmm.domain.errors import InputError, IntegrityError, needed
 from medmm.domain.study import NotEvaluable, Notice, Study
 from medmm.imaging.intake import DIRECTORY, Intake, Released, Witness, common_folder, nifti_intake, rank, study_intakes
 from medmm.imaging.picture import PictureKinds
@@ -171,11 +171,11 @@ def _with_earlier(
 def _no_study(problem: Problem) -> Intake:
     if problem.error is not None:
         return Intake(path=problem.path, outcome=problem.error)
-    assert problem.directory is not None  # a problem is one or the other
+    directory = needed(problem.directory, "the DICOMDIR of a problem", path=str(problem.path))
     skipped = NotEvaluable(
         uid=None,
         reason_code=DIRECTORY,
         reason="a DICOMDIR lists files and holds no image; the files themselves are read",
-        sha256=problem.directory.sha256,
+        sha256=directory.sha256,
     )
-    return Intake(path=problem.path, outcome=skipped, files=(problem.directory,))
+    return Intake(path=problem.path, outcome=skipped, files=(directory,))

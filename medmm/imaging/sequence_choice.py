@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from pydicom.datadict import dictionary_description
 
+from medmm.domain.grid import axial
 from medmm.domain.images import time_words, what_words
 from medmm.domain.study import ChosenSequence, Modality, Notice, SequenceRole, Volume
 from medmm.imaging.gate import SOP_CLASSES, Refusal, body_part_of
 from medmm.imaging.image_order import newest
 from medmm.imaging.mr_physics import Physics, frames_physics
-from medmm.imaging.sequence_pixels import axial, bears_out, middle
+from medmm.imaging.sequence_pixels import bears_out, middle
 from medmm.imaging.sequences import sequence_of
 from medmm.imaging.sources import DicomFile
 from medmm.imaging.tags import Tags

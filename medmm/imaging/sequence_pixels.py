@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from medmm.domain.grid import axial
 from medmm.domain.study import Affine, SequenceRole
 
 DARK_FLUID = (SequenceRole.T1, SequenceRole.T1_CONTRAST, SequenceRole.FLAIR)
@@ -45,12 +46,6 @@ def bright(values: NDArray[np.float32]) -> bool | None:
     if skewness <= DARK_BELOW:
         return False
     return True if skewness >= BRIGHT_ABOVE and low / median >= BRIGHT_FLOOR else None
-
-
-def axial(affine_lps_mm: Affine) -> bool:
-    """Whether slices are stacked from the feet to the head, within 45 degrees."""
-    normal = np.cross(*np.array(affine_lps_mm)[:3, :2].T)
-    return bool(abs(normal[2]) > np.linalg.norm(normal) * np.sqrt(0.5))
 
 
 def middle(slices: int, most: int = 7) -> list[int]:

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from medmm.domain.errors import ConfigError
 from medmm.domain.extents import extent_of
+from medmm.domain.grid import axial
 from medmm.domain.quantities import voxel_ml
 from medmm.domain.reading import Coverage, Extent, Finding, LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
@@ -21,7 +23,7 @@ from medmm.models.mr_measure import measured
 from medmm.models.prepare_volumes import in_order
 from medmm.models.turned import BACK, HEAD, LEFT, turn_to
 from medmm.models.volume_doubt import bounds_in, doubt_notice
-from medmm.models.volume_grids import axial, head_of, middle_x_lps_mm, sequences_on_grid, without_specks
+from medmm.models.volume_grids import head_of, middle_x_lps_mm, sequences_on_grid, without_specks
 from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
 
 FINDING, MAP, LESION = "brain lesion", "brain-lesion", "lesion"
@@ -92,7 +94,7 @@ class BrainLesionModel:
         flair = study.chosen(SequenceRole.FLAIR)
         if flair is None:
             return Reading(study_uid=study.uid, warnings=(NO_FLAIR,))
-        if not axial(flair):
+        if flair.affine_lps_mm is not None and not axial(flair.affine_lps_mm):
             return Reading(study_uid=study.uid, warnings=(NOT_AXIAL,))
         if flair.shape_zyx[0] == 1 and _slices_of_series(study, flair) > 1:
             return Reading(study_uid=study.uid, warnings=(SLICES_APART,))
@@ -192,9 +194,12 @@ def lesions_of(labelled: Labelled, calibration: Mapping[str, Any]) -> Lesions:
 
 def slice_features(labelled: Labelled) -> Array:
     """What speaks for a lesion in a slice, (slices, 3): log-odds of its surest voxel and of the head for presence, and
-    the logarithm of the expected number of lesion voxels."""
+    the logarithm of the expected number of lesion voxels. Raises: ConfigError if the network says nothing of presence."""
     probability = labelled.probabilities[1].reshape(labelled.probabilities.shape[1], -1).astype(np.float64)
-    assert labelled.presence is not None, "the lesion network has a head for presence"
+    if labelled.presence is None:
+        raise ConfigError(
+            "the network of brain lesions has no head for presence", remedy="take the weights of one that has it"
+        )
     expected = np.log1p(probability.sum(1))
     return np.stack([_logit(probability.max(1)), _logit(labelled.presence.astype(np.float64)), expected], 1)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from medmm.domain.errors import InputError
 from medmm.domain.extents import extent_of
 from medmm.domain.quantities import MYOCARDIUM_G_PER_ML, ejection_fraction_percent, voxel_count, voxel_ml
 from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
@@ -62,9 +63,14 @@ class Phase:
     signs: Mapping[str, float] = field(default_factory=dict)
 
     def ml(self, label: int) -> float:
-        """Volume of a label; its voxel size is known."""
+        """Volume of a label. Raises: InputError if the voxel size is not known."""
         size = voxel_ml(self.volume)
-        assert size is not None, "phases of unknown voxel size are not measured"
+        if size is None:
+            raise InputError(
+                "a heart whose voxel size is unknown is not measured",
+                remedy="send it with its spacing and slice distance",
+                series=self.volume.series_uid,
+            )
         return size * voxel_count(self.label_map, self.label_map.labels[label - 1])
 
     def extents(self, label: int) -> tuple[Extent, ...]:

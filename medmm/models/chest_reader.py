@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from medmm.domain.errors import needed
 from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region
 from medmm.domain.study import Modality, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
@@ -156,9 +157,8 @@ class AnatomyModel:
         """The cardiothoracic ratio with the 95 % interval of this film, or why there is none."""
         if why := self.rule.objection(seen):
             return why
-        assert seen.looks is not None
         value = round(cardiothoracic_ratio(seen.lungs, seen.heart), 2)
-        spread = self.rule.half_width(seen.looks)
+        spread = self.rule.half_width(needed(seen.looks, "what the further looks at the film gave"))
         interval = (round(value - spread, 3), round(value + spread, 3))
         return Measurement(name=RATIO, value=value, unit="1", interval=interval)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import LogitsProcessorList
 
 from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
+from medmm.domain.errors import InputError
 from medmm.domain.reading import Measurement
 from medmm.domain.record import ClinicalContext
 from medmm.models.catalogue import WeightsFolder
@@ -135,7 +136,8 @@ class ChestReportModel:
             return None
         measured = tuple(measurements)
         jobs = [
-            Job(grey=_frontal(case), context=case.context, measurements=measured, permitted=permitted) for case in cases
+            Job(grey=frontal_grey(case), context=case.context, measurements=measured, permitted=permitted)
+            for case in cases
         ]
         return [o for at in range(0, len(jobs), MOST_AT_ONCE) for o in self.opinions_on(jobs[at : at + MOST_AT_ONCE])]
 
@@ -240,7 +242,11 @@ class ChestReportModel:
         )
 
 
-def _frontal(case: Case) -> Grey:
+def frontal_grey(case: Case) -> Grey:
+    """Pixels of a case's frontal film. Raises: InputError if it has none."""
     film = case.study.frontal
-    assert film is not None
+    if film is None:
+        raise InputError(
+            "a case without a frontal film can't be worded", remedy="draft cases of chest films", case=case.id
+        )
     return film.pixels()[0]

@@ -15,7 +15,6 @@ from medmm.domain.study import Notice, SequenceRole, Study, Volume
 
 Mask = NDArray[np.bool_]
 Signal = NDArray[np.float32]
-AXIAL_COSINE = 0.7  # of the angle between the slices' normal and the patient's long axis: oblique slices are axial up to 45 degrees
 
 
 def spacing_zyx_mm(volume: Volume) -> tuple[float, float, float] | None:
@@ -23,15 +22,6 @@ def spacing_zyx_mm(volume: Volume) -> tuple[float, float, float] | None:
     if volume.spacing_yx_mm is None or volume.spacing_z_mm is None:
         return None
     return volume.spacing_z_mm, *volume.spacing_yx_mm
-
-
-def axial(volume: Volume) -> bool:
-    """Whether slices lie across the patient's long axis, or nothing says how they lie."""
-    if volume.affine_lps_mm is None:
-        return True
-    columns, rows = np.asarray(volume.affine_lps_mm)[:3, :2].T
-    normal = np.cross(columns, rows)
-    return bool(abs(normal[2]) >= AXIAL_COSINE * np.linalg.norm(normal))
 
 
 def middle_x_lps_mm(body: Mask, volume: Volume) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -125,8 +125,7 @@ class VolumeSegmenter:
             mode="gaussian",
             device=torch.device("cpu"),
         )
-        assert isinstance(logits, Tensor)
-        whole = logits[0, :, : shape[0], : shape[1], : shape[2]]
+        whole = cast(Tensor, logits)[0, :, : shape[0], : shape[1], : shape[2]]
         return whole.flip([axis + 1 for axis in axes]) if axes else whole
 
     def _logits(self, window: Tensor) -> Tensor:

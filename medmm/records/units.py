@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from medmm.domain.errors import IntegrityError
+
 PREFIXES = {
     **{"E": 1e18, "P": 1e15, "T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "h": 1e2, "da": 1e1},
     **{"d": 1e-1, "c": 1e-2, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18},
@@ -186,7 +188,8 @@ def unit_table() -> dict[str, tuple[Unit, bool]]:
 def _bases(text: str) -> Iterator[tuple[str, int]]:
     for part in filter(None, text.split(".")):
         match = re.fullmatch(r"(.*?)(-?\d+)?", part)
-        assert match is not None
+        if match is None:
+            raise IntegrityError("the table of units can't be read", remedy="install medmm again", unit=part)
         yield match[1], int(match[2] or 1)
 
 

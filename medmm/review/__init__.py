@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medmm.review.decisions import decide
+from medmm.review.decisions import decide, draft_of
 from medmm.review.edited import keeps_coding
 from medmm.review.lifecycle import NEXT, Act, advance, reopened
 from medmm.review.release import refuse_unseen, release
@@ -14,6 +14,7 @@ __all__ = [
     "Act",
     "advance",
     "decide",
+    "draft_of",
     "keeps_coding",
     "lacking",
     "refuse_outgrown",

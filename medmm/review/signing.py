@@ -114,7 +114,13 @@ def _decided(file: CaseFile, statements: Sequence[Statement]) -> Iterator[Signed
     """What is left of drafted statements after the reader's decisions."""
     for statement in statements:
         decision = file.decision_on(statement)
-        assert decision is not None  # a summary follows a finding, and all findings are decided
+        if decision is None:  # a summary follows a finding, and all findings are decided
+            raise StateError(
+                "a statement is undecided",
+                remedy="decide on every statement",
+                case=file.case.id,
+                statement=statement.id,
+            )
         refuse_failed(draft_of(file), decision, file.case.id)
         if isinstance(decision, Edit):
             yield edited_statement(statement, decision.text, file.case.context)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from medmm.audit import log
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.errors import IntegrityError
-from medmm.domain.report import CaseState
+from medmm.domain.report import SIGNED_STATES, CaseState
 
 PARTS = ("case", "reading", "draft", "decisions")
 # Entries of an earlier form name no digest: what they kept can't be compared.
@@ -41,10 +41,11 @@ class Written:
 
 @dataclass(slots=True, kw_only=True)
 class CaseMarks:
-    """What the log says of one case: the last word on each part, and every report that was signed."""
+    """What the log says of one case: the last word on each part and on its state, and every report that was signed."""
 
     parts: dict[str, Written] = field(default_factory=dict)
     reports: dict[str, Written] = field(default_factory=dict)
+    state: tuple[int, str] | None = None  # the last entry that moved it, and where to; None: entries of an earlier form
 
     def add(self, entry: int, event: Mapping[str, Any]) -> None:
         """Take in one event that was done."""
@@ -54,6 +55,8 @@ class CaseMarks:
             self.parts[part] = Written(entry=entry, sha256=details[f"{part}_sha256"])
         for part in () if named else WRITERS.get(event["verb"], ()):  # never in place of a digest
             self.parts.setdefault(part, Written(entry=entry, sha256=None))
+        if "state" in details:
+            self.state = entry, details["state"]
         if "report" in details and "sha256" in details:
             self.reports[details["report"]] = Written(entry=entry, sha256=details["sha256"])
 
@@ -129,11 +132,20 @@ def _case_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
         name = "" if part == "case" else f"{part} of "
         yield from _compared(f"{name}case {row.id}", digest_of_row(getattr(row, part)), written)
     last = max(said.reports.items(), key=lambda item: item[1].entry, default=None)
-    signed = row.state == CaseState.SIGNED.value
-    if (last[0] if last else None) != row.report_id or signed != bool(last):
+    if (last[0] if last else None) != row.report_id or not _state_as_said(row.state, said):
         entry = f"entry {last[1].entry} signed report {last[0]}" if last else "no entry signed it"
-        text = f"{entry}; the case is {row.state} with report {row.report_id}"
+        moved = f", entry {said.state[0]} says that it is {said.state[1]}" if said.state else ""
+        text = f"{entry}{moved}; the case is {row.state} with report {row.report_id}"
         yield AuditProblem(kind="state altered", place=f"case {row.id}", text=text)
+
+
+def _state_as_said(state: str, said: CaseMarks) -> bool:
+    """Whether a case stands where the last entry that moved it says, and has a report if it must have one."""
+    if said.state is not None and state != said.state[1]:
+        return False
+    if said.state is None and said.reports:  # the release that named no state knew no other one of a report
+        return state == CaseState.SIGNED.value
+    return (state in {signed.value for signed in SIGNED_STATES}) == bool(said.reports)
 
 
 def _report_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:

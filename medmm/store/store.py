@@ -27,7 +27,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.store import coverage, failpoint, files, held, tables
+from medmm.store import coverage, failpoint, files, held, replays, tables
 from medmm.store.database import database_border, open_engine, read_only_engine, refuse_other_release, upgrade
 
 T = TypeVar("T")
@@ -37,22 +37,27 @@ OWNERS = {"patient", "study"}  # the details of an event that say whose the dige
 class Step:
     """One unit of work. It commits only if an audit event was recorded: no log, no verb."""
 
-    def __init__(self, connection: sa.Connection, signer: HeadSigner, covered: int, secret: bytes) -> None:
+    def __init__(
+        self, connection: sa.Connection, signer: HeadSigner, covered: int, secret: bytes, replay_days: float
+    ) -> None:
         self._connection, self._signer, self._covered, self._secret = connection, signer, covered, secret
+        self._replay_days = replay_days
         self.verb = ""  # of the last event; empty until one is recorded
         self._event: AuditEvent | None = None  # the last one: appended when all that it names is known
         self._kept: dict[str, str] = {}  # digests of the parts of a case that no event names yet
         self._named: dict[str, str] = {}  # and of identities, studies and files
+        self._moved: dict[str, CaseState] = {}  # where cases stand now, until an event about them says so
 
     def record(self, event: AuditEvent) -> None:
         """Append an event to the audit log, with the digests of what this step kept."""
         self._append()
-        self._event = replace(event, details={**event.details, **self._kept, **self._named})
+        moved = {"state": self._moved.pop(event.subject).value} if event.subject in self._moved else {}
+        self._event = replace(event, details={**event.details, **moved, **self._kept, **self._named})
         self.verb, self._kept, self._named = event.verb, {}, {}
 
     def finish(self) -> None:
-        """Append the last event. Raises: StateError if there is none, or if a part of a case was kept after it."""
-        if self._event is None or self._kept:
+        """Append the last event. Raises: StateError if there is none, or if a part or the state of a case changed after it."""
+        if self._event is None or self._kept or self._moved:
             raise StateError("a step without an audit entry", remedy="record an event in every step")
         for owner in OWNERS & self._named.keys() & self._event.details.keys():
             _refuse_second(owner, self._event.details[owner], self._named[owner])
@@ -136,6 +141,7 @@ class Step:
         else:
             self._kept["case_sha256"] = held.digest(to_json(case))
             self._kept["decisions_sha256"] = held.digest([])
+            self._moved[case.id] = CaseState.OPENED
             self._connection.execute(
                 tables.cases.insert().values(
                     id=case.id,
@@ -172,6 +178,7 @@ class Step:
         where = (tables.cases.c.id == case_id) & (tables.cases.c.state == expected.value)
         if self._connection.execute(tables.cases.update().where(where).values(state=state.value)).rowcount != 1:
             raise _outdated(case_id)
+        self._moved[case_id] = state
 
     def save_report(self, report: SignedReport, *, decisions: tuple[Decision, ...]) -> None:
         """Keep a signed report. Raises: StateError if the decisions changed after they were read for signing."""
@@ -181,16 +188,14 @@ class Step:
         self._kept |= {"report": report.id, "sha256": held.digest(values["body"])}
         self._update_case(report.case_id, report_id=report.id)
 
-    def remember(self, key: str, verb: str, request_sha256: str, result: Any) -> None:
-        """Keep a verb's result under its idempotency key. Raises: StateError if the key is taken."""
-        query = sa.select(tables.idempotency.c.verb).where(tables.idempotency.c.key == key)
-        if self._connection.scalar(query) is not None:
-            raise StateError("this idempotency key is taken", remedy="take a new key, or ask for its result")
-        values = {"key": key, "verb": verb, "request_sha256": request_sha256, "result": result}
-        self._connection.execute(tables.idempotency.insert().values(**values))
+    def remember(self, key: str, verb: str, request_sha256: str, result: Any, subject: str = "") -> None:
+        """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
+        replays.remember(self._connection, self._replay_days, key, verb, request_sha256, result, subject)
 
     def _update_case(self, case_id: str, **values: Any) -> None:
         parts = {"case" if name == "body" else name: value for name, value in values.items()}
+        for kind in parts.keys() & replays.PLACES.keys():
+            replays.replaced(self._connection, kind, (case_id,), parts[kind])
         self._kept |= {f"{part}_sha256": held.digest(value) for part, value in parts.items() if part in held.PARTS}
         where = tables.cases.c.id == case_id
         if self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount != 1:
@@ -202,6 +207,8 @@ class Step:
         self._named |= {owner: value, **digests}
 
     def _put(self, table: sa.Table, key: dict[str, str], values: dict[str, Any]) -> None:
+        if table.name in replays.PLACES:
+            replays.replaced(self._connection, table.name, tuple(key.values()), values["body"])
         where = sa.and_(*(table.c[column] == value for column, value in key.items()))
         if self._connection.execute(table.update().where(where).values(**values)).rowcount == 0:
             self._connection.execute(table.insert().values(**key, **values))
@@ -214,8 +221,10 @@ class Store:
     checked, and no step be taken. Nothing is made or changed in it.
     """
 
-    def __init__(self, data_dir: Path, heads_path: Path | None = None) -> None:
-        self.data_dir, self.file = data_dir, data_dir / "medmm.sqlite"
+    def __init__(
+        self, data_dir: Path, heads_path: Path | None = None, replay_days: float = replays.REPLAY_DAYS
+    ) -> None:
+        self.data_dir, self.file, self._replay_days = data_dir, data_dir / "medmm.sqlite", replay_days
         self.objects, self._open = files.Objects(data_dir / "objects"), ExitStack()
         self._closed = False
         try:
@@ -250,9 +259,13 @@ class Store:
         return engine
 
     @classmethod
-    def open(cls, data_dir: Path, *, heads_path: Path | None = None) -> Store:
-        """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise."""
-        return cls(data_dir, heads_path)
+    def open(cls, data_dir: Path, *, heads_path: Path | None = None, replay_days: float = replays.REPLAY_DAYS) -> Store:
+        """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
+
+        Args:
+            replay_days: how long a call with the same idempotency key gets the first result again.
+        """
+        return cls(data_dir, heads_path, replay_days)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -283,7 +296,7 @@ class Store:
             self._engine.connect() as connection,
             connection.execution_options(medmm_write=True).begin(),
         ):
-            step = Step(connection, self._signer, self.heads.last_size(), self.secret("patient"))
+            step = Step(connection, self._signer, self.heads.last_size(), self.secret("patient"), self._replay_days)
             yield step
             step.finish()
             failpoint.reach(step.verb, "before commit")
@@ -435,15 +448,11 @@ class Store:
         return tuple(_summary(row) for row in self._read(lambda c: c.execute(query).all()))
 
     def recall(self, key: str, verb: str, request_sha256: str) -> Any:
-        """The result kept under an idempotency key, or None.
+        """The JSON of the result that was given under an idempotency key; None if there is none, or it is too long ago.
 
-        Raises: StateError if the key was used for another verb or request.
+        Raises: as `replays.recall`.
         """
-        query = sa.select(tables.idempotency).where(tables.idempotency.c.key == key)
-        row = self._read(lambda c: c.execute(query).first())
-        if row is not None and (row.verb, row.request_sha256) != (verb, request_sha256):
-            raise StateError(f"this idempotency key was used for another request ({row.verb})", remedy="take a new key")
-        return None if row is None else row.result
+        return self._read(lambda c: replays.recall(c, self._replay_days, key, verb, request_sha256))
 
     def events(self, *subjects: str) -> tuple[AuditEvent, ...]:
         """Audit events of these subjects, or all, in the order of the log whatever the clock said."""

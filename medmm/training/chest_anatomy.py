@@ -14,6 +14,7 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medmm.domain.errors import needed
 from medmm.models import chest_anatomy
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
 from medmm.training import precision
@@ -104,10 +105,9 @@ def fitted(
         for i in range(per_epoch):
             index = order[i * batch : (i + 1) * batch]
             view, outlines = random_views(films[index], config["size_px"], config["augmentation"], random, masks[index])
-            assert outlines is not None
             with precision.quick():
                 logits = network(as_input(view))
-            loss = outline_loss(logits.float(), outlines)
+            loss = outline_loss(logits.float(), needed(outlines, "the outlines of the views"))
             descend(optimizer, loss, learning_rate(step, steps, config["learning_rate"]))
             step, total = step + 1, total + loss.item()
             follow(average, network, min(config["average"], (step + 1) / (step + 10)))

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, needed
 from medmm.models import chest_findings
 from medmm.models.catalogue import WeightsFolder, open_weights, row_named
 from medmm.models.chest_findings import ChestFindingsNetwork
@@ -31,6 +31,7 @@ from medmm.training.augment import random_views
 from medmm.training.boxes import boxed, sides_that_hold
 from medmm.training.calibrate import calibration
 from medmm.training.films import MORE_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
+from medmm.training.held_back import refuse_held_back
 from medmm.training.label_counts import check_labels
 from medmm.training.layouts import ReportedFilm
 from medmm.training.more_films import MoreFilms
@@ -116,11 +117,10 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
 
 
 def training_films(data_dir: Path) -> list[Film]:
-    """The films to learn from: NIH's train split and the further NIH films; never a val or test patient."""
+    """The films to learn from: NIH's train split and the further NIH films. Raises: InputError if a patient is of val or test."""
     nih = read_table(data_dir, NIH_TABLE)
     films = chosen(nih, lambda f: f.split == "train") + read_table(data_dir, MORE_TABLE)
-    others = {f.patient for f in nih if f.split in ("val", "test")}
-    assert others.isdisjoint(f.patient for f in films), "a val or test patient is among the training films"
+    refuse_held_back({f.patient for f in films}, {f.patient for f in nih if f.split in ("val", "test")})
     return films
 
 
@@ -130,13 +130,18 @@ def label_matrix(films: Sequence[Film | ReportedFilm], names: list[str]) -> Arra
 
 
 def initial_network(config: Mapping[str, Any], data_dir: Path) -> ChestFindingsNetwork:
-    """The network with the ImageNet trunk of `config["init"]` and a head of zeros."""
+    """The network with the ImageNet trunk of `config["init"]` and a head of zeros. Raises: InputError if they don't fit."""
     network = chest_findings.build(config)
     state = {f"trunk.{k}": v.float() for k, v in load_file(data_dir / config["init"]).items()}
     missing, extra = network.load_state_dict(state, strict=False)
     new = [k for k in missing if not k.startswith("head") and "num_batches" not in k]
-    assert not extra, extra
-    assert not new, new
+    if extra or new:
+        raise InputError(
+            "the weights to begin with are of another network",
+            remedy="name those of the recipe's trunk under `init`",
+            file=str(config["init"]),
+            tensors=", ".join([*new, *extra][:3]),
+        )
     return network
 
 
@@ -195,11 +200,10 @@ def head_first(
         log.append({"network": "frozen features, logistic", "penalty": penalty, "val_macro_auroc": score})
         if best is None or score > best[0]:
             best = score, weight, bias
-    assert best is not None
+    _, weight, bias = needed(best, "a penalty to choose from")
     with torch.no_grad():
-        network.head.weight.copy_(torch.from_numpy(best[1]).float()[:, :, None, None])
-        assert network.head.bias is not None
-        network.head.bias.copy_(torch.from_numpy(best[2]).float())
+        network.head.weight.copy_(torch.from_numpy(weight).float()[:, :, None, None])
+        needed(network.head.bias, "the bias of the head").copy_(torch.from_numpy(bias).float())
     return network
 
 

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, needed
 from medmm.models.catalogue import WeightsFolder
 from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMImageProcessor, MedMMProcessor
 from medmm.models.multimodal.grammar import BOS, EOS, PAD, special_tokens
@@ -27,11 +27,12 @@ from medmm.models.record_tokens import record_tokens, stacked
 from medmm.models.weights import load_network
 from medmm.training import claims
 from medmm.training.chest_findings import logistic_head
+from medmm.training.held_back import refuse_held_back, refuse_other_splits
 from medmm.training.kept import room
 from medmm.training.label_counts import check_labels
 from medmm.training.loop import fit, merged
 from medmm.training.package import run_folder, sha256_of, write_json
-from medmm.training.recipes import ChestReportRecipe, recipe_of
+from medmm.training.recipes import ChestReportRecipe, recipe_as
 from medmm.training.report_corpus import FilmReport
 from medmm.training.report_encoder import encoder_weights
 from medmm.training.report_examples import (
@@ -90,13 +91,12 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
 
     A run that was stopped goes on where it stood. Returns: `out_dir`.
     """
-    recipe = recipe_of(config)
-    assert isinstance(recipe, ChestReportRecipe)
+    recipe = recipe_as(ChestReportRecipe, config)
     source, run_dir = report_source(recipe.reports, data_dir), run_folder(out_dir)
     kept = run_dir / "kept" if recipe.kept == "disk" else None
     corpus = Corpus.read(source, "train", quiet=quiet, file=kept and kept / "films.npy")
-    assert {e.report.split for e in corpus.examples} == {"train"}, "a val or test report is among the training reports"
-    assert source.people("train").isdisjoint(source.people("val") | source.people("test")), "a patient in two splits"
+    refuse_other_splits({e.report.split for e in corpus.examples})
+    refuse_held_back(source.people("train"), source.people("val") | source.people("test"))
     check_labels(recipe.findings, corpus.labels(recipe.findings))
     texts = [r.findings for r in source.reports("train")]
     start = Start.of(recipe.start.expanduser(), recipe.findings, SIZE_PX, UNITS) if recipe.start else None
@@ -131,8 +131,8 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
 
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     """Write calibration.json of a trained weights folder anew, from the val reports of its recipe."""
-    recipe = recipe_of(json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"])
-    assert isinstance(recipe, ChestReportRecipe)
+    config = json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"]
+    recipe = recipe_as(ChestReportRecipe, config)
     claims.calibrate(folder, report_source(recipe.reports, data_dir), recipe.most_invented, quiet=quiet)
 
 
@@ -255,8 +255,7 @@ class School:
         or a random language model."""
         if self.start is not None:
             return self.start.model()
-        assert self.encoder is not None
-        trunk = load_network(self.encoder, torch.device("cpu")).trunk
+        trunk = load_network(needed(self.encoder, "the encoder to begin with"), torch.device("cpu")).trunk
         torch.manual_seed(0)
         model = MedMMForConditionalGeneration(self.model_config).eval()
         encoder = model.encoder(2)
@@ -270,8 +269,9 @@ class School:
         weight = weight / spread
         with torch.no_grad():
             encoder.head.weight.copy_(torch.from_numpy(weight).float()[:, :, None, None])
-            assert encoder.head.bias is not None
-            encoder.head.bias.copy_(torch.from_numpy(bias - weight @ mean).float())
+            needed(encoder.head.bias, "the bias of the encoder's head").copy_(
+                torch.from_numpy(bias - weight @ mean).float()
+            )
         return model.eval()
 
     def collate(self, maps: Maps | None) -> Callable[[list[int]], Batch]:

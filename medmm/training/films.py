@@ -78,6 +78,17 @@ def _age_years(text: str | None) -> float | None:
     return float(text) if text and text.replace(".", "", 1).isdigit() else None
 
 
+def member_bytes(shard: tarfile.TarFile, name: str) -> bytes:
+    """The content of a file of a shard. Raises: InputError if there is none of this name."""
+    try:
+        member = shard.extractfile(name)
+    except KeyError:
+        member = None
+    if member is None:
+        raise InputError("a film is not in its shard", remedy="fetch the data again", film=name)
+    return member.read()
+
+
 def greys(data_dir: Path, films: Iterable[Film]) -> Iterator[NDArray[np.float32]]:
     """The films' pixels, one at a time: float32 (rows, columns), 0 black to 1 white."""
     with ExitStack() as stack:
@@ -86,10 +97,7 @@ def greys(data_dir: Path, films: Iterable[Film]) -> Iterator[NDArray[np.float32]
             path = data_dir / film.folder / film.shard
             if path not in shards:
                 shards[path] = stack.enter_context(tarfile.open(path))
-            member = shards[path].extractfile(film.file)
-            if member is None:
-                raise InputError("a film is not in its shard", remedy="fetch the data again", film=film.file)
-            with Image.open(io.BytesIO(member.read())) as picture:
+            with Image.open(io.BytesIO(member_bytes(shards[path], film.file))) as picture:
                 yield np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
 
 

@@ -11,9 +11,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from medmm.domain.errors import InputError
 from medmm.training.films import EXTERNAL_TABLE, MORE_TABLE, NIH_TABLE
 from medmm.training.layouts import Layout, ReportedFilm, nih, open_i
 
@@ -25,6 +28,26 @@ def person(layout: str, patient: str) -> Person:
     """A patient across folders of a set: "CXR12" of Open-i is 12 of the shared data, "0012" of NIH is 12."""
     number = re.fullmatch(r"(?:CXR)?0*(\d+)", patient)
     return layout, number[1] if number and layout in (nih.NAME, open_i.NAME) else patient
+
+
+def refuse_held_back(learned: AbstractSet[Any], held_back: AbstractSet[Any]) -> None:
+    """Raises: InputError if a patient of val or test is among those to learn from."""
+    if both := learned & held_back:
+        raise InputError(
+            "patients of val or test are among those to learn from",
+            remedy="correct the splits of the table: each patient is in one",
+            patients=str(len(both)),
+        )
+
+
+def refuse_other_splits(splits: AbstractSet[str]) -> None:
+    """Raises: InputError if what is to be learned from is not of train alone, or if there is nothing."""
+    if splits != {"train"}:
+        raise InputError(
+            "what is to be learned from is not of train alone" if splits else "there is nothing to learn from",
+            remedy="name reports of the split train",
+            splits=", ".join(sorted(splits)) or "none",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from medmm.models.prepare import prepare_film
 from medmm.training.held_back import HeldBack
 from medmm.training.kept import room
 from medmm.training.layouts import ReportedFilm, counted
-from medmm.training.recipes import ChestFindingsRecipe, recipe_of
+from medmm.training.recipes import ChestFindingsRecipe, recipe_as
 
 log = logging.getLogger(__name__)
 Films = NDArray[np.float32]  # (n, size, size), prepared
@@ -39,8 +39,7 @@ class MoreFilms:
         """Those that a recipe names; none without the key `layouts`."""
         if not config.get("layouts"):
             return cls(films=(), left_out={})
-        recipe = recipe_of(config)
-        assert isinstance(recipe, ChestFindingsRecipe)
+        recipe = recipe_as(ChestFindingsRecipe, config)
         held_back, films, left_out = HeldBack.of(data_dir), list[ReportedFilm](), {}
         for named in recipe.layouts:
             layout = named.read()

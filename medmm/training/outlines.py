@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medmm.models.prepare import prepare_film
+from medmm.training.films import member_bytes
 
 LEARNED_LUNG_SOURCES = ("abzargar/COVID-Classifier", "muhammedtalo/COVID-19")
 
@@ -85,9 +86,7 @@ def _rows(table: Path) -> list[dict[str, str]]:
 
 
 def _member(shard: tarfile.TarFile, name: str) -> NDArray[np.uint8]:
-    member = shard.extractfile(name)
-    assert member is not None, name
-    with Image.open(io.BytesIO(member.read())) as picture:
+    with Image.open(io.BytesIO(member_bytes(shard, name))) as picture:
         return np.asarray(picture.convert("L"))
 
 

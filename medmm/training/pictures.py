@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from medmm.training.films import EXTERNAL_TABLE, MORE_TABLE, NIH_TABLE, Film, greys, read_table
+from medmm.training.films import EXTERNAL_TABLE, MORE_TABLE, NIH_TABLE, Film, greys, member_bytes, read_table
 
 ADULT_YEARS = 18
 JSRT_TABLE = "cxr_more/other.csv"
@@ -113,14 +113,14 @@ def _out_of_scope(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
         rows = list(csv.DictReader(lines))
     with tarfile.open(data_dir / "cxr" / "outofscope-00.tar") as archive:
         for r in rows:
-            member = archive.extractfile(r["file"])
-            assert member is not None, r["file"]
             kind = _TURNED.get(r["kind"], "other")
             if "brijk143" in r["source"]:
                 continue  # Indiana's laterals again: they come with their split from `_indiana`
             part = "test" if kind != "other" else half_of(r["file"])
             if part in parts:
-                yield Picture(grey=_grey(member.read()), kind=kind, row=r["kind"], part=part, person=r["file"])
+                yield Picture(
+                    grey=_grey(member_bytes(archive, r["file"])), kind=kind, row=r["kind"], part=part, person=r["file"]
+                )
 
 
 def _vqa_rad(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -350,6 +350,7 @@ class VolumeRecipe(Part):
 
 
 Recipe = ChestFindingsRecipe | ChestAnatomyRecipe | FilmKindRecipe | ChestReportRecipe | VolumeRecipe
+R = TypeVar("R", ChestFindingsRecipe, ChestReportRecipe, VolumeRecipe)
 RECIPES: Mapping[str, type[Recipe]] = {
     "chest-findings": ChestFindingsRecipe,
     "chest-anatomy": ChestAnatomyRecipe,
@@ -370,6 +371,14 @@ def recipe_of(config: Any, **where: str) -> Recipe:
         return RECIPES[task].model_validate(config)
     except ValidationError as error:
         raise ConfigError(f"the recipe is wrong: {_said(error.errors())}", remedy="correct it", **where) from error
+
+
+def recipe_as(kind: type[R], config: Any) -> R:
+    """The recipe of one kind. Raises: ConfigError as `recipe_of`, and if it is of another kind."""
+    recipe = recipe_of(config)
+    if not isinstance(recipe, kind):
+        raise ConfigError(f"this is a recipe of {recipe.task}", remedy="train it with the program of its task")
+    return recipe
 
 
 def _said(errors: Sequence[Any]) -> str:

@@ -120,8 +120,8 @@ def other_labeller(data_dir: Path) -> Label | None:
     if not path.is_file():
         return None
     spec = importlib.util.spec_from_file_location("medmm_data_rule_labels", path)
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise InputError("the other labeller can't be loaded", remedy="fetch the data again", file=str(path))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 

@@ -118,7 +118,8 @@ class Labeller:
         for name in ABNORMAL:
             row = phrases.findings[name]
             mention = _any(row.mention)
-            assert mention is not None
+            if mention is None:
+                raise ConfigError("a finding without words that mention it", remedy=f"correct {_DATA}", finding=name)
             others = {word: _any(getattr(row, word)) for word in ("absent", "uncertain", "unless")}
             rows.append(_Finding(name=name, mention=mention, **others))
         cues = {word: _any(getattr(phrases.cues, word)) for word in Cues.model_fields}

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, needed
 from medmm.training.held_back import HeldBack, Person, person
 from medmm.training.layouts import Layout, ReportedFilm, counted, open_i
 from medmm.training.recipes import SHARED, LayoutFolder
@@ -129,9 +129,7 @@ class JoinedReports:
 def report_source(named: Sequence[str | LayoutFolder], data_dir: Path) -> ReportSource:
     """The source that a recipe's `reports` names. Raises: InputError if a patient of val or test is in train, too."""
     held_back = HeldBack.of(data_dir)
-    sources: list[ReportSource] = [
-        SharedReports(data_dir=data_dir) if one == SHARED else LayoutReports.of(_read(one), held_back) for one in named
-    ]
+    sources = [_source(one, data_dir, held_back) for one in named]
     if len(sources) == 1:
         return sources[0]
     joined = JoinedReports(sources=sources)
@@ -145,9 +143,12 @@ def report_source(named: Sequence[str | LayoutFolder], data_dir: Path) -> Report
     return joined
 
 
-def _read(one: str | LayoutFolder) -> Layout:
-    assert isinstance(one, LayoutFolder)
-    return one.read()
+def _source(one: str | LayoutFolder, data_dir: Path, held_back: HeldBack) -> ReportSource:
+    if isinstance(one, LayoutFolder):
+        return LayoutReports.of(one.read(), held_back)
+    if one != SHARED:
+        raise InputError(f"no source of reports is called {one!r}", remedy=f"name {SHARED!r} or a folder")
+    return SharedReports(data_dir=data_dir)
 
 
 def _unfit(film: ReportedFilm) -> str | None:
@@ -158,14 +159,14 @@ def _unfit(film: ReportedFilm) -> str | None:
 
 
 def _report(uid: str, film: ReportedFilm, layout: str) -> FilmReport:
-    assert film.report is not None
+    said = needed(film.report, "the report of a film", uid=uid)
     return FilmReport(
         uid=uid,
         split=film.split,
         split_source=layout,
-        findings=film.report.findings,
-        impression=film.report.impression,
+        findings=said.findings,
+        impression=said.impression,
         exam="",
         film=(str(film.film.path), film.film.member or ""),
-        indication=film.report.indication or "",
+        indication=said.indication or "",
     )

@@ -14,6 +14,7 @@ from rich.progress import track
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
+from medmm.domain.errors import needed
 from medmm.domain.reading import LabelMap
 from medmm.models import brain_lesion, cardiac, hippocampus
 from medmm.models.brain_lesion import share_of_head, slice_features, volume_score
@@ -203,8 +204,7 @@ def heart_quantities(
     study = study_of("cardiac", subject)
     phases = {}
     for part in ("ed", "es"):
-        volume = study.chosen(ROLES[part])
-        assert volume is not None
+        volume = needed(study.chosen(ROLES[part]), "a phase of a heart", role=ROLES[part].value)
         label_map = LabelMap.from_array(MAPS[ROLES[part]], volume.sha256, labels, values[part])
         phases[part] = Phase(volume=volume, label_map=label_map)
     return quantities(phases["ed"], phases["es"])

@@ -22,7 +22,7 @@ from medmm.training import precision, volume_calibration
 from medmm.training.loop import fit
 from medmm.training.mr_sets import Outlined, files_of, present, read_outlined
 from medmm.training.package import run_folder, write_json, write_weights_folder
-from medmm.training.recipes import VolumeRecipe, recipe_of
+from medmm.training.recipes import VolumeRecipe, recipe_as
 from medmm.training.score import dice
 from medmm.training.volume_objective import IMAGE, LABEL, Config, VolumeObjective
 
@@ -70,9 +70,7 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
 
 
 def _volume_recipe(config: Config) -> VolumeRecipe:
-    recipe = recipe_of(config)
-    assert isinstance(recipe, VolumeRecipe)
-    return recipe
+    return recipe_as(VolumeRecipe, config)
 
 
 def grid_of(config: Config) -> Grid:

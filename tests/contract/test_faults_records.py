@@ -18,6 +18,7 @@ from medmm.domain.inspection import Inspection
 from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.study import Study
 from tests.dicom_files import SAYS_FRONTAL
+from tests.quick_assistant import GivenNetworks
 
 GENERATORS = ("gen_records_status", "gen_records_ids", "gen_film_and_record")
 READERS = (ReaderEntry(id="reader-1", name="ZZREADER One", role="reader"),)
@@ -42,8 +43,9 @@ def assistants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str | 
     made = {}
     for zone in (None, "Asia/Tokyo"):
         folder = tmp_path_factory.mktemp("kept")
-        made[zone] = Assistant(Settings(data_dir=folder, readers=READERS, threads=1, site_time_zone=zone))
-        made[zone]._networks._loaded["kinds"] = SAYS_FRONTAL  # the pixels are not what is asked here
+        settings = Settings(data_dir=folder, readers=READERS, threads=1, site_time_zone=zone)
+        # the pixels are not what is asked here
+        made[zone] = Assistant(settings, networks=GivenNetworks(settings, picture_kinds=SAYS_FRONTAL))
     yield made
     for assistant in made.values():
         assistant.close()

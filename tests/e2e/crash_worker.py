@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from medmm.assistant import Assistant
+from medmm.config import load_settings
 from medmm.domain.report import Accept
 from medmm.domain.study import Study
 from tests.dicom_files import film_file
 from tests.factories import make_reading
+from tests.quick_assistant import GivenNetworks
 
 
 class SaysFrontal:
@@ -30,9 +32,15 @@ class Reads:
         return make_reading(study_uid=study.uid)
 
 
+def quick(path: Path) -> Assistant:
+    """The assistant of a configuration, with networks that load no torch."""
+    settings = load_settings(path)
+    networks = GivenNetworks(settings, reader=Reads(), picture_kinds=SaysFrontal(), language_model=None)
+    return Assistant(settings, networks=networks)
+
+
 def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     """Every writing verb once. Returns: what each gave, as text."""
-    assistant._networks._loaded |= {"reader": Reads(), "kinds": SaysFrontal(), "language model": None}
     reader = assistant.reader_named("reader-1")
     held = film_file(out.parent, "held.dcm", AcquisitionDate="20990101", StudyDate="20990101")
     release = assistant.release(held, reason="the device's clock was wrong", by=reader, key="release-1")
@@ -57,5 +65,5 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     settings, film_path = Path(sys.argv[1]), Path(sys.argv[2])
-    with Assistant.from_config(settings) as opened:
+    with quick(settings) as opened:
         whole_way(opened, film_path, settings.parent / "out")

@@ -16,6 +16,7 @@ from medmm.assistant import Assistant
 from medmm.domain.errors import MedmmError
 from medmm.domain.report import Accept, Edit
 from medmm.doors import cli, demo
+from tests.kept import kept
 
 NAMES = ("CompressedSamples", "Hypertension")
 
@@ -247,7 +248,7 @@ def test_a_person_releases_what_the_gate_holds(tool: Tool, demo_films: Path, tmp
     assert line["evaluable"]
     assert any("a person looked" in warning for warning in line["warnings"])
     with Assistant.from_config(tool.config) as assistant:
-        (event,) = [e for e in assistant._store.events() if e.verb == "release" and e.outcome == "done"]
+        (event,) = [e for e in kept(assistant).events() if e.verb == "release" and e.outcome == "done"]
     assert (event.actor, event.details["held_for"]) == ("reader-1", "future-date")
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from medmm.assistant import Assistant
 from medmm.domain.roles import role_table
 from medmm.store import failpoint
-from tests.e2e.crash_worker import whole_way
+from tests.e2e.crash_worker import quick, whole_way
+from tests.kept import kept
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITING = ("release", "admit", "open_case", "draft", "decide", "sign", "publish")
@@ -57,14 +57,14 @@ def test_a_death_leaves_the_step_whole_or_undone(verb: str, point: str, settings
     environment = {**os.environ, failpoint.VARIABLE: f"{verb}:{point}", "PYTHONPATH": str(ROOT)}
     died = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert died.returncode == failpoint.EXIT_CODE, died.stderr
-    with Assistant.from_config(settings) as assistant:
-        done = Counter(e.verb for e in assistant._store.events() if e.outcome == "done")
+    with quick(settings) as assistant:
+        done = Counter(e.verb for e in kept(assistant).events() if e.outcome == "done")
         assert done[verb] == (0 if point == "before commit" else 1)
         assert assistant.verify().ok
         first = whole_way(assistant, film, settings.parent / "out")
         again = whole_way(assistant, film, settings.parent / "out")
         assert first == again
-        after = Counter(e.verb for e in assistant._store.events() if e.outcome == "done")
+        after = Counter(e.verb for e in kept(assistant).events() if e.outcome == "done")
         assert all(after[v] == 1 for v in WRITING), "nothing is done twice"
         assert assistant.verify().ok
         assert len(assistant.cases()) == 1

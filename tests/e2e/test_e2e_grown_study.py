@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from medmm.assistant import Assistant
 from medmm.domain.errors import InputError, IntegrityError, StateError
 from medmm.domain.report import Accept, CaseState
 from medmm.domain.study import NotEvaluable, Study
+from medmm.store import Store
 from tests.dicom_files import film_file, picture
+from tests.kept import kept
 from tests.quick_assistant import opened, quick_assistant, signed
 
 PATIENT = {
@@ -148,7 +152,7 @@ def test_an_image_that_came_again_takes_the_place_of_the_one_before(assistant: A
     path.write_bytes(cut)
     with pytest.raises(InputError):  # a copy that was cut short takes nobody's place
         assistant.admit(path)
-    assert assistant._store.study(study.uid).volumes == study.volumes
+    assert kept(assistant).study(study.uid).volumes == study.volumes
 
 
 def test_images_of_another_patient_do_not_join(assistant: Assistant, tmp_path: Path) -> None:
@@ -157,14 +161,14 @@ def test_images_of_another_patient_do_not_join(assistant: Assistant, tmp_path: P
     assert isinstance(outcome, NotEvaluable)
     assert outcome.reason_code == "mixed-patients"
     assert "images-joined" in {n.code for n in outcome.warnings}
-    assert len(assistant._store.study("1.2.3.1").volumes) == 1
+    assert len(kept(assistant).study("1.2.3.1").volumes) == 1
     assert states(assistant) == {first: CaseState.OPENED}
 
 
 def test_what_is_kept_and_gone_is_an_integrity_error(assistant: Assistant, tmp_path: Path) -> None:
     study = admitted(assistant, film(tmp_path / "a", 1))
-    kept = assistant._store.object_place(study.volumes[0].sha256)
-    kept.write_bytes(kept.read_bytes()[::-1])
+    place = kept(assistant).object_place(study.volumes[0].sha256)
+    place.write_bytes(place.read_bytes()[::-1])
     with pytest.raises(IntegrityError, match="kept"):
         assistant.admit(film(tmp_path / "b", 2))
 
@@ -173,7 +177,7 @@ def test_parts_that_come_at_once_are_all_joined(assistant: Assistant, tmp_path: 
     paths = [film(tmp_path / str(number), number) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(assistant.admit, paths))
-    assert len(assistant._store.study("1.2.3.1").volumes) == 8
+    assert len(kept(assistant).study("1.2.3.1").volumes) == 8
     assert assistant.verify().ok
 
 
@@ -191,7 +195,7 @@ def test_a_record_cut_to_a_later_time_is_not_used_for_an_earlier_image(assistant
 def test_an_upload_again_under_another_path_is_the_same_request(assistant: Assistant, tmp_path: Path) -> None:
     study = admitted(assistant, film(tmp_path / "upload-1", 1), key="upload")
     assert admitted(assistant, film(tmp_path / "upload-2", 1, "other-name"), key="upload") == study
-    assert [e.verb for e in assistant._store.events(study.uid)] == ["admit"]
+    assert [e.verb for e in kept(assistant).events(study.uid)] == ["admit"]
     film(tmp_path / "upload-1", 2)
     with pytest.raises(StateError, match="another request"):
         assistant.admit(tmp_path / "upload-1" / "film.dcm", key="upload")
@@ -225,7 +229,7 @@ class Meanwhile:
 
 
 def objects(assistant: Assistant) -> list[Path]:
-    return [path for path in assistant._store.objects.folder.rglob("*") if path.is_file()]
+    return [path for path in (assistant.settings.data_dir / "objects").rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("change", ["other pixels", "longer", "gone", "a pipe"])
@@ -244,32 +248,32 @@ def test_a_file_that_changes_before_it_is_copied_is_refused_and_nothing_is_kept(
             if change == "a pipe":
                 os.mkfifo(path)
 
-    real = assistant._store.copied
-    assistant._store.copied = lambda sources: (act(), real(sources))[1]  # type: ignore[method-assign]
-    with pytest.raises(InputError, match=r"changed|can't be opened"):
-        assistant.admit(tmp_path / "in")
+    real = Store.copied
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "copied", lambda store, sources: (act(), real(store, sources))[1])
+        with pytest.raises(InputError, match=r"changed|can't be opened"):
+            assistant.admit(tmp_path / "in")
     assert objects(assistant) == []
     with pytest.raises(InputError, match="no such study"):
-        assistant._store.study("1.2.3.1")
-    assistant._store.copied = real  # type: ignore[method-assign]
+        kept(assistant).study("1.2.3.1")
     assert admitted(assistant, first).uid == "1.2.3.1"
     assert assistant.verify().ok
 
 
-def test_a_file_that_changes_while_it_is_judged_is_refused(assistant: Assistant, tmp_path: Path) -> None:
-    path = film(tmp_path, 1)
+def test_a_file_that_changes_while_it_is_judged_is_refused(tmp_path: Path) -> None:
+    path = film(tmp_path / "in", 1)
     changed = threading.Event()
 
     def act() -> None:
         if not changed.is_set():
             changed.set()
-            film(tmp_path, 4)
+            film(tmp_path / "in", 4)
 
-    assistant._networks._loaded["kinds"] = Meanwhile(act)
-    with pytest.raises(InputError, match="changed"):
-        assistant.admit(path)
-    assert objects(assistant) == []
-    assert len(admitted(assistant, path).volumes) == 1
+    with quick_assistant(tmp_path / "data", picture_kinds=Meanwhile(act)) as assistant:
+        with pytest.raises(InputError, match="changed"):
+            assistant.admit(path)
+        assert objects(assistant) == []
+        assert len(admitted(assistant, path).volumes) == 1
 
 
 def test_what_can_t_be_read_beside_a_study_is_said_and_other_things_are_not(
@@ -298,14 +302,18 @@ def test_one_of_several_studies_is_admitted_by_its_uid(assistant: Assistant, tmp
 def test_a_study_of_an_earlier_release_grows_too(tmp_path: Path) -> None:
     with quick_assistant(tmp_path / "data") as assistant:
         case = opened(assistant, film(tmp_path / "a", 1))
-        with assistant._store._engine.connect() as connection:
-            for table in ("study_file", "study_order"):  # what later releases brought
-                connection.exec_driver_sql(f"DROP TABLE {table}")
-            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
-            connection.commit()
+    with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as connection:
+        for table in ("study_file", "study_order"):  # what later releases brought
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP TABLE idempotency")
+        connection.execute(
+            "CREATE TABLE idempotency (key TEXT PRIMARY KEY, verb TEXT, request_sha256 TEXT, result JSON)"
+        )
+        connection.execute("UPDATE alembic_version SET version_num = '0002'")
+        connection.commit()
     with quick_assistant(tmp_path / "data") as assistant:
-        assert assistant._store.files_of("1.2.3.1") == dict.fromkeys(
-            assistant._store.study("1.2.3.1").image_sha256s, "1.2.3.3.1"
+        assert kept(assistant).files_of("1.2.3.1") == dict.fromkeys(
+            kept(assistant).study("1.2.3.1").image_sha256s, "1.2.3.3.1"
         )
         assert opened(assistant, tmp_path / "a") == case
         assert len(admitted(assistant, film(tmp_path / "b", 2)).volumes) == 2

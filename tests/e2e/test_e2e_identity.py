@@ -20,6 +20,7 @@ from medmm.domain.report import Reader
 from medmm.domain.study import Study
 from medmm.doors.cli import app
 from tests.e2e.test_e2e_python_api import READERS, decide_all
+from tests.kept import kept
 
 EARLIER = Path(__file__).parents[1] / "unit" / "store" / "earlier_release" / "store.tar.xz"
 SYSTEMS = IdentifierEntry(mrn="https://hospital.example/mrn", accession="https://hospital.example/accession")
@@ -128,7 +129,7 @@ def test_a_look_that_failed_is_not_in_the_log_as_done(signed: tuple[Assistant, s
     assistant, report_id, case_id = signed
 
     def outcomes() -> list[tuple[str, str, str]]:
-        return [(e.verb, e.outcome, e.subject) for e in assistant._store.events()]
+        return [(e.verb, e.outcome, e.subject) for e in kept(assistant).events()]
 
     before = outcomes()
     with pytest.raises(InputError):

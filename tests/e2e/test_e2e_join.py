@@ -19,6 +19,8 @@ from medmm.domain.errors import InputError, PermissionDenied
 from medmm.domain.study import Study
 from tests.dicom_files import SAYS_FRONTAL, film_file
 from tests.e2e.test_e2e_cli import Tool
+from tests.kept import kept
+from tests.quick_assistant import GivenNetworks
 
 READERS = (
     ReaderEntry(id="resident-1", name="ZZREADER One", role="resident"),
@@ -40,8 +42,8 @@ PATIENT = {
 @pytest.fixture(scope="module")
 def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("joined"), readers=READERS, threads=1)
-    with Assistant(settings) as opened:
-        opened._networks._loaded["kinds"] = SAYS_FRONTAL  # the pixels are not what is asked here
+    networks = GivenNetworks(settings, picture_kinds=SAYS_FRONTAL)  # the pixels are not what is asked here
+    with Assistant(settings, networks=networks) as opened:
         yield opened
 
 
@@ -119,7 +121,7 @@ def test_a_mismatch_stops_whoever_confirms_it_and_nothing_is_kept(
     with pytest.raises(InputError):
         assistant.open_case(uid)
     assert sorted(objects.rglob("*")) == before
-    assert assistant._store.events(uid) == ()
+    assert kept(assistant).events(uid) == ()
 
 
 def test_without_a_patient_id_a_person_confirms_and_the_study_says_so(assistant: Assistant, tmp_path: Path) -> None:
@@ -131,13 +133,13 @@ def test_without_a_patient_id_a_person_confirms_and_the_study_says_so(assistant:
         assistant.admit(film, record=record, confirmed=True)
     with pytest.raises(PermissionDenied):
         assistant.admit(film, record=record, confirmed=True, by=assistant.reader_named("auditor-1"))
-    assert assistant._store.events(pydicom.dcmread(film, stop_before_pixels=True).StudyInstanceUID) == ()
+    assert kept(assistant).events(pydicom.dcmread(film, stop_before_pixels=True).StudyInstanceUID) == ()
     study = assistant.admit(film, record=record, confirmed=True, by=assistant.reader_named("resident-1"))
     said = codes(study)["identity-confirmed"]
     assert "resident-1 (resident) confirmed" in said
     assert "birth_date, sex, name agree" in said
     assert isinstance(study, Study)
-    (event,) = assistant._store.events(study.uid)
+    (event,) = kept(assistant).events(study.uid)
     assert (event.actor, event.role, event.details["identity-confirmed"]) == ("resident-1", "resident", said)
     case = assistant.open_case(study.uid)
     assert case.context is not None

@@ -17,6 +17,7 @@ from medmm.domain.errors import PermissionDenied, StateError
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseState, Decision, Edit, Impression, Reject
 from tests.e2e.test_e2e_cli import Tool, record, the_case, tool  # noqa: F401
+from tests.kept import kept
 
 READERS = (
     ReaderEntry(id="reader-1", name="ZZREADER One", role="reader"),
@@ -81,7 +82,7 @@ def test_own_findings_are_added_checked_signed_and_published(drafted: tuple[Assi
     assert "4 are the reader's own" in " ".join(text.split())
     assert assistant.verify().ok
     assert assistant.case(case_id).state is CaseState.SIGNED
-    entries = repr(assistant._store.events())
+    entries = repr(kept(assistant).events())
     assert not any(words in entries for words in ("Scoliosis", "hilum", "pneumonia"))
 
 

@@ -23,6 +23,7 @@ from medmm.domain.report import Accept, Edit, Reader
 from medmm.domain.study import NotEvaluable, Study
 from medmm.doors import cli
 from tests.factories import make_signed_report
+from tests.kept import kept
 
 ESCAPES = {
     "up": "../../ZZout",
@@ -226,4 +227,4 @@ def test_objects_are_asked_for_by_digest_alone(house: House) -> None:
     with Assistant(house.settings) as assistant:
         for text in ESCAPES.values():
             with pytest.raises(MedmmError):
-                assistant._store.object_path(text)
+                kept(assistant).object_path(text)

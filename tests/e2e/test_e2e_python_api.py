@@ -16,6 +16,7 @@ from medmm.config import ReaderEntry, Settings
 from medmm.domain.errors import InputError, PermissionDenied, StateError
 from medmm.domain.report import Accept, CaseState, Edit, Reader, Reject
 from medmm.domain.study import NotEvaluable, Study
+from tests.kept import kept
 
 READERS = (
     ReaderEntry(id="reader-1", name="ZZREADER One", role="reader"),
@@ -146,7 +147,7 @@ def test_roles_are_asked_at_every_verb(settings: Settings, demo_films: Path, rec
             assistant.sign(case.id, by=Reader(id="resident-1", name="", role="attending"))
         with pytest.raises(PermissionDenied):
             assistant.sign(case.id, by=Reader(id="nobody-knows", name="", role="attending"))
-        denied = [e for e in assistant._store.events() if e.outcome == "failed"]
+        denied = [e for e in kept(assistant).events() if e.outcome == "failed"]
         assert len(denied) == 4
 
 
@@ -177,7 +178,7 @@ def test_two_processes_share_one_data_folder(settings: Settings, demo_films: Pat
         assert process.returncode == 0, errors
     with Assistant(settings) as assistant:
         assert assistant.verify().ok
-        assert len(assistant._store.events("1.3.6.1.4.1.5962.1.2.9.20040826185059.5457")) == 5
+        assert len(kept(assistant).events("1.3.6.1.4.1.5962.1.2.9.20040826185059.5457")) == 5
 
 
 def test_no_name_of_the_record_or_the_image_is_in_log_or_errors(
@@ -190,7 +191,7 @@ def test_no_name_of_the_record_or_the_image_is_in_log_or_errors(
         assistant.draft(case.id)
         decide_all(assistant, case.id, assistant.reader_named("reader-1"))
         assistant.sign(case.id, by=assistant.reader_named("reader-1"))
-        entries = repr(assistant._store.events())
+        entries = repr(kept(assistant).events())
     for planted in ("CompressedSamples", "9RG1", "Hypertension", "ZZREADER"):
         assert planted not in entries
         assert planted not in caplog.text

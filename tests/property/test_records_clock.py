@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import medmm.store.calls
 from medmm import Assistant
 from medmm.config import ReaderEntry, Settings
 from medmm.domain.study import Study, StudyTime
 from medmm.records import context_as_of, read_record
 from tests.dicom_files import SAYS_FRONTAL, film_file
+from tests.quick_assistant import GivenNetworks
 from tests.unit.records.test_records_document import bundle, condition, observation
 
 MOMENT = datetime(2020, 6, 1, 12, tzinfo=UTC)
@@ -87,20 +88,16 @@ def test_a_condition_recorded_after_the_study_stays_out_though_it_began_before()
 def test_history_is_in_the_order_of_the_log_when_the_clock_steps_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Clock(datetime):
+    looks = itertools.count(1)
+
+    def clock() -> datetime:
         """A system clock that loses an hour at every look."""
+        return datetime(2026, 10, 25, 12, tzinfo=UTC) - timedelta(hours=next(looks))
 
-        looks = 0
-
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-            cls.looks += 1
-            return datetime(2026, 10, 25, 12, tzinfo=UTC) - timedelta(hours=cls.looks)
-
-    monkeypatch.setattr(medmm.store.calls, "datetime", Clock)
     readers = (ReaderEntry(id="reader-1", name="ZZREADER One", role="reader"),)
-    with Assistant(Settings(data_dir=tmp_path / "data", readers=readers)) as assistant:
-        assistant._networks._loaded["kinds"] = SAYS_FRONTAL
+    settings = Settings(data_dir=tmp_path / "data", readers=readers)
+    networks = GivenNetworks(settings, picture_kinds=SAYS_FRONTAL)
+    with Assistant(settings, networks=networks, clock=clock) as assistant:
         study = assistant.admit(film_file(tmp_path))
         assert isinstance(study, Study)
         case = assistant.open_case(study.uid)

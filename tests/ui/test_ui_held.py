@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from medmm import Assistant
 from medmm.domain.report import CaseState
+from tests.kept import kept
 
 APP = Path(__file__).resolve().parents[2] / "ui" / "app.py"
 
@@ -80,7 +81,7 @@ def test_a_held_film_is_shown_with_what_holds_it_and_released_for_a_reason(page:
     with Assistant.from_config(config) as assistant:
         (case,) = assistant.cases()
         assert case.state is CaseState.DRAFTED
-        events = [event for event in assistant._store.events() if event.verb == "release"]
+        events = [event for event in kept(assistant).events() if event.verb == "release"]
         assert [(event.actor, event.details["held_for"]) for event in events] == [
             ("reader-1", "future-date"),
             ("reader-1", "picture-mirrored"),
@@ -92,7 +93,7 @@ def test_without_a_reason_nothing_is_released(page: AppTest, config: Path) -> No
     page = released(page, "   ")
     assert "needs a reason" in errors(page)
     with Assistant.from_config(config) as assistant:
-        assert assistant._store.released() == {}
+        assert kept(assistant).released() == {}
 
 
 def test_a_role_that_may_not_release_is_told_so(page: AppTest, config: Path) -> None:
@@ -101,7 +102,7 @@ def test_a_role_that_may_not_release_is_told_so(page: AppTest, config: Path) -> 
     page = released(page, "I should like to")
     assert "may not release" in errors(page)
     with Assistant.from_config(config) as assistant:
-        assert assistant._store.released() == {}
+        assert kept(assistant).released() == {}
 
 
 def test_files_that_changed_since_the_look_are_not_released(page: AppTest, config: Path, held_film: Path) -> None:
@@ -111,7 +112,7 @@ def test_files_that_changed_since_the_look_are_not_released(page: AppTest, confi
     page = released(page, "the device's clock was wrong")
     assert "no longer what was looked at" in errors(page)
     with Assistant.from_config(config) as assistant:
-        assert assistant._store.released() == {}
+        assert kept(assistant).released() == {}
 
 
 def test_a_held_film_can_be_left_held(page: AppTest) -> None:

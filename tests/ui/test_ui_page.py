@@ -23,6 +23,7 @@ from streamlit.testing.v1 import AppTest
 from medmm import Assistant
 from medmm.domain.report import Accept, CaseState, CaseSummary, Reader, Reject
 from medmm.domain.study import Study
+from tests.kept import kept
 from ui.admission import saved
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,7 +159,7 @@ def test_the_name_of_a_patient_is_one_audited_look(page: AppTest, config: Path) 
     page = page.button(key=keys(page, "accept")[0]).click().run()
     assert any("9RG1" in heading.value for heading in page.subheader)
     with Assistant.from_config(config) as assistant:
-        looks = assistant._store.events(the_case(config).patient_key)
+        looks = kept(assistant).events(the_case(config).patient_key)
     assert [(event.verb, event.actor) for event in looks] == [("identity", "reader-1")]
 
 

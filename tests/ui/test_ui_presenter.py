@@ -25,7 +25,7 @@ from medmm.domain.reading import Side
 from medmm.domain.record import FactKind, Quantity
 from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Edit, Reject
 from medmm.domain.study import Notice, View
-from medmm.doors.slice_picture import png_bytes
+from medmm.presentation.slice_picture import png_bytes
 from tests.factories import (
     ATTENDING,
     SIGNED_AT,

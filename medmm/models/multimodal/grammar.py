@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerFast
 
 from medmm.domain.draft import Assertion
-from medmm.domain.errors import ConfigError
+from medmm.domain.errors import ConfigError, needed
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 SECTION, END = "<findings>", "<end>"
@@ -134,8 +134,9 @@ class GrammarProcessor(LogitsProcessor):
             if length == 0:
                 allowed[row, self.grammar.section] = 0.0
                 continue
-            assert heard is not None
-            self._allow(row, sentence, last, heard[row], scores[row], allowed[row])
+            self._allow(
+                row, sentence, last, needed(heard, "what the step before expected")[row], scores[row], allowed[row]
+            )
         self.expected = allowed.float().log_softmax(-1)
         return allowed
 
@@ -160,8 +161,8 @@ class GrammarProcessor(LogitsProcessor):
                 sentence.ids.append(last)
                 sentence.log_probabilities.append(log_probability)
             if len(sentence.ids) < MOST_WORD_TOKENS:
-                assert self.words is not None
-                allowed[self.words] = scores[self.words]
+                words = needed(self.words, "the tokens of words")
+                allowed[words] = scores[words]
             if sentence.ids:
                 allowed[grammar.end] = scores[grammar.end]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -39,9 +39,7 @@ class RowEmbedding(nn.Module):
 
     def table(self, name: str) -> nn.Embedding:
         """The embedding of a column of ids."""
-        table = getattr(self, name)
-        assert isinstance(table, nn.Embedding)
-        return table
+        return cast(nn.Embedding, getattr(self, name))  # made in __init__
 
     def checked(self, ids: Tensor, values: Tensor, *, sequences: int) -> Tensor:
         """Which rows are there, as `present`. Raises: InputError for other shapes, or for ids that are not embedded."""

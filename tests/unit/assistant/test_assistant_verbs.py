@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 import medmm.assistant
 from medmm.assistant import Assistant
+from medmm.config import ReaderEntry, Settings
+from medmm.domain.errors import PermissionDenied, StateError
 from medmm.domain.roles import role_table
+from tests.dicom_files import SAYS_FRONTAL, film_file
+from tests.kept import kept
+from tests.quick_assistant import READERS, READS, GivenNetworks, opened, quick_assistant, signed
 
 # opening, closing; render is publish without files, to_sign a look at the case, studies one at a folder (inspect)
 NOT_VERBS = {"from_config", "close", "reader_named", "render", "to_sign", "studies"}
@@ -28,5 +37,44 @@ def test_every_verb_is_documented_and_annotated() -> None:
         assert "return" in inspect.get_annotations(method), name
 
 
-def test_the_door_stays_within_its_size() -> None:
-    assert len(Path(medmm.assistant.__file__).read_text().splitlines()) <= 400
+def test_each_method_is_a_docstring_and_a_call() -> None:
+    (door,) = (node for node in ast.parse(inspect.getsource(medmm.assistant)).body if isinstance(node, ast.ClassDef))
+    methods = [node for node in door.body if isinstance(node, ast.FunctionDef) and node.name in public()]
+    assert len(methods) == len(public())
+    for method in methods:
+        *told, last = method.body
+        assert len(told) <= 3, method.name
+        assert isinstance(last, ast.Return | ast.Expr), method.name
+        assert not any(isinstance(node, ast.With | ast.For | ast.If | ast.Try) for node in ast.walk(method))
+
+
+def test_an_assistant_takes_its_networks_and_its_clock(tmp_path: Path) -> None:
+    now = datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
+    settings = Settings(data_dir=tmp_path / "data", readers=READERS)
+    networks = GivenNetworks(settings, reader=READS, picture_kinds=SAYS_FRONTAL, language_model=None)
+    with Assistant(settings, networks=networks, clock=lambda: now) as assistant:
+        case_id = opened(assistant, film_file(tmp_path / "in"))
+        report = signed(assistant, case_id, assistant.reader_named("reader-1"))
+        assert report.signed_at == now
+        assert {event.at for event in assistant.history(case_id)} == {now}
+
+
+def test_the_same_key_and_request_do_a_verb_once(tmp_path: Path) -> None:
+    with quick_assistant(tmp_path / "data") as assistant:
+        case_id = opened(assistant, film_file(tmp_path / "in"))
+        first = assistant.draft(case_id, key="one")
+        assert assistant.draft(case_id, key="one") == first
+        assert [event.verb for event in assistant.history(case_id)].count("draft") == 1
+        with pytest.raises(StateError, match="another request"):
+            assistant.sign(case_id, by="reader-1", key="one")
+
+
+def test_whoever_may_not_is_refused_before_anything_is_read_and_it_is_in_the_log(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path / "data", readers=(ReaderEntry(id="auditor-1", name="ZZREADER Two", role="auditor"),)
+    )
+    with Assistant(settings, networks=GivenNetworks(settings)) as assistant:
+        with pytest.raises(PermissionDenied):
+            assistant.admit(tmp_path / "nothing is here", by="auditor-1")
+        (event,) = kept(assistant).events()
+    assert (event.verb, event.outcome, event.actor) == ("admit", "failed", "auditor-1")

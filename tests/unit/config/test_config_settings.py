@@ -187,3 +187,15 @@ def test_a_wrong_variable_of_an_identifier_system_is_named(monkeypatch: pytest.M
     monkeypatch.setenv("MEDMM_IDENTIFIERS__MNR", SYSTEM)
     with pytest.raises(ConfigError, match="identifiers"):
         load_settings(configs_dir() / "local.yaml")
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "inf", "never"])
+def test_replay_days_are_a_time_that_passes(days: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDMM_REPLAY_DAYS", days)
+    with pytest.raises(ConfigError, match="replay_days"):
+        load_settings(configs_dir() / "local.yaml")
+
+
+def test_how_long_keys_are_good_decides_nothing_of_a_draft() -> None:
+    assert Settings().replay_days == 7
+    assert Settings(replay_days=1).of_a_draft() == Settings().of_a_draft()

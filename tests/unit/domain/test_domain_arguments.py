@@ -17,6 +17,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.report import Accept
 from medmm.domain.study import ReadTask
 from tests.dicom_files import film_file
+from tests.kept import kept
 from tests.quick_assistant import quick_assistant
 
 
@@ -42,7 +43,7 @@ def methods() -> list[str]:
 def test_every_public_method_refuses_every_wrong_type_by_a_typed_error(assistant: Assistant, name: str) -> None:
     method = getattr(assistant, name)
     parameters = inspect.signature(method).parameters
-    before = assistant._store.events()
+    before = kept(assistant).events()
     for wrong_name in parameters:
         for wrong in WRONG:
             given = dict.fromkeys([wrong_name], wrong)
@@ -54,7 +55,7 @@ def test_every_public_method_refuses_every_wrong_type_by_a_typed_error(assistant
             with pytest.raises(InputError) as caught:
                 method(**given)
             assert caught.value.remedy
-    assert assistant._store.events() == before
+    assert kept(assistant).events() == before
 
 
 def test_the_assistant_itself_refuses_what_are_no_settings() -> None:

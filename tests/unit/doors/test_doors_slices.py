@@ -15,7 +15,7 @@ from medmm.domain.report import CaseFile
 from medmm.domain.study import Volume
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
-from medmm.doors.slice_picture import COLOURS, Marked, marked_slices, slice_picture
+from medmm.presentation.slice_picture import COLOURS, Marked, marked_slices, slice_picture
 from tests.mr_cases import case_file
 from tests.mr_phantoms import head
 

@@ -64,3 +64,21 @@ def test_no_broad_handler_hides_anything() -> None:
                         {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)} if node.type else {"Exception"}
                     )
                     assert not names & {"Exception", "BaseException"}, f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_no_assert_guards_anything() -> None:
+    """`python -O` leaves asserts out: what must hold raises one of our errors."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("medmm", "pipelines", "ui")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Assert)
+    ]
+    assert found == []
+
+
+def test_what_is_needed_is_given_or_named() -> None:
+    assert errors.needed(0, "a number") == 0
+    with pytest.raises(errors.StateError, match=r"the draft is missing \(case case-1\)"):
+        errors.needed(None, "the draft", case="case-1")

@@ -14,7 +14,7 @@ import pytest
 from medmm.delivery import report_bundle
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import to_json
-from medmm.domain.errors import IntegrityError
+from medmm.domain.errors import IntegrityError, StateError
 from medmm.domain.report import Accept, CaseState
 from medmm.store import Store
 from tests.factories import (
@@ -126,6 +126,92 @@ def test_a_case_without_an_entry_is_refused(store: Store) -> None:
     with pytest.raises(IntegrityError, match="case case-2"):
         store.case_file("case-2")
     assert {p.place for p in store.verify().problems} == {"case case-2", "decisions of case case-2"}
+
+
+def move_on(store: Store, state: CaseState) -> None:
+    """From a signed case to any state that a case can have, each with its entry."""
+    with store.step() as work:
+        if state is CaseState.AMENDED:
+            newer = replace(make_signed_report(), id="report-2", version=2)
+            work.save_report(newer, decisions=DECISIONS)
+        work.set_state("case-1", state, expected=CaseState.SIGNED)
+        work.record(event(f"to {state.value}"))
+
+
+AFTER_SIGNING = {CaseState.SIGNED: "report-1", CaseState.AMENDED: "report-2", CaseState.WITHDRAWN: "report-1"}
+
+
+@pytest.mark.parametrize("state", AFTER_SIGNING, ids=lambda state: state.name)
+def test_a_case_with_a_report_is_sound_in_every_state_that_it_can_have(store: Store, state: CaseState) -> None:
+    move_on(store, state)
+    file = store.case_file("case-1")
+    assert (file.state, file.report and file.report.id) == (state, AFTER_SIGNING[state])
+    assert store.report("report-1").version == 1
+    assert store.verify().problems == ()
+
+
+@pytest.mark.parametrize("other", CaseState, ids=lambda state: state.name)
+@pytest.mark.parametrize("state", AFTER_SIGNING, ids=lambda state: state.name)
+def test_no_state_can_be_put_in_the_place_of_another_after_signing(
+    store: Store, state: CaseState, other: CaseState
+) -> None:
+    move_on(store, state)
+    tamper(store, f"UPDATE \"case\" SET state = '{other.value}'")
+    if other is state:
+        assert store.verify().ok
+        return
+    with pytest.raises(IntegrityError, match=f"entry 5 says that it is {state.value}; the case is {other.value}"):
+        store.case_file("case-1")
+    assert [(p.kind, p.place) for p in store.verify().problems] == [("state altered", "case case-1")]
+
+
+def test_an_earlier_report_in_the_place_of_the_amended_one_is_named(store: Store) -> None:
+    move_on(store, CaseState.AMENDED)
+    tamper(store, "UPDATE \"case\" SET report_id = 'report-1'")
+    (problem,) = store.verify().problems
+    assert (problem.kind, "entry 5 signed report report-2" in problem.text) == ("state altered", True)
+
+
+@pytest.mark.parametrize("other", CaseState, ids=lambda state: state.name)
+def test_no_state_can_be_put_in_the_place_of_another_before_signing(tmp_path: Path, other: CaseState) -> None:
+    with Store.open(tmp_path / "data") as store:
+        case = make_case()
+        with store.step() as work:
+            work.save_study(case.study)
+            work.open_case(case, SIGNED_AT)
+            work.record(event("open_case"))
+        tamper(store, f"UPDATE \"case\" SET state = '{other.value}'")
+        assert [p.kind for p in store.verify().problems] == ["state altered"] * (other is not CaseState.OPENED)
+
+
+def test_a_state_that_changed_after_the_event_is_refused(store: Store) -> None:
+    def move_unsaid() -> None:
+        with store.step() as work:
+            work.record(event("withdraw"))
+            work.set_state("case-1", CaseState.WITHDRAWN, expected=CaseState.SIGNED)
+
+    with pytest.raises(StateError, match="without an audit entry"):
+        move_unsaid()
+    assert store.case_file("case-1").state is CaseState.SIGNED
+
+
+def test_of_a_log_that_names_no_state_a_report_makes_its_case_signed(tmp_path: Path) -> None:
+    """Entries of before the states: the release that wrote them knew no other state of a report."""
+    with Store.open(tmp_path / "data") as store:
+        case = make_case()
+        with store.step() as work:
+            work.save_study(case.study)
+            work.open_case(case, SIGNED_AT)
+            work._moved.clear()
+            work.record(event("open_case"))
+        with store.step() as work:
+            work.set_state("case-1", CaseState.SIGNED, expected=CaseState.OPENED)
+            work.save_report(make_signed_report(), decisions=())
+            work._moved.clear()
+            work.record(event("sign"))
+        assert store.verify().ok
+        tamper(store, "UPDATE \"case\" SET state = 'withdrawn'")
+        assert [p.kind for p in store.verify().problems] == ["state altered"]
 
 
 def test_opening_again_and_drafting_again_stay_sound(store: Store, tmp_path: Path) -> None:

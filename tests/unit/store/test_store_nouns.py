@@ -132,6 +132,7 @@ def test_a_case_opened_twice_stays_as_it_was(store: Store) -> None:
             if state is CaseState.DRAFTED:
                 continue
             work.set_state("case-1", CaseState.DRAFTED, expected=CaseState.OPENED)
+            work.record(EVENT)
     assert store.case_file("case-1").state is CaseState.DRAFTED
 
 

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError, PermissionDenied
 from medmm.domain.report import Reader
 from medmm.domain.roles import require
-from medmm.store.held import digest
-from medmm.store.store import Step, Store
+from medmm.store import Step, Store, digest
 
 WITHOUT_ENTRY = ("verify",)  # what works on a read-only copy
 Request = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
+Clock = Callable[[], datetime]  # the time now, with its zone
 
 
 class VerbCall:
     """One call of a verb: who asks, for what, and the audit entry that will say so."""
 
-    def __init__(self, verb: str, by: Reader | str | None, key: str | None, request_sha256: str) -> None:
-        self.verb, self.key, self.request_sha256 = verb, key, request_sha256
+    def __init__(self, verb: str, by: Reader | str | None, key: str | None, request_sha256: str, clock: Clock) -> None:
+        self.verb, self.by, self.key, self.request_sha256, self._clock = verb, by, key, request_sha256, clock
         who = by if isinstance(by, str) else by.id if by else "unknown"
         self.actor = Reader(id=who, name="", role="nobody")  # until it is checked
         self.recalled: Any = None
@@ -32,7 +31,7 @@ class VerbCall:
     def event(self, outcome: str, subject: str, **details: object) -> AuditEvent:
         """The audit event of this call, with its time."""
         return AuditEvent(
-            at=datetime.now(UTC),
+            at=self._clock(),
             verb=self.verb,
             outcome=outcome,
             actor=self.actor.id,
@@ -45,14 +44,14 @@ class VerbCall:
         """Record the event in the step that keeps the result, and remember the result under the key."""
         step.record(self.event(outcome, subject, **details))
         if self.key is not None:
-            step.remember(self.key, self.verb, self.request_sha256, to_json(result))
+            step.remember(self.key, self.verb, self.request_sha256, result, subject)
 
 
 class Calls:
     """Opens calls: permission first, then the answer kept under the idempotency key; a failure leaves its entry too."""
 
-    def __init__(self, store: Store, service: str, readers: Mapping[str, Reader]) -> None:
-        self._store, self._service, self._readers = store, service, readers
+    def __init__(self, store: Store, service: str, readers: Mapping[str, Reader], clock: Clock) -> None:
+        self._store, self._service, self._readers, self._clock = store, service, readers, clock
 
     def reader_named(self, reader_id: str) -> Reader:
         """The configured reader of this id. Raises: PermissionDenied if there is none."""
@@ -84,7 +83,7 @@ class Calls:
         gives it is asked once it is known that this one may.
         """
         self._store.refuse_closed()
-        call = VerbCall(verb, by, key, digest({} if callable(request) else request or {}))
+        call = VerbCall(verb, by, key, digest({} if callable(request) else request or {}), self._clock)
         with ExitStack() as stack:
             stack.push(self._entry_of_failure(call))
             call.actor = self._actor(by)

@@ -1,0 +1,137 @@
+"""Results that a repeated call gets again: under its idempotency key, by reference to what is kept, for some days.
+
+What a reference names can be replaced: a draft is made again, a study grows. Before it is, the result goes to the keys that
+refer to it, so that a repeated call gets what the first one got.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from medmm.domain.codec import to_json
+from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.errors import IntegrityError, StateError
+from medmm.domain.report import SignedReport
+from medmm.domain.study import NotEvaluable, Release, Study
+from medmm.store import coverage, held, tables
+
+REPLAY_DAYS = 7  # unless the settings say otherwise
+Names = tuple[str, ...]  # what a row goes by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one kind of result is kept, and what holds it against the log (of some kinds nothing does)."""
+
+    body: sa.Column[Any]
+    columns: tuple[sa.Column[Any], ...]
+    check: Callable[[sa.Connection, str], None] | None = None
+
+    def value(self, names: Names) -> sa.Select[Any]:
+        """The query for the JSON value that is kept there."""
+        pairs = zip(self.columns, names, strict=True)
+        return sa.select(self.body).where(*(column == name for column, name in pairs))
+
+
+PLACES = {
+    "study": Place(body=tables.studies.c.body, columns=(tables.studies.c.uid,), check=coverage.refuse_altered_study),
+    "case": Place(body=tables.cases.c.body, columns=(tables.cases.c.id,), check=held.refuse_altered_case),
+    "draft": Place(body=tables.cases.c.draft, columns=(tables.cases.c.id,), check=held.refuse_altered_case),
+    "report": Place(body=tables.reports.c.body, columns=(tables.reports.c.id,), check=held.refuse_altered_report),
+    "release": Place(body=tables.releases.c.body, columns=(tables.releases.c.sha256, tables.releases.c.reason_code)),
+    "refusal": Place(body=tables.not_evaluable.c.body, columns=(tables.not_evaluable.c.id,)),
+}
+
+
+def remember(
+    connection: sa.Connection, days: float, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
+) -> None:
+    """Keep under a key what its call gave, and forget what is older than so many days.
+
+    A result that is kept as it is is referred to; any other (names of files, a row of a table of models) is kept whole.
+
+    Args:
+        result: a noun, or a JSON value.
+        subject: of the call's event: a draft goes by its case.
+
+    Raises: StateError if the key is taken.
+    """
+    table, now = tables.idempotency, datetime.now(UTC)
+    connection.execute(table.delete().where(table.c.at < _moment(now - timedelta(days=days))))
+    if connection.scalar(sa.select(table.c.verb).where(table.c.key == key)) is not None:
+        raise StateError("this idempotency key is taken", remedy="take a new key, or ask for its result")
+    value = to_json(result)
+    sha256, where = held.digest(value), _where(connection, result, subject)
+    kept = None if where is None else connection.scalar(PLACES[where[0]].value(where[1]))
+    if where is not None and kept is not None and held.digest(kept) == sha256:
+        reference = {"kind": where[0], "names": json.dumps(where[1]), "result": None}
+    else:
+        reference = {"kind": None, "names": None, "result": value}
+    values = {"key": key, "verb": verb, "request_sha256": request_sha256, "result_sha256": sha256}
+    connection.execute(table.insert().values(**values, **reference, at=_moment(now)))
+
+
+def recall(connection: sa.Connection, days: float, key: str, verb: str, request_sha256: str) -> Any:
+    """The JSON value of the result that was given under a key within so many days; None if there is none.
+
+    Raises: StateError if the key was used for another verb or request; IntegrityError if the result is no longer what
+        was given, or what it is a part of is not what the log says.
+    """
+    table = tables.idempotency
+    fresh = table.c.at >= _moment(datetime.now(UTC) - timedelta(days=days))
+    row = connection.execute(sa.select(table).where((table.c.key == key) & fresh)).first()
+    if row is None:
+        return None
+    if (row.verb, row.request_sha256) != (verb, request_sha256):
+        raise StateError(f"this idempotency key was used for another request ({row.verb})", remedy="take a new key")
+    value, place = row.result, PLACES.get(row.kind or "")
+    if value is None and place is not None:
+        names = tuple(json.loads(row.names))
+        if place.check is not None:
+            place.check(connection, names[0])
+        value = connection.scalar(place.value(names))
+    if row.result_sha256 not in (None, held.digest(value)):  # none: of an earlier release
+        raise IntegrityError(
+            f"the result of an earlier call ({row.verb}) is not what was given then",
+            remedy="stop; restore the data folder from a copy; `medmm audit verify` names what differs",
+            kept=f"{row.kind or 'result'} {row.names or ''}".strip(),
+        )
+    return value
+
+
+def replaced(connection: sa.Connection, kind: str, names: Names, value: Any) -> None:
+    """Give the keys that refer to a row what they were answered with, before another value takes its place."""
+    table = tables.idempotency
+    refers = (table.c.kind == kind) & (table.c.names == json.dumps(names)) & table.c.result.is_(sa.null())
+    changes = refers & (table.c.result_sha256 != held.digest(value))
+    kept = PLACES[kind].value(names).scalar_subquery()
+    connection.execute(table.update().where(changes).values(result=kept))
+
+
+def _where(connection: sa.Connection, result: Any, subject: str) -> tuple[str, Names] | None:
+    """Kind and names of the row that a result is kept in; None of what is kept nowhere."""
+    match result:
+        case Study():
+            return "study", (result.uid,)
+        case Case():
+            return "case", (result.id,)
+        case CheckedDraft():
+            return "draft", (subject,)
+        case SignedReport():
+            return "report", (result.id,)
+        case Release(file_sha256s=(first, *_)):
+            return "release", (first, result.reason_code)
+        case NotEvaluable():  # this step's own is the last: rows are only ever added
+            return "refusal", (str(connection.scalar(sa.select(sa.func.max(tables.not_evaluable.c.id)))),)
+    return None
+
+
+def _moment(at: datetime) -> str:
+    """A time that sorts as text."""
+    return at.isoformat(timespec="microseconds")

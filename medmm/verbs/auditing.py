@@ -1,0 +1,25 @@
+"""What happened, and whether the log of it and what it covers are whole."""
+
+from __future__ import annotations
+
+from medmm.domain.audit_event import AuditEvent, AuditVerification
+from medmm.verbs.calls import VerbCall
+from medmm.verbs.house import House
+from medmm.verbs.verb import By, look
+
+
+@look("history", lambda case_id: case_id)
+def history(house: House, call: VerbCall, case_id: str) -> tuple[AuditEvent, ...]:
+    """Tell what happened to a case and its study, oldest first."""
+    return house.store.events(house.store.study_of(case_id), case_id)
+
+
+def verify(house: House, by: By | None) -> AuditVerification:
+    """Check the whole log against its signed tree heads, and what it covers; see `Assistant.verify`."""
+    with house.calls.call("verify", by) as call:
+        verification = house.store.verify()
+        # nothing is appended to a log that is already broken, which is evidence, nor to a read-only copy
+        if verification.ok and not house.store.read_only:
+            with house.store.step() as step:
+                call.done(step, None, "audit", size=verification.size)
+        return verification

@@ -1,0 +1,60 @@
+"""What a reader decides of a draft, and signs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from medmm import grounding, review
+from medmm.domain.codec import from_json, to_json
+from medmm.domain.draft import CheckedDraft, Outcome
+from medmm.domain.report import Decision, SignedReport, SignedStatement
+from medmm.verbs.calls import VerbCall
+from medmm.verbs.house import House
+from medmm.verbs.verb import kept, look, verb
+
+
+@verb(
+    "decide",
+    kept(CheckedDraft),
+    request=lambda house, case_id, decisions: {"case": case_id, "decisions": to_json(tuple(decisions))},
+)
+def decide(house: House, call: VerbCall, case_id: str, decisions: Sequence[Decision]) -> CheckedDraft:
+    """Keep what a reader decided; see `Assistant.decide`."""
+    file = house.store.case_file(case_id)
+    state = review.advance(file.state, review.Act.DECIDE)
+    merged = review.decide(file, decisions, call.actor)
+    draft = review.draft_of(file)
+    marked = [v for v in grounding.recheck(replace(file, decisions=merged)) if v.outcome is Outcome.FAILED]
+    marks = {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in marked)} if marked else {}
+    with house.store.step() as step:
+        step.save_decisions(case_id, merged, expected=file.decisions)
+        step.set_state(case_id, state, expected=file.state)
+        call.done(step, draft, case_id, decisions=len(decisions), decided=len(merged), **marks)
+    return draft
+
+
+def _as_it_stands(house: House, value: Any) -> SignedReport:
+    return house.store.report(from_json(SignedReport, value).id)
+
+
+@verb("sign", _as_it_stands, request=lambda house, case_id: {"case": case_id})
+def sign(house: House, call: VerbCall, case_id: str) -> SignedReport:
+    """Sign what was decided; see `Assistant.sign`."""
+    file = house.store.case_file(case_id)
+    state = review.advance(file.state, review.Act.SIGN)
+    review.refuse_outgrown(file, house.store.study(file.case.study.uid))
+    report = review.sign(file, call.actor, house.clock())
+    with house.store.step() as step:
+        step.set_state(case_id, state, expected=file.state)
+        step.save_report(report, decisions=file.decisions)
+        step.cover_identity(report.patient_key)
+        call.done(step, report, case_id)
+    return report
+
+
+@look("case", lambda case_id: case_id)
+def to_sign(house: House, call: VerbCall, case_id: str) -> tuple[SignedStatement, ...]:
+    """Say what a signature would take now; see `Assistant.to_sign`."""
+    return review.to_sign(house.store.case_file(case_id), call.actor)

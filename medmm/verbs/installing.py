@@ -1,0 +1,56 @@
+"""Models that a site adds and removes, and what its installation can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from medmm import drafting, imaging, models
+from medmm.domain.inspection import Capabilities, ModelRow
+from medmm.verbs.calls import VerbCall
+from medmm.verbs.house import House
+from medmm.verbs.verb import Asked, By, kept, verb
+
+
+def _adding(house: House, path: Path, name: str | None, licence: str | None, keyed: bool) -> dict[str, Any]:
+    files = house.networks.contents(path) if keyed else None
+    return {"files": files, "name": name or path.name, "licence": licence}
+
+
+@verb("add_model", kept(ModelRow), request=_adding, reads=True)
+def _add(house: House, call: VerbCall, path: Path, name: str | None, licence: str | None, keyed: bool) -> ModelRow:
+    with house.networks.adding(path, name, licence) as row, house.store.step() as step:
+        call.done(step, row, row.name, task=row.task, manifest=row.manifest_sha256)
+    return row
+
+
+def add_model(house: House, asked: Asked, path: Path, name: str | None, licence: str | None) -> ModelRow:
+    """Add a model; see `Assistant.add_model`. Its files are digested for the request only where a key asks for it."""
+    return _add(house, asked, path, name, licence, asked.key is not None)
+
+
+@verb("remove_model", lambda house, value: None, request=lambda house, name: {"name": name})
+def remove_model(house: House, call: VerbCall, name: str) -> None:
+    """Delete an added model; see `Assistant.remove_model`."""
+    with house.networks.removing(name) as row, house.store.step() as step:
+        call.done(step, name, name, task=row.task, manifest=row.manifest_sha256)
+
+
+def model_rows(house: House, by: By | None) -> tuple[ModelRow, ...]:
+    """List the networks and whether they are here and unaltered."""
+    house.calls.allow("models", by)
+    return house.networks.model_rows()
+
+
+def capabilities(house: House, by: By | None) -> Capabilities:
+    """Say what this installation can decode, run and write; see `Assistant.capabilities`."""
+    (device, torch_version), rows = models.device_name(house.settings.device), model_rows(house, by)
+    (writer, problem), syntaxes = drafting.name_of(house.writer), imaging.decodable_syntaxes()
+    return Capabilities(
+        syntaxes=syntaxes,
+        models=rows,
+        writer=writer,
+        device=device,
+        torch_version=torch_version,
+        writer_problem=problem,
+    )
