@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor, nn
 
+from medmm.domain.errors import InputError
 from medmm.models.chest_anatomy import looks_at, on_the_film, without_islands
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, prepare_film
 from medmm.models.ratio_doubt import EDGE, Bounds, agreement, shapes_of
@@ -27,6 +28,8 @@ def own_outlines(
 
     Kept are films on which the looks agree within `most_edge_spread` and whose outlines have the shapes of a chest: what a
     network is sure of on a plain view teaches it the strong ones (Xie et al., CVPR 2020).
+
+    Raises: InputError if there is no such film.
     """
     tables = (read_table(data_dir, NIH_TABLE), read_table(data_dir, MORE_TABLE))
     films = [film for table in tables for film in chosen(table, lambda film: film.split == "train")]
@@ -35,6 +38,12 @@ def own_outlines(
         film = torch.from_numpy(prepare_film(grey, size))
         if (sure := _sure(network, film, shapes, config["own"]["most_edge_spread"])) is not None:
             kept.append(((film * GREY_SPREAD + GREY_MEAN).clamp(0, 1), sure))
+    if not kept:
+        raise InputError(
+            "the network is sure of no film's outlines",
+            remedy="train it longer, or raise most_edge_spread",
+            films=len(films),
+        )
     return torch.stack([film for film, _ in kept]), torch.from_numpy(np.stack([maps for _, maps in kept]))
 
 

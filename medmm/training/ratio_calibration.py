@@ -163,12 +163,17 @@ def error_model(found: list[Measured]) -> tuple[float, float]:
 
 
 def interval_scale(found: list[Measured], floor: float, slope: float) -> float:
-    """From the error's scale to the half of a 95 % interval: the greatest of the sources' own quantiles.
+    """From the error's scale to the half of a 95 % interval: the greatest of the sources' own.
 
     As in split conformal prediction with a local scale (Lei et al., JASA 2018), by source, so that films of the easier one
-    do not narrow the other's; with some 30 films a source the (n + 1)-corrected rank would be the one worst film.
+    do not narrow the other's: of n films the (n + 1)-corrected rank, which with some 30 is the worst film.
     """
     scores: dict[str, list[float]] = {}
     for m in found:
         scores.setdefault(m.source, []).append(abs(m.error) / math.hypot(floor, slope * m.looks.spread))
-    return max(float(np.quantile(of_source, COVERAGE)) for of_source in scores.values())
+    return max(sorted(of_source)[_rank(len(of_source)) - 1] for of_source in scores.values())
+
+
+def _rank(count: int) -> int:
+    """The rank, of so many scores, that the next one does not exceed in COVERAGE of cases."""
+    return min(count, math.ceil((count + 1) * COVERAGE))
