@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from medmm.config import Settings, load_settings
@@ -15,8 +15,9 @@ from medmm.domain.influence import Influence
 from medmm.domain.inspection import Capabilities, FoundStudy, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
-from medmm.domain.report import CaseFile, CaseSummary, Decision, Reader, SignedReport, SignedStatement
-from medmm.domain.study import NotEvaluable, ReadTask, Release, Study
+from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Reader, SignedReport, SignedStatement
+from medmm.domain.study import Modality, NotEvaluable, ReadTask, Release, Study
+from medmm.domain.worklist import CaseFilter, Page
 from medmm.verbs import (
     Asked,
     By,
@@ -222,9 +223,37 @@ class Assistant:
         """
         return inspecting.record(self._house, by, Path(path), as_of)
 
-    def cases(self, *, by: By | None = None) -> tuple[CaseSummary, ...]:
-        """The worklist, newest first; patients by key only."""
-        return cases.cases(self._house, by)
+    def cases(
+        self,
+        *,
+        state: CaseState | None = None,
+        modality: Modality | None = None,
+        body_part: str | None = None,
+        critical: bool | None = None,
+        suspected: bool | None = None,
+        acquired_from: date | None = None,
+        acquired_to: date | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        by: By | None = None,
+    ) -> tuple[CaseSummary, ...]:
+        """The worklist, newest first; patients by key only. Without arguments all cases.
+
+        Args:
+            state, modality, body_part, critical, suspected, acquired_from, acquired_to: only these, see `CaseFilter`.
+            limit: at most so many.
+            after: the id of the last case of the page before; cases that are opened meanwhile change nothing there.
+        """
+        wanted = CaseFilter(
+            state=state,
+            modality=modality,
+            body_part=body_part,
+            critical=critical,
+            suspected=suspected,
+            acquired_from=acquired_from,
+            acquired_to=acquired_to,
+        )
+        return cases.cases(self._house, by, wanted, Page(limit=limit, after=after))
 
     def case(self, case_id: str, *, by: By | None = None) -> CaseFile:
         """Everything of one case, with the pixels attached, and what the checks mark in the words of readers."""

@@ -82,8 +82,9 @@ def choose_reader(assistant: Assistant) -> Reader | None:
 
 def choose_case(assistant: Assistant, reader: Reader) -> None:
     """The worklist; the open case is `case` in the session."""
-    cases = {summary.case_id: summary for summary in worklist(assistant, reader)}
-    st.subheader(f"Worklist ({len(cases)})", anchor=False)
+    found, shown = worklist(assistant, reader), worklist_shown()
+    cases = {summary.case_id: summary for summary in found[:shown]}
+    st.subheader(f"Worklist ({len(cases)}{'+' if len(found) > shown else ''})", anchor=False)
     if st.button("Refresh", key="refresh", icon=":material/refresh:", type="tertiary"):
         forget()
         st.rerun()
@@ -102,6 +103,15 @@ def choose_case(assistant: Assistant, reader: Reader) -> None:
             if critical := presenter.critical_line(summary):
                 st.markdown(f":red-badge[critical: {inert(critical)}]")
             st.caption(inert(presenter.suspected_line(summary)))
+    if len(found) > shown and st.button("More cases", key="more cases", width="stretch"):
+        st.session_state["shown"] = shown + presenter.WORKLIST_PAGE
+        st.session_state.pop("worklist")
+        st.rerun()
+
+
+def worklist_shown() -> int:
+    """How many cases of the worklist are shown."""
+    return int(st.session_state.get("shown", presenter.WORKLIST_PAGE))
 
 
 def open_case(case_id: str) -> None:
@@ -112,10 +122,13 @@ def open_case(case_id: str) -> None:
 
 
 def worklist(assistant: Assistant, reader: Reader) -> tuple[CaseSummary, ...]:
-    """The cases, read again only after something changed: each look is an audit entry."""
+    """The cases that are shown and one more, if there is one, read again only after something changed.
+
+    Each look is an audit entry.
+    """
     if st.session_state.get("worklist_of") != reader.id or "worklist" not in st.session_state:
         st.session_state.pop("worklist", None)
-        st.session_state["worklist"] = assistant.cases(by=reader)
+        st.session_state["worklist"] = assistant.cases(limit=worklist_shown() + 1, by=reader)
         st.session_state["worklist_of"] = reader.id
     cases: tuple[CaseSummary, ...] = st.session_state["worklist"]
     return cases

@@ -16,7 +16,18 @@ from medmm.domain.display import mark_words, suspected_line
 from medmm.domain.draft import Assertion, Outcome, Section, Statement
 from medmm.domain.errors import InputError, StateError, needed
 from medmm.domain.reading import Side
-from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject, SignedReport
+from medmm.domain.report import (
+    Accept,
+    Add,
+    CaseFile,
+    CaseState,
+    Decision,
+    Edit,
+    Impression,
+    Reader,
+    Reject,
+    SignedReport,
+)
 from medmm.domain.study import NotEvaluable
 from medmm.domain.vocabulary import finding_called
 from medmm.doors.draft_html import draft_html
@@ -94,11 +105,17 @@ def _write_page(file: CaseFile, path: Path) -> None:
         ) from error
 
 
-def cases(context: typer.Context, as_json: AsJson = False) -> None:
+def cases(
+    context: typer.Context,
+    as_json: AsJson = False,
+    state: Annotated[CaseState | None, typer.Option(help="Only cases that stand there.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many: one page.")] = None,
+    after: Annotated[str | None, typer.Option(help="Id of the last case of the page before: the next page.")] = None,
+) -> None:
     """The worklist, newest first; patients by key."""
     who = session(context)
     with who.assistant() as assistant:
-        found = assistant.cases(by=who.reader(assistant))
+        found = assistant.cases(state=state, limit=limit, after=after, by=who.reader(assistant))
     if as_json:
         for summary in found:
             write_json(to_json(summary))
@@ -109,7 +126,10 @@ def cases(context: typer.Context, as_json: AsJson = False) -> None:
         what = f"{summary.modality} {summary.body_part}"
         listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
         add_row(table, summary.case_id, summary.state.value, what, when, listed_words)
-    out().print(table if found else "No cases yet: `medmm draft STUDY` makes one.")
+    none = "No cases yet: `medmm draft STUDY` makes one." if state is None and after is None else "No such cases."
+    out().print(table if found else none)
+    if limit is not None and len(found) == limit:
+        out().print(f"Next page: --after {found[-1].case_id}")
 
 
 @case_app.command("show")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -119,8 +119,11 @@ def refuse_other_release(engine: sa.Engine, file: Path) -> bool:
     return found == scripts.get_current_head()
 
 
-def upgrade(engine: sa.Engine, file: Path, locks: Path) -> None:
+def upgrade(engine: sa.Engine, file: Path, locks: Path, fill: Callable[[sa.Connection], None]) -> None:
     """Bring the database to this release's tables; several processes may open at once.
+
+    Args:
+        fill: derives what new tables hold from what is kept, in the same transaction.
 
     Raises: ConfigError if it was written by a newer release.
     """
@@ -132,3 +135,4 @@ def upgrade(engine: sa.Engine, file: Path, locks: Path) -> None:
         with engine.connect().execution_options(medmm_write=True) as connection, connection.begin():
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            fill(connection)

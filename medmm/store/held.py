@@ -16,6 +16,7 @@ from medmm.domain.errors import IntegrityError
 from medmm.domain.report import SIGNED_STATES, CaseState
 
 PARTS = ("case", "reading", "draft", "decisions")
+LINE = "worklist_sha256"  # the detail with the digest of the line of the worklist
 # Entries of an earlier form name no digest: what they kept can't be compared.
 WRITERS = {"open_case": ("case", "decisions"), "draft": ("reading", "draft", "decisions"), "decide": ("decisions",)}
 # As bytes, whatever type a tampering hand gave them.
@@ -45,6 +46,7 @@ class CaseMarks:
 
     parts: dict[str, Written] = field(default_factory=dict)
     reports: dict[str, Written] = field(default_factory=dict)
+    line: Written | None = None  # of the worklist; None: entries of an earlier form
     state: tuple[int, str] | None = None  # the last entry that moved it, and where to; None: entries of an earlier form
 
     def add(self, entry: int, event: Mapping[str, Any]) -> None:
@@ -55,6 +57,8 @@ class CaseMarks:
             self.parts[part] = Written(entry=entry, sha256=details[f"{part}_sha256"])
         for part in () if named else WRITERS.get(event["verb"], ()):  # never in place of a digest
             self.parts.setdefault(part, Written(entry=entry, sha256=None))
+        if LINE in details:
+            self.line = Written(entry=entry, sha256=details[LINE])
         if "state" in details:
             self.state = entry, details["state"]
         if "report" in details and "sha256" in details:
@@ -109,9 +113,9 @@ def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(d for v in volumes for d in (v.get("file_sha256s") or [v["sha256"]])))
 
 
-def problems(connection: sa.Connection) -> Iterator[AuditProblem]:
+def problems(connection: sa.Connection, said: Mapping[str, CaseMarks]) -> Iterator[AuditProblem]:
     """Every case and report that is not what the log says, is missing, or that the log does not know."""
-    said, cases, reports = marks(connection), set(), set()
+    cases, reports = set(), set()
     for row in connection.execute(sa.text(CASES)):
         cases.add(row.id)
         yield from _case_problems(row, said.get(row.id, CaseMarks()))

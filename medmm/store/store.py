@@ -20,14 +20,14 @@ from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.images import seen_in_part
 from medmm.domain.order import StudyOrder
 from medmm.domain.printed import Printed
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.store import coverage, failpoint, files, held, replays, tables
+from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page
+from medmm.store import coverage, failpoint, files, held, replays, tables, worklist
 from medmm.store.database import database_border, open_engine, read_only_engine, refuse_other_release, upgrade
 
 T = TypeVar("T")
@@ -46,18 +46,22 @@ class Step:
         self._event: AuditEvent | None = None  # the last one: appended when all that it names is known
         self._kept: dict[str, str] = {}  # digests of the parts of a case that no event names yet
         self._named: dict[str, str] = {}  # and of identities, studies and files
+        self._relisted: set[str] = set()  # cases whose line of the worklist is to be derived anew
         self._moved: dict[str, CaseState] = {}  # where cases stand now, until an event about them says so
 
     def record(self, event: AuditEvent) -> None:
         """Append an event to the audit log, with the digests of what this step kept."""
         self._append()
+        if event.subject in self._relisted:
+            self._relisted.remove(event.subject)
+            self._kept[held.LINE] = worklist.write(self._connection, event.subject)
         moved = {"state": self._moved.pop(event.subject).value} if event.subject in self._moved else {}
         self._event = replace(event, details={**event.details, **moved, **self._kept, **self._named})
         self.verb, self._kept, self._named = event.verb, {}, {}
 
     def finish(self) -> None:
         """Append the last event. Raises: StateError if there is none, or if a part or the state of a case changed after it."""
-        if self._event is None or self._kept or self._moved:
+        if self._event is None or self._kept or self._moved or self._relisted:
             raise StateError("a step without an audit entry", remedy="record an event in every step")
         for owner in OWNERS & self._named.keys() & self._event.details.keys():
             _refuse_second(owner, self._event.details[owner], self._named[owner])
@@ -142,6 +146,7 @@ class Step:
             self._kept["case_sha256"] = held.digest(to_json(case))
             self._kept["decisions_sha256"] = held.digest([])
             self._moved[case.id] = CaseState.OPENED
+            self._relisted.add(case.id)
             self._connection.execute(
                 tables.cases.insert().values(
                     id=case.id,
@@ -179,6 +184,7 @@ class Step:
         if self._connection.execute(tables.cases.update().where(where).values(state=state.value)).rowcount != 1:
             raise _outdated(case_id)
         self._moved[case_id] = state
+        self._relisted.add(case_id)
 
     def save_report(self, report: SignedReport, *, decisions: tuple[Decision, ...]) -> None:
         """Keep a signed report. Raises: StateError if the decisions changed after they were read for signing."""
@@ -200,6 +206,7 @@ class Step:
         where = tables.cases.c.id == case_id
         if self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount != 1:
             raise _missing("case", case_id)
+        self._relisted.add(case_id)
 
     def _names(self, owner: str, value: str, **digests: str) -> None:
         """What the next event will name, with whose it is."""
@@ -247,7 +254,7 @@ class Store:
             if self.read_only:
                 refuse_other_release(self._engine, self.file)
             else:
-                upgrade(self._engine, self.file, data_dir / "locks")
+                upgrade(self._engine, self.file, data_dir / "locks", worklist.fill)
                 self._cover()  # a crash may have left the last entries without their line in the heads file
             on_failure.pop_all()
 
@@ -442,10 +449,9 @@ class Store:
         query = sa.select(table.c.id).where((table.c.study_uid == study_uid) & table.c.report_id.is_not(None))
         return [self.case_file(case_id) for case_id in self._read(lambda c: c.scalars(query).all())]
 
-    def cases(self) -> tuple[CaseSummary, ...]:
-        """The worklist, newest first."""
-        query = sa.select(tables.cases).order_by(tables.cases.c.opened_at.desc())
-        return tuple(_summary(row) for row in self._read(lambda c: c.execute(query).all()))
+    def cases(self, wanted: CaseFilter = ALL_CASES, part: Page = WHOLE) -> tuple[CaseSummary, ...]:
+        """The worklist, newest first: what is asked for, and of that a page. Raises: as `worklist.page`."""
+        return self._read(lambda c: worklist.page(c, wanted, part))
 
     def recall(self, key: str, verb: str, request_sha256: str) -> Any:
         """The JSON of the result that was given under an idempotency key; None if there is none, or it is too long ago.
@@ -462,11 +468,13 @@ class Store:
         """Check the whole log against the heads file, and cases, reports, identities, studies and files against the log."""
 
         def check(connection: sa.Connection) -> tuple[AuditVerification, coverage.Coverage]:
-            with self.heads.held() as lines:  # until the snapshot is taken: the database may not run ahead of it
+            with self.heads.held() as heads:  # until the snapshot is taken: the database may not run ahead of it
                 connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).first()
-            found = verify(connection, lines, self._signer)
+            found = verify(connection, heads, self._signer)
             covered = coverage.check(connection, self._secret_there("patient"))
-            problems = (*found.problems, *held.problems(connection), *covered.problems)
+            said = held.marks(connection)
+            lines = worklist.problems(connection, said)
+            problems = (*found.problems, *held.problems(connection, said), *covered.problems, *lines)
             return replace(found, problems=problems), covered
 
         found, covered = self._read(check)
@@ -556,24 +564,6 @@ def _file(row: Any, report: SignedReport | None) -> CaseFile:
         draft=None if row.draft is None else from_json(CheckedDraft, row.draft),
         decisions=from_json(tuple[Decision, ...], row.decisions),
         report=report,
-    )
-
-
-def _summary(row: Any) -> CaseSummary:
-    file = _file(row, None)
-    case, flagged = file.case, file.flagged
-    return CaseSummary(
-        case_id=row.id,
-        study_uid=row.study_uid,
-        patient_key=case.study.patient_key,
-        modality=case.study.modality.value,
-        body_part=case.study.body_part,
-        acquired=case.study.image_time.moment if case.study.image_time else None,
-        state=file.state,
-        suspected=tuple(one.finding for one in flagged),
-        opened_at=datetime.fromisoformat(row.opened_at),
-        suspicions=flagged,
-        seen_in_part=seen_in_part(case.study, file.reading),
     )
 
 

@@ -69,6 +69,29 @@ cases = sa.Table(
     sa.Column("decisions", sa.JSON, nullable=False),
     sa.Column("report_id", sa.Text),
 )
+worklist = sa.Table(  # derived from the cases by medmm.store.worklist
+    "worklist",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("study_uid", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("opened_at", sa.Text, nullable=False),
+    sa.Column("opened_utc", sa.Text, nullable=False),  # the same moment, as text that sorts
+    sa.Column("patient_key", sa.Text),
+    sa.Column("modality", sa.Text),  # None of a case that can't be read, as are all below
+    sa.Column("body_part", sa.Text),  # in capitals
+    sa.Column("body_part_words", sa.Text),
+    sa.Column("acquired", sa.Text, index=True),
+    sa.Column("critical", sa.Boolean),
+    sa.Column("suspected", sa.Boolean),
+    sa.Column("suspicions", sa.Text),
+    sa.Column("seen_in_part", sa.Text),
+    sa.Index("ix_worklist_newest", "opened_utc", "case_id"),
+    *(
+        sa.Index(f"ix_worklist_{column}", column, "opened_utc", "case_id")
+        for column in ("state", "modality", "body_part", "critical", "suspected")
+    ),
+)
 reports = sa.Table(
     "report",
     metadata,

@@ -10,6 +10,7 @@ from medmm.domain.draft import Case
 from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import CaseFile, CaseState, CaseSummary
+from medmm.domain.worklist import CaseFilter, Page
 from medmm.store import digest
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
@@ -51,10 +52,10 @@ def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
     return case
 
 
-@look("cases", lambda: "worklist")
-def cases(house: House, call: VerbCall) -> tuple[CaseSummary, ...]:
-    """List the cases, newest first."""
-    return house.store.cases()
+@look("cases", lambda wanted, part: "worklist")
+def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
+    """List the cases that are asked for, newest first; see `Assistant.cases`."""
+    return house.store.cases(wanted, part)
 
 
 @look("case", lambda case_id: case_id)

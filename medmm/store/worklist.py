@@ -1,0 +1,207 @@
+"""The worklist: one short line a case, found by index and by page; nothing of a case is parsed to show its line.
+
+A line is derived from its case. The step that changes a case writes the line anew and names its digest in the entry of the
+log, so that a check need not derive it again; lines of cases that an earlier release kept are derived when its database is
+brought to this release, and again by every check.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from medmm.domain.audit_event import AuditProblem
+from medmm.domain.codec import from_json, to_json
+from medmm.domain.draft import Case, CheckedDraft, Draft
+from medmm.domain.errors import InputError, IntegrityError
+from medmm.domain.images import seen_in_part
+from medmm.domain.reading import Reading
+from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision
+from medmm.domain.study import Study
+from medmm.domain.suspicion import Suspicion
+from medmm.domain.worklist import CaseFilter, Page
+from medmm.store import held, tables
+
+LINES, CASES = tables.worklist, tables.cases
+NAMES = tuple(column.name for column in LINES.columns)
+RAW = sa.text(f"SELECT {', '.join(f'CAST({name} AS BLOB) AS {name}' for name in NAMES)} FROM worklist")
+
+
+def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
+    """The cases that are asked for, newest first, of equal times by id.
+
+    A page begins after a case by that case's own place: cases that are opened meanwhile move nothing.
+
+    Raises: InputError if the case to begin after is not there; IntegrityError if a case can't be listed.
+    """
+    unread = connection.scalar(sa.select(LINES.c.case_id).where(LINES.c.modality.is_(None)).limit(1))
+    if unread is not None:
+        raise IntegrityError(
+            "a kept case can't be read, so the worklist would not be whole",
+            remedy="stop; restore the data folder from a copy; `medmm audit verify` names what differs",
+            case=unread,
+        )
+    place = sa.tuple_(LINES.c.opened_utc, LINES.c.case_id)
+    query = sa.select(LINES).where(*_conditions(wanted)).order_by(LINES.c.opened_utc.desc(), LINES.c.case_id.desc())
+    if part.after is not None:
+        last = sa.select(LINES.c.opened_utc, LINES.c.case_id).where(LINES.c.case_id == part.after)
+        found = connection.execute(last).first()
+        if found is None:
+            raise InputError(
+                "no such case to go on after", remedy="take the id of the last case of a page", case=part.after
+            )
+        query = query.where(place < sa.tuple_(sa.literal(found.opened_utc), sa.literal(found.case_id)))
+    if part.limit is not None:
+        query = query.limit(part.limit)
+    return tuple(_summary(row) for row in connection.execute(query))
+
+
+def _conditions(wanted: CaseFilter) -> Iterator[sa.ColumnElement[bool]]:
+    if wanted.state is not None:
+        yield LINES.c.state == wanted.state.value
+    if wanted.modality is not None:
+        yield LINES.c.modality == wanted.modality.value
+    if wanted.body_part is not None:
+        yield LINES.c.body_part == wanted.body_part.upper()
+    if wanted.critical is not None:
+        yield LINES.c.critical == wanted.critical
+    if wanted.suspected is not None:
+        yield LINES.c.suspected == wanted.suspected
+    if wanted.acquired_from is not None:  # the text of a time begins with its day
+        yield LINES.c.acquired >= wanted.acquired_from.isoformat()
+    if wanted.acquired_to is not None and wanted.acquired_to < date.max:
+        yield LINES.c.acquired < (wanted.acquired_to + timedelta(days=1)).isoformat()
+
+
+def _summary(row: Any) -> CaseSummary:
+    flagged = from_json(tuple[Suspicion, ...], json.loads(row.suspicions))
+    return CaseSummary(
+        case_id=row.case_id,
+        study_uid=row.study_uid,
+        patient_key=row.patient_key,
+        modality=row.modality,
+        body_part=row.body_part_words,
+        acquired=None if row.acquired is None else datetime.fromisoformat(row.acquired),
+        state=CaseState(row.state),
+        suspected=tuple(one.finding for one in flagged),
+        opened_at=datetime.fromisoformat(row.opened_at),
+        suspicions=flagged,
+        seen_in_part=from_json(tuple[str, ...], json.loads(row.seen_in_part)),
+    )
+
+
+def write(connection: sa.Connection, case_id: str) -> str:
+    """Derive the line of a case anew and keep it. Returns: its digest."""
+    case = connection.execute(sa.select(*_READ).where(CASES.c.id == case_id)).one()
+    line = _line(case)
+    if connection.execute(LINES.update().where(LINES.c.case_id == case_id).values(**line)).rowcount == 0:
+        connection.execute(LINES.insert().values(**line))
+    return _digest(line)
+
+
+def fill(connection: sa.Connection) -> None:
+    """Derive the lines of cases that have none: those of a database of an earlier release."""
+    bare = sa.select(CASES.c.id).where(CASES.c.id.not_in(sa.select(LINES.c.case_id)))
+    for case_id in connection.scalars(bare).all():
+        write(connection, case_id)
+
+
+def problems(connection: sa.Connection, said: Mapping[str, held.CaseMarks]) -> Iterator[AuditProblem]:
+    """Every line that is not what the log says or its case gives, is missing, or has no case.
+
+    Args:
+        said: what the log says, by case.
+    """
+    if not sa.inspect(connection).has_table(LINES.name):  # a read-only copy of an earlier release
+        return
+    cases, seen = set(connection.scalars(sa.text('SELECT id FROM "case"'))), set()
+    for row in connection.execute(RAW):
+        line = {name: _text(getattr(row, name)) for name in NAMES}
+        case_id = line["case_id"] or ""
+        seen.add(case_id)
+        mark = said.get(case_id, held.CaseMarks())
+        written = mark.line
+        if case_id not in cases:
+            if "case" not in mark.parts:  # else the case itself is named as missing
+                yield _problem("not in the log", case_id, "there is no such case")
+            continue
+        if written is not None and written.sha256 != _digest(line):
+            yield _problem("altered", case_id, f"entry {written.entry} kept something else")
+        elif written is None and _derived(connection, case_id) != _digest(line):
+            yield _problem("altered", case_id, "its case gives another one")
+    for case_id in sorted((cases - seen) & {c for c, mark in said.items() if "case" in mark.parts}):
+        yield _problem("missing", case_id, "its case is not in the worklist")
+
+
+def _problem(kind: str, case_id: str, text: str) -> AuditProblem:
+    return AuditProblem(kind=kind, place=f"worklist line of case {case_id}", text=text)
+
+
+# As text, whatever a tampering hand made of it: what is no JSON is told apart below.
+_READ = (
+    CASES.c.id,
+    CASES.c.study_uid,
+    CASES.c.state,
+    CASES.c.opened_at,
+    *(sa.cast(CASES.c[part], sa.LargeBinary).label(part) for part in ("body", "reading", "draft", "decisions")),
+)
+
+
+def _derived(connection: sa.Connection, case_id: str) -> str:
+    return _digest(_line(connection.execute(sa.select(*_READ).where(CASES.c.id == case_id)).one()))
+
+
+def _line(case: Any) -> dict[str, Any]:
+    """The line of a case; of one that can't be read all but its place is None, and the worklist refuses to be shown."""
+    opened = datetime.fromisoformat(case.opened_at)
+    place = {
+        "case_id": case.id,
+        "study_uid": case.study_uid,
+        "state": case.state,
+        "opened_at": case.opened_at,
+        "opened_utc": opened.astimezone(UTC).isoformat(timespec="microseconds"),
+    }
+    try:
+        return {**place, **_contents(case)}
+    except (InputError, ValueError, KeyError, TypeError, RecursionError):
+        return {**dict.fromkeys(NAMES), **place}
+
+
+def _contents(case: Any) -> dict[str, Any]:
+    """What the contents of a case give: its record and the verdicts on its draft say nothing in the worklist."""
+    study = from_json(Study, json.loads(case.body)["study"])
+    reading = None if case.reading is None else from_json(Reading, json.loads(case.reading))
+    draft = None if case.draft is None else from_json(Draft, json.loads(case.draft)["draft"])
+    flagged = CaseFile(
+        case=Case(id=case.id, study=study),
+        state=CaseState(case.state),
+        reading=reading,
+        draft=None if draft is None else CheckedDraft(draft=draft, verdicts=()),
+        decisions=from_json(tuple[Decision, ...], json.loads(case.decisions)),
+        report=None,
+    ).flagged
+    return {
+        "patient_key": study.patient_key,
+        "modality": study.modality.value,
+        "body_part": study.body_part.upper(),
+        "body_part_words": study.body_part,
+        "acquired": study.image_time.moment.isoformat() if study.image_time else None,
+        "critical": any(one.critical for one in flagged),
+        "suspected": bool(flagged),
+        "suspicions": json.dumps(to_json(flagged)),
+        "seen_in_part": json.dumps(to_json(seen_in_part(study, reading))),
+    }
+
+
+def _digest(line: Mapping[str, Any]) -> str:
+    """Digest of a line as the database shows it: every value is text, a truth is 0 or 1."""
+    shown = {name: str(int(value)) if isinstance(value, bool) else value for name, value in line.items()}
+    return held.digest(shown)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", errors="replace")

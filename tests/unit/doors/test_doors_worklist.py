@@ -1,0 +1,99 @@
+"""The worklist page by page, in the terminal and on the dashboard."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import streamlit
+import yaml
+from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner, Result
+
+from medmm import Assistant
+from medmm.config import load_settings
+from medmm.domain.audit_event import AuditEvent
+from medmm.domain.errors import InputError
+from medmm.domain.report import CaseState
+from medmm.domain.study import Modality
+from medmm.doors.cli import app
+from medmm.store import Store
+from tests.factories import SIGNED_AT, make_case
+from ui import presenter
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings of a data folder with five cases: the third is superseded."""
+    path = tmp_path / "settings.yaml"
+    readers = [{"id": "reader-1", "name": "ZZREADER One", "role": "reader"}]
+    path.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data"), "readers": readers}))
+    settings = load_settings(path)
+    with Store.open(settings.data_dir, heads_path=settings.heads_path) as store, store.step() as step:
+        step.save_study(make_case().study)
+        for n in range(1, 6):
+            case_id = f"case-{n}"
+            step.open_case(replace(make_case(), id=case_id), SIGNED_AT + timedelta(minutes=n))
+            if n == 3:
+                step.set_state(case_id, CaseState.SUPERSEDED, expected=CaseState.OPENED)
+            step.record(
+                AuditEvent(at=SIGNED_AT, verb="open_case", outcome="done", actor="x", role="service", subject=case_id)
+            )
+    monkeypatch.setenv("MEDMM_CONFIG", str(path))
+    return path
+
+
+def cases(config: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, ["--config", str(config), "cases", *words], env={"NO_COLOR": "1"})
+
+
+def ids(config: Path, *words: str) -> list[str]:
+    return [json.loads(line)["case_id"] for line in cases(config, "--json", *words).stdout.splitlines()]
+
+
+def test_the_command_gives_pages_and_states(config: Path) -> None:
+    assert ids(config) == [f"case-{n}" for n in (5, 4, 3, 2, 1)]
+    assert ids(config, "--limit", "2") == ["case-5", "case-4"]
+    assert ids(config, "--limit", "2", "--after", "case-4") == ["case-3", "case-2"]
+    assert ids(config, "--state", "superseded") == ["case-3"]
+    assert "--after case-4" in cases(config, "--limit", "2").stdout
+    assert "--after" not in cases(config, "--limit", "9").stdout
+    assert "No such cases" in cases(config, "--state", "signed").stdout
+    assert cases(config, "--after", "case-9").exit_code != 0
+    assert cases(config, "--limit", "0").exit_code == 2
+
+
+def test_the_assistant_takes_filters_and_pages(config: Path) -> None:
+    with Assistant.from_config(config) as assistant:
+        whole = assistant.cases()
+        assert [one.case_id for one in whole] == [f"case-{n}" for n in (5, 4, 3, 2, 1)]
+        assert (
+            assistant.cases(modality=Modality.RADIOGRAPH, body_part="chest", state=CaseState.OPENED, limit=2)
+            == whole[:2]
+        )
+        assert assistant.cases(after="case-2") == whole[4:]
+        assert assistant.cases(critical=True) == ()
+        with pytest.raises(InputError, match="case-9"):
+            assistant.cases(after="case-9")
+
+
+def test_the_dashboard_shows_more_cases_when_asked(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presenter, "WORKLIST_PAGE", 3)
+    streamlit.cache_resource.clear()
+    page = AppTest.from_file(str(ROOT / "ui" / "app.py"), default_timeout=60).run()
+
+    def opening() -> list[str]:
+        return [str(button.key) for button in page.button if str(button.key).startswith("open ")]
+
+    assert opening() == ["open case-5", "open case-4", "open case-3"]
+    assert page.subheader[0].value == "Worklist (3+)"
+    page = page.button(key="more cases").click().run()
+    assert not page.exception
+    assert opening() == [f"open case-{n}" for n in (5, 4, 3, 2, 1)]
+    assert "more cases" not in [button.key for button in page.button]
+    streamlit.cache_resource.clear()
