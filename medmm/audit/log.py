@@ -51,10 +51,10 @@ TRIGGERS = tuple(
 )
 
 
-def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, covered: int) -> None:
+def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, covered: int) -> int:
     """Append within the caller's write transaction: it commits with what the event is about, or not at all.
 
-    `covered` is the size that the heads file covers now; it only ever grows.
+    `covered` is the size that the heads file covers now; it only ever grows. Returns: the number of the entry.
     """
     tree, seen = load_frontier(connection), covered_size(connection)
     entry = entry_bytes(event)
@@ -68,6 +68,7 @@ def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, cov
         connection.execute(frontier.insert().values(id=1, **values))
     else:
         connection.execute(frontier.update().where(frontier.c.id == 1).values(**values))
+    return tree.size
 
 
 def covered_size(connection: sa.Connection) -> int:

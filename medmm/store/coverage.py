@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from medmm.audit import log
 from medmm.audit.identity_digest import identity_hmac
 from medmm.domain.audit_event import AuditProblem
-from medmm.store import held
+from medmm.store import held, last_words
 from medmm.store.files import Objects, digest_of_open
-from medmm.store.held import Written
+from medmm.store.last_words import IDENTITY, KINDS, ORDER, RECORD, STUDY, Kind, Written
 
 Digest = Callable[[str, bytes], str]  # whose row, its body
 # Of what a done entry of this release names at least one; an entry without is of an earlier form.
@@ -31,24 +31,6 @@ NAMED = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """One kind of row: its table, the detail of an entry that names it, and the detail with its digest."""
-
-    table: str
-    column: str
-    words: str
-    owner: str
-    detail: str
-
-
-IDENTITY = Kind(
-    table="identity", column="patient_key", words="identity of patient", owner="patient", detail="identity_hmac"
-)
-STUDY = Kind(table="study", column="uid", words="study", owner="study", detail="study_sha256")
-RECORD = Kind(table="context", column="study_uid", words="record of study", owner="study", detail="context_sha256")
-ORDER = Kind(table="study_order", column="study_uid", words="order of study", owner="study", detail="order_hmac")
-KINDS = (IDENTITY, STUDY, RECORD, ORDER)
 GONE = "none"  # the digest of a row that was taken away
 
 
@@ -146,7 +128,7 @@ def identity_now(connection: sa.Connection, secret: bytes, patient_key: str) -> 
 
     Raises: IntegrityError naming patient key and entry, if it is not what the last entry says, or is missing.
     """
-    written = _said_of_patient(connection, patient_key)
+    written = _last(connection, IDENTITY, patient_key)
     body = connection.scalar(
         sa.text("SELECT CAST(body AS BLOB) FROM identity WHERE patient_key = :key"), {"key": patient_key}
     )
@@ -160,25 +142,24 @@ def identity_now(connection: sa.Connection, secret: bytes, patient_key: str) -> 
 
 def restated_entry(connection: sa.Connection, case_id: str, patient_key: str) -> int | None:
     """The entry that stated an identity otherwise than it was when the case's report was signed; None where none did."""
-    signed = _said(connection, (case_id,)).rows[IDENTITY].get(patient_key)
-    now = _said_of_patient(connection, patient_key)
-    return now.entry if signed and now and now.sha256 != signed.sha256 else None
+    signed = last_words.of(connection, f"{last_words.OF_CASE} {case_id}", patient_key)
+    now = _last(connection, IDENTITY, patient_key)
+    return now.entry if signed and now and now.sha256 != signed.value else None
 
 
 def refuse_altered_order(connection: sa.Connection, secret: bytes, uid: str) -> None:
     """Raises: IntegrityError naming study and entry, if its order is not what the last entry says, or is missing."""
-    _refuse_altered(connection, ORDER, uid, _said(connection, (uid,)), secret)
+    _refuse_altered(connection, ORDER, uid, secret)
 
 
 def refuse_altered_study(connection: sa.Connection, uid: str) -> None:
     """Raises: IntegrityError naming study and entry, if a study or its record is not what the last entry says."""
-    said = _said(connection, (uid,))
     for kind in (STUDY, RECORD):
-        _refuse_altered(connection, kind, uid, said, None)
+        _refuse_altered(connection, kind, uid, None)
 
 
-def _refuse_altered(connection: sa.Connection, kind: Kind, uid: str, said: Said, secret: bytes | None) -> None:
-    written = said.rows[kind].get(uid)
+def _refuse_altered(connection: sa.Connection, kind: Kind, uid: str, secret: bytes | None) -> None:
+    written = _last(connection, kind, uid)
     if written is None:
         return
     query = sa.text(f"SELECT CAST(body AS BLOB) FROM {kind.table} WHERE {kind.column} = :uid")
@@ -229,22 +210,19 @@ def _object_problem(objects: Objects, sha256: str, who: str) -> AuditProblem | N
     return AuditProblem(kind="altered", place=place, text=f"its bytes are others; {who}") if altered else None
 
 
-def _said(connection: sa.Connection, subjects: tuple[str, ...] = ()) -> Said:
+def _said(connection: sa.Connection) -> Said:
     """What the log says. An entry that can't be read says nothing: checking the log finds it."""
     said = Said()
-    for number, entry in log.numbered(connection, subjects):
+    for number, entry in log.numbered(connection):
         said.size = number
         _take(said, number, entry)
     return said
 
 
-def _said_of_patient(connection: sa.Connection, patient_key: str) -> Written | None:
-    """The last word on one patient: the entries are searched for the key, whatever study or case they are about."""
-    said, needle = Said(), json.dumps(patient_key, ensure_ascii=False).encode()
-    query = sa.text("SELECT seq, entry FROM audit_entry WHERE instr(entry, :needle) > 0 ORDER BY seq")
-    for row in connection.execute(query, {"needle": needle}):
-        _take(said, row.seq, row.entry)
-    return said.rows[IDENTITY].get(patient_key)
+def _last(connection: sa.Connection, kind: Kind, owner: str) -> Written | None:
+    """The last word on one row, whatever study or case its entry is about."""
+    word = last_words.of(connection, kind.table, owner)
+    return None if word is None else word.written
 
 
 def _take(said: Said, number: int, entry: bytes) -> None:

@@ -10,15 +10,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from medmm.audit import log
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.domain.report import SIGNED_STATES, CaseState
+from medmm.store import last_words
+from medmm.store.last_words import PARTS, Word, Written
 
-PARTS = ("case", "reading", "draft", "decisions")
-LINE = "worklist_sha256"  # the detail with the digest of the line of the worklist
-# Entries of an earlier form name no digest: what they kept can't be compared.
-WRITERS = {"open_case": ("case", "decisions"), "draft": ("reading", "draft", "decisions"), "decide": ("decisions",)}
 # As bytes, whatever type a tampering hand gave them.
 CASES = (
     'SELECT id, state, report_id, CAST(body AS BLOB) AS "case", CAST(reading AS BLOB) AS reading,'
@@ -32,14 +29,6 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """The last entry that wrote a part, and the digest it names (None: an entry of an earlier form)."""
-
-    entry: int
-    sha256: str | None
-
-
 @dataclass(slots=True, kw_only=True)
 class CaseMarks:
     """What the log says of one case: the last word on each part and on its state, and every report that was signed."""
@@ -49,38 +38,33 @@ class CaseMarks:
     line: Written | None = None  # of the worklist; None: entries of an earlier form
     state: tuple[int, str] | None = None  # the last entry that moved it, and where to; None: entries of an earlier form
 
-    def add(self, entry: int, event: Mapping[str, Any]) -> None:
-        """Take in one event that was done."""
-        details = event["details"]
-        named = [part for part in PARTS if f"{part}_sha256" in details]
-        for part in named:
-            self.parts[part] = Written(entry=entry, sha256=details[f"{part}_sha256"])
-        for part in () if named else WRITERS.get(event["verb"], ()):  # never in place of a digest
-            self.parts.setdefault(part, Written(entry=entry, sha256=None))
-        if LINE in details:
-            self.line = Written(entry=entry, sha256=details[LINE])
-        if "state" in details:
-            self.state = entry, details["state"]
-        if "report" in details and "sha256" in details:
-            self.reports[details["report"]] = Written(entry=entry, sha256=details["sha256"])
+    def add(self, word: Word) -> None:
+        """Take in what an entry about the case says."""
+        if word.kind in PARTS:
+            self.parts[word.kind] = word.written
+        elif word.kind == last_words.WORKLIST:
+            self.line = word.written
+        elif word.kind == last_words.STATE and word.value is not None:
+            self.state = word.entry, word.value
+        elif word.kind == last_words.REPORT:
+            self.reports[word.owner] = word.written
 
 
-def marks(connection: sa.Connection, case_id: str | None = None) -> dict[str, CaseMarks]:
-    """What the log says, by case. An entry that can't be read says nothing: checking the log finds it."""
-    found: dict[str, CaseMarks] = {}
-    for number, entry in log.numbered(connection, () if case_id is None else (case_id,)):
-        try:
-            event = json.loads(entry)
-            if event["outcome"] == "done":
-                found.setdefault(event["subject"], CaseMarks()).add(number, event)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            continue
-    return found
+def marks_of(words: Iterable[Word]) -> CaseMarks:
+    """What these words, all about one case, say of it."""
+    mark = CaseMarks()
+    for word in words:
+        mark.add(word)
+    return mark
+
+
+def _said_of(connection: sa.Connection, case_id: str) -> CaseMarks:
+    return marks_of(last_words.of_case(connection, case_id))
 
 
 def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
     """Raises: IntegrityError naming the case, or its report, and the entry, if a part is not what the log says."""
-    said = marks(connection, case_id).get(case_id, CaseMarks())
+    said = _said_of(connection, case_id)
     for row in connection.execute(sa.text(f"{CASES} WHERE id = :id"), {"id": case_id}):
         refuse(_case_problems(row, said))
     for row in connection.execute(sa.text(f"{REPORTS} WHERE case_id = :id"), {"id": case_id}):
@@ -90,8 +74,7 @@ def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
 def refuse_altered_report(connection: sa.Connection, report_id: str) -> None:
     """Raises: IntegrityError naming report and entry, if the report is not what was signed."""
     for row in connection.execute(sa.text(f"{REPORTS} WHERE id = :id"), {"id": report_id}):
-        said = marks(connection, row.case_id).get(row.case_id, CaseMarks())
-        refuse(_report_problems(row, said))
+        refuse(_report_problems(row, _said_of(connection, row.case_id)))
 
 
 def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
@@ -101,7 +84,7 @@ def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
     """
     refuse_altered_case(connection, case_id)
     body = connection.scalar(sa.text('SELECT CAST(body AS BLOB) FROM "case" WHERE id = :id'), {"id": case_id})
-    written = marks(connection, case_id).get(case_id, CaseMarks()).parts.get("case")
+    written = _said_of(connection, case_id).parts.get("case")
     if body is None:
         refuse((_missing(f"case {case_id}", written or Written(entry=0, sha256=None)),))
     return dict.fromkeys(image_files(json.loads(body)["study"]), f"case {case_id} names it")

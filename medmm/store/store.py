@@ -27,7 +27,7 @@ from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page
-from medmm.store import coverage, failpoint, files, held, replays, tables, worklist
+from medmm.store import coverage, failpoint, files, held, last_words, replays, tables, worklist
 from medmm.store.database import database_border, open_engine, read_only_engine, refuse_other_release, upgrade
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Step:
         self._append()
         if event.subject in self._relisted:
             self._relisted.remove(event.subject)
-            self._kept[held.LINE] = worklist.write(self._connection, event.subject)
+            self._kept[last_words.LINE] = worklist.write(self._connection, event.subject)
         moved = {"state": self._moved.pop(event.subject).value} if event.subject in self._moved else {}
         self._event = replace(event, details={**event.details, **moved, **self._kept, **self._named})
         self.verb, self._kept, self._named = event.verb, {}, {}
@@ -70,7 +70,8 @@ class Step:
 
     def _append(self) -> None:
         if self._event is not None:
-            log.append(self._connection, self._event, self._signer, self._covered)
+            number = log.append(self._connection, self._event, self._signer, self._covered)
+            last_words.take(self._connection, number, self._event)
 
     def save_identity(self, patient_key: str, identity: PatientIdentity) -> None:
         """Keep who a patient key is; the newest statement counts."""
@@ -202,7 +203,9 @@ class Step:
         parts = {"case" if name == "body" else name: value for name, value in values.items()}
         for kind in parts.keys() & replays.PLACES.keys():
             replays.replaced(self._connection, kind, (case_id,), parts[kind])
-        self._kept |= {f"{part}_sha256": held.digest(value) for part, value in parts.items() if part in held.PARTS}
+        self._kept |= {
+            f"{part}_sha256": held.digest(value) for part, value in parts.items() if part in last_words.PARTS
+        }
         where = tables.cases.c.id == case_id
         if self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount != 1:
             raise _missing("case", case_id)
@@ -254,7 +257,7 @@ class Store:
             if self.read_only:
                 refuse_other_release(self._engine, self.file)
             else:
-                upgrade(self._engine, self.file, data_dir / "locks", worklist.fill)
+                upgrade(self._engine, self.file, data_dir / "locks", _fill)
                 self._cover()  # a crash may have left the last entries without their line in the heads file
             on_failure.pop_all()
 
@@ -439,9 +442,8 @@ class Store:
 
     def drafted_from(self, case_id: str) -> str | None:
         """What the last draft of a case says that it was made from; None of an earlier release's."""
-        drafts = [e for e in self.events(case_id) if (e.verb, e.outcome) == ("draft", "done")]
-        made = [e.details.get("drafted_from") for e in drafts if "unchanged" not in e.details]
-        return made[-1] if made else None
+        word = self._read(lambda c: last_words.of(c, last_words.DRAFTED_FROM, case_id))
+        return None if word is None else word.value
 
     def signed_of(self, study_uid: str) -> list[CaseFile]:
         """The cases of a study with a signed report."""
@@ -472,9 +474,10 @@ class Store:
                 connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).first()
             found = verify(connection, heads, self._signer)
             covered = coverage.check(connection, self._secret_there("patient"))
-            said = held.marks(connection)
-            lines = worklist.problems(connection, said)
-            problems = (*found.problems, *held.problems(connection, said), *covered.problems, *lines)
+            words = last_words.collected(connection)
+            said = {name: held.marks_of(some) for name, some in last_words.by_case(words.values()).items()}
+            derived = (*worklist.problems(connection, said), *last_words.problems(connection, words))
+            problems = (*found.problems, *held.problems(connection, said), *covered.problems, *derived)
             return replace(found, problems=problems), covered
 
         found, covered = self._read(check)
@@ -508,6 +511,12 @@ class Store:
     def _read(self, query: Callable[[sa.Connection], T]) -> T:
         with database_border(self.file), self._engine.connect() as connection:
             return query(connection)
+
+
+def _fill(connection: sa.Connection) -> None:
+    """Derive what a database of an earlier release does not hold yet."""
+    worklist.fill(connection)
+    last_words.fill(connection)
 
 
 def _refuse_second(owner: str, named: str, value: str) -> None:

@@ -92,6 +92,15 @@ worklist = sa.Table(  # derived from the cases by medmm.store.worklist
         for column in ("state", "modality", "body_part", "critical", "suspected")
     ),
 )
+last_words = sa.Table(  # derived from the log by medmm.store.last_words
+    "last_word",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("about", sa.Text, nullable=False, index=True),  # the subject of the entry
+    sa.Column("entry", sa.Integer, nullable=False),
+    sa.Column("value", sa.Text),
+)
 reports = sa.Table(
     "report",
     metadata,

@@ -191,7 +191,7 @@ def test_a_case_that_can_not_be_read_is_not_left_out_silently(store: Store) -> N
     tamper(store, "DELETE FROM worklist")
     with closing(sqlite3.connect(store.file)) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '0005'")
-        database.execute("DROP TABLE worklist")
+        database.executescript("DROP TABLE worklist; DROP TABLE last_word")
     store.close()
     with Store.open(store.data_dir) as again:
         with pytest.raises(IntegrityError, match="not be whole"):

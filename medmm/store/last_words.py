@@ -1,0 +1,223 @@
+"""The log's last word on everything that is kept, one short row each, so that opening a case need not read its whole history.
+
+A row is derived: it says which entry spoke last of what, and the digest (or the state) that it named. The step that appends an
+entry writes the rows anew; whoever reads one looks at that entry too, and `problems` derives all of them again from the log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from medmm.audit import log
+from medmm.domain.audit_event import AuditEvent, AuditProblem
+from medmm.domain.errors import IntegrityError
+from medmm.store import tables
+
+PARTS = ("case", "reading", "draft", "decisions")
+LINE = "worklist_sha256"  # the detail with the digest of the line of the worklist
+# Entries of an earlier form name no digest: what they kept can't be compared.
+WRITERS = {"open_case": ("case", "decisions"), "draft": ("reading", "draft", "decisions"), "decide": ("decisions",)}
+STATE, WORKLIST, REPORT, DRAFTED_FROM, OF_CASE = "state", "worklist", "report", "drafted from", "identity as of"
+WORDS = tables.last_words
+RAW = sa.text(
+    "SELECT CAST(kind AS BLOB) AS kind, CAST(owner AS BLOB) AS owner, CAST(about AS BLOB) AS about,"
+    " CAST(entry AS BLOB) AS entry, CAST(value AS BLOB) AS value FROM last_word"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The last entry that wrote a part, and the digest it names (None: an entry of an earlier form)."""
+
+    entry: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of row that the log covers: its table, the detail of an entry that names it, and the detail with its digest."""
+
+    table: str
+    column: str
+    words: str
+    owner: str
+    detail: str
+
+
+IDENTITY = Kind(
+    table="identity", column="patient_key", words="identity of patient", owner="patient", detail="identity_hmac"
+)
+STUDY = Kind(table="study", column="uid", words="study", owner="study", detail="study_sha256")
+RECORD = Kind(table="context", column="study_uid", words="record of study", owner="study", detail="context_sha256")
+ORDER = Kind(table="study_order", column="study_uid", words="order of study", owner="study", detail="order_hmac")
+KINDS = (IDENTITY, STUDY, RECORD, ORDER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What an entry says of one thing.
+
+    Attributes:
+        kind, owner: of what: a part of a case, a report, an identity, a study.
+        about: the subject of the entry.
+        value: a digest or a state; None of an entry of an earlier form, which never takes the place of a digest.
+    """
+
+    kind: str
+    owner: str
+    about: str
+    entry: int
+    value: str | None
+
+    @property
+    def written(self) -> Written:
+        """The entry and its digest."""
+        return Written(entry=self.entry, sha256=self.value)
+
+
+Words = dict[tuple[str, str], Word]  # by kind and owner
+
+
+def words_of(entry: int, verb: str, outcome: str, about: str, details: Mapping[str, Any]) -> list[Word]:
+    """What one entry says; one that was not done says nothing, nor does one whose digests are no text."""
+    if outcome != "done":
+        return []
+    said: dict[tuple[str, str], Any] = {}
+    named = [part for part in PARTS if f"{part}_sha256" in details]
+    said |= {(part, about): details[f"{part}_sha256"] for part in named}
+    said |= {(part, about): None for part in (() if named else WRITERS.get(verb, ()))}
+    if LINE in details:
+        said[WORKLIST, about] = details[LINE]
+    if "state" in details:
+        said[STATE, about] = details["state"]
+    if "report" in details and "sha256" in details:
+        said[REPORT, details["report"]] = details["sha256"]
+    if verb == "draft" and "unchanged" not in details:
+        said[DRAFTED_FROM, about] = details.get("drafted_from")
+    for kind in KINDS:
+        if kind.detail in details and kind.owner in details:
+            said[kind.table, details[kind.owner]] = details[kind.detail]
+    if IDENTITY.detail in details and IDENTITY.owner in details:
+        said[f"{OF_CASE} {about}", details[IDENTITY.owner]] = details[IDENTITY.detail]
+    if not all(isinstance(text, str) for (kind, owner), value in said.items() for text in (owner, value or "")):
+        return []
+    return [Word(kind=k, owner=o, about=about, entry=entry, value=v) for (k, o), v in said.items()]
+
+
+def take(connection: sa.Connection, entry: int, event: AuditEvent) -> None:
+    """Write the rows anew of what an entry says that this transaction appended."""
+    key = (WORDS.c.kind, WORDS.c.owner)
+    for word in words_of(entry, event.verb, event.outcome, event.subject, event.details):
+        where = (key[0] == word.kind) & (key[1] == word.owner)
+        values = {"about": word.about, "entry": word.entry, "value": word.value}
+        if connection.scalar(sa.select(WORDS.c.entry).where(where)) is None:
+            connection.execute(WORDS.insert().values(kind=word.kind, owner=word.owner, **values))
+        elif not _early(word):
+            connection.execute(WORDS.update().where(where).values(**values))
+
+
+def _early(word: Word) -> bool:
+    """Whether it is of an entry that names no digest, which takes the place of none."""
+    return word.value is None and word.kind != DRAFTED_FROM
+
+
+def collected(connection: sa.Connection) -> Words:
+    """The last words, from the whole log. An entry that can't be read says nothing: checking the log finds it."""
+    found: Words = {}
+    for number, entry in log.numbered(connection):
+        for word in _words(number, entry):
+            if not _early(word) or (word.kind, word.owner) not in found:
+                found[word.kind, word.owner] = word
+    return found
+
+
+def fill(connection: sa.Connection) -> None:
+    """Derive the rows of a database of an earlier release."""
+    if connection.scalar(sa.select(WORDS.c.entry).limit(1)) is not None:
+        return
+    rows = [
+        {"kind": w.kind, "owner": w.owner, "about": w.about, "entry": w.entry, "value": w.value}
+        for w in collected(connection).values()
+    ]
+    if rows:
+        connection.execute(WORDS.insert(), rows)
+
+
+def of_case(connection: sa.Connection, case_id: str) -> list[Word]:
+    """The last words of the entries about a case. Raises: IntegrityError if one is not what its entry says."""
+    return _checked(connection, sa.select(WORDS).where(WORDS.c.about == case_id))
+
+
+def of(connection: sa.Connection, kind: str, owner: str) -> Word | None:
+    """The last word on one thing; None where no entry speaks of it. Raises: IntegrityError as `of_case`."""
+    where = (WORDS.c.kind == kind) & (WORDS.c.owner == owner)
+    return next(iter(_checked(connection, sa.select(WORDS).where(where))), None)
+
+
+def _checked(connection: sa.Connection, query: sa.Select[Any]) -> list[Word]:
+    found = [Word(**row._mapping) for row in connection.execute(query)]
+    entries: dict[int, list[Word]] = {}
+    for word in found:
+        if word.entry not in entries:
+            entry = connection.scalar(sa.select(log.entries.c.entry).where(log.entries.c.seq == word.entry))
+            entries[word.entry] = [] if entry is None else _words(word.entry, entry)
+        if word not in entries[word.entry]:
+            raise IntegrityError(
+                f"the row of the last digest of {_place(word)} is not what entry {word.entry} says",
+                remedy="stop; restore the data folder from a copy; `medmm audit verify` names all that differs",
+                kind="altered",
+            )
+    return found
+
+
+def problems(connection: sa.Connection, said: Words) -> Iterator[AuditProblem]:
+    """Every row that is not the log's last word, is missing, or of which the log says nothing."""
+    if not sa.inspect(connection).has_table(WORDS.name):  # a read-only copy of an earlier release
+        return
+    rows = {(_text(row.kind), _text(row.owner)): row for row in connection.execute(RAW)}
+    for key, word in said.items():
+        row = rows.pop(key, None)
+        if row is None:
+            yield _problem("missing", word, f"entry {word.entry} says it")
+        elif (row.about, row.entry, row.value) != tuple(map(_bytes, (word.about, str(word.entry), word.value))):
+            yield _problem("altered", word, f"entry {word.entry} says something else")
+    for kind, owner in rows:
+        place = f"row of the last digest of {kind} {owner}"
+        yield AuditProblem(kind="not in the log", place=place, text="no entry says it")
+
+
+def _problem(kind: str, word: Word, text: str) -> AuditProblem:
+    return AuditProblem(kind=kind, place=f"row of the last digest of {_place(word)}", text=text)
+
+
+def _place(word: Word) -> str:
+    return f"{word.kind} {word.owner}"
+
+
+def _words(number: int, entry: bytes) -> list[Word]:
+    try:
+        event = json.loads(entry)
+        return words_of(number, event["verb"], event["outcome"], event["subject"], event["details"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def by_case(words: Iterable[Word]) -> dict[str, list[Word]]:
+    """Words by what their entries are about."""
+    found: dict[str, list[Word]] = {}
+    for word in words:
+        found.setdefault(word.about, []).append(word)
+    return found
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", errors="replace")
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode()

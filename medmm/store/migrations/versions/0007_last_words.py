@@ -1,0 +1,19 @@
+"""The log's last word on everything that is kept."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Create the table; `medmm.store.last_words.fill` derives its rows from the log in the same transaction."""
+    op.create_table(
+        "last_word",
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("owner", sa.Text, primary_key=True),
+        sa.Column("about", sa.Text, nullable=False, index=True),
+        sa.Column("entry", sa.Integer, nullable=False),
+        sa.Column("value", sa.Text),
+    )
