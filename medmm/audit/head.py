@@ -77,6 +77,7 @@ class HeadFile:
 
     def __init__(self, path: Path, signer: HeadSigner, *, read_only: bool = False) -> None:
         self.path, self._signer, self._read_only = path, signer, read_only
+        self._flushed = 0  # the size that is known to be covered on disk, whatever happens to this machine
 
     def last_size(self) -> int:
         """The size that the last sound head covers, 0 where there is none. Raises: Unavailable if it can't be read."""
@@ -87,6 +88,10 @@ class HeadFile:
             return 0
         except OSError as error:
             raise _unusable(self.path, error) from error
+
+    def flushed_size(self) -> int:
+        """The size that the file covers and that no loss of power takes from it. Raises: Unavailable as `last_size`."""
+        return min(self._flushed, self.last_size())
 
     @contextmanager
     def held(self) -> Iterator[list[str]]:
@@ -108,21 +113,28 @@ class HeadFile:
         except OSError as error:
             raise _unusable(self.path, error) from error
 
-    def cover(self, heads_after: Callable[[int], Sequence[TreeHead]]) -> None:
+    def cover(self, heads_after: Callable[[int], Sequence[TreeHead]], *, flush: bool = True) -> None:
         """Append the heads of `heads_after(size of the last line)`; several processes may call it at once.
+
+        Without `flush` a loss of power may take the lines again: opening writes those anew, as it does after a crash.
 
         Raises: Unavailable if the file can't be written; the entries stay uncovered until the next call.
         """
         with _locked(self.path) as file:
             tail = _tail(file)
-            text = "".join(head.line() for head in heads_after(self._last_size(tail))).encode()
+            size = self._last_size(tail)
+            heads = heads_after(size)
+            text = "".join(head.line() for head in heads).encode()
             torn = tail.rpartition(b"\n")[2]
             if torn:  # a crash in mid-line is completed; anything else stays, a line of its own, for verify to find
                 text = text[len(torn) :] if text.startswith(torn) else b"\n" + text
             if text:
                 with os.fdopen(file, "ab", closefd=False) as out:  # buffered: writes all or raises
                     out.write(text)
+            size = heads[-1].size if heads else size
+            if flush and size > self._flushed:  # those that looks left unflushed, too
                 os.fsync(file)
+                self._flushed = size
 
     def _last_size(self, tail: bytes) -> int:
         for line in reversed(tail.decode("utf-8", errors="replace").split("\n")[:-1]):

@@ -37,7 +37,11 @@ def digest_of_open(file: int) -> str:
 
 
 class Objects:
-    """Files kept under the digest of their content, readable by this user alone."""
+    """Files kept under the digest of their content, readable by this user alone.
+
+    All lie in one folder, so that one flush of it keeps a whole study; those of earlier releases lie in folders by the first two
+    digits, and stay there.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,27 +54,36 @@ class Objects:
         return path
 
     def put(self, source: Path) -> str:
-        """Copy a file in, flushed and renamed into place; the same content is kept once. Returns: its digest.
+        """Copy a file in, flushed and renamed into place. Returns: its digest.
+
+        The same content is kept once: of what is there and sound nothing is written or flushed.
 
         Raises: InputError if the source can't be opened; Unavailable if the copy can't be written.
         """
-        temporary, digest = self._copy(source)
-        self._settle({temporary: digest})
+        with _regular(source) as incoming:
+            digest = digest_of_open(incoming.fileno())
+        if not self._sound(digest):
+            temporary, digest = self._copy(source)
+            self._settle({temporary: digest})
         return digest
 
     @contextmanager
     def copied(self, sources: Mapping[str, Path]) -> Iterator[Callable[[], None]]:
         """Copy files in, each under the digest that it had when it was judged; the callable that is given keeps them.
 
-        Until it is called nothing is kept, and what was copied goes again.
+        Until it is called nothing is kept, and what was copied goes again. What is there already and sound is only compared.
 
         Raises: InputError if a file can't be opened or is no longer what was judged; Unavailable as `put`.
         """
         copies: dict[Path, str] = {}
         try:
             for sha256, source in sources.items():
-                temporary, found = self._copy(source)
-                copies[temporary] = found
+                if self._sound(sha256):
+                    with _regular(source) as incoming:
+                        found = digest_of_open(incoming.fileno())
+                else:
+                    temporary, found = self._copy(source)
+                    copies[temporary] = found
                 if found != sha256:
                     raise InputError(
                         "the file changed after it was judged, so nothing was kept",
@@ -82,6 +95,13 @@ class Objects:
             for temporary in copies:
                 temporary.unlink(missing_ok=True)
 
+    def _sound(self, sha256: str) -> bool:
+        """Whether an object is there with the bytes of its digest: an altered one is replaced by a copy."""
+        try:
+            return sha256_of(self.place(sha256)) == sha256
+        except OSError:
+            return False
+
     def _copy(self, source: Path) -> tuple[Path, str]:
         """A private copy of a regular file, and its digest."""
         with _regular(source) as incoming:
@@ -91,7 +111,9 @@ class Objects:
                 raise _not_copied(error) from error
 
     def _written(self, incoming: BinaryIO) -> tuple[Path, str]:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _flush_folder(self.folder.parent)
         temporary, whole = self.folder / f"{INCOMING}{secrets.token_hex(8)}", False
         digest, left = hashlib.sha256(), os.fstat(incoming.fileno()).st_size
         try:
@@ -109,13 +131,14 @@ class Objects:
         return temporary, digest.hexdigest()
 
     def _settle(self, copies: Mapping[Path, str]) -> None:
-        """Move copies to their places, for good."""
+        """Move copies to their places, for good: one flush for each folder, which is one for all that is new."""
+        folders = set()
         try:
             for temporary, digest in copies.items():
                 place = self.place(digest)
-                place.parent.mkdir(exist_ok=True, mode=0o700)
                 temporary.replace(place)
-            for folder in {self.place(digest).parent for digest in copies.values()} | {self.folder}:
+                folders.add(place.parent)
+            for folder in folders:
                 _flush_folder(folder)
         except OSError as error:
             raise _not_copied(error) from error
@@ -142,15 +165,15 @@ class Objects:
 
     def digests(self) -> Iterator[str]:
         """The names of all objects that are there, in order."""
-        for file in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*")):
-            if self.is_digest(file.parent.name + file.name):
-                yield file.parent.name + file.name
+        earlier = {file.parent.name + file.name for file in self.folder.glob("[0-9a-f][0-9a-f]/*")}
+        yield from sorted(filter(self.is_digest, earlier | {file.name for file in self.folder.glob("[0-9a-f]*")}))
 
     def place(self, sha256: str) -> Path:
         """Where an object would lie. Raises: InputError if `sha256` is no digest."""
         if not self.is_digest(sha256):
             raise InputError("an object is named by its SHA-256 in hex", remedy="take it from Volume.sha256")
-        return self.folder / sha256[:2] / sha256[2:]
+        earlier = self.folder / sha256[:2] / sha256[2:]
+        return earlier if os.path.lexists(earlier) else self.folder / sha256
 
 
 def is_read_only(folder: Path, file: Path) -> bool:

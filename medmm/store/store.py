@@ -294,8 +294,12 @@ class Store:
         self.close()
 
     @contextmanager
-    def step(self) -> Iterator[Step]:
+    def step(self, *, look: bool = False) -> Iterator[Step]:
         """A write transaction that commits all or nothing.
+
+        Args:
+            look: keeps nothing but its entry: then the database alone is flushed, and its head with the next step that keeps
+                something, or the next opening.
 
         Raises: StateError if nothing was recorded in the audit log; Unavailable if the database is locked or full;
             ConfigError if the data folder is a read-only copy.
@@ -306,12 +310,12 @@ class Store:
             self._engine.connect() as connection,
             connection.execution_options(medmm_write=True).begin(),
         ):
-            step = Step(connection, self._signer, self.heads.last_size(), self.secret("patient"), self._replay_days)
+            step = Step(connection, self._signer, self.heads.flushed_size(), self.secret("patient"), self._replay_days)
             yield step
             step.finish()
             failpoint.reach(step.verb, "before commit")
         failpoint.reach(step.verb, "after commit")
-        self._cover()
+        self._cover(flush=not look)
         failpoint.reach(step.verb, "after heads")
 
     def exclusive(self, key: str) -> AbstractContextManager[None]:
@@ -502,8 +506,8 @@ class Store:
                 data_dir=str(self.data_dir),
             )
 
-    def _cover(self) -> None:
-        self.heads.cover(self._heads_after)
+    def _cover(self, *, flush: bool = True) -> None:
+        self.heads.cover(self._heads_after, flush=flush)
 
     def _heads_after(self, size: int) -> list[TreeHead]:
         return self._read(lambda c: log.heads_after(c, size))

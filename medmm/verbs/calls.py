@@ -120,7 +120,7 @@ class Calls:
         with self.call(verb, by) as call:
             call.subject = subject
             yield call
-            with self._store.step() as step:
+            with self._store.step(look=True) as step:
                 call.done(step, None, call.subject)
 
     def _actor(self, by: Reader | str | None) -> Reader:

@@ -44,7 +44,7 @@ def test_an_object_is_kept_once_under_its_digest(store: Store, tmp_path: Path) -
         (tmp_path / name).write_bytes(content)
         assert store.put_object(tmp_path / name) == digest
     kept = [path for path in store.objects.folder.rglob("*") if path.is_file()]
-    assert kept == [store.object_path(digest)] == [store.objects.folder / digest[:2] / digest[2:]]
+    assert kept == [store.object_path(digest)] == [store.objects.folder / digest]
     assert kept[0].read_bytes() == content
     store.verify_object(digest)
 
@@ -54,7 +54,102 @@ def test_eight_threads_keep_the_same_file_at_once(store: Store, tmp_path: Path) 
     with ThreadPoolExecutor(8) as pool:
         (digest,) = set(pool.map(store.put_object, [tmp_path / "film"] * 16))
     store.verify_object(digest)
-    assert [path.name for path in store.objects.folder.rglob("*") if path.is_file()] == [digest[2:]]
+    assert [path.name for path in store.objects.folder.rglob("*") if path.is_file()] == [digest]
+
+
+@pytest.fixture
+def flushes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is flushed: names of files and folders, in order."""
+    flushed: list[str] = []
+    flush = os.fsync
+
+    def noted(file: int) -> None:
+        flushed.append(Path(os.readlink(f"/proc/self/fd/{file}")).name)
+        flush(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return flushed
+
+
+def test_what_is_there_is_neither_written_nor_flushed(store: Store, tmp_path: Path, flushes: list[str]) -> None:
+    (tmp_path / "film").write_bytes(b"pixels")
+    digest = store.put_object(tmp_path / "film")
+    before, place = store.object_place(digest).stat(), store.object_place(digest)
+    flushes.clear()
+    assert store.put_object(tmp_path / "film") == digest
+    with store.copied({digest: tmp_path / "film"}) as keep:
+        keep()
+    assert flushes == []
+    assert (place.stat().st_ino, place.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    (tmp_path / "film").write_bytes(b"others")
+    with pytest.raises(InputError, match="changed after"), store.copied({digest: tmp_path / "film"}):
+        pass
+    assert list(store.objects.digests()) == [digest]
+
+
+def test_one_flush_of_the_folder_covers_a_study(store: Store, tmp_path: Path, flushes: list[str]) -> None:
+    for n in range(20):
+        (tmp_path / f"{n}.dcm").write_bytes(b"slice %d" % n)
+    sources = {files.sha256_of(path): path for path in tmp_path.glob("*.dcm")}
+    store.put_object(tmp_path / "0.dcm")  # the folder is there
+    flushes.clear()
+    with store.copied(sources) as keep:
+        assert len(list(store.objects.digests())) == 1
+        keep()
+    assert flushes.count("objects") == 1
+    assert flushes[-1] == "objects"
+    assert len(flushes) == 19 + 1, "each new file, then the folder"
+    assert set(store.objects.digests()) == set(sources)
+    assert not list(store.objects.folder.glob(".incoming-*"))
+
+
+def test_objects_of_an_earlier_release_stay_where_they_are(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "film").write_bytes(b"pixels")
+    digest = store.put_object(tmp_path / "film")
+    earlier = store.objects.folder / digest[:2] / digest[2:]
+    earlier.parent.mkdir(mode=0o700)
+    (store.objects.folder / digest).rename(earlier)
+    assert store.object_path(digest) == earlier
+    assert list(store.objects.digests()) == [digest]
+    assert store.put_object(tmp_path / "film") == digest
+    earlier.write_bytes(b"altered")
+    assert store.put_object(tmp_path / "film") == digest, "an altered one is replaced where it lies"
+    assert (store.object_path(digest), earlier.read_bytes()) == (earlier, b"pixels")
+
+
+def test_a_look_flushes_the_database_alone(store: Store, tmp_path: Path, flushes: list[str]) -> None:
+    def step(*, look: bool = False) -> list[str]:
+        flushes.clear()
+        with store.step(look=look) as work:
+            work.record(EVENT)
+        return list(flushes)
+
+    store.secret("patient")
+    assert step() == ["data.heads"]
+    assert [step(look=True) for _ in range(3)] == [[], [], []]
+    assert store.verify().uncovered == 0, "the heads are written, if not flushed"
+    assert step() == ["data.heads"]
+    assert [step(look=True)] == [[]]
+    store.close()
+    flushes.clear()
+    Store.open(tmp_path / "data").close()
+    assert flushes == ["data.heads"], "opening flushes what looks left"
+
+
+@pytest.mark.parametrize("left", [1, 2, 3, 4, 5])
+def test_heads_of_looks_that_a_loss_of_power_took_are_written_again(store: Store, tmp_path: Path, left: int) -> None:
+    """A write, two looks, a write, two looks: what no flush kept may be lost, all else is found missing."""
+    for look in (False, True, True, False, True, True):
+        with store.step(look=look) as work:
+            work.record(EVENT)
+    store.close()
+    lines = store.heads.path.read_text().splitlines(keepends=True)
+    store.heads.path.write_text("".join(lines[:left]))
+    with Store.open(tmp_path / "data") as again:
+        problems = [p.kind for p in again.verify().problems]
+        assert again.verify().uncovered == 0
+    assert problems == ([] if left >= 4 else ["head removed"]), "the fourth was flushed"
+    assert len(store.heads.path.read_text().splitlines()) == (6 if left >= 4 else left + 2)
 
 
 def test_an_altered_object_is_found(store: Store, tmp_path: Path) -> None:
