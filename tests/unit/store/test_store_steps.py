@@ -165,7 +165,7 @@ from tests.unit.store.test_store_nouns import EVENT, IDENTITY, open_case
 
 store = Store.open(Path(sys.argv[1]))
 if sys.argv[2] == "after":  # committed; the head is not written yet
-    store._cover = lambda: os.kill(os.getpid(), signal.SIGKILL)
+    store._cover = lambda **_: os.kill(os.getpid(), signal.SIGKILL)
 with store.step() as work:
     open_case(work)
     work.save_identity("pk-1", IDENTITY)
