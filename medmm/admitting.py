@@ -55,6 +55,7 @@ class Admitting:
     def __init__(self, settings: Settings, store: Store, networks: models.Networks) -> None:
         self._settings, self._store, self._networks = settings, store, networks
         self._folders: dict[Path, records.RecordFolder] = {}
+        imaging.keep_at_most(settings.frame_cache_bytes)  # memory is the process's: the last opened says
 
     def drafted_from(self) -> str:
         """Digest of what a draft depends on beside its images and its record: the settings and the models."""

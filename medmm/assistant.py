@@ -341,11 +341,11 @@ class Assistant:
         with self._calls.look("cases", "worklist", by):
             return self._store.cases()
 
-    def case(self, case_id: str, *, by: By | None = None) -> CaseFile:
-        """Everything of one case, with the pixels attached, and what the checks mark in the words of readers."""
+    def case(self, case_id: str, *, pixels: bool = True, by: By | None = None) -> CaseFile:
+        """Everything of one case and what the checks mark in the words of readers; without `pixels` no image can be opened."""
         with self._calls.look("case", case_id, by):
             file = self._store.case_file(case_id)
-            return replace(file, case=self._attached(file.case), rechecked=grounding.recheck(file))
+            return replace(file, case=self._attached(file.case, pixels=pixels), rechecked=grounding.recheck(file))
 
     def to_sign(self, case_id: str, *, by: By) -> tuple[SignedStatement, ...]:
         """What a signature would take now: each statement in the words that the report will hold.
@@ -390,8 +390,8 @@ class Assistant:
         """The configured reader of this id. Raises: PermissionDenied if there is none."""
         return self._calls.reader_named(reader_id)
 
-    def _attached(self, case: Case) -> Case:
-        return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path))
+    def _attached(self, case: Case, *, pixels: bool = True) -> Case:
+        return replace(case, study=imaging.attach_pixels(case.study, self._store.object_path)) if pixels else case
 
     def _language_model(self) -> drafting.LanguageModel | None:
         return None if self.settings.writer == "rules" else self._networks.language_model
