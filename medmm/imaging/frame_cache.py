@@ -26,17 +26,14 @@ class FrameCache:
 
     def __init__(self, limit_bytes: int = DEFAULT_BYTES) -> None:
         self.limit_bytes = limit_bytes
-        self._empty()
+        self.reset()
 
-    def _empty(self) -> None:
+    def reset(self) -> None:
+        """Begin anew, as in a child process: the thread that held the lock, or was making a value, is not there."""
         self._changed = threading.Condition()
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._making: set[Hashable] = set()
         self._used_bytes = 0
-
-    def forked(self) -> None:
-        """Begin anew in a child process: who held the lock, or was making a value, is not there."""
-        self._empty()
 
     @property
     def used_bytes(self) -> int:
@@ -101,17 +98,14 @@ class Ahead:
     """Decodes, in a thread that ends when there is nothing to do, the slices that a reader is about to ask for."""
 
     def __init__(self) -> None:
-        self._empty()
+        self.reset()
 
-    def _empty(self) -> None:
+    def reset(self) -> None:
+        """Begin anew, as in a child process, in which no thread decodes."""
         self._lock = threading.Lock()
         self._last: OrderedDict[Hashable, int] = OrderedDict()
         self._waiting: list[Callable[[], object]] = []
         self._thread: threading.Thread | None = None
-
-    def forked(self) -> None:
-        """Begin anew in a child process, in which no thread decodes."""
-        self._empty()
 
     def asked(self, volume: Hashable, index: int, slices: int, load: Callable[[int], object]) -> None:
         """A slice was asked for: if the one before it was near, the next in that direction are decoded.
@@ -157,5 +151,5 @@ def _loading(load: Callable[[int], object], index: int) -> Callable[[], object]:
 
 CACHE = FrameCache()
 AHEAD_OF_READERS = Ahead()
-os.register_at_fork(after_in_child=CACHE.forked)
-os.register_at_fork(after_in_child=AHEAD_OF_READERS.forked)
+os.register_at_fork(after_in_child=CACHE.reset)
+os.register_at_fork(after_in_child=AHEAD_OF_READERS.reset)
