@@ -28,7 +28,7 @@ from medmm.imaging.pixels import by_gdcm, cells_of, frame_count, grey_syntax, pa
 from medmm.imaging.sources import UNDEFINED_LENGTH, dicom_border, opened
 from medmm.imaging.tags import Tags
 
-HEADER_TIMES = 12  # bytes in memory for a byte of header in the file, measured on enhanced MR images
+HEADER_TIMES = 45  # bytes in memory for a byte of header in the file: of enhanced MR images 4 to 45, once all was read
 _PIXELS = 0x7FE00010
 # What a decoder must know of one frame (PS3.3 C.7.6.3).
 _GRID = (

@@ -216,6 +216,16 @@ def test_bits_beside_the_values_are_judged_over_all_frames(tmp_path: Path) -> No
     assert_equal(volume(path))
 
 
+def test_frames_without_numbers_are_in_order_of_position(tmp_path: Path) -> None:
+    """As studies that an early release kept: their frames are counted along the normal, whatever their order in the file."""
+    path = image(tmp_path / "image.dcm")
+    early = replace(volume(path), frame_numbers=())
+    made = replace(study(path), volumes=(early,))
+    (kept,) = attach_pixels(made, {early.sha256: path}.__getitem__).volumes
+    assert list(kept.signal()[:, 0, 0]) == list(range(FRAMES))
+    assert_equal(kept)
+
+
 def test_gdcm_decodes_one_frame(tmp_path: Path) -> None:
     pytest.importorskip("gdcm")
     path = image(tmp_path / "image.dcm")
