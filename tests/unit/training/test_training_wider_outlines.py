@@ -164,7 +164,7 @@ def test_own_outlines_are_of_films_on_which_the_looks_agree(tmp_path: Path) -> N
     film, masks = films(2, 96)
     film[1, :, :, 48:] = 1  # half of it would be a heart
     write_tables(tmp_path, [np.asarray(one[0] * 255, dtype=np.uint8) for one in film])
-    anything = dict.fromkeys(SHAPES, (0.0, math.inf))
+    anything = dict.fromkeys(SHAPES, (0.0, math.inf)) | {"heart": (0.0, 0.25)}
     config = {"size_px": 96, "own": {"most_edge_spread": 0.2}}
     seen, own = own_outlines(Draws(), anything, config, tmp_path, quiet=True)
     assert len(seen) == 1, "a film whose outlines are no chest's is left out"
