@@ -255,9 +255,9 @@ class Assistant:
         )
         return cases.cases(self._house, by, wanted, Page(limit=limit, after=after))
 
-    def case(self, case_id: str, *, by: By | None = None) -> CaseFile:
-        """Everything of one case, with the pixels attached, and what the checks mark in the words of readers."""
-        return cases.case(self._house, by, case_id)
+    def case(self, case_id: str, *, pixels: bool = True, by: By | None = None) -> CaseFile:
+        """Everything of one case and what the checks mark in the words of readers; without `pixels` no image can be opened."""
+        return cases.case(self._house, by, case_id, pixels)
 
     def to_sign(self, case_id: str, *, by: By) -> tuple[SignedStatement, ...]:
         """What a signature would take now: each statement in the words that the report will hold.

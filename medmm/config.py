@@ -10,7 +10,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from rapidfuzz import process
 
@@ -22,7 +22,16 @@ from medmm.domain.roles import roles
 ENVIRONMENT_PREFIX = "MEDMM_"
 # Where things lie, who acts and on what the networks run: none of it decides what a draft says.
 NOT_OF_A_DRAFT = {
-    *("data_dir", "heads_path", "weights_dir", "device", "threads", "actor", "identifiers", "readers", "replay_days"),
+    "data_dir",
+    "heads_path",
+    "weights_dir",
+    "device",
+    "threads",
+    "frame_cache_bytes",
+    "actor",
+    "identifiers",
+    "readers",
+    "replay_days",
 }
 # which file to read; where the tests find the shared data; where a test lets the process die
 NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
@@ -84,6 +93,7 @@ class Settings(BaseSettings):
     weights_dir: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt | None = None
+    frame_cache_bytes: NonNegativeInt = 268_435_456
     writer: Literal["language-model", "rules"] = "language-model"
     language_model: str = Field(default="chest-report", min_length=1)
     site_time_zone: str | None = None

@@ -47,7 +47,7 @@ CARDS = {
 }
 INPUTS = {
     "chest-findings": ("cxr/labels.csv", "cxr_more/labels.csv", "init/resnet18_to_layer3_in1.safetensors"),
-    "chest-anatomy": ("cxr/masks/masks.csv", "cxr_more/masks/masks.csv", "cxr/labels.csv"),
+    "chest-anatomy": ("cxr/masks/masks.csv", "cxr_more/masks/masks.csv", "cxr/labels.csv", "cxr_more/labels.csv"),
     "film-kind": (
         "cxr/labels.csv",
         "cxr/outofscope.csv",

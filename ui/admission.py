@@ -91,6 +91,6 @@ def admit(
         st.info(f"Not evaluable{' (held: a person must look)' if study.held else ''}: {inert(study.reason)}")
         return study
     case_id = assistant.open_case(study.uid, by=reader).id
-    if assistant.case(case_id, by=reader).draft is None:
+    if assistant.case(case_id, pixels=False, by=reader).draft is None:
         assistant.draft(case_id, by=reader)
     return case_id

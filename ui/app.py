@@ -263,7 +263,7 @@ def picture_of(
     wanted = (image.sha256, index_z, window, choice, opacity)
     if st.session_state.get("picture_of") != wanted:
         region = choice.region if choice else None
-        grey = image.pixels()[index_z]
+        grey = image.frame(index_z)
         st.session_state["picture"] = png_bytes(film_picture(grey, window, region, opacity, image.pixel_aspect))
         st.session_state["picture_of"] = wanted
     png: bytes = st.session_state["picture"]

@@ -102,7 +102,7 @@ def show_pictures(look: Inspection) -> None:
     window = st.slider("Window (black to white)", 0.0, 1.0, (0.0, 1.0), 0.01, key=f"held window {chosen}")
     slices = volume.shape_zyx[0]
     index_z = st.slider("Slice", 1, slices, slices // 2 + 1, key=f"held slice {chosen}") - 1 if slices > 1 else 0
-    grey = volume.pixels()[index_z]
+    grey = volume.frame(index_z)
     st.image(png_bytes(film_picture(grey, window, None, 0.0, volume.pixel_aspect)), width="stretch")
     st.caption(side_by_tags(volume) if slices == 1 else f"Slice {index_z + 1} of {slices}.")
 

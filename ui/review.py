@@ -207,7 +207,7 @@ def decided(assistant: Assistant, file: CaseFile, reader: Reader, decision: Call
     """Keep one decision, if the draft is still the one that is shown."""
 
     def verb() -> None:
-        if assistant.case(file.case.id, by=reader).draft != file.draft:
+        if assistant.case(file.case.id, pixels=False, by=reader).draft != file.draft:
             raise outdated(file)
         assistant.decide(file.case.id, [decision()], by=reader)
 
@@ -228,7 +228,7 @@ def show_signing(
     st.info(inert(presenter.signing_question(reader, identity, view)))
 
     def sign() -> None:
-        if presenter.changed(file, assistant.case(file.case.id, by=reader)):
+        if presenter.changed(file, assistant.case(file.case.id, pixels=False, by=reader)):
             raise outdated(file)
         assistant.sign(file.case.id, by=reader)
 

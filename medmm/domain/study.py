@@ -177,6 +177,7 @@ class Volume:
         sequence: role of an MR volume; None for a radiograph.
         loader: gives display-ready pixels, float32 (slices, rows, columns), 0 black to 1 white.
         signal_loader: gives the signal on one scale for all slices, without any window, float32, same shape.
+        frame_loader: gives one slice of what `loader` gives, by its index, and decodes no other.
     """
 
     series_uid: str
@@ -197,6 +198,7 @@ class Volume:
     sequence: Sequence | None = None
     loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
     signal_loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
+    frame_loader: Callable[[int], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if min(self.shape_zyx) < 1:
@@ -230,6 +232,36 @@ class Volume:
         Raises: StateError if the volume came out of the store without its pixels.
         """
         return self._loaded(self.loader)
+
+    def frame(self, index: int) -> NDArray[np.float32]:
+        """One slice of the display-ready pixels, decoded without the others: what viewers show.
+
+        Args:
+            index: of the slice, from 0 to `shape_zyx[0] - 1`, in the stored order of the volume: `frame(i)` is `pixels()[i]`
+                bit for bit. Of an MR volume the slices run along the normal of their plane; a film has slice 0 alone.
+
+        Returns: shape (rows, columns) of `shape_zyx`, float32, 0 black to 1 white, without unit; read-only, because it may be
+            kept and given again.
+        Raises: InputError if there is no such slice, or it can't be decoded (file and frame are named, and other slices
+            stay readable); IntegrityError if a kept file was altered; StateError as `pixels`.
+        """
+        slices = self.shape_zyx[0]
+        if not 0 <= index < slices:
+            raise InputError(
+                f"the volume has no slice {index}", remedy=f"ask for 0 to {slices - 1}", sha256=self.sha256
+            )
+        if self.frame_loader is None:
+            found = self.pixels()[index]
+            found.setflags(write=False)
+            return found
+        found = self.frame_loader(index)
+        if found.shape != self.shape_zyx[1:]:
+            raise InputError(
+                f"slice {index} has {found.shape[0]} x {found.shape[1]} pixels, the volume {self.shape_zyx[1:]}",
+                remedy="send the original series",
+                sha256=self.sha256,
+            )
+        return found
 
     def signal(self) -> NDArray[np.float32]:
         """The signal that networks measure on, shape `shape_zyx`, float32: stored values after rescale, one scale, no window.

@@ -192,7 +192,7 @@ def review(
         ]
         if named:
             assistant.decide(case, named, by=reader)
-            _print_marks(assistant.case(case, by=reader))
+            _print_marks(assistant.case(case, pixels=False, by=reader))
         elif not sign:
             if not _ask_all(assistant, case, reader):
                 return
@@ -248,7 +248,7 @@ def _print_marks(file: CaseFile) -> None:
 
 def _ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
     """Walk through the undecided statements. Returns: whether the reader asked to sign."""
-    file = assistant.case(case_id, by=reader)
+    file = assistant.case(case_id, pixels=False, by=reader)
     if file.draft is None:
         raise StateError("the case has no draft yet", remedy="draft it first", case=case_id)
     console, own_impression = out(), False
@@ -265,7 +265,7 @@ def _ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
             assistant.decide(case_id, [decision], by=reader)
             answered = decision.statement_id == statement.id  # else something was added: ask again
             own_impression = own_impression or isinstance(decision, Impression)
-    file = assistant.case(case_id, by=reader)
+    file = assistant.case(case_id, pixels=False, by=reader)
     open_ones = [one.statement.id for one in file.also_suspected if file.decision_on(one.statement) is None]
     if open_ones:
         console.print(plain(f"Also suspected and not in the report: {', '.join(open_ones)}."))
@@ -366,7 +366,7 @@ def publish(
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        report = assistant.case(case, by=by).report
+        report = assistant.case(case, pixels=False, by=by).report
         if report is None:
             raise StateError("the case has no signed report", remedy="review and sign it first", case=case)
         if to is None:

@@ -162,7 +162,7 @@ def _pictures(file: CaseFile) -> str:
     film = file.case.study.frontal
     if film is None:
         return _slices(file)
-    grey = film.pixels()[0]
+    grey = film.frame(0)
     aspect, on = film.pixel_aspect, film.patient_left_on
     edges = {"left": ("L", "R"), "right": ("R", "L")}.get(on or "", ("", ""))
     main = figure(grey_bytes(grey, LONGEST_PX, aspect=aspect), _sides(on), letters(*edges))

@@ -127,7 +127,7 @@ def geometry_words(volume: Volume) -> str:
 
 def slice_of(volume: Volume, index_z: int) -> tuple[NDArray[np.float32], tuple[str, str]]:
     """A slice as readers look at it with the letters of its left and right edges; a film as it is stored."""
-    grey = volume.pixels()[index_z]
+    grey = volume.frame(index_z)
     if volume.patient_left_on is not None:
         return grey, ("L", "R") if volume.patient_left_on == "left" else ("R", "L")
     return facing(grey, volume.affine_lps_mm)

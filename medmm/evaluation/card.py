@@ -30,7 +30,8 @@ FINDINGS_TERMS = """Research use. The films are those of ChestX-ray14 (NIH Clini
 2017); a part of them came as copies of the RSNA 2018 challenge, whose terms are non-commercial research and education
 (Shih et al., 2019). The trunk starts from ImageNet weights (torchvision ResNet-18, BSD-3-Clause)."""
 ANATOMY_TERMS = """Research use only. Films of JSRT (Shiraishi et al., 2000: research on request) with the SCR outlines (van Ginneken et
-al., 2006: research), and lung outlines of V7 Labs (CC BY 4.0) on published COVID-19 films with a licence each, some of them
+al., 2006: research), films of ChestX-ray14 (NIH Clinical Center; Wang et al., CVPR 2017; in part through the RSNA 2018 challenge,
+non-commercial), and lung outlines of V7 Labs (CC BY 4.0) on published COVID-19 films with a licence each, some of them
 non-commercial."""
 
 KIND_TERMS = """Research use. Learned from films of ChestX-ray14 (NIH Clinical Center; Wang et al., CVPR 2017; in part through the RSNA 2018

@@ -6,6 +6,7 @@ from medmm.imaging.judging import judged, read_studies
 from medmm.imaging.looks import inspection, look_at, one_study
 from medmm.imaging.picture import PictureKinds
 from medmm.imaging.pixels import decodable_syntaxes
+from medmm.imaging.single_frames import keep_at_most
 from medmm.imaging.study_files import NOTHING_HERE, Problem, SourceFile, StudyFiles, places
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "decodable_syntaxes",
     "inspection",
     "judged",
+    "keep_at_most",
     "look_at",
     "one_study",
     "places",

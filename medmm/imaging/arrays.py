@@ -25,6 +25,7 @@ from medmm.imaging.grids import coverage, index_in, same_grid
 from medmm.imaging.intake import Intake
 from medmm.imaging.nifti import NOTICES, SUFFIXES, is_nifti, nifti_signal, nifti_volume, open_nifti
 from medmm.imaging.patient import pseudonym
+from medmm.imaging.single_frames import with_frames
 from medmm.imaging.sources import opened
 from medmm.imaging.study_files import SourceFile
 from medmm.imaging.uids import content_uid
@@ -176,7 +177,7 @@ def _opened(part: Part, path: Path) -> Array:
     file = open_nifti(path)
     sequence = nouns.Sequence(role=part.role, reason=f"named by the file {path.name}")
     volume = replace(nifti_volume(file), sequence=sequence, signal_loader=partial(nifti_signal, path))
-    return Array(part=part, file=file, volume=volume)
+    return Array(part=part, file=file, volume=with_frames(volume, {file.sha256: path}.__getitem__))
 
 
 def _study(uid: str, patient_key: str, task: ReadTask, arrays: Sequence[Array], notices: Sequence[Notice]) -> Study:

@@ -57,6 +57,21 @@ def values_in(cells: NDArray[Any], tags: Tags, *, coded: bool = False) -> NDArra
     return values
 
 
+def alone_suffices(cells: NDArray[Any], tags: Tags) -> bool:
+    """Whether `values_in` gives the same values for the cells of one frame, whatever the other frames of its image hold.
+
+    It does where no bit beside those of the values is in use.
+    """
+    stored, allocated = int(tags.number("BitsStored") or 0), 8 * cells.dtype.itemsize
+    shift = high_bit(tags) + 1 - stored
+    if cells.dtype.kind not in "iu" or not 0 < stored <= allocated or stored + shift > allocated:
+        return True
+    if shift:
+        return not (cells & cells.dtype.type((1 << shift) - 1)).any()
+    above = allocated - stored
+    return not above or np.array_equal((cells << above) >> above, cells)
+
+
 def _beside(
     cells: NDArray[Any],
     values: NDArray[Any],

@@ -43,6 +43,7 @@ from medmm.imaging.picture import (
 )
 from medmm.imaging.pixels import check_grid, shown, stored_values
 from medmm.imaging.sequence_choice import WANTED, Sequenced, headers_alone, sequenced
+from medmm.imaging.single_frames import with_frames
 from medmm.imaging.sources import DicomFile, quiet
 from medmm.imaging.study_files import SourceFile, source_of
 from medmm.imaging.study_order import stated_order
@@ -129,28 +130,40 @@ def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -
         sequences=roles.chosen,
         missing=roles.missing,
     )
-    return made(outcome=study)
+    return made(outcome=framed(study, files))
 
 
 def attach_pixels(study: Study, path_of: Callable[[str], Path]) -> Study:
     """The same study with loaders over stored files.
 
     Args:
-        path_of: SHA-256 of a file to its path.
+        path_of: SHA-256 of a file to its path; it is asked whenever that file is opened, not before.
     """
     return replace(study, volumes=tuple(_attached(study, volume, path_of) for volume in study.volumes))
 
 
 def _attached(study: Study, volume: Volume, path_of: Callable[[str], Path]) -> Volume:
-    paths = tuple(path_of(digest) for digest in volume.file_sha256s or (volume.sha256,))
+    digests, numbers = volume.file_sha256s or (volume.sha256,), volume.frame_numbers
+    volume = with_frames(volume, path_of)
     if study.modality is Modality.RADIOGRAPH:
-        return replace(volume, loader=partial(load_film, paths[0]))
+        return replace(volume, loader=lambda: load_film(path_of(digests[0])))
     if volume.sop_class_uid == CONVERTED:
-        return replace(volume, loader=partial(load_nifti, paths[0]), signal_loader=partial(load_nifti_signal, paths[0]))
-    numbers = volume.frame_numbers
+        return replace(
+            volume,
+            loader=lambda: load_nifti(path_of(digests[0])),
+            signal_loader=lambda: load_nifti_signal(path_of(digests[0])),
+        )
     return replace(
-        volume, loader=partial(load_slices, paths, numbers), signal_loader=partial(load_signal, paths, numbers)
+        volume,
+        loader=lambda: load_slices([path_of(digest) for digest in digests], numbers),
+        signal_loader=lambda: load_signal([path_of(digest) for digest in digests], numbers),
     )
+
+
+def framed(study: Study, files: Sequence[SourceFile]) -> Study:
+    """The same study whose volumes give their slices one at a time, out of the files that came in."""
+    path_of = {file.sha256: file.path for file in reversed(files)}.__getitem__
+    return replace(study, volumes=tuple(with_frames(volume, path_of) for volume in study.volumes))
 
 
 def study_intakes(
@@ -330,11 +343,12 @@ def _accepted(
         main_sha256=main.volume_sha256 if main else None,
         ages=ages,
     )
+    sources = tuple(source_of(f) for f in kept)
     return Intake(
         path=common_folder([file.path for file in kept]),
-        outcome=study,
+        outcome=framed(study, sources),
         identity=identity,
-        files=tuple(source_of(f) for f in kept),
+        files=sources,
         order=stated_order([Tags(file.header) for file in used], mr=not radiograph),
     )
 

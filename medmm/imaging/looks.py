@@ -26,6 +26,7 @@ from medmm.imaging.nifti import (
 from medmm.imaging.picture import UNSTATED_PART, PictureKinds, Shown, judge_kind
 from medmm.imaging.pixels import check_grid, frame_count, polarity_words, window_words
 from medmm.imaging.sequence_choice import in_parts
+from medmm.imaging.single_frames import with_frames
 from medmm.imaging.sources import DicomFile, open_dicom
 from medmm.imaging.tags import Tags
 from medmm.imaging.volumes import Built, film, frame_header, stacks
@@ -52,13 +53,14 @@ def look_at(intake: Intake, kinds: PictureKinds | None = None) -> tuple[SeriesLo
             continue
         groups.setdefault(Tags(file.header).text("SeriesInstanceUID") or "", []).append(file)
     made = (*looks, *(_series_look(uid, files, kinds) for uid, files in groups.items()))
-    return tuple(replace(look, volumes=tuple(_as_accepted(v, intake.outcome) for v in look.volumes)) for look in made)
+    return tuple(replace(look, volumes=tuple(_as_accepted(v, intake) for v in look.volumes)) for look in made)
 
 
-def _as_accepted(volume: Volume, outcome: object) -> Volume:
-    """The volume with its role as the study has it, whose pixels were asked too."""
-    kept = outcome.volume(volume.sha256) if isinstance(outcome, Study) else None
-    return volume if kept is None else replace(volume, sequence=kept.sequence)
+def _as_accepted(volume: Volume, intake: Intake) -> Volume:
+    """The volume with its role as the study has it, whose pixels were asked too; it gives its slices one at a time."""
+    path_of = {file.sha256: file.path for file in reversed(intake.files)}.__getitem__
+    kept = intake.outcome.volume(volume.sha256) if isinstance(intake.outcome, Study) else None
+    return with_frames(volume if kept is None else replace(volume, sequence=kept.sequence), path_of)
 
 
 def inspection(intake: Intake, kinds: PictureKinds | None = None) -> Inspection:

@@ -331,24 +331,13 @@ def shown_nifti(path: Path) -> Shown:
     Scale and intercept come first, then the window cal_min to cal_max; without one the range of the whole volume is
     shown. What is not finite, or far from all other values, is black. Raises: InputError.
     """
-    file, data = _opened(path)
-    stored = _stored(file, data)
+    file, stored = stored_in(path)
     with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # of values that are not finite
-        limits = limits_of(stored, black=-file.intercept / file.slope if file.slope else 0.0) if file.grey else None
-        far = limits if limits is not None and limits.background else None
-        low, high = file.window or _range(file, stored, far)
-        width = high - low if 0 < high - low < math.inf else 1.0
-        times, plus = file.slope / width, (file.intercept - low) / width
-        kind = np.float32 if file.dtype.kind != "f" and file.dtype.itemsize <= 2 else np.float64
+        limits, scale = limits_and_scale(file, stored)
+        far = scale.far
         grey = np.empty(file.shape_zyx, dtype=np.float32)
         for z, plane in enumerate(stored):
-            scaled = plane.astype(kind)
-            scaled *= times
-            scaled += plus
-            np.nan_to_num(scaled, copy=False, nan=0, posinf=0, neginf=0)
-            grey[z] = np.clip(scaled, 0, 1, out=scaled)
-            if far is not None:
-                grey[z][far.beyond(plane)] = 0
+            grey[z] = scale.grey(plane)
         none = (
             ~np.isfinite(middle)
             if (middle := stored[len(stored) // 2]).dtype.kind == "f"
@@ -359,14 +348,48 @@ def shown_nifti(path: Path) -> Shown:
     return Shown(grey=grey, background=none if none.any() else None, assumed=far is not None, foreign=foreign)
 
 
+@dataclass(frozen=True, slots=True)
+class GreyScale:
+    """How the stored values of one file become grey: the same for every slice, found in all of them.
+
+    Attributes:
+        far: beyond these limits lies background, which is black; None where there is none.
+    """
+
+    times: float
+    plus: float
+    kind: type[np.float32 | np.float64]
+    far: Limits | None
+
+    def grey(self, plane: NDArray[Any]) -> NDArray[np.float32]:
+        """Display-ready grey of one slice of stored values, of the same shape, float32, 0 black to 1 white."""
+        scaled: NDArray[Any] = plane.astype(self.kind)
+        scaled *= self.times
+        scaled += self.plus
+        np.nan_to_num(scaled, copy=False, nan=0, posinf=0, neginf=0)
+        grey = np.clip(scaled, 0, 1, out=scaled).astype(np.float32)
+        if self.far is not None:
+            grey[self.far.beyond(plane)] = 0
+        return np.asarray(grey, dtype=np.float32)
+
+
+def limits_and_scale(file: NiftiFile, stored: NDArray[Any]) -> tuple[Limits | None, GreyScale]:
+    """What lies far off in a volume of stored values (slices, rows, columns), and how the volume is shown."""
+    limits = limits_of(stored, black=-file.intercept / file.slope if file.slope else 0.0) if file.grey else None
+    far = limits if limits is not None and limits.background else None
+    low, high = file.window or _range(file, stored, far)
+    width = high - low if 0 < high - low < math.inf else 1.0
+    kind = np.float32 if file.dtype.kind != "f" and file.dtype.itemsize <= 2 else np.float64
+    return limits, GreyScale(file.slope / width, (file.intercept - low) / width, kind, far)
+
+
 def nifti_signal(path: Path) -> NDArray[np.float32]:
     """Values after scale and intercept, no window: (slices, rows, columns); not finite stays so.
 
     What lies far from all other values is background, and is at the level of the darkest signal. Raises: InputError.
     """
-    file, data = _opened(path)
+    file, stored = stored_in(path)
     signal = np.empty(file.shape_zyx, dtype=np.float32)
-    stored = _stored(file, data)
     with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # beyond float32 it becomes infinite
         for z, plane in enumerate(stored):
             signal[z] = plane.astype(np.float64) * file.slope + file.intercept
@@ -376,6 +399,12 @@ def nifti_signal(path: Path) -> NDArray[np.float32]:
 def load_nifti_signal(path: Path) -> NDArray[np.float32]:
     """`nifti_signal` with what is not finite as background too. Raises: InputError."""
     return without_background(nifti_signal(path))
+
+
+def stored_in(path: Path) -> tuple[NiftiFile, NDArray[Any]]:
+    """A file and its stored values, shape (slices, rows, columns). Raises: InputError."""
+    file, data = _opened(path)
+    return file, _stored(file, data)
 
 
 def _stored(file: NiftiFile, data: bytes) -> NDArray[Any]:

@@ -28,6 +28,7 @@ from medmm.domain.inspection import SyntaxSupport
 from medmm.domain.study import Notice
 from medmm.imaging import gdcm_codec
 from medmm.imaging.cells import bits_fit, values_in
+from medmm.imaging.coded_frames import with_true_table
 from medmm.imaging.padding import BACKGROUND_ASSUMED, limits_of, padded, stated_padding
 from medmm.imaging.scales import on_scale, rescaled, voi_table
 from medmm.imaging.sources import DicomFile, dicom_border, settle_syntax
@@ -164,30 +165,46 @@ def stored_values(path: Path, frames: Sequence[int] = ()) -> tuple[NDArray[np.ge
     """
     with dicom_border(path, "decode"):
         dataset = pydicom.dcmread(path, force=True)
+    syntax, tags = grey_syntax(dataset, path), Tags(dataset)
+    if packed_12_bit(tags, syntax):
+        with dicom_border(path, "decode"):
+            return _wanted(_unpacked(dataset), frames), dataset
+    if by_gdcm(syntax, tags):
+        shape = (frame_count(tags), int(tags.number("Rows") or 0), int(tags.number("Columns") or 0))
+        cells = _wanted(gdcm_codec.decode(path, shape), frames)
+    else:
+        with dicom_border(path, "decode"):
+            cells = cells_of(dataset, syntax, path, frames)
+    with dicom_border(path, "decode"):
+        return values_in(cells, tags, coded=syntax.is_encapsulated), dataset
+
+
+def grey_syntax(dataset: Dataset, path: Path) -> UID:
+    """The transfer syntax of a grey picture that can be decoded here; what ACR-NEMA left out is settled in the header.
+
+    Raises: InputError if it is not grey or no decoder is here.
+    """
+    with dicom_border(path, "decode"):
         syntax = settle_syntax(dataset)
     tags = Tags(dataset)
     if "SOPClassUID" not in dataset and not tags.text("PhotometricInterpretation"):  # ACR-NEMA: grey, one sample
         dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
     if (tags.number("SamplesPerPixel") or 1) != 1:
         raise InputError("not a grey picture", remedy="send the original image", path=str(path))
-    if packed_12_bit(tags, syntax):
-        with dicom_border(path, "decode"):
-            return _wanted(_unpacked(dataset), frames), dataset
-    bits = tags.number("BitsStored")
-    if remedy := _missing(syntax, bits):
+    if not packed_12_bit(tags, syntax) and (remedy := _missing(syntax, tags.number("BitsStored"))):
         raise InputError(f"no decoder here for {syntax.name}", remedy=remedy, path=str(path))
-    if _plugin_for(syntax, bits) == GDCM:
-        shape = (frame_count(tags), int(tags.number("Rows") or 0), int(tags.number("Columns") or 0))
-        cells = _wanted(gdcm_codec.decode(path, shape), frames)
-    else:
-        with dicom_border(path, "decode"):
-            cells = _cells(dataset, syntax, path, frames)
-    with dicom_border(path, "decode"):
-        return values_in(cells, tags, coded=syntax.is_encapsulated), dataset
+    return syntax
 
 
-def _cells(dataset: Dataset, syntax: UID, path: Path, frames: Sequence[int]) -> NDArray[np.generic]:
+def by_gdcm(syntax: UID, tags: Tags) -> bool:
+    """Whether GDCM decodes a picture, in its own process."""
+    return _plugin_for(syntax, tags.number("BitsStored")) == GDCM
+
+
+def cells_of(dataset: Dataset, syntax: UID, path: Path, frames: Sequence[int] = ()) -> NDArray[np.generic]:
     """What the cells of a picture hold, (frames, rows, columns), by pydicom; nothing beside the values is taken out yet."""
+    if syntax.is_encapsulated:
+        dataset = with_true_table(dataset, frame_count(Tags(dataset)))
     _check_coded_size(dataset, syntax, path)
     decoder = get_decoder(syntax)
     options = {"raw": True, "decoding_plugin": _PLUGIN.get(str(syntax), ""), "correct_unused_bits": False}

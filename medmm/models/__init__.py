@@ -176,13 +176,12 @@ def reader(weights_dir: Path | None = None, *, device: str = "auto", threads: in
 def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> Any:
     """What says of a film's pixels what kind of picture they are (`kind_of`); None where it is not installed.
 
-    Raises: IntegrityError if a file of the weights was altered.
+    The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights was altered.
     """
-    from medmm.models.film_kind import FilmKindModel
-    from medmm.models.weights import torch_device
+    from medmm.models.kinds_when_asked import KindsWhenAsked
 
     weights = open_weights(row_named("film-kind"), weights_dir)
-    return FilmKindModel.open(weights, torch_device(device)) if weights else None
+    return KindsWhenAsked(weights, device) if weights else None
 
 
 def language_model(

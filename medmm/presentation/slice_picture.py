@@ -99,7 +99,7 @@ def slice_picture(
     Labels are outlined, each in its colour with its name on top. Letters stand at the edges only where the affine says
     so. A small picture, for terminals, has neither names nor letters.
     """
-    grey = turned(volume.pixels()[index_z], volume.affine_lps_mm)
+    grey = turned(volume.frame(index_z), volume.affine_lps_mm)
     times = max(1, longest_px // max(grey.shape))
     grey = np.repeat(np.repeat(grey, times, 0), times, 1)
     small = grey_bytes(grey, longest_px, window, volume.pixel_aspect)

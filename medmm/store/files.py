@@ -20,6 +20,7 @@ CHUNK_BYTES = 1 << 20
 LOCK_STRIPES = 256
 INCOMING = ".incoming-"
 DAY_S = 86_400
+MOST_VERIFIED = 100_000  # objects that are remembered as verified, some 30 MB
 
 
 def sha256_of(path: Path) -> str:
@@ -45,6 +46,7 @@ class Objects:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._verified: dict[str, tuple[int, ...]] = {}  # what the file system said of each when it was verified
 
     def path(self, sha256: str) -> Path:
         """Where an object lies. Raises: InputError if `sha256` is no digest or names nothing here."""
@@ -158,6 +160,20 @@ class Objects:
         if sha256_of(self.path(sha256)) != sha256:
             raise IntegrityError("an object of the store was altered", remedy="restore it from a copy", sha256=sha256)
 
+    def verified_path(self, sha256: str) -> Path:
+        """Where an object lies. It is verified when it is first opened in this process, and after any change to its file.
+
+        Raises: as `verify`, and InputError if it is not there.
+        """
+        path = self.path(sha256)
+        seen = _state(path)
+        if self._verified.get(sha256) != seen:
+            self.verify(sha256)
+            while len(self._verified) >= MOST_VERIFIED:
+                self._verified.pop(next(iter(self._verified), ""), None)
+            self._verified[sha256] = seen  # as it was before it was read: a change meanwhile is found next time
+        return path
+
     @staticmethod
     def is_digest(text: object) -> bool:
         """Whether this can name an object."""
@@ -174,6 +190,12 @@ class Objects:
             raise InputError("an object is named by its SHA-256 in hex", remedy="take it from Volume.sha256")
         earlier = self.folder / sha256[:2] / sha256[2:]
         return earlier if os.path.lexists(earlier) else self.folder / sha256
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written, replaced or renamed into place."""
+    state = path.stat()
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def is_read_only(folder: Path, file: Path) -> bool:

@@ -359,9 +359,11 @@ class Store:
         return self.objects.place(sha256)
 
     def object_path(self, sha256: str) -> Path:
-        """Where a kept file lies. Raises: IntegrityError if its content is no longer what it is named after."""
-        self.objects.verify(sha256)
-        return self.objects.path(sha256)
+        """Where a kept file lies. Its content is verified the first time, and again when the file system says it changed.
+
+        Raises: IntegrityError if its content is no longer what it is named after.
+        """
+        return self.objects.verified_path(sha256)
 
     def verify_object(self, sha256: str) -> None:
         """Raises: IntegrityError if a kept file no longer has the content that it is named after."""

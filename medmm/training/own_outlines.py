@@ -17,6 +17,7 @@ from medmm.models.chest_anatomy import looks_at, on_the_film, without_islands
 from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, prepare_film
 from medmm.models.ratio_doubt import EDGE, Bounds, agreement, shapes_of
 from medmm.training.films import MORE_TABLE, NIH_TABLE, chosen, greys, read_table
+from medmm.training.held_back import HELD, refuse_held_back
 
 PARTS = (2, 1)  # of lungs, of heart
 
@@ -29,10 +30,11 @@ def own_outlines(
     Kept are films on which the looks agree within `most_edge_spread` and whose outlines have the shapes of a chest: what a
     network is sure of on a plain view teaches it the strong ones (Xie et al., CVPR 2020).
 
-    Raises: InputError if there is no such film.
+    Raises: InputError if there is no such film, or a film of train is of a patient of val or test.
     """
-    tables = (read_table(data_dir, NIH_TABLE), read_table(data_dir, MORE_TABLE))
-    films = [film for table in tables for film in chosen(table, lambda film: film.split == "train")]
+    known = [*read_table(data_dir, NIH_TABLE), *read_table(data_dir, MORE_TABLE)]
+    films = chosen(known, lambda film: film.split == "train")
+    refuse_held_back({f.patient for f in films}, {f.patient for f in known if f.split in HELD})
     size, kept = int(config["size_px"]), list[tuple[Tensor, NDArray[np.float32]]]()
     for grey in track(greys(data_dir, films), total=len(films), description="own outlines", disable=quiet):
         film = torch.from_numpy(prepare_film(grey, size))
@@ -42,7 +44,7 @@ def own_outlines(
         raise InputError(
             "the network is sure of no film's outlines",
             remedy="train it longer, or raise most_edge_spread",
-            films=len(films),
+            films=str(len(films)),
         )
     return torch.stack([film for film, _ in kept]), torch.from_numpy(np.stack([maps for _, maps in kept]))
 

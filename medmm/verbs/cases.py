@@ -58,11 +58,12 @@ def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple
     return house.store.cases(wanted, part)
 
 
-@look("case", lambda case_id: case_id)
-def case(house: House, call: VerbCall, case_id: str) -> CaseFile:
-    """Look at a case, with its pixels and what the checks mark in the words of readers."""
+@look("case", lambda case_id, pixels: case_id)
+def case(house: House, call: VerbCall, case_id: str, pixels: bool) -> CaseFile:
+    """Look at a case, with its pixels if they are asked for, and what the checks mark in the words of readers."""
     file = house.store.case_file(case_id)
-    return replace(file, case=house.attached(file.case), rechecked=grounding.recheck(file))
+    seen = house.attached(file.case) if pixels else file.case
+    return replace(file, case=seen, rechecked=grounding.recheck(file))
 
 
 @look("identity", lambda patient_key: patient_key)

@@ -91,6 +91,7 @@ class House:
 def opened_house(settings: Settings, networks: Networks | None, clock: Clock) -> House:
     """Open what the settings name; networks that are given take the place of theirs."""
     store = Store.open(settings.data_dir, heads_path=settings.heads_path, replay_days=settings.replay_days)
+    imaging.keep_at_most(settings.frame_cache_bytes)  # memory is the process's: the last opened says
     calls = Calls(store, settings.actor, {entry.id: entry.reader() for entry in settings.readers}, clock)
     return House(settings=settings, store=store, networks=networks or _networks_of(settings), calls=calls, clock=clock)
 

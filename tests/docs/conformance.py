@@ -35,6 +35,7 @@ def conformance_md() -> str:
         "[corpus](corpus.md).\n",
         _images(),
         _syntaxes(),
+        _frames(),
         _character_sets(),
         _gate(),
         _limits(),
@@ -90,6 +91,42 @@ def _syntaxes() -> str:
         + "\nNot read: "
         + "; ".join(not_read)
         + ".\n"
+    )
+
+
+def _frames() -> str:
+    whole, alone = "`generate_fragmented_frames`", "`get_frame`"
+    agrees = "the same"
+    rows = [
+        ["an Extended or Basic Offset Table of the starts of its frames", "by the table", agrees],
+        ["no table, as many fragments as frames", "a fragment is a frame", agrees],
+        ["no table, more fragments than frames, JPEG of any kind", "a frame ends with the marker of its end", agrees],
+        ["the same in RLE", "refused", f"{whole}: the first frame, then `StopIteration`; {alone}: `ValueError`"],
+        [
+            "a Basic Offset Table of zeros, or with one entry for all frames",
+            "the table is not followed",
+            f"{whole} and {alone}: no picture",
+        ],
+        [
+            "a Basic Offset Table with an entry beside the start of a fragment",
+            "the table is not followed",
+            f"{whole}: the right frames; {alone}: `ValueError` for two of them",
+        ],
+        [
+            "an Extended Offset Table of zeros",
+            "the table is not followed",
+            f"{whole} and {alone}: the first frame in place of every other, without an error (RLE, JPEG-LS)",
+        ],
+    ]
+    return (
+        "## Frames of compressed images\n\nA viewer gets one frame at a time (`Volume.frame`), and a reader all of them, by the same "
+        "places. A table counts only where each entry is the start of a fragment and every frame has one (PS3.5 A.4, "
+        "PS3.3 C.7.6.3.1.8). Beside it stands what pydicom 3.0.2 does with the same file (`pydicom/encaps.py`; images of six "
+        "frames made for it, in RLE, JPEG-LS and JPEG 2000).\n\n"
+        + table(["how the frames are stated", "what is done", "pydicom alone"], rows)
+        + "\nOne frame of deflated and big endian files, and of values of 1 or 12 bits without gaps, is not read apart: the "
+        "image is decoded whole. So it is where bits beside the values are in use, which are judged over all frames. A NIfTI "
+        "file is read whole once, for the scale of its slices; of one in gzip all before a slice is inflated.\n"
     )
 
 

@@ -39,7 +39,7 @@ MADE_OF = (
     "medmm/domain/suspicion.py",
     "medmm/doors/demo.py",
     "medmm/doors/demo_record.json",
-    "medmm/doors/slice_picture.py",
+    "medmm/presentation/slice_picture.py",
     "medmm/weights/chest-*/manifest.json",
     "tests/docs/dashboard_picture.py",
 )

@@ -38,7 +38,7 @@ ESCAPES = {
     "url": "file:///tmp/ZZout",
 }
 READERS = (ReaderEntry(id="reader-1", name="ZZREADER One", role="reader"),)
-HEX_NAME = re.compile(r"objects/[0-9a-f]{2}/[0-9a-f]{62}")
+HEX_NAME = re.compile(r"objects/[0-9a-f]{64}")
 
 
 class House:

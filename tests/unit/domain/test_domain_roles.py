@@ -61,16 +61,16 @@ def test_an_unknown_role_may_nothing() -> None:
             require(verb, Reader(id="reader-1", name="-", role="Attending "))
 
 
-def test_every_verb_that_the_assistant_asks_about_has_a_row() -> None:
-    """The verb names are the first arguments of `call`, `look` and `allow` in the assistant."""
-    source = (Path(medmm.__file__).parent / "assistant.py").read_text(encoding="utf-8")
+def test_every_verb_that_is_asked_about_has_a_row() -> None:
+    """The verb names are the first arguments of `verb`, `look`, `call` and `allow` in the verbs."""
     asked = {
         node.args[0].value
-        for node in ast.walk(ast.parse(source))
+        for path in (Path(medmm.__file__).parent / "verbs").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
-        and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("call", "look", "allow")
+        and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("verb", "call", "look", "allow")
         and node.args
         and isinstance(node.args[0], ast.Constant)
     }
-    assert {"admit", "draft", "decide", "sign", "publish"} <= asked
+    assert {"admit", "draft", "decide", "sign", "publish", "read", "case"} <= asked
     assert asked <= set(role_table())

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.reading import LabelMap
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Volume
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
+from medmm.doors.study_html import MOST_SLICES, study_html
+from medmm.doors.study_page import study_page
 from medmm.presentation.slice_picture import COLOURS, Marked, marked_slices, slice_picture
 from tests.mr_cases import case_file
 from tests.mr_phantoms import head
@@ -149,3 +152,37 @@ def test_no_letters_are_told_where_they_are_unknown() -> None:
     assert "on the left of the picture" not in words
     assert "Orientation unknown: shown as stored, no side is named." in words
     assert "Orientation unknown: shown as stored, no side is named." in draft_html(file)
+
+
+def test_every_page_asks_for_its_slices_alone() -> None:
+    """No page loads a volume to show a slice of it."""
+
+    def whole() -> np.ndarray:
+        raise AssertionError("the whole volume was loaded")
+
+    file = case_file("BRAIN")
+    pixels = {volume.sha256: volume.pixels() for volume in file.case.study.volumes}
+    asked: list[tuple[str, int]] = []
+
+    def alone(volume: Volume) -> Volume:
+        def frame(index: int) -> np.ndarray:
+            asked.append((volume.sha256, index))
+            return pixels[volume.sha256][index]
+
+        return replace(volume, loader=whole, frame_loader=frame)
+
+    study = replace(file.case.study, volumes=tuple(map(alone, file.case.study.volumes)))
+    lazy = replace(file, case=replace(file.case, study=study))
+    (one,) = marked(lazy)
+    assert np.array_equal(slice_picture(one.volume, 3), slice_picture(marked(file)[0].volume, 3))
+    assert asked == [(one.volume.sha256, 3)]
+    assert draft_html(lazy) == draft_html(file)
+    assert set(asked[1:]) == {(one.volume.sha256, one.index_z)}
+    seen = SeriesLook(
+        series_uid="1", kind="MR", encoding="", file_count=1, frame_count=1, polarity="", volumes=study.volumes
+    )
+    page = study_html([Inspection(path="x", file_count=1, series=(seen,))])
+    shown = sum(min(volume.shape_zyx[0], MOST_SLICES) for volume in study.volumes)
+    assert page.count("<img") == shown
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="truecolor")
+    study_page(Inspection(path="x", file_count=1, series=(seen,)), console)

@@ -160,6 +160,42 @@ def test_an_altered_object_is_found(store: Store, tmp_path: Path) -> None:
         store.verify_object(digest)
 
 
+def test_an_object_is_verified_when_it_is_first_opened_and_after_a_change(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "film").write_bytes(b"pixels")
+    digest = store.put_object(tmp_path / "film")
+    read: list[Path] = []
+    original = files.sha256_of
+    monkeypatch.setattr(files, "sha256_of", lambda path: read.append(path) or original(path))
+    place = store.object_path(digest)
+    assert store.object_path(digest) == place
+    assert read == [place]
+    state = place.stat()
+    place.write_bytes(b"pixel!")
+    os.utime(place, ns=(state.st_atime_ns, state.st_mtime_ns))  # a date that says it was not changed
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="altered"):
+            store.object_path(digest)
+    place.write_bytes(b"pixels")
+    assert store.object_path(digest) == place
+    place.unlink()
+    with pytest.raises(InputError, match="no such object"):
+        store.object_path(digest)
+
+
+def test_no_more_objects_are_remembered_than_there_is_room_for(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MOST_VERIFIED", 2)
+    digests = []
+    for name in "abcd":
+        (tmp_path / name).write_bytes(name.encode())
+        digests.append(store.put_object(tmp_path / name))
+        store.object_path(digests[-1])
+    assert list(store.objects._verified) == digests[-2:]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_name_from_outside_becomes_a_path(name: str, store: Store) -> None:
     with pytest.raises(InputError):
