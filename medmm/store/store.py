@@ -561,25 +561,14 @@ def _checked_order(connection: sa.Connection, secret: bytes, study_uid: str) -> 
 
 def _checked_case(connection: sa.Connection, case_id: str) -> CaseFile:
     held.refuse_altered_case(connection, case_id)
-    row = connection.execute(sa.select(tables.cases).where(tables.cases.c.id == case_id)).first()
+    row = connection.execute(sa.select(*worklist.READ).where(tables.cases.c.id == case_id)).first()
     if row is None:
         raise _missing("case", case_id)
-    return _file(row, None if row.report_id is None else _checked_report(connection, row.report_id))
+    return worklist.decoded_file(row, None if row.report_id is None else _checked_report(connection, row.report_id))
 
 
 def _select(body: sa.Column[Any], column: sa.Column[Any], value: str) -> sa.Select[Any]:
     return sa.select(body).where(column == value)
-
-
-def _file(row: Any, report: SignedReport | None) -> CaseFile:
-    return CaseFile(
-        case=from_json(Case, row.body),
-        state=CaseState(row.state),
-        reading=None if row.reading is None else from_json(Reading, row.reading),
-        draft=None if row.draft is None else from_json(CheckedDraft, row.draft),
-        decisions=from_json(tuple[Decision, ...], row.decisions),
-        report=report,
-    )
 
 
 def _outdated(case_id: str) -> StateError:

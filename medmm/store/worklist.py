@@ -16,15 +16,15 @@ import sqlalchemy as sa
 
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.codec import from_json, to_json
-from medmm.domain.draft import Case, CheckedDraft, Draft
+from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.images import seen_in_part
 from medmm.domain.reading import Reading
-from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision
-from medmm.domain.study import Study
+from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.suspicion import Suspicion
 from medmm.domain.worklist import CaseFilter, Page
 from medmm.store import held, tables
+from medmm.store.decoded import noun
 
 LINES, CASES = tables.worklist, tables.cases
 NAMES = tuple(column.name for column in LINES.columns)
@@ -96,7 +96,7 @@ def _summary(row: Any) -> CaseSummary:
 
 def write(connection: sa.Connection, case_id: str) -> str:
     """Derive the line of a case anew and keep it. Returns: its digest."""
-    case = connection.execute(sa.select(*_READ).where(CASES.c.id == case_id)).one()
+    case = connection.execute(sa.select(*READ).where(CASES.c.id == case_id)).one()
     line = _line(case)
     if connection.execute(LINES.update().where(LINES.c.case_id == case_id).values(**line)).rowcount == 0:
         connection.execute(LINES.insert().values(**line))
@@ -141,9 +141,10 @@ def _problem(kind: str, case_id: str, text: str) -> AuditProblem:
     return AuditProblem(kind=kind, place=f"worklist line of case {case_id}", text=text)
 
 
-# As text, whatever a tampering hand made of it: what is no JSON is told apart below.
-_READ = (
+# As bytes, whatever a tampering hand made of it: what is no JSON is told apart when it is decoded.
+READ = (
     CASES.c.id,
+    CASES.c.report_id,
     CASES.c.study_uid,
     CASES.c.state,
     CASES.c.opened_at,
@@ -151,8 +152,20 @@ _READ = (
 )
 
 
+def decoded_file(row: Any, report: SignedReport | None) -> CaseFile:
+    """The case of a row of `READ`. Raises: as `decoded.noun`."""
+    return CaseFile(
+        case=noun(Case, row.body),
+        state=CaseState(row.state),
+        reading=None if row.reading is None else noun(Reading, row.reading),
+        draft=None if row.draft is None else noun(CheckedDraft, row.draft),
+        decisions=noun(tuple[Decision, ...], row.decisions),
+        report=report,
+    )
+
+
 def _derived(connection: sa.Connection, case_id: str) -> str:
-    return _digest(_line(connection.execute(sa.select(*_READ).where(CASES.c.id == case_id)).one()))
+    return _digest(_line(connection.execute(sa.select(*READ).where(CASES.c.id == case_id)).one()))
 
 
 def _line(case: Any) -> dict[str, Any]:
@@ -172,18 +185,9 @@ def _line(case: Any) -> dict[str, Any]:
 
 
 def _contents(case: Any) -> dict[str, Any]:
-    """What the contents of a case give: its record and the verdicts on its draft say nothing in the worklist."""
-    study = from_json(Study, json.loads(case.body)["study"])
-    reading = None if case.reading is None else from_json(Reading, json.loads(case.reading))
-    draft = None if case.draft is None else from_json(Draft, json.loads(case.draft)["draft"])
-    flagged = CaseFile(
-        case=Case(id=case.id, study=study),
-        state=CaseState(case.state),
-        reading=reading,
-        draft=None if draft is None else CheckedDraft(draft=draft, verdicts=()),
-        decisions=from_json(tuple[Decision, ...], json.loads(case.decisions)),
-        report=None,
-    ).flagged
+    """What the contents of a case give."""
+    file = decoded_file(case, None)
+    study, flagged = file.case.study, file.flagged
     return {
         "patient_key": study.patient_key,
         "modality": study.modality.value,
@@ -193,7 +197,7 @@ def _contents(case: Any) -> dict[str, Any]:
         "critical": any(one.critical for one in flagged),
         "suspected": bool(flagged),
         "suspicions": json.dumps(to_json(flagged)),
-        "seen_in_part": json.dumps(to_json(seen_in_part(study, reading))),
+        "seen_in_part": json.dumps(to_json(seen_in_part(study, file.reading))),
     }
 
 
