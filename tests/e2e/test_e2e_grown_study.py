@@ -303,7 +303,7 @@ def test_a_study_of_an_earlier_release_grows_too(tmp_path: Path) -> None:
     with quick_assistant(tmp_path / "data") as assistant:
         case = opened(assistant, film(tmp_path / "a", 1))
     with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as connection:
-        for table in ("study_file", "study_order"):  # what later releases brought
+        for table in ("study_file", "study_order", "worklist", "last_word"):  # what later releases brought
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE idempotency")
         connection.execute(
