@@ -33,8 +33,8 @@ from pydicom.uid import (
 )
 
 from medmm.domain.errors import InputError
-from medmm.imaging import gdcm_codec
-from medmm.imaging.pixels import stored_values
+from medmm.imaging.dicom import gdcm as dicom_gdcm
+from medmm.imaging.dicom.pixels import stored_values
 
 TARGET = 1.2
 RETIRED = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")  # pydicom has no decoder for them
@@ -155,7 +155,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    gdcm = Gdcm() if gdcm_codec.installed() else None
+    gdcm = Gdcm() if dicom_gdcm.installed() else None
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         given = sorted(p for p in options.files.rglob("*") if p.is_file()) if options.files else None

@@ -28,7 +28,7 @@ from pydicom.uid import MRImageStorage
 from medmm.domain.errors import MedmmError
 from medmm.domain.study import NotEvaluable
 from medmm.imaging import Intake, read_studies
-from medmm.imaging.sources import LIBRARY_ERRORS, quiet
+from medmm.imaging.dicom.files import LIBRARY_ERRORS, quiet
 from tests.dicom_files import SAYS_FRONTAL
 
 LONGEST_S = 30  # generous: the machine may be busy

@@ -27,8 +27,8 @@ from scipy.stats import binomtest
 from medmm.domain.errors import InputError
 from medmm.domain.study import NotEvaluable
 from medmm.imaging import Intake, read_studies
-from medmm.imaging.gate import SMALLEST_FILM_PX
-from medmm.imaging.pixels import display, stored_values
+from medmm.imaging.dicom.pixels import display, stored_values
+from medmm.imaging.gate.rules import SMALLEST_FILM_PX
 from medmm.models.catalogue import WeightsFolder, row_named
 from medmm.models.film_kind import FilmKindModel
 from medmm.training.pictures import Picture, read_pictures, windows_of

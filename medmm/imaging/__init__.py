@@ -1,12 +1,12 @@
 """Images in: paths to `Study` with its geometry, or to the reason why not."""
 
-from medmm.imaging.arrays import read_arrays
+from medmm.imaging.dicom.pixels import decodable_syntaxes
+from medmm.imaging.frames import keep_at_most
+from medmm.imaging.gate.picture_kind import PictureKinds
+from medmm.imaging.inspection import inspection, look_at, one_study
 from medmm.imaging.intake import Intake, attach_pixels
-from medmm.imaging.judging import judged, read_studies
-from medmm.imaging.looks import inspection, look_at, one_study
-from medmm.imaging.picture import PictureKinds
-from medmm.imaging.pixels import decodable_syntaxes
-from medmm.imaging.single_frames import keep_at_most
+from medmm.imaging.nifti.task_folder import read_arrays
+from medmm.imaging.outcome import judged, read_studies
 from medmm.imaging.study_files import NOTHING_HERE, Problem, SourceFile, StudyFiles, places
 
 __all__ = [

@@ -1,129 +1,166 @@
-"""The frames of an enhanced multi-frame MR image: what is stated of each, in its functional groups, those it shares, and the image.
+"""One slice of a volume, decoded alone: what viewers ask for. The values are those of the volume's `pixels()`, bit for bit.
 
-Source: PS3.3 C.7.6.16 (functional groups), C.7.6.17 (dimensions), C.8.13.5 (functional groups of Enhanced MR).
+What was shown last is kept up to a bound of bytes (`keep_at_most`), and the slices that a reader comes to next are decoded
+ahead. Files are told apart by what the file system says of them, so a file that was replaced is read anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from pydicom.datadict import tag_for_keyword
-from pydicom.dataset import Dataset
+import numpy as np
+from numpy.typing import NDArray
 
-from medmm.imaging.pixels import frame_count
-from medmm.imaging.tags import Tags
+from medmm.domain.study import Volume
+from medmm.imaging.dicom.files import dicom_border
+from medmm.imaging.dicom.header import Tags
+from medmm.imaging.dicom.multi_frame import MultiFrameImage, naming
+from medmm.imaging.dicom.pixels import display
+from medmm.imaging.film import load_film
+from medmm.imaging.frame_cache import AHEAD_OF_READERS, CACHE
+from medmm.imaging.mr.stacking import frame_header, frame_order, load_slices
+from medmm.imaging.nifti.files import CONVERTED
+from medmm.imaging.nifti.slices import NiftiSlices
 
-# Functional groups that hold an element, outermost first.
-_GROUPS_OF = {
-    "EffectiveEchoTime": ("MREchoSequence",),
-    "RepetitionTime": ("MRTimingAndRelatedParametersSequence",),
-    "FlipAngle": ("MRTimingAndRelatedParametersSequence",),
-    "InversionRecovery": ("MRModifierSequence",),
-    "InversionTimes": ("MRModifierSequence",),
-    "Spoiling": ("MRModifierSequence",),
-    "DiffusionBValue": ("MRDiffusionSequence",),
-    "DiffusionDirectionality": ("MRDiffusionSequence",),
-    "DiffusionGradientOrientation": ("MRDiffusionSequence", "DiffusionGradientDirectionSequence"),
-    "FrameType": ("MRImageFrameTypeSequence",),
-    "AcquisitionContrast": ("MRImageFrameTypeSequence",),
-    "ComplexImageComponent": ("MRImageFrameTypeSequence",),
-    "ContrastBolusAgentAdministered": ("ContrastBolusUsageSequence",),
-    "ContrastBolusAgentPhase": ("ContrastBolusUsageSequence",),
-    "ASLContext": ("MRArterialSpinLabelingSequence",),
-    "MetaboliteMapDescription": ("MRMetaboliteMapSequence",),
-    "VelocityEncodingDirection": ("MRVelocityEncodingSequence",),
-    "NominalCardiacTriggerDelayTime": ("CardiacSynchronizationSequence",),
-    "NominalPercentageOfCardiacPhase": ("CardiacSynchronizationSequence",),
-    "NominalPercentageOfRespiratoryPhase": ("RespiratorySynchronizationSequence",),
-    "TemporalPositionTimeOffset": ("TemporalPositionSequence",),
-    "SpacingBetweenSlices": ("PixelMeasuresSequence",),
-    "SliceThickness": ("PixelMeasuresSequence",),
-    "StackID": ("FrameContentSequence",),
-    "TemporalPositionIndex": ("FrameContentSequence",),
-    "FrameAcquisitionNumber": ("FrameContentSequence",),
-    "FrameAcquisitionDateTime": ("FrameContentSequence",),
-    "FrameReferenceDateTime": ("FrameContentSequence",),
-    "DimensionIndexValues": ("FrameContentSequence",),
-}
-# Dimensions that tell where a frame lies, not which contrast it has.
-_PLACES = {tag_for_keyword(keyword) for keyword in ("StackID", "InStackPositionNumber", "ImagePositionPatient")}
-_MEASURED = ("EffectiveEchoTime", "InversionTimes", "FlipAngle", "DiffusionBValue", "DiffusionGradientOrientation")
+Grey = NDArray[np.float32]
+_SMALL_BYTES = 4096  # about what is kept of a file beside its slices
+_SHARE = 2  # a volume that has to be decoded whole is kept where it takes at most the cache's bytes over this
 
 
-class _Read(Tags):
-    """Elements that are asked for again and again, as those that all frames share: each is read once."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        super().__init__(dataset)
-        self._texts: dict[str, tuple[str, ...]] = {}
-        self._items: dict[str, tuple[Tags, ...]] = {}
-
-    def texts(self, keyword: str) -> tuple[str, ...]:
-        """As of `Tags`."""
-        if keyword not in self._texts:
-            self._texts[keyword] = super().texts(keyword)
-        return self._texts[keyword]
-
-    def items(self, keyword: str) -> Iterator[Tags]:
-        """As of `Tags`."""
-        if keyword not in self._items:
-            self._items[keyword] = tuple(_Read(item.dataset) for item in super().items(keyword))
-        return iter(self._items[keyword])
+def keep_at_most(limit_bytes: int) -> None:
+    """Set how many bytes of decoded slices this process keeps; 0 keeps none."""
+    CACHE.bound(limit_bytes)
 
 
-class Frame:
-    """One frame: its own functional groups, those it shares, then the elements of the image itself."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slices:
+    """The slices of one volume in its order, one at a time: the `frame_loader` of a `Volume`.
 
-    def __init__(self, image: Tags, groups: Sequence[Tags] = ()) -> None:
-        self.image, self.groups = image, groups
+    Attributes:
+        decode: decodes one of them: `film_slice`, `stack_slice` or `nifti_slice`.
+        files: SHA-256 of each file, one for every slice or one for all; `path_of` gives the path of one when it is opened.
+        frame_numbers: as in `Volume`.
+        count: how many slices there are.
+    """
 
-    def _homes(self, keyword: str) -> Iterator[Tags]:
-        for group in self.groups if keyword in _GROUPS_OF else ():
-            item: Tags | None = group
-            for sequence in _GROUPS_OF[keyword]:
-                item = item.first_item(sequence) if item else None
-            if item is not None:
-                yield item
-        yield self.image
+    decode: Callable[[Slices, Path, int], Grey]
+    files: tuple[str, ...]
+    frame_numbers: tuple[int, ...] = ()
+    count: int
+    path_of: Callable[[str], Path]
 
-    def values(self, keyword: str) -> tuple[str, ...]:
-        """The values of an element as text, from the first place that states it."""
-        return next((texts for home in self._homes(keyword) if any(texts := home.texts(keyword))), ())
+    def __call__(self, index: int) -> Grey:
+        """One slice as `Volume.frame` says; its neighbours are decoded ahead for who leafs through the volume."""
+        found = self._kept(index)
+        AHEAD_OF_READERS.asked((self.decode, self.files, self.frame_numbers), index, self.count, self._kept)
+        return found
 
-    def texts(self, *keywords: str) -> tuple[str, ...]:
-        """The values of the first of these elements that is there, in capitals with `_` as space."""
-        found = next((texts for keyword in keywords if (texts := self.values(keyword))), ())
-        return tuple(text.upper().replace("_", " ") for text in found)
+    def key(self, path: Path, index: int) -> Hashable:
+        """What a slice is kept under."""
+        return self.decode, _identity(path), self.frame_numbers, index if len(self.files) == 1 else 0
 
-    def number(self, *keywords: str) -> float | None:
-        """The first of these elements that is a number above 0."""
-        homes = (home.number(keyword) for keyword in keywords for home in self._homes(keyword))
-        return next((number for number in homes if number is not None and number > 0), None)
-
-    def said(self, keyword: str) -> tuple[str, ...]:
-        """What an element says that may tell frames apart: measured values without their rounding, no index of a place."""
-        found = self.values(keyword)
-        if keyword in _MEASURED:
-            return tuple(_rounded(text) for text in found)
-        if keyword != "DimensionIndexValues":
-            return found
-        pointers = [item.dataset.get("DimensionIndexPointer") for item in self.image.items("DimensionIndexSequence")]
-        if len(pointers) != len(found):
-            return ()
-        return tuple(value for pointer, value in zip(pointers, found, strict=True) if pointer not in _PLACES)
+    def _kept(self, index: int) -> Grey:
+        path = self.path_of(self.files[index if len(self.files) > 1 else 0])
+        return CACHE.get(self.key(path, index), lambda: _sized(self.decode(self, path, index)))
 
 
-def frames_of(image: Tags) -> tuple[Frame, ...]:
-    """Every frame of an image with functional groups; of any other image one that stands for all."""
-    image = _Read(image.dataset)
-    shared = image.first_item("SharedFunctionalGroupsSequence")
-    own = list(image.items("PerFrameFunctionalGroupsSequence")) if frame_count(image) > 1 or shared else []
-    common = [shared] if shared else []
-    return tuple(Frame(image, [item, *common]) for item in own) or (Frame(image, common),)
+def with_frames(volume: Volume, path_of: Callable[[str], Path]) -> Volume:
+    """The same volume, which gives its slices one at a time.
+
+    Args:
+        path_of: SHA-256 of a file to its path; it is asked when a slice of that file is, and may refuse.
+    """
+    decode = film_slice if volume.sequence is None else stack_slice
+    slices = Slices(
+        decode=nifti_slice if volume.sop_class_uid == CONVERTED else decode,
+        files=volume.file_sha256s or (volume.sha256,),
+        frame_numbers=volume.frame_numbers,
+        count=volume.shape_zyx[0],
+        path_of=path_of,
+    )
+    return replace(volume, frame_loader=slices)
 
 
-def _rounded(text: str) -> str:
-    try:
-        return f"{float(text):.5g}"
-    except ValueError:
-        return text
+def film_slice(slices: Slices, path: Path, index: int) -> Grey:
+    """The picture of a film, shape (rows, columns). Raises: InputError, which names the file."""
+    return load_film(path)[index]
+
+
+def stack_slice(slices: Slices, path: Path, index: int) -> Grey:
+    """One MR slice, shape (rows, columns): a file of its own, or a frame of the one file.
+
+    Raises: InputError, which names file and frame.
+    """
+    if len(slices.files) > 1:
+        with naming(path, 0):
+            return load_slices([path])[0]
+    image = CACHE.get((MultiFrameImage, _identity(path)), lambda: _opened(path))
+    if image is None:
+        return _of_whole(slices, path, index)
+    with image.lock:
+        number = _frame_number(slices, image, index)
+        values = image.values(number)
+        if values is not None:
+            with naming(path, number):
+                return display(values, frame_header(image.header, number), path)
+    return _of_whole(slices, path, index)
+
+
+def nifti_slice(slices: Slices, path: Path, index: int) -> Grey:
+    """One slice of a NIfTI file, shape (rows, columns). The file is read whole once: its scale is that of all slices.
+
+    Raises: InputError.
+    """
+    first: list[Grey] = []
+
+    def opened() -> tuple[NiftiSlices, int]:
+        file, stored = NiftiSlices.opened(path)
+        if stored.size * np.dtype(np.float32).itemsize <= CACHE.limit_bytes // _SHARE:
+            _keep(slices, path, [file.shown(plane) for plane in stored])
+        first.append(file.shown(stored[index]))
+        return file, _SMALL_BYTES
+
+    file = CACHE.get((NiftiSlices, _identity(path)), opened)
+    return first[0] if first else file.shown(file.stored(index))
+
+
+def _frame_number(slices: Slices, image: MultiFrameImage, index: int) -> int:
+    """The frame of a slice, from 0."""
+    if slices.frame_numbers:
+        return slices.frame_numbers[index] - 1
+    return frame_order(Tags(image.header), image.frames)[index]
+
+
+def _of_whole(slices: Slices, path: Path, index: int) -> Grey:
+    """A slice of an image whose slices can't be decoded apart; all are kept where there is room."""
+    whole = load_slices([path], slices.frame_numbers)
+    if whole.nbytes <= CACHE.limit_bytes // _SHARE:
+        _keep(slices, path, whole)
+    return whole[index].copy()
+
+
+def _keep(slices: Slices, path: Path, shown: Sequence[Grey] | Grey) -> None:
+    for index, grey in enumerate(shown):
+        value, size_bytes = _sized(grey.copy())
+        CACHE.put(slices.key(path, index), value, size_bytes)
+
+
+def _opened(path: Path) -> tuple[MultiFrameImage | None, int]:
+    image = MultiFrameImage.opened(path)
+    return image, _SMALL_BYTES if image is None else image.size_bytes
+
+
+def _sized(grey: Grey) -> tuple[Grey, int]:
+    """A slice that nobody can change, since others may be shown it too, and its size."""
+    grey.setflags(write=False)
+    return grey, grey.nbytes
+
+
+def _identity(path: Path) -> Hashable:
+    """What tells a file from others and from what it was before. Raises: InputError if it is not there."""
+    with dicom_border(path):
+        state = os.stat(path)
+    return str(path), state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns

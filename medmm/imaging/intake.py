@@ -16,10 +16,33 @@ from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.order import StudyOrder
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
-from medmm.imaging import gate, gate_notes
-from medmm.imaging.film_choice import choose_film, film_notices
-from medmm.imaging.layout import judge_layout, judge_shown_nifti
-from medmm.imaging.nifti import (
+from medmm.imaging.built_volume import Built
+from medmm.imaging.dicom import anatomy
+from medmm.imaging.dicom.acquisition_time import study_time
+from medmm.imaging.dicom.content_uids import content_uid
+from medmm.imaging.dicom.files import DicomFile, quiet
+from medmm.imaging.dicom.header import Tags
+from medmm.imaging.dicom.patient import identity_of, pseudonym, stated_ages
+from medmm.imaging.dicom.pixels import check_grid, shown, stored_values
+from medmm.imaging.dicom.study_order import stated_order
+from medmm.imaging.film import film, load_film
+from medmm.imaging.film_selection import choose_film, film_notices
+from medmm.imaging.frames import with_frames
+from medmm.imaging.gate import rules, warnings
+from medmm.imaging.gate.layout import judge_layout, judge_shown_nifti
+from medmm.imaging.gate.picture_kind import (
+    BY_PICTURE,
+    DOUBTED,
+    RELEASED,
+    UNCHECKED,
+    UNSTATED_PART,
+    JudgedPicture,
+    PictureKinds,
+    judge_kind,
+)
+from medmm.imaging.mr.series_selection import WANTED, Sequenced, headers_alone, sequenced
+from medmm.imaging.mr.stacking import digest_of, load_signal, load_slices, stacks
+from medmm.imaging.nifti.files import (
     CONVERTED,
     UNSTATED,
     NiftiFile,
@@ -30,28 +53,8 @@ from medmm.imaging.nifti import (
     nifti_volume,
     shown_nifti,
 )
-from medmm.imaging.patient import identity_of, pseudonym, stated_ages
-from medmm.imaging.picture import (
-    BY_PICTURE,
-    DOUBTED,
-    RELEASED,
-    UNCHECKED,
-    UNSTATED_PART,
-    PictureKinds,
-    Shown,
-    judge_kind,
-)
-from medmm.imaging.pixels import check_grid, shown, stored_values
-from medmm.imaging.sequence_choice import WANTED, Sequenced, headers_alone, sequenced
-from medmm.imaging.single_frames import with_frames
-from medmm.imaging.sources import DicomFile, quiet
 from medmm.imaging.study_files import SourceFile, source_of
-from medmm.imaging.study_order import stated_order
-from medmm.imaging.study_time import study_time
-from medmm.imaging.tags import Tags
-from medmm.imaging.together import judge_files, with_their_series
-from medmm.imaging.uids import content_uid
-from medmm.imaging.volumes import Built, digest_of, film, load_film, load_signal, load_slices, stacks
+from medmm.imaging.study_rules import judge_files, with_their_series
 
 Released = Mapping[str, frozenset[str]]
 BESIDE_FILMS = "another kind of image than the films of its study"
@@ -92,7 +95,7 @@ class Witness:
         """What a person let this file pass."""
         return self.released.get(file.sha256, frozenset())
 
-    def passed(self, file: DicomFile, refusal: gate.Refusal) -> bool:
+    def passed(self, file: DicomFile, refusal: rules.Refusal) -> bool:
         """Whether a person let this file pass what holds it."""
         return refusal.held and refusal.code in self.codes(file)
 
@@ -179,7 +182,7 @@ def study_intakes(
         yield _refused(uid, files, headers)
         return
     once = list({file.sha256: file for file in reversed(files)}.values())[::-1]
-    judged: list[tuple[DicomFile, gate.Refusal | None]] = []
+    judged: list[tuple[DicomFile, rules.Refusal | None]] = []
     broken: list[str] = []
     for file in once:
         try:
@@ -195,8 +198,8 @@ def study_intakes(
     judged, empty = with_their_series(judged)
     judged.sort(key=lambda pair: rank(pair[0]))  # what follows goes by content, never by the names of files
     passed = [file for file, refusal in judged if refusal is None]
-    laterals = [file for file, refusal in judged if refusal == gate.LATERAL_FILM]
-    films = [file for file in passed if gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH]
+    laterals = [file for file, refusal in judged if refusal == rules.LATERAL_FILM]
+    films = [file for file in passed if anatomy.modality_of(Tags(file.header)) is Modality.RADIOGRAPH]
     used = films + laterals if films else passed
     first = min((r for _, r in judged if r), key=lambda refusal: not refusal.held, default=None)
     if first is not None and (first.held or not passed):
@@ -231,15 +234,15 @@ def rank(file: DicomFile) -> tuple[str, float, str, str]:
     return uids[0], math.inf if number is None else number, uids[1], file.sha256
 
 
-def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
+def _judge(file: DicomFile, witness: Witness) -> rules.Refusal | None:
     """Ask the header, then decode the pixels once and ask the picture; a lateral film may go with a frontal.
 
     Raises: InputError if the pixels can't be decoded.
     """
-    tags, film = Tags(file.header), gate.modality_of(Tags(file.header)) is Modality.RADIOGRAPH
+    tags, film = Tags(file.header), anatomy.modality_of(Tags(file.header)) is Modality.RADIOGRAPH
     kinds = witness.kinds if film else None
-    refusal = gate.judge_header(tags, file.preamble, released=witness.codes(file), uids_stated=file.uids_stated)
-    lateral = refusal == gate.LATERAL_FILM
+    refusal = rules.judge_header(tags, file.preamble, released=witness.codes(file), uids_stated=file.uids_stated)
+    lateral = refusal == rules.LATERAL_FILM
     doubted = refusal is not None and kinds is not None and refusal.code in DOUBTED and not lateral
     if refusal is not None and not (refusal.held or lateral or doubted):
         return refusal
@@ -253,7 +256,7 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
         if doubted:
             return refusal  # refused by its tags already: whether its pixels can be read changes nothing
         raise
-    field, kind = Shown.of(picture.grey, film=film), None
+    field, kind = JudgedPicture.of(picture.grey, film=film), None
     witness.seen[file.sha256] = (*picture.notices, *field.notices)
     empty = field.empty(film=film, background=picture.background)
     if empty is not None and not empty.held:
@@ -262,8 +265,8 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
     if refusal is not None and refusal.code == UNSTATED_PART and kinds and kinds.surely_frontal(field.pixels[0]):
         kind, waived = "frontal", witness.codes(file) | {UNSTATED_PART}
         witness.seen[file.sha256] += (BY_PICTURE,)
-        refusal = gate.judge_header(tags, file.preamble, released=waived, uids_stated=file.uids_stated)
-        lateral = refusal == gate.LATERAL_FILM
+        refusal = rules.judge_header(tags, file.preamble, released=waived, uids_stated=file.uids_stated)
+        lateral = refusal == rules.LATERAL_FILM
     tagged = refusal is not None and not lateral
     by_kind = judge_kind(kind or kinds.kind_of(field.pixels[0]), refusal) if kinds else refusal
     by_layout = None if lateral else judge_layout(field.pixels, film=film, foreign=picture.foreign)
@@ -272,7 +275,7 @@ def _judge(file: DicomFile, witness: Witness) -> gate.Refusal | None:
     return min(stands, key=lambda answer: answer.held, default=None)  # a refusal before a hold
 
 
-def _refused(uid: str, files: Sequence[DicomFile], refusal: gate.Refusal) -> Intake:
+def _refused(uid: str, files: Sequence[DicomFile], refusal: rules.Refusal) -> Intake:
     digests = sorted({file.sha256 for file in files})
     outcome = NotEvaluable(
         uid=uid,
@@ -312,8 +315,8 @@ def _accepted(
     uid: str, used: Sequence[DicomFile], kept: Sequence[DicomFile], secret: bytes, extra: tuple[Notice, ...]
 ) -> Intake:
     lead = Tags(used[0].header)
-    radiograph = gate.modality_of(lead) is Modality.RADIOGRAPH
-    regions = (gate.body_part_of(Tags(file.header)).region for file in used)
+    radiograph = anatomy.modality_of(lead) is Modality.RADIOGRAPH
+    regions = (anatomy.body_part_of(Tags(file.header)).region for file in used)
     body_part = "CHEST" if radiograph else next(filter(None, regions), "BRAIN")  # what was released may state none
     built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
     chosen_film, built = choose_film(built) if radiograph else (None, built)
@@ -326,7 +329,7 @@ def _accepted(
     notices = [*time_notices, *extra, *roles.notices, *film_notices(chosen_film, roles.volumes)]
     notices += [notice for one in built for notice in one.notices]
     for file in used:
-        notices += gate_notes.notes(Tags(file.header), syntax=file.syntax, prefixed=file.prefixed)
+        notices += warnings.notes(Tags(file.header), syntax=file.syntax, prefixed=file.prefixed)
     notices += age_notices(ages)
     study = Study(
         uid=uid,

@@ -11,12 +11,12 @@ from pydicom.uid import MediaStorageDirectoryStorage
 
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
-from medmm.imaging.find_files import find_files
-from medmm.imaging.nifti import NiftiFile, is_nifti, open_nifti
-from medmm.imaging.patient import identity_of
-from medmm.imaging.sources import DicomFile, archive_of, open_dicom, opened
-from medmm.imaging.tags import Tags
-from medmm.imaging.uids import content_uid
+from medmm.imaging.dicom.content_uids import content_uid
+from medmm.imaging.dicom.files import DicomFile, archive_of, open_dicom, opened
+from medmm.imaging.dicom.header import Tags
+from medmm.imaging.dicom.patient import identity_of
+from medmm.imaging.file_search import find_files
+from medmm.imaging.nifti.files import NiftiFile, is_nifti, open_nifti
 
 # What people and programs leave beside images. A file of another name may be an image that is damaged.
 OTHER_KINDS = frozenset(

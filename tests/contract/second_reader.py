@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
-from medmm.imaging import gdcm_codec
-from medmm.imaging.pixels import check_grid, stored_values
-from medmm.imaging.sources import open_dicom
+from medmm.imaging.dicom import gdcm
+from medmm.imaging.dicom.files import open_dicom
+from medmm.imaging.dicom.pixels import check_grid, stored_values
 
 WORK_S = 60  # of processor time for one file
 LOSSY_LEVELS = 1  # decoders of lossy JPEG round differently
@@ -50,7 +50,7 @@ def ours(path: Path) -> NDArray[np.generic] | None:
 def gdcms(path: Path) -> NDArray[np.generic] | None:
     """Stored values of a grey file by GDCM in a process of its own; None where it can't or dies."""
     done = subprocess.run(
-        [sys.executable, "-I", str(gdcm_codec.WORKER), str(gdcm_codec.MEMORY_BYTES)],
+        [sys.executable, "-I", str(gdcm.WORKER), str(gdcm.MEMORY_BYTES)],
         input=json.dumps([str(path), WORK_S]).encode() + b"\n",
         capture_output=True,
         check=False,

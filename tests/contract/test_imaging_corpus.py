@@ -13,7 +13,7 @@ import pytest
 from medmm.domain.errors import InputError
 from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import Intake, read_studies
-from medmm.imaging.pixels import stored_values
+from medmm.imaging.dicom.pixels import stored_values
 from medmm.models import picture_kinds
 
 FOLDERS = (

@@ -10,10 +10,10 @@ import pytest
 
 from medmm.domain.study import NotEvaluable, SequenceRole, Study
 from medmm.imaging import Intake, read_studies
-from medmm.imaging.mr_physics import frames_physics
-from medmm.imaging.sequences import sequence_of
-from medmm.imaging.sources import open_dicom
-from medmm.imaging.tags import Tags
+from medmm.imaging.dicom.files import open_dicom
+from medmm.imaging.dicom.header import Tags
+from medmm.imaging.mr.physics import frames_physics
+from medmm.imaging.mr.sequence_roles import sequence_of
 
 ROLES = {  # part of a series' folder: its role
     "T1post": SequenceRole.T1_CONTRAST,
@@ -67,7 +67,7 @@ def test_the_brain_study_is_four_volumes_of_known_roles_that_its_pixels_bear_out
 
 def test_a_role_that_is_given_wrongly_is_contradicted_by_the_pixels(mr: Path) -> None:
     """T1 and FLAIR against T2: the fluid of a real head."""
-    from medmm.imaging.sequence_pixels import bears_out, middle
+    from medmm.imaging.mr.contrast_check import bears_out, middle
 
     for volume in study(mr / "dicom_brain_study").volumes:
         signal = volume.signal()[middle(22)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medmm.imaging import gdcm_codec
+from medmm.imaging.dicom import gdcm
 from tests.contract import second_reader
 
 SHARDS = ("chest", "mr", "objects", "otherxray", "syntax", "wrong")
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def test_two_readers_agree_on_every_grey_file(shared_data: Path, tmp_path: Path) -> None:
-    if not gdcm_codec.installed():
+    if not gdcm.installed():
         pytest.skip("the extra `codecs` is not installed")
     for shard in SHARDS:
         with tarfile.open(shared_data / "dicom" / f"{shard}.tar.xz") as archive:

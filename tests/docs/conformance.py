@@ -21,11 +21,15 @@ from medmm import domain, imaging, records
 from medmm.domain.identity_match import NO_SHARED_ID, QUESTIONS, compare_identities
 from medmm.domain.record import FactStatus
 from medmm.evaluation.card import table
-from medmm.imaging import gate, mr_physics, pixels, sequence_choice, sequences, slices, sources
+from medmm.imaging.dicom import anatomy, pixels
+from medmm.imaging.dicom import files as dicom_files
+from medmm.imaging.gate import rules as gate_rules
+from medmm.imaging.mr import physics as mr_physics
+from medmm.imaging.mr import sequence_roles, series_selection, slice_grouping
 from tests.docs.conformance_out import fhir_out_md
 
 MOVING = ("MPEG", "Fragmentable MPEG", "HEVC", "SMPTE", "JPIP")
-NIFTI = "medmm.imaging.nifti"
+NIFTI = "medmm.imaging.nifti.files"
 
 
 def conformance_md() -> str:
@@ -53,11 +57,11 @@ def _images() -> str:
     rows = [
         [
             modality.name.capitalize() if modality.name != "MR" else "MR",
-            ", ".join(word for word, m in gate._MODALITIES.items() if m is modality),
+            ", ".join(word for word, m in anatomy.MODALITIES.items() if m is modality),
             uid,
             UID(uid).name,
         ]
-        for modality, uids in gate.SOP_CLASSES.items()
+        for modality, uids in gate_rules.SOP_CLASSES.items()
         for uid in uids
     ]
     return (
@@ -141,8 +145,8 @@ def _character_sets() -> str:
 
 
 def _gate() -> str:
-    rules = [[f"`{r.code}`", _holds(r.held), (inspect.getdoc(r.asks) or "").splitlines()[0]] for r in gate.RULES]
-    named = {rule.code for rule in gate.RULES}
+    rules = [[f"`{r.code}`", _holds(r.held), (inspect.getdoc(r.asks) or "").splitlines()[0]] for r in gate_rules.RULES]
+    named = {rule.code for rule in gate_rules.RULES}
     others = [
         [f"`{call['code']}`", _holds(bool(call.get("held"))), str(call["reason"]).removeprefix("not evaluable: ")]
         for call in sorted(_calls("Refusal"), key=lambda c: str(c.get("code")))
@@ -150,7 +154,7 @@ def _gate() -> str:
     ]
     kinds = [
         [f"`{refusal.code}`", _holds(refusal.held), refusal.reason.removeprefix("not evaluable: ")]
-        for refusal in imaging.picture.KINDS.values()
+        for refusal in imaging.gate.picture_kind.KINDS.values()
     ]
     others = [row for row in others if row[0] not in {kind[0] for kind in kinds}]
     assert all(row[2] for row in rules), "a rule of the gate without a docstring"
@@ -173,18 +177,21 @@ def _holds(held: bool) -> str:
 
 def _limits() -> str:
     rows = [
-        ["a file", f"{sources.MAX_FILE_BYTES // 2**20} MiB"],
+        ["a file", f"{dicom_files.MAX_FILE_BYTES // 2**20} MiB"],
         ["decoded pixels of a file", f"{pixels.MAX_DECODED_BYTES // 2**20} MiB"],
-        ["a deflated file, inflated", f"{sources.MAX_INFLATED_BYTES // 2**20} MiB, or 30 times its size"],
+        ["a deflated file, inflated", f"{dicom_files.MAX_INFLATED_BYTES // 2**20} MiB, or 30 times its size"],
         [
             "elements of a file",
-            f"about {sources.MAX_ELEMENTS:,}, and one more for every {sources.BYTES_PER_ELEMENT} bytes",
+            f"about {dicom_files.MAX_ELEMENTS:,}, and one more for every {dicom_files.BYTES_PER_ELEMENT} bytes",
         ],
         ["a record", f"{_of_room(records, 'LARGEST_BYTES') // 10**6} MB"],
     ]
     least = [
-        ["radiograph, longest side", f"{gate.SMALLEST_FILM_PX} pixels (shortest: {gate.SMALLEST_FILM_PX // 2})"],
-        ["MR, longest side", f"{gate.SMALLEST_MR_PX} pixels"],
+        [
+            "radiograph, longest side",
+            f"{gate_rules.SMALLEST_FILM_PX} pixels (shortest: {gate_rules.SMALLEST_FILM_PX // 2})",
+        ],
+        ["MR, longest side", f"{gate_rules.SMALLEST_MR_PX} pixels"],
     ]
     return (
         "## Limits\n\nMore is an error with its remedy.\n\n"
@@ -202,7 +209,7 @@ def _sequences() -> str:
             term.role.value,
             "alone" if term.decides else "with the physics",
         ]
-        for term in sequences.terms()
+        for term in sequence_roles.terms()
     ]
     physics = [
         [
@@ -211,10 +218,10 @@ def _sequences() -> str:
             rule.region.lower(),
             ", ".join(f"{n.replace('_', ' ')} {a:g} to {b:g}" for n, a, b in rule.ranges),
         ]
-        for rule in sequences.rules()
+        for rule in sequence_roles.rules()
     ]
     private = [[f"({group:04X},xx{element:02X})", creator] for creator, group, element in mr_physics.PRIVATE_B]
-    wanted = [[part, ", ".join(role.value for role in roles)] for part, roles in sequence_choice.WANTED.items()]
+    wanted = [[part, ", ".join(role.value for role in roles)] for part, roles in series_selection.WANTED.items()]
     return (
         "## The sequences of an MR study\n\nEach series gets a role with its reason. A term that decides alone is taken at its "
         "word; a weighting is decided by the physics, and where a word says otherwise the reason names both. What no rule fits, or "
@@ -222,9 +229,9 @@ def _sequences() -> str:
         "finer in the plane. Patterns and sources stand in `medmm/imaging/data/mr_terms.csv` and `mr_physics.csv`.\n\n"
         "Slices of a series, and frames of an enhanced image (by their functional groups), that share a place are told apart by "
         "the first of these elements that differs: "
-        + ", ".join(dictionary_description(keyword) for keyword in slices.TELLING)
+        + ", ".join(dictionary_description(keyword) for keyword in slice_grouping.TELLING)
         + "; then, where every place has as many, by the order of "
-        + ", ".join(dictionary_description(keyword) for keyword in slices.TIMES)
+        + ", ".join(dictionary_description(keyword) for keyword in slice_grouping.TIMES)
         + ". Of Dimension Index Values those of Stack ID and of places do not count. Frames of different Stack ID or plane are never one "
         "volume. Frames that share no place are apart where they are of several contrasts and no slice would be left alone. What nothing "
         "tells apart is held (`series`).\n\n"
@@ -344,8 +351,8 @@ def _fhir_deviations() -> str:
 
 def _of_room(room: ModuleType, name: str, default: Any = None) -> Any:
     """A table of a room by its name, wherever the room keeps it."""
-    for info in pkgutil.iter_modules(room.__path__):
-        module = importlib.import_module(f"{room.__name__}.{info.name}")
+    for info in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+        module = importlib.import_module(info.name)
         if name in vars(module):
             return vars(module)[name]
     if default is None:
@@ -355,7 +362,7 @@ def _of_room(room: ModuleType, name: str, default: Any = None) -> Any:
 
 @cache
 def _trees(room: ModuleType) -> tuple[ast.Module, ...]:
-    files = sorted(Path(room.__path__[0]).glob("*.py"))
+    files = sorted(Path(room.__path__[0]).rglob("*.py"))
     return tuple(ast.parse(file.read_text(encoding="utf-8")) for file in files)
 
 

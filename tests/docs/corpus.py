@@ -18,8 +18,8 @@ from medmm.domain.errors import InputError
 from medmm.domain.study import NotEvaluable
 from medmm.evaluation.card import table
 from medmm.imaging import Intake, read_studies
-from medmm.imaging.pixels import check_grid, stored_values
-from medmm.imaging.sources import open_dicom
+from medmm.imaging.dicom.files import open_dicom
+from medmm.imaging.dicom.pixels import check_grid, stored_values
 from medmm.models import picture_kinds
 from tests.contract import records_verdicts as fhir
 from tests.contract import test_imaging_corpus as images

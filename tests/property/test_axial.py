@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from medmm.domain.study import Affine, SequenceRole
-from medmm.imaging.sequence_pixels import bears_out
+from medmm.imaging.mr.contrast_check import bears_out
 from medmm.models.brain_lesion import BrainLesionModel
 from medmm.models.catalogue import WeightsFolder, row_named
 from tests.factories import make_mr_study

@@ -17,7 +17,7 @@ from medmm.domain.study import Study
 from medmm.drafting import RuleWriter
 from tests.dicom_files import film_file
 from tests.mr_intakes import study
-from tests.unit.imaging.test_imaging_choice import stack
+from tests.unit.imaging.test_imaging_newest_image import stack
 
 CLOCKS = st.sampled_from([None, "080000", "093000", "093000.5", "180000"])
 VIEWS = st.sampled_from(["PA", "AP", "LL", None])

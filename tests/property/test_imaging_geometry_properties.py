@@ -16,9 +16,9 @@ from medmm.domain.display import facing
 from medmm.domain.grid import SourceFrame, from_frames, index_transform, to_frames
 from medmm.domain.study import Study, Volume
 from medmm.imaging import read_studies
-from medmm.imaging.geometry import film_affine, make_plane, patient_left_on, sheared, stack_affine
-from medmm.imaging.nifti import open_nifti
-from medmm.imaging.tags import Tags
+from medmm.imaging.dicom.geometry import film_affine, make_plane, patient_left_on, sheared, stack_affine
+from medmm.imaging.dicom.header import Tags
+from medmm.imaging.nifti.files import open_nifti
 from tests.dicom_files import FILM, MR_SLICE, dataset, mr_file, write
 from tests.factories import make_volume
 from tests.nifti_files import nifti_file

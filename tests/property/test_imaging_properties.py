@@ -13,9 +13,9 @@ from hypothesis.extra.numpy import arrays
 from medmm.domain.errors import InputError
 from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import read_studies
-from medmm.imaging.geometry import make_plane, patient_left_on, stack_affine
-from medmm.imaging.pixels import display
-from medmm.imaging.tags import Tags
+from medmm.imaging.dicom.geometry import make_plane, patient_left_on, stack_affine
+from medmm.imaging.dicom.header import Tags
+from medmm.imaging.dicom.pixels import display
 from tests.dicom_files import FILM, dataset, file_bytes
 
 WHOLE = file_bytes(dataset(FILM))

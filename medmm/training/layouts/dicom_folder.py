@@ -20,10 +20,11 @@ from typing import cast
 from medmm.domain.errors import InputError
 from medmm.domain.study import Modality, View
 from medmm.domain.vocabulary import finding_terms
-from medmm.imaging import gate
-from medmm.imaging.find_files import find_files
-from medmm.imaging.sources import DicomFile, open_dicom
-from medmm.imaging.tags import Tags
+from medmm.imaging.dicom import anatomy
+from medmm.imaging.dicom.files import DicomFile, open_dicom
+from medmm.imaging.dicom.header import Tags
+from medmm.imaging.file_search import find_files
+from medmm.imaging.gate import rules
 from medmm.training.layouts.example import SPLITS, FilmSource, Layout, ReportedFilm, ReportText, Split
 from medmm.training.layouts.gathering import Gathering
 from medmm.training.layouts.language import language_of
@@ -158,19 +159,19 @@ def _dicom_files(folder: Path, gathering: Gathering) -> Iterator[DicomFile]:
 
 def _unfit(tags: Tags, file: DicomFile, view: View | None) -> str | None:
     """Why a file is no frontal chest film; None where it is one."""
-    refusal = next((one for one in gate.objections(tags, file.preamble) if one.code not in _PASSES), None)
-    if view is View.LATERAL or refusal == gate.LATERAL_FILM:
+    refusal = next((one for one in rules.objections(tags, file.preamble) if one.code not in _PASSES), None)
+    if view is View.LATERAL or refusal == rules.LATERAL_FILM:
         return "lateral film"
     if refusal is not None:
         return f"gate {refusal.code}"
-    if gate.modality_of(tags) is not Modality.RADIOGRAPH:
+    if anatomy.modality_of(tags) is not Modality.RADIOGRAPH:
         return "no radiograph"
     return "view not stated" if view in (None, View.UNKNOWN) else None
 
 
 def _film(row: _Row, file: DicomFile, gathering: Gathering) -> ReportedFilm | None:
     tags = Tags(file.header)
-    view = gate.view_of(tags)
+    view = anatomy.view_of(tags)
     if view is View.UNKNOWN and row.cells.get("view"):
         view = View(row.cells["view"])
     if reason := _unfit(tags, file, view):

@@ -18,8 +18,8 @@ from PIL import Image
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.imaging.pixels import check_grid, display, stored_values
-from medmm.imaging.sources import open_dicom
+from medmm.imaging.dicom.files import open_dicom
+from medmm.imaging.dicom.pixels import check_grid, display, stored_values
 
 Grey = NDArray[np.float32]
 Split = Literal["train", "val", "test"]

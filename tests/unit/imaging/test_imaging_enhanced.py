@@ -17,8 +17,8 @@ from medmm.doors.series_label_files import write_series_label_maps
 from medmm.doors.study_page import series_rows, verdict_rows
 from medmm.drafting import RuleWriter
 from medmm.imaging import attach_pixels, inspection
-from medmm.imaging.pixels import stored_values
-from medmm.imaging.sources import open_dicom
+from medmm.imaging.dicom.files import open_dicom
+from medmm.imaging.dicom.pixels import stored_values
 from tests.dicom_files import mr_file
 from tests.enhanced_files import axial, enhanced_file
 from tests.factories import make_mr_case

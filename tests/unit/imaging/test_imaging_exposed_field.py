@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from medmm.imaging.exposed_field import SMALLEST_FIELD_PX, exposed_field
+from medmm.imaging.gate.exposed_field import SMALLEST_FIELD_PX, exposed_field
 
 Grey = NDArray[np.float32]
 

@@ -11,9 +11,9 @@ import pytest
 
 from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import read_studies
-from medmm.imaging.gate import RULES, judge_header, judge_pixels
-from medmm.imaging.gate_notes import notes
-from medmm.imaging.tags import Tags
+from medmm.imaging.dicom.header import Tags
+from medmm.imaging.gate.rules import RULES, judge_header, judge_pixels
+from medmm.imaging.gate.warnings import notes
 from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, file_bytes, film_file, picture
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [

@@ -11,9 +11,9 @@ from pydicom.dataset import Dataset
 
 from medmm.domain.study import Study
 from medmm.imaging import read_studies
-from medmm.imaging.geometry import film_spacing, frame_planes, make_plane, patient_left_on, stack_affine
-from medmm.imaging.tags import Tags
-from medmm.imaging.volumes import frame_header, frame_order
+from medmm.imaging.dicom.geometry import film_spacing, frame_planes, make_plane, patient_left_on, stack_affine
+from medmm.imaging.dicom.header import Tags
+from medmm.imaging.mr.stacking import frame_header, frame_order
 from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, film_file, picture
 
 

@@ -16,7 +16,7 @@ from pydicom.uid import CTImageStorage, EnhancedMRImageStorage
 from medmm.domain.grid import SourceFrame, from_frames, source_frames, to_frames
 from medmm.domain.study import NotEvaluable, SequenceRole, Study, Volume
 from medmm.imaging import attach_pixels, look_at, read_studies
-from medmm.imaging.volumes import load_signal
+from medmm.imaging.mr.stacking import load_signal
 from tests.dicom_files import MR_SLICE, dataset, mr_file, picture, write
 from tests.mr_intakes import only, study
 from tests.nifti_files import head as nifti_head

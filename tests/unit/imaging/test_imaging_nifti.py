@@ -20,7 +20,7 @@ from medmm.domain.codec import from_json, to_json
 from medmm.domain.errors import InputError
 from medmm.domain.study import Modality, NotEvaluable, SequenceRole, Study
 from medmm.imaging import Intake, attach_pixels, look_at, read_studies
-from medmm.imaging.nifti import is_nifti, load_nifti, open_nifti
+from medmm.imaging.nifti.files import is_nifti, load_nifti, open_nifti
 from tests.nifti_files import OBLIQUE, head, nifti_file
 
 RELEASED = frozenset({"nifti-unstated"})

@@ -22,9 +22,10 @@ from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPE
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import Study
-from medmm.imaging import decodable_syntaxes, gdcm_codec, read_studies
-from medmm.imaging.pixels import check_grid, display, stored_values
-from medmm.imaging.sources import open_dicom
+from medmm.imaging import decodable_syntaxes, read_studies
+from medmm.imaging.dicom import gdcm
+from medmm.imaging.dicom.files import open_dicom
+from medmm.imaging.dicom.pixels import check_grid, display, stored_values
 from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, film_file, picture, write
 
 
@@ -143,7 +144,7 @@ def test_baseline_jpeg_decodes_within_its_loss_and_says_so(tmp_path: Path) -> No
 
 
 def test_a_missing_decoder_is_an_error_whose_remedy_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gdcm_codec, "installed", lambda: False)
+    monkeypatch.setattr(gdcm, "installed", lambda: False)
     with pytest.raises(InputError, match="no decoder here") as caught:
         stored_values(compressed(tmp_path, JPEGLosslessSV1, b"\xff\xd8\xff\xd9"))
     assert "medmm[codecs]" in caught.value.remedy
@@ -156,13 +157,13 @@ def test_the_list_of_syntaxes_says_what_decodes_here() -> None:
     table = {row.uid: row for row in decodable_syntaxes()}
     core = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.5", str(JPEG2000Lossless), str(JPEGLSLossless))
     assert all(table[uid].decodes and not table[uid].remedy for uid in core)
-    assert table[str(JPEGLosslessSV1)].decodes == gdcm_codec.installed()
+    assert table[str(JPEGLosslessSV1)].decodes == gdcm.installed()
 
 
 @pytest.fixture
 def lossless_jpeg(demo_films: Path) -> Path:
     """A nuclear image of pydicom-data in JPEG Lossless."""
-    if not gdcm_codec.installed():
+    if not gdcm.installed():
         pytest.skip("the extra `codecs` is not installed")
     return demo_films / "JPEG-LL.dcm"
 
@@ -187,7 +188,7 @@ def test_lossless_jpeg_that_is_cut_short_is_an_error(lossless_jpeg: Path, tmp_pa
 
 def test_what_comes_back_in_another_size_is_refused(lossless_jpeg: Path) -> None:
     with pytest.raises(InputError, match="another size"):
-        gdcm_codec.decode(lossless_jpeg, (1, 512, 512))
+        gdcm.decode(lossless_jpeg, (1, 512, 512))
 
 
 @pytest.mark.parametrize(
@@ -203,17 +204,17 @@ def test_a_worker_that_dies_hangs_or_babbles_is_an_error(
 ) -> None:
     worker = tmp_path / "worker.py"
     worker.write_text(body)
-    monkeypatch.setattr(gdcm_codec, "WORKER", worker)
-    monkeypatch.setattr(gdcm_codec, "TIMEOUT_S", 1)
+    monkeypatch.setattr(gdcm, "WORKER", worker)
+    monkeypatch.setattr(gdcm, "TIMEOUT_S", 1)
     with fresh_worker(monkeypatch), pytest.raises(InputError, match=words):
-        gdcm_codec.decode(tmp_path / "film.dcm", (1, 2, 2))
+        gdcm.decode(tmp_path / "film.dcm", (1, 2, 2))
 
 
 @contextmanager
-def fresh_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[gdcm_codec.Worker]:
+def fresh_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[gdcm.Worker]:
     """A worker of this test's own, which ends with it."""
-    worker = gdcm_codec.Worker()
-    monkeypatch.setattr(gdcm_codec, "_worker", worker)
+    worker = gdcm.Worker()
+    monkeypatch.setattr(gdcm, "_worker", worker)
     try:
         yield worker
     finally:
@@ -231,7 +232,7 @@ def test_one_worker_decodes_file_after_file_and_is_made_anew_after_one_that_fail
         np.testing.assert_array_equal(stored_values(lossless_jpeg)[0], first)
         assert worker.process is process
         with pytest.raises(InputError, match="can't decode"):
-            gdcm_codec.decode(broken, (1, 1024, 256))
+            gdcm.decode(broken, (1, 1024, 256))
         assert worker.process is None
         np.testing.assert_array_equal(stored_values(lossless_jpeg)[0], first)
         assert process is not None
@@ -332,10 +333,10 @@ def test_fewer_coded_frames_than_stated_are_an_error(tmp_path: Path, syntax: str
 def test_a_decoder_that_never_ends_is_stopped_by_its_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lossless_jpeg: Path
 ) -> None:
-    text = gdcm_codec.WORKER.read_text(encoding="utf-8")
+    text = gdcm.WORKER.read_text(encoding="utf-8")
     worker = tmp_path / "worker.py"
     worker.write_text(text.replace("    import gdcm\n", "    while True:\n        pass\n"))
-    monkeypatch.setattr(gdcm_codec, "WORKER", worker)
-    monkeypatch.setattr(gdcm_codec, "WORK_S", 0.2)
+    monkeypatch.setattr(gdcm, "WORKER", worker)
+    monkeypatch.setattr(gdcm, "WORK_S", 0.2)
     with fresh_worker(monkeypatch), pytest.raises(InputError, match="processor time"):
         stored_values(lossless_jpeg)

@@ -12,8 +12,8 @@ from pydicom.uid import ImplicitVRLittleEndian
 from medmm.domain.errors import InputError
 from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import Intake, look_at, read_studies
-from medmm.imaging.pixels import display, stored_values
-from medmm.imaging.sources import open_dicom
+from medmm.imaging.dicom.files import open_dicom
+from medmm.imaging.dicom.pixels import display, stored_values
 from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, film_file, mr_file, picture, write
 
 

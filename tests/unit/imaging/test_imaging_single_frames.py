@@ -26,8 +26,8 @@ from pydicom.uid import (
 from medmm.domain.errors import InputError, StateError
 from medmm.domain.study import Study, Volume
 from medmm.imaging import attach_pixels, keep_at_most, read_studies
+from medmm.imaging.dicom.multi_frame import MultiFrameImage
 from medmm.imaging.frame_cache import AHEAD_OF_READERS, CACHE, DEFAULT_BYTES
-from medmm.imaging.multi_frame import MultiFrameImage
 from tests.dicom_files import film_file, mr_file
 from tests.enhanced_files import axial, enhanced_file
 from tests.mr_intakes import study

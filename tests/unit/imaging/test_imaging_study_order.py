@@ -8,8 +8,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from medmm.domain.order import StudyOrder
-from medmm.imaging.study_order import stated_order
-from medmm.imaging.tags import Tags
+from medmm.imaging.dicom.header import Tags
+from medmm.imaging.dicom.study_order import stated_order
 
 
 def image(**elements: Any) -> Tags:

@@ -1,0 +1,1 @@
+"""What DICOM files state: header, pixels, geometry, anatomy, patient, time."""

@@ -1,0 +1,1 @@
+"""What may go on to a model, and with which warnings."""

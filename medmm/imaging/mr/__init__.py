@@ -1,0 +1,1 @@
+"""MR slices to volumes, and the role of each series in its study."""

@@ -1,0 +1,1 @@
+"""NIfTI files, alone or as the folder of a task."""
