@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from medmm.domain.draft import Assertion, Opinion
-from medmm.models.catalogue import open_weights, row_named
-from medmm.models.chest_report import ChestReportModel, Job
+from medmm.models.report_model.chest_report import ChestReportModel, Job
+from medmm.models.weights.catalogue import open_weights, row_named
 
 CASES = 8
 

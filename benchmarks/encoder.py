@@ -27,10 +27,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medmm.models.catalogue import open_weights, row_named
-from medmm.models.chest_reader import FindingsModel
-from medmm.models.prepare import prepare_film
-from medmm.models.weights import load_network
+from medmm.models.film.preprocessing import prepare_film
+from medmm.models.film.reading_model import FindingsModel
+from medmm.models.weights.catalogue import open_weights, row_named
+from medmm.models.weights.loading import load_network
 from medmm.training.films import NIH_TABLE, chosen, prepared, read_table
 from medmm.training.precision import bf16_here
 

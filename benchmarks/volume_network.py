@@ -25,9 +25,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medmm.models.catalogue import open_weights, row_named
-from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
-from medmm.models.weights import load_network
+from medmm.models.mr.volume_segmenter import Labelled, VolumeSegmenter
+from medmm.models.weights.catalogue import open_weights, row_named
+from medmm.models.weights.loading import load_network
 from medmm.training.precision import bf16_here
 
 CPU, SPACING_ZYX_MM = torch.device("cpu"), (1.0, 1.0, 1.0)

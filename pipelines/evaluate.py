@@ -31,8 +31,8 @@ from medmm.evaluation import (
     volumes,
 )
 from medmm.models import language_model
-from medmm.models.catalogue import packaged_weights, row_named
-from medmm.models.chest_reader import ChestReader
+from medmm.models.film.reading_model import ChestReader
+from medmm.models.weights.catalogue import packaged_weights, row_named
 from medmm.training.package import MANIFEST, write_json, write_manifest
 
 REPORTS = "reports"
@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
             ratio_pictures.write(place / EXTREMES, folder, options.data, found["nih"]["extremes"])
     if options.write:
         digest = write(options.task, folder, options.data, found, text)
-        sys.stderr.write(f"manifest_sha256 for medmm/models/catalogue.csv: {digest}\n")
+        sys.stderr.write(f"manifest_sha256 for medmm/models/weights/catalogue.csv: {digest}\n")
     pages = PAGES[options.task](found) if options.task in PAGES else {}
     for name, page in pages.items():
         (options.out / name).write_text(page, encoding="utf-8")

@@ -22,7 +22,7 @@ import torch
 import yaml
 
 from medmm.domain.errors import ConfigError, MedmmError, exit_code
-from medmm.models.catalogue import row_named
+from medmm.models.weights.catalogue import row_named
 from medmm.training.package import sha256_of, write_json, write_manifest
 from medmm.training.recipes import SHARED, recipe_of
 

@@ -11,9 +11,14 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMImageProcessor, MedMMProcessor
-from medmm.models.multimodal.grammar import BOS, EOS, PAD, special_tokens
-from medmm.models.multimodal.processing import IMAGE, MEASUREMENT, RECORD
+from medmm.models.report_model.multimodal import (
+    MedMMConfig,
+    MedMMForConditionalGeneration,
+    MedMMImageProcessor,
+    MedMMProcessor,
+)
+from medmm.models.report_model.multimodal.grammar import BOS, EOS, PAD, special_tokens
+from medmm.models.report_model.multimodal.processing import IMAGE, MEASUREMENT, RECORD
 from medmm.training.package import write_json, write_manifest
 
 LINES = ["No pneumothorax is seen.", "The heart is enlarged.", "Small pleural effusion on the left."] * 3

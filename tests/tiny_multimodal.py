@@ -25,14 +25,14 @@ from medmm.domain.reading import Measurement
 from medmm.domain.record import ClinicalContext, Coding, Fact, FactKind, FactStatus, Quantity
 from medmm.domain.study import SequenceRole
 from medmm.domain.vocabulary import measurement_terms
-from medmm.models.multimodal import (
+from medmm.models.mr.preprocessing import MrImage
+from medmm.models.report_model.multimodal import (
     MedMMConfig,
     MedMMForConditionalGeneration,
     MedMMImageProcessor,
     MedMMProcessor,
 )
-from medmm.models.multimodal.processing import IMAGE, MEASUREMENT, RECORD
-from medmm.models.prepare_volumes import MrImage
+from medmm.models.report_model.multimodal.processing import IMAGE, MEASUREMENT, RECORD
 from medmm.training.loop import LoopOptions, fit
 from medmm.training.report_objective import ReportObjective
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medmm.domain.study import Affine, Volume
-from medmm.models.volume_network import VolumeNetwork, build
-from medmm.models.volume_segmenter import Labelled
+from medmm.models.mr.volume_network import VolumeNetwork, build
+from medmm.models.mr.volume_segmenter import Labelled
 
 TINY = {
-    "build": "medmm.models.volume_network:build",
+    "build": "medmm.models.mr.volume_network:build",
     "sequences": ["T1"],
     "labels": ["one", "two"],
     "channels": [4, 8],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from medmm.models.prepare_volumes import Grid
+from medmm.models.mr.preprocessing import Grid
 from medmm.training.mr_sets import Outlined
 from medmm.training.recipes import VolumeRecipe, recipe_of
 from medmm.training.volumes import fitted, prepared

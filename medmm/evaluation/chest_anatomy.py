@@ -12,10 +12,10 @@ from rich.progress import track
 from medmm.domain.reading import Measurement
 from medmm.evaluation import metrics, ratio_films
 from medmm.evaluation.metrics import interval
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.chest_anatomy import outlines
-from medmm.models.chest_reader import AnatomyModel
-from medmm.models.measure import cardiothoracic_ratio
+from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio
+from medmm.models.film.chest_anatomy import outlines
+from medmm.models.film.reading_model import AnatomyModel
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.training.chest_anatomy import dice
 from medmm.training.films import NIH_TABLE, read_table
 from medmm.training.outlines import Outlined, read_outlined

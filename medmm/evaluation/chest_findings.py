@@ -17,8 +17,8 @@ from medmm.evaluation.drafted import Points, film_said, finding_said, groups_sai
 from medmm.evaluation.metrics import Interval, interval, patient_draws
 from medmm.evaluation.pointing import looks
 from medmm.evaluation.scored import LEAST_CASES, Array, Json, Scored
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.weights import load_network
+from medmm.models.weights.catalogue import WeightsFolder, row_named
+from medmm.models.weights.loading import load_network
 from medmm.training.calibrate import sigmoid
 from medmm.training.chest_findings import (
     initial_network,

@@ -28,11 +28,11 @@ from medmm.evaluation.drafted import claims_by_group
 from medmm.evaluation.report_head_scores import heads
 from medmm.evaluation.report_writers import case_of, wording
 from medmm.evaluation.scored import Json
-from medmm.models.catalogue import WeightsFolder, open_weights, row_named
-from medmm.models.chest_reader import AnatomyModel, ChestReader, FindingsModel
-from medmm.models.chest_report import ChestReportModel
-from medmm.models.film_kind import FilmKindModel
-from medmm.models.report_heads import ReportHeads
+from medmm.models.film.film_kind import FilmKindModel
+from medmm.models.film.reading_model import AnatomyModel, ChestReader, FindingsModel
+from medmm.models.report_model.chest_report import ChestReportModel
+from medmm.models.report_model.finding_heads import ReportHeads
+from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
 from medmm.training.films import NIH_TABLE, Film, chosen, greys, read_table
 from medmm.training.report_corpus import FilmReport, read_reports
 

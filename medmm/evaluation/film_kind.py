@@ -29,8 +29,8 @@ from medmm.domain.study import NotEvaluable
 from medmm.imaging import Intake, read_studies
 from medmm.imaging.dicom.pixels import display, stored_values
 from medmm.imaging.gate.rules import SMALLEST_FILM_PX
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.film_kind import FilmKindModel
+from medmm.models.film.film_kind import FilmKindModel
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.training.pictures import Picture, read_pictures, windows_of
 
 Json = dict[str, Any]

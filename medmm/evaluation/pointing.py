@@ -10,8 +10,8 @@ import torch
 
 from medmm.domain.reading import Side
 from medmm.evaluation import metrics
-from medmm.models.catalogue import WeightsFolder, open_weights, row_named
-from medmm.models.chest_reader import AnatomyModel, FindingsModel
+from medmm.models.film.reading_model import AnatomyModel, FindingsModel
+from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
 from medmm.training.boxes import LEAST_SIDED, OPACITY, SIDE_AGREEMENT, UNION, Boxed, boxed
 from medmm.training.films import Film
 

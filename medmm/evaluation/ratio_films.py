@@ -17,8 +17,8 @@ from rich.progress import track
 
 from medmm.domain.errors import needed
 from medmm.evaluation import metrics
-from medmm.models.chest_anatomy import outlines
-from medmm.models.chest_reader import AnatomyModel
+from medmm.models.film.chest_anatomy import outlines
+from medmm.models.film.reading_model import AnatomyModel
 from medmm.training.films import EXTERNAL_TABLE, Film, greys, read_table
 from medmm.training.ratio_marks import Marked, read_marks
 

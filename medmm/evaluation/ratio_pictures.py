@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.chest_anatomy import outlines
-from medmm.models.chest_reader import AnatomyModel
+from medmm.models.film.chest_anatomy import outlines
+from medmm.models.film.reading_model import AnatomyModel
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.training.films import NIH_TABLE, greys, read_table
 
 CELL_PX, LINE_PX, ACROSS = 220, 16, 4

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 
-from medmm.models.catalogue import WeightsFolder
-from medmm.models.chest_findings import ChestFindingsNetwork
-from medmm.models.prepare import prepare_film
-from medmm.models.weights import load_network
+from medmm.models.film.chest_findings import ChestFindingsNetwork
+from medmm.models.film.preprocessing import prepare_film
+from medmm.models.weights.catalogue import WeightsFolder
+from medmm.models.weights.loading import load_network
 from medmm.training.report_corpus import FilmReport, Grey, film_greys, read_published
 from medmm.training.report_labels import ABNORMAL, PRESENT, labeller
 

@@ -14,8 +14,8 @@ from medmm.evaluation.drafted import Points, groups_said
 from medmm.evaluation.metrics import interval, patient_draws
 from medmm.evaluation.report_groups import sex_of, view_of
 from medmm.evaluation.scored import LEAST_CASES, Array, Json, Scored
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.report_heads import ReportHeads
+from medmm.models.report_model.finding_heads import ReportHeads
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.training.calibrate import sigmoid
 from medmm.training.claims import told
 from medmm.training.films import Film

@@ -35,9 +35,9 @@ from medmm.evaluation.report_scores import (
     words,
 )
 from medmm.evaluation.report_writers import IMAGE_ONLY, LANGUAGE_MODEL, RULE_WRITER, drafted
-from medmm.models.catalogue import open_weights, row_named
-from medmm.models.chest_reader import ChestReader
-from medmm.models.chest_report import ChestReportModel
+from medmm.models.film.reading_model import ChestReader
+from medmm.models.report_model.chest_report import ChestReportModel
+from medmm.models.weights.catalogue import open_weights, row_named
 from medmm.training.report_corpus import (
     FilmReport,
     Label,

@@ -15,8 +15,8 @@ from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Modality, Study, Volume
 from medmm.drafting import RuleWriter
 from medmm.evaluation.batches import AT_ONCE, Wording, worded
-from medmm.models.chest_reader import ChestReader
-from medmm.models.chest_report import ChestReportModel
+from medmm.models.film.reading_model import ChestReader
+from medmm.models.report_model.chest_report import ChestReportModel
 from medmm.training.report_corpus import FilmReport, Grey, film_greys
 from medmm.training.report_examples import indication_facts
 

@@ -16,11 +16,11 @@ from medmm.domain.errors import InputError
 from medmm.domain.study import Study
 from medmm.evaluation.metrics import share
 from medmm.evaluation.volume_inputs import Volumes, damaged, foreign
-from medmm.models.brain_lesion import BrainLesionModel
-from medmm.models.cardiac import CardiacModel
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.hippocampus import HippocampusModel
-from medmm.models.volume_doubt import beyond, bounds_in
+from medmm.models.mr.brain_lesion import BrainLesionModel
+from medmm.models.mr.cardiac import CardiacModel
+from medmm.models.mr.hippocampus import HippocampusModel
+from medmm.models.mr.out_of_distribution import beyond, bounds_in
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.training.mr_sets import read_outlined, study_of, subjects
 from medmm.training.volume_calibration import look_of
 

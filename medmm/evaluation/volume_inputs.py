@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medmm.models.prepare_volumes import scaled
+from medmm.models.mr.preprocessing import scaled
 from medmm.training.mr_sets import Outlined, read_outlined, subjects
 
 Array = NDArray[np.float32]

@@ -18,11 +18,11 @@ from medmm.domain.reading import ImageHalf, Reading
 from medmm.evaluation.failure_pictures import Failure
 from medmm.evaluation.metrics import auroc, brier, expected_calibration_error, interval, patient_draws, share
 from medmm.evaluation.volume_doubts import MODELS, unmeasured
-from medmm.models.brain_lesion import BrainLesionModel, lesions_of, share_of_head, volume_score
-from medmm.models.cardiac import CardiacModel, group_probabilities
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.hippocampus import HippocampusModel
-from medmm.models.volume_grids import head_of
+from medmm.models.mr.brain_lesion import BrainLesionModel, lesions_of, share_of_head, volume_score
+from medmm.models.mr.cardiac import CardiacModel, group_probabilities
+from medmm.models.mr.hippocampus import HippocampusModel
+from medmm.models.mr.resampling import head_of
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.training.mr_sets import Outlined, present, read_outlined, study_of, subjects
 from medmm.training.score import dice
 from medmm.training.volume_calibration import heart_quantities, named, runs_without

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from medmm.domain.reading import Coverage
 from medmm.domain.study import Notice, Volume
-from medmm.models.volume_grids import spacing_zyx_mm
+from medmm.models.mr.resampling import spacing_zyx_mm
 
 Mask = NDArray[np.bool_]
 # An adult head is 130 to 160 mm wide, 170 to 200 mm long; its brain is 120 to 140 mm high (Bushby et al., J Med Genet

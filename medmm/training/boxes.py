@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from medmm.domain.reading import Side
-from medmm.models.calibrated import calibrated_probability
-from medmm.models.chest_reader import AnatomyModel, Chest, FindingsModel
-from medmm.models.regions import chest_cells, region_of, within_chest
+from medmm.models.calibration import calibrated_probability
+from medmm.models.film.reading_model import AnatomyModel, Chest, FindingsModel
+from medmm.models.film.regions import chest_cells, region_of, within_chest
 from medmm.training.films import Film, greys
 
 Box = tuple[float, float, float, float]

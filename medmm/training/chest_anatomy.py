@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medmm.domain.errors import needed
-from medmm.models import chest_anatomy
-from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
+from medmm.models.film import chest_anatomy
+from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
 from medmm.training import precision
 from medmm.training.augment import random_views
 from medmm.training.chest_findings import as_input, descend, follow, learning_rate
@@ -46,7 +46,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
         out_dir,
         network,
         config={
-            "build": "medmm.models.chest_anatomy:build",
+            "build": "medmm.models.film.chest_anatomy:build",
             "channels": config["channels"],
             "residual_units": config["residual_units"],
             "structures": chest_anatomy.STRUCTURES,

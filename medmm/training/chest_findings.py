@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medmm.domain.errors import InputError, needed
-from medmm.models import chest_findings
-from medmm.models.catalogue import WeightsFolder, open_weights, row_named
-from medmm.models.chest_findings import ChestFindingsNetwork
-from medmm.models.chest_reader import AnatomyModel, FindingsModel
-from medmm.models.multimodal.modeling import masked_finding_loss
-from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
-from medmm.models.weights import load_network
+from medmm.models.film import chest_findings
+from medmm.models.film.chest_findings import ChestFindingsNetwork
+from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
+from medmm.models.film.reading_model import AnatomyModel, FindingsModel
+from medmm.models.report_model.multimodal.modeling import masked_finding_loss
+from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
+from medmm.models.weights.loading import load_network
 from medmm.training import precision
 from medmm.training.augment import random_views
 from medmm.training.boxes import boxed, sides_that_hold
@@ -74,7 +74,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     write_weights_folder(
         out_dir,
         network,
-        config={"build": "medmm.models.chest_findings:build", "findings": names},
+        config={"build": "medmm.models.film.chest_findings:build", "findings": names},
         preprocessing={
             "size_px": size,
             "tone_percentiles": TONE_PERCENTILES,

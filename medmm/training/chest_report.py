@@ -19,12 +19,17 @@ from torch import Tensor
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from medmm.domain.errors import InputError, needed
-from medmm.models.catalogue import WeightsFolder
-from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMImageProcessor, MedMMProcessor
-from medmm.models.multimodal.grammar import BOS, EOS, PAD, special_tokens
-from medmm.models.prepare import prepare_film
-from medmm.models.record_tokens import record_tokens, stacked
-from medmm.models.weights import load_network
+from medmm.models.film.preprocessing import prepare_film
+from medmm.models.report_model.multimodal import (
+    MedMMConfig,
+    MedMMForConditionalGeneration,
+    MedMMImageProcessor,
+    MedMMProcessor,
+)
+from medmm.models.report_model.multimodal.grammar import BOS, EOS, PAD, special_tokens
+from medmm.models.report_model.record_tokens import record_tokens, stacked
+from medmm.models.weights.catalogue import WeightsFolder
+from medmm.models.weights.loading import load_network
 from medmm.training import claims
 from medmm.training.chest_findings import logistic_head
 from medmm.training.held_back import refuse_held_back, refuse_other_splits
@@ -344,4 +349,6 @@ def save(model: MedMMForConditionalGeneration, processor: MedMMProcessor, folder
             buffer.copy_(derived[name])
     (folder / "model.safetensors").chmod(0o644)
     processor.save_pretrained(folder)
-    write_json(folder / "preprocessing.json", {"size_px": SIZE_PX, "function": "medmm.models.prepare.prepare_film"})
+    write_json(
+        folder / "preprocessing.json", {"size_px": SIZE_PX, "function": "medmm.models.film.preprocessing.prepare_film"}
+    )

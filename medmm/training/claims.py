@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 
 from medmm.domain.errors import InputError
 from medmm.domain.record import ClinicalContext
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.chest_report import ChestReportModel, ClaimRule, Job
+from medmm.models.report_model.chest_report import ChestReportModel, ClaimRule, Job
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.training.calibrate import LEAST_CARRIERS, calibration, sigmoid
 from medmm.training.package import write_json
 from medmm.training.report_examples import ReportExample, examples

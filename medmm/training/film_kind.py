@@ -14,10 +14,10 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.film_kind import KINDS
-from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES, prepare_film
-from medmm.models.weights import load_network
+from medmm.models.film.film_kind import KINDS
+from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES, prepare_film
+from medmm.models.weights.catalogue import WeightsFolder, row_named
+from medmm.models.weights.loading import load_network
 from medmm.training import precision
 from medmm.training.augment import random_views
 from medmm.training.chest_findings import as_input, descend, follow, initial_network, learning_rate
@@ -41,7 +41,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     write_weights_folder(
         out_dir,
         network,
-        config={"build": "medmm.models.film_kind:build", "kinds": KINDS},
+        config={"build": "medmm.models.film.film_kind:build", "kinds": KINDS},
         preprocessing={
             "size_px": size,
             "tone_percentiles": TONE_PERCENTILES,

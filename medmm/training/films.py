@@ -16,7 +16,7 @@ from PIL import Image
 from rich.progress import track
 
 from medmm.domain.errors import InputError
-from medmm.models.prepare import prepare_film
+from medmm.models.film.preprocessing import prepare_film
 
 NIH_TABLE, MORE_TABLE, EXTERNAL_TABLE = "cxr/labels.csv", "cxr_more/labels.csv", "cxr/external.csv"
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from medmm.models.prepare import prepare_film
+from medmm.models.film.preprocessing import prepare_film
 from medmm.training.held_back import HeldBack
 from medmm.training.kept import room
 from medmm.training.layouts import ReportedFilm, counted

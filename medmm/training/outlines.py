@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from medmm.models.prepare import prepare_film
+from medmm.models.film.preprocessing import prepare_film
 from medmm.training.films import member_bytes
 
 LEARNED_LUNG_SOURCES = ("abzargar/COVID-Classifier", "muhammedtalo/COVID-19")

@@ -13,9 +13,9 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from medmm.domain.errors import InputError
-from medmm.models.chest_anatomy import looks_at, on_the_film, without_islands
-from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, prepare_film
-from medmm.models.ratio_doubt import EDGE, Bounds, agreement, shapes_of
+from medmm.models.film.chest_anatomy import looks_at, on_the_film, without_islands
+from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD, prepare_film
+from medmm.models.film.ratio_uncertainty import EDGE, Bounds, agreement, shapes_of
 from medmm.training.films import MORE_TABLE, NIH_TABLE, chosen, greys, read_table
 from medmm.training.held_back import HELD, refuse_held_back
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch.nn import functional
 
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.chest_anatomy import for_outlines, outlines
-from medmm.models.measure import cardiothoracic_ratio
-from medmm.models.ratio_doubt import Agreement, DoubtRule, Outlines, shapes_of
-from medmm.models.weights import load_network
+from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio
+from medmm.models.film.chest_anatomy import for_outlines, outlines
+from medmm.models.film.ratio_uncertainty import Agreement, DoubtRule, Outlines, shapes_of
+from medmm.models.weights.catalogue import WeightsFolder, row_named
+from medmm.models.weights.loading import load_network
 from medmm.training.films import NIH_TABLE, greys, read_table
 from medmm.training.outlines import Outlined, prepared_pair, read_outlined
 from medmm.training.package import write_json

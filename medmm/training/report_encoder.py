@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from medmm.domain.errors import ConfigError, InputError, StateError
-from medmm.models.catalogue import WeightsFolder, open_weights, row_named
+from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
 from medmm.training import chest_findings
 from medmm.training.recipes import ChestFindingsRecipe, recipe_of
 

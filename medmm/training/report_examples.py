@@ -17,8 +17,8 @@ from importlib.resources import files
 
 from medmm.domain.record import ClinicalContext, Coding, Fact, FactKind, Quantity
 from medmm.domain.vocabulary import SNOMED_CT, finding_term
-from medmm.models.multimodal.grammar import END, SECTION, finding_token
-from medmm.models.record_tokens import code_key
+from medmm.models.report_model.multimodal.grammar import END, SECTION, finding_token
+from medmm.models.report_model.record_tokens import code_key
 from medmm.training.report_corpus import FilmReport
 from medmm.training.report_statements import Phrase, Said, phrase_book, report_findings
 

@@ -10,10 +10,10 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from medmm.domain.errors import ConfigError
-from medmm.models.catalogue import WeightsFolder
-from medmm.models.decoders import load_decoder, with_special_tokens
-from medmm.models.folders import INDEX
-from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
+from medmm.models.report_model.base_models import load_decoder, with_special_tokens
+from medmm.models.report_model.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
+from medmm.models.weights.catalogue import WeightsFolder
+from medmm.models.weights.model_folder import INDEX
 from medmm.training.report_examples import record_codes
 
 WEIGHTS = "model.safetensors"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medmm.models.prepare import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
+from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD, TONE_PERCENTILES
 
 Ranges = Mapping[str, float]
 

@@ -16,15 +16,15 @@ from sklearn.linear_model import LogisticRegression
 
 from medmm.domain.errors import needed
 from medmm.domain.reading import LabelMap
-from medmm.models import brain_lesion, cardiac, hippocampus
-from medmm.models.brain_lesion import share_of_head, slice_features, volume_score
-from medmm.models.cardiac import MAPS, Phase, quantities
-from medmm.models.catalogue import WeightsFolder, row_named
 from medmm.models.coverage import ventricle_bounds, ventricle_shape
-from medmm.models.prepare_volumes import Grid, prepare_sequences
-from medmm.models.volume_doubt import DISAGREEMENT, DOUBT, ENTROPY, LOOSE, Signs, bounds_of, image_signs
-from medmm.models.volume_grids import head_of, without_specks
-from medmm.models.volume_segmenter import Labelled, VolumeSegmenter
+from medmm.models.mr import brain_lesion, cardiac, hippocampus
+from medmm.models.mr.brain_lesion import share_of_head, slice_features, volume_score
+from medmm.models.mr.cardiac import MAPS, Phase, quantities
+from medmm.models.mr.out_of_distribution import DISAGREEMENT, DOUBT, ENTROPY, LOOSE, Signs, bounds_of, image_signs
+from medmm.models.mr.preprocessing import Grid, prepare_sequences
+from medmm.models.mr.resampling import head_of, without_specks
+from medmm.models.mr.volume_segmenter import Labelled, VolumeSegmenter
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.training.mr_sets import ROLES, Outlined, present, read_outlined, study_of, subjects
 from medmm.training.package import write_json
 from medmm.training.score import dice

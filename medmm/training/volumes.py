@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from medmm.domain.errors import InputError
-from medmm.models.prepare_volumes import Grid, Placement, prepare_sequences, scaled
-from medmm.models.volume_network import VolumeNetwork, build
-from medmm.models.volume_segmenter import VolumeSegmenter
-from medmm.models.weights import torch_device
+from medmm.models.mr.preprocessing import Grid, Placement, prepare_sequences, scaled
+from medmm.models.mr.volume_network import VolumeNetwork, build
+from medmm.models.mr.volume_segmenter import VolumeSegmenter
+from medmm.models.weights.loading import torch_device
 from medmm.training import precision, volume_calibration
 from medmm.training.loop import fit
 from medmm.training.mr_sets import Outlined, files_of, present, read_outlined
@@ -44,7 +44,7 @@ def train(config: Config, data_dir: Path, out_dir: Path, *, quiet: bool = False)
         out_dir,
         network,
         config={
-            "build": "medmm.models.volume_network:build",
+            "build": "medmm.models.mr.volume_network:build",
             **{
                 key: config[key]
                 for key in ("sequences", "labels", "channels", "kernels", "strides", "norm", "presence")
@@ -81,7 +81,7 @@ def grid_of(config: Config) -> Grid:
 def preprocessing_of(config: Config) -> dict[str, Any]:
     """What live use must know: grid, window and mirror images."""
     return {
-        "function": "medmm.models.prepare_volumes.prepare_sequences",
+        "function": "medmm.models.mr.preprocessing.prepare_sequences",
         **{key: config[key] for key in ("spacing_zyx_mm", "side_px", "window_zyx", "flips")},
         "multiple_zyx": [math.prod(stride[axis] for stride in config["strides"]) for axis in range(3)],
     }

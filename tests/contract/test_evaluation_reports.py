@@ -27,7 +27,7 @@ from medmm.evaluation.report_scores import (
 from medmm.evaluation.report_summary import summary, terminal
 from medmm.evaluation.report_text import Bench, agreement, subsets
 from medmm.evaluation.report_writers import RULE_WRITER, drafted
-from medmm.models.chest_reader import ChestReader
+from medmm.models.film.reading_model import ChestReader
 from medmm.training.report_corpus import (
     FilmReport,
     film_greys,

@@ -19,11 +19,11 @@ from medmm.drafting.language_writer import permitted, sound
 from medmm.evaluation.report_writers import case_of
 from medmm.grounding import check
 from medmm.models import language_model
-from medmm.models.catalogue import open_weights, row_named
-from medmm.models.chest_reader import ChestReader
-from medmm.models.chest_report import ChestReportModel, Job
-from medmm.models.film_kind import FilmKindModel
-from medmm.models.multimodal import MedMMForConditionalGeneration
+from medmm.models.film.film_kind import FilmKindModel
+from medmm.models.film.reading_model import ChestReader
+from medmm.models.report_model.chest_report import ChestReportModel, Job
+from medmm.models.report_model.multimodal import MedMMForConditionalGeneration
+from medmm.models.weights.catalogue import open_weights, row_named
 from medmm.training.films import NIH_TABLE, chosen, greys, read_table
 from medmm.training.report_corpus import FilmReport
 
@@ -158,6 +158,6 @@ def test_the_weights_saved_again_give_identical_logits(tmp_path: Path) -> None:
 
 
 def test_all_shipped_weights_are_within_the_budget() -> None:
-    from medmm.models.catalogue import packaged_weights
+    from medmm.models.weights.catalogue import packaged_weights
 
     assert sum(p.stat().st_size for p in packaged_weights().rglob("*") if p.is_file()) < 100e6

@@ -10,8 +10,8 @@ import torch
 
 from medmm.evaluation.volume_doubts import MODELS
 from medmm.evaluation.volume_inputs import Volumes, damaged
-from medmm.models.catalogue import WeightsFolder, packaged_weights, row_named
-from medmm.models.volume_doubt import beyond, bounds_in
+from medmm.models.mr.out_of_distribution import beyond, bounds_in
+from medmm.models.weights.catalogue import WeightsFolder, packaged_weights, row_named
 from medmm.training.mr_sets import read_outlined, study_of, subjects
 from medmm.training.volume_calibration import look_of
 

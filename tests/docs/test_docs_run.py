@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from medmm.config import Settings
-from medmm.models.catalogue import model_rows
+from medmm.models.weights.catalogue import model_rows
 from tests.docs.generate import PAGES, WITH_FIGURES, cli, is_argument, walk, with_figures
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,7 +19,7 @@ from medmm.domain.errors import InputError, MedmmError
 from medmm.domain.study import ReadTask
 from medmm.doors import cli
 from medmm.models import Networks
-from medmm.models.catalogue import catalogue, open_weights, row_named
+from medmm.models.weights.catalogue import catalogue, open_weights, row_named
 from tests import mri_sets
 from tests.array_files import BrightIsLabel, blob, diagonal, folder_of
 from tests.dicom_files import mr_file

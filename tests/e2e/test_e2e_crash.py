@@ -31,7 +31,10 @@ LOOKS = {
     "capabilities",
     "influence",
 }
-ELSEWHERE = {"add_model", "remove_model"}  # their deaths: tests/unit/models/test_models_adopted.py, decision 15
+ELSEWHERE = {
+    "add_model",
+    "remove_model",
+}  # their deaths: tests/unit/models/test_models_installed_models.py, decision 15
 
 
 def test_no_verb_and_no_commit_point_is_forgotten() -> None:

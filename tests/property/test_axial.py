@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from medmm.domain.study import Affine, SequenceRole
 from medmm.imaging.mr.contrast_check import bears_out
-from medmm.models.brain_lesion import BrainLesionModel
-from medmm.models.catalogue import WeightsFolder, row_named
+from medmm.models.mr.brain_lesion import BrainLesionModel
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from tests.factories import make_mr_study
 from tests.volume_models import SPREAD, Planted
 

@@ -158,7 +158,7 @@ def test_text_is_scored_in_every_group_that_is_large_enough() -> None:
 
 
 def test_the_card_is_the_figures_that_stand_beside_the_weights() -> None:
-    from medmm.models.catalogue import open_weights, row_named
+    from medmm.models.weights.catalogue import open_weights, row_named
 
     weights = open_weights(row_named("chest-report"))
     if weights is None:

@@ -15,7 +15,7 @@ from medmm.evaluation import card, card_anatomy, metrics, reliability_page
 from medmm.evaluation.drafted import Points, film_said, finding_said, groups_said
 from medmm.evaluation.pointing import pointing, sides
 from medmm.evaluation.scored import Scored
-from medmm.models.catalogue import packaged_weights
+from medmm.models.weights.catalogue import packaged_weights
 from medmm.training.boxes import Boxed
 from medmm.training.films import Film
 

@@ -16,7 +16,7 @@ from medmm.domain.reading import Measurement, Reading
 from medmm.domain.study import Notice, Study
 from medmm.evaluation import volume_doubts, volume_inputs, volumes
 from medmm.evaluation.volume_inputs import damaged, foreign
-from medmm.models.prepare_volumes import Grid
+from medmm.models.mr.preprocessing import Grid
 from medmm.training.mr_sets import Outlined, study_of
 from tests.volume_sets import block, outlined
 

@@ -14,8 +14,8 @@ from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import Intake, PictureKinds, read_studies
 from medmm.imaging.gate.picture_kind import KINDS
 from medmm.imaging.inspection import look_at
-from medmm.models.film_kind import KINDS as KINDS_OF_THE_NETWORK
-from medmm.models.film_kind import FilmKindModel, decided
+from medmm.models.film.film_kind import KINDS as KINDS_OF_THE_NETWORK
+from medmm.models.film.film_kind import FilmKindModel, decided
 from tests.dicom_files import SAYS_FRONTAL, SaysKind, film_file
 
 FUTURE: dict[str, Any] = {"AcquisitionDate": "20990101", "StudyDate": "20990101"}

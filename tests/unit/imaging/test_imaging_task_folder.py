@@ -15,7 +15,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.study import Modality, NotEvaluable, ReadTask, SequenceRole, Study
 from medmm.imaging import Intake, read_arrays
 from medmm.imaging.nifti.files import nifti_signal
-from medmm.models.volume_grids import on_grid_of
+from medmm.models.mr.resampling import on_grid_of
 from tests import mri_sets
 from tests.array_files import CINE, CINE_MM, CROP, NAMES, SLAB, blob, diagonal, folder_of
 from tests.nifti_files import OBLIQUE, nifti_file

@@ -17,10 +17,10 @@ from medmm.domain.study import ChosenSequence, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import finding_term
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
-from medmm.models.brain_lesion import BrainLesionModel, lesions_of, share_of_head, slice_features, volume_score
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.volume_grids import head_of
-from medmm.models.volume_segmenter import Labelled
+from medmm.models.mr.brain_lesion import BrainLesionModel, lesions_of, share_of_head, slice_features, volume_score
+from medmm.models.mr.resampling import head_of
+from medmm.models.mr.volume_segmenter import Labelled
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from tests.factories import make_mr_study
 from tests.mr_phantoms import head, unspaced
 from tests.volume_models import SPREAD, Planted, mirrored, reordered

@@ -14,9 +14,9 @@ from medmm.domain.reading import LabelMap
 from medmm.domain.study import ChosenSequence, Modality, SequenceRole, Study
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
-from medmm.models.cardiac import CardiacModel, Phase, group_probabilities, quantities, ventricles_of
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.volume_segmenter import Labelled
+from medmm.models.mr.cardiac import CardiacModel, Phase, group_probabilities, quantities, ventricles_of
+from medmm.models.mr.volume_segmenter import Labelled
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from tests.factories import make_mr_study
 from tests.mr_phantoms import heart, unspaced
 from tests.volume_models import SPREAD, Planted, volume_of

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from medmm.domain.draft import Assertion
 from medmm.models import Networks
-from medmm.models.adopted import Adopted, report_weights
-from medmm.models.catalogue import DEFAULT_REPORT
-from medmm.models.chest_report import ChestReportModel, Job
-from medmm.models.encoded_films import KEPT, EncodedFilms
-from medmm.models.report_heads import ReportHeads
+from medmm.models.installed_models import Adopted, report_weights
+from medmm.models.report_model.chest_report import ChestReportModel, Job
+from medmm.models.report_model.encoded_films import KEPT, EncodedFilms
+from medmm.models.report_model.finding_heads import ReportHeads
+from medmm.models.weights.catalogue import DEFAULT_REPORT
 
 CPU = torch.device("cpu")
 

@@ -14,14 +14,14 @@ from transformers import LogitsProcessorList, PreTrainedTokenizerFast
 
 from medmm.domain.draft import Assertion
 from medmm.domain.record import ClinicalContext
-from medmm.models.chest_report import ClaimRule, RuledDecider
-from medmm.models.multimodal import (
+from medmm.models.report_model.chest_report import ClaimRule, RuledDecider
+from medmm.models.report_model.multimodal import (
     MedMMConfig,
     MedMMForConditionalGeneration,
     MedMMImageProcessor,
     MedMMProcessor,
 )
-from medmm.models.multimodal.grammar import (
+from medmm.models.report_model.multimodal.grammar import (
     BOS,
     EOS,
     MOST_WORD_TOKENS,

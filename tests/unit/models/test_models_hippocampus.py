@@ -17,10 +17,10 @@ from medmm.domain.reading import Reading
 from medmm.domain.study import SequenceRole, Study
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.hippocampus import HippocampusModel, hippocampus_of
-from medmm.models.volume_doubt import entropy
-from medmm.models.volume_segmenter import Labelled
+from medmm.models.mr.hippocampus import HippocampusModel, hippocampus_of
+from medmm.models.mr.out_of_distribution import entropy
+from medmm.models.mr.volume_segmenter import Labelled
+from medmm.models.weights.catalogue import WeightsFolder, row_named
 from tests.factories import make_mr_study
 from tests.mr_phantoms import hippocampi, unspaced
 from tests.volume_models import Planted, reordered

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from medmm.models.chest_findings import ChestFindingsNetwork
+from medmm.models.film.chest_findings import ChestFindingsNetwork
 from medmm.models.image_encoder import ImageEncoder, for_reading
 
 LAYERS = {"spatial_dims": 2, "stages": 3, "layers": [1, 2, 1, 1], "widths": [8, 8, 16, 16]}

@@ -10,8 +10,8 @@ import pytest
 
 from medmm.domain.errors import IntegrityError
 from medmm.models import picture_kinds
-from medmm.models.catalogue import packaged_weights
-from medmm.models.film_kind import KINDS
+from medmm.models.film.film_kind import KINDS
+from medmm.models.weights.catalogue import packaged_weights
 from tests.dicom_files import picture
 
 MR = """

@@ -15,7 +15,13 @@ from medmm.domain.errors import ConfigError, InputError
 from medmm.domain.quantities import ASYMMETRY
 from medmm.domain.reading import Measurement, Side
 from medmm.domain.vocabulary import measurement_terms
-from medmm.models.measurement_tokens import LOG_LIMIT, WIDEST, checked_typical, measurement_tokens, typical_values
+from medmm.models.report_model.measurement_tokens import (
+    LOG_LIMIT,
+    WIDEST,
+    checked_typical,
+    measurement_tokens,
+    typical_values,
+)
 from tests.tiny_multimodal import TYPICAL, measurement
 
 HIPPOCAMPUS = "hippocampus volume"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from medmm.domain.errors import ConfigError, InputError
-from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration
+from medmm.models.report_model.multimodal import MedMMConfig, MedMMForConditionalGeneration
 from tests.tiny_multimodal import (
     TEXT,
     fact,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from medmm.models.multimodal import MedMMForConditionalGeneration
-from medmm.models.multimodal.modeling import masked_finding_loss
+from medmm.models.report_model.multimodal import MedMMForConditionalGeneration
+from medmm.models.report_model.multimodal.modeling import masked_finding_loss
 from tests.tiny_multimodal import (
     FINDINGS,
     TEXT_MODELS,

@@ -15,8 +15,8 @@ import torch
 
 from medmm.domain.reading import Measurement, Side
 from medmm.domain.study import SequenceRole
-from medmm.models.multimodal import MedMMForConditionalGeneration
-from medmm.models.prepare_volumes import MrImage
+from medmm.models.mr.preprocessing import MrImage
+from medmm.models.report_model.multimodal import MedMMForConditionalGeneration
 from medmm.training.loop import LoopOptions, fit
 from medmm.training.report_objective import ReportObjective
 from tests.tiny_multimodal import VOCABULARY, measurement, mr_config, record, tiny_processor

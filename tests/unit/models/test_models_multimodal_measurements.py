@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from medmm.domain.errors import ConfigError, InputError
 from medmm.domain.reading import Side
-from medmm.models.measurement_tokens import measurement_tokens, stacked
-from medmm.models.multimodal.processing import MEASUREMENT
+from medmm.models.report_model.measurement_tokens import measurement_tokens, stacked
+from medmm.models.report_model.multimodal.processing import MEASUREMENT
 from tests.tiny_multimodal import (
     MEASUREMENT_ID,
     TYPICAL,

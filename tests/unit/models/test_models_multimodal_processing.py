@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medmm.domain.errors import InputError
-from medmm.models.multimodal.processing import IMAGE, RECORD
-from medmm.models.prepare import prepare_film, prepare_volume
-from medmm.models.record_tokens import MOST_FACTS, record_tokens, stacked
+from medmm.models.film.preprocessing import prepare_film, prepare_volume
+from medmm.models.report_model.multimodal.processing import IMAGE, RECORD
+from medmm.models.report_model.record_tokens import MOST_FACTS, record_tokens, stacked
 from tests.tiny_multimodal import (
     CODES,
     SIZE_PX,

@@ -19,7 +19,7 @@ from transformers import (
 
 import medmm.models
 from medmm.domain.errors import ConfigError
-from medmm.models.multimodal import (
+from medmm.models.report_model.multimodal import (
     MedMMConfig,
     MedMMForConditionalGeneration,
     MedMMImageProcessor,

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from medmm.domain.errors import ConfigError, InputError
 from medmm.domain.study import SequenceRole
-from medmm.models.brain_lesion import BrainLesionModel
-from medmm.models.catalogue import open_weights, row_named
-from medmm.models.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
-from medmm.models.multimodal.volume_encoder import VolumeEncoder, encoder_row, preparation_of, put_in
-from medmm.models.prepare_volumes import Grid, MrImage, Preparation, batched, of_one_shape, prepare_sequences
-from medmm.models.volume_grids import sequences_on_grid
-from medmm.models.volume_network import presence_logits
-from medmm.models.volume_segmenter import VolumeSegmenter
+from medmm.models.mr.brain_lesion import BrainLesionModel
+from medmm.models.mr.preprocessing import Grid, MrImage, Preparation, batched, of_one_shape, prepare_sequences
+from medmm.models.mr.resampling import sequences_on_grid
+from medmm.models.mr.volume_network import presence_logits
+from medmm.models.mr.volume_segmenter import VolumeSegmenter
+from medmm.models.report_model.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
+from medmm.models.report_model.multimodal.volume_encoder import VolumeEncoder, encoder_row, preparation_of, put_in
+from medmm.models.weights.catalogue import open_weights, row_named
 from tests.factories import make_mr_study
 from tests.tiny_multimodal import (
     FINDINGS,

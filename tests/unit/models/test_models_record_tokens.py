@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from medmm.domain.errors import InputError
 from medmm.domain.record import ClinicalContext, Coding, Fact, FactKind, FactStatus, Quantity
-from medmm.models.record_tokens import (
+from medmm.models.report_model.record_tokens import (
     FIRST_KIND,
     KINDS,
     MOST_FACTS,
@@ -261,6 +261,6 @@ def test_numbers_that_are_none_are_refused() -> None:
 
 
 def test_neither_the_room_nor_record_tokens_load_torch() -> None:
-    code = "import sys, medmm.models, medmm.models.record_tokens, medmm.models.prepare; " \
+    code = "import sys, medmm.models, medmm.models.report_model.record_tokens, medmm.models.film.preprocessing; " \
            "assert not {'torch', 'transformers', 'monai'} & set(sys.modules)"  # fmt: skip
     subprocess.run([sys.executable, "-c", code], check=True)

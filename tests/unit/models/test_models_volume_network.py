@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from medmm.domain.errors import IntegrityError
-from medmm.models.catalogue import WeightsFolder, row_named
-from medmm.models.prepare_volumes import Grid, prepare_sequences
-from medmm.models.volume_segmenter import VolumeSegmenter
-from medmm.models.weights import load_network
+from medmm.models.mr.preprocessing import Grid, prepare_sequences
+from medmm.models.mr.volume_segmenter import VolumeSegmenter
+from medmm.models.weights.catalogue import WeightsFolder, row_named
+from medmm.models.weights.loading import load_network
 from medmm.training.package import write_weights_folder
 from tests.volume_models import TINY, VoxelNetwork, tiny
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from medmm.domain.errors import IntegrityError
-from medmm.models import catalogue, chest_anatomy, chest_findings, folders
-from medmm.models.catalogue import CatalogueRow, open_weights, packaged_weights, row_named
-from medmm.models.weights import load_network
+from medmm.models.film import chest_anatomy, chest_findings
+from medmm.models.weights import catalogue, model_folder
+from medmm.models.weights.catalogue import CatalogueRow, open_weights, packaged_weights, row_named
+from medmm.models.weights.loading import load_network
 from medmm.training.package import sha256_of, write_manifest, write_weights_folder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -199,4 +200,21 @@ def test_no_shipped_source_has_an_unsafe_loader() -> None:
 def test_what_training_and_evaluation_write_can_be_added(name: str) -> None:
     if not (packaged_weights() / name).is_dir():
         pytest.skip(f"{name} is not installed")
-    assert "manifest.json" in folders.files_of(packaged_weights() / name)
+    assert "manifest.json" in model_folder.files_of(packaged_weights() / name)
+
+
+@pytest.mark.parametrize("build", ["medmm.models.chest_anatomy:build", f"{chest_anatomy.__name__}:build"])
+def test_folders_open_whose_config_names_the_builder_by_its_former_or_its_present_module(
+    build: str, tmp_path: Path
+) -> None:
+    config = {"build": build, "channels": [4, 8], "residual_units": 1, "structures": list(chest_anatomy.STRUCTURES)}
+    network, folder = chest_anatomy.build(config), tmp_path / "chest-anatomy"
+    write_weights_folder(folder, network, config=config, preprocessing={"size_px": 64}, calibration={})
+    (folder / "card.md").write_text("# card\n")
+    digest = write_manifest(folder, name="chest-anatomy", licence="test", research_only=True, inputs={})
+    weights = open_weights(replace(row_named("chest-anatomy"), manifest_sha256=digest), tmp_path)
+    assert weights is not None
+    opened = load_network(weights, CPU)
+    torch.testing.assert_close(
+        opened.state_dict(), network.state_dict(), rtol=1e-3, atol=1e-5
+    )  # kept in half precision

@@ -15,11 +15,11 @@ from torch import Tensor
 from medmm.domain.draft import Assertion
 from medmm.domain.errors import ConfigError, InputError
 from medmm.domain.record import ClinicalContext
-from medmm.models.catalogue import WeightsFolder, open_weights, row_named
-from medmm.models.chest_report import ChestReportModel, Job
-from medmm.models.multimodal import MedMMImageProcessor
-from medmm.models.record_tokens import record_tokens
-from medmm.models.report_heads import ReportHeads
+from medmm.models.report_model.chest_report import ChestReportModel, Job
+from medmm.models.report_model.finding_heads import ReportHeads
+from medmm.models.report_model.multimodal import MedMMImageProcessor
+from medmm.models.report_model.record_tokens import record_tokens
+from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
 from medmm.training import chest_report
 from medmm.training.chest_report import SIZE_PX, UNITS, Corpus, Maps, School, save, sequences
 from medmm.training.loop import FitResult

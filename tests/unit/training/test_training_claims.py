@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from medmm.domain.errors import InputError
-from medmm.models.chest_report import ClaimRule
+from medmm.models.report_model.chest_report import ClaimRule
 from medmm.training.calibrate import sigmoid
 from medmm.training.claims import claim_rule, told
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from medmm.domain.errors import ConfigError
-from medmm.models.multimodal.modeling import MedMMForConditionalGeneration
+from medmm.models.report_model.multimodal.modeling import MedMMForConditionalGeneration
 from medmm.training import loop_lora
 from medmm.training.loop import LoopOptions, fit, merged
 from medmm.training.loop_lora import adapter_layers

@@ -15,8 +15,8 @@ from PIL import Image
 
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Side
-from medmm.models import chest_anatomy, chest_findings
-from medmm.models.prepare import prepare_film
+from medmm.models.film import chest_anatomy, chest_findings
+from medmm.models.film.preprocessing import prepare_film
 from medmm.training import precision
 from medmm.training.augment import random_views
 from medmm.training.boxes import Box, Boxed, drawn_side, sides_that_hold

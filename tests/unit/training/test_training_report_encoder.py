@@ -13,8 +13,8 @@ import yaml
 from safetensors.torch import load_file
 
 from medmm.domain.errors import ConfigError, StateError
-from medmm.models import chest_findings as network_of
-from medmm.models.catalogue import open_weights, row_named
+from medmm.models.film import chest_findings as network_of
+from medmm.models.weights.catalogue import open_weights, row_named
 from medmm.training import chest_findings, report_encoder
 from medmm.training.package import sha256_of, write_json, write_weights_folder
 from medmm.training.report_encoder import encoder_recipe, encoder_weights

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from medmm.domain.errors import InputError
-from medmm.models.prepare import prepare_film
+from medmm.models.film.preprocessing import prepare_film
 from medmm.training import chest_findings
 from medmm.training.chest_findings import label_matrix, logistic_head
 from medmm.training.held_back import HeldBack, person

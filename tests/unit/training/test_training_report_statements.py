@@ -8,7 +8,7 @@ import pytest
 
 from medmm.domain.record import FactKind
 from medmm.domain.wording import findings_named, named_side, numbers_named
-from medmm.models.multimodal.grammar import END, SECTION
+from medmm.models.report_model.multimodal.grammar import END, SECTION
 from medmm.training.report_corpus import FilmReport
 from medmm.training.report_examples import (
     drawn_record,

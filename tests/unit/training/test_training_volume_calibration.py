@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medmm.models.brain_lesion import lesions_of
-from medmm.models.cardiac import group_probabilities
-from medmm.models.prepare_volumes import Grid
-from medmm.models.volume_doubt import beyond
-from medmm.models.volume_segmenter import Labelled
+from medmm.models.mr.brain_lesion import lesions_of
+from medmm.models.mr.cardiac import group_probabilities
+from medmm.models.mr.out_of_distribution import beyond
+from medmm.models.mr.preprocessing import Grid
+from medmm.models.mr.volume_segmenter import Labelled
 from medmm.training.mr_sets import subjects
 from medmm.training.volume_calibration import (
     SEQUENCE_SEEN,

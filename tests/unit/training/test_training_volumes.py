@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from medmm.models.prepare_volumes import Grid, prepare_sequences
+from medmm.models.mr.preprocessing import Grid, prepare_sequences
 from medmm.training.recipes import recipe_of
 from medmm.training.volume_objective import IMAGE, LABEL, VolumeObjective, views, without_some
 from medmm.training.volumes import outline_on, prepared, preprocessing_of, val_dice

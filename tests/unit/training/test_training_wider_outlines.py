@@ -17,9 +17,9 @@ from PIL import Image
 
 from medmm.config import configs_dir
 from medmm.domain.errors import InputError
-from medmm.models.chest_anatomy import build
-from medmm.models.prepare import GREY_MEAN, GREY_SPREAD
-from medmm.models.ratio_doubt import SHAPES, Agreement, DoubtRule, Outlines
+from medmm.models.film.chest_anatomy import build
+from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD
+from medmm.models.film.ratio_uncertainty import SHAPES, Agreement, DoubtRule, Outlines
 from medmm.training.chest_anatomy import dice, outline_loss
 from medmm.training.films import MORE_TABLE, NIH_TABLE
 from medmm.training.outlines import Outlined

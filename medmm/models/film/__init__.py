@@ -1,0 +1,1 @@
+"""Networks for chest films: what they take, find and measure."""

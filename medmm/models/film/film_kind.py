@@ -1,0 +1,75 @@
+"""The network that says what kind of picture a radiograph's pixels are: the gate's second witness beside the tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medmm.models.film.chest_findings import ChestFindingsNetwork
+from medmm.models.film.chest_findings import build as build_trunk
+from medmm.models.film.preprocessing import prepare_film
+from medmm.models.image_encoder import for_reading
+from medmm.models.weights.catalogue import WeightsFolder
+from medmm.models.weights.loading import load_network
+
+KINDS = ("frontal", "mirrored", "inverted", "upside down", "rotated", "lateral", "other")
+
+
+def build(config: Mapping[str, Any]) -> ChestFindingsNetwork:
+    """The network of `config["kinds"]`: prepared films (b, 1, h, w) to logits (b, kinds), one of which is true."""
+    return build_trunk({"findings": config["kinds"]})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmKindModel:
+    """The network with the thresholds that were chosen on films it did not learn from."""
+
+    weights: WeightsFolder
+    network: Any
+    size_px: int
+    kinds: tuple[str, ...]
+    accept: float
+    mirrored: float
+    sure: float | None  # of an upright frontal film, at least; None: no picture is sure (weights of an earlier form)
+
+    @classmethod
+    def open(cls, weights: WeightsFolder, device: torch.device) -> FilmKindModel:
+        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+        calibration = weights.json("calibration.json")
+        return cls(
+            weights=weights,
+            network=for_reading(load_network(weights, device)),
+            size_px=weights.json("preprocessing.json")["size_px"],
+            kinds=tuple(weights.json("config.json")["kinds"]),
+            accept=calibration["accept"],
+            mirrored=calibration["mirrored"],
+            sure=calibration.get("sure"),
+        )
+
+    def kind_of(self, grey: NDArray[np.float32]) -> str:
+        """One of KINDS for a display-ready picture (rows, columns). Raises: InputError if it shows a single tone."""
+        return decided(self.probability(grey), self.accept, self.mirrored)
+
+    def surely_frontal(self, grey: NDArray[np.float32]) -> bool:
+        """Whether a picture (rows, columns) alone may stand for a body part that no tag names: stricter than its kind."""
+        return self.sure is not None and self.probability(grey)["frontal"] >= self.sure
+
+    @torch.inference_mode()
+    def probability(self, grey: NDArray[np.float32]) -> dict[str, float]:
+        """Of each kind, for a picture (rows, columns). Raises: InputError if it shows a single tone."""
+        film = torch.from_numpy(prepare_film(grey, self.size_px))[None].contiguous(memory_format=torch.channels_last)
+        logits = self.network(film.to(next(self.network.parameters()).device))
+        return dict(zip(self.kinds, logits.float().softmax(1)[0].tolist(), strict=True))
+
+
+def decided(probability: Mapping[str, float], accept: float, mirrored: float) -> str:
+    """The kind by the thresholds: frontal in either handedness first, then the likeliest of the rest."""
+    upright = probability["frontal"] + probability["mirrored"]
+    if upright >= accept:
+        return "mirrored" if probability["mirrored"] >= mirrored else "frontal"
+    return max(KINDS[2:], key=lambda kind: probability[kind])

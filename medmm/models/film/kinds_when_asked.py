@@ -1,0 +1,40 @@
+"""The network for the kind of picture, opened when the first film is looked at: most studies are none."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmm.models.weights.catalogue import WeightsFolder
+
+if TYPE_CHECKING:
+    from medmm.models.film.film_kind import FilmKindModel
+
+
+class KindsWhenAsked:
+    """Says what kind of picture a film is, by a network whose files were verified and which is loaded when it is asked."""
+
+    def __init__(self, weights: WeightsFolder, device: str) -> None:
+        self._weights, self._device = weights, device
+        self._model: FilmKindModel | None = None
+        self._loading = threading.Lock()
+
+    def kind_of(self, grey: NDArray[np.float32]) -> str:
+        """As `FilmKindModel.kind_of`."""
+        return self._opened().kind_of(grey)
+
+    def surely_frontal(self, grey: NDArray[np.float32]) -> bool:
+        """As `FilmKindModel.surely_frontal`."""
+        return self._opened().surely_frontal(grey)
+
+    def _opened(self) -> FilmKindModel:
+        with self._loading:
+            if self._model is None:
+                from medmm.models.film.film_kind import FilmKindModel
+                from medmm.models.weights.loading import torch_device
+
+                self._model = FilmKindModel.open(self._weights, torch_device(self._device))
+            return self._model

@@ -1,0 +1,237 @@
+"""The reading model for frontal chest radiographs: findings with regions, outlines, cardiothoracic ratio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medmm.domain.errors import needed
+from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region
+from medmm.domain.study import Modality, Notice, Study, View
+from medmm.domain.vocabulary import finding_term
+from medmm.models.calibration import calibrated_finding
+from medmm.models.coverage import coverage_notice, lungs_coverage
+from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio, columns_of
+from medmm.models.film.chest_anatomy import STRUCTURES, for_outlines, outlines
+from medmm.models.film.preprocessing import prepare_film
+from medmm.models.film.ratio_uncertainty import DoubtRule, Outlines
+from medmm.models.film.regions import region_of
+from medmm.models.image_encoder import for_reading
+from medmm.models.installed_models import Adopted, report_weights
+from medmm.models.report_model.encoded_films import EncodedFilms
+from medmm.models.report_model.finding_heads import ReportHeads
+from medmm.models.weights.catalogue import DEFAULT_REPORT, WeightsFolder, open_weights, row_named
+from medmm.models.weights.loading import load_network, torch_device
+
+Grey = NDArray[np.float32]
+RATIO = "cardiothoracic ratio"
+OF_THE_HEART = frozenset({"Cardiomegaly"})
+HEART_SHARE = 0.25  # of a region's box: a box with less heart in it shows something else
+NO_FINDINGS = Notice(code="no-reading-model", text="No reading model for findings is installed.")
+REST_NOT_SEEN = "What lies outside was not looked at."
+NO_ANATOMY = Notice(code="no-anatomy-model", text="No model for lungs and heart is installed.")
+RATIO_NOT_PA = Notice(
+    code="ratio-not-pa",
+    text="The film is not known to be PA: an AP projection enlarges the heart and the cardiothoracic ratio.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chest:
+    """What the outlines of a film say to the rest of the reading."""
+
+    masks: tuple[Mask, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    midline: float = 0.5  # column between the lungs, as a fraction of the film's width
+    cells: NDArray[np.bool_] | None = None  # lung or heart, on the film's grid; None where the outlines are not trusted
+    heart: NDArray[np.bool_] | None = None  # likewise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingsModel:
+    """The findings network with its calibration."""
+
+    weights: WeightsFolder
+    network: Any
+    device: torch.device
+    names: tuple[str, ...]
+    calibration: dict[str, dict[str, Any]]
+    size_px: int
+
+    @classmethod
+    def open(cls, weights: WeightsFolder, device: torch.device) -> FindingsModel:
+        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+        return cls(
+            weights=weights,
+            network=for_reading(load_network(weights, device)),
+            device=device,
+            names=tuple(weights.json("config.json")["findings"]),
+            calibration=weights.json("calibration.json"),
+            size_px=weights.json("preprocessing.json")["size_px"],
+        )
+
+    @torch.inference_mode()
+    def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
+        """Logits (findings,) and maps (findings, rows, columns): the mean over the film and its mirror image."""
+        film = torch.from_numpy(prepare_film(grey, self.size_px))[None]
+        pair = torch.cat([film, film.flip(3)]).to(self.device).contiguous(memory_format=torch.channels_last)
+        logits, maps = self.network.forward_with_maps(pair)
+        heat = (maps[0] + maps[1].flip(2)) / 2
+        return logits.float().mean(0).cpu().numpy(), heat.float().cpu().numpy()
+
+    def read(self, grey: Grey, patient_left_on: str | None, chest: Chest) -> tuple[Finding, ...]:
+        """All findings of a film, each with the region that speaks for it."""
+        logits, maps = self.logits_and_maps(grey)
+        return tuple(
+            calibrated_finding(
+                name, self.calibration[name], float(logit), self.region(name, heat, patient_left_on, chest)
+            )
+            for name, logit, heat in zip(self.names, logits, maps, strict=True)
+        )
+
+    def region(self, name: str, heat: Grey, patient_left_on: str | None, chest: Chest) -> Region | None:
+        """Where a map speaks for a finding; with a side only where its sides held on boxes of training films."""
+        region = region_of(heat, patient_left_on, chest.midline, chest.cells)
+        if region is None or (name in OF_THE_HEART and not on_the_heart(region, chest.heart)):
+            return None
+        named = self.calibration[name]["side"] and finding_term(name).sided
+        return region if named else replace(region, side=None)
+
+
+def on_the_heart(region: Region, heart: NDArray[np.bool_] | None) -> bool:
+    """Whether enough of a region's box is heart; False where no outline is trusted."""
+    if heart is None:
+        return False
+    rows, columns = heart.shape
+    x0, y0, x1, y1 = region.box_xyxy
+    box = heart[int(y0 * rows) : int(np.ceil(y1 * rows)), int(x0 * columns) : int(np.ceil(x1 * columns))]
+    return bool(box.mean() >= HEART_SHARE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnatomyModel:
+    """The lung and heart segmenter with the rule that says when its ratio is stated."""
+
+    weights: WeightsFolder
+    network: Any
+    size_px: int
+    rule: DoubtRule
+
+    @classmethod
+    def open(cls, weights: WeightsFolder, device: torch.device) -> AnatomyModel:
+        """Load a weights folder. Raises: IntegrityError if one of its files was altered."""
+        return cls(
+            weights=weights,
+            network=for_outlines(load_network(weights, device)),
+            size_px=weights.json("preprocessing.json")["size_px"],
+            rule=DoubtRule.of(weights.json("calibration.json")),
+        )
+
+    def read(self, grey: Grey) -> Chest:
+        """Outlines of a film with the ratio; outlines that look like no chest are kept, but nothing rests on them."""
+        seen = outlines(self.network, grey, self.size_px)
+        masks = tuple(Mask.from_array(n, m) for n, m in zip(STRUCTURES, (seen.lungs, seen.heart), strict=True))
+        ratio = self.ratio(seen)
+        stated = () if isinstance(ratio, str) else (ratio,)
+        text = f"The cardiothoracic ratio was not measured, because {ratio}."
+        warnings = () if stated else (Notice(code="ratio-not-measured", text=text),)
+        if self.rule.implausible(seen.shapes):
+            return Chest(masks=masks, warnings=warnings)
+        midline = (sum(columns_of(seen.lungs)) + 1) / 2 / seen.lungs.shape[1]
+        return Chest(
+            masks=masks,
+            measurements=stated,
+            warnings=warnings,
+            midline=midline,
+            cells=seen.lungs | seen.heart,
+            heart=seen.heart,
+        )
+
+    def ratio(self, seen: Outlines) -> Measurement | str:
+        """The cardiothoracic ratio with the 95 % interval of this film, or why there is none."""
+        if why := self.rule.objection(seen):
+            return why
+        value = round(cardiothoracic_ratio(seen.lungs, seen.heart), 2)
+        spread = self.rule.half_width(needed(seen.looks, "what the further looks at the film gave"))
+        interval = (round(value - spread, 3), round(value + spread, 3))
+        return Measurement(name=RATIO, value=value, unit="1", interval=interval)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChestReader:
+    """Reads a study with whatever networks are installed. Safe from several threads: nothing changes after opening."""
+
+    findings: FindingsModel | None
+    anatomy: AnatomyModel | None
+    report_heads: ReportHeads | None = None
+
+    @classmethod
+    def open(
+        cls,
+        weights_dir: Path | None,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        adopted: Adopted | None = None,
+        report: str = DEFAULT_REPORT,
+        films: EncodedFilms | None = None,
+    ) -> ChestReader:
+        """Load what is installed; the heads of the multimodal model `report` read what no other network does.
+
+        `films` is what the language model shares with these heads.
+
+        Raises: IntegrityError if a file of the weights was altered.
+        """
+        where = torch_device(device)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        findings = open_weights(row_named("chest-findings"), weights_dir)
+        anatomy = open_weights(row_named("chest-anatomy"), weights_dir)
+        heads = report_weights(report, weights_dir, adopted)
+        return cls(
+            findings=FindingsModel.open(findings, where) if findings else None,
+            anatomy=AnatomyModel.open(anatomy, where) if anatomy else None,
+            report_heads=ReportHeads.open(heads, where, films) if heads else None,
+        )
+
+    def read(self, study: Study) -> Reading:
+        """Read the frontal film that the study names.
+
+        A study without a frontal film, or without an installed network, gives a reading whose warnings say so.
+        """
+        film = study.frontal
+        installed = [m.weights for m in (self.findings, self.anatomy, self.report_heads) if m is not None]
+        if film is None or not installed:
+            return Reading(study_uid=study.uid, warnings=(_no_model(study),))
+        grey = film.pixels()[0]
+        chest = self.anatomy.read(grey) if self.anatomy else Chest(warnings=(NO_ANATOMY,))
+        found = self.findings.read(grey, film.patient_left_on, chest) if self.findings else ()
+        if self.report_heads:
+            others = frozenset(f.name for f in found)
+            found += tuple(self.report_heads.read(grey, chest.midline, chest.cells, others))
+        not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
+        no_findings = () if self.findings else (NO_FINDINGS,)
+        coverage = tuple(lungs_coverage(m.array(), film) for m in chest.masks if m.name == "lungs")
+        cut = tuple(notice for one in coverage for notice in coverage_notice(one, REST_NOT_SEEN))
+        return Reading(
+            study_uid=study.uid,
+            models=tuple(ModelIdentity(name=w.row.name, manifest_sha256=w.row.manifest_sha256) for w in installed),
+            findings=found,
+            measurements=chest.measurements,
+            masks=chest.masks,
+            warnings=chest.warnings + cut + not_pa + no_findings,
+            volumes_read=(film.sha256,),
+            coverage=coverage,
+        )
+
+
+def _no_model(study: Study) -> Notice:
+    kind = "chest radiograph" if study.modality is Modality.RADIOGRAPH else study.modality.value
+    text = f"No reading model is installed for this study ({kind}, {study.body_part}); nothing was read from the image."
+    return Notice(code="no-reading-model", text=text)

@@ -1,0 +1,1 @@
+"""Networks for MR volumes: what they take, label and measure."""

@@ -1,0 +1,1 @@
+"""The language model that writes from film and record together."""

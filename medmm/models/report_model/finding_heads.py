@@ -1,0 +1,75 @@
+"""The finding heads of the language model for chest films: what no other network reads. Loads without transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medmm.domain.reading import Finding
+from medmm.models.calibration import calibrated_finding
+from medmm.models.film.preprocessing import prepare_film
+from medmm.models.film.regions import region_of
+from medmm.models.image_encoder import ImageEncoder, for_reading
+from medmm.models.report_model.encoded_films import EncodedFilms
+from medmm.models.weights.catalogue import WeightsFolder
+from medmm.models.weights.loading import fill
+
+Grey = NDArray[np.float32]
+FILM = "film"  # the encoder's name in the configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportHeads:
+    """The film encoder of a multimodal weights folder with its heads and their calibration."""
+
+    weights: WeightsFolder
+    encoder: ImageEncoder
+    device: torch.device
+    names: tuple[str, ...]
+    calibration: Mapping[str, Mapping[str, Any]]
+    size_px: int
+    films: EncodedFilms = field(default_factory=EncodedFilms)
+
+    @classmethod
+    def open(cls, weights: WeightsFolder, device: torch.device, films: EncodedFilms | None = None) -> ReportHeads:
+        """Load the encoder alone; `films` is what other readers of the same weights share with it.
+
+        Raises: IntegrityError if its parameters do not fit the configuration.
+        """
+        config = weights.json("config.json")
+        encoder = ImageEncoder(config["encoders"][FILM], len(config["findings"]))
+        return cls(
+            weights=weights,
+            encoder=for_reading(fill(encoder, weights, f"encoders.{FILM}.").to(device)),
+            device=device,
+            names=tuple(config["findings"]),
+            calibration=weights.json("calibration.json")["heads"],
+            size_px=weights.json("preprocessing.json")["size_px"],
+            films=films or EncodedFilms(),
+        )
+
+    @torch.inference_mode()
+    def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
+        """Logits (findings,) and maps (findings, rows, columns) of a film."""
+        film = torch.from_numpy(prepare_film(grey, self.size_px))[None].to(self.device)
+        film = film.contiguous(memory_format=torch.channels_last)
+        maps = self.encoder.head(self.films.encoded(self.weights.row.manifest_sha256, film, self.encoder))[0]
+        return maps.mean((1, 2)).cpu().numpy(), maps.cpu().numpy()
+
+    def read(
+        self, grey: Grey, midline: float, cells: NDArray[np.bool_] | None, others: frozenset[str]
+    ) -> Iterator[Finding]:
+        """The findings that are calibrated and that no other network reads, each with the region that speaks for it.
+
+        No side is named: the reports that the heads learned from bear none out.
+        """
+        logits, maps = self.logits_and_maps(grey)
+        for name, logit, heat in zip(self.names, logits, maps, strict=True):
+            if name in self.calibration and name not in others:
+                region = region_of(heat, None, midline, cells)
+                yield calibrated_finding(name, self.calibration[name], float(logit), region, self.weights.row.name)

@@ -1,0 +1,160 @@
+"""The networks that medmm knows: one row each, with the digest of its manifest. Loads without torch."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from medmm.domain.errors import InputError, IntegrityError
+from medmm.domain.inspection import ModelRow
+from medmm.domain.reading import ModelIdentity
+
+REMEDY = "restore the weights folder from a copy; or install medmm again, or remove and add an adopted model again"
+ANOTHER = "the folder is not the network of this release, though its own manifest bears it out"
+DEFAULT_REPORT = "chest-report"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueRow:
+    """A network of the catalogue; `added_at` (ISO 8601) is set where an installation adopted it."""
+
+    name: str
+    task: str
+    modality: str
+    body_part: str
+    manifest_sha256: str
+    licence: str
+    research_only: bool
+    added_at: str = ""
+
+
+@cache
+def catalogue() -> dict[str, CatalogueRow]:
+    """All rows by name."""
+    text = files("medmm.models.weights").joinpath("catalogue.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {row["name"]: CatalogueRow(**{**row, "research_only": row["research_only"] == "yes"}) for row in rows}  # type: ignore[arg-type]
+
+
+def packaged_weights() -> Path:
+    """The folder of weights that ships."""
+    return Path(str(files("medmm"))) / "weights"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFolder:
+    """A weights folder whose every file holds its digest."""
+
+    row: CatalogueRow
+    folder: Path
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Who read, as a reading names it."""
+        return ModelIdentity(name=self.row.name, manifest_sha256=self.row.manifest_sha256)
+
+    def json(self, name: str) -> Any:
+        """A JSON file of the folder."""
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+
+def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsFolder | None:
+    """The checked weights folder of a row, or None where it is not installed.
+
+    The manifest must have the digest of the catalogue row, and each other file that of the manifest.
+
+    Raises: IntegrityError naming the file that is altered, missing or too many.
+    """
+    folder = (weights_dir or packaged_weights()) / row.name
+    if not folder.is_dir():
+        return None
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        raise _altered(row, "manifest.json")
+    if sha256_of(manifest) != row.manifest_sha256:
+        raise _another(row) if _is_borne_out(folder) else _altered(row, "manifest.json")
+    expected = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    found = {p.name for p in folder.iterdir() if p.name != "manifest.json"}
+    for name in sorted(found ^ set(expected)):
+        raise _altered(row, name)
+    for name, digest in expected.items():
+        if sha256_of(folder / name) != digest:
+            raise _altered(row, name)
+    return WeightsFolder(row=row, folder=folder)
+
+
+def model_rows(weights_dir: Path | None = None) -> tuple[ModelRow, ...]:
+    """Every network and its state here."""
+    return tuple(model_row(row, lambda row: open_weights(row, weights_dir)) for row in catalogue().values())
+
+
+def model_row(row: CatalogueRow, opened: Callable[[CatalogueRow], WeightsFolder | None]) -> ModelRow:
+    """A network and the state in which `opened` finds it."""
+    findings, state, remedy = (), "ready", ""
+    try:
+        weights = opened(row)
+    except IntegrityError as error:
+        state, remedy = "another" if error.problem == ANOTHER else "altered", str(error)
+    else:
+        if weights is None:
+            state, remedy = "not installed", "install the package with its weights, or set weights_dir"
+        else:
+            config = weights.json("config.json")
+            findings = tuple(config.get("findings") or config.get("structures") or ())
+    return ModelRow(
+        name=row.name,
+        task=row.task,
+        modality=row.modality,
+        body_part=row.body_part,
+        findings=findings,
+        licence=row.licence,
+        research_only=row.research_only,
+        manifest_sha256=row.manifest_sha256,
+        state=state,
+        remedy=remedy,
+        added_at=row.added_at,
+    )
+
+
+def row_named(name: str) -> CatalogueRow:
+    """A row. Raises: InputError if the catalogue has none of this name."""
+    try:
+        return catalogue()[name]
+    except KeyError:
+        raise InputError(f"no network {name!r} in the catalogue", remedy="see `medmm models list`") from None
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_borne_out(folder: Path) -> bool:
+    """Whether a folder is what its own manifest says, whatever manifest was expected."""
+    try:
+        files = dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"])
+        found = {p.name for p in folder.iterdir() if p.name != "manifest.json"}
+        return found == set(files) and all(sha256_of(folder / name) == digest for name, digest in files.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _another(row: CatalogueRow) -> IntegrityError:
+    return IntegrityError(
+        ANOTHER,
+        remedy="put the released folder back; add a network of your own with `medmm models add`",
+        weights=row.name,
+        file="manifest.json",
+    )
+
+
+def _altered(row: CatalogueRow, file: str) -> IntegrityError:
+    return IntegrityError("the weights were altered", remedy=REMEDY, weights=row.name, file=file)
