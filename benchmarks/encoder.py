@@ -31,8 +31,8 @@ from medmm.models.film.preprocessing import prepare_film
 from medmm.models.film.reading_model import FindingsModel
 from medmm.models.weights.catalogue import open_weights, row_named
 from medmm.models.weights.loading import load_network
-from medmm.training.films import NIH_TABLE, chosen, prepared, read_table
-from medmm.training.precision import bf16_here
+from medmm.training.data.films import NIH_TABLE, chosen, prepared, read_table
+from medmm.training.loop.precision import bf16_here
 
 Run = Callable[[Tensor], Tensor]  # films and mirror images (2, 1, h, w) to logits (2, findings)
 EAGER, LIVE, BF16, COMPILED = (

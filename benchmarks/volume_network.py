@@ -28,7 +28,7 @@ from scipy import ndimage
 from medmm.models.mr.volume_segmenter import Labelled, VolumeSegmenter
 from medmm.models.weights.catalogue import open_weights, row_named
 from medmm.models.weights.loading import load_network
-from medmm.training.precision import bf16_here
+from medmm.training.loop.precision import bf16_here
 
 CPU, SPACING_ZYX_MM = torch.device("cpu"), (1.0, 1.0, 1.0)
 BUILT, LIVE, BF16 = "fp32, as built", "fp32, as live use runs it", "bf16 autocast"

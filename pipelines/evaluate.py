@@ -33,7 +33,7 @@ from medmm.evaluation import (
 from medmm.models import language_model
 from medmm.models.film.reading_model import ChestReader
 from medmm.models.weights.catalogue import packaged_weights, row_named
-from medmm.training.package import MANIFEST, write_json, write_manifest
+from medmm.training.weights_export import MANIFEST, write_json, write_manifest
 
 REPORTS = "reports"
 FAILURES, EXTREMES = "failures.png", "extremes.png"

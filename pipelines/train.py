@@ -23,17 +23,17 @@ import yaml
 
 from medmm.domain.errors import ConfigError, MedmmError, exit_code
 from medmm.models.weights.catalogue import row_named
-from medmm.training.package import sha256_of, write_json, write_manifest
 from medmm.training.recipes import SHARED, recipe_of
+from medmm.training.weights_export import sha256_of, write_json, write_manifest
 
 TASKS = {
-    "chest-findings": "medmm.training.chest_findings",
-    "chest-anatomy": "medmm.training.chest_anatomy",
-    "film-kind": "medmm.training.film_kind",
-    "chest-report": "medmm.training.chest_report",
-    "hippocampus": "medmm.training.volumes",
-    "brain-lesion": "medmm.training.volumes",
-    "cardiac": "medmm.training.volumes",
+    "chest-findings": "medmm.training.film.chest_findings",
+    "chest-anatomy": "medmm.training.film.chest_anatomy",
+    "film-kind": "medmm.training.film.film_kind",
+    "chest-report": "medmm.training.reports.chest_report",
+    "hippocampus": "medmm.training.mr.volume_networks",
+    "brain-lesion": "medmm.training.mr.volume_networks",
+    "cardiac": "medmm.training.mr.volume_networks",
 }
 STOPPED = 130  # 128 and SIGINT, as shells have it
 log = logging.getLogger(__name__)

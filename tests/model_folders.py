@@ -19,7 +19,7 @@ from medmm.models.report_model.multimodal import (
 )
 from medmm.models.report_model.multimodal.grammar import BOS, EOS, PAD, special_tokens
 from medmm.models.report_model.multimodal.processing import IMAGE, MEASUREMENT, RECORD
-from medmm.training.package import write_json, write_manifest
+from medmm.training.weights_export import write_json, write_manifest
 
 LINES = ["No pneumothorax is seen.", "The heart is enlarged.", "Small pleural effusion on the left."] * 3
 FINDINGS = ("Pneumothorax", "Effusion", "Nodule")

@@ -33,8 +33,8 @@ from medmm.models.report_model.multimodal import (
     MedMMProcessor,
 )
 from medmm.models.report_model.multimodal.processing import IMAGE, MEASUREMENT, RECORD
-from medmm.training.loop import LoopOptions, fit
-from medmm.training.report_objective import ReportObjective
+from medmm.training.loop.fitting import LoopOptions, fit
+from medmm.training.reports.objective import ReportObjective
 
 SPECIAL = ("<pad>", "<s>", "</s>", IMAGE, RECORD, "<unk>")
 WORDS = ("no", "effusion", "the", "heart", "is", "normal", "question", ":")

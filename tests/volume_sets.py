@@ -1,4 +1,4 @@
-"""Made-up outlined volumes, as `medmm.training.mr_sets` gives them."""
+"""Made-up outlined volumes, as `medmm.training.data.mr_sets` gives them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import yaml
 
 from medmm.models.mr.preprocessing import Grid
-from medmm.training.mr_sets import Outlined
+from medmm.training.data.mr_sets import OutlinedVolume
+from medmm.training.mr.volume_networks import fitted, prepared
 from medmm.training.recipes import VolumeRecipe, recipe_of
-from medmm.training.volumes import fitted, prepared
 from tests.conftest import ROOT
 
 TINY_RECIPE = {
@@ -36,7 +36,7 @@ def recipe(name: str, **changes: Any) -> dict[str, Any]:
     return {key: value for key, value in content.items() if value is not ...}
 
 
-def outlined(drawn: Any, **changes: Any) -> Outlined:
+def outlined(drawn: Any, **changes: Any) -> OutlinedVolume:
     """A hippocampus with this outline, brighter where its labels are greater."""
     values = np.asarray(drawn, dtype=np.uint8)
     noise = np.random.default_rng(int(values.sum())).normal(0, 10, values.shape)
@@ -51,7 +51,7 @@ def outlined(drawn: Any, **changes: Any) -> Outlined:
         "spacing_zyx_mm": (1.0, 1.0, 1.0),
         **changes,
     }
-    return Outlined(**named)
+    return OutlinedVolume(**named)
 
 
 def block(shape: tuple[int, int, int], *corners: tuple[slice, slice, slice]) -> Any:
@@ -62,7 +62,7 @@ def block(shape: tuple[int, int, int], *corners: tuple[slice, slice, slice]) -> 
     return values
 
 
-def hearts(subject: str, group: str, ed: tuple[int, int, int], es: tuple[int, int, int]) -> list[Outlined]:
+def hearts(subject: str, group: str, ed: tuple[int, int, int], es: tuple[int, int, int]) -> list[OutlinedVolume]:
     """Both phases of a heart with so many voxels of RV, myocardium and LV, of 1 ml each."""
     phases = []
     for part, counts in (("ed", ed), ("es", es)):
@@ -93,7 +93,7 @@ def trained(run_dir: Path, name: str = "hippocampus", of: tuple[str, ...] = ("t1
     return fitted(made, learned, [val], run_dir, quiet=True)
 
 
-def several(values: Any, of: tuple[str, ...]) -> Outlined:
+def several(values: Any, of: tuple[str, ...]) -> OutlinedVolume:
     """A volume with these sequences, each with other noise."""
     signal = outlined(values).signals[0]
     assert signal is not None

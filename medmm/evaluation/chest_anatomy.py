@@ -16,9 +16,9 @@ from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio
 from medmm.models.film.chest_anatomy import outlines
 from medmm.models.film.reading_model import AnatomyModel
 from medmm.models.weights.catalogue import WeightsFolder, row_named
-from medmm.training.chest_anatomy import dice
-from medmm.training.films import NIH_TABLE, read_table
-from medmm.training.outlines import Outlined, read_outlined
+from medmm.training.data.films import NIH_TABLE, read_table
+from medmm.training.data.segmentation_masks import OutlinedFilm, read_outlined_films
+from medmm.training.film.chest_anatomy import dice
 
 Json = dict[str, Any]
 
@@ -27,7 +27,7 @@ def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
     """Dice, the ratio's error and how often its intervals hold, by source; and the figures on NIH films, as JSON values."""
     weights = WeightsFolder(row=row_named("chest-anatomy"), folder=weights_dir)
     model = AnatomyModel.open(weights, torch.device("cpu"))
-    films = [film for film in read_outlined(data_dir) if film.split == "test"]
+    films = [film for film in read_outlined_films(data_dir) if film.split == "test"]
     rows = [_row(film, model) for film in track(films, description="drawn films", disable=quiet)]
     jsrt = [row for row in rows if row["source"] == "JSRT"]
     table = read_table(data_dir, NIH_TABLE)
@@ -67,7 +67,7 @@ def _jsrt(rows: list[Json]) -> Json:
     }
 
 
-def _row(film: Outlined, model: AnatomyModel) -> Json:
+def _row(film: OutlinedFilm, model: AnatomyModel) -> Json:
     seen = outlines(model.network, film.grey, model.size_px)
     measured = model.ratio(seen)
     row: Json = {"source": film.source, "lungs": dice(seen.lungs, film.lungs), "refused": isinstance(measured, str)}

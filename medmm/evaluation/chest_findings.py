@@ -19,8 +19,9 @@ from medmm.evaluation.pointing import looks
 from medmm.evaluation.scored import LEAST_CASES, Array, Json, Scored
 from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.models.weights.loading import load_network
-from medmm.training.calibrate import sigmoid
-from medmm.training.chest_findings import (
+from medmm.training.calibration import sigmoid
+from medmm.training.data.films import EXTERNAL_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
+from medmm.training.film.chest_findings import (
     initial_network,
     label_matrix,
     logistic_head,
@@ -28,7 +29,6 @@ from medmm.training.chest_findings import (
     predict,
     training_films,
 )
-from medmm.training.films import EXTERNAL_TABLE, NIH_TABLE, Film, chosen, prepared, read_table
 
 CONFOUNDED = "Pneumonia"
 OPACITIES = ("Pneumonia", "Consolidation", "Infiltration")

@@ -33,8 +33,8 @@ from medmm.models.film.reading_model import AnatomyModel, ChestReader, FindingsM
 from medmm.models.report_model.chest_report import ChestReportModel
 from medmm.models.report_model.finding_heads import ReportHeads
 from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
-from medmm.training.films import NIH_TABLE, Film, chosen, greys, read_table
-from medmm.training.report_corpus import FilmReport, read_reports
+from medmm.training.data.films import NIH_TABLE, Film, chosen, greys, read_table
+from medmm.training.reports.corpus import FilmReport, read_reports
 
 Grey = NDArray[np.float32]
 SWAPPED, PAIRED, PAIRS = 200, 304, 1000

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from medmm.evaluation import metrics
 from medmm.evaluation.scored import LEAST_CASES, Json, Scored
-from medmm.training.films import Film
+from medmm.training.data.films import Film
 
 Flags = NDArray[np.bool_]
 SUBGROUP_DRAWS = 200

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from medmm.domain.errors import needed
-from medmm.training.mr_sets import Outlined
-from medmm.training.score import dice
+from medmm.training.data.mr_sets import OutlinedVolume
+from medmm.training.validation_metrics import dice
 
 CELL_PX, GAP_PX, LINE_PX = 200, 4, 18
 MARGIN = 0.3  # around what was drawn and found, of its longer side
@@ -27,7 +27,7 @@ Plane = NDArray[Any]
 class Failure:
     """A volume with the labels (slices, rows, columns) that were found on it."""
 
-    outlined: Outlined
+    outlined: OutlinedVolume
     found: NDArray[np.uint8]
 
     @property
@@ -90,7 +90,7 @@ def _tinted(values: Plane, tints: Sequence[tuple[int, int, int]]) -> Plane:
     return np.asarray([(0, 0, 0), *tints], dtype=np.uint8)[values]
 
 
-def _grey(outlined: Outlined, z: int) -> Plane:
+def _grey(outlined: OutlinedVolume, z: int) -> Plane:
     signals = dict(zip(outlined.sequences, outlined.signals, strict=True))
     signal = needed(signals.get("flair", outlined.signals[0]), "the signal of the first sequence")
     low, high = np.percentile(signal, (0.5, 99.5))

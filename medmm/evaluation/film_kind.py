@@ -31,7 +31,7 @@ from medmm.imaging.dicom.pixels import display, stored_values
 from medmm.imaging.gate.rules import SMALLEST_FILM_PX
 from medmm.models.film.film_kind import FilmKindModel
 from medmm.models.weights.catalogue import WeightsFolder, row_named
-from medmm.training.pictures import Picture, read_pictures, windows_of
+from medmm.training.data.picture_kinds import Picture, read_pictures, windows_of
 
 Json = dict[str, Any]
 TURNS = {

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from medmm.training.score import auroc, macro_auroc
+from medmm.training.validation_metrics import auroc, macro_auroc
 
 __all__ = [
     "auprc",

@@ -12,8 +12,8 @@ from medmm.domain.reading import Side
 from medmm.evaluation import metrics
 from medmm.models.film.reading_model import AnatomyModel, FindingsModel
 from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
-from medmm.training.boxes import LEAST_SIDED, OPACITY, SIDE_AGREEMENT, UNION, Boxed, boxed
-from medmm.training.films import Film
+from medmm.training.data.bounding_boxes import LEAST_SIDED, OPACITY, SIDE_AGREEMENT, UNION, Boxed, boxed
+from medmm.training.data.films import Film
 
 Json = dict[str, Any]
 LUNG_CENTRES = ((0.27, 0.45), (0.73, 0.45))  # of the film, right and left lung of an average upright film

@@ -19,8 +19,8 @@ from medmm.domain.errors import needed
 from medmm.evaluation import metrics
 from medmm.models.film.chest_anatomy import outlines
 from medmm.models.film.reading_model import AnatomyModel
-from medmm.training.films import EXTERNAL_TABLE, Film, greys, read_table
-from medmm.training.ratio_marks import Marked, read_marks
+from medmm.training.data.films import EXTERNAL_TABLE, Film, greys, read_table
+from medmm.training.data.ratio_marks import MarkedFilm, read_marks
 
 Json = dict[str, Any]
 SMALL, LARGE = 0.33, 0.75  # stated ratios beyond are listed and looked at one by one
@@ -118,15 +118,15 @@ def _marks(test: list[Row], keep: Keep) -> Json:
     }
 
 
-def _error(row: Row, mark: Marked) -> float:
+def _error(row: Row, mark: MarkedFilm) -> float:
     return needed(row.ratio, "the ratio of a marked film", film=row.film.file) - mark.ratio
 
 
-def _holds(row: Row, mark: Marked) -> bool:
+def _holds(row: Row, mark: MarkedFilm) -> bool:
     return abs(_error(row, mark)) <= needed(row.half_width, "the interval of a marked film", film=row.film.file)
 
 
-def _missed(row: Row, mark: Marked) -> Json:
+def _missed(row: Row, mark: MarkedFilm) -> Json:
     return {
         "file": row.film.file,
         "view": row.film.view,

@@ -14,7 +14,7 @@ from scipy import ndimage
 from medmm.models.film.chest_anatomy import outlines
 from medmm.models.film.reading_model import AnatomyModel
 from medmm.models.weights.catalogue import WeightsFolder, row_named
-from medmm.training.films import NIH_TABLE, greys, read_table
+from medmm.training.data.films import NIH_TABLE, greys, read_table
 
 CELL_PX, LINE_PX, ACROSS = 220, 16, 4
 LUNGS, HEART = (86, 180, 233), (230, 159, 0)  # apart for the colour-blind too (Okabe and Ito)

@@ -16,10 +16,10 @@ from medmm.evaluation.report_groups import sex_of, view_of
 from medmm.evaluation.scored import LEAST_CASES, Array, Json, Scored
 from medmm.models.report_model.finding_heads import ReportHeads
 from medmm.models.weights.catalogue import WeightsFolder, row_named
-from medmm.training.calibrate import sigmoid
-from medmm.training.claims import told
-from medmm.training.films import Film
-from medmm.training.report_corpus import FilmReport, film_greys, read_reports
+from medmm.training.calibration import sigmoid
+from medmm.training.data.films import Film
+from medmm.training.reports.claim_calibration import told
+from medmm.training.reports.corpus import FilmReport, film_greys, read_reports
 
 
 def heads(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:

@@ -20,7 +20,7 @@ from medmm.evaluation.report_scores import (
     figure_key,
 )
 from medmm.evaluation.report_summary import COLUMNS_OF, last_call, published_rows
-from medmm.training.report_labels import ABNORMAL, LABELS
+from medmm.training.reports.labeller import ABNORMAL, LABELS
 
 Json = dict[str, Any]
 BLEU_4 = TEXT_FIGURES[3]

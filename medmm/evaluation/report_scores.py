@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.evaluation.metrics import BOOTSTRAPS, Interval, patient_draws
-from medmm.training.report_labels import ABNORMAL, FIVE, LABELS, PRESENT, UNCERTAIN, Labels
+from medmm.training.reports.labeller import ABNORMAL, FIVE, LABELS, PRESENT, UNCERTAIN, Labels
 
 Array = NDArray[np.float64]
 Figures = dict[str, Array]

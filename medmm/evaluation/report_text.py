@@ -38,7 +38,7 @@ from medmm.evaluation.report_writers import IMAGE_ONLY, LANGUAGE_MODEL, RULE_WRI
 from medmm.models.film.reading_model import ChestReader
 from medmm.models.report_model.chest_report import ChestReportModel
 from medmm.models.weights.catalogue import open_weights, row_named
-from medmm.training.report_corpus import (
+from medmm.training.reports.corpus import (
     FilmReport,
     Label,
     manual_labels,
@@ -47,7 +47,7 @@ from medmm.training.report_corpus import (
     read_published,
     read_reports,
 )
-from medmm.training.report_labels import FIVE, LABELS, Labels, labeller
+from medmm.training.reports.labeller import FIVE, LABELS, Labels, labeller
 
 Json = dict[str, Any]
 SEED = 0

@@ -17,8 +17,8 @@ from medmm.drafting import RuleWriter
 from medmm.evaluation.batches import AT_ONCE, Wording, worded
 from medmm.models.film.reading_model import ChestReader
 from medmm.models.report_model.chest_report import ChestReportModel
-from medmm.training.report_corpus import FilmReport, Grey, film_greys
-from medmm.training.report_examples import indication_facts
+from medmm.training.reports.corpus import FilmReport, Grey, film_greys
+from medmm.training.reports.examples import indication_facts
 
 RULE_WRITER = "rule writer"
 LANGUAGE_MODEL, IMAGE_ONLY = "language model, film and record", "language model, film alone"

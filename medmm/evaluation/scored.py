@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from medmm.evaluation import metrics
 from medmm.evaluation.metrics import Interval, interval, patient_draws
-from medmm.training.chest_findings import label_matrix
-from medmm.training.films import Film
+from medmm.training.data.films import Film
+from medmm.training.film.chest_findings import label_matrix
 
 Array = NDArray[np.float64]
 Json = dict[str, Any]

@@ -21,8 +21,8 @@ from medmm.models.mr.cardiac import CardiacModel
 from medmm.models.mr.hippocampus import HippocampusModel
 from medmm.models.mr.out_of_distribution import beyond, bounds_in
 from medmm.models.weights.catalogue import WeightsFolder, row_named
-from medmm.training.mr_sets import read_outlined, study_of, subjects
-from medmm.training.volume_calibration import look_of
+from medmm.training.data.mr_sets import read_outlined_volumes, study_of, subjects
+from medmm.training.mr.calibration import look_of
 
 Json = dict[str, Any]
 Model = HippocampusModel | BrainLesionModel | CardiacModel
@@ -81,10 +81,10 @@ class Row:
 def _inputs(task: str, data_dir: Path, at_most: int | None) -> Iterator[tuple[str, str, Volumes]]:
     """Every input with its kind and what it is called."""
     for split, name in (("val", "validation"), ("test", "test")):
-        for subject in islice(subjects(read_outlined(data_dir, task, split)), at_most):
+        for subject in islice(subjects(read_outlined_volumes(data_dir, task, split)), at_most):
             yield OWN, name, subject
     yield from ((FOREIGN, name, volumes) for name, volumes in _first(foreign(task, data_dir, "test"), at_most))
-    for subject in islice(subjects(read_outlined(data_dir, task, "test")), at_most):
+    for subject in islice(subjects(read_outlined_volumes(data_dir, task, "test")), at_most):
         yield from ((DAMAGED, name, volumes) for name, volumes in damaged(subject))
 
 

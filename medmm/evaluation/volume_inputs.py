@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from medmm.models.mr.preprocessing import scaled
-from medmm.training.mr_sets import Outlined, read_outlined, subjects
+from medmm.training.data.mr_sets import OutlinedVolume, read_outlined_volumes, subjects
 
 Array = NDArray[np.float32]
-Volumes = list[Outlined]
+Volumes = list[OutlinedVolume]
 CROP_MM = (36.0, 50.0, 36.0)  # the middle crop around a hippocampus
 HEAD_MM = (5.0, 1.9, 1.9)  # taken for the gliomas, of which no voxel size is known, so that something can be measured
 HEART_MM = (10.0, 1.5, 1.5)  # taken for what stands in a heart's place
@@ -27,7 +27,7 @@ NOISE = 0.15  # standard deviation of what is added, of the range of the volume
 def foreign(task: str, data_dir: Path, split: str) -> Iterator[tuple[str, Volumes]]:
     """Subjects of the other two sets as if they were a task's input, each with what it is called in tables."""
     for other, (name, form) in _FOREIGN[task].items():
-        for subject in subjects(read_outlined(data_dir, other, split)):
+        for subject in subjects(read_outlined_volumes(data_dir, other, split)):
             yield name, form(subject)
 
 
@@ -40,12 +40,12 @@ def damaged(subject: Volumes) -> Iterator[tuple[str, Volumes]]:
     yield "rows and columns exchanged", [_turned(one, (0, 2, 1)) for one in subject]
 
 
-def _each(outlined: Outlined, form: Callable[[Array], Array]) -> Outlined:
+def _each(outlined: OutlinedVolume, form: Callable[[Array], Array]) -> OutlinedVolume:
     signals = tuple(None if signal is None else form(signal).astype(np.float32) for signal in outlined.signals)
     return replace(outlined, signals=signals)
 
 
-def _turned(outlined: Outlined, order: tuple[int, int, int]) -> Outlined:
+def _turned(outlined: OutlinedVolume, order: tuple[int, int, int]) -> OutlinedVolume:
     """Axes in another order, and their voxel sizes with them: nothing says that they are."""
     spacing = outlined.spacing_zyx_mm
     turned = _each(outlined, lambda signal: np.ascontiguousarray(signal.transpose(order)))
@@ -99,7 +99,7 @@ def _enlarged(signal: Array, side: int) -> Array:
     return np.asarray(scaled(torch.from_numpy(signal)[None], (len(signal), side, side))[0].numpy())
 
 
-def _first(outlined: Outlined, *names: str) -> Array:
+def _first(outlined: OutlinedVolume, *names: str) -> Array:
     """The first of these sequences that is there."""
     there = dict(zip(outlined.sequences, outlined.signals, strict=True))
     return next(signal for name in names if (signal := there.get(name)) is not None)

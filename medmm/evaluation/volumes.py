@@ -23,9 +23,9 @@ from medmm.models.mr.cardiac import CardiacModel, group_probabilities
 from medmm.models.mr.hippocampus import HippocampusModel
 from medmm.models.mr.resampling import head_of
 from medmm.models.weights.catalogue import WeightsFolder, row_named
-from medmm.training.mr_sets import Outlined, present, read_outlined, study_of, subjects
-from medmm.training.score import dice
-from medmm.training.volume_calibration import heart_quantities, named, runs_without
+from medmm.training.data.mr_sets import OutlinedVolume, present, read_outlined_volumes, study_of, subjects
+from medmm.training.mr.calibration import heart_quantities, named, runs_without
+from medmm.training.validation_metrics import dice
 
 Json = dict[str, Any]
 Array = NDArray[np.float64]
@@ -42,8 +42,8 @@ def evaluate(task: str, folder: Path, data_dir: Path, *, at_most: int | None = N
     `at_most` bounds the subjects of `unmeasured` alone.
     """
     weights = WeightsFolder(row=row_named(task), folder=folder)
-    test = subjects(read_outlined(data_dir, task, "test"))
-    learned = list(read_outlined(data_dir, task, "train"))
+    test = subjects(read_outlined_volumes(data_dir, task, "test"))
+    learned = list(read_outlined_volumes(data_dir, task, "train"))
     found = _TASKS[task](weights, test, learned, quiet)
     left_out = unmeasured(task, folder, data_dir, at_most=at_most, quiet=quiet)
     return {"task": task, "subjects": len(test), "published": PUBLISHED[task], **found, "unmeasured": left_out}
@@ -73,7 +73,7 @@ def failures(task: str, folder: Path, data_dir: Path, names: Sequence[str]) -> t
     """These test subjects as the network reads them, in this order, and the names of its labels; of a heart the worse phase."""
     weights = WeightsFolder(row=row_named(task), folder=folder)
     model = MODELS[task].open(weights, torch.device("cpu"))
-    by_name = {one[0].subject: one for one in subjects(read_outlined(data_dir, task, "test"))}
+    by_name = {one[0].subject: one for one in subjects(read_outlined_volumes(data_dir, task, "test"))}
     found = []
     for name in names:
         maps = model.read(study_of(task, by_name[name])).label_maps
@@ -104,7 +104,9 @@ class Rows:
         return interval(lambda i: float(of(array[i])), len(array), self.draws).json()
 
 
-def _hippocampi(weights: WeightsFolder, test: list[list[Outlined]], learned: list[Outlined], quiet: bool) -> Json:
+def _hippocampi(
+    weights: WeightsFolder, test: list[list[OutlinedVolume]], learned: list[OutlinedVolume], quiet: bool
+) -> Json:
     model = HippocampusModel.open(weights, torch.device("cpu"))
     rows = Rows.of([one[0].row["person"] for one in test])
     truths = [one[0].labels for one in test]
@@ -127,7 +129,7 @@ def _hippocampi(weights: WeightsFolder, test: list[list[Outlined]], learned: lis
     }
 
 
-def mean_shape(learned: Sequence[Outlined], shape: tuple[int, ...], labels: int) -> NDArray[np.uint8]:
+def mean_shape(learned: Sequence[OutlinedVolume], shape: tuple[int, ...], labels: int) -> NDArray[np.uint8]:
     """The trivial guess: the label that most training volumes have at a voxel, volumes laid centre upon centre."""
     votes = np.zeros((labels + 1, *shape), dtype=np.int32)
     for one in learned:
@@ -196,7 +198,9 @@ def worst(names: Sequence[str], values: Sequence[float], count: int = 3) -> list
     return [{"subject": names[i], "dice": round(float(values[i]), 4)} for i in order]
 
 
-def _lesions(weights: WeightsFolder, test: list[list[Outlined]], learned: list[Outlined], quiet: bool) -> Json:
+def _lesions(
+    weights: WeightsFolder, test: list[list[OutlinedVolume]], learned: list[OutlinedVolume], quiet: bool
+) -> Json:
     model = BrainLesionModel.open(weights, torch.device("cpu"))
     ones = [one[0] for one in test]
     rows = Rows.of([one.subject for one in ones])
@@ -231,24 +235,24 @@ def _lesions(weights: WeightsFolder, test: list[list[Outlined]], learned: list[O
     }
 
 
-def _flair(outlined: Outlined) -> Any:
+def _flair(outlined: OutlinedVolume) -> Any:
     return named(outlined)["flair"]
 
 
-def best_brightness(learned: Sequence[Outlined]) -> float:
+def best_brightness(learned: Sequence[OutlinedVolume]) -> float:
     """The percentile of FLAIR within the head above which a threshold overlaps best with training lesions."""
     candidates = (90.0, 93.0, 95.0, 97.0, 98.0, 99.0)
     scores = [np.mean([dice(_bright(one, c), one.labels > 0) for one in learned]) for c in candidates]
     return candidates[int(np.argmax(scores))]
 
 
-def _bright(outlined: Outlined, percentile: float) -> NDArray[np.bool_]:
+def _bright(outlined: OutlinedVolume, percentile: float) -> NDArray[np.bool_]:
     flair = _flair(outlined)
     head = head_of(flair)
     return np.asarray(head & (flair > np.percentile(flair[head], percentile)))
 
 
-def _slices(rows: Rows, slices: Sequence[Array], truths: Sequence[Any], ones: Sequence[Outlined]) -> Json:
+def _slices(rows: Rows, slices: Sequence[Array], truths: Sequence[Any], ones: Sequence[OutlinedVolume]) -> Json:
     """A lesion in a slice: ranking and calibration, intervals by patient, beside the brightest FLAIR of the slice."""
     there = [t.any((1, 2)).astype(float) for t in truths]
     simple = [np.percentile(_flair(one).reshape(len(t), -1), 99, axis=1) for one, t in zip(ones, there, strict=True)]
@@ -327,7 +331,9 @@ def by_group(rows: Rows, groups: Sequence[str], values: Sequence[float]) -> Json
     return table
 
 
-def _hearts(weights: WeightsFolder, test: list[list[Outlined]], learned: list[Outlined], quiet: bool) -> Json:
+def _hearts(
+    weights: WeightsFolder, test: list[list[OutlinedVolume]], learned: list[OutlinedVolume], quiet: bool
+) -> Json:
     model = CardiacModel.open(weights, torch.device("cpu"))
     rows = Rows.of([heart[0].subject for heart in test])
     readings = [model.read(study_of("cardiac", heart)) for heart in track(test, description="test", disable=quiet)]

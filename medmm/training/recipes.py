@@ -23,8 +23,8 @@ from pydantic import (
 
 from medmm.domain.errors import ConfigError, InputError
 from medmm.domain.vocabulary import finding_term
-from medmm.training.layouts import LAYOUTS, Layout, read_layout
-from medmm.training.loop_options import LoopOptions
+from medmm.training.data.layouts import LAYOUTS, Layout, read_layout
+from medmm.training.loop.options import LoopOptions
 
 SHARED: Literal["shared"] = "shared"
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -51,13 +51,13 @@ def _listed(value: Any) -> Any:
 Findings = Annotated[list[Annotated[str, AfterValidator(_known_finding)]], Field(min_length=1)]
 
 
-class Part(BaseModel):
+class RecipePart(BaseModel):
     """What all parts of recipes have in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class LayoutFolder(Part):
+class LayoutFolder(RecipePart):
     """A folder in the layout of a public set; see docs/training-data.md."""
 
     layout: Annotated[str, AfterValidator(_known_layout)]
@@ -70,7 +70,7 @@ class LayoutFolder(Part):
         return read_layout(self.layout, self.folder.expanduser(), uncertain=self.uncertain, partial=self.partial)
 
 
-class Augmentation(Part):
+class Augmentation(RecipePart):
     """How far views of a film are turned, cut and toned; see `random_views`."""
 
     rotation_degrees: float
@@ -81,14 +81,14 @@ class Augmentation(Part):
     brightness: float
 
 
-class Run(Part):
+class Run(RecipePart):
     """One run of the fine tuning."""
 
     seed: NonNegativeInt
     epochs: PositiveInt
 
 
-class ChestFindingsRecipe(Part):
+class ChestFindingsRecipe(RecipePart):
     """See configs/train/chest_findings.yaml."""
 
     task: Literal["chest-findings"]
@@ -107,7 +107,7 @@ class ChestFindingsRecipe(Part):
     kept: Literal["memory", "disk"] = "memory"
 
 
-class StrongViews(Part):
+class StrongViews(RecipePart):
     """How far strong views go; see `strong_views`."""
 
     rotation_degrees: float
@@ -127,7 +127,7 @@ class StrongViews(Part):
     border: Share
 
 
-class StrongSteps(Part):
+class StrongSteps(RecipePart):
     """Steps on strong views; see `widened`."""
 
     seed: NonNegativeInt
@@ -155,7 +155,7 @@ class WiderOutlines(StrongSteps):
     own: OwnOutlines
 
 
-class ChestAnatomyRecipe(Part):
+class ChestAnatomyRecipe(RecipePart):
     """See configs/train/chest_anatomy.yaml."""
 
     task: Literal["chest-anatomy"]
@@ -172,7 +172,7 @@ class ChestAnatomyRecipe(Part):
     wider: WiderOutlines
 
 
-class FilmKindRecipe(Part):
+class FilmKindRecipe(RecipePart):
     """See configs/train/film_kind.yaml."""
 
     task: Literal["film-kind"]
@@ -193,14 +193,14 @@ class FilmKindRecipe(Part):
     augmentation: Augmentation
 
 
-class Facts(Part):
+class Facts(RecipePart):
     """How often an example's facts are dropped, and how many are drawn at random; see `drawn_record`."""
 
     drop: Share
     most_random: NonNegativeInt
 
 
-class ChestReportRecipe(Part):
+class ChestReportRecipe(RecipePart):
     """See configs/train/chest_report.yaml and chest_report_mimic.yaml.
 
     With `decoder` the language model of a folder learns on, with `start` the whole model of a weights folder: what it is
@@ -270,8 +270,8 @@ Three = Annotated[list[int], Field(min_length=3, max_length=3)]
 ThreeFloats = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 
-class VolumeAugmentation(Part):
-    """How far views of a volume are cut, turned and toned; axes in the order slices, rows, columns. See `volumes.views`."""
+class VolumeAugmentation(RecipePart):
+    """How far views of a volume are cut, turned and toned; axes in the order slices, rows, columns. See `mr.objective.views`."""
 
     outlined_share: Share
     rotation_degrees_zyx: ThreeFloats
@@ -286,7 +286,7 @@ class VolumeAugmentation(Part):
     missing_share: Share
 
 
-class VolumeRecipe(Part):
+class VolumeRecipe(RecipePart):
     """See configs/train/brain_lesion.yaml, hippocampus.yaml and cardiac.yaml. `precision` is as in `LoopOptions`."""
 
     task: Literal["brain-lesion", "hippocampus", "cardiac"]

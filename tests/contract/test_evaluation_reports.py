@@ -28,7 +28,7 @@ from medmm.evaluation.report_summary import summary, terminal
 from medmm.evaluation.report_text import Bench, agreement, subsets
 from medmm.evaluation.report_writers import RULE_WRITER, drafted
 from medmm.models.film.reading_model import ChestReader
-from medmm.training.report_corpus import (
+from medmm.training.reports.corpus import (
     FilmReport,
     film_greys,
     manual_labels,
@@ -36,7 +36,7 @@ from medmm.training.report_corpus import (
     read_published,
     read_reports,
 )
-from medmm.training.report_labels import LABELS
+from medmm.training.reports.labeller import LABELS
 from pipelines.evaluate import main
 
 

@@ -24,8 +24,8 @@ from medmm.models.film.reading_model import ChestReader
 from medmm.models.report_model.chest_report import ChestReportModel, Job
 from medmm.models.report_model.multimodal import MedMMForConditionalGeneration
 from medmm.models.weights.catalogue import open_weights, row_named
-from medmm.training.films import NIH_TABLE, chosen, greys, read_table
-from medmm.training.report_corpus import FilmReport
+from medmm.training.data.films import NIH_TABLE, chosen, greys, read_table
+from medmm.training.reports.corpus import FilmReport
 
 ANYTHING = dict.fromkeys(finding_terms(), frozenset(Assertion))
 

@@ -31,7 +31,7 @@ from medmm.doors import cli_read
 from medmm.doors.cli_cases import listed
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
-from medmm.training.films import NIH_TABLE, chosen, greys, read_table
+from medmm.training.data.films import NIH_TABLE, chosen, greys, read_table
 from pipelines import batch
 from tests.dicom_files import film_file
 from ui import presenter

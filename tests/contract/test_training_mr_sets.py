@@ -10,15 +10,15 @@ import pytest
 from medmm.domain.errors import InputError
 from medmm.domain.quantities import ejection_fraction_percent
 from medmm.domain.study import SequenceRole
-from medmm.training.mr_sets import Outlined, present, read_outlined, study_of, subjects
+from medmm.training.data.mr_sets import OutlinedVolume, present, read_outlined_volumes, study_of, subjects
 from tests.volume_sets import block, hearts, outlined
 
 
-def first(shared_data: Path, task: str, count: int = 1) -> list[Outlined]:
+def first(shared_data: Path, task: str, count: int = 1) -> list[OutlinedVolume]:
     """The first volumes of the test split."""
     if not (shared_data / "mri" / "subjects.csv").exists():
         pytest.skip("the shared data hold no MR sets")
-    rows = read_outlined(shared_data, task, "test")
+    rows = read_outlined_volumes(shared_data, task, "test")
     return [next(rows) for _ in range(count)]
 
 
@@ -58,7 +58,7 @@ def test_a_heart_has_the_fraction_that_its_publisher_s_labels_have(shared_data: 
 
 def test_a_missing_set_is_told_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
-        list(read_outlined(tmp_path, "cardiac", "test"))
+        list(read_outlined_volumes(tmp_path, "cardiac", "test"))
     assert "acdc" in str(error.value)
     assert str(tmp_path) in str(error.value)
 
@@ -73,7 +73,7 @@ def test_a_member_that_is_missing_is_told(shared_data: Path, tmp_path: Path) -> 
     with zipfile.ZipFile(tmp_path / "mri" / "acdc.zip", "w") as archive:
         archive.writestr("nothing", "")
     with pytest.raises(InputError, match="KeyError"):
-        next(read_outlined(tmp_path, "cardiac", "test"))
+        next(read_outlined_volumes(tmp_path, "cardiac", "test"))
 
 
 def test_a_sequence_that_a_subject_lacks_is_flair_again_and_not_in_the_study() -> None:

@@ -12,8 +12,8 @@ from medmm.evaluation.volume_doubts import MODELS
 from medmm.evaluation.volume_inputs import Volumes, damaged
 from medmm.models.mr.out_of_distribution import beyond, bounds_in
 from medmm.models.weights.catalogue import WeightsFolder, packaged_weights, row_named
-from medmm.training.mr_sets import read_outlined, study_of, subjects
-from medmm.training.volume_calibration import look_of
+from medmm.training.data.mr_sets import read_outlined_volumes, study_of, subjects
+from medmm.training.mr.calibration import look_of
 
 UNSURE = "unsure"
 TASKS = ("hippocampus", "brain-lesion", "cardiac")
@@ -24,7 +24,7 @@ def validation(shared_data: Path, task: str, count: int) -> list[Volumes]:
     """The first validation subjects: bounds were learned on them, so none may be doubted."""
     if not (shared_data / "mri" / "subjects.csv").exists():
         pytest.skip("the shared data hold no MR sets")
-    return list(islice(subjects(read_outlined(shared_data, task, "val")), count))
+    return list(islice(subjects(read_outlined_volumes(shared_data, task, "val")), count))
 
 
 def weights(task: str) -> WeightsFolder:

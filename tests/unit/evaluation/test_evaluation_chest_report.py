@@ -19,9 +19,9 @@ from medmm.evaluation.report_head_scores import as_film, head
 from medmm.evaluation.report_head_scores import groups as head_groups
 from medmm.evaluation.report_scores import MICRO, OWN, figure_key
 from medmm.evaluation.scored import LEAST_CASES
-from medmm.training.films import Film
-from medmm.training.report_corpus import FilmReport
-from medmm.training.report_labels import labeller
+from medmm.training.data.films import Film
+from medmm.training.reports.corpus import FilmReport
+from medmm.training.reports.labeller import labeller
 from tests.factories import MODEL, STUDY_UID, make_case, make_finding, make_region
 from tests.language_models import NAME, say
 

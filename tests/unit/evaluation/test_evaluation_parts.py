@@ -16,8 +16,8 @@ from medmm.evaluation.drafted import Points, film_said, finding_said, groups_sai
 from medmm.evaluation.pointing import pointing, sides
 from medmm.evaluation.scored import Scored
 from medmm.models.weights.catalogue import packaged_weights
-from medmm.training.boxes import Boxed
-from medmm.training.films import Film
+from medmm.training.data.bounding_boxes import Boxed
+from medmm.training.data.films import Film
 
 
 def test_auroc_auprc_and_brier_by_hand() -> None:

@@ -35,8 +35,8 @@ from medmm.evaluation.report_scores import (
 )
 from medmm.evaluation.report_text import Subset, subsets
 from medmm.evaluation.report_writers import case_of, findings_text
-from medmm.training.report_corpus import FilmReport, read_drafts, read_published, read_reports
-from medmm.training.report_labels import ABNORMAL, LABELS, PRESENT, labeller
+from medmm.training.reports.corpus import FilmReport, read_drafts, read_published, read_reports
+from medmm.training.reports.labeller import ABNORMAL, LABELS, PRESENT, labeller
 from tests.factories import make_draft
 
 PYCOCO = "pycocoevalcap"

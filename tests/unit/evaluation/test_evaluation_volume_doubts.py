@@ -17,7 +17,7 @@ from medmm.domain.study import Notice, Study
 from medmm.evaluation import volume_doubts, volume_inputs, volumes
 from medmm.evaluation.volume_inputs import damaged, foreign
 from medmm.models.mr.preprocessing import Grid
-from medmm.training.mr_sets import Outlined, study_of
+from medmm.training.data.mr_sets import OutlinedVolume, study_of
 from tests.volume_sets import block, outlined
 
 SETS = {
@@ -39,8 +39,8 @@ def sets(monkeypatch: pytest.MonkeyPatch) -> None:
         assert splits in (("val",), ("test",))
         return iter(SETS[task])
 
-    monkeypatch.setattr(volume_inputs, "read_outlined", read)
-    monkeypatch.setattr(volume_doubts, "read_outlined", read)
+    monkeypatch.setattr(volume_inputs, "read_outlined_volumes", read)
+    monkeypatch.setattr(volume_doubts, "read_outlined_volumes", read)
 
 
 @pytest.mark.parametrize("task", sorted(SETS))
@@ -141,7 +141,7 @@ def test_by_looks_alone_no_network_is_asked(sets: None, monkeypatch: pytest.Monk
         assert (row["stated"], row["unlike"]["hits"]) == (None, 0)
 
 
-def _by_hand(subject: list[Outlined]) -> int:
+def _by_hand(subject: list[OutlinedVolume]) -> int:
     signal = subject[0].signals[0]
     assert signal is not None
     return int(signal.mean() >= 80 and signal.std() <= 40)

@@ -27,7 +27,7 @@ from medmm.evaluation.volumes import (
     mean_shape,
     worst,
 )
-from medmm.training.volume_calibration import GROUPS
+from medmm.training.mr.calibration import GROUPS
 from pipelines import evaluate
 from tests.volume_sets import block, outlined
 

@@ -22,7 +22,7 @@ from medmm.domain.study import Modality
 from medmm.models import Networks
 from medmm.models.film.chest_anatomy import STRUCTURES, build
 from medmm.models.installed_models import CATALOGUE, Adopted, report_weights
-from medmm.training.package import write_manifest, write_weights_folder
+from medmm.training.weights_export import write_manifest, write_weights_folder
 from tests.factories import make_case, make_ratio
 from tests.model_folders import FINDINGS, decoder_folder, report_folder
 

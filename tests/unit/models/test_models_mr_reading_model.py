@@ -15,7 +15,7 @@ from medmm.models.mr import reading_model
 from medmm.models.mr.intervals import measured
 from medmm.models.mr.reading_model import OF_BODY_PART, MrReader
 from medmm.models.weights.catalogue import CatalogueRow, row_named
-from medmm.training.package import write_manifest, write_weights_folder
+from medmm.training.weights_export import write_manifest, write_weights_folder
 from tests.factories import make_mr_study
 from tests.volume_models import TINY, tiny
 

@@ -17,8 +17,8 @@ from medmm.domain.reading import Measurement, Side
 from medmm.domain.study import SequenceRole
 from medmm.models.mr.preprocessing import MrImage
 from medmm.models.report_model.multimodal import MedMMForConditionalGeneration
-from medmm.training.loop import LoopOptions, fit
-from medmm.training.report_objective import ReportObjective
+from medmm.training.loop.fitting import LoopOptions, fit
+from medmm.training.reports.objective import ReportObjective
 from tests.tiny_multimodal import VOCABULARY, measurement, mr_config, record, tiny_processor
 
 WORDS = ("normal", "effusion")

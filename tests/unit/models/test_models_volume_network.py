@@ -14,7 +14,7 @@ from medmm.models.mr.preprocessing import Grid, prepare_sequences
 from medmm.models.mr.volume_segmenter import VolumeSegmenter
 from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.models.weights.loading import load_network
-from medmm.training.package import write_weights_folder
+from medmm.training.weights_export import write_weights_folder
 from tests.volume_models import TINY, VoxelNetwork, tiny
 
 CPU = torch.device("cpu")

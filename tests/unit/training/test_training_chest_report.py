@@ -20,14 +20,14 @@ from medmm.models.report_model.finding_heads import ReportHeads
 from medmm.models.report_model.multimodal import MedMMImageProcessor
 from medmm.models.report_model.record_tokens import record_tokens
 from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
-from medmm.training import chest_report
-from medmm.training.chest_report import SIZE_PX, UNITS, Corpus, Maps, School, save, sequences
-from medmm.training.loop import FitResult
+from medmm.training.loop.fitting import FitResult
 from medmm.training.recipes import LayoutFolder
-from medmm.training.report_examples import record_codes, spoken
-from medmm.training.report_sources import ReportSource, report_source
-from medmm.training.report_start import Start
-from medmm.training.report_statements import phrase_book
+from medmm.training.reports import chest_report
+from medmm.training.reports.chest_report import SIZE_PX, UNITS, Corpus, Maps, School, save, sequences
+from medmm.training.reports.examples import record_codes, spoken
+from medmm.training.reports.sources import ReportSource, report_source
+from medmm.training.reports.statements import phrase_book
+from medmm.training.reports.warm_start import Start
 from tests.layout_folders import open_i_reports
 from tests.model_folders import decoder_folder
 from tests.report_recipe import FINDINGS, LANGUAGE, begun, recipe, stage
@@ -85,7 +85,7 @@ def test_the_recipe_runs_from_reports_to_an_opinion(trained: Path, source: Repor
     assert json.loads((trained / "training.json").read_text())["reports"] == 8
 
     model = ChestReportModel.open(opened(trained), CPU)
-    assert model.rule != chest_report.claims.NEUTRAL
+    assert model.rule != chest_report.claim_calibration.NEUTRAL
     grey = next(iter(source.greys(source.reports("test"))))
     permitted = dict.fromkeys(FINDINGS, ALL)
     (opinion,) = model.opinions_on([Job(grey=grey, context=NOBODY, permitted=permitted)])
@@ -156,7 +156,7 @@ def test_a_film_is_the_same_to_training_processor_and_heads_bit_for_bit(
 ) -> None:
     start = started(trained)
     school = school_of(source, begun(trained), start=start)
-    monkeypatch.setattr("medmm.training.chest_report.random.Random.random", lambda self: 0.9)  # no mirror image
+    monkeypatch.setattr("medmm.training.reports.chest_report.random.Random.random", lambda self: 0.9)  # no mirror image
     learned = school.collate(None)(list(range(8)))["pixel_values"]
     greys = list(source.greys([e.report for e in school.corpus.examples]))
     live = MedMMImageProcessor(size_px=SIZE_PX)(greys)["pixel_values"]

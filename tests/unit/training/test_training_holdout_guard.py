@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from medmm.domain.errors import ConfigError, InputError
-from medmm.training import chest_report
-from medmm.training.chest_findings import training_films
-from medmm.training.held_back import refuse_held_back, refuse_other_splits
+from medmm.training.data.holdout import refuse_held_back, refuse_other_splits
+from medmm.training.film.chest_findings import training_films
 from medmm.training.recipes import ChestFindingsRecipe, recipe_as
+from medmm.training.reports import chest_report
 from tests.report_recipe import recipe
 
 COLUMNS = "shard,file,patient,labels,split"
 WITHOUT_ASSERTS = """
 from medmm.domain.errors import InputError
-from medmm.training.held_back import refuse_held_back, refuse_other_splits
+from medmm.training.data.holdout import refuse_held_back, refuse_other_splits
 assert False, "asserts are run"
 for guard, arguments in ((refuse_held_back, ({"1"}, {"1"})), (refuse_other_splits, ({"train", "test"},))):
     try:

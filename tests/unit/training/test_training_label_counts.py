@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medmm.domain.errors import InputError
-from medmm.training.label_counts import check_labels
+from medmm.training.data.label_counts import check_labels
 
 LABELS = np.array([[1, 0, 1], [0, 0, 1], [np.nan, 0, 1]])
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
 from medmm.domain.vocabulary import finding_terms
-from medmm.training.layouts import (
+from medmm.training.data.layouts import (
     LAYOUTS,
     FilmSource,
     Layout,
@@ -29,11 +29,11 @@ from medmm.training.layouts import (
     padchest,
     read_layout,
 )
-from medmm.training.layouts.example import Split
-from medmm.training.layouts.names import Uncertain, labelled
-from medmm.training.layouts.sections import report_of
-from medmm.training.layouts.splits import learning_split_of, split_of
-from medmm.training.report_labels import LABELS
+from medmm.training.data.layouts.label_map import Uncertain, labelled
+from medmm.training.data.layouts.reported_film import Split
+from medmm.training.data.layouts.sections import report_of
+from medmm.training.data.layouts.splits import learning_split_of, split_of
+from medmm.training.reports.labeller import LABELS
 from tests import layout_folders as make
 
 MAKE: dict[str, Callable[[Path], Path]] = {

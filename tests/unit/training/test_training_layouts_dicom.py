@@ -15,9 +15,9 @@ from PIL import Image
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.training.layouts import FilmSource, Layout, counted, read_layout
-from medmm.training.layouts.names import Uncertain
-from medmm.training.layouts.splits import split_of
+from medmm.training.data.layouts import FilmSource, Layout, counted, read_layout
+from medmm.training.data.layouts.label_map import Uncertain
+from medmm.training.data.layouts.splits import split_of
 from tests.dicom_files import film_file, mr_file
 from tests.layout_folders import picture, table
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from medmm.domain.errors import ConfigError, InputError, StateError
-from medmm.training import loop_journal
-from medmm.training.loop import FitResult, LoopOptions, fit
-from medmm.training.loop_page import page, ticks
-from medmm.training.loop_sharding import Processes
-from medmm.training.report_objective import ReportObjective
+from medmm.training.loop import run_log
+from medmm.training.loop.fitting import FitResult, LoopOptions, fit
+from medmm.training.loop.page import page, ticks
+from medmm.training.loop.sharding import Processes
+from medmm.training.reports.objective import ReportObjective
 from tests.tiny_multimodal import OBJECTIVE, OPTIONS, examples, film_model, same, state_of
 
 
@@ -207,7 +207,7 @@ def test_ticks_hold_their_range(low: float, high: float) -> None:
 def test_tensorboard_is_missed_aloud(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop_journal.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(run_log.importlib.util, "find_spec", lambda name: None)
     with caplog.at_level(logging.INFO):
         run(tmp_path, epochs=1)
     assert "pip install 'medmm[tensorboard]'" in caplog.text

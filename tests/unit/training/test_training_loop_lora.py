@@ -10,9 +10,9 @@ import torch
 
 from medmm.domain.errors import ConfigError
 from medmm.models.report_model.multimodal.modeling import MedMMForConditionalGeneration
-from medmm.training import loop_lora
-from medmm.training.loop import LoopOptions, fit, merged
-from medmm.training.loop_lora import adapter_layers
+from medmm.training.loop import lora
+from medmm.training.loop.fitting import LoopOptions, fit, merged
+from medmm.training.loop.lora import adapter_layers
 from tests.tiny_multimodal import OBJECTIVE, OPTIONS, collate, examples, film_model, same, state_of
 
 LORA = {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": ["q_proj", "v_proj"]}
@@ -80,7 +80,7 @@ def test_adapters_that_cannot_be_are_refused(tmp_path: Path, monkeypatch: pytest
         run(tmp_path / "b", model, lora={**LORA, "r": 2})
     with pytest.raises(ConfigError, match="the model has adapters and the options name none"):
         run(tmp_path / "c", model, lora=None)
-    monkeypatch.setattr(loop_lora.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(lora.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="PEFT") as missing:
         run(tmp_path / "d", film_model())
     assert "pip install 'medmm[train]'" in missing.value.remedy

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medmm.domain.errors import ConfigError
-from medmm.training import precision
-from medmm.training.loop import LoopOptions
-from medmm.training.loop_options import LAST_SHARE
+from medmm.training.loop import precision
+from medmm.training.loop.fitting import LoopOptions
+from medmm.training.loop.options import LAST_SHARE
 
 LEAST = {"epochs": 1, "batch": 2, "learning_rate": 1e-4}
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from medmm.domain.errors import IntegrityError, StateError
-from medmm.training.loop import LoopOptions, fit
-from medmm.training.loop_state import digest
-from medmm.training.report_objective import ReportObjective
+from medmm.training.loop.fitting import LoopOptions, fit
+from medmm.training.loop.state import digest
+from medmm.training.reports.objective import ReportObjective
 from tests.tiny_multimodal import OBJECTIVE, OPTIONS, collate, examples, film_model, same, state_of
 
 ROWS = 10  # with batch 2 and accumulate 2: three steps an epoch, the last of two examples

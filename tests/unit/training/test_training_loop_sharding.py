@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from medmm.training.loop import LoopOptions, fit
+from medmm.training.loop.fitting import LoopOptions, fit
 from tests.tiny_multimodal import MOSTLY_PLAIN, OBJECTIVE, OPTIONS, examples, film_model, one_of_several, state_of
 
 ROOT = Path(__file__).resolve().parents[3]

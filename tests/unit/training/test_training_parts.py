@@ -17,15 +17,15 @@ from medmm.domain.errors import InputError
 from medmm.domain.reading import Side
 from medmm.models.film import chest_anatomy, chest_findings
 from medmm.models.film.preprocessing import prepare_film
-from medmm.training import precision
-from medmm.training.augment import random_views
-from medmm.training.boxes import Box, Boxed, drawn_side, sides_that_hold
-from medmm.training.calibrate import calibration, operating_point, platt, rule_out_point, sigmoid
-from medmm.training.chest_anatomy import dice, outline_loss
-from medmm.training.chest_findings import follow, label_matrix, learning_rate, mean_of_weights, training_films
-from medmm.training.films import NIH_TABLE, _age_years, chosen, greys, prepared, read_table
-from medmm.training.outlines import read_outlined
-from medmm.training.score import macro_auroc
+from medmm.training.calibration import calibration, operating_point, platt, rule_out_point, sigmoid
+from medmm.training.data.bounding_boxes import Box, Boxed, drawn_side, sides_that_hold
+from medmm.training.data.films import NIH_TABLE, _age_years, chosen, greys, prepared, read_table
+from medmm.training.data.segmentation_masks import read_outlined_films
+from medmm.training.film.augmentation import random_views
+from medmm.training.film.chest_anatomy import dice, outline_loss
+from medmm.training.film.chest_findings import follow, label_matrix, learning_rate, mean_of_weights, training_films
+from medmm.training.loop import precision
+from medmm.training.validation_metrics import macro_auroc
 
 STILL = {"rotation_degrees": 0, "log_zoom": 0, "shift": 0, "log_gamma": 0, "log_contrast": 0, "brightness": 0}
 
@@ -244,7 +244,7 @@ def test_no_val_or_test_patient_is_learned_from(shared_data: Path) -> None:
 
 
 def test_outlined_films_are_split_by_film_and_source(shared_data: Path) -> None:
-    films = read_outlined(shared_data)
+    films = read_outlined_films(shared_data)
     jsrt = [f for f in films if f.source == "JSRT"]
     assert [sum(f.split == s for f in jsrt) for s in ("train", "val", "test")] == [150, 30, 60]
     assert not {f.source for f in films if f.heart is None and f.split == "train"} & {

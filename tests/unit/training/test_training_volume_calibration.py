@@ -13,8 +13,8 @@ from medmm.models.mr.cardiac import group_probabilities
 from medmm.models.mr.out_of_distribution import beyond
 from medmm.models.mr.preprocessing import Grid
 from medmm.models.mr.volume_segmenter import Labelled
-from medmm.training.mr_sets import subjects
-from medmm.training.volume_calibration import (
+from medmm.training.data.mr_sets import subjects
+from medmm.training.mr.calibration import (
     SEQUENCE_SEEN,
     _hearts,
     _hippocampi,

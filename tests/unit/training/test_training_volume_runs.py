@@ -20,8 +20,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from medmm.domain.errors import ConfigError, InputError, StateError
-from medmm.training import volumes
-from medmm.training.volume_objective import VolumeObjective
+from medmm.training.mr import volume_networks
+from medmm.training.mr.objective import VolumeObjective
 from pipelines import train
 from tests.tiny_multimodal import same, state_of
 from tests.volume_sets import ONE, TINY_RECIPE, TWO, outlined, recipe, trained
@@ -68,7 +68,7 @@ def asked_at(call: int, of: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize(("owner", "name", "call", "cycle", "step"), [
     (VolumeObjective, "batch", 1, "1", 2),
     (VolumeObjective, "batch", 2 * 3 - 1, "1", 6),
-    (volumes, "val_dice", 1, "1", 6),
+    (volume_networks, "val_dice", 1, "1", 6),
     (VolumeObjective, "batch", 2 * 3 + 4, "2", 5),
 ])  # fmt: skip
 def test_a_stopped_run_goes_on_to_the_same_bits(
@@ -99,7 +99,7 @@ def test_averaged_weights_come_out_and_are_looked_at_and_begun_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Any
 ) -> None:
     begun, looked = [], []
-    fit, val_dice = volumes.fit, volumes.val_dice
+    fit, val_dice = volume_networks.fit, volume_networks.val_dice
 
     def fitting(network: Any, *given: Any, **named: Any) -> Any:
         begun.append(state_of(network))
@@ -109,8 +109,8 @@ def test_averaged_weights_come_out_and_are_looked_at_and_begun_from(
         looked.append(state_of(network))
         return val_dice(network, *given)
 
-    monkeypatch.setattr(volumes, "fit", fitting)
-    monkeypatch.setattr(volumes, "val_dice", looking)
+    monkeypatch.setattr(volume_networks, "fit", fitting)
+    monkeypatch.setattr(volume_networks, "val_dice", looking)
     state, _ = run(tmp_path)
     assert same(state, whole[1])
     for number, after in ((1, begun[1]), (2, state)):

@@ -20,11 +20,12 @@ from medmm.domain.errors import InputError
 from medmm.models.film.chest_anatomy import build
 from medmm.models.film.preprocessing import GREY_MEAN, GREY_SPREAD
 from medmm.models.film.ratio_uncertainty import SHAPES, Agreement, DoubtRule, Outlines
-from medmm.training.chest_anatomy import dice, outline_loss
-from medmm.training.films import MORE_TABLE, NIH_TABLE
-from medmm.training.outlines import Outlined
-from medmm.training.own_outlines import own_outlines
-from medmm.training.ratio_calibration import (
+from medmm.training.data.films import MORE_TABLE, NIH_TABLE
+from medmm.training.data.ratio_marks import APART, read_marks
+from medmm.training.data.segmentation_masks import OutlinedFilm
+from medmm.training.film.chest_anatomy import dice, outline_loss
+from medmm.training.film.own_outlines import own_outlines
+from medmm.training.film.ratio_calibration import (
     STATED,
     Measured,
     error_model,
@@ -32,9 +33,8 @@ from medmm.training.ratio_calibration import (
     most_spread,
     plausible_shapes,
 )
-from medmm.training.ratio_marks import APART, read_marks
-from medmm.training.strong_views import stretched, strong_views, toned, warp
-from medmm.training.wider_outlines import Shelf, between, drawn_shelves, rate_of, taken, widened
+from medmm.training.film.strong_views import stretched, strong_views, toned, warp
+from medmm.training.film.wider_outlines import Shelf, between, drawn_shelves, rate_of, taken, widened
 
 WIDER: dict[str, Any] = yaml.safe_load((configs_dir() / "train" / "chest_anatomy.yaml").read_text())["wider"]
 RANGES = WIDER["strong_views"]
@@ -230,7 +230,7 @@ def test_shapes_of_a_drawn_chest_lie_within_their_bounds() -> None:
     lungs, heart = np.zeros((96, 96), bool), np.zeros((96, 96), bool)
     lungs[20:70, 16:40] = lungs[20:70, 56:80] = True
     heart[46:68, 36:64] = True
-    film = Outlined(name="a", source="made", split="train", grey=grey, lungs=lungs, heart=heart, ratio=28 / 64)
+    film = OutlinedFilm(name="a", source="made", split="train", grey=grey, lungs=lungs, heart=heart, ratio=28 / 64)
     bounds = plausible_shapes([film], 96)
     assert set(bounds) == set(SHAPES)
     assert bounds["balance"][1] == bounds["margin"][1] == 1.0
@@ -239,7 +239,7 @@ def test_shapes_of_a_drawn_chest_lie_within_their_bounds() -> None:
 
 
 def test_the_marks_are_those_of_val_and_test_films(shared_data: Path) -> None:
-    from medmm.training.films import NIH_TABLE, read_table
+    from medmm.training.data.films import NIH_TABLE, read_table
 
     split = {film.file: film for film in read_table(shared_data, NIH_TABLE)}
     assert (len(read_marks("val")), len(read_marks("test"))) == (39, 80)  # one val film could not be marked

@@ -1,0 +1,1 @@
+"""The training loop: steps, options, checkpoints, shards, what is written for people."""
