@@ -13,23 +13,13 @@ from typing import Any
 
 from medmm.config import configs_dir
 from medmm.domain.errors import InputError, MedmmError, exit_code
-from medmm.evaluation import (
-    card,
-    card_anatomy,
-    card_report,
-    card_volumes,
-    chest_anatomy,
-    chest_findings,
-    chest_report,
-    failure_pictures,
-    film_kind,
-    ratio_pictures,
-    reliability_page,
-    report_page,
-    report_summary,
-    report_text,
-    volumes,
-)
+from medmm.evaluation.cards import anatomy, findings, report, volume_networks
+from medmm.evaluation.cards import film_kind as cards_film_kind
+from medmm.evaluation.film import chest_anatomy, chest_findings, film_kind
+from medmm.evaluation.mr import volume_networks as mr_volume_networks
+from medmm.evaluation.plots import failure_pictures, ratio_pictures, reliability_page
+from medmm.evaluation.reports import chest_report, report_text, summary
+from medmm.evaluation.reports import page as reports_page
 from medmm.models import language_model
 from medmm.models.film.reading_model import ChestReader
 from medmm.models.weights.catalogue import packaged_weights, row_named
@@ -39,11 +29,11 @@ REPORTS = "reports"
 FAILURES, EXTREMES = "failures.png", "extremes.png"
 VOLUME_TASKS = ("hippocampus", "brain-lesion", "cardiac")
 CARDS = {
-    "chest-findings": card.findings_card,
-    "chest-anatomy": card_anatomy.anatomy_card,
-    "film-kind": card.kind_card,
-    "chest-report": card_report.report_card,
-    **dict.fromkeys(VOLUME_TASKS, card_volumes.volumes_card),
+    "chest-findings": findings.findings_card,
+    "chest-anatomy": anatomy.anatomy_card,
+    "film-kind": cards_film_kind.kind_card,
+    "chest-report": report.report_card,
+    **dict.fromkeys(VOLUME_TASKS, volume_networks.volumes_card),
 }
 INPUTS = {
     "chest-findings": ("cxr/labels.csv", "cxr_more/labels.csv", "init/resnet18_to_layer3_in1.safetensors"),
@@ -133,20 +123,22 @@ def volumes_measured(options: argparse.Namespace, folder: Path) -> dict[str, Any
     """The figures of an MR network, all of them or the count of numbers left out alone."""
     quiet, task, data = not sys.stderr.isatty(), options.task, options.data
     if not options.unmeasured:
-        return volumes.evaluate(task, folder, data, at_most=options.at_most, quiet=quiet)
+        return mr_volume_networks.evaluate(task, folder, data, at_most=options.at_most, quiet=quiet)
     looks = options.unmeasured == "looks"
-    return volumes.with_unmeasured(task, folder, data, looks_alone=looks, at_most=options.at_most, quiet=quiet)
+    return mr_volume_networks.with_unmeasured(
+        task, folder, data, looks_alone=looks, at_most=options.at_most, quiet=quiet
+    )
 
 
 def pictures_of_failures(
     task: str, folder: Path, data_dir: Path, found: dict[str, Any], out: Path, *, beside_card: bool
 ) -> None:
     """Draw the worst test subjects: into `out`, and beside the card, there without images that may not go on."""
-    failures, labels = volumes.failures(task, folder, data_dir, [row["subject"] for row in found["worst"]])
+    failures, labels = mr_volume_networks.failures(task, folder, data_dir, [row["subject"] for row in found["worst"]])
     failure_pictures.write(out / FAILURES, failures, labels, pixels=True)
     sys.stderr.write(f"written: {out / FAILURES}\n")
     if beside_card:
-        failure_pictures.write(folder / FAILURES, failures, labels, pixels=task in card_volumes.MAY_BE_SHOWN)
+        failure_pictures.write(folder / FAILURES, failures, labels, pixels=task in volume_networks.MAY_BE_SHOWN)
 
 
 def pages_of_findings(found: dict[str, Any]) -> dict[str, str]:
@@ -157,7 +149,7 @@ def pages_of_findings(found: dict[str, Any]) -> dict[str, str]:
 def pages_of_report(found: dict[str, Any]) -> dict[str, str]:
     """The pages of chest-report, by file name."""
     return {
-        "report.html": report_page.html(found["text"]),
+        "report.html": reports_page.html(found["text"]),
         "reliability.html": reliability_page.html("chest-report", found["heads"]["findings"]),
     }
 
@@ -184,8 +176,8 @@ def reports(options: argparse.Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
     write_json(options.out / "evaluation.json", found)
-    (options.out / "report.html").write_text(report_page.html(found), encoding="utf-8")
-    sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else report_summary.terminal(found))
+    (options.out / "report.html").write_text(reports_page.html(found), encoding="utf-8")
+    sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else summary.terminal(found))
     sys.stderr.write(f"written: {options.out / 'evaluation.json'}, {options.out / 'report.html'}\n")
     return 0
 

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from medmm.domain.errors import InputError
-from medmm.evaluation import report_page, report_scores, report_text
-from medmm.evaluation.report_baselines import Candidate, nearest, tiny
-from medmm.evaluation.report_scores import (
+from medmm.evaluation.reports import page as reports_page
+from medmm.evaluation.reports import report_text, scores
+from medmm.evaluation.reports.baselines import Candidate, nearest, tiny
+from medmm.evaluation.reports.drafters import RULE_WRITER, drafted
+from medmm.evaluation.reports.report_text import Bench, agreement, subsets
+from medmm.evaluation.reports.scores import (
     CALLS,
     INVENTED,
     MICRO,
@@ -24,9 +27,7 @@ from medmm.evaluation.report_scores import (
     figure_key,
     label_figures,
 )
-from medmm.evaluation.report_summary import summary, terminal
-from medmm.evaluation.report_text import Bench, agreement, subsets
-from medmm.evaluation.report_writers import RULE_WRITER, drafted
+from medmm.evaluation.reports.summary import summary, terminal
 from medmm.models.film.reading_model import ChestReader
 from medmm.training.reports.corpus import (
     FilmReport,
@@ -106,7 +107,7 @@ def test_a_page_holds_every_subset_and_no_text_of_the_corpus(
     shared_data: Path, bench: Bench, test_reports: list[FilmReport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("pycocoevalcap")
-    monkeypatch.setattr(report_scores.shutil, "which", lambda name: None)  # METEOR takes a minute
+    monkeypatch.setattr(scores.shutil, "which", lambda name: None)  # METEOR takes a minute
     parts = [bench.scored(s) for s in subsets(test_reports) if s.name == R2GEN]
     constant = parts[0]["candidates"][1]
     assert constant["figures"][TEXT_FIGURES[4]]["value"] == pytest.approx(0.397, abs=0.003)
@@ -123,7 +124,7 @@ def test_a_page_holds_every_subset_and_no_text_of_the_corpus(
         "subsets": parts,
         "published": [{"method": m, **row} for m, row in read_published(shared_data).rows],
     }
-    page = report_page.html(found) + terminal(found) + summary(found) + json.dumps(found)
+    page = reports_page.html(found) + terminal(found) + summary(found) + json.dumps(found)
     assert "half right" in page
     assert "R2Gen (EMNLP 2020)" in page
     assert all("METEOR" not in name for candidate in parts[0]["candidates"] for name in candidate["figures"])

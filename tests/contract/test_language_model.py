@@ -16,7 +16,7 @@ from medmm.domain.vocabulary import finding_terms
 from medmm.drafting import LanguageWriter, influence
 from medmm.drafting.influence import said_of_image
 from medmm.drafting.language_writer import permitted, sound
-from medmm.evaluation.report_writers import case_of
+from medmm.evaluation.reports.drafters import case_of
 from medmm.grounding import check
 from medmm.models import language_model
 from medmm.models.film.film_kind import FilmKindModel

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from medmm.evaluation.volume_doubts import MODELS
-from medmm.evaluation.volume_inputs import Volumes, damaged
+from medmm.evaluation.mr.unmeasured_rates import MODELS
+from medmm.evaluation.mr.unsuitable_inputs import Volumes, damaged
 from medmm.models.mr.out_of_distribution import beyond, bounds_in
 from medmm.models.weights.catalogue import WeightsFolder, packaged_weights, row_named
 from medmm.training.data.mr_sets import read_outlined_volumes, study_of, subjects

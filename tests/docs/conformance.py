@@ -20,7 +20,7 @@ from pydicom.uid import UID, AllTransferSyntaxes
 from medmm import domain, imaging, records
 from medmm.domain.identity_match import NO_SHARED_ID, QUESTIONS, compare_identities
 from medmm.domain.record import FactStatus
-from medmm.evaluation.card import table
+from medmm.evaluation.cards.tables import table
 from medmm.imaging.dicom import anatomy, pixels
 from medmm.imaging.dicom import files as dicom_files
 from medmm.imaging.gate import rules as gate_rules

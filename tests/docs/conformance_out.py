@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medmm.domain.procedures import procedures
-from medmm.evaluation.card import table
+from medmm.evaluation.cards.tables import table
 
 SYSTEMS = [
     ["`identifiers.mrn`", "Patient: identifier, and search before it is created", "MR"],

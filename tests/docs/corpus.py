@@ -16,7 +16,7 @@ from pathlib import Path
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import NotEvaluable
-from medmm.evaluation.card import table
+from medmm.evaluation.cards.tables import table
 from medmm.imaging import Intake, read_studies
 from medmm.imaging.dicom.files import open_dicom
 from medmm.imaging.dicom.pixels import check_grid, stored_values

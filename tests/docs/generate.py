@@ -17,8 +17,9 @@ from medmm.domain.errors import EXIT_CODES, HTTP_STATUS, SOME_FAILED
 from medmm.domain.record import Coding
 from medmm.domain.roles import role_table, roles
 from medmm.domain.vocabulary import finding_terms, measurement_terms
-from medmm.evaluation.card import beside_chance, figure, said_table, sides_table, sides_text, table
-from medmm.evaluation.report_summary import summary
+from medmm.evaluation.cards.findings import beside_chance, said_table, sides_table, sides_text
+from medmm.evaluation.cards.tables import figure, table
+from medmm.evaluation.reports.summary import summary
 from tests.docs.conformance import conformance_md
 from tests.docs.mr_figures import mr_md, mr_page_md
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from medmm.evaluation.card import figure, table
-from medmm.evaluation.card_volumes import unmeasured_rows
+from medmm.evaluation.cards.tables import figure, table
+from medmm.evaluation.cards.volume_networks import unmeasured_rows
 
 NETWORKS = ("hippocampus", "brain-lesion", "cardiac")
 WEIGHTS = Path(__file__).resolve().parents[2] / "medmm" / "weights"

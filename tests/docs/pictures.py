@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from medmm.evaluation.card import silent_tables, table
+from medmm.evaluation.cards.film_kind import silent_tables
+from medmm.evaluation.cards.tables import table
 
 EVALUATION = Path(__file__).resolve().parents[2] / "medmm" / "weights" / "film-kind" / "evaluation.json"
 FRONTAL_TARGET, STRANGE_TARGET = 0.97, 0.95

@@ -11,14 +11,14 @@ import pytest
 from medmm.domain.draft import Assertion, Opinion
 from medmm.domain.reading import Finding, Reading
 from medmm.drafting.language_writer import in_words_of
-from medmm.evaluation import batches, chest_report
-from medmm.evaluation.card_report import report_card
-from medmm.evaluation.drafted import claims_by_group
-from medmm.evaluation.report_groups import grouped
-from medmm.evaluation.report_head_scores import as_film, head
-from medmm.evaluation.report_head_scores import groups as head_groups
-from medmm.evaluation.report_scores import MICRO, OWN, figure_key
-from medmm.evaluation.scored import LEAST_CASES
+from medmm.evaluation.cards.report import report_card
+from medmm.evaluation.film.draft_rates import claims_by_group
+from medmm.evaluation.predictions import LEAST_CASES
+from medmm.evaluation.reports import batch_drafting, chest_report
+from medmm.evaluation.reports.groups import grouped
+from medmm.evaluation.reports.head_scores import as_film, head
+from medmm.evaluation.reports.head_scores import groups as head_groups
+from medmm.evaluation.reports.scores import MICRO, OWN, figure_key
 from medmm.training.data.films import Film
 from medmm.training.reports.corpus import FilmReport
 from medmm.training.reports.labeller import labeller
@@ -130,14 +130,14 @@ def test_whose_words_a_draft_came_out_in_is_counted() -> None:
             say("Hernia", ABSENT))  # fmt: skip
     opinion = Opinion(written=said, probability={})
     case = make_case(context=None)
-    counted = batches.wording_of(in_words_of(opinion, case, reading, NAME), opinion, NAME)
+    counted = batch_drafting.wording_of(in_words_of(opinion, case, reading, NAME), opinion, NAME)
     assert dict(counted.statements) == {
-        batches.OWN_WORDS: 2, batches.REFUSED: 1, batches.SIDED: 1, batches.UNSTATED: 1,
+        batch_drafting.OWN_WORDS: 2, batch_drafting.REFUSED: 1, batch_drafting.SIDED: 1, batch_drafting.UNSTATED: 1,
     }  # fmt: skip
     assert counted.json()["share_sent_back"] == round(1 / 3, 4)
     silent = Opinion(written=(), probability={})
     quiet = Reading(study_uid=STUDY_UID, models=(MODEL,), findings=(finding("Nodule", 0.9),))
-    nothing = batches.wording_of(in_words_of(silent, case, quiet, NAME), silent, NAME)
+    nothing = batch_drafting.wording_of(in_words_of(silent, case, quiet, NAME), silent, NAME)
     both = counted + nothing
     assert (both.drafts, both.by_rule, both.statements) == (2, 1, counted.statements)
     assert nothing.json()["share_sent_back"] is None

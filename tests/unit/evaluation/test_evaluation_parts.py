@@ -11,10 +11,13 @@ import pytest
 from scipy.stats import binomtest
 
 from medmm.domain.reading import Side
-from medmm.evaluation import card, card_anatomy, metrics, reliability_page
-from medmm.evaluation.drafted import Points, film_said, finding_said, groups_said
-from medmm.evaluation.pointing import pointing, sides
-from medmm.evaluation.scored import Scored
+from medmm.evaluation import metrics
+from medmm.evaluation.cards import anatomy
+from medmm.evaluation.cards import findings as cards_findings
+from medmm.evaluation.film.draft_rates import Points, film_said, finding_said, groups_said
+from medmm.evaluation.film.pointing import pointing, sides
+from medmm.evaluation.plots import reliability_page
+from medmm.evaluation.predictions import Scored
 from medmm.models.weights.catalogue import packaged_weights
 from medmm.training.data.bounding_boxes import Boxed
 from medmm.training.data.films import Film
@@ -150,7 +153,7 @@ def test_sides_are_counted_where_one_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "make"), [("chest-findings", card.findings_card), ("chest-anatomy", card_anatomy.anatomy_card)]
+    ("name", "make"), [("chest-findings", cards_findings.findings_card), ("chest-anatomy", anatomy.anatomy_card)]
 )
 def test_a_shipped_card_is_made_of_its_figures(name: str, make: object) -> None:
     folder = packaged_weights() / name
@@ -181,5 +184,5 @@ def test_a_reliability_page_draws_what_is_calibrated_and_names_the_rest() -> Non
 
 
 def test_a_brier_score_equal_to_the_priors_is_not_below_it() -> None:
-    assert "Not so: Nodule (Brier score 0.0620" in card.calibration_said({"Nodule": (0.01, 0.062, 0.062)})
-    assert "Not so: no finding" in card.calibration_said({"Nodule": (0.05, 0.061, 0.062)})
+    assert "Not so: Nodule (Brier score 0.0620" in cards_findings.calibration_said({"Nodule": (0.01, 0.062, 0.062)})
+    assert "Not so: no finding" in cards_findings.calibration_said({"Nodule": (0.05, 0.061, 0.062)})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from medmm.evaluation.card import ANATOMY_TERMS, figure, table
+from medmm.evaluation.cards.tables import figure, table
+from medmm.evaluation.cards.terms import ANATOMY_TERMS
 
 Json = dict[str, Any]
 

@@ -22,12 +22,13 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext, Fact, FactKind
 from medmm.domain.vocabulary import finding_terms
 from medmm.drafting.influence import changes, said_of_image
-from medmm.evaluation import metrics, report_text
-from medmm.evaluation.batches import AT_ONCE, drafts
-from medmm.evaluation.drafted import claims_by_group
-from medmm.evaluation.report_head_scores import heads
-from medmm.evaluation.report_writers import case_of, wording
-from medmm.evaluation.scored import Json
+from medmm.evaluation import metrics
+from medmm.evaluation.film.draft_rates import claims_by_group
+from medmm.evaluation.predictions import Json
+from medmm.evaluation.reports import report_text
+from medmm.evaluation.reports.batch_drafting import AT_ONCE, drafts
+from medmm.evaluation.reports.drafters import case_of, wording
+from medmm.evaluation.reports.head_scores import heads
 from medmm.models.film.film_kind import FilmKindModel
 from medmm.models.film.reading_model import AnatomyModel, ChestReader, FindingsModel
 from medmm.models.report_model.chest_report import ChestReportModel

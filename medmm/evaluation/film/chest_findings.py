@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from medmm.evaluation import metrics
-from medmm.evaluation.drafted import Points, film_said, finding_said, groups_said
+from medmm.evaluation.film.draft_rates import Points, film_said, finding_said, groups_said
+from medmm.evaluation.film.pointing import looks
 from medmm.evaluation.metrics import Interval, interval, patient_draws
-from medmm.evaluation.pointing import looks
-from medmm.evaluation.scored import LEAST_CASES, Array, Json, Scored
+from medmm.evaluation.predictions import LEAST_CASES, Array, Json, Scored
 from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.models.weights.loading import load_network
 from medmm.training.calibration import sigmoid

@@ -15,11 +15,12 @@ from rich.progress import track
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.evaluation import report_scores as scores
-from medmm.evaluation.batches import Wording
-from medmm.evaluation.report_baselines import PRIOR_DRAWS, Candidate, baselines
-from medmm.evaluation.report_groups import grouped
-from medmm.evaluation.report_scores import (
+from medmm.evaluation.reports import scores as scores
+from medmm.evaluation.reports.baselines import PRIOR_DRAWS, Candidate, baselines
+from medmm.evaluation.reports.batch_drafting import Wording
+from medmm.evaluation.reports.drafters import IMAGE_ONLY, LANGUAGE_MODEL, RULE_WRITER, drafted
+from medmm.evaluation.reports.groups import grouped
+from medmm.evaluation.reports.scores import (
     ALL,
     CALLS,
     LEAST_REPORTS,
@@ -34,7 +35,6 @@ from medmm.evaluation.report_scores import (
     weights_by_patient,
     words,
 )
-from medmm.evaluation.report_writers import IMAGE_ONLY, LANGUAGE_MODEL, RULE_WRITER, drafted
 from medmm.models.film.reading_model import ChestReader
 from medmm.models.report_model.chest_report import ChestReportModel
 from medmm.models.weights.catalogue import open_weights, row_named

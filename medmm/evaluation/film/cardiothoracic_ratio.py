@@ -30,7 +30,7 @@ OPENI = "Open-i"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class FilmRow:
     """What became of one film: a ratio with half of its interval, or why there is none."""
 
     film: Film
@@ -44,21 +44,21 @@ class Row:
         return self.ratio is not None
 
 
-def read_films(model: AnatomyModel, data_dir: Path, films: list[Film], *, quiet: bool, name: str) -> list[Row]:
+def read_films(model: AnatomyModel, data_dir: Path, films: list[Film], *, quiet: bool, name: str) -> list[FilmRow]:
     """What live use makes of these films."""
     steps = track(greys(data_dir, films), total=len(films), description=name, disable=quiet)
     return [_row(model, film, grey) for film, grey in zip(films, steps, strict=True)]
 
 
-def _row(model: AnatomyModel, film: Film, grey: NDArray[np.float32]) -> Row:
+def _row(model: AnatomyModel, film: Film, grey: NDArray[np.float32]) -> FilmRow:
     found = model.ratio(outlines(model.network, grey, model.size_px))
     if isinstance(found, str):
-        return Row(film=film, ratio=None, half_width=None, reason=re.sub(r"\d[\d.]*", "…", found))
+        return FilmRow(film=film, ratio=None, half_width=None, reason=re.sub(r"\d[\d.]*", "…", found))
     half = (found.interval[1] - found.interval[0]) / 2
-    return Row(film=film, ratio=found.value, half_width=round(half, 4), reason=None)
+    return FilmRow(film=film, ratio=found.value, half_width=round(half, 4), reason=None)
 
 
-def nih(rows: list[Row]) -> Json:
+def nih(rows: list[FilmRow]) -> Json:
     """The figures on NIH films of val and test; marks, counts and extremes of test alone."""
     test = [row for row in rows if row.film.split == "test"]
     stated = [row.ratio for row in test if row.ratio is not None]
@@ -93,11 +93,11 @@ GROUPS: dict[str, Keep] = {
 MARKED: dict[str, Keep] = {"all": lambda f: True, "PA": lambda f: f.view == "PA", "AP": lambda f: f.view == "AP"}
 
 
-def _share(rows: Sequence[Row]) -> Json:
+def _share(rows: Sequence[FilmRow]) -> Json:
     return metrics.share(np.asarray([row.measured for row in rows], dtype=bool), [row.film.patient for row in rows])
 
 
-def _marks(test: list[Row], keep: Keep) -> Json:
+def _marks(test: list[FilmRow], keep: Keep) -> Json:
     """Errors against the marks; films whose two readings are apart count apart."""
     marks = {mark.file: mark for mark in read_marks("test")}
     marked = [(row, marks[row.film.file]) for row in test if row.film.file in marks and keep(row.film)]
@@ -118,15 +118,15 @@ def _marks(test: list[Row], keep: Keep) -> Json:
     }
 
 
-def _error(row: Row, mark: MarkedFilm) -> float:
+def _error(row: FilmRow, mark: MarkedFilm) -> float:
     return needed(row.ratio, "the ratio of a marked film", film=row.film.file) - mark.ratio
 
 
-def _holds(row: Row, mark: MarkedFilm) -> bool:
+def _holds(row: FilmRow, mark: MarkedFilm) -> bool:
     return abs(_error(row, mark)) <= needed(row.half_width, "the interval of a marked film", film=row.film.file)
 
 
-def _missed(row: Row, mark: MarkedFilm) -> Json:
+def _missed(row: FilmRow, mark: MarkedFilm) -> Json:
     return {
         "file": row.film.file,
         "view": row.film.view,
@@ -137,7 +137,7 @@ def _missed(row: Row, mark: MarkedFilm) -> Json:
     }
 
 
-def _auroc(rows: list[Row]) -> Json:
+def _auroc(rows: list[FilmRow]) -> Json:
     """How the ratio tells PA films labelled Cardiomegaly from the rest: measured films, and all with the rest at the median."""
     measured = [row for row in rows if row.measured]
     middle = float(np.median([row.ratio for row in measured]))
@@ -147,7 +147,7 @@ def _auroc(rows: list[Row]) -> Json:
     }
 
 
-def _one_auroc(rows: list[Row], middle: float) -> Json:
+def _one_auroc(rows: list[FilmRow], middle: float) -> Json:
     truth = np.asarray([float(LABEL in row.film.findings) for row in rows])
     score = np.asarray([middle if row.ratio is None else row.ratio for row in rows])
     draws = metrics.patient_draws([row.film.patient for row in rows])
@@ -155,7 +155,7 @@ def _one_auroc(rows: list[Row], middle: float) -> Json:
     return {"films": len(rows), "labelled": int(truth.sum()), **value}
 
 
-def _extreme(row: Row) -> Json:
+def _extreme(row: FilmRow) -> Json:
     verdict = verdicts().get(row.film.file, "not looked at")
     return {
         "file": row.film.file,
@@ -168,11 +168,11 @@ def _extreme(row: Row) -> Json:
 
 def verdicts() -> dict[str, str]:
     """What a look at the film and its outlines said of stated extremes, by file."""
-    lines = files(__package__).joinpath("ratio_extremes.csv").read_text(encoding="utf-8").splitlines()
+    lines = files("medmm.evaluation").joinpath("data/ratio_extremes.csv").read_text(encoding="utf-8").splitlines()
     return {row["file"]: row["verdict"] for row in csv.DictReader(lines)}
 
 
-def sources(model: AnatomyModel, data_dir: Path, nih_rows: Iterable[Row], *, quiet: bool) -> Json:
+def sources(model: AnatomyModel, data_dir: Path, nih_rows: Iterable[FilmRow], *, quiet: bool) -> Json:
     """By source: films, measured and doubted, and wrong where a truth is known. RSNA 2018 films are NIH films: part of them."""
     test = [row for row in nih_rows if row.film.split == "test"]
     parts = {
@@ -186,5 +186,5 @@ def sources(model: AnatomyModel, data_dir: Path, nih_rows: Iterable[Row], *, qui
     return {name: {**_source(rows), "wrong": None} for name, rows in parts.items()}
 
 
-def _source(rows: Sequence[Row]) -> Json:
+def _source(rows: Sequence[FilmRow]) -> Json:
     return {"films": len(rows), "measured": _share(rows), "doubted": sum(not row.measured for row in rows)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from medmm.evaluation.card import figure, table
-from medmm.evaluation.report_scores import (
+from medmm.evaluation.cards.tables import figure, table
+from medmm.evaluation.reports.scores import (
     ALL,
     CALLS,
     ENOUGH,

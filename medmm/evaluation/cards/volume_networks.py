@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from medmm.domain.vocabulary import measurement_terms
-from medmm.evaluation.card import figure, table
+from medmm.evaluation.cards.tables import figure, table
 
 Json = dict[str, Any]
 TERMS = {

@@ -14,8 +14,8 @@ import pytest
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Measurement, Reading
 from medmm.domain.study import Notice, Study
-from medmm.evaluation import volume_doubts, volume_inputs, volumes
-from medmm.evaluation.volume_inputs import damaged, foreign
+from medmm.evaluation.mr import unmeasured_rates, unsuitable_inputs, volume_networks
+from medmm.evaluation.mr.unsuitable_inputs import damaged, foreign
 from medmm.models.mr.preprocessing import Grid
 from medmm.training.data.mr_sets import OutlinedVolume, study_of
 from tests.volume_sets import block, outlined
@@ -39,8 +39,8 @@ def sets(monkeypatch: pytest.MonkeyPatch) -> None:
         assert splits in (("val",), ("test",))
         return iter(SETS[task])
 
-    monkeypatch.setattr(volume_inputs, "read_outlined_volumes", read)
-    monkeypatch.setattr(volume_doubts, "read_outlined_volumes", read)
+    monkeypatch.setattr(unsuitable_inputs, "read_outlined_volumes", read)
+    monkeypatch.setattr(unmeasured_rates, "read_outlined_volumes", read)
 
 
 @pytest.mark.parametrize("task", sorted(SETS))
@@ -107,8 +107,8 @@ class Doubting:
 
 
 def test_rows_count_what_was_stated_and_what_was_doubted(sets: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(volume_doubts.MODELS, "hippocampus", Doubting)
-    rows = volume_doubts.unmeasured("hippocampus", Path(), Path(), at_most=1, quiet=True)
+    monkeypatch.setitem(unmeasured_rates.MODELS, "hippocampus", Doubting)
+    rows = unmeasured_rates.unmeasured("hippocampus", Path(), Path(), at_most=1, quiet=True)
     kinds = [row["kind"] for row in rows]
     assert kinds == ["own"] * 2 + ["another set's"] * 2 + ["own, damaged"] * 7
     for row in rows:
@@ -126,8 +126,8 @@ def test_what_looks_unlike_the_set_needs_no_network(sets: None, monkeypatch: pyt
         def read(self, study: Study) -> Reading:
             raise AssertionError("asked")
 
-    monkeypatch.setitem(volume_doubts.MODELS, "hippocampus", Unasked)  # type: ignore[arg-type]
-    for row in volume_doubts.unmeasured("hippocampus", Path(), Path(), at_most=1, quiet=True):
+    monkeypatch.setitem(unmeasured_rates.MODELS, "hippocampus", Unasked)  # type: ignore[arg-type]
+    for row in unmeasured_rates.unmeasured("hippocampus", Path(), Path(), at_most=1, quiet=True):
         assert (row["stated"]["hits"], row["unlike"]["hits"]) == (0, 1)
 
 
@@ -136,8 +136,8 @@ def test_by_looks_alone_no_network_is_asked(sets: None, monkeypatch: pytest.Monk
         def read(self, study: Study) -> Reading:
             raise AssertionError("asked")
 
-    monkeypatch.setitem(volume_doubts.MODELS, "hippocampus", Unasked)  # type: ignore[arg-type]
-    for row in volume_doubts.unmeasured("hippocampus", Path(), Path(), looks_alone=True, at_most=1, quiet=True):
+    monkeypatch.setitem(unmeasured_rates.MODELS, "hippocampus", Unasked)  # type: ignore[arg-type]
+    for row in unmeasured_rates.unmeasured("hippocampus", Path(), Path(), looks_alone=True, at_most=1, quiet=True):
         assert (row["stated"], row["unlike"]["hits"]) == (None, 0)
 
 
@@ -148,9 +148,9 @@ def _by_hand(subject: list[OutlinedVolume]) -> int:
 
 
 def test_the_count_alone_keeps_every_other_figure(sets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(volume_doubts.MODELS, "hippocampus", Doubting)
+    monkeypatch.setitem(unmeasured_rates.MODELS, "hippocampus", Doubting)
     with pytest.raises(InputError, match="keeps no figures"):
-        volumes.with_unmeasured("hippocampus", tmp_path, tmp_path, quiet=True)
+        volume_networks.with_unmeasured("hippocampus", tmp_path, tmp_path, quiet=True)
     (tmp_path / "evaluation.json").write_text('{"task": "hippocampus", "subjects": 61, "unmeasured": []}')
-    found = volumes.with_unmeasured("hippocampus", tmp_path, tmp_path, at_most=1, quiet=True)
+    found = volume_networks.with_unmeasured("hippocampus", tmp_path, tmp_path, at_most=1, quiet=True)
     assert (found["task"], found["subjects"], len(found["unmeasured"])) == ("hippocampus", 61, 11)

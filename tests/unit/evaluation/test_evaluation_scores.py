@@ -10,8 +10,9 @@ import pytest
 from medmm.domain.draft import Section
 from medmm.domain.errors import InputError
 from medmm.domain.study import View
-from medmm.evaluation import report_scores as scores
-from medmm.evaluation.report_baselines import (
+from medmm.evaluation.plots.svg_plots import Point, Series, dots, scatter
+from medmm.evaluation.reports import scores as scores
+from medmm.evaluation.reports.baselines import (
     finding_sentences,
     label_prior,
     most_frequent,
@@ -19,8 +20,9 @@ from medmm.evaluation.report_baselines import (
     prevalence,
     sentences_of,
 )
-from medmm.evaluation.report_plots import Point, Series, dots, scatter
-from medmm.evaluation.report_scores import (
+from medmm.evaluation.reports.drafters import case_of, findings_text
+from medmm.evaluation.reports.report_text import Subset, subsets
+from medmm.evaluation.reports.scores import (
     INVENTED,
     MACRO,
     MICRO,
@@ -33,8 +35,6 @@ from medmm.evaluation.report_scores import (
     weights_by_patient,
     words,
 )
-from medmm.evaluation.report_text import Subset, subsets
-from medmm.evaluation.report_writers import case_of, findings_text
 from medmm.training.reports.corpus import FilmReport, read_drafts, read_published, read_reports
 from medmm.training.reports.labeller import ABNORMAL, LABELS, PRESENT, labeller
 from tests.factories import make_draft

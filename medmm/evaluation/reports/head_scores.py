@@ -10,10 +10,10 @@ import torch
 from rich.progress import track
 
 from medmm.evaluation import metrics
-from medmm.evaluation.drafted import Points, groups_said
+from medmm.evaluation.film.draft_rates import Points, groups_said
 from medmm.evaluation.metrics import interval, patient_draws
-from medmm.evaluation.report_groups import sex_of, view_of
-from medmm.evaluation.scored import LEAST_CASES, Array, Json, Scored
+from medmm.evaluation.predictions import LEAST_CASES, Array, Json, Scored
+from medmm.evaluation.reports.groups import sex_of, view_of
 from medmm.models.report_model.finding_heads import ReportHeads
 from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.training.calibration import sigmoid

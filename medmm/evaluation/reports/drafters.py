@@ -14,7 +14,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Modality, Study, Volume
 from medmm.drafting import RuleWriter
-from medmm.evaluation.batches import AT_ONCE, Wording, worded
+from medmm.evaluation.reports.batch_drafting import AT_ONCE, Wording, worded
 from medmm.models.film.reading_model import ChestReader
 from medmm.models.report_model.chest_report import ChestReportModel
 from medmm.training.reports.corpus import FilmReport, Grey, film_greys

@@ -5,21 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from medmm.evaluation.card import figure
+from medmm.evaluation.cards.tables import figure
 from medmm.evaluation.metrics import Interval
-from medmm.evaluation.report_plots import Point, Series, dots, scatter
-from medmm.evaluation.report_scores import (
-    CALLS,
-    INVENTED,
-    MACRO,
-    METEOR,
-    MICRO,
-    OWN,
-    RECALL,
-    TEXT_FIGURES,
-    figure_key,
-)
-from medmm.evaluation.report_summary import COLUMNS_OF, last_call, published_rows
+from medmm.evaluation.plots.svg_plots import Point, Series, dots, scatter
+from medmm.evaluation.reports.scores import CALLS, INVENTED, MACRO, METEOR, MICRO, OWN, RECALL, TEXT_FIGURES, figure_key
+from medmm.evaluation.reports.summary import COLUMNS_OF, last_call, published_rows
 from medmm.training.reports.labeller import ABNORMAL, LABELS
 
 Json = dict[str, Any]

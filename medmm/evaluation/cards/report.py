@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from medmm.evaluation.card import calibration_said, figure, groups_table, table
-from medmm.evaluation.report_scores import ALL, R2GEN
-from medmm.evaluation.report_summary import by_group, macro_f1, terminal
+from medmm.evaluation.cards.findings import calibration_said, groups_table
+from medmm.evaluation.cards.tables import figure, table
+from medmm.evaluation.reports.scores import ALL, R2GEN
+from medmm.evaluation.reports.summary import by_group, macro_f1, terminal
 
 Json = dict[str, Any]
 TERMS = """Research use only. The text was learned from the chest film reports of Indiana University (Open-i; Demner-Fushman et al.,

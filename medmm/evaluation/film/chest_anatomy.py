@@ -10,7 +10,8 @@ import torch
 from rich.progress import track
 
 from medmm.domain.reading import Measurement
-from medmm.evaluation import metrics, ratio_films
+from medmm.evaluation import metrics
+from medmm.evaluation.film import cardiothoracic_ratio as film_cardiothoracic_ratio
 from medmm.evaluation.metrics import interval
 from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio
 from medmm.models.film.chest_anatomy import outlines
@@ -32,7 +33,7 @@ def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
     jsrt = [row for row in rows if row["source"] == "JSRT"]
     table = read_table(data_dir, NIH_TABLE)
     held_back = [film for film in table if film.split == "test" or (film.split == "val" and film.view == "PA")]
-    of_nih = ratio_films.read_films(model, data_dir, held_back, quiet=quiet, name="NIH films")
+    of_nih = film_cardiothoracic_ratio.read_films(model, data_dir, held_back, quiet=quiet, name="NIH films")
     found = {
         "jsrt": _jsrt(jsrt),
         "other_sources": {
@@ -44,8 +45,8 @@ def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
             for source in sorted({row["source"] for row in rows} - {"JSRT"})
             if (part := [row for row in rows if row["source"] == source])
         },
-        "nih": ratio_films.nih(of_nih),
-        "sources": ratio_films.sources(model, data_dir, of_nih, quiet=quiet),
+        "nih": film_cardiothoracic_ratio.nih(of_nih),
+        "sources": film_cardiothoracic_ratio.sources(model, data_dir, of_nih, quiet=quiet),
     }
     return _with_wrong(found)
 

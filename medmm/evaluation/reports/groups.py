@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from medmm.domain.study import View
-from medmm.evaluation.report_scores import (
+from medmm.evaluation.reports.scores import (
     CALLS,
     INVENTED,
     LEAST_REPORTS,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.evaluation import metrics
-from medmm.evaluation.scored import LEAST_CASES, Json, Scored
+from medmm.evaluation.predictions import LEAST_CASES, Json, Scored
 from medmm.training.data.films import Film
 
 Flags = NDArray[np.bool_]

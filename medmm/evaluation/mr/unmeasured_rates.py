@@ -15,7 +15,7 @@ from rich.progress import track
 from medmm.domain.errors import InputError
 from medmm.domain.study import Study
 from medmm.evaluation.metrics import share
-from medmm.evaluation.volume_inputs import Volumes, damaged, foreign
+from medmm.evaluation.mr.unsuitable_inputs import Volumes, damaged, foreign
 from medmm.models.mr.brain_lesion import BrainLesionModel
 from medmm.models.mr.cardiac import CardiacModel
 from medmm.models.mr.hippocampus import HippocampusModel
@@ -53,9 +53,9 @@ def unmeasured(
         at_most: of how many subjects a row is made, the first of the table; None is all.
     """
     model = MODELS[task].open(WeightsFolder(row=row_named(task), folder=folder), torch.device("cpu"))
-    rows: dict[tuple[str, str], Row] = {}
+    rows: dict[tuple[str, str], SetRow] = {}
     for kind, name, volumes in track(_inputs(task, data_dir, at_most), description="unmeasured", disable=quiet):
-        row = rows.setdefault((kind, name), Row())
+        row = rows.setdefault((kind, name), SetRow())
         row.persons.append(volumes[0].row.get("person") or volumes[0].subject)
         row.unlike.append(_looks_unlike(model, task, volumes))
         if not looks_alone:
@@ -65,7 +65,7 @@ def unmeasured(
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SetRow:
     """Whose images looked unlike the set, and of whose a number was stated (empty where no network was asked)."""
 
     persons: list[str] = field(default_factory=list)

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from medmm.domain.reading import Extent, Finding, ImageHalf, Measurement, Reading
-from medmm.evaluation import failure_pictures, volumes
-from medmm.evaluation.card_volumes import volumes_card
+from medmm.evaluation.cards.volume_networks import volumes_card
 from medmm.evaluation.metrics import patient_draws
-from medmm.evaluation.volumes import (
+from medmm.evaluation.mr import volume_networks
+from medmm.evaluation.mr.volume_networks import (
     PUBLISHED,
     Rows,
     _dices,
@@ -27,6 +27,7 @@ from medmm.evaluation.volumes import (
     mean_shape,
     worst,
 )
+from medmm.evaluation.plots import failure_pictures
 from medmm.training.mr.calibration import GROUPS
 from pipelines import evaluate
 from tests.volume_sets import block, outlined
@@ -309,7 +310,7 @@ def test_the_cut_out_holds_all_that_is_marked(corner: tuple[int, int]) -> None:
 
 def test_only_images_whose_terms_allow_it_stand_beside_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr(volumes, "failures", lambda *_: ([failure()], ("lesion",)))
+    monkeypatch.setattr(volume_networks, "failures", lambda *_: ([failure()], ("lesion",)))
     monkeypatch.setattr(failure_pictures, "write", lambda path, *_, pixels: asked.append(pixels))
     for task in evaluate.VOLUME_TASKS:
         evaluate.pictures_of_failures(task, tmp_path, tmp_path, {"worst": []}, tmp_path, beside_card=True)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from medmm.evaluation.card import MOST_ECE, calibration_said, figure
+from medmm.evaluation.cards.findings import MOST_ECE, calibration_said
+from medmm.evaluation.cards.tables import figure
 from medmm.evaluation.metrics import Interval
-from medmm.evaluation.report_plots import reliability
+from medmm.evaluation.plots.svg_plots import reliability
 
 Json = dict[str, Any]
 PRIORS = ("brier_label_prior", "brier_prior")  # in the figures of chest-findings and of chest-report

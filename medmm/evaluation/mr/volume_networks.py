@@ -15,9 +15,9 @@ from rich.progress import track
 
 from medmm.domain.errors import InputError
 from medmm.domain.reading import ImageHalf, Reading
-from medmm.evaluation.failure_pictures import Failure
 from medmm.evaluation.metrics import auroc, brier, expected_calibration_error, interval, patient_draws, share
-from medmm.evaluation.volume_doubts import MODELS, unmeasured
+from medmm.evaluation.mr.unmeasured_rates import MODELS, unmeasured
+from medmm.evaluation.plots.failure_pictures import Failure
 from medmm.models.mr.brain_lesion import BrainLesionModel, lesions_of, share_of_head, volume_score
 from medmm.models.mr.cardiac import CardiacModel, group_probabilities
 from medmm.models.mr.hippocampus import HippocampusModel

@@ -1,0 +1,1 @@
+"""Cards of the shipped weights, written from `evaluation.json` alone."""

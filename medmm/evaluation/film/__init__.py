@@ -1,0 +1,1 @@
+"""What the networks for chest films are worth."""

@@ -1,0 +1,1 @@
+"""What the networks for MR volumes are worth."""

@@ -1,0 +1,1 @@
+"""Plots and pictures that stand beside the figures."""

@@ -1,0 +1,1 @@
+"""What drafted report text is worth."""
