@@ -1,7 +1,7 @@
 """The record in: FHIR R4 to the coded, dated facts that were known when the image was made."""
 
 from medmm.records.document import RecordDocument, read_record
-from medmm.records.folder import RecordFit, RecordFolder, record_file
+from medmm.records.record_folder import RecordFit, RecordFolder, record_file
 from medmm.records.requests import with_request
 from medmm.records.timeline import context_as_of, everything_in, join_questions, known_by
 

@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 
 from medmm.domain.errors import InputError
 from medmm.domain.record import Omission
-from medmm.records.elements import at, items
+from medmm.records.fhir_access import at, items
 from medmm.records.references import Resource
 from medmm.records.versions import Version, named_key, version_of
 

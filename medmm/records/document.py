@@ -12,18 +12,18 @@ from pathlib import Path
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.record import Fact, FactStatus, Omission
-from medmm.records import jsontext
+from medmm.records import json_parser
 from medmm.records.bundles import contents_of
-from medmm.records.elements import items, words_at
 from medmm.records.facts import facts_of
+from medmm.records.fhir_access import items, words_at
 from medmm.records.patient import died_of, doubts, identity_of, is_animal, is_replaced, questions, the_one
 from medmm.records.periods import Dating, Span, dating_of
+from medmm.records.r4_conformance import deviations
 from medmm.records.references import Entry, Owner, References, Resource
 from medmm.records.requests import Requested, requests_of
 from medmm.records.resources import KINDS
 from medmm.records.statuses import status_of
-from medmm.records.strict import deviations
-from medmm.records.versions import Standing, Version, newest
+from medmm.records.versions import CurrentVersions, Version, newest
 
 SHARED_ID = "another resource has the same id"
 CONTRADICTED = "another version says otherwise, and which of them is newer is not said"
@@ -82,7 +82,7 @@ def read_record(source: Path | bytes) -> RecordDocument:
     Raises: InputError if the file can't be read, is no FHIR JSON, or a resource id is not valid.
     """
     data = source if isinstance(source, bytes) else read_file(source)
-    values, tolerated = jsontext.parse(data)
+    values, tolerated = json_parser.parse(data)
     found = contents_of(values)
     standing = newest(found.versions)
     entries = list(standing.entries)
@@ -141,7 +141,7 @@ def _each_once(patients: Iterable[Resource]) -> list[Resource]:
     return kept
 
 
-def _maybe_deleted(patient: Resource, standing: Standing) -> bool:
+def _maybe_deleted(patient: Resource, standing: CurrentVersions) -> bool:
     return any(version.resource is None for version in standing.rivals.get(f"Patient/{patient['id']}", ()))
 
 
@@ -239,18 +239,18 @@ def read_file(path: Path) -> bytes:
     try:
         if not path.is_file():
             raise InputError("the record is no file", remedy="name an existing FHIR JSON file", path=str(path))
-        if path.stat().st_size > jsontext.LARGEST_BYTES:
-            raise jsontext.too_large()
+        if path.stat().st_size > json_parser.LARGEST_BYTES:
+            raise json_parser.too_large()
         with path.open("rb") as file:
-            data = file.read(jsontext.LARGEST_BYTES + 1)
+            data = file.read(json_parser.LARGEST_BYTES + 1)
     except OSError as error:
         raise InputError(
             f"the record can't be read: {type(error).__name__}",
             remedy="name an existing FHIR JSON file",
             path=str(path),
         ) from error
-    if len(data) > jsontext.LARGEST_BYTES:
-        raise jsontext.too_large()
+    if len(data) > json_parser.LARGEST_BYTES:
+        raise json_parser.too_large()
     return data
 
 

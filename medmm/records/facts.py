@@ -9,12 +9,12 @@ from typing import Any
 
 from medmm.domain.record import Fact, FactStatus, Omission
 from medmm.records.bundles import cut_short
-from medmm.records.elements import at, code_of, codings, items, label, text_of, words_at
+from medmm.records.fhir_access import at, code_of, codings, items, label, text_of, words_at
 from medmm.records.modifiers import modifier_in
+from medmm.records.observation_values import quantity, quantity_text, valued
 from medmm.records.periods import Dating, day_of, sort_key, time_words
 from medmm.records.resources import DETAILS, KINDS, within_reach
 from medmm.records.statuses import NOT_ORDERED, status_of
-from medmm.records.values import quantity, quantity_text, valued
 
 Resource = dict[str, Any]
 Referred = Mapping[str, Resource]

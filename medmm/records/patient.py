@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from medmm.domain.identity import PatientIdentity, PersonName
-from medmm.records.elements import at, code_of, items, moment, text_of
+from medmm.records.fhir_access import at, code_of, items, moment, text_of
 from medmm.records.modifiers import MODIFIERS
 
 Resource = dict[str, Any]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from medmm.records.elements import at, earliest, items, moment, text_of
+from medmm.records.fhir_access import at, earliest, items, moment, text_of
+from medmm.records.observation_values import quantity, quantity_text
 from medmm.records.resources import AGES, DATES
-from medmm.records.values import quantity, quantity_text
 
 Resource = dict[str, Any]
 Moment = datetime | date

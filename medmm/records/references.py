@@ -9,7 +9,7 @@ from typing import Any
 
 from medmm.domain.identity_match import plain_id
 from medmm.domain.record import Omission
-from medmm.records.elements import items, text_of
+from medmm.records.fhir_access import items, text_of
 from medmm.records.patient import links
 
 Resource = dict[str, Any]

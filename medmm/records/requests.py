@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from medmm.domain.order import OrderIdentifier, OrderRequest, StudyOrder
 from medmm.domain.record import FactStatus
-from medmm.records.elements import at, code_of, items, text_of
+from medmm.records.fhir_access import at, code_of, items, text_of
 from medmm.records.references import Entry, Owner, References, Resource
 from medmm.records.statuses import status_of
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medmm.domain.record import FactStatus
-from medmm.records.elements import at, items, text_of
+from medmm.records.fhir_access import at, items, text_of
 
 Resource = dict[str, Any]
 ACTIVE, INACTIVE, REFUTED = FactStatus.ACTIVE, FactStatus.INACTIVE, FactStatus.REFUTED
@@ -23,15 +23,15 @@ UNCONFIRMED, IN_ERROR = FactStatus.UNCONFIRMED, FactStatus.ENTERED_IN_ERROR
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class StatusMeaning:
     """What a code makes of a fact, and the mark that it leaves, if any."""
 
     status: FactStatus
     mark: str = ""
 
 
-def _all(status: FactStatus, *codes: str, mark: str = "") -> dict[str, Meaning]:
-    return dict.fromkeys(codes, Meaning(status, mark))
+def _all(status: FactStatus, *codes: str, mark: str = "") -> dict[str, StatusMeaning]:
+    return dict.fromkeys(codes, StatusMeaning(status, mark))
 
 
 _WITHDRAWN = _all(IN_ERROR, "entered-in-error")
@@ -47,7 +47,7 @@ _INTENT = {
     **_all(ACTIVE, "order", "original-order", "reflex-order", "filler-order", "instance-order", "directive"),
     **_all(UNCONFIRMED, *NOT_ORDERED),
 }
-_MUST_NOT = {"true": Meaning(REFUTED, "must not be done or given"), "false": Meaning(ACTIVE)}
+_MUST_NOT = {"true": StatusMeaning(REFUTED, "must not be done or given"), "false": StatusMeaning(ACTIVE)}
 _RESULT = {
     **_all(ACTIVE, "final", "amended", "corrected"),
     **_all(INACTIVE, "cancelled"),
@@ -55,7 +55,7 @@ _RESULT = {
     **_WITHDRAWN,
 }
 # Resource -> element -> code -> what becomes of the fact. The first element of a resource must be there.
-STATUSES: Mapping[str, Mapping[str, Mapping[str, Meaning]]] = {
+STATUSES: Mapping[str, Mapping[str, Mapping[str, StatusMeaning]]] = {
     "Condition": {
         "clinicalStatus": {
             **_all(ACTIVE, "active", "recurrence", "relapse"),
@@ -93,7 +93,7 @@ STATUSES: Mapping[str, Mapping[str, Mapping[str, Meaning]]] = {
             **_all(UNCONFIRMED, "unk"),
             **_all(ACTIVE, "y", "na"),
         },
-        "wasNotTaken": {"true": Meaning(REFUTED, "not taken"), "false": Meaning(ACTIVE)},  # DSTU2
+        "wasNotTaken": {"true": StatusMeaning(REFUTED, "not taken"), "false": StatusMeaning(ACTIVE)},  # DSTU2
     },
     "Procedure": {
         "status": {
@@ -104,8 +104,8 @@ STATUSES: Mapping[str, Mapping[str, Mapping[str, Meaning]]] = {
             **_all(REFUTED, "not-done"),
             **_WITHDRAWN,
         },
-        "notDone": {"true": Meaning(REFUTED, "not done"), "false": Meaning(ACTIVE)},  # STU3
-        "notPerformed": {"true": Meaning(REFUTED, "not done"), "false": Meaning(ACTIVE)},  # DSTU2
+        "notDone": {"true": StatusMeaning(REFUTED, "not done"), "false": StatusMeaning(ACTIVE)},  # STU3
+        "notPerformed": {"true": StatusMeaning(REFUTED, "not done"), "false": StatusMeaning(ACTIVE)},  # DSTU2
     },
     "ServiceRequest": {
         "status": {
@@ -162,11 +162,11 @@ def status_of(resource: Resource, kind: str) -> tuple[FactStatus, tuple[str, ...
     return worst, tuple(dict.fromkeys(m.mark for m in found if m.mark and m.status is worst))
 
 
-def _worst(meanings: list[Meaning]) -> FactStatus | None:
+def _worst(meanings: list[StatusMeaning]) -> FactStatus | None:
     return min((m.status for m in meanings), key=ORDER.index, default=None)
 
 
-def _stated(value: Any, element: str, codes: Mapping[str, Meaning]) -> list[Meaning]:
+def _stated(value: Any, element: str, codes: Mapping[str, StatusMeaning]) -> list[StatusMeaning]:
     """What an element says: a code, a flag, or one or several concepts; nothing where it is absent or empty."""
     if value is None or value in ("", [], {}):
         return []
@@ -181,7 +181,7 @@ def _stated(value: Any, element: str, codes: Mapping[str, Meaning]) -> list[Mean
     return [_unknown(element)]
 
 
-def _of_code(code: str, element: str, codes: Mapping[str, Meaning]) -> Meaning:
+def _of_code(code: str, element: str, codes: Mapping[str, StatusMeaning]) -> StatusMeaning:
     """The meaning of one code. A denial is understood in any spelling, since the error would be to overlook it."""
     if code in codes:
         return codes[code]
@@ -189,19 +189,21 @@ def _of_code(code: str, element: str, codes: Mapping[str, Meaning]) -> Meaning:
     return loose if loose and loose.status in (IN_ERROR, REFUTED) else _unknown(element)
 
 
-def _unknown(element: str) -> Meaning:
-    return Meaning(UNCONFIRMED, f"unknown {_name(element)}")
+def _unknown(element: str) -> StatusMeaning:
+    return StatusMeaning(UNCONFIRMED, f"unknown {_name(element)}")
 
 
 def _name(element: str) -> str:
     return NAMES.get(element, "status")
 
 
-def _of_concept(concept: Resource, element: str, codes: Mapping[str, Meaning]) -> list[Meaning]:
+def _of_concept(concept: Resource, element: str, codes: Mapping[str, StatusMeaning]) -> list[StatusMeaning]:
     codings = list(items(concept.get("coding")))
     own = [c for c in codings if c.get("system") is None or HL7.fullmatch(str(c["system"]))]
     known = [meaning for c in own if (meaning := _known(c.get("code"), element, codes)) is not None]
-    known = known or [Meaning(s) for c in codings for system, code, s, _ in OTHER_CODES if (system, code) == _key(c)]
+    known = known or [
+        StatusMeaning(s) for c in codings for system, code, s, _ in OTHER_CODES if (system, code) == _key(c)
+    ]
     others = [c for c in codings if c not in own]
     said = [text_of(concept.get("text")), *(text_of(c.get(part)) for c in others for part in ("code", "display"))]
     words = [word for word in said if word]
@@ -209,14 +211,14 @@ def _of_concept(concept: Resource, element: str, codes: Mapping[str, Meaning]) -
     if known:
         denied = next((word for word in words if NEGATIVE.search(word)), None)
         if denied and _worst(known) in (ACTIVE, INACTIVE):
-            return [*known, Meaning(UNCONFIRMED, f"its {name} is contradicted by other words for it: {denied}")]
+            return [*known, StatusMeaning(UNCONFIRMED, f"its {name} is contradicted by other words for it: {denied}")]
         return known
     if not codings:
-        return [Meaning(UNCONFIRMED, f"{name} in words alone: {words[0]}")] if words else []
+        return [StatusMeaning(UNCONFIRMED, f"{name} in words alone: {words[0]}")] if words else []
     return [_unknown(element)]
 
 
-def _known(code: Any, element: str, codes: Mapping[str, Meaning]) -> Meaning | None:
+def _known(code: Any, element: str, codes: Mapping[str, StatusMeaning]) -> StatusMeaning | None:
     if not isinstance(code, str):
         return None
     found = _of_code(code, element, codes)
@@ -227,14 +229,14 @@ def _key(coding: Resource) -> tuple[Any, Any]:
     return coding.get("system"), coding.get("code")
 
 
-def _certainty(concept: Any) -> list[Meaning]:
+def _certainty(concept: Any) -> list[StatusMeaning]:
     """What an extension of the coding says of how sure a diagnosis is."""
     return list(_certainties(concept))
 
 
-def _certainties(concept: Any) -> Iterator[Meaning]:
+def _certainties(concept: Any) -> Iterator[StatusMeaning]:
     for extension in at(concept, "coding.extension"):
         if isinstance(extension, dict) and str(extension.get("url", "")).endswith(CERTAINTY_URL):
             code = next(at(extension, "valueCoding.code"), None)
             if isinstance(code, str) and code in CERTAINTY:
-                yield Meaning(CERTAINTY[code])
+                yield StatusMeaning(CERTAINTY[code])

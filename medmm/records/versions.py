@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from medmm.domain.record import Omission
-from medmm.records.elements import at, moment
+from medmm.records.fhir_access import at, moment
 from medmm.records.references import Entry, Resource
 
 ADDRESS = re.compile(
@@ -59,7 +59,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class CurrentVersions:
     """What of a record counts: its resources, those of unknown order among them by key, and what was left out."""
 
     entries: tuple[Entry, ...]
@@ -85,7 +85,7 @@ def version_of(place: str, key: str, entry: Resource, history: tuple[int, int] |
     )
 
 
-def newest(versions: Iterable[Version]) -> Standing:
+def newest(versions: Iterable[Version]) -> CurrentVersions:
     """The newest version of each type and id; where the order is unknown, all that may be the newest."""
     groups: dict[str, list[Version]] = {}
     for version in versions:
@@ -113,7 +113,7 @@ def newest(versions: Iterable[Version]) -> Standing:
     entries = [
         (v.place, v.resource) for g in groups.values() for v in g if id(v) in standing and v.resource is not None
     ]
-    return Standing(entries=tuple(entries), rivals=rivals, left_out=tuple(left_out))
+    return CurrentVersions(entries=tuple(entries), rivals=rivals, left_out=tuple(left_out))
 
 
 def _newest_of(group: list[Version]) -> list[Version]:

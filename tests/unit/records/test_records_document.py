@@ -10,7 +10,7 @@ import pytest
 
 from medmm.domain.errors import InputError
 from medmm.domain.record import Fact, FactKind, FactStatus, Quantity
-from medmm.records import RecordDocument, jsontext, read_record
+from medmm.records import RecordDocument, json_parser, read_record
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1950-01-10"}
 OWN = {"reference": "Patient/p1"}
@@ -264,7 +264,7 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="more than 64000000 bytes"):
         read_record(path)
     with pytest.raises(InputError, match="more than"):
-        read_record(b" " * (jsontext.LARGEST_BYTES + 1))
+        read_record(b" " * (json_parser.LARGEST_BYTES + 1))
 
 
 def test_a_path_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 from medmm.domain.record import Coding
-from medmm.records.jsontext import JsonNumber
+from medmm.records.json_parser import JsonNumber
 
 LONGEST_TEXT = 300
 MOST_DIGITS = 60  # before or after the point; no measured value has as many
@@ -121,7 +121,7 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def written(value: Any) -> str | None:
+def exact_digits(value: Any) -> str | None:
     """A JSON number as it stands, without exponent, where a float does not hold all its digits; else None."""
     found = number(value)
     if found is None:

@@ -12,9 +12,9 @@ from typing import Any
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import MatchVerdict, compare_identities
-from medmm.records import jsontext
+from medmm.records import json_parser
 from medmm.records.document import read_file
-from medmm.records.elements import items
+from medmm.records.fhir_access import items
 from medmm.records.patient import identity_of, is_animal
 from medmm.records.requests import study_uids
 
@@ -117,7 +117,7 @@ def _record_files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 def _index(path: Path) -> _Indexed:
     try:
         data = read_file(path)
-        resources = [r for value in jsontext.parse(data)[0] for r in _resources(value)]
+        resources = [r for value in json_parser.parse(data)[0] for r in _resources(value)]
     except InputError:
         return _Indexed(path=path)
     if not resources:  # some other JSON that lies among them

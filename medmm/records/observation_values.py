@@ -10,7 +10,7 @@ from typing import Any
 from medmm.domain.display import digits
 from medmm.domain.record import Coding, Fact, Quantity
 from medmm.records.analytes import name_doubts, substance_of, takes_no_unit, value_doubts
-from medmm.records.elements import code_of, items, label, number, text_of, written
+from medmm.records.fhir_access import code_of, exact_digits, items, label, number, text_of
 from medmm.records.units import convert, known_unit, unit_of
 
 UCUM = "http://unitsofmeasure.org"
@@ -60,7 +60,7 @@ def quantity(value: Any) -> tuple[Quantity | None, tuple[str, ...], str | None]:
     if comparator is not None and comparator not in COMPARATORS:
         marks = (*marks, "unknown comparator")
     words = text_of(value.get("unit")) or text_of(value.get("code"))
-    read = Quantity(value=found, unit=unit, comparator=comparator, written=written(value.get("value")))
+    read = Quantity(value=found, unit=unit, comparator=comparator, written=exact_digits(value.get("value")))
     return read, marks, words if words and words.casefold() != unit.casefold() else None
 
 
@@ -95,7 +95,7 @@ def _worded(value: Any) -> str | None:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return written(value) or digits(value)
+        return exact_digits(value) or digits(value)
     if isinstance(value, dict) and "numerator" in value:
         return _joined(value, ("numerator", "denominator"), " : ")
     if isinstance(value, dict) and ("low" in value or "high" in value):
