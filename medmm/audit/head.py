@@ -94,7 +94,7 @@ class HeadFile:
         return min(self._flushed, self.last_size())
 
     @contextmanager
-    def held(self) -> Iterator[list[str]]:
+    def locked(self) -> Iterator[list[str]]:
         """All lines, while nobody appends. A last line without its end counts as one.
 
         Of a read-only copy, which nobody appends to, they are read without a lock; no file has no lines.

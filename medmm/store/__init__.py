@@ -1,6 +1,6 @@
 """What is: domain values on disk, in one unit of work with the audit entry."""
 
-from medmm.store.held import digest
+from medmm.store.integrity import digest
 from medmm.store.store import Step, Store
 
 __all__ = ["Step", "Store", "digest"]

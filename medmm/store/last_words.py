@@ -31,7 +31,7 @@ RAW = sa.text(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class LoggedPart:
     """The last entry that wrote a part, and the digest it names (None: an entry of an earlier form)."""
 
     entry: int
@@ -39,7 +39,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class RowKind:
     """One kind of row that the log covers: its table, the detail of an entry that names it, and the detail with its digest."""
 
     table: str
@@ -49,12 +49,12 @@ class Kind:
     detail: str
 
 
-IDENTITY = Kind(
+IDENTITY = RowKind(
     table="identity", column="patient_key", words="identity of patient", owner="patient", detail="identity_hmac"
 )
-STUDY = Kind(table="study", column="uid", words="study", owner="study", detail="study_sha256")
-RECORD = Kind(table="context", column="study_uid", words="record of study", owner="study", detail="context_sha256")
-ORDER = Kind(table="study_order", column="study_uid", words="order of study", owner="study", detail="order_hmac")
+STUDY = RowKind(table="study", column="uid", words="study", owner="study", detail="study_sha256")
+RECORD = RowKind(table="context", column="study_uid", words="record of study", owner="study", detail="context_sha256")
+ORDER = RowKind(table="study_order", column="study_uid", words="order of study", owner="study", detail="order_hmac")
 KINDS = (IDENTITY, STUDY, RECORD, ORDER)
 
 
@@ -75,9 +75,9 @@ class Word:
     value: str | None
 
     @property
-    def written(self) -> Written:
+    def written(self) -> LoggedPart:
         """The entry and its digest."""
-        return Written(entry=self.entry, sha256=self.value)
+        return LoggedPart(entry=self.entry, sha256=self.value)
 
 
 Words = dict[tuple[str, str], Word]  # by kind and owner

@@ -19,7 +19,7 @@ from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.domain.report import SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.store import coverage, held, tables
+from medmm.store import integrity, log_coverage, tables
 
 REPLAY_DAYS = 7  # unless the settings say otherwise
 Names = tuple[str, ...]  # what a row goes by
@@ -40,10 +40,12 @@ class Place:
 
 
 PLACES = {
-    "study": Place(body=tables.studies.c.body, columns=(tables.studies.c.uid,), check=coverage.refuse_altered_study),
-    "case": Place(body=tables.cases.c.body, columns=(tables.cases.c.id,), check=held.refuse_altered_case),
-    "draft": Place(body=tables.cases.c.draft, columns=(tables.cases.c.id,), check=held.refuse_altered_case),
-    "report": Place(body=tables.reports.c.body, columns=(tables.reports.c.id,), check=held.refuse_altered_report),
+    "study": Place(
+        body=tables.studies.c.body, columns=(tables.studies.c.uid,), check=log_coverage.refuse_altered_study
+    ),
+    "case": Place(body=tables.cases.c.body, columns=(tables.cases.c.id,), check=integrity.refuse_altered_case),
+    "draft": Place(body=tables.cases.c.draft, columns=(tables.cases.c.id,), check=integrity.refuse_altered_case),
+    "report": Place(body=tables.reports.c.body, columns=(tables.reports.c.id,), check=integrity.refuse_altered_report),
     "release": Place(body=tables.releases.c.body, columns=(tables.releases.c.sha256, tables.releases.c.reason_code)),
     "refusal": Place(body=tables.not_evaluable.c.body, columns=(tables.not_evaluable.c.id,)),
 }
@@ -67,9 +69,9 @@ def remember(
     if connection.scalar(sa.select(table.c.verb).where(table.c.key == key)) is not None:
         raise StateError("this idempotency key is taken", remedy="take a new key, or ask for its result")
     value = to_json(result)
-    sha256, where = held.digest(value), _where(connection, result, subject)
+    sha256, where = integrity.digest(value), _where(connection, result, subject)
     kept = None if where is None else connection.scalar(PLACES[where[0]].value(where[1]))
-    if where is not None and kept is not None and held.digest(kept) == sha256:
+    if where is not None and kept is not None and integrity.digest(kept) == sha256:
         reference = {"kind": where[0], "names": json.dumps(where[1]), "result": None}
     else:
         reference = {"kind": None, "names": None, "result": value}
@@ -96,7 +98,7 @@ def recall(connection: sa.Connection, days: float, key: str, verb: str, request_
         if place.check is not None:
             place.check(connection, names[0])
         value = connection.scalar(place.value(names))
-    if row.result_sha256 not in (None, held.digest(value)):  # none: of an earlier release
+    if row.result_sha256 not in (None, integrity.digest(value)):  # none: of an earlier release
         raise IntegrityError(
             f"the result of an earlier call ({row.verb}) is not what was given then",
             remedy="stop; restore the data folder from a copy; `medmm audit verify` names what differs",
@@ -109,7 +111,7 @@ def replaced(connection: sa.Connection, kind: str, names: Names, value: Any) -> 
     """Give the keys that refer to a row what they were answered with, before another value takes its place."""
     table = tables.idempotency
     refers = (table.c.kind == kind) & (table.c.names == json.dumps(names)) & table.c.result.is_(sa.null())
-    changes = refers & (table.c.result_sha256 != held.digest(value))
+    changes = refers & (table.c.result_sha256 != integrity.digest(value))
     kept = PLACES[kind].value(names).scalar_subquery()
     connection.execute(table.update().where(changes).values(result=kept))
 

@@ -27,7 +27,7 @@ from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page
-from medmm.store import coverage, failpoint, files, held, last_words, replays, tables, worklist
+from medmm.store import failpoint, files, integrity, last_words, log_coverage, replays, tables, worklist
 from medmm.store.database import database_border, open_engine, read_only_engine, refuse_other_release, upgrade
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Step:
 
         Raises: IntegrityError if that is not what the last entry says.
         """
-        if found := coverage.identity_now(self._connection, self._secret, patient_key):
+        if found := log_coverage.identity_now(self._connection, self._secret, patient_key):
             self._names("patient", patient_key, identity_hmac=found)
 
     def cover_objects(self, study_uid: str, sha256s: Iterable[str]) -> None:
@@ -98,7 +98,7 @@ class Step:
         """
         body = to_json(study)
         self._put(tables.studies, {"uid": study.uid}, {"patient_key": study.patient_key, "body": body})
-        self._names("study", study.uid, study_sha256=held.digest(body))
+        self._names("study", study.uid, study_sha256=integrity.digest(body))
         kept = tables.study_files
         if files is not None:
             self._connection.execute(kept.delete().where(kept.c.study_uid == study.uid))
@@ -114,13 +114,13 @@ class Step:
     def drop_context(self, study_uid: str) -> None:
         """Join no record to a study any more; its cases keep theirs."""
         self._connection.execute(tables.contexts.delete().where(tables.contexts.c.study_uid == study_uid))
-        self._names("study", study_uid, context_sha256=coverage.GONE)
+        self._names("study", study_uid, context_sha256=log_coverage.GONE)
 
     def save_context(self, study_uid: str, context: ClinicalContext) -> None:
         """Keep the record that was joined to a study; cases opened earlier keep theirs."""
         body = to_json(context)
         self._put(tables.contexts, {"study_uid": study_uid}, {"body": body})
-        self._names("study", study_uid, context_sha256=held.digest(body))
+        self._names("study", study_uid, context_sha256=integrity.digest(body))
 
     def save_not_evaluable(self, refused: NotEvaluable) -> None:
         """Keep and count what was not evaluable."""
@@ -144,8 +144,8 @@ class Step:
             undecided = kept.state in (CaseState.OPENED.value, CaseState.DRAFTED.value)
             self._update_case(case.id, body=to_json(case) if undecided else kept.body)
         else:
-            self._kept["case_sha256"] = held.digest(to_json(case))
-            self._kept["decisions_sha256"] = held.digest([])
+            self._kept["case_sha256"] = integrity.digest(to_json(case))
+            self._kept["decisions_sha256"] = integrity.digest([])
             self._moved[case.id] = CaseState.OPENED
             self._relisted.add(case.id)
             self._connection.execute(
@@ -192,7 +192,7 @@ class Step:
         self.save_decisions(report.case_id, decisions, expected=decisions)
         values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
         self._connection.execute(tables.reports.insert().values(**values))
-        self._kept |= {"report": report.id, "sha256": held.digest(values["body"])}
+        self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
         self._update_case(report.case_id, report_id=report.id)
 
     def remember(self, key: str, verb: str, request_sha256: str, result: Any, subject: str = "") -> None:
@@ -204,7 +204,7 @@ class Step:
         for kind in parts.keys() & replays.PLACES.keys():
             replays.replaced(self._connection, kind, (case_id,), parts[kind])
         self._kept |= {
-            f"{part}_sha256": held.digest(value) for part, value in parts.items() if part in last_words.PARTS
+            f"{part}_sha256": integrity.digest(value) for part, value in parts.items() if part in last_words.PARTS
         }
         where = tables.cases.c.id == case_id
         if self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount != 1:
@@ -413,16 +413,16 @@ class Store:
 
         def read(connection: sa.Connection) -> tuple[Printed, dict[str, str]]:
             report = _checked_report(connection, report_id)
-            named = held.files_of_case(connection, report.case_id)
+            named = integrity.files_of_case(connection, report.case_id)
             case = _noun(connection, Case, tables.cases.c.body, tables.cases.c.id, report.case_id)
             identity = _checked_identity(connection, secret, report.patient_key)
             order = _checked_order(connection, secret, report.study.uid)
-            restated = coverage.restated_entry(connection, report.case_id, report.patient_key)
+            restated = log_coverage.restated_entry(connection, report.case_id, report.patient_key)
             found = Printed(report=report, identity=identity, study=case.study, order=order, restated_entry=restated)
             return found, named
 
         printed, named = self._read(read)
-        coverage.refuse_altered_objects(self.objects, named)
+        log_coverage.refuse_altered_objects(self.objects, named)
         return printed
 
     def refused_study(self, study_uid: str) -> NotEvaluable | None:
@@ -475,21 +475,21 @@ class Store:
     def verify(self) -> AuditVerification:
         """Check the whole log against the heads file, and cases, reports, identities, studies and files against the log."""
 
-        def check(connection: sa.Connection) -> tuple[AuditVerification, coverage.Coverage]:
-            with self.heads.held() as heads:  # until the snapshot is taken: the database may not run ahead of it
+        def check(connection: sa.Connection) -> tuple[AuditVerification, log_coverage.LogCoverage]:
+            with self.heads.locked() as heads:  # until the snapshot is taken: the database may not run ahead of it
                 connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).first()
             found = verify(connection, heads, self._signer)
-            covered = coverage.check(connection, self._secret_there("patient"))
+            covered = log_coverage.check(connection, self._secret_there("patient"))
             words = last_words.collected(connection)
-            said = {name: held.marks_of(some) for name, some in last_words.by_case(words.values()).items()}
+            said = {name: integrity.marks_of(some) for name, some in last_words.by_case(words.values()).items()}
             derived = (*worklist.problems(connection, said), *last_words.problems(connection, words))
-            problems = (*found.problems, *held.problems(connection, said), *covered.problems, *derived)
+            problems = (*found.problems, *integrity.problems(connection, said), *covered.problems, *derived)
             return replace(found, problems=problems), covered
 
         found, covered = self._read(check)
         return replace(
             found,
-            problems=(*found.problems, *coverage.object_problems(self.objects, covered.objects)),
+            problems=(*found.problems, *log_coverage.object_problems(self.objects, covered.objects)),
             not_covered_before=covered.not_covered_before,
             identities_not_covered=covered.identities_not_covered,
             studies_not_covered=covered.studies_not_covered,
@@ -538,29 +538,29 @@ def _noun(c: sa.Connection, kind: type[T], body: sa.Column[Any], column: sa.Colu
 
 
 def _checked_report(connection: sa.Connection, report_id: str) -> SignedReport:
-    held.refuse_altered_report(connection, report_id)
+    integrity.refuse_altered_report(connection, report_id)
     return _noun(connection, SignedReport, tables.reports.c.body, tables.reports.c.id, report_id)
 
 
 def _checked_study(connection: sa.Connection, uid: str) -> Study:
-    coverage.refuse_altered_study(connection, uid)
+    log_coverage.refuse_altered_study(connection, uid)
     return _noun(connection, Study, tables.studies.c.body, tables.studies.c.uid, uid)
 
 
 def _checked_identity(connection: sa.Connection, secret: bytes, patient_key: str) -> PatientIdentity:
-    coverage.identity_now(connection, secret, patient_key)
+    log_coverage.identity_now(connection, secret, patient_key)
     table = tables.identities
     return _noun(connection, PatientIdentity, table.c.body, table.c.patient_key, patient_key)
 
 
 def _checked_order(connection: sa.Connection, secret: bytes, study_uid: str) -> StudyOrder:
-    coverage.refuse_altered_order(connection, secret, study_uid)
+    log_coverage.refuse_altered_order(connection, secret, study_uid)
     body = connection.scalar(_select(tables.orders.c.body, tables.orders.c.study_uid, study_uid))
     return StudyOrder() if body is None else from_json(StudyOrder, body)
 
 
 def _checked_case(connection: sa.Connection, case_id: str) -> CaseFile:
-    held.refuse_altered_case(connection, case_id)
+    integrity.refuse_altered_case(connection, case_id)
     row = connection.execute(sa.select(*worklist.READ).where(tables.cases.c.id == case_id)).first()
     if row is None:
         raise _missing("case", case_id)

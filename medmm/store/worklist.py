@@ -23,7 +23,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.suspicion import Suspicion
 from medmm.domain.worklist import CaseFilter, Page
-from medmm.store import held, tables
+from medmm.store import integrity, tables
 from medmm.store.decoded import noun
 
 LINES, CASES = tables.worklist, tables.cases
@@ -110,7 +110,7 @@ def fill(connection: sa.Connection) -> None:
         write(connection, case_id)
 
 
-def problems(connection: sa.Connection, said: Mapping[str, held.CaseMarks]) -> Iterator[AuditProblem]:
+def problems(connection: sa.Connection, said: Mapping[str, integrity.CaseMarks]) -> Iterator[AuditProblem]:
     """Every line that is not what the log says or its case gives, is missing, or has no case.
 
     Args:
@@ -123,7 +123,7 @@ def problems(connection: sa.Connection, said: Mapping[str, held.CaseMarks]) -> I
         line = {name: _text(getattr(row, name)) for name in NAMES}
         case_id = line["case_id"] or ""
         seen.add(case_id)
-        mark = said.get(case_id, held.CaseMarks())
+        mark = said.get(case_id, integrity.CaseMarks())
         written = mark.line
         if case_id not in cases:
             if "case" not in mark.parts:  # else the case itself is named as missing
@@ -204,7 +204,7 @@ def _contents(case: Any) -> dict[str, Any]:
 def _digest(line: Mapping[str, Any]) -> str:
     """Digest of a line as the database shows it: every value is text, a truth is 0 or 1."""
     shown = {name: str(int(value)) if isinstance(value, bool) else value for name, value in line.items()}
-    return held.digest(shown)
+    return integrity.digest(shown)
 
 
 def _text(value: bytes | None) -> str | None:

@@ -20,7 +20,7 @@ def heads_after(size: int) -> list[TreeHead]:
 
 
 def lines_of(file: HeadFile) -> list[str]:
-    with file.held() as lines:
+    with file.locked() as lines:
         return lines
 
 

@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from medmm.audit import log
 from medmm.audit.identity_digest import identity_hmac
 from medmm.domain.audit_event import AuditProblem
-from medmm.store import held, last_words
+from medmm.store import integrity, last_words
 from medmm.store.files import Objects, digest_of_open
-from medmm.store.last_words import IDENTITY, KINDS, ORDER, RECORD, STUDY, Kind, Written
+from medmm.store.last_words import IDENTITY, KINDS, ORDER, RECORD, STUDY, LoggedPart, RowKind
 
 Digest = Callable[[str, bytes], str]  # whose row, its body
 # Of what a done entry of this release names at least one; an entry without is of an earlier form.
@@ -35,10 +35,10 @@ GONE = "none"  # the digest of a row that was taken away
 
 
 @dataclass(slots=True, kw_only=True)
-class Said:
+class LoggedRows:
     """What the entries say: by kind and owner the last word on each row, and by digest the first entry that kept a file."""
 
-    rows: dict[Kind, dict[str, Written]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    rows: dict[RowKind, dict[str, LoggedPart]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     objects: dict[str, int] = field(default_factory=dict)
     early: set[str] = field(default_factory=set)  # subjects of entries of an earlier form
     last_early: int = 0
@@ -50,7 +50,7 @@ class Said:
         details = event["details"]
         for kind in KINDS:
             if kind.detail in details and kind.owner in details:
-                self.rows[kind][details[kind.owner]] = Written(entry=entry, sha256=details[kind.detail])
+                self.rows[kind][details[kind.owner]] = LoggedPart(entry=entry, sha256=details[kind.detail])
         for sha256 in str(details.get("objects", "")).split():
             self.objects.setdefault(sha256, entry)
         if IDENTITY.detail in details and self.first_covering is None:
@@ -68,7 +68,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
+class LogCoverage:
     """What a check of the rows found, and which stored files are still to be looked at (by digest, who names them)."""
 
     problems: tuple[AuditProblem, ...]
@@ -78,7 +78,7 @@ class Coverage:
     objects: dict[str, str]
 
 
-def digests(secret: bytes | None) -> dict[Kind, Digest]:
+def digests(secret: bytes | None) -> dict[RowKind, Digest]:
     """How the digest of each kind of row is made; without the installation's key no identity has one."""
 
     def keyed(owner: str, body: bytes) -> str:
@@ -86,16 +86,16 @@ def digests(secret: bytes | None) -> dict[Kind, Digest]:
         return "no key" if secret is None else identity_hmac(secret, owner, value[0]) if value else "no JSON"
 
     def plain(owner: str, body: bytes) -> str:
-        return held.digest_of_row(body) or "no JSON"
+        return integrity.digest_of_row(body) or "no JSON"
 
     return {IDENTITY: keyed, ORDER: keyed, STUDY: plain, RECORD: plain}
 
 
-def check(connection: sa.Connection, secret: bytes | None) -> Coverage:
+def check(connection: sa.Connection, secret: bytes | None) -> LogCoverage:
     """Compare every row with the last entry that kept it."""
     said, made, present = _said(connection), digests(secret), _tables(connection)
     problems: list[AuditProblem] = []
-    bare: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
+    bare: dict[RowKind, list[str]] = {kind: [] for kind in KINDS}
     any_row = False
     for kind in (kind for kind in KINDS if kind.table in present):
         seen: set[str] = set()
@@ -114,7 +114,7 @@ def check(connection: sa.Connection, secret: bytes | None) -> Coverage:
             if owner not in seen and written.sha256 != GONE:
                 text = f"entry {written.entry} kept it"
                 problems.append(AuditProblem(kind="missing", place=_place(kind, owner), text=text))
-    return Coverage(
+    return LogCoverage(
         problems=tuple(problems),
         not_covered_before=said.not_covered_before if any_row else None,
         identities_not_covered=tuple(bare[IDENTITY]),
@@ -133,10 +133,10 @@ def identity_now(connection: sa.Connection, secret: bytes, patient_key: str) -> 
         sa.text("SELECT CAST(body AS BLOB) FROM identity WHERE patient_key = :key"), {"key": patient_key}
     )
     if body is None:
-        held.refuse(_missing(IDENTITY, patient_key, written) if written else ())
+        integrity.refuse(_missing(IDENTITY, patient_key, written) if written else ())
         return None
     found = digests(secret)[IDENTITY](patient_key, body)
-    held.refuse(_compared(IDENTITY, patient_key, found, written) if written else ())
+    integrity.refuse(_compared(IDENTITY, patient_key, found, written) if written else ())
     return found
 
 
@@ -158,16 +158,16 @@ def refuse_altered_study(connection: sa.Connection, uid: str) -> None:
         _refuse_altered(connection, kind, uid, None)
 
 
-def _refuse_altered(connection: sa.Connection, kind: Kind, uid: str, secret: bytes | None) -> None:
+def _refuse_altered(connection: sa.Connection, kind: RowKind, uid: str, secret: bytes | None) -> None:
     written = _last(connection, kind, uid)
     if written is None:
         return
     query = sa.text(f"SELECT CAST(body AS BLOB) FROM {kind.table} WHERE {kind.column} = :uid")
     body = connection.scalar(query, {"uid": uid})
     if body is not None:
-        held.refuse(_compared(kind, uid, digests(secret)[kind](uid, body), written))
+        integrity.refuse(_compared(kind, uid, digests(secret)[kind](uid, body), written))
     elif written.sha256 != GONE:
-        held.refuse(_missing(kind, uid, written))
+        integrity.refuse(_missing(kind, uid, written))
 
 
 def object_problems(objects: Objects, named: Mapping[str, str]) -> Iterator[AuditProblem]:
@@ -188,7 +188,7 @@ def refuse_altered_objects(objects: Objects, named: Mapping[str, str]) -> None:
     """Raises: IntegrityError naming the first file that is altered or missing, and who says that it was kept."""
     for sha256, who in named.items():
         problem = _object_problem(objects, sha256, who)
-        held.refuse((problem,) if problem else ())
+        integrity.refuse((problem,) if problem else ())
 
 
 def _object_problem(objects: Objects, sha256: str, who: str) -> AuditProblem | None:
@@ -210,22 +210,22 @@ def _object_problem(objects: Objects, sha256: str, who: str) -> AuditProblem | N
     return AuditProblem(kind="altered", place=place, text=f"its bytes are others; {who}") if altered else None
 
 
-def _said(connection: sa.Connection) -> Said:
+def _said(connection: sa.Connection) -> LoggedRows:
     """What the log says. An entry that can't be read says nothing: checking the log finds it."""
-    said = Said()
+    said = LoggedRows()
     for number, entry in log.numbered(connection):
         said.size = number
         _take(said, number, entry)
     return said
 
 
-def _last(connection: sa.Connection, kind: Kind, owner: str) -> Written | None:
+def _last(connection: sa.Connection, kind: RowKind, owner: str) -> LoggedPart | None:
     """The last word on one row, whatever study or case its entry is about."""
     word = last_words.of(connection, kind.table, owner)
     return None if word is None else word.written
 
 
-def _take(said: Said, number: int, entry: bytes) -> None:
+def _take(said: LoggedRows, number: int, entry: bytes) -> None:
     try:
         event = json.loads(entry)
         if event["outcome"] == "done":
@@ -238,14 +238,14 @@ def _tables(connection: sa.Connection) -> set[str]:
     return set(connection.scalars(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")))
 
 
-def _rows(connection: sa.Connection, kind: Kind) -> Iterator[tuple[str, bytes]]:
+def _rows(connection: sa.Connection, kind: RowKind) -> Iterator[tuple[str, bytes]]:
     """Owner and body of every row, as text and bytes whatever type a tampering hand gave them."""
     query = f"SELECT CAST({kind.column} AS BLOB) AS owner, COALESCE(CAST(body AS BLOB), x'') AS body FROM {kind.table}"
     for row in connection.execute(sa.text(query)):
         yield (row.owner or b"").decode("utf-8", errors="replace"), row.body
 
 
-def _may_be_early(connection: sa.Connection, kind: Kind, owner: str, said: Said) -> bool:
+def _may_be_early(connection: sa.Connection, kind: RowKind, owner: str, said: LoggedRows) -> bool:
     """Whether an entry of an earlier form may have kept a row.
 
     Such an entry names the study or the case, never the patient: of an identity it can't be told which one kept it.
@@ -256,7 +256,7 @@ def _may_be_early(connection: sa.Connection, kind: Kind, owner: str, said: Said)
     return owner in said.early or not said.early.isdisjoint(cases)
 
 
-def _of_early_studies(connection: sa.Connection, uids: Iterable[str], said: Said) -> dict[str, str]:
+def _of_early_studies(connection: sa.Connection, uids: Iterable[str], said: LoggedRows) -> dict[str, str]:
     """The files that studies of earlier entries name themselves; what can't be read names none."""
     named: dict[str, str] = {}
     for uid in (uid for uid in uids if uid in said.early):
@@ -264,14 +264,14 @@ def _of_early_studies(connection: sa.Connection, uids: Iterable[str], said: Said
         value = _value(body) if body is not None else None
         try:
             named |= dict.fromkeys(
-                held.image_files(value[0]) if value else (), f"study {uid} of an earlier release names it"
+                integrity.image_files(value[0]) if value else (), f"study {uid} of an earlier release names it"
             )
         except (KeyError, TypeError, AttributeError):
             continue
     return {sha256: who for sha256, who in named.items() if Objects.is_digest(sha256)}
 
 
-def _named(said: Said) -> dict[str, str]:
+def _named(said: LoggedRows) -> dict[str, str]:
     return {d: f"entry {entry} kept it" for d, entry in said.objects.items() if Objects.is_digest(d)}
 
 
@@ -283,15 +283,15 @@ def _value(body: bytes) -> tuple[Any] | None:
         return None
 
 
-def _place(kind: Kind, owner: str) -> str:
+def _place(kind: RowKind, owner: str) -> str:
     return f"{kind.words} {owner}"
 
 
-def _compared(kind: Kind, owner: str, found: str, written: Written) -> Iterator[AuditProblem]:
+def _compared(kind: RowKind, owner: str, found: str, written: LoggedPart) -> Iterator[AuditProblem]:
     if found != written.sha256:
         text = f"entry {written.entry} kept something else"
         yield AuditProblem(kind="altered", place=_place(kind, owner), text=text)
 
 
-def _missing(kind: Kind, owner: str, written: Written) -> Iterator[AuditProblem]:
+def _missing(kind: RowKind, owner: str, written: LoggedPart) -> Iterator[AuditProblem]:
     yield AuditProblem(kind="missing", place=_place(kind, owner), text=f"entry {written.entry} kept it")

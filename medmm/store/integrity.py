@@ -14,7 +14,7 @@ from medmm.domain.audit_event import AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.domain.report import SIGNED_STATES, CaseState
 from medmm.store import last_words
-from medmm.store.last_words import PARTS, Word, Written
+from medmm.store.last_words import PARTS, LoggedPart, Word
 
 # As bytes, whatever type a tampering hand gave them.
 CASES = (
@@ -33,9 +33,9 @@ def digest(value: Any) -> str:
 class CaseMarks:
     """What the log says of one case: the last word on each part and on its state, and every report that was signed."""
 
-    parts: dict[str, Written] = field(default_factory=dict)
-    reports: dict[str, Written] = field(default_factory=dict)
-    line: Written | None = None  # of the worklist; None: entries of an earlier form
+    parts: dict[str, LoggedPart] = field(default_factory=dict)
+    reports: dict[str, LoggedPart] = field(default_factory=dict)
+    line: LoggedPart | None = None  # of the worklist; None: entries of an earlier form
     state: tuple[int, str] | None = None  # the last entry that moved it, and where to; None: entries of an earlier form
 
     def add(self, word: Word) -> None:
@@ -86,7 +86,7 @@ def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
     body = connection.scalar(sa.text('SELECT CAST(body AS BLOB) FROM "case" WHERE id = :id'), {"id": case_id})
     written = _said_of(connection, case_id).parts.get("case")
     if body is None:
-        refuse((_missing(f"case {case_id}", written or Written(entry=0, sha256=None)),))
+        refuse((_missing(f"case {case_id}", written or LoggedPart(entry=0, sha256=None)),))
     return dict.fromkeys(image_files(json.loads(body)["study"]), f"case {case_id} names it")
 
 
@@ -139,14 +139,14 @@ def _report_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
     yield from _compared(f"report {row.id}", digest_of_row(row.body), said.reports.get(row.id))
 
 
-def _compared(place: str, found: str | None, written: Written | None) -> Iterator[AuditProblem]:
+def _compared(place: str, found: str | None, written: LoggedPart | None) -> Iterator[AuditProblem]:
     if written is None and found is not None:
         yield AuditProblem(kind="not in the log", place=place, text="no entry says that it was kept")
     elif written is not None and written.sha256 not in (None, found):
         yield AuditProblem(kind="altered", place=place, text=f"entry {written.entry} kept something else")
 
 
-def _missing(place: str, written: Written) -> AuditProblem:
+def _missing(place: str, written: LoggedPart) -> AuditProblem:
     return AuditProblem(kind="missing", place=place, text=f"entry {written.entry} kept it")
 
 
