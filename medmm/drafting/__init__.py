@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from medmm.domain.errors import MedmmError
-from medmm.drafting.influence import influence
-from medmm.drafting.language_writer import NOT_INSTALLED, LanguageModel, LanguageWriter
-from medmm.drafting.rule_writer import RuleWriter
-from medmm.drafting.writer import Writer
+from medmm.drafting.record_influence import influence
+from medmm.drafting.writers.language_model import NOT_INSTALLED, LanguageModel, LanguageWriter
+from medmm.drafting.writers.protocol import Writer
+from medmm.drafting.writers.rules import RuleWriter
 
 __all__ = ["LanguageModel", "LanguageWriter", "RuleWriter", "Writer", "influence", "name_of", "writer"]
 

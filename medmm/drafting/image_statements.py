@@ -14,9 +14,9 @@ from medmm.domain.images import kind_words, rivals_unread
 from medmm.domain.reading import Finding, Reading, Side
 from medmm.domain.study import Study
 from medmm.domain.vocabulary import finding_term, most_urgent_first
+from medmm.drafting.location_text import extent_evidence, place_words
 from medmm.drafting.measured_statements import measured_sentences
 from medmm.drafting.phrases import phrases, phrases_of
-from medmm.drafting.places import extent_evidence, place_words
 from medmm.drafting.sentences import Sentence
 
 Wording = Callable[[Sentence], Sentence | None]

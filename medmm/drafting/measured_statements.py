@@ -10,8 +10,8 @@ from medmm.domain.quantities import ASYMMETRY
 from medmm.domain.reading import Measurement, Reading, Side
 from medmm.domain.study import Modality, Study, View
 from medmm.domain.vocabulary import measurement_terms
+from medmm.drafting.location_text import extent_evidence, oriented
 from medmm.drafting.phrases import phrases
-from medmm.drafting.places import extent_evidence, oriented
 from medmm.drafting.sentences import Sentence
 
 HIPPOCAMPUS = "hippocampus volume"

@@ -14,8 +14,8 @@ from medmm.domain.errors import InputError
 from medmm.domain.record import ClinicalContext, Fact, FactKind
 from medmm.domain.vocabulary import finding_terms
 from medmm.drafting import LanguageWriter, influence
-from medmm.drafting.influence import said_of_image
-from medmm.drafting.language_writer import permitted, sound
+from medmm.drafting.record_influence import said_of_image
+from medmm.drafting.writers.language_model import permitted, sound
 from medmm.evaluation.reports.drafters import case_of
 from medmm.grounding import check
 from medmm.models import language_model

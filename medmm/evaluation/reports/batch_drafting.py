@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from medmm.domain.draft import Case, Draft, Opinion, Section, Statement, Written
 from medmm.domain.reading import Reading
-from medmm.drafting.language_writer import CLAIMS, in_words_of, permitted
+from medmm.drafting.writers.language_model import CLAIMS, in_words_of, permitted
 from medmm.models.report_model.chest_report import ChestReportModel, Job, frontal_grey
 
 AT_ONCE = 8

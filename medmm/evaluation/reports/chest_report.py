@@ -21,7 +21,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext, Fact, FactKind
 from medmm.domain.vocabulary import finding_terms
-from medmm.drafting.influence import changes, said_of_image
+from medmm.drafting.record_influence import changes, said_of_image
 from medmm.evaluation import metrics
 from medmm.evaluation.film.draft_rates import claims_by_group
 from medmm.evaluation.predictions import Json

@@ -10,7 +10,7 @@ import pytest
 
 from medmm.domain.draft import Assertion, Opinion
 from medmm.domain.reading import Finding, Reading
-from medmm.drafting.language_writer import in_words_of
+from medmm.drafting.writers.language_model import in_words_of
 from medmm.evaluation.cards.report import report_card
 from medmm.evaluation.film.draft_rates import claims_by_group
 from medmm.evaluation.predictions import LEAST_CASES

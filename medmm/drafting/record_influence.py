@@ -10,8 +10,8 @@ from medmm.domain.influence import Change, FactInfluence, Influence
 from medmm.domain.reading import Reading
 from medmm.domain.record import Fact
 from medmm.domain.study import Modality
-from medmm.drafting.language_writer import LanguageModel, LanguageWriter, in_words_of, permitted
-from medmm.drafting.rule_writer import RuleWriter
+from medmm.drafting.writers.language_model import LanguageModel, LanguageWriter, in_words_of, permitted
+from medmm.drafting.writers.rules import RuleWriter
 
 Said = Mapping[str, Assertion]
 LEAST_SHIFT = 5e-4  # of a probability with three digits: less is no difference

@@ -18,7 +18,7 @@ from medmm.domain.study import Modality, Notice, Study, View, Volume
 from medmm.domain.suspicion import NO_STATEMENT
 from medmm.domain.vocabulary import finding_term, finding_terms
 from medmm.drafting.image_statements import Wording, image_sentences, unstated_sentences
-from medmm.drafting.mr_limits import marked_volumes, unread_mr
+from medmm.drafting.mr_not_evaluated import marked_volumes, unread_mr
 from medmm.drafting.phrases import phrases
 from medmm.drafting.record_statements import record_sentences
 from medmm.drafting.sentences import Sentence

@@ -12,7 +12,7 @@ from medmm.domain.influence import Change
 from medmm.domain.reading import Reading
 from medmm.domain.record import FactKind
 from medmm.drafting import LanguageWriter, influence
-from medmm.drafting.influence import changes, said_of_image
+from medmm.drafting.record_influence import changes, said_of_image
 from tests.factories import make_case, make_context, make_fact, make_reading
 from tests.language_models import Told, say
 from tests.property.test_grounding_mirror import READINGS

@@ -21,8 +21,8 @@ from medmm.domain.wording import (
     numbers_named,
     polarity,
 )
-from medmm.drafting.rule_writer import RuleWriter, written
 from medmm.drafting.sentences import Sentence
+from medmm.drafting.writers.rules import RuleWriter, written
 
 Permitted = Mapping[str, frozenset[Assertion]]
 Heard = Mapping[str, Written]

@@ -1,0 +1,1 @@
+"""Writers: by rules, and in the words of a language model."""
