@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from medmm.grounding.checks import CHECKS, Check, check, recheck
+from medmm.grounding.checks import CHECKS, NumberedCheck, check, recheck
 
-__all__ = ["CHECKS", "Check", "check", "recheck"]
+__all__ = ["CHECKS", "NumberedCheck", "check", "recheck"]

@@ -10,23 +10,23 @@ from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile
 from medmm.grounding import (
     certainty,
+    comparison,
     evidence,
     extent,
     heart_size,
     laterality,
-    measurement,
     negation,
-    prior_study,
-    quantity,
+    recomputation,
     record_conflict,
     reported_words,
+    stated_numbers,
 )
 from medmm.grounding.own_words import own_words
 from medmm.grounding.verdicts import Examine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class NumberedCheck:
     """One check: its number in code and docs, its name, what it does.
 
     `of_readers`: whether it marks a reader's own words too.
@@ -39,48 +39,48 @@ class Check:
     of_readers: bool = True
 
 
-CHECKS: tuple[Check, ...] = (
-    Check(
+CHECKS: tuple[NumberedCheck, ...] = (
+    NumberedCheck(
         number="G1",
         name="evidence",
         what="Every piece of evidence is in the reading or the record with the same values, and the text "
         "names the coded finding and no other.",
         examine=evidence.examine,
     ),
-    Check(
+    NumberedCheck(
         number="G2",
         name="side",
         what="The side in the words, the coded side and the side of the evidence (region, labelled voxels, "
         "measurement) agree; none is named when the image does not say where the patient's left is.",
         examine=laterality.examine,
     ),
-    Check(
+    NumberedCheck(
         number="G3",
         name="negation",
         what="What the words affirm, hedge or deny is what is coded, and the score lies on the right side of "
         "the operating point, for a denial below the rule-out point.",
         examine=negation.examine,
     ),
-    Check(
+    NumberedCheck(
         number="G4",
         name="comparison",
         what="No word claims a change, or that nothing changed, unless an earlier report is quoted.",
-        examine=prior_study.examine,
+        examine=comparison.examine,
     ),
-    Check(
+    NumberedCheck(
         number="G5",
         name="record",
         what="The statement does not contradict the record: conditions, their status, doubtful values, age and sex.",
         examine=record_conflict.examine,
     ),
-    Check(
+    NumberedCheck(
         number="G6",
         name="measurement",
         what="Every number and date is one of the evidence, in its unit; no size without a measurement and a "
         "known pixel spacing.",
-        examine=measurement.examine,
+        examine=stated_numbers.examine,
     ),
-    Check(
+    NumberedCheck(
         number="G7",
         name="size",
         what="An enlarged heart is not suspected beside a cardiothoracic ratio that lies below 0.5 with its whole "
@@ -88,28 +88,28 @@ CHECKS: tuple[Check, ...] = (
         "with an interval of at most ± 0.1, and the one that the outlines give.",
         examine=heart_size.examine,
     ),
-    Check(
+    NumberedCheck(
         number="G8",
         name="extent",
         what="Labelled voxels are on the slices, in the half and at the centre that the evidence names, recomputed from "
         "the label map; a side needs a known orientation, and the centre lies on it.",
         examine=extent.examine,
     ),
-    Check(
+    NumberedCheck(
         number="G9",
         name="quantity",
         what="What was measured in MR has the vocabulary's unit, known spacing where that is ml or g, and the value that "
         "the labelled voxels give, where that can be recomputed.",
-        examine=quantity.examine,
+        examine=recomputation.examine,
     ),
-    Check(
+    NumberedCheck(
         number="G10",
         name="certainty",
         what="A drafted sentence claims no more certainty than the calibrated probability of its finding bears.",
         examine=certainty.examine,
         of_readers=False,
     ),
-    Check(
+    NumberedCheck(
         number="G11",
         name="reported words",
         what="What is reported from the record says nothing beside it: every word is one of the named facts or says what "
@@ -146,6 +146,6 @@ def recheck(file: CaseFile) -> tuple[Verdict, ...]:
     return tuple(_verdict(one, statement, file.case, reading) for statement in own for one in CHECKS if one.of_readers)
 
 
-def _verdict(one: Check, statement: Statement, case: Case, reading: Reading) -> Verdict:
+def _verdict(one: NumberedCheck, statement: Statement, case: Case, reading: Reading) -> Verdict:
     outcome, reason = one.examine(statement, case, reading)
     return Verdict(check=one.number, statement_id=statement.id, outcome=outcome, reason=reason)
