@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medmm.review.decisions import decide, draft_of
-from medmm.review.edited import keeps_coding
+from medmm.review.edited_coding import keeps_coding
 from medmm.review.lifecycle import NEXT, Act, advance, reopened
 from medmm.review.release import refuse_unseen, release
 from medmm.review.signing import sign, to_sign

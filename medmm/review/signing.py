@@ -25,7 +25,7 @@ from medmm.domain.report import (
 from medmm.domain.study import Study
 from medmm.review.contradiction import refuse_contradiction
 from medmm.review.decisions import draft_of, refuse_failed
-from medmm.review.edited import edited_statement
+from medmm.review.edited_coding import edited_statement
 from medmm.review.lifecycle import Act, advance
 from medmm.review.own_words import own_statements
 
