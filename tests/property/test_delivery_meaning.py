@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medmm.delivery import report_bundle, report_text
-from medmm.delivery.plain import printable
+from medmm.delivery.text import printable
 from medmm.domain.draft import Assertion, ScoreEvidence, Section
 from medmm.domain.reading import Side
 from medmm.domain.report import SignedReport, SignedStatement

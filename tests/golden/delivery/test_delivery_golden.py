@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from medmm.delivery import fhir, plain, render
+from medmm.delivery import render, text
+from medmm.delivery.fhir import bundle
 from tests.factories import make_signed_report
 from tests.unit.delivery.test_delivery_fhir import IDENTITY
 
 
 @pytest.mark.parametrize(("format", "name"), [("text", "report.txt"), ("fhir", "report.fhir.json")])
 def test_report(format: str, name: str, golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "__version__", "0.0.0")
-    monkeypatch.setattr(fhir, "__version__", "0.0.0")
+    monkeypatch.setattr(text, "__version__", "0.0.0")
+    monkeypatch.setattr(bundle, "__version__", "0.0.0")
     golden(f"delivery/{name}", render(make_signed_report(), IDENTITY, format))

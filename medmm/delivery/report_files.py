@@ -8,9 +8,9 @@ import re
 import secrets
 from pathlib import Path
 
-from medmm.delivery.fhir import report_bundle
-from medmm.delivery.fhir_joins import Joins, joins_outcome
-from medmm.delivery.plain import report_json, report_text
+from medmm.delivery.fhir.bundle import report_bundle
+from medmm.delivery.fhir.joins import Joins, joins_outcome
+from medmm.delivery.text import report_json, report_text
 from medmm.domain.errors import InputError, Unavailable
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import SignedReport

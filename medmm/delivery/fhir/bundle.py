@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from fhir.resources.R4B.bundle import Bundle
 
-from medmm.delivery.fhir_joins import Joins, identifier
-from medmm.delivery.plain import printable, report_text
+from medmm.delivery.fhir.joins import Joins, identifier
+from medmm.delivery.text import printable, report_text
 from medmm.domain.display import unit_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
 from medmm.domain.errors import needed
