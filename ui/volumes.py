@@ -8,11 +8,11 @@ from medmm.domain.display import measurement_rows
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Volume
-from medmm.presentation.slice_picture import Marked, marked_slices, png_bytes, slice_picture
+from medmm.presentation.slice_picture import MarkedSlice, marked_slices, png_bytes, slice_picture
 from ui.presenter import inert, side_line
 
 
-def marked_on(file: CaseFile) -> tuple[Marked, ...]:
+def marked_on(file: CaseFile) -> tuple[MarkedSlice, ...]:
     """The label maps that statements of the draft rest on, each with the slice that shows most of it."""
     return marked_slices(file.case.study, file.reading, file.draft)
 

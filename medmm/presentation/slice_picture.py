@@ -24,7 +24,7 @@ INK, SHADOW = (255, 255, 255), (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marked:
+class MarkedSlice:
     """One label map on its volume, the labels that statements rest on, the slice with most of them, and those statements.
 
     `side` is the patient's side of all of these labels; None where they have none, or several.
@@ -52,7 +52,7 @@ class Marked:
         return f"{self.title}{side}, {slices}: {labels}, outlined by a network ({statements}).{unknown}"
 
 
-def marked_slices(study: Study, reading: Reading | None, draft: CheckedDraft | None) -> tuple[Marked, ...]:
+def marked_slices(study: Study, reading: Reading | None, draft: CheckedDraft | None) -> tuple[MarkedSlice, ...]:
     """What the statements of a draft are marked on, each label map once, in the statements' order."""
     named: dict[tuple[str, str], list[tuple[str, Extent]]] = {}
     for statement in draft.statements if draft else ():
@@ -64,7 +64,7 @@ def marked_slices(study: Study, reading: Reading | None, draft: CheckedDraft | N
     return tuple(one for one in found if one is not None)
 
 
-def _marked(study: Study, reading: Reading, named: list[tuple[str, Extent]]) -> Marked | None:
+def _marked(study: Study, reading: Reading, named: list[tuple[str, Extent]]) -> MarkedSlice | None:
     """None where the volume, the map or the labelled voxels are not there; then check G8 failed and says so."""
     extents = [extent for _, extent in named]
     volume = study.volume(extents[0].volume_sha256)
@@ -76,7 +76,7 @@ def _marked(study: Study, reading: Reading, named: list[tuple[str, Extent]]) -> 
     sides = {extent.side for extent in extents}
     if index_z is None:
         return None
-    return Marked(
+    return MarkedSlice(
         volume=volume,
         label_map=label_map,
         labels=labels,

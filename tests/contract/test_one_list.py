@@ -27,8 +27,8 @@ from medmm.domain.draft import CLAIMS, Section
 from medmm.domain.report import Accept, CaseFile, Decision, Reject
 from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term
-from medmm.doors import cli_read
-from medmm.doors.cli_cases import listed
+from medmm.doors.cli import read
+from medmm.doors.cli.cases import listed
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
 from medmm.training.data.films import NIH_TABLE, chosen, greys, read_table
@@ -159,9 +159,9 @@ def _of_suspicion(limits: str) -> str:
 def test_a_reading_alone_names_the_same(here: Here) -> None:
     for file in files(here)[:QUICK]:
         (result,) = here.assistant.read([here.folder / here.lines[file.case.id]["name"]])
-        line = cli_read.read_line(result, None)
+        line = read.read_line(result, None)
         assert {f["name"] for f in line["findings"] if f["suspected"]} == {one.finding for one in file.flagged}
-        told = cli_read._row(line, result)[2]
+        told = read._row(line, result)[2]
         assert told == (", ".join(map(suspicion_words, file.flagged)) or "none suspected")
 
 

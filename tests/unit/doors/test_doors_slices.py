@@ -18,12 +18,12 @@ from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
 from medmm.doors.study_html import MOST_SLICES, study_html
 from medmm.doors.study_page import study_page
-from medmm.presentation.slice_picture import COLOURS, Marked, marked_slices, slice_picture
+from medmm.presentation.slice_picture import COLOURS, MarkedSlice, marked_slices, slice_picture
 from tests.mr_cases import case_file
 from tests.mr_phantoms import head
 
 
-def marked(file: CaseFile) -> tuple[Marked, ...]:
+def marked(file: CaseFile) -> tuple[MarkedSlice, ...]:
     return marked_slices(file.case.study, file.reading, file.draft)
 
 

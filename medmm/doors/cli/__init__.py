@@ -11,7 +11,7 @@ import typer
 
 from medmm.domain.errors import MedmmError
 from medmm.domain.version import __version__
-from medmm.doors import cli_audit, cli_cases, cli_influence, cli_programs, cli_read, cli_record, cli_setup, cli_study
+from medmm.doors.cli import audit, cases, influence, programs, read, record, setup, study
 from medmm.doors.session import Session, report
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (cli_read, cli_study, cli_record, cli_cases, cli_influence, cli_setup, cli_audit, cli_programs):
+for module in (read, study, record, cases, influence, setup, audit, programs):
     module.add_to(app)
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from medmm.doors import demo as demo_
+from medmm.doors.bundled_programs import programs_dir, run
 from medmm.doors.session import out, session
-from medmm.doors.shipped import programs_dir, run
 
 
 def add_to(app: typer.Typer) -> None:
