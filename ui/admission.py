@@ -14,7 +14,7 @@ import streamlit as st
 from medmm.assistant import Assistant
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable
-from ui.held import Held, forget_held, hold
+from ui.held_study import Held, forget_held, hold
 from ui.presenter import inert
 
 

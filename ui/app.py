@@ -14,10 +14,10 @@ from medmm.domain.report import CaseFile, CaseSummary, Reader
 from medmm.domain.study import Volume
 from medmm.presentation.slice_picture import png_bytes
 from ui import presenter
-from ui.acting import acted, forget, told
+from ui.actions import acted, forget, told
 from ui.admission import admit_released, show_admission
-from ui.held import KEY as HELD
-from ui.held import forget_held, show_held
+from ui.held_study import KEY as HELD
+from ui.held_study import forget_held, show_held
 from ui.pictures import film_picture
 from ui.presenter import CaseView, HeatChoice, inert
 from ui.review import show_signing, show_statements

@@ -15,7 +15,7 @@ from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject
 from medmm.presentation.slice_picture import png_bytes
 from ui import own_words, presenter
-from ui.acting import acted, outdated, told
+from ui.actions import acted, outdated, told
 from ui.pictures import score_bar
 from ui.presenter import CaseView, StatementView, inert
 
