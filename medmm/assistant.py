@@ -7,16 +7,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from medmm.config import Settings, load_settings
-from medmm.domain.arguments import checked_methods, paths_of
+from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.influence import Influence
-from medmm.domain.inspection import Capabilities, FoundStudy, Inspection, ModelRow
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
+from medmm.domain.record_influence import Influence
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Reader, SignedReport, SignedStatement
 from medmm.domain.study import Modality, NotEvaluable, ReadTask, Release, Study
+from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, ModelRow
 from medmm.domain.worklist import CaseFilter, Page
 from medmm.verbs import (
     Asked,

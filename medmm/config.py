@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from rapidfuzz import process
 
 from medmm.domain.errors import ConfigError
-from medmm.domain.order import IdentifierSystems
+from medmm.domain.imaging_order import IdentifierSystems
 from medmm.domain.report import Reader
 from medmm.domain.roles import roles
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from medmm.domain.extents import extent_of
-from medmm.domain.quantities import (
+from medmm.domain.label_location import extent_of
+from medmm.domain.measurement_formulas import (
     MYOCARDIUM_G_PER_ML,
     ejection_fraction_percent,
     hippocampus_asymmetry,

@@ -12,9 +12,9 @@ import streamlit as st
 
 from medmm.assistant import Assistant
 from medmm.domain.errors import StateError
-from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable, Volume
+from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.presentation.slice_picture import png_bytes
 from ui import presenter
 from ui.pictures import film_picture

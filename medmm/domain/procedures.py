@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from medmm.domain.order import StudyOrder
+from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.record import Coding
 from medmm.domain.study import Modality, SequenceRole, Study, View
 from medmm.domain.vocabulary import LOINC

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from medmm.assistant import Assistant
 from medmm.config import Settings
-from medmm.domain.inspection import Capabilities
+from medmm.domain.study_inspection import Capabilities
 from medmm.domain.version import __version__
 
 LEAST_FREE_GB = 2.0

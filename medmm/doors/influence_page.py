@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medmm.domain.draft import Draft, Section
-from medmm.domain.influence import Change, FactInfluence, Influence
+from medmm.domain.record_influence import Change, FactInfluence, Influence
 from medmm.domain.report import CaseFile
 from medmm.domain.vocabulary import finding_term
 from medmm.doors.draft_page import banner

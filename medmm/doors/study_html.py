@@ -8,8 +8,8 @@ from html import escape
 import numpy as np
 
 from medmm.domain.display import grey_bytes
-from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.study import Volume
+from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.doors.draft_html import STYLE, figure, letters
 from medmm.doors.study_page import series_rows, slice_of, verdict_rows
 

@@ -12,8 +12,8 @@ from rich.style import Style
 
 from medmm.domain.display import facing, grey_bytes
 from medmm.domain.images import reference
-from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.study import Sequence, Volume
+from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.doors.session import add_row, new_table
 
 PICTURE_COLUMNS = 64

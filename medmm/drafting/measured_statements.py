@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from medmm.domain.display import measured_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
-from medmm.domain.quantities import ASYMMETRY
+from medmm.domain.measurement_formulas import ASYMMETRY
 from medmm.domain.reading import Measurement, Reading, Side
 from medmm.domain.study import Modality, Study, View
 from medmm.domain.vocabulary import measurement_terms

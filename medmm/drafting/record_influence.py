@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from medmm.domain.draft import Assertion, Case, Draft, Opinion, Section
-from medmm.domain.influence import Change, FactInfluence, Influence
 from medmm.domain.reading import Reading
 from medmm.domain.record import Fact
+from medmm.domain.record_influence import Change, FactInfluence, Influence
 from medmm.domain.study import Modality
 from medmm.drafting.writers.language_model import LanguageModel, LanguageWriter, in_words_of, permitted
 from medmm.drafting.writers.rules import RuleWriter

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from medmm.domain.draft import Case, ExtentEvidence, Statement
-from medmm.domain.extents import MIDLINE_MARGIN_MM, SHARE, centre_x_lps_mm, halves, indices_zyx, to_lps_mm
+from medmm.domain.label_location import MIDLINE_MARGIN_MM, SHARE, centre_x_lps_mm, halves, indices_zyx, to_lps_mm
 from medmm.domain.reading import Extent, ImageHalf, LabelMap, Reading, Side
 from medmm.domain.study import Volume
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from medmm.domain.draft import Case, MeasurementEvidence, Statement
-from medmm.domain.quantities import (
+from medmm.domain.measurement_formulas import (
     ASYMMETRY,
     MYOCARDIUM_G_PER_ML,
     asymmetry_percent,

@@ -9,8 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 from medmm.domain.errors import InputError
-from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, Volume
+from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.imaging.built_volume import Built
 from medmm.imaging.dicom import anatomy
 from medmm.imaging.dicom.files import DicomFile, open_dicom

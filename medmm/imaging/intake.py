@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from medmm.domain.ages import age_notices
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.order import StudyOrder
+from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.patient_age import age_notices
 from medmm.domain.study import Modality, NotEvaluable, Notice, Study, StudyTime, Volume
 from medmm.imaging.built_volume import Built
 from medmm.imaging.dicom import anatomy

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from medmm.domain.errors import ConfigError, InputError, IntegrityError, Unavailable
-from medmm.domain.inspection import ModelRow
+from medmm.domain.study_inspection import ModelRow
 from medmm.models.weights.catalogue import CatalogueRow, WeightsFolder, catalogue, model_row, open_weights
 from medmm.models.weights.model_folder import MANIFEST, files_of, json_mapping
 

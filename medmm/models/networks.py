@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from medmm.domain.errors import StateError
-from medmm.domain.inspection import ModelRow
 from medmm.domain.reading import Reading
 from medmm.domain.study import Modality, Study
+from medmm.domain.study_inspection import ModelRow
 from medmm.models.installed_models import Adopted, report_weights
 from medmm.models.weights.catalogue import (
     DEFAULT_REPORT,

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medmm.domain.display import Edges, edge_letters, grey_bytes, turned
 from medmm.domain.draft import CheckedDraft, ExtentEvidence
-from medmm.domain.extents import largest_slice
+from medmm.domain.label_location import largest_slice
 from medmm.domain.reading import Extent, LabelMap, Reading, Side
 from medmm.domain.study import Study, Volume
 

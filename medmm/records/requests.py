@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from medmm.domain.order import OrderIdentifier, OrderRequest, StudyOrder
+from medmm.domain.imaging_order import OrderIdentifier, OrderRequest, StudyOrder
 from medmm.domain.record import FactStatus
 from medmm.records.fhir_access import at, code_of, items, text_of
 from medmm.records.references import Entry, Owner, References, Resource

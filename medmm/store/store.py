@@ -20,8 +20,8 @@ from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.order import StudyOrder
-from medmm.domain.printed import Printed
+from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.printed_report import Printed
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport

@@ -11,7 +11,7 @@ from typing import Protocol
 from medmm import drafting, imaging, models, records
 from medmm.config import Settings
 from medmm.domain.draft import Case
-from medmm.domain.inspection import ModelRow
+from medmm.domain.study_inspection import ModelRow
 from medmm.store import Store, digest
 from medmm.verbs.calls import Calls, Clock
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medmm import imaging, records
-from medmm.domain.arguments import paths_of
+from medmm.domain.argument_checks import paths_of
 from medmm.domain.errors import InputError
 from medmm.domain.site_time import at_site
 from medmm.domain.study import Notice, ReadTask, Study

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from medmm import imaging, records
-from medmm.domain.ages import with_record_age
-from medmm.domain.inspection import FoundStudy, Inspection
+from medmm.domain.patient_age import with_record_age
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Notice
+from medmm.domain.study_inspection import FoundStudy, Inspection
 from medmm.store import digest
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medmm import drafting, imaging, models
-from medmm.domain.inspection import Capabilities, ModelRow
+from medmm.domain.study_inspection import Capabilities, ModelRow
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import Asked, By, kept, verb

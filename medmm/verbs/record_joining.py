@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from medmm import imaging, records
-from medmm.domain.ages import with_record_age
 from medmm.domain.errors import InputError, StateError, needed
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch, asking, compare_identities, joined
-from medmm.domain.order import StudyOrder
+from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.patient_age import with_record_age
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import Reader
 from medmm.domain.study import Notice, Study

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medmm import drafting, grounding, review
 from medmm.domain.draft import CheckedDraft
-from medmm.domain.influence import Influence
+from medmm.domain.record_influence import Influence
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb

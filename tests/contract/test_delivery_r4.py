@@ -11,7 +11,7 @@ import pytest
 
 from medmm.delivery import Joins, render
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.order import IdentifierSystems
+from medmm.domain.imaging_order import IdentifierSystems
 from medmm.domain.report import SignedReport
 from medmm.domain.vocabulary import finding_terms
 from tests.factories import make_signed_report

@@ -14,9 +14,9 @@ from medmm import Assistant
 from medmm.config import ReaderEntry, Settings
 from medmm.domain.display import quantity_words
 from medmm.domain.errors import InputError
-from medmm.domain.inspection import Inspection
 from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.study import Study
+from medmm.domain.study_inspection import Inspection
 from tests.dicom_files import SAYS_FRONTAL
 from tests.quick_assistant import GivenNetworks
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medmm.domain.errors import InputError
-from medmm.domain.quantities import ejection_fraction_percent
+from medmm.domain.measurement_formulas import ejection_fraction_percent
 from medmm.domain.study import SequenceRole
 from medmm.training.data.mr_sets import OutlinedVolume, present, read_outlined_volumes, study_of, subjects
 from tests.volume_sets import block, hearts, outlined

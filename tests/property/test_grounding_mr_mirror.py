@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medmm.domain.draft import CheckedDraft, Draft, ExtentEvidence, MeasurementEvidence, Outcome
-from medmm.domain.extents import centre_x_lps_mm
-from medmm.domain.quantities import voxel_count, voxel_ml
+from medmm.domain.label_location import centre_x_lps_mm
+from medmm.domain.measurement_formulas import voxel_count, voxel_ml
 from medmm.domain.reading import LabelMap, Reading, Side
 from medmm.domain.study import Affine, Study
 from medmm.drafting import RuleWriter

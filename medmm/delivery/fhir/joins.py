@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.order import IdentifierSystems, OrderIdentifier, StudyOrder
-from medmm.domain.printed import Printed
+from medmm.domain.imaging_order import IdentifierSystems, OrderIdentifier, StudyOrder
+from medmm.domain.printed_report import Printed
 from medmm.domain.procedures import procedure_of
 from medmm.domain.record import Coding
 from medmm.domain.wording import clean

@@ -13,8 +13,8 @@ from medmm.assistant import Assistant
 from medmm.config import Settings, load_settings
 from medmm.domain.codec import to_json
 from medmm.domain.errors import EXIT_CODES, ConfigError, InputError, MedmmError
-from medmm.domain.inspection import ModelRow
 from medmm.domain.report import Reader
+from medmm.domain.study_inspection import ModelRow
 from medmm.doors.doctor import Check, examine, machine, named_folders, opened_models
 from medmm.doors.session import Session, add_row, new_table, out, plain, session, write_json
 

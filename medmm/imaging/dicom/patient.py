@@ -11,8 +11,8 @@ from datetime import date
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName as DicomName
 
-from medmm.domain.ages import ADULT_YEARS, CAPPED_YEARS, OLDEST_YEARS, age_by_birth
 from medmm.domain.identity import PatientIdentity, PersonName
+from medmm.domain.patient_age import ADULT_YEARS, CAPPED_YEARS, OLDEST_YEARS, age_by_birth
 from medmm.domain.study import StatedAge
 from medmm.imaging.dicom.acquisition_time import study_time
 from medmm.imaging.dicom.files import LIBRARY_ERRORS, quiet

@@ -24,8 +24,8 @@ from pydicom.pixels import apply_windowing, get_decoder
 from pydicom.uid import UID, AllTransferSyntaxes, RLELossless
 
 from medmm.domain.errors import InputError
-from medmm.domain.inspection import SyntaxSupport
 from medmm.domain.study import Notice
+from medmm.domain.study_inspection import SyntaxSupport
 from medmm.imaging.dicom import gdcm
 from medmm.imaging.dicom.coded_frames import with_true_table
 from medmm.imaging.dicom.files import DicomFile, dicom_border, settle_syntax

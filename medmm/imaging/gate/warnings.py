@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from medmm.domain.ages import CHILD, under_age
+from medmm.domain.patient_age import CHILD, under_age
 from medmm.domain.study import Modality, Notice, View
 from medmm.imaging.dicom.acquisition_time import study_time
 from medmm.imaging.dicom.anatomy import body_part_of, modality_of, view_conflict, view_of

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from medmm.domain.errors import ConfigError
-from medmm.domain.extents import extent_of
 from medmm.domain.grid import axial
-from medmm.domain.quantities import voxel_ml
+from medmm.domain.label_location import extent_of
+from medmm.domain.measurement_formulas import voxel_ml
 from medmm.domain.reading import Coverage, Extent, Finding, LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import finding_term

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from medmm.domain.errors import InputError
-from medmm.domain.extents import extent_of
-from medmm.domain.quantities import MYOCARDIUM_G_PER_ML, ejection_fraction_percent, voxel_count, voxel_ml
+from medmm.domain.label_location import extent_of
+from medmm.domain.measurement_formulas import MYOCARDIUM_G_PER_ML, ejection_fraction_percent, voxel_count, voxel_ml
 from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import measurement_terms

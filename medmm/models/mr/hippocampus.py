@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from medmm.domain.extents import extent_of
-from medmm.domain.quantities import voxel_count, voxel_ml
+from medmm.domain.label_location import extent_of
+from medmm.domain.measurement_formulas import voxel_count, voxel_ml
 from medmm.domain.reading import LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.models.coverage import coverage_notice, crop_coverage

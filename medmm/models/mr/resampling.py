@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medmm.domain.errors import InputError
-from medmm.domain.extents import to_lps_mm
 from medmm.domain.grid import index_transform
+from medmm.domain.label_location import to_lps_mm
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 
 Mask = NDArray[np.bool_]

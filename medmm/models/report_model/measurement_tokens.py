@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.errors import ConfigError, InputError
-from medmm.domain.quantities import ASYMMETRY
+from medmm.domain.measurement_formulas import ASYMMETRY
 from medmm.domain.reading import Measurement, Side
 from medmm.domain.vocabulary import measurement_terms
 

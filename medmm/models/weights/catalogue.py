@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from medmm.domain.errors import InputError, IntegrityError
-from medmm.domain.inspection import ModelRow
 from medmm.domain.reading import ModelIdentity
+from medmm.domain.study_inspection import ModelRow
 
 REMEDY = "restore the weights folder from a copy; or install medmm again, or remove and add an adopted model again"
 ANOTHER = "the folder is not the network of this release, though its own manifest bears it out"

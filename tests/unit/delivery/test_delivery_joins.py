@@ -10,8 +10,8 @@ import pytest
 
 from medmm.delivery import Joins, render, report_bundle
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.order import IdentifierSystems, OrderIdentifier, OrderRequest, StudyOrder
-from medmm.domain.printed import Printed
+from medmm.domain.imaging_order import IdentifierSystems, OrderIdentifier, OrderRequest, StudyOrder
+from medmm.domain.printed_report import Printed
 from medmm.domain.study import Study
 from tests.factories import make_mr_study, make_signed_report, make_study
 from tests.unit.delivery.test_delivery_fhir import IDENTITY

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from medmm.domain.order import StudyOrder
+from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.procedures import procedure_of, procedures
 from medmm.domain.study import View
 from tests.factories import make_study, make_volume

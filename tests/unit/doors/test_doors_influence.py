@@ -18,8 +18,8 @@ from medmm.config import Settings, load_settings
 from medmm.domain.codec import from_json
 from medmm.domain.draft import Assertion, Case, Opinion
 from medmm.domain.errors import InputError, PermissionDenied
-from medmm.domain.influence import Influence
 from medmm.domain.reading import Reading
+from medmm.domain.record_influence import Influence
 from medmm.domain.study import Study
 from medmm.doors import demo
 from medmm.doors.cli import app

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from medmm.domain.errors import InputError
-from medmm.domain.inspection import Inspection
 from medmm.domain.reading import ReadResult
 from medmm.domain.report import Accept, Edit, Reject
+from medmm.domain.study_inspection import Inspection
 from medmm.doors.cli import cases, read
 from medmm.doors.draft_page import draft_page
 from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, write_json

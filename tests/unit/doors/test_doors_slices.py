@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.reading import LabelMap
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Volume
+from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
 from medmm.doors.study_html import MOST_SLICES, study_html

@@ -14,8 +14,8 @@ from PIL import Image
 from rich.console import Console
 
 from medmm.domain.display import grey_bytes
-from medmm.domain.inspection import Inspection, SeriesLook
 from medmm.domain.study import ChosenSequence, Modality, NotEvaluable, Notice, Sequence, SequenceRole
+from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.doors.study_html import study_html
 from medmm.doors.study_page import half_blocks, study_page
 from tests.factories import make_study, make_volume

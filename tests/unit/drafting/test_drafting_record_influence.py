@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medmm.domain.draft import Assertion, Case, Opinion, Section
-from medmm.domain.influence import Change
 from medmm.domain.reading import Reading
 from medmm.domain.record import FactKind
+from medmm.domain.record_influence import Change
 from medmm.drafting import LanguageWriter, influence
 from medmm.drafting.record_influence import changes, said_of_image
 from tests.factories import make_case, make_context, make_fact, make_reading

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from medmm.domain.ages import age_notices, conflict, under_age
+from medmm.domain.patient_age import age_notices, conflict, under_age
 from medmm.domain.study import NotEvaluable, Study, View
 from medmm.imaging.dicom.anatomy import view_conflict, view_of
 from medmm.imaging.dicom.header import Tags

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from medmm.domain.order import StudyOrder
+from medmm.domain.imaging_order import StudyOrder
 from medmm.imaging.dicom.header import Tags
 from medmm.imaging.dicom.study_order import stated_order
 

@@ -17,8 +17,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from medmm.domain.errors import ConfigError, InputError, IntegrityError, MedmmError, StateError, Unavailable
-from medmm.domain.inspection import ModelRow
 from medmm.domain.study import Modality
+from medmm.domain.study_inspection import ModelRow
 from medmm.models import Networks
 from medmm.models.film.chest_anatomy import STRUCTURES, build
 from medmm.models.installed_models import CATALOGUE, Adopted, report_weights

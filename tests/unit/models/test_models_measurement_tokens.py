@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medmm.domain.errors import ConfigError, InputError
-from medmm.domain.quantities import ASYMMETRY
+from medmm.domain.measurement_formulas import ASYMMETRY
 from medmm.domain.reading import Measurement, Side
 from medmm.domain.vocabulary import measurement_terms
 from medmm.models.report_model.measurement_tokens import (

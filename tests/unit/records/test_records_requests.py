@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medmm.domain.order import StudyOrder
+from medmm.domain.imaging_order import StudyOrder
 from medmm.records import read_record, with_request
 
 UID = "1.2.826.0.1.3680043.8.498.1"

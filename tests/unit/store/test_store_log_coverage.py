@@ -17,7 +17,7 @@ import pytest
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.order import StudyOrder
+from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.report import Accept, CaseState
 from medmm.store import Store
 from tests.factories import SIGNED_AT, make_case, make_checked_draft, make_signed_report, make_study, make_volume

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.order import StudyOrder
+from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.report import SignedReport
 from medmm.domain.study import Study
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medmm.assistant import Assistant
-from medmm.domain.arguments import checked_arguments, paths_of
+from medmm.domain.argument_checks import checked_arguments, paths_of
 from medmm.domain.errors import InputError
 from medmm.domain.report import Accept
 from medmm.domain.study import ReadTask

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from medmm.domain.display import edge_letters, extent_words, figures, measured_words, slice_words, turned
-from medmm.domain.extents import centre_x_lps_mm, extent_of, indices_zyx, largest_slice
-from medmm.domain.quantities import (
+from medmm.domain.label_location import centre_x_lps_mm, extent_of, indices_zyx, largest_slice
+from medmm.domain.measurement_formulas import (
     asymmetry_percent,
     ejection_fraction_percent,
     hippocampus_asymmetry,
