@@ -14,7 +14,7 @@ from pipelines.train import STOPPED
 
 SLOW_LOADING = """
 import runpy, sys, time
-from medmm.training import chest_anatomy
+from medmm.training.film import chest_anatomy
 def read_outlined(data_dir):
     print("loading", flush=True)
     time.sleep(60)
