@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medmm.config import Settings, load_settings
 from medmm.domain.argument_checks import checked_methods, paths_of
-from medmm.domain.audit_event import AuditEvent, AuditVerification
+from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import ReadResult
@@ -203,6 +203,17 @@ class Assistant:
     def verify(self, *, by: By | None = None) -> AuditVerification:
         """Check the whole audit log against its signed tree heads and name the place of any damage."""
         return auditing.verify(self._house, by)
+
+    def prove(self, entry: int, *, since: int | None = None, by: By | None = None) -> AuditProof:
+        """Proof that an entry of the log stands under the last signed tree head, for whoever has nothing else of the log.
+
+        Args:
+            entry: its number, as `history` and `verify` name it.
+            since: size of an earlier tree head, of which it is proved that the log only appended to it.
+
+        Raises: InputError if there is no such entry or head, IntegrityError if the log does not bear it out.
+        """
+        return auditing.prove(self._house, entry, since, by)
 
     def inspect(self, path: Paths, *, record: Record = None, by: By | None = None) -> tuple[Inspection, ...]:
         """What a path or several (and a record beside them) are understood as, study by study; nothing is kept."""

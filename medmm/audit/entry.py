@@ -9,8 +9,9 @@ from medmm.domain.codec import from_json, to_json
 
 
 def entry_bytes(event: AuditEvent) -> bytes:
-    """Canonical JSON of an event: sorted keys, no spaces, UTF-8."""
-    return json.dumps(to_json(event), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """Canonical JSON of an event without its number: sorted keys, no spaces, UTF-8."""
+    said = {name: value for name, value in to_json(event).items() if name != "number"}
+    return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def event_of(entry: bytes) -> AuditEvent:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from medmm.audit.entry import entry_bytes, event_of
 from medmm.audit.head import HeadSigner, TreeHead
-from medmm.audit.proof import Frontier, leaf_hash
-from medmm.domain.audit_event import AuditEvent
+from medmm.audit.proof import Frontier, consistency_proof, consistent, includes, inclusion_proof, leaf_hash
+from medmm.domain.audit_event import AuditEvent, AuditProof
+from medmm.domain.errors import InputError, IntegrityError
 
 metadata = sa.MetaData()
 entries = sa.Table(
@@ -96,7 +98,52 @@ def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
 
 def events(connection: sa.Connection, subjects: Collection[str] = ()) -> list[AuditEvent]:
     """Events of these subjects, or all, in the order of the log."""
-    return [event_of(entry) for _, entry in numbered(connection, subjects)]
+    return [replace(event_of(entry), number=number) for number, entry in numbered(connection, subjects)]
+
+
+def proof_of(connection: sa.Connection, number: int, signer: HeadSigner, since: int | None = None) -> AuditProof:
+    """Prove that an entry stands in the whole log, and that the log only appended to the head of size `since`.
+
+    Raises: InputError if there is no such entry or head, IntegrityError if the log does not bear it out.
+    """
+    rows = connection.execute(sa.select(entries.c.seq, entries.c.leaf).order_by(entries.c.seq)).all()
+    leaves, size = [row.leaf for row in rows], len(rows)
+    _refuse_outside(number, "entry", size)
+    entry: bytes = connection.execute(sa.select(entries.c.entry).where(entries.c.seq == number)).scalar_one()
+    head = connection.execute(sa.select(heads).where(heads.c.size == size)).first()
+    path, leaf = inclusion_proof(leaves, number - 1), leaf_hash(entry)
+    if head is None or not includes(leaf, number - 1, size, path, bytes.fromhex(head.root)):
+        raise _unproved(number)
+    proof = AuditProof(
+        number=number,
+        entry=entry.decode(),
+        path=tuple(one.hex() for one in path),
+        size=size,
+        root=head.root,
+        signature=head.signature,
+        public_key=signer.public_key(),
+    )
+    if since is None:
+        return proof
+    _refuse_outside(since, "tree head", size)
+    old = connection.scalar(sa.select(heads.c.root).where(heads.c.size == since))
+    shown = consistency_proof(leaves, since)
+    if old is None or not consistent(since, size, shown, bytes.fromhex(old), bytes.fromhex(head.root)):
+        raise _unproved(since)
+    return replace(proof, since=since, since_root=old, since_path=tuple(one.hex() for one in shown))
+
+
+def _refuse_outside(number: int, what: str, size: int) -> None:
+    if not 1 <= number <= size:
+        raise InputError(f"the log has no {what} {number}", remedy=f"name one from 1 to {size}")
+
+
+def _unproved(number: int) -> IntegrityError:
+    return IntegrityError(
+        "the log does not bear out its signed tree head",
+        remedy="stop, keep the files as they are; `medmm audit verify` names the place",
+        entry=str(number),
+    )
 
 
 def numbered(connection: sa.Connection, subjects: Collection[str] = ()) -> Iterator[tuple[int, bytes]]:

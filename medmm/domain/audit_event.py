@@ -19,6 +19,7 @@ class AuditEvent:
         actor: id of the reader or of the service, never a name.
         subject: what it was done to: a case, study or report key.
         details: short strings: digests, versions, counts; never names or text of a record.
+        number: its entry's number in the log, from 1; None before it has one. No part of the entry.
     """
 
     at: datetime
@@ -28,6 +29,7 @@ class AuditEvent:
     role: str
     subject: str
     details: Mapping[str, str] = field(default_factory=dict)
+    number: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
@@ -43,6 +45,36 @@ class AuditProblem:
     kind: str
     place: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditProof:
+    """Proof that an entry stands in the log of a signed tree head, for whoever has nothing else of the log (RFC 6962, 2.1).
+
+    A leaf is SHA-256 of a zero byte and the entry's UTF-8 bytes, a node SHA-256 of a one byte and both hashes below it. The
+    signature is Ed25519 (RFC 8032) of "medmm tree head v1", size and root in hex, each with a line feed.
+
+    Attributes:
+        number: of the entry, from 1.
+        entry: its canonical JSON.
+        path: hashes in hex that lead from its leaf to the root, lowest first.
+        size: entries of the log, whose root and signature these are, in hex.
+        public_key: of the installation, raw, in hex.
+        since: size of an earlier head; None where none was asked for.
+        since_root: its root.
+        since_path: hashes that show that the log only appended to it.
+    """
+
+    number: int
+    entry: str
+    path: tuple[str, ...]
+    size: int
+    root: str
+    signature: str
+    public_key: str
+    since: int | None = None
+    since_root: str | None = None
+    since_path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from medmm.models.installed_models import Adopted
-from medmm.models.networks import Networks, ReadingModel, device_name, language_model, picture_kinds, reader
+from medmm.models.networks import Networks, ReadingModel, device_name, language_model, picture_kinds
 from medmm.models.weights.catalogue import CatalogueRow
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "device_name",
     "language_model",
     "picture_kinds",
-    "reader",
 ]
 MULTIMODAL = ("MedMMConfig", "MedMMForConditionalGeneration", "MedMMImageProcessor", "MedMMProcessor")
 

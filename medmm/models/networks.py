@@ -152,16 +152,6 @@ class _ByModality:
         return self.networks.reader_of(study.modality).read(study)
 
 
-def reader(weights_dir: Path | None = None, *, device: str = "auto", threads: int | None = None) -> ReadingModel:
-    """The reading model of the shipped (or another folder's) weights, loaded once.
-
-    Raises: IntegrityError if a file of the weights was altered.
-    """
-    from medmm.models.film.reading_model import ChestReader
-
-    return ChestReader.open(weights_dir, device=device, threads=threads)
-
-
 def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> Any:
     """What says of a film's pixels what kind of picture they are (`kind_of`); None where it is not installed.
 

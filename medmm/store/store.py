@@ -15,7 +15,7 @@ from medmm.audit import log
 from medmm.audit.head import HeadFile, HeadSigner, TreeHead
 from medmm.audit.identity_digest import identity_hmac
 from medmm.audit.verify import verify
-from medmm.domain.audit_event import AuditEvent, AuditVerification
+from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import ConfigError, InputError, StateError
@@ -365,10 +365,6 @@ class Store:
         """
         return self.objects.verified_path(sha256)
 
-    def verify_object(self, sha256: str) -> None:
-        """Raises: IntegrityError if a kept file no longer has the content that it is named after."""
-        self.objects.verify(sha256)
-
     def study(self, uid: str) -> Study:
         """The study of this UID. Raises: IntegrityError if it or its record is not what the log says."""
         return self._read(lambda c: _checked_study(c, uid))
@@ -471,6 +467,10 @@ class Store:
     def events(self, *subjects: str) -> tuple[AuditEvent, ...]:
         """Audit events of these subjects, or all, in the order of the log whatever the clock said."""
         return tuple(self._read(lambda c: log.events(c, subjects)))
+
+    def prove(self, number: int, since: int | None = None) -> AuditProof:
+        """Prove that an entry stands in the log. Raises: as `log.proof_of`."""
+        return self._read(lambda c: log.proof_of(c, number, self._signer, since))
 
     def verify(self) -> AuditVerification:
         """Check the whole log against the heads file, and cases, reports, identities, studies and files against the log."""

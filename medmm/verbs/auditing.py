@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medmm.domain.audit_event import AuditEvent, AuditVerification
+from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import By, look
@@ -23,3 +23,13 @@ def verify(house: House, by: By | None) -> AuditVerification:
             with house.store.step() as step:
                 call.done(step, None, "audit", size=verification.size)
         return verification
+
+
+def prove(house: House, number: int, since: int | None, by: By | None) -> AuditProof:
+    """Prove that an entry stands in the log; see `Assistant.prove`."""
+    with house.calls.call("prove", by) as call:
+        proof = house.store.prove(number, since)
+        if not house.store.read_only:
+            with house.store.step() as step:
+                call.done(step, None, "audit", entry=number, size=proof.size)
+        return proof

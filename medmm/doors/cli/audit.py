@@ -45,6 +45,32 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_CODES[IntegrityError])
 
 
+@audit_app.command("prove")
+def prove(
+    context: typer.Context,
+    entry: Annotated[int, typer.Argument(help="Number of an entry; `medmm audit log` shows them.", min=1)],
+    since: Annotated[
+        int | None, typer.Option(help="Size of an earlier tree head: prove that the log only appended to it.", min=1)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that an entry stands in the log, to whoever has its signed tree heads or public key and nothing else of it."""
+    who = session(context)
+    with who.assistant() as assistant:
+        proof = assistant.prove(entry, since=since, by=who.reader(assistant))
+    if as_json:
+        write_json(to_json(proof))
+        return
+    out().print(plain(f"Entry {proof.number} stands in the log of {proof.size} entries: {proof.entry}"))
+    out().print(plain(f"root {proof.root}, signed {proof.signature[:16]}… by key {proof.public_key}"))
+    for number, step in enumerate(proof.path, 1):
+        out().print(plain(f"  {number}. {step}"))
+    if proof.since is not None:
+        out().print(plain(f"Since size {proof.since} (root {proof.since_root}) the log was only appended to:"))
+        for number, step in enumerate(proof.since_path, 1):
+            out().print(plain(f"  {number}. {step}"))
+
+
 @audit_app.command("log")
 def log(
     context: typer.Context,
@@ -55,12 +81,20 @@ def log(
     who = session(context)
     with who.assistant() as assistant:
         events = assistant.history(case, by=who.reader(assistant))
-    table = new_table("when", "verb", "outcome", "who", "details")
+    table = new_table("entry", "when", "verb", "outcome", "who", "details")
     for event in events:
         if as_json:
             write_json(to_json(event))
         else:
             details = ", ".join(f"{k} {v[:16]}" for k, v in event.details.items() if k != "request")
-            add_row(table, f"{event.at:%Y-%m-%d %H:%M:%S}", event.verb, event.outcome, event.actor, details)
+            add_row(
+                table,
+                str(event.number),
+                f"{event.at:%Y-%m-%d %H:%M:%S}",
+                event.verb,
+                event.outcome,
+                event.actor,
+                details,
+            )
     if not as_json:
         out().print(table)

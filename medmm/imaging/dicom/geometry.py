@@ -8,11 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.grid import SourceFrame as SourceFrame  # geometry of labels, which other rooms use too
-from medmm.domain.grid import from_frames as from_frames
-from medmm.domain.grid import index_transform as index_transform
-from medmm.domain.grid import source_frames as source_frames
-from medmm.domain.grid import to_frames as to_frames
 from medmm.domain.study import Affine, Notice
 from medmm.imaging.dicom.functional_groups import Frame
 from medmm.imaging.dicom.header import Tags

@@ -16,7 +16,6 @@ from hypothesis.extra.numpy import arrays
 
 from medmm.domain.reading import Reading, Side
 from medmm.domain.study import Modality, View
-from medmm.models import reader
 from medmm.models.film import chest_findings
 from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio, largest_parts
 from medmm.models.film.reading_model import Chest, ChestReader, FindingsModel
@@ -200,7 +199,7 @@ def test_every_label_is_reported_with_its_codes(tiny: ChestReader) -> None:
 
 
 def test_without_weights_the_reading_says_so(tmp_path: Path) -> None:
-    reading = reader(tmp_path).read(make_study())
+    reading = ChestReader.open(tmp_path).read(make_study())
     assert reading == Reading(study_uid=make_study().uid, warnings=reading.warnings)
     assert reading.warnings[0].code == "no-reading-model"
 

@@ -46,14 +46,14 @@ def test_an_object_is_kept_once_under_its_digest(store: Store, tmp_path: Path) -
     kept = [path for path in store.objects.folder.rglob("*") if path.is_file()]
     assert kept == [store.object_path(digest)] == [store.objects.folder / digest]
     assert kept[0].read_bytes() == content
-    store.verify_object(digest)
+    store.objects.verify(digest)
 
 
 def test_eight_threads_keep_the_same_file_at_once(store: Store, tmp_path: Path) -> None:
     (tmp_path / "film").write_bytes(b"pixels" * 100_000)
     with ThreadPoolExecutor(8) as pool:
         (digest,) = set(pool.map(store.put_object, [tmp_path / "film"] * 16))
-    store.verify_object(digest)
+    store.objects.verify(digest)
     assert [path.name for path in store.objects.folder.rglob("*") if path.is_file()] == [digest]
 
 
@@ -157,7 +157,7 @@ def test_an_altered_object_is_found(store: Store, tmp_path: Path) -> None:
     digest = store.put_object(tmp_path / "film")
     store.object_path(digest).write_bytes(b"pixel!")
     with pytest.raises(IntegrityError, match="altered"):
-        store.verify_object(digest)
+        store.objects.verify(digest)
 
 
 def test_an_object_is_verified_when_it_is_first_opened_and_after_a_change(
@@ -221,7 +221,7 @@ def test_a_disk_that_fills_up_leaves_no_half_object(
         with pytest.raises(Unavailable, match="free space"):
             store.put_object(tmp_path / "film")
     assert [path for path in store.objects.folder.rglob("*") if path.is_file()] == []
-    store.verify_object(store.put_object(tmp_path / "film"))
+    store.objects.verify(store.put_object(tmp_path / "film"))
 
 
 def test_what_a_killed_copy_left_is_swept_after_a_day(tmp_path: Path) -> None:
