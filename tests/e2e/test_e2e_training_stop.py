@@ -15,10 +15,10 @@ from pipelines.train import STOPPED
 SLOW_LOADING = """
 import runpy, sys, time
 from medmm.training.film import chest_anatomy
-def read_outlined(data_dir):
+def read_outlined_films(data_dir):
     print("loading", flush=True)
     time.sleep(60)
-chest_anatomy.read_outlined = read_outlined
+chest_anatomy.read_outlined_films = read_outlined_films
 sys.argv = ["pipelines.train", *sys.argv[1:]]
 runpy.run_module("pipelines.train", run_name="__main__")
 """

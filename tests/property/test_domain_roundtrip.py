@@ -24,6 +24,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, Region
 from medmm.domain.report import Add, Edit, Impression, SignedReport
 from medmm.domain.study import Study, Volume
+from medmm.domain.worklist import Page
 from tests.unit.domain.test_domain_nouns import nouns
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -85,6 +86,7 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     Impression: {"text": WORDS},
     AuditEvent: {"outcome": st.sampled_from(["done", "refused", "failed"])},
     SignedReport: {"signed_at": MOMENTS},
+    Page: {"limit": st.none() | st.integers(1, 10_000)},
 }
 NEVER_EMPTY = {"volumes", "evidence", "id", "source", "uid"}
 

@@ -46,6 +46,8 @@ def test_every_public_method_refuses_every_wrong_type_by_a_typed_error(assistant
     before = kept(assistant).events()
     for wrong_name in parameters:
         for wrong in WRONG:
+            if wrong == 7 and "int" in str(parameters[wrong_name].annotation).split(" | "):
+                continue  # a number is no wrong type here
             given = dict.fromkeys([wrong_name], wrong)
             for other, parameter in parameters.items():
                 if other not in given and parameter.default is inspect.Parameter.empty:

@@ -29,7 +29,7 @@ def nouns() -> list[type]:
         found += [
             kind
             for kind in vars(module).values()
-            if dataclasses.is_dataclass(kind) and getattr(kind, "__module__", "") == module.__name__
+            if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
         ]
     return found  # type: ignore[return-value]
 
