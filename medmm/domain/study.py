@@ -65,14 +65,6 @@ class SequenceRole(Enum):
     UNKNOWN = "unknown"
 
 
-class ReadTask(Enum):
-    """What is to be read in arrays that say nothing of themselves: the caller says what they show."""
-
-    HIPPOCAMPUS = "hippocampus"
-    BRAIN_LESION = "brain-lesion"
-    CARDIAC = "cardiac"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sequence:
     """The role of one volume and why it was given.

@@ -1,4 +1,8 @@
-"""The command line `medmm`."""
+"""The command line `medmm`.
+
+The modules of this folder declare commands: their names, options and help. What a command does is imported where it
+runs, so that help, a wrong option and a completion don't wait for torch, the store or the pages.
+"""
 
 from __future__ import annotations
 
