@@ -1,7 +1,7 @@
 """The command line `medmm`.
 
 The modules of this folder declare commands: their names, options and help. What a command does is imported where it
-runs, so that help, a wrong option and a completion don't wait for torch, the store or the pages.
+runs, so that a help text or a message about a wrong option doesn't wait for the store, the pages or the networks.
 """
 
 from __future__ import annotations
