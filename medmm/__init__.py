@@ -18,15 +18,17 @@ if TYPE_CHECKING:
         StateError,
         Unavailable,
     )
+    from medmm.domain.read_task import ReadTask
     from medmm.domain.report import Accept, Add, Edit, Impression, Reader, Reject
-    from medmm.domain.study import NotEvaluable, ReadTask
+    from medmm.domain.study import NotEvaluable
 
 _ERRORS = ("ConfigError", "InputError", "IntegrityError", "MedmmError", "PermissionDenied", "StateError", "Unavailable")
 _HOMES = {
     "Assistant": "medmm.assistant",
     **dict.fromkeys(_ERRORS, "medmm.domain.errors"),
     **dict.fromkeys(("Accept", "Add", "Edit", "Impression", "Reader", "Reject"), "medmm.domain.report"),
-    **dict.fromkeys(("NotEvaluable", "ReadTask"), "medmm.domain.study"),
+    "NotEvaluable": "medmm.domain.study",
+    "ReadTask": "medmm.domain.read_task",
 }
 __all__ = [
     "Accept",

@@ -11,11 +11,12 @@ from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
 from medmm.domain.record_influence import Influence
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Reader, SignedReport, SignedStatement
-from medmm.domain.study import Modality, NotEvaluable, ReadTask, Release, Study
+from medmm.domain.study import Modality, NotEvaluable, Release, Study
 from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, ModelRow
 from medmm.domain.worklist import CaseFilter, Page
 from medmm.verbs import (

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import Extent, Finding, ImageHalf, LabelMap, Measurement, Reading
-from medmm.domain.study import ReadTask, SequenceRole, Study, Volume
+from medmm.domain.study import SequenceRole, Study, Volume
 from tests.nifti_files import nifti_file
 
 CROP, CINE, SLAB = (34, 50, 36), (70, 66, 9), (72, 80, 10)

@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from medmm.domain.study import ReadTask
+from medmm.domain.read_task import ReadTask
 
 SETS = {"hippocampus": ReadTask.HIPPOCAMPUS, "lgg": ReadTask.BRAIN_LESION, "acdc": ReadTask.CARDIAC}
 

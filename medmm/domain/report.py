@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
 
+from medmm.domain.case_state import SIGNED_STATES, CaseState
 from medmm.domain.draft import (
     CLAIMS,
     AlsoSuspected,
@@ -148,21 +148,6 @@ class Impression:
 
 
 Decision = Accept | Edit | Reject | Add | Impression
-
-
-class CaseState(Enum):
-    """Where a case stands."""
-
-    OPENED = "opened"
-    DRAFTED = "drafted"
-    IN_REVIEW = "in review"
-    SIGNED = "signed"
-    AMENDED = "amended"
-    WITHDRAWN = "withdrawn"
-    SUPERSEDED = "superseded"  # its study was opened with another record or more images before it was signed
-
-
-SIGNED_STATES = frozenset({CaseState.SIGNED, CaseState.AMENDED, CaseState.WITHDRAWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError, StateError
+from medmm.domain.read_task import ReadTask as ReadTask  # programs know it by this place
 
 FIRST_ZONE = timedelta(hours=14)  # no clock is further ahead of UTC (IANA time zone database)
 Affine = tuple[tuple[float, float, float, float], ...]
@@ -63,14 +64,6 @@ class SequenceRole(Enum):
     LOCALISER = "localiser"
     DERIVED = "derived"
     UNKNOWN = "unknown"
-
-
-class ReadTask(Enum):
-    """What is to be read in arrays that say nothing of themselves: the caller says what they show."""
-
-    HIPPOCAMPUS = "hippocampus"
-    BRAIN_LESION = "brain-lesion"
-    CARDIAC = "cardiac"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,14 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medmm.assistant import Assistant
-from medmm.config import Settings
-from medmm.domain.study_inspection import Capabilities
 from medmm.domain.version import __version__
+
+if TYPE_CHECKING:
+    from medmm.assistant import Assistant
+    from medmm.config import Settings
+    from medmm.domain.study_inspection import Capabilities
 
 LEAST_FREE_GB = 2.0
 FASTER = ("onnxruntime", "openvino")  # in benchmarks/encoder.py, by too little for an extra of their own

@@ -8,18 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from medmm.assistant import Assistant
-from medmm.config import Settings, load_settings
 from medmm.domain.errors import MedmmError, exit_code, needed
-from medmm.domain.report import Reader
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from medmm.assistant import Assistant
+    from medmm.config import Settings
+    from medmm.domain.report import Reader
 
 WIDTH = 80  # where the output is no terminal
 
@@ -33,11 +36,15 @@ class Session:
 
     def settings(self) -> Settings:
         """The settings in force."""
+        from medmm.config import load_settings
+
         return load_settings(self.config)
 
     @contextmanager
     def assistant(self) -> Iterator[Assistant]:
         """An open assistant."""
+        from medmm.assistant import Assistant
+
         with Assistant(self.settings()) as assistant:
             yield assistant
 
@@ -59,6 +66,8 @@ def out() -> Console:
 
 def progress_bar() -> Progress:
     """Progress on stderr, quiet where that is no terminal; what goes to stdout stays there."""
+    from rich.progress import Progress
+
     console = Console(stderr=True, quiet=not sys.stderr.isatty())
     return Progress(console=console, redirect_stdout=False, redirect_stderr=False)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
 MOST_NAMED = 4
@@ -19,6 +18,8 @@ NOT_CHECKED = ("_fullUrl", "contained")
 
 def deviations(resource: dict[str, Any]) -> str | None:
     """Why a resource is not strict R4, by the names of its elements and never their values; None if it is."""
+    from fhir.resources.R4B import get_fhir_model_class
+
     model = get_fhir_model_class(resource["resourceType"])
     try:
         model.model_validate({name: value for name, value in resource.items() if name not in NOT_CHECKED})

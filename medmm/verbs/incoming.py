@@ -11,8 +11,9 @@ from typing import Any
 from medmm import imaging, records
 from medmm.domain.argument_checks import paths_of
 from medmm.domain.errors import InputError
+from medmm.domain.read_task import ReadTask
 from medmm.domain.site_time import at_site
-from medmm.domain.study import Notice, ReadTask, Study
+from medmm.domain.study import Notice, Study
 from medmm.verbs.house import House
 from medmm.verbs.record_joining import Record, record_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
-from medmm.domain.study import ReadTask
 from medmm.store import digest
 from medmm.verbs.house import House
 from medmm.verbs.incoming import intakes

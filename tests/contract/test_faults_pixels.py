@@ -16,8 +16,9 @@ from pydicom.dataset import Dataset
 
 from medmm import Assistant
 from medmm.config import Settings
+from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult, Side
-from medmm.domain.study import NotEvaluable, ReadTask, Study
+from medmm.domain.study import NotEvaluable, Study
 
 Values = NDArray[np.int64]
 Change = Callable[[Dataset, Values, int, NDArray[np.bool_]], NDArray[np.generic]]

@@ -27,7 +27,7 @@ from medmm.domain.draft import CLAIMS, Section
 from medmm.domain.report import Accept, CaseFile, Decision, Reject
 from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term
-from medmm.doors.cli import read
+from medmm.doors import reading_lines
 from medmm.doors.cli.cases import listed
 from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
@@ -160,9 +160,9 @@ def _of_suspicion(limits: str) -> str:
 def test_a_reading_alone_names_the_same(here: Here) -> None:
     for file in files(here)[:QUICK]:
         (result,) = here.assistant.read([here.folder / here.lines[file.case.id]["name"]])
-        line = read.read_line(result, None)
+        line = reading_lines.read_line(result, None)
         assert {f["name"] for f in line["findings"] if f["suspected"]} == {one.finding for one in file.flagged}
-        told = read._row(line, result)[2]
+        told = reading_lines.table_row(line, result)[2]
         assert told == (", ".join(map(suspicion_words, file.flagged)) or "none suspected")
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from medmm.assistant import Assistant
 from medmm.config import Settings
 from medmm.domain.errors import InputError, MedmmError
-from medmm.domain.study import ReadTask
+from medmm.domain.read_task import ReadTask
 from medmm.doors import cli
 from medmm.models import Networks
 from medmm.models.weights.catalogue import catalogue, open_weights, row_named

@@ -21,7 +21,7 @@ from medmm.domain.grid import from_frames, to_frames
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept
 from medmm.domain.study import SequenceRole, Study
-from medmm.doors.cli.read import read_line
+from medmm.doors.reading_lines import read_line
 
 
 @pytest.fixture(scope="module")

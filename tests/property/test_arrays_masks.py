@@ -13,7 +13,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medmm.domain.study import ReadTask, Study
+from medmm.domain.read_task import ReadTask
+from medmm.domain.study import Study
 from medmm.doors.label_files import write_label_map
 from medmm.imaging import read_arrays
 from tests.array_files import BrightIsLabel, blob

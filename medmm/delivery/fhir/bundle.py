@@ -13,8 +13,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from fhir.resources.R4B.bundle import Bundle
-
 from medmm.delivery.fhir.joins import Joins, identifier
 from medmm.delivery.text import printable, report_text
 from medmm.domain.display import unit_words
@@ -56,6 +54,8 @@ def report_bundle(report: SignedReport, identity: PatientIdentity | None, joins:
     Args:
         joins: what finds the hospital's patient and order on the server, and names the procedure; without it neither is.
     """
+    from fhir.resources.R4B.bundle import Bundle
+
     joins = joins or Joins()
     observed = [s for s in report.statements if s.assertion is not Assertion.REPORTED and _observable(s)]
     entries = [

@@ -1,4 +1,8 @@
-"""The command line `medmm`."""
+"""The command line `medmm`.
+
+The modules of this folder declare commands: their names, options and help. What a command does is imported where it
+runs, so that a help text or a message about a wrong option doesn't wait for the store, the pages or the networks.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from medmm.domain.codec import to_json
-from medmm.doors.influence_page import influence_page
 from medmm.doors.session import out, session, write_json
 
 
@@ -22,6 +21,8 @@ def influence(
     as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,
 ) -> None:
     """Draft a case from the image alone, the record alone and both, and show each fact's part in it. Keeps nothing."""
+    from medmm.doors.influence_page import influence_page
+
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from medmm.doors import demo as demo_
 from medmm.doors.bundled_programs import programs_dir, run
 from medmm.doors.session import out, session
 
@@ -23,6 +22,8 @@ def demo(
     folder: Annotated[Path, typer.Option("--out", help="Where the demo keeps its data and pages.")] = Path("out/demo"),
 ) -> None:
     """A real chest film and a record written for it become a checked draft; a limb is refused; the log is verified."""
+    from medmm.doors import demo as demo_
+
     demo_.run(folder, out())
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medmm.assistant import Assistant
-from medmm.config import Settings, load_settings
 from medmm.domain.codec import to_json
 from medmm.domain.errors import EXIT_CODES, ConfigError, InputError, MedmmError
-from medmm.domain.report import Reader
-from medmm.domain.study_inspection import ModelRow
-from medmm.doors.doctor import Check, examine, machine, named_folders, opened_models
 from medmm.doors.session import Session, add_row, new_table, out, plain, session, write_json
+
+if TYPE_CHECKING:
+    from medmm.assistant import Assistant
+    from medmm.config import Settings
+    from medmm.domain.report import Reader
+    from medmm.domain.study_inspection import ModelRow
+    from medmm.doors.doctor import Check
 
 models_app = typer.Typer(help="The networks.", no_args_is_help=True)
 config_app = typer.Typer(help="The settings.", no_args_is_help=True)
@@ -95,6 +96,9 @@ def config_show(context: typer.Context) -> None:
 @config_app.command("check")
 def config_check(file: Annotated[Path, typer.Argument(help="A settings file.")]) -> None:
     """Check a settings file: every fault is named with its place, and the folders and models that it names are opened."""
+    from medmm.config import load_settings
+    from medmm.doors.doctor import named_folders
+
     settings = load_settings(file)
     found = list(named_folders(settings))
     if not any(check.state == "problem" for check in found):
@@ -109,6 +113,11 @@ def config_check(file: Annotated[Path, typer.Argument(help="A settings file.")])
 
 def _opened(settings: Settings) -> list[Check]:
     """The models that the settings name, opened; nothing is made where there is no data folder yet."""
+    from tempfile import TemporaryDirectory
+
+    from medmm.assistant import Assistant
+    from medmm.doors.doctor import opened_models
+
     with TemporaryDirectory() as nowhere:
         made = settings.data_dir.exists()
         tried = settings if made else settings.model_copy(update={"data_dir": Path(nowhere), "heads_path": None})
@@ -133,6 +142,8 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
 
 def _checks(who: Session) -> Iterator[Check]:
     """All checks; an installation that does not open is a problem among them."""
+    from medmm.doors.doctor import Check, examine, machine
+
     yield from machine()
     try:
         with who.assistant() as assistant:

@@ -10,10 +10,7 @@ import typer
 
 from medmm.domain.codec import to_json
 from medmm.domain.errors import EXIT_CODES, InputError, Unavailable
-from medmm.domain.identity_match import MatchVerdict
 from medmm.doors.session import out, session, write_json
-from medmm.doors.study_html import study_html
-from medmm.doors.study_page import study_page
 
 study_app = typer.Typer(help="Look at a study.", no_args_is_help=True)
 
@@ -38,6 +35,9 @@ def show(
     Pictures are shown where the terminal has colours, also of what is held or refused; else with --html.
     Exit 3 if a file can't be read or the record is another patient's.
     """
+    from medmm.domain.identity_match import MatchVerdict
+    from medmm.doors.study_page import study_page
+
     who = session(context)
     with who.assistant() as assistant:
         found = assistant.inspect(path, record=record, by=who.reader(assistant))
@@ -47,6 +47,8 @@ def show(
         else:
             study_page(inspection, out())
     if html is not None:
+        from medmm.doors.study_html import study_html
+
         try:
             html.write_text(study_html(found), encoding="utf-8")
         except OSError as error:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import Notice
@@ -133,6 +132,8 @@ def _near(others: NDArray[Any], padding: Padding) -> bool:
 
 def _from_edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The connected parts of a mask (rows, columns) that touch the picture's edge."""
+    from scipy import ndimage
+
     labels, count = ndimage.label(mask)
     keep = np.zeros(count + 1, dtype=np.bool_)
     for edge in _edges(labels):

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from medmm.imaging.dicom.pixels import Shown
 from medmm.imaging.gate.rules import Refusal, judge_pixels
@@ -117,6 +116,8 @@ def _likeness(picture: Grey, rows: int, columns: int, *, contours: bool = False)
     """
     if picture.shape[0] < rows * CELLS or picture.shape[1] < columns * CELLS:
         return -1.0
+    from scipy import ndimage
+
     tiles = _tiles(picture, rows, columns)
     spread = whole = tiles.std(axis=(2, 3))
     if contours:

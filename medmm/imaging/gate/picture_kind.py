@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.study import Notice
-from medmm.imaging.gate.exposed_field import exposed_field
 from medmm.imaging.gate.rules import Refusal, judge_pixels
 
 
@@ -74,6 +73,8 @@ class JudgedPicture:
     @classmethod
     def of(cls, pixels: NDArray[np.float32], *, film: bool) -> JudgedPicture:
         """The field of a collimated film; anything else as it is."""
+        from medmm.imaging.gate.exposed_field import exposed_field
+
         field = exposed_field(pixels[0]) if film else None
         if field is None:
             return cls(pixels=pixels)

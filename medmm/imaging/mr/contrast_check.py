@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from medmm.domain.grid import axial
 from medmm.domain.study import Affine, SequenceRole
@@ -56,6 +55,8 @@ def middle(slices: int, most: int = 7) -> list[int]:
 
 def _inner(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     """Signal within an ellipse around the middle of the head; empty where no head is found."""
+    from scipy import ndimage
+
     head = ndimage.binary_opening(plane > HEAD_SHARE * np.percentile(plane, 99), iterations=2)
     if head.sum() < SMALLEST_HEAD_PX:
         return np.zeros(0, dtype=np.float32)

@@ -17,7 +17,8 @@ import numpy as np
 from medmm.domain import study as nouns
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.study import ChosenSequence, Modality, NotEvaluable, Notice, ReadTask, SequenceRole, Study
+from medmm.domain.read_task import ReadTask
+from medmm.domain.study import ChosenSequence, Modality, NotEvaluable, Notice, SequenceRole, Study
 from medmm.imaging.dicom.content_uids import content_uid
 from medmm.imaging.dicom.files import opened
 from medmm.imaging.dicom.patient import pseudonym

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
 from medmm.domain.grid import index_transform
-from medmm.domain.study import Notice, ReadTask, SequenceRole, Volume
+from medmm.domain.read_task import ReadTask
+from medmm.domain.study import Notice, SequenceRole, Volume
 from medmm.imaging.gate import rules
 from medmm.imaging.gate.layout import judge_shown_nifti
 from medmm.imaging.gate.rules import Refusal

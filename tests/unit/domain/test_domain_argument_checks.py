@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from medmm.assistant import Assistant
 from medmm.domain.argument_checks import checked_arguments, paths_of
 from medmm.domain.errors import InputError
+from medmm.domain.read_task import ReadTask
 from medmm.domain.report import Accept
-from medmm.domain.study import ReadTask
 from tests.dicom_files import film_file
 from tests.kept import kept
 from tests.quick_assistant import quick_assistant

@@ -13,7 +13,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.reading import ReadResult
 from medmm.domain.report import Accept, Edit, Reject
 from medmm.domain.study_inspection import Inspection
-from medmm.doors.cli import cases, read
+from medmm.doors import reading_lines, review_dialogue
 from medmm.doors.draft_page import draft_page
 from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, write_json
 from medmm.doors.study_page import verdict_rows
@@ -49,26 +49,26 @@ def test_an_error_s_place_is_inert(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_nothing_read_is_never_told_as_nothing_suspected() -> None:
     result = ReadResult(path="a.dcm", study=make_study(), reading=make_reading(findings=(), models=()))
-    _, _, told, _ = read._row(read.read_line(result, None), result)
+    _, _, told, _ = reading_lines.table_row(reading_lines.read_line(result, None), result)
     assert "none suspected" not in told
     assert "no finding was read" in told
     calm = make_reading(findings=make_reading().findings[3:])
     result = ReadResult(path="a.dcm", study=make_study(), reading=calm)
-    assert read._row(read.read_line(result, None), result)[2] == "none suspected"
+    assert reading_lines.table_row(reading_lines.read_line(result, None), result)[2] == "none suspected"
 
 
 def test_a_warning_names_the_first_studies_that_bear_it_and_how_many_more() -> None:
-    assert read._some(["a"]) == "a"
-    assert read._some(["a", "b", "c"]) == "a, b, c"
-    assert read._some(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert reading_lines.some(["a"]) == "a"
+    assert reading_lines.some(["a", "b", "c"]) == "a, b, c"
+    assert reading_lines.some(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
 
 
 def test_critical_suspicions_come_first_and_marked_in_the_table() -> None:
     findings = (make_finding("Effusion", 0.9), make_finding("Cardiomegaly", 0.1), make_finding("Pneumothorax", 0.4))
     result = ReadResult(path="a.dcm", study=make_study(), reading=make_reading(findings=findings))
-    told = read._row(read.read_line(result, None), result)[2]
+    told = reading_lines.table_row(reading_lines.read_line(result, None), result)[2]
     assert told == "pneumothorax (critical) 0.40, pleural effusion 0.90"
-    assert [f["name"] for f in read.read_line(result, None)["findings"]] == [f.name for f in findings]
+    assert [f["name"] for f in reading_lines.read_line(result, None)["findings"]] == [f.name for f in findings]
 
 
 def test_lines_go_to_stdout_while_progress_is_on_a_terminal(
@@ -105,11 +105,11 @@ def test_a_statement_that_failed_a_check_can_t_be_accepted_or_kept_as_it_stands(
     assert file.draft is not None
     statement = file.draft.statements[1]
     typed += ["a", "e", statement.text, "", "A small left effusion."]
-    assert cases._ask(file, statement) == Edit("s2", "A small left effusion.")
+    assert review_dialogue._ask(file, statement) == Edit("s2", "A small left effusion.")
     typed += ["r"]
-    assert cases._ask(file, statement) == Reject("s2")
+    assert review_dialogue._ask(file, statement) == Reject("s2")
     typed += ["q"]
-    assert cases._ask(file, statement) is None
+    assert review_dialogue._ask(file, statement) is None
 
 
 def test_a_passed_statement_offers_its_own_words(typed: list[str]) -> None:
@@ -117,14 +117,14 @@ def test_a_passed_statement_offers_its_own_words(typed: list[str]) -> None:
     assert file.draft is not None
     first = file.draft.statements[0]
     typed += ["e", ""]
-    assert cases._ask(file, first) == Edit("s1", first.text)
+    assert review_dialogue._ask(file, first) == Edit("s1", first.text)
     typed += ["a"]
-    assert cases._ask(file, first) == Accept("s1")
+    assert review_dialogue._ask(file, first) == Accept("s1")
 
 
 def test_before_signing_the_words_that_will_be_signed_are_shown() -> None:
     decisions = (Accept("s1"), Edit("s2", "No effusion."), Reject("s3"))
-    lines = cases._decided_lines(make_case_file(decisions=decisions))
+    lines = review_dialogue._decided_lines(make_case_file(decisions=decisions))
     assert lines == [
         "  s1  Reported in the record: heart failure.",
         "  s2  No effusion. (edited)",
@@ -138,14 +138,14 @@ def test_before_signing_the_words_that_will_be_signed_are_shown() -> None:
     [("s1", Reject("s1")), ("s1 = not seen", Reject("s1", "not seen")), ("s1=a=b", Reject("s1", "a=b"))],
 )
 def test_a_rejection_may_carry_its_reason(text: str, decision: Reject) -> None:
-    assert cases._reject(text) == decision
+    assert review_dialogue._reject(text) == decision
 
 
 def test_an_edit_without_text_is_refused() -> None:
-    assert cases._edit("s3=The new = sentence.") == Edit("s3", "The new = sentence.")
+    assert review_dialogue._edit("s3=The new = sentence.") == Edit("s3", "The new = sentence.")
     for text in ("s3", "s3=", "s3=  "):
         with pytest.raises(InputError):
-            cases._edit(text)
+            review_dialogue._edit(text)
 
 
 def test_the_page_without_colour_or_width_still_says_what_it_is() -> None:

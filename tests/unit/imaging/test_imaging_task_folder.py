@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from medmm.domain.errors import InputError
-from medmm.domain.study import Modality, NotEvaluable, ReadTask, SequenceRole, Study
+from medmm.domain.read_task import ReadTask
+from medmm.domain.study import Modality, NotEvaluable, SequenceRole, Study
 from medmm.imaging import Intake, read_arrays
 from medmm.imaging.nifti.files import nifti_signal
 from medmm.models.mr.resampling import on_grid_of
