@@ -31,6 +31,7 @@ from medmm.domain.report import CaseFile, Reader
 from medmm.domain.study import NotEvaluable
 from medmm.domain.study_inspection import FoundStudy
 from medmm.domain.wording import clean
+from medmm.files import write_atomically
 
 RESULTS, TABLE = "results.jsonl", "results.csv"
 COLUMNS = (
@@ -134,11 +135,7 @@ def write_table(path: Path, lines: list[dict[str, Any]]) -> None:
         scores = "; ".join(f"{one['finding']} {one['probability']:.2f}" for one in line.get("suspected", ()))
         row = {**line, "findings": "; ".join(line.get("findings", ())), "scores": scores}
         table.writerow({name: _cell(row.get(name)) for name in COLUMNS})
-    temporary = path.with_suffix(".csv.tmp")
-    temporary.write_text(
-        text.getvalue(), encoding="utf-8", errors="backslashreplace"
-    )  # names of files may be any bytes
-    temporary.replace(path)
+    write_atomically(path, text.getvalue().encode(errors="backslashreplace"))  # names of files may be any bytes
 
 
 def _cell(value: Any) -> Any:
@@ -201,9 +198,7 @@ def finished(results: Path, found: tuple[FoundStudy, ...]) -> dict[str, dict[str
         for study, line in kept.items()
         if (line.get("input") == now[study].input_sha256 if study in now else line["path"] not in taken)
     ]
-    temporary = results.with_suffix(".tmp")
-    temporary.write_text("".join(json.dumps(line) + "\n" for line in still), encoding="utf-8")
-    temporary.replace(results)
+    write_atomically(results, "".join(json.dumps(line) + "\n" for line in still).encode())
     return kept
 
 

@@ -22,9 +22,10 @@ import torch
 import yaml
 
 from medmm.domain.errors import ConfigError, MedmmError, exit_code
+from medmm.files import sha256_of
 from medmm.models.weights.catalogue import row_named
 from medmm.training.recipes import SHARED, recipe_of
-from medmm.training.weights_export import sha256_of, write_json, write_manifest
+from medmm.training.weights_export import write_json, write_manifest
 
 TASKS = {
     "chest-findings": "medmm.training.film.chest_findings",

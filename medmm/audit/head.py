@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from medmm.domain.errors import Unavailable
+from medmm.files import locked
 
 CONTEXT = b"medmm tree head v1\n"
 TAIL_BYTES = 4096  # some 17 lines
@@ -158,13 +158,8 @@ def _tail(file: int) -> bytes:
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked(path) as file:
             yield file
-        finally:
-            os.close(file)  # also unlocks
     except OSError as error:
         raise _unusable(path, error) from error
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from pathlib import Path
 
 from medmm.delivery.fhir.bundle import report_bundle
@@ -14,6 +12,7 @@ from medmm.delivery.text import report_json, report_text
 from medmm.domain.errors import InputError, Unavailable
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import SignedReport
+from medmm.files import write_atomically
 
 FORMATS = {"text": "txt", "json": "json", "fhir": "fhir.json"}
 
@@ -51,7 +50,7 @@ def write_report(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in contents.items():
-            _write(path, text)
+            write_atomically(path, text.encode())
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError("the target is no folder", remedy="name a folder", path=str(folder)) from error
     except OSError as error:
@@ -61,15 +60,3 @@ def write_report(
             path=str(folder),
         ) from error
     return tuple(contents)
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -9,12 +9,12 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from medmm.domain.errors import InputError, Unavailable
 from medmm.domain.reading import LabelMap
+from medmm.files import write_atomically
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(?<!\.)")
 DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # names that Windows keeps for itself
@@ -74,15 +74,10 @@ def put(path: Path, content: bytes) -> Path:
 
     Raises: Unavailable if the folder can't be written.
     """
-    written = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written.open("xb") as file:
-            file.write(content)
-        written.replace(path)
+        write_atomically(path, content)
     except OSError as error:
-        with suppress(OSError):
-            written.unlink()
         raise Unavailable(
             f"a mask can't be written: {type(error).__name__}", remedy="make the folder writable", path=str(path)
         ) from error

@@ -5,7 +5,6 @@ Importing this loads no torch; adopting does, to look whether a model fits its c
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,7 +12,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +20,11 @@ from typing import Any
 
 from medmm.domain.errors import ConfigError, InputError, IntegrityError, Unavailable
 from medmm.domain.study_inspection import ModelRow
+from medmm.files import CHUNK_BYTES, PRIVATE, flush, flushed_file, locked, write_atomically
 from medmm.models.weights.catalogue import CatalogueRow, WeightsFolder, catalogue, model_row, open_weights
 from medmm.models.weights.model_folder import MANIFEST, files_of, json_mapping
 
 CATALOGUE = "catalogue.json"
-CHUNK_BYTES = 1 << 20
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PASSING = ".passing-"  # folders on their way in or out
 OPEN_LICENCES = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "unlicense"})
@@ -156,15 +155,11 @@ class Adopted:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        with _writable():
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with ExitStack() as held:
+            with _writable():
+                held.enter_context(locked(self.folder / ".lock"))
             self._sweep()
             yield
-        finally:
-            os.close(lock)
 
     def _sweep(self) -> None:
         """Remove what a killed process left: whoever holds the lock is alone here."""
@@ -172,18 +167,9 @@ class Adopted:
             shutil.rmtree(left, ignore_errors=True)
 
     def _write(self, rows: Mapping[str, CatalogueRow]) -> None:
-        temporary = self.folder / f".{CATALOGUE}-{secrets.token_hex(8)}"
         text = json.dumps([asdict(row) for row in rows.values()], indent=1, ensure_ascii=False)
         with _writable():
-            try:
-                with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                    out.write(text.encode())
-                    out.flush()
-                    os.fsync(out.fileno())
-                temporary.replace(self.folder / CATALOGUE)
-                _flush(self.folder)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_atomically(self.folder / CATALOGUE, text.encode(), mode=PRIVATE)
 
 
 def report_weights(name: str, weights_dir: Path | None = None, adopted: Adopted | None = None) -> WeightsFolder | None:
@@ -301,16 +287,13 @@ def _copied(source: Path, incoming: Path, names: Mapping[str, int]) -> dict[str,
                 raise InputError(
                     f"a file can't be opened: {type(error).__name__}", remedy="make it readable", file=name
                 ) from error
-            kept = os.open(incoming / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             digest = hashlib.sha256()
-            with os.fdopen(given, "rb") as file, os.fdopen(kept, "wb") as out:
+            with os.fdopen(given, "rb") as file, flushed_file(incoming / name) as out:
                 while chunk := file.read(CHUNK_BYTES):
                     digest.update(chunk)
                     out.write(chunk)
-                out.flush()
-                os.fsync(out.fileno())
             digests[name] = digest.hexdigest()
-        _flush(incoming)
+        flush(incoming)
     return digests
 
 
@@ -332,15 +315,6 @@ def _writable() -> Iterator[None]:
             f"the models' folder can't be written: {type(error).__name__}",
             remedy="free space in data_dir or make it writable, then try again",
         ) from error
-
-
-def _flush(folder: Path) -> None:
-    """A new name is on disk only once its folder is."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _damaged(path: Path) -> IntegrityError:

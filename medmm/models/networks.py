@@ -13,6 +13,7 @@ from medmm.domain.errors import StateError
 from medmm.domain.reading import Reading
 from medmm.domain.study import Modality, Study
 from medmm.domain.study_inspection import ModelRow
+from medmm.files import sha256_of
 from medmm.models.installed_models import Adopted, report_weights
 from medmm.models.weights.catalogue import (
     DEFAULT_REPORT,
@@ -22,7 +23,6 @@ from medmm.models.weights.catalogue import (
     open_weights,
     packaged_weights,
     row_named,
-    sha256_of,
 )
 from medmm.models.weights.model_folder import files_of
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -10,31 +9,17 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from medmm.domain.errors import InputError, IntegrityError, Unavailable
+from medmm.files import CHUNK_BYTES, digest_of_open, flush, flushed_file, locked, sha256_of
 
-CHUNK_BYTES = 1 << 20
 LOCK_STRIPES = 256
 INCOMING = ".incoming-"
 DAY_S = 86_400
 MOST_VERIFIED = 100_000  # objects that are remembered as verified, some 30 MB
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file, read in chunks."""
-    with path.open("rb") as file:
-        return digest_of_open(file.fileno())
-
-
-def digest_of_open(file: int) -> str:
-    """Digest of an open file from where it stands, read in chunks."""
-    digest = hashlib.sha256()
-    while chunk := os.read(file, CHUNK_BYTES):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 class Objects:
@@ -115,11 +100,11 @@ class Objects:
     def _written(self, incoming: BinaryIO) -> tuple[Path, str]:
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _flush_folder(self.folder.parent)
+            flush(self.folder.parent)
         temporary, whole = self.folder / f"{INCOMING}{secrets.token_hex(8)}", False
         digest, left = hashlib.sha256(), os.fstat(incoming.fileno()).st_size
         try:
-            with _private(temporary) as out:
+            with flushed_file(temporary) as out:
                 while chunk := incoming.read(CHUNK_BYTES):
                     left -= len(chunk)
                     if left < 0:  # it would fill the disk before it ends
@@ -141,7 +126,7 @@ class Objects:
                 temporary.replace(place)
                 folders.add(place.parent)
             for folder in folders:
-                _flush_folder(folder)
+                flush(folder)
         except OSError as error:
             raise _not_copied(error) from error
         finally:
@@ -221,11 +206,11 @@ def secret(folder: Path, name: str, *, make: bool = True) -> bytes:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = folder / f".{name}-{secrets.token_hex(8)}"
         try:
-            with _private(temporary) as out:
+            with flushed_file(temporary) as out:
                 out.write(secrets.token_bytes(32))
             with suppress(FileExistsError):  # another process was first: then its key counts
                 os.link(temporary, path)
-            _flush_folder(folder)
+            flush(folder)
         finally:
             temporary.unlink(missing_ok=True)
     key = path.read_bytes()
@@ -259,37 +244,15 @@ def _not_copied(error: OSError) -> Unavailable:
 
 
 @contextmanager
-def _private(path: Path) -> Iterator[BinaryIO]:
-    """A new file for this user alone, flushed to disk at the end."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        yield out
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """A new name is on disk only once its folder is."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-@contextmanager
 def exclusive(folder: Path, key: str) -> Iterator[None]:
     """Hold a lock that threads and processes share for equal keys. Raises: Unavailable if it can't be made."""
     stripe = int(hashlib.sha256(key.encode()).hexdigest(), 16) % LOCK_STRIPES
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = os.open(folder / f"{stripe:02x}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise Unavailable(
-            f"a lock can't be taken: {type(error).__name__}",
-            remedy="free space in data_dir or make it writable, then try again",
-        ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder / f"{stripe:02x}.lock"))
+        except OSError as error:
+            raise Unavailable(
+                f"a lock can't be taken: {type(error).__name__}",
+                remedy="free space in data_dir or make it writable, then try again",
+            ) from error
         yield
-    finally:
-        os.close(file)

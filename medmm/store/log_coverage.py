@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from medmm.audit import log
 from medmm.audit.identity_digest import identity_hmac
 from medmm.domain.audit_event import AuditProblem
+from medmm.files import digest_of_open
 from medmm.store import integrity, last_words
-from medmm.store.files import Objects, digest_of_open
+from medmm.store.files import Objects
 from medmm.store.last_words import IDENTITY, KINDS, ORDER, RECORD, STUDY, LoggedPart, RowKind
 
 Digest = Callable[[str, bytes], str]  # whose row, its body

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +11,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from medmm.files import sha256_of
+
 MANIFEST = "manifest.json"
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:

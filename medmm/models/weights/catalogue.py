@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.reading import ModelIdentity
 from medmm.domain.study_inspection import ModelRow
+from medmm.files import sha256_of
 
 REMEDY = "restore the weights folder from a copy; or install medmm again, or remove and add an adopted model again"
 ANOTHER = "the folder is not the network of this release, though its own manifest bears it out"
@@ -129,12 +129,6 @@ def row_named(name: str) -> CatalogueRow:
         return catalogue()[name]
     except KeyError:
         raise InputError(f"no network {name!r} in the catalogue", remedy="see `medmm models list`") from None
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_borne_out(folder: Path) -> bool:

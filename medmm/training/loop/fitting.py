@@ -14,6 +14,7 @@ import torch
 from rich.progress import Progress
 
 from medmm.domain.errors import ConfigError, InputError
+from medmm.files import sha256_of
 from medmm.training.loop import precision
 from medmm.training.loop import state as state
 from medmm.training.loop.average import Average
@@ -24,7 +25,6 @@ from medmm.training.loop.parameter_groups import checkpointed, optimizer_of, rea
 from medmm.training.loop.run_log import Journal, Row
 from medmm.training.loop.sharding import Processes, gathered
 from medmm.training.loop.signals import Stop, bar_of, signals
-from medmm.training.weights_export import sha256_of
 
 __all__ = ["FitResult", "LoopOptions", "fit", "merged"]
 Validate = Callable[[Any], dict[str, float]]

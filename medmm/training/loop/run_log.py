@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 from medmm.domain.errors import IntegrityError
+from medmm.files import sha256_of
 from medmm.training.loop.page import FIGURES, page
 from medmm.training.loop.sharding import Processes
 from medmm.training.loop.state import FOLDER, RunPlace
-from medmm.training.weights_export import sha256_of, write_json
+from medmm.training.weights_export import write_json
 
 log = logging.getLogger(__name__)
 LOG, CURVES, MANIFEST, BOARD = "log.jsonl", "curves.html", "manifest.json", "tensorboard"

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import shutil
 from collections.abc import Mapping
@@ -21,8 +20,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from medmm.domain.errors import IntegrityError, StateError
+from medmm.files import flush, sha256_of
 from medmm.training.loop.sharding import Processes, gathered, like
-from medmm.training.weights_export import sha256_of, write_json
+from medmm.training.weights_export import write_json
 
 FOLDER, WEIGHTS, OPTIMIZER, STATE = "checkpoint", "weights.safetensors", "optimizer.safetensors", "state.json"
 AVERAGE = "average.safetensors"  # where the options ask for one
@@ -128,9 +128,7 @@ def save(
 def _put_in_place(new: Path, folder: Path) -> None:
     """Rename; whenever this is cut off, `load` finds a whole checkpoint."""
     for file in (*new.iterdir(), new):
-        handle = os.open(file, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
+        flush(file)
     old = folder.with_name(f"{FOLDER}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():

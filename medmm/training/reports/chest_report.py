@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from medmm.domain.errors import InputError, needed
+from medmm.files import sha256_of
 from medmm.models.film.preprocessing import prepare_film
 from medmm.models.report_model.multimodal import (
     MedMMConfig,
@@ -52,7 +53,7 @@ from medmm.training.reports.objective import ReportObjective
 from medmm.training.reports.sources import ReportSource, report_source
 from medmm.training.reports.statements import FindingSaid, phrase_book, report_findings
 from medmm.training.reports.warm_start import Decoder, Start, inputs_of
-from medmm.training.weights_export import run_folder, sha256_of, write_json
+from medmm.training.weights_export import run_folder, write_json
 
 SIZE_PX = 288
 UNITS = ("a", "1")

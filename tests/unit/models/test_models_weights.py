@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from medmm.domain.errors import IntegrityError
+from medmm.files import sha256_of
 from medmm.models.film import chest_anatomy, chest_findings
 from medmm.models.weights import catalogue, model_folder
 from medmm.models.weights.catalogue import CatalogueRow, open_weights, packaged_weights, row_named
 from medmm.models.weights.loading import load_network
-from medmm.training.weights_export import sha256_of, write_manifest, write_weights_folder
+from medmm.training.weights_export import write_manifest, write_weights_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 CPU = torch.device("cpu")

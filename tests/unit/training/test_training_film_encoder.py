@@ -13,12 +13,13 @@ import yaml
 from safetensors.torch import load_file
 
 from medmm.domain.errors import ConfigError, StateError
+from medmm.files import sha256_of
 from medmm.models.film import chest_findings as network_of
 from medmm.models.weights.catalogue import open_weights, row_named
 from medmm.training.film import chest_findings
 from medmm.training.reports import film_encoder
 from medmm.training.reports.film_encoder import encoder_recipe, encoder_weights
-from medmm.training.weights_export import sha256_of, write_json, write_weights_folder
+from medmm.training.weights_export import write_json, write_weights_folder
 from pipelines import train
 from tests.conftest import ROOT
 from tests.layout_folders import open_i_reports
