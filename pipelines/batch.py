@@ -27,10 +27,10 @@ from medmm.domain.codec import to_json
 from medmm.domain.display import suspected_line
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, exit_code, exit_code_of_several
 from medmm.domain.images import seen_in_part, with_limits
+from medmm.domain.plain_text import clean
 from medmm.domain.report import CaseFile, Reader
 from medmm.domain.study import NotEvaluable
 from medmm.domain.study_inspection import FoundStudy
-from medmm.domain.wording import clean
 from medmm.files import write_atomically
 
 RESULTS, TABLE = "results.jsonl", "results.csv"

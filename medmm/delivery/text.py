@@ -9,9 +9,9 @@ from medmm.domain.codec import to_json
 from medmm.domain.draft import Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import ImageReference, time_words
+from medmm.domain.plain_text import clean
 from medmm.domain.report import SignedReport
 from medmm.domain.version import __version__
-from medmm.domain.wording import clean
 
 WIDTH = 80
 

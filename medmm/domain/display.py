@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from medmm.domain.certainty import certainty_of
 from medmm.domain.draft import Generation, MeasurementEvidence, Statement, Verdict
+from medmm.domain.plain_text import clean
 from medmm.domain.reading import Extent, Region
 from medmm.domain.record import Quantity
 from medmm.domain.report import Reader
 from medmm.domain.study import Affine
 from medmm.domain.suspicion import Standing, Suspicion
 from medmm.domain.vocabulary import measurement_terms
-from medmm.domain.wording import clean
 
 T = TypeVar("T", bound=np.generic)
 ALSO_NOTE = "A score reaches its operating point. It stands in the report only if a reader accepts or edits it."

@@ -25,7 +25,8 @@ from medmm.domain.images import ImageReference
 from medmm.domain.reading import ModelIdentity, Reading, Side
 from medmm.domain.suspicion import OwnWords, Standing, Suspicion, flagged, suspicions
 from medmm.domain.vocabulary import finding_term
-from medmm.domain.wording import Polarity, findings_named, named_side, polarity
+from medmm.language.report_parser import Polarity, findings_named, polarity
+from medmm.language.sides import named_side
 
 PLACEHOLDER = "put your own name here"  # as in the settings that ship
 OWN_IMPRESSION = "impression"  # its id among the statements

@@ -10,7 +10,8 @@ from medmm.domain.certainty import certainty_of
 from medmm.domain.draft import CLAIMS, Draft, Section, Statement
 from medmm.domain.reading import Reading, Side
 from medmm.domain.vocabulary import finding_term, finding_terms, most_urgent_first
-from medmm.domain.wording import Polarity, clauses, findings_named, named_side
+from medmm.language.report_parser import Polarity, clauses, findings_named
+from medmm.language.sides import named_side
 
 NO_STATEMENT = "no statement of the draft says it"
 

@@ -8,8 +8,8 @@ from datetime import date, datetime
 from medmm.domain.display import digits, quantity_words
 from medmm.domain.draft import Assertion, FactEvidence, Section
 from medmm.domain.errors import StateError
+from medmm.domain.plain_text import clean
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Quantity
-from medmm.domain.wording import clean
 from medmm.drafting.phrases import phrases
 from medmm.drafting.sentences import Sentence
 

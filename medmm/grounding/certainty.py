@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from medmm.domain.certainty import certainty_of, strength_of
+from medmm.domain.certainty import certainty_of
 from medmm.domain.draft import CLAIMS, Case, ScoreEvidence, Statement
 from medmm.domain.reading import Reading
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
+from medmm.language.certainty_words import strength_of
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:

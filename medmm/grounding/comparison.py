@@ -5,8 +5,9 @@ from __future__ import annotations
 from medmm.domain.draft import Assertion, Case, FactEvidence, Statement
 from medmm.domain.reading import Reading
 from medmm.domain.record import FactKind
-from medmm.domain.wording import comparing_words, without_words_of
 from medmm.grounding.verdicts import Result, evidence_of, failed, passed
+from medmm.language.comparison import comparing_words
+from medmm.language.record_words import without_words_of
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:

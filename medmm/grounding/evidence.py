@@ -19,8 +19,8 @@ from medmm.domain.draft import (
 )
 from medmm.domain.reading import Reading
 from medmm.domain.report import OWN, OWN_IMPRESSION
-from medmm.domain.wording import Polarity, findings_named
 from medmm.grounding.verdicts import Result, evidence_of, judged, of_a_reader
+from medmm.language.report_parser import Polarity, findings_named
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:

@@ -15,8 +15,9 @@ from medmm.domain.draft import (
 )
 from medmm.domain.reading import Reading, Side
 from medmm.domain.vocabulary import finding_terms, measurement_terms
-from medmm.domain.wording import named_side, without_words_of
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
+from medmm.language.record_words import without_words_of
+from medmm.language.sides import named_side
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from medmm.domain.draft import Assertion, Case, MeasurementEvidence, Statement
 from medmm.domain.reading import Reading
-from medmm.domain.wording import Polarity, findings_named, polarity
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
+from medmm.language.report_parser import Polarity, findings_named, polarity
 
 _POLARITY = {
     Assertion.PRESENT: Polarity.AFFIRMED,

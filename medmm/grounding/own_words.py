@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from medmm.domain.draft import Assertion, ReaderEvidence, Section, Statement
 from medmm.domain.report import Add, CaseFile, Edit, Impression
-from medmm.domain.wording import Polarity, findings_named, named_side, polarity
+from medmm.language.report_parser import Polarity, findings_named, polarity
+from medmm.language.sides import named_side
 
 _ASSERTION = {
     Polarity.AFFIRMED: Assertion.PRESENT,

@@ -9,8 +9,9 @@ from medmm.domain.draft import Assertion, Case, FactEvidence, Statement
 from medmm.domain.reading import Reading
 from medmm.domain.record import Fact, FactKind, FactStatus, Quantity
 from medmm.domain.vocabulary import finding_terms
-from medmm.domain.wording import Polarity, findings_named, without_words_of
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
+from medmm.language.record_words import without_words_of
+from medmm.language.report_parser import Polarity, findings_named
 
 # How a reported fact must be worded so that its status is not lost.
 _STATUS_WORDS = {

@@ -16,10 +16,12 @@ from medmm.domain.draft import (
     ScoreEvidence,
     Statement,
 )
+from medmm.domain.plain_text import clean
 from medmm.domain.reading import Reading
 from medmm.domain.record import Fact, Quantity
-from medmm.domain.wording import Number, clean, dates_named, fact_words, numbers_named, without_words_of
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
+from medmm.language.numbers import Number, dates_named, numbers_named
+from medmm.language.record_words import fact_words, without_words_of
 
 _LENGTHS = {"mm", "cm", "millimetre", "millimetres", "millimeter", "millimeters", "centimetre", "centimetres",
             "centimeter", "centimeters", "mm2", "cm2", "mm3", "cm3", "ml", "mL"}  # fmt: skip

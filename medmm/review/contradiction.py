@@ -14,7 +14,8 @@ from medmm.domain.errors import StateError
 from medmm.domain.reading import Side
 from medmm.domain.report import SignedStatement
 from medmm.domain.vocabulary import finding_term
-from medmm.domain.wording import Polarity, clauses, findings_named, named_side
+from medmm.language.report_parser import Polarity, clauses, findings_named
+from medmm.language.sides import named_side
 
 # Words that leave no room for any finding; "no acute abnormality" does.
 ALL_CLEAR = re.compile(

@@ -12,14 +12,10 @@ from dataclasses import replace
 from medmm.domain.draft import Assertion, FactEvidence, MeasurementEvidence, Statement
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import SignedStatement
-from medmm.domain.wording import (
-    Polarity,
-    fact_words,
-    findings_named,
-    named_side,
-    numbers_named,
-    polarity,
-)
+from medmm.language.numbers import numbers_named
+from medmm.language.record_words import fact_words
+from medmm.language.report_parser import Polarity, findings_named, polarity
+from medmm.language.sides import named_side
 
 _ASSERTION = {
     Polarity.AFFIRMED: Assertion.PRESENT,

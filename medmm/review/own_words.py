@@ -8,7 +8,8 @@ from dataclasses import replace
 from medmm.domain.draft import Assertion, ReaderEvidence, Section
 from medmm.domain.errors import InputError
 from medmm.domain.report import OWN_IMPRESSION, Add, CaseFile, Impression, Reader, SignedStatement
-from medmm.domain.wording import Polarity, findings_named, named_side, polarity
+from medmm.language.report_parser import Polarity, findings_named, polarity
+from medmm.language.sides import named_side
 
 ASSERTIONS = {
     Polarity.AFFIRMED: Assertion.PRESENT,

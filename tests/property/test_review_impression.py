@@ -13,9 +13,10 @@ from medmm.domain.errors import StateError
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, CaseState, Decision, Edit, Reject, SignedReport
 from medmm.domain.vocabulary import finding_terms
-from medmm.domain.wording import Polarity, findings_named, named_side
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
+from medmm.language.report_parser import Polarity, findings_named
+from medmm.language.sides import named_side
 from medmm.review import Act, advance, decide, sign
 from tests.factories import (
     ATTENDING,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from medmm.domain.draft import Assertion
 from medmm.domain.errors import StateError
 from medmm.domain.report import Accept, CaseFile, CaseState, Decision, Edit, Reject
-from medmm.domain.wording import Polarity, findings_named, named_side
+from medmm.language.report_parser import Polarity, findings_named
+from medmm.language.sides import named_side
 from medmm.review import Act, advance, decide, sign
 from tests.factories import ATTENDING, SIGNED_AT, make_case_file, make_statements
 

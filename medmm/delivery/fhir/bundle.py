@@ -20,12 +20,12 @@ from medmm.domain.draft import Assertion, MeasurementEvidence, Section
 from medmm.domain.errors import needed
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import ImageReference
+from medmm.domain.plain_text import clean
 from medmm.domain.reading import Side
 from medmm.domain.record import Coding
 from medmm.domain.report import Reader, SignedReport, SignedStatement
 from medmm.domain.version import __version__
 from medmm.domain.vocabulary import SNOMED_CT, finding_term, measurement_terms
-from medmm.domain.wording import clean
 
 Json = dict[str, Any]
 URI = "urn:ietf:rfc:3986"

@@ -12,10 +12,10 @@ from typing import Any
 
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import IdentifierSystems, OrderIdentifier, StudyOrder
+from medmm.domain.plain_text import clean
 from medmm.domain.printed_report import Printed
 from medmm.domain.procedures import procedure_of
 from medmm.domain.record import Coding
-from medmm.domain.wording import clean
 
 Json = dict[str, Any]
 TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"

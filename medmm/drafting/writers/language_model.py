@@ -6,23 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from medmm.domain.certainty import says_too_much
 from medmm.domain.draft import CLAIMS, Assertion, Case, Draft, Opinion, ScoreEvidence, Written
 from medmm.domain.reading import Measurement, Reading
 from medmm.domain.study import Modality, Notice
 from medmm.domain.vocabulary import finding_term
-from medmm.domain.wording import (
-    Polarity,
-    clauses,
-    comparing_words,
-    dates_named,
-    findings_named,
-    named_side,
-    numbers_named,
-    polarity,
-)
 from medmm.drafting.sentences import Sentence
 from medmm.drafting.writers.rules import RuleWriter, written
+from medmm.language.certainty_words import says_too_much
+from medmm.language.comparison import comparing_words
+from medmm.language.numbers import dates_named, numbers_named
+from medmm.language.report_parser import Polarity, clauses, findings_named, polarity
+from medmm.language.sides import named_side
 
 Permitted = Mapping[str, frozenset[Assertion]]
 Heard = Mapping[str, Written]

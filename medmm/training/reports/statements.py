@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from medmm.domain.wording import Polarity, findings_named, named_side, numbers_named
+from medmm.language.numbers import numbers_named
+from medmm.language.report_parser import Polarity, findings_named
+from medmm.language.sides import named_side
 from medmm.training.reports.labeller import PRESENT, UNCERTAIN, labeller, sentences
 
 # The labeller's names and the vocabulary's.

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medmm.domain.certainty import Strength, certainties, certainty_of, says_too_much, strength_of
+from medmm.domain.certainty import Strength, certainties, certainty_of
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import AlsoSuspected, Assertion, Draft, ScoreEvidence, Section, Statement
 from medmm.domain.reading import Reading, Side
 from medmm.domain.report import Accept, Add, CaseFile, CaseState, Decision, Edit, Impression, Reject
 from medmm.domain.suspicion import Standing, Suspicion, suspicions
 from medmm.domain.vocabulary import finding_called
+from medmm.language.certainty_words import says_too_much, strength_of
 from tests.factories import MODEL, make_case_file, make_checked_draft, make_draft, make_finding, make_reading
 
 FOUND = (make_finding("Effusion", 0.62), make_finding("Pneumothorax", 0.4), make_finding("Nodule", 0.5))

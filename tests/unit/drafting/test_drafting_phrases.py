@@ -7,8 +7,8 @@ import yaml
 
 from medmm.domain.errors import ConfigError
 from medmm.domain.vocabulary import finding_terms
-from medmm.domain.wording import Polarity, findings_named
 from medmm.drafting.phrases import parse_phrases, phrases
+from medmm.language.report_parser import Polarity, findings_named
 
 TEXT = files("medmm.drafting").joinpath("phrases.yaml").read_text(encoding="utf-8")
 

@@ -7,7 +7,9 @@ import random
 import pytest
 
 from medmm.domain.record import FactKind
-from medmm.domain.wording import findings_named, named_side, numbers_named
+from medmm.language.numbers import numbers_named
+from medmm.language.report_parser import findings_named
+from medmm.language.sides import named_side
 from medmm.models.report_model.multimodal.grammar import END, SECTION
 from medmm.training.reports.corpus import FilmReport
 from medmm.training.reports.examples import (

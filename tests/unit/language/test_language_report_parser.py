@@ -2,21 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from medmm.domain.plain_text import WORDS_LIMIT, clean
 from medmm.domain.reading import Side
 from medmm.domain.record import FactKind, Quantity
 from medmm.domain.vocabulary import finding_terms
-from medmm.domain.wording import (
-    WORDS_LIMIT,
-    Polarity,
-    clean,
-    dates_named,
-    fact_words,
-    findings_named,
-    named_side,
-    numbers_named,
-    polarity,
-    without_words_of,
-)
+from medmm.language.numbers import dates_named, numbers_named
+from medmm.language.record_words import fact_words, without_words_of
+from medmm.language.report_parser import Polarity, findings_named, polarity
+from medmm.language.sides import named_side
 from tests.factories import make_fact
 
 AFFIRMED, HEDGED, DENIED = Polarity.AFFIRMED, Polarity.HEDGED, Polarity.DENIED

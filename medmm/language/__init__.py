@@ -1,0 +1,1 @@
+"""What report sentences claim: findings, denials, sides, numbers, comparisons, certainty."""

@@ -1,0 +1,187 @@
+"""What the words of one sentence say: which finding, affirmed, left open or denied.
+
+Small written-down rules in the manner of NegEx (Chapman et al., J Biomed Inform 2001;34:301-310): a cue governs
+the findings of its own clause, cues that only look like a denial are taken out first. They are meant for
+sentences of a report that carry one finding; they err towards finding something, because a check that fails
+is looked at by a person and a check that passes is not.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from enum import Enum
+from functools import cache
+from importlib.resources import files
+
+from medmm.language.patterns import any_of, blank
+
+
+class Polarity(Enum):
+    """What a sentence says of a finding."""
+
+    AFFIRMED = "affirmed"
+    HEDGED = "hedged"
+    DENIED = "denied"
+
+
+# Sentence ends, and the words after which a denial no longer reaches.
+_CLAUSE_ENDS = re.compile(
+    r"(?<!\d)\.(?!\d)|[;!?]|\.\s|\b(?:but|however|although|though|yet|except(?:\s+for)?|apart\s+from|"
+    r"aside\s+from|otherwise|whereas|while|nevertheless)\b|"
+    r"(?:,|\band\b|\bwith\b)\s+(?:an?\s+)?(?=(?:possib|probab|suspect|suspic|likely|there\s+(?:is|are)|small|large|"
+    r"moderate|mild|severe|subtle|left|right|bilateral)\w*)",
+    re.IGNORECASE,
+)
+# They hold a denying word and don't deny the finding: they leave it open.
+_OPEN = any_of(
+    r"(?:can(?:not|['’]t|_not)|could_not|couldn['’]t|not|never)_(?:be_|been_)?(?:\w+ly_)?"
+    r"(?:exclude|excluded|ruled_out|rule_out)",
+    r"not_(?:certain|clear|sure)_(?:if|whether)",
+    r"not_(?:possible|able)_to_(?:exclude|rule_out)",
+)
+# They hold a denying word and affirm the finding.
+_AFFIRMING = any_of(
+    r"not_only",
+    r"no_(?:doubt|question)",
+    r"not_without",
+    r"no_(?:increase|decrease|change|improvement|progression|interval_change|significant_change)",
+    r"not_(?:increased|decreased|changed|improved)",
+    r"no_longer_(?:small|mild|subtle)",
+)
+_DENYING_BEFORE = any_of(
+    "no",
+    "not",
+    "nor",
+    "none",
+    "nothing",
+    "never",
+    "without",
+    "absent",
+    "absence_of",
+    "lack_of",
+    "lacks",
+    "free_of",
+    "free_from",
+    "clear_of",
+    "negative_for",
+    "neither",
+    "denies",
+    "denied",
+    "fails?_to_show",
+    "excludes",
+    "rules_out",
+    "ruled_out",
+    "unlikely",
+    r"(?:is|are|was|were|does|do|did|has|have)n[’']t",
+)
+_DENYING_AFTER = any_of(
+    "absent",
+    r"(?:is|are|was|were|has_been|have_been)_(?:excluded|ruled_out|negative|unlikely|refuted)",
+    r"not_(?:\w+ly_)?(?:seen|present|visible|visuali[sz]ed|identified|evident|detected|found|suspected|"
+    r"demonstrated|apparent|noted|shown|observed)",
+    r"(?:is|are)_no",
+    "unlikely",
+    "ruled_out",
+    r"(?:is|are|was|were)n[’']t",
+    "refuted",
+    "none",
+)
+_HEDGING = any_of(
+    "possible",
+    "possibly",
+    "probable",
+    "probably",
+    "suspected",
+    "suspicion",
+    "suspicious",
+    "suspect",
+    "suspects",
+    "may",
+    "might",
+    "could",
+    "questionable",
+    "question_of",
+    "suggest(?:s|ing|ive|ed)?",
+    "concern(?:ing)?_for",
+    "likely",
+    "potential",
+    "potentially",
+    "perhaps",
+    "presumed",
+    "equivocal",
+    "indeterminate",
+    "unconfirmed",
+    "uncertain",
+    "consider",
+    "appears?",
+)
+
+
+@cache
+def _phrases() -> tuple[tuple[re.Pattern[str], str | None, bool], ...]:
+    """(pattern, finding or None for look-alikes, denies it by itself), the longest phrase first."""
+    text = files("medmm.language").joinpath("data/finding_words.csv").read_text(encoding="utf-8")
+    found: list[tuple[str, str | None, bool]] = []
+    for row in csv.DictReader(text.splitlines()):
+        for column, denies in (("phrases", False), ("normal_phrases", True)):
+            found += [(p, row["name"] or None, denies) for p in row[column].split("|") if p]
+    found.sort(key=lambda item: (-len(item[0]), item[0]))
+    return tuple((any_of(phrase.replace(" ", "_")), name, denies) for phrase, name, denies in found)
+
+
+def findings_named(text: str) -> dict[str, Polarity]:
+    """The findings of the vocabulary that a sentence names, and what it says of each.
+
+    Where it names one twice with different polarity, the affirmation counts before the hedge, the hedge
+    before the denial. Longer phrases hide shorter ones inside them ("pericardial effusion" names none).
+    """
+    said: dict[str, Polarity] = {}
+    order = (Polarity.AFFIRMED, Polarity.HEDGED, Polarity.DENIED)
+    for clause in clauses(text):
+        rest = clause
+        spans: dict[tuple[int, int], set[tuple[str | None, bool]]] = {}
+        for pattern, name, denies in _phrases():
+            for match in pattern.finditer(rest):
+                spans.setdefault(match.span(), set()).add((name, denies))
+        for (start, stop), meanings in _outermost(spans).items():
+            for name, denies in meanings:
+                if name is None:
+                    continue
+                polarity = Polarity.DENIED if denies else _polarity_at(clause, start, stop)
+                said[name] = min(polarity, said.get(name, polarity), key=order.index)
+    return said
+
+
+def _outermost(
+    spans: dict[tuple[int, int], set[tuple[str | None, bool]]],
+) -> dict[tuple[int, int], set[tuple[str | None, bool]]]:
+    return {
+        (a, b): meanings
+        for (a, b), meanings in spans.items()
+        if not any((c <= a and b <= d) and (c, d) != (a, b) for c, d in spans)
+    }
+
+
+def clauses(text: str) -> tuple[str, ...]:
+    """The parts of a text within which a denial reaches."""
+    return tuple(part for part in (p.strip() for p in _CLAUSE_ENDS.split(text)) if part)
+
+
+def polarity(text: str) -> Polarity:
+    """What a text says as a whole: denied only if every clause with words denies, hedged if any clause hedges."""
+    said = [_polarity_at(clause, len(clause), len(clause)) for clause in clauses(text)]
+    if said and all(p is Polarity.DENIED for p in said):
+        return Polarity.DENIED
+    return Polarity.HEDGED if Polarity.HEDGED in said else Polarity.AFFIRMED
+
+
+def _polarity_at(clause: str, start: int, stop: int) -> Polarity:
+    """Polarity of the words at `start:stop`; cues are blanked, not cut, so that places stay."""
+    open_question = bool(_OPEN.search(clause))
+    plain = _AFFIRMING.sub(blank, _OPEN.sub(blank, clause))
+    if _DENYING_BEFORE.search(plain[:start]) or _DENYING_AFTER.search(plain[stop:]):
+        return Polarity.DENIED
+    if open_question or _HEDGING.search(plain):
+        return Polarity.HEDGED
+    return Polarity.AFFIRMED
