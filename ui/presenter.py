@@ -10,13 +10,9 @@ from dataclasses import dataclass, replace
 from medmm.config import Settings
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.display import (
-    extent_words,
     generation_words,
     mark_words,
-    measured_words,
     own_mark,
-    probability_words,
-    quantity_words,
     unstated_words,
 )
 from medmm.domain.display import (
@@ -24,13 +20,8 @@ from medmm.domain.display import (
 )
 from medmm.domain.draft import (
     CheckedDraft,
-    Evidence,
-    ExtentEvidence,
-    MeasurementEvidence,
     Outcome,
-    ReaderEvidence,
     RegionEvidence,
-    ScoreEvidence,
     Section,
     Statement,
 )
@@ -40,10 +31,9 @@ from medmm.domain.images import image_lines, with_limits
 from medmm.domain.notices import sorted_notices
 from medmm.domain.packaged_films import packaged_note
 from medmm.domain.reading import Region
-from medmm.domain.record import ClinicalContext, Fact, FactStatus
+from medmm.domain.record import ClinicalContext
 from medmm.domain.report import (
     OWN_IMPRESSION,
-    Accept,
     CaseFile,
     CaseState,
     CaseSummary,
@@ -54,6 +44,8 @@ from medmm.domain.report import (
 )
 from medmm.domain.study import Volume
 from medmm.domain.vocabulary import finding_term, most_urgent_first
+from medmm.presentation.draft_words import MARKS, decision_word, made_by
+from medmm.presentation.evidence_words import EvidenceView, evidence_view, fact_value
 from medmm.presentation.slice_picture import marked_slices
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
@@ -107,14 +99,6 @@ def identifier_settings_lacking(settings: Settings) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceView:
-    """One piece of evidence in words; a score also as a bar: (probability, operating point)."""
-
-    text: str
-    bar: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckView:
     """One check of one statement: its mark, its number in the docs, and why."""
 
@@ -129,7 +113,6 @@ class CheckView:
 
 
 DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})+")
-MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "–"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +286,7 @@ def case_view(file: CaseFile) -> CaseView:
         decided=sum(decisions[s.id] is not None for s in file.asked),
         total=len(file.asked),
         heats=_heats(file),
-        made_by=_made_by(draft) if draft else "",
+        made_by=made_by(draft) if draft else "",
         also=_also(file, draft) if draft else (),
         unstated=tuple(map(unstated_words, file.unstated)),
         own=tuple(_own(file, a.statement_id, a.text, own_mark(a.by, coded=a.finding is not None)) for a in file.added),
@@ -374,48 +357,6 @@ def _statement(file: CaseFile, draft: CheckedDraft, statement: Statement, decisi
     )
 
 
-def decision_word(decision: Decision | None) -> str | None:
-    """accepted, edited, rejected, or None."""
-    if decision is None:
-        return None
-    return "accepted" if isinstance(decision, Accept) else "edited" if isinstance(decision, Edit) else "rejected"
-
-
-def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) -> EvidenceView:
-    """One piece of evidence in words."""
-    if isinstance(evidence, ScoreEvidence):
-        words = finding_term(evidence.finding).words
-        text = f"{words} {probability_words(evidence.probability, evidence.threshold)}"
-        return EvidenceView(text=text, bar=(evidence.probability, evidence.threshold))
-    if isinstance(evidence, RegionEvidence):
-        side = evidence.side.phrase if evidence.side else "no side named"
-        return EvidenceView(text=f"region in the film ({side})")
-    if isinstance(evidence, MeasurementEvidence):
-        value, interval = measured_words(evidence.name, evidence.unit, evidence.value, evidence.interval)
-        return EvidenceView(text=f"{evidence.name} {value}, 95 % interval {interval}")
-    if isinstance(evidence, ExtentEvidence):
-        return EvidenceView(text=extent_words(evidence.extent))
-    if isinstance(evidence, ReaderEvidence):
-        return EvidenceView(text=f"seen by reader {evidence.reader_id}")
-    fact = next((f for f in (context.facts if context else ()) if f.id == evidence.fact_id), None)
-    return EvidenceView(text=f"record: {_fact_line(fact)}[{evidence.source}]")
-
-
-def _fact_line(fact: Fact | None) -> str:
-    if fact is None:
-        return ""
-    status = "" if fact.status is FactStatus.ACTIVE else fact.status.value
-    parts = (fact.label, fact_value(fact), fact.when.isoformat() if fact.when else "", status, *fact.marks)
-    return ", ".join(part for part in parts if part) + " "
-
-
-def fact_value(fact: Fact) -> str:
-    """The value of a fact as it is written, or nothing."""
-    if fact.value is None or isinstance(fact.value, str):
-        return fact.value or ""
-    return quantity_words(fact.value)
-
-
 def _heats(file: CaseFile) -> tuple[HeatChoice, ...]:
     """Heat-maps of all findings that have one: suspected ones first, critical ones before others, by probability."""
     names = {one.finding for one in file.flagged}
@@ -432,11 +373,6 @@ def _heats(file: CaseFile) -> tuple[HeatChoice, ...]:
         for f in findings
         if f.region is not None
     )
-
-
-def _made_by(draft: CheckedDraft) -> str:
-    models = ", ".join(f"{m.name} {m.manifest_sha256[:12]}" for m in draft.draft.models) or "none"
-    return f"writer {draft.draft.writer}; models {models}"
 
 
 def patient_line(identity: PatientIdentity) -> str:

@@ -32,7 +32,8 @@ from medmm.domain.report import CaseFile
 from medmm.domain.study import Notice
 from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term, most_urgent_first
-from medmm.doors.draft_page import LEGEND, banner, decided_words, evidence_lines, own_rows
+from medmm.presentation.draft_words import LEGEND, banner, check_words, decided_words, made_by, own_rows
+from medmm.presentation.evidence_words import evidence_lines
 from medmm.presentation.slice_picture import marked_slices, png_bytes, slice_picture
 
 LONGEST_PX = 900
@@ -113,17 +114,15 @@ def _marks(file: CaseFile, statement_id: str) -> str:
 
 def _limits(draft: CheckedDraft) -> str:
     limits = "".join(f"<li>{escape(item)}</li>" for item in draft.draft.limits)
-    models = ", ".join(f"{m.name} {m.manifest_sha256[:12]}" for m in draft.draft.models) or "none"
-    made_by = f'<div class="meta">writer {escape(draft.draft.writer)}; models {escape(models)}<br>{LEGEND}</div>'
-    return f'<h2>not evaluated</h2><ul class="limits">{limits}</ul>{made_by}'
+    maker = f'<div class="meta">{escape(made_by(draft))}<br>{LEGEND}</div>'
+    return f'<h2>not evaluated</h2><ul class="limits">{limits}</ul>{maker}'
 
 
 def _statement(file: CaseFile, statement: Statement, why: str = "") -> str:
     draft = needed(file.draft, "the draft of a case", case=file.case.id)
     evidence = "".join(f'<div class="evidence">{escape(line)}</div>' for line in evidence_lines(statement))
     checks = "".join(
-        f'<span class="check {"passed" if v.outcome is Outcome.PASSED else "failed"}">'
-        f"{escape(v.check)} {'✓' if v.outcome is Outcome.PASSED else '✗ ' + escape(v.reason)}</span>"
+        f'<span class="check {"passed" if v.outcome is Outcome.PASSED else "failed"}">{escape(check_words(v))}</span>'
         for v in draft.verdicts_on(statement.id)
         if v.outcome is not Outcome.NOT_APPLICABLE
     )

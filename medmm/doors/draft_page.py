@@ -12,24 +12,14 @@ from rich.text import Text
 from medmm.domain.display import (
     ALSO_NOTE,
     edge_letters,
-    extent_words,
-    generation_words,
     mark_words,
-    measured_words,
     measurement_rows,
-    own_mark,
-    probability_words,
     unstated_words,
 )
 from medmm.domain.draft import (
     CheckedDraft,
-    Evidence,
     ExtentEvidence,
-    MeasurementEvidence,
     Outcome,
-    ReaderEvidence,
-    RegionEvidence,
-    ScoreEvidence,
     Section,
     Statement,
 )
@@ -37,15 +27,14 @@ from medmm.domain.errors import needed
 from medmm.domain.images import image_lines
 from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
 from medmm.domain.packaged_films import packaged_note
-from medmm.domain.report import Accept, CaseFile, Edit, Reject
+from medmm.domain.report import CaseFile
 from medmm.domain.suspicion import Standing
 from medmm.doors.session import add_row, new_table, plain
 from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
+from medmm.presentation.draft_words import LEGEND, banner, check_words, decided_words, made_by, own_rows
+from medmm.presentation.evidence_words import evidence_lines
 from medmm.presentation.slice_picture import marked_slices, slice_picture
 
-BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
-LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
-BAR = 20
 INDENT = 6
 
 
@@ -85,36 +74,6 @@ def draft_page(file: CaseFile, console: Console) -> None:
         console.print(
             _hanging(Text("·", style="dim"), Text(plain(f"{FOR_THE_RECORD_TITLE}: {warning.text}"), style="dim"))
         )
-
-
-def banner(file: CaseFile) -> str:
-    """What stands on top of every page of a draft."""
-    if file.report is None:
-        return BANNER
-    return f"An earlier DRAFT. Report {file.report.id} was signed from it: that report counts, not this page."
-
-
-def decided_words(file: CaseFile, statement: Statement) -> str:
-    """What a reader decided on a statement so far ("" where nothing); a summary says what it follows until then."""
-    if file.impression is not None and statement.section is Section.IMPRESSION:
-        return "left out: the reader's own impression takes its place"
-    match file.decision_on(statement):
-        case Accept():
-            return "accepted by a reader"
-        case Edit(text=text):
-            return f"edited by a reader: {text}"
-        case Reject():
-            return "rejected by a reader"
-    return f"summary of {statement.summarises}: decided with it" if statement.summarises else ""
-
-
-def own_rows(file: CaseFile) -> list[tuple[Section, str, str, str]]:
-    """What readers wrote without a draft: section, number, text, how it is marked."""
-    rows = [(Section.FINDINGS, a.statement_id, a.text, own_mark(a.by, coded=a.finding is not None)) for a in file.added]
-    if file.impression is not None:
-        own = file.impression
-        rows.append((Section.IMPRESSION, own.statement_id, own.text, own_mark(own.by)))
-    return rows
 
 
 def own_panel(file: CaseFile, number: str, text: str, mark: str) -> RenderableType:
@@ -179,40 +138,11 @@ def _hanging(mark: Text, text: Text) -> RenderableType:
     return grid
 
 
-def evidence_lines(statement: Statement) -> list[str]:
-    """The evidence of a statement in words, each line once, and whose words it has."""
-    lines = dict.fromkeys(evidence_line(evidence) for evidence in statement.evidence)
-    return [*lines, generation_words(statement.generation)] if statement.generation else [*lines]
-
-
-def evidence_line(evidence: Evidence) -> str:
-    """One piece of evidence in words."""
-    if isinstance(evidence, ScoreEvidence):
-        filled = round(evidence.probability * BAR)
-        bar = "█" * filled + "░" * (BAR - filled)
-        return f"{bar} probability {probability_words(evidence.probability, evidence.threshold)} ({evidence.model})"
-    if isinstance(evidence, RegionEvidence):
-        x0, y0, x1, y1 = (f"{100 * v:.0f}" for v in evidence.box_xyxy)
-        side = evidence.side.phrase if evidence.side else "no side named"
-        return f"strongest {x0}-{x1} % across, {y0}-{y1} % down, {side}"
-    if isinstance(evidence, MeasurementEvidence):
-        value, interval = measured_words(evidence.name, evidence.unit, evidence.value, evidence.interval)
-        return f"measured {value} (95 % interval {interval})"
-    if isinstance(evidence, ExtentEvidence):
-        return extent_words(evidence.extent)
-    if isinstance(evidence, ReaderEvidence):
-        return f"seen by reader {evidence.reader_id}"
-    return f"record: {evidence.source}"
-
-
 def _checks(draft: CheckedDraft, statement: Statement) -> Text:
-    marks = []
-    for verdict in draft.verdicts_on(statement.id):
-        if verdict.outcome is Outcome.PASSED:
-            marks.append(Text(f"{verdict.check} ✓", style="green"))
-        elif verdict.outcome is Outcome.FAILED:
-            marks.append(Text(plain(f"{verdict.check} ✗ {verdict.reason}"), style="bold red"))
-    return Text("  ").join(marks)
+    """The checks that apply, each in the colour of its outcome."""
+    colour = {Outcome.PASSED: "green", Outcome.FAILED: "bold red"}
+    told = (v for v in draft.verdicts_on(statement.id) if v.outcome in colour)
+    return Text("  ").join(Text(plain(check_words(v)), style=colour[v.outcome]) for v in told)
 
 
 def _print_marked(file: CaseFile, console: Console) -> None:
@@ -242,7 +172,6 @@ def _print_limits(draft: CheckedDraft, console: Console) -> None:
     console.print(Rule("NOT EVALUATED", align="left"))
     for item in draft.draft.limits:
         console.print(_hanging(Text("  -"), Text(plain(item))))
-    models = ", ".join(f"{m.name} {m.manifest_sha256[:12]}" for m in draft.draft.models) or "none"
     console.print(Rule())
-    console.print(Text(plain(f"writer {draft.draft.writer}; models {models}"), style="dim"))
+    console.print(Text(plain(made_by(draft)), style="dim"))
     console.print(Text(LEGEND, style="dim"))

@@ -14,8 +14,8 @@ from medmm.domain.draft import Draft, Section
 from medmm.domain.record_influence import Change, FactInfluence, Influence
 from medmm.domain.report import CaseFile
 from medmm.domain.vocabulary import finding_term
-from medmm.doors.draft_page import banner
 from medmm.doors.session import add_row, new_table, plain
+from medmm.presentation.draft_words import banner
 
 BY_RULES = "Fixed rules wrote these drafts: they never let the record touch what is said of the image."
 SAME = "With and without the record the same is said of the image."

@@ -14,8 +14,9 @@ from medmm.domain.errors import InputError, StateError, needed
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject
 from medmm.domain.vocabulary import finding_called
-from medmm.doors.draft_page import own_rows, print_also_suspected, statement_panel
+from medmm.doors.draft_page import print_also_suspected, statement_panel
 from medmm.doors.session import out, plain
+from medmm.presentation.draft_words import own_rows
 
 OWN_WORDS = {
     "+": "finding; side; place ('possible' or 'no' before it)",

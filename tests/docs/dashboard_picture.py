@@ -39,6 +39,8 @@ MADE_OF = (
     "medmm/domain/suspicion.py",
     "medmm/doors/demo.py",
     "medmm/doors/demo_record.json",
+    "medmm/presentation/draft_words.py",
+    "medmm/presentation/evidence_words.py",
     "medmm/presentation/slice_picture.py",
     "medmm/weights/chest-*/manifest.json",
     "tests/docs/dashboard_picture.py",

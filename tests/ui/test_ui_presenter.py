@@ -25,6 +25,7 @@ from medmm.domain.reading import Side
 from medmm.domain.record import FactKind, Quantity
 from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Edit, Reject
 from medmm.domain.study import Notice, View
+from medmm.presentation.evidence_words import evidence_view, fact_value
 from medmm.presentation.slice_picture import png_bytes
 from tests.factories import (
     ATTENDING,
@@ -95,7 +96,7 @@ def test_each_kind_of_evidence_is_said_in_words() -> None:
 def test_a_denied_or_doubtful_fact_says_so_as_evidence() -> None:
     context = make_context()
     words = {
-        fact_id: presenter.evidence_view(FactEvidence(fact_id=fact_id, source="entry"), context).text
+        fact_id: evidence_view(FactEvidence(fact_id=fact_id, source="entry"), context).text
         for fact_id in ("Condition/c2", "Condition/c3", "Observation/o3", "Observation/gone")
     }
     assert "refuted" in words["Condition/c2"]
@@ -308,7 +309,7 @@ def test_the_words_to_sign_stand_as_in_the_report() -> None:
 
 def test_a_value_of_the_record_is_shown_in_printed_units() -> None:
     fact = make_fact(FactKind.OBSERVATION, "Body temperature", value=Quantity(value=38.1, unit="Cel"))
-    assert presenter.fact_value(fact) == "38.1 °C"
+    assert fact_value(fact) == "38.1 °C"
 
 
 def test_the_fhir_download_says_which_identifier_systems_it_goes_without() -> None:

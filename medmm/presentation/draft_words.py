@@ -1,0 +1,60 @@
+"""The words around the sentences of a draft: what it is, what was decided and checked, and who made it."""
+
+from __future__ import annotations
+
+from medmm.domain.display import own_mark
+from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement, Verdict
+from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reject
+
+BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
+LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
+MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "–"}
+
+
+def banner(file: CaseFile) -> str:
+    """What stands on top of every page of a draft."""
+    if file.report is None:
+        return BANNER
+    return f"An earlier DRAFT. Report {file.report.id} was signed from it: that report counts, not this page."
+
+
+def decided_words(file: CaseFile, statement: Statement) -> str:
+    """What a reader decided on a statement so far ("" where nothing); a summary says what it follows until then."""
+    if file.impression is not None and statement.section is Section.IMPRESSION:
+        return "left out: the reader's own impression takes its place"
+    match file.decision_on(statement):
+        case Accept():
+            return "accepted by a reader"
+        case Edit(text=text):
+            return f"edited by a reader: {text}"
+        case Reject():
+            return "rejected by a reader"
+    return f"summary of {statement.summarises}: decided with it" if statement.summarises else ""
+
+
+def own_rows(file: CaseFile) -> list[tuple[Section, str, str, str]]:
+    """What readers wrote without a draft: section, number, text, how it is marked."""
+    rows = [(Section.FINDINGS, a.statement_id, a.text, own_mark(a.by, coded=a.finding is not None)) for a in file.added]
+    if file.impression is not None:
+        own = file.impression
+        rows.append((Section.IMPRESSION, own.statement_id, own.text, own_mark(own.by)))
+    return rows
+
+
+def decision_word(decision: Decision | None) -> str | None:
+    """The decision on a statement as one word: accepted, edited or rejected; None if nothing is decided."""
+    if decision is None:
+        return None
+    return "accepted" if isinstance(decision, Accept) else "edited" if isinstance(decision, Edit) else "rejected"
+
+
+def check_words(verdict: Verdict) -> str:
+    """A check by its number with the mark of its outcome, and why it failed."""
+    mark = f"{verdict.check} {MARKS[verdict.outcome]}"
+    return f"{mark} {verdict.reason}" if verdict.outcome is Outcome.FAILED else mark
+
+
+def made_by(draft: CheckedDraft) -> str:
+    """The writer of a draft and the models that it rests on, each with the start of its digest."""
+    models = ", ".join(f"{m.name} {m.manifest_sha256[:12]}" for m in draft.draft.models) or "none"
+    return f"writer {draft.draft.writer}; models {models}"
