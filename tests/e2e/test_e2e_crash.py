@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WRITING = ("release", "admit", "open_case", "draft", "decide", "sign", "publish")
 LOOKS = {
     "read",
+    "prove",
     "case",
     "cases",
     "identity",

@@ -13,7 +13,8 @@ import pytest
 from pipelines.train import STOPPED
 
 SLOW_LOADING = """
-import runpy, sys, time
+import runpy, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
 from medmm.training.film import chest_anatomy
 def read_outlined_films(data_dir):
     print("loading", flush=True)
