@@ -8,7 +8,6 @@ does when its reader goes on by one slice: the picture of the next slice of a ke
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from beside import cpu_seconds, environment
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, MRImageStorage, generate_uid
@@ -112,10 +112,6 @@ def group(**sequences: dict[str, object]) -> Dataset:
     return item
 
 
-def environment(checkout: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
-
-
 def started(checkout: Path, studies: Path) -> subprocess.Popen[str]:
     """A worker of one checkout."""
     return subprocess.Popen(
@@ -131,18 +127,6 @@ def seconds(worker: subprocess.Popen[str], work: str) -> float:
     worker.stdin.write(work + "\n")
     worker.stdin.flush()
     return float(worker.stdout.readline())
-
-
-def page_seconds(checkout: Path, study: Path, folder: Path) -> float:
-    """CPU seconds of the whole command that writes the page of a study."""
-    command = [sys.executable, "-m", "medmm.doors", "study", "show", str(study), "--html", str(folder / "page.html")]
-    variables = {**environment(checkout), "MEDMM_DATA_DIR": str(folder / f"data of {checkout.name}")}
-    process = subprocess.Popen(command, env=variables, cwd=checkout, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise SystemExit(f"`study show` ended with {process.returncode} in {checkout}")
-    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> int:
@@ -172,7 +156,8 @@ def main() -> int:
         for study in ("series", "enhanced"):
             for _ in range(options.pages):
                 for name, checkout in checkouts.items():
-                    one = page_seconds(checkout, folder / study, folder)
+                    words = ["study", "show", str(folder / study), "--html", str(folder / "page.html")]
+                    one = cpu_seconds(checkout, words, folder)
                     taken.setdefault(f"html {study}", {}).setdefault(name, []).append(one)
     missed = False
     for work, values in taken.items():

@@ -7,32 +7,14 @@ and their ratio: the median of the repeats after a first one that warms up the f
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from beside import cpu_seconds
+
 COMMANDS = {"--help": 1 / 5, "--version": 1 / 5, "read --help": None, "config show": None, "cases": None}
-
-
-def seconds(checkout: Path, words: list[str], folder: Path) -> float:
-    """CPU seconds of one command in a process of its own."""
-    variables = {
-        **os.environ,
-        "PYTHONPATH": str(checkout),
-        "OMP_NUM_THREADS": "1",
-        "MEDMM_DATA_DIR": str(folder / f"data of {checkout.name}"),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "medmm.doors", *words], env=variables, cwd=checkout, stdout=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise SystemExit(f"`medmm {' '.join(words)}` ended with {process.returncode} in {checkout}")
-    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> int:
@@ -47,7 +29,7 @@ def main() -> int:
             taken: dict[str, list[float]] = {name: [] for name in checkouts}
             for n in range(options.repeats + 1):
                 for name, checkout in checkouts.items():
-                    one = seconds(checkout, command.split(), Path(folder))
+                    one = cpu_seconds(checkout, command.split(), Path(folder))
                     if n:  # the first is warm-up
                         taken[name].append(one)
             here, other = (statistics.median(taken[name]) for name in ("here", "other"))
