@@ -42,7 +42,7 @@ Record = str | Path | None
 
 
 def utc_now() -> datetime:
-    """The time now."""
+    """Give the time now, in UTC."""
     return datetime.now(UTC)
 
 
@@ -155,7 +155,7 @@ class Assistant:
         return writing.draft(self._house, Asked(by, key), case_id, again)
 
     def influence(self, case_id: str, *, by: By | None = None) -> Influence:
-        """What the record does to a draft: the case from image, from record and from both, fact by fact; nothing is kept."""
+        """Show what the record does to a draft, fact by fact: the case from image, record and both. Nothing is kept."""
         return writing.influence(self._house, by, case_id)
 
     def decide(self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None) -> CheckedDraft:
@@ -198,7 +198,7 @@ class Assistant:
         installing.remove_model(self._house, Asked(by, key), name)
 
     def history(self, case_id: str, *, by: By | None = None) -> tuple[AuditEvent, ...]:
-        """What happened to a case and its study, oldest first."""
+        """List what happened to a case and its study, oldest first."""
         return auditing.history(self._house, by, case_id)
 
     def verify(self, *, by: By | None = None) -> AuditVerification:
@@ -206,7 +206,7 @@ class Assistant:
         return auditing.verify(self._house, by)
 
     def prove(self, entry: int, *, since: int | None = None, by: By | None = None) -> AuditProof:
-        """Proof that an entry of the log stands under the last signed tree head, for whoever has nothing else of the log.
+        """Prove that an entry of the log stands under the last signed tree head, for whoever has nothing else of the log.
 
         Args:
             entry: its number, as `history` and `verify` name it.
@@ -217,11 +217,11 @@ class Assistant:
         return auditing.prove(self._house, entry, since, by)
 
     def inspect(self, path: Paths, *, record: Record = None, by: By | None = None) -> tuple[Inspection, ...]:
-        """What a path or several (and a record beside them) are understood as, study by study; nothing is kept."""
+        """Say what paths and a record beside them are understood as, study by study. Nothing is kept."""
         return inspecting.inspect(self._house, by, paths_of(path), record)
 
     def studies(self, folder: str | Path, *, records: Record = None, by: By | None = None) -> tuple[FoundStudy, ...]:
-        """The studies of a folder by Study Instance UID, at any depth, and what there belongs to none; nothing is decoded.
+        """Find the studies of a folder by Study Instance UID, at any depth, and what belongs to none. Nothing is decoded.
 
         Args:
             records: a folder of FHIR Bundles, of which each study gets the one that fits it.
@@ -229,7 +229,7 @@ class Assistant:
         return inspecting.studies(self._house, by, Path(folder), records)
 
     def record(self, path: str | Path, *, as_of: datetime | None = None, by: By | None = None) -> ClinicalContext:
-        """What a record is understood as, with its facts up to `as_of` (all without it); nothing is kept.
+        """Say what a record is understood as, with its facts up to `as_of` (all without it). Nothing is kept.
 
         Raises: InputError if it is no FHIR R4 JSON.
         """
@@ -249,7 +249,7 @@ class Assistant:
         after: str | None = None,
         by: By | None = None,
     ) -> tuple[CaseSummary, ...]:
-        """The worklist, newest first; patients by key only. Without arguments all cases.
+        """List the cases of the worklist, newest first, patients by key only; all of them without arguments.
 
         Args:
             state, modality, body_part, critical, suspected, acquired_from, acquired_to: only these, see `CaseFilter`.
@@ -272,7 +272,7 @@ class Assistant:
         return cases.case(self._house, by, case_id, pixels)
 
     def to_sign(self, case_id: str, *, by: By) -> tuple[SignedStatement, ...]:
-        """What a signature would take now: each statement in the words that the report will hold.
+        """Say what a signature would take now: each statement in the words that the report will hold.
 
         Raises: StateError while a statement is undecided.
         """
@@ -283,17 +283,17 @@ class Assistant:
         return cases.identity(self._house, by, patient_key)
 
     def render(self, report_id: str, *, format: str = "text", by: By | None = None) -> str:
-        """A signed report as `text`, `json` or `fhir` (R4 transaction Bundle), or what that lacks as `outcome`."""
+        """Give a signed report as `text`, `json` or `fhir` (R4 transaction Bundle), or what that lacks as `outcome`."""
         return publishing.render(self._house, by, report_id, format)
 
     def models(self, *, by: By | None = None) -> tuple[ModelRow, ...]:
-        """The networks of the catalogue, then the adopted models, and whether they are here and unaltered."""
+        """List the networks of the catalogue, then the adopted models, and whether they are here and unaltered."""
         return installing.model_rows(self._house, by)
 
     def capabilities(self, *, by: By | None = None) -> Capabilities:
-        """What this installation can decode, run and write; the language model that the settings name is opened."""
+        """Say what this installation can decode, run and write. The language model that the settings name is opened."""
         return installing.capabilities(self._house, by)
 
     def reader_named(self, reader_id: str) -> Reader:
-        """The configured reader of this id. Raises: PermissionDenied if there is none."""
+        """Find the configured reader of this id. Raises: PermissionDenied if there is none."""
         return self._house.calls.reader_named(reader_id)
