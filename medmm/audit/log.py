@@ -106,13 +106,12 @@ def proof_of(connection: sa.Connection, number: int, signer: HeadSigner, since: 
 
     Raises: InputError if there is no such entry or head, IntegrityError if the log does not bear it out.
     """
-    rows = connection.execute(sa.select(entries.c.seq, entries.c.leaf).order_by(entries.c.seq)).all()
-    leaves, size = [row.leaf for row in rows], len(rows)
+    size = connection.scalar(sa.select(sa.func.max(heads.c.size))) or 0
     _refuse_outside(number, "entry", size)
-    entry: bytes = connection.execute(sa.select(entries.c.entry).where(entries.c.seq == number)).scalar_one()
-    head = connection.execute(sa.select(heads).where(heads.c.size == size)).first()
-    path, leaf = inclusion_proof(leaves, number - 1), leaf_hash(entry)
-    if head is None or not includes(leaf, number - 1, size, path, bytes.fromhex(head.root)):
+    head, leaves = _sound_head(connection, size, signer), _leaves(connection, size)
+    entry = connection.scalar(sa.select(entries.c.entry).where(entries.c.seq == number))
+    path = inclusion_proof(leaves, number - 1)
+    if not isinstance(entry, bytes) or not includes(leaf_hash(entry), number - 1, size, path, bytes.fromhex(head.root)):
         raise _unproved(number)
     proof = AuditProof(
         number=number,
@@ -126,11 +125,27 @@ def proof_of(connection: sa.Connection, number: int, signer: HeadSigner, since: 
     if since is None:
         return proof
     _refuse_outside(since, "tree head", size)
-    old = connection.scalar(sa.select(heads.c.root).where(heads.c.size == since))
-    shown = consistency_proof(leaves, since)
-    if old is None or not consistent(since, size, shown, bytes.fromhex(old), bytes.fromhex(head.root)):
+    old, shown = _sound_head(connection, since, signer), consistency_proof(leaves, since)
+    if not consistent(since, size, shown, bytes.fromhex(old.root), bytes.fromhex(head.root)):
         raise _unproved(since)
-    return replace(proof, since=since, since_root=old, since_path=tuple(one.hex() for one in shown))
+    return replace(proof, since=since, since_root=old.root, since_path=tuple(one.hex() for one in shown))
+
+
+def _sound_head(connection: sa.Connection, size: int, signer: HeadSigner) -> TreeHead:
+    """The head of a size, with this installation's signature. Raises: IntegrityError if there is none."""
+    row = connection.execute(sa.select(heads).where(heads.c.size == size)).first()
+    head = None if row is None else TreeHead(size=row.size, root=str(row.root), signature=str(row.signature))
+    if head is None or not signer.holds(head):
+        raise _unproved(size)
+    return head
+
+
+def _leaves(connection: sa.Connection, size: int) -> list[bytes]:
+    """All leaf hashes. Raises: IntegrityError if the entries are not those from 1 to `size`."""
+    rows = connection.execute(sa.select(entries.c.seq, entries.c.leaf).order_by(entries.c.seq)).all()
+    if [row.seq for row in rows] != list(range(1, size + 1)) or not all(isinstance(r.leaf, bytes) for r in rows):
+        raise _unproved(size)
+    return [row.leaf for row in rows]
 
 
 def _refuse_outside(number: int, what: str, size: int) -> None:

@@ -23,6 +23,7 @@ LINE = "worklist_sha256"  # the detail with the digest of the line of the workli
 # Entries of an earlier form name no digest: what they kept can't be compared.
 WRITERS = {"open_case": ("case", "decisions"), "draft": ("reading", "draft", "decisions"), "decide": ("decisions",)}
 STATE, WORKLIST, REPORT, DRAFTED_FROM, OF_CASE = "state", "worklist", "report", "drafted from", "identity as of"
+OF_A_CASE = (*PARTS, STATE, REPORT, WORKLIST)  # what only an entry about the case itself speaks of
 WORDS = tables.last_words
 RAW = sa.text(
     "SELECT CAST(kind AS BLOB) AS kind, CAST(owner AS BLOB) AS owner, CAST(about AS BLOB) AS about,"
@@ -151,6 +152,26 @@ def fill(connection: sa.Connection) -> None:
 def of_case(connection: sa.Connection, case_id: str) -> list[Word]:
     """The last words of the entries about a case. Raises: IntegrityError if one is not what its entry says."""
     return _checked(connection, sa.select(WORDS).where(WORDS.c.about == case_id))
+
+
+def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
+    """Raises: IntegrityError if an entry about a case is later than the rows of its last words: an earlier state was put back.
+
+    It reads every entry about the case, as what binds does; a look asks the rows alone.
+    """
+    last: Words = {}
+    for number, entry in log.numbered(connection, (case_id,)):
+        for word in _words(number, entry):
+            if word.kind in OF_A_CASE and (not _early(word) or (word.kind, word.owner) not in last):
+                last[word.kind, word.owner] = word
+    rows = {(word.kind, word.owner): word for word in of_case(connection, case_id)}
+    for key, word in last.items():
+        if rows.get(key) != word:
+            raise IntegrityError(
+                f"the row of the last digest of {_place(word)} is not what entry {word.entry} says",
+                remedy="stop; restore the data folder from a copy; `medmm audit verify` names all that differs",
+                kind="put back",
+            )
 
 
 def of(connection: sa.Connection, kind: str, owner: str) -> Word | None:

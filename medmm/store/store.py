@@ -180,7 +180,8 @@ class Step:
         self._update_case(case_id, decisions=to_json(decisions))
 
     def set_state(self, case_id: str, state: CaseState, *, expected: CaseState) -> None:
-        """Move a case on. Raises: StateError if it is no longer where `expected` says."""
+        """Move a case on. Raises: StateError if it is no longer where `expected` says, IntegrityError if it was put back."""
+        last_words.refuse_put_back(self._connection, case_id)
         where = (tables.cases.c.id == case_id) & (tables.cases.c.state == expected.value)
         if self._connection.execute(tables.cases.update().where(where).values(state=state.value)).rowcount != 1:
             raise _outdated(case_id)
@@ -409,6 +410,7 @@ class Store:
 
         def read(connection: sa.Connection) -> tuple[Printed, dict[str, str]]:
             report = _checked_report(connection, report_id)
+            last_words.refuse_put_back(connection, report.case_id)
             named = integrity.files_of_case(connection, report.case_id)
             case = _noun(connection, Case, tables.cases.c.body, tables.cases.c.id, report.case_id)
             identity = _checked_identity(connection, secret, report.patient_key)

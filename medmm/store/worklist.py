@@ -23,7 +23,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.suspicion import Suspicion
 from medmm.domain.worklist import CaseFilter, Page
-from medmm.store import integrity, tables
+from medmm.store import integrity, last_words, tables
 from medmm.store.decoded import noun
 
 LINES, CASES = tables.worklist, tables.cases
@@ -45,8 +45,19 @@ def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[Cas
             remedy="stop; restore the data folder from a copy; `medmm audit verify` names what differs",
             case=unread,
         )
+    bare = connection.scalar(sa.select(CASES.c.id).where(CASES.c.id.not_in(sa.select(LINES.c.case_id))).limit(1))
+    if bare is not None:
+        raise _not_as_kept(bare)
     place = sa.tuple_(LINES.c.opened_utc, LINES.c.case_id)
-    query = sa.select(LINES).where(*_conditions(wanted)).order_by(LINES.c.opened_utc.desc(), LINES.c.case_id.desc())
+    said = (last_words.WORDS.c.kind == last_words.WORKLIST) & (last_words.WORDS.c.owner == LINES.c.case_id)
+    lines = LINES.outerjoin(last_words.WORDS, said).join(CASES, CASES.c.id == LINES.c.case_id)
+    shown = (LINES, last_words.WORDS.c.value.label("said"), CASES.c.state.label("case_state"))
+    query = (
+        sa.select(*shown)
+        .select_from(lines)
+        .where(*_conditions(wanted))
+        .order_by(LINES.c.opened_utc.desc(), LINES.c.case_id.desc())
+    )
     if part.after is not None:
         last = sa.select(LINES.c.opened_utc, LINES.c.case_id).where(LINES.c.case_id == part.after)
         found = connection.execute(last).first()
@@ -57,7 +68,23 @@ def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[Cas
         query = query.where(place < sa.tuple_(sa.literal(found.opened_utc), sa.literal(found.case_id)))
     if part.limit is not None:
         query = query.limit(part.limit)
-    return tuple(_summary(row) for row in connection.execute(query))
+    return tuple(_summary(_checked(row)) for row in connection.execute(query))
+
+
+def _checked(row: Any) -> Any:
+    """The row, if it is what the log says of the line and where the case is. Raises: IntegrityError."""
+    digest = _digest({name: getattr(row, name) for name in NAMES})
+    if row.state != row.case_state or row.said not in (None, digest):  # none: of an earlier release
+        raise _not_as_kept(row.case_id)
+    return row
+
+
+def _not_as_kept(case_id: str) -> IntegrityError:
+    return IntegrityError(
+        "the worklist does not show a case as it was kept",
+        remedy="stop; restore the data folder from a copy; `medmm audit verify` names what differs",
+        case=case_id,
+    )
 
 
 def _conditions(wanted: CaseFilter) -> Iterator[sa.ColumnElement[bool]]:

@@ -7,17 +7,16 @@ from medmm.domain.draft import CheckedDraft
 from medmm.domain.record_influence import Influence
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
-from medmm.verbs.verb import kept, look, verb
+from medmm.verbs.verb import Asked, kept, look, verb
 
 
 @verb(
     "draft",
     kept(CheckedDraft),
-    request=lambda house, case_id, again: {"case": case_id, "drafted_from": house.drafted_from()},
+    request=lambda house, case_id, again, made_by: {"case": case_id, "drafted_from": made_by},
 )
-def draft(house: House, call: VerbCall, case_id: str, again: bool) -> CheckedDraft:
-    """Read, write and check; see `Assistant.draft`."""
-    file, made_by = house.store.case_file(case_id), house.drafted_from()
+def _draft(house: House, call: VerbCall, case_id: str, again: bool, made_by: str) -> CheckedDraft:
+    file = house.store.case_file(case_id)
     if not again and file.draft and (file.decided or house.store.drafted_from(case_id) in (None, made_by)):
         with house.store.step() as step:
             call.done(step, file.draft, case_id, unchanged=True)
@@ -34,6 +33,11 @@ def draft(house: House, call: VerbCall, case_id: str, again: bool) -> CheckedDra
         said = {m.name: m.manifest_sha256 for m in reading.models} | {"drafted_from": made_by}
         call.done(step, checked, case_id, statements=len(checked.statements), failed=failed, **said)
     return checked
+
+
+def draft(house: House, asked: Asked, case_id: str, again: bool) -> CheckedDraft:
+    """Read, write and check; see `Assistant.draft`. One digest of settings and models stands in request and entry."""
+    return _draft(house, asked, case_id, again, house.drafted_from())
 
 
 @look("influence", lambda case_id: case_id)
