@@ -124,7 +124,10 @@ class Ahead:
             self._waiting = [_loading(load, z) for z in wanted if 0 <= z < slices]
             if self._waiting and (self._thread is None or not self._thread.is_alive()):
                 self._thread = threading.Thread(target=self._work, name="medmm-frames-ahead")
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:  # no more threads here: nothing is decoded ahead
+                    self._thread, self._waiting = None, []
 
     def finish(self) -> None:
         """Wait until nothing is being decoded ahead."""
@@ -141,7 +144,7 @@ class Ahead:
                 load = self._waiting.pop(0)
             try:
                 load()
-            except MedmmError:
+            except (MedmmError, OSError, MemoryError):
                 continue  # who asks for that slice is told
 
 

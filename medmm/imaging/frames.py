@@ -20,7 +20,7 @@ from medmm.imaging.dicom.header import Tags
 from medmm.imaging.dicom.multi_frame import MultiFrameImage, naming
 from medmm.imaging.dicom.pixels import display
 from medmm.imaging.film import load_film
-from medmm.imaging.frame_cache import AHEAD_OF_READERS, CACHE
+from medmm.imaging.frame_cache import AHEAD, AHEAD_OF_READERS, CACHE
 from medmm.imaging.mr.stacking import frame_header, frame_order, load_slices
 from medmm.imaging.nifti.files import CONVERTED
 from medmm.imaging.nifti.slices import NiftiSlices
@@ -55,6 +55,8 @@ class Slices:
     def __call__(self, index: int) -> Grey:
         """One slice as `Volume.frame` says; its neighbours are decoded ahead for who leafs through the volume."""
         found = self._kept(index)
+        if found.nbytes * (AHEAD + 1) > CACHE.limit_bytes:
+            return found  # what is decoded ahead would not be kept
         AHEAD_OF_READERS.asked((self.decode, self.files, self.frame_numbers), index, self.count, self._kept)
         return found
 
