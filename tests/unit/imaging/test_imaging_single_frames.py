@@ -28,6 +28,7 @@ from medmm.domain.study import Study, Volume
 from medmm.imaging import attach_pixels, keep_at_most, read_studies
 from medmm.imaging.dicom.multi_frame import MultiFrameImage
 from medmm.imaging.frame_cache import AHEAD_OF_READERS, CACHE, DEFAULT_BYTES
+from medmm.imaging.frames import Slices
 from tests.dicom_files import film_file, mr_file
 from tests.enhanced_files import axial, enhanced_file
 from tests.mr_intakes import study
@@ -402,3 +403,51 @@ def test_a_value_that_can_not_be_made_is_made_by_the_next_who_asks() -> None:
     with pytest.raises(InputError):
         CACHE.get("key", fails)
     assert CACHE.get("key", lambda: (3, 8)) == 3
+
+
+def test_nothing_is_decoded_ahead_that_would_not_be_kept(tmp_path: Path) -> None:
+    found = volume(image(tmp_path / "image.dcm"))
+    keep_at_most(found.frame(0).nbytes)
+    decoded = 0
+
+    def counted(index: int) -> np.ndarray:
+        nonlocal decoded
+        decoded += 1
+        return whole[index]
+
+    whole = found.pixels()
+    leafed = Slices(
+        decode=lambda slices, path, index: counted(index),
+        files=("one",),
+        count=FRAMES,
+        path_of=lambda sha256: tmp_path / "image.dcm",
+    )
+    for index in range(FRAMES):
+        leafed(index)
+        AHEAD_OF_READERS.finish()
+    assert decoded == FRAMES
+
+
+def test_a_slice_is_given_where_no_further_thread_can_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = volume(image(tmp_path / "image.dcm"))
+    whole = found.pixels()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for index in range(3):
+        assert np.array_equal(found.frame(index), whole[index])
+    AHEAD_OF_READERS.finish()
+
+
+def test_an_unreadable_file_ends_the_decoding_ahead_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def load(index: int) -> None:
+        raise FileNotFoundError("a path that nobody should see")
+
+    for index in range(3):
+        AHEAD_OF_READERS.asked("volume", index, FRAMES, load)
+    AHEAD_OF_READERS.finish()
+    assert "nobody should see" not in capfd.readouterr().err
