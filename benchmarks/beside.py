@@ -15,7 +15,10 @@ def environment(checkout: Path) -> dict[str, str]:
 
 def cpu_seconds(checkout: Path, words: list[str], folder: Path) -> float:
     """CPU seconds of one `medmm` command in a process of its own, with a data folder of its own under `folder`."""
-    variables = {**environment(checkout), "MEDMM_DATA_DIR": str(folder / f"data of {checkout.name}")}
+    variables = {
+        **environment(checkout),
+        "MEDMM_DATA_DIR": str(folder / f"data of {checkout.name}"),
+    }
     command = [sys.executable, "-m", "medmm.doors", *words]
     process = subprocess.Popen(command, env=variables, cwd=checkout, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

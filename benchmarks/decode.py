@@ -60,7 +60,9 @@ class Gdcm:
     def _start(self) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
         command = [sys.executable, "-c", GDCM_TIMED]
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+        return subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+        )
 
     def seconds(self, path: Path) -> float | None:
         """What one decoding took; None where GDCM can't."""
@@ -106,7 +108,9 @@ def plugin(name: str, path: Path) -> Callable[[], object]:
 
     def work() -> object:
         dataset = pydicom.dcmread(path)
-        return get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(dataset, raw=True, decoding_plugin=name)
+        return get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(
+            dataset, raw=True, decoding_plugin=name
+        )
 
     return work
 
@@ -146,7 +150,9 @@ def timed(path: Path, syntax: UID, repeats: int, gdcm: Gdcm | None) -> dict[str,
                 continue  # it does not read this file
         if gdcm is not None and (one := gdcm.seconds(path)) is not None:
             taken.setdefault("gdcm", []).append(one)
-    return {name: 1000 * statistics.median(times[1:]) for name, times in taken.items() if len(times) > 1}
+    return {
+        name: 1000 * statistics.median(times[1:]) for name, times in taken.items() if len(times) > 1
+    }
 
 
 def main() -> int:
@@ -158,9 +164,13 @@ def main() -> int:
     gdcm = Gdcm() if dicom_gdcm.installed() else None
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        given = sorted(p for p in options.files.rglob("*") if p.is_file()) if options.files else None
+        given = (
+            sorted(p for p in options.files.rglob("*") if p.is_file()) if options.files else None
+        )
         for path in given or made_files(Path(folder)):
-            syntax = UID(str(pydicom.dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID))
+            syntax = UID(
+                str(pydicom.dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID)
+            )
             milliseconds = timed(path, syntax, options.repeats, gdcm)
             ours = milliseconds.pop("medmm", None)
             fastest = min(milliseconds, key=milliseconds.__getitem__, default=None)
@@ -188,7 +198,9 @@ def main() -> int:
         sys.stdout.write(
             f"{row['file']:<34}{row['syntax']:<26}{row['ms']:6.2f} ms  {other:<24}{row['ratio']:.2f}{mark}\n"
         )
-    missing = [name for name, there in (("gdcm", gdcm), ("SimpleITK", find_spec("SimpleITK"))) if not there]
+    missing = [
+        name for name, there in (("gdcm", gdcm), ("SimpleITK", find_spec("SimpleITK"))) if not there
+    ]
     if missing:
         sys.stdout.write(f"not installed and so not compared: {', '.join(missing)}\n")
     return 0

@@ -26,7 +26,10 @@ def jobs(model: ChestReportModel) -> list[Job]:
     """Eight films that are no films, of which anything may be said."""
     draw = np.random.default_rng(0)
     anything = dict.fromkeys(model.grammar.findings, frozenset(Assertion))
-    return [Job(grey=draw.random((288, 288), dtype=np.float32), context=None, permitted=anything) for _ in range(CASES)]
+    return [
+        Job(grey=draw.random((288, 288), dtype=np.float32), context=None, permitted=anything)
+        for _ in range(CASES)
+    ]
 
 
 def timed(work: Callable[[], Sequence[Opinion]], repeats: int) -> tuple[float, int]:
@@ -57,7 +60,10 @@ def main() -> int:
     model.opinions_on(work[:1])  # warm
     few = work[:2]  # without a cache a draft takes many times as long
     ways: dict[str, tuple[int, Callable[[], Sequence[Opinion]]]] = {
-        "one by one, no cache": (len(few), lambda: [o for j in few for o in model.opinions_on([j], use_cache=False)]),
+        "one by one, no cache": (
+            len(few),
+            lambda: [o for j in few for o in model.opinions_on([j], use_cache=False)],
+        ),
         "one by one": (CASES, lambda: [o for j in work for o in model.opinions_on([j])]),
         f"batch of {CASES}": (CASES, lambda: model.opinions_on(work)),
     }

@@ -41,7 +41,12 @@ EAGER, LIVE, BF16, COMPILED = (
     "bf16 autocast",
     "compiled fp32",
 )
-CORE = (EAGER, "eager fp32, channels last", LIVE, BF16)  # what the core install carries on every machine
+CORE = (
+    EAGER,
+    "eager fp32, channels last",
+    LIVE,
+    BF16,
+)  # what the core install carries on every machine
 LEAST_SAME = 0.005  # of a probability: what a default may differ from eager fp32
 NOISE = 1.1  # a way counts as faster from so many times the live path's speed
 CPU = torch.device("cpu")
@@ -109,7 +114,9 @@ class Ways:
     def runtimes(self) -> dict[str, Run | str]:
         """ONNX Runtime and OpenVINO on the network as built, which they fold and lay out themselves."""
         if find_spec("onnx") is None or find_spec("onnxscript") is None:
-            return dict.fromkeys(("ONNX Runtime", "OpenVINO"), "not run: onnx and onnxscript are not installed")
+            return dict.fromkeys(
+                ("ONNX Runtime", "OpenVINO"), "not run: onnx and onnxscript are not installed"
+            )
         file = self.folder / "network.onnx"
         torch.onnx.export(self.plain(), (self.pair,), str(file), dynamo=True, verbose=False)
         return {**self._onnxruntime(file), **self._openvino(file)}
@@ -135,9 +142,13 @@ class Ways:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(file), options, providers=["CPUExecutionProvider"]
+        )
         name = session.get_inputs()[0].name
-        return {"ONNX Runtime fp32": lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])}
+        return {
+            "ONNX Runtime fp32": lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])
+        }
 
     def _openvino(self, file: Path) -> dict[str, Run | str]:
         if find_spec("openvino") is None:
@@ -151,7 +162,9 @@ class Ways:
                 continue
             hints = {"INFERENCE_NUM_THREADS": self.threads, "INFERENCE_PRECISION_HINT": precision}
             model = openvino.compile_model(openvino.Core().read_model(str(file)), "CPU", hints)
-            found[f"OpenVINO {'fp32' if precision == 'f32' else precision}"] = partial(_openvino_run, model)
+            found[f"OpenVINO {'fp32' if precision == 'f32' else precision}"] = partial(
+                _openvino_run, model
+            )
         return found
 
 
@@ -163,7 +176,9 @@ def _last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def measured(ways: dict[str, Run | str], films: Tensor, scale: tuple[Tensor, Tensor], rounds: int) -> dict[str, Any]:
+def measured(
+    ways: dict[str, Run | str], films: Tensor, scale: tuple[Tensor, Tensor], rounds: int
+) -> dict[str, Any]:
     """Films a CPU-second of each way, as a ratio to eager, and the largest difference of a calibrated probability."""
     pairs = [torch.cat([film, film.flip(2)])[:, None] for film in films]
     slope, intercept = scale
@@ -189,11 +204,20 @@ def measured(ways: dict[str, Run | str], films: Tensor, scale: tuple[Tensor, Ten
 
 def compiled_apart(options: argparse.Namespace) -> dict[str, Any] | str:
     """The compiled network's row, measured in a process of its own."""
-    same = ["--films", str(options.films), "--rounds", str(options.rounds), "--threads", str(options.threads)]
+    same = [
+        "--films",
+        str(options.films),
+        "--rounds",
+        str(options.rounds),
+        "--threads",
+        str(options.threads),
+    ]
     data = ["--data", str(options.data)] if options.data else []
     command = [sys.executable, __file__, "--compiled-alone", "--json", *same, *data]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=options.compile, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=options.compile, check=False
+        )
     except subprocess.TimeoutExpired:
         return f"not run: given up after {options.compile} s"
     if done.returncode:
@@ -205,21 +229,34 @@ def compiled_apart(options: argparse.Namespace) -> dict[str, Any] | str:
 def verdict(rows: dict[str, Any]) -> tuple[bool, str]:
     """Whether live use runs the fastest way of the core install that is close enough to eager fp32."""
     core = {name: rows[name] for name in CORE if not isinstance(rows[name], str)}
-    close = {name: row["times_eager"] for name, row in core.items() if row["largest_difference"] <= LEAST_SAME}
+    close = {
+        name: row["times_eager"]
+        for name, row in core.items()
+        if row["largest_difference"] <= LEAST_SAME
+    }
     best = max(close, key=lambda name: close[name])
     holds = close[best] <= close.get(LIVE, 0.0) * NOISE
     words = "live use runs the fastest" if holds else f"{best!r} is faster than what live use runs"
-    return holds, f"{words} of the core install's ways that differ by at most {LEAST_SAME} of a probability"
+    return (
+        holds,
+        f"{words} of the core install's ways that differ by at most {LEAST_SAME} of a probability",
+    )
 
 
 def main() -> int:
     """Measure and print. Returns: 1 if the default is not what the proof asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="the shared data (default: cuts of the demo's one film)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="the shared data (default: cuts of the demo's one film)"
+    )
     parser.add_argument("--films", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--compile", type=int, metavar="SECONDS", help="also torch.compile, given up after so long")
+    parser.add_argument(
+        "--compile", type=int, metavar="SECONDS", help="also torch.compile, given up after so long"
+    )
     parser.add_argument("--compiled-alone", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -228,12 +265,21 @@ def main() -> int:
         sys.stderr.write("chest-findings is not installed: nothing to measure\n")
         return 4
     rows_of = weights.json("calibration.json")
-    names, size_px = weights.json("config.json")["findings"], weights.json("preprocessing.json")["size_px"]
-    slope, intercept = (torch.tensor([rows_of[n][key] for n in names]) for key in ("slope", "intercept"))
+    names, size_px = (
+        weights.json("config.json")["findings"],
+        weights.json("preprocessing.json")["size_px"],
+    )
+    slope, intercept = (
+        torch.tensor([rows_of[n][key] for n in names]) for key in ("slope", "intercept")
+    )
     films = films_of(options.data, options.films, size_px)
     with torch.inference_mode(), threads(options.threads), tempfile.TemporaryDirectory() as folder:
-        ways = Ways(weights, torch.cat([films[:1], films[:1].flip(3)]), options.threads, Path(folder))
-        chosen_ways = ways.compiled() if options.compiled_alone else {**ways.eager(), **ways.runtimes()}
+        ways = Ways(
+            weights, torch.cat([films[:1], films[:1].flip(3)]), options.threads, Path(folder)
+        )
+        chosen_ways = (
+            ways.compiled() if options.compiled_alone else {**ways.eager(), **ways.runtimes()}
+        )
         rows = measured(chosen_ways, films, (slope, intercept), options.rounds)
     if options.compile:
         rows[COMPILED] = compiled_apart(options)

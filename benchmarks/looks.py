@@ -59,7 +59,9 @@ def measured(checkout: Path, cases: int, looks: int) -> dict[str, float]:
     """What the worker of one checkout says."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", WORKER, str(cases), str(looks)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, cwd=checkout)
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=environment, cwd=checkout
+    )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -75,7 +77,9 @@ def main() -> int:
     for name, checkout in checkouts.items():
         found = measured(checkout, options.cases, options.looks)
         ratios[name] = found["after"] / found["before"]
-        print(f"{name:<6}{found['before']:8.2f} ms before {found['after']:8.2f} ms after   ratio {ratios[name]:.2f}")
+        print(
+            f"{name:<6}{found['before']:8.2f} ms before {found['after']:8.2f} ms after   ratio {ratios[name]:.2f}"
+        )
     return 0 if ratios["here"] < TARGET else 1
 
 

@@ -29,17 +29,35 @@ SPIN, GRADIENT = (
 )
 SERIES = {  # name: physics, signal of tissue, of fluid
     "T1": (
-        {**GRADIENT, "SequenceVariant": ["SP", "MP"], "EchoTime": 3, "RepetitionTime": 8, "FlipAngle": 10},
+        {
+            **GRADIENT,
+            "SequenceVariant": ["SP", "MP"],
+            "EchoTime": 3,
+            "RepetitionTime": 8,
+            "FlipAngle": 10,
+        },
         500,
         120,
     ),
     "T1 +C": (
-        {**SPIN, "EchoTime": 9, "RepetitionTime": 550, "FlipAngle": 90, "ContrastBolusAgent": "agent"},
+        {
+            **SPIN,
+            "EchoTime": 9,
+            "RepetitionTime": 550,
+            "FlipAngle": 90,
+            "ContrastBolusAgent": "agent",
+        },
         520,
         130,
     ),
     "FLAIR": (
-        {**SPIN, "ScanningSequence": ["SE", "IR"], "EchoTime": 120, "RepetitionTime": 9000, "InversionTime": 2500},
+        {
+            **SPIN,
+            "ScanningSequence": ["SE", "IR"],
+            "EchoTime": 120,
+            "RepetitionTime": 9000,
+            "InversionTime": 2500,
+        },
         480,
         60,
     ),
@@ -50,7 +68,9 @@ SERIES = {  # name: physics, signal of tissue, of fluid
 
 def head(slices: int, size: int, tissue: float, fluid: float, seed: int) -> NDArray[np.uint16]:
     """A smooth ellipsoid of tissue with fluid in its middle, on a little noise; shape (slices, size, size)."""
-    z, y, x = np.meshgrid(*[np.linspace(-1, 1, n, dtype=np.float32) for n in (slices, size, size)], indexing="ij")
+    z, y, x = np.meshgrid(
+        *[np.linspace(-1, 1, n, dtype=np.float32) for n in (slices, size, size)], indexing="ij"
+    )
     inside = (z / 1.1) ** 2 + (y / 0.8) ** 2 + (x / 0.65) ** 2
     middle = (z / 0.4) ** 2 + (y / 0.3) ** 2 + (x / 0.2) ** 2
     signal = np.where(inside < 1, tissue * (1 - 0.2 * inside), 0)
@@ -69,20 +89,35 @@ def write_study(folder: Path, series: int, slices: int, size: int) -> None:
             made.SeriesDescription, made.SeriesNumber = name, number + 1
             for keyword, value in physics.items():
                 setattr(made, keyword, value)
-            made.save_as(folder / f"{generate_uid().rsplit('.', 1)[1]}.dcm", enforce_file_format=True)
+            made.save_as(
+                folder / f"{generate_uid().rsplit('.', 1)[1]}.dcm", enforce_file_format=True
+            )
 
 
-def slice_of(picture: NDArray[np.uint16], index: int, study: str, series: str, frame: str) -> Dataset:
+def slice_of(
+    picture: NDArray[np.uint16], index: int, study: str, series: str, frame: str
+) -> Dataset:
     """One axial slice of 1 mm."""
     made = Dataset()
     made.SOPClassUID, made.SOPInstanceUID = MRImageStorage, generate_uid()
     made.StudyInstanceUID, made.SeriesInstanceUID, made.FrameOfReferenceUID = study, series, frame
-    made.Modality, made.BodyPartExamined, made.ImageType = "MR", "BRAIN", ["ORIGINAL", "PRIMARY", "M"]
+    made.Modality, made.BodyPartExamined, made.ImageType = (
+        "MR",
+        "BRAIN",
+        ["ORIGINAL", "PRIMARY", "M"],
+    )
     made.PatientID, made.PatientAge, made.AcquisitionDate = "ZZ-bench", "050Y", "20200304"
     made.MRAcquisitionType, made.InstanceNumber, made.PatientPosition = "3D", index + 1, "HFS"
     made.PixelSpacing, made.SliceThickness = [1, 1], 1
-    made.ImageOrientationPatient, made.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-128, -128, float(index)]
-    made.PhotometricInterpretation, made.SamplesPerPixel, made.PixelRepresentation = "MONOCHROME2", 1, 0
+    made.ImageOrientationPatient, made.ImagePositionPatient = (
+        [1, 0, 0, 0, 1, 0],
+        [-128, -128, float(index)],
+    )
+    made.PhotometricInterpretation, made.SamplesPerPixel, made.PixelRepresentation = (
+        "MONOCHROME2",
+        1,
+        0,
+    )
     made.BitsAllocated, made.BitsStored, made.HighBit = 16, 12, 11
     made.WindowCenter, made.WindowWidth = 400, 800
     made.Rows, made.Columns = picture.shape

@@ -47,8 +47,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.json"
         record.write_bytes(files("medmm.doors").joinpath("demo_record.json").read_bytes())
-        settings = Settings(data_dir=Path(folder) / "data", threads=options.threads, writer=options.writer)
-        networks = Networks(None, threads=options.threads, adopted=Adopted(Path(folder) / "data" / "models"))
+        settings = Settings(
+            data_dir=Path(folder) / "data", threads=options.threads, writer=options.writer
+        )
+        networks = Networks(
+            None, threads=options.threads, adopted=Adopted(Path(folder) / "data" / "models")
+        )
         with Assistant(settings, networks=networks) as assistant:
 
             def whole_way() -> None:
@@ -73,8 +77,15 @@ def main() -> int:
                 findings.network(pair)
                 anatomy.network(one)
 
-            timed = {"file to checked draft": whole_way, "medmm read": read_alone, "networks alone, on tensors": bare}
-            median_ms = {name: 1000 * statistics.median(seconds(work, options.repeats)) for name, work in timed.items()}
+            timed = {
+                "file to checked draft": whole_way,
+                "medmm read": read_alone,
+                "networks alone, on tensors": bare,
+            }
+            median_ms = {
+                name: 1000 * statistics.median(seconds(work, options.repeats))
+                for name, work in timed.items()
+            }
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     bare_ms = median_ms["networks alone, on tensors"]
     if options.json:

@@ -18,10 +18,21 @@ import numpy as np
 from beside import cpu_seconds, environment
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, MRImageStorage, generate_uid
+from pydicom.uid import (
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    MRImageStorage,
+    generate_uid,
+)
 
 SIDE = 256
-TARGETS = {"step series": 1 / 20, "step enhanced": 1 / 20, "html series": 1 / 4, "html enhanced": 1 / 4}
+TARGETS = {
+    "step series": 1 / 20,
+    "step enhanced": 1 / 20,
+    "html series": 1 / 4,
+    "html enhanced": 1 / 4,
+}
 WORKER = """
 import sys, tempfile, time
 from importlib.util import find_spec
@@ -58,8 +69,18 @@ def header(sop_class: str, syntax_of: str) -> Dataset:
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     made.SOPClassUID, made.SOPInstanceUID, made.Modality = sop_class, generate_uid(), "MR"
     made.StudyInstanceUID, made.SeriesInstanceUID = f"1.2.3.{syntax_of}.1", f"1.2.3.{syntax_of}.2"
-    made.PatientID, made.PatientAge, made.BodyPartExamined, made.AcquisitionDate = "ZZ-9", "050Y", "BRAIN", "20200304"
-    made.Rows, made.Columns, made.SamplesPerPixel, made.PhotometricInterpretation = SIDE, SIDE, 1, "MONOCHROME2"
+    made.PatientID, made.PatientAge, made.BodyPartExamined, made.AcquisitionDate = (
+        "ZZ-9",
+        "050Y",
+        "BRAIN",
+        "20200304",
+    )
+    made.Rows, made.Columns, made.SamplesPerPixel, made.PhotometricInterpretation = (
+        SIDE,
+        SIDE,
+        1,
+        "MONOCHROME2",
+    )
     made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = 16, 12, 11, 0
     made.WindowCenter, made.WindowWidth = 1200, 2400
     return made
@@ -83,7 +104,10 @@ def make_studies(folder: Path, slices: int) -> None:
     pixels = np.clip(60 + head * (1000 + 500 * waves) + noise, 0, 4095).astype(np.uint16)
     for z in range(slices):
         one = header(MRImageStorage, "8")
-        one.ImageOrientationPatient, one.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-100, -120, z - 80]
+        one.ImageOrientationPatient, one.ImagePositionPatient = (
+            [1, 0, 0, 0, 1, 0],
+            [-100, -120, z - 80],
+        )
         one.PixelSpacing, one.SliceThickness, one.InstanceNumber = [0.8, 0.8], 1, z + 1
         written(one, pixels[z], folder / "series" / f"{z:03d}.dcm")
     many = header(EnhancedMRImageStorage, "9")
@@ -156,7 +180,13 @@ def main() -> int:
         for study in ("series", "enhanced"):
             for _ in range(options.pages):
                 for name, checkout in checkouts.items():
-                    words = ["study", "show", str(folder / study), "--html", str(folder / "page.html")]
+                    words = [
+                        "study",
+                        "show",
+                        str(folder / study),
+                        "--html",
+                        str(folder / "page.html"),
+                    ]
                     one = cpu_seconds(checkout, words, folder)
                     taken.setdefault(f"html {study}", {}).setdefault(name, []).append(one)
     missed = False
@@ -165,7 +195,9 @@ def main() -> int:
         target = TARGETS.get(work)
         missed |= target is not None and here / other > target
         wanted = f"   target 1/{1 / target:.0f}" if target else ""
-        sys.stdout.write(f"{work:<16}{here:9.1f} ms here {other:9.1f} ms there   1/{other / here:.1f}{wanted}\n")
+        sys.stdout.write(
+            f"{work:<16}{here:9.1f} ms here {other:9.1f} ms there   1/{other / here:.1f}{wanted}\n"
+        )
     return 1 if missed else 0
 
 

@@ -14,7 +14,13 @@ from pathlib import Path
 
 from beside import cpu_seconds
 
-COMMANDS = {"--help": 1 / 5, "--version": 1 / 5, "read --help": None, "config show": None, "cases": None}
+COMMANDS = {
+    "--help": 1 / 5,
+    "--version": 1 / 5,
+    "read --help": None,
+    "config show": None,
+    "cases": None,
+}
 
 
 def main() -> int:
@@ -35,7 +41,9 @@ def main() -> int:
             here, other = (statistics.median(taken[name]) for name in ("here", "other"))
             missed |= target is not None and here / other > target
             wanted = f"   target 1/{1 / target:.0f}" if target else ""
-            sys.stdout.write(f"{command:<14}{here:7.3f} s here {other:7.3f} s there   1/{other / here:.1f}{wanted}\n")
+            sys.stdout.write(
+                f"{command:<14}{here:7.3f} s here {other:7.3f} s there   1/{other / here:.1f}{wanted}\n"
+            )
     return 1 if missed else 0
 
 

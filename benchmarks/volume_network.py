@@ -48,7 +48,9 @@ def ways(name: str) -> dict[str, Callable[[Signals], Labelled] | str]:
     weights = open_weights(row_named(name), None)
     assert weights is not None, "the weights ship with the package"
     live = VolumeSegmenter.open(weights, CPU)
-    built = replace(live, network=load_network(weights, CPU).to(memory_format=torch.contiguous_format))
+    built = replace(
+        live, network=load_network(weights, CPU).to(memory_format=torch.contiguous_format)
+    )
 
     def bf16(signals: Signals) -> Labelled:
         with torch.autocast("cpu", torch.bfloat16):
@@ -66,7 +68,9 @@ def speeds(name: str, slices: int) -> dict[str, Any]:
     made = ways(name)
     weights = open_weights(row_named(name), None)
     assert weights is not None
-    signals = signals_of(VolumeSegmenter.open(weights, CPU), len(weights.json("config.json")["sequences"]), slices)
+    signals = signals_of(
+        VolumeSegmenter.open(weights, CPU), len(weights.json("config.json")["sequences"]), slices
+    )
     runs = {way: run for way, run in made.items() if callable(run)}
     labels = {way: run(signals).labels for way, run in runs.items()}
     best = dict.fromkeys(runs, float("inf"))
@@ -102,7 +106,9 @@ def memory_mb(name: str, slices: int, *, whole: bool) -> float:
 def apart(name: str, slices: int, *, whole: bool) -> float:
     """`memory_mb` in a process of its own."""
     command = [sys.executable, __file__, "--weights", name, "--slices", str(slices), "--memory"]
-    found = subprocess.run([*command, *(["--whole"] if whole else [])], check=True, capture_output=True, text=True)
+    found = subprocess.run(
+        [*command, *(["--whole"] if whole else [])], check=True, capture_output=True, text=True
+    )
     return float(found.stdout)
 
 
@@ -119,8 +125,12 @@ def measured(name: str, slices: int) -> dict[str, Any]:
 
 def main() -> int:
     """Parse, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", choices=("brain-lesion", "hippocampus", "cardiac"), default="brain-lesion")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--weights", choices=("brain-lesion", "hippocampus", "cardiac"), default="brain-lesion"
+    )
     parser.add_argument("--slices", type=int, default=24)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
@@ -136,7 +146,9 @@ def main() -> int:
         return 0
     for way, row in found["speed"].items():
         said = (
-            row if isinstance(row, str) else f"{row['times']} x, {row['other_label']:.2%} of voxels labelled otherwise"
+            row
+            if isinstance(row, str)
+            else f"{row['times']} x, {row['other_label']:.2%} of voxels labelled otherwise"
         )
         print(f"{way}: {said}")
     for way, mb in found["memory_mb"].items():

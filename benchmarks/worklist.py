@@ -58,7 +58,9 @@ def measured(checkout: Path, cases: int) -> dict[str, float]:
     """What the worker of one checkout says."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", WORKER, str(cases), str(PAGE)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, cwd=checkout)
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=environment, cwd=checkout
+    )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -67,7 +69,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("other", type=Path, help="a checkout of the release to compare with")
     parser.add_argument("--here", type=int, default=10_000, help="cases here")
-    parser.add_argument("--cases", type=int, default=10_000, help="cases there; its time counts in proportion")
+    parser.add_argument(
+        "--cases", type=int, default=10_000, help="cases there; its time counts in proportion"
+    )
     options = parser.parse_args()
     here = measured(Path(__file__).resolve().parents[1], options.here)
     there = measured(options.other.resolve(), options.cases)

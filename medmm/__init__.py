@@ -22,11 +22,21 @@ if TYPE_CHECKING:
     from medmm.domain.report import Accept, Add, Edit, Impression, Reader, Reject
     from medmm.domain.study import NotEvaluable
 
-_ERRORS = ("ConfigError", "InputError", "IntegrityError", "MedmmError", "PermissionDenied", "StateError", "Unavailable")
+_ERRORS = (
+    "ConfigError",
+    "InputError",
+    "IntegrityError",
+    "MedmmError",
+    "PermissionDenied",
+    "StateError",
+    "Unavailable",
+)
 _HOMES = {
     "Assistant": "medmm.assistant",
     **dict.fromkeys(_ERRORS, "medmm.domain.errors"),
-    **dict.fromkeys(("Accept", "Add", "Edit", "Impression", "Reader", "Reject"), "medmm.domain.report"),
+    **dict.fromkeys(
+        ("Accept", "Add", "Edit", "Impression", "Reader", "Reject"), "medmm.domain.report"
+    ),
     "NotEvaluable": "medmm.domain.study",
     "ReadTask": "medmm.domain.read_task",
 }

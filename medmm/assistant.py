@@ -15,7 +15,15 @@ from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
 from medmm.domain.record_influence import Influence
-from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Reader, SignedReport, SignedStatement
+from medmm.domain.report import (
+    CaseFile,
+    CaseState,
+    CaseSummary,
+    Decision,
+    Reader,
+    SignedReport,
+    SignedStatement,
+)
 from medmm.domain.study import Modality, NotEvaluable, Release, Study
 from medmm.domain.study_inspection import Capabilities, FoundStudy, Inspection, ModelRow
 from medmm.domain.worklist import CaseFilter, Page
@@ -57,7 +65,9 @@ class Assistant:
     Raises: the errors of `medmm.domain.errors`; what can't be evaluated is a `NotEvaluable`.
     """
 
-    def __init__(self, settings: Settings, *, networks: Networks | None = None, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, settings: Settings, *, networks: Networks | None = None, clock: Clock = utc_now
+    ) -> None:
         """Open the data folder of the settings.
 
         Args:
@@ -107,9 +117,13 @@ class Assistant:
         Raises: InputError if the path holds no study or several, a file changes while it is copied, or `record` is
             another's or must be confirmed.
         """
-        return admitting.admit(self._house, Asked(by, key), Incoming.of(path), record, study_uid, confirmed)
+        return admitting.admit(
+            self._house, Asked(by, key), Incoming.of(path), record, study_uid, confirmed
+        )
 
-    def read(self, paths: Paths, *, task: ReadTask | None = None, by: By | None = None) -> Iterator[ReadResult]:
+    def read(
+        self, paths: Paths, *, task: ReadTask | None = None, by: By | None = None
+    ) -> Iterator[ReadResult]:
         """Read studies by the models alone, without a record and without keeping them; one result a study.
 
         Files of one Study Instance UID are one study, under whichever of the paths they lie. With a `task`, paths are
@@ -147,7 +161,9 @@ class Assistant:
         """
         return cases.open_case(self._house, Asked(by, key), study_uid)
 
-    def draft(self, case_id: str, *, again: bool = True, by: By | None = None, key: str | None = None) -> CheckedDraft:
+    def draft(
+        self, case_id: str, *, again: bool = True, by: By | None = None, key: str | None = None
+    ) -> CheckedDraft:
         """Read, write and check: the draft of a case, every statement with its evidence and verdicts.
 
         Not `again`: a draft that the same settings and models made, or that a person has decided on, is given back.
@@ -158,7 +174,9 @@ class Assistant:
         """Show what the record does to a draft, fact by fact: the case from image, record and both. Nothing is kept."""
         return writing.influence(self._house, by, case_id)
 
-    def decide(self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None) -> CheckedDraft:
+    def decide(
+        self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None
+    ) -> CheckedDraft:
         """Accept, edit or reject drafted statements, add findings of your own (`Add`), write the impression (`Impression`).
 
         A later decision on a statement replaces the earlier. The checks mark a reader's own words: see `CaseFile.rechecked`.
@@ -216,11 +234,15 @@ class Assistant:
         """
         return auditing.prove(self._house, entry, since, by)
 
-    def inspect(self, path: Paths, *, record: Record = None, by: By | None = None) -> tuple[Inspection, ...]:
+    def inspect(
+        self, path: Paths, *, record: Record = None, by: By | None = None
+    ) -> tuple[Inspection, ...]:
         """Say what paths and a record beside them are understood as, study by study. Nothing is kept."""
         return inspecting.inspect(self._house, by, paths_of(path), record)
 
-    def studies(self, folder: str | Path, *, records: Record = None, by: By | None = None) -> tuple[FoundStudy, ...]:
+    def studies(
+        self, folder: str | Path, *, records: Record = None, by: By | None = None
+    ) -> tuple[FoundStudy, ...]:
         """Find the studies of a folder by Study Instance UID, at any depth, and what belongs to none. Nothing is decoded.
 
         Args:
@@ -228,7 +250,9 @@ class Assistant:
         """
         return inspecting.studies(self._house, by, Path(folder), records)
 
-    def record(self, path: str | Path, *, as_of: datetime | None = None, by: By | None = None) -> ClinicalContext:
+    def record(
+        self, path: str | Path, *, as_of: datetime | None = None, by: By | None = None
+    ) -> ClinicalContext:
         """Say what a record is understood as, with its facts up to `as_of` (all without it). Nothing is kept.
 
         Raises: InputError if it is no FHIR R4 JSON.

@@ -10,8 +10,21 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 from rapidfuzz import process
 
 from medmm.domain.errors import ConfigError
@@ -73,7 +86,9 @@ class IdentifierEntry(BaseModel):
         if system is not None and re.fullmatch(r"\d+(\.\d+)+", system):
             raise ValueError(f"an OID is written as a URI: urn:oid:{system}")
         if system is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", system):
-            raise ValueError("no absolute URI, such as https://hospital.example/mrn or urn:oid:1.2.3")
+            raise ValueError(
+                "no absolute URI, such as https://hospital.example/mrn or urn:oid:1.2.3"
+            )
         return system
 
     def systems(self) -> IdentifierSystems:
@@ -118,7 +133,9 @@ class Settings(BaseSettings):
             try:
                 ZoneInfo(name)
             except (ValueError, OSError, ZoneInfoNotFoundError):
-                raise ValueError("no time zone of the IANA database, such as Europe/Vienna") from None
+                raise ValueError(
+                    "no time zone of the IANA database, such as Europe/Vienna"
+                ) from None
         return name
 
     @field_validator("readers")
@@ -159,13 +176,21 @@ def load_settings(path: str | Path | None = None) -> Settings:
     unknown = list(_unknown_keys(tree, Settings))
     faults = [_unknown(dotted, f"{file}, line {line}", Settings) for dotted, line in unknown]
     faults += _unknown_variables()
-    content = _without({dotted for dotted, _ in unknown}, yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+    content = _without(
+        {dotted for dotted, _ in unknown}, yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    )
     try:
         settings = Settings(**content)
     except ValidationError as error:
         faults.append(_wrong([(e["loc"], e["msg"]) for e in error.errors()], file, tree))
-    except SettingsError:  # a variable that should hold JSON and does not; its text would name the value
-        given = [f for f in Settings.model_fields if Settings.model_fields[f].annotation == tuple[ReaderEntry, ...]]
+    except (
+        SettingsError
+    ):  # a variable that should hold JSON and does not; its text would name the value
+        given = [
+            f
+            for f in Settings.model_fields
+            if Settings.model_fields[f].annotation == tuple[ReaderEntry, ...]
+        ]
         faults.append(_wrong([((f,), "no JSON") for f in given if _variable(f)], file, tree))
     if faults:
         raise _together(faults) from None
@@ -197,7 +222,9 @@ def _together(faults: Sequence[ConfigError]) -> ConfigError:
     )
 
 
-def _wrong(errors: Sequence[tuple[tuple[int | str, ...], str]], file: Path, tree: yaml.Node | None) -> ConfigError:
+def _wrong(
+    errors: Sequence[tuple[tuple[int | str, ...], str]], file: Path, tree: yaml.Node | None
+) -> ConfigError:
     """The error that names each wrong key with its source: the variable that sets it, else file and line."""
     places: dict[str, list[str]] = {}
     for loc, _ in errors:
@@ -216,7 +243,9 @@ def _wrong(errors: Sequence[tuple[tuple[int | str, ...], str]], file: Path, tree
 def _variable(field: str) -> str | None:
     """The environment variable that sets a field, as it is spelt there; None where none does."""
     wanted = f"{ENVIRONMENT_PREFIX}{field}".lower()
-    return next((n for n in os.environ if n.lower() == wanted or n.lower().startswith(wanted + "__")), None)
+    return next(
+        (n for n in os.environ if n.lower() == wanted or n.lower().startswith(wanted + "__")), None
+    )
 
 
 def _line_of(node: yaml.Node | None, loc: Sequence[int | str]) -> int | None:
@@ -225,7 +254,9 @@ def _line_of(node: yaml.Node | None, loc: Sequence[int | str]) -> int | None:
     for part in loc:
         if isinstance(node, yaml.MappingNode):
             found = next(((k, v) for k, v in node.value if k.value == part), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        elif (
+            isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value)
+        ):
             found = (node.value[part], node.value[part])
         else:
             found = None
@@ -247,9 +278,13 @@ def _parse(file: Path) -> yaml.MappingNode | None:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError("the settings are no YAML", remedy="correct it", file=f"{file}{line}") from error
+        raise ConfigError(
+            "the settings are no YAML", remedy="correct it", file=f"{file}{line}"
+        ) from error
     if node is not None and not isinstance(node, yaml.MappingNode):
-        raise ConfigError("the settings are no mapping", remedy="write `key: value` lines", file=str(file))
+        raise ConfigError(
+            "the settings are no mapping", remedy="write `key: value` lines", file=str(file)
+        )
     return node
 
 
@@ -272,7 +307,9 @@ def _unknown(dotted: str, where: str, model: type[BaseModel]) -> ConfigError:
     known = inner.get(dotted.rpartition(".")[0], model).model_fields
     nearest = process.extractOne(dotted.rsplit(".", 1)[-1].lower(), known.keys())
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return ConfigError(f"unknown setting {dotted!r}", remedy=f"{hint}known: {', '.join(known)}", file=where)
+    return ConfigError(
+        f"unknown setting {dotted!r}", remedy=f"{hint}known: {', '.join(known)}", file=where
+    )
 
 
 def _unknown_variables() -> Iterator[ConfigError]:

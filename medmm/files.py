@@ -70,7 +70,9 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
             out.write(content)
         temporary.replace(path)
     finally:
-        with suppress(OSError):  # it is gone where all went well; where the disk failed, that error counts
+        with suppress(
+            OSError
+        ):  # it is gone where all went well; where the disk failed, that error counts
             temporary.unlink()
     with suppress(PermissionError):  # a folder that may be written and not read can't be flushed
         flush(path.parent)

@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from medmm.assistant import Assistant
@@ -45,25 +53,46 @@ NONE, UNREAD = "none flagged", "no finding was read"  # nothing looked at is not
 # A person may release what is held and mend what failed: both are tried again.
 FINISHED = ("done", "refused")
 # What a line repeats of the warnings: what became of the study itself, beside what was read in it.
-TOLD = ("images-", "record-", "decisions-", "files-beside-", "film", "series-", "several-acquisitions", "not-covered")
+TOLD = (
+    "images-",
+    "record-",
+    "decisions-",
+    "files-beside-",
+    "film",
+    "series-",
+    "several-acquisitions",
+    "not-covered",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse and run. Returns: the exit code of the studies together; see `exit_code_of_several`."""
     parser = argparse.ArgumentParser(prog="medmm batch", description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="folder with studies, however they lie in it")
-    parser.add_argument("--out", type=Path, required=True, help="where results.jsonl and results.csv are kept")
-    parser.add_argument("--records", type=Path, help="folder of FHIR Bundles: found by Study UID, name, or patient ID")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="where results.jsonl and results.csv are kept"
+    )
+    parser.add_argument(
+        "--records",
+        type=Path,
+        help="folder of FHIR Bundles: found by Study UID, name, or patient ID",
+    )
     parser.add_argument("--config", type=Path, help="settings (YAML)")
     parser.add_argument("--by", help="id of the reader who acts; default: the service")
-    parser.add_argument("--json", action="store_true", help="print the lines of results.jsonl, nothing else")
+    parser.add_argument(
+        "--json", action="store_true", help="print the lines of results.jsonl, nothing else"
+    )
     options = parser.parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a character gets its number, not a crash
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a terminal that lacks a character gets its number, not a crash
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with Assistant.from_config(options.config) as assistant:
             by = assistant.reader_named(options.by) if options.by else None
-            return run(assistant, options.folder, options.out, options.records, by, as_json=options.json)
+            return run(
+                assistant, options.folder, options.out, options.records, by, as_json=options.json
+            )
     except MedmmError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return exit_code(error)
@@ -99,7 +128,9 @@ def run(
             outcome = "skipped" if skipped else str(line["outcome"])
             counts[outcome] += 1
             rows.append(line)
-            sys.stdout.write(json.dumps({**line, "skipped": skipped}) + "\n" if as_json else told(line, outcome))
+            sys.stdout.write(
+                json.dumps({**line, "skipped": skipped}) + "\n" if as_json else told(line, outcome)
+            )
             sys.stdout.flush()
     summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES)
     beside = f", {counts[LEFT_OUT]} files that are no images left out" if counts[LEFT_OUT] else ""
@@ -108,14 +139,24 @@ def run(
         f"{total} studies: {summary}{beside}; {clean(str(out_dir / RESULTS))}\n"
     )
     write_table(out_dir / TABLE, rows)
-    return exit_code_of_several(line.get("exit_code", 0) for line in rows if line["outcome"] != LEFT_OUT)
+    return exit_code_of_several(
+        line.get("exit_code", 0) for line in rows if line["outcome"] != LEFT_OUT
+    )
 
 
 def progress() -> Progress:
     """A bar with count, rate and time left on standard error; lines for people go above it. Quiet off a terminal."""
     console = Console(stderr=True, quiet=not sys.stderr.isatty())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty(), redirect_stderr=False)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+    )
+    return Progress(
+        *columns, console=console, redirect_stdout=sys.stdout.isatty(), redirect_stderr=False
+    )
 
 
 class Rate(ProgressColumn):
@@ -132,10 +173,14 @@ def write_table(path: Path, lines: list[dict[str, Any]]) -> None:
     table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="")
     table.writeheader()
     for line in lines:
-        scores = "; ".join(f"{one['finding']} {one['probability']:.2f}" for one in line.get("suspected", ()))
+        scores = "; ".join(
+            f"{one['finding']} {one['probability']:.2f}" for one in line.get("suspected", ())
+        )
         row = {**line, "findings": "; ".join(line.get("findings", ())), "scores": scores}
         table.writerow({name: _cell(row.get(name)) for name in COLUMNS})
-    write_atomically(path, text.getvalue().encode(errors="backslashreplace"))  # names of files may be any bytes
+    write_atomically(
+        path, text.getvalue().encode(errors="backslashreplace")
+    )  # names of files may be any bytes
 
 
 def _cell(value: Any) -> Any:
@@ -149,7 +194,11 @@ def timed_line_of(
     """The line of one study with when it began (UTC) and how long it took."""
     at, start = datetime.now(UTC), time.monotonic()
     line = line_of(assistant, found, before, by)
-    return {**line, "at": at.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - start, 2)}
+    return {
+        **line,
+        "at": at.isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - start, 2),
+    }
 
 
 def prepared(
@@ -196,7 +245,11 @@ def finished(results: Path, found: tuple[FoundStudy, ...]) -> dict[str, dict[str
     still = [
         line
         for study, line in kept.items()
-        if (line.get("input") == now[study].input_sha256 if study in now else line["path"] not in taken)
+        if (
+            line.get("input") == now[study].input_sha256
+            if study in now
+            else line["path"] not in taken
+        )
     ]
     write_atomically(results, "".join(json.dumps(line) + "\n" for line in still).encode())
     return kept
@@ -270,7 +323,9 @@ def drafted(
     checked = assistant.draft(case.id, again=False, by=by)
     file = assistant.case(case.id, by=by)
     warnings = dict.fromkeys(
-        w.text for w in (*file.case.study.warnings, *checked.draft.warnings) if w.code.startswith(TOLD)
+        w.text
+        for w in (*file.case.study.warnings, *checked.draft.warnings)
+        if w.code.startswith(TOLD)
     )
     return {
         "outcome": "done",
@@ -307,7 +362,14 @@ def changes(file: CaseFile, found: FoundStudy, before: dict[str, Any] | None) ->
     words = f"Changed since {since}: {', '.join(changed)}."
     if "settings and models" not in changed or since != file.case.id:
         return [words]
-    return [words + (" A person has decided on it, so its draft stays." if file.decided else " It was drafted again.")]
+    return [
+        words
+        + (
+            " A person has decided on it, so its draft stays."
+            if file.decided
+            else " It was drafted again."
+        )
+    ]
 
 
 if __name__ == "__main__":

@@ -36,8 +36,17 @@ CARDS = {
     **dict.fromkeys(VOLUME_TASKS, volume_networks.volumes_card),
 }
 INPUTS = {
-    "chest-findings": ("cxr/labels.csv", "cxr_more/labels.csv", "init/resnet18_to_layer3_in1.safetensors"),
-    "chest-anatomy": ("cxr/masks/masks.csv", "cxr_more/masks/masks.csv", "cxr/labels.csv", "cxr_more/labels.csv"),
+    "chest-findings": (
+        "cxr/labels.csv",
+        "cxr_more/labels.csv",
+        "init/resnet18_to_layer3_in1.safetensors",
+    ),
+    "chest-anatomy": (
+        "cxr/masks/masks.csv",
+        "cxr_more/masks/masks.csv",
+        "cxr/labels.csv",
+        "cxr_more/labels.csv",
+    ),
     "film-kind": (
         "cxr/labels.csv",
         "cxr/outofscope.csv",
@@ -48,7 +57,12 @@ INPUTS = {
         "mri/subjects.csv",
         "init/resnet18_to_layer3_in1.safetensors",
     ),
-    "chest-report": ("reports/reports.jsonl", "reports/pairs.csv", "cxr/labels.csv", "cxr_more/labels.csv"),
+    "chest-report": (
+        "reports/reports.jsonl",
+        "reports/pairs.csv",
+        "cxr/labels.csv",
+        "cxr_more/labels.csv",
+    ),
     REPORTS: ("reports/reports.jsonl", "reports/pairs.csv"),
     "hippocampus": ("mri/subjects.csv", "mri/hippocampus.zip"),
     "brain-lesion": ("mri/subjects.csv", "mri/lgg.zip"),
@@ -61,13 +75,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pipelines.evaluate", description=__doc__)
     parser.add_argument("task", choices=(*CARDS, REPORTS))
     parser.add_argument(
-        "--data", type=Path, required=True, help="the shared data: cxr/, cxr_more/, reports/, mri/, init/"
+        "--data",
+        type=Path,
+        required=True,
+        help="the shared data: cxr/, cxr_more/, reports/, mri/, init/",
     )
-    parser.add_argument("--weights", type=Path, help="a weights folder (default: the one that ships)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of the card")
-    parser.add_argument("--write", action="store_true", help="write evaluation.json, card.md and manifest.json there")
     parser.add_argument(
-        "--keep-baselines", action="store_true", help="take the baselines from the folder's evaluation.json"
+        "--weights", type=Path, help="a weights folder (default: the one that ships)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the card")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write evaluation.json, card.md and manifest.json there",
+    )
+    parser.add_argument(
+        "--keep-baselines",
+        action="store_true",
+        help="take the baselines from the folder's evaluation.json",
     )
     parser.add_argument(
         "--unmeasured",
@@ -76,13 +101,19 @@ def main(arguments: list[str] | None = None) -> int:
         "readings; the other figures are the folder's evaluation.json",
     )
     parser.add_argument(
-        "--at-most", type=int, help="MR: of how many subjects a row of that count is made (default: all)"
+        "--at-most",
+        type=int,
+        help="MR: of how many subjects a row of that count is made (default: all)",
     )
     parser.add_argument(
-        "--drafts", type=Path, help="reports: JSON lines of uid and text (default: the writers that ship)"
+        "--drafts",
+        type=Path,
+        help="reports: JSON lines of uid and text (default: the writers that ship)",
     )
     parser.add_argument(
-        "--out", type=Path, help="where pages are written, and of reports the results (default: out/TASK)"
+        "--out",
+        type=Path,
+        help="where pages are written, and of reports the results (default: out/TASK)",
     )
     options = parser.parse_args(arguments)
     options.out = options.out or Path("out") / options.task
@@ -97,14 +128,20 @@ def main(arguments: list[str] | None = None) -> int:
         if options.task in VOLUME_TASKS:
             measures = volumes_measured(options, folder)
         else:
-            measures = measured(options.task, folder, options.data, keep_baselines=options.keep_baselines)
+            measures = measured(
+                options.task, folder, options.data, keep_baselines=options.keep_baselines
+            )
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
-    found = json.loads(json.dumps(measures, sort_keys=True))  # in the order in which evaluation.json keeps it
+    found = json.loads(
+        json.dumps(measures, sort_keys=True)
+    )  # in the order in which evaluation.json keeps it
     text = CARDS[options.task](found)
     if options.task in VOLUME_TASKS and not options.unmeasured:
-        pictures_of_failures(options.task, folder, options.data, found, options.out, beside_card=options.write)
+        pictures_of_failures(
+            options.task, folder, options.data, found, options.out, beside_card=options.write
+        )
     if options.task == "chest-anatomy":
         for place in (options.out, *((folder,) if options.write else ())):
             ratio_pictures.write(place / EXTREMES, folder, options.data, found["nih"]["extremes"])
@@ -134,11 +171,15 @@ def pictures_of_failures(
     task: str, folder: Path, data_dir: Path, found: dict[str, Any], out: Path, *, beside_card: bool
 ) -> None:
     """Draw the worst test subjects: into `out`, and beside the card, there without images that may not go on."""
-    failures, labels = mr_volume_networks.failures(task, folder, data_dir, [row["subject"] for row in found["worst"]])
+    failures, labels = mr_volume_networks.failures(
+        task, folder, data_dir, [row["subject"] for row in found["worst"]]
+    )
     failure_pictures.write(out / FAILURES, failures, labels, pixels=True)
     sys.stderr.write(f"written: {out / FAILURES}\n")
     if beside_card:
-        failure_pictures.write(folder / FAILURES, failures, labels, pixels=task in volume_networks.MAY_BE_SHOWN)
+        failure_pictures.write(
+            folder / FAILURES, failures, labels, pixels=task in volume_networks.MAY_BE_SHOWN
+        )
 
 
 def pages_of_findings(found: dict[str, Any]) -> dict[str, str]:
@@ -168,7 +209,9 @@ def reports(options: argparse.Namespace) -> int:
         else:
             reader, model = ChestReader.open(None, device="cpu"), language_model(None, device="cpu")
             drafts = report_text.drafts_of_the_writers(options.data, reader, model, quiet=quiet)
-            rows = ({"uid": r.uid, "text": t} for r, t in zip(drafts.reports, drafts.texts, strict=True))
+            rows = (
+                {"uid": r.uid, "text": t} for r, t in zip(drafts.reports, drafts.texts, strict=True)
+            )
             lines = "".join(json.dumps(row) + "\n" for row in rows)
             (options.out / "drafts.jsonl").write_text(lines, encoding="utf-8")
         found = report_text.evaluate(options.data, drafts, quiet=quiet)
@@ -177,7 +220,9 @@ def reports(options: argparse.Namespace) -> int:
         return exit_code(error)
     write_json(options.out / "evaluation.json", found)
     (options.out / "report.html").write_text(reports_page.html(found), encoding="utf-8")
-    sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else summary.terminal(found))
+    sys.stdout.write(
+        json.dumps(found, indent=1) + "\n" if options.json else summary.terminal(found)
+    )
     sys.stderr.write(f"written: {options.out / 'evaluation.json'}, {options.out / 'report.html'}\n")
     return 0
 
@@ -201,10 +246,14 @@ def _writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError("the results can't be written", remedy="name another folder", out=str(folder)) from error
+        raise InputError(
+            "the results can't be written", remedy="name another folder", out=str(folder)
+        ) from error
 
 
-def measured(task: str, folder: Path, data_dir: Path, *, keep_baselines: bool = False) -> dict[str, Any]:
+def measured(
+    task: str, folder: Path, data_dir: Path, *, keep_baselines: bool = False
+) -> dict[str, Any]:
     """The figures of one task."""
     quiet = not sys.stderr.isatty()
     if task == "film-kind":
@@ -214,7 +263,9 @@ def measured(task: str, folder: Path, data_dir: Path, *, keep_baselines: bool = 
     if task == "chest-anatomy":
         return chest_anatomy.evaluate(folder, data_dir, quiet=quiet)
     config = configs_dir() / "train" / "chest_findings.yaml"
-    return chest_findings.evaluate(folder, data_dir, config, quiet=quiet, keep_baselines=keep_baselines)
+    return chest_findings.evaluate(
+        folder, data_dir, config, quiet=quiet, keep_baselines=keep_baselines
+    )
 
 
 def write(task: str, folder: Path, data_dir: Path, found: dict[str, Any], text: str) -> str:
@@ -224,8 +275,14 @@ def write(task: str, folder: Path, data_dir: Path, found: dict[str, Any], text: 
     inputs = {name: data_dir / name for name in INPUTS[task]}
     inputs["config"] = configs_dir() / "train" / f"{task.replace('-', '_')}.yaml"
     row, manifest = row_named(task), folder / MANIFEST
-    terms = json.loads(manifest.read_text(encoding="utf-8"))["licence"] if manifest.is_file() else row.licence
-    return write_manifest(folder, name=task, licence=terms, research_only=row.research_only, inputs=inputs)
+    terms = (
+        json.loads(manifest.read_text(encoding="utf-8"))["licence"]
+        if manifest.is_file()
+        else row.licence
+    )
+    return write_manifest(
+        folder, name=task, licence=terms, research_only=row.research_only, inputs=inputs
+    )
 
 
 if __name__ == "__main__":

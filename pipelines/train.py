@@ -45,7 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pipelines.train", description=__doc__)
     parser.add_argument("config", type=Path, help="a file of configs/train/")
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder with cxr/, cxr_more/, reports/, mri/ and init/"
+        "--data",
+        type=Path,
+        required=True,
+        help="folder with cxr/, cxr_more/, reports/, mri/ and init/",
     )
     parser.add_argument(
         "--out",
@@ -53,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
         required=True,
         help="where the weights folder is written; a run that can go on stands beside it, in OUT-run",
     )
-    parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch's own choice)")
+    parser.add_argument(
+        "--threads", type=int, default=None, help="CPU threads (default: torch's own choice)"
+    )
     parser.add_argument(
         "--calibrate",
         action="store_true",
@@ -62,7 +67,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        return run(options.config, options.data, options.out, options.threads, only_calibrate=options.calibrate)
+        return run(
+            options.config,
+            options.data,
+            options.out,
+            options.threads,
+            only_calibrate=options.calibrate,
+        )
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
@@ -71,7 +82,14 @@ def main(arguments: list[str] | None = None) -> int:
         return STOPPED
 
 
-def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *, only_calibrate: bool = False) -> int:
+def run(
+    config_file: Path,
+    data_dir: Path,
+    out_dir: Path,
+    threads: int | None,
+    *,
+    only_calibrate: bool = False,
+) -> int:
     """Train one task, or calibrate what was trained."""
     config = _content(config_file)
     recipe = recipe_of(config, file=str(config_file))
@@ -85,7 +103,9 @@ def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *
     if only_calibrate:
         if not hasattr(task, "calibrate"):
             raise ConfigError(
-                f"{recipe.task} has no calibration of its own", remedy="train it again", file=str(config_file)
+                f"{recipe.task} has no calibration of its own",
+                remedy="train it again",
+                file=str(config_file),
             )
         task.calibrate(out_dir, data_dir, quiet=not sys.stderr.isatty())
         return 0
@@ -96,7 +116,9 @@ def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *
         out_dir / "run.json",
         {
             "config_sha256": sha256_of(config_file),
-            "files": {p.name: sha256_of(p) for p in sorted(out_dir.iterdir()) if p.name != "run.json"},
+            "files": {
+                p.name: sha256_of(p) for p in sorted(out_dir.iterdir()) if p.name != "run.json"
+            },
             "seconds": round(time.monotonic() - start),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
@@ -106,15 +128,24 @@ def run(config_file: Path, data_dir: Path, out_dir: Path, threads: int | None, *
     )
     row = row_named(recipe.task)
     terms = "" if _of_own_data(recipe) else row.licence
-    write_manifest(out_dir, name=row.name, licence=terms, research_only=True, inputs={"config": config_file})
-    log.info("next: medmm models add %s --name NAME%s", out_dir, "" if terms else " --licence TERMS")
+    write_manifest(
+        out_dir, name=row.name, licence=terms, research_only=True, inputs={"config": config_file}
+    )
+    log.info(
+        "next: medmm models add %s --name NAME%s", out_dir, "" if terms else " --licence TERMS"
+    )
     return 0
 
 
 def _of_own_data(recipe: Any) -> bool:
     """Whether something else than the shared data was learned from, whose terms nobody here knows."""
-    folders = [*getattr(recipe, "layouts", []), *(r for r in getattr(recipe, "reports", []) if r != SHARED)]
-    return bool(folders) or any(getattr(recipe, name, None) is not None for name in ("start", "decoder"))
+    folders = [
+        *getattr(recipe, "layouts", []),
+        *(r for r in getattr(recipe, "reports", []) if r != SHARED),
+    ]
+    return bool(folders) or any(
+        getattr(recipe, name, None) is not None for name in ("start", "decoder")
+    )
 
 
 def _content(config_file: Path) -> Any:
@@ -122,7 +153,9 @@ def _content(config_file: Path) -> Any:
     try:
         return yaml.safe_load(config_file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError("the recipe can't be read", remedy="give a YAML file", file=str(config_file)) from error
+        raise ConfigError(
+            "the recipe can't be read", remedy="give a YAML file", file=str(config_file)
+        ) from error
 
 
 def _device(name: str) -> str:
@@ -130,10 +163,14 @@ def _device(name: str) -> str:
     if name == "cpu":
         return f"cpu, {torch.get_num_threads()} threads"
     if not torch.cuda.is_available():
-        raise ConfigError("the recipe asks for a GPU and none is here", remedy="set device: cpu", device=name)
+        raise ConfigError(
+            "the recipe asks for a GPU and none is here", remedy="set device: cpu", device=name
+        )
     return f"{name}, {torch.cuda.get_device_name()}"
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop while films are loaded ends as Ctrl-C does
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # a stop while films are loaded ends as Ctrl-C does
     sys.exit(main())

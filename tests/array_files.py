@@ -28,7 +28,9 @@ def blob(shape_xyz: tuple[int, int, int], radius: float = 0.25, seed: int = 1) -
     centre = (0.35, 0.55, 0.6)
     distance = np.sqrt(sum((axis - at) ** 2 for axis, at in zip(axes, centre, strict=True)))
     grain = np.random.default_rng(seed).integers(0, 9, shape_xyz)
-    return np.asarray(200 * axes[0] + 100 * axes[1] + 600 * (distance < radius) + grain, dtype="<i2")
+    return np.asarray(
+        200 * axes[0] + 100 * axes[1] + 600 * (distance < radius) + grain, dtype="<i2"
+    )
 
 
 def diagonal(spacing_xyz_mm: tuple[float, float, float] = (1, 1, 1)) -> NDArray[np.float64]:
@@ -36,7 +38,9 @@ def diagonal(spacing_xyz_mm: tuple[float, float, float] = (1, 1, 1)) -> NDArray[
     return np.diag([*spacing_xyz_mm, 1.0])
 
 
-def folder_of(parent: Path, task: ReadTask, name: str = "case-1", suffix: str = ".nii.gz", **fields: Any) -> Path:
+def folder_of(
+    parent: Path, task: ReadTask, name: str = "case-1", suffix: str = ".nii.gz", **fields: Any
+) -> Path:
     """A folder with all files that a task takes; nobody states their orientation unless an affine is given."""
     made = parent / name
     shape, spacing = {
@@ -44,7 +48,9 @@ def folder_of(parent: Path, task: ReadTask, name: str = "case-1", suffix: str = 
         ReadTask.BRAIN_LESION: (SLAB, SLAB_MM),
         ReadTask.CARDIAC: (CINE, CINE_MM),
     }[task]
-    fields = fields if "affine" in fields else {"affine": diagonal(spacing), "codes": (0, 0)} | fields
+    fields = (
+        fields if "affine" in fields else {"affine": diagonal(spacing), "codes": (0, 0)} | fields
+    )
     for number, stem in enumerate(NAMES[task]):
         nifti_file(made, stem + suffix, blob(shape, 0.3 - 0.05 * number, seed=number), **fields)
     return made
@@ -55,10 +61,16 @@ class BrightIsLabel:
 
     def read(self, study: Study) -> Reading:
         """Read a study by its body part."""
-        return {"BRAIN": self.brain, "HEART": self.heart, "HIPPOCAMPUS": self.hippocampus}[study.body_part](study)
+        return {"BRAIN": self.brain, "HEART": self.heart, "HIPPOCAMPUS": self.hippocampus}[
+            study.body_part
+        ](study)
 
-    def labels(self, name: str, volume: Volume, labels: tuple[str, ...], value: int = 1) -> LabelMap:
-        return LabelMap.from_array(name, volume.sha256, labels, np.where(volume.signal() > 500, value, 0))
+    def labels(
+        self, name: str, volume: Volume, labels: tuple[str, ...], value: int = 1
+    ) -> LabelMap:
+        return LabelMap.from_array(
+            name, volume.sha256, labels, np.where(volume.signal() > 500, value, 0)
+        )
 
     def brain(self, study: Study) -> Reading:
         flair = study.chosen(SequenceRole.FLAIR)
@@ -79,20 +91,30 @@ class BrightIsLabel:
         return Reading(
             study_uid=study.uid,
             findings=(Finding(name="brain lesion", probability=0.9, threshold=0.5, extent=extent),),
-            measurements=(Measurement(name="lesion share of head", value=share, unit="%", interval=(0, 100)),),
+            measurements=(
+                Measurement(name="lesion share of head", value=share, unit="%", interval=(0, 100)),
+            ),
             label_maps=(lesion,),
         )
 
     def heart(self, study: Study) -> Reading:
         phases = [study.chosen(role) for role in (SequenceRole.CINE_ED, SequenceRole.CINE_ES)]
-        names, structures = ("cardiac-ed", "cardiac-es"), ("right ventricle", "myocardium", "left ventricle")
-        maps = [self.labels(n, v, structures, 3) for n, v in zip(names, phases, strict=True) if v is not None]
+        names, structures = (
+            ("cardiac-ed", "cardiac-es"),
+            ("right ventricle", "myocardium", "left ventricle"),
+        )
+        maps = [
+            self.labels(n, v, structures, 3)
+            for n, v in zip(names, phases, strict=True)
+            if v is not None
+        ]
         ed, es = (_ml(m, v) for m, v in zip(maps, phases, strict=True) if v is not None)
         values = {"LV EDV": (ed, "mL"), "LV ESV": (es, "mL"), "LVEF": (100 * (ed - es) / ed, "%")}
         return Reading(
             study_uid=study.uid,
             measurements=tuple(
-                Measurement(name=n, value=v, unit=u, interval=(v - 1, v + 1)) for n, (v, u) in values.items()
+                Measurement(name=n, value=v, unit=u, interval=(v - 1, v + 1))
+                for n, (v, u) in values.items()
             ),
             label_maps=tuple(maps),
         )
@@ -102,11 +124,15 @@ class BrightIsLabel:
         assert t1 is not None
         found = self.labels("hippocampus", t1, ("anterior", "posterior"), 2)
         volume = _ml(found, t1)
-        measured = Measurement(name="hippocampus volume", value=volume, unit="mL", interval=(volume, volume))
+        measured = Measurement(
+            name="hippocampus volume", value=volume, unit="mL", interval=(volume, volume)
+        )
         return Reading(study_uid=study.uid, measurements=(measured,), label_maps=(found,))
 
 
 def _ml(label_map: LabelMap, volume: Volume) -> float:
     assert volume.spacing_yx_mm is not None
     assert volume.spacing_z_mm is not None
-    return float((label_map.array() > 0).sum() * np.prod(volume.spacing_yx_mm) * volume.spacing_z_mm / 1000)
+    return float(
+        (label_map.array() > 0).sum() * np.prod(volume.spacing_yx_mm) * volume.spacing_z_mm / 1000
+    )

@@ -62,7 +62,9 @@ def picture(rows: int = 256, columns: int = 260) -> NDArray[np.uint16]:
     return (4095 * (0.2 * y + 0.7 * x**2)).astype(np.uint16)
 
 
-def dataset(base: dict[str, Any], pixels: NDArray[np.generic] | None = None, **changes: Any) -> Dataset:
+def dataset(
+    base: dict[str, Any], pixels: NDArray[np.generic] | None = None, **changes: Any
+) -> Dataset:
     """A dataset from a base; an element set to None is left out."""
     made = Dataset()
     with disable_value_validation():  # also values that no device should write
@@ -71,7 +73,10 @@ def dataset(base: dict[str, Any], pixels: NDArray[np.generic] | None = None, **c
                 setattr(made, keyword, value)
     pixels = picture() if pixels is None else pixels
     made.Rows, made.Columns = pixels.shape[-2:]
-    made.SamplesPerPixel, made.PixelRepresentation = 1, int(np.issubdtype(pixels.dtype, np.signedinteger))
+    made.SamplesPerPixel, made.PixelRepresentation = (
+        1,
+        int(np.issubdtype(pixels.dtype, np.signedinteger)),
+    )
     made.BitsAllocated = 8 * pixels.dtype.itemsize
     made.BitsStored = min(made.BitsAllocated, changes.get("BitsStored", 12))
     made.HighBit = made.BitsStored - 1
@@ -119,7 +124,9 @@ class SaysKind:
 SAYS_FRONTAL = SaysKind("frontal")
 
 
-def film_file(folder: Path, name: str = "film.dcm", pixels: NDArray[np.generic] | None = None, **changes: Any) -> Path:
+def film_file(
+    folder: Path, name: str = "film.dcm", pixels: NDArray[np.generic] | None = None, **changes: Any
+) -> Path:
     """A chest film on disk."""
     return write(folder / name, dataset(FILM, pixels, **changes))
 

@@ -51,8 +51,14 @@ def enhanced_file(
     """An enhanced MR image of a brain; `shared` groups come over the plane and the spacing that all frames have."""
     pixels = np.stack([picture(SIDE, SIDE)] * len(frames))
     pixels[:, 0, 0] = [frame.mark for frame in frames]
-    gone = dict.fromkeys(("PixelSpacing", "SliceThickness", "ImageOrientationPatient", "ImagePositionPatient"))
-    uids = {"SOPClassUID": EnhancedMRImageStorage, "NumberOfFrames": len(frames), "SOPInstanceUID": "1.2.4.9"}
+    gone = dict.fromkeys(
+        ("PixelSpacing", "SliceThickness", "ImageOrientationPatient", "ImagePositionPatient")
+    )
+    uids = {
+        "SOPClassUID": EnhancedMRImageStorage,
+        "NumberOfFrames": len(frames),
+        "SOPInstanceUID": "1.2.4.9",
+    }
     made = dataset(MR_SLICE, pixels, **{**gone, **uids, **changes})
     common: dict[str, Mapping[str, Any]] = {
         "PlaneOrientationSequence": {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]},
@@ -65,7 +71,11 @@ def enhanced_file(
     own = []
     for frame in frames:
         item = Dataset()
-        place = {"PlanePositionSequence": {"ImagePositionPatient": [float(v) for v in frame.position_lps_mm]}}
+        place = {
+            "PlanePositionSequence": {
+                "ImagePositionPatient": [float(v) for v in frame.position_lps_mm]
+            }
+        }
         for sequence, elements in {**place, **frame.groups}.items():
             setattr(item, sequence, group(sequence, elements))
         own.append(item)
@@ -73,7 +83,9 @@ def enhanced_file(
     pointers = []
     for dimension in dimensions:
         pointer = Dataset()
-        pointer.DimensionIndexPointer = tag_for_keyword(dimension) if isinstance(dimension, str) else dimension
+        pointer.DimensionIndexPointer = (
+            tag_for_keyword(dimension) if isinstance(dimension, str) else dimension
+        )
         pointers.append(pointer)
     if pointers:
         made.DimensionIndexSequence = pointers

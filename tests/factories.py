@@ -43,14 +43,25 @@ from medmm.domain.report import (
     SignedStatement,
     StudyReference,
 )
-from medmm.domain.study import ChosenSequence, Modality, Notice, SequenceRole, Study, StudyTime, View, Volume
+from medmm.domain.study import (
+    ChosenSequence,
+    Modality,
+    Notice,
+    SequenceRole,
+    Study,
+    StudyTime,
+    View,
+    Volume,
+)
 from medmm.domain.vocabulary import SNOMED_CT, finding_term
 from tests import mr_phantoms, mr_readings
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.1"
 SERIES_UID = "1.2.826.0.1.3680043.8.498.2"
 SOP_UID = "1.2.826.0.1.3680043.8.498.3"
-DX_STORAGE = "1.2.840.10008.5.1.4.1.1.1.1"  # Digital X-Ray Image Storage - For Presentation, PS3.4 B.5
+DX_STORAGE = (
+    "1.2.840.10008.5.1.4.1.1.1.1"  # Digital X-Ray Image Storage - For Presentation, PS3.4 B.5
+)
 MODEL = ModelIdentity(name="chest-test", manifest_sha256="0" * 64)
 ATTENDING = Reader(id="reader-1", name="ZZREADER One", role="attending")
 SIGNED_AT = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
@@ -81,7 +92,9 @@ def make_study(**changes: Any) -> Study:
         modality=Modality.RADIOGRAPH,
         body_part="CHEST",
         acquired=StudyTime(
-            moment=datetime(2026, 1, 2, 8, 15, tzinfo=UTC), source_tag="AcquisitionDateTime", precise=True
+            moment=datetime(2026, 1, 2, 8, 15, tzinfo=UTC),
+            source_tag="AcquisitionDateTime",
+            precise=True,
         ),
         volumes=(make_volume(),),
     )
@@ -98,9 +111,13 @@ def make_facts() -> tuple[Fact, ...]:
     """Facts of every sort a chest draft meets: active, inactive, refuted, doubtful, out of range."""
     day = date(2025, 12, 30)
     return (
-        make_fact(FactKind.DEMOGRAPHIC, "Age", id="Patient/p1#age", value=Quantity(value=64, unit="a")),
+        make_fact(
+            FactKind.DEMOGRAPHIC, "Age", id="Patient/p1#age", value=Quantity(value=64, unit="a")
+        ),
         make_fact(FactKind.DEMOGRAPHIC, "Sex", id="Patient/p1#sex", value="female"),
-        make_fact(FactKind.ORDER, "Chest radiograph", id="ServiceRequest/r1", value="Cough and fever"),
+        make_fact(
+            FactKind.ORDER, "Chest radiograph", id="ServiceRequest/r1", value="Cough and fever"
+        ),
         make_fact(
             FactKind.CONDITION,
             "Heart failure",
@@ -109,7 +126,9 @@ def make_facts() -> tuple[Fact, ...]:
             when=date(2024, 5, 1),
         ),
         make_fact(FactKind.CONDITION, "Tuberculosis", id="Condition/c2", status=FactStatus.REFUTED),
-        make_fact(FactKind.CONDITION, "Appendicitis", id="Condition/c3", status=FactStatus.INACTIVE),
+        make_fact(
+            FactKind.CONDITION, "Appendicitis", id="Condition/c3", status=FactStatus.INACTIVE
+        ),
         make_fact(
             FactKind.OBSERVATION,
             "C-reactive protein",
@@ -227,7 +246,11 @@ def make_statements() -> tuple[Statement, ...]:
             section=Section.FINDINGS,
             text="Cardiothoracic ratio 0.54 (95 % interval 0.51 to 0.57).",
             assertion=Assertion.PRESENT,
-            evidence=(MeasurementEvidence(name="cardiothoracic ratio", value=0.54, unit="1", interval=(0.51, 0.57)),),
+            evidence=(
+                MeasurementEvidence(
+                    name="cardiothoracic ratio", value=0.54, unit="1", interval=(0.51, 0.57)
+                ),
+            ),
         ),
         Statement(
             id="s4",
@@ -360,7 +383,10 @@ def make_mr_study(body_part: str = "BRAIN", *, oriented: bool = True, **changes:
         modality=Modality.MR,
         body_part=body_part,
         volumes=volumes,
-        sequences=tuple(ChosenSequence(role=r, volume_sha256=sha, reason="the only one") for r, sha in roles.items()),
+        sequences=tuple(
+            ChosenSequence(role=r, volume_sha256=sha, reason="the only one")
+            for r, sha in roles.items()
+        ),
         missing=(SequenceRole.T1_CONTRAST,) if body_part == "BRAIN" else (),
     )
     return replace(study, **changes)
@@ -368,7 +394,9 @@ def make_mr_study(body_part: str = "BRAIN", *, oriented: bool = True, **changes:
 
 def make_mr_reading(study: Study, **changes: Any) -> Reading:
     """What a network would give for a study of `make_mr_study`: labels, and all that follows from them."""
-    return replace(Reading(study_uid=study.uid, models=(MR_MODEL,), **mr_readings.read(study)), **changes)
+    return replace(
+        Reading(study_uid=study.uid, models=(MR_MODEL,), **mr_readings.read(study)), **changes
+    )
 
 
 def make_mr_case(study: Study | None = None, **changes: Any) -> Case:

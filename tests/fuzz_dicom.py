@@ -42,7 +42,8 @@ def seeds() -> list[bytes]:
     paths = {Path(p) for p in get_testdata_files()} | set(folder.rglob("*.dcm"))
     files = (p for p in paths if p.is_file())
     small = sorted(
-        (p for p in files if 200 < p.stat().st_size < LARGEST_SEED_BYTES), key=lambda p: (p.stat().st_size, p.name)
+        (p for p in files if 200 < p.stat().st_size < LARGEST_SEED_BYTES),
+        key=lambda p: (p.stat().st_size, p.name),
     )
     found = []
     for path in small:

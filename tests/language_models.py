@@ -33,10 +33,14 @@ def sound_text(finding: str, assertion: Assertion) -> str:
     }[assertion]
 
 
-def say(finding: str, assertion: Assertion, text: str | None = None, probability: float = 0.6) -> Written:
+def say(
+    finding: str, assertion: Assertion, text: str | None = None, probability: float = 0.6
+) -> Written:
     """One sentence of a language model."""
     words = sound_text(finding, assertion) if text is None else text
-    return Written(finding=finding, assertion=assertion, text=words, generation=make_generation(probability))
+    return Written(
+        finding=finding, assertion=assertion, text=words, generation=make_generation(probability)
+    )
 
 
 class Told:
@@ -51,7 +55,9 @@ class Told:
         reads: frozenset[str] = frozenset(),
         blind: bool = False,
     ) -> None:
-        self.opinion = Opinion(written=written, probability={w.finding: w.generation.probability for w in written})
+        self.opinion = Opinion(
+            written=written, probability={w.finding: w.generation.probability for w in written}
+        )
         self.by_case, self.reads, self.blind = by_case, reads, blind
         self.permitted: Mapping[str, frozenset[Assertion]] = {}
         self.measurements: tuple[Measurement, ...] = ()
@@ -64,7 +70,11 @@ class Told:
     ) -> list[Opinion] | None:
         """What it was told."""
         self.permitted, self.measurements = permitted, tuple(measurements)
-        return None if self.blind else [self.by_case(case) if self.by_case else self.opinion for case in cases]
+        return (
+            None
+            if self.blind
+            else [self.by_case(case) if self.by_case else self.opinion for case in cases]
+        )
 
     def facts_read(self, case: Case) -> frozenset[str]:
         """The ids given."""

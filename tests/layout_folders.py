@@ -33,7 +33,9 @@ def table(path: Path, columns: Sequence[str], lines: Iterable[Line]) -> Path:
     return path
 
 
-def picture(path: Path, *, bits: int = 8, seed: int = 0, shape: tuple[int, int] = (5, 7)) -> np.ndarray:
+def picture(
+    path: Path, *, bits: int = 8, seed: int = 0, shape: tuple[int, int] = (5, 7)
+) -> np.ndarray:
     """A picture of random values on disk, and its values."""
     kind, most = (np.uint16, 65535) if bits == 16 else (np.uint8, 255)
     values = np.random.default_rng(seed).integers(0, most, shape, endpoint=True).astype(kind)
@@ -88,9 +90,24 @@ MIMIC_METADATA = ("dicom_id", "subject_id", "study_id", "ViewPosition")
 def mimic(folder: Path) -> Path:
     """Two studies of two patients: PA and lateral with a report and labels, AP and one of no stated view without."""
     metadata = [
-        {"dicom_id": "aa-1", "subject_id": "10000032", "study_id": "50414267", "ViewPosition": "PA"},
-        {"dicom_id": "aa-2", "subject_id": "10000032", "study_id": "50414267", "ViewPosition": "LATERAL"},
-        {"dicom_id": "bb-1", "subject_id": "10000764", "study_id": "57375967", "ViewPosition": "AP"},
+        {
+            "dicom_id": "aa-1",
+            "subject_id": "10000032",
+            "study_id": "50414267",
+            "ViewPosition": "PA",
+        },
+        {
+            "dicom_id": "aa-2",
+            "subject_id": "10000032",
+            "study_id": "50414267",
+            "ViewPosition": "LATERAL",
+        },
+        {
+            "dicom_id": "bb-1",
+            "subject_id": "10000764",
+            "study_id": "57375967",
+            "ViewPosition": "AP",
+        },
         {"dicom_id": "bb-2", "subject_id": "10000764", "study_id": "57375967", "ViewPosition": ""},
     ]
     splits = ["train", "train", "validate", "validate"]
@@ -100,9 +117,19 @@ def mimic(folder: Path) -> Path:
     (folder / "files/p10/p10000032/s50414267.txt").write_text(REPORT)
     table(folder / "mimic-cxr-2.0.0-metadata.csv.gz", MIMIC_METADATA, metadata)
     columns = ("dicom_id", "study_id", "subject_id", "split")
-    lines = [{"dicom_id": m["dicom_id"], "split": split} for m, split in zip(metadata, splits, strict=True)]
+    lines = [
+        {"dicom_id": m["dicom_id"], "split": split}
+        for m, split in zip(metadata, splits, strict=True)
+    ]
     table(folder / "mimic-cxr-2.0.0-split.csv.gz", columns, lines)
-    labels = [{"subject_id": "10000032", "study_id": "50414267", "Pneumonia": "-1.0", "Support Devices": "1.0"}]
+    labels = [
+        {
+            "subject_id": "10000032",
+            "study_id": "50414267",
+            "Pneumonia": "-1.0",
+            "Support Devices": "1.0",
+        }
+    ]
     table(folder / "mimic-cxr-2.0.0-chexpert.csv.gz", ("subject_id", "study_id", *LABELS), labels)
     return folder
 
@@ -125,7 +152,11 @@ def nih(folder: Path, *, sex_column: str = "Patient Sex", lists: bool = True) ->
     columns = tuple(sex_column if name == "Patient Sex" else name for name in NIH)
     table(folder / "Data_Entry_2017_v2020.csv", columns, lines)
     for number, line in enumerate(lines):
-        picture(folder / ("images_001/images" if number < 2 else "images_002/images") / str(line["Image Index"]))
+        picture(
+            folder
+            / ("images_001/images" if number < 2 else "images_002/images")
+            / str(line["Image Index"])
+        )
     if lists:
         (folder / "train_val_list.txt").write_text("00000001_000.png\n00000001_001.png\n")
         (folder / "test_list.txt").write_text("00000002_000.png\n")
@@ -144,14 +175,25 @@ def padchest(folder: Path) -> Path:
             "Projection": "PA", "PhotometricInterpretation_DICOM": "MONOCHROME2", "Report": "sin hallazg ."}  # fmt: skip
     changes: list[dict[str, object]] = [
         {"Labels": "['cardiomegaly', 'mass', ' aortic elongation', '']"},
-        {"Labels": "['hydropneumothorax', 'NSG tube']", "Projection": "AP_horizontal", "PatientSex_DICOM": "O"},
-        {"Labels": "['normal']", "PhotometricInterpretation_DICOM": "MONOCHROME1", "PatientBirth": ""},
+        {
+            "Labels": "['hydropneumothorax', 'NSG tube']",
+            "Projection": "AP_horizontal",
+            "PatientSex_DICOM": "O",
+        },
+        {
+            "Labels": "['normal']",
+            "PhotometricInterpretation_DICOM": "MONOCHROME1",
+            "PatientBirth": "",
+        },
         {"Labels": "['normal']", "Projection": "L"},
         {"Labels": "['normal']", "Projection": "EXCLUDE"},
         {"Labels": "['exclude']"},
         {"Labels": "['unchanged']", "Report": ""},
     ]
-    lines = [{**base, "ImageID": f"{n}_a.png", "PatientID": f"ZZ{n}", **more} for n, more in enumerate(changes)]
+    lines = [
+        {**base, "ImageID": f"{n}_a.png", "PatientID": f"ZZ{n}", **more}
+        for n, more in enumerate(changes)
+    ]
     table(folder / "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz", PADCHEST, lines)
     for number in range(len(lines)):
         picture(folder / "0" / f"{number}_a.png", bits=16, seed=number)
@@ -167,7 +209,9 @@ def report_xml(
 ) -> str:
     """A report as Open-i gives it."""
     majors = "".join(f"<major>{term}</major>" for term in terms)
-    films = "".join(f'<parentImage id="{image}"><caption>{caption}</caption></parentImage>' for image in images)
+    films = "".join(
+        f'<parentImage id="{image}"><caption>{caption}</caption></parentImage>' for image in images
+    )
     return f"""<?xml version="1.0" encoding="utf-8"?><eCitation><meta type="rr"/><uId id="{uid}"/>
     <MedlineCitation><Article><Abstract>
     <AbstractText Label="COMPARISON">None.</AbstractText><AbstractText Label="INDICATION">Cough</AbstractText>
@@ -180,7 +224,12 @@ def open_i(folder: Path) -> Path:
     """Three reports: with a frontal and a lateral film, with an AP film that nobody indexed, without a film."""
     reports = folder / "ecgen-radiology"
     reports.mkdir(parents=True)
-    terms = ["Cardiomegaly/mild", "Opacity/retrocardiac", "Thickening/pleura/left", "Aorta/tortuous"]
+    terms = [
+        "Cardiomegaly/mild",
+        "Opacity/retrocardiac",
+        "Thickening/pleura/left",
+        "Aorta/tortuous",
+    ]
     first, second, third = "CXR1_1_IM-0001-3001", "CXR1_1_IM-0001-4001", "CXR2_IM-0652-1001"
     (reports / "1.xml").write_text(report_xml("CXR1", terms, [first, second]))
     (reports / "2.xml").write_text(report_xml("CXR2", ["No Indexing"], [third], "CHEST AP"))
@@ -230,8 +279,15 @@ def shared_reports(folder: Path, splits: Mapping[int, str]) -> Path:
     rows, pairs = [], []
     with zipfile.ZipFile(reports / "films.zip", "w") as shard:
         for place, (number, split) in enumerate(splits.items()):
-            words = {"findings": SAID[place % len(SAID)], "impression": "", "exam": "", "indication": "Cough"}
-            rows.append(json.dumps({"uid": number, "split": split, "split_source": "made", **words}))
+            words = {
+                "findings": SAID[place % len(SAID)],
+                "impression": "",
+                "exam": "",
+                "indication": "Cough",
+            }
+            rows.append(
+                json.dumps({"uid": number, "split": split, "split_source": "made", **words})
+            )
             pairs.append({"uid": number, "projection": "frontal", "frontal_rank": 0, "shard": "films.zip",
                           "file": f"{number}.png"})  # fmt: skip
             picture(folder / "one.png", seed=number, shape=(64, 64))

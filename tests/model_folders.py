@@ -21,7 +21,11 @@ from medmm.models.report_model.multimodal.grammar import BOS, EOS, PAD, special_
 from medmm.models.report_model.multimodal.processing import IMAGE, MEASUREMENT, RECORD
 from medmm.training.weights_export import write_json, write_manifest
 
-LINES = ["No pneumothorax is seen.", "The heart is enlarged.", "Small pleural effusion on the left."] * 3
+LINES = [
+    "No pneumothorax is seen.",
+    "The heart is enlarged.",
+    "Small pleural effusion on the left.",
+] * 3
 FINDINGS = ("Pneumothorax", "Effusion", "Nodule")
 SIZES = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
          "num_key_value_heads": 1, "max_position_embeddings": 256}  # fmt: skip
@@ -50,12 +54,20 @@ def foreign_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def decoder_folder(folder: Path, *, model_type: str = "llama", shard: str = "1GB", **changes: Any) -> Path:
+def decoder_folder(
+    folder: Path, *, model_type: str = "llama", shard: str = "1GB", **changes: Any
+) -> Path:
     """A causal language model with a few more rows of embeddings than tokens, in `folder`."""
     torch.manual_seed(0)
     tokenizer = foreign_tokenizer()
     ids = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": None}
-    sizes = {**SIZES, "vocab_size": len(tokenizer) + 3, "tie_word_embeddings": True, **ids, **changes}
+    sizes = {
+        **SIZES,
+        "vocab_size": len(tokenizer) + 3,
+        "tie_word_embeddings": True,
+        **ids,
+        **changes,
+    }
     AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **sizes)).save_pretrained(
         folder, max_shard_size=shard
     )
@@ -71,16 +83,31 @@ def medmm_tokenizer() -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-def report_folder(folder: Path, *, manifest: bool = True, measurements: Mapping[str, float] | None = None) -> Path:
+def report_folder(
+    folder: Path, *, manifest: bool = True, measurements: Mapping[str, float] | None = None
+) -> Path:
     """A multimodal model with calibration and manifest, in `folder`; it may know measurements."""
     torch.manual_seed(0)
     tokenizer = medmm_tokenizer()
     if measurements:
         tokenizer.add_special_tokens({"additional_special_tokens": [MEASUREMENT]})
     at = tokenizer.convert_tokens_to_ids
-    text = {**SIZES, "vocab_size": len(tokenizer), "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    text = {
+        **SIZES,
+        "vocab_size": len(tokenizer),
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    }
     config = MedMMConfig(
-        encoders={"film": {"spatial_dims": 2, "size": SIZE_PX, "layers": [1] * 4, "widths": [8, 8, 16, 16]}},
+        encoders={
+            "film": {
+                "spatial_dims": 2,
+                "size": SIZE_PX,
+                "layers": [1] * 4,
+                "widths": [8, 8, 16, 16],
+            }
+        },
         text_config=AutoConfig.for_model("llama", tie_word_embeddings=True, **text),
         connector_size=2,
         findings=FINDINGS,
@@ -104,5 +131,7 @@ def report_folder(folder: Path, *, manifest: bool = True, measurements: Mapping[
     write_json(folder / "calibration.json", {"claim": claim, "heads": heads})
     (folder / "card.md").write_text("# card\n")
     if manifest:
-        write_manifest(folder, name="chest-report", licence="test terms", research_only=True, inputs={})
+        write_manifest(
+            folder, name="chest-report", licence="test terms", research_only=True, inputs={}
+        )
     return folder

@@ -21,4 +21,6 @@ def drafted(study: Study, reading: Reading | None = None) -> tuple[Case, Reading
 def case_file(body_part: str, *, oriented: bool = True) -> CaseFile:
     """A drafted case of one of the phantoms."""
     case, reading, draft = drafted(make_mr_study(body_part, oriented=oriented))
-    return CaseFile(case=case, state=CaseState.DRAFTED, reading=reading, draft=draft, decisions=(), report=None)
+    return CaseFile(
+        case=case, state=CaseState.DRAFTED, reading=reading, draft=draft, decisions=(), report=None
+    )

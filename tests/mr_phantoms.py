@@ -13,7 +13,9 @@ MR_STORAGE = "1.2.840.10008.5.1.4.1.1.4"  # MR Image Storage, PS3.4 B.5
 Labels = NDArray[np.uint8]
 
 
-def axial(spacing_zyx_mm: tuple[float, float, float], first_lps_mm: tuple[float, float, float]) -> Affine:
+def axial(
+    spacing_zyx_mm: tuple[float, float, float], first_lps_mm: tuple[float, float, float]
+) -> Affine:
     """Columns run toward the patient's left, rows toward the back, slices toward the head."""
     z, y, x = spacing_zyx_mm
     a, b, c = first_lps_mm
@@ -94,7 +96,9 @@ def hippocampi() -> tuple[tuple[Volume, ...], tuple[Labels, Labels]]:
         inside = (z / (0.55 * size)) ** 2 + (y / (0.7 * size)) ** 2 + (x / (0.5 * size)) ** 2 < 1
         values = np.where(inside, np.where(y < 0, 1, 2), 0).astype(np.uint8)
         pixels = (0.35 + 0.25 * inside + 0.05 * np.sin(8 * x)).astype(np.float32)
-        volumes.append(volume(SequenceRole.T1, number, pixels, (1.0, 1.0, 1.0), (first_x, -20.0, -15.0)))
+        volumes.append(
+            volume(SequenceRole.T1, number, pixels, (1.0, 1.0, 1.0), (first_x, -20.0, -15.0))
+        )
         labels.append(values)
     return tuple(volumes), (labels[0], labels[1])
 

@@ -23,7 +23,9 @@ HEART_LABELS = ("RV", "myocardium", "LV")
 
 def read(study: Study) -> dict[str, Any]:
     """Findings, measurements and label maps for a study of one of the phantoms."""
-    return {"BRAIN": head_reading, "HEART": heart_reading, "HIPPOCAMPUS": hippocampus_reading}[study.body_part](study)
+    return {"BRAIN": head_reading, "HEART": heart_reading, "HIPPOCAMPUS": hippocampus_reading}[
+        study.body_part
+    ](study)
 
 
 def finding(name: str, probability: float, **changes: Any) -> Finding:
@@ -31,7 +33,9 @@ def finding(name: str, probability: float, **changes: Any) -> Finding:
     return Finding(name=name, probability=probability, threshold=0.4, **changes)
 
 
-def place(label_map: LabelMap, label: str, volume: Volume, midline_mm: float | None = None) -> Extent:
+def place(
+    label_map: LabelMap, label: str, volume: Volume, midline_mm: float | None = None
+) -> Extent:
     """Where a label lies; it must be there."""
     found = extent_of(label_map, label, volume, midline_x_lps_mm=midline_mm)
     assert found is not None
@@ -66,7 +70,9 @@ def head_reading(study: Study) -> dict[str, Any]:
 def heart_reading(study: Study) -> dict[str, Any]:
     maps = tuple(
         LabelMap.from_array(f"cardiac-{phase}", volume.sha256, HEART_LABELS, labels)
-        for phase, volume, labels in zip(("ed", "es"), study.volumes, mr_phantoms.heart()[1], strict=True)
+        for phase, volume, labels in zip(
+            ("ed", "es"), study.volumes, mr_phantoms.heart()[1], strict=True
+        )
     )
     where = {
         (m.name[-2:], label): place(m, label, v)
@@ -94,12 +100,18 @@ def heart_reading(study: Study) -> dict[str, Any]:
 
 def hippocampus_reading(study: Study) -> dict[str, Any]:
     measured, maps = [], []
-    for side, volume, labels in zip((Side.RIGHT, Side.LEFT), study.volumes, mr_phantoms.hippocampi()[1], strict=True):
+    for side, volume, labels in zip(
+        (Side.RIGHT, Side.LEFT), study.volumes, mr_phantoms.hippocampi()[1], strict=True
+    ):
         one = LabelMap.from_array("hippocampus", volume.sha256, ("anterior", "posterior"), labels)
         places = [replace(place(one, label, volume), side=side) for label in one.labels]
         size = voxel_ml(volume)
         assert size is not None
-        measured.append(measured_as("hippocampus volume", float(labels.astype(bool).sum()) * size, *places, side=side))
+        measured.append(
+            measured_as(
+                "hippocampus volume", float(labels.astype(bool).sum()) * size, *places, side=side
+            )
+        )
         maps.append(one)
     measured.append(hippocampus_asymmetry(measured[1], measured[0]))
     return {"measurements": tuple(measured), "label_maps": tuple(maps)}

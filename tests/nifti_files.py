@@ -18,7 +18,9 @@ def head(shape_xyz: tuple[int, ...] = (70, 80, 6), dtype: str = "<i2") -> NDArra
     """A smooth picture without symmetry."""
     axes = np.meshgrid(*[np.linspace(0, 1, n) for n in shape_xyz[:3]], indexing="ij")
     values = 900 * axes[0] ** 2 + 300 * axes[1] + 50 * axes[2] + 3
-    return np.asarray(np.broadcast_to(values[(...,) + (None,) * (len(shape_xyz) - 3)], shape_xyz), dtype=dtype)
+    return np.asarray(
+        np.broadcast_to(values[(...,) + (None,) * (len(shape_xyz) - 3)], shape_xyz), dtype=dtype
+    )
 
 
 def nifti_file(

@@ -31,7 +31,9 @@ class GivenNetworks(Networks):
 
     def __init__(self, settings: Settings, **given: Any) -> None:
         added = Adopted(settings.data_dir / "models")
-        super().__init__(settings.weights_dir, device=settings.device, threads=settings.threads, adopted=added)
+        super().__init__(
+            settings.weights_dir, device=settings.device, threads=settings.threads, adopted=added
+        )
         self._given = given
 
     @property
@@ -40,11 +42,19 @@ class GivenNetworks(Networks):
 
     @property
     def picture_kinds(self) -> Any:
-        return self._given["picture_kinds"] if "picture_kinds" in self._given else super().picture_kinds
+        return (
+            self._given["picture_kinds"]
+            if "picture_kinds" in self._given
+            else super().picture_kinds
+        )
 
     @property
     def language_model(self) -> Any:
-        return self._given["language_model"] if "language_model" in self._given else super().language_model
+        return (
+            self._given["language_model"]
+            if "language_model" in self._given
+            else super().language_model
+        )
 
 
 def quick_assistant(
@@ -68,5 +78,7 @@ def signed(assistant: Assistant, case_id: str, by: Reader) -> SignedReport:
     draft = assistant.draft(case_id)
     asked = [s for s in draft.statements if s.summarises is None]
     words = "The reader's own words."
-    assistant.decide(case_id, [Edit(s.id, words) if draft.failed(s.id) else Accept(s.id) for s in asked], by=by)
+    assistant.decide(
+        case_id, [Edit(s.id, words) if draft.failed(s.id) else Accept(s.id) for s in asked], by=by
+    )
     return assistant.sign(case_id, by=by)

@@ -30,7 +30,9 @@ def outcome_of(path: Path) -> str:
         if isinstance(intake.outcome, MedmmError):
             words.append(f"{type(intake.outcome).__name__}: {intake.outcome.problem}")
         elif isinstance(intake.outcome, NotEvaluable):
-            words.append(f"{'held' if intake.outcome.held else 'refused'}: {intake.outcome.reason_code}")
+            words.append(
+                f"{'held' if intake.outcome.held else 'refused'}: {intake.outcome.reason_code}"
+            )
         else:
             words.append("read")
     return "; ".join(words)
@@ -66,7 +68,11 @@ def apart(path: Path) -> dict[str, Any]:
         text = answer.read()
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    return json.loads(text) if code == 0 else {"outcome": f"crash: exit {code}", "seconds": None, "grown_mb": None}
+    return (
+        json.loads(text)
+        if code == 0
+        else {"outcome": f"crash: exit {code}", "seconds": None, "grown_mb": None}
+    )
 
 
 if __name__ == "__main__":

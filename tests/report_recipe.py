@@ -40,7 +40,9 @@ def recipe(folder: Path, **changes: Any) -> dict[str, Any]:
             "language": stage(True, LANGUAGE),
             "alignment": stage(True, ["connectors", *LANGUAGE]),
             "end_to_end": stage(
-                False, ["connectors", *LANGUAGE, "encoders.film.trunk.layer3", "encoders.film.head"], accumulate=2
+                False,
+                ["connectors", *LANGUAGE, "encoders.film.trunk.layer3", "encoders.film.head"],
+                accumulate=2,
             ),
         },
         **changes,

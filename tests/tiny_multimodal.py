@@ -38,8 +38,15 @@ from medmm.training.reports.objective import ReportObjective
 
 SPECIAL = ("<pad>", "<s>", "</s>", IMAGE, RECORD, "<unk>")
 WORDS = ("no", "effusion", "the", "heart", "is", "normal", "question", ":")
-VOCABULARY = (*SPECIAL, *WORDS, *(f"w{n}" for n in range(63 - len(SPECIAL) - len(WORDS))), MEASUREMENT)
-PAD_ID, IMAGE_ID, RECORD_ID, MEASUREMENT_ID = (VOCABULARY.index(word) for word in ("<pad>", IMAGE, RECORD, MEASUREMENT))
+VOCABULARY = (
+    *SPECIAL,
+    *WORDS,
+    *(f"w{n}" for n in range(63 - len(SPECIAL) - len(WORDS))),
+    MEASUREMENT,
+)
+PAD_ID, IMAGE_ID, RECORD_ID, MEASUREMENT_ID = (
+    VOCABULARY.index(word) for word in ("<pad>", IMAGE, RECORD, MEASUREMENT)
+)
 SIZE_PX, SIZE_VOXELS = 32, 16
 CODES, UNITS = ("http://loinc.org|718-7", "sex|female"), ("g/dL", "a")
 FINDINGS = ("effusion", "pneumothorax", "nodule")
@@ -54,22 +61,39 @@ MR_ENCODER = {
     "kind": "volume-network", "sequences": ["T1", "FLAIR"], "channels": [4, 8], "kernels": [[1, 3, 3], [3, 3, 3]],
     "strides": [[1, 1, 1], [1, 2, 2]], "norm": "instance", "presence": "nodule",
 }  # fmt: skip
-MR_GRID = {"sequences": ["T1", "FLAIR"], "stand_in": "FLAIR", "spacing_zyx_mm": [None, None, None], "side_px": 16}
+MR_GRID = {
+    "sequences": ["T1", "FLAIR"],
+    "stand_in": "FLAIR",
+    "spacing_zyx_mm": [None, None, None],
+    "side_px": 16,
+}
 TEXT_MODELS = ("llama", "qwen2", "gemma")
 
 
 def text_config(model_type: str = "llama", **changes: Any) -> Any:
     if model_type == "gpt2":
         return AutoConfig.for_model(
-            "gpt2", vocab_size=64, n_embd=32, n_layer=2, n_head=2, n_positions=256, bos_token_id=1, eos_token_id=2
+            "gpt2",
+            vocab_size=64,
+            n_embd=32,
+            n_layer=2,
+            n_head=2,
+            n_positions=256,
+            bos_token_id=1,
+            eos_token_id=2,
         )
     return AutoConfig.for_model(model_type, **{**TEXT, "tie_word_embeddings": False, **changes})
 
 
-def tiny_config(model_type: str = "llama", *, text: dict[str, Any] | None = None, **changes: Any) -> MedMMConfig:
+def tiny_config(
+    model_type: str = "llama", *, text: dict[str, Any] | None = None, **changes: Any
+) -> MedMMConfig:
     encoder = {"layers": [1, 1, 1, 1], "widths": [8, 8, 16, 16]}
     given: dict[str, Any] = {
-        "encoders": {"film": {"spatial_dims": 2, **encoder}, "volume": {"spatial_dims": 3, **encoder}},
+        "encoders": {
+            "film": {"spatial_dims": 2, **encoder},
+            "volume": {"spatial_dims": 3, **encoder},
+        },
         "text_config": text_config(model_type, **(text or {})),
         "connector_size": 2,
         "record_codes": CODES,
@@ -83,11 +107,17 @@ def tiny_config(model_type: str = "llama", *, text: dict[str, Any] | None = None
 
 def mr_config(**changes: Any) -> MedMMConfig:
     """A model for MR images of two sequences, records and measurements."""
-    given = {"encoders": {"mr": MR_ENCODER}, "measurements": TYPICAL, "measurement_token_id": MEASUREMENT_ID}
+    given = {
+        "encoders": {"mr": MR_ENCODER},
+        "measurements": TYPICAL,
+        "measurement_token_id": MEASUREMENT_ID,
+    }
     return tiny_config(**{**given, **changes})
 
 
-def tiny_model(config: MedMMConfig | None = None, *, seed: int = 0) -> MedMMForConditionalGeneration:
+def tiny_model(
+    config: MedMMConfig | None = None, *, seed: int = 0
+) -> MedMMForConditionalGeneration:
     """A model in evaluation mode, every parameter moved off its start so that nothing is hidden by a zero."""
     torch.manual_seed(seed)
     model = MedMMForConditionalGeneration(config or tiny_config()).eval()
@@ -97,7 +127,9 @@ def tiny_model(config: MedMMConfig | None = None, *, seed: int = 0) -> MedMMForC
     return model
 
 
-def tiny_processor(config: MedMMConfig | None = None, *, padding_side: str = "left") -> MedMMProcessor:
+def tiny_processor(
+    config: MedMMConfig | None = None, *, padding_side: str = "left"
+) -> MedMMProcessor:
     config = config or tiny_config()
     words = Tokenizer(models.WordLevel({w: n for n, w in enumerate(VOCABULARY)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -106,7 +138,11 @@ def tiny_processor(config: MedMMConfig | None = None, *, padding_side: str = "le
         additional_special_tokens=[IMAGE, RECORD, MEASUREMENT], padding_side=padding_side,
     )  # fmt: skip
     return MedMMProcessor(
-        MedMMImageProcessor(size_px=SIZE_PX, size_voxels=SIZE_VOXELS, mr=MR_GRID if "mr" in config.encoders else None),
+        MedMMImageProcessor(
+            size_px=SIZE_PX,
+            size_voxels=SIZE_VOXELS,
+            mr=MR_GRID if "mr" in config.encoders else None,
+        ),
         tokenizer,
         record_codes=config.record_codes,
         record_units=config.record_units,
@@ -127,12 +163,19 @@ def volume(seed: int = 0) -> NDArray[np.float32]:
 def mr_image(seed: int = 0, slices: int = 5, **changes: Any) -> MrImage:
     """An MR image of two sequences, 20 x 24 a slice."""
     draw = np.random.default_rng(seed)
-    signals = {r: draw.random((slices, 20, 24)).astype(np.float32) for r in (SequenceRole.T1, SequenceRole.FLAIR)}
+    signals = {
+        r: draw.random((slices, 20, 24)).astype(np.float32)
+        for r in (SequenceRole.T1, SequenceRole.FLAIR)
+    }
     return MrImage(**{"signals": signals, **changes})
 
 
 def measurement(value: float = 60.0, name: str = "LVEF", **changes: Any) -> Measurement:
-    given = {"unit": measurement_terms()[name].unit, "interval": (0.9 * value, 1.1 * value), **changes}
+    given = {
+        "unit": measurement_terms()[name].unit,
+        "interval": (0.9 * value, 1.1 * value),
+        **changes,
+    }
     return Measurement(name=name, value=value, **given)
 
 
@@ -180,7 +223,9 @@ def inputs(processor: MedMMProcessor | None = None, **images_and_records: Any) -
 class MostLikely:
     """Decides for what the language model finds likeliest, with no one to hold it back."""
 
-    def said(self, row: int, finding: str, scores: Mapping[Assertion | None, float]) -> Assertion | None:
+    def said(
+        self, row: int, finding: str, scores: Mapping[Assertion | None, float]
+    ) -> Assertion | None:
         return max(scores, key=lambda said: scores[said])
 
 
@@ -194,7 +239,13 @@ OPTIONS: dict[str, Any] = {
 
 def film_model(dropout: float = 0.0) -> MedMMForConditionalGeneration:
     """A model for films alone, at its start, to learn from `examples`."""
-    film = {"spatial_dims": 2, "size": SIZE_PX, "layers": [1, 1, 1, 1], "widths": [8, 8, 16, 16], "stages": 3}
+    film = {
+        "spatial_dims": 2,
+        "size": SIZE_PX,
+        "layers": [1, 1, 1, 1],
+        "widths": [8, 8, 16, 16],
+        "stages": 3,
+    }
     config = tiny_config(
         text={"attention_dropout": dropout},
         encoders={"film": film},
@@ -212,7 +263,9 @@ def examples(count: int, plain: tuple[int, ...] = (2, 5)) -> list[dict[str, Tens
     rows: list[dict[str, Tensor | None]] = []
     for index in range(count):
         text = torch.randint(8, 16, (3 + index % 4,), generator=random).repeat(2)
-        ids = torch.cat([torch.tensor([PAD_ID] * 5 if index in plain else [IMAGE_ID] * 4 + [RECORD_ID]), text])
+        ids = torch.cat(
+            [torch.tensor([PAD_ID] * 5 if index in plain else [IMAGE_ID] * 4 + [RECORD_ID]), text]
+        )
         ids = torch.cat([ids, torch.full((17 - len(ids),), PAD_ID)])
         labels = torch.where(ids < 8, -100, ids)
         film = torch.randn(1, 32, 32, generator=random)
@@ -224,7 +277,10 @@ def examples(count: int, plain: tuple[int, ...] = (2, 5)) -> list[dict[str, Tens
 
 
 def collate(rows: list[dict[str, Any]]) -> dict[str, Tensor]:
-    batch = {"input_ids": torch.stack([r["ids"] for r in rows]), "labels": torch.stack([r["labels"] for r in rows])}
+    batch = {
+        "input_ids": torch.stack([r["ids"] for r in rows]),
+        "labels": torch.stack([r["labels"] for r in rows]),
+    }
     batch["attention_mask"] = torch.ones_like(batch["input_ids"])
     seen = [r for r in rows if "film" in r]
     if seen:
@@ -247,13 +303,17 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def one_of_several(run_dir: Path, out: Path, lora: dict[str, Any] | None, stop_at: int = -1) -> None:
+def one_of_several(
+    run_dir: Path, out: Path, lora: dict[str, Any] | None, stop_at: int = -1
+) -> None:
     """What a launcher starts in each process: train in shards and write what this process ends with."""
     rank, seen, films = os.environ["RANK"], {}, []
 
     def look(model: Any) -> dict[str, float]:
         parts = [p for p in model.parameters() if isinstance(p, DTensor)]
-        here, whole = (sum(map(torch.Tensor.numel, ps)) for ps in ([p.to_local() for p in parts], parts))
+        here, whole = (
+            sum(map(torch.Tensor.numel, ps)) for ps in ([p.to_local() for p in parts], parts)
+        )
         seen.update(not_sharded=len(list(model.parameters())) - len(parts), here=here, whole=whole)
         return {"loss": float(model(**collate(rows[:4])).loss)}
 
@@ -266,9 +326,20 @@ def one_of_several(run_dir: Path, out: Path, lora: dict[str, Any] | None, stop_a
 
     model, rows = film_model(), examples(9, MOSTLY_PLAIN)
     options = LoopOptions(**OPTIONS, shard=True, lora=lora)
-    result = fit(model, rows, ReportObjective(collate=noted), options, run_dir, validate=look, quiet=True)
-    save_file({name: value.contiguous() for name, value in state_of(model).items()}, out / f"{rank}.safetensors")
-    found = {"log": result.log, "films": films, "stopped": result.stopped, "steps": result.steps, **seen}
+    result = fit(
+        model, rows, ReportObjective(collate=noted), options, run_dir, validate=look, quiet=True
+    )
+    save_file(
+        {name: value.contiguous() for name, value in state_of(model).items()},
+        out / f"{rank}.safetensors",
+    )
+    found = {
+        "log": result.log,
+        "films": films,
+        "stopped": result.stopped,
+        "steps": result.steps,
+        **seen,
+    }
     (out / f"{rank}.json").write_text(json.dumps(found))
 
 

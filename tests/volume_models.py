@@ -43,11 +43,15 @@ class VoxelNetwork(nn.Module):
         self.segmentation = UnetOutBlock(3, 1, 2)
         self.presence = nn.Identity() if presence else None
         with torch.no_grad():
-            self.segmentation.conv.conv.weight.copy_(torch.tensor([-10.0, 10.0]).reshape(2, 1, 1, 1, 1))
+            self.segmentation.conv.conv.weight.copy_(
+                torch.tensor([-10.0, 10.0]).reshape(2, 1, 1, 1, 1)
+            )
             self.segmentation.conv.conv.bias.zero_()
 
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.segmentation(volume), None if self.presence is None else volume[:, 0].mean((2, 3))
+        return self.segmentation(volume), None if self.presence is None else volume[:, 0].mean(
+            (2, 3)
+        )
 
 
 @dataclass
@@ -64,9 +68,13 @@ class Planted:
         self.asked.append((list(signals), spacing_zyx_mm))
         values = self.rule(signals[self.of])
         rest = (1 - self.sure) / self.labels
-        probabilities = np.stack([np.where(values == n, self.sure, rest) for n in range(self.labels + 1)])
+        probabilities = np.stack(
+            [np.where(values == n, self.sure, rest) for n in range(self.labels + 1)]
+        )
         presence = np.where((values > 0).any((1, 2)), self.sure, 1 - self.sure)
-        return Labelled(probabilities=probabilities.astype(np.float32), presence=presence.astype(np.float32))
+        return Labelled(
+            probabilities=probabilities.astype(np.float32), presence=presence.astype(np.float32)
+        )
 
 
 def mirrored(volume: Volume, *, with_affine: bool) -> Volume:

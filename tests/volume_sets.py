@@ -62,7 +62,9 @@ def block(shape: tuple[int, int, int], *corners: tuple[slice, slice, slice]) -> 
     return values
 
 
-def hearts(subject: str, group: str, ed: tuple[int, int, int], es: tuple[int, int, int]) -> list[OutlinedVolume]:
+def hearts(
+    subject: str, group: str, ed: tuple[int, int, int], es: tuple[int, int, int]
+) -> list[OutlinedVolume]:
     """Both phases of a heart with so many voxels of RV, myocardium and LV, of 1 ml each."""
     phases = []
     for part, counts in (("ed", ed), ("es", es)):
@@ -80,11 +82,17 @@ def hearts(subject: str, group: str, ed: tuple[int, int, int], es: tuple[int, in
     return phases
 
 
-ONE = block((6, 12, 12), (slice(1, 5), slice(2, 6), slice(3, 9)), (slice(1, 5), slice(6, 10), slice(3, 9)))
-TWO = block((5, 10, 14), (slice(1, 4), slice(2, 5), slice(4, 10)), (slice(1, 4), slice(5, 9), slice(4, 10)))
+ONE = block(
+    (6, 12, 12), (slice(1, 5), slice(2, 6), slice(3, 9)), (slice(1, 5), slice(6, 10), slice(3, 9))
+)
+TWO = block(
+    (5, 10, 14), (slice(1, 4), slice(2, 5), slice(4, 10)), (slice(1, 4), slice(5, 9), slice(4, 10))
+)
 
 
-def trained(run_dir: Path, name: str = "hippocampus", of: tuple[str, ...] = ("t1",), **changes: Any) -> Any:
+def trained(
+    run_dir: Path, name: str = "hippocampus", of: tuple[str, ...] = ("t1",), **changes: Any
+) -> Any:
     """A network and its log after a tiny recipe with these changes, from two made-up volumes with sequences `of`."""
     made = recipe_of(recipe(name, **{**TINY_RECIPE, **changes}))
     assert isinstance(made, VolumeRecipe)

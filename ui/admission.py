@@ -28,9 +28,13 @@ def show_admission(
     with st.expander("Admit a study"), st.form("admit", border=False):
         path = st.text_input("DICOM file or folder on this machine", key="admit_path")
         record = st.text_input("FHIR R4 Bundle on this machine (optional)", key="admit_record")
-        images = st.file_uploader("Or upload the DICOM files", accept_multiple_files=True, key="admit_images")
+        images = st.file_uploader(
+            "Or upload the DICOM files", accept_multiple_files=True, key="admit_images"
+        )
         bundle = st.file_uploader("Or upload the Bundle", key="admit_bundle")
-        confirmed = st.checkbox("I compared image and record: they are of one patient", key="admit_confirmed")
+        confirmed = st.checkbox(
+            "I compared image and record: they are of one patient", key="admit_confirmed"
+        )
         if not st.form_submit_button("Admit and draft"):
             return
         if not path.strip() and not images:
@@ -39,7 +43,9 @@ def show_admission(
         with told(), ExitStack() as uploads, st.spinner("Reading the study …"):
             folder = tempfile.TemporaryDirectory()
             uploads.callback(folder.cleanup)
-            study_path = Path(path.strip()) if path.strip() else saved(images, Path(folder.name, "study"))
+            study_path = (
+                Path(path.strip()) if path.strip() else saved(images, Path(folder.name, "study"))
+            )
             record_path = Path(record.strip()) if record.strip() else None
             if record_path is None and bundle is not None:
                 record_path = saved([bundle], Path(folder.name, "record")) / "1"
@@ -52,11 +58,21 @@ def show_admission(
                 if uploaded:
                     uploads.pop_all()  # it is needed until the study is released or left
                 kept = folder if uploaded else None
-                hold(Held(path=study_path, record=record_path, confirmed=confirmed, outcome=outcome, folder=kept))
+                hold(
+                    Held(
+                        path=study_path,
+                        record=record_path,
+                        confirmed=confirmed,
+                        outcome=outcome,
+                        folder=kept,
+                    )
+                )
                 st.rerun()
 
 
-def admit_released(assistant: Assistant, reader: Reader, admitted: Callable[[str], None]) -> Callable[[Held], None]:
+def admit_released(
+    assistant: Assistant, reader: Reader, admitted: Callable[[str], None]
+) -> Callable[[Held], None]:
     """What admits a study after its release; `admitted` as in `show_admission`."""
 
     def go_on(held: Held) -> None:
@@ -80,7 +96,12 @@ def saved(files: Sequence[BinaryIO], folder: Path) -> Path:
 
 
 def admit(
-    assistant: Assistant, study_path: Path, record_path: Path | None, reader: Reader, *, confirmed: bool = False
+    assistant: Assistant,
+    study_path: Path,
+    record_path: Path | None,
+    reader: Reader,
+    *,
+    confirmed: bool = False,
 ) -> str | NotEvaluable:
     """Admit, open and draft. Returns: the case, or why the study is not evaluable, which is then said.
 
@@ -88,7 +109,9 @@ def admit(
     """
     study = assistant.admit(study_path, record=record_path, confirmed=confirmed, by=reader)
     if isinstance(study, NotEvaluable):
-        st.info(f"Not evaluable{' (held: a person must look)' if study.held else ''}: {inert(study.reason)}")
+        st.info(
+            f"Not evaluable{' (held: a person must look)' if study.held else ''}: {inert(study.reason)}"
+        )
         return study
     case_id = assistant.open_case(study.uid, by=reader).id
     if assistant.case(case_id, pixels=False, by=reader).draft is None:

@@ -73,10 +73,14 @@ def choose_reader(assistant: Assistant) -> Reader | None:
     """Who reads, of the configured readers."""
     st.title("medmm", anchor=False)
     readers = [entry.reader() for entry in assistant.settings.readers]
-    reader = st.selectbox("Reader", readers, format_func=lambda r: f"{r.name} · {r.role}", key="reader")
+    reader = st.selectbox(
+        "Reader", readers, format_func=lambda r: f"{r.name} · {r.role}", key="reader"
+    )
     st.caption("There is no sign-in in this version: whoever sits here acts as this reader.")
     if reader is not None and reader.unnamed:
-        st.caption(":orange[This reader can't sign: put your own name under `readers:` in the settings.]")
+        st.caption(
+            ":orange[This reader can't sign: put your own name under `readers:` in the settings.]"
+        )
     return reader
 
 
@@ -147,7 +151,9 @@ def show_verification(assistant: Assistant, reader: Reader) -> None:
     with told():
         found = assistant.verify(by=reader)
         if found.ok:
-            st.success("  \n".join([f"The audit log is sound: {found.size} entries.", *found.not_covered]))
+            st.success(
+                "  \n".join([f"The audit log is sound: {found.size} entries.", *found.not_covered])
+            )
         else:
             place = inert(found.problems[0].place)
             st.error(f"The audit log was altered: {place}. Stop and call your administrator.")
@@ -174,7 +180,9 @@ def show_case(assistant: Assistant, case_id: str, reader: Reader, banner: DeltaG
     view = presenter.case_view(file)
     if view.signed:
         banner.warning(presenter.SIGNED_BANNER, icon="⚠️")
-    st.subheader(inert(presenter.patient_line(identity)), anchor=False)  # an anchor puts the name in the address
+    st.subheader(
+        inert(presenter.patient_line(identity)), anchor=False
+    )  # an anchor puts the name in the address
     st.caption(f"{inert(view.title)} · {view.state} · {inert(case_id)}")
     if view.note:
         st.info(inert(view.note))
@@ -209,7 +217,9 @@ def show_review(
     else:
         show_statements(assistant, file, reader, view)
         show_signing(assistant, file, reader, identity, view)
-    if view.not_evaluated and file.report is None and "signing" not in st.session_state:  # else it stands in the text
+    if (
+        view.not_evaluated and file.report is None and "signing" not in st.session_state
+    ):  # else it stands in the text
         with st.expander("Not evaluated", expanded=True):
             st.caption("  \n".join(f"• {inert(item)}" for item in view.not_evaluated))
     if view.made_by:
@@ -224,19 +234,31 @@ def show_film(file: CaseFile, view: CaseView) -> None:
     images = presenter.pictures(file)
     image = images[0]
     if len(images) > 1:
-        image = st.selectbox("Picture", images, format_func=presenter.picture_line, key=f"picture {case_id}")
+        image = st.selectbox(
+            "Picture", images, format_func=presenter.picture_line, key=f"picture {case_id}"
+        )
     if image.sequence is not None:
         show_volume(file, image)
         return
     choice = choose_heat(view, case_id) if image == file.case.study.frontal else None
     one, two = st.columns(2)
-    window = one.slider("Window (black to white)", 0.0, 1.0, (0.0, 1.0), 0.01, key=f"window {case_id}")
-    opacity = two.slider("Heat-map opacity", 0.0, 1.0, 0.4, 0.05, key="opacity", disabled=choice is None)
+    window = one.slider(
+        "Window (black to white)", 0.0, 1.0, (0.0, 1.0), 0.01, key=f"window {case_id}"
+    )
+    opacity = two.slider(
+        "Heat-map opacity", 0.0, 1.0, 0.4, 0.05, key="opacity", disabled=choice is None
+    )
     slices = image.shape_zyx[0]
-    index_z = st.slider("Slice", 1, slices, slices // 2 + 1, key=f"slice {image.sha256}") - 1 if slices > 1 else 0
+    index_z = (
+        st.slider("Slice", 1, slices, slices // 2 + 1, key=f"slice {image.sha256}") - 1
+        if slices > 1
+        else 0
+    )
     caption = [presenter.side_line(image)] if slices == 1 else []
     if choice:
-        caption.append("The heat-map shows where a network's score comes from, not the outline of a lesion.")
+        caption.append(
+            "The heat-map shows where a network's score comes from, not the outline of a lesion."
+        )
     st.image(picture_of(image, index_z, window, choice, opacity), width="stretch")
     st.caption(" ".join(caption))
 
@@ -257,14 +279,20 @@ def choose_heat(view: CaseView, case_id: str) -> HeatChoice | None:
 
 
 def picture_of(
-    image: Volume, index_z: int, window: tuple[float, float], choice: HeatChoice | None, opacity: float
+    image: Volume,
+    index_z: int,
+    window: tuple[float, float],
+    choice: HeatChoice | None,
+    opacity: float,
 ) -> bytes:
     """The picture as PNG; the last one is kept, so that a decision does not draw it again."""
     wanted = (image.sha256, index_z, window, choice, opacity)
     if st.session_state.get("picture_of") != wanted:
         region = choice.region if choice else None
         grey = image.frame(index_z)
-        st.session_state["picture"] = png_bytes(film_picture(grey, window, region, opacity, image.pixel_aspect))
+        st.session_state["picture"] = png_bytes(
+            film_picture(grey, window, region, opacity, image.pixel_aspect)
+        )
         st.session_state["picture_of"] = wanted
     png: bytes = st.session_state["picture"]
     return png
@@ -307,7 +335,9 @@ def show_history(assistant: Assistant, case_id: str, reader: Reader) -> None:
     """What happened to the case; opening it is a look that leaves an entry itself."""
     if "events" not in st.session_state:
         with told():
-            st.session_state["events"] = presenter.history_rows(assistant.history(case_id, by=reader))
+            st.session_state["events"] = presenter.history_rows(
+                assistant.history(case_id, by=reader)
+            )
     if "events" in st.session_state:
         st.dataframe(st.session_state["events"], hide_index=True, width="stretch")
 

@@ -59,7 +59,10 @@ def show_held(
     """The held study with its form; `admit` is called once it was released."""
     held: Held = st.session_state[KEY]
     st.subheader("Held: a person must look", anchor=False)
-    st.error(f"{inert(held.outcome.reason)} ({inert(held.outcome.reason_code)})", icon=":material/front_hand:")
+    st.error(
+        f"{inert(held.outcome.reason)} ({inert(held.outcome.reason_code)})",
+        icon=":material/front_hand:",
+    )
     st.button("Leave it held", key="leave held", on_click=forget_held)
     with told():
         look = looked_at(assistant, held, reader)
@@ -80,9 +83,15 @@ def looked_at(assistant: Assistant, held: Held, reader: Reader) -> Inspection:
     kept = st.session_state.get("inspection")
     if kept is None or kept[0] != wanted:
         looks = assistant.inspect(held.path, by=reader)
-        found = [one for one in looks if one.not_evaluable and one.not_evaluable.sha256 == held.outcome.sha256]
+        found = [
+            one
+            for one in looks
+            if one.not_evaluable and one.not_evaluable.sha256 == held.outcome.sha256
+        ]
         if not found:
-            raise StateError("the files are no longer what was held", remedy="admit the study again")
+            raise StateError(
+                "the files are no longer what was held", remedy="admit the study again"
+            )
         kept = st.session_state["inspection"] = (wanted, found[0])
     look: Inspection = kept[1]
     return look
@@ -97,11 +106,19 @@ def show_pictures(look: Inspection) -> None:
     digests = list(volumes)
     chosen = digests[0]
     if len(digests) > 1:
-        chosen = st.selectbox("Picture", digests, format_func=lambda d: _line(digests.index(d), volumes[d]))
+        chosen = st.selectbox(
+            "Picture", digests, format_func=lambda d: _line(digests.index(d), volumes[d])
+        )
     volume = volumes[chosen]
-    window = st.slider("Window (black to white)", 0.0, 1.0, (0.0, 1.0), 0.01, key=f"held window {chosen}")
+    window = st.slider(
+        "Window (black to white)", 0.0, 1.0, (0.0, 1.0), 0.01, key=f"held window {chosen}"
+    )
     slices = volume.shape_zyx[0]
-    index_z = st.slider("Slice", 1, slices, slices // 2 + 1, key=f"held slice {chosen}") - 1 if slices > 1 else 0
+    index_z = (
+        st.slider("Slice", 1, slices, slices // 2 + 1, key=f"held slice {chosen}") - 1
+        if slices > 1
+        else 0
+    )
     grey = volume.frame(index_z)
     st.image(png_bytes(film_picture(grey, window, None, 0.0, volume.pixel_aspect)), width="stretch")
     st.caption(side_by_tags(volume) if slices == 1 else f"Slice {index_z + 1} of {slices}.")
@@ -112,9 +129,7 @@ def side_by_tags(volume: Volume) -> str:
     side = volume.patient_left_on
     if volume.sequence is not None or side is None:
         return presenter.side_line(volume)
-    return (
-        f"By its tags the patient's left is on the {side} of the picture; while the film is held, that is not certain."
-    )
+    return f"By its tags the patient's left is on the {side} of the picture; while the film is held, that is not certain."
 
 
 def _line(number: int, volume: Volume) -> str:
@@ -148,12 +163,16 @@ def show_form(
 ) -> None:
     """The reason and the release; what is held for something else too is held again for that."""
     with st.form("release", border=True):
-        reason = st.text_area("What did you see that lets it pass?", key=f"reason {held.outcome.sha256}")
+        reason = st.text_area(
+            "What did you see that lets it pass?", key=f"reason {held.outcome.sha256}"
+        )
         st.caption(
             f"Acting as {inert(reader.name)} ({inert(reader.role)}). The release and its reason go into the audit log, and "
             "the study carries a warning that it was held."
         )
         if st.form_submit_button("Release, admit and draft", type="primary"):
             with told(), st.spinner("Reading the study …"):
-                assistant.release(held.path, reason=reason, by=reader, held_sha256=held.outcome.sha256)
+                assistant.release(
+                    held.path, reason=reason, by=reader, held_sha256=held.outcome.sha256
+                )
                 admit(held)

@@ -19,7 +19,9 @@ def all_marks(file: CaseFile) -> tuple[str, ...]:
 def vocabulary(study: Study) -> tuple[FindingTerm, ...]:
     """The findings that a reader may add to a study, by their words."""
     fitting = (
-        t for t in finding_terms().values() if (t.modality, t.body_part) == (study.modality.value, study.body_part)
+        t
+        for t in finding_terms().values()
+        if (t.modality, t.body_part) == (study.modality.value, study.body_part)
     )
     return tuple(sorted(fitting, key=lambda term: term.words))
 
@@ -29,6 +31,9 @@ def drafted_impression(view: CaseView) -> str:
     if view.impression is not None:
         return view.impression.text
     found = [
-        s for name, statements in view.sections if name == Section.IMPRESSION.value.capitalize() for s in statements
+        s
+        for name, statements in view.sections
+        if name == Section.IMPRESSION.value.capitalize()
+        for s in statements
     ]
     return "\n".join(s.text for s in found if s.decision != "rejected")

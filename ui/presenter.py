@@ -49,7 +49,9 @@ from medmm.presentation.evidence_words import EvidenceView, evidence_view, fact_
 from medmm.presentation.slice_picture import marked_slices
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
-SIGNED_BANNER = "SIGNED: the report stays as a clinician signed it. Research software, not a medical device."
+SIGNED_BANNER = (
+    "SIGNED: the report stays as a clinician signed it. Research software, not a medical device."
+)
 WELCOME = (
     "Choose a case in the worklist. If there is none: admit a study on the left, "
     "or run `medmm demo`, which says how to open what it made."
@@ -93,7 +95,9 @@ def identifier_settings_lacking(settings: Settings) -> str:
     if not names:
         return ""
     searched = (
-        " The patient is not searched for on a server unless the image names the system." if not systems.mrn else ""
+        " The patient is not searched for on a server unless the image names the system."
+        if not systems.mrn
+        else ""
     )
     return f"FHIR R4 goes without the systems of {' and '.join(names)}, which the settings do not name.{searched}"
 
@@ -146,7 +150,9 @@ class StatementView:
     @property
     def evidence_line(self) -> str:
         """All evidence in words, and whose words the sentence has."""
-        return " · ".join([*(e.text for e in self.evidence), *([self.generation] if self.generation else [])])
+        return " · ".join(
+            [*(e.text for e in self.evidence), *([self.generation] if self.generation else [])]
+        )
 
     @property
     def may_accept(self) -> bool:
@@ -206,7 +212,10 @@ class CaseView:
     def first_heat(self) -> str:
         """The heat-map to begin with, that of the first statement which has one; "" if none is suspected."""
         suspected = {heat.name for heat in self.heats if heat.suspected}
-        shown = (s.heat for s in (*(s for _, statements in self.sections for s in statements), *self.also))
+        shown = (
+            s.heat
+            for s in (*(s for _, statements in self.sections for s in statements), *self.also)
+        )
         return next((heat for heat in shown if heat in suspected), "")
 
     def count(self, decision: str) -> int:
@@ -223,7 +232,9 @@ def case_line(summary: CaseSummary) -> str:
 
 def critical_line(summary: CaseSummary) -> str:
     """The critical findings among what is suspected, or nothing."""
-    return ", ".join(finding_term(name).words for name in summary.suspected if finding_term(name).critical)
+    return ", ".join(
+        finding_term(name).words for name in summary.suspected if finding_term(name).critical
+    )
 
 
 def suspected_line(summary: CaseSummary) -> str:
@@ -234,7 +245,9 @@ def suspected_line(summary: CaseSummary) -> str:
         return f"{with_limits('none flagged', summary.seen_in_part)}: open it to see what was read"
     if summary.suspicions:
         return listed_line(summary.suspicions)
-    return ", ".join(finding_term(name).words for name in summary.suspected if not finding_term(name).critical)
+    return ", ".join(
+        finding_term(name).words for name in summary.suspected if not finding_term(name).critical
+    )
 
 
 def changed(shown: CaseFile, now: CaseFile) -> bool:
@@ -247,7 +260,9 @@ def pictures(file: CaseFile) -> tuple[Volume, ...]:
     study = file.case.study
     read = file.reading.volumes_read if file.reading else ()
     first = [study.frontal, *(m.volume for m in marked_slices(study, file.reading, file.draft))]
-    return tuple(sorted(study.volumes, key=lambda volume: (volume not in first, volume.sha256 not in read)))
+    return tuple(
+        sorted(study.volumes, key=lambda volume: (volume not in first, volume.sha256 not in read))
+    )
 
 
 def picture_line(volume: Volume) -> str:
@@ -265,7 +280,11 @@ def side_line(volume: Volume) -> str:
         known = "Letters name the patient's directions." if volume.affine_lps_mm else ""
         return known or "Orientation unknown: shown as stored, no side is named."
     side = volume.patient_left_on
-    return f"The patient's left is on the {side} of the picture." if side else "Orientation unknown: no side is named."
+    return (
+        f"The patient's left is on the {side} of the picture."
+        if side
+        else "Orientation unknown: no side is named."
+    )
 
 
 def case_view(file: CaseFile) -> CaseView:
@@ -289,7 +308,10 @@ def case_view(file: CaseFile) -> CaseView:
         made_by=made_by(draft) if draft else "",
         also=_also(file, draft) if draft else (),
         unstated=tuple(map(unstated_words, file.unstated)),
-        own=tuple(_own(file, a.statement_id, a.text, own_mark(a.by, coded=a.finding is not None)) for a in file.added),
+        own=tuple(
+            _own(file, a.statement_id, a.text, own_mark(a.by, coded=a.finding is not None))
+            for a in file.added
+        ),
         impression=_own(file, OWN_IMPRESSION, file.impression.text, own_mark(file.impression.by))
         if file.impression
         else None,
@@ -336,10 +358,13 @@ def _sections(
     return tuple(sections)
 
 
-def _statement(file: CaseFile, draft: CheckedDraft, statement: Statement, decision: Decision | None) -> StatementView:
+def _statement(
+    file: CaseFile, draft: CheckedDraft, statement: Statement, decision: Decision | None
+) -> StatementView:
     context = file.case.context
     checks = (
-        CheckView(mark=MARKS[v.outcome], number=v.check, reason=v.reason) for v in draft.verdicts_on(statement.id)
+        CheckView(mark=MARKS[v.outcome], number=v.check, reason=v.reason)
+        for v in draft.verdicts_on(statement.id)
     )
     edited = isinstance(decision, Edit)
     return StatementView(
@@ -361,12 +386,14 @@ def _heats(file: CaseFile) -> tuple[HeatChoice, ...]:
     """Heat-maps of all findings that have one: suspected ones first, critical ones before others, by probability."""
     names = {one.finding for one in file.flagged}
     findings = sorted(
-        most_urgent_first(file.reading.findings if file.reading else ()), key=lambda f: f.name not in names
+        most_urgent_first(file.reading.findings if file.reading else ()),
+        key=lambda f: f.name not in names,
     )
     return tuple(
         HeatChoice(
             name=f.name,
-            label=f"{finding_term(f.name).words} {f.probability:.2f}" + (" · suspected" if f.name in names else ""),
+            label=f"{finding_term(f.name).words} {f.probability:.2f}"
+            + (" · suspected" if f.name in names else ""),
             suspected=f.name in names,
             region=f.region,
         )
@@ -377,10 +404,14 @@ def _heats(file: CaseFile) -> tuple[HeatChoice, ...]:
 
 def patient_line(identity: PatientIdentity) -> str:
     """Who the patient is, as on the signing screen."""
-    name = ", ".join(part for part in (identity.family_name, identity.given_name) if part) or "no name"
+    name = (
+        ", ".join(part for part in (identity.family_name, identity.given_name) if part) or "no name"
+    )
     born = f"born {identity.birth_date:%Y-%m-%d}" if identity.birth_date else "birth date unknown"
     return " · ".join(
-        part for part in (name, identity.patient_id or "no ID", born, identity.sex or "sex unknown") if part
+        part
+        for part in (name, identity.patient_id or "no ID", born, identity.sex or "sex unknown")
+        if part
     )
 
 
@@ -400,7 +431,9 @@ def signing_question(reader: Reader, identity: PatientIdentity, view: CaseView) 
 def report_words(statements: tuple[SignedStatement, ...], not_evaluated: tuple[str, ...]) -> str:
     """What will stand in the report, section by section as there."""
     parts = {s.value: [one_line(t.text) for t in statements if t.section is s] for s in Section}
-    parts["not evaluated by the models"] = ["; ".join(map(one_line, not_evaluated)) + "."] if not_evaluated else []
+    parts["not evaluated by the models"] = (
+        ["; ".join(map(one_line, not_evaluated)) + "."] if not_evaluated else []
+    )
     return "\n\n".join("\n".join([name.upper(), *lines]) for name, lines in parts.items() if lines)
 
 
@@ -434,7 +467,9 @@ def history_rows(events: tuple[AuditEvent, ...]) -> list[dict[str, str]]:
             "outcome": e.outcome,
             "who": e.actor,
             "role": e.role,
-            "details": ", ".join(f"{name} {_short(value)}" for name, value in e.details.items() if name != "request"),
+            "details": ", ".join(
+                f"{name} {_short(value)}" for name, value in e.details.items() if name != "request"
+            ),
         }
         for e in reversed(events)
     ]

@@ -56,7 +56,9 @@ def show_statements(assistant: Assistant, file: CaseFile, reader: Reader, view: 
             show_impression_head(decide, file, view)
 
 
-def show_beside_findings(assistant: Assistant, file: CaseFile, reader: Reader, view: CaseView) -> None:
+def show_beside_findings(
+    assistant: Assistant, file: CaseFile, reader: Reader, view: CaseView
+) -> None:
     """What is suspected and not stated, what the reader added, and the form that adds a finding."""
     decide = partial(decided, assistant, file, reader)
     if view.also or view.unstated:
@@ -89,7 +91,9 @@ def show_impression_head(decide: Decide, file: CaseFile, view: CaseView) -> None
     with st.popover("Write the impression", icon=":material/edit:", type="tertiary"):
         st.caption("It takes the place of the drafted one. A line is a sentence.")
         st.text_area("Impression", own_words.drafted_impression(view), key=field, height=160)
-        st.button("Save", key="save impression", on_click=decide, args=(partial(own_impression, field),))
+        st.button(
+            "Save", key="save impression", on_click=decide, args=(partial(own_impression, field),)
+        )
 
 
 def show_own_choices(decide: Decide, case_id: str, statement: StatementView) -> None:
@@ -100,12 +104,20 @@ def show_own_choices(decide: Decide, case_id: str, statement: StatementView) -> 
             st.text_area("New text", statement.text, key=field)
             words = partial(edited, statement.id, field)
             st.button("Save", key=f"save {statement.id}", on_click=decide, args=(words,))
-        st.button("Take away", key=f"reject {statement.id}", on_click=decide, args=(partial(Reject, statement.id),))
+        st.button(
+            "Take away",
+            key=f"reject {statement.id}",
+            on_click=decide,
+            args=(partial(Reject, statement.id),),
+        )
 
 
 def show_adding(decide: Decide, file: CaseFile) -> None:
     """The form for a finding of the reader's own: of the vocabulary with side and place, or free text."""
-    case_id, terms = file.case.id, {term.name: term for term in own_words.vocabulary(file.case.study)}
+    case_id, terms = (
+        file.case.id,
+        {term.name: term for term in own_words.vocabulary(file.case.study)},
+    )
     key = f"{case_id} {len(file.added)}"  # an empty form after each addition
     with st.popover("Add a finding", icon=":material/add:", width="stretch"):
         name = st.selectbox(
@@ -121,10 +133,19 @@ def show_adding(decide: Decide, file: CaseFile) -> None:
             one.selectbox("It is", list(SAID), key=f"add said {key}")
             sided = terms[name].sided
             two.selectbox(
-                "Patient's side", list(SIDES) if sided else ["none"], disabled=not sided, key=f"add side {key}"
+                "Patient's side",
+                list(SIDES) if sided else ["none"],
+                disabled=not sided,
+                key=f"add side {key}",
             )
             st.text_input("Place, in words", key=f"add place {key}")
-        st.button("Add", key="add finding", type="primary", on_click=decide, args=(partial(added, name, key),))
+        st.button(
+            "Add",
+            key="add finding",
+            type="primary",
+            on_click=decide,
+            args=(partial(added, name, key),),
+        )
 
 
 def added(finding: str | None, key: str) -> Add:
@@ -147,7 +168,9 @@ def own_impression(field: str) -> Impression:
 
 def show_statement(statement: StatementView) -> None:
     """One statement with its evidence and its checks."""
-    badge = f" :{BADGES[statement.decision]}-badge[{statement.decision}]" if statement.decision else ""
+    badge = (
+        f" :{BADGES[statement.decision]}-badge[{statement.decision}]" if statement.decision else ""
+    )
     urgent = ":red-badge[critical] " if statement.critical else ""
     st.markdown(f"{urgent}**{inert(statement.text)}**{badge}")
     if statement.drafted_text:
@@ -168,13 +191,19 @@ def show_statement(statement: StatementView) -> None:
             st.error(f"{check.mark} {inert(check.number)}: {inert(check.reason)}")
 
 
-def show_choices(assistant: Assistant, file: CaseFile, reader: Reader, statement: StatementView) -> None:
+def show_choices(
+    assistant: Assistant, file: CaseFile, reader: Reader, statement: StatementView
+) -> None:
     """Accept, edit or reject; and the checks with their reasons."""
     decide = partial(decided, assistant, file, reader)
     case_id = file.case.id
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
-            "State it" if statement.why else "Accept as drafted" if statement.drafted_text else "Accept",
+            "State it"
+            if statement.why
+            else "Accept as drafted"
+            if statement.drafted_text
+            else "Accept",
             key=f"accept {statement.id}",
             disabled=not statement.may_accept,
             on_click=decide,
@@ -186,7 +215,12 @@ def show_choices(assistant: Assistant, file: CaseFile, reader: Reader, statement
             words = partial(edited, statement.id, field)
             st.button("Save", key=f"save {statement.id}", on_click=decide, args=(words,))
         leave_out = "Dismiss" if statement.why else "Reject"
-        st.button(leave_out, key=f"reject {statement.id}", on_click=decide, args=(partial(Reject, statement.id),))
+        st.button(
+            leave_out,
+            key=f"reject {statement.id}",
+            on_click=decide,
+            args=(partial(Reject, statement.id),),
+        )
         if statement.heat:
             st.button(
                 "Show in film",
@@ -195,7 +229,11 @@ def show_choices(assistant: Assistant, file: CaseFile, reader: Reader, statement
                 args=(f"heat {case_id}", statement.heat),
             )
         with st.popover(f"Checks {statement.passed}", type="tertiary"):
-            st.caption("  \n".join(f"{c.mark} {inert(c.number)}: {inert(c.reason)}" for c in statement.checks))
+            st.caption(
+                "  \n".join(
+                    f"{c.mark} {inert(c.number)}: {inert(c.reason)}" for c in statement.checks
+                )
+            )
 
 
 def edited(statement_id: str, field: str) -> Edit:
@@ -203,7 +241,9 @@ def edited(statement_id: str, field: str) -> Edit:
     return Edit(statement_id, st.session_state[field])
 
 
-def decided(assistant: Assistant, file: CaseFile, reader: Reader, decision: Callable[[], Decision]) -> None:
+def decided(
+    assistant: Assistant, file: CaseFile, reader: Reader, decision: Callable[[], Decision]
+) -> None:
     """Keep one decision, if the draft is still the one that is shown."""
 
     def verb() -> None:
@@ -222,7 +262,11 @@ def show_signing(
         ask = partial(asked, assistant, file, reader)
         st.button("Sign …", type="primary", disabled=not view.may_sign, key="sign", on_click=ask)
         return
-    st.code(presenter.report_words(st.session_state["signing"], view.not_evaluated), language=None, wrap_lines=True)
+    st.code(
+        presenter.report_words(st.session_state["signing"], view.not_evaluated),
+        language=None,
+        wrap_lines=True,
+    )
     for mark in own_words.all_marks(file):
         st.warning(inert(mark), icon="⚠️")
     st.info(inert(presenter.signing_question(reader, identity, view)))

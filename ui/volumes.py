@@ -20,7 +20,13 @@ def marked_on(file: CaseFile) -> tuple[MarkedSlice, ...]:
 def measured_rows(draft: CheckedDraft | None) -> list[dict[str, str]]:
     """What the draft states as measured, as a table."""
     return [
-        {"no.": r.statement, "measured": r.name, "side": r.side, "value": r.value, "95 % interval": r.interval}
+        {
+            "no.": r.statement,
+            "measured": r.name,
+            "side": r.side,
+            "value": r.value,
+            "95 % interval": r.interval,
+        }
         for r in measurement_rows(draft.statements if draft else ())
     ]
 
@@ -30,12 +36,20 @@ def show_volume(file: CaseFile, image: Volume) -> None:
     maps = {one.title: one for one in marked_on(file) if one.volume == image}
     one, two = st.columns(2)
     names = [*maps, ""]
-    name = one.selectbox("Outline", names, format_func=lambda n: n or "none", key=f"outline {image.sha256}")
+    name = one.selectbox(
+        "Outline", names, format_func=lambda n: n or "none", key=f"outline {image.sha256}"
+    )
     marked = maps.get(name)
-    window = two.slider("Window (black to white)", 0.0, 1.0, (0.0, 1.0), 0.01, key=f"window {image.sha256}")
+    window = two.slider(
+        "Window (black to white)", 0.0, 1.0, (0.0, 1.0), 0.01, key=f"window {image.sha256}"
+    )
     slices = image.shape_zyx[0]
     first = next(iter(maps.values())).index_z if maps else slices // 2
-    index_z = st.slider("Slice", 1, slices, first + 1, key=f"slice {image.sha256}") - 1 if slices > 1 else 0
+    index_z = (
+        st.slider("Slice", 1, slices, first + 1, key=f"slice {image.sha256}") - 1
+        if slices > 1
+        else 0
+    )
     label_map, labels = (marked.label_map, marked.labels) if marked else (None, ())
     st.image(png_bytes(slice_picture(image, index_z, label_map, labels, window)), width="stretch")
     words = marked.caption(index_z) if marked else f"Slice {index_z + 1} of {slices}."

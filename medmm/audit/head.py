@@ -30,14 +30,20 @@ class TreeHead:
 
     def line(self) -> str:
         """One line of the heads file."""
-        return json.dumps({"size": self.size, "root": self.root, "signature": self.signature}) + "\n"
+        return (
+            json.dumps({"size": self.size, "root": self.root, "signature": self.signature}) + "\n"
+        )
 
     @classmethod
     def from_line(cls, line: str) -> TreeHead | None:
         """The head of a line (without its end), or None where it is not, to the byte, what `line` writes."""
         try:
             fields = json.loads(line)
-            head = cls(size=int(fields["size"]), root=str(fields["root"]), signature=str(fields["signature"]))
+            head = cls(
+                size=int(fields["size"]),
+                root=str(fields["root"]),
+                signature=str(fields["signature"]),
+            )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
         return head if head.line() == line + "\n" else None
@@ -77,7 +83,9 @@ class HeadFile:
 
     def __init__(self, path: Path, signer: HeadSigner, *, read_only: bool = False) -> None:
         self.path, self._signer, self._read_only = path, signer, read_only
-        self._flushed = 0  # the size that is known to be covered on disk, whatever happens to this machine
+        self._flushed = (
+            0  # the size that is known to be covered on disk, whatever happens to this machine
+        )
 
     def last_size(self) -> int:
         """The size that the last sound head covers, 0 where there is none. Raises: Unavailable if it can't be read."""
@@ -113,7 +121,9 @@ class HeadFile:
         except OSError as error:
             raise _unusable(self.path, error) from error
 
-    def cover(self, heads_after: Callable[[int], Sequence[TreeHead]], *, flush: bool = True) -> None:
+    def cover(
+        self, heads_after: Callable[[int], Sequence[TreeHead]], *, flush: bool = True
+    ) -> None:
         """Append the heads of `heads_after(size of the last line)`; several processes may call it at once.
 
         Without `flush` a loss of power may take the lines again: opening writes those anew, as it does after a crash.

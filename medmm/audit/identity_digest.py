@@ -7,7 +7,9 @@ import hmac
 import json
 from typing import Any
 
-DOMAIN = b"medmm identity v1\n"  # keeps these apart from the pseudonyms that are made with the same key
+DOMAIN = (
+    b"medmm identity v1\n"  # keeps these apart from the pseudonyms that are made with the same key
+)
 
 
 def identity_hmac(secret: bytes, owner: str, body: Any) -> str:

@@ -10,7 +10,14 @@ import sqlalchemy as sa
 
 from medmm.audit.entry import entry_bytes, event_of
 from medmm.audit.head import HeadSigner, TreeHead
-from medmm.audit.proof import Frontier, consistency_proof, consistent, includes, inclusion_proof, leaf_hash
+from medmm.audit.proof import (
+    Frontier,
+    consistency_proof,
+    consistent,
+    includes,
+    inclusion_proof,
+    leaf_hash,
+)
 from medmm.domain.audit_event import AuditEvent, AuditProof
 from medmm.domain.errors import InputError, IntegrityError
 
@@ -36,7 +43,9 @@ frontier = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("peaks", sa.LargeBinary, nullable=False),
-    sa.Column("covered", sa.Integer, nullable=False),  # what the heads file was seen to hold: tells a cut from a crash
+    sa.Column(
+        "covered", sa.Integer, nullable=False
+    ),  # what the heads file was seen to hold: tells a cut from a crash
 )
 
 # A person with the file can drop these; the signed heads are what finds that. They stop accidents and other programs.
@@ -62,9 +71,13 @@ def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, cov
     entry = entry_bytes(event)
     leaf = leaf_hash(entry)
     tree.append(leaf)
-    connection.execute(entries.insert().values(seq=tree.size, subject=event.subject, entry=entry, leaf=leaf))
+    connection.execute(
+        entries.insert().values(seq=tree.size, subject=event.subject, entry=entry, leaf=leaf)
+    )
     head = signer.sign(tree.size, tree.root())
-    connection.execute(heads.insert().values(size=head.size, root=head.root, signature=head.signature))
+    connection.execute(
+        heads.insert().values(size=head.size, root=head.root, signature=head.signature)
+    )
     values = {"size": tree.size, "peaks": b"".join(tree.peaks), "covered": max(seen, covered)}
     if tree.size == 1:
         connection.execute(frontier.insert().values(id=1, **values))
@@ -83,7 +96,9 @@ def load_frontier(connection: sa.Connection) -> Frontier:
     row = connection.execute(sa.select(frontier.c.size, frontier.c.peaks)).first()
     if row is None:
         return Frontier()
-    return Frontier(size=row.size, peaks=[row.peaks[i : i + 32] for i in range(0, len(row.peaks), 32)])
+    return Frontier(
+        size=row.size, peaks=[row.peaks[i : i + 32] for i in range(0, len(row.peaks), 32)]
+    )
 
 
 def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
@@ -98,10 +113,14 @@ def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
 
 def events(connection: sa.Connection, subjects: Collection[str] = ()) -> list[AuditEvent]:
     """Events of these subjects, or all, in the order of the log."""
-    return [replace(event_of(entry), number=number) for number, entry in numbered(connection, subjects)]
+    return [
+        replace(event_of(entry), number=number) for number, entry in numbered(connection, subjects)
+    ]
 
 
-def proof_of(connection: sa.Connection, number: int, signer: HeadSigner, since: int | None = None) -> AuditProof:
+def proof_of(
+    connection: sa.Connection, number: int, signer: HeadSigner, since: int | None = None
+) -> AuditProof:
     """Prove that an entry stands in the whole log, and that the log only appended to the head of size `since`.
 
     Raises: InputError if there is no such entry or head, IntegrityError if the log does not bear it out.
@@ -111,7 +130,9 @@ def proof_of(connection: sa.Connection, number: int, signer: HeadSigner, since: 
     head, leaves = _sound_head(connection, size, signer), _leaves(connection, size)
     entry = connection.scalar(sa.select(entries.c.entry).where(entries.c.seq == number))
     path = inclusion_proof(leaves, number - 1)
-    if not isinstance(entry, bytes) or not includes(leaf_hash(entry), number - 1, size, path, bytes.fromhex(head.root)):
+    if not isinstance(entry, bytes) or not includes(
+        leaf_hash(entry), number - 1, size, path, bytes.fromhex(head.root)
+    ):
         raise _unproved(number)
     proof = AuditProof(
         number=number,
@@ -128,13 +149,19 @@ def proof_of(connection: sa.Connection, number: int, signer: HeadSigner, since: 
     old, shown = _sound_head(connection, since, signer), consistency_proof(leaves, since)
     if not consistent(since, size, shown, bytes.fromhex(old.root), bytes.fromhex(head.root)):
         raise _unproved(since)
-    return replace(proof, since=since, since_root=old.root, since_path=tuple(one.hex() for one in shown))
+    return replace(
+        proof, since=since, since_root=old.root, since_path=tuple(one.hex() for one in shown)
+    )
 
 
 def _sound_head(connection: sa.Connection, size: int, signer: HeadSigner) -> TreeHead:
     """The head of a size, with this installation's signature. Raises: IntegrityError if there is none."""
     row = connection.execute(sa.select(heads).where(heads.c.size == size)).first()
-    head = None if row is None else TreeHead(size=row.size, root=str(row.root), signature=str(row.signature))
+    head = (
+        None
+        if row is None
+        else TreeHead(size=row.size, root=str(row.root), signature=str(row.signature))
+    )
     if head is None or not signer.holds(head):
         raise _unproved(size)
     return head
@@ -142,8 +169,12 @@ def _sound_head(connection: sa.Connection, size: int, signer: HeadSigner) -> Tre
 
 def _leaves(connection: sa.Connection, size: int) -> list[bytes]:
     """All leaf hashes. Raises: IntegrityError if the entries are not those from 1 to `size`."""
-    rows = connection.execute(sa.select(entries.c.seq, entries.c.leaf).order_by(entries.c.seq)).all()
-    if [row.seq for row in rows] != list(range(1, size + 1)) or not all(isinstance(r.leaf, bytes) for r in rows):
+    rows = connection.execute(
+        sa.select(entries.c.seq, entries.c.leaf).order_by(entries.c.seq)
+    ).all()
+    if [row.seq for row in rows] != list(range(1, size + 1)) or not all(
+        isinstance(r.leaf, bytes) for r in rows
+    ):
         raise _unproved(size)
     return [row.leaf for row in rows]
 
@@ -161,7 +192,9 @@ def _unproved(number: int) -> IntegrityError:
     )
 
 
-def numbered(connection: sa.Connection, subjects: Collection[str] = ()) -> Iterator[tuple[int, bytes]]:
+def numbered(
+    connection: sa.Connection, subjects: Collection[str] = ()
+) -> Iterator[tuple[int, bytes]]:
     """Number and bytes of the entries of these subjects, or of all, in the order of the log."""
     query = sa.select(entries.c.seq, entries.c.entry).order_by(entries.c.seq)
     if subjects:
@@ -172,5 +205,12 @@ def numbered(connection: sa.Connection, subjects: Collection[str] = ()) -> Itera
 
 def damaged(error: sa.exc.DatabaseError) -> bool:
     """Whether an error says that the database is not as medmm wrote it, rather than busy, full or out of reach."""
-    code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # the primary code
-    return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT)
+    code = (
+        getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    )  # the primary code
+    return code in (
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CONSTRAINT,
+    )

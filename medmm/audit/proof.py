@@ -45,7 +45,9 @@ def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
     return _subproof(leaves, old_size, whole=True)
 
 
-def consistent(old_size: int, size: int, proof: Sequence[bytes], old_root: bytes, root_hash: bytes) -> bool:
+def consistent(
+    old_size: int, size: int, proof: Sequence[bytes], old_root: bytes, root_hash: bytes
+) -> bool:
     """Whether `proof` shows that the tree with `root_hash` only appended to the one with `old_root`."""
     if not 0 < old_size <= size:
         return False

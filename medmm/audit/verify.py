@@ -17,11 +17,15 @@ ENTRIES = sa.text(
     "SELECT seq, CAST(subject AS BLOB) AS subject, COALESCE(CAST(entry AS BLOB), x'') AS entry, CAST(leaf AS BLOB) AS leaf"
     " FROM audit_entry ORDER BY seq"
 )
-HEADS = sa.text("SELECT size, CAST(root AS BLOB) AS root, CAST(signature AS BLOB) AS signature FROM audit_head")
+HEADS = sa.text(
+    "SELECT size, CAST(root AS BLOB) AS root, CAST(signature AS BLOB) AS signature FROM audit_head"
+)
 FRONTIER = sa.text("SELECT size, CAST(peaks AS BLOB) AS peaks, covered FROM audit_frontier")
 
 
-def verify(connection: sa.Connection, lines: Sequence[str], signer: HeadSigner) -> AuditVerification:
+def verify(
+    connection: sa.Connection, lines: Sequence[str], signer: HeadSigner
+) -> AuditVerification:
     """Find every changed, removed, reordered or inserted entry, a cut tail and a restored copy.
 
     `lines` are those of the heads file, held still until `connection` has begun to read. The first root that is
@@ -42,16 +46,22 @@ def verify(connection: sa.Connection, lines: Sequence[str], signer: HeadSigner) 
             raise
         problems.append(_problem("database damaged", f"after entry {tree.size}", str(error.orig)))
     covered = max((size for size in outside if size <= tree.size), default=0)
-    return AuditVerification(size=tree.size, problems=tuple(problems), uncovered=tree.size - covered)
+    return AuditVerification(
+        size=tree.size, problems=tuple(problems), uncovered=tree.size - covered
+    )
 
 
-def _line_problems(lines: Iterable[str], signer: HeadSigner, outside: dict[int, TreeHead]) -> Iterator[AuditProblem]:
+def _line_problems(
+    lines: Iterable[str], signer: HeadSigner, outside: dict[int, TreeHead]
+) -> Iterator[AuditProblem]:
     """Read the heads file into `outside`."""
     last = 0
     for number, line in enumerate(lines, 1):
         head = TreeHead.from_line(line)
         if head is None or not signer.holds(head):
-            yield _problem("head altered", f"heads file, line {number}", "not signed by this installation")
+            yield _problem(
+                "head altered", f"heads file, line {number}", "not signed by this installation"
+            )
         elif head.size <= last:
             text = f"the head of size {head.size} after that of size {last}"
             yield _problem("head moved", f"heads file, line {number}", text)
@@ -67,9 +77,13 @@ def _inside(connection: sa.Connection) -> dict[int, TreeHead]:
     }
 
 
-def _signed(inside: Mapping[int, TreeHead], outside: Mapping[int, TreeHead], signer: HeadSigner) -> dict[int, TreeHead]:
+def _signed(
+    inside: Mapping[int, TreeHead], outside: Mapping[int, TreeHead], signer: HeadSigner
+) -> dict[int, TreeHead]:
     """One sound head a size; the file's count before the database's."""
-    only_inside = {size: head for size, head in inside.items() if size not in outside and signer.holds(head)}
+    only_inside = {
+        size: head for size, head in inside.items() if size not in outside and signer.holds(head)
+    }
     return only_inside | dict(outside)
 
 
@@ -81,7 +95,9 @@ def _entry_problems(
     for row in connection.execute(ENTRIES):
         place = f"entry {tree.size + 1}"
         if row.seq != tree.size + 1 and not diverged:
-            yield _problem("entry removed or renumbered", place, f"the next entry is numbered {row.seq}")
+            yield _problem(
+                "entry removed or renumbered", place, f"the next entry is numbered {row.seq}"
+            )
         leaf = leaf_hash(row.entry)
         if leaf != row.leaf:
             yield _problem("entry changed", place, "its bytes do not give its leaf hash")
@@ -91,14 +107,21 @@ def _entry_problems(
         head = signed.get(tree.size)
         if head is not None and head.root != tree.root().hex() and not diverged:
             diverged = True  # every later root differs too: the first one is the place
-            yield _problem("entry changed, moved, inserted or removed", place, "the root is not the signed one")
+            yield _problem(
+                "entry changed, moved, inserted or removed", place, "the root is not the signed one"
+            )
 
 
 def _inside_problems(
-    inside: Mapping[int, TreeHead], outside: Mapping[int, TreeHead], tree: Frontier, signer: HeadSigner
+    inside: Mapping[int, TreeHead],
+    outside: Mapping[int, TreeHead],
+    tree: Frontier,
+    signer: HeadSigner,
 ) -> Iterator[AuditProblem]:
     """Heads in the database that are missing, forged, or of another history than the heads file."""
-    yield from _removed([size for size in range(1, tree.size + 1) if size not in inside], "not in the database")
+    yield from _removed(
+        [size for size in range(1, tree.size + 1) if size not in inside], "not in the database"
+    )
     for size, head in sorted(inside.items()):
         place = f"head of size {size}"
         if size > tree.size:
@@ -106,7 +129,9 @@ def _inside_problems(
         elif head != outside.get(size, head):
             yield _problem("head altered", place, "database and heads file differ")
         elif size not in outside and not signer.holds(head):
-            yield _problem("head altered", place, "in the database, not signed by this installation")
+            yield _problem(
+                "head altered", place, "in the database, not signed by this installation"
+            )
 
 
 def _outside_problems(
@@ -141,7 +166,9 @@ def _database_problems(connection: sa.Connection) -> Iterator[AuditProblem]:
     kept = set(connection.scalars(sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")))
     gone = [trigger.split()[2] for trigger in log.TRIGGERS if trigger not in kept]
     if gone:
-        yield _problem("trigger removed or altered", ", ".join(gone), "the log is no longer append-only")
+        yield _problem(
+            "trigger removed or altered", ", ".join(gone), "the log is no longer append-only"
+        )
     for finding in connection.scalars(sa.text("PRAGMA integrity_check(10)")):
         if finding != "ok":
             yield _problem("database damaged", "database file", str(finding))

@@ -17,7 +17,9 @@ from medmm.files import write_atomically
 FORMATS = {"text": "txt", "json": "json", "fhir": "fhir.json"}
 
 
-def render(report: SignedReport, identity: PatientIdentity | None, format: str, joins: Joins | None = None) -> str:
+def render(
+    report: SignedReport, identity: PatientIdentity | None, format: str, joins: Joins | None = None
+) -> str:
     """The report as `text`, `json` or `fhir`, which finds patient and order by `joins`; as `outcome` what that Bundle lacks.
 
     Raises: InputError for another format.
@@ -34,7 +36,9 @@ def render(report: SignedReport, identity: PatientIdentity | None, format: str, 
             else report_bundle(report, identity, joins)
         )
     else:
-        raise InputError(f"no format {format!r}", remedy=f"use one of {', '.join((*FORMATS, 'outcome'))}")
+        raise InputError(
+            f"no format {format!r}", remedy=f"use one of {', '.join((*FORMATS, 'outcome'))}"
+        )
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -46,13 +50,18 @@ def write_report(
     Raises: InputError if `folder` is a file; Unavailable if it can't be written.
     """
     name = re.sub(r"[^A-Za-z0-9-]", "-", report.id)
-    contents = {folder / f"{name}.{ending}": render(report, identity, f, joins) for f, ending in FORMATS.items()}
+    contents = {
+        folder / f"{name}.{ending}": render(report, identity, f, joins)
+        for f, ending in FORMATS.items()
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in contents.items():
             write_atomically(path, text.encode())
     except (FileExistsError, NotADirectoryError) as error:
-        raise InputError("the target is no folder", remedy="name a folder", path=str(folder)) from error
+        raise InputError(
+            "the target is no folder", remedy="name a folder", path=str(folder)
+        ) from error
     except OSError as error:
         raise Unavailable(
             f"the report can't be written: {type(error).__name__}",

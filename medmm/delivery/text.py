@@ -16,19 +16,25 @@ from medmm.domain.version import __version__
 WIDTH = 80
 
 
-def report_text(report: SignedReport, identity: PatientIdentity | None, restated_entry: int | None = None) -> str:
+def report_text(
+    report: SignedReport, identity: PatientIdentity | None, restated_entry: int | None = None
+) -> str:
     """The report as text of 80 columns; without `identity` the patient is named by key.
 
     Args:
         restated_entry: the audit entry that stated the identity otherwise than when the report was signed.
     """
     lines = ["RADIOLOGY REPORT", "=" * 16, ""]
-    lines += [f"{name:<12}{clean(value)}" for name, value in _header(report, identity, restated_entry)]
+    lines += [
+        f"{name:<12}{clean(value)}" for name, value in _header(report, identity, restated_entry)
+    ]
     for section in Section:
         sentences = [printable(s.text) for s in report.statements if s.section is section]
         if sentences:
             lines += ["", section.value.upper()]
-            lines += [wrapped for sentence in sentences for wrapped in textwrap.wrap(sentence, WIDTH)]
+            lines += [
+                wrapped for sentence in sentences for wrapped in textwrap.wrap(sentence, WIDTH)
+            ]
     if report.not_evaluated:
         lines += ["", "NOT EVALUATED BY THE MODELS"]
         lines += textwrap.wrap("; ".join(report.not_evaluated) + ".", WIDTH)
@@ -51,7 +57,9 @@ def _header(
         who = [name, identity.patient_id or "", born, identity.sex or ""]
         rows = [("Patient", "; ".join(part for part in who if part))]
         if restated_entry is not None:
-            rows.append(("", f"stated anew after the report was signed (audit entry {restated_entry})"))
+            rows.append(
+                ("", f"stated anew after the report was signed (audit entry {restated_entry})")
+            )
     rows += [
         ("Study", f"{report.study.modality} {report.study.uid}"),
         ("Acquired", _acquired_words(report)),
@@ -65,7 +73,11 @@ def _acquired_words(report: SignedReport) -> str:
     when = report.study.acquired
     if when is None:
         return "unknown"
-    return when.isoformat() if report.study.exact else f"{when:%Y-%m-%d}, time of day or its zone not stated"
+    return (
+        when.isoformat()
+        if report.study.exact
+        else f"{when:%Y-%m-%d}, time of day or its zone not stated"
+    )
 
 
 def _image_rows(image: ImageReference) -> list[tuple[str, str]]:
@@ -102,5 +114,7 @@ def report_json(
     return restated | {
         "report": to_json(report),
         "patient": None if identity is None else to_json(identity),
-        "critical": [s.id for s in report.statements if s.section is Section.FINDINGS and s.critical],
+        "critical": [
+            s.id for s in report.statements if s.section is Section.FINDINGS and s.critical
+        ],
     }

@@ -31,7 +31,8 @@ def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
             if name in hints and not _fits(value, hints[name]):
                 wanted, found = _words(hints[name]), type(value).__name__
                 raise InputError(
-                    f"{name} of {function.__name__} is {found} where {wanted} is expected", remedy=f"give {wanted}"
+                    f"{name} of {function.__name__} is {found} where {wanted} is expected",
+                    remedy=f"give {wanted}",
                 )
         return function(*args, **kwargs)
 
@@ -58,11 +59,16 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _fits(value: Any, kind: Any) -> bool:
     origin = get_origin(kind)
-    if kind is Any or getattr(kind, "_is_protocol", False):  # whether it has the methods is seen when they are called
+    if kind is Any or getattr(
+        kind, "_is_protocol", False
+    ):  # whether it has the methods is seen when they are called
         return True
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in get_args(kind))
-    if origin in (Iterable, Sequence):  # a text would be taken apart letter by letter, a mapping by its keys
+    if origin in (
+        Iterable,
+        Sequence,
+    ):  # a text would be taken apart letter by letter, a mapping by its keys
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, origin):
             return False
         again = isinstance(

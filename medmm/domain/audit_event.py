@@ -33,9 +33,15 @@ class AuditEvent:
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
-            raise InputError("an audit event without time zone", remedy="use an aware time", verb=self.verb)
+            raise InputError(
+                "an audit event without time zone", remedy="use an aware time", verb=self.verb
+            )
         if self.outcome not in ("done", "refused", "failed"):
-            raise InputError(f"audit outcome {self.outcome!r}", remedy="use done, refused or failed", verb=self.verb)
+            raise InputError(
+                f"audit outcome {self.outcome!r}",
+                remedy="use done, refused or failed",
+                verb=self.verb,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +116,7 @@ class AuditVerification:
         patients, studies = len(self.identities_not_covered), len(self.studies_not_covered)
         if not patients and not studies:
             return (f"{before}: all that is kept now is covered by later entries.",)
-        open_still = (
-            f"{patients} patient{'s'[: patients != 1]} and the images of {studies} stud{'y' if studies == 1 else 'ies'}"
-        )
+        open_still = f"{patients} patient{'s'[: patients != 1]} and the images of {studies} stud{'y' if studies == 1 else 'ies'}"
         return (
             f"{before}: what an earlier release kept of the identity of {open_still} is neither known to be sound nor altered.",
             "Admit these studies again to cover them from then on.",

@@ -14,7 +14,9 @@ class CaseState(Enum):
     SIGNED = "signed"
     AMENDED = "amended"
     WITHDRAWN = "withdrawn"
-    SUPERSEDED = "superseded"  # its study was opened with another record or more images before it was signed
+    SUPERSEDED = (
+        "superseded"  # its study was opened with another record or more images before it was signed
+    )
 
 
 SIGNED_STATES = frozenset({CaseState.SIGNED, CaseState.AMENDED, CaseState.WITHDRAWN})

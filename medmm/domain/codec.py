@@ -18,7 +18,9 @@ T = TypeVar("T")
 def to_json(value: Any) -> Any:
     """JSON-ready value of a noun: dataclasses become objects tagged with `type`, tuples become arrays."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare}
+        fields = {
+            f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare
+        }
         return {"type": type(value).__name__, **fields}
     if isinstance(value, Enum):
         return value.value
@@ -103,4 +105,6 @@ def _build_dataclass(kind: type, data: Mapping[str, Any]) -> Any:
     unknown = set(data) - known - {"type"}
     if unknown:
         raise ValueError(f"unknown fields {sorted(unknown)}")
-    return kind(**{name: _build(hints[name], item) for name, item in data.items() if name != "type"})
+    return kind(
+        **{name: _build(hints[name], item) for name, item in data.items() if name != "type"}
+    )

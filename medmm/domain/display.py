@@ -23,7 +23,9 @@ from medmm.domain.vocabulary import measurement_terms
 
 T = TypeVar("T", bound=np.generic)
 ALSO_NOTE = "A score reaches its operating point. It stands in the report only if a reader accepts or edits it."
-OBLIQUE = 0.34  # sine of some 20 degrees: a direction that an edge's letters name beside the main one
+OBLIQUE = (
+    0.34  # sine of some 20 degrees: a direction that an edge's letters name beside the main one
+)
 SQUARE = 0.01  # pixels that differ less from a square are shown as squares
 # Anchors of a perceptually ordered map from dark purple over orange to light yellow (after matplotlib's inferno, CC0).
 ANCHORS = np.array(
@@ -66,12 +68,17 @@ def figures(numbers: tuple[float, ...], least_decimals: int) -> tuple[str, ...]:
     """Numbers of one quantity with the same decimals: so many that none is rounded away (by 5 % or 0.004, 4 at most)."""
     for decimals in range(least_decimals, 5):
         texts = tuple(f"{number:.{decimals}f}" for number in numbers)
-        if all(abs(float(t) - n) <= max(0.05 * abs(n), 0.004) for t, n in zip(texts, numbers, strict=True)):
+        if all(
+            abs(float(t) - n) <= max(0.05 * abs(n), 0.004)
+            for t, n in zip(texts, numbers, strict=True)
+        ):
             break
     return tuple(text.removeprefix("-") if float(text) == 0 else text for text in texts)
 
 
-def measured_words(name: str, unit: str, value: float, interval: tuple[float, float]) -> tuple[str, str]:
+def measured_words(
+    name: str, unit: str, value: float, interval: tuple[float, float]
+) -> tuple[str, str]:
     """A measured value and its interval, each with its unit, with the decimals of its row of the vocabulary."""
     term = measurement_terms().get(name)
     number, low, high = figures((value, *interval), term.decimals if term else 2)
@@ -125,7 +132,9 @@ def extent_words(extent: Extent) -> str:
     if extent.centroid_lps_mm is not None:
         centre += " (LPS {}, {}, {} mm)".format(*map(round, extent.centroid_lps_mm))
     side = extent.side.phrase if extent.side else "no side named"
-    return f"marked as {extent.label} in {extent.label_map}: {slice_words(extent)}, {centre}, {side}"
+    return (
+        f"marked as {extent.label} in {extent.label_map}: {slice_words(extent)}, {centre}, {side}"
+    )
 
 
 def digits(number: float) -> str:
@@ -136,7 +145,10 @@ def digits(number: float) -> str:
 
 
 def grey_bytes(
-    grey: NDArray[np.float32], longest_px: int, window: tuple[float, float] = (0.0, 1.0), aspect: float = 1.0
+    grey: NDArray[np.float32],
+    longest_px: int,
+    window: tuple[float, float] = (0.0, 1.0),
+    aspect: float = 1.0,
 ) -> NDArray[np.uint8]:
     """A film as uint8 (rows, columns), its longest side at most `longest_px`, block-averaged.
 
@@ -151,7 +163,9 @@ def grey_bytes(
     scale = max(1.0, max(grey.shape[0] * tall, grey.shape[1] * wide) / longest_px)
     small = _averaged(grey, max(1, math.ceil(scale / tall)), max(1, math.ceil(scale / wide)))
     if tall != wide:
-        shape = tuple(max(1, round(n * by / scale)) for n, by in zip(grey.shape, (tall, wide), strict=True))
+        shape = tuple(
+            max(1, round(n * by / scale)) for n, by in zip(grey.shape, (tall, wide), strict=True)
+        )
         small = resized(small, shape)
     low, high = window
     return np.rint(np.clip((small - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
@@ -165,7 +179,9 @@ def _averaged(grey: NDArray[np.float32], tall: int, wide: int) -> NDArray[np.flo
     return np.asarray(blocks.mean((1, 3)), dtype=np.float32)
 
 
-def facing(grey: NDArray[np.float32], affine_lps_mm: Affine | None) -> tuple[NDArray[np.float32], tuple[str, str]]:
+def facing(
+    grey: NDArray[np.float32], affine_lps_mm: Affine | None
+) -> tuple[NDArray[np.float32], tuple[str, str]]:
     """A slice turned the way readers look at it, and the letters of its left and of its right edge.
 
     Rows run toward the patient's left or back, columns toward the back or feet (PS3.3 C.7.6.1.1.1 names the
@@ -199,7 +215,9 @@ def edge_letters(affine_lps_mm: Affine | None) -> Edges:
         return Edges()
     (along, flip_x), (down, flip_y) = _in_plane(affine_lps_mm)
     along, down = -along if flip_x else along, -down if flip_y else down
-    return Edges(left=_letters(-along), right=_letters(along), top=_letters(-down), bottom=_letters(down))
+    return Edges(
+        left=_letters(-along), right=_letters(along), top=_letters(-down), bottom=_letters(down)
+    )
 
 
 def _in_plane(affine_lps_mm: Affine) -> list[tuple[NDArray[np.float64], bool]]:
@@ -224,7 +242,9 @@ def generation_words(generation: Generation) -> str:
 
 def probability_words(probability: float, threshold: float) -> str:
     """A calibrated probability with its operating point and what it means in words."""
-    return f"{probability:.2f}, operating point {threshold:.2f}: {certainty_of(probability).meaning}"
+    return (
+        f"{probability:.2f}, operating point {threshold:.2f}: {certainty_of(probability).meaning}"
+    )
 
 
 def marked_words(one: Suspicion) -> str:
@@ -274,7 +294,9 @@ def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(ANCHORS[lower] * (1 - part) + ANCHORS[lower + 1] * part, dtype=np.float32)
 
 
-def heat_overlay(picture: NDArray[np.uint8], region: Region, opacity: float = 0.5) -> NDArray[np.uint8]:
+def heat_overlay(
+    picture: NDArray[np.uint8], region: Region, opacity: float = 0.5
+) -> NDArray[np.uint8]:
     """RGB (rows, columns, 3): the heat of a region over a grey picture; where there is no heat the film stays grey."""
     heat = resized(np.asarray(region.heat, dtype=np.float32) / np.float32(255), picture.shape)
     cover = np.clip(opacity * heat * 1.5, 0, opacity)[..., None]

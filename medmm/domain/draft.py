@@ -96,7 +96,14 @@ class ReaderEvidence:
     reader_id: str
 
 
-Evidence = ScoreEvidence | RegionEvidence | MeasurementEvidence | ExtentEvidence | FactEvidence | ReaderEvidence
+Evidence = (
+    ScoreEvidence
+    | RegionEvidence
+    | MeasurementEvidence
+    | ExtentEvidence
+    | FactEvidence
+    | ReaderEvidence
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +123,9 @@ class Generation:
     def __post_init__(self) -> None:
         if len(self.tokens) != len(self.log_probabilities):
             raise InputError(
-                "tokens and log-probabilities differ in number", remedy="give one of each", model=self.model
+                "tokens and log-probabilities differ in number",
+                remedy="give one of each",
+                model=self.model,
             )
 
     @property
@@ -171,7 +180,9 @@ class Statement:
                 statement=self.id,
             )
         if not self.text.strip():
-            raise InputError("a statement without text can't be built", remedy="write it", statement=self.id)
+            raise InputError(
+                "a statement without text can't be built", remedy="write it", statement=self.id
+            )
 
     @property
     def critical(self) -> bool:
@@ -224,8 +235,12 @@ class Draft:
     def __post_init__(self) -> None:
         ids = [statement.id for statement in self.decidable]
         if len(set(ids)) != len(ids):
-            raise InputError("two statements share an id", remedy="number the statements", draft=self.id)
-        findings = {statement.id for statement in self.statements if statement.section is Section.FINDINGS}
+            raise InputError(
+                "two statements share an id", remedy="number the statements", draft=self.id
+            )
+        findings = {
+            statement.id for statement in self.statements if statement.section is Section.FINDINGS
+        }
         for statement in self.statements:
             if statement.summarises is None:
                 continue

@@ -52,7 +52,9 @@ def source_frames(volume: Volume) -> tuple[SourceFrame, ...]:
     uids = volume.sop_uids * slices if several else volume.sop_uids
     numbers = volume.frame_numbers if several else (1,) * slices
     return tuple(
-        SourceFrame(sop_uid=uid, frame_number=number, position_lps_mm=_place(volume.affine_lps_mm, z))
+        SourceFrame(
+            sop_uid=uid, frame_number=number, position_lps_mm=_place(volume.affine_lps_mm, z)
+        )
         for z, (uid, number) in enumerate(zip(uids, numbers, strict=True))
     )
 
@@ -64,7 +66,9 @@ def _place(affine_lps_mm: Affine | None, z: int) -> tuple[float, float, float] |
     return x, y, height
 
 
-def to_frames(labels_zyx: NDArray[np.generic], volume: Volume) -> tuple[tuple[SourceFrame, NDArray[np.generic]], ...]:
+def to_frames(
+    labels_zyx: NDArray[np.generic], volume: Volume
+) -> tuple[tuple[SourceFrame, NDArray[np.generic]], ...]:
     """A mask or label map on a volume's grid as pairs of frame and (rows, columns), in the order of the slices.
 
     Rows and columns are those of the stored image: nothing is flipped. Raises: InputError if it is of another grid.
@@ -93,7 +97,13 @@ def from_frames(
     for frame, values in frames:
         z = place.get((frame.sop_uid, frame.frame_number))
         if z is None or z in seen or values.shape != volume.shape_zyx[1:]:
-            problem = "is none of this volume" if z is None else "comes twice" if z in seen else "is of another size"
+            problem = (
+                "is none of this volume"
+                if z is None
+                else "comes twice"
+                if z in seen
+                else "is of another size"
+            )
             raise InputError(
                 f"a frame of the label map {problem}",
                 remedy="give each frame of this volume at most once, on its rows and columns",
@@ -119,5 +129,11 @@ def index_transform(from_affine: Affine, to_affine: Affine) -> NDArray[np.float6
     """
     target = np.array(to_affine, dtype=np.float64)
     if abs(np.linalg.det(target[:3, :3])) < 1e-9:
-        raise InputError("the affine to go to spans no volume", remedy="use a volume with known spacing", grid="to")
-    return np.asarray(np.linalg.solve(target, np.array(from_affine, dtype=np.float64)), dtype=np.float64)
+        raise InputError(
+            "the affine to go to spans no volume",
+            remedy="use a volume with known spacing",
+            grid="to",
+        )
+    return np.asarray(
+        np.linalg.solve(target, np.array(from_affine, dtype=np.float64)), dtype=np.float64
+    )

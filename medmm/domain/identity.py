@@ -47,7 +47,9 @@ class PatientIdentity:
 
     def __post_init__(self) -> None:
         if self.sex not in (None, "M", "F", "O"):
-            raise InputError("sex is not one of M, F, O", remedy="map the source's code or leave it out")
+            raise InputError(
+                "sex is not one of M, F, O", remedy="map the source's code or leave it out"
+            )
 
     def key(self, secret: bytes) -> str:
         """A keyed pseudonym of the patient: HMAC-SHA256 over issuer and ID, 128 bits in hex.

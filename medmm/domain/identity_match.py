@@ -78,7 +78,9 @@ def compare_identities(image: PatientIdentity, record: PatientIdentity) -> Ident
     fields = dict(zip(FIELDS, compared, strict=True))
     differing = tuple(name for name, verdict in fields.items() if verdict is not MatchVerdict.MATCH)
     no_id = not image.patient_id or not _ids(record)
-    asked = tuple(QUESTIONS[name] for name, verdict in fields.items() if verdict is MatchVerdict.UNCONFIRMED)
+    asked = tuple(
+        QUESTIONS[name] for name, verdict in fields.items() if verdict is MatchVerdict.UNCONFIRMED
+    )
     match = IdentityMatch(verdict=_worst(fields.values()), differing=differing)
     return asking(match, *((NO_SHARED_ID,) if no_id else ()), *asked)
 
@@ -157,7 +159,9 @@ def _compare_names(image: PatientIdentity, record: PatientIdentity) -> MatchVerd
     if not one or not other:
         return MatchVerdict.NEAR
     verdicts = {_compare_name(a, b) for a, b in itertools.product(one, other)} - {None}
-    return min((v for v in verdicts if v is not None), key=_ORDER.index, default=MatchVerdict.UNCONFIRMED)
+    return min(
+        (v for v in verdicts if v is not None), key=_ORDER.index, default=MatchVerdict.UNCONFIRMED
+    )
 
 
 def _names(identity: PatientIdentity) -> Iterator[PersonName]:
@@ -171,11 +175,16 @@ def _compare_name(one: PersonName, other: PersonName) -> MatchVerdict | None:
     first, second = _words(one), _words(other)
     if not _scripts(first) & _scripts(second):
         return None
-    if _raw(one) == _raw(other) or (_undivided(one) == _undivided(other) and "LATIN" not in _scripts(first)):
+    if _raw(one) == _raw(other) or (
+        _undivided(one) == _undivided(other) and "LATIN" not in _scripts(first)
+    ):
         return MatchVerdict.NEAR if one.former or other.former else MatchVerdict.MATCH
     if first == second and None in (one.family, other.family):
         return MatchVerdict.NEAR if one.former or other.former else MatchVerdict.MATCH
-    if set(first) & set(second) or SequenceMatcher(None, " ".join(first), " ".join(second)).ratio() >= NEARLY:
+    if (
+        set(first) & set(second)
+        or SequenceMatcher(None, " ".join(first), " ".join(second)).ratio() >= NEARLY
+    ):
         return MatchVerdict.NEAR
     return MatchVerdict.UNCONFIRMED if _initials_agree(first, second) else MatchVerdict.MISMATCH
 
@@ -238,4 +247,8 @@ def joined(match: IdentityMatch, confirmed_by: Reader | None = None) -> Notice |
             f"are of one patient; {agreeing} agree{'s' if len(match.agreeing) < 2 else ''}",
         )
     near = match.verdict is MatchVerdict.NEAR
-    return Notice(code="identity-near", text=f"image and record differ slightly in {fields}") if near else None
+    return (
+        Notice(code="identity-near", text=f"image and record differ slightly in {fields}")
+        if near
+        else None
+    )

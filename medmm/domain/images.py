@@ -64,7 +64,9 @@ def time_words(acquired: StudyTime | None) -> str:
     return f"of {acquired.moment:%Y-%m-%d %H:%M:%S}"
 
 
-def image_lines(read: Iterable[ImageReference], unread: Iterable[ImageReference]) -> tuple[str, ...]:
+def image_lines(
+    read: Iterable[ImageReference], unread: Iterable[ImageReference]
+) -> tuple[str, ...]:
     """What was read and what was not, a line an image, as pages show it."""
     lines = [f"read: {image.words}" for image in read]
     return (*lines, *(f"not read: {image.words} ({image.reason})" for image in unread))
@@ -101,13 +103,20 @@ def images_unread(study: Study, reading: Reading) -> tuple[ImageReference, ...]:
     read = set(reading.volumes_read)
     if not read and (reading.findings or reading.measurements):  # of an earlier release
         return ()
-    return tuple(reference(study, v, _why_not(study, v, read)) for v in study.volumes if v.sha256 not in read)
+    return tuple(
+        reference(study, v, _why_not(study, v, read)) for v in study.volumes if v.sha256 not in read
+    )
 
 
 def rivals_unread(study: Study, reading: Reading) -> tuple[Volume, ...]:
     """Volumes that could have been read as well as what was: another frontal film, another series of a role that was read."""
     read = set(reading.volumes_read)
-    rivals = [s for choice in _choices(study) if choice.volume_sha256 in read for s in choice.unread_sha256s]
+    rivals = [
+        s
+        for choice in _choices(study)
+        if choice.volume_sha256 in read
+        for s in choice.unread_sha256s
+    ]
     return tuple(v for v in study.volumes if v.sha256 in rivals and v.sha256 not in read)
 
 
@@ -116,7 +125,10 @@ def seen_in_part(study: Study, reading: Reading | None) -> tuple[str, ...]:
     if reading is None:
         return ()
     parts = [f"only a part of the {one.of} is shown" for one in reading.coverage if not one.whole]
-    rivals = [f"another {kind_words(v, study.modality)} was not read" for v in rivals_unread(study, reading)]
+    rivals = [
+        f"another {kind_words(v, study.modality)} was not read"
+        for v in rivals_unread(study, reading)
+    ]
     return tuple(dict.fromkeys((*parts, *rivals)))
 
 
@@ -155,7 +167,11 @@ def _why_not(study: Study, volume: Volume, read: set[str]) -> str:
         return NOT_FRONTAL
     for choice in _choices(study):
         chosen = study.volume(choice.volume_sha256)
-        if chosen is None or chosen.sha256 not in read or not _of_one_kind(chosen, volume, study.modality):
+        if (
+            chosen is None
+            or chosen.sha256 not in read
+            or not _of_one_kind(chosen, volume, study.modality)
+        ):
             continue
         which = f"the {what_words(chosen, study.modality)} {time_words(chosen.acquired)} was read"
         return f"{which}: {choice.reason}" if choice.reason else which

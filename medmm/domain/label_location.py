@@ -40,9 +40,19 @@ def extent_of(
         return None
     slices = np.unique(found[:, 0])
     centroid = found.mean(0)
-    places = None if volume.affine_lps_mm is None else to_lps_mm(found.astype(float), volume.affine_lps_mm)
+    places = (
+        None
+        if volume.affine_lps_mm is None
+        else to_lps_mm(found.astype(float), volume.affine_lps_mm)
+    )
     low, high = halves(found, volume.shape_zyx[2])
-    half = ImageHalf.LOW_COLUMNS if low >= SHARE else ImageHalf.HIGH_COLUMNS if high >= SHARE else ImageHalf.BOTH
+    half = (
+        ImageHalf.LOW_COLUMNS
+        if low >= SHARE
+        else ImageHalf.HIGH_COLUMNS
+        if high >= SHARE
+        else ImageHalf.BOTH
+    )
     return Extent(
         label_map=label_map.name,
         label=label,
@@ -52,7 +62,9 @@ def extent_of(
         centroid_index_zyx=_three(centroid),
         centroid_lps_mm=None if places is None else _three(places.mean(0)),
         image_half=half,
-        side=None if places is None or midline_x_lps_mm is None else _side(places[:, 0], midline_x_lps_mm),
+        side=None
+        if places is None or midline_x_lps_mm is None
+        else _side(places[:, 0], midline_x_lps_mm),
     )
 
 
@@ -78,7 +90,9 @@ def centre_x_lps_mm(volume: Volume) -> float | None:
     if volume.affine_lps_mm is None:
         return None
     far = np.array(volume.shape_zyx) - 1
-    corners = np.array(np.meshgrid(*[(0, n) for n in far], indexing="ij")).reshape(3, -1).T.astype(float)
+    corners = (
+        np.array(np.meshgrid(*[(0, n) for n in far], indexing="ij")).reshape(3, -1).T.astype(float)
+    )
     x = to_lps_mm(corners, volume.affine_lps_mm)[:, 0]
     return float((x.min() + x.max()) / 2) if np.ptp(x) >= WHOLE_HEAD_MM else None
 

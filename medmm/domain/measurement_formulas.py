@@ -5,7 +5,9 @@ from __future__ import annotations
 from medmm.domain.reading import Extent, LabelMap, Measurement, Side
 from medmm.domain.study import Volume
 
-MYOCARDIUM_G_PER_ML = 1.05  # Schulz-Menger et al., J Cardiovasc Magn Reson 2020;22:19 (SCMR post-processing)
+MYOCARDIUM_G_PER_ML = (
+    1.05  # Schulz-Menger et al., J Cardiovasc Magn Reson 2020;22:19 (SCMR post-processing)
+)
 ASYMMETRY = "hippocampus asymmetry"
 
 
@@ -44,5 +46,10 @@ def hippocampus_asymmetry(left: Measurement, right: Measurement) -> Measurement:
     extents: tuple[Extent, ...] = (*left.extents, *right.extents)
     value = asymmetry_percent(left.value, right.value)
     return Measurement(
-        name=ASYMMETRY, value=value, unit="%", interval=(low, high), side=Side.BILATERAL, extents=extents
+        name=ASYMMETRY,
+        value=value,
+        unit="%",
+        interval=(low, high),
+        side=Side.BILATERAL,
+        extents=extents,
     )

@@ -17,7 +17,9 @@ def _seen() -> dict[str, tuple[str, str]]:
 
 def packaged_note(study: Study) -> str | None:
     """What must stand beside a draft of a packaged film; None for any other study."""
-    found = next((_seen()[volume.sha256] for volume in study.volumes if volume.sha256 in _seen()), None)
+    found = next(
+        (_seen()[volume.sha256] for volume in study.volumes if volume.sha256 in _seen()), None
+    )
     if found is None:
         return None
     name, seen = found

@@ -13,7 +13,9 @@ from medmm.domain.study import Notice, StatedAge, Study
 ADULT_YEARS = 18
 OLDEST_YEARS = 120
 CAPPED_YEARS = 89  # ages from here on are often written as 089Y or 090Y to hide who it is (45 CFR 164.514(b)(2)(i)(C))
-SLACK_YEARS = 1.0  # birth dates moved to the first of January, and ages at the order, differ by less
+SLACK_YEARS = (
+    1.0  # birth dates moved to the first of January, and ages at the order, differ by less
+)
 AGE_FACT = "Patient#age"  # of a record: the age in whole years at the study
 CHILD = Notice(code="child", text="The patient is under 18 years; the models were made for adults.")
 
@@ -23,27 +25,45 @@ def age_by_birth(birth: date | None, day: date | None, source: str) -> StatedAge
     if birth is None or day is None:
         return None
     years = (day - birth).days / 365.25
-    return StatedAge(source=source, least_years=years, most_years=years) if 0 <= years <= OLDEST_YEARS else None
+    return (
+        StatedAge(source=source, least_years=years, most_years=years)
+        if 0 <= years <= OLDEST_YEARS
+        else None
+    )
 
 
 def age_notices(ages: Sequence[StatedAge]) -> Iterator[Notice]:
     """The warning of a child if any source is under 18, and two sources that contradict each other."""
     if under_age(ages):
         yield CHILD
-    against = next(((one, other) for one, other in combinations(ages, 2) if conflict(one, other)), None)
+    against = next(
+        ((one, other) for one, other in combinations(ages, 2) if conflict(one, other)), None
+    )
     if against is not None:
         said = " and ".join(f"{words(age)} by the {age.source}" for age in against)
-        yield Notice(code="age-conflict", text=f"The sources of the patient's age contradict each other: {said}.")
+        yield Notice(
+            code="age-conflict",
+            text=f"The sources of the patient's age contradict each other: {said}.",
+        )
 
 
 def with_record_age(study: Study, context: ClinicalContext | None) -> Study:
     """The study with the age that its record states beside those of its images, and what must be said of them together."""
     facts = context.facts if context else ()
-    years = next((fact.value.value for fact in facts if fact.id == AGE_FACT and isinstance(fact.value, Quantity)), None)
+    years = next(
+        (
+            fact.value.value
+            for fact in facts
+            if fact.id == AGE_FACT and isinstance(fact.value, Quantity)
+        ),
+        None,
+    )
     if years is None:
         return study
     ages = (*study.ages, StatedAge(source="record", least_years=years, most_years=years + 1))
-    return replace(study, ages=ages, warnings=tuple(dict.fromkeys((*study.warnings, *age_notices(ages)))))
+    return replace(
+        study, ages=ages, warnings=tuple(dict.fromkeys((*study.warnings, *age_notices(ages))))
+    )
 
 
 def under_age(ages: Sequence[StatedAge]) -> bool:

@@ -48,8 +48,16 @@ def procedures() -> tuple[ProcedureRow, ...]:
 
 def procedure_of(study: Study, order: StudyOrder) -> Coding | None:
     """The procedure that a study is: of films by their views, of MR by body part and contrast; None where no row fits."""
-    wanted = _film(study, order) if study.modality is Modality.RADIOGRAPH else ("", "", _contrast(study, order))
-    rows = [r for r in procedures() if (r.modality, r.body_part) == (study.modality.value, study.body_part)]
+    wanted = (
+        _film(study, order)
+        if study.modality is Modality.RADIOGRAPH
+        else ("", "", _contrast(study, order))
+    )
+    rows = [
+        r
+        for r in procedures()
+        if (r.modality, r.body_part) == (study.modality.value, study.body_part)
+    ]
     by_key = {(r.views, r.portable, r.contrast): r.coding for r in rows}
     return by_key.get(wanted) or by_key.get((OTHER, *wanted[1:]))
 
@@ -59,13 +67,19 @@ def _film(study: Study, order: StudyOrder) -> tuple[str, str, str]:
     told_apart = all(n == 1 for n in count.values()) and (
         View.UNKNOWN not in count or set(count) <= {View.UNKNOWN, View.LATERAL}
     )
-    views = "+".join(word for view, word in ORDER_OF_VIEWS.items() if view in count) if told_apart else OTHER
+    views = (
+        "+".join(word for view, word in ORDER_OF_VIEWS.items() if view in count)
+        if told_apart
+        else OTHER
+    )
     return views, "yes" if order.portable else "no", ""
 
 
 def _contrast(study: Study, order: StudyOrder) -> str:
     """What the elements state of every image, and what the roles of its series say: a word may tell where no element does."""
-    after = {v.sequence.role is SequenceRole.T1_CONTRAST for v in study.volumes if v.sequence is not None}
+    after = {
+        v.sequence.role is SequenceRole.T1_CONTRAST for v in study.volumes if v.sequence is not None
+    }
     if order.contrast is None or order.contrast == "some":
         return order.contrast or "unknown"
     if order.contrast == "none" and True in after:

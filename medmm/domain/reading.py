@@ -52,8 +52,13 @@ class Region:
 
     def __post_init__(self) -> None:
         x0, y0, x1, y1 = self.box_xyxy
-        if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1) or not all(0 <= v <= 1 for v in self.peak_xy):
-            raise InputError(f"region box {self.box_xyxy} is not within the film", remedy="give fractions of 0 to 1")
+        if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1) or not all(
+            0 <= v <= 1 for v in self.peak_xy
+        ):
+            raise InputError(
+                f"region box {self.box_xyxy} is not within the film",
+                remedy="give fractions of 0 to 1",
+            )
 
 
 class ImageHalf(Enum):
@@ -94,7 +99,8 @@ class Extent:
         first, last = self.slices
         if not 0 <= first <= last or not 1 <= self.slice_count <= last - first + 1:
             raise InputError(
-                f"slices {self.slices} do not hold {self.slice_count} slices", remedy="count from the label map"
+                f"slices {self.slices} do not hold {self.slice_count} slices",
+                remedy="count from the label map",
             )
 
 
@@ -165,7 +171,8 @@ class Measurement:
         low, high = self.interval
         if not low <= self.value <= high:
             raise InputError(
-                f"{self.name} {self.value} lies outside its own interval", remedy="check the measuring code"
+                f"{self.name} {self.value} lies outside its own interval",
+                remedy="check the measuring code",
             )
 
 
@@ -183,7 +190,9 @@ class Mask:
         flat = np.asarray(mask, dtype=bool).ravel()
         edges = np.flatnonzero(np.diff(flat, prepend=False, append=not flat[-1]))
         runs = np.diff(np.concatenate([[0], edges]))
-        return cls(name=name, shape_yx=(mask.shape[0], mask.shape[1]), runs=tuple(int(r) for r in runs))
+        return cls(
+            name=name, shape_yx=(mask.shape[0], mask.shape[1]), runs=tuple(int(r) for r in runs)
+        )
 
     def array(self) -> NDArray[np.bool_]:
         """Boolean array of shape (rows, columns)."""
@@ -195,7 +204,11 @@ class Mask:
 
     def __post_init__(self) -> None:
         if sum(self.runs) != self.shape_yx[0] * self.shape_yx[1]:
-            raise InputError("mask runs do not fill its grid", remedy="pack it with Mask.from_array", mask=self.name)
+            raise InputError(
+                "mask runs do not fill its grid",
+                remedy="pack it with Mask.from_array",
+                mask=self.name,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +236,9 @@ class LabelMap:
         lengths = np.diff(np.append(starts, flat.size))
         runs = tuple((int(v), int(n)) for v, n in zip(flat[starts], lengths, strict=True))
         z, y, x = values.shape
-        return cls(name=name, volume_sha256=volume_sha256, shape_zyx=(z, y, x), labels=labels, runs=runs)
+        return cls(
+            name=name, volume_sha256=volume_sha256, shape_zyx=(z, y, x), labels=labels, runs=runs
+        )
 
     def array(self) -> NDArray[np.uint8]:
         """Label values, shape (slices, rows, columns), uint8."""
@@ -233,7 +248,9 @@ class LabelMap:
     def __post_init__(self) -> None:
         if sum(length for _, length in self.runs) != math.prod(self.shape_zyx):
             raise InputError(
-                "label runs do not fill their grid", remedy="pack it with LabelMap.from_array", mask=self.name
+                "label runs do not fill their grid",
+                remedy="pack it with LabelMap.from_array",
+                mask=self.name,
             )
         if not all(0 <= value <= len(self.labels) for value, _ in self.runs):
             raise InputError("a label of no name", remedy="name every label", mask=self.name)
@@ -291,7 +308,9 @@ class Reading:
 
     def measurement(self, name: str, side: Side | None = None) -> Measurement | None:
         """The measurement of this name, if one was made; of this side, if a side is given."""
-        return next((m for m in self.measurements if m.name == name and side in (None, m.side)), None)
+        return next(
+            (m for m in self.measurements if m.name == name and side in (None, m.side)), None
+        )
 
     def label_map(self, name: str, volume_sha256: str) -> LabelMap | None:
         """The label map of this name on the grid of this volume, if there is one."""
@@ -319,7 +338,9 @@ class ReadResult:
     problem: str | None = None
 
     @classmethod
-    def of(cls, path: str, outcome: Study | NotEvaluable | InputError, read: Callable[[Study], Reading]) -> ReadResult:
+    def of(
+        cls, path: str, outcome: Study | NotEvaluable | InputError, read: Callable[[Study], Reading]
+    ) -> ReadResult:
         """What becomes of an outcome at the door: a study is read, the rest is passed on."""
         if isinstance(outcome, NotEvaluable):
             return cls(path=path, not_evaluable=outcome)

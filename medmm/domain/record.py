@@ -84,7 +84,9 @@ class Fact:
 
     def __post_init__(self) -> None:
         if not self.id or not self.source:
-            raise InputError("a fact needs an id and its place in the source", remedy="give the resource an id")
+            raise InputError(
+                "a fact needs an id and its place in the source", remedy="give the resource an id"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,4 +116,6 @@ class ClinicalContext:
         for fact in self.facts:
             if fact.id == fact_id:
                 return fact
-        raise InputError("no such fact in this record", remedy="look at the context's facts", fact=fact_id)
+        raise InputError(
+            "no such fact in this record", remedy="look at the context's facts", fact=fact_id
+        )

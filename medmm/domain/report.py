@@ -30,7 +30,9 @@ from medmm.language.sides import named_side
 
 PLACEHOLDER = "put your own name here"  # as in the settings that ship
 OWN_IMPRESSION = "impression"  # its id among the statements
-OWN = re.compile(r"r[1-9]\d*")  # ids of the findings that readers add; those of drafts start with s and u
+OWN = re.compile(
+    r"r[1-9]\d*"
+)  # ids of the findings that readers add; those of drafts start with s and u
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,11 @@ class Edit:
 
     def __post_init__(self) -> None:
         if not self.text.strip():
-            raise InputError("an edit without text", remedy="reject the statement instead", statement=self.statement_id)
+            raise InputError(
+                "an edit without text",
+                remedy="reject the statement instead",
+                statement=self.statement_id,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +108,19 @@ class Add:
         if not self.text.strip():
             raise InputError("an added finding without text", remedy="say what you see")
         if self.assertion is Assertion.REPORTED:
-            raise InputError("a finding is added as seen, not as reported", remedy="edit the clinical information")
+            raise InputError(
+                "a finding is added as seen, not as reported",
+                remedy="edit the clinical information",
+            )
 
     @classmethod
     def of(
-        cls, finding: str, *, side: Side | None = None, place: str = "", assertion: Assertion = Assertion.PRESENT
+        cls,
+        finding: str,
+        *,
+        side: Side | None = None,
+        place: str = "",
+        assertion: Assertion = Assertion.PRESENT,
     ) -> Add:
         """A finding of the vocabulary with the patient's side and the place in words.
 
@@ -116,16 +130,24 @@ class Add:
         term, place = finding_term(finding), " ".join(place.split()).rstrip(".")
         named = named_side(place)
         if side is not None and named not in (None, side):
-            raise InputError("side and place name different sides", remedy="give one of the two", finding=finding)
+            raise InputError(
+                "side and place name different sides", remedy="give one of the two", finding=finding
+            )
         side = side or (named if term.sided else None)
         if side is not None and not term.sided:
-            raise InputError(f"{term.words} has no side", remedy="say where it is as its place", finding=finding)
+            raise InputError(
+                f"{term.words} has no side", remedy="say where it is as its place", finding=finding
+            )
         form, said = _FORMS[assertion]
         words = form.format(f"{side.value} {term.words}" if side and named is None else term.words)
         text = f"{words}, {place}" if place else words
-        if findings_named(text) != {finding: said} or (place and polarity(place) is not Polarity.AFFIRMED):
+        if findings_named(text) != {finding: said} or (
+            place and polarity(place) is not Polarity.AFFIRMED
+        ):
             raise InputError(
-                "the place says something else than where the finding is", remedy="add it as free text", place=place
+                "the place says something else than where the finding is",
+                remedy="add it as free text",
+                place=place,
             )
         text = text[0].upper() + text[1:] + "."
         return cls(text, finding=finding, side=side, place=place, assertion=assertion)
@@ -140,7 +162,10 @@ class Impression:
 
     def __post_init__(self) -> None:
         if not self.text.strip():
-            raise InputError("an impression without text", remedy="write it, or reject it to have the drafted one")
+            raise InputError(
+                "an impression without text",
+                remedy="write it, or reject it to have the drafted one",
+            )
 
     @property
     def statement_id(self) -> str:
@@ -228,7 +253,9 @@ class SignedReport:
 
     def __post_init__(self) -> None:
         if self.signed_at.tzinfo is None:
-            raise InputError("signed_at carries no time zone", remedy="sign with an aware time", report=self.id)
+            raise InputError(
+                "signed_at carries no time zone", remedy="sign with an aware time", report=self.id
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +285,9 @@ class CaseFile:
         A reader's own impression takes the place of the drafted one, on which nothing is asked then.
         """
         drafted = (s for s in (self.draft.statements if self.draft else ()) if s.summarises is None)
-        return tuple(s for s in drafted if self.impression is None or s.section is not Section.IMPRESSION)
+        return tuple(
+            s for s in drafted if self.impression is None or s.section is not Section.IMPRESSION
+        )
 
     @property
     def added(self) -> tuple[Add, ...]:
@@ -268,13 +297,21 @@ class CaseFile:
     @property
     def impression(self) -> Impression | None:
         """The reader's own impression, if there is one."""
-        return next((decision for decision in self.decisions if isinstance(decision, Impression)), None)
+        return next(
+            (decision for decision in self.decisions if isinstance(decision, Impression)), None
+        )
 
     def decision_on(self, statement: Statement) -> Accept | Edit | Reject | None:
         """What stands decided on a statement; a summary without a decision of its own follows what it summarises."""
-        decided = {d.statement_id: d for d in self.decisions if isinstance(d, Accept | Edit | Reject)}
+        decided = {
+            d.statement_id: d for d in self.decisions if isinstance(d, Accept | Edit | Reject)
+        }
         own, followed = decided.get(statement.id), decided.get(statement.summarises or "")
-        return own if own is not None or followed is None else replace(followed, statement_id=statement.id)
+        return (
+            own
+            if own is not None or followed is None
+            else replace(followed, statement_id=statement.id)
+        )
 
     @property
     def suspicions(self) -> tuple[Suspicion, ...]:
@@ -294,11 +331,20 @@ class CaseFile:
 
     def critical(self, statement_id: str) -> bool:
         """Whether a statement tells, as it stands now, what a reader must be told at once; not where it was rejected."""
-        statement = next((s for s in (self.draft.statements if self.draft else ()) if s.id == statement_id), None)
+        statement = next(
+            (s for s in (self.draft.statements if self.draft else ()) if s.id == statement_id), None
+        )
         if statement is not None and isinstance(self.decision_on(statement), Reject):
             return False
-        finding = statement.summarises if statement is not None and statement.summarises else statement_id
-        own = {name for words in self._own_words() if words.statement_id == finding for name in words.claims}
+        finding = (
+            statement.summarises if statement is not None and statement.summarises else statement_id
+        )
+        own = {
+            name
+            for words in self._own_words()
+            if words.statement_id == finding
+            for name in words.claims
+        }
         listed = any(one.critical and one.statement_id == finding for one in self.flagged)
         return listed or any(finding_term(name).critical for name in own)
 
@@ -313,20 +359,32 @@ class CaseFile:
     @property
     def unstated(self) -> tuple[Suspicion, ...]:
         """What of the list no statement of the draft says and nobody decided on, and that has no statement to decide on."""
-        return tuple(s for s in self.flagged if s.standing is Standing.NOT_STATED and s.statement_id is None)
+        return tuple(
+            s for s in self.flagged if s.standing is Standing.NOT_STATED and s.statement_id is None
+        )
 
     def marks(self, statement_id: str) -> tuple[Verdict, ...]:
         """What the checks have against a reader's own words."""
-        return tuple(v for v in self.rechecked if v.statement_id == statement_id and v.outcome is Outcome.FAILED)
+        return tuple(
+            v
+            for v in self.rechecked
+            if v.statement_id == statement_id and v.outcome is Outcome.FAILED
+        )
 
     def _own_words(self) -> Iterator[OwnWords]:
-        seen = {s.id for s in (self.draft.draft.decidable if self.draft else ()) if s.section is Section.FINDINGS}
+        seen = {
+            s.id
+            for s in (self.draft.draft.decidable if self.draft else ())
+            if s.section is Section.FINDINGS
+        }
         for one in self.decisions:
             if isinstance(one, Edit) and one.statement_id in seen:
                 yield OwnWords(statement_id=one.statement_id, text=one.text)
             elif isinstance(one, Add):
                 finding = one.finding if one.assertion in CLAIMS else None
-                yield OwnWords(statement_id=one.statement_id, text=one.text, finding=finding, side=one.side)
+                yield OwnWords(
+                    statement_id=one.statement_id, text=one.text, finding=finding, side=one.side
+                )
 
 
 def _words_left(decision: Accept | Edit | Reject, drafted: Mapping[str, str]) -> str | None:

@@ -15,7 +15,9 @@ def role_table() -> dict[str, dict[str, bool]]:
     """verb -> role -> may."""
     text = files("medmm.domain").joinpath("data/roles.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
-    return {row.pop("verb"): {r: may == "yes" for r, may in row.items() if r != "why"} for row in rows}
+    return {
+        row.pop("verb"): {r: may == "yes" for r, may in row.items() if r != "why"} for row in rows
+    }
 
 
 def roles() -> tuple[str, ...]:

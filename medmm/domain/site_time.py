@@ -21,15 +21,25 @@ def at_site(study: Study, zone_name: str | None) -> Study:
     if zone_name is None or all(when is None or when.zone_known for when in stated):
         return study
     zone = ZoneInfo(zone_name)
-    volumes = tuple(replace(volume, acquired=_in_zone(volume.acquired, zone)) for volume in study.volumes)
-    read = [when for when in (_in_zone(study.acquired, zone), *(v.acquired for v in volumes)) if when is not None]
+    volumes = tuple(
+        replace(volume, acquired=_in_zone(volume.acquired, zone)) for volume in study.volumes
+    )
+    read = [
+        when
+        for when in (_in_zone(study.acquired, zone), *(v.acquired for v in volumes))
+        if when is not None
+    ]
     notice = Notice(
         code="time-zone-of-site",
         text=f"The image states no time zone; its times were taken as those of the site ({zone_name}).",
     )
     warnings = tuple(notice if w.code == ZONE_UNKNOWN_CODE else w for w in study.warnings)
-    first = min(read, key=lambda when: when.earliest)  # of several images the order may be another now
-    return replace(study, acquired=first if study.acquired else None, volumes=volumes, warnings=warnings)
+    first = min(
+        read, key=lambda when: when.earliest
+    )  # of several images the order may be another now
+    return replace(
+        study, acquired=first if study.acquired else None, volumes=volumes, warnings=warnings
+    )
 
 
 def _in_zone(when: StudyTime | None, zone: ZoneInfo) -> StudyTime | None:
@@ -40,6 +50,10 @@ def _in_zone(when: StudyTime | None, zone: ZoneInfo) -> StudyTime | None:
     moments: list[datetime] = []
     for fold in (0, 1):
         # a zone of the IANA database has an offset for every moment
-        offset = needed(clock.replace(tzinfo=zone, fold=fold).utcoffset(), "the offset of a time zone", zone=zone.key)
+        offset = needed(
+            clock.replace(tzinfo=zone, fold=fold).utcoffset(),
+            "the offset of a time zone",
+            zone=zone.key,
+        )
         moments.append(clock.replace(tzinfo=timezone(offset)))
     return replace(when, moment=min(moments), zone_known=True)

@@ -136,7 +136,11 @@ class StudyTime:
     @property
     def earliest(self) -> datetime:
         """The earliest moment that is meant: of a day its start, of a wall clock of unknown zone its moment in the first zone."""
-        start = self.moment if self.precise else datetime.combine(self.moment.date(), time.min, self.moment.tzinfo)
+        start = (
+            self.moment
+            if self.precise
+            else datetime.combine(self.moment.date(), time.min, self.moment.tzinfo)
+        )
         return start if self.zone_known else start - FIRST_ZONE
 
     @property
@@ -189,9 +193,15 @@ class Volume:
     frame_of_reference_uid: str | None = None
     acquired: StudyTime | None = None
     sequence: Sequence | None = None
-    loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
-    signal_loader: Callable[[], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
-    frame_loader: Callable[[int], NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
+    loader: Callable[[], NDArray[np.float32]] | None = field(
+        default=None, compare=False, repr=False
+    )
+    signal_loader: Callable[[], NDArray[np.float32]] | None = field(
+        default=None, compare=False, repr=False
+    )
+    frame_loader: Callable[[int], NDArray[np.float32]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         if min(self.shape_zyx) < 1:
@@ -241,7 +251,9 @@ class Volume:
         slices = self.shape_zyx[0]
         if not 0 <= index < slices:
             raise InputError(
-                f"the volume has no slice {index}", remedy=f"ask for 0 to {slices - 1}", sha256=self.sha256
+                f"the volume has no slice {index}",
+                remedy=f"ask for 0 to {slices - 1}",
+                sha256=self.sha256,
             )
         if self.frame_loader is None:
             found = self.pixels()[index]
@@ -299,7 +311,9 @@ class Study:
 
     def __post_init__(self) -> None:
         if not self.uid or not self.volumes:
-            raise InputError("a study needs a UID and at least one image", remedy="send the whole study")
+            raise InputError(
+                "a study needs a UID and at least one image", remedy="send the whole study"
+            )
 
     @property
     def frontal(self) -> Volume | None:
@@ -314,7 +328,11 @@ class Study:
     @property
     def frontals(self) -> tuple[Volume, ...]:
         """The frontal radiographs, in the order of the study."""
-        return tuple(v for v in self.volumes if self.modality is Modality.RADIOGRAPH and v.view in FRONTAL_VIEWS)
+        return tuple(
+            v
+            for v in self.volumes
+            if self.modality is Modality.RADIOGRAPH and v.view in FRONTAL_VIEWS
+        )
 
     @property
     def image_time(self) -> StudyTime | None:
@@ -333,12 +351,16 @@ class Study:
     @property
     def image_sha256s(self) -> tuple[str, ...]:
         """Digests of the files that its volumes were made of, each once, sorted: what the study is made of, wherever it lay."""
-        return tuple(sorted({digest for v in self.volumes for digest in v.file_sha256s or (v.sha256,)}))
+        return tuple(
+            sorted({digest for v in self.volumes for digest in v.file_sha256s or (v.sha256,)})
+        )
 
     @property
     def orientation_known(self) -> bool:
         """Whether every image says which edge shows the patient's left (films) or carries an affine."""
-        return all(v.patient_left_on is not None or v.affine_lps_mm is not None for v in self.volumes)
+        return all(
+            v.patient_left_on is not None or v.affine_lps_mm is not None for v in self.volumes
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,7 +130,9 @@ def flagged(listed: Iterable[Suspicion], *, signed: bool = False) -> tuple[Suspi
     return tuple(one for one in listed if not one.rejected and not (signed and one.undecided))
 
 
-def _read(reading: Reading | None, draft: Draft | None, said: Mapping[str, str | None]) -> Iterator[Suspicion]:
+def _read(
+    reading: Reading | None, draft: Draft | None, said: Mapping[str, str | None]
+) -> Iterator[Suspicion]:
     """What the models suspect, and what a draft states beside that, each with its standing."""
     stated = {s.finding: s for s in reversed(draft.statements if draft else ()) if _claims(s)}
     also = {one.statement.finding: one for one in (draft.also_suspected if draft else ())}
@@ -152,7 +154,9 @@ def _read(reading: Reading | None, draft: Draft | None, said: Mapping[str, str |
         elif name in also and also[name].statement.id in said:
             yield _decided(one, also[name].statement, said)
         else:
-            statement, why = (also[name].statement, also[name].why) if name in also else (None, NO_STATEMENT)
+            statement, why = (
+                (also[name].statement, also[name].why) if name in also else (None, NO_STATEMENT)
+            )
             yield replace(
                 one,
                 standing=Standing.NOT_STATED,

@@ -20,7 +20,11 @@ RADLEX = "http://radlex.org"
 SNOMED_CT = "http://snomed.info/sct"
 DICOM_DCM = "http://dicom.nema.org/resources/ontology/DCM"
 LOINC = "http://loinc.org"
-_SYSTEMS = {"LN": LOINC, "SCT": SNOMED_CT, "DCM": DICOM_DCM}  # coding scheme designators, DICOM PS3.16 chapter 8
+_SYSTEMS = {
+    "LN": LOINC,
+    "SCT": SNOMED_CT,
+    "DCM": DICOM_DCM,
+}  # coding scheme designators, DICOM PS3.16 chapter 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,9 @@ def finding_term(name: str) -> FindingTerm:
     try:
         return finding_terms()[name]
     except KeyError:
-        raise InputError(f"no finding {name!r} in the vocabulary", remedy="add a row to findings.csv") from None
+        raise InputError(
+            f"no finding {name!r} in the vocabulary", remedy="add a row to findings.csv"
+        ) from None
 
 
 def finding_called(words: str) -> FindingTerm:
@@ -96,7 +102,9 @@ def finding_called(words: str) -> FindingTerm:
     near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
     raise InputError(
         f"no finding {words!r} in the vocabulary",
-        remedy=f"write {' or '.join(near)}, or add it as free text" if near else "add it as free text",
+        remedy=f"write {' or '.join(near)}, or add it as free text"
+        if near
+        else "add it as free text",
     )
 
 
@@ -113,7 +121,9 @@ def measurement_terms() -> dict[str, MeasurementTerm]:
 
 def most_urgent_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Critical findings first, then by probability: the order in which a reader should meet them."""
-    return tuple(sorted(findings, key=lambda f: (not finding_term(f.name).critical, -f.probability, f.name)))
+    return tuple(
+        sorted(findings, key=lambda f: (not finding_term(f.name).critical, -f.probability, f.name))
+    )
 
 
 def _term(row: dict[str, str]) -> FindingTerm:
@@ -141,8 +151,14 @@ def _term(row: dict[str, str]) -> FindingTerm:
 
 
 def _measurement_term(row: dict[str, str]) -> MeasurementTerm:
-    code = Coding(system=_SYSTEMS[row["system"]], code=row["code"], display=row["display"]) if row["code"] else None
-    site = row["site_code"] and Coding(system=SNOMED_CT, code=row["site_code"], display=row["site_display"])
+    code = (
+        Coding(system=_SYSTEMS[row["system"]], code=row["code"], display=row["display"])
+        if row["code"]
+        else None
+    )
+    site = row["site_code"] and Coding(
+        system=SNOMED_CT, code=row["site_code"], display=row["site_display"]
+    )
     return MeasurementTerm(
         name=row["name"],
         words=row["words"],

@@ -16,7 +16,9 @@ def programs_dir() -> Path:
     for folder in (package / "shipped", package.parent):
         if (folder / "ui" / "app.py").is_file() and (folder / "pipelines" / "batch.py").is_file():
             return folder
-    raise ConfigError("the shipped programs are not there", remedy="install medmm again", folder=str(package))
+    raise ConfigError(
+        "the shipped programs are not there", remedy="install medmm again", folder=str(package)
+    )
 
 
 def run(arguments: list[str], config: Path | None) -> int:
@@ -29,7 +31,11 @@ def run(arguments: list[str], config: Path | None) -> int:
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     if config is not None:
         environment["MEDMM_CONFIG"] = str(config.absolute())
-    command = [sys.executable, "-P", *arguments]  # -P: a folder `pipelines` where the user stands is not ours
+    command = [
+        sys.executable,
+        "-P",
+        *arguments,
+    ]  # -P: a folder `pipelines` where the user stands is not ours
     sys.stdout.flush()
     if os.name == "posix":
         os.execve(sys.executable, command, environment)

@@ -28,7 +28,9 @@ def films_dir() -> Path:
     """Where pydicom-data keeps its images. Raises: ConfigError if the package is not installed."""
     found = importlib.util.find_spec("data_store")
     if found is None or not found.submodule_search_locations:
-        raise ConfigError("the demo's images are not installed", remedy="pip install pydicom-data==1.0.0")
+        raise ConfigError(
+            "the demo's images are not installed", remedy="pip install pydicom-data==1.0.0"
+        )
     return Path(next(iter(found.submodule_search_locations))) / "data"
 
 
@@ -59,7 +61,9 @@ def _prepare(folder: Path) -> tuple[Path, Path]:
     own = config.is_file() and config.read_bytes().startswith(MARK.encode())
     if not own and any(folder.iterdir()):
         raise InputError(
-            "the folder holds files that no demo made", remedy="name a new or empty folder", path=str(folder)
+            "the folder holds files that no demo made",
+            remedy="name a new or empty folder",
+            path=str(folder),
         )
     for leftover in (folder / "data", folder / "data.heads"):
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
@@ -70,14 +74,19 @@ def _prepare(folder: Path) -> tuple[Path, Path]:
 
 
 def _draft(assistant: Assistant, record: Path, page: Path, console: Console) -> None:
-    console.print(f"1. A chest radiograph ({CHEST} of pydicom-data, a real film of 1995) and its record.", style="bold")
+    console.print(
+        f"1. A chest radiograph ({CHEST} of pydicom-data, a real film of 1995) and its record.",
+        style="bold",
+    )
     console.print(
         "   The record is synthetic: it was written for this film and matches its tags. No report of the film is known: what the "
         "networks suspect stands below, and beside it what a person sees.\n"
     )
     study = assistant.admit(films_dir() / CHEST, record=record)
     if not isinstance(study, Study):  # the film is known: it passes the gate
-        raise IntegrityError("the demo's film was refused", remedy="install medmm and pydicom-data again", film=CHEST)
+        raise IntegrityError(
+            "the demo's film was refused", remedy="install medmm and pydicom-data again", film=CHEST
+        )
     case = assistant.open_case(study.uid)
     assistant.draft(case.id)
     file = assistant.case(case.id)
@@ -86,11 +95,15 @@ def _draft(assistant: Assistant, record: Path, page: Path, console: Console) -> 
 
 
 def _refuse(assistant: Assistant, console: Console) -> None:
-    console.print(f"\n2. A limb ({LIMB}): what medmm does not read is refused, not guessed.", style="bold")
+    console.print(
+        f"\n2. A limb ({LIMB}): what medmm does not read is refused, not guessed.", style="bold"
+    )
     refused = assistant.admit(films_dir() / LIMB)
     if not isinstance(refused, NotEvaluable):
         raise IntegrityError(
-            "the demo's limb passed the gate", remedy="install medmm and pydicom-data again", film=LIMB
+            "the demo's limb passed the gate",
+            remedy="install medmm and pydicom-data again",
+            film=LIMB,
         )
     console.print(Padding(refused.reason, (0, 0, 0, 3)))
 

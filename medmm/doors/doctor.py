@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from medmm.domain.study_inspection import Capabilities
 
 LEAST_FREE_GB = 2.0
-FASTER = ("onnxruntime", "openvino")  # in benchmarks/encoder.py, by too little for an extra of their own
+FASTER = (
+    "onnxruntime",
+    "openvino",
+)  # in benchmarks/encoder.py, by too little for an extra of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,9 @@ def machine() -> Iterator[Check]:
     yield Check(name="medmm", state="ok", found=release)
     yield _memory()
     yield _dashboard()
-    yield Check(name="network", state="ok", found="medmm opens no connection; nothing needs to be reached")
+    yield Check(
+        name="network", state="ok", found="medmm opens no connection; nothing needs to be reached"
+    )
 
 
 def examine(assistant: Assistant) -> Iterator[Check]:
@@ -71,7 +76,9 @@ def _compute(can: Capabilities, threads: int | None) -> Check:
 
 def _runtimes() -> Check:
     there = [name for name in FASTER if importlib.util.find_spec(name) is not None]
-    words = f"{' and '.join(there)} installed, but not used" if there else "no other runtime is used"
+    words = (
+        f"{' and '.join(there)} installed, but not used" if there else "no other runtime is used"
+    )
     found = f"torch alone runs the networks, in fp32; {words}: at most 1.2 times as fast in fp32 (proof F4)"
     return Check(name="runtime", state="ok", found=found)
 
@@ -79,20 +86,36 @@ def _runtimes() -> Check:
 def _writer(can: Capabilities, wanted: str) -> Check:
     if can.writer_problem:
         found = f"the language model of the settings can't word drafts: {can.writer_problem}"
-        return Check(name="writer", state="problem", found=found, remedy="name another under `language_model`")
+        return Check(
+            name="writer",
+            state="problem",
+            found=found,
+            remedy="name another under `language_model`",
+        )
     if wanted == "rules" or can.writer != "rule-writer":
-        return Check(name="writer", state="ok", found=f"{can.writer} words the drafts; it was opened")
+        return Check(
+            name="writer", state="ok", found=f"{can.writer} words the drafts; it was opened"
+        )
     found = f"no language model is ready: {can.writer} words the drafts"
-    return Check(name="writer", state="note", found=found, remedy="install chest-report, or set `writer: rules`")
+    return Check(
+        name="writer",
+        state="note",
+        found=found,
+        remedy="install chest-report, or set `writer: rules`",
+    )
 
 
 def named_folders(settings: Settings) -> Iterator[Check]:
     """Whether the folders that the settings name are there, or can be made, and can be used. Nothing is made."""
     if settings.weights_dir is not None:
         there = settings.weights_dir.is_dir() and os.access(settings.weights_dir, os.R_OK | os.X_OK)
-        found = f"{settings.weights_dir} {'can be read' if there else 'is no folder that can be read'}"
+        found = (
+            f"{settings.weights_dir} {'can be read' if there else 'is no folder that can be read'}"
+        )
         remedy = "" if there else "correct weights_dir, or leave it out for the networks that ship"
-        yield Check(name="weights_dir", state="ok" if there else "problem", found=found, remedy=remedy)
+        yield Check(
+            name="weights_dir", state="ok" if there else "problem", found=found, remedy=remedy
+        )
     folders = {"data_dir": settings.data_dir}
     if settings.heads_path is not None:
         folders["heads_path"] = settings.heads_path.parent
@@ -108,7 +131,12 @@ def _usable(name: str, folder: Path) -> Check:
     if fits:
         return Check(name=name, state="ok", found=f"{folder} {made} and can be written to")
     why = "can't be written to" if there.is_dir() else "is no folder"
-    return Check(name=name, state="problem", found=f"{there} {why}", remedy=f"correct {name}, or its permissions")
+    return Check(
+        name=name,
+        state="problem",
+        found=f"{there} {why}",
+        remedy=f"correct {name}, or its permissions",
+    )
 
 
 def _memory() -> Check:
@@ -117,7 +145,9 @@ def _memory() -> Check:
     size_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     short = size_gb < 4
     remedy = "reading a film takes up to 3 GB; close other programs" if short else ""
-    return Check(name="memory", state="problem" if short else "ok", found=f"{size_gb:.0f} GB", remedy=remedy)
+    return Check(
+        name="memory", state="problem" if short else "ok", found=f"{size_gb:.0f} GB", remedy=remedy
+    )
 
 
 def _disk(assistant: Assistant) -> Check:
@@ -137,7 +167,9 @@ def _models(can: Capabilities) -> Iterator[Check]:
     for row in can.models:
         state = {"ready": "ok", "not installed": "note"}.get(row.state, "problem")
         terms = " (research only)" if row.research_only else ""
-        yield Check(name=f"model {row.name}", state=state, found=row.state + terms, remedy=row.remedy)
+        yield Check(
+            name=f"model {row.name}", state=state, found=row.state + terms, remedy=row.remedy
+        )
 
 
 def _syntaxes(can: Capabilities) -> Iterator[Check]:
@@ -158,7 +190,9 @@ def _readers(assistant: Assistant) -> Check:
     unnamed = [entry.id for entry in readers if entry.reader().unnamed]
     if unnamed:
         remedy = f"put your own name under `readers:` in the settings, for {', '.join(unnamed)}"
-        return Check(name="readers", state="note", found="a reader without a name can't sign", remedy=remedy)
+        return Check(
+            name="readers", state="note", found="a reader without a name can't sign", remedy=remedy
+        )
     return Check(name="readers", state="ok", found=", ".join(f"{r.id} ({r.role})" for r in readers))
 
 

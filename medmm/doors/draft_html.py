@@ -32,7 +32,14 @@ from medmm.domain.report import CaseFile
 from medmm.domain.study import Notice
 from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term, most_urgent_first
-from medmm.presentation.draft_words import LEGEND, banner, check_words, decided_words, made_by, own_rows
+from medmm.presentation.draft_words import (
+    LEGEND,
+    banner,
+    check_words,
+    decided_words,
+    made_by,
+    own_rows,
+)
 from medmm.presentation.evidence_words import evidence_lines
 from medmm.presentation.slice_picture import marked_slices, png_bytes, slice_picture
 
@@ -81,7 +88,11 @@ def _statements(file: CaseFile, draft: CheckedDraft) -> str:
     parts = []
     for section in Section:
         statements = [_statement(file, s) for s in draft.statements if s.section is section]
-        statements += [_own(file, number, text, mark) for of, number, text, mark in own_rows(file) if of is section]
+        statements += [
+            _own(file, number, text, mark)
+            for of, number, text, mark in own_rows(file)
+            if of is section
+        ]
         if statements:
             parts.append(f"<h2>{escape(section.value)}</h2>" + "".join(statements))
         if section is Section.FINDINGS:
@@ -92,10 +103,17 @@ def _statements(file: CaseFile, draft: CheckedDraft) -> str:
 def _also_suspected(file: CaseFile) -> str:
     """What is suspected and not stated, beside the findings and as they look, with why."""
     shown = [
-        _statement(file, also.statement, "" if file.decision_on(also.statement) else f"not stated: {also.why}")
+        _statement(
+            file,
+            also.statement,
+            "" if file.decision_on(also.statement) else f"not stated: {also.why}",
+        )
         for also in file.also_suspected
     ]
-    shown += [f'<div class="statement"><p>{escape(unstated_words(one))}</p></div>' for one in file.unstated]
+    shown += [
+        f'<div class="statement"><p>{escape(unstated_words(one))}</p></div>'
+        for one in file.unstated
+    ]
     if not shown:
         return ""
     title = f"<h2>{escape(Standing.NOT_STATED.value)}</h2>"
@@ -109,7 +127,9 @@ def _own(file: CaseFile, number: str, text: str, mark: str) -> str:
 
 
 def _marks(file: CaseFile, statement_id: str) -> str:
-    return "".join(f'<div class="warning">{escape(mark_words(v))}</div>' for v in file.marks(statement_id))
+    return "".join(
+        f'<div class="warning">{escape(mark_words(v))}</div>' for v in file.marks(statement_id)
+    )
 
 
 def _limits(draft: CheckedDraft) -> str:
@@ -120,7 +140,9 @@ def _limits(draft: CheckedDraft) -> str:
 
 def _statement(file: CaseFile, statement: Statement, why: str = "") -> str:
     draft = needed(file.draft, "the draft of a case", case=file.case.id)
-    evidence = "".join(f'<div class="evidence">{escape(line)}</div>' for line in evidence_lines(statement))
+    evidence = "".join(
+        f'<div class="evidence">{escape(line)}</div>' for line in evidence_lines(statement)
+    )
     checks = "".join(
         f'<span class="check {"passed" if v.outcome is Outcome.PASSED else "failed"}">{escape(check_words(v))}</span>'
         for v in draft.verdicts_on(statement.id)
@@ -141,9 +163,7 @@ def _record(context: ClinicalContext) -> str:
     left_out = "".join(f"<li>{escape(o.source)}: {escape(o.reason)}</li>" for o in context.left_out)
     as_of = context.as_of.isoformat() if context.as_of else "an unknown moment"
     title = f"record as of {as_of}: {len(context.facts)} facts, {len(context.left_out)} left out"
-    return (
-        f'<details><summary>{escape(title)}</summary><table>{rows}</table><ul class="limits">{left_out}</ul></details>'
-    )
+    return f'<details><summary>{escape(title)}</summary><table>{rows}</table><ul class="limits">{left_out}</ul></details>'
 
 
 def _fact_row(fact: Fact) -> str:
@@ -169,7 +189,11 @@ def _pictures(file: CaseFile) -> str:
     suspected = [f for f in (file.reading.findings if file.reading else ()) if f.name in names]
     small = grey_bytes(grey, SMALL_PX, aspect=aspect)
     heats = "".join(_heat(small, f, f.region) for f in most_urgent_first(suspected) if f.region)
-    note = "Heat-maps show where a network's score comes from, not the outline of a lesion." if heats else ""
+    note = (
+        "Heat-maps show where a network's score comes from, not the outline of a lesion."
+        if heats
+        else ""
+    )
     return f'{main}<div class="heats">{heats}</div><p class="meta">{note}</p>'
 
 
@@ -177,12 +201,22 @@ def _slices(file: CaseFile) -> str:
     """The slice with the most of each label map that a statement rests on, else the middle slice of the first volume."""
     study = file.case.study
     marked = marked_slices(study, file.reading, file.draft)
-    figures = [figure(slice_picture(m.volume, m.index_z, m.label_map, m.labels), m.caption(m.index_z)) for m in marked]
+    figures = [
+        figure(slice_picture(m.volume, m.index_z, m.label_map, m.labels), m.caption(m.index_z))
+        for m in marked
+    ]
     if not figures:
         first = (study.volume(study.main_sha256) if study.main_sha256 else None) or study.volumes[0]
         middle = first.shape_zyx[0] // 2
-        figures = [figure(slice_picture(first, middle), f"slice {middle + 1} of {first.shape_zyx[0]}, nothing marked")]
-    note = "Outlines are what a network marked. Slices are counted from 1 in the order of the volume."
+        figures = [
+            figure(
+                slice_picture(first, middle),
+                f"slice {middle + 1} of {first.shape_zyx[0]}, nothing marked",
+            )
+        ]
+    note = (
+        "Outlines are what a network marked. Slices are counted from 1 in the order of the volume."
+    )
     shown = "".join(figures)
     shown = f'<div class="slices">{shown}</div>' if len(figures) > 1 else shown
     return f'{shown}<p class="meta">{note if marked else ""}</p>{_measured(file.draft)}'
@@ -192,9 +226,15 @@ def _measured(draft: CheckedDraft | None) -> str:
     rows = measurement_rows(draft.statements) if draft else ()
     if not rows:
         return ""
-    head = "".join(f"<th>{name}</th>" for name in ("", "measured", "side", "value", "95 % interval"))
+    head = "".join(
+        f"<th>{name}</th>" for name in ("", "measured", "side", "value", "95 % interval")
+    )
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in (r.statement, r.name, r.side, r.value, r.interval)) + "</tr>"
+        "<tr>"
+        + "".join(
+            f"<td>{escape(c)}</td>" for c in (r.statement, r.name, r.side, r.value, r.interval)
+        )
+        + "</tr>"
         for r in rows
     )
     return f'<h2>measured</h2><table class="measured"><tr>{head}</tr>{body}</table>'
@@ -210,7 +250,9 @@ def letters(left: str, right: str) -> str:
     """The letters of the picture's left and right edge; nothing where they are unknown."""
     if not left:
         return ""
-    return f'<span class="letter">{escape(left)}</span><span class="letter far">{escape(right)}</span>'
+    return (
+        f'<span class="letter">{escape(left)}</span><span class="letter far">{escape(right)}</span>'
+    )
 
 
 def _heat(small: NDArray[np.uint8], finding: Finding, region: Region) -> str:
@@ -221,7 +263,9 @@ def _heat(small: NDArray[np.uint8], finding: Finding, region: Region) -> str:
         (x0 * columns, y0 * rows, x1 * columns - 1, y1 * rows - 1), outline=(120, 220, 255)
     )
     words = finding_term(finding.name).words
-    meaning = f"operating point {finding.threshold:.2f}: {certainty_of(finding.probability).meaning}"
+    meaning = (
+        f"operating point {finding.threshold:.2f}: {certainty_of(finding.probability).meaning}"
+    )
     return figure(np.asarray(picture), f"{words} {finding.probability:.2f} ({meaning})")
 
 

@@ -31,7 +31,14 @@ from medmm.domain.report import CaseFile
 from medmm.domain.suspicion import Standing
 from medmm.doors.session import add_row, new_table, plain
 from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
-from medmm.presentation.draft_words import LEGEND, banner, check_words, decided_words, made_by, own_rows
+from medmm.presentation.draft_words import (
+    LEGEND,
+    banner,
+    check_words,
+    decided_words,
+    made_by,
+    own_rows,
+)
 from medmm.presentation.evidence_words import evidence_lines
 from medmm.presentation.slice_picture import marked_slices, slice_picture
 
@@ -52,7 +59,9 @@ def draft_page(file: CaseFile, console: Console) -> None:
         console.print(_hanging(Text("i", style="cyan"), Text(plain(note), style="cyan")))
     matters, recorded = sorted_notices(file.draft.draft.warnings if file.draft else study.warnings)
     for warning in matters:
-        console.print(_hanging(Text("!", style="yellow"), Text(plain(warning.text), style="yellow")))
+        console.print(
+            _hanging(Text("!", style="yellow"), Text(plain(warning.text), style="yellow"))
+        )
     if file.draft is None:
         console.print("No draft yet.")
         return
@@ -72,7 +81,10 @@ def draft_page(file: CaseFile, console: Console) -> None:
     _print_limits(file.draft, console)
     for warning in recorded:
         console.print(
-            _hanging(Text("·", style="dim"), Text(plain(f"{FOR_THE_RECORD_TITLE}: {warning.text}"), style="dim"))
+            _hanging(
+                Text("·", style="dim"),
+                Text(plain(f"{FOR_THE_RECORD_TITLE}: {warning.text}"), style="dim"),
+            )
         )
 
 
@@ -87,7 +99,10 @@ def own_panel(file: CaseFile, number: str, text: str, mark: str) -> RenderableTy
 
 def decided_panel(file: CaseFile, statement: Statement) -> RenderableType:
     """One statement with evidence, checks, what was decided on it, and what the checks have against a reader's words."""
-    critical, draft = file.critical(statement.id), needed(file.draft, "the draft of a case", case=file.case.id)
+    critical, draft = (
+        file.critical(statement.id),
+        needed(file.draft, "the draft of a case", case=file.case.id),
+    )
     panel = statement_panel(draft, statement, decided_words(file, statement), critical=critical)
     return Group(panel, *_marks(file, statement.id))
 
@@ -103,7 +118,9 @@ def statement_panel(
     mark = Text(f"{plain(statement.id):>{INDENT - 2}} ", style="cyan")
     told = statement.critical if critical is None else critical
     urgent = Text("CRITICAL ", style="bold red") if told else Text()
-    lines: list[RenderableType] = [_hanging(mark, urgent + Text(plain(statement.text), style="bold"))]
+    lines: list[RenderableType] = [
+        _hanging(mark, urgent + Text(plain(statement.text), style="bold"))
+    ]
     lines += [_indented(Text(plain(line), style="dim")) for line in evidence_lines(statement)]
     lines.append(_indented(_checks(draft, statement)))
     if decided:
@@ -150,11 +167,19 @@ def _print_marked(file: CaseFile, console: Console) -> None:
     for marked in marked_slices(file.case.study, file.reading, file.draft):
         if console.is_terminal and console.color_system in COLOURS:
             columns = min(PICTURE_COLUMNS, console.width)
-            small = slice_picture(marked.volume, marked.index_z, marked.label_map, marked.labels, longest_px=columns)
+            small = slice_picture(
+                marked.volume, marked.index_z, marked.label_map, marked.labels, longest_px=columns
+            )
             console.print(colour_blocks(small))
         edges = edge_letters(marked.volume.affine_lps_mm)
-        letters = f" {edges.left} on the left of the picture, {edges.right} on the right." if edges.left else ""
-        console.print(_hanging(Text("▣", style="cyan"), Text(plain(marked.caption(marked.index_z) + letters))))
+        letters = (
+            f" {edges.left} on the left of the picture, {edges.right} on the right."
+            if edges.left
+            else ""
+        )
+        console.print(
+            _hanging(Text("▣", style="cyan"), Text(plain(marked.caption(marked.index_z) + letters)))
+        )
 
 
 def _print_measured(draft: CheckedDraft, console: Console) -> None:

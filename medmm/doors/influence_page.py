@@ -17,7 +17,9 @@ from medmm.domain.vocabulary import finding_term
 from medmm.doors.session import add_row, new_table, plain
 from medmm.presentation.draft_words import banner
 
-BY_RULES = "Fixed rules wrote these drafts: they never let the record touch what is said of the image."
+BY_RULES = (
+    "Fixed rules wrote these drafts: they never let the record touch what is said of the image."
+)
 SAME = "With and without the record the same is said of the image."
 
 
@@ -27,13 +29,22 @@ def influence_page(found: Influence, file: CaseFile, console: Console) -> None:
     console.print(Text(plain(f"case {found.case_id}   writer {found.both.writer}")))
     console.print(Rule("WHAT THE RECORD CHANGES", align="left"))
     for change in found.changes:
-        console.print(Text(plain(f"  {change_words(change)}"), style="bold yellow" if change.claims else "bold"))
+        console.print(
+            Text(
+                plain(f"  {change_words(change)}"), style="bold yellow" if change.claims else "bold"
+            )
+        )
     if not found.changes:
         console.print(Text(f"  {SAME}"))
-    if not any(s.generation for s in (*found.both.statements, *found.image_only.statements)) and not found.facts:
+    if (
+        not any(s.generation for s in (*found.both.statements, *found.image_only.statements))
+        and not found.facts
+    ):
         console.print(Text(f"  {BY_RULES}", style="dim"))
     if found.facts:
-        console.print(Rule("FACT BY FACT: THE DRAFT WITHOUT IT AGAINST THE DRAFT WITH IT", align="left"))
+        console.print(
+            Rule("FACT BY FACT: THE DRAFT WITHOUT IT AGAINST THE DRAFT WITH IT", align="left")
+        )
         console.print(_facts(found.facts))
     console.print(Rule("THE DRAFT IN THREE WAYS", align="left"))
     console.print(_drafts(found))
@@ -58,7 +69,11 @@ def _facts(facts: Iterable[FactInfluence]) -> Table:
 def _drafts(found: Influence) -> Table:
     """The three drafts side by side, section by section."""
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0))
-    drafts = {"image alone": found.image_only, "record alone": found.record_only, "image and record": found.both}
+    drafts = {
+        "image alone": found.image_only,
+        "record alone": found.record_only,
+        "image and record": found.both,
+    }
     for name in drafts:
         table.add_column(name, ratio=1, overflow="fold")
     for section in Section:

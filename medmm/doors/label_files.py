@@ -17,7 +17,9 @@ from medmm.domain.reading import LabelMap
 from medmm.files import write_atomically
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(?<!\.)")
-DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # names that Windows keeps for itself
+DEVICE = re.compile(
+    r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?"
+)  # names that Windows keeps for itself
 LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL (nifti1.h)
 
 
@@ -28,7 +30,10 @@ def folders_for(studies: Sequence[Path], out_dir: Path) -> dict[Path, Path]:
     names = {study: study_name(study) for study in studies}
     different = {os.path.abspath(study): name.casefold() for study, name in names.items()}
     often = Counter(different.values())
-    return {study: out_dir / _folder_name(study, names[study], often[names[study].casefold()] > 1) for study in studies}
+    return {
+        study: out_dir / _folder_name(study, names[study], often[names[study].casefold()] > 1)
+        for study in studies
+    }
 
 
 def study_name(folder: Path) -> str:
@@ -54,7 +59,13 @@ def write_label_map(label_map: LabelMap, arrays_dir: Path, out_dir: Path) -> Pat
     """
     header = _header(_source(label_map, arrays_dir))
     header.set_data_dtype("uint8")
-    for key, value in {"scl_slope": 1, "scl_inter": 0, "cal_min": 0, "cal_max": 0, "intent_code": LABEL_INTENT}.items():
+    for key, value in {
+        "scl_slope": 1,
+        "scl_inter": 0,
+        "cal_min": 0,
+        "cal_max": 0,
+        "intent_code": LABEL_INTENT,
+    }.items():
         header[key] = value
     for key in {"descrip", "aux_file", "intent_name", "data_type", "db_name"} & set(header.keys()):
         header[key] = b""  # free text of the source may name a patient
@@ -79,7 +90,9 @@ def put(path: Path, content: bytes) -> Path:
         write_atomically(path, content)
     except OSError as error:
         raise Unavailable(
-            f"a mask can't be written: {type(error).__name__}", remedy="make the folder writable", path=str(path)
+            f"a mask can't be written: {type(error).__name__}",
+            remedy="make the folder writable",
+            path=str(path),
         ) from error
     return path
 

@@ -14,7 +14,14 @@ from PIL import Image
 
 from medmm.domain.display import measured_words, suspected_line
 from medmm.domain.errors import Unavailable, needed
-from medmm.domain.images import ImageReference, images_read, images_unread, rivals_unread, seen_in_part, with_limits
+from medmm.domain.images import (
+    ImageReference,
+    images_read,
+    images_unread,
+    rivals_unread,
+    seen_in_part,
+    with_limits,
+)
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
 from medmm.domain.study import Notice, Study
@@ -29,7 +36,10 @@ MOST_NAMES = 3  # of studies beside a warning that they share
 def notices(result: ReadResult) -> list[Notice]:
     """The warnings of a result: the study's, then the reading's."""
     reading = result.reading
-    return [*(result.study.warnings if result.study else ()), *(reading.warnings if reading else ())]
+    return [
+        *(result.study.warnings if result.study else ()),
+        *(reading.warnings if reading else ()),
+    ]
 
 
 def read_line(result: ReadResult, masks_dir: Path | None, task: ReadTask | None = None) -> Json:
@@ -66,7 +76,12 @@ def _images(study: Study | None, reading: Reading | None) -> Json:
         "images_read": [_image(image) for image in images_read(study, reading)],
         "images_not_read": [_image(image) for image in images_unread(study, reading)],
         "coverage": [
-            {"of": one.of, "whole": one.whole, "extents_mm": dict(one.extents_mm), "shortfalls": list(one.shortfalls)}
+            {
+                "of": one.of,
+                "whole": one.whole,
+                "extents_mm": dict(one.extents_mm),
+                "shortfalls": list(one.shortfalls),
+            }
             for one in reading.coverage
         ],
     }
@@ -83,13 +98,19 @@ def _image(image: ImageReference) -> Json:
     }
 
 
-def _masks(reading: Reading, result: ReadResult, folder: Path, task: ReadTask | None) -> dict[str, str]:
+def _masks(
+    reading: Reading, result: ReadResult, folder: Path, task: ReadTask | None
+) -> dict[str, str]:
     """Write the masks of a reading. Returns: their paths by name."""
     if task is not None:
-        return {m.name: str(write_label_map(m, Path(result.path), folder)) for m in reading.label_maps}
+        return {
+            m.name: str(write_label_map(m, Path(result.path), folder)) for m in reading.label_maps
+        }
     study = needed(result.study, "the study of a reading", path=result.path)
     films = dict(_written(reading.masks, study.uid, folder))
-    return films | {n: str(path) for n, path in write_series_label_maps(reading, study, folder).items()}
+    return films | {
+        n: str(path) for n, path in write_series_label_maps(reading, study, folder).items()
+    }
 
 
 def left_unread(result: ReadResult) -> Iterator[str]:
@@ -159,7 +180,10 @@ def _finding(finding: Finding, reading: Reading) -> Json:
 def _written(masks: tuple[Mask, ...], uid: str, folder: Path) -> Iterator[tuple[str, str]]:
     """Write masks under names made from a digest: a UID of the input never becomes a path."""
     for mask in masks:
-        path = folder / f"{hashlib.sha256(uid.encode()).hexdigest()[:16]}-{mask.name.replace(' ', '-')}.png"
+        path = (
+            folder
+            / f"{hashlib.sha256(uid.encode()).hexdigest()[:16]}-{mask.name.replace(' ', '-')}.png"
+        )
         picture = io.BytesIO()
         Image.fromarray(mask.array().astype(np.uint8) * 255).save(picture, "PNG")
         try:
@@ -167,7 +191,9 @@ def _written(masks: tuple[Mask, ...], uid: str, folder: Path) -> Iterator[tuple[
             path.write_bytes(picture.getvalue())
         except OSError as error:
             raise Unavailable(
-                f"a mask can't be written: {type(error).__name__}", remedy="make the folder writable", path=str(path)
+                f"a mask can't be written: {type(error).__name__}",
+                remedy="make the folder writable",
+                path=str(path),
             ) from error
         yield mask.name, str(path)
 
@@ -178,10 +204,19 @@ def table_row(line: Json, result: ReadResult | None) -> tuple[str, str, str, str
     suspected = suspected_line(suspicions(reading))
     if not suspected:  # nothing looked at is not nothing suspected
         limits = seen_in_part(result.study, reading) if result and result.study else ()
-        suspected = with_limits("none suspected", limits) if reading and reading.findings else "no finding was read"
+        suspected = (
+            with_limits("none suspected", limits)
+            if reading and reading.findings
+            else "no finding was read"
+        )
     measured = ", ".join(_measured(m) for m in line["measurements"])
     state = "yes" if line["evaluable"] else "held" if line["held"] else "no"
-    return Path(line["path"]).name, state, suspected if line["evaluable"] else str(line["reason"]), measured
+    return (
+        Path(line["path"]).name,
+        state,
+        suspected if line["evaluable"] else str(line["reason"]),
+        measured,
+    )
 
 
 def some(names: Sequence[str]) -> str:
@@ -193,7 +228,9 @@ def some(names: Sequence[str]) -> str:
 def _measured(measurement: Json) -> str:
     side = f"{measurement['side']} " if measurement["side"] else ""
     low, high = measurement["interval"]
-    value, _ = measured_words(measurement["name"], measurement["unit"], measurement["value"], (low, high))
+    value, _ = measured_words(
+        measurement["name"], measurement["unit"], measurement["value"], (low, high)
+    )
     return f"{side}{measurement['name']} {value}"
 
 

@@ -14,7 +14,13 @@ from medmm.doors.session import add_row, out, plain
 
 MOST_PLACES = 3
 WHEN_WIDTH = 12
-COLUMNS = (("when", 0), ("fact", 5), ("value", 4), ("code", 3), ("source", 2))  # header, share of the width
+COLUMNS = (
+    ("when", 0),
+    ("fact", 5),
+    ("value", 4),
+    ("code", 3),
+    ("source", 2),
+)  # header, share of the width
 CODE_SYSTEMS = {
     "http://loinc.org": "LOINC",
     "http://snomed.info/sct": "SNOMED",
@@ -28,7 +34,9 @@ CODE_SYSTEMS = {
 def record_page(found: ClinicalContext, limit: int) -> None:
     """Print a record: at most `limit` facts of a kind, all of them where it is 0."""
     known = f"known at {found.as_of.isoformat()}" if found.as_of else "of any date"
-    out().print(f"{len(found.facts)} facts {known}; {len(found.left_out)} notes on what was left out or doubted")
+    out().print(
+        f"{len(found.facts)} facts {known}; {len(found.left_out)} notes on what was left out or doubted"
+    )
     for reason in found.incomplete:
         out().print(plain(f"! the record is incomplete: {reason}"))
     for kind in FactKind:
@@ -45,14 +53,20 @@ def record_page(found: ClinicalContext, limit: int) -> None:
 
 def _print_kind(kind: FactKind, facts: list[Fact], limit: int) -> None:
     shown = facts[: limit or None]
-    more = f", the newest {len(shown)} of them; --limit 0 prints all" if len(shown) < len(facts) else ""
+    more = (
+        f", the newest {len(shown)} of them; --limit 0 prints all"
+        if len(shown) < len(facts)
+        else ""
+    )
     out().print(f"\n{kind.value.replace('_', ' ')}: {len(facts)}{more}")
     rows = [tuple(_cells(fact)) for fact in shown]
     filled = [place for place in range(len(COLUMNS)) if any(row[place] for row in rows)]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for place in filled:
         header, share = COLUMNS[place]
-        table.add_column(header, ratio=share or None, width=None if share else WHEN_WIDTH, overflow="fold")
+        table.add_column(
+            header, ratio=share or None, width=None if share else WHEN_WIDTH, overflow="fold"
+        )
     for row in rows:
         add_row(table, *(row[place] for place in filled))
     out().print(table)
@@ -77,7 +91,11 @@ def _cells(fact: Fact) -> Iterator[str]:
     status = "" if fact.status is FactStatus.ACTIVE else f" ({fact.status.value})"
     beside = "".join(f"\n! {mark}" for mark in fact.marks)
     beside += f"\n· {'; '.join(fact.details)}" if fact.details else ""
-    yield f"{fact.when:%Y-%m-%d\n%H:%M %z}" if isinstance(fact.when, datetime) else str(fact.when or "undated")
+    yield (
+        f"{fact.when:%Y-%m-%d\n%H:%M %z}"
+        if isinstance(fact.when, datetime)
+        else str(fact.when or "undated")
+    )
     yield f"{fact.label}{status}{beside}"
     yield _value(fact.value)
     yield "\n".join(f"{CODE_SYSTEMS.get(c.system, c.system)} {c.code}" for c in fact.codings)
@@ -94,6 +112,8 @@ def _value(value: Quantity | str | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     bounds = {"from": value.low, "to": value.high}
-    stated = " ".join(f"{word} {digits(bound)}" for word, bound in bounds.items() if bound is not None)
+    stated = " ".join(
+        f"{word} {digits(bound)}" for word, bound in bounds.items() if bound is not None
+    )
     words = quantity_words(value)
     return f"{words}\nnormal {stated}" if stated else words

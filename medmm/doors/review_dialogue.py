@@ -34,7 +34,11 @@ def named_decisions(
     impression: str | None,
 ) -> list[Decision]:
     """The decisions that the options of `medmm review` name, in the order of the arguments."""
-    decisions: list[Decision] = [*map(Accept, accept or ()), *map(_reject, reject or ()), *map(_edit, edit or ())]
+    decisions: list[Decision] = [
+        *map(Accept, accept or ()),
+        *map(_reject, reject or ()),
+        *map(_edit, edit or ()),
+    ]
     decisions += [*map(_finding, finding or ()), *map(Add, add or ())]
     return decisions if impression is None else [*decisions, _own(impression)]
 
@@ -70,7 +74,9 @@ def _side(text: str) -> Side | None:
     try:
         return Side(text.casefold())
     except ValueError as error:
-        raise InputError(f"no side {text!r}", remedy="left, right or bilateral, or nothing") from error
+        raise InputError(
+            f"no side {text!r}", remedy="left, right or bilateral, or nothing"
+        ) from error
 
 
 def _own(text: str) -> Impression:
@@ -81,7 +87,9 @@ def print_marks(file: CaseFile) -> None:
     """What the checks have against the reader's own words."""
     for verdict in file.rechecked:
         if verdict.outcome is Outcome.FAILED:
-            out().print(Text(plain(f"! {verdict.statement_id} {mark_words(verdict)}"), style="yellow"))
+            out().print(
+                Text(plain(f"! {verdict.statement_id} {mark_words(verdict)}"), style="yellow")
+            )
 
 
 def ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
@@ -104,7 +112,9 @@ def ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
             answered = decision.statement_id == statement.id  # else something was added: ask again
             own_impression = own_impression or isinstance(decision, Impression)
     file = assistant.case(case_id, pixels=False, by=reader)
-    open_ones = [one.statement.id for one in file.also_suspected if file.decision_on(one.statement) is None]
+    open_ones = [
+        one.statement.id for one in file.also_suspected if file.decision_on(one.statement) is None
+    ]
     if open_ones:
         console.print(plain(f"Also suspected and not in the report: {', '.join(open_ones)}."))
     console.print(Text("What will be signed:", style="bold"))
@@ -164,7 +174,8 @@ def _ask(file: CaseFile, statement: Statement) -> Decision | None:
         return Accept(statement.id)
     if answer == "e":
         return Edit(
-            statement.id, _asked_text("" if failed else statement.text, refused=statement.text if failed else "")
+            statement.id,
+            _asked_text("" if failed else statement.text, refused=statement.text if failed else ""),
         )
     return Reject(statement.id) if answer == "r" else None
 
@@ -182,7 +193,9 @@ def _asked_own(kind: str) -> Decision:
 def _asked_text(default: str, refused: str) -> str:
     """The reader's words: never empty, never again the words that failed a check."""
     while True:
-        text = Prompt.ask("new text", default=default, show_default=bool(default), console=out()).strip()
+        text = Prompt.ask(
+            "new text", default=default, show_default=bool(default), console=out()
+        ).strip()
         if text and text != refused:
             return text
         out().print("Write a text of your own.")

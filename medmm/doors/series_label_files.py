@@ -42,9 +42,15 @@ def write_series_label_maps(reading: Reading, study: Study, out_dir: Path) -> di
         volume = study.volume(label_map.volume_sha256)
         if volume is None or volume.shape_zyx != label_map.shape_zyx:
             raise InputError(
-                "a label map of no volume of its study", remedy="read the study again", label_map=label_map.name
+                "a label map of no volume of its study",
+                remedy="read the study again",
+                label_map=label_map.name,
             )
-        name = f"{label_map.name}-{volume.sha256[:16]}" if often[label_map.name] > 1 else label_map.name
+        name = (
+            f"{label_map.name}-{volume.sha256[:16]}"
+            if often[label_map.name] > 1
+            else label_map.name
+        )
         written[name] = _write(label_map, volume, reading, folder / f"{file_stem(name)}.nii.gz")
     return written
 
@@ -62,8 +68,13 @@ def no_affine(volume: Volume) -> str | None:
 
 def _write(label_map: LabelMap, volume: Volume, reading: Reading, path: Path) -> Path:
     image = _image(label_map.array(), volume)
-    about = _about(label_map, volume, reading, path.name, quaternion=bool(image.header["qform_code"]))
-    put(path.with_name(f"{path.name.removesuffix('.nii.gz')}.json"), json.dumps(about, indent=1).encode() + b"\n")
+    about = _about(
+        label_map, volume, reading, path.name, quaternion=bool(image.header["qform_code"])
+    )
+    put(
+        path.with_name(f"{path.name.removesuffix('.nii.gz')}.json"),
+        json.dumps(about, indent=1).encode() + b"\n",
+    )
     return put(path, gzip.compress(image.to_bytes(), mtime=0))
 
 
@@ -96,14 +107,20 @@ def ras(affine_lps_mm: Affine) -> NDArray[np.float64]:
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.array(affine_lps_mm, dtype=np.float64)
 
 
-def _furthest(one: NDArray[np.float64], other: NDArray[np.float64], shape_zyx: tuple[int, ...]) -> float:
+def _furthest(
+    one: NDArray[np.float64], other: NDArray[np.float64], shape_zyx: tuple[int, ...]
+) -> float:
     """The largest distance in mm between the places that two affines give a corner of the grid."""
     z, y, x = (count - 1 for count in shape_zyx)
-    corners = np.array([(i, j, k, 1) for i in (0, x) for j in (0, y) for k in (0, z)], dtype=np.float64)
+    corners = np.array(
+        [(i, j, k, 1) for i in (0, x) for j in (0, y) for k in (0, z)], dtype=np.float64
+    )
     return float(np.linalg.norm(corners @ (one - other).T, axis=1).max())
 
 
-def _about(label_map: LabelMap, volume: Volume, reading: Reading, file: str, *, quaternion: bool) -> Json:
+def _about(
+    label_map: LabelMap, volume: Volume, reading: Reading, file: str, *, quaternion: bool
+) -> Json:
     """What ties a mask to its source, for a reader and for a DICOM Segmentation; axes and units are in the names."""
     why = no_affine(volume)
     forms = ["sform", "qform"] if quaternion else ["sform"]
@@ -120,7 +137,9 @@ def _about(label_map: LabelMap, volume: Volume, reading: Reading, file: str, *, 
         "shape_zyx": list(volume.shape_zyx),
         "spacing_yx_mm": list(volume.spacing_yx_mm) if volume.spacing_yx_mm else None,
         "spacing_z_mm": volume.spacing_z_mm,
-        "affine_lps_mm": [list(row) for row in volume.affine_lps_mm] if volume.affine_lps_mm else None,
+        "affine_lps_mm": [list(row) for row in volume.affine_lps_mm]
+        if volume.affine_lps_mm
+        else None,
         "affine_in": forms if why is None else [],
         "no_affine": why,
         "slices": _slices(volume),

@@ -55,7 +55,9 @@ class Session:
 
 def session(context: typer.Context) -> Session:
     """The session of a command's context."""
-    return needed(context.find_object(Session), "the session of a command")  # the app's callback makes it
+    return needed(
+        context.find_object(Session), "the session of a command"
+    )  # the app's callback makes it
 
 
 def out() -> Console:
@@ -99,5 +101,7 @@ def add_row(table: Table, *cells: str) -> None:
 def report(error: MedmmError) -> int:
     """Say what went wrong and what helps, on stderr. Returns: the exit code."""
     place = "".join(f"\n  {name}: {value}" for name, value in error.where.items())
-    sys.stderr.write(plain(f"{type(error).__name__}: {error.problem}{place}\n  remedy: {error.remedy}\n"))
+    sys.stderr.write(
+        plain(f"{type(error).__name__}: {error.problem}{place}\n  remedy: {error.remedy}\n")
+    )
     return exit_code(error)

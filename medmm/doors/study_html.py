@@ -30,7 +30,9 @@ def study_html(found: Sequence[Inspection]) -> str:
 
 def _one(found: Inspection) -> str:
     accepted = found.study is not None
-    looks = "".join(_series(look, number, accepted) for number, look in enumerate(found.series, start=1))
+    looks = "".join(
+        _series(look, number, accepted) for number, look in enumerate(found.series, start=1)
+    )
     return f"<main><section><h1>Verdict</h1>{_table(tuple(verdict_rows(found)))}</section><section></section>{looks}</main>"
 
 
@@ -41,7 +43,9 @@ def _series(look: SeriesLook, number: int, accepted: bool) -> str:
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:
-    cells = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
+    cells = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows
+    )
     return f"<table>{cells}</table>"
 
 

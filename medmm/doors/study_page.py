@@ -35,7 +35,9 @@ def study_page(found: Inspection, console: Console) -> None:
         if console.is_terminal and console.color_system in COLOURS:
             for volume in look.volumes:
                 grey, _ = slice_of(volume, volume.shape_zyx[0] // 2)
-                console.print(half_blocks(grey, volume.pixel_aspect, min(PICTURE_COLUMNS, console.width)))
+                console.print(
+                    half_blocks(grey, volume.pixel_aspect, min(PICTURE_COLUMNS, console.width))
+                )
 
 
 def verdict_rows(found: Inspection) -> Iterator[tuple[str, str]]:
@@ -58,13 +60,19 @@ def verdict_rows(found: Inspection) -> Iterator[tuple[str, str]]:
     if study.film is not None and study.film.unread_sha256s and study.frontal is not None:
         yield "to be read", f"{reference(study, study.frontal).words}, {study.film.reason}"
     for choice in study.sequences:
-        yield "stands for", f"{choice.role.value}: {_series_number(found, choice.volume_sha256)}, {choice.reason}"
+        yield (
+            "stands for",
+            f"{choice.role.value}: {_series_number(found, choice.volume_sha256)}, {choice.reason}",
+        )
     if study.missing:
         yield "missing", ", ".join(role.value for role in study.missing)
     for warning in study.warnings:
         yield "warning", warning.text
     if found.match:
-        yield "record", f"identity {found.match.verdict.value} {' '.join(found.match.differing)}".strip()
+        yield (
+            "record",
+            f"identity {found.match.verdict.value} {' '.join(found.match.differing)}".strip(),
+        )
         for question in found.match.questions:
             yield "to confirm", question
     if found.context:
@@ -97,7 +105,11 @@ def series_rows(look: SeriesLook, number: int, *, accepted: bool) -> Iterator[tu
 
 def _series_number(found: Inspection, sha256: str) -> str:
     """The series of this page that holds a volume."""
-    numbers = (n for n, look in enumerate(found.series, start=1) if any(v.sha256 == sha256 for v in look.volumes))
+    numbers = (
+        n
+        for n, look in enumerate(found.series, start=1)
+        if any(v.sha256 == sha256 for v in look.volumes)
+    )
     number = next(numbers, None)
     return f"series {number}" if number else "a series"
 
@@ -113,8 +125,14 @@ def geometry_words(volume: Volume) -> str:
     slices, rows, columns = volume.shape_zyx
     words = [f"{columns} columns x {rows} rows" + (f" x {slices} slices" if slices > 1 else "")]
     spacing = volume.spacing_yx_mm
-    apart = f", slices {volume.spacing_z_mm:.4g} mm apart" if volume.spacing_z_mm and slices > 1 else ""
-    words.append("spacing unknown" if spacing is None else f"spacing {spacing[0]:.4g} x {spacing[1]:.4g} mm{apart}")
+    apart = (
+        f", slices {volume.spacing_z_mm:.4g} mm apart" if volume.spacing_z_mm and slices > 1 else ""
+    )
+    words.append(
+        "spacing unknown"
+        if spacing is None
+        else f"spacing {spacing[0]:.4g} x {spacing[1]:.4g} mm{apart}"
+    )
     if volume.patient_left_on:
         words.append(f"patient's left on the {volume.patient_left_on}")
     elif volume.affine_lps_mm is None:

@@ -10,7 +10,15 @@ from medmm.drafting.writers.language_model import NOT_INSTALLED, LanguageModel, 
 from medmm.drafting.writers.protocol import Writer
 from medmm.drafting.writers.rules import RuleWriter
 
-__all__ = ["LanguageModel", "LanguageWriter", "RuleWriter", "Writer", "influence", "name_of", "writer"]
+__all__ = [
+    "LanguageModel",
+    "LanguageWriter",
+    "RuleWriter",
+    "Writer",
+    "influence",
+    "name_of",
+    "writer",
+]
 
 
 def writer(model: LanguageModel | None, *, by_rules: bool = False) -> Writer:

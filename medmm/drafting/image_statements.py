@@ -22,7 +22,9 @@ from medmm.drafting.sentences import Sentence
 Wording = Callable[[Sentence], Sentence | None]
 
 
-def image_sentences(study: Study, reading: Reading, wording: Wording | None = None) -> Iterator[Sentence]:
+def image_sentences(
+    study: Study, reading: Reading, wording: Wording | None = None
+) -> Iterator[Sentence]:
     """Findings, measurements and impression, in the order in which a reader should meet them.
 
     Suspected findings come first, critical ones before others, then by probability. All are POSSIBLE: a
@@ -36,14 +38,18 @@ def image_sentences(study: Study, reading: Reading, wording: Wording | None = No
     stated = [s for s in (say(_possible(f, study, reading)) for f in suspected) if s is not None]
     yield from stated
     yield from measured_sentences(study, reading)
-    denied = (_not_suspected(f, reading) for f in most_urgent_first(reading.findings) if f.ruled_out)
+    denied = (
+        _not_suspected(f, reading) for f in most_urgent_first(reading.findings) if f.ruled_out
+    )
     yield from (s for s in map(say, denied) if s is not None)
     yield from (replace(s, section=Section.IMPRESSION, summarises=s) for s in stated)
     if reading.findings and not suspected:
         yield _nothing_suspected(study, reading)
 
 
-def unstated_sentences(study: Study, reading: Reading, wording: Wording | None = None) -> Iterator[Sentence]:
+def unstated_sentences(
+    study: Study, reading: Reading, wording: Wording | None = None
+) -> Iterator[Sentence]:
     """What is suspected and `wording` takes out, in the rule's words."""
     suspected = most_urgent_first(f for f in reading.findings if f.suspected)
     say = wording or _as_it_is
@@ -59,7 +65,9 @@ def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
     evidence: tuple[Evidence, ...] = (_score(finding, reading),)
     if finding.region is not None:
         shown = finding.region.side if study.orientation_known else None
-        evidence += (RegionEvidence(finding=finding.name, box_xyxy=finding.region.box_xyxy, side=shown),)
+        evidence += (
+            RegionEvidence(finding=finding.name, box_xyxy=finding.region.box_xyxy, side=shown),
+        )
     if finding.extent is not None:
         evidence += (extent_evidence(finding.extent, study),)
     row = phrases_of(finding.name)
@@ -98,7 +106,9 @@ def _not_suspected(finding: Finding, reading: Reading) -> Sentence:
 def _nothing_suspected(study: Study, reading: Reading) -> Sentence:
     """That nothing is suspected; never plainly where only a part is shown, or another image could have been read as well."""
     row = phrases().impression
-    parts = dict.fromkeys(row.nothing_in_part.format(of=one.of) for one in reading.coverage if not one.whole)
+    parts = dict.fromkeys(
+        row.nothing_in_part.format(of=one.of) for one in reading.coverage if not one.whole
+    )
     rivals = dict.fromkeys(kind_words(v, study.modality) for v in rivals_unread(study, reading))
     limits = [*parts, *(row.nothing_on_one.format(what=what) for what in rivals)]
     nearest = max(reading.findings, key=lambda f: (f.probability / f.threshold, f.name))
@@ -112,7 +122,11 @@ def _nothing_suspected(study: Study, reading: Reading) -> Sentence:
 
 def _score(finding: Finding, reading: Reading) -> ScoreEvidence:
     if not reading.models:
-        raise InputError("a finding without a model", remedy="name the model in the reading", finding=finding.name)
+        raise InputError(
+            "a finding without a model",
+            remedy="name the model in the reading",
+            finding=finding.name,
+        )
     return ScoreEvidence(
         finding=finding.name,
         probability=finding.probability,

@@ -39,9 +39,13 @@ def _measured(measurement: Measurement, study: Study) -> Sentence:
     term = measurement_terms().get(measurement.name)
     sided = term is not None and term.sided
     side = measurement.side if sided and sides_known(measurement, study) else None
-    value, interval = measured_words(measurement.name, measurement.unit, measurement.value, measurement.interval)
+    value, interval = measured_words(
+        measurement.name, measurement.unit, measurement.value, measurement.interval
+    )
     name = term.words if term else measurement.name.replace("_", " ")
-    text = row.text.format(name=name, value=value, interval=interval, side=f"{side.value} " if side else "")
+    text = row.text.format(
+        name=name, value=value, interval=interval, side=f"{side.value} " if side else ""
+    )
     frontal = study.frontal
     if study.modality is Modality.RADIOGRAPH and (frontal is None or frontal.view is not View.PA):
         text += row.unless_pa

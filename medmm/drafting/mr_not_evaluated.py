@@ -19,7 +19,10 @@ def unread_mr(study: Study, reading: Reading) -> Iterator[str]:
     marked = marked_volumes(study, reading)
     others = Counter(role_words(v) for v in study.volumes if v not in marked)
     if others:
-        named = (f"{role} ({count} volumes)" if count > 1 else role for role, count in sorted(others.items()))
+        named = (
+            f"{role} ({count} volumes)" if count > 1 else role
+            for role, count in sorted(others.items())
+        )
         yield f"series that no model marked anything on: {', '.join(named)}"
     if any(v.spacing_z_mm is None and v.shape_zyx[0] > 1 for v in marked or study.volumes):
         yield "volumes in millilitres where the distance of the slices is unknown or uneven"
@@ -32,7 +35,9 @@ def unread_mr(study: Study, reading: Reading) -> Iterator[str]:
 
 def marked_volumes(study: Study, reading: Reading) -> tuple[Volume, ...]:
     """The volumes on whose grid the reading has labels."""
-    marked = {m.volume_sha256 for m in reading.label_maps} | {e.volume_sha256 for e in reading.extents}
+    marked = {m.volume_sha256 for m in reading.label_maps} | {
+        e.volume_sha256 for e in reading.extents
+    }
     return tuple(v for v in study.volumes if v.sha256 in marked)
 
 

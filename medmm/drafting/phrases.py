@@ -24,9 +24,13 @@ class _Row(BaseModel):
 
 def _slots(*allowed: str) -> AfterValidator:
     def check(text: str) -> str:
-        unknown = {name for _, name, _, _ in Formatter().parse(text) if name is not None} - set(allowed)
+        unknown = {name for _, name, _, _ in Formatter().parse(text) if name is not None} - set(
+            allowed
+        )
         if unknown:
-            raise ValueError(f"unknown slots {sorted(unknown)}; allowed: {', '.join(allowed) or 'none'}")
+            raise ValueError(
+                f"unknown slots {sorted(unknown)}; allowed: {', '.join(allowed) or 'none'}"
+            )
         return text
 
     return AfterValidator(check)
@@ -130,7 +134,9 @@ class Relevance(_Row):
 
     def matches(self, text: str) -> bool:
         """Whether a word of the text starts with one of these."""
-        return bool(re.search(rf"\b(?:{'|'.join(map(re.escape, self.words))})", text, re.IGNORECASE))
+        return bool(
+            re.search(rf"\b(?:{'|'.join(map(re.escape, self.words))})", text, re.IGNORECASE)
+        )
 
 
 class Phrases(_Row):
@@ -153,10 +159,14 @@ def parse_phrases(text: str) -> Phrases:
     try:
         phrases = Phrases.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise ConfigError(f"the phrases are no YAML: {error}", remedy="correct drafting/phrases.yaml") from error
+        raise ConfigError(
+            f"the phrases are no YAML: {error}", remedy="correct drafting/phrases.yaml"
+        ) from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"wrong phrases: {wrong}", remedy="correct drafting/phrases.yaml") from error
+        raise ConfigError(
+            f"wrong phrases: {wrong}", remedy="correct drafting/phrases.yaml"
+        ) from error
     for name, row in phrases.findings.items():
         if ("{side}" in row.possible) != finding_term(name).sided:
             raise ConfigError(
@@ -170,12 +180,16 @@ def parse_phrases(text: str) -> Phrases:
 @cache
 def phrases() -> Phrases:
     """The phrases that ship."""
-    return parse_phrases(files("medmm.drafting").joinpath("phrases.yaml").read_text(encoding="utf-8"))
+    return parse_phrases(
+        files("medmm.drafting").joinpath("phrases.yaml").read_text(encoding="utf-8")
+    )
 
 
 def phrases_of(finding: str) -> FindingPhrases:
     """The words for one finding. Raises: InputError if it has none."""
     row = phrases().findings.get(finding)
     if row is None:
-        raise InputError("a finding without words", remedy="add a row to phrases.yaml", finding=finding)
+        raise InputError(
+            "a finding without words", remedy="add a row to phrases.yaml", finding=finding
+        )
     return row

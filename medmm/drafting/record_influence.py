@@ -10,7 +10,12 @@ from medmm.domain.reading import Reading
 from medmm.domain.record import Fact
 from medmm.domain.record_influence import Change, FactInfluence, Influence
 from medmm.domain.study import Modality
-from medmm.drafting.writers.language_model import LanguageModel, LanguageWriter, in_words_of, permitted
+from medmm.drafting.writers.language_model import (
+    LanguageModel,
+    LanguageWriter,
+    in_words_of,
+    permitted,
+)
 from medmm.drafting.writers.rules import RuleWriter
 
 Said = Mapping[str, Assertion]
@@ -39,12 +44,18 @@ def influence(case: Case, reading: Reading, model: LanguageModel | None) -> Infl
 
 def said_of_image(draft: Draft) -> dict[str, Assertion]:
     """What a draft's findings section says of each finding."""
-    return {s.finding: s.assertion for s in draft.statements if s.finding and s.section is Section.FINDINGS}
+    return {
+        s.finding: s.assertion
+        for s in draft.statements
+        if s.finding and s.section is Section.FINDINGS
+    }
 
 
 def changes(before: Said, after: Said) -> tuple[Change, ...]:
     """The findings of which two drafts say different things."""
-    differing = sorted(name for name in {*before, *after} if before.get(name) is not after.get(name))
+    differing = sorted(
+        name for name in {*before, *after} if before.get(name) is not after.get(name)
+    )
     return tuple(Change(finding=n, before=before.get(n), after=after.get(n)) for n in differing)
 
 
@@ -54,7 +65,10 @@ def _by_fact(case: Case, reading: Reading, model: LanguageModel) -> Iterator[Fac
         return
     readable = model.facts_read(case)
     facts = [fact for fact in context.facts if fact.id in readable]
-    without = [replace(case, context=replace(context, facts=_all_but(context.facts, fact))) for fact in facts]
+    without = [
+        replace(case, context=replace(context, facts=_all_but(context.facts, fact)))
+        for fact in facts
+    ]
     opinions = model.opinions([case, *without], permitted(reading), reading.measurements)
     facts = facts if opinions else []
     whole, *others = opinions or [Opinion(written=(), probability={})]
@@ -77,7 +91,9 @@ def _all_but(facts: tuple[Fact, ...], left_out: Fact) -> tuple[Fact, ...]:
     return tuple(fact for fact in facts if fact.id != left_out.id)
 
 
-def _of_fact(fact: Fact, without: Opinion, whole: Opinion, otherwise: tuple[Change, ...]) -> FactInfluence:
+def _of_fact(
+    fact: Fact, without: Opinion, whole: Opinion, otherwise: tuple[Change, ...]
+) -> FactInfluence:
     shifts = {name: abs(p - without.probability[name]) for name, p in whole.probability.items()}
     finding = max(sorted(shifts), key=lambda name: shifts[name]) if shifts else None
     shift = shifts[finding] if finding else 0.0

@@ -52,12 +52,18 @@ def stated_conditions(facts: Iterable[Fact], body_part: str) -> list[Fact]:
 def stated_procedures(facts: Iterable[Fact], body_part: str) -> list[Fact]:
     """Relevant procedures that took place, the newest first."""
     done = (FactStatus.ACTIVE, FactStatus.INACTIVE)  # FHIR: in progress, completed
-    stated = [f for f in facts if f.kind is FactKind.PROCEDURE and f.status in done and relevant(f, body_part)]
+    stated = [
+        f
+        for f in facts
+        if f.kind is FactKind.PROCEDURE and f.status in done and relevant(f, body_part)
+    ]
     stated = _once(sorted(stated, key=lambda f: (-_day(f), f.label, f.id)))
     return stated[: phrases().record.limits.procedure]
 
 
-def stated_observations(facts: Iterable[Fact], body_part: str, as_of: datetime | None) -> list[Fact]:
+def stated_observations(
+    facts: Iterable[Fact], body_part: str, as_of: datetime | None
+) -> list[Fact]:
     """The newest value of each kind where it is out of its range or doubtful; relevant and newest first."""
     oldest = as_of.toordinal() - phrases().rules.observation_days.value if as_of else 0
     newest: dict[str, Fact] = {}
@@ -67,7 +73,9 @@ def stated_observations(facts: Iterable[Fact], body_part: str, as_of: datetime |
             kept = newest.get(kind)
             if kept is None or (_moment(fact), fact.id) > (_moment(kept), kept.id):
                 newest[kind] = fact
-    stated = [f for f in newest.values() if _worth_stating(f) and (f.when is None or _day(f) >= oldest)]
+    stated = [
+        f for f in newest.values() if _worth_stating(f) and (f.when is None or _day(f) >= oldest)
+    ]
     stated.sort(key=lambda f: (not relevant(f, body_part), -_day(f), f.label, f.id))
     return stated[: phrases().record.limits.observation]
 
@@ -85,8 +93,14 @@ def relevant(fact: Fact, body_part: str) -> bool:
 
 def out_of_range(value: Quantity) -> bool:
     """Whether a value surely lies outside the range that its source states; with "<" or ">" only if sure."""
-    above = value.high is not None and value.value > value.high and value.comparator in (None, ">", ">=")
-    below = value.low is not None and value.value < value.low and value.comparator in (None, "<", "<=")
+    above = (
+        value.high is not None
+        and value.value > value.high
+        and value.comparator in (None, ">", ">=")
+    )
+    below = (
+        value.low is not None and value.value < value.low and value.comparator in (None, "<", "<=")
+    )
     return above or below
 
 
@@ -104,7 +118,9 @@ def _demographics(facts: list[Fact]) -> Iterator[Sentence]:
 
 
 def _demographic_words(fact: Fact) -> str:
-    value = quantity_words(fact.value) if isinstance(fact.value, Quantity) else clean(str(fact.value))
+    value = (
+        quantity_words(fact.value) if isinstance(fact.value, Quantity) else clean(str(fact.value))
+    )
     return f"{clean(fact.label)}: {value}"
 
 
@@ -119,10 +135,14 @@ def _procedure(fact: Fact) -> Sentence:
 
 def _observation(fact: Fact) -> Sentence:
     if not isinstance(fact.value, Quantity):  # stated_observations takes no others
-        raise StateError("an observation that is no quantity is not stated", remedy="leave it out", fact=fact.id)
+        raise StateError(
+            "an observation that is no quantity is not stated", remedy="leave it out", fact=fact.id
+        )
     details = [str(when) for when in [_date(fact)] if when] + range_words(fact.value)
     value = quantity_words(fact.value) + (f" ({'; '.join(details)})" if details else "")
-    return _reported(phrases().record.observation.format(words=clean(fact.label), value=value), fact)
+    return _reported(
+        phrases().record.observation.format(words=clean(fact.label), value=value), fact
+    )
 
 
 def _reported(text: str, *facts: Fact) -> Sentence:

@@ -38,7 +38,9 @@ class Interval:
 
     def json(self) -> dict[str, float | None]:
         """Rounded to four digits."""
-        rounded = [None if v is None else round(float(v), 4) for v in (self.value, self.low, self.high)]
+        rounded = [
+            None if v is None else round(float(v), 4) for v in (self.value, self.low, self.high)
+        ]
         return dict(zip(("value", "low", "high"), rounded, strict=True))
 
 
@@ -54,7 +56,9 @@ def expected_calibration_error(truth: Array, probability: Array, bins: int = 10)
     return float(sum(gaps) / len(truth))
 
 
-def reliability(truth: Array, probability: Array, patients: Sequence[str], bins: int = 10) -> list[dict[str, Any]]:
+def reliability(
+    truth: Array, probability: Array, patients: Sequence[str], bins: int = 10
+) -> list[dict[str, Any]]:
     """The points of a reliability diagram: of each bin of the ECE the mean probability, and the share that is positive.
 
     Source: Niculescu-Mizil and Caruana, ICML 2005. Shares with their interval by patient; see `share`.
@@ -90,20 +94,32 @@ def share(hits: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, float |
         return {**counted, **Interval(value=None, low=None, high=None).json()}
     value, z = float(np.mean(hits)), 1.96
     middle = (value + z**2 / (2 * draws)) / (1 + z**2 / draws)
-    half = z / (1 + z**2 / draws) * float(np.sqrt(value * (1 - value) / draws + z**2 / (4 * draws**2)))
-    return {**counted, **Interval(value=value, low=max(middle - half, 0.0), high=min(middle + half, 1.0)).json()}
+    half = (
+        z / (1 + z**2 / draws) * float(np.sqrt(value * (1 - value) / draws + z**2 / (4 * draws**2)))
+    )
+    return {
+        **counted,
+        **Interval(value=value, low=max(middle - half, 0.0), high=min(middle + half, 1.0)).json(),
+    }
 
 
-def patient_draws(patients: Sequence[str], draws: int = BOOTSTRAPS, seed: int = 0) -> list[NDArray[np.int64]]:
+def patient_draws(
+    patients: Sequence[str], draws: int = BOOTSTRAPS, seed: int = 0
+) -> list[NDArray[np.int64]]:
     """Film indices of `draws` bootstrap samples that draw whole patients with replacement."""
     names, codes = np.unique(np.asarray(patients), return_inverse=True)
     films_of = [np.flatnonzero(codes == code) for code in range(len(names))]
     random = np.random.default_rng(seed)
-    return [np.concatenate([films_of[i] for i in random.integers(0, len(names), len(names))]) for _ in range(draws)]
+    return [
+        np.concatenate([films_of[i] for i in random.integers(0, len(names), len(names))])
+        for _ in range(draws)
+    ]
 
 
 def interval(
-    figure: Callable[[NDArray[np.int64]], float | None], count: int, draws: Sequence[NDArray[np.int64]]
+    figure: Callable[[NDArray[np.int64]], float | None],
+    count: int,
+    draws: Sequence[NDArray[np.int64]],
 ) -> Interval:
     """A figure of film indices on all `count` films, with the 95 % interval over bootstrap draws."""
     value = figure(np.arange(count))

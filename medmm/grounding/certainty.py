@@ -16,7 +16,9 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     scores = [e for e in evidence_of(statement, ScoreEvidence) if e.finding == statement.finding]
     if statement.assertion not in CLAIMS or not scores:
         return not_applicable("no finding is claimed by its score")
-    return judged(_problems(statement, scores), "the words claim no more than the probability bears")
+    return judged(
+        _problems(statement, scores), "the words claim no more than the probability bears"
+    )
 
 
 def _problems(statement: Statement, scores: list[ScoreEvidence]) -> Iterator[str]:

@@ -130,7 +130,9 @@ def check(draft: Draft, case: Case, reading: Reading) -> CheckedDraft:
             remedy="check a draft with the case and reading it was written from",
             draft=draft.id,
         )
-    verdicts = tuple(_verdict(one, statement, case, reading) for statement in draft.decidable for one in CHECKS)
+    verdicts = tuple(
+        _verdict(one, statement, case, reading) for statement in draft.decidable for one in CHECKS
+    )
     return CheckedDraft(draft=draft, verdicts=verdicts)
 
 
@@ -143,7 +145,12 @@ def recheck(file: CaseFile) -> tuple[Verdict, ...]:
         return ()
     reading = file.reading or Reading(study_uid=file.case.study.uid)
     own = list(own_words(file))
-    return tuple(_verdict(one, statement, file.case, reading) for statement in own for one in CHECKS if one.of_readers)
+    return tuple(
+        _verdict(one, statement, file.case, reading)
+        for statement in own
+        for one in CHECKS
+        if one.of_readers
+    )
 
 
 def _verdict(one: NumberedCheck, statement: Statement, case: Case, reading: Reading) -> Verdict:

@@ -21,6 +21,8 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     if not words:
         return passed("nothing is compared")
     quoted = ", ".join(words)
-    if statement.assertion is Assertion.REPORTED and any(f.kind is FactKind.PRIOR_REPORT for f in facts):
+    if statement.assertion is Assertion.REPORTED and any(
+        f.kind is FactKind.PRIOR_REPORT for f in facts
+    ):
         return passed(f"compares ({quoted}) as an earlier report does")
     return failed(f"compares ({quoted}) although no earlier image was compared")

@@ -56,7 +56,10 @@ def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
         measured = [m for m in reading.measurements if m.name == item.name]
         if not measured:
             yield f"the reading has no measurement {item.name}"
-        elif all((m.value, m.unit, m.interval) != (item.value, item.unit, item.interval) for m in measured):
+        elif all(
+            (m.value, m.unit, m.interval) != (item.value, item.unit, item.interval)
+            for m in measured
+        ):
             yield f"the measurement {item.name} differs from the reading's"
     elif isinstance(item, ExtentEvidence):
         if item.extent not in (*reading.extents, *(replace(e, side=None) for e in reading.extents)):

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from medmm.domain.draft import Case, ExtentEvidence, Statement
-from medmm.domain.label_location import MIDLINE_MARGIN_MM, SHARE, centre_x_lps_mm, halves, indices_zyx, to_lps_mm
+from medmm.domain.label_location import (
+    MIDLINE_MARGIN_MM,
+    SHARE,
+    centre_x_lps_mm,
+    halves,
+    indices_zyx,
+    to_lps_mm,
+)
 from medmm.domain.reading import Extent, ImageHalf, LabelMap, Reading, Side
 from medmm.domain.study import Volume
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
@@ -75,7 +82,9 @@ def _side_problems(extent: Extent, volume: Volume) -> Iterator[str]:
     if middle is None or extent.side not in _OPPOSITE:
         return
     x = to_lps_mm(np.array([extent.centroid_index_zyx]), volume.affine_lps_mm)[0, 0]
-    beyond = (x - middle) * (1 if extent.side is Side.RIGHT else -1)  # LPS: x grows toward the patient's left
+    beyond = (x - middle) * (
+        1 if extent.side is Side.RIGHT else -1
+    )  # LPS: x grows toward the patient's left
     if beyond > MIDLINE_MARGIN_MM:
         yield f"{extent.label} is said to lie {extent.side.value} and lies {beyond:.0f} mm on the other side"
 

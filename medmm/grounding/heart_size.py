@@ -13,7 +13,10 @@ from medmm.domain.study import View
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
 
 _FINDING, _MEASUREMENT = "Cardiomegaly", "cardiothoracic ratio"
-_PLAUSIBLE = (0.25, 0.85)  # a heart so small or so large is not met in a chest that is outlined rightly
+_PLAUSIBLE = (
+    0.25,
+    0.85,
+)  # a heart so small or so large is not met in a chest that is outlined rightly
 _WIDEST = 0.1  # half of an interval: a wider one tells a large heart from a normal one nowhere
 _ROUNDED = 0.006  # a value of two digits against the outlines' own
 _LIMIT = 0.5  # upper limit of normal in adults on a PA film (Danzer, Am J Med Sci 1919)
@@ -22,7 +25,10 @@ _LIMIT = 0.5  # upper limit of normal in adults on a PA film (Danzer, Am J Med S
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Compare a statement on the size of the heart with the cardiothoracic ratio, and a stated ratio with its outlines."""
     if any(item.name == _MEASUREMENT for item in evidence_of(statement, MeasurementEvidence)):
-        return judged(_implausible(reading), "the stated ratio is plausible and does not contradict the outlines")
+        return judged(
+            _implausible(reading),
+            "the stated ratio is plausible and does not contradict the outlines",
+        )
     if statement.finding != _FINDING or statement.assertion is Assertion.REPORTED:
         return not_applicable("says nothing of the size of the heart")
     ratio = reading.measurement(_MEASUREMENT)
@@ -35,7 +41,9 @@ def _problems(statement: Statement, case: Case, ratio: Measurement) -> Iterator[
     low, high = ratio.interval
     film = case.study.frontal
     if statement.assertion is Assertion.ABSENT:
-        if low > _LIMIT and film is not None and film.view is View.PA:  # an AP film enlarges a heart of any size
+        if (
+            low > _LIMIT and film is not None and film.view is View.PA
+        ):  # an AP film enlarges a heart of any size
             yield f"denied beside a cardiothoracic ratio of {ratio.value} ({low} to {high}), above {_LIMIT}"
     elif high < _LIMIT:  # on an AP film all the more
         yield f"suspected beside a cardiothoracic ratio of {ratio.value} ({low} to {high}), below {_LIMIT}"
@@ -57,7 +65,9 @@ def _implausible(reading: Reading) -> Iterator[str]:
         yield from _against_outlines(ratio, masks["lungs"], masks["heart"])
 
 
-def _against_outlines(ratio: Measurement, lungs: NDArray[np.bool_], heart: NDArray[np.bool_]) -> Iterator[str]:
+def _against_outlines(
+    ratio: Measurement, lungs: NDArray[np.bool_], heart: NDArray[np.bool_]
+) -> Iterator[str]:
     """What the outlines themselves say against a ratio: the widths are measured anew."""
     chest, its = np.flatnonzero(lungs.any(axis=0)), np.flatnonzero(heart.any(axis=0))
     if not len(chest) or not len(its):

@@ -60,7 +60,9 @@ def _sided(statement: Statement) -> Iterator[tuple[str, bool]]:
         yield item.name, measured is not None and measured.sided
 
 
-def _problems(statement: Statement, case: Case, said: Side | None, regions: set[Side]) -> Iterator[str]:
+def _problems(
+    statement: Statement, case: Case, said: Side | None, regions: set[Side]
+) -> Iterator[str]:
     if not _orientation_known(statement, case):
         yield "a side is named although the image does not say where the patient's left is"
     if said is not statement.side:

@@ -24,9 +24,17 @@ def own_words(file: CaseFile) -> Iterator[Statement]:
         if isinstance(one, Edit) and one.statement_id in drafted:
             yield _edited(drafted[one.statement_id], one.text)
         elif isinstance(one, Add):
-            yield _own(one.statement_id, Section.FINDINGS, one.text, one.by.id if one.by else "", one.finding)
+            yield _own(
+                one.statement_id,
+                Section.FINDINGS,
+                one.text,
+                one.by.id if one.by else "",
+                one.finding,
+            )
         elif isinstance(one, Impression):
-            yield _own(one.statement_id, Section.IMPRESSION, one.text, one.by.id if one.by else "", None)
+            yield _own(
+                one.statement_id, Section.IMPRESSION, one.text, one.by.id if one.by else "", None
+            )
 
 
 def _edited(drafted: Statement, text: str) -> Statement:
@@ -38,7 +46,9 @@ def _edited(drafted: Statement, text: str) -> Statement:
     return replace(drafted, text=text, assertion=_ASSERTION[said], side=named_side(text))
 
 
-def _own(statement_id: str, section: Section, text: str, reader_id: str, finding: str | None) -> Statement:
+def _own(
+    statement_id: str, section: Section, text: str, reader_id: str, finding: str | None
+) -> Statement:
     said = findings_named(text).get(finding or "", polarity(text))
     return Statement(
         id=statement_id,

@@ -29,7 +29,9 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Recompute every measured value of an MR statement and hold its unit against spacing and vocabulary."""
     named = evidence_of(statement, MeasurementEvidence)
     terms = measurement_terms()
-    of_mr = [item for item in named if case.study.modality.value == "MR" or _is_mr(terms.get(item.name))]
+    of_mr = [
+        item for item in named if case.study.modality.value == "MR" or _is_mr(terms.get(item.name))
+    ]
     if not of_mr:
         return not_applicable("nothing was measured on labelled voxels")
     problems = [problem for item in of_mr for problem in _problems(item, case.study, reading)]
@@ -51,11 +53,17 @@ def _problems(item: MeasurementEvidence, study: Study, reading: Reading) -> Iter
     if term.of_finding is not None and term.of_finding not in suspected:
         yield f"{item.name} was measured where nothing is suspected"
     for measured in reading.measurements:
-        if (measured.name, measured.value, measured.interval) == (item.name, item.value, item.interval):
+        if (measured.name, measured.value, measured.interval) == (
+            item.name,
+            item.value,
+            item.interval,
+        ):
             yield from _voxel_problems(measured, term, study, reading)
 
 
-def _voxel_problems(measured: Measurement, term: MeasurementTerm, study: Study, reading: Reading) -> Iterator[str]:
+def _voxel_problems(
+    measured: Measurement, term: MeasurementTerm, study: Study, reading: Reading
+) -> Iterator[str]:
     if term.unit in _NEEDS_SPACING and not measured.extents:
         yield f"{measured.name} names no labelled voxels"
         return
@@ -79,7 +87,11 @@ def _voxel_problems(measured: Measurement, term: MeasurementTerm, study: Study, 
 
 def _voxels(extents: tuple[Extent, ...], reading: Reading) -> int | None:
     maps = [reading.label_map(extent.label_map, extent.volume_sha256) for extent in extents]
-    counts = [voxel_count(m, extent.label) for m, extent in zip(maps, extents, strict=True) if m is not None]
+    counts = [
+        voxel_count(m, extent.label)
+        for m, extent in zip(maps, extents, strict=True)
+        if m is not None
+    ]
     return sum(counts) if len(counts) == len(extents) else None
 
 
@@ -101,7 +113,9 @@ def _mass_g(measured: Measurement, study: Study, reading: Reading) -> float | No
 
 def _least_share(measured: Measurement, reading: Reading) -> float:
     """The labelled share of whole volumes in %: that of a head, which is smaller, can't lie below it."""
-    maps = [reading.label_map(extent.label_map, extent.volume_sha256) for extent in measured.extents]
+    maps = [
+        reading.label_map(extent.label_map, extent.volume_sha256) for extent in measured.extents
+    ]
     grids = {m.volume_sha256: math.prod(m.shape_zyx) for m in maps if m is not None}
     return 100 * (_voxels(measured.extents, reading) or 0) / sum(grids.values()) if grids else 0.0
 
@@ -122,7 +136,10 @@ def _ejection(end_diastolic: str, end_systolic: str) -> Recompute:
 
     def recompute(measured: Measurement, study: Study, reading: Reading) -> float | None:
         known = by_volumes(measured, study, reading)
-        phases = [tuple(e for e in measured.extents if e.label_map == f"cardiac-{phase}") for phase in ("ed", "es")]
+        phases = [
+            tuple(e for e in measured.extents if e.label_map == f"cardiac-{phase}")
+            for phase in ("ed", "es")
+        ]
         counts = [_voxels(phase, reading) for phase in phases]
         if known is not None or not all(counts):
             return known
@@ -135,7 +152,9 @@ def _ejection(end_diastolic: str, end_systolic: str) -> Recompute:
 
 
 def _asymmetry(_: Measurement, study: Study, reading: Reading) -> float | None:
-    left, right = (reading.measurement("hippocampus volume", side) for side in (Side.LEFT, Side.RIGHT))
+    left, right = (
+        reading.measurement("hippocampus volume", side) for side in (Side.LEFT, Side.RIGHT)
+    )
     return asymmetry_percent(left.value, right.value) if left and right else None
 
 

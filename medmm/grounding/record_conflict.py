@@ -15,16 +15,21 @@ from medmm.language.report_parser import Polarity, findings_named
 
 # How a reported fact must be worded so that its status is not lost.
 _STATUS_WORDS = {
-    FactStatus.REFUTED: re.compile(r"\b(?:ruled out|refuted|excluded|no|not|denied|without)\b", re.IGNORECASE),
+    FactStatus.REFUTED: re.compile(
+        r"\b(?:ruled out|refuted|excluded|no|not|denied|without)\b", re.IGNORECASE
+    ),
     FactStatus.INACTIVE: re.compile(
         r"\b(?:inactive|former|formerly|past|history|resolved|previous|no longer|procedure|completed|stopped)\b",
         re.IGNORECASE,
     ),
     FactStatus.UNCONFIRMED: re.compile(
-        r"\b(?:unconfirmed|suspected|possible|possibly|probable|provisional|differential)\b", re.IGNORECASE
+        r"\b(?:unconfirmed|suspected|possible|possibly|probable|provisional|differential)\b",
+        re.IGNORECASE,
     ),
 }
-_DOUBT = re.compile(r"\b(?:doubt|doubtful|implausible|questionable|not plausible|check)\b", re.IGNORECASE)
+_DOUBT = re.compile(
+    r"\b(?:doubt|doubtful|implausible|questionable|not plausible|check)\b", re.IGNORECASE
+)
 _MALE = re.compile(r"\b(?:male|man|he|his|him|gentleman|boy)\b", re.IGNORECASE)
 _FEMALE = re.compile(r"\b(?:female|woman|she|her|hers|lady|girl|pregnan\w+)\b", re.IGNORECASE)
 _AGE = re.compile(r"\b(\d{1,3})[-\s]years?[-\s]old\b|\bage[d:]?\s*(\d{1,3})\b", re.IGNORECASE)
@@ -42,7 +47,9 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
         for name, said in findings_named(statement.text).items():
             problems += _condition_problems(name, said is Polarity.DENIED, facts)
     elif statement.finding is not None:
-        problems += _condition_problems(statement.finding, statement.assertion is Assertion.ABSENT, facts)
+        problems += _condition_problems(
+            statement.finding, statement.assertion is Assertion.ABSENT, facts
+        )
     return judged(problems, "nothing in the record contradicts it")
 
 

@@ -139,7 +139,9 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
         return not_applicable("not reported from the record")
     ids = {e.fact_id for e in evidence_of(statement, FactEvidence)}
     facts = [f for f in case.context.facts if f.id in ids] if case.context else []
-    return judged(_problems(without_words_of(statement.text, facts), facts), "the words are the record's")
+    return judged(
+        _problems(without_words_of(statement.text, facts), facts), "the words are the record's"
+    )
 
 
 def _problems(own_words: str, facts: list[Fact]) -> Iterator[str]:

@@ -32,20 +32,45 @@ _A_UNIT = re.compile(r"^(?:[%°\[{µμ].*|.*[/\d%].*|[munpk]?(?:m|g|l|mol|s|Hz|P
                      r"months?|weeks?|days?|mL|fL|pg|IU|U)$")  # fmt: skip
 
 
-_NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_DURATION = re.compile(rf"\b(?:{'|'.join(_NUMBERS[1:])})(?=[\s-]+(?:hour|day|week|month|year|pack)s?\b)", re.IGNORECASE)
+_NUMBERS = (
+    "none",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
+_DURATION = re.compile(
+    rf"\b(?:{'|'.join(_NUMBERS[1:])})(?=[\s-]+(?:hour|day|week|month|year|pack)s?\b)", re.IGNORECASE
+)
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """Compare numbers, units and dates of the text with the evidence, rounded as written."""
     ids = {e.fact_id for e in evidence_of(statement, FactEvidence)}
     facts = [f for f in case.context.facts if f.id in ids] if case.context else []
-    values = [*_image_values(statement), *_place_values(statement, case), *(v for f in facts for v in _fact_values(f))]
+    values = [
+        *_image_values(statement),
+        *_place_values(statement, case),
+        *(v for f in facts for v in _fact_values(f)),
+    ]
     if of_a_reader(statement):
-        values += [v for m in reading.measurements for v in _measured_values(m.value, m.unit, m.interval)]
+        values += [
+            v for m in reading.measurements for v in _measured_values(m.value, m.unit, m.interval)
+        ]
     reported = statement.assertion is Assertion.REPORTED
     text = _counted(without_words_of(statement.text, facts)) if reported else statement.text
-    numbers, dates = numbers_named(text, {form for v in values for form in _forms(v.unit)}), dates_named(text)
+    numbers, dates = (
+        numbers_named(text, {form for v in values for form in _forms(v.unit)}),
+        dates_named(text),
+    )
     if not numbers and not dates:
         if evidence_of(statement, MeasurementEvidence):
             return judged(["a measurement is the evidence, but no number is stated"], "")
@@ -96,7 +121,9 @@ def _with_percent(value: float, unit: str, *, bare: bool) -> Iterator[_Value]:
 
 def _fact_values(fact: Fact) -> Iterator[_Value]:
     if isinstance(fact.value, Quantity):
-        yield _Value(value=fact.value.value, unit=fact.value.unit, bare=fact.value.unit in ("", "1"))
+        yield _Value(
+            value=fact.value.value, unit=fact.value.unit, bare=fact.value.unit in ("", "1")
+        )
         for bound in (fact.value.low, fact.value.high):
             if bound is not None:
                 yield _Value(value=bound, unit=fact.value.unit, bare=True)
@@ -136,7 +163,9 @@ def _date_problems(dates: tuple[str, ...], facts: list[Fact]) -> Iterator[str]:
             yield f"{day} is no date of the evidence"
 
 
-def _length_problems(numbers: tuple[Number, ...], statement: Statement, case: Case) -> Iterator[str]:
+def _length_problems(
+    numbers: tuple[Number, ...], statement: Statement, case: Case
+) -> Iterator[str]:
     lengths = [n for n in numbers if n.unit in _LENGTHS]
     extents = [e.extent for e in evidence_of(statement, ExtentEvidence)]
     named = {extent.volume_sha256 for extent in extents}

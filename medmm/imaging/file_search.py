@@ -67,13 +67,19 @@ def _walked(root: Path, device: int) -> Iterator[Path | InputError]:
             state = folder.lstat() if folder != root else folder.stat()
             if state.st_dev != device:
                 remedy = "name it itself, or copy its files here"
-                yield InputError("a folder on another file system is not entered", remedy=remedy, path=str(folder))
+                yield InputError(
+                    "a folder on another file system is not entered",
+                    remedy=remedy,
+                    path=str(folder),
+                )
                 continue
             if (state.st_dev, state.st_ino) in entered:  # the same folder mounted a second time
                 continue
             entered.add((state.st_dev, state.st_ino))
             with os.scandir(folder) as entries:
-                shown = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+                shown = sorted(
+                    (e for e in entries if not e.name.startswith(".")), key=lambda e: e.name
+                )
             below = [entry.is_dir(follow_symlinks=False) for entry in shown]
         except OSError as error:
             yield _closed(folder, error)
@@ -81,7 +87,11 @@ def _walked(root: Path, device: int) -> Iterator[Path | InputError]:
         for entry, is_folder in zip(shown, below, strict=True):
             if not is_folder and entry.name.lower() not in _SKIPPED_NAMES:
                 yield checked(folder / entry.name, root)
-        waiting += [folder / e.name for e, is_folder in zip(reversed(shown), reversed(below), strict=True) if is_folder]
+        waiting += [
+            folder / e.name
+            for e, is_folder in zip(reversed(shown), reversed(below), strict=True)
+            if is_folder
+        ]
 
 
 def checked(path: Path, root: Path) -> Path | InputError:
@@ -92,7 +102,9 @@ def checked(path: Path, root: Path) -> Path | InputError:
                 state = path.lstat()
                 if stat.S_ISLNK(state.st_mode):
                     if path != root and not _stays_inside(path, root):
-                        return InputError("a link is not followed", remedy="copy the file here", path=str(path))
+                        return InputError(
+                            "a link is not followed", remedy="copy the file here", path=str(path)
+                        )
                     state = path.stat()
             except (FileNotFoundError, NotADirectoryError):
                 return InputError("no such file or folder", remedy="check the path", path=str(path))

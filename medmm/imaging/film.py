@@ -13,7 +13,13 @@ from medmm.imaging.built_volume import Built
 from medmm.imaging.dicom.acquisition_time import study_time
 from medmm.imaging.dicom.anatomy import view_of
 from medmm.imaging.dicom.files import DicomFile
-from medmm.imaging.dicom.geometry import ORIENTATION_UNKNOWN, film_affine, film_spacing, patient_left_on, pixel_aspect
+from medmm.imaging.dicom.geometry import (
+    ORIENTATION_UNKNOWN,
+    film_affine,
+    film_spacing,
+    patient_left_on,
+    pixel_aspect,
+)
 from medmm.imaging.dicom.header import Tags
 from medmm.imaging.dicom.laterality import side_conflicts, side_notice
 from medmm.imaging.dicom.newest_image import order_of

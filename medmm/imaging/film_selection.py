@@ -32,7 +32,9 @@ def choose_film(built: Sequence[Built]) -> tuple[ChosenFilm | None, list[Built]]
         return ChosenFilm(volume_sha256=frontal[0].volume.sha256, reason=ONLY), list(built)
     last = newest([one.order for one in frontal])
     chosen = frontal[last.index].volume.sha256
-    reason = f"the newest of {len(frontal)} frontal films by {last.by}" if last.by else UNKNOWN_ORDER
+    reason = (
+        f"the newest of {len(frontal)} frontal films by {last.by}" if last.by else UNKNOWN_ORDER
+    )
     film = ChosenFilm(
         volume_sha256=chosen,
         reason=reason,

@@ -107,7 +107,9 @@ class Ahead:
         self._waiting: list[Callable[[], object]] = []
         self._thread: threading.Thread | None = None
 
-    def asked(self, volume: Hashable, index: int, slices: int, load: Callable[[int], object]) -> None:
+    def asked(
+        self, volume: Hashable, index: int, slices: int, load: Callable[[int], object]
+    ) -> None:
         """A slice was asked for: if the one before it was near, the next in that direction are decoded.
 
         What was waiting to be decoded is dropped: the reader is elsewhere now. An error is left for who asks for that slice.

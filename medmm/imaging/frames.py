@@ -57,12 +57,19 @@ class Slices:
         found = self._kept(index)
         if found.nbytes * (AHEAD + 1) > CACHE.limit_bytes:
             return found  # what is decoded ahead would not be kept
-        AHEAD_OF_READERS.asked((self.decode, self.files, self.frame_numbers), index, self.count, self._kept)
+        AHEAD_OF_READERS.asked(
+            (self.decode, self.files, self.frame_numbers), index, self.count, self._kept
+        )
         return found
 
     def key(self, path: Path, index: int) -> Hashable:
         """What a slice is kept under."""
-        return self.decode, _identity(path), self.frame_numbers, index if len(self.files) == 1 else 0
+        return (
+            self.decode,
+            _identity(path),
+            self.frame_numbers,
+            index if len(self.files) == 1 else 0,
+        )
 
     def _kept(self, index: int) -> Grey:
         path = self.path_of(self.files[index if len(self.files) > 1 else 0])
@@ -165,4 +172,11 @@ def _identity(path: Path) -> Hashable:
     """What tells a file from others and from what it was before. Raises: InputError if it is not there."""
     with dicom_border(path):
         state = os.stat(path)
-    return str(path), state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+    return (
+        str(path),
+        state.st_dev,
+        state.st_ino,
+        state.st_size,
+        state.st_mtime_ns,
+        state.st_ctime_ns,
+    )

@@ -56,7 +56,9 @@ def look_at(intake: Intake, kinds: PictureKinds | None = None) -> tuple[SeriesLo
             continue
         groups.setdefault(Tags(file.header).text("SeriesInstanceUID") or "", []).append(file)
     made = (*looks, *(_series_look(uid, files, kinds) for uid, files in groups.items()))
-    return tuple(replace(look, volumes=tuple(_as_accepted(v, intake) for v in look.volumes)) for look in made)
+    return tuple(
+        replace(look, volumes=tuple(_as_accepted(v, intake) for v in look.volumes)) for look in made
+    )
 
 
 def _as_accepted(volume: Volume, intake: Intake) -> Volume:
@@ -124,7 +126,11 @@ def _nifti_look(file: NiftiFile, copies: int) -> SeriesLook:
         file_count=copies,
         frame_count=file.shape_zyx[0] * file.volumes,
         polarity="small values are shown black (as stored)",
-        windows=(f"{low:g} to {high:g} (applied)" if file.window else "the whole range of values (applied)",),
+        windows=(
+            f"{low:g} to {high:g} (applied)"
+            if file.window
+            else "the whole range of values (applied)",
+        ),
         objections=tuple(map(_notice, sorted((refusal, *objections), key=lambda one: one.held))),
         warnings=nifti_notices(file),
         volumes=(volume,) if shown and problem is None else (),
@@ -136,12 +142,20 @@ def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | Non
     tags = [Tags(file.header) for file in files]
     lead = tags[0]
     radiograph = anatomy.modality_of(lead) is Modality.RADIOGRAPH
-    found = [list(rules.objections(Tags(f.header), f.preamble, uids_stated=f.uids_stated)) for f in files]
+    found = [
+        list(rules.objections(Tags(f.header), f.preamble, uids_stated=f.uids_stated)) for f in files
+    ]
     built, problem = _built(files)
     volumes = tuple(in_parts(built))
     undecodable, seen = _pixels_seen(volumes, radiograph, kinds)
-    notices = [n for f in files for n in warnings.notes(Tags(f.header), syntax=f.syntax, prefixed=f.prefixed)]
-    by_tags = (one for one in chain.from_iterable(found) if not (seen.sure and one.code == UNSTATED_PART))
+    notices = [
+        n
+        for f in files
+        for n in warnings.notes(Tags(f.header), syntax=f.syntax, prefixed=f.prefixed)
+    ]
+    by_tags = (
+        one for one in chain.from_iterable(found) if not (seen.sure and one.code == UNSTATED_PART)
+    )
     against = sorted((*by_tags, *seen.objections), key=lambda refusal: refusal.held)
     shown = [words for file in files for words in window_words(Tags(frame_header(file.header, 0)))]
     return SeriesLook(
@@ -153,7 +167,9 @@ def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | Non
         polarity="; ".join(dict.fromkeys(polarity_words(one) for one in tags)),
         windows=_few(tuple(dict.fromkeys(shown))),
         objections=tuple(dict.fromkeys(map(_notice, against))),
-        warnings=tuple(dict.fromkeys((*notices, *(n for one in built for n in one.notices), *seen.notices))),
+        warnings=tuple(
+            dict.fromkeys((*notices, *(n for one in built for n in one.notices), *seen.notices))
+        ),
         volumes=() if undecodable else volumes,
         problem=problem or undecodable,
     )
@@ -205,7 +221,9 @@ def _pixels_seen(
         notices += shown.notices
         sure.append(asked is not None and asked.surely_frontal(grey))
     seen = PixelsSeen(
-        objections=tuple(dict.fromkeys(objections)), notices=tuple(notices), sure=bool(sure) and all(sure)
+        objections=tuple(dict.fromkeys(objections)),
+        notices=tuple(notices),
+        sure=bool(sure) and all(sure),
     )
     return None, seen
 
@@ -215,7 +233,9 @@ def _kind(tags: Tags) -> str:
     modality, part = tags.word("Modality"), anatomy.body_part_of(tags)
     named = modality if re.fullmatch(r"[A-Z0-9]{2,16}", modality) else "modality not stated"
     region = (
-        part.word if re.fullmatch(r"[A-Z0-9 -]{1,40}", part.word) else part.region.lower() or "body part not stated"
+        part.word
+        if re.fullmatch(r"[A-Z0-9 -]{1,40}", part.word)
+        else part.region.lower() or "body part not stated"
     )
     words = f"{named} of {region}"
     if anatomy.modality_of(tags) is not Modality.RADIOGRAPH:
@@ -231,4 +251,6 @@ def _few(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _notice(refusal: rules.Refusal) -> Notice:
-    return Notice(code=refusal.code, text=f"{'held' if refusal.held else 'refused'}: {refusal.reason}")
+    return Notice(
+        code=refusal.code, text=f"{'held' if refusal.held else 'refused'}: {refusal.reason}"
+    )

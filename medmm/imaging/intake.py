@@ -104,9 +104,13 @@ def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -
     """A file of the second door: refused, held until a person says that it is a brain MR, or that study."""
     file, uid = copies[0], content_uid("study", copies[0].sha256)
     image_uid = content_uid("image", file.sha256)
-    files = tuple(SourceFile(path=copy.path, sha256=copy.sha256, sop_uid=image_uid) for copy in copies)
+    files = tuple(
+        SourceFile(path=copy.path, sha256=copy.sha256, sop_uid=image_uid) for copy in copies
+    )
     nobody = PatientIdentity(patient_id=None)
-    made = partial(Intake, path=common_folder([copy.path for copy in copies]), identity=nobody, files=files)
+    made = partial(
+        Intake, path=common_folder([copy.path for copy in copies]), identity=nobody, files=files
+    )
     refusal, seen = judge_nifti(file), tuple[Notice, ...]()
     if refusal is None:
         try:
@@ -117,14 +121,25 @@ def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -
     if not (refusal.held and refusal.code in witness.released.get(file.sha256, ())):
         return made(
             outcome=NotEvaluable(
-                uid=uid, reason_code=refusal.code, reason=refusal.reason, held=refusal.held, sha256=file.sha256
+                uid=uid,
+                reason_code=refusal.code,
+                reason=refusal.reason,
+                held=refusal.held,
+                sha256=file.sha256,
             )
         )
     roles = sequenced([Built(volume=nifti_volume(file), notices=())], "BRAIN")
-    notices = (RELEASED, *nifti_notices(file), *seen, *roles.notices, *_leftover_notices(len(copies) - 1, (), 0))
+    notices = (
+        RELEASED,
+        *nifti_notices(file),
+        *seen,
+        *roles.notices,
+        *_leftover_notices(len(copies) - 1, (), 0),
+    )
     study = Study(
         uid=uid,
-        patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret) or "",  # nobody's files are not one patient's
+        patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret)
+        or "",  # nobody's files are not one patient's
         modality=Modality.MR,
         body_part="BRAIN",
         acquired=None,
@@ -142,7 +157,9 @@ def attach_pixels(study: Study, path_of: Callable[[str], Path]) -> Study:
     Args:
         path_of: SHA-256 of a file to its path; it is asked whenever that file is opened, not before.
     """
-    return replace(study, volumes=tuple(_attached(study, volume, path_of) for volume in study.volumes))
+    return replace(
+        study, volumes=tuple(_attached(study, volume, path_of) for volume in study.volumes)
+    )
 
 
 def _attached(study: Study, volume: Volume, path_of: Callable[[str], Path]) -> Volume:
@@ -191,22 +208,32 @@ def study_intakes(
         except InputError as error:
             broken.append(file.sha256)
             same = tuple(source_of(f) for f in files if f.sha256 == file.sha256)
-            yield Intake(path=file.path, outcome=error, identity=identity_of(Tags(file.header)), files=same)
+            yield Intake(
+                path=file.path, outcome=error, identity=identity_of(Tags(file.header)), files=same
+            )
     kept = [file for file in files if file.sha256 not in broken]
     if not kept:
         return
     judged, empty = with_their_series(judged)
-    judged.sort(key=lambda pair: rank(pair[0]))  # what follows goes by content, never by the names of files
+    judged.sort(
+        key=lambda pair: rank(pair[0])
+    )  # what follows goes by content, never by the names of files
     passed = [file for file, refusal in judged if refusal is None]
     laterals = [file for file, refusal in judged if refusal == rules.LATERAL_FILM]
-    films = [file for file in passed if anatomy.modality_of(Tags(file.header)) is Modality.RADIOGRAPH]
+    films = [
+        file for file in passed if anatomy.modality_of(Tags(file.header)) is Modality.RADIOGRAPH
+    ]
     used = films + laterals if films else passed
     first = min((r for _, r in judged if r), key=lambda refusal: not refusal.held, default=None)
     if first is not None and (first.held or not passed):
         yield _refused(uid, kept, first)
         return
     going_on = set(map(id, used))
-    left = [refusal.reason if refusal else BESIDE_FILMS for file, refusal in judged if id(file) not in going_on]
+    left = [
+        refusal.reason if refusal else BESIDE_FILMS
+        for file, refusal in judged
+        if id(file) not in going_on
+    ]
     notices = _leftover_notices(len(files) - len(once), left, len(broken))
     notices += empty
     notices += (UNCHECKED,) if films and witness.kinds is None else ()
@@ -241,7 +268,9 @@ def _judge(file: DicomFile, witness: Witness) -> rules.Refusal | None:
     """
     tags, film = Tags(file.header), anatomy.modality_of(Tags(file.header)) is Modality.RADIOGRAPH
     kinds = witness.kinds if film else None
-    refusal = rules.judge_header(tags, file.preamble, released=witness.codes(file), uids_stated=file.uids_stated)
+    refusal = rules.judge_header(
+        tags, file.preamble, released=witness.codes(file), uids_stated=file.uids_stated
+    )
     lateral = refusal == rules.LATERAL_FILM
     doubted = refusal is not None and kinds is not None and refusal.code in DOUBTED and not lateral
     if refusal is not None and not (refusal.held or lateral or doubted):
@@ -262,16 +291,25 @@ def _judge(file: DicomFile, witness: Witness) -> rules.Refusal | None:
     if empty is not None and not empty.held:
         # a picture without content says nothing against its tags
         return refusal if refusal is not None and not lateral else empty
-    if refusal is not None and refusal.code == UNSTATED_PART and kinds and kinds.surely_frontal(field.pixels[0]):
+    if (
+        refusal is not None
+        and refusal.code == UNSTATED_PART
+        and kinds
+        and kinds.surely_frontal(field.pixels[0])
+    ):
         kind, waived = "frontal", witness.codes(file) | {UNSTATED_PART}
         witness.seen[file.sha256] += (BY_PICTURE,)
-        refusal = rules.judge_header(tags, file.preamble, released=waived, uids_stated=file.uids_stated)
+        refusal = rules.judge_header(
+            tags, file.preamble, released=waived, uids_stated=file.uids_stated
+        )
         lateral = refusal == rules.LATERAL_FILM
     tagged = refusal is not None and not lateral
     by_kind = judge_kind(kind or kinds.kind_of(field.pixels[0]), refusal) if kinds else refusal
     by_layout = None if lateral else judge_layout(field.pixels, film=film, foreign=picture.foreign)
     answers = [None if tagged else empty, None if tagged else by_layout, by_kind]
-    stands = [answer for answer in answers if answer is not None and not witness.passed(file, answer)]
+    stands = [
+        answer for answer in answers if answer is not None and not witness.passed(file, answer)
+    ]
     return min(stands, key=lambda answer: answer.held, default=None)  # a refusal before a hold
 
 
@@ -297,32 +335,47 @@ def _leftover_notices(copies: int, left: Sequence[str], broken: int) -> tuple[No
     """What of a study's files did not go on: exact copies, what the gate left out with its reasons, what can't be read."""
     notices = []
     if copies:
-        notices.append(Notice(code="duplicate-dropped", text=f"{copies} exact copies of a file were left out."))
+        notices.append(
+            Notice(code="duplicate-dropped", text=f"{copies} exact copies of a file were left out.")
+        )
     if left:
         why = Counter(reason.removeprefix("not evaluable: ") for reason in left)
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in why.most_common(MOST_REASONS))
+        reasons = "; ".join(
+            f"{count} x {reason}" for reason, count in why.most_common(MOST_REASONS)
+        )
         notices.append(
             Notice(
-                code="objects-left-out", text=f"{len(left)} objects of the study were left out by the gate: {reasons}."
+                code="objects-left-out",
+                text=f"{len(left)} objects of the study were left out by the gate: {reasons}.",
             )
         )
     if broken:
-        notices.append(Notice(code="files-unreadable", text=f"{broken} files of the study can't be read."))
+        notices.append(
+            Notice(code="files-unreadable", text=f"{broken} files of the study can't be read.")
+        )
     return tuple(notices)
 
 
 def _accepted(
-    uid: str, used: Sequence[DicomFile], kept: Sequence[DicomFile], secret: bytes, extra: tuple[Notice, ...]
+    uid: str,
+    used: Sequence[DicomFile],
+    kept: Sequence[DicomFile],
+    secret: bytes,
+    extra: tuple[Notice, ...],
 ) -> Intake:
     lead = Tags(used[0].header)
     radiograph = anatomy.modality_of(lead) is Modality.RADIOGRAPH
     regions = (anatomy.body_part_of(Tags(file.header)).region for file in used)
-    body_part = "CHEST" if radiograph else next(filter(None, regions), "BRAIN")  # what was released may state none
+    body_part = (
+        "CHEST" if radiograph else next(filter(None, regions), "BRAIN")
+    )  # what was released may state none
     built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
     chosen_film, built = choose_film(built) if radiograph else (None, built)
     plain = Sequenced(volumes=tuple(one.volume for one in built), chosen=(), missing=(), notices=())
     roles = plain if radiograph else sequenced(built, body_part)
-    main = chosen_film or next((c for role in WANTED.get(body_part, ()) for c in roles.chosen if c.role is role), None)
+    main = chosen_film or next(
+        (c for role in WANTED.get(body_part, ()) for c in roles.chosen if c.role is role), None
+    )
     when, time_notices = _first_acquired(used)
     identity = identity_of(lead)
     ages = stated_ages(Tags(file.header) for file in used)
@@ -359,7 +412,9 @@ def _accepted(
 def _first_acquired(files: Sequence[DicomFile]) -> tuple[StudyTime | None, tuple[Notice, ...]]:
     """The earliest time among the images: what was recorded after it may not have been known to any."""
     times = [study_time(Tags(file.header)) for file in files]
-    return min(times, key=lambda pair: pair[0].earliest if pair[0] else datetime.max.replace(tzinfo=UTC))
+    return min(
+        times, key=lambda pair: pair[0].earliest if pair[0] else datetime.max.replace(tzinfo=UTC)
+    )
 
 
 def common_folder(paths: Sequence[Path]) -> Path:

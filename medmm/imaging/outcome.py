@@ -13,7 +13,16 @@ from medmm.domain.study import NotEvaluable, Notice, Study
 from medmm.imaging.dicom.files import DicomFile, open_dicom
 from medmm.imaging.dicom.header import Tags
 from medmm.imaging.gate.picture_kind import PictureKinds
-from medmm.imaging.intake import DIRECTORY, Intake, Released, Witness, common_folder, nifti_intake, rank, study_intakes
+from medmm.imaging.intake import (
+    DIRECTORY,
+    Intake,
+    Released,
+    Witness,
+    common_folder,
+    nifti_intake,
+    rank,
+    study_intakes,
+)
 from medmm.imaging.study_files import Kept, Problem, SourceFile, StudyFiles
 from medmm.imaging.study_rules import contested_uids, decodes
 
@@ -107,7 +116,9 @@ class Judge:
         files = sorted((*opened, *before), key=rank)
         if opened:
             for intake in study_intakes(uid, files, self._contested, self._secret, self._witness):
-                told = _with_earlier(intake, opened, before, notices) if before or notices else intake
+                told = (
+                    _with_earlier(intake, opened, before, notices) if before or notices else intake
+                )
                 if any(
                     not file.kept for file in told.files
                 ):  # nothing that came now can be read: the study is as it was
@@ -118,7 +129,9 @@ class Judge:
         return nifti_intake(self._files.converted.pop(digest), self._secret, self._witness)
 
 
-def _with_kept(opened: Sequence[DicomFile], kept: Sequence[SourceFile]) -> tuple[list[DicomFile], tuple[Notice, ...]]:
+def _with_kept(
+    opened: Sequence[DicomFile], kept: Sequence[SourceFile]
+) -> tuple[list[DicomFile], tuple[Notice, ...]]:
     """The files of a study that came before and still count, and what a reader must know of them."""
     here = {file.sha256 for file in opened}
     again: dict[str | None, list[DicomFile]] = {}
@@ -128,15 +141,15 @@ def _with_kept(opened: Sequence[DicomFile], kept: Sequence[SourceFile]) -> tuple
     for one in kept:
         if one.sha256 in here:
             continue
-        if any(decodes(file) for file in again.get(one.sop_uid, ())):  # a copy that was cut short takes nobody's place
+        if any(
+            decodes(file) for file in again.get(one.sop_uid, ())
+        ):  # a copy that was cut short takes nobody's place
             replaced += 1
         else:
             joined.append(_kept_file(one))
     notices = []
     if joined:
-        text = (
-            f"The study grew: {len(joined)} of its files came with an earlier admission and are read with the others."
-        )
+        text = f"The study grew: {len(joined)} of its files came with an earlier admission and are read with the others."
         notices.append(Notice(code="images-joined", text=text))
     if replaced:
         text = f"{replaced} images came again with other contents under the same UID; the newest are used."
@@ -153,11 +166,16 @@ def _kept_file(one: SourceFile) -> DicomFile:
     except InputError:
         pass
     remedy = "restore it from a copy, or send every image of the study again"
-    raise IntegrityError("an image that was kept is gone or altered", remedy=remedy, sha256=one.sha256)
+    raise IntegrityError(
+        "an image that was kept is gone or altered", remedy=remedy, sha256=one.sha256
+    )
 
 
 def _with_earlier(
-    intake: Intake, opened: Sequence[DicomFile], before: Sequence[DicomFile], notices: tuple[Notice, ...]
+    intake: Intake,
+    opened: Sequence[DicomFile],
+    before: Sequence[DicomFile],
+    notices: tuple[Notice, ...],
 ) -> Intake:
     """The intake of a study that grew, told by the files that came now; those of before are marked as kept."""
     outcome, earlier = intake.outcome, {file.path for file in before}

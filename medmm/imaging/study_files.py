@@ -23,7 +23,9 @@ OTHER_KINDS = frozenset(
     """.bat .bmp .bval .bvec .cfg .css .csv .db .dll .doc .docx .exe .gif .htm .html .ico .inf .ini .jar .jpeg .jpg .js
     .json .lnk .log .md .ndjson .pdf .png .py .rtf .sh .sqlite .tif .tiff .tsv .txt .xls .xlsx .xml .yaml .yml""".split()  # noqa: SIM905
 )
-HEADERS_BYTES = 2**26  # of files whose headers are held at once; the others are opened again when their study is judged
+HEADERS_BYTES = (
+    2**26
+)  # of files whose headers are held at once; the others are opened again when their study is judged
 NOTHING_HERE = "no file here"
 
 
@@ -52,7 +54,9 @@ class ImageFile:
             return self.opened
         file = open_dicom(self.path)
         if file.sha256 != self.sha256:
-            raise InputError("the file changed while it was read", remedy="send it again", path=str(self.path))
+            raise InputError(
+                "the file changed while it was read", remedy="send it again", path=str(self.path)
+            )
         return file
 
 
@@ -90,7 +94,9 @@ class StudyFiles:
         self._seen: set[Path] = set()
 
     @classmethod
-    def under(cls, paths: Sequence[Path], *, headers: bool = True) -> tuple[StudyFiles, tuple[Problem, ...]]:
+    def under(
+        cls, paths: Sequence[Path], *, headers: bool = True
+    ) -> tuple[StudyFiles, tuple[Problem, ...]]:
         """Everything under the paths at once; without `headers` no study is to be judged."""
         found = cls(headers=headers)
         return found, tuple(problem for path in paths for problem in found.add(path))
@@ -137,22 +143,32 @@ class StudyFiles:
     def contents(self) -> Mapping[str, tuple[Path, tuple[str, ...]]]:
         """By study UID: the path of its first file, and the digests of its files, each content once, sorted."""
         dicom = {
-            uid: (files[0].path, tuple(sorted({file.sha256 for file in files}))) for uid, files in self.studies.items()
+            uid: (files[0].path, tuple(sorted({file.sha256 for file in files})))
+            for uid, files in self.studies.items()
         }
-        nifti = {content_uid("study", digest): (files[0].path, (digest,)) for digest, files in self.converted.items()}
+        nifti = {
+            content_uid("study", digest): (files[0].path, (digest,))
+            for digest, files in self.converted.items()
+        }
         return dicom | nifti
 
     def paths_of(self, uid: str) -> tuple[Path, ...]:
         """Every file of a study, copies too, in the order they were met."""
-        converted = {content_uid("study", digest): files for digest, files in self.converted.items()}
+        converted = {
+            content_uid("study", digest): files for digest, files in self.converted.items()
+        }
         return tuple(file.path for file in self.studies.get(uid, converted.get(uid, ())))
 
     def only(self, uid: str) -> None:
         """Leave out every study but this one. Raises: InputError if it is not here."""
         if uid not in self.contents():
-            raise InputError("no image of this study is here", remedy="look with `medmm study show`", study=uid)
+            raise InputError(
+                "no image of this study is here", remedy="look with `medmm study show`", study=uid
+            )
         self.studies = {uid: self.studies[uid]} if uid in self.studies else {}
-        self.converted = {d: files for d, files in self.converted.items() if content_uid("study", d) == uid}
+        self.converted = {
+            d: files for d, files in self.converted.items() if content_uid("study", d) == uid
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +188,9 @@ def places(files: StudyFiles, root: Path) -> dict[str, Place]:
     of_study = {uid: files.paths_of(uid) for uid in files.contents()}
     owners: dict[Path, set[str]] = {}
     for uid, paths in of_study.items():
-        for folder in {folder for path in paths for folder in path.parents if folder.is_relative_to(root)} - {root}:
+        for folder in {
+            folder for path in paths for folder in path.parents if folder.is_relative_to(root)
+        } - {root}:
             owners.setdefault(folder, set()).add(uid)
     numbers = {uid: who.patient_id for uid, who in files.identities.items()}
     found = {}
@@ -183,7 +201,10 @@ def places(files: StudyFiles, root: Path) -> dict[str, Place]:
         of_patient = [f.name for f in above if len({numbers.get(one) for one in owners[f]}) == 1]
         place = alone[-1] if alone else paths[0]
         file = (paths[0].stem,) if len(paths) == 1 else ()
-        found[uid] = Place(path=place, names=(*file, *(of_patient if numbers.get(uid) else [f.name for f in alone])))
+        found[uid] = Place(
+            path=place,
+            names=(*file, *(of_patient if numbers.get(uid) else [f.name for f in alone])),
+        )
     return found
 
 
@@ -193,12 +214,16 @@ def _is_other_kind(path: Path) -> bool:
             head = file.read(265)
     except InputError:
         return False
-    return head[128:132] != b"DICM" and (path.suffix.lower() in OTHER_KINDS or archive_of(head) is not None)
+    return head[128:132] != b"DICM" and (
+        path.suffix.lower() in OTHER_KINDS or archive_of(head) is not None
+    )
 
 
 def source_of(file: DicomFile) -> SourceFile:
     """The file by its digest and SOP Instance UID."""
-    return SourceFile(path=file.path, sha256=file.sha256, sop_uid=Tags(file.header).text("SOPInstanceUID"))
+    return SourceFile(
+        path=file.path, sha256=file.sha256, sop_uid=Tags(file.header).text("SOPInstanceUID")
+    )
 
 
 def study_uid(file: DicomFile) -> str | None:
@@ -207,7 +232,10 @@ def study_uid(file: DicomFile) -> str | None:
     stated = Tags(file.header.file_meta).text("MediaStorageSOPClassUID")
     if MediaStorageDirectoryStorage in (stated, tags.text("SOPClassUID")):
         return None
-    uids = [tags.text(f"{level}UID") or "" for level in ("StudyInstance", "SeriesInstance", "SOPInstance", "SOPClass")]
+    uids = [
+        tags.text(f"{level}UID") or ""
+        for level in ("StudyInstance", "SeriesInstance", "SOPInstance", "SOPClass")
+    ]
     if not all(uids) or any(set(uid) & set("/\\: ") for uid in uids):
         raise InputError(
             "a UID of study, series or image is missing or is none",

@@ -19,11 +19,14 @@ from medmm.imaging.study_files import ImageFile
 
 EMPTY = ("blank", "noise")  # codes of a picture without content
 EMPTY_SLICES = Notice(
-    code="slices-empty", text="Some slices of a series are blank or noise, as beyond the head; they keep their places."
+    code="slices-empty",
+    text="Some slices of a series are blank or noise, as beyond the head; they keep their places.",
 )
 
 
-def judge_files(files: Sequence[DicomFile], contested: frozenset[str] = frozenset()) -> rules.Refusal | None:
+def judge_files(
+    files: Sequence[DicomFile], contested: frozenset[str] = frozenset()
+) -> rules.Refusal | None:
     """Why files of one Study Instance UID contradict each other, before any of them is read alone."""
     with quiet:
         return _judged(files, contested)
@@ -32,16 +35,28 @@ def judge_files(files: Sequence[DicomFile], contested: frozenset[str] = frozense
 def _judged(files: Sequence[DicomFile], contested: frozenset[str]) -> rules.Refusal | None:
     who = [identity_of(Tags(file.header)) for file in files]
     if not all(same_patient(who[0], other) for other in who[1:]):
-        return rules.Refusal(code="mixed-patients", reason="not evaluable: the study holds files of different patients")
-    double = {file.sha256: file.path.name for file in files if Tags(file.header).text("SOPInstanceUID") in contested}
+        return rules.Refusal(
+            code="mixed-patients",
+            reason="not evaluable: the study holds files of different patients",
+        )
+    double = {
+        file.sha256: file.path.name
+        for file in files
+        if Tags(file.header).text("SOPInstanceUID") in contested
+    }
     if double:
         refusal = rules.Refusal(
-            code="duplicate-uid", reason="not evaluable: one image UID stands for different contents"
+            code="duplicate-uid",
+            reason="not evaluable: one image UID stands for different contents",
         )
         return replace(refusal, reason=f"{refusal.reason}: {_listed(list(double.values()))}")
     slices = placed({file.sha256: file for file in files}.values())
     if contradict(slices):
-        return rules.Refusal(code="series", reason="slices of one series share a place but not their plane", held=True)
+        return rules.Refusal(
+            code="series",
+            reason="slices of one series share a place but not their plane",
+            held=True,
+        )
     scans = [one for one in slices if anatomy.modality_of(one.tags) is Modality.MR]
     if crowded(scans):
         why = "slices or frames of one series share a place and nothing in their headers tells them apart"
@@ -62,7 +77,9 @@ def contested_uids(groups: Iterable[Sequence[ImageFile]]) -> frozenset[str]:
     for file in chain.from_iterable(groups):
         contents.setdefault(file.sop_uid or "", {})[file.sha256] = file
     several = {uid: files.values() for uid, files in contents.items() if len(files) > 1}
-    return frozenset(uid for uid, files in several.items() if sum(map(_opens_and_decodes, files)) > 1)
+    return frozenset(
+        uid for uid, files in several.items() if sum(map(_opens_and_decodes, files)) > 1
+    )
 
 
 def _opens_and_decodes(found: ImageFile) -> bool:
@@ -100,7 +117,10 @@ def with_their_series(
         refusal is not None and refusal.code in EMPTY and _is_mr(file) and _series(file) in filled
         for file, refusal in judged
     ]
-    verdicts = [(file, None if keep else refusal) for (file, refusal), keep in zip(judged, kept, strict=True)]
+    verdicts = [
+        (file, None if keep else refusal)
+        for (file, refusal), keep in zip(judged, kept, strict=True)
+    ]
     return verdicts, (EMPTY_SLICES,) if any(kept) else ()
 
 

@@ -7,7 +7,9 @@ import re
 
 def any_of(*phrases: str) -> re.Pattern[str]:
     """A pattern for whole words; `_` in a phrase stands for white space."""
-    return re.compile(r"\b(?:" + "|".join(p.replace("_", r"\s+") for p in phrases) + r")\b", re.IGNORECASE)
+    return re.compile(
+        r"\b(?:" + "|".join(p.replace("_", r"\s+") for p in phrases) + r")\b", re.IGNORECASE
+    )
 
 
 def blank(match: re.Match[str]) -> str:

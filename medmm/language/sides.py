@@ -20,9 +20,13 @@ _NO_SIDE = any_of(
 
 _ANATOMY = r"(?=[-_](?:sided|pleural|lung|lower|upper|middle|bas|apic|apex|hil|hemi|cost|mid|effus|pneumo|perihil))"
 
-_LEFT = any_of("left", "leftward", "LUL", "LLL", "lingula", r"(?-i:L)" + _ANATOMY.replace("_", r"\s"))
+_LEFT = any_of(
+    "left", "leftward", "LUL", "LLL", "lingula", r"(?-i:L)" + _ANATOMY.replace("_", r"\s")
+)
 
-_RIGHT = any_of("right", "rightward", "RUL", "RML", "RLL", r"(?-i:R)" + _ANATOMY.replace("_", r"\s"))
+_RIGHT = any_of(
+    "right", "rightward", "RUL", "RML", "RLL", r"(?-i:R)" + _ANATOMY.replace("_", r"\s")
+)
 
 _BOTH = any_of(
     "bilateral",
@@ -37,8 +41,13 @@ _BOTH = any_of(
 @cache
 def _chambers() -> re.Pattern[str]:
     """The words of the vocabulary that hold left or right and name a chamber of the heart."""
-    terms = [*(t.words for t in finding_terms().values()), *(t.words for t in measurement_terms().values())]
-    found = sorted((words for words in terms if re.search(r"\b(?:left|right)\b", words)), key=len, reverse=True)
+    terms = [
+        *(t.words for t in finding_terms().values()),
+        *(t.words for t in measurement_terms().values()),
+    ]
+    found = sorted(
+        (words for words in terms if re.search(r"\b(?:left|right)\b", words)), key=len, reverse=True
+    )
     return re.compile("|".join(re.escape(words) for words in found), re.IGNORECASE)
 
 

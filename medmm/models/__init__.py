@@ -18,7 +18,12 @@ __all__ = [
     "language_model",
     "picture_kinds",
 ]
-MULTIMODAL = ("MedMMConfig", "MedMMForConditionalGeneration", "MedMMImageProcessor", "MedMMProcessor")
+MULTIMODAL = (
+    "MedMMConfig",
+    "MedMMForConditionalGeneration",
+    "MedMMImageProcessor",
+    "MedMMProcessor",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,9 @@ def calibrated_probability(row: Row, logit: float) -> float:
     return round(float(1 / (1 + np.exp(-(row["slope"] * logit + row["intercept"])))), 4)
 
 
-def calibrated_finding(name: str, row: Row, logit: float, region: Region | None, model: str | None = None) -> Finding:
+def calibrated_finding(
+    name: str, row: Row, logit: float, region: Region | None, model: str | None = None
+) -> Finding:
     """A finding with its probability, its points and codes; `model` as in `Finding`."""
     return Finding(
         name=name,

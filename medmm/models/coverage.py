@@ -23,10 +23,14 @@ Mask = NDArray[np.bool_]
 # 1992;29:756-758 for the head). Below these a part is missing whoever it is.
 LEAST_HEIGHT_MM, LEAST_WIDTH_MM, LEAST_LENGTH_MM = 90.0, 100.0, 120.0
 TOP_SHARE = 0.6  # of the largest slice: the uppermost slice of the 76 heads has at most 0.49
-BORDER_SHARE = 0.35  # of a head's extent that lies on one border of the picture: at most 0.24 of the 76 heads
+BORDER_SHARE = (
+    0.35  # of a head's extent that lies on one border of the picture: at most 0.24 of the 76 heads
+)
 WIDTH_OVER_LENGTH = (0.6, 1.15)  # of the 76 heads 0.73 to 0.89
 EDGE_PX = 2  # of a film that count as its edge
-LUNG_EDGE_SHARE = 0.15  # of the lungs' width on the upper or lower edge: two of 402 validation films have more
+LUNG_EDGE_SHARE = (
+    0.15  # of the lungs' width on the upper or lower edge: two of 402 validation films have more
+)
 LEAST_FACE_VOXELS = 5  # of an outline on the edge of its crop: none of the 179 hippocampi has any
 
 
@@ -39,7 +43,9 @@ def head_coverage(head: Mask, volume: Volume) -> Coverage:
     areas = head.sum((1, 2))
     shown = np.flatnonzero(areas > 0.02 * areas.max()) if areas.any() else np.zeros(0, dtype=int)
     if not shown.size:
-        return Coverage(of="head", volume_sha256=volume.sha256, shortfalls=("no head is found in it",))
+        return Coverage(
+            of="head", volume_sha256=volume.sha256, shortfalls=("no head is found in it",)
+        )
     large = head[areas >= 0.5 * areas.max()]
     tall, wide = (float(np.median([_extent(plane, axis) for plane in large])) for axis in (1, 0))
     length, width = (wide, tall) if _rows_run_to_the_side(volume) else (tall, wide)
@@ -48,12 +54,22 @@ def head_coverage(head: Mask, volume: Volume) -> Coverage:
     spacing = spacing_zyx_mm(volume)
     if spacing is not None and len(head) > 1:
         height_mm = float(shown[-1] - shown[0] + 1) * spacing[0]
-        pixel = (spacing[2], spacing[1]) if _rows_run_to_the_side(volume) else (spacing[1], spacing[2])
+        pixel = (
+            (spacing[2], spacing[1]) if _rows_run_to_the_side(volume) else (spacing[1], spacing[2])
+        )
         length_mm, width_mm = length * pixel[0], width * pixel[1]
         length, width = length_mm, width_mm
-        extents = [("foot to head", height_mm), ("left to right", width_mm), ("front to back", length_mm)]
+        extents = [
+            ("foot to head", height_mm),
+            ("left to right", width_mm),
+            ("front to back", length_mm),
+        ]
         least = (LEAST_HEIGHT_MM, LEAST_WIDTH_MM, LEAST_LENGTH_MM)
-        shortfalls = [f"{mm:.0f} mm from {way}" for (way, mm), low in zip(extents, least, strict=True) if mm < low]
+        shortfalls = [
+            f"{mm:.0f} mm from {way}"
+            for (way, mm), low in zip(extents, least, strict=True)
+            if mm < low
+        ]
     if len(head) > 1 and _top_slice(areas, volume) > TOP_SHARE * areas.max():
         shortfalls.append("its top is cut off")
     shortfalls += [f"it is cut off at the {edge} edge of the slices" for edge in _cut_edges(large)]
@@ -61,7 +77,9 @@ def head_coverage(head: Mask, volume: Volume) -> Coverage:
     if not low <= width / max(length, 1e-6) <= high:
         shortfalls.append("it is far too narrow or too short for its other direction")
     rounded = tuple((way, round(mm, 1)) for way, mm in extents)
-    return Coverage(of="head", volume_sha256=volume.sha256, extents_mm=rounded, shortfalls=tuple(shortfalls))
+    return Coverage(
+        of="head", volume_sha256=volume.sha256, extents_mm=rounded, shortfalls=tuple(shortfalls)
+    )
 
 
 def _extent(plane: Mask, axis: int) -> int:
@@ -94,7 +112,10 @@ def _cut_edges(large: Mask) -> list[str]:
     }
     found = []
     for name, (border, axis) in borders.items():
-        shares = [line.sum() / max(_extent(plane, axis), 1) for line, plane in zip(border, large, strict=True)]
+        shares = [
+            line.sum() / max(_extent(plane, axis), 1)
+            for line, plane in zip(border, large, strict=True)
+        ]
         if float(np.median(shares)) > BORDER_SHARE:
             found.append(name)
     return found
@@ -138,7 +159,9 @@ def ventricle_bounds(shapes: Sequence[VentricleShape]) -> dict[str, float]:
     }
 
 
-def ventricle_coverage(ventricle: Mask, volume: Volume, bounds: Mapping[str, float] | None) -> Coverage:
+def ventricle_coverage(
+    ventricle: Mask, volume: Volume, bounds: Mapping[str, float] | None
+) -> Coverage:
     """How much of the left ventricle a short-axis stack shows, by its outline at end-diastole, (slices, rows, columns).
 
     A base that is cut off alone shows in the length; a single missing slice shows in nothing.
@@ -152,12 +175,18 @@ def ventricle_coverage(ventricle: Mask, volume: Volume, bounds: Mapping[str, flo
         return Coverage(of="heart", volume_sha256=volume.sha256, extents_mm=extents)
     shortfalls = []
     if shape.end_share > bounds["most_end_share"]:
-        shortfalls.append("the left ventricle is wide in the first and in the last slice: the apex is cut off")
+        shortfalls.append(
+            "the left ventricle is wide in the first and in the last slice: the apex is cut off"
+        )
     short = shape.length_over_width < bounds["least_length_over_width"]
     if short or shape.length_mm < bounds["least_length_mm"]:
         width_mm = shape.length_mm / shape.length_over_width
-        shortfalls.append(f"{shape.length_mm:.0f} mm of a left ventricle that is {width_mm:.0f} mm wide")
-    return Coverage(of="heart", volume_sha256=volume.sha256, extents_mm=extents, shortfalls=tuple(shortfalls))
+        shortfalls.append(
+            f"{shape.length_mm:.0f} mm of a left ventricle that is {width_mm:.0f} mm wide"
+        )
+    return Coverage(
+        of="heart", volume_sha256=volume.sha256, extents_mm=extents, shortfalls=tuple(shortfalls)
+    )
 
 
 def crop_coverage(outline: Mask, volume: Volume) -> Coverage:
@@ -188,4 +217,9 @@ def coverage_notice(coverage: Coverage, consequence: str) -> tuple[Notice, ...]:
     if coverage.whole:
         return ()
     what = "; ".join(coverage.shortfalls)
-    return (Notice(code="not-covered", text=f"Only a part of the {coverage.of} is shown ({what}). {consequence}"),)
+    return (
+        Notice(
+            code="not-covered",
+            text=f"Only a part of the {coverage.of} is shown ({what}). {consequence}",
+        ),
+    )

@@ -60,7 +60,11 @@ def for_reading(network: Network) -> Network:
     second of the same network as built, on a CPU, and its logits but for rounding (proof F4).
     """
     for block in list(network.eval().modules()):
-        pairs = [("0", "1")] if isinstance(block, nn.Sequential) else [("conv1", "bn1"), ("conv2", "bn2")]
+        pairs = (
+            [("0", "1")]
+            if isinstance(block, nn.Sequential)
+            else [("conv1", "bn1"), ("conv2", "bn2")]
+        )
         parts = dict(block.named_children())
         for before, after in pairs:
             convolution, norm = parts.get(before), parts.get(after)

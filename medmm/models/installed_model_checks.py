@@ -19,7 +19,11 @@ from medmm.domain.errors import ConfigError, InputError
 from medmm.domain.vocabulary import finding_terms
 from medmm.models.report_model.chest_report import ClaimRule
 from medmm.models.report_model.finding_heads import FILM, ReportHeads
-from medmm.models.report_model.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
+from medmm.models.report_model.multimodal import (
+    MedMMConfig,
+    MedMMForConditionalGeneration,
+    MedMMProcessor,
+)
 from medmm.models.report_model.multimodal.grammar import Grammar
 from medmm.models.report_model.multimodal.processing import MEASUREMENT
 from medmm.models.report_model.quiet_transformers import quiet
@@ -62,11 +66,18 @@ def check_report(weights: WeightsFolder) -> None:
     with _malformed("processor_config.json"), quiet():
         processor = MedMMProcessor.from_pretrained(folder, local_files_only=True)
         if processor.film_tokens != config.image_tokens(2):
-            raise ValueError(f"{processor.film_tokens} tokens a film where the model takes {config.image_tokens(2)}")
+            raise ValueError(
+                f"{processor.film_tokens} tokens a film where the model takes {config.image_tokens(2)}"
+            )
         if processor.measurements != config.measurements:
             raise ValueError("other measurements, or other typical values, than the model's")
-        if config.measurements and tokenizer.convert_tokens_to_ids(MEASUREMENT) != config.measurement_token_id:
-            raise ValueError(f"{MEASUREMENT} is not the token that the model puts measurements in the place of")
+        if (
+            config.measurements
+            and tokenizer.convert_tokens_to_ids(MEASUREMENT) != config.measurement_token_id
+        ):
+            raise ValueError(
+                f"{MEASUREMENT} is not the token that the model puts measurements in the place of"
+            )
     with _malformed("calibration.json"):
         calibration = json_mapping(folder / "calibration.json")
         ClaimRule(**calibration["claim"]).probability(0.0, 0.0)
@@ -108,7 +119,10 @@ def _opens(path: Path) -> bool:
     code = "import sys; from tokenizers import Tokenizer; Tokenizer.from_file(sys.argv[1])"
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", code, str(path)], capture_output=True, timeout=TOKENIZER_S, check=False
+            [sys.executable, "-I", "-c", code, str(path)],
+            capture_output=True,
+            timeout=TOKENIZER_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return False
@@ -128,8 +142,15 @@ def _check_tensors(kind: Any, folder: Path, config: Any) -> None:
             local_files_only=True,
             use_safetensors=True,
         )
-    wrong = [f"{name} is {tuple(has)}, not {tuple(wants)}" for name, has, wants in found["mismatched_keys"]]
-    wrong += [f"{name} is missing" for name in found["missing_keys"] if not name.endswith("num_batches_tracked")]
+    wrong = [
+        f"{name} is {tuple(has)}, not {tuple(wants)}"
+        for name, has, wants in found["mismatched_keys"]
+    ]
+    wrong += [
+        f"{name} is missing"
+        for name in found["missing_keys"]
+        if not name.endswith("num_batches_tracked")
+    ]
     wrong += [f"{name} is too many" for name in found["unexpected_keys"]]
     wrong += found["error_msgs"]
     if wrong:
@@ -143,7 +164,11 @@ def _check_index(folder: Path) -> None:
     if not (folder / INDEX).is_file():
         raise _lacks("model.safetensors")
     named = json_mapping(folder / INDEX).get("weight_map")
-    named = set(named.values()) if isinstance(named, dict) and all(isinstance(v, str) for v in named.values()) else None
+    named = (
+        set(named.values())
+        if isinstance(named, dict) and all(isinstance(v, str) for v in named.values())
+        else None
+    )
     if not named:
         raise _unfit("no weight_map", INDEX)
     for name in sorted(named - parts):
@@ -173,4 +198,8 @@ def _lacks(name: str) -> InputError:
 
 
 def _unfit(why: str, file: str) -> InputError:
-    return InputError(f"the folder does not fit its own configuration: {why}", remedy="save the model again", file=file)
+    return InputError(
+        f"the folder does not fit its own configuration: {why}",
+        remedy="save the model again",
+        file=file,
+    )

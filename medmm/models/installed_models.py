@@ -21,15 +21,29 @@ from typing import Any
 from medmm.domain.errors import ConfigError, InputError, IntegrityError, Unavailable
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import CHUNK_BYTES, PRIVATE, flush, flushed_file, locked, write_atomically
-from medmm.models.weights.catalogue import CatalogueRow, WeightsFolder, catalogue, model_row, open_weights
+from medmm.models.weights.catalogue import (
+    CatalogueRow,
+    WeightsFolder,
+    catalogue,
+    model_row,
+    open_weights,
+)
 from medmm.models.weights.model_folder import MANIFEST, files_of, json_mapping
 
 CATALOGUE = "catalogue.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PASSING = ".passing-"  # folders on their way in or out
-OPEN_LICENCES = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "unlicense"})
+OPEN_LICENCES = frozenset(
+    {"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "unlicense"}
+)
 DECODER = CatalogueRow(
-    name="", task="decoder", modality="", body_part="", manifest_sha256="", licence="", research_only=True
+    name="",
+    task="decoder",
+    modality="",
+    body_part="",
+    manifest_sha256="",
+    licence="",
+    research_only=True,
 )
 
 
@@ -58,7 +72,9 @@ class Adopted:
         rows = self.rows()
         if name not in rows:
             known = ", ".join(sorted(rows)) or "none"
-            raise InputError(f"no adopted model {name!r}", remedy=f"take one of those that are adopted: {known}")
+            raise InputError(
+                f"no adopted model {name!r}", remedy=f"take one of those that are adopted: {known}"
+            )
         return rows[name]
 
     def open(self, name: str, *, task: str) -> WeightsFolder:
@@ -68,7 +84,9 @@ class Adopted:
         """
         row = self.row(name)
         if row.task != task:
-            raise InputError(f"{name!r} is a {row.task}, no {task}", remedy="see `medmm models list`")
+            raise InputError(
+                f"{name!r} is a {row.task}, no {task}", remedy="see `medmm models list`"
+            )
         return self._open(row)
 
     def _open(self, row: CatalogueRow) -> WeightsFolder:
@@ -141,10 +159,13 @@ class Adopted:
     def _free_name(self, name: str) -> str:
         if not NAME.fullmatch(name) or name.endswith(".json"):
             raise InputError(
-                f"a model can't be named {name!r}", remedy="give --name: letters, digits, '.', '_' and '-', at most 64"
+                f"a model can't be named {name!r}",
+                remedy="give --name: letters, digits, '.', '_' and '-', at most 64",
             )
         if name.lower() in {known.lower() for known in (*catalogue(), *self.rows())}:
-            raise InputError(f"there is a model {name!r}", remedy="give another --name, or remove that one first")
+            raise InputError(
+                f"there is a model {name!r}", remedy="give another --name, or remove that one first"
+            )
         if os.path.lexists(self.folder / name):
             raise InputError(
                 "something of this name lies among the models and is none",
@@ -172,7 +193,9 @@ class Adopted:
             write_atomically(self.folder / CATALOGUE, text.encode(), mode=PRIVATE)
 
 
-def report_weights(name: str, weights_dir: Path | None = None, adopted: Adopted | None = None) -> WeightsFolder | None:
+def report_weights(
+    name: str, weights_dir: Path | None = None, adopted: Adopted | None = None
+) -> WeightsFolder | None:
     """The checked folder of the report model of this name, packaged or adopted; None where a packaged one is not installed.
 
     Raises: ConfigError for a name that is no report model's.
@@ -180,7 +203,9 @@ def report_weights(name: str, weights_dir: Path | None = None, adopted: Adopted 
     own = {key for key, row in catalogue().items() if row.task == "report"}
     if name in own:
         return open_weights(catalogue()[name], weights_dir)
-    more = {key for key, row in adopted.rows().items() if row.task == "report"} if adopted else set()
+    more = (
+        {key for key, row in adopted.rows().items() if row.task == "report"} if adopted else set()
+    )
     if adopted is None or name not in more:
         raise ConfigError(
             f"no report model {name!r}",
@@ -189,7 +214,9 @@ def report_weights(name: str, weights_dir: Path | None = None, adopted: Adopted 
     return adopted.open(name, task="report")
 
 
-def _taken(source: Path, incoming: Path, sizes: Mapping[str, int], name: str, licence: str | None) -> CatalogueRow:
+def _taken(
+    source: Path, incoming: Path, sizes: Mapping[str, int], name: str, licence: str | None
+) -> CatalogueRow:
     """Copy the files of `source` into `incoming` and check the copy. Returns: its row."""
     digests = _copied(source, incoming, sizes)
     written = digests.pop(MANIFEST, None)
@@ -197,7 +224,9 @@ def _taken(source: Path, incoming: Path, sizes: Mapping[str, int], name: str, li
     row = _kind(incoming, manifest)
     terms = licence or manifest.get("licence") or _card_licence(incoming)
     if not isinstance(terms, str) or not terms.strip():
-        raise InputError("the terms of the model are not known", remedy="give them with --licence TEXT")
+        raise InputError(
+            "the terms of the model are not known", remedy="give them with --licence TEXT"
+        )
     research = manifest.get("research_only", terms.strip().lower() not in OPEN_LICENCES)
     if written is None:
         made = {"name": name, "licence": terms, "research_only": research, "files": digests}
@@ -254,7 +283,9 @@ def _checked_manifest(folder: Path, digests: Mapping[str, str]) -> dict[str, Any
     manifest = json_mapping(folder / MANIFEST)
     listed = manifest.get("files")
     if not isinstance(listed, dict):
-        raise InputError("the manifest lists no files", remedy="write it anew, or leave it out", file=MANIFEST)
+        raise InputError(
+            "the manifest lists no files", remedy="write it anew, or leave it out", file=MANIFEST
+        )
     for name in sorted(listed.keys() | digests.keys()):
         if listed.get(name) != digests.get(name):
             raise IntegrityError(
@@ -285,7 +316,9 @@ def _copied(source: Path, incoming: Path, names: Mapping[str, int]) -> dict[str,
                 given = os.open(source / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             except OSError as error:
                 raise InputError(
-                    f"a file can't be opened: {type(error).__name__}", remedy="make it readable", file=name
+                    f"a file can't be opened: {type(error).__name__}",
+                    remedy="make it readable",
+                    file=name,
                 ) from error
             digest = hashlib.sha256()
             with os.fdopen(given, "rb") as file, flushed_file(incoming / name) as out:
@@ -318,4 +351,8 @@ def _writable() -> Iterator[None]:
 
 
 def _damaged(path: Path) -> IntegrityError:
-    return IntegrityError("the catalogue of adopted models is damaged", remedy="restore it from a copy", file=path.name)
+    return IntegrityError(
+        "the catalogue of adopted models is damaged",
+        remedy="restore it from a copy",
+        file=path.name,
+    )

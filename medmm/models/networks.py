@@ -84,7 +84,11 @@ class Networks:
     def manifests(self) -> dict[str, str]:
         """By name the manifest digest of every packaged network that is here, and of the report model in use."""
         folder = self.weights_dir or packaged_weights()
-        here = {name: row.manifest_sha256 for name, row in catalogue().items() if (folder / name).is_dir()}
+        here = {
+            name: row.manifest_sha256
+            for name, row in catalogue().items()
+            if (folder / name).is_dir()
+        }
         adopted = self.adopted.rows().get(self.report)
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
 
@@ -93,7 +97,9 @@ class Networks:
         source = source.expanduser().absolute()
         return {name: sha256_of(source / name) for name in files_of(source)}
 
-    def adding(self, source: Path, name: str | None, licence: str | None) -> AbstractContextManager[ModelRow]:
+    def adding(
+        self, source: Path, name: str | None, licence: str | None
+    ) -> AbstractContextManager[ModelRow]:
         """See `Adopted.adding`."""
         return self.adopted.adding(source, name=name, licence=licence)
 
@@ -101,7 +107,9 @@ class Networks:
     def removing(self, name: str) -> Iterator[CatalogueRow]:
         """See `Adopted.removing`. Raises: StateError for the model in use."""
         if name == self.report and name in self.adopted.rows():
-            raise StateError("this model is in use", remedy="name another under language_model first", model=name)
+            raise StateError(
+                "this model is in use", remedy="name another under language_model first", model=name
+            )
         with self.adopted.removing(name) as row:
             yield row
 
@@ -124,7 +132,11 @@ class Networks:
 
     def _language_model(self) -> Any:
         return language_model(
-            self.weights_dir, device=self.device, adopted=self.adopted, report=self.report, films=self._films()
+            self.weights_dir,
+            device=self.device,
+            adopted=self.adopted,
+            report=self.report,
+            films=self._films(),
         )
 
     def _films(self) -> Any:

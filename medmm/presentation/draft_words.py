@@ -34,7 +34,10 @@ def decided_words(file: CaseFile, statement: Statement) -> str:
 
 def own_rows(file: CaseFile) -> list[tuple[Section, str, str, str]]:
     """What readers wrote without a draft: section, number, text, how it is marked."""
-    rows = [(Section.FINDINGS, a.statement_id, a.text, own_mark(a.by, coded=a.finding is not None)) for a in file.added]
+    rows = [
+        (Section.FINDINGS, a.statement_id, a.text, own_mark(a.by, coded=a.finding is not None))
+        for a in file.added
+    ]
     if file.impression is not None:
         own = file.impression
         rows.append((Section.IMPRESSION, own.statement_id, own.text, own_mark(own.by)))
@@ -45,7 +48,13 @@ def decision_word(decision: Decision | None) -> str | None:
     """The decision on a statement as one word: accepted, edited or rejected; None if nothing is decided."""
     if decision is None:
         return None
-    return "accepted" if isinstance(decision, Accept) else "edited" if isinstance(decision, Edit) else "rejected"
+    return (
+        "accepted"
+        if isinstance(decision, Accept)
+        else "edited"
+        if isinstance(decision, Edit)
+        else "rejected"
+    )
 
 
 def check_words(verdict: Verdict) -> str:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medmm.domain.display import extent_words, generation_words, measured_words, probability_words, quantity_words
+from medmm.domain.display import (
+    extent_words,
+    generation_words,
+    measured_words,
+    probability_words,
+    quantity_words,
+)
 from medmm.domain.draft import (
     Evidence,
     ExtentEvidence,
@@ -37,7 +43,9 @@ def evidence_line(evidence: Evidence) -> str:
         x0, y0, x1, y1 = (f"{100 * v:.0f}" for v in evidence.box_xyxy)
         return f"strongest {x0}-{x1} % across, {y0}-{y1} % down, {_side_words(evidence.side)}"
     if isinstance(evidence, MeasurementEvidence):
-        value, interval = measured_words(evidence.name, evidence.unit, evidence.value, evidence.interval)
+        value, interval = measured_words(
+            evidence.name, evidence.unit, evidence.value, evidence.interval
+        )
         return f"measured {value} (95 % interval {interval})"
     if isinstance(evidence, ExtentEvidence | ReaderEvidence):
         return _place_words(evidence)
@@ -61,7 +69,9 @@ def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) ->
     if isinstance(evidence, RegionEvidence):
         return EvidenceView(text=f"region in the film ({_side_words(evidence.side)})")
     if isinstance(evidence, MeasurementEvidence):
-        value, interval = measured_words(evidence.name, evidence.unit, evidence.value, evidence.interval)
+        value, interval = measured_words(
+            evidence.name, evidence.unit, evidence.value, evidence.interval
+        )
         return EvidenceView(text=f"{evidence.name} {value}, 95 % interval {interval}")
     if isinstance(evidence, ExtentEvidence | ReaderEvidence):
         return EvidenceView(text=_place_words(evidence))
@@ -84,7 +94,13 @@ def _fact_line(fact: Fact | None) -> str:
     if fact is None:
         return ""
     status = "" if fact.status is FactStatus.ACTIVE else fact.status.value
-    parts = (fact.label, fact_value(fact), fact.when.isoformat() if fact.when else "", status, *fact.marks)
+    parts = (
+        fact.label,
+        fact_value(fact),
+        fact.when.isoformat() if fact.when else "",
+        status,
+        *fact.marks,
+    )
     return ", ".join(part for part in parts if part) + " "
 
 

@@ -46,13 +46,19 @@ class MarkedSlice:
     def caption(self, index_z: int) -> str:
         """Which slice is shown, of what, and what the outlines are."""
         side = f", {self.side.phrase}" if self.side else ""
-        unknown = "" if self.volume.affine_lps_mm else " Orientation unknown: shown as stored, no side is named."
+        unknown = (
+            ""
+            if self.volume.affine_lps_mm
+            else " Orientation unknown: shown as stored, no side is named."
+        )
         slices = f"slice {index_z + 1} of {self.volume.shape_zyx[0]}"
         labels, statements = ", ".join(self.labels), ", ".join(self.statements)
         return f"{self.title}{side}, {slices}: {labels}, outlined by a network ({statements}).{unknown}"
 
 
-def marked_slices(study: Study, reading: Reading | None, draft: CheckedDraft | None) -> tuple[MarkedSlice, ...]:
+def marked_slices(
+    study: Study, reading: Reading | None, draft: CheckedDraft | None
+) -> tuple[MarkedSlice, ...]:
     """What the statements of a draft are marked on, each label map once, in the statements' order."""
     named: dict[tuple[str, str], list[tuple[str, Extent]]] = {}
     for statement in draft.statements if draft else ():
@@ -112,7 +118,11 @@ def slice_picture(
         colour = COLOURS[number % len(COLOURS)]
         picture[_outline(shown == number + 1, 2 if longest_px >= SMALL_PX else 1)] = colour
         legend.append((label, colour))
-    return _lettered(picture, edge_letters(volume.affine_lps_mm), legend) if longest_px >= SMALL_PX else picture
+    return (
+        _lettered(picture, edge_letters(volume.affine_lps_mm), legend)
+        if longest_px >= SMALL_PX
+        else picture
+    )
 
 
 def _to_shape(values: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -140,8 +150,12 @@ def _lettered(
     size = max(12, max(rows, columns) // 24)
     font = ImageFont.load_default(size)
 
-    def write(place: tuple[float, float], text: str, anchor: str, colour: tuple[int, int, int] = INK) -> None:
-        draw.text(place, text, fill=colour, font=font, anchor=anchor, stroke_width=2, stroke_fill=SHADOW)
+    def write(
+        place: tuple[float, float], text: str, anchor: str, colour: tuple[int, int, int] = INK
+    ) -> None:
+        draw.text(
+            place, text, fill=colour, font=font, anchor=anchor, stroke_width=2, stroke_fill=SHADOW
+        )
 
     write((4, rows / 2), edges.left, "lm")
     write((columns - 4, rows / 2), edges.right, "rm")

@@ -83,7 +83,9 @@ def _bounds(text: str) -> tuple[float, float] | None:
 
 def analyte_of(codings: Sequence[Coding]) -> Analyte | None:
     """The analyte that a LOINC code among these names, if it is a known one."""
-    return next((analytes()[c.code] for c in codings if c.system == LOINC and c.code in analytes()), None)
+    return next(
+        (analytes()[c.code] for c in codings if c.system == LOINC and c.code in analytes()), None
+    )
 
 
 def substance_of(codings: Sequence[Coding]) -> Substance:
@@ -113,8 +115,12 @@ def value_doubts(codings: Sequence[Coding], value: Quantity) -> Iterator[str]:
         yield f"unit does not fit {analyte.name}"
     elif not analyte.holds(value.value, unit):
         units = dict.fromkeys((*analyte.suspects, analyte.unit))
-        suspected = [SUSPECTED_WORDS.get(s, s) for s in units if s != unit and analyte.holds(value.value, s)]
-        yield "implausible value" + "".join(f", likely {'in ' * (s != 'a fraction')}{s}" for s in suspected[:1])
+        suspected = [
+            SUSPECTED_WORDS.get(s, s) for s in units if s != unit and analyte.holds(value.value, s)
+        ]
+        yield "implausible value" + "".join(
+            f", likely {'in ' * (s != 'a fraction')}{s}" for s in suspected[:1]
+        )
     elif meant := analyte.mistaken(value.value, unit):
         yield f"implausible value, likely in {meant}"
 
@@ -125,10 +131,16 @@ def name_doubts(codings: Sequence[Coding], label: str) -> Iterator[str]:
     said = " ".join([label, *(c.display or "" for c in codings)])
     if own is None or _names(own.words, said):
         return
-    others = [a for a in analytes().values() if len(a.words[0]) >= SURE_LENGTH and _names(a.words[:1], said)]
+    others = [
+        a
+        for a in analytes().values()
+        if len(a.words[0]) >= SURE_LENGTH and _names(a.words[:1], said)
+    ]
     if others:
         yield f"code and words disagree: the code means {own.name}"
 
 
 def _names(words: Sequence[str], said: str) -> bool:
-    return any(re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z])", said.casefold()) for word in words)
+    return any(
+        re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z])", said.casefold()) for word in words
+    )

@@ -21,7 +21,16 @@ from medmm.records.versions import Version, named_key, version_of
 ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")  # FHIR R4 datatype id
 TYPE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 # Issues that say that something was not given, whatever their severity (FHIR R4 value set issue-type).
-NOT_ALL = ("incomplete", "suppressed", "too-costly", "timeout", "throttled", "exception", "no-store", "lock-error")
+NOT_ALL = (
+    "incomplete",
+    "suppressed",
+    "too-costly",
+    "timeout",
+    "throttled",
+    "exception",
+    "no-store",
+    "lock-error",
+)
 GRAVE = ("error", "fatal")
 CUT = ("SUBSETTED", "REDACTED", "MASKED")
 GONE = ("410",)
@@ -45,7 +54,9 @@ def contents_of(values: list[Any]) -> Contents:
     found = Contents()
     for number, value in enumerate(values):
         if not is_resource(value):
-            raise InputError("the record is no FHIR resource", remedy="send a FHIR R4 Bundle as JSON")
+            raise InputError(
+                "the record is no FHIR resource", remedy="send a FHIR R4 Bundle as JSON"
+            )
         if value["resourceType"] == "Bundle":
             found.pages.append(value)
             _read_bundle(value, len(found.pages), found)
@@ -54,7 +65,9 @@ def contents_of(values: list[Any]) -> Contents:
             _keep(place, {"resource": value}, None, found)
     found.incomplete += _of_pages(found.pages, found)
     if found.cut:
-        found.incomplete.append(f"{found.cut} resources hold only some of their elements ({', '.join(CUT)})")
+        found.incomplete.append(
+            f"{found.cut} resources hold only some of their elements ({', '.join(CUT)})"
+        )
     return found
 
 
@@ -62,18 +75,28 @@ def _read_bundle(bundle: Resource, number: int, found: Contents) -> None:
     history = bundle.get("type") == "history"
     for index, entry in enumerate(items(bundle.get("entry") or [])):
         resource = entry.get("resource")
-        if bundle.get("implicitRules") and is_resource(resource) and resource["resourceType"] != "Patient":
+        if (
+            bundle.get("implicitRules")
+            and is_resource(resource)
+            and resource["resourceType"] != "Patient"
+        ):
             place = f"entry[{index}]"
             found.left_out.append(
-                Omission(source=place, reason="implicitRules of the Bundle may turn its meaning round")
+                Omission(
+                    source=place, reason="implicitRules of the Bundle may turn its meaning round"
+                )
             )
         else:
             _read_entry(f"entry[{index}]", entry, (number, index) if history else None, found)
     if cut_short(bundle):
-        found.incomplete.append("the Bundle says that it is a part (" + ", ".join(cut_short(bundle)) + ")")
+        found.incomplete.append(
+            "the Bundle says that it is a part (" + ", ".join(cut_short(bundle)) + ")"
+        )
 
 
-def _read_entry(place: str, entry: Resource, history: tuple[int, int] | None, found: Contents) -> None:
+def _read_entry(
+    place: str, entry: Resource, history: tuple[int, int] | None, found: Contents
+) -> None:
     resource = entry.get("resource")
     if _is_deletion(entry, resource, history):
         _keep_deletion(place, entry, resource, history, found)
@@ -82,15 +105,21 @@ def _read_entry(place: str, entry: Resource, history: tuple[int, int] | None, fo
     if FAILED.match(status) and not status.startswith(GONE):
         found.incomplete.append(f"{place} is an answer that failed ({status[:3]})")
     if next(at(entry, "request.method"), None) == "PATCH":
-        found.incomplete.append(f"{place} is a change of a part of a resource (PATCH): it is not carried out")
+        found.incomplete.append(
+            f"{place} is a change of a part of a resource (PATCH): it is not carried out"
+        )
     if not is_resource(resource):
-        found.left_out.append(Omission(source=place, reason="no resource in this entry (deleted or empty)"))
+        found.left_out.append(
+            Omission(source=place, reason="no resource in this entry (deleted or empty)")
+        )
     elif resource["resourceType"] == "Bundle":
         found.left_out.append(Omission(source=place, reason="a Bundle inside a Bundle is not read"))
         found.incomplete.append(f"{place} is a Bundle inside a Bundle, which is not read")
     elif entry.get("modifierExtension"):
         found.left_out.append(
-            Omission(source=place, reason="an unknown modifierExtension of its entry may turn it round")
+            Omission(
+                source=place, reason="an unknown modifierExtension of its entry may turn it round"
+            )
         )
     else:
         _keep(f"{place} ", entry, history, found)
@@ -100,7 +129,9 @@ def _is_deletion(entry: Resource, resource: Any, history: tuple[int, int] | None
     if str(next(at(entry, "request.method"), "")).upper() == "DELETE":
         return True
     status = str(next(at(entry, "response.status"), ""))
-    return not is_resource(resource) and (status.startswith(GONE) or (history is not None and status.startswith("204")))
+    return not is_resource(resource) and (
+        status.startswith(GONE) or (history is not None and status.startswith("204"))
+    )
 
 
 def _keep_deletion(
@@ -109,8 +140,12 @@ def _keep_deletion(
     own = f"{resource['resourceType']}/{resource.get('id')}" if is_resource(resource) else None
     key = named_key(own, next(at(entry, "request.url"), None), entry.get("fullUrl"))
     if key is None:
-        found.left_out.append(Omission(source=place, reason="a deletion that names no single resource"))
-        found.incomplete.append(f"{place} deletes something that it does not name, so deleted facts may stand in it")
+        found.left_out.append(
+            Omission(source=place, reason="a deletion that names no single resource")
+        )
+        found.incomplete.append(
+            f"{place} deletes something that it does not name, so deleted facts may stand in it"
+        )
         return
     found.versions.append(version_of(f"{place} {key}", key, entry, history, deleted=True))
 
@@ -158,13 +193,16 @@ def _of_pages(pages: list[Resource], found: Contents) -> Iterator[str]:
             totals[total] = totals.get(total, 0) + _matches(page)
     for total, held in totals.items():
         if not re.fullmatch(r"[0-9]+", total, re.ASCII) or len(total) == MOST_DIGITS:
-            found.left_out.append(Omission(source="record", reason="the total of the search is no number"))
+            found.left_out.append(
+                Omission(source="record", reason="the total of the search is no number")
+            )
         elif int(total) > held:
             yield f"the search found {total} resources and the record holds {held} of them"
         elif int(total) < held:
             found.left_out.append(
                 Omission(
-                    source="record", reason=f"the search says that it found {total} resources, and {held} are there"
+                    source="record",
+                    reason=f"the search says that it found {total} resources, and {held} are there",
                 )
             )
 
@@ -190,8 +228,15 @@ def _reference(resource: Resource) -> str:
     """`Type/id`. Raises: InputError for an id that FHIR does not allow: it must never become a path."""
     given = resource.get("id")
     if given is None:
-        given = "unnamed-" + hashlib.sha256(repr(sorted(resource)).encode() + repr(resource).encode()).hexdigest()[:12]
+        given = (
+            "unnamed-"
+            + hashlib.sha256(repr(sorted(resource)).encode() + repr(resource).encode()).hexdigest()[
+                :12
+            ]
+        )
         resource["id"] = given
     if not isinstance(given, str) or not ID.fullmatch(given):
-        raise InputError("a resource id is not valid", remedy="use 1 to 64 letters, digits, '-' and '.'")
+        raise InputError(
+            "a resource id is not valid", remedy="use 1 to 64 letters, digits, '-' and '.'"
+        )
     return f"{resource['resourceType']}/{given}"

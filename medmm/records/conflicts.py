@@ -37,21 +37,30 @@ def with_conflicts(
         over = [f for f in group if f.status in OVER]
         if active and over:
             marks |= _of_episodes(
-                {f.id: _began(f, dated) for f in active}, {f.id: _day(ended.get(f.id) or f.when) for f in over}, group
+                {f.id: _began(f, dated) for f in active},
+                {f.id: _day(ended.get(f.id) or f.when) for f in over},
+                group,
             )
-    marks |= _of_allergies([f for f in kept if f.kind is FactKind.ALLERGY and f.status is FactStatus.ACTIVE])
+    marks |= _of_allergies(
+        [f for f in kept if f.kind is FactKind.ALLERGY and f.status is FactStatus.ACTIVE]
+    )
     for fact in kept:
         yield replace(fact, marks=(*fact.marks, marks[fact.id])) if fact.id in marks else fact
 
 
-def _of_episodes(began: Mapping[str, date], over: Mapping[str, date], group: list[Fact]) -> dict[str, str]:
+def _of_episodes(
+    began: Mapping[str, date], over: Mapping[str, date], group: list[Fact]
+) -> dict[str, str]:
     """A mark for each that another one contradicts, in one pass: a record may hold thousands of the same words."""
     first = min(began, key=lambda name: began[name])
     last = max(over, key=lambda name: over[name])
     status = {fact.id: fact.status.value for fact in group}
     contradicted = {name: last for name, day in began.items() if day <= over[last]}
     contradicted |= {name: first for name, day in over.items() if began[first] <= day}
-    return {name: f"the record contradicts itself: {status[by]} in {by}" for name, by in contradicted.items()}
+    return {
+        name: f"the record contradicts itself: {status[by]} in {by}"
+        for name, by in contradicted.items()
+    }
 
 
 def _of_allergies(active: list[Fact]) -> dict[str, str]:
@@ -60,8 +69,13 @@ def _of_allergies(active: list[Fact]) -> dict[str, str]:
     stated = [f for f in active if not re.match(r"(?i)no\b", f.label)]
     if not denied or not stated:
         return {}
-    one, other = "the record contradicts itself: no allergy in", "the record contradicts itself: an allergy in"
-    return {f.id: f"{one} {denied[0].id}" for f in stated} | {f.id: f"{other} {stated[0].id}" for f in denied}
+    one, other = (
+        "the record contradicts itself: no allergy in",
+        "the record contradicts itself: an allergy in",
+    )
+    return {f.id: f"{one} {denied[0].id}" for f in stated} | {
+        f.id: f"{other} {stated[0].id}" for f in denied
+    }
 
 
 def _keys(fact: Fact, sites: tuple[str, ...]) -> Iterator[Key]:
@@ -69,7 +83,9 @@ def _keys(fact: Fact, sites: tuple[str, ...]) -> Iterator[Key]:
     if fact.kind not in MAY_CONTRADICT:
         return
     where = tuple(sorted(site.casefold() for site in sites))
-    names = {f"{coding.system}|{coding.code}" for coding in fact.codings} | {" ".join(fact.label.casefold().split())}
+    names = {f"{coding.system}|{coding.code}" for coding in fact.codings} | {
+        " ".join(fact.label.casefold().split())
+    }
     for name in sorted(names):
         yield fact.kind, name, where
 

@@ -16,7 +16,15 @@ from medmm.records import json_parser
 from medmm.records.bundles import contents_of
 from medmm.records.facts import facts_of
 from medmm.records.fhir_access import items, words_at
-from medmm.records.patient import died_of, doubts, identity_of, is_animal, is_replaced, questions, the_one
+from medmm.records.patient import (
+    died_of,
+    doubts,
+    identity_of,
+    is_animal,
+    is_replaced,
+    questions,
+    the_one,
+)
 from medmm.records.periods import Dating, Span, dating_of
 from medmm.records.r4_conformance import deviations
 from medmm.records.references import Entry, Owner, References, Resource
@@ -86,7 +94,9 @@ def read_record(source: Path | bytes) -> RecordDocument:
     found = contents_of(values)
     standing = newest(found.versions)
     entries = list(standing.entries)
-    humans, merged = the_one(_each_once(r for _, r in entries if r["resourceType"] == "Patient" and not is_animal(r)))
+    humans, merged = the_one(
+        _each_once(r for _, r in entries if r["resourceType"] == "Patient" and not is_animal(r))
+    )
     left_out = [*tolerated, *found.left_out, *standing.left_out, *_of_several(humans, merged)]
     one = humans[0] if len(humans) == 1 else None
     references = References(entries, [one, *merged] if one else [])
@@ -94,7 +104,11 @@ def read_record(source: Path | bytes) -> RecordDocument:
     born = identities[0].birth_date if one else None
     collected = _Collected(standing.rivals)
     for place, resource in entries:
-        dating = dating_of(resource, resource["resourceType"], born) if resource["resourceType"] in KINDS else Dating()
+        dating = (
+            dating_of(resource, resource["resourceType"], born)
+            if resource["resourceType"] in KINDS
+            else Dating()
+        )
         collected.add(resource, dating, _read_entry(place, resource, references, dating))
     withdrawn = _withdrawn(entries)
     left_out += [*_unread_prose(entries), *references.notes(), *collected.left_out]
@@ -110,21 +124,27 @@ def read_record(source: Path | bytes) -> RecordDocument:
         dated=collected.dated,
         sites=collected.sites,
         incomplete=tuple(dict.fromkeys([*found.incomplete, *_unread_lines(tolerated)])),
-        questions=tuple(questions(one, replaced=is_replaced(one), deleted=_maybe_deleted(one, standing)))
+        questions=tuple(
+            questions(one, replaced=is_replaced(one), deleted=_maybe_deleted(one, standing))
+        )
         if one
         else (),
         died=died_of(one) if one else None,
         requests=() if withdrawn else requests_of(entries, references),
-        patient_versions=any(key.startswith("Patient/") for key in standing.rivals) and _differ(humans),
+        patient_versions=any(key.startswith("Patient/") for key in standing.rivals)
+        and _differ(humans),
     )
 
 
 def _of_several(humans: list[Resource], merged: list[Resource]) -> Iterator[Omission]:
     if len(humans) > 1:
-        yield Omission(source="record", reason=f"{len(humans)} patients: it can't be joined to a study")
+        yield Omission(
+            source="record", reason=f"{len(humans)} patients: it can't be joined to a study"
+        )
     for patient in merged:
         yield Omission(
-            source=f"Patient/{patient['id']}", reason="merged into the one patient: its facts are the patient's"
+            source=f"Patient/{patient['id']}",
+            reason="merged into the one patient: its facts are the patient's",
         )
 
 
@@ -133,7 +153,9 @@ def _each_once(patients: Iterable[Resource]) -> list[Resource]:
     kept: list[Resource] = []
     by_id: dict[str, list[Resource]] = {}
     for patient in patients:
-        content = {name: value for name, value in patient.items() if name not in ("_fullUrl", "meta")}
+        content = {
+            name: value for name, value in patient.items() if name not in ("_fullUrl", "meta")
+        }
         same_id = by_id.setdefault(patient["id"], [])
         if content not in same_id:
             same_id.append(content)
@@ -142,7 +164,9 @@ def _each_once(patients: Iterable[Resource]) -> list[Resource]:
 
 
 def _maybe_deleted(patient: Resource, standing: CurrentVersions) -> bool:
-    return any(version.resource is None for version in standing.rivals.get(f"Patient/{patient['id']}", ()))
+    return any(
+        version.resource is None for version in standing.rivals.get(f"Patient/{patient['id']}", ())
+    )
 
 
 def _differ(humans: list[Resource]) -> bool:
@@ -174,7 +198,9 @@ class _Collected:
         self.ended: dict[str, datetime | date] = {}
         self.ended_from: dict[str, datetime | date] = {}
         self.sites: dict[str, tuple[str, ...]] = {}
-        self._contested = {id(v.resource) for group in rivals.values() if _disagree(group) for v in group}
+        self._contested = {
+            id(v.resource) for group in rivals.values() if _disagree(group) for v in group
+        }
         self.dated: dict[str, tuple[datetime | date, ...]] = {}
         self._of_one_id: Counter[str] = Counter()
         self._contents: set[Fact] = set()
@@ -185,9 +211,13 @@ class _Collected:
             if isinstance(item, Omission):
                 self.left_out.append(item)
                 continue
-            fact = self._under_own_id(_contradicted(item) if id(resource) in self._contested else item)
+            fact = self._under_own_id(
+                _contradicted(item) if id(resource) in self._contested else item
+            )
             if fact is None:
-                self.left_out.append(Omission(source=item.source, reason="stands in the record before"))
+                self.left_out.append(
+                    Omission(source=item.source, reason="stands in the record before")
+                )
                 continue
             self.facts[fact.id] = fact
             self._keep_times(fact, dating)
@@ -220,14 +250,22 @@ class _Collected:
 def _disagree(versions: tuple[Version, ...]) -> bool:
     """Whether versions of unknown order say different things of whether a fact holds; a deletion says that none does."""
     resources = [version.resource for version in versions]
-    said = {status_of(r, r["resourceType"])[0] for r in resources if r is not None and r["resourceType"] in KINDS}
+    said = {
+        status_of(r, r["resourceType"])[0]
+        for r in resources
+        if r is not None and r["resourceType"] in KINDS
+    }
     return None in resources or len(said) > 1
 
 
 def _contradicted(fact: Fact) -> Fact:
     """A fact of which another version says otherwise: it is not known to hold, nor to have held."""
     held = fact.status in (FactStatus.ACTIVE, FactStatus.INACTIVE)
-    return replace(fact, status=FactStatus.UNCONFIRMED if held else fact.status, marks=(*fact.marks, CONTRADICTED))
+    return replace(
+        fact,
+        status=FactStatus.UNCONFIRMED if held else fact.status,
+        marks=(*fact.marks, CONTRADICTED),
+    )
 
 
 def _marked(fact: Fact) -> Fact:
@@ -238,7 +276,9 @@ def read_file(path: Path) -> bytes:
     """The bytes of a file, never more than may be read."""
     try:
         if not path.is_file():
-            raise InputError("the record is no file", remedy="name an existing FHIR JSON file", path=str(path))
+            raise InputError(
+                "the record is no file", remedy="name an existing FHIR JSON file", path=str(path)
+            )
         if path.stat().st_size > json_parser.LARGEST_BYTES:
             raise json_parser.too_large()
         with path.open("rb") as file:
@@ -254,7 +294,9 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def _read_entry(place: str, resource: Resource, references: References, dating: Dating) -> Iterator[Fact | Omission]:
+def _read_entry(
+    place: str, resource: Resource, references: References, dating: Dating
+) -> Iterator[Fact | Omission]:
     kind = resource["resourceType"]
     if kind == "Medication" and references.names(resource):
         return  # read where a prescription refers to it
@@ -273,15 +315,27 @@ def _read_entry(place: str, resource: Resource, references: References, dating: 
     elif owner is Owner.UNTOLD:
         yield Omission(source=place, reason="whose it is can't be told")
     elif owner is Owner.NO_PATIENT:
-        yield Omission(source=place, reason="it is about somebody or something other than the patient")
+        yield Omission(
+            source=place, reason="it is about somebody or something other than the patient"
+        )
     elif owner is Owner.OTHER:
         yield Omission(source=place, reason="it is another patient's")
     elif kind == "Observation" and references.is_about_another(resource):
-        yield Omission(source=place, reason="its focus is somebody or something other than the patient")
+        yield Omission(
+            source=place, reason="its focus is somebody or something other than the patient"
+        )
     else:
-        marks = ("its patient is named by an address that was not followed",) if owner is Owner.BY_ADDRESS else ()
+        marks = (
+            ("its patient is named by an address that was not followed",)
+            if owner is Owner.BY_ADDRESS
+            else ()
+        )
         for found in facts_of(resource, place, references.referred, dating):
-            yield replace(found, marks=(*found.marks, *marks)) if isinstance(found, Fact) and marks else found
+            yield (
+                replace(found, marks=(*found.marks, *marks))
+                if isinstance(found, Fact) and marks
+                else found
+            )
         yield from _contained(place, resource)
 
 

@@ -22,14 +22,18 @@ ENDED_SOMETIME = "stated as active, and said to have ended"
 CUT_SHORT = "only some of its elements are in the record"
 
 
-def facts_of(resource: Resource, source: str, referred: Referred, dating: Dating) -> Iterator[Fact | Omission]:
+def facts_of(
+    resource: Resource, source: str, referred: Referred, dating: Dating
+) -> Iterator[Fact | Omission]:
     """The facts of one resource (several for an observation with components), or why there is none.
 
     `referred` are the resources of the record by how they may be referred to, `dating` is what dates this one.
     """
     kind = str(resource.get("resourceType"))
     cut = cut_short(resource)
-    if modifier := modifier_in({name: value for name, value in resource.items() if name != "component"}):
+    if modifier := modifier_in(
+        {name: value for name, value in resource.items() if name != "component"}
+    ):
         yield Omission(source=source, reason=f"an unknown {modifier} may turn its meaning round")
         return
     resource = within_reach(resource, kind)
@@ -39,7 +43,9 @@ def facts_of(resource: Resource, source: str, referred: Referred, dating: Dating
         return
     concept, turned = _concept(resource, kind, referred)
     if turned is not None:
-        yield Omission(source=source, reason=f"an unknown {turned} may turn round what the medicine is")
+        yield Omission(
+            source=source, reason=f"an unknown {turned} may turn round what the medicine is"
+        )
         return
     words = label(concept)
     if words is None:
@@ -91,13 +97,19 @@ def _code_marks(concept: Any) -> Iterator[str]:
 
 def _with_site(words: str, resource: Resource) -> str:
     """The words with the body sites that they don't hold."""
-    sites = [site for site in words_at(resource, "bodySite") if site.casefold() not in words.casefold()]
+    sites = [
+        site for site in words_at(resource, "bodySite") if site.casefold() not in words.casefold()
+    ]
     return f"{words} ({', '.join(sites)})" if sites else words
 
 
 def _details(resource: Resource, kind: str, when: datetime | date | None) -> Iterator[str]:
     for path, name in DETAILS[kind].items():
-        found = [_dosage(d) for d in items(resource.get(path))] if name == "dosage" else words_at(resource, path)
+        found = (
+            [_dosage(d) for d in items(resource.get(path))]
+            if name == "dosage"
+            else words_at(resource, path)
+        )
         if found and (name != "intent" or found[0] in NOT_ORDERED):
             yield f"{name}: {'; '.join(found)}"
     for stem, name in (("onset", "onset"), ("abatement", "ended")):
@@ -105,7 +117,11 @@ def _details(resource: Resource, kind: str, when: datetime | date | None) -> Ite
             words = time_words(resource[element])
             if words and not (when is not None and words == when.isoformat()):
                 yield f"{name}: {words}"
-    over = text_of(next(at(resource, "effectivePeriod.end"), None)) if kind == "MedicationStatement" else None
+    over = (
+        text_of(next(at(resource, "effectivePeriod.end"), None))
+        if kind == "MedicationStatement"
+        else None
+    )
     if over:
         yield f"taken until: {over}"
 
@@ -155,13 +171,15 @@ def _observation(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
     for number, part in enumerate(parts, 1):
         if modifier := modifier_in(part):
             yield Omission(
-                source=f"{fact.source} component[{number}]", reason=f"an unknown {modifier} may turn its meaning round"
+                source=f"{fact.source} component[{number}]",
+                reason=f"an unknown {modifier} may turn its meaning round",
             )
             continue
         words = label(part.get("code"))
         if words is None:
             yield Omission(
-                source=f"{fact.source} component[{number}]", reason="neither a code nor words say what it is"
+                source=f"{fact.source} component[{number}]",
+                reason="neither a code nor words say what it is",
             )
             continue
         named = replace(
@@ -169,7 +187,10 @@ def _observation(resource: Resource, fact: Fact) -> Iterator[Fact | Omission]:
             id=f"{fact.id}#{number}",
             label=_with_site(words, resource),
             codings=codings(part.get("code")),
-            details=(*fact.details, *(f"interpretation: {w}" for w in words_at(part, "interpretation"))),
+            details=(
+                *fact.details,
+                *(f"interpretation: {w}" for w in words_at(part, "interpretation")),
+            ),
         )
         yield valued(part, named)
 

@@ -16,7 +16,9 @@ from medmm.records.json_parser import JsonNumber
 
 LONGEST_TEXT = 300
 MOST_DIGITS = 60  # before or after the point; no measured value has as many
-DATE_TIME = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d:\d\d)(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d))?)?)?")
+DATE_TIME = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d:\d\d)(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d))?)?)?"
+)
 
 
 def text_of(value: Any) -> str | None:
@@ -24,7 +26,8 @@ def text_of(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     visible = "".join(
-        c if c.isprintable() and unicodedata.category(c) != "Cf" else " " for c in value[: 4 * LONGEST_TEXT]
+        c if c.isprintable() and unicodedata.category(c) != "Cf" else " "
+        for c in value[: 4 * LONGEST_TEXT]
     )
     words = " ".join(visible.split())
     return (words[:LONGEST_TEXT] + " …" if len(words) > LONGEST_TEXT else words) or None
@@ -55,7 +58,9 @@ def label(concept: Any) -> str | None:
         return None
     displays = [text_of(c.get("display")) for c in items(concept.get("coding"))]
     codes = [text_of(c.get("code")) for c in items(concept.get("coding"))]
-    return next((words for words in [text_of(concept.get("text")), *displays, *codes] if words), None)
+    return next(
+        (words for words in [text_of(concept.get("text")), *displays, *codes] if words), None
+    )
 
 
 def code_of(concept: Any) -> str | None:
@@ -63,7 +68,10 @@ def code_of(concept: Any) -> str | None:
     if isinstance(concept, str):
         return concept
     if isinstance(concept, dict):
-        return next((c["code"] for c in items(concept.get("coding")) if isinstance(c.get("code"), str)), None)
+        return next(
+            (c["code"] for c in items(concept.get("coding")) if isinstance(c.get("code"), str)),
+            None,
+        )
     return None
 
 
@@ -146,4 +154,8 @@ def at(resource: Any, path: str) -> Iterator[Any]:
 
 def words_at(resource: Any, path: str) -> list[str]:
     """The texts and labels at a path, each once."""
-    return list(dict.fromkeys(words for value in at(resource, path) if (words := text_of(value) or label(value))))
+    return list(
+        dict.fromkeys(
+            words for value in at(resource, path) if (words := text_of(value) or label(value))
+        )
+    )

@@ -9,7 +9,9 @@ from medmm.domain.errors import InputError
 from medmm.domain.record import Omission
 
 LARGEST_BYTES = 64_000_000
-MOST_VALUES = 3_000_000  # a Bundle of 64 MB holds about 2.6 million; a bomb of 64 MB could hold 30 million
+MOST_VALUES = (
+    3_000_000  # a Bundle of 64 MB holds about 2.6 million; a bomb of 64 MB could hold 30 million
+)
 LONGEST_INTEGER = 400  # digits; a float ends at 309, and Python reads an integer in quadratic time
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 
@@ -39,7 +41,8 @@ def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
             raise InputError(f"the record is a {what} file, no JSON", remedy="unpack it first")
     if sum(data.count(sign) for sign in (b",", b"{", b"[")) > MOST_VALUES:
         raise InputError(
-            f"the record holds more than {MOST_VALUES} values", remedy="send the part of it that is needed"
+            f"the record holds more than {MOST_VALUES} values",
+            remedy="send the part of it that is needed",
         )
     text, notes = _text(data)
     try:
@@ -53,7 +56,10 @@ def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
 
 def too_large() -> InputError:
     """The error of a record that is larger than may be read."""
-    return InputError(f"the record has more than {LARGEST_BYTES} bytes", remedy="send the part of it that is needed")
+    return InputError(
+        f"the record has more than {LARGEST_BYTES} bytes",
+        remedy="send the part of it that is needed",
+    )
 
 
 def _lines(lines: list[str], notes: list[Omission]) -> tuple[list[Any], list[Omission]]:
@@ -73,7 +79,9 @@ def _text(data: bytes) -> tuple[str, list[Omission]]:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise InputError("the record is not UTF-8", remedy="export it as UTF-8 (FHIR R4, section 2.6)") from error
+        raise InputError(
+            "the record is not UTF-8", remedy="export it as UTF-8 (FHIR R4, section 2.6)"
+        ) from error
     if encoding.startswith("utf-8"):
         return text, []
     return text, [Omission(source="document", reason=f"read as {encoding}; FHIR asks for UTF-8")]
@@ -89,7 +97,9 @@ def _loads(text: str) -> Any:
             parse_int=_integer,
         )
     except RecursionError as error:
-        raise InputError("the record is nested too deeply", remedy="send a FHIR R4 Bundle") from error
+        raise InputError(
+            "the record is nested too deeply", remedy="send a FHIR R4 Bundle"
+        ) from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -108,4 +118,6 @@ def _constant(name: str) -> NoReturn:
 
 
 def _no_json(where: str) -> InputError:
-    return InputError(f"the record is no JSON ({where})", remedy="send FHIR R4 as JSON; XML is not read")
+    return InputError(
+        f"the record is no JSON ({where})", remedy="send FHIR R4 as JSON; XML is not read"
+    )

@@ -60,7 +60,9 @@ def quantity(value: Any) -> tuple[Quantity | None, tuple[str, ...], str | None]:
     if comparator is not None and comparator not in COMPARATORS:
         marks = (*marks, "unknown comparator")
     words = text_of(value.get("unit")) or text_of(value.get("code"))
-    read = Quantity(value=found, unit=unit, comparator=comparator, written=exact_digits(value.get("value")))
+    read = Quantity(
+        value=found, unit=unit, comparator=comparator, written=exact_digits(value.get("value"))
+    )
     return read, marks, words if words and words.casefold() != unit.casefold() else None
 
 
@@ -71,7 +73,11 @@ def quantity_text(value: Quantity) -> str:
 
 def _unit(value: Resource) -> tuple[str, tuple[str, ...]]:
     """The unit of a Quantity as UCUM: its code if the system is UCUM or none, else its words; else as written."""
-    words, code, system = text_of(value.get("unit")), text_of(value.get("code")), value.get("system")
+    words, code, system = (
+        text_of(value.get("unit")),
+        text_of(value.get("code")),
+        value.get("system"),
+    )
     if not (words or code):
         return "", (NO_UNIT,)
     coded = known_unit(code) if code and system in (UCUM, None) else None
@@ -87,7 +93,9 @@ def _same(one: str, other: str) -> bool:
     first, second = unit_of(one), unit_of(other)
     if first is None or second is None:
         return False
-    return first.dimension == second.dimension and math.isclose(first.factor, second.factor, rel_tol=1e-6)
+    return first.dimension == second.dimension and math.isclose(
+        first.factor, second.factor, rel_tol=1e-6
+    )
 
 
 def _worded(value: Any) -> str | None:
@@ -133,7 +141,9 @@ def _with_range(
     return _converted(value, normal[0], codings)
 
 
-def _converted(value: Quantity, bounds: Bounds, codings: Sequence[Coding]) -> tuple[Quantity, list[str], list[str]]:
+def _converted(
+    value: Quantity, bounds: Bounds, codings: Sequence[Coding]
+) -> tuple[Quantity, list[str], list[str]]:
     numbers: list[float | None] = []
     for bound in bounds:
         unit = bound.unit or value.unit if bound else value.unit

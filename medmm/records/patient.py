@@ -27,7 +27,9 @@ SEX_EXTENSIONS = (
     "patient-sexParameterForClinicalUse",
 )
 SEX_WORDS = {
-    **dict.fromkeys(("m", "male", "248153007", "446151000124109"), "M"),  # SNOMED CT: male; identifies as male
+    **dict.fromkeys(
+        ("m", "male", "248153007", "446151000124109"), "M"
+    ),  # SNOMED CT: male; identifies as male
     **dict.fromkeys(("f", "female", "248152002", "446141000124107"), "F"),
 }
 SILENT = ("unk", "unknown", "asked-declined", "asku", "non-disclose")
@@ -112,7 +114,9 @@ def the_one(patients: Sequence[Resource]) -> tuple[list[Resource], list[Resource
 
     Links in a circle, or to a Patient that is not there, merge nobody.
     """
-    by_name = {name: p for p in patients for name in (f"Patient/{p.get('id')}", p.get("_fullUrl")) if name}
+    by_name = {
+        name: p for p in patients for name in (f"Patient/{p.get('id')}", p.get("_fullUrl")) if name
+    }
     into: dict[int, Resource] = {}
     for patient in patients:
         for kind, name in links(patient):
@@ -122,7 +126,11 @@ def the_one(patients: Sequence[Resource]) -> tuple[list[Resource], list[Resource
                 into[id(old)] = new
     remaining = [p for p in patients if id(p) not in into]
     merged = [p for p in patients if id(p) in into and _end(p, into) is not None]
-    return (remaining, merged) if len(remaining) + len(merged) == len(patients) else (list(patients), [])
+    return (
+        (remaining, merged)
+        if len(remaining) + len(merged) == len(patients)
+        else (list(patients), [])
+    )
 
 
 def is_replaced(patient: Resource) -> bool:
@@ -155,13 +163,21 @@ def _further_sexes(patient: Resource) -> Iterator[str]:
     """What extensions say of birth sex, gender identity and recorded sex: M, F, or O for anything else that is said."""
     for extension in items(patient.get("extension")):
         if str(extension.get("url", "")).endswith(SEX_EXTENSIONS):
-            parts = [p for p in items(extension.get("extension")) if p.get("url") in ("value", "sex", "sexOrGender")]
+            parts = [
+                p
+                for p in items(extension.get("extension"))
+                if p.get("url") in ("value", "sex", "sexOrGender")
+            ]
             for part in [extension, *parts]:
                 yield from _sexes(part)
 
 
 def _sexes(extension: Resource) -> Iterator[str]:
-    said = [extension.get("valueCode"), extension.get("valueString"), *at(extension, "valueCoding.code")]
+    said = [
+        extension.get("valueCode"),
+        extension.get("valueString"),
+        *at(extension, "valueCoding.code"),
+    ]
     concept = extension.get("valueCodeableConcept")
     said += [*at(concept, "coding.code"), *at(concept, "text")]
     words = [word.casefold() for word in said if isinstance(word, str)]
@@ -186,7 +202,10 @@ def _is_former(name: Resource) -> bool:
 
 def _given(name: Resource) -> str | None:
     given = name.get("given")
-    return " ".join(g for g in map(text_of, given if isinstance(given, list) else [given]) if g) or None
+    return (
+        " ".join(g for g in map(text_of, given if isinstance(given, list) else [given]) if g)
+        or None
+    )
 
 
 def _name(patient: Resource) -> Resource:

@@ -126,7 +126,10 @@ def _ages(low: Any, high: Any, born: date | None) -> Span | None:
     if born is None or first is None or last is None:
         return None
     try:
-        return Span(first=born + timedelta(days=math.floor(first[0])), last=born + timedelta(days=math.ceil(sum(last))))
+        return Span(
+            first=born + timedelta(days=math.floor(first[0])),
+            last=born + timedelta(days=math.ceil(sum(last))),
+        )
     except OverflowError:
         return None
 
@@ -134,7 +137,12 @@ def _ages(low: Any, high: Any, born: date | None) -> Span | None:
 def _days(age: Any) -> tuple[float, float] | None:
     """An age in days, and the days of one of its units; None with "<" or ">", which leave an end open."""
     found = quantity(age)[0]
-    if found is None or found.comparator is not None or found.unit not in DAYS_PER or found.value < 0:
+    if (
+        found is None
+        or found.comparator is not None
+        or found.unit not in DAYS_PER
+        or found.value < 0
+    ):
         return None
     return found.value * DAYS_PER[found.unit], DAYS_PER[found.unit]
 
@@ -146,7 +154,11 @@ def _end(resource: Resource, kind: str, born: date | None) -> Span | None:
         first = _span(resource, "abatement", born) or last
         return Span(first=first.first, last=(last or first).last) if first else None
     if kind in DOSAGES:
-        period = span_of(next(at(resource, "effectivePeriod.end"), None)) if kind == "MedicationStatement" else None
+        period = (
+            span_of(next(at(resource, "effectivePeriod.end"), None))
+            if kind == "MedicationStatement"
+            else None
+        )
         return period or _end_of_doses(resource, kind)
     return None
 

@@ -22,14 +22,25 @@ def deviations(resource: dict[str, Any]) -> str | None:
 
     model = get_fhir_model_class(resource["resourceType"])
     try:
-        model.model_validate({name: value for name, value in resource.items() if name not in NOT_CHECKED})
+        model.model_validate(
+            {name: value for name, value in resource.items() if name not in NOT_CHECKED}
+        )
     except ValidationError as error:
-        places = dict.fromkeys(_place(e["loc"]) for e in error.errors(include_url=False, include_input=False))
+        places = dict.fromkeys(
+            _place(e["loc"]) for e in error.errors(include_url=False, include_input=False)
+        )
         named = ", ".join(list(places)[:MOST_NAMED])
-        return f"read tolerantly: not strict R4 at {named}" + (" and elsewhere" if len(places) > MOST_NAMED else "")
+        return f"read tolerantly: not strict R4 at {named}" + (
+            " and elsewhere" if len(places) > MOST_NAMED else ""
+        )
     except RecursionError:
         return "read tolerantly: nested too deeply to be checked"
-    except (TypeError, AttributeError, ValueError, KeyError):  # its own validators meet shapes they don't expect
+    except (
+        TypeError,
+        AttributeError,
+        ValueError,
+        KeyError,
+    ):  # its own validators meet shapes they don't expect
         return "read tolerantly: not of the shape of R4"
     return None
 

@@ -48,7 +48,9 @@ class RecordFolder:
         self.folder = folder
         self._known: dict[Path, tuple[tuple[int, ...], _Indexed]] = {}
 
-    def fit(self, study_uid: str, identity: PatientIdentity | None, names: Sequence[str] = ()) -> RecordFit:
+    def fit(
+        self, study_uid: str, identity: PatientIdentity | None, names: Sequence[str] = ()
+    ) -> RecordFit:
         """The one record that fits a study; where two fit by the same sign, neither.
 
         Signs, the first that any record bears: the file is called by the Study Instance UID or an ImagingStudy in it has
@@ -59,7 +61,12 @@ class RecordFolder:
         """
         known = self._refreshed()
         numbered = [r for r in known if identity and _has_number(r, identity)]
-        signs = [("Study UID", [r for r in known if r.path.stem == study_uid or study_uid in r.study_uids])]
+        signs = [
+            (
+                "Study UID",
+                [r for r in known if r.path.stem == study_uid or study_uid in r.study_uids],
+            )
+        ]
         signs += [("name", [r for r in known if r.path.stem == name]) for name in names]
         signs += [("patient ID", [r for r in numbered if identity and _may_be(r, identity)])]
         for sign, found in signs:
@@ -73,7 +80,11 @@ class RecordFolder:
             text = f"A record has the patient ID of the image and names another patient ({_named(numbered)}): not used."
             return RecordFit(note=text)
         unread = [r for r in known if r.sha256 is None]
-        more = f" {len(unread)} of its files can't be read as records ({_named(unread)})." if unread else ""
+        more = (
+            f" {len(unread)} of its files can't be read as records ({_named(unread)})."
+            if unread
+            else ""
+        )
         return RecordFit(note="No record of the folder fits the study." + more)
 
     def _refreshed(self) -> list[_Indexed]:
@@ -98,17 +109,27 @@ def record_file(path: Path) -> RecordFit:
 def _record_files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Files that are called as records; links, pipes and hidden ones are left alone."""
     if not os.path.isdir(folder):
-        raise InputError("no such folder", remedy="name a folder of FHIR Bundles, or one Bundle", path=str(folder))
+        raise InputError(
+            "no such folder",
+            remedy="name a folder of FHIR Bundles, or one Bundle",
+            path=str(folder),
+        )
     waiting = [folder]
     while waiting:
         here = waiting.pop()
         try:
             with os.scandir(here) as entries:
-                shown = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+                shown = sorted(
+                    (e for e in entries if not e.name.startswith(".")), key=lambda e: e.name
+                )
                 for entry in shown:
-                    if entry.name.lower().endswith(SUFFIXES) and entry.is_file(follow_symlinks=False):
+                    if entry.name.lower().endswith(SUFFIXES) and entry.is_file(
+                        follow_symlinks=False
+                    ):
                         yield here / entry.name, entry.stat(follow_symlinks=False)
-                waiting += [here / e.name for e in reversed(shown) if e.is_dir(follow_symlinks=False)]
+                waiting += [
+                    here / e.name for e in reversed(shown) if e.is_dir(follow_symlinks=False)
+                ]
         except OSError as error:
             problem = f"a folder of records can't be opened: {type(error).__name__}"
             raise InputError(problem, remedy="check its permissions", path=str(here)) from error

@@ -40,8 +40,12 @@ class References:
 
     def __init__(self, entries: list[Entry], patients: Sequence[Resource]) -> None:
         self.referred = {name: resource for _, resource in entries for name in _names(resource)}
-        linked = (name for patient in patients for _, name in links(patient))  # the same person by definition
-        self._own = frozenset([*(name for patient in patients for name in _names(patient)), *linked])
+        linked = (
+            name for patient in patients for _, name in links(patient)
+        )  # the same person by definition
+        self._own = frozenset(
+            [*(name for patient in patients for name in _names(patient)), *linked]
+        )
         self._relative = tuple(_names(patient)[0] for patient in patients)
         self._identifiers = [pair for patient in patients for pair in _identifiers(patient)]
         self._used = [name for _, resource in entries for name in _references(resource)]
@@ -61,23 +65,34 @@ class References:
         """Whether an observation of the patient's record is about somebody or something else (FHIR R4 focus)."""
         stated = resource.get("focus")
         for focus in stated if isinstance(stated, list) else [stated]:
-            if focus and self._own and self._meant(focus, resource) not in (Owner.PATIENT, Owner.BY_ADDRESS):
+            if (
+                focus
+                and self._own
+                and self._meant(focus, resource) not in (Owner.PATIENT, Owner.BY_ADDRESS)
+            ):
                 return True
         urls = [str(e.get("url", "")) for e in items(resource.get("extension"))]
         return any(url.endswith(FOCUS_EXTENSIONS) for url in urls)
 
     def notes(self) -> Iterator[Omission]:
         """One note on the references that lead out of the record or nowhere."""
-        lost = {name for name in self._used if not name.startswith("#") and name not in self.referred}
+        lost = {
+            name for name in self._used if not name.startswith("#") and name not in self.referred
+        }
         if lost:
-            yield Omission(source="record", reason=f"{len(lost)} references lead out of the record: not followed")
+            yield Omission(
+                source="record",
+                reason=f"{len(lost)} references lead out of the record: not followed",
+            )
 
     def _meant(self, reference: Any, resource: Resource) -> Owner:
         """Whom a Reference means. Where its parts contradict, that can't be told."""
         if not isinstance(reference, dict):
             return Owner.UNSAID
         stated = reference.get("reference")
-        by_identifier = self._by_identifiers(_identifiers({"identifier": reference.get("identifier")}))
+        by_identifier = self._by_identifiers(
+            _identifiers({"identifier": reference.get("identifier")})
+        )
         if stated is None:
             if reference.get("type") not in (None, "Patient"):
                 return Owner.NO_PATIENT
@@ -85,8 +100,12 @@ class References:
         by_reference = self._by_reference(_without_version(str(stated)), resource)
         if by_identifier is None or by_identifier is by_reference:
             return by_reference
-        elsewhere = str(stated).startswith("http") and _without_version(str(stated)) not in self.referred
-        if by_reference in (Owner.BY_ADDRESS, Owner.UNTOLD) or (by_reference is Owner.OTHER and elsewhere):
+        elsewhere = (
+            str(stated).startswith("http") and _without_version(str(stated)) not in self.referred
+        )
+        if by_reference in (Owner.BY_ADDRESS, Owner.UNTOLD) or (
+            by_reference is Owner.OTHER and elsewhere
+        ):
             return by_identifier
         contradicted = {by_reference, by_identifier} == {Owner.PATIENT, Owner.OTHER}
         return Owner.UNTOLD if contradicted else by_reference
@@ -104,13 +123,19 @@ class References:
         if name.startswith("urn:"):
             return Owner.UNTOLD
         on_a_server = any(own.startswith("http") for own in self._own)
-        if name.startswith("http") and name.endswith(tuple("/" + own for own in self._relative)) and not on_a_server:
+        if (
+            name.startswith("http")
+            and name.endswith(tuple("/" + own for own in self._relative))
+            and not on_a_server
+        ):
             return Owner.BY_ADDRESS
         return Owner.OTHER
 
     def _contained(self, name: str, resource: Resource) -> Owner:
         """Whom a contained resource means: a Patient in it has no identity but its identifiers."""
-        inner = next((c for c in items(resource.get("contained")) if name == f"#{c.get('id')}"), None)
+        inner = next(
+            (c for c in items(resource.get("contained")) if name == f"#{c.get('id')}"), None
+        )
         if inner is None:
             return Owner.UNTOLD
         if inner.get("resourceType") != "Patient":
@@ -127,7 +152,11 @@ class References:
         return Owner.OTHER if found == {Owner.OTHER} else Owner.UNTOLD
 
     def _by_identifier(self, system: str | None, value: str) -> Owner:
-        known = [(own, number) for own, number in self._identifiers if system is None or own in (None, system)]
+        known = [
+            (own, number)
+            for own, number in self._identifiers
+            if system is None or own in (None, system)
+        ]
         if any(number == value for _, number in known):
             return Owner.PATIENT
         in_system = [number for own, number in known if own is not None and own == system]

@@ -43,7 +43,10 @@ def requests_of(entries: Sequence[Entry], references: References) -> tuple[Reque
             continue
         if references.owner(resource) not in (Owner.PATIENT, Owner.BY_ADDRESS):
             continue
-        if status_of(resource, "ServiceRequest")[0] in (FactStatus.ENTERED_IN_ERROR, FactStatus.REFUTED):
+        if status_of(resource, "ServiceRequest")[0] in (
+            FactStatus.ENTERED_IN_ERROR,
+            FactStatus.REFUTED,
+        ):
             continue
         uids = frozenset(made.get(_key(resource), ()))
         found[_key(resource)] = Requested(request=_request(resource), study_uids=uids)
@@ -61,13 +64,17 @@ def study_uids(study: Resource) -> Iterator[str]:
         yield uid.removeprefix(OID)
 
 
-def with_request(order: StudyOrder, study_uid: str, requested: Sequence[Requested]) -> tuple[OrderRequest | None, str]:
+def with_request(
+    order: StudyOrder, study_uid: str, requested: Sequence[Requested]
+) -> tuple[OrderRequest | None, str]:
     """The one request that fits a study, and why there is none in words (empty where there is).
 
     The record's own word on which study was made for which request counts before numbers.
     """
     named = [r.request for r in requested if study_uid in r.study_uids]
-    fitting = named or [r.request for r in requested if not r.study_uids and _fits(order, r.request)]
+    fitting = named or [
+        r.request for r in requested if not r.study_uids and _fits(order, r.request)
+    ]
     if len(fitting) == 1 and (fitting[0].reference or fitting[0].identifiers):
         return fitting[0], ""
     if len(fitting) == 1:
@@ -87,13 +94,17 @@ def _fits(order: StudyOrder, request: OrderRequest) -> bool:
     """Whether a number of the images is one of the request; a typed identifier is compared with its own number alone."""
     for identifier in request.identifiers:
         own = TYPES.get(identifier.kind or "")
-        if any(getattr(order, number) == identifier.value for number in ((own,) if own else NUMBERS)):
+        if any(
+            getattr(order, number) == identifier.value for number in ((own,) if own else NUMBERS)
+        ):
             return True
     return False
 
 
 def _request(resource: Resource) -> OrderRequest:
-    return OrderRequest(reference=_reference(resource), identifiers=tuple(dict.fromkeys(_identifiers(resource))))
+    return OrderRequest(
+        reference=_reference(resource), identifiers=tuple(dict.fromkeys(_identifiers(resource)))
+    )
 
 
 def _identifiers(resource: Resource) -> Iterator[OrderIdentifier]:
@@ -101,7 +112,9 @@ def _identifiers(resource: Resource) -> Iterator[OrderIdentifier]:
         for item in items(resource.get(element)):
             value = text_of(item.get("value"))
             if value and item.get("use") != "old":
-                yield OrderIdentifier(value=value, system=_uri(item), kind=code_of(item.get("type")))
+                yield OrderIdentifier(
+                    value=value, system=_uri(item), kind=code_of(item.get("type"))
+                )
 
 
 def _uri(item: Mapping[str, object]) -> str | None:

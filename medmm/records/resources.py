@@ -36,7 +36,12 @@ DATES = {
     "AllergyIntolerance": ("onsetDateTime", "onsetPeriod.start", "recordedDate", "assertedDate"),
     "Procedure": ("performedDateTime", "performedPeriod.end", "performedPeriod.start"),
     "ServiceRequest": ("authoredOn",),
-    "DiagnosticReport": ("effectiveDateTime", "effectivePeriod.end", "effectivePeriod.start", "issued"),
+    "DiagnosticReport": (
+        "effectiveDateTime",
+        "effectivePeriod.end",
+        "effectivePeriod.start",
+        "issued",
+    ),
 }
 # Choice elements that may be an age or a range of ages: they date by the patient's birth date.
 AGES = {"Condition": ("onset",), "AllergyIntolerance": ("onset",), "Procedure": ("performed",)}
@@ -51,7 +56,11 @@ DETAILS = {
         "reasonReference.display": "reason",
         "dosageInstruction": "dosage",
     },
-    "MedicationStatement": {"reasonCode": "reason", "reasonReference.display": "reason", "dosage": "dosage"},
+    "MedicationStatement": {
+        "reasonCode": "reason",
+        "reasonReference.display": "reason",
+        "dosage": "dosage",
+    },
     "AllergyIntolerance": {
         "criticality": "criticality",
         "type": "type",
@@ -215,7 +224,10 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
 }
 # What a sender may do against R4, and what is made of it. Strictness is checked with the R4B classes.
 DEVIATIONS = (
-    ("an element that R4 has not, or of another type", "named in what was left out; the rest is read"),
+    (
+        "an element that R4 has not, or of another type",
+        "named in what was left out; the rest is read",
+    ),
     ("STU3: statuses as plain codes, assertedDate, Patient.animal", "read as meant, and named"),
     ("R5: medication as CodeableReference", "the medicine is not read, and said"),
     ("a resource type that is not read (also of DSTU2, STU3 and R5)", "left out, and said"),
@@ -249,4 +261,6 @@ def within_reach(resource: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _typed(name: str, stems: tuple[str, ...]) -> bool:
-    return any(name.startswith(stem) and name[len(stem) : len(stem) + 1].isupper() for stem in stems)
+    return any(
+        name.startswith(stem) and name[len(stem) : len(stem) + 1].isupper() for stem in stems
+    )

@@ -44,10 +44,21 @@ _VERIFICATION = {
 # A request of another intent is only thought of.
 NOT_ORDERED = ("proposal", "plan", "option")
 _INTENT = {
-    **_all(ACTIVE, "order", "original-order", "reflex-order", "filler-order", "instance-order", "directive"),
+    **_all(
+        ACTIVE,
+        "order",
+        "original-order",
+        "reflex-order",
+        "filler-order",
+        "instance-order",
+        "directive",
+    ),
     **_all(UNCONFIRMED, *NOT_ORDERED),
 }
-_MUST_NOT = {"true": StatusMeaning(REFUTED, "must not be done or given"), "false": StatusMeaning(ACTIVE)}
+_MUST_NOT = {
+    "true": StatusMeaning(REFUTED, "must not be done or given"),
+    "false": StatusMeaning(ACTIVE),
+}
 _RESULT = {
     **_all(ACTIVE, "final", "amended", "corrected"),
     **_all(INACTIVE, "cancelled"),
@@ -65,11 +76,17 @@ STATUSES: Mapping[str, Mapping[str, Mapping[str, StatusMeaning]]] = {
         "verificationStatus": _VERIFICATION,
     },
     "AllergyIntolerance": {
-        "clinicalStatus": {**_all(ACTIVE, "active"), **_all(INACTIVE, "inactive", "resolved"), **_WITHDRAWN},
+        "clinicalStatus": {
+            **_all(ACTIVE, "active"),
+            **_all(INACTIVE, "inactive", "resolved"),
+            **_WITHDRAWN,
+        },
         "verificationStatus": _VERIFICATION,
     },
     "Observation": {"status": _RESULT},
-    "DiagnosticReport": {"status": {**_RESULT, **_all(ACTIVE, "appended"), **_all(UNCONFIRMED, "partial")}},
+    "DiagnosticReport": {
+        "status": {**_RESULT, **_all(ACTIVE, "appended"), **_all(UNCONFIRMED, "partial")}
+    },
     "MedicationRequest": {
         "status": {
             **_all(ACTIVE, "active"),
@@ -93,19 +110,32 @@ STATUSES: Mapping[str, Mapping[str, Mapping[str, StatusMeaning]]] = {
             **_all(UNCONFIRMED, "unk"),
             **_all(ACTIVE, "y", "na"),
         },
-        "wasNotTaken": {"true": StatusMeaning(REFUTED, "not taken"), "false": StatusMeaning(ACTIVE)},  # DSTU2
+        "wasNotTaken": {
+            "true": StatusMeaning(REFUTED, "not taken"),
+            "false": StatusMeaning(ACTIVE),
+        },  # DSTU2
     },
     "Procedure": {
         "status": {
             **_all(ACTIVE, "in-progress", "completed"),
             **_all(UNCONFIRMED, "preparation", "unknown"),
-            **_all(UNCONFIRMED, "on-hold", "suspended", mark="begun and put on hold"),  # "suspended": STU3
-            **_all(UNCONFIRMED, "stopped", "aborted", mark="stopped before it was complete"),  # "aborted": STU3
+            **_all(
+                UNCONFIRMED, "on-hold", "suspended", mark="begun and put on hold"
+            ),  # "suspended": STU3
+            **_all(
+                UNCONFIRMED, "stopped", "aborted", mark="stopped before it was complete"
+            ),  # "aborted": STU3
             **_all(REFUTED, "not-done"),
             **_WITHDRAWN,
         },
-        "notDone": {"true": StatusMeaning(REFUTED, "not done"), "false": StatusMeaning(ACTIVE)},  # STU3
-        "notPerformed": {"true": StatusMeaning(REFUTED, "not done"), "false": StatusMeaning(ACTIVE)},  # DSTU2
+        "notDone": {
+            "true": StatusMeaning(REFUTED, "not done"),
+            "false": StatusMeaning(ACTIVE),
+        },  # STU3
+        "notPerformed": {
+            "true": StatusMeaning(REFUTED, "not done"),
+            "false": StatusMeaning(ACTIVE),
+        },  # DSTU2
     },
     "ServiceRequest": {
         "status": {
@@ -153,7 +183,10 @@ NAMES = {
 def status_of(resource: Resource, kind: str) -> tuple[FactStatus, tuple[str, ...]]:
     """The status of a fact with the marks that it leaves; what is missing, in words or unknown leaves it unconfirmed."""
     main = next(iter(STATUSES[kind]))
-    stated = {element: _stated(resource.get(element), element, codes) for element, codes in STATUSES[kind].items()}
+    stated = {
+        element: _stated(resource.get(element), element, codes)
+        for element, codes in STATUSES[kind].items()
+    }
     stated["code"] = _certainty(resource.get("code"))
     found = [meaning for meanings in stated.values() for meaning in meanings]
     worst = _worst(found)
@@ -197,21 +230,34 @@ def _name(element: str) -> str:
     return NAMES.get(element, "status")
 
 
-def _of_concept(concept: Resource, element: str, codes: Mapping[str, StatusMeaning]) -> list[StatusMeaning]:
+def _of_concept(
+    concept: Resource, element: str, codes: Mapping[str, StatusMeaning]
+) -> list[StatusMeaning]:
     codings = list(items(concept.get("coding")))
     own = [c for c in codings if c.get("system") is None or HL7.fullmatch(str(c["system"]))]
     known = [meaning for c in own if (meaning := _known(c.get("code"), element, codes)) is not None]
     known = known or [
-        StatusMeaning(s) for c in codings for system, code, s, _ in OTHER_CODES if (system, code) == _key(c)
+        StatusMeaning(s)
+        for c in codings
+        for system, code, s, _ in OTHER_CODES
+        if (system, code) == _key(c)
     ]
     others = [c for c in codings if c not in own]
-    said = [text_of(concept.get("text")), *(text_of(c.get(part)) for c in others for part in ("code", "display"))]
+    said = [
+        text_of(concept.get("text")),
+        *(text_of(c.get(part)) for c in others for part in ("code", "display")),
+    ]
     words = [word for word in said if word]
     name = _name(element)
     if known:
         denied = next((word for word in words if NEGATIVE.search(word)), None)
         if denied and _worst(known) in (ACTIVE, INACTIVE):
-            return [*known, StatusMeaning(UNCONFIRMED, f"its {name} is contradicted by other words for it: {denied}")]
+            return [
+                *known,
+                StatusMeaning(
+                    UNCONFIRMED, f"its {name} is contradicted by other words for it: {denied}"
+                ),
+            ]
         return known
     if not codings:
         return [StatusMeaning(UNCONFIRMED, f"{name} in words alone: {words[0]}")] if words else []

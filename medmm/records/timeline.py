@@ -21,7 +21,9 @@ ENDED = "stated as active, but ended"
 MAY_HAVE_ENDED = "it ended about that time: whether before or after can't be told"
 
 
-def context_as_of(document: RecordDocument, *, patient_key: str, acquired: StudyTime | None) -> ClinicalContext:
+def context_as_of(
+    document: RecordDocument, *, patient_key: str, acquired: StudyTime | None
+) -> ClinicalContext:
     """The facts of a record that were known when the study was acquired; the rest is left out and said.
 
     A fact with a time enters up to the acquisition; one with a date alone from the day before. Where the study has a
@@ -39,7 +41,10 @@ def context_as_of(document: RecordDocument, *, patient_key: str, acquired: Study
     return ClinicalContext(
         patient_key=patient_key,
         as_of=acquired.moment if acquired else None,
-        facts=(*(f for patient in patients for f in _demographics(patient, acquired)), *_conflicting(facts, document)),
+        facts=(
+            *(f for patient in patients for f in _demographics(patient, acquired)),
+            *_conflicting(facts, document),
+        ),
         left_out=tuple(left_out),
         sha256=document.sha256,
         incomplete=document.incomplete,
@@ -83,7 +88,9 @@ def _conflicting(facts: Iterable[Fact], document: RecordDocument) -> Iterable[Fa
     return with_conflicts(facts, document.sites, document.ended, document.dated)
 
 
-def _too_late(fact: Fact, dated: tuple[datetime | date, ...], acquired: StudyTime | None) -> str | None:
+def _too_late(
+    fact: Fact, dated: tuple[datetime | date, ...], acquired: StudyTime | None
+) -> str | None:
     """Why a fact stays out, or None. It must have been known by all that dates it."""
     if acquired is None:
         return "the study has no date, so nothing says that this was known before it"
@@ -92,7 +99,9 @@ def _too_late(fact: Fact, dated: tuple[datetime | date, ...], acquired: StudyTim
     late = [when for when in (fact.when, *dated) if not _known_by(when, acquired)]
     if not late:
         return None
-    if not acquired.zone_known and all(_known_by(when, replace(acquired, zone_known=True)) for when in late):
+    if not acquired.zone_known and all(
+        _known_by(when, replace(acquired, zone_known=True)) for when in late
+    ):
         return "not surely before the study, whose time zone is not known"
     return "dated after the study, or on its day without a time"
 
@@ -110,7 +119,11 @@ def _not_yet_by(when: datetime | date, acquired: StudyTime) -> bool:
     study_day = acquired.moment.date()
     if not isinstance(when, datetime):
         return when > study_day
-    latest = acquired.moment if acquired.precise else datetime.combine(study_day, time.max, acquired.moment.tzinfo)
+    latest = (
+        acquired.moment
+        if acquired.precise
+        else datetime.combine(study_day, time.max, acquired.moment.tzinfo)
+    )
     return when - latest > (timedelta() if acquired.zone_known else LAST_ZONE)
 
 
@@ -128,13 +141,20 @@ def _ended_by(fact: Fact, document: RecordDocument, acquired: StudyTime) -> Fact
     is inactive may have been stopped long before the end that was planned.
     """
     ended = document.ended.get(fact.id)
-    changes = FactStatus.ACTIVE, *((FactStatus.INACTIVE,) if fact.kind is FactKind.CONDITION else ())
+    changes = (
+        FactStatus.ACTIVE,
+        *((FactStatus.INACTIVE,) if fact.kind is FactKind.CONDITION else ()),
+    )
     if ended is None or fact.status not in changes:
         return fact
     if _known_by(ended, acquired):
         if fact.status is FactStatus.INACTIVE:
             return fact
-        return replace(fact, status=FactStatus.INACTIVE, marks=(*fact.marks, f"{ENDED}: {day_of(ended).isoformat()}"))
+        return replace(
+            fact,
+            status=FactStatus.INACTIVE,
+            marks=(*fact.marks, f"{ENDED}: {day_of(ended).isoformat()}"),
+        )
     if _not_yet_by(document.ended_from.get(fact.id, ended), acquired):
         return replace(fact, status=FactStatus.ACTIVE)
     return replace(fact, status=FactStatus.UNCONFIRMED, marks=(*fact.marks, MAY_HAVE_ENDED))
@@ -145,14 +165,22 @@ def _demographics(patient: PatientIdentity, acquired: StudyTime | None) -> list[
     if patient.sex is not None:
         words = {"M": "male", "F": "female", "O": "other"}[patient.sex]
         facts.append(_demographic("sex", "Sex", words))
-    if patient.birth_date is not None and acquired is not None and patient.birth_date <= acquired.moment.date():
+    if (
+        patient.birth_date is not None
+        and acquired is not None
+        and patient.birth_date <= acquired.moment.date()
+    ):
         years = _whole_years(patient.birth_date, acquired.moment.date())
-        facts.append(_demographic("age", "Age at the study", Quantity(value=float(years), unit="a")))
+        facts.append(
+            _demographic("age", "Age at the study", Quantity(value=float(years), unit="a"))
+        )
     return facts
 
 
 def _demographic(name: str, label: str, value: Quantity | str) -> Fact:
-    return Fact(id=f"Patient#{name}", kind=FactKind.DEMOGRAPHIC, label=label, value=value, source="Patient")
+    return Fact(
+        id=f"Patient#{name}", kind=FactKind.DEMOGRAPHIC, label=label, value=value, source="Patient"
+    )
 
 
 def _whole_years(born: date, day: date) -> int:

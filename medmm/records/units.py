@@ -75,7 +75,8 @@ def convert(value: float, unit: str, to: str, substance: Substance = NO_SUBSTANC
     return (
         None
         if bridge is None
-        else (value * one.factor + one.offset) * bridge / other.factor - (other.offset / other.factor)
+        else (value * one.factor + one.offset) * bridge / other.factor
+        - (other.offset / other.factor)
     )
 
 
@@ -134,9 +135,15 @@ def _component(term: str) -> Unit | None:
     notes = tuple((note, 1) for note in MEANING if note.replace(".", "\0") in match["notes"])
     atom, exponent = match["atom"], int(match["exponent"] or 1)
     if atom is None:
-        return Unit(factor=1.0, dimension=notes) if match["notes"] and not match["exponent"] else None
+        return (
+            Unit(factor=1.0, dimension=notes) if match["notes"] and not match["exponent"] else None
+        )
     if atom.isdigit():
-        return Unit(factor=float(atom), dimension=notes) if int(atom) and not match["exponent"] else None
+        return (
+            Unit(factor=float(atom), dimension=notes)
+            if int(atom) and not match["exponent"]
+            else None
+        )
     found = _atom(atom)
     if found is None or (found.offset and exponent != 1):
         return None
@@ -150,7 +157,9 @@ def _atom(atom: str) -> Unit | None:
         return table[atom][0]
     for prefix, power in PREFIXES.items():
         found, metric = (
-            table.get(atom.removeprefix(prefix), (None, False)) if atom.startswith(prefix) else (None, False)
+            table.get(atom.removeprefix(prefix), (None, False))
+            if atom.startswith(prefix)
+            else (None, False)
         )
         if found is not None and metric:
             return Unit(factor=power * found.factor, dimension=found.dimension, offset=found.offset)
@@ -189,12 +198,16 @@ def _bases(text: str) -> Iterator[tuple[str, int]]:
     for part in filter(None, text.split(".")):
         match = re.fullmatch(r"(.*?)(-?\d+)?", part)
         if match is None:
-            raise IntegrityError("the table of units can't be read", remedy="install medmm again", unit=part)
+            raise IntegrityError(
+                "the table of units can't be read", remedy="install medmm again", unit=part
+            )
         yield match[1], int(match[2] or 1)
 
 
 # One letter, several code points: micro sign and mu, superscripts, the multiplication sign.
-SAME = str.maketrans({"\u00b5": "u", "\u03bc": "u", "\u00b2": "2", "\u00b3": "3", "\u00d7": "x", "\u00ba": "\u00b0"})
+SAME = str.maketrans(
+    {"\u00b5": "u", "\u03bc": "u", "\u00b2": "2", "\u00b3": "3", "\u00d7": "x", "\u00ba": "\u00b0"}
+)
 
 
 @cache

@@ -44,7 +44,9 @@ class Version:
     def is_newer_than(self, other: Version) -> bool | None:
         """Whether it surely is; None where nothing says so, or what says so contradicts itself."""
         if self.base and other.base and self.base != other.base:
-            return None  # of two servers, whose numbers and clocks have nothing to do with each other
+            return (
+                None  # of two servers, whose numbers and clocks have nothing to do with each other
+            )
         if self.number is not None and self.number == other.number:
             return None
         said = set()
@@ -53,7 +55,10 @@ class Version:
         if self.updated is not None and other.updated is not None and self.updated != other.updated:
             said.add(self.updated > other.updated)
         if not said and self.place_in_history and other.place_in_history:
-            (bundle, place), (other_bundle, other_place) = self.place_in_history, other.place_in_history
+            (bundle, place), (other_bundle, other_place) = (
+                self.place_in_history,
+                other.place_in_history,
+            )
             said |= {place < other_place} if bundle == other_bundle else set()
         return said.pop() if len(said) == 1 else None
 
@@ -67,18 +72,24 @@ class CurrentVersions:
     left_out: tuple[Omission, ...]
 
 
-def version_of(place: str, key: str, entry: Resource, history: tuple[int, int] | None, *, deleted: bool) -> Version:
+def version_of(
+    place: str, key: str, entry: Resource, history: tuple[int, int] | None, *, deleted: bool
+) -> Version:
     """A version from its resource and the entry around it."""
     resource = None if deleted else entry.get("resource")
     meta = entry["resource"].get("meta") if isinstance(entry.get("resource"), dict) else None
-    updated = moment(next(at(meta, "lastUpdated"), None) or next(at(entry, "response.lastModified"), None))[0]
+    updated = moment(
+        next(at(meta, "lastUpdated"), None) or next(at(entry, "response.lastModified"), None)
+    )[0]
     number = _number(next(at(meta, "versionId"), None))
     address = ADDRESS.fullmatch(str(entry.get("fullUrl", "")))
     return Version(
         place=place,
         key=key,
         resource=resource,
-        number=number if number is not None else _number(_etag(next(at(entry, "response.etag"), None))),
+        number=number
+        if number is not None
+        else _number(_etag(next(at(entry, "response.etag"), None))),
         updated=updated if isinstance(updated, datetime) else None,
         base=address["base"] if address else None,
         place_in_history=history,
@@ -102,7 +113,11 @@ def newest(versions: Iterable[Version]) -> CurrentVersions:
             if version.resource is not None:
                 standing[id(version)] = version
             elif len(kept) == 1:
-                left_out.append(Omission(source=version.place, reason="deleted: its newest version is a deletion"))
+                left_out.append(
+                    Omission(
+                        source=version.place, reason="deleted: its newest version is a deletion"
+                    )
+                )
             else:
                 left_out.append(
                     Omission(
@@ -111,7 +126,10 @@ def newest(versions: Iterable[Version]) -> CurrentVersions:
                     )
                 )
     entries = [
-        (v.place, v.resource) for g in groups.values() for v in g if id(v) in standing and v.resource is not None
+        (v.place, v.resource)
+        for g in groups.values()
+        for v in g
+        if id(v) in standing and v.resource is not None
     ]
     return CurrentVersions(entries=tuple(entries), rivals=rivals, left_out=tuple(left_out))
 
@@ -126,7 +144,9 @@ def _newest_of(group: list[Version]) -> list[Version]:
 
 
 def _older(version: Version) -> Omission:
-    return Omission(source=version.place, reason="an older version of what the record holds in a newer one")
+    return Omission(
+        source=version.place, reason="an older version of what the record holds in a newer one"
+    )
 
 
 def _number(value: Any) -> int | None:

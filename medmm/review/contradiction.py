@@ -46,17 +46,26 @@ class Claim:
     def denied_by(self, other: Claim) -> bool:
         """Whether one denies what the other states, on sides that meet."""
         apart = {self.side, other.side} == {Side.LEFT, Side.RIGHT}
-        return (self.polarity is Polarity.DENIED) != (other.polarity is Polarity.DENIED) and not apart
+        return (self.polarity is Polarity.DENIED) != (
+            other.polarity is Polarity.DENIED
+        ) and not apart
 
 
 def claims_of(statement: SignedStatement) -> Iterator[Claim]:
     """What the words of a statement say, clause by clause, so that each finding keeps its own side."""
     for clause in clauses(statement.text):
         for finding, polarity in findings_named(clause).items():
-            yield Claim(statement_id=statement.id, finding=finding, polarity=polarity, side=named_side(clause))
+            yield Claim(
+                statement_id=statement.id,
+                finding=finding,
+                polarity=polarity,
+                side=named_side(clause),
+            )
 
 
-def refuse_contradiction(statements: Sequence[SignedStatement], draft: CheckedDraft, case_id: str) -> None:
+def refuse_contradiction(
+    statements: Sequence[SignedStatement], draft: CheckedDraft, case_id: str
+) -> None:
     """Hold the impression against the findings.
 
     What the impression states, the findings state, as certain and of the same side; what it denies they do not
@@ -77,13 +86,17 @@ def refuse_contradiction(statements: Sequence[SignedStatement], draft: CheckedDr
                 continue  # a denial needs no line of its own
             if not any(claim.borne_out_by(c) for c in there):
                 nearest = denied or next(iter(there), None)
-                where = nearest.statement_id if nearest else _drafted(draft, claim.finding, statement)
+                where = (
+                    nearest.statement_id if nearest else _drafted(draft, claim.finding, statement)
+                )
                 raise _contradiction(statement, finding_term(claim.finding).words, where, case_id)
         if not _calm(statement):
             continue
         stated = next((c for c in found if c.polarity is not Polarity.DENIED), None)
         if stated is not None:
-            raise _contradiction(statement, finding_term(stated.finding).words, stated.statement_id, case_id)
+            raise _contradiction(
+                statement, finding_term(stated.finding).words, stated.statement_id, case_id
+            )
         own = next((s for s in added if s.assertion is not Assertion.ABSENT), None)
         if own is not None:  # in words that the vocabulary does not know
             raise _contradiction(statement, "what a reader added", own.id, case_id)
@@ -112,11 +125,15 @@ def _calm(statement: SignedStatement) -> bool:
 
 def _drafted(draft: CheckedDraft, finding: str, summary: SignedStatement) -> str:
     """Which statement of the findings would have had to say it: the one summarised, else the one drafted of it."""
-    drafted = (s.id for s in draft.statements if s.section is Section.FINDINGS and s.finding == finding)
+    drafted = (
+        s.id for s in draft.statements if s.section is Section.FINDINGS and s.finding == finding
+    )
     return summary.summarises or next(drafted, "none")
 
 
-def _contradiction(statement: SignedStatement, finding: str, findings_id: str, case_id: str) -> StateError:
+def _contradiction(
+    statement: SignedStatement, finding: str, findings_id: str, case_id: str
+) -> StateError:
     return StateError(
         f"impression and findings say different things of {finding}",
         remedy="decide alike on both, or edit one until they agree",

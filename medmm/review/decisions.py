@@ -23,7 +23,9 @@ from medmm.review.lifecycle import Act, advance
 from medmm.review.own_words import refuse_miscoded, reworded
 
 
-def decide(file: CaseFile, decisions: Sequence[Decision], by: Reader | None = None) -> tuple[Decision, ...]:
+def decide(
+    file: CaseFile, decisions: Sequence[Decision], by: Reader | None = None
+) -> tuple[Decision, ...]:
     """Decisions so far with these added, in the order of the draft; the later on a statement counts.
 
     Who decides on a finding decides on its summary in the impression, whatever was decided on that earlier; a
@@ -53,12 +55,14 @@ def decide(file: CaseFile, decisions: Sequence[Decision], by: Reader | None = No
         refuse_failed(draft, decision, file.case.id)
         by_statement[decision.statement_id] = decision
         by_statement.pop(summary_of.get(decision.statement_id, ""), None)
-    return tuple(by_statement[statement_id] for statement_id in order if statement_id in by_statement) + tuple(
-        own.values()
-    )
+    return tuple(
+        by_statement[statement_id] for statement_id in order if statement_id in by_statement
+    ) + tuple(own.values())
 
 
-def _keep_own(own: dict[str, Add | Impression], decision: Decision, by: Reader | None, case_id: str) -> None:
+def _keep_own(
+    own: dict[str, Add | Impression], decision: Decision, by: Reader | None, case_id: str
+) -> None:
     """Keep, change or take away what readers wrote themselves.
 
     An addition keeps its code where the new words still say what it says. Raises: InputError where its words and its code
@@ -78,7 +82,10 @@ def _keep_own(own: dict[str, Add | Impression], decision: Decision, by: Reader |
         own[key] = reworded(own[key], decision.text, by)
     else:
         raise InputError(
-            "a reader's own words need no acceptance", remedy="edit or reject them", case=case_id, statement=key
+            "a reader's own words need no acceptance",
+            remedy="edit or reject them",
+            case=case_id,
+            statement=key,
         )
 
 
@@ -92,7 +99,9 @@ def draft_of(file: CaseFile) -> CheckedDraft:
 def refuse_failed(draft: CheckedDraft, decision: Decision, case_id: str) -> None:
     """Raises: StateError if a statement that failed a check is accepted as it stands."""
     failed = draft.failed(decision.statement_id)
-    words = {statement.id: statement.text for statement in draft.draft.decidable}[decision.statement_id]
+    words = {statement.id: statement.text for statement in draft.draft.decidable}[
+        decision.statement_id
+    ]
     unchanged = isinstance(decision, Edit) and decision.text.split() == words.split()
     if failed and (isinstance(decision, Accept) or unchanged):
         raise StateError(

@@ -24,7 +24,9 @@ _ASSERTION = {
 }
 
 
-def edited_statement(statement: Statement, text: str, context: ClinicalContext | None) -> SignedStatement:
+def edited_statement(
+    statement: Statement, text: str, context: ClinicalContext | None
+) -> SignedStatement:
     """The statement in the reader's words, with its coding where the words still carry it."""
     signed = SignedStatement(
         id=statement.id,
@@ -51,12 +53,19 @@ def keeps_coding(statement: Statement, text: str, context: ClinicalContext | Non
     named = findings_named(text)
     if statement.finding is not None:
         said = named.get(statement.finding)
-        if set(named) != {statement.finding} or said is None or _ASSERTION[said] is not statement.assertion:
+        if (
+            set(named) != {statement.finding}
+            or said is None
+            or _ASSERTION[said] is not statement.assertion
+        ):
             return False
     elif set(named) != set(findings_named(statement.text)):
         return False
     if any(isinstance(e, MeasurementEvidence) for e in statement.evidence):
-        return sorted(_figures(text)) == sorted(_figures(statement.text)) and named_side(text) is statement.side
+        return (
+            sorted(_figures(text)) == sorted(_figures(statement.text))
+            and named_side(text) is statement.side
+        )
     return named_side(text) is statement.side and polarity(text) is polarity(statement.text)
 
 

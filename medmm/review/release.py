@@ -15,12 +15,17 @@ def refuse_unseen(outcome: Study | NotEvaluable | InputError, held_sha256: str |
     found = outcome.sha256 if isinstance(outcome, NotEvaluable) else None
     if held_sha256 is not None and found != held_sha256:
         raise StateError(
-            "the files are no longer what was looked at; nothing was released", remedy="look at them as they are now"
+            "the files are no longer what was looked at; nothing was released",
+            remedy="look at them as they are now",
         )
 
 
 def release(
-    outcome: Study | NotEvaluable | InputError, file_sha256s: Iterable[str], reason: str, by: Reader, at: datetime
+    outcome: Study | NotEvaluable | InputError,
+    file_sha256s: Iterable[str],
+    reason: str,
+    by: Reader,
+    at: datetime,
 ) -> Release:
     """The release of a held study.
 
@@ -28,9 +33,14 @@ def release(
     """
     if not isinstance(outcome, NotEvaluable) or not outcome.held:
         why = outcome.reason if isinstance(outcome, NotEvaluable) else "the gate lets it pass"
-        raise StateError(f"the study is not held: {why}", remedy="release only what `medmm study show` calls held")
+        raise StateError(
+            f"the study is not held: {why}",
+            remedy="release only what `medmm study show` calls held",
+        )
     if not reason.strip():
-        raise InputError("a release needs a reason", remedy="say what you saw that lets the study pass")
+        raise InputError(
+            "a release needs a reason", remedy="say what you saw that lets the study pass"
+        )
     return Release(
         study_uid=outcome.uid,
         file_sha256s=tuple(sorted(file_sha256s)),

@@ -38,7 +38,9 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
     `by` has the name that ships with the settings; InputError if `at` has no time zone.
     """
     if file.state is CaseState.SIGNED or file.report is not None:
-        raise StateError("the case is signed already", remedy="the report stays as it is", case=file.case.id)
+        raise StateError(
+            "the case is signed already", remedy="the report stays as it is", case=file.case.id
+        )
     if by.unnamed:
         raise ConfigError(
             "nobody signs under the name that ships with the settings",
@@ -65,7 +67,9 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
         models=draft.models,
         images_read=draft.images_read,
         images_unread=draft.images_unread,
-        rejected_count=sum(isinstance(file.decision_on(s), Reject) for s in (*file.asked, *_also(file))),
+        rejected_count=sum(
+            isinstance(file.decision_on(s), Reject) for s in (*file.asked, *_also(file))
+        ),
     )
     content = json.dumps(to_json(report), sort_keys=True, ensure_ascii=True)
     return replace(report, id="report-" + hashlib.sha256(content.encode()).hexdigest()[:32])
@@ -88,7 +92,11 @@ def to_sign(file: CaseFile, by: Reader | None = None) -> tuple[SignedStatement, 
             case=file.case.id,
             statements=" ".join(undecided),
         )
-    drafted = [s for s in draft.statements if file.impression is None or s.section is not Section.IMPRESSION]
+    drafted = [
+        s
+        for s in draft.statements
+        if file.impression is None or s.section is not Section.IMPRESSION
+    ]
     also = [s for s in _also(file) if file.decision_on(s) is not None]
     own = list(own_statements(file, by))
     signed = [
@@ -100,7 +108,11 @@ def to_sign(file: CaseFile, by: Reader | None = None) -> tuple[SignedStatement, 
         *(s for s in own if s.section is Section.IMPRESSION),
     ]
     if not signed:
-        raise StateError("nothing is left to sign", remedy="edit a statement to say what you see", case=file.case.id)
+        raise StateError(
+            "nothing is left to sign",
+            remedy="edit a statement to say what you see",
+            case=file.case.id,
+        )
     refuse_contradiction(signed, draft, file.case.id)
     return tuple(signed)
 
@@ -130,7 +142,9 @@ def _decided(file: CaseFile, statements: Sequence[Statement]) -> Iterator[Signed
 
 def _summary(signed: SignedStatement) -> SignedStatement:
     """What the impression repeats of a finding that was also suspected and that a reader let stand."""
-    return replace(signed, id=f"{signed.id}-impression", section=Section.IMPRESSION, summarises=signed.id)
+    return replace(
+        signed, id=f"{signed.id}-impression", section=Section.IMPRESSION, summarises=signed.id
+    )
 
 
 def _as_drafted(statement: Statement) -> SignedStatement:
@@ -152,14 +166,19 @@ def _reference(study: Study) -> StudyReference:
         modality=study.modality.value,
         acquired=study.image_time.moment if study.image_time else None,
         exact=study.image_time is None or study.image_time.exact,
-        series=tuple(_series(study, uid) for uid in dict.fromkeys(volume.series_uid for volume in study.volumes)),
+        series=tuple(
+            _series(study, uid)
+            for uid in dict.fromkeys(volume.series_uid for volume in study.volumes)
+        ),
     )
 
 
 def _series(study: Study, uid: str) -> SeriesReference:
     """One series, whose volumes may be several: with each image once, and the earliest of their times."""
     volumes = [volume for volume in study.volumes if volume.series_uid == uid]
-    first = min((v.acquired for v in volumes if v.acquired), key=lambda when: when.moment, default=None)
+    first = min(
+        (v.acquired for v in volumes if v.acquired), key=lambda when: when.moment, default=None
+    )
     return SeriesReference(
         uid=uid,
         modality=study.modality.value,

@@ -30,7 +30,9 @@ class Succession:
     notices: tuple[Notice, ...]
 
 
-def succession(study: Study, context: ClinicalContext | None, cases: Sequence[CaseFile]) -> Succession:
+def succession(
+    study: Study, context: ClinicalContext | None, cases: Sequence[CaseFile]
+) -> Succession:
     """The case that goes on and those that it supersedes: one study has one open case.
 
     A signed case stays as it is. Of the same images with another record it lets no other case open; where images came
@@ -38,7 +40,9 @@ def succession(study: Study, context: ClinicalContext | None, cases: Sequence[Ca
 
     Raises: StateError if a report of the same images with another record is signed.
     """
-    same = next((file for file in cases if _content(file.case) == _content_of(study, context)), None)
+    same = next(
+        (file for file in cases if _content(file.case) == _content_of(study, context)), None
+    )
     moves: list[tuple[str, CaseState, CaseState]] = []
     notices = []
     for file in cases:
@@ -83,7 +87,9 @@ def _content(case: Case) -> tuple[tuple[str, ...], str | None]:
     return _content_of(case.study, case.context)
 
 
-def _content_of(study: Study, context: ClinicalContext | None) -> tuple[tuple[str, ...], str | None]:
+def _content_of(
+    study: Study, context: ClinicalContext | None
+) -> tuple[tuple[str, ...], str | None]:
     return study.image_sha256s, context.sha256 if context else None
 
 

@@ -28,9 +28,13 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def open_engine(file: Path) -> sa.Engine:
     """An engine on `file`: WAL, every commit flushed, foreign keys on, writers wait for each other."""
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its WAL the mode of the file
+    os.close(
+        os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    )  # SQLite gives its WAL the mode of the file
     engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(file)), connect_args={"timeout": BUSY_TIMEOUT_S}, max_overflow=-1
+        sa.URL.create("sqlite", database=str(file)),
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+        max_overflow=-1,
     )
     sa.event.listen(engine, "connect", _set_up)
     sa.event.listen(engine, "begin", _begin)
@@ -52,7 +56,9 @@ def read_only_engine(file: Path) -> Iterator[sa.Engine]:
             for part in (file, wal):
                 shutil.copyfile(part, folder / part.name)
             file, options = folder / file.name, "mode=rw"
-        engine = sa.create_engine(f"sqlite:///file:{quote(str(file))}?{options}&uri=true", max_overflow=-1)
+        engine = sa.create_engine(
+            f"sqlite:///file:{quote(str(file))}?{options}&uri=true", max_overflow=-1
+        )
         sa.event.listen(engine, "connect", _set_up_read_only)
         sa.event.listen(engine, "begin", _begin)
         stack.callback(engine.dispose)
@@ -66,7 +72,12 @@ def _set_up_read_only(connection: Any, _record: object) -> None:
 
 def _set_up(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not sqlite3's late one
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -93,7 +104,9 @@ def database_border(file: Path) -> Iterator[None]:
             file=str(file),
         ) from error
     except UnicodeEncodeError as error:
-        raise InputError("a key that is no Unicode text", remedy="use letters and digits") from error
+        raise InputError(
+            "a key that is no Unicode text", remedy="use letters and digits"
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise IntegrityError(
             "a kept value is no JSON", remedy="restore the file from a copy", file=str(file)
@@ -119,7 +132,9 @@ def refuse_other_release(engine: sa.Engine, file: Path) -> bool:
     return found == scripts.get_current_head()
 
 
-def upgrade(engine: sa.Engine, file: Path, locks: Path, fill: Callable[[sa.Connection], None]) -> None:
+def upgrade(
+    engine: sa.Engine, file: Path, locks: Path, fill: Callable[[sa.Connection], None]
+) -> None:
     """Bring the database to this release's tables; several processes may open at once.
 
     Args:

@@ -31,13 +31,17 @@ class Objects:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._verified: dict[str, tuple[int, ...]] = {}  # what the file system said of each when it was verified
+        self._verified: dict[
+            str, tuple[int, ...]
+        ] = {}  # what the file system said of each when it was verified
 
     def path(self, sha256: str) -> Path:
         """Where an object lies. Raises: InputError if `sha256` is no digest or names nothing here."""
         path = self.place(sha256)
         if not path.is_file():
-            raise InputError("no such object in the store", remedy="admit the study again", sha256=sha256)
+            raise InputError(
+                "no such object in the store", remedy="admit the study again", sha256=sha256
+            )
         return path
 
     def put(self, source: Path) -> str:
@@ -108,7 +112,9 @@ class Objects:
                 while chunk := incoming.read(CHUNK_BYTES):
                     left -= len(chunk)
                     if left < 0:  # it would fill the disk before it ends
-                        raise InputError("the file grows while it is copied", remedy="wait until it is written")
+                        raise InputError(
+                            "the file grows while it is copied", remedy="wait until it is written"
+                        )
                     digest.update(chunk)
                     out.write(chunk)
             whole = True
@@ -143,7 +149,9 @@ class Objects:
     def verify(self, sha256: str) -> None:
         """Raises: IntegrityError if an object's bytes no longer give its digest."""
         if sha256_of(self.path(sha256)) != sha256:
-            raise IntegrityError("an object of the store was altered", remedy="restore it from a copy", sha256=sha256)
+            raise IntegrityError(
+                "an object of the store was altered", remedy="restore it from a copy", sha256=sha256
+            )
 
     def verified_path(self, sha256: str) -> Path:
         """Where an object lies. It is verified when it is first opened in this process, and after any change to its file.
@@ -156,7 +164,9 @@ class Objects:
             self.verify(sha256)
             while len(self._verified) >= MOST_VERIFIED:
                 self._verified.pop(next(iter(self._verified), ""), None)
-            self._verified[sha256] = seen  # as it was before it was read: a change meanwhile is found next time
+            self._verified[sha256] = (
+                seen  # as it was before it was read: a change meanwhile is found next time
+            )
         return path
 
     @staticmethod
@@ -167,12 +177,16 @@ class Objects:
     def digests(self) -> Iterator[str]:
         """The names of all objects that are there, in order."""
         earlier = {file.parent.name + file.name for file in self.folder.glob("[0-9a-f][0-9a-f]/*")}
-        yield from sorted(filter(self.is_digest, earlier | {file.name for file in self.folder.glob("[0-9a-f]*")}))
+        yield from sorted(
+            filter(self.is_digest, earlier | {file.name for file in self.folder.glob("[0-9a-f]*")})
+        )
 
     def place(self, sha256: str) -> Path:
         """Where an object would lie. Raises: InputError if `sha256` is no digest."""
         if not self.is_digest(sha256):
-            raise InputError("an object is named by its SHA-256 in hex", remedy="take it from Volume.sha256")
+            raise InputError(
+                "an object is named by its SHA-256 in hex", remedy="take it from Volume.sha256"
+            )
         earlier = self.folder / sha256[:2] / sha256[2:]
         return earlier if os.path.lexists(earlier) else self.folder / sha256
 
@@ -190,7 +204,9 @@ def is_read_only(folder: Path, file: Path) -> bool:
     """
     if not file.is_file():
         return False
-    marked = any(not path.stat().st_mode & 0o222 for path in (folder, file))  # binds a superuser too
+    marked = any(
+        not path.stat().st_mode & 0o222 for path in (folder, file)
+    )  # binds a superuser too
     return marked or not all(os.access(path, os.W_OK) for path in (folder, file))
 
 
@@ -215,7 +231,9 @@ def secret(folder: Path, name: str, *, make: bool = True) -> bytes:
             temporary.unlink(missing_ok=True)
     key = path.read_bytes()
     if len(key) != 32:
-        raise IntegrityError("a key of this installation is damaged", remedy="restore it from a copy", key=name)
+        raise IntegrityError(
+            "a key of this installation is damaged", remedy="restore it from a copy", key=name
+        )
     return key
 
 

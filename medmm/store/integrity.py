@@ -36,7 +36,9 @@ class CaseMarks:
     parts: dict[str, LoggedPart] = field(default_factory=dict)
     reports: dict[str, LoggedPart] = field(default_factory=dict)
     line: LoggedPart | None = None  # of the worklist; None: entries of an earlier form
-    state: tuple[int, str] | None = None  # the last entry that moved it, and where to; None: entries of an earlier form
+    state: tuple[int, str] | None = (
+        None  # the last entry that moved it, and where to; None: entries of an earlier form
+    )
 
     def add(self, word: Word) -> None:
         """Take in what an entry about the case says."""
@@ -83,7 +85,9 @@ def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
     Raises: IntegrityError naming case and entry, if the case is not what the log says, or is missing.
     """
     refuse_altered_case(connection, case_id)
-    body = connection.scalar(sa.text('SELECT CAST(body AS BLOB) FROM "case" WHERE id = :id'), {"id": case_id})
+    body = connection.scalar(
+        sa.text('SELECT CAST(body AS BLOB) FROM "case" WHERE id = :id'), {"id": case_id}
+    )
     written = _said_of(connection, case_id).parts.get("case")
     if body is None:
         refuse((_missing(f"case {case_id}", written or LoggedPart(entry=0, sha256=None)),))
@@ -93,7 +97,9 @@ def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
 def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:
     """Digests of the files of a study's volumes, from its JSON value."""
     volumes = study["volumes"]
-    return tuple(dict.fromkeys(d for v in volumes for d in (v.get("file_sha256s") or [v["sha256"]])))
+    return tuple(
+        dict.fromkeys(d for v in volumes for d in (v.get("file_sha256s") or [v["sha256"]]))
+    )
 
 
 def problems(connection: sa.Connection, said: Mapping[str, CaseMarks]) -> Iterator[AuditProblem]:
@@ -130,7 +136,9 @@ def _state_as_said(state: str, said: CaseMarks) -> bool:
     """Whether a case stands where the last entry that moved it says, and has a report if it must have one."""
     if said.state is not None and state != said.state[1]:
         return False
-    if said.state is None and said.reports:  # the release that named no state knew no other one of a report
+    if (
+        said.state is None and said.reports
+    ):  # the release that named no state knew no other one of a report
         return state == CaseState.SIGNED.value
     return (state in {signed.value for signed in SIGNED_STATES}) == bool(said.reports)
 
@@ -141,9 +149,13 @@ def _report_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
 
 def _compared(place: str, found: str | None, written: LoggedPart | None) -> Iterator[AuditProblem]:
     if written is None and found is not None:
-        yield AuditProblem(kind="not in the log", place=place, text="no entry says that it was kept")
+        yield AuditProblem(
+            kind="not in the log", place=place, text="no entry says that it was kept"
+        )
     elif written is not None and written.sha256 not in (None, found):
-        yield AuditProblem(kind="altered", place=place, text=f"entry {written.entry} kept something else")
+        yield AuditProblem(
+            kind="altered", place=place, text=f"entry {written.entry} kept something else"
+        )
 
 
 def _missing(place: str, written: LoggedPart) -> AuditProblem:

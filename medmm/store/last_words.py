@@ -21,8 +21,18 @@ from medmm.store import tables
 PARTS = ("case", "reading", "draft", "decisions")
 LINE = "worklist_sha256"  # the detail with the digest of the line of the worklist
 # Entries of an earlier form name no digest: what they kept can't be compared.
-WRITERS = {"open_case": ("case", "decisions"), "draft": ("reading", "draft", "decisions"), "decide": ("decisions",)}
-STATE, WORKLIST, REPORT, DRAFTED_FROM, OF_CASE = "state", "worklist", "report", "drafted from", "identity as of"
+WRITERS = {
+    "open_case": ("case", "decisions"),
+    "draft": ("reading", "draft", "decisions"),
+    "decide": ("decisions",),
+}
+STATE, WORKLIST, REPORT, DRAFTED_FROM, OF_CASE = (
+    "state",
+    "worklist",
+    "report",
+    "drafted from",
+    "identity as of",
+)
 OF_A_CASE = (*PARTS, STATE, REPORT, WORKLIST)  # what only an entry about the case itself speaks of
 WORDS = tables.last_words
 RAW = sa.text(
@@ -51,11 +61,27 @@ class RowKind:
 
 
 IDENTITY = RowKind(
-    table="identity", column="patient_key", words="identity of patient", owner="patient", detail="identity_hmac"
+    table="identity",
+    column="patient_key",
+    words="identity of patient",
+    owner="patient",
+    detail="identity_hmac",
 )
 STUDY = RowKind(table="study", column="uid", words="study", owner="study", detail="study_sha256")
-RECORD = RowKind(table="context", column="study_uid", words="record of study", owner="study", detail="context_sha256")
-ORDER = RowKind(table="study_order", column="study_uid", words="order of study", owner="study", detail="order_hmac")
+RECORD = RowKind(
+    table="context",
+    column="study_uid",
+    words="record of study",
+    owner="study",
+    detail="context_sha256",
+)
+ORDER = RowKind(
+    table="study_order",
+    column="study_uid",
+    words="order of study",
+    owner="study",
+    detail="order_hmac",
+)
 KINDS = (IDENTITY, STUDY, RECORD, ORDER)
 
 
@@ -84,7 +110,9 @@ class Word:
 Words = dict[tuple[str, str], Word]  # by kind and owner
 
 
-def words_of(entry: int, verb: str, outcome: str, about: str, details: Mapping[str, Any]) -> list[Word]:
+def words_of(
+    entry: int, verb: str, outcome: str, about: str, details: Mapping[str, Any]
+) -> list[Word]:
     """What one entry says; one that was not done says nothing, nor does one whose digests are no text."""
     if outcome != "done":
         return []
@@ -105,7 +133,11 @@ def words_of(entry: int, verb: str, outcome: str, about: str, details: Mapping[s
             said[kind.table, details[kind.owner]] = details[kind.detail]
     if IDENTITY.detail in details and IDENTITY.owner in details:
         said[f"{OF_CASE} {about}", details[IDENTITY.owner]] = details[IDENTITY.detail]
-    if not all(isinstance(text, str) for (kind, owner), value in said.items() for text in (owner, value or "")):
+    if not all(
+        isinstance(text, str)
+        for (kind, owner), value in said.items()
+        for text in (owner, value or "")
+    ):
         return []
     return [Word(kind=k, owner=o, about=about, entry=entry, value=v) for (k, o), v in said.items()]
 
@@ -185,7 +217,9 @@ def _checked(connection: sa.Connection, query: sa.Select[Any]) -> list[Word]:
     entries: dict[int, list[Word]] = {}
     for word in found:
         if word.entry not in entries:
-            entry = connection.scalar(sa.select(log.entries.c.entry).where(log.entries.c.seq == word.entry))
+            entry = connection.scalar(
+                sa.select(log.entries.c.entry).where(log.entries.c.seq == word.entry)
+            )
             entries[word.entry] = [] if entry is None else _words(word.entry, entry)
         if word not in entries[word.entry]:
             raise IntegrityError(
@@ -205,7 +239,9 @@ def problems(connection: sa.Connection, said: Words) -> Iterator[AuditProblem]:
         row = rows.pop(key, None)
         if row is None:
             yield _problem("missing", word, f"entry {word.entry} says it")
-        elif (row.about, row.entry, row.value) != tuple(map(_bytes, (word.about, str(word.entry), word.value))):
+        elif (row.about, row.entry, row.value) != tuple(
+            map(_bytes, (word.about, str(word.entry), word.value))
+        ):
             yield _problem("altered", word, f"entry {word.entry} says something else")
     for kind, owner in rows:
         place = f"row of the last digest of {kind} {owner}"

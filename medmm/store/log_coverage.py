@@ -39,7 +39,9 @@ GONE = "none"  # the digest of a row that was taken away
 class LoggedRows:
     """What the entries say: by kind and owner the last word on each row, and by digest the first entry that kept a file."""
 
-    rows: dict[RowKind, dict[str, LoggedPart]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    rows: dict[RowKind, dict[str, LoggedPart]] = field(
+        default_factory=lambda: {kind: {} for kind in KINDS}
+    )
     objects: dict[str, int] = field(default_factory=dict)
     early: set[str] = field(default_factory=set)  # subjects of entries of an earlier form
     last_early: int = 0
@@ -51,7 +53,9 @@ class LoggedRows:
         details = event["details"]
         for kind in KINDS:
             if kind.detail in details and kind.owner in details:
-                self.rows[kind][details[kind.owner]] = LoggedPart(entry=entry, sha256=details[kind.detail])
+                self.rows[kind][details[kind.owner]] = LoggedPart(
+                    entry=entry, sha256=details[kind.detail]
+                )
         for sha256 in str(details.get("objects", "")).split():
             self.objects.setdefault(sha256, entry)
         if IDENTITY.detail in details and self.first_covering is None:
@@ -84,7 +88,13 @@ def digests(secret: bytes | None) -> dict[RowKind, Digest]:
 
     def keyed(owner: str, body: bytes) -> str:
         value = _value(body)
-        return "no key" if secret is None else identity_hmac(secret, owner, value[0]) if value else "no JSON"
+        return (
+            "no key"
+            if secret is None
+            else identity_hmac(secret, owner, value[0])
+            if value
+            else "no JSON"
+        )
 
     def plain(owner: str, body: bytes) -> str:
         return integrity.digest_of_row(body) or "no JSON"
@@ -109,7 +119,9 @@ def check(connection: sa.Connection, secret: bytes | None) -> LogCoverage:
                 bare[kind].append(owner)
             else:
                 text = "no entry says that it was kept"
-                problems.append(AuditProblem(kind="not in the log", place=_place(kind, owner), text=text))
+                problems.append(
+                    AuditProblem(kind="not in the log", place=_place(kind, owner), text=text)
+                )
         any_row = any_row or bool(seen)
         for owner, written in said.rows[kind].items():
             if owner not in seen and written.sha256 != GONE:
@@ -131,7 +143,8 @@ def identity_now(connection: sa.Connection, secret: bytes, patient_key: str) -> 
     """
     written = _last(connection, IDENTITY, patient_key)
     body = connection.scalar(
-        sa.text("SELECT CAST(body AS BLOB) FROM identity WHERE patient_key = :key"), {"key": patient_key}
+        sa.text("SELECT CAST(body AS BLOB) FROM identity WHERE patient_key = :key"),
+        {"key": patient_key},
     )
     if body is None:
         integrity.refuse(_missing(IDENTITY, patient_key, written) if written else ())
@@ -159,7 +172,9 @@ def refuse_altered_study(connection: sa.Connection, uid: str) -> None:
         _refuse_altered(connection, kind, uid, None)
 
 
-def _refuse_altered(connection: sa.Connection, kind: RowKind, uid: str, secret: bytes | None) -> None:
+def _refuse_altered(
+    connection: sa.Connection, kind: RowKind, uid: str, secret: bytes | None
+) -> None:
     written = _last(connection, kind, uid)
     if written is None:
         return
@@ -181,7 +196,9 @@ def object_problems(objects: Objects, named: Mapping[str, str]) -> Iterator[Audi
         if problem := _object_problem(objects, sha256, who):
             yield problem
     for sha256 in objects.digests():
-        if sha256 not in named and (problem := _object_problem(objects, sha256, "no entry names it")):
+        if sha256 not in named and (
+            problem := _object_problem(objects, sha256, "no entry names it")
+        ):
             yield problem
 
 
@@ -208,7 +225,11 @@ def _object_problem(objects: Objects, sha256: str, who: str) -> AuditProblem | N
         return AuditProblem(kind="unreadable", place=place, text=f"{type(error).__name__}; {who}")
     finally:
         os.close(file)
-    return AuditProblem(kind="altered", place=place, text=f"its bytes are others; {who}") if altered else None
+    return (
+        AuditProblem(kind="altered", place=place, text=f"its bytes are others; {who}")
+        if altered
+        else None
+    )
 
 
 def _said(connection: sa.Connection) -> LoggedRows:
@@ -253,19 +274,26 @@ def _may_be_early(connection: sa.Connection, kind: RowKind, owner: str, said: Lo
     """
     if kind is IDENTITY:
         return bool(said.early)
-    cases = connection.scalars(sa.text('SELECT id FROM "case" WHERE study_uid = :uid'), {"uid": owner})
+    cases = connection.scalars(
+        sa.text('SELECT id FROM "case" WHERE study_uid = :uid'), {"uid": owner}
+    )
     return owner in said.early or not said.early.isdisjoint(cases)
 
 
-def _of_early_studies(connection: sa.Connection, uids: Iterable[str], said: LoggedRows) -> dict[str, str]:
+def _of_early_studies(
+    connection: sa.Connection, uids: Iterable[str], said: LoggedRows
+) -> dict[str, str]:
     """The files that studies of earlier entries name themselves; what can't be read names none."""
     named: dict[str, str] = {}
     for uid in (uid for uid in uids if uid in said.early):
-        body = connection.scalar(sa.text("SELECT CAST(body AS BLOB) FROM study WHERE uid = :uid"), {"uid": uid})
+        body = connection.scalar(
+            sa.text("SELECT CAST(body AS BLOB) FROM study WHERE uid = :uid"), {"uid": uid}
+        )
         value = _value(body) if body is not None else None
         try:
             named |= dict.fromkeys(
-                integrity.image_files(value[0]) if value else (), f"study {uid} of an earlier release names it"
+                integrity.image_files(value[0]) if value else (),
+                f"study {uid} of an earlier release names it",
             )
         except (KeyError, TypeError, AttributeError):
             continue
@@ -273,7 +301,9 @@ def _of_early_studies(connection: sa.Connection, uids: Iterable[str], said: Logg
 
 
 def _named(said: LoggedRows) -> dict[str, str]:
-    return {d: f"entry {entry} kept it" for d, entry in said.objects.items() if Objects.is_digest(d)}
+    return {
+        d: f"entry {entry} kept it" for d, entry in said.objects.items() if Objects.is_digest(d)
+    }
 
 
 def _value(body: bytes) -> tuple[Any] | None:
@@ -295,4 +325,6 @@ def _compared(kind: RowKind, owner: str, found: str, written: LoggedPart) -> Ite
 
 
 def _missing(kind: RowKind, owner: str, written: LoggedPart) -> Iterator[AuditProblem]:
-    yield AuditProblem(kind="missing", place=_place(kind, owner), text=f"entry {written.entry} kept it")
+    yield AuditProblem(
+        kind="missing", place=_place(kind, owner), text=f"entry {written.entry} kept it"
+    )

@@ -41,18 +41,37 @@ class Place:
 
 PLACES = {
     "study": Place(
-        body=tables.studies.c.body, columns=(tables.studies.c.uid,), check=log_coverage.refuse_altered_study
+        body=tables.studies.c.body,
+        columns=(tables.studies.c.uid,),
+        check=log_coverage.refuse_altered_study,
     ),
-    "case": Place(body=tables.cases.c.body, columns=(tables.cases.c.id,), check=integrity.refuse_altered_case),
-    "draft": Place(body=tables.cases.c.draft, columns=(tables.cases.c.id,), check=integrity.refuse_altered_case),
-    "report": Place(body=tables.reports.c.body, columns=(tables.reports.c.id,), check=integrity.refuse_altered_report),
-    "release": Place(body=tables.releases.c.body, columns=(tables.releases.c.sha256, tables.releases.c.reason_code)),
+    "case": Place(
+        body=tables.cases.c.body, columns=(tables.cases.c.id,), check=integrity.refuse_altered_case
+    ),
+    "draft": Place(
+        body=tables.cases.c.draft, columns=(tables.cases.c.id,), check=integrity.refuse_altered_case
+    ),
+    "report": Place(
+        body=tables.reports.c.body,
+        columns=(tables.reports.c.id,),
+        check=integrity.refuse_altered_report,
+    ),
+    "release": Place(
+        body=tables.releases.c.body,
+        columns=(tables.releases.c.sha256, tables.releases.c.reason_code),
+    ),
     "refusal": Place(body=tables.not_evaluable.c.body, columns=(tables.not_evaluable.c.id,)),
 }
 
 
 def remember(
-    connection: sa.Connection, days: float, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
+    connection: sa.Connection,
+    days: float,
+    key: str,
+    verb: str,
+    request_sha256: str,
+    result: Any,
+    subject: str = "",
 ) -> None:
     """Keep under a key what its call gave, and forget what is older than so many days.
 
@@ -67,7 +86,9 @@ def remember(
     table, now = tables.idempotency, datetime.now(UTC)
     connection.execute(table.delete().where(table.c.at < _moment(now - timedelta(days=days))))
     if connection.scalar(sa.select(table.c.verb).where(table.c.key == key)) is not None:
-        raise StateError("this idempotency key is taken", remedy="take a new key, or ask for its result")
+        raise StateError(
+            "this idempotency key is taken", remedy="take a new key, or ask for its result"
+        )
     value = to_json(result)
     sha256, where = integrity.digest(value), _where(connection, result, subject)
     kept = None if where is None else connection.scalar(PLACES[where[0]].value(where[1]))
@@ -91,7 +112,10 @@ def recall(connection: sa.Connection, days: float, key: str, verb: str, request_
     if row is None:
         return None
     if (row.verb, row.request_sha256) != (verb, request_sha256):
-        raise StateError(f"this idempotency key was used for another request ({row.verb})", remedy="take a new key")
+        raise StateError(
+            f"this idempotency key was used for another request ({row.verb})",
+            remedy="take a new key",
+        )
     value, place = row.result, PLACES.get(row.kind or "")
     if value is None and place is not None:
         names = tuple(json.loads(row.names))
@@ -110,7 +134,11 @@ def recall(connection: sa.Connection, days: float, key: str, verb: str, request_
 def replaced(connection: sa.Connection, kind: str, names: Names, value: Any) -> None:
     """Give the keys that refer to a row what they were answered with, before another value takes its place."""
     table = tables.idempotency
-    refers = (table.c.kind == kind) & (table.c.names == json.dumps(names)) & table.c.result.is_(sa.null())
+    refers = (
+        (table.c.kind == kind)
+        & (table.c.names == json.dumps(names))
+        & table.c.result.is_(sa.null())
+    )
     changes = refers & (table.c.result_sha256 != integrity.digest(value))
     kept = PLACES[kind].value(names).scalar_subquery()
     connection.execute(table.update().where(changes).values(result=kept))
@@ -130,7 +158,9 @@ def _where(connection: sa.Connection, result: Any, subject: str) -> tuple[str, N
         case Release(file_sha256s=(first, *_)):
             return "release", (first, result.reason_code)
         case NotEvaluable():  # this step's own is the last: rows are only ever added
-            return "refusal", (str(connection.scalar(sa.select(sa.func.max(tables.not_evaluable.c.id)))),)
+            return "refusal", (
+                str(connection.scalar(sa.select(sa.func.max(tables.not_evaluable.c.id)))),
+            )
     return None
 
 

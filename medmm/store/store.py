@@ -27,8 +27,23 @@ from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page
-from medmm.store import failpoint, files, integrity, last_words, log_coverage, replays, tables, worklist
-from medmm.store.database import database_border, open_engine, read_only_engine, refuse_other_release, upgrade
+from medmm.store import (
+    failpoint,
+    files,
+    integrity,
+    last_words,
+    log_coverage,
+    replays,
+    tables,
+    worklist,
+)
+from medmm.store.database import (
+    database_border,
+    open_engine,
+    read_only_engine,
+    refuse_other_release,
+    upgrade,
+)
 
 T = TypeVar("T")
 OWNERS = {"patient", "study"}  # the details of an event that say whose the digests are
@@ -38,16 +53,30 @@ class Step:
     """One unit of work. It commits only if an audit event was recorded: no log, no verb."""
 
     def __init__(
-        self, connection: sa.Connection, signer: HeadSigner, covered: int, secret: bytes, replay_days: float
+        self,
+        connection: sa.Connection,
+        signer: HeadSigner,
+        covered: int,
+        secret: bytes,
+        replay_days: float,
     ) -> None:
-        self._connection, self._signer, self._covered, self._secret = connection, signer, covered, secret
+        self._connection, self._signer, self._covered, self._secret = (
+            connection,
+            signer,
+            covered,
+            secret,
+        )
         self._replay_days = replay_days
         self.verb = ""  # of the last event; empty until one is recorded
-        self._event: AuditEvent | None = None  # the last one: appended when all that it names is known
+        self._event: AuditEvent | None = (
+            None  # the last one: appended when all that it names is known
+        )
         self._kept: dict[str, str] = {}  # digests of the parts of a case that no event names yet
         self._named: dict[str, str] = {}  # and of identities, studies and files
         self._relisted: set[str] = set()  # cases whose line of the worklist is to be derived anew
-        self._moved: dict[str, CaseState] = {}  # where cases stand now, until an event about them says so
+        self._moved: dict[
+            str, CaseState
+        ] = {}  # where cases stand now, until an event about them says so
 
     def record(self, event: AuditEvent) -> None:
         """Append an event to the audit log, with the digests of what this step kept."""
@@ -55,14 +84,20 @@ class Step:
         if event.subject in self._relisted:
             self._relisted.remove(event.subject)
             self._kept[last_words.LINE] = worklist.write(self._connection, event.subject)
-        moved = {"state": self._moved.pop(event.subject).value} if event.subject in self._moved else {}
-        self._event = replace(event, details={**event.details, **moved, **self._kept, **self._named})
+        moved = (
+            {"state": self._moved.pop(event.subject).value} if event.subject in self._moved else {}
+        )
+        self._event = replace(
+            event, details={**event.details, **moved, **self._kept, **self._named}
+        )
         self.verb, self._kept, self._named = event.verb, {}, {}
 
     def finish(self) -> None:
         """Append the last event. Raises: StateError if there is none, or if a part or the state of a case changed after it."""
         if self._event is None or self._kept or self._moved or self._relisted:
-            raise StateError("a step without an audit entry", remedy="record an event in every step")
+            raise StateError(
+                "a step without an audit entry", remedy="record an event in every step"
+            )
         for owner in OWNERS & self._named.keys() & self._event.details.keys():
             _refuse_second(owner, self._event.details[owner], self._named[owner])
         self._event = replace(self._event, details={**self._event.details, **self._named})
@@ -77,7 +112,9 @@ class Step:
         """Keep who a patient key is; the newest statement counts."""
         body = to_json(identity)
         self._put(tables.identities, {"patient_key": patient_key}, {"body": body})
-        self._names("patient", patient_key, identity_hmac=identity_hmac(self._secret, patient_key, body))
+        self._names(
+            "patient", patient_key, identity_hmac=identity_hmac(self._secret, patient_key, body)
+        )
 
     def cover_identity(self, patient_key: str) -> None:
         """Have the next event name the identity as it is kept now.
@@ -97,12 +134,17 @@ class Step:
         Its cases keep the images that they were opened with.
         """
         body = to_json(study)
-        self._put(tables.studies, {"uid": study.uid}, {"patient_key": study.patient_key, "body": body})
+        self._put(
+            tables.studies, {"uid": study.uid}, {"patient_key": study.patient_key, "body": body}
+        )
         self._names("study", study.uid, study_sha256=integrity.digest(body))
         kept = tables.study_files
         if files is not None:
             self._connection.execute(kept.delete().where(kept.c.study_uid == study.uid))
-            rows = [{"study_uid": study.uid, "sha256": sha256, "sop_uid": uid} for sha256, uid in files.items()]
+            rows = [
+                {"study_uid": study.uid, "sha256": sha256, "sop_uid": uid}
+                for sha256, uid in files.items()
+            ]
             self._connection.execute(kept.insert(), rows)
 
     def save_order(self, study_uid: str, order: StudyOrder) -> None:
@@ -113,7 +155,9 @@ class Step:
 
     def drop_context(self, study_uid: str) -> None:
         """Join no record to a study any more; its cases keep theirs."""
-        self._connection.execute(tables.contexts.delete().where(tables.contexts.c.study_uid == study_uid))
+        self._connection.execute(
+            tables.contexts.delete().where(tables.contexts.c.study_uid == study_uid)
+        )
         self._names("study", study_uid, context_sha256=log_coverage.GONE)
 
     def save_context(self, study_uid: str, context: ClinicalContext) -> None:
@@ -124,8 +168,14 @@ class Step:
 
     def save_not_evaluable(self, refused: NotEvaluable) -> None:
         """Keep and count what was not evaluable."""
-        values = {"sha256": refused.sha256, "reason_code": refused.reason_code, "held": refused.held}
-        self._connection.execute(tables.not_evaluable.insert().values(body=to_json(refused), **values))
+        values = {
+            "sha256": refused.sha256,
+            "reason_code": refused.reason_code,
+            "held": refused.held,
+        }
+        self._connection.execute(
+            tables.not_evaluable.insert().values(body=to_json(refused), **values)
+        )
 
     def save_release(self, release: Release) -> None:
         """Keep that a person let these contents pass the gate; the newest reason counts."""
@@ -138,7 +188,9 @@ class Step:
 
     def open_case(self, case: Case, at: datetime) -> None:
         """Keep a case; of one that is there already the study's newest notices, until a reader has decided on it."""
-        query = sa.select(tables.cases.c.body, tables.cases.c.state).where(tables.cases.c.id == case.id)
+        query = sa.select(tables.cases.c.body, tables.cases.c.state).where(
+            tables.cases.c.id == case.id
+        )
         kept = self._connection.execute(query).first()
         if kept is not None:
             undecided = kept.state in (CaseState.OPENED.value, CaseState.DRAFTED.value)
@@ -161,7 +213,9 @@ class Step:
 
     def cases_of(self, study_uid: str) -> dict[str, CaseState]:
         """The cases of a study and where they stand."""
-        query = sa.select(tables.cases.c.id, tables.cases.c.state).where(tables.cases.c.study_uid == study_uid)
+        query = sa.select(tables.cases.c.id, tables.cases.c.state).where(
+            tables.cases.c.study_uid == study_uid
+        )
         return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
 
     def save_reading(self, case_id: str, reading: Reading) -> None:
@@ -172,9 +226,13 @@ class Step:
         """Keep a draft; decisions on an earlier draft fall away with it."""
         self._update_case(case_id, draft=to_json(checked), decisions=[])
 
-    def save_decisions(self, case_id: str, decisions: tuple[Decision, ...], *, expected: tuple[Decision, ...]) -> None:
+    def save_decisions(
+        self, case_id: str, decisions: tuple[Decision, ...], *, expected: tuple[Decision, ...]
+    ) -> None:
         """Keep decisions. Raises: StateError if somebody else decided since `expected` was read."""
-        kept = self._connection.scalar(sa.select(tables.cases.c.decisions).where(tables.cases.c.id == case_id))
+        kept = self._connection.scalar(
+            sa.select(tables.cases.c.decisions).where(tables.cases.c.id == case_id)
+        )
         if kept != to_json(expected):
             raise _outdated(case_id)
         self._update_case(case_id, decisions=to_json(decisions))
@@ -183,7 +241,12 @@ class Step:
         """Move a case on. Raises: StateError if it is no longer where `expected` says, IntegrityError if it was put back."""
         last_words.refuse_put_back(self._connection, case_id)
         where = (tables.cases.c.id == case_id) & (tables.cases.c.state == expected.value)
-        if self._connection.execute(tables.cases.update().where(where).values(state=state.value)).rowcount != 1:
+        if (
+            self._connection.execute(
+                tables.cases.update().where(where).values(state=state.value)
+            ).rowcount
+            != 1
+        ):
             raise _outdated(case_id)
         self._moved[case_id] = state
         self._relisted.add(case_id)
@@ -196,19 +259,28 @@ class Step:
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
         self._update_case(report.case_id, report_id=report.id)
 
-    def remember(self, key: str, verb: str, request_sha256: str, result: Any, subject: str = "") -> None:
+    def remember(
+        self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
+    ) -> None:
         """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
-        replays.remember(self._connection, self._replay_days, key, verb, request_sha256, result, subject)
+        replays.remember(
+            self._connection, self._replay_days, key, verb, request_sha256, result, subject
+        )
 
     def _update_case(self, case_id: str, **values: Any) -> None:
         parts = {"case" if name == "body" else name: value for name, value in values.items()}
         for kind in parts.keys() & replays.PLACES.keys():
             replays.replaced(self._connection, kind, (case_id,), parts[kind])
         self._kept |= {
-            f"{part}_sha256": integrity.digest(value) for part, value in parts.items() if part in last_words.PARTS
+            f"{part}_sha256": integrity.digest(value)
+            for part, value in parts.items()
+            if part in last_words.PARTS
         }
         where = tables.cases.c.id == case_id
-        if self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount != 1:
+        if (
+            self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount
+            != 1
+        ):
             raise _missing("case", case_id)
         self._relisted.add(case_id)
 
@@ -233,9 +305,16 @@ class Store:
     """
 
     def __init__(
-        self, data_dir: Path, heads_path: Path | None = None, replay_days: float = replays.REPLAY_DAYS
+        self,
+        data_dir: Path,
+        heads_path: Path | None = None,
+        replay_days: float = replays.REPLAY_DAYS,
     ) -> None:
-        self.data_dir, self.file, self._replay_days = data_dir, data_dir / "medmm.sqlite", replay_days
+        self.data_dir, self.file, self._replay_days = (
+            data_dir,
+            data_dir / "medmm.sqlite",
+            replay_days,
+        )
         self.objects, self._open = files.Objects(data_dir / "objects"), ExitStack()
         self._closed = False
         try:
@@ -270,7 +349,13 @@ class Store:
         return engine
 
     @classmethod
-    def open(cls, data_dir: Path, *, heads_path: Path | None = None, replay_days: float = replays.REPLAY_DAYS) -> Store:
+    def open(
+        cls,
+        data_dir: Path,
+        *,
+        heads_path: Path | None = None,
+        replay_days: float = replays.REPLAY_DAYS,
+    ) -> Store:
         """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
 
         Args:
@@ -286,7 +371,9 @@ class Store:
     def refuse_closed(self) -> None:
         """Raises: StateError after `close`."""
         if self._closed:
-            raise StateError("it was closed already", remedy="open it again", data_dir=str(self.data_dir))
+            raise StateError(
+                "it was closed already", remedy="open it again", data_dir=str(self.data_dir)
+            )
 
     def __enter__(self) -> Store:
         return self
@@ -311,7 +398,13 @@ class Store:
             self._engine.connect() as connection,
             connection.execution_options(medmm_write=True).begin(),
         ):
-            step = Step(connection, self._signer, self.heads.flushed_size(), self.secret("patient"), self._replay_days)
+            step = Step(
+                connection,
+                self._signer,
+                self.heads.flushed_size(),
+                self.secret("patient"),
+                self._replay_days,
+            )
             yield step
             step.finish()
             failpoint.reach(step.verb, "before commit")
@@ -351,7 +444,9 @@ class Store:
         """The files that a study was made of: SOP Instance UID by digest."""
         table = tables.study_files
         query = (
-            sa.select(table.c.sha256, table.c.sop_uid).where(table.c.study_uid == study_uid).order_by(table.c.sha256)
+            sa.select(table.c.sha256, table.c.sop_uid)
+            .where(table.c.study_uid == study_uid)
+            .order_by(table.c.sha256)
         )
         return {row.sha256: row.sop_uid for row in self._read(lambda c: c.execute(query).all())}
 
@@ -372,12 +467,18 @@ class Store:
 
     def keeps_study(self, uid: str) -> bool:
         """Whether a study of this UID passed the gate and is kept."""
-        found = self._read(lambda c: c.scalar(_select(tables.studies.c.uid, tables.studies.c.uid, uid)))
+        found = self._read(
+            lambda c: c.scalar(_select(tables.studies.c.uid, tables.studies.c.uid, uid))
+        )
         return found is not None
 
     def context(self, study_uid: str) -> ClinicalContext | None:
         """The record that was last joined to a study."""
-        body = self._read(lambda c: c.scalar(_select(tables.contexts.c.body, tables.contexts.c.study_uid, study_uid)))
+        body = self._read(
+            lambda c: c.scalar(
+                _select(tables.contexts.c.body, tables.contexts.c.study_uid, study_uid)
+            )
+        )
         return None if body is None else from_json(ClinicalContext, body)
 
     def study_of(self, case_id: str) -> str:
@@ -416,7 +517,13 @@ class Store:
             identity = _checked_identity(connection, secret, report.patient_key)
             order = _checked_order(connection, secret, report.study.uid)
             restated = log_coverage.restated_entry(connection, report.case_id, report.patient_key)
-            found = Printed(report=report, identity=identity, study=case.study, order=order, restated_entry=restated)
+            found = Printed(
+                report=report,
+                identity=identity,
+                study=case.study,
+                order=order,
+                restated_entry=restated,
+            )
             return found, named
 
         printed, named = self._read(read)
@@ -430,7 +537,9 @@ class Store:
     def not_evaluable(self) -> tuple[NotEvaluable, ...]:
         """All refusals and holds, oldest first."""
         query = sa.select(tables.not_evaluable.c.body).order_by(tables.not_evaluable.c.id)
-        return tuple(from_json(NotEvaluable, body) for body in self._read(lambda c: c.scalars(query).all()))
+        return tuple(
+            from_json(NotEvaluable, body) for body in self._read(lambda c: c.scalars(query).all())
+        )
 
     def released(self) -> dict[str, frozenset[str]]:
         """Codes of what persons let pass the gate, by the digest of the file."""
@@ -452,7 +561,9 @@ class Store:
     def signed_of(self, study_uid: str) -> list[CaseFile]:
         """The cases of a study with a signed report."""
         table = tables.cases
-        query = sa.select(table.c.id).where((table.c.study_uid == study_uid) & table.c.report_id.is_not(None))
+        query = sa.select(table.c.id).where(
+            (table.c.study_uid == study_uid) & table.c.report_id.is_not(None)
+        )
         return [self.case_file(case_id) for case_id in self._read(lambda c: c.scalars(query).all())]
 
     def cases(self, wanted: CaseFilter = ALL_CASES, part: Page = WHOLE) -> tuple[CaseSummary, ...]:
@@ -478,20 +589,36 @@ class Store:
         """Check the whole log against the heads file, and cases, reports, identities, studies and files against the log."""
 
         def check(connection: sa.Connection) -> tuple[AuditVerification, log_coverage.LogCoverage]:
-            with self.heads.locked() as heads:  # until the snapshot is taken: the database may not run ahead of it
+            with (
+                self.heads.locked() as heads
+            ):  # until the snapshot is taken: the database may not run ahead of it
                 connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).first()
             found = verify(connection, heads, self._signer)
             covered = log_coverage.check(connection, self._secret_there("patient"))
             words = last_words.collected(connection)
-            said = {name: integrity.marks_of(some) for name, some in last_words.by_case(words.values()).items()}
-            derived = (*worklist.problems(connection, said), *last_words.problems(connection, words))
-            problems = (*found.problems, *integrity.problems(connection, said), *covered.problems, *derived)
+            said = {
+                name: integrity.marks_of(some)
+                for name, some in last_words.by_case(words.values()).items()
+            }
+            derived = (
+                *worklist.problems(connection, said),
+                *last_words.problems(connection, words),
+            )
+            problems = (
+                *found.problems,
+                *integrity.problems(connection, said),
+                *covered.problems,
+                *derived,
+            )
             return replace(found, problems=problems), covered
 
         found, covered = self._read(check)
         return replace(
             found,
-            problems=(*found.problems, *log_coverage.object_problems(self.objects, covered.objects)),
+            problems=(
+                *found.problems,
+                *log_coverage.object_problems(self.objects, covered.objects),
+            ),
             not_covered_before=covered.not_covered_before,
             identities_not_covered=covered.identities_not_covered,
             studies_not_covered=covered.studies_not_covered,
@@ -499,7 +626,9 @@ class Store:
 
     def _secret_there(self, name: str) -> bytes | None:
         """A key of this installation, if it was made: a check makes none."""
-        return self.secret(name) if files.secret_path(self.data_dir / "keys", name).exists() else None
+        return (
+            self.secret(name) if files.secret_path(self.data_dir / "keys", name).exists() else None
+        )
 
     def refuse_read_only(self) -> None:
         """Raises: ConfigError if the data folder is a read-only copy."""
@@ -529,10 +658,14 @@ def _fill(connection: sa.Connection) -> None:
 
 def _refuse_second(owner: str, named: str, value: str) -> None:
     if named != value:
-        raise StateError(f"an event about a second {owner}", remedy="record an event between the two")
+        raise StateError(
+            f"an event about a second {owner}", remedy="record an event between the two"
+        )
 
 
-def _noun(c: sa.Connection, kind: type[T], body: sa.Column[Any], column: sa.Column[Any], value: str) -> T:
+def _noun(
+    c: sa.Connection, kind: type[T], body: sa.Column[Any], column: sa.Column[Any], value: str
+) -> T:
     found = c.scalar(_select(body, column, value))
     if found is None:
         raise _missing(column.table.name, value)
@@ -549,7 +682,9 @@ def _checked_study(connection: sa.Connection, uid: str) -> Study:
     return _noun(connection, Study, tables.studies.c.body, tables.studies.c.uid, uid)
 
 
-def _checked_identity(connection: sa.Connection, secret: bytes, patient_key: str) -> PatientIdentity:
+def _checked_identity(
+    connection: sa.Connection, secret: bytes, patient_key: str
+) -> PatientIdentity:
     log_coverage.identity_now(connection, secret, patient_key)
     table = tables.identities
     return _noun(connection, PatientIdentity, table.c.body, table.c.patient_key, patient_key)
@@ -566,7 +701,9 @@ def _checked_case(connection: sa.Connection, case_id: str) -> CaseFile:
     row = connection.execute(sa.select(*worklist.READ).where(tables.cases.c.id == case_id)).first()
     if row is None:
         raise _missing("case", case_id)
-    return worklist.decoded_file(row, None if row.report_id is None else _checked_report(connection, row.report_id))
+    return worklist.decoded_file(
+        row, None if row.report_id is None else _checked_report(connection, row.report_id)
+    )
 
 
 def _select(body: sa.Column[Any], column: sa.Column[Any], value: str) -> sa.Select[Any]:
@@ -574,8 +711,12 @@ def _select(body: sa.Column[Any], column: sa.Column[Any], value: str) -> sa.Sele
 
 
 def _outdated(case_id: str) -> StateError:
-    return StateError("somebody else changed this case meanwhile", remedy="reload it and look again", case=case_id)
+    return StateError(
+        "somebody else changed this case meanwhile", remedy="reload it and look again", case=case_id
+    )
 
 
 def _missing(kind: str, value: str) -> InputError:
-    return InputError(f"no such {kind} in the store", remedy="list the cases with `medmm cases`", **{kind: value})
+    return InputError(
+        f"no such {kind} in the store", remedy="list the cases with `medmm cases`", **{kind: value}
+    )

@@ -115,7 +115,9 @@ idempotency = sa.Table(
     sa.Column("verb", sa.Text, nullable=False),
     sa.Column("request_sha256", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False, index=True),
-    sa.Column("kind", sa.Text),  # with names: the row that holds the result, as medmm.store.replays reads it
+    sa.Column(
+        "kind", sa.Text
+    ),  # with names: the row that holds the result, as medmm.store.replays reads it
     sa.Column("names", sa.Text),
     sa.Column("result_sha256", sa.Text),
     sa.Column("result", sa.JSON(none_as_null=True)),  # where no row holds it, or not any more

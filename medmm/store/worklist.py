@@ -28,7 +28,9 @@ from medmm.store.decoded import noun
 
 LINES, CASES = tables.worklist, tables.cases
 NAMES = tuple(column.name for column in LINES.columns)
-RAW = sa.text(f"SELECT {', '.join(f'CAST({name} AS BLOB) AS {name}' for name in NAMES)} FROM worklist")
+RAW = sa.text(
+    f"SELECT {', '.join(f'CAST({name} AS BLOB) AS {name}' for name in NAMES)} FROM worklist"
+)
 
 
 def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
@@ -38,18 +40,24 @@ def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[Cas
 
     Raises: InputError if the case to begin after is not there; IntegrityError if a case can't be listed.
     """
-    unread = connection.scalar(sa.select(LINES.c.case_id).where(LINES.c.modality.is_(None)).limit(1))
+    unread = connection.scalar(
+        sa.select(LINES.c.case_id).where(LINES.c.modality.is_(None)).limit(1)
+    )
     if unread is not None:
         raise IntegrityError(
             "a kept case can't be read, so the worklist would not be whole",
             remedy="stop; restore the data folder from a copy; `medmm audit verify` names what differs",
             case=unread,
         )
-    bare = connection.scalar(sa.select(CASES.c.id).where(CASES.c.id.not_in(sa.select(LINES.c.case_id))).limit(1))
+    bare = connection.scalar(
+        sa.select(CASES.c.id).where(CASES.c.id.not_in(sa.select(LINES.c.case_id))).limit(1)
+    )
     if bare is not None:
         raise _not_as_kept(bare)
     place = sa.tuple_(LINES.c.opened_utc, LINES.c.case_id)
-    said = (last_words.WORDS.c.kind == last_words.WORKLIST) & (last_words.WORDS.c.owner == LINES.c.case_id)
+    said = (last_words.WORDS.c.kind == last_words.WORKLIST) & (
+        last_words.WORDS.c.owner == LINES.c.case_id
+    )
     lines = LINES.outerjoin(last_words.WORDS, said).join(CASES, CASES.c.id == LINES.c.case_id)
     shown = (LINES, last_words.WORDS.c.value.label("said"), CASES.c.state.label("case_state"))
     query = (
@@ -63,9 +71,13 @@ def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[Cas
         found = connection.execute(last).first()
         if found is None:
             raise InputError(
-                "no such case to go on after", remedy="take the id of the last case of a page", case=part.after
+                "no such case to go on after",
+                remedy="take the id of the last case of a page",
+                case=part.after,
             )
-        query = query.where(place < sa.tuple_(sa.literal(found.opened_utc), sa.literal(found.case_id)))
+        query = query.where(
+            place < sa.tuple_(sa.literal(found.opened_utc), sa.literal(found.case_id))
+        )
     if part.limit is not None:
         query = query.limit(part.limit)
     return tuple(_summary(_checked(row)) for row in connection.execute(query))
@@ -125,7 +137,10 @@ def write(connection: sa.Connection, case_id: str) -> str:
     """Derive the line of a case anew and keep it. Returns: its digest."""
     case = connection.execute(sa.select(*READ).where(CASES.c.id == case_id)).one()
     line = _line(case)
-    if connection.execute(LINES.update().where(LINES.c.case_id == case_id).values(**line)).rowcount == 0:
+    if (
+        connection.execute(LINES.update().where(LINES.c.case_id == case_id).values(**line)).rowcount
+        == 0
+    ):
         connection.execute(LINES.insert().values(**line))
     return _digest(line)
 
@@ -137,7 +152,9 @@ def fill(connection: sa.Connection) -> None:
         write(connection, case_id)
 
 
-def problems(connection: sa.Connection, said: Mapping[str, integrity.CaseMarks]) -> Iterator[AuditProblem]:
+def problems(
+    connection: sa.Connection, said: Mapping[str, integrity.CaseMarks]
+) -> Iterator[AuditProblem]:
     """Every line that is not what the log says or its case gives, is missing, or has no case.
 
     Args:
@@ -175,7 +192,10 @@ READ = (
     CASES.c.study_uid,
     CASES.c.state,
     CASES.c.opened_at,
-    *(sa.cast(CASES.c[part], sa.LargeBinary).label(part) for part in ("body", "reading", "draft", "decisions")),
+    *(
+        sa.cast(CASES.c[part], sa.LargeBinary).label(part)
+        for part in ("body", "reading", "draft", "decisions")
+    ),
 )
 
 
@@ -230,7 +250,9 @@ def _contents(case: Any) -> dict[str, Any]:
 
 def _digest(line: Mapping[str, Any]) -> str:
     """Digest of a line as the database shows it: every value is text, a truth is 0 or 1."""
-    shown = {name: str(int(value)) if isinstance(value, bool) else value for name, value in line.items()}
+    shown = {
+        name: str(int(value)) if isinstance(value, bool) else value for name, value in line.items()
+    }
     return integrity.digest(shown)
 
 

@@ -33,7 +33,11 @@ def platt(logit: Array, truth: Array) -> tuple[float, float]:
     if slope <= 0:
         slope = 1.0
         intercept = float(
-            brentq(lambda b: sigmoid(logit + b).mean() - truth.mean(), -50 - logit.max(), 50 - logit.min())
+            brentq(
+                lambda b: sigmoid(logit + b).mean() - truth.mean(),
+                -50 - logit.max(),
+                50 - logit.min(),
+            )
         )
     return slope, intercept
 
@@ -44,10 +48,16 @@ def operating_point(probability: Array, truth: Array) -> float:
     Thirteen findings are drafted at once: at the largest Youden index some four of them would be called on a film that
     shows none.
     """
-    return float(np.clip(np.quantile(probability[truth == 0], SPECIFICITY, method="higher") + 1e-6, 0.001, 0.999))
+    return float(
+        np.clip(
+            np.quantile(probability[truth == 0], SPECIFICITY, method="higher") + 1e-6, 0.001, 0.999
+        )
+    )
 
 
-def rule_out_point(probability: Array, truth: Array, threshold: float, *, critical: bool) -> float | None:
+def rule_out_point(
+    probability: Array, truth: Array, threshold: float, *, critical: bool
+) -> float | None:
     """The probability below which a finding may be denied; None where these films don't bear a denial.
 
     The largest score of a carrier with at most `MISSED` of the carriers below it, none for a critical finding, and at
@@ -63,7 +73,9 @@ def rule_out_point(probability: Array, truth: Array, threshold: float, *, critic
     return point if ruled_out >= LEAST_RULED_OUT else None
 
 
-def calibration(names: list[str], logits: Array, truth: Array, sides: dict[str, bool]) -> dict[str, Row]:
+def calibration(
+    names: list[str], logits: Array, truth: Array, sides: dict[str, bool]
+) -> dict[str, Row]:
     """One row a finding: slope, intercept, the two points on the calibrated scale, prevalence, whether a side is named."""
     rows: dict[str, Row] = {}
     for j, name in enumerate(names):

@@ -67,7 +67,9 @@ class LayoutFolder(RecipePart):
 
     def read(self) -> Layout:
         """Its films. Raises: InputError; see `read_layout`."""
-        return read_layout(self.layout, self.folder.expanduser(), uncertain=self.uncertain, partial=self.partial)
+        return read_layout(
+            self.layout, self.folder.expanduser(), uncertain=self.uncertain, partial=self.partial
+        )
 
 
 class Augmentation(RecipePart):
@@ -216,7 +218,9 @@ class ChestReportRecipe(RecipePart):
     facts: Facts
     most_invented: PositiveFloat
     stages: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
-    reports: Annotated[list[Literal["shared"] | LayoutFolder], BeforeValidator(_listed), Field(min_length=1)] = [SHARED]
+    reports: Annotated[
+        list[Literal["shared"] | LayoutFolder], BeforeValidator(_listed), Field(min_length=1)
+    ] = [SHARED]
     start: Path | None = None
     decoder: Path | None = None
     encoder_recipe: Path | None = None
@@ -233,7 +237,9 @@ class ChestReportRecipe(RecipePart):
     @classmethod
     def _in_order(cls, stages: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         if unknown := sorted(stages.keys() - set(STAGES)):
-            raise ValueError(f"no stage {', '.join(unknown)}; they run in the order {', '.join(STAGES)}")
+            raise ValueError(
+                f"no stage {', '.join(unknown)}; they run in the order {', '.join(STAGES)}"
+            )
         return {name: stages[name] for name in STAGES if name in stages}
 
     @model_validator(mode="after")
@@ -243,18 +249,26 @@ class ChestReportRecipe(RecipePart):
             raise ValueError("start and decoder: give one of them")
         if self.start is not None and self.encoder_recipe is not None:
             raise ValueError("encoder_recipe: the folder of `start` brings its encoder")
-        needed = () if self.start is not None else self.PARTS if begun else (*self.PARTS, *self.LANGUAGE)
+        needed = (
+            () if self.start is not None else self.PARTS if begun else (*self.PARTS, *self.LANGUAGE)
+        )
         given = [name for name in (*self.PARTS, *self.LANGUAGE) if getattr(self, name) is not None]
         if more := [name for name in given if name not in needed]:
-            raise ValueError(f"{', '.join(more)}: the folder of `{'start' if self.start else 'decoder'}` decides")
+            raise ValueError(
+                f"{', '.join(more)}: the folder of `{'start' if self.start else 'decoder'}` decides"
+            )
         if missing := [name for name in needed if name not in given]:
             raise ValueError(f"{', '.join(missing)}: a value is missing")
         if self.lora is not None and not begun:
-            raise ValueError("lora: adapters need a language model that learned before; name it in start or decoder")
+            raise ValueError(
+                "lora: adapters need a language model that learned before; name it in start or decoder"
+            )
         for name, stage in self.stages.items():
             if not isinstance(stage.get("kept_maps"), bool):
                 raise ValueError(f"stages.{name}: say kept_maps: true or false")
-            if stage["kept_maps"] and any(p.startswith("encoders") for p in self.options(name).trained):
+            if stage["kept_maps"] and any(
+                p.startswith("encoders") for p in self.options(name).trained
+            ):
                 raise ValueError(f"stages.{name}: an encoder cannot learn from its kept maps")
         return self
 
@@ -324,13 +338,19 @@ class VolumeRecipe(RecipePart):
         for name in ("patch_zyx", "window_zyx"):
             for side, *steps in zip(getattr(self, name), *self.strides, strict=True):
                 if side < 1 or side % math.prod(steps):
-                    raise ValueError(f"{name}: each side must be a multiple of the product of its strides")
+                    raise ValueError(
+                        f"{name}: each side must be a multiple of the product of its strides"
+                    )
         if self.task == "brain-lesion" and not (self.presence and "FLAIR" in self.sequences):
-            raise ValueError("presence and sequences: brain-lesion needs its head for presence, and FLAIR")
+            raise ValueError(
+                "presence and sequences: brain-lesion needs its head for presence, and FLAIR"
+            )
         if self.presence and any(stride[0] != 1 for stride in self.strides):
             raise ValueError("presence: a stride along the slices leaves no slice to speak of")
         if self.augmentation.missing_share and "FLAIR" not in self.sequences:
-            raise ValueError("augmentation.missing_share: only FLAIR can stand for a missing sequence")
+            raise ValueError(
+                "augmentation.missing_share: only FLAIR can stand for a missing sequence"
+            )
         return self
 
     def options(self, cycle: int) -> LoopOptions:
@@ -349,7 +369,9 @@ class VolumeRecipe(RecipePart):
         )
 
 
-Recipe = ChestFindingsRecipe | ChestAnatomyRecipe | FilmKindRecipe | ChestReportRecipe | VolumeRecipe
+Recipe = (
+    ChestFindingsRecipe | ChestAnatomyRecipe | FilmKindRecipe | ChestReportRecipe | VolumeRecipe
+)
 R = TypeVar("R", ChestFindingsRecipe, ChestReportRecipe, VolumeRecipe)
 RECIPES: Mapping[str, type[Recipe]] = {
     "chest-findings": ChestFindingsRecipe,
@@ -366,18 +388,24 @@ def recipe_of(config: Any, **where: str) -> Recipe:
     """The recipe of a YAML file's content. Raises: ConfigError naming the key that is unknown, missing or wrong."""
     task = config.get("task") if isinstance(config, Mapping) else None
     if not isinstance(task, str) or task not in RECIPES:
-        raise ConfigError(f"unknown task {task!r}", remedy=f"use one of {', '.join(RECIPES)}", **where)
+        raise ConfigError(
+            f"unknown task {task!r}", remedy=f"use one of {', '.join(RECIPES)}", **where
+        )
     try:
         return RECIPES[task].model_validate(config)
     except ValidationError as error:
-        raise ConfigError(f"the recipe is wrong: {_said(error.errors())}", remedy="correct it", **where) from error
+        raise ConfigError(
+            f"the recipe is wrong: {_said(error.errors())}", remedy="correct it", **where
+        ) from error
 
 
 def recipe_as(kind: type[R], config: Any) -> R:
     """The recipe of one kind. Raises: ConfigError as `recipe_of`, and if it is of another kind."""
     recipe = recipe_of(config)
     if not isinstance(recipe, kind):
-        raise ConfigError(f"this is a recipe of {recipe.task}", remedy="train it with the program of its task")
+        raise ConfigError(
+            f"this is a recipe of {recipe.task}", remedy="train it with the program of its task"
+        )
     return recipe
 
 
@@ -386,5 +414,7 @@ def _said(errors: Sequence[Any]) -> str:
     said = []
     for error in errors[:3]:
         place = ".".join(str(part) for part in error["loc"])
-        said.append(f"{place}: {error['msg']}" if place else error["msg"].removeprefix("Value error, "))
+        said.append(
+            f"{place}: {error['msg']}" if place else error["msg"].removeprefix("Value error, ")
+        )
     return "; ".join(said)

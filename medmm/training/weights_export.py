@@ -18,7 +18,9 @@ MANIFEST = "manifest.json"
 
 def write_json(path: Path, value: Any) -> None:
     """JSON with sorted keys and a final newline, so that equal values give equal bytes."""
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def run_folder(out_dir: Path) -> Path:
@@ -32,7 +34,9 @@ def write_weights_folder(
     """Write model.safetensors (floating parameters rounded to fp16) and the JSON files beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {
-        name: (value.half() if value.is_floating_point() and value.dim() > 1 else value).contiguous()
+        name: (
+            value.half() if value.is_floating_point() and value.dim() > 1 else value
+        ).contiguous()
         for name, value in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
@@ -43,7 +47,9 @@ def write_weights_folder(
     write_json(folder / "calibration.json", calibration)
 
 
-def write_manifest(folder: Path, *, name: str, licence: str, research_only: bool, inputs: Mapping[str, Path]) -> str:
+def write_manifest(
+    folder: Path, *, name: str, licence: str, research_only: bool, inputs: Mapping[str, Path]
+) -> str:
     """Write manifest.json: sha256 of every other file of the folder and of the training inputs.
 
     Returns: the sha256 of the manifest itself, which belongs in the catalogue.

@@ -17,14 +17,21 @@ from medmm.verbs.record_joining import RECORD_DROPPED, Record, join
 from medmm.verbs.verb import kept, verb
 
 
-def _admission(house: House, came: Incoming, record: Record, study_uid: str | None, confirmed: bool) -> dict[str, Any]:
+def _admission(
+    house: House, came: Incoming, record: Record, study_uid: str | None, confirmed: bool
+) -> dict[str, Any]:
     found = find(house, came, record, study_uid).content()
     return {**found, "confirmed": confirmed, "drafted_from": house.drafted_from()}
 
 
 @verb("admit", kept(Study | NotEvaluable), request=_admission, reads=True)
 def admit(
-    house: House, call: VerbCall, came: Incoming, record: Record, study_uid: str | None, confirmed: bool
+    house: House,
+    call: VerbCall,
+    came: Incoming,
+    record: Record,
+    study_uid: str | None,
+    confirmed: bool,
 ) -> Study | NotEvaluable:
     """Take what came in, after the request found its files and its record; see `Assistant.admit`."""
     with growing(house, came):
@@ -33,7 +40,9 @@ def admit(
         return _admitted(house, call, came, call.actor if confirmed else None)
 
 
-def _admitted(house: House, call: VerbCall, came: Incoming, confirmed_by: Reader | None) -> Study | NotEvaluable:
+def _admitted(
+    house: House, call: VerbCall, came: Incoming, confirmed_by: Reader | None
+) -> Study | NotEvaluable:
     """Judge what came in and keep it with its record and its audit entry: all of it or nothing.
 
     Raises: InputError as `judged` and `join`, and if a file is not what was judged any more.
@@ -42,7 +51,9 @@ def _admitted(house: House, call: VerbCall, came: Incoming, confirmed_by: Reader
     if isinstance(intake.outcome, NotEvaluable):
         return _refused(house, call, intake.outcome)
     study, context, order = join(house, intake, came.record, confirmed_by)
-    study = replace(study, warnings=(*study.warnings, *review.lacking(study, house.store.signed_of(study.uid))))
+    study = replace(
+        study, warnings=(*study.warnings, *review.lacking(study, house.store.signed_of(study.uid)))
+    )
     files = {file.sha256: file.path for file in intake.files if not file.kept}
     with house.store.copied(files) as keep, house.store.step() as step:
         step.save_identity(study.patient_key, intake.identity or PatientIdentity(patient_id=None))
@@ -53,7 +64,9 @@ def _admitted(house: House, call: VerbCall, came: Incoming, confirmed_by: Reader
             step.save_context(study.uid, context)
         elif RECORD_DROPPED in study.warnings:
             step.drop_context(study.uid)
-        said = {n.code: n.text for n in study.warnings if n.code.startswith(("identity-", "images-"))}
+        said = {
+            n.code: n.text for n in study.warnings if n.code.startswith(("identity-", "images-"))
+        }
         facts = len(context.facts) if context else 0
         call.done(step, study, study.uid, images=len(study.volumes), facts=facts, **said)
         keep()
@@ -70,17 +83,28 @@ def _refused(house: House, call: VerbCall, refused: NotEvaluable) -> NotEvaluabl
 def _releasing(
     house: House, came: Incoming, study_uid: str | None, reason: str, held_sha256: str | None
 ) -> dict[str, Any]:
-    return {**find(house, came, None, study_uid).content(), "reason": reason, "held_sha256": held_sha256}
+    return {
+        **find(house, came, None, study_uid).content(),
+        "reason": reason,
+        "held_sha256": held_sha256,
+    }
 
 
 @verb("release", kept(Release), request=_releasing, reads=True)
 def release(
-    house: House, call: VerbCall, came: Incoming, study_uid: str | None, reason: str, held_sha256: str | None
+    house: House,
+    call: VerbCall,
+    came: Incoming,
+    study_uid: str | None,
+    reason: str,
+    held_sha256: str | None,
 ) -> Release:
     """Let a held study pass the gate from now on; see `Assistant.release`."""
     intake = judged(house, came)
     review.refuse_unseen(intake.outcome, held_sha256)
-    given = review.release(intake.outcome, {f.sha256 for f in intake.files}, reason, call.actor, house.clock())
+    given = review.release(
+        intake.outcome, {f.sha256 for f in intake.files}, reason, call.actor, house.clock()
+    )
     with house.store.step() as step:
         step.save_release(given)
         subject = given.study_uid or digest(str(came.paths[0]))

@@ -21,8 +21,16 @@ Clock = Callable[[], datetime]  # the time now, with its zone
 class VerbCall:
     """One call of a verb: who asks, for what, and the audit entry that will say so."""
 
-    def __init__(self, verb: str, by: Reader | str | None, key: str | None, request_sha256: str, clock: Clock) -> None:
-        self.verb, self.by, self.key, self.request_sha256, self._clock = verb, by, key, request_sha256, clock
+    def __init__(
+        self, verb: str, by: Reader | str | None, key: str | None, request_sha256: str, clock: Clock
+    ) -> None:
+        self.verb, self.by, self.key, self.request_sha256, self._clock = (
+            verb,
+            by,
+            key,
+            request_sha256,
+            clock,
+        )
         who = by if isinstance(by, str) else by.id if by else "unknown"
         self.actor = Reader(id=who, name="", role="nobody")  # until it is checked
         self.recalled: Any = None
@@ -37,10 +45,15 @@ class VerbCall:
             actor=self.actor.id,
             role=self.actor.role,
             subject=subject,
-            details={"request": self.request_sha256[:16], **{k: str(v) for k, v in details.items()}},
+            details={
+                "request": self.request_sha256[:16],
+                **{k: str(v) for k, v in details.items()},
+            },
         )
 
-    def done(self, step: Step, result: Any, subject: str, outcome: str = "done", **details: object) -> None:
+    def done(
+        self, step: Step, result: Any, subject: str, outcome: str = "done", **details: object
+    ) -> None:
         """Record the event in the step that keeps the result, and remember the result under the key."""
         step.record(self.event(outcome, subject, **details))
         if self.key is not None:
@@ -50,7 +63,9 @@ class VerbCall:
 class Calls:
     """Opens calls: permission first, then the answer kept under the idempotency key; a failure leaves its entry too."""
 
-    def __init__(self, store: Store, service: str, readers: Mapping[str, Reader], clock: Clock) -> None:
+    def __init__(
+        self, store: Store, service: str, readers: Mapping[str, Reader], clock: Clock
+    ) -> None:
         self._store, self._service, self._readers, self._clock = store, service, readers, clock
 
     def reader_named(self, reader_id: str) -> Reader:
@@ -58,7 +73,9 @@ class Calls:
         self._store.refuse_closed()
         if reader_id not in self._readers:
             raise PermissionDenied(
-                "no such reader in the configuration", remedy="add the reader under `readers:`", reader=reader_id
+                "no such reader in the configuration",
+                remedy="add the reader under `readers:`",
+                reader=reader_id,
             )
         return self._readers[reader_id]
 
@@ -70,7 +87,10 @@ class Calls:
     def person_who_may(self, verb: str, by: Reader | str | None) -> None:
         """Raises: InputError if nobody is named; PermissionDenied if this one may not do this verb."""
         if by is None:
-            raise InputError("a confirmation needs a person", remedy="name yourself: medmm --by READER …, by=reader")
+            raise InputError(
+                "a confirmation needs a person",
+                remedy="name yourself: medmm --by READER …, by=reader",
+            )
         self.allow(verb, by)
 
     @contextmanager
@@ -83,7 +103,9 @@ class Calls:
         gives it is asked once it is known that this one may.
         """
         self._store.refuse_closed()
-        call = VerbCall(verb, by, key, digest({} if callable(request) else request or {}), self._clock)
+        call = VerbCall(
+            verb, by, key, digest({} if callable(request) else request or {}), self._clock
+        )
         with ExitStack() as stack:
             stack.push(self._entry_of_failure(call))
             call.actor = self._actor(by)
@@ -92,7 +114,9 @@ class Calls:
                 self._store.refuse_read_only()
             if callable(request):
                 call.request_sha256 = digest(request())
-            if key is not None:  # a second caller with the same key waits and gets the first one's result
+            if (
+                key is not None
+            ):  # a second caller with the same key waits and gets the first one's result
                 stack.enter_context(self._store.exclusive(key))
                 call.recalled = self._store.recall(key, verb, call.request_sha256)
             yield call

@@ -20,7 +20,11 @@ from medmm.verbs.verb import kept, look, verb
 def _content_of(house: House, study_uid: str) -> dict[str, Any]:
     """Say what a kept study is by its contents. Raises: StateError if the gate refused it, InputError if it is not kept."""
     if not house.store.keeps_study(study_uid) and (refused := house.store.refused_study(study_uid)):
-        remedy = "look at it and release it, then admit it" if refused.held else "no case can be opened of it"
+        remedy = (
+            "look at it and release it, then admit it"
+            if refused.held
+            else "no case can be opened of it"
+        )
         raise StateError(
             f"the study was {'held' if refused.held else 'refused'} when it was admitted: {refused.reason}",
             remedy=remedy,

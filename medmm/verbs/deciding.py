@@ -18,15 +18,22 @@ from medmm.verbs.verb import kept, look, verb
 @verb(
     "decide",
     kept(CheckedDraft),
-    request=lambda house, case_id, decisions: {"case": case_id, "decisions": to_json(tuple(decisions))},
+    request=lambda house, case_id, decisions: {
+        "case": case_id,
+        "decisions": to_json(tuple(decisions)),
+    },
 )
-def decide(house: House, call: VerbCall, case_id: str, decisions: Sequence[Decision]) -> CheckedDraft:
+def decide(
+    house: House, call: VerbCall, case_id: str, decisions: Sequence[Decision]
+) -> CheckedDraft:
     """Keep what a reader decided; see `Assistant.decide`."""
     file = house.store.case_file(case_id)
     state = review.advance(file.state, review.Act.DECIDE)
     merged = review.decide(file, decisions, call.actor)
     draft = review.draft_of(file)
-    marked = [v for v in grounding.recheck(replace(file, decisions=merged)) if v.outcome is Outcome.FAILED]
+    marked = [
+        v for v in grounding.recheck(replace(file, decisions=merged)) if v.outcome is Outcome.FAILED
+    ]
     marks = {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in marked)} if marked else {}
     with house.store.step() as step:
         step.save_decisions(case_id, merged, expected=file.decisions)

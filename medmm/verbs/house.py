@@ -46,7 +46,9 @@ class Networks(Protocol):
         """The digests of the files of a folder that would be added, by their names there."""
         ...
 
-    def adding(self, source: Path, name: str | None, licence: str | None) -> AbstractContextManager[ModelRow]:
+    def adding(
+        self, source: Path, name: str | None, licence: str | None
+    ) -> AbstractContextManager[ModelRow]:
         """Copy, check and keep a model, if the body does not fail."""
         ...
 
@@ -90,10 +92,22 @@ class House:
 
 def opened_house(settings: Settings, networks: Networks | None, clock: Clock) -> House:
     """Open what the settings name; networks that are given take the place of theirs."""
-    store = Store.open(settings.data_dir, heads_path=settings.heads_path, replay_days=settings.replay_days)
-    imaging.keep_at_most(settings.frame_cache_bytes)  # memory is the process's: the last opened says
-    calls = Calls(store, settings.actor, {entry.id: entry.reader() for entry in settings.readers}, clock)
-    return House(settings=settings, store=store, networks=networks or _networks_of(settings), calls=calls, clock=clock)
+    store = Store.open(
+        settings.data_dir, heads_path=settings.heads_path, replay_days=settings.replay_days
+    )
+    imaging.keep_at_most(
+        settings.frame_cache_bytes
+    )  # memory is the process's: the last opened says
+    calls = Calls(
+        store, settings.actor, {entry.id: entry.reader() for entry in settings.readers}, clock
+    )
+    return House(
+        settings=settings,
+        store=store,
+        networks=networks or _networks_of(settings),
+        calls=calls,
+        clock=clock,
+    )
 
 
 def _networks_of(settings: Settings) -> Networks:

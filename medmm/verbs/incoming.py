@@ -38,7 +38,9 @@ class Incoming:
         return {"images": sorted(images), "record": self.record.sha256}
 
 
-def find(house: House, incoming: Incoming, record: Record, study_uid: str | None = None) -> Incoming:
+def find(
+    house: House, incoming: Incoming, record: Record, study_uid: str | None = None
+) -> Incoming:
     """Find what lies under the paths, or of it one study, and the record that goes with it."""
     incoming.files, incoming.problems = imaging.StudyFiles.under(incoming.paths)
     if study_uid is not None:
@@ -56,14 +58,18 @@ def growing(house: House, incoming: Incoming) -> AbstractContextManager[None]:
     return house.store.exclusive_study(uid) if uid is not None else nullcontext()
 
 
-def intakes(house: House, paths: Sequence[Path], task: ReadTask | None = None) -> Iterator[imaging.Intake]:
+def intakes(
+    house: House, paths: Sequence[Path], task: ReadTask | None = None
+) -> Iterator[imaging.Intake]:
     """Judge what lies under the paths, each study by itself; with a task, the arrays of the first."""
     secret = house.store.secret("patient")
     if task is not None:
         yield from imaging.read_arrays(paths[0], task, patient_secret=secret)
         return
     kinds = house.networks.picture_kinds
-    for intake in imaging.read_studies(paths, patient_secret=secret, kinds=kinds, released=house.store.released()):
+    for intake in imaging.read_studies(
+        paths, patient_secret=secret, kinds=kinds, released=house.store.released()
+    ):
         yield _at_site(house, intake)
 
 
@@ -80,12 +86,18 @@ def judged(house: House, incoming: Incoming) -> imaging.Intake:
     intakes = list(found)
     intake = _at_site(house, imaging.one_study(intakes, incoming.paths[0]))
     others = {problem.path for problem in incoming.problems if problem.other_kind}
-    beside = [i for i in intakes if isinstance(i.outcome, InputError) and not i.files and i.path not in others]
+    beside = [
+        i
+        for i in intakes
+        if isinstance(i.outcome, InputError) and not i.files and i.path not in others
+    ]
     if not beside or not isinstance(intake.outcome, Study):
         return intake
     text = f"Files beside the study can't be read and may be images of it: {len(beside)}."
     notice = Notice(code="files-beside-unreadable", text=text)
-    return replace(intake, outcome=replace(intake.outcome, warnings=(*intake.outcome.warnings, notice)))
+    return replace(
+        intake, outcome=replace(intake.outcome, warnings=(*intake.outcome.warnings, notice))
+    )
 
 
 def _at_site(house: House, intake: imaging.Intake) -> imaging.Intake:
@@ -95,6 +107,8 @@ def _at_site(house: House, intake: imaging.Intake) -> imaging.Intake:
 
 def _kept(house: House, uid: str) -> list[imaging.SourceFile]:
     return [
-        imaging.SourceFile(path=house.store.object_place(sha256), sha256=sha256, sop_uid=sop_uid, kept=True)
+        imaging.SourceFile(
+            path=house.store.object_place(sha256), sha256=sha256, sop_uid=sop_uid, kept=True
+        )
         for sha256, sop_uid in house.store.files_of(uid).items()
     ]

@@ -21,13 +21,17 @@ from medmm.verbs.verb import look
 
 
 @look("inspect", lambda paths, record: digest([str(one) for one in paths]))
-def inspect(house: House, call: VerbCall, paths: Sequence[Path], record: Record) -> tuple[Inspection, ...]:
+def inspect(
+    house: House, call: VerbCall, paths: Sequence[Path], record: Record
+) -> tuple[Inspection, ...]:
     """Say what paths and a record beside them are understood as; see `Assistant.inspect`."""
     return tuple(_inspection(house, intake, record) for intake in intakes(house, paths))
 
 
 @look("inspect", lambda folder, records_folder: digest(str(folder)))
-def studies(house: House, call: VerbCall, folder: Path, records_folder: Record) -> tuple[FoundStudy, ...]:
+def studies(
+    house: House, call: VerbCall, folder: Path, records_folder: Record
+) -> tuple[FoundStudy, ...]:
     """Find the studies of a folder; see `Assistant.studies`."""
     return tuple(_studies(house, folder, records_folder))
 
@@ -44,11 +48,23 @@ def _studies(house: House, root: Path, record: Record) -> Iterator[FoundStudy]:
     root = root if root.is_dir() else root.parent
     where, drafted_from = imaging.places(files, root), house.drafted_from()
     # a folder without a file holds no study, which is no failure of one
-    found = [_no_study(p, root) for p in problems if p.error is None or p.error.problem != imaging.NOTHING_HERE]
+    found = [
+        _no_study(p, root)
+        for p in problems
+        if p.error is None or p.error.problem != imaging.NOTHING_HERE
+    ]
     for uid, (_, images) in files.contents().items():
         who = files.identities.get(uid)
-        fit = record_of(house, record, uid, who, where[uid].names) if record is not None else records.RecordFit()
-        inputs = {"images": digest(images), "record": fit.sha256, "settings and models": drafted_from}
+        fit = (
+            record_of(house, record, uid, who, where[uid].names)
+            if record is not None
+            else records.RecordFit()
+        )
+        inputs = {
+            "images": digest(images),
+            "record": fit.sha256,
+            "settings and models": drafted_from,
+        }
         found.append(
             FoundStudy(
                 uid=uid,
@@ -82,7 +98,9 @@ def _inspection(house: House, intake: imaging.Intake, record: Record) -> Inspect
     seen = imaging.inspection(intake, house.networks.picture_kinds)
     if seen.study is None or record is None:
         return seen
-    fit = record_of(house, record, seen.study.uid, intake.identity, (intake.path.stem, intake.path.name))
+    fit = record_of(
+        house, record, seen.study.uid, intake.identity, (intake.path.stem, intake.path.name)
+    )
     if fit.path is None:
         note = Notice(code="record-not-found", text=fit.note or "")
         return replace(seen, study=replace(seen.study, warnings=(*seen.study.warnings, note)))

@@ -12,19 +12,25 @@ from medmm.verbs.house import House
 from medmm.verbs.verb import Asked, By, kept, verb
 
 
-def _adding(house: House, path: Path, name: str | None, licence: str | None, keyed: bool) -> dict[str, Any]:
+def _adding(
+    house: House, path: Path, name: str | None, licence: str | None, keyed: bool
+) -> dict[str, Any]:
     files = house.networks.contents(path) if keyed else None
     return {"files": files, "name": name or path.name, "licence": licence}
 
 
 @verb("add_model", kept(ModelRow), request=_adding, reads=True)
-def _add(house: House, call: VerbCall, path: Path, name: str | None, licence: str | None, keyed: bool) -> ModelRow:
+def _add(
+    house: House, call: VerbCall, path: Path, name: str | None, licence: str | None, keyed: bool
+) -> ModelRow:
     with house.networks.adding(path, name, licence) as row, house.store.step() as step:
         call.done(step, row, row.name, task=row.task, manifest=row.manifest_sha256)
     return row
 
 
-def add_model(house: House, asked: Asked, path: Path, name: str | None, licence: str | None) -> ModelRow:
+def add_model(
+    house: House, asked: Asked, path: Path, name: str | None, licence: str | None
+) -> ModelRow:
     """Add a model; see `Assistant.add_model`. Its files are digested for the request only where a key asks for it."""
     return _add(house, asked, path, name, licence, asked.key is not None)
 

@@ -21,7 +21,9 @@ def publish(house: House, call: VerbCall, report_id: str, to: str) -> tuple[Path
     report, joins = printed.report, delivery.Joins.of(printed, house.settings.identifiers.systems())
     written = delivery.write_report(report, printed.identity, Path(to), joins)
     with house.store.step() as step:
-        call.done(step, [str(p) for p in written], report.case_id, report=report_id, files=len(written))
+        call.done(
+            step, [str(p) for p in written], report.case_id, report=report_id, files=len(written)
+        )
     return written
 
 

@@ -13,7 +13,9 @@ from medmm.verbs.incoming import intakes
 from medmm.verbs.verb import By
 
 
-def read(house: House, groups: Sequence[Sequence[Path]], task: ReadTask | None, by: By | None) -> Iterator[ReadResult]:
+def read(
+    house: House, groups: Sequence[Sequence[Path]], task: ReadTask | None, by: By | None
+) -> Iterator[ReadResult]:
     """Read studies one after the other, each a call with its entry; see `Assistant.read`."""
     for group in groups:
         found = intakes(house, group, task)
@@ -22,7 +24,9 @@ def read(house: House, groups: Sequence[Sequence[Path]], task: ReadTask | None, 
                 intake = next(found, None)
                 if intake is None:
                     break
-                result = ReadResult.of(str(intake.path), intake.outcome, lambda s: house.networks.reader.read(s))
+                result = ReadResult.of(
+                    str(intake.path), intake.outcome, lambda s: house.networks.reader.read(s)
+                )
                 subject = result.study.uid if result.study else digest(str(intake.path))
                 with house.store.step() as step:
                     call.done(step, None, subject, "done" if result.reading else "refused")

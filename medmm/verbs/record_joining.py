@@ -19,7 +19,9 @@ from medmm.verbs.house import House
 
 Record = str | Path | None
 Joined = tuple[ClinicalContext, IdentityMatch, records.RecordDocument]
-RECORD_KEPT = Notice(code="record-kept", text="No record was given: the record of an earlier admission is used.")
+RECORD_KEPT = Notice(
+    code="record-kept", text="No record was given: the record of an earlier admission is used."
+)
 RECORD_DROPPED = Notice(
     code="record-dropped",
     text="Images came that may be earlier than the record of an earlier admission was cut to: it is not used any more. "
@@ -34,7 +36,9 @@ def record_of(
     path = Path(record)
     if not path.is_dir():
         return records.record_file(path)
-    return house.record_folders.setdefault(path.resolve(), records.RecordFolder(path)).fit(uid, who, names)
+    return house.record_folders.setdefault(path.resolve(), records.RecordFolder(path)).fit(
+        uid, who, names
+    )
 
 
 def join(
@@ -46,7 +50,9 @@ def join(
     """
     study = intake.outcome
     if not isinstance(study, Study):
-        raise StateError("no study to join a record to", remedy="admit a study that passes the gate")
+        raise StateError(
+            "no study to join a record to", remedy="admit a study that passes the gate"
+        )
     if record.path is None:
         note = (Notice(code="record-not-found", text=record.note),) if record.note else ()
         kept = _of_kept_record(house, study)
@@ -62,15 +68,21 @@ def join(
     return with_record_age(joined_study, context), context, order
 
 
-def context_of(house: House, study: Study, identity: PatientIdentity | None, record: records.RecordFit) -> Joined:
+def context_of(
+    house: House, study: Study, identity: PatientIdentity | None, record: records.RecordFit
+) -> Joined:
     """Read a record up to the time of a study, and compare whose both are."""
     path = needed(record.path, "the file of the record")
     document = records.read_record(path)
     if record.sha256 not in (None, document.sha256):
-        raise InputError("the record changed while it was read", remedy="admit the study again", path=str(path))
+        raise InputError(
+            "the record changed while it was read", remedy="admit the study again", path=str(path)
+        )
     match = compare_identities(identity or PatientIdentity(patient_id=None), document.the_patient())
     match = asking(match, *records.join_questions(document, study.acquired))
-    context = records.context_as_of(document, patient_key=study.patient_key, acquired=study.acquired)
+    context = records.context_as_of(
+        document, patient_key=study.patient_key, acquired=study.acquired
+    )
     return context, match, document
 
 
@@ -94,6 +106,11 @@ def _of_kept_record(house: House, study: Study) -> tuple[Notice, ...]:
 def _with_kept_request(house: House, order: StudyOrder, study_uid: str) -> StudyOrder:
     """The order with the request that the record of an earlier admission gave, while its numbers are the same."""
     kept = house.store.order(study_uid)
-    if replace(kept, request=None, request_note=None, portable=order.portable, contrast=order.contrast) != order:
+    if (
+        replace(
+            kept, request=None, request_note=None, portable=order.portable, contrast=order.contrast
+        )
+        != order
+    ):
         return order
     return replace(order, request=kept.request, request_note=kept.request_note)

@@ -33,7 +33,9 @@ def kept(kind: Any) -> Recall:
 
 def verb(
     name: str, recall: Recall, *, request: Callable[..., Mapping[str, Any]], reads: bool = False
-) -> Callable[[Callable[Concatenate[House, VerbCall, P], R]], Callable[Concatenate[House, Asked, P], R]]:
+) -> Callable[
+    [Callable[Concatenate[House, VerbCall, P], R]], Callable[Concatenate[House, Asked, P], R]
+]:
     """Make a verb of a function that commits its step with the call's entry.
 
     Permission comes first; then the result of the same request under the same key is given again; a failure leaves an entry.
@@ -44,13 +46,17 @@ def verb(
         reads: the request can be said only after reading, which is done once it is known that this one may.
     """
 
-    def decorated(body: Callable[Concatenate[House, VerbCall, P], R]) -> Callable[Concatenate[House, Asked, P], R]:
+    def decorated(
+        body: Callable[Concatenate[House, VerbCall, P], R],
+    ) -> Callable[Concatenate[House, Asked, P], R]:
         @functools.wraps(body)
         def run(house: House, asked: Asked, *args: P.args, **kwargs: P.kwargs) -> R:
             def content() -> Mapping[str, Any]:
                 return request(house, *args, **kwargs)
 
-            with house.calls.call(name, asked.by, asked.key, content if reads else content()) as call:
+            with house.calls.call(
+                name, asked.by, asked.key, content if reads else content()
+            ) as call:
                 if call.recalled is not None:
                     return cast(R, recall(house, call.recalled))
                 return body(house, call, *args, **kwargs)
@@ -62,14 +68,18 @@ def verb(
 
 def look(
     name: str, subject: Callable[..., str]
-) -> Callable[[Callable[Concatenate[House, VerbCall, P], R]], Callable[Concatenate[House, By | None, P], R]]:
+) -> Callable[
+    [Callable[Concatenate[House, VerbCall, P], R]], Callable[Concatenate[House, By | None, P], R]
+]:
     """Make a look of a function: it keeps nothing but its entry, and gives nothing out before that is kept.
 
     Args:
         subject: says what is looked at; takes the arguments of the look. The function may name it anew on its call.
     """
 
-    def decorated(body: Callable[Concatenate[House, VerbCall, P], R]) -> Callable[Concatenate[House, By | None, P], R]:
+    def decorated(
+        body: Callable[Concatenate[House, VerbCall, P], R],
+    ) -> Callable[Concatenate[House, By | None, P], R]:
         @functools.wraps(body)
         def run(house: House, by: By | None, *args: P.args, **kwargs: P.kwargs) -> R:
             with house.calls.look(name, subject(*args, **kwargs), by) as call:

@@ -17,7 +17,11 @@ from medmm.verbs.verb import Asked, kept, look, verb
 )
 def _draft(house: House, call: VerbCall, case_id: str, again: bool, made_by: str) -> CheckedDraft:
     file = house.store.case_file(case_id)
-    if not again and file.draft and (file.decided or house.store.drafted_from(case_id) in (None, made_by)):
+    if (
+        not again
+        and file.draft
+        and (file.decided or house.store.drafted_from(case_id) in (None, made_by))
+    ):
         with house.store.step() as step:
             call.done(step, file.draft, case_id, unchanged=True)
         return file.draft

@@ -20,11 +20,17 @@ ARCHIVES = ("examples", "synthea", "synthea_bulk", "awkward")
 ACCEPT, WARN, REFUSE = "accept", "accept_with_warning", "refuse"
 # The DICOM side of the identity rows, as the corpus names it; the sex is not stated there.
 IMAGE = PatientIdentity(
-    patient_id="ZZFAKE-1", family_name="ZZFAKE", given_name="Alpha", birth_date=date(1950, 1, 1), sex="F"
+    patient_id="ZZFAKE-1",
+    family_name="ZZFAKE",
+    given_name="Alpha",
+    birth_date=date(1950, 1, 1),
+    sex="F",
 )
 SWAPPED = "awkward/identity/same_name_other_birthdate.json"  # stands against 1950-01-10
 # Only a join asks for exactly one patient; these rows are about that.
-JOINED = re.compile(r"awkward/identity/|awkward/version/stu3_patient|awkward/structure/empty_bundle|awkward/good/")
+JOINED = re.compile(
+    r"awkward/identity/|awkward/version/stu3_patient|awkward/structure/empty_bundle|awkward/good/"
+)
 # What is said of a sound record too: it doubts nothing and hides nothing that was to be a fact.
 QUIET = (
     re.compile(r"date known to the (year|month)"),
@@ -53,7 +59,12 @@ def verdict(name: str, data: bytes) -> RecordVerdict:
     """Read a record, and join it to its image where its row is about that."""
     try:
         document = read_record(data)
-        said = (*_marks(document), *(o.reason for o in document.left_out), *document.incomplete, *_join(name, document))
+        said = (
+            *_marks(document),
+            *(o.reason for o in document.left_out),
+            *document.incomplete,
+            *_join(name, document),
+        )
     except InputError as error:
         return RecordVerdict(verdict=REFUSE, said=(error.problem,))
     said = tuple(dict.fromkeys(said))
@@ -70,7 +81,11 @@ def argument(row: dict[str, str], found: RecordVerdict) -> str | None:
         return why if known == found.verdict else None
     if (row["expect"], found.verdict) == (ACCEPT, WARN):
         doubts = [words for words in found.said if not SCOPE.fullmatch(words)]
-        return f"read, and said: {'; '.join(doubts)}" if doubts else "read; said which part of it is not read"
+        return (
+            f"read, and said: {'; '.join(doubts)}"
+            if doubts
+            else "read; said which part of it is not read"
+        )
     return None
 
 
@@ -100,7 +115,10 @@ def corpus_files(folder: Path) -> Iterator[tuple[str, bytes]]:
             for member in packed:
                 file = packed.extractfile(member) if member.isfile() else None
                 if file is not None:
-                    yield f"{archive.removesuffix('_bulk')}/{member.name.removeprefix('./')}", file.read()
+                    yield (
+                        f"{archive.removesuffix('_bulk')}/{member.name.removeprefix('./')}",
+                        file.read(),
+                    )
 
 
 def manifest(folder: Path) -> list[dict[str, str]]:

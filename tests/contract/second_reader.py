@@ -61,6 +61,8 @@ def gdcms(path: Path) -> NDArray[np.generic] | None:
     head, _, values = done.stdout.partition(b"\n")
     stated = json.loads(head)
     shape, dtype = tuple(stated["shape"]), np.dtype(stated["dtype"])
-    if len(values) != math.prod(shape) * dtype.itemsize:  # it also hands out grids that the file does not fill
+    if (
+        len(values) != math.prod(shape) * dtype.itemsize
+    ):  # it also hands out grids that the file does not fill
         return None
     return np.frombuffer(values, dtype=dtype).reshape(shape)

@@ -38,7 +38,9 @@ def without_time() -> SignedReport:
 
 
 JOINED = joins()
-BARE = joins(systems=IdentifierSystems(), order=replace(ORDER, request=replace(REQUEST, reference=None)))
+BARE = joins(
+    systems=IdentifierSystems(), order=replace(ORDER, request=replace(REQUEST, reference=None))
+)
 
 
 @pytest.mark.parametrize("made", [None, JOINED, BARE], ids=["alone", "joined", "without systems"])
@@ -63,6 +65,11 @@ def test_bundles_pass_the_r4_check(
         paths[-1].write_text(render(report, identity, "fhir", made), encoding="utf-8")
     paths.append(tmp_path / "outcome.json")
     paths[-1].write_text(render(make_signed_report(), identity, "outcome", made), encoding="utf-8")
-    done = subprocess.run([sys.executable, str(checker), *map(str, paths)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(checker), *map(str, paths)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "8 files, 0 errors" in done.stdout
     assert done.returncode == 0

@@ -55,7 +55,13 @@ def bench(shared_data: Path, test_reports: list[FilmReport]) -> Bench:
         Candidate(name="half right", versions=(half,)),
         Candidate(name="constant", versions=((constant,) * len(half),)),
     ]
-    return Bench(data_dir=shared_data, test=test_reports, candidates=candidates, train_texts=frozenset(), draws=20)
+    return Bench(
+        data_dir=shared_data,
+        test=test_reports,
+        candidates=candidates,
+        train_texts=frozenset(),
+        draws=20,
+    )
 
 
 def test_the_reports_are_398_and_340_of_them_are_r2gens(test_reports: list[FilmReport]) -> None:
@@ -63,28 +69,38 @@ def test_the_reports_are_398_and_340_of_them_are_r2gens(test_reports: list[FilmR
     assert sum(r.split_source == "r2gen" for r in test_reports) == 340
 
 
-def test_no_report_of_another_split_is_read(shared_data: Path, test_reports: list[FilmReport]) -> None:
+def test_no_report_of_another_split_is_read(
+    shared_data: Path, test_reports: list[FilmReport]
+) -> None:
     train = {r.uid for r in read_reports(shared_data, {"train"})}
     assert len(train) == 2752
     assert train.isdisjoint(r.uid for r in test_reports)
     assert train.isdisjoint(manual_labels(shared_data, {"val", "test"}))
 
 
-def test_the_shared_rules_count_what_their_page_says(shared_data: Path, test_reports: list[FilmReport]) -> None:
+def test_the_shared_rules_count_what_their_page_says(
+    shared_data: Path, test_reports: list[FilmReport]
+) -> None:
     """findings text alone, present: opacity 40 and lesion 27 in R2Gen's part are the two with 20 or more."""
     label = other_labeller(shared_data)
     assert label is not None
-    truth = calls([label(r.findings, "") for r in test_reports if r.split_source == "r2gen"], CALLS["present"])
+    truth = calls(
+        [label(r.findings, "") for r in test_reports if r.split_source == "r2gen"], CALLS["present"]
+    )
     counts = dict(zip(LABELS, truth.sum(0), strict=True))
     assert (counts["Lung Opacity"], counts["Lung Lesion"], counts["Atelectasis"]) == (40, 27, 17)
 
 
 @pytest.mark.slow
-def test_the_nearest_film_scores_as_published(shared_data: Path, test_reports: list[FilmReport]) -> None:
+def test_the_nearest_film_scores_as_published(
+    shared_data: Path, test_reports: list[FilmReport]
+) -> None:
     """32 x 32 pixels on R2Gen's 340: recall 0.157, 0.41 invented a report, F1 0.136."""
     asked = [r for r in test_reports if r.split_source == "r2gen"]
     train = [r for r in read_reports(shared_data, {"train"}) if r.scored]
-    known, vectors = (np.stack([tiny(g) for g in film_greys(shared_data, part)]) for part in (train, asked))
+    known, vectors = (
+        np.stack([tiny(g) for g in film_greys(shared_data, part)]) for part in (train, asked)
+    )
     label = other_labeller(shared_data)
     assert label is not None
     truth = calls([label(r.findings, "") for r in asked], CALLS["present"])
@@ -127,12 +143,18 @@ def test_a_page_holds_every_subset_and_no_text_of_the_corpus(
     page = reports_page.html(found) + terminal(found) + summary(found) + json.dumps(found)
     assert "half right" in page
     assert "R2Gen (EMNLP 2020)" in page
-    assert all("METEOR" not in name for candidate in parts[0]["candidates"] for name in candidate["figures"])
+    assert all(
+        "METEOR" not in name
+        for candidate in parts[0]["candidates"]
+        for name in candidate["figures"]
+    )
     long = [r.findings for r in test_reports if len(r.findings) > 60]
     assert not any(text[:60] in page for text in long)
 
 
-def test_the_rule_writer_drafts_from_a_real_film(shared_data: Path, test_reports: list[FilmReport]) -> None:
+def test_the_rule_writer_drafts_from_a_real_film(
+    shared_data: Path, test_reports: list[FilmReport]
+) -> None:
     reader = ChestReader.open(None, device="cpu")
     texts = drafted(shared_data, test_reports[:1], reader, None, quiet=True)[RULE_WRITER].texts
     assert "suspected" in texts[0] or "Possible" in texts[0]
@@ -143,14 +165,26 @@ def test_drafts_that_cover_too_little_are_refused(
 ) -> None:
     few = tmp_path / "few.jsonl"
     few.write_text('{"uid": 2, "text": "The lungs are clear."}\n', encoding="utf-8")
-    code = main(["reports", "--data", str(shared_data), "--drafts", str(few), "--out", str(tmp_path / "out")])
+    code = main(
+        [
+            "reports",
+            "--data",
+            str(shared_data),
+            "--drafts",
+            str(few),
+            "--out",
+            str(tmp_path / "out"),
+        ]
+    )
     assert code == 3
     assert "have no draft" in capsys.readouterr().err
     with pytest.raises(InputError):
         report_text.drafts_of_file(shared_data, tmp_path / "none.jsonl")
 
 
-def test_drafts_of_r2gens_part_are_taken(shared_data: Path, tmp_path: Path, test_reports: list[FilmReport]) -> None:
+def test_drafts_of_r2gens_part_are_taken(
+    shared_data: Path, tmp_path: Path, test_reports: list[FilmReport]
+) -> None:
     some = [r for r in test_reports if r.split_source == "r2gen"]
     path = tmp_path / "mine.jsonl"
     lines = (json.dumps({"uid": r.uid, "text": f"draft {r.uid}"}) for r in reversed(some))

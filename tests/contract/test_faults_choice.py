@@ -27,7 +27,9 @@ def made(shared_data: Path, folder: Path, name: str) -> Path:
     generator = shared_data / "faults" / f"gen_{name}.py"
     if not generator.is_file():
         pytest.skip("the shared data hold no faults")
-    subprocess.run([sys.executable, str(generator), str(folder)], check=True, capture_output=True, timeout=300)
+    subprocess.run(
+        [sys.executable, str(generator), str(folder)], check=True, capture_output=True, timeout=300
+    )
     return folder
 
 
@@ -54,7 +56,9 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
         yield opened
 
 
-def drafted(assistant: Assistant, path: Path, record: Path | None = None) -> tuple[Study, CheckedDraft, CaseFile]:
+def drafted(
+    assistant: Assistant, path: Path, record: Path | None = None
+) -> tuple[Study, CheckedDraft, CaseFile]:
     study = assistant.admit(path, record=record)
     assert isinstance(study, Study), study
     case = assistant.open_case(study.uid)
@@ -69,7 +73,9 @@ def signed(assistant: Assistant, draft: CheckedDraft) -> dict[str, str]:
     decisions = [Reject(s.id) if draft.failed(s.id) else Accept(s.id) for s in asked]
     assistant.decide(draft.draft.case_id, decisions, by=by)
     report = assistant.sign(draft.draft.case_id, by=by)
-    return {form: assistant.render(report.id, format=form, by=by) for form in ("text", "json", "fhir")}
+    return {
+        form: assistant.render(report.id, format=form, by=by) for form in ("text", "json", "fhir")
+    }
 
 
 def codes(items: Any) -> set[str]:
@@ -77,9 +83,12 @@ def codes(items: Any) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "time"), [("later_first", "09:30"), ("earlier_first", "09:30"), ("pa_old_ap_new", "18:00")]
+    ("name", "time"),
+    [("later_first", "09:30"), ("earlier_first", "09:30"), ("pa_old_ap_new", "18:00")],
 )
-def test_the_newest_frontal_film_is_read_and_said(assistant: Assistant, films: Path, name: str, time: str) -> None:
+def test_the_newest_frontal_film_is_read_and_said(
+    assistant: Assistant, films: Path, name: str, time: str
+) -> None:
     study, draft, _ = drafted(assistant, films / name)
     film = study.frontal
     assert film is not None
@@ -91,7 +100,10 @@ def test_the_newest_frontal_film_is_read_and_said(assistant: Assistant, films: P
     assert "newest" in read.reason
     assert unread.sop_uids != film.sop_uids
     assert "films-not-read" in codes(draft.draft.warnings)
-    assert any(line.startswith("not read: ") and unread.sop_uids[0] in line for line in draft.draft.not_evaluated)
+    assert any(
+        line.startswith("not read: ") and unread.sop_uids[0] in line
+        for line in draft.draft.not_evaluated
+    )
     assert all(s.text != PLAIN for s in draft.statements)
     forms = signed(assistant, draft)
     moment = film.acquired.moment.isoformat()
@@ -101,13 +113,21 @@ def test_the_newest_frontal_film_is_read_and_said(assistant: Assistant, films: P
     assert datetime.fromisoformat(report["study"]["acquired"]) == film.acquired.moment
     assert [image["sop_uids"] for image in report["images_read"]] == [list(film.sop_uids)]
     resources = [entry["resource"] for entry in json.loads(forms["fhir"])["entry"]]
-    dated = [r["effectiveDateTime"] for r in resources if r["resourceType"] in ("Observation", "DiagnosticReport")]
+    dated = [
+        r["effectiveDateTime"]
+        for r in resources
+        if r["resourceType"] in ("Observation", "DiagnosticReport")
+    ]
     assert {datetime.fromisoformat(one) for one in dated} == {film.acquired.moment}
-    derived = [one for r in resources for one in r.get("derivedFrom", ()) if one.get("type") == "Media"]
+    derived = [
+        one for r in resources for one in r.get("derivedFrom", ()) if one.get("type") == "Media"
+    ]
     assert {one["identifier"]["value"] for one in derived} == {f"urn:oid:{film.sop_uids[0]}"}
 
 
-def test_medmm_read_names_what_it_did_not_read(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_medmm_read_names_what_it_did_not_read(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MEDMM_DATA_DIR", str(tmp_path))
     arguments = [sys.executable, "-m", "medmm.doors", "read", "--json", str(films / "later_first")]
     done = subprocess.run(arguments, check=True, capture_output=True, text=True, timeout=300)
@@ -115,11 +135,15 @@ def test_medmm_read_names_what_it_did_not_read(films: Path, tmp_path: Path, monk
     (read,), (unread,) = line["images_read"], line["images_not_read"]
     assert line["acquired"] == read["acquired"]
     assert (read["acquired"][11:16], unread["acquired"][11:16]) == ("09:30", "08:00")
-    assert any("Not read: AP film of 1995-09-26 08:00:00" in warning for warning in line["warnings"])
+    assert any(
+        "Not read: AP film of 1995-09-26 08:00:00" in warning for warning in line["warnings"]
+    )
 
 
 @pytest.mark.parametrize("name", ["age_conflict", "age_conflict_child"])
-def test_any_age_under_18_warns_and_the_conflict_is_said(assistant: Assistant, films: Path, name: str) -> None:
+def test_any_age_under_18_warns_and_the_conflict_is_said(
+    assistant: Assistant, films: Path, name: str
+) -> None:
     study = assistant.admit(films / name)
     assert isinstance(study, Study)
     assert {"child", "age-conflict"} <= codes(study.warnings)
@@ -132,7 +156,9 @@ def test_the_age_of_the_record_counts_too(assistant: Assistant, films: Path, rec
 
 
 @pytest.mark.parametrize("name", ["pa_says_portable_ap", "pa_code_ap"])
-def test_pa_against_ap_is_unknown_with_the_caution(assistant: Assistant, films: Path, name: str) -> None:
+def test_pa_against_ap_is_unknown_with_the_caution(
+    assistant: Assistant, films: Path, name: str
+) -> None:
     study, draft, _ = drafted(assistant, films / name)
     assert study.volumes[0].view is View.UNKNOWN
     assert "view-conflict" in codes(study.warnings)
@@ -140,13 +166,24 @@ def test_pa_against_ap_is_unknown_with_the_caution(assistant: Assistant, films: 
     assert all("not known to be PA" in text for text in ratios)
 
 
-def test_the_film_and_the_head_as_they_are_stay_without_a_word(assistant: Assistant, films: Path, series: Path) -> None:
+def test_the_film_and_the_head_as_they_are_stay_without_a_word(
+    assistant: Assistant, films: Path, series: Path
+) -> None:
     study, draft, _ = drafted(assistant, films / "plain")
-    said = {"films-not-read", "film-order-unknown", "child", "age-conflict", "view-conflict", "side-conflict"}
+    said = {
+        "films-not-read",
+        "film-order-unknown",
+        "child",
+        "age-conflict",
+        "view-conflict",
+        "side-conflict",
+    }
     assert not said & codes(draft.draft.warnings)
     assert study.volumes[0].view is View.PA
     head, draft, _ = drafted(assistant, series / "plain")
-    assert not {"not-covered", "series-not-read", "several-acquisitions"} & codes(draft.draft.warnings)
+    assert not {"not-covered", "series-not-read", "several-acquisitions"} & codes(
+        draft.draft.warnings
+    )
     assert len(head.volumes) == 1
 
 
@@ -168,15 +205,23 @@ def test_the_newest_series_is_read_and_the_other_never_missed_in_silence(
     assert read.acquired.moment.strftime("%Y-%m-%d %H:%M") == f"{day} {time}"
     assert set(read.sop_uids).isdisjoint(unread.sop_uids)
     assert "series-not-read" in codes(draft.draft.warnings)
-    assert any(unread.series_uid in line for line in draft.draft.not_evaluated if line.startswith("not read: "))
+    assert any(
+        unread.series_uid in line
+        for line in draft.draft.not_evaluated
+        if line.startswith("not read: ")
+    )
     texts = [s.text for s in draft.statements]
     assert PLAIN not in texts
     if name != "two_times_rev":
         assert any("another FLAIR series of the study was not read" in text for text in texts)
 
 
-@pytest.mark.parametrize(("name", "why"), [("top_6", "30 mm from foot to head"), ("half_fov", "cut off")])
-def test_a_part_of_a_head_gives_no_plain_no_finding(assistant: Assistant, series: Path, name: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"), [("top_6", "30 mm from foot to head"), ("half_fov", "cut off")]
+)
+def test_a_part_of_a_head_gives_no_plain_no_finding(
+    assistant: Assistant, series: Path, name: str, why: str
+) -> None:
     _, draft, file = drafted(assistant, series / name)
     (notice,) = (n for n in draft.draft.warnings if n.code == "not-covered")
     assert why in notice.text

@@ -31,20 +31,26 @@ def generator(shared_data: Path) -> Path:
     return path
 
 
-def run(data: Path, folder: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
+def run(
+    data: Path, folder: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> dict[str, dict[str, Any]]:
     with quick_assistant(data) as assistant:
         batch.run(assistant, folder / "studies", out, folder / "records", as_json=True)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return {line["name"]: line for line in lines}
 
 
-def test_changed_input_is_done_again(generator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_changed_input_is_done_again(
+    generator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder, data, out = tmp_path / "in", tmp_path / "data", tmp_path / "out"
     subprocess.run([sys.executable, str(generator), str(folder)], check=True, timeout=120)
     first = run(data, folder, out, capsys)
     assert [line["outcome"] for line in first.values()] == ["done", "done"]
     assert all(line["skipped"] for line in run(data, folder, out, capsys).values())
-    subprocess.run([sys.executable, str(generator), str(folder), "--change"], check=True, timeout=120)
+    subprocess.run(
+        [sys.executable, str(generator), str(folder), "--change"], check=True, timeout=120
+    )
     second = run(data, folder, out, capsys)
     assert not any(line["skipped"] for line in second.values())
     assert second["a"]["study"] == first["a"]["study"]
@@ -54,7 +60,10 @@ def test_changed_input_is_done_again(generator: Path, tmp_path: Path, capsys: py
     with quick_assistant(data) as assistant:
         context = assistant.case(second["a"]["case"]).case.context
         assert context is not None
-        assert {"Pneumonia"} == {fact.label for fact in context.facts} & {"Pneumonia", "Lung cancer"}
+        assert {"Pneumonia"} == {fact.label for fact in context.facts} & {
+            "Pneumonia",
+            "Lung cancer",
+        }
         states = {case.case_id: case.state.value for case in assistant.cases()}
     assert states[first["a"]["case"]] == "superseded"
     assert states[first["b"]["case"]] == "drafted"  # another study, which nothing has changed
@@ -74,7 +83,9 @@ def unpacked(archive: Path, into: Path) -> Path:
 def heap_of(folder: Path, heap: Path) -> Path:
     """Every file of a tree in one folder, under a number that tells nothing, the last first."""
     heap.mkdir()
-    for number, path in enumerate(sorted((p for p in folder.rglob("*") if p.is_file()), reverse=True)):
+    for number, path in enumerate(
+        sorted((p for p in folder.rglob("*") if p.is_file()), reverse=True)
+    ):
         shutil.copy(path, heap / f"{number:05}")
     return heap
 
@@ -98,15 +109,21 @@ def read(path: Path) -> list[Intake]:
     return list(read_studies(path, patient_secret=b"x", kinds=SAYS_FRONTAL))
 
 
-def test_a_flat_heap_of_the_brain_study_gives_the_same_study(shared_data: Path, tmp_path: Path) -> None:
+def test_a_flat_heap_of_the_brain_study_gives_the_same_study(
+    shared_data: Path, tmp_path: Path
+) -> None:
     folder = unpacked(shared_data / "mri" / "dicom_brain_study.tar.xz", tmp_path / "brain")
     as_folders, as_heap = outcomes(read(folder)), outcomes(read(heap_of(folder, tmp_path / "heap")))
     assert as_folders == as_heap
     assert any(isinstance(outcome, Study) for outcome in as_heap.values())
 
 
-@pytest.mark.parametrize("shard", ["chest", "otherxray", "mr", pytest.param("objects", marks=pytest.mark.slow)])
-def test_a_flat_heap_of_the_corpus_gives_the_same_studies(shared_data: Path, tmp_path: Path, shard: str) -> None:
+@pytest.mark.parametrize(
+    "shard", ["chest", "otherxray", "mr", pytest.param("objects", marks=pytest.mark.slow)]
+)
+def test_a_flat_heap_of_the_corpus_gives_the_same_studies(
+    shared_data: Path, tmp_path: Path, shard: str
+) -> None:
     folder = unpacked(shared_data / "dicom" / f"{shard}.tar.xz", tmp_path / shard)
     as_folders, as_heap = outcomes(read(folder)), outcomes(read(heap_of(folder, tmp_path / "heap")))
     assert as_folders == as_heap
@@ -114,7 +131,9 @@ def test_a_flat_heap_of_the_corpus_gives_the_same_studies(shared_data: Path, tmp
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_heap_of_many_holds_what_a_folder_alone_holds(shared_data: Path, tmp_path: Path, name: str) -> None:
+def test_a_heap_of_many_holds_what_a_folder_alone_holds(
+    shared_data: Path, tmp_path: Path, name: str
+) -> None:
     shard = name.split("/")[0]
     whole = unpacked(shared_data / "dicom" / f"{shard}.tar.xz", tmp_path / shard)
     folder = whole / Path(name).name

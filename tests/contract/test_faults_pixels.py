@@ -29,7 +29,9 @@ def made(shared_data: Path, folder: Path, name: str) -> Path:
     generator = shared_data / "faults" / f"gen_{name}.py"
     if not generator.is_file():
         pytest.skip("the shared data hold no faults")
-    subprocess.run([sys.executable, str(generator), str(folder)], check=True, capture_output=True, timeout=300)
+    subprocess.run(
+        [sys.executable, str(generator), str(folder)], check=True, capture_output=True, timeout=300
+    )
     return folder
 
 
@@ -82,7 +84,9 @@ def plain(assistant: Assistant, heads: Path) -> tuple[float, float | None, Side 
     return found
 
 
-def assert_as(found: tuple[float, float | None, Side | None], wanted: tuple[float, float | None, Side | None]) -> None:
+def assert_as(
+    found: tuple[float, float | None, Side | None], wanted: tuple[float, float | None, Side | None]
+) -> None:
     assert found[0] == pytest.approx(wanted[0], abs=0.01)
     assert found[1] == pytest.approx(wanted[1], rel=0.03)
     assert found[2] is wanted[2]
@@ -104,7 +108,9 @@ def test_a_mosaic_whose_image_type_lost_the_word_is_held(assistant: Assistant, h
     assert "1152 x 1152 mm" in refused.reason
 
 
-def test_a_mosaic_without_its_spacing_is_held_by_its_tiles(assistant: Assistant, heads: Path, tmp_path: Path) -> None:
+def test_a_mosaic_without_its_spacing_is_held_by_its_tiles(
+    assistant: Assistant, heads: Path, tmp_path: Path
+) -> None:
     made = pydicom.dcmread(heads / "mosaic_unnamed" / "00.dcm")
     made.PixelSpacing = [0.36, 0.36]
     made.save_as(tmp_path / "0.dcm")
@@ -113,7 +119,9 @@ def test_a_mosaic_without_its_spacing_is_held_by_its_tiles(assistant: Assistant,
     assert (refused.held, refused.reason_code) == (True, "mosaic")
 
 
-def test_interleaved_stacks_are_one_volume_with_the_figures_of_one_stack(assistant: Assistant, stacks: Path) -> None:
+def test_interleaved_stacks_are_one_volume_with_the_figures_of_one_stack(
+    assistant: Assistant, stacks: Path
+) -> None:
     one, three = (read(assistant, stacks / f"{name}.dcm") for name in ("one_stack", "interleaved"))
     assert three.study is not None
     (volume,) = three.study.volumes
@@ -129,13 +137,17 @@ def test_the_word_mosaic_counts_for_nothing_where_every_frame_has_its_place(
     made = pydicom.dcmread(stacks / "one_stack.dcm")
     made.ImageType = ["ORIGINAL", "PRIMARY", "FLUID_ATTENUATED", "MOSAIC"]
     made.save_as(tmp_path / "0.dcm")
-    assert lesion(read(assistant, tmp_path / "0.dcm")) == lesion(read(assistant, stacks / "one_stack.dcm"))
+    assert lesion(read(assistant, tmp_path / "0.dcm")) == lesion(
+        read(assistant, stacks / "one_stack.dcm")
+    )
 
 
 def ratio(result: ReadResult) -> float | None:
     assert result.study is not None, result
     assert result.reading is not None
-    return next((m.value for m in result.reading.measurements if m.name == "cardiothoracic ratio"), None)
+    return next(
+        (m.value for m in result.reading.measurements if m.name == "cardiothoracic ratio"), None
+    )
 
 
 def probabilities(result: ReadResult) -> dict[str, float]:
@@ -144,7 +156,9 @@ def probabilities(result: ReadResult) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", ["highbit15", "lut16_data12", "lut16_data10"])
-def test_encodings_of_a_film_give_the_figures_of_the_plain_one(assistant: Assistant, films: Path, name: str) -> None:
+def test_encodings_of_a_film_give_the_figures_of_the_plain_one(
+    assistant: Assistant, films: Path, name: str
+) -> None:
     found, wanted = read(assistant, films / f"{name}.dcm"), read(assistant, films / "a0_plain.dcm")
     assert probabilities(found) == pytest.approx(probabilities(wanted), abs=0.005)
     assert ratio(found) == ratio(wanted)
@@ -161,7 +175,10 @@ def test_the_rim_of_a_film_is_black(
     cells = made.pixel_array
     rim = cells == 65535
     if photometric == "MONOCHROME1":
-        made.PhotometricInterpretation, cells = photometric, np.where(rim, 65535, 4095 - cells.astype(np.int64))
+        made.PhotometricInterpretation, cells = (
+            photometric,
+            np.where(rim, 65535, 4095 - cells.astype(np.int64)),
+        )
         made.PixelData = cells.astype(np.uint16).tobytes()
     if not stated:
         del made.PixelPaddingValue
@@ -184,16 +201,22 @@ def range_limit(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> N
     signed(ds)
     ds.add_new(0x00280120, "SS", -32768)
     ds.add_new(0x00280121, "SS", -32000)
-    return np.where(outside, np.random.default_rng(z).integers(-32768, -32000, v.shape), v).astype(np.int16)
+    return np.where(outside, np.random.default_rng(z).integers(-32768, -32000, v.shape), v).astype(
+        np.int16
+    )
 
 
-def written_unsigned(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArray[np.generic]:
+def written_unsigned(
+    ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]
+) -> NDArray[np.generic]:
     signed(ds)
     ds.add_new(0x00280120, "US", 63536)
     return np.where(outside, -2000, v).astype(np.int16)
 
 
-def white_is_small(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArray[np.generic]:
+def white_is_small(
+    ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]
+) -> NDArray[np.generic]:
     ds.PhotometricInterpretation = "MONOCHROME1"
     ds.add_new(0x00280120, "US", 0)
     return np.where(outside, 0, 4095 - v).astype(np.uint16)
@@ -204,17 +227,23 @@ def untagged_low(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> 
     return np.where(outside, -32768, v).astype(np.int16)
 
 
-def untagged_near(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArray[np.generic]:
+def untagged_near(
+    ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]
+) -> NDArray[np.generic]:
     signed(ds)
     return np.where(outside, -1024, v).astype(np.int16)
 
 
-def untagged_high(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArray[np.generic]:
+def untagged_high(
+    ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]
+) -> NDArray[np.generic]:
     ds.BitsStored, ds.HighBit = 16, 15
     return np.where(outside, 65535, v).astype(np.uint16)
 
 
-def wider_than_stored(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArray[np.generic]:
+def wider_than_stored(
+    ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]
+) -> NDArray[np.generic]:
     ds.add_new(0x00280120, "US", 63536)
     return np.where(outside, 63536, v).astype(np.uint16)
 
@@ -227,25 +256,33 @@ def overlay(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArr
     return (v | np.where(drawn, 1 << 13, 0)).astype(np.uint16)
 
 
-def overlay_unstated(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArray[np.generic]:
+def overlay_unstated(
+    ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]
+) -> NDArray[np.generic]:
     cells = overlay(ds, v, z, outside)
     del ds[0x60000102]
     return cells
 
 
-def sign_not_extended(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArray[np.generic]:
+def sign_not_extended(
+    ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]
+) -> NDArray[np.generic]:
     signed(ds, 12)
     ds.RescaleSlope, ds.RescaleIntercept = 1, 500
     return ((v - 500) & 0xFFF).astype(np.uint16)
 
 
-def shifted_and_signed(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArray[np.generic]:
+def shifted_and_signed(
+    ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]
+) -> NDArray[np.generic]:
     signed(ds, 12)
     ds.HighBit, ds.RescaleSlope, ds.RescaleIntercept = 14, 1, 500
     return (((v - 500) & 0xFFF) << 3).astype(np.uint16)
 
 
-def slope_a_slice(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArray[np.generic]:
+def slope_a_slice(
+    ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]
+) -> NDArray[np.generic]:
     ds.RescaleSlope, ds.RescaleIntercept = 0.3 + 0.1 * z, 10
     return np.clip((v - 10) / (0.3 + 0.1 * z), 0, 4095).astype(np.uint16)
 
@@ -264,7 +301,9 @@ def real_world(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> ND
     return np.clip((v - 10) / (0.3 + 0.1 * z), 0, 4095).astype(np.uint16)
 
 
-def real_world_table(ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]) -> NDArray[np.generic]:
+def real_world_table(
+    ds: Dataset, v: Values, z: int, outside: NDArray[np.bool_]
+) -> NDArray[np.generic]:
     item = Dataset()
     item.RealWorldValueLUTData = [2.0 * n for n in range(1024)]
     item.add_new(0x00409216, "US", 0)
@@ -308,7 +347,11 @@ def changed(heads: Path, folder: Path, change: Change) -> Path:
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_other_encodings_of_the_same_kinds_give_the_plain_figures(
-    assistant: Assistant, heads: Path, tmp_path: Path, plain: tuple[float, float | None, Side | None], change: Change
+    assistant: Assistant,
+    heads: Path,
+    tmp_path: Path,
+    plain: tuple[float, float | None, Side | None],
+    change: Change,
 ) -> None:
     result = read(assistant, changed(heads, tmp_path / "head", change))
     assert_as(lesion(result), plain)
@@ -317,8 +360,12 @@ def test_other_encodings_of_the_same_kinds_give_the_plain_figures(
     assert result.study.volumes[0].pixels()[12, 0, 0] < 0.05  # a corner, outside the circle
 
 
-@pytest.mark.parametrize("sequence", ["PixelValueTransformationSequence", "RealWorldValueMappingSequence"])
-def test_a_scale_for_each_frame_is_applied(assistant: Assistant, stacks: Path, tmp_path: Path, sequence: str) -> None:
+@pytest.mark.parametrize(
+    "sequence", ["PixelValueTransformationSequence", "RealWorldValueMappingSequence"]
+)
+def test_a_scale_for_each_frame_is_applied(
+    assistant: Assistant, stacks: Path, tmp_path: Path, sequence: str
+) -> None:
     ds = pydicom.dcmread(stacks / "interleaved.dcm")
     values, frames = ds.pixel_array.astype(float), []
     slope, intercept = ("RescaleSlope", "RescaleIntercept")
@@ -332,7 +379,10 @@ def test_a_scale_for_each_frame_is_applied(assistant: Assistant, stacks: Path, t
         frames.append(np.clip(np.rint(values[z] / (0.3 + 0.1 * z)), 0, 4095))
     ds.PixelData = np.stack(frames).astype(np.uint16).tobytes()
     ds.save_as(tmp_path / "0.dcm")
-    assert_as(lesion(read(assistant, tmp_path / "0.dcm")), lesion(read(assistant, stacks / "one_stack.dcm")))
+    assert_as(
+        lesion(read(assistant, tmp_path / "0.dcm")),
+        lesion(read(assistant, stacks / "one_stack.dcm")),
+    )
 
 
 @pytest.mark.parametrize("background", [None, -32768.0, -1024.0, -2000.0, 65535.0, float("nan")])
@@ -355,12 +405,16 @@ def test_background_of_a_nifti_head_is_no_signal(
         assert refused is not None
         assert refused.reason_code == "not-finite"
         return
-    found, wanted = (read(assistant, folders[name], ReadTask.BRAIN_LESION) for name in ("filled", "plain"))
+    found, wanted = (
+        read(assistant, folders[name], ReadTask.BRAIN_LESION) for name in ("filled", "plain")
+    )
     assert_as(lesion(found), lesion(wanted))
     assert ("background-assumed" in codes(found.study)) is (background is not None)
 
 
-def test_two_films_in_one_picture_are_held(assistant: Assistant, films: Path, tmp_path: Path) -> None:
+def test_two_films_in_one_picture_are_held(
+    assistant: Assistant, films: Path, tmp_path: Path
+) -> None:
     ds = pydicom.dcmread(films / "a0_plain.dcm")
     film = ds.pixel_array
     soft = (4095 * np.sqrt(film / 4095)).astype(np.uint16)
@@ -377,7 +431,8 @@ def test_two_films_in_one_picture_are_held(assistant: Assistant, films: Path, tm
 
 
 @pytest.mark.parametrize(
-    "orientation", [["F", "R"], ["F", "L"], ["H", "L"], ["F", "A"], ["L", "H"], ["A", "H"], ["L", "A"]]
+    "orientation",
+    [["F", "R"], ["F", "L"], ["H", "L"], ["F", "A"], ["L", "H"], ["A", "H"], ["L", "A"]],
 )
 def test_a_film_stored_otherwise_than_upright_is_held(
     assistant: Assistant, films: Path, tmp_path: Path, orientation: list[str]
@@ -449,7 +504,11 @@ def _damage_bits(ds: Dataset) -> None:
 def test_damaged_forms_are_errors_of_the_sender(
     assistant: Assistant, films: Path, tmp_path: Path, damage: Callable[[Dataset], None]
 ) -> None:
-    source = "lut16_data12" if "table" in damage.__name__ or "descriptor" in damage.__name__ else "a0_plain"
+    source = (
+        "lut16_data12"
+        if "table" in damage.__name__ or "descriptor" in damage.__name__
+        else "a0_plain"
+    )
     ds = pydicom.dcmread(films / f"{source}.dcm")
     damage(ds)
     ds.save_as(tmp_path / "film.dcm", enforce_file_format=False)

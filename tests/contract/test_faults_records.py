@@ -45,7 +45,9 @@ def assistants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str | 
         folder = tmp_path_factory.mktemp("kept")
         settings = Settings(data_dir=folder, readers=READERS, threads=1, site_time_zone=zone)
         # the pixels are not what is asked here
-        made[zone] = Assistant(settings, networks=GivenNetworks(settings, picture_kinds=SAYS_FRONTAL))
+        made[zone] = Assistant(
+            settings, networks=GivenNetworks(settings, picture_kinds=SAYS_FRONTAL)
+        )
     yield made
     for assistant in made.values():
         assistant.close()
@@ -82,7 +84,9 @@ def context(made: Path, rg1: Path, look: Look) -> Callable[[str], ClinicalContex
 
 
 def statuses(context: ClinicalContext) -> dict[str, FactStatus]:
-    return {f.id.partition("/")[2]: f.status for f in context.facts if not f.id.startswith("Patient")}
+    return {
+        f.id.partition("/")[2]: f.status for f in context.facts if not f.id.startswith("Patient")
+    }
 
 
 def marks(fact: Fact) -> str:
@@ -93,14 +97,18 @@ def reasons(context: ClinicalContext) -> str:
     return " | ".join(f"{o.source}: {o.reason}" for o in context.left_out)
 
 
-def test_of_a_history_the_newest_version_alone_counts(context: Callable[[str], ClinicalContext]) -> None:
+def test_of_a_history_the_newest_version_alone_counts(
+    context: Callable[[str], ClinicalContext],
+) -> None:
     found = context("history")
     assert statuses(found) == {"c3": FactStatus.REFUTED}
     assert "AllergyIntolerance/a1: deleted" in reasons(found)
     assert "Condition/c1: entered in error" in reasons(found)
 
 
-def test_the_status_of_hl7_counts_and_words_confirm_nothing(context: Callable[[str], ClinicalContext]) -> None:
+def test_the_status_of_hl7_counts_and_words_confirm_nothing(
+    context: Callable[[str], ClinicalContext],
+) -> None:
     found = context("status_codings")
     assert statuses(found) == {
         "q1": FactStatus.REFUTED,
@@ -112,7 +120,9 @@ def test_the_status_of_hl7_counts_and_words_confirm_nothing(context: Callable[[s
     assert "unknown verification status" in marks(found.fact("Condition/q4"))
 
 
-def test_what_is_over_is_inactive_and_what_is_intended_unconfirmed(context: Callable[[str], ClinicalContext]) -> None:
+def test_what_is_over_is_inactive_and_what_is_intended_unconfirmed(
+    context: Callable[[str], ClinicalContext],
+) -> None:
     found = context("medicines")
     assert statuses(found) == {
         "m1": FactStatus.INACTIVE,
@@ -122,7 +132,9 @@ def test_what_is_over_is_inactive_and_what_is_intended_unconfirmed(context: Call
     }
     assert "ended: 1994-02-01" in marks(found.fact("MedicationStatement/m1"))
     assert "ended: 1992-01-01" in marks(found.fact("Condition/k2"))
-    assert found.fact("MedicationStatement/m3").details == ("dosage: 2400000 [iU], how often is not read",)
+    assert found.fact("MedicationStatement/m3").details == (
+        "dosage: 2400000 [iU], how often is not read",
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +143,10 @@ def test_what_is_over_is_inactive_and_what_is_intended_unconfirmed(context: Call
         ("focus", ["Observation/o1: its focus is somebody"]),
         (
             "modifiers",
-            ["Observation/o1 component[1]: an unknown modifierExtension", "Condition/c9: an unknown implicitRules"],
+            [
+                "Observation/o1 component[1]: an unknown modifierExtension",
+                "Condition/c9: an unknown implicitRules",
+            ],
         ),
     ],
 )
@@ -149,9 +164,15 @@ def test_a_glucose_in_the_wrong_unit_is_marked(context: Callable[[str], Clinical
     assert "likely in mg/dL" in marks(found.fact("Observation/g6"))
 
 
-def test_active_beside_resolved_is_marked_at_both(context: Callable[[str], ClinicalContext]) -> None:
+def test_active_beside_resolved_is_marked_at_both(
+    context: Callable[[str], ClinicalContext],
+) -> None:
     found = context("two_systems")
-    for name, other in (("a1", "inactive in Condition/b2"), ("b1", "inactive in Condition/b2"), ("b2", "active in")):
+    for name, other in (
+        ("a1", "inactive in Condition/b2"),
+        ("b1", "inactive in Condition/b2"),
+        ("b2", "active in"),
+    ):
         assert f"contradicts itself: {other}" in marks(found.fact(f"Condition/{name}"))
 
 
@@ -186,7 +207,9 @@ def test_a_page_of_several_says_so_in_record_draft_and_json(
 
 
 @pytest.mark.parametrize("zone", [None, "Asia/Tokyo"])
-def test_what_came_after_a_film_of_unknown_zone_stays_out(zone: str | None, made: Path, look: Look) -> None:
+def test_what_came_after_a_film_of_unknown_zone_stays_out(
+    zone: str | None, made: Path, look: Look
+) -> None:
     folder = made / "gen_film_and_record"
     found = look(folder / "film_no_zone.dcm", folder / "later_in_tokyo.json", zone).context
     assert found is not None
@@ -194,7 +217,9 @@ def test_what_came_after_a_film_of_unknown_zone_stays_out(zone: str | None, made
     assert len(found.left_out) >= 2
 
 
-def test_the_zone_of_the_site_lets_in_what_came_shortly_before(made: Path, look: Look, tmp_path: Path) -> None:
+def test_the_zone_of_the_site_lets_in_what_came_shortly_before(
+    made: Path, look: Look, tmp_path: Path
+) -> None:
     folder = made / "gen_film_and_record"
     earlier = tmp_path / "earlier.json"
     text = (folder / "later_in_tokyo.json").read_text(encoding="utf-8")
@@ -233,7 +258,9 @@ def test_the_zone_of_the_site_lets_in_what_came_shortly_before(made: Path, look:
         ("RG1", "replaced", "unconfirmed"),
     ],
 )
-def test_who_is_who(film: str, record: str, verdict: str, made: Path, rg1: Path, look: Look) -> None:
+def test_who_is_who(
+    film: str, record: str, verdict: str, made: Path, rg1: Path, look: Look
+) -> None:
     path = rg1 if film == "RG1" else next(made.rglob(f"{film}.dcm"))
     match = look(path, next(made.rglob(f"{record}.json"))).match
     assert match is not None
@@ -241,7 +268,9 @@ def test_who_is_who(film: str, record: str, verdict: str, made: Path, rg1: Path,
     assert bool(match.questions) is (verdict == "unconfirmed")
 
 
-@pytest.mark.parametrize("name", ["id_zeros", "id_lower", "sex_trans", "deceased_before", "replaced"])
+@pytest.mark.parametrize(
+    "name", ["id_zeros", "id_lower", "sex_trans", "deceased_before", "replaced"]
+)
 def test_a_person_must_confirm_and_can(
     name: str, made: Path, rg1: Path, assistants: dict[str | None, Assistant]
 ) -> None:
@@ -249,7 +278,9 @@ def test_a_person_must_confirm_and_can(
     with pytest.raises(InputError, match="a person must confirm the join") as caught:
         assistant.admit(rg1, record=record)
     assert "--confirm-patient" in caught.value.remedy
-    study = assistant.admit(rg1, record=record, confirmed=True, by=assistant.reader_named("reader-1"))
+    study = assistant.admit(
+        rg1, record=record, confirmed=True, by=assistant.reader_named("reader-1")
+    )
     assert isinstance(study, Study)
     (said,) = [w.text for w in study.warnings if w.code == "identity-confirmed"]
     assert "reader-1 (reader) confirmed" in said

@@ -30,11 +30,20 @@ KNOWN = {
         "hold",
         "no body part is stated, and by its pixels the film is mirrored: a person looks",
     ),
-    "mr/acme_knee_moving_19f.dcm": ("hold", "no tag names the knee, and no network looks at MR: a person looks"),
+    "mr/acme_knee_moving_19f.dcm": (
+        "hold",
+        "no tag names the knee, and no network looks at MR: a person looks",
+    ),
     "mr/philips_brain_no_meta": ("hold", "it states neither body part nor UIDs: a person looks"),
     "mr/philips_enh_fieldmap.dcm": ("accept", "a phantom that no tag names; its tags say brain"),
-    "mr/philips_heart_cine_16f.dcm": ("hold", "no tag names the heart, and no network looks at MR: a person looks"),
-    "mr/siemens_xa10_enh_phantom.dcm": ("accept", "a phantom that no tag names; its tags say brain"),
+    "mr/philips_heart_cine_16f.dcm": (
+        "hold",
+        "no tag names the heart, and no network looks at MR: a person looks",
+    ),
+    "mr/siemens_xa10_enh_phantom.dcm": (
+        "accept",
+        "a phantom that no tag names; its tags say brain",
+    ),
     "mr/t1w_3t": ("hold", "no body part is stated: a person looks"),
 }
 
@@ -100,11 +109,17 @@ def test_chest_films_are_accepted_and_read(shared_data: Path, chest: Path) -> No
     table = [row for row in rows(shared_data) if row["file"].startswith("chest/")]
     found = decided(chest, table)
     assert len(found) == 14
-    assert differing(found) == {unit: word for unit, (word, _) in KNOWN.items() if unit.startswith("chest/")}
+    assert differing(found) == {
+        unit: word for unit, (word, _) in KNOWN.items() if unit.startswith("chest/")
+    }
 
 
-def test_chest_films_decode_to_the_values_two_readers_agree_on(shared_data: Path, chest: Path) -> None:
-    table = [row for row in rows(shared_data) if row["file"].startswith("chest/") and row["pixel_sha256"]]
+def test_chest_films_decode_to_the_values_two_readers_agree_on(
+    shared_data: Path, chest: Path
+) -> None:
+    table = [
+        row for row in rows(shared_data) if row["file"].startswith("chest/") and row["pixel_sha256"]
+    ]
     assert len(table) >= 13
     for row in table:
         values, _ = stored_values(chest / row["file"])
@@ -124,5 +139,7 @@ def test_what_must_fail_to_read_is_never_accepted(shared_data: Path, corpus: Pat
     broken = [row["file"] for row in rows(shared_data) if row["expect_read"] == "error"]
     assert len(broken) > 20
     for name in broken:
-        (intake,) = read_studies(corpus / PurePosixPath(name), patient_secret=b"x", kinds=picture_kinds())
+        (intake,) = read_studies(
+            corpus / PurePosixPath(name), patient_secret=b"x", kinds=picture_kinds()
+        )
         assert not isinstance(intake.outcome, Study), name

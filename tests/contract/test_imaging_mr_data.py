@@ -49,7 +49,8 @@ def test_the_brain_study_is_four_volumes_of_known_roles_that_its_pixels_bear_out
     assert (made.body_part, made.missing) == ("BRAIN", ())
     assert {choice.role for choice in made.sequences} == set(ROLES.values())
     folders = {
-        open_dicom(next(f.glob("*"))).header.SeriesInstanceUID: f.name for f in (mr / "dicom_brain_study").glob("*/*")
+        open_dicom(next(f.glob("*"))).header.SeriesInstanceUID: f.name
+        for f in (mr / "dicom_brain_study").glob("*/*")
     }
     assert len(made.volumes) == 4
     for volume in made.volumes:
@@ -71,7 +72,11 @@ def test_a_role_that_is_given_wrongly_is_contradicted_by_the_pixels(mr: Path) ->
 
     for volume in study(mr / "dicom_brain_study").volumes:
         signal = volume.signal()[middle(22)]
-        wrong = SequenceRole.T1 if volume.sequence and volume.sequence.role is SequenceRole.T2 else SequenceRole.T2
+        wrong = (
+            SequenceRole.T1
+            if volume.sequence and volume.sequence.role is SequenceRole.T2
+            else SequenceRole.T2
+        )
         assert bears_out(wrong, signal, volume.affine_lps_mm) is False
 
 
@@ -96,7 +101,9 @@ def test_the_enhanced_file_and_its_classic_twin_are_one_volume(mr: Path) -> None
     (one,) = study(mr / "dicom_small" / "enhanced" / "philips_1901_3DpCASL.dcm").volumes
     (other,) = study(mr / "dicom_small" / "classic_twin_of_1901").volumes
     assert one.shape_zyx == other.shape_zyx == (40, 96, 96)
-    np.testing.assert_allclose(np.array(one.affine_lps_mm), np.array(other.affine_lps_mm), atol=2e-3)
+    np.testing.assert_allclose(
+        np.array(one.affine_lps_mm), np.array(other.affine_lps_mm), atol=2e-3
+    )
     np.testing.assert_allclose(one.signal(), other.signal(), rtol=1e-6)
     np.testing.assert_allclose(one.pixels(), other.pixels(), atol=1e-6)
     assert one.signal().max() > 1
@@ -155,7 +162,9 @@ def test_magnitude_and_field_map_of_one_enhanced_image_are_two_volumes(mr: Path)
     assert one.sequence is not None
     assert other.sequence is not None
     assert (one.sequence.role, other.sequence.role) == (SequenceRole.T1, SequenceRole.DERIVED)
-    np.testing.assert_allclose(np.array(one.affine_lps_mm), np.array(other.affine_lps_mm), atol=1e-3)
+    np.testing.assert_allclose(
+        np.array(one.affine_lps_mm), np.array(other.affine_lps_mm), atol=1e-3
+    )
     assert one.signal().min() >= 0 > other.signal().min()
 
 
@@ -171,4 +180,7 @@ def test_the_siemens_image_of_one_time_is_one_volume(mr: Path) -> None:
 def test_crops_of_a_hippocampus_are_no_images_of_a_head(mr: Path) -> None:
     outcomes = [intake.outcome for intake in read(mr / "dicom_small" / "hippocrop")]
     assert outcomes
-    assert all(isinstance(o, NotEvaluable) and o.reason_code == "too-small" and not o.held for o in outcomes)
+    assert all(
+        isinstance(o, NotEvaluable) and o.reason_code == "too-small" and not o.held
+        for o in outcomes
+    )

@@ -27,7 +27,9 @@ def test_two_readers_agree_on_every_grey_file(shared_data: Path, tmp_path: Path)
         rows = [row for row in csv.DictReader(table) if row["expect_read"] in READABLE]
     agree, alone = 0, {"ours": set(), "gdcm": set()}
     for row in rows:
-        one, other = (read(tmp_path / row["file"]) for read in (second_reader.ours, second_reader.gdcms))
+        one, other = (
+            read(tmp_path / row["file"]) for read in (second_reader.ours, second_reader.gdcms)
+        )
         if one is not None and other is not None:
             assert one.shape == other.shape, row["file"]
             lossy = row["TransferSyntaxUID"] in second_reader.LOSSY

@@ -32,7 +32,10 @@ ANYTHING = dict.fromkeys(finding_terms(), frozenset(Assertion))
 
 def case(grey: np.ndarray, name: str) -> Case:
     return case_of(
-        FilmReport(uid=name, split="", split_source="", findings="", impression="", exam="", film=("", "")), grey
+        FilmReport(
+            uid=name, split="", split_source="", findings="", impression="", exam="", film=("", "")
+        ),
+        grey,
     )
 
 
@@ -73,19 +76,27 @@ def test_drafts_pass_every_check_and_carry_their_tokens(
         for statement in draft.statements:
             if statement.generation is not None:
                 worded += 1
-                assert len(statement.generation.tokens) == len(statement.generation.log_probabilities) > 0
+                assert (
+                    len(statement.generation.tokens)
+                    == len(statement.generation.log_probabilities)
+                    > 0
+                )
                 assert max(statement.generation.log_probabilities) <= 0
                 assert statement.finding in permitted(reading)
     assert worded >= len(films) / 2
 
 
 def test_different_films_are_told_apart(model: ChestReportModel, films: list[np.ndarray]) -> None:
-    opinions = model.opinions_on([Job(grey=grey, context=None, permitted=ANYTHING) for grey in films])
+    opinions = model.opinions_on(
+        [Job(grey=grey, context=None, permitted=ANYTHING) for grey in films]
+    )
     texts = {tuple(w.text for w in o.written) for o in opinions}
     assert len(texts) > len(films) / 2
 
 
-def test_a_batch_says_what_one_by_one_says(model: ChestReportModel, films: list[np.ndarray]) -> None:
+def test_a_batch_says_what_one_by_one_says(
+    model: ChestReportModel, films: list[np.ndarray]
+) -> None:
     jobs = [Job(grey=grey, context=None, permitted=ANYTHING) for grey in films[:3]]
     together = model.opinions_on(jobs)
     for job, opinion in zip(jobs, together, strict=True):
@@ -97,10 +108,13 @@ def test_a_batch_says_what_one_by_one_says(model: ChestReportModel, films: list[
     assert [w.text for w in uncached.written] == [w.text for w in together[0].written]
 
 
-def test_sentences_are_handed_on_as_they_are_written(model: ChestReportModel, films: list[np.ndarray]) -> None:
+def test_sentences_are_handed_on_as_they_are_written(
+    model: ChestReportModel, films: list[np.ndarray]
+) -> None:
     heard = []
     (opinion,) = model.opinions_on(
-        [Job(grey=films[0], context=None, permitted=ANYTHING)], on_sentence=lambda row, one: heard.append(one)
+        [Job(grey=films[0], context=None, permitted=ANYTHING)],
+        on_sentence=lambda row, one: heard.append(one),
     )
     assert tuple(heard) == opinion.written
     assert sum(sound(one) for one in heard) >= len(heard) / 2
@@ -114,24 +128,42 @@ def test_a_record_that_names_a_disease_makes_nothing_seen(
     reading = reader.read(one.study)
     for term in finding_terms().values():
         if term.codings:
-            fact = Fact(id="f", kind=FactKind.CONDITION, label=term.words, codings=term.codings, source="s")
-            swapped = replace(one, context=ClinicalContext(patient_key="", as_of=None, facts=(fact,)))
-            for name, assertion in said_of_image(LanguageWriter(model).write(swapped, reading)).items():
+            fact = Fact(
+                id="f", kind=FactKind.CONDITION, label=term.words, codings=term.codings, source="s"
+            )
+            swapped = replace(
+                one, context=ClinicalContext(patient_key="", as_of=None, facts=(fact,))
+            )
+            for name, assertion in said_of_image(
+                LanguageWriter(model).write(swapped, reading)
+            ).items():
                 assert assertion in permitted(reading)[name]
 
 
-def test_influence_names_each_fact(model: ChestReportModel, reader: ChestReader, films: list[np.ndarray]) -> None:
+def test_influence_names_each_fact(
+    model: ChestReportModel, reader: ChestReader, films: list[np.ndarray]
+) -> None:
     facts = tuple(
-        Fact(id=name, kind=FactKind.CONDITION, label=name, codings=finding_terms()[name].codings, source="s")
+        Fact(
+            id=name,
+            kind=FactKind.CONDITION,
+            label=name,
+            codings=finding_terms()[name].codings,
+            source="s",
+        )
         for name in ("Pneumonia", "Edema")
     )
-    one = replace(case(films[0], "i"), context=ClinicalContext(patient_key="", as_of=None, facts=facts))
+    one = replace(
+        case(films[0], "i"), context=ClinicalContext(patient_key="", as_of=None, facts=facts)
+    )
     found = influence(one, reader.read(one.study), model)
     assert {fact.fact_id for fact in found.facts} == {"Pneumonia", "Edema"}
     assert all(fact.shift is not None for fact in found.facts)
 
 
-def test_a_black_film_is_refused_and_noise_is_no_film(model: ChestReportModel, reader: ChestReader) -> None:
+def test_a_black_film_is_refused_and_noise_is_no_film(
+    model: ChestReportModel, reader: ChestReader
+) -> None:
     black = case(np.zeros((288, 288), np.float32), "black")
     with pytest.raises(InputError, match="single tone"):
         reader.read(black.study)
@@ -148,13 +180,17 @@ def test_the_weights_saved_again_give_identical_logits(tmp_path: Path) -> None:
     weights = open_weights(row_named("chest-report"))
     if weights is None:
         pytest.skip("chest-report is not installed")
-    network = MedMMForConditionalGeneration.from_pretrained(weights.folder, dtype=torch.float32).eval()
+    network = MedMMForConditionalGeneration.from_pretrained(
+        weights.folder, dtype=torch.float32
+    ).eval()
     network.save_pretrained(tmp_path)
     again = MedMMForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.float32).eval()
     ids = torch.tensor([[1, *[3] * network.config.image_tokens(2), 5, 11]])
     pixels = torch.randn(1, 1, 288, 288)
     with torch.inference_mode():
-        assert torch.equal(network(ids, pixel_values=pixels).logits, again(ids, pixel_values=pixels).logits)
+        assert torch.equal(
+            network(ids, pixel_values=pixels).logits, again(ids, pixel_values=pixels).logits
+        )
 
 
 def test_all_shipped_weights_are_within_the_budget() -> None:

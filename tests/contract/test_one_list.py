@@ -38,7 +38,10 @@ from ui import presenter
 
 SEED, FILMS, QUICK = 22, 100, 3
 pytestmark = pytest.mark.timeout(3600)  # drafts of many films, on a machine of any speed
-PARTS = [pytest.param(range(QUICK), id="some"), pytest.param(range(QUICK, FILMS), id="all", marks=pytest.mark.slow)]
+PARTS = [
+    pytest.param(range(QUICK), id="some"),
+    pytest.param(range(QUICK, FILMS), id="all", marks=pytest.mark.slow),
+]
 ALSO = Standing.NOT_STATED.value
 
 
@@ -53,29 +56,50 @@ class Here:
 
 
 def write_films(shared_data: Path, folder: Path, wanted: range) -> None:
-    table = sorted(chosen(read_table(shared_data, NIH_TABLE), lambda f: f.split == "test"), key=lambda f: f.file)
+    table = sorted(
+        chosen(read_table(shared_data, NIH_TABLE), lambda f: f.split == "test"),
+        key=lambda f: f.file,
+    )
     films = [random.Random(SEED).sample(table, FILMS)[number] for number in wanted]
     for number, (film, grey) in enumerate(zip(films, greys(shared_data, films), strict=True)):
         pixels = (np.clip(grey, 0, 1) * 4095).astype(np.uint16)
         uids = {"StudyInstanceUID": f"1.2.3.{number}.1", "SOPInstanceUID": f"1.2.3.{number}.3"}
-        film_file(folder, f"{number:03d}.dcm", pixels, ViewPosition=film.view, PatientID=f"ZZ-{number}", **uids)
+        film_file(
+            folder,
+            f"{number:03d}.dcm",
+            pixels,
+            ViewPosition=film.view,
+            PatientID=f"ZZ-{number}",
+            **uids,
+        )
 
 
 @pytest.fixture(params=PARTS, scope="module")
-def here(request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+def here(
+    request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Here]:
     """The films as DICOM files, drafted by `medmm batch`."""
     root = tmp_path_factory.mktemp("one-list")
     write_films(shared_data, root / "films", request.param)
     config = root / "settings.yaml"
     readers = [{"id": "reader-1", "name": "ZZREADER One", "role": "reader"}]
-    config.write_text(yaml.safe_dump({"data_dir": str(root / "data"), "threads": 1, "readers": readers}))
+    config.write_text(
+        yaml.safe_dump({"data_dir": str(root / "data"), "threads": 1, "readers": readers})
+    )
     with Assistant.from_config(config) as assistant:
         assert batch.run(assistant, root / "films", root / "out", as_json=False) == 0
-        found = [json.loads(line) for line in (root / "out" / batch.RESULTS).read_text().splitlines()]
+        found = [
+            json.loads(line) for line in (root / "out" / batch.RESULTS).read_text().splitlines()
+        ]
         lines = {line["case"]: line for line in found if line["outcome"] == "done"}
         assert {line["outcome"] for line in found} <= {"done", "held"}
         assert len(lines) >= 0.9 * len(request.param), "the gate holds few of them"
-        yield Here(assistant, root / "films", lines, {case: batch.told(line, "done") for case, line in lines.items()})
+        yield Here(
+            assistant,
+            root / "films",
+            lines,
+            {case: batch.told(line, "done") for case, line in lines.items()},
+        )
 
 
 def files(here: Here) -> list[CaseFile]:
@@ -96,7 +120,13 @@ def block(text: str, start: str, ends: tuple[str, ...]) -> str:
 
 
 def without_tags(html: str) -> str:
-    return unescape(re.sub(r"<[^>]+>", "\n", re.sub(r"<style>.*?</style>|src=\"[^\"]*\"", "", html, flags=re.DOTALL)))
+    return unescape(
+        re.sub(
+            r"<[^>]+>",
+            "\n",
+            re.sub(r"<style>.*?</style>|src=\"[^\"]*\"", "", html, flags=re.DOTALL),
+        )
+    )
 
 
 def test_every_surface_shows_the_same_list(here: Here) -> None:
@@ -107,7 +137,9 @@ def test_every_surface_shows_the_same_list(here: Here) -> None:
         assert draft is not None and file.reading is not None  # noqa: PT018
         truth = {f.name for f in file.reading.findings if f.suspected}
         stated = {
-            s.finding for s in draft.statements if s.finding and s.section is Section.FINDINGS and s.assertion in CLAIMS
+            s.finding
+            for s in draft.statements
+            if s.finding and s.section is Section.FINDINGS and s.assertion in CLAIMS
         }
         also = {one.statement.finding for one in draft.draft.also_suspected}
         assert stated | also == truth
@@ -115,22 +147,40 @@ def test_every_surface_shows_the_same_list(here: Here) -> None:
         assert all(one.why for one in draft.draft.also_suspected)
         # worklist, batch and JSON
         summary, line = worklist[case_id], here.lines[case_id]
-        assert {one.finding for one in file.flagged} == truth == set(summary.suspected) == set(line["findings"])
+        assert (
+            {one.finding for one in file.flagged}
+            == truth
+            == set(summary.suspected)
+            == set(line["findings"])
+        )
         assert file.flagged == summary.suspicions
         assert listed(file) == line["suspected"]
         words = suspected_line(file.flagged)
-        assert presenter.suspected_line(summary) == (words or "none flagged: open it to see what was read")
-        told, *_ = here.told[case_id].strip().partition(" drafted: ")[2].splitlines()  # notes follow, a line each
+        assert presenter.suspected_line(summary) == (
+            words or "none flagged: open it to see what was read"
+        )
+        told, *_ = (
+            here.told[case_id].strip().partition(" drafted: ")[2].splitlines()
+        )  # notes follow, a line each
         assert told == (words or "none flagged")
-        assert presenter.critical_line(summary) == ", ".join(one.words for one in file.flagged if one.critical)
+        assert presenter.critical_line(summary) == ", ".join(
+            one.words for one in file.flagged if one.critical
+        )
         # the dashboard's page
         view = presenter.case_view(file)
         assert view.suspected == words
-        assert {s.text for s in view.also} == {one.statement.text for one in draft.draft.also_suspected}
+        assert {s.text for s in view.also} == {
+            one.statement.text for one in draft.draft.also_suspected
+        }
         assert all(s.why for s in view.also)
         # terminal and HTML: the block beside the findings, and nothing of it under what was not evaluated
         pages = {
-            "terminal": (terminal(file), ALSO.upper(), ("IMPRESSION", "NOT EVALUATED"), "NOT EVALUATED"),
+            "terminal": (
+                terminal(file),
+                ALSO.upper(),
+                ("IMPRESSION", "NOT EVALUATED"),
+                "NOT EVALUATED",
+            ),
             "html": (
                 without_tags(draft_html(file)),
                 f"\n{ALSO}\n",
@@ -146,22 +196,32 @@ def test_every_surface_shows_the_same_list(here: Here) -> None:
                 assert f"not stated: {one.why}" in beside, name
             for statement in draft.statements:
                 assert statement.text in text, name
-            assert not any(finding_term(f).words in _of_suspicion(text.partition(limits)[2]) for f in also if f), name
-        assert not any(finding_term(f).words in _of_suspicion("\n".join(draft.draft.not_evaluated)) for f in also if f)
+            assert not any(
+                finding_term(f).words in _of_suspicion(text.partition(limits)[2]) for f in also if f
+            ), name
+        assert not any(
+            finding_term(f).words in _of_suspicion("\n".join(draft.draft.not_evaluated))
+            for f in also
+            if f
+        )
         some += bool(also)
     assert some or len(here.lines) < 20
 
 
 def _of_suspicion(limits: str) -> str:
     """The lines of what was not evaluated that could speak of a suspicion; the fixed ones name findings in passing."""
-    return "\n".join(line for line in limits.splitlines() if "suspect" in line or re.search(r"\(0\.\d\d\)", line))
+    return "\n".join(
+        line for line in limits.splitlines() if "suspect" in line or re.search(r"\(0\.\d\d\)", line)
+    )
 
 
 def test_a_reading_alone_names_the_same(here: Here) -> None:
     for file in files(here)[:QUICK]:
         (result,) = here.assistant.read([here.folder / here.lines[file.case.id]["name"]])
         line = reading_lines.read_line(result, None)
-        assert {f["name"] for f in line["findings"] if f["suspected"]} == {one.finding for one in file.flagged}
+        assert {f["name"] for f in line["findings"] if f["suspected"]} == {
+            one.finding for one in file.flagged
+        }
         told = reading_lines.table_row(line, result)[2]
         assert told == (", ".join(map(suspicion_words, file.flagged)) or "none suspected")
 
@@ -181,10 +241,16 @@ def test_the_signed_report_holds_what_was_decided_and_nothing_else(here: Here) -
         here.assistant.decide(file.case.id, decisions, by=reader)
         now = here.assistant.case(file.case.id)
         assert not any(one.critical for one in now.flagged)
-        assert not any(s.critical for _, statements in presenter.case_view(now).sections for s in statements)
+        assert not any(
+            s.critical for _, statements in presenter.case_view(now).sections for s in statements
+        )
         assert 'class="critical"' not in draft_html(now)
         assert "CRITICAL" not in terminal(now)
-        accepted = {s.finding for s in file.asked if Accept(s.id) in decisions and s.finding and s.assertion in CLAIMS}
+        accepted = {
+            s.finding
+            for s in file.asked
+            if Accept(s.id) in decisions and s.finding and s.assertion in CLAIMS
+        }
         expected = accepted | {s.finding for s in taken}
         if all(isinstance(d, Reject) for d in decisions):
             continue  # nothing is left to sign
@@ -197,9 +263,17 @@ def test_the_signed_report_holds_what_was_decided_and_nothing_else(here: Here) -
         whole = json.loads(here.assistant.render(report.id, format="json"))
         assert whole["critical"] == []
         bundle = json.loads(here.assistant.render(report.id, format="fhir"))
-        observed = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Observation"]
-        positive = [o for o in observed if o.get("valueCodeableConcept", {}).get("text") in ("possible", "present")]
-        assert {o["code"]["text"] for o in positive} == {finding_term(f).words for f in expected if f}
+        observed = [
+            e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Observation"
+        ]
+        positive = [
+            o
+            for o in observed
+            if o.get("valueCodeableConcept", {}).get("text") in ("possible", "present")
+        ]
+        assert {o["code"]["text"] for o in positive} == {
+            finding_term(f).words for f in expected if f
+        }
         assert not any("interpretation" in o for o in observed)
         (form,) = next(
             e["resource"]["presentedForm"]

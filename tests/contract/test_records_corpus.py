@@ -36,17 +36,31 @@ def corpus(shared_data: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def verdicts(shared_data: Path, corpus: dict[str, bytes]) -> list[tuple[dict[str, str], RecordVerdict]]:
+def verdicts(
+    shared_data: Path, corpus: dict[str, bytes]
+) -> list[tuple[dict[str, str], RecordVerdict]]:
     """Each row of the manifest with what became of its file."""
-    return [(row, verdict(row["file"], corpus[row["file"]])) for row in manifest(shared_data / "fhir")]
+    return [
+        (row, verdict(row["file"], corpus[row["file"]])) for row in manifest(shared_data / "fhir")
+    ]
 
 
-def test_every_record_is_read_or_refused_as_listed(verdicts: list[tuple[dict[str, str], RecordVerdict]]) -> None:
+def test_every_record_is_read_or_refused_as_listed(
+    verdicts: list[tuple[dict[str, str], RecordVerdict]],
+) -> None:
     assert len(verdicts) == 519
-    wrong = [row["file"] for row, found in verdicts if (found.verdict == REFUSE) is not (row["expect"] == REFUSE)]
+    wrong = [
+        row["file"]
+        for row, found in verdicts
+        if (found.verdict == REFUSE) is not (row["expect"] == REFUSE)
+    ]
     assert [name for name in wrong if name not in KNOWN] == []
-    kinds = Counter((row["file"].split("/")[0], row["expect"], found.verdict) for row, found in verdicts)
-    sys.stdout.write("".join(f"{count:4} {' -> '.join(kind)}\n" for kind, count in sorted(kinds.items())))
+    kinds = Counter(
+        (row["file"].split("/")[0], row["expect"], found.verdict) for row, found in verdicts
+    )
+    sys.stdout.write(
+        "".join(f"{count:4} {' -> '.join(kind)}\n" for kind, count in sorted(kinds.items()))
+    )
 
 
 def test_awkward_records_say_what_is_odd_and_sound_ones_nothing(
@@ -59,18 +73,26 @@ def test_awkward_records_say_what_is_odd_and_sound_ones_nothing(
     assert all(found.said for row, found in awkward if row["expect"] != ACCEPT)
 
 
-def test_every_other_difference_is_argued(verdicts: list[tuple[dict[str, str], RecordVerdict]]) -> None:
+def test_every_other_difference_is_argued(
+    verdicts: list[tuple[dict[str, str], RecordVerdict]],
+) -> None:
     differing = [(row, found) for row, found in verdicts if found.verdict != row["expect"]]
     assert all(argument(row, found) for row, found in differing)
     assert KNOWN.keys() <= {row["file"] for row, _ in differing}
 
 
 def test_no_fact_of_the_corpus_enters_after_the_study(corpus: dict[str, bytes]) -> None:
-    study = StudyTime(moment=datetime(2010, 1, 1, tzinfo=UTC), source_tag="StudyDate", precise=False)
+    study = StudyTime(
+        moment=datetime(2010, 1, 1, tzinfo=UTC), source_tag="StudyDate", precise=False
+    )
     for name, data in corpus.items():
         if name.startswith("synthea"):
             context = context_as_of(read_record(data), patient_key="k", acquired=study)
-            days = [f.when.date() if isinstance(f.when, datetime) else f.when for f in context.facts if f.when]
+            days = [
+                f.when.date() if isinstance(f.when, datetime) else f.when
+                for f in context.facts
+                if f.when
+            ]
             assert all(day < date(2010, 1, 2) for day in days)
             assert {f.kind for f in context.facts} >= {FactKind.DEMOGRAPHIC}
 

@@ -10,7 +10,13 @@ import pytest
 from medmm.domain.errors import InputError
 from medmm.domain.measurement_formulas import ejection_fraction_percent
 from medmm.domain.study import SequenceRole
-from medmm.training.data.mr_sets import OutlinedVolume, present, read_outlined_volumes, study_of, subjects
+from medmm.training.data.mr_sets import (
+    OutlinedVolume,
+    present,
+    read_outlined_volumes,
+    study_of,
+    subjects,
+)
 from tests.volume_sets import block, hearts, outlined
 
 
@@ -25,7 +31,9 @@ def first(shared_data: Path, task: str, count: int = 1) -> list[OutlinedVolume]:
 def test_a_hippocampus_has_the_volume_that_its_publisher_s_labels_have(shared_data: Path) -> None:
     (one,) = first(shared_data, "hippocampus")
     for label in (1, 2):
-        assert (one.labels == label).sum() / 1000 == pytest.approx(float(one.row[f"vol_{label}_ml"]), abs=1e-3)
+        assert (one.labels == label).sum() / 1000 == pytest.approx(
+            float(one.row[f"vol_{label}_ml"]), abs=1e-3
+        )
     rows = [np.argwhere(one.labels == label)[:, 1].mean() for label in (1, 2)]
     assert rows[0] > rows[1]  # the anterior part lies farther to +y
     assert one.signals[0] is not None
@@ -79,7 +87,9 @@ def test_a_member_that_is_missing_is_told(shared_data: Path, tmp_path: Path) -> 
 def test_a_sequence_that_a_subject_lacks_is_flair_again_and_not_in_the_study() -> None:
     values = block((2, 4, 4), (slice(0, 1), slice(1, 3), slice(1, 3)))
     flair, pre = np.full((2, 4, 4), 2.0, np.float32), np.full((2, 4, 4), 1.0, np.float32)
-    one = outlined(values, sequences=("pre", "flair", "post"), signals=(pre, flair, None), spacing_zyx_mm=None)
+    one = outlined(
+        values, sequences=("pre", "flair", "post"), signals=(pre, flair, None), spacing_zyx_mm=None
+    )
     assert [float(signal.max()) for signal in present(one)] == [1, 2, 2]
     study = study_of("brain-lesion", [one])
     assert study.body_part == "BRAIN"

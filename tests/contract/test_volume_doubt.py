@@ -45,7 +45,9 @@ def test_no_own_subject_looks_unlike_its_set_and_noise_does(task: str, shared_da
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_numbers_of_unlike_images_are_left_out_and_the_outline_stays(task: str, shared_data: Path) -> None:
+def test_numbers_of_unlike_images_are_left_out_and_the_outline_stays(
+    task: str, shared_data: Path
+) -> None:
     (subject,) = validation(shared_data, task, 1)
     model = MODELS[task].open(weights(task), torch.device("cpu"))
     own = model.read(study_of(task, subject))

@@ -73,7 +73,9 @@ def _images() -> str:
 
 def _syntaxes() -> str:
     rows, not_read = [], ["everything that is video, audio or a reference to a server"]
-    for uid in sorted((*AllTransferSyntaxes, *pixels._RETIRED), key=lambda uid: [int(n) for n in uid.split(".")]):
+    for uid in sorted(
+        (*AllTransferSyntaxes, *pixels._RETIRED), key=lambda uid: [int(n) for n in uid.split(".")]
+    ):
         plugin = pixels._PLUGIN.get(str(uid))
         if not uid.is_encapsulated:
             by = "core"
@@ -104,8 +106,16 @@ def _frames() -> str:
     rows = [
         ["an Extended or Basic Offset Table of the starts of its frames", "by the table", agrees],
         ["no table, as many fragments as frames", "a fragment is a frame", agrees],
-        ["no table, more fragments than frames, JPEG of any kind", "a frame ends with the marker of its end", agrees],
-        ["the same in RLE", "refused", f"{whole}: the first frame, then `StopIteration`; {alone}: `ValueError`"],
+        [
+            "no table, more fragments than frames, JPEG of any kind",
+            "a frame ends with the marker of its end",
+            agrees,
+        ],
+        [
+            "the same in RLE",
+            "refused",
+            f"{whole}: the first frame, then `StopIteration`; {alone}: `ValueError`",
+        ],
         [
             "a Basic Offset Table of zeros, or with one entry for all frames",
             "the table is not followed",
@@ -135,7 +145,9 @@ def _frames() -> str:
 
 
 def _character_sets() -> str:
-    terms = sorted(term for term in python_encoding if term.startswith("ISO") or term in ("GB18030", "GBK"))
+    terms = sorted(
+        term for term in python_encoding if term.startswith("ISO") or term in ("GB18030", "GBK")
+    )
     return (
         "## Character sets\n\nSpecific Character Set (0008,0005; PS3.3 C.12.1.1.2), with code extensions: "
         + ", ".join(f"`{term}`" for term in terms)
@@ -145,10 +157,17 @@ def _character_sets() -> str:
 
 
 def _gate() -> str:
-    rules = [[f"`{r.code}`", _holds(r.held), (inspect.getdoc(r.asks) or "").splitlines()[0]] for r in gate_rules.RULES]
+    rules = [
+        [f"`{r.code}`", _holds(r.held), (inspect.getdoc(r.asks) or "").splitlines()[0]]
+        for r in gate_rules.RULES
+    ]
     named = {rule.code for rule in gate_rules.RULES}
     others = [
-        [f"`{call['code']}`", _holds(bool(call.get("held"))), str(call["reason"]).removeprefix("not evaluable: ")]
+        [
+            f"`{call['code']}`",
+            _holds(bool(call.get("held"))),
+            str(call["reason"]).removeprefix("not evaluable: "),
+        ]
         for call in sorted(_calls("Refusal"), key=lambda c: str(c.get("code")))
         if {"code", "reason"} <= set(call) and "…" not in call["code"] and call["code"] not in named
     ]
@@ -167,7 +186,10 @@ def _gate() -> str:
         + "\nOf a study's files together, and of the pixels:\n\n"
         + table(["code", "verdict", "why"], [*others, *kinds])
         + "\nWarnings that travel with a study into its draft, its JSON and its report:\n\n"
-        + table(["code", "what it says"], [[f"`{code}`", text] for code, text in sorted(notices.items())])
+        + table(
+            ["code", "what it says"],
+            [[f"`{code}`", text] for code, text in sorted(notices.items())],
+        )
     )
 
 
@@ -179,7 +201,10 @@ def _limits() -> str:
     rows = [
         ["a file", f"{dicom_files.MAX_FILE_BYTES // 2**20} MiB"],
         ["decoded pixels of a file", f"{pixels.MAX_DECODED_BYTES // 2**20} MiB"],
-        ["a deflated file, inflated", f"{dicom_files.MAX_INFLATED_BYTES // 2**20} MiB, or 30 times its size"],
+        [
+            "a deflated file, inflated",
+            f"{dicom_files.MAX_INFLATED_BYTES // 2**20} MiB, or 30 times its size",
+        ],
         [
             "elements of a file",
             f"about {dicom_files.MAX_ELEMENTS:,}, and one more for every {dicom_files.BYTES_PER_ELEMENT} bytes",
@@ -220,8 +245,14 @@ def _sequences() -> str:
         ]
         for rule in sequence_roles.rules()
     ]
-    private = [[f"({group:04X},xx{element:02X})", creator] for creator, group, element in mr_physics.PRIVATE_B]
-    wanted = [[part, ", ".join(role.value for role in roles)] for part, roles in series_selection.WANTED.items()]
+    private = [
+        [f"({group:04X},xx{element:02X})", creator]
+        for creator, group, element in mr_physics.PRIVATE_B
+    ]
+    wanted = [
+        [part, ", ".join(role.value for role in roles)]
+        for part, roles in series_selection.WANTED.items()
+    ]
     return (
         "## The sequences of an MR study\n\nEach series gets a role with its reason. A term that decides alone is taken at its "
         "word; a weighting is decided by the physics, and where a word says otherwise the reason names both. What no rule fits, or "
@@ -246,7 +277,9 @@ def _sequences() -> str:
 
 
 def _elements() -> str:
-    texts = {text for text in _texts(imaging) if text.isidentifier() and text[:1].isupper()} - {"UID"}
+    texts = {text for text in _texts(imaging) if text.isidentifier() and text[:1].isupper()} - {
+        "UID"
+    }
     found = {text for text in texts if tag_for_keyword(text)}
     rows = []
     for keyword in sorted(found, key=lambda k: tag_for_keyword(k) or 0):
@@ -268,10 +301,13 @@ def _nifti() -> str:
 def _fhir() -> str:
     kinds, dates = _of_room(records, "KINDS"), _of_room(records, "DATES")
     types = [
-        [f"`{name}`", kind.value.replace("_", " "), ", ".join(dates.get(name, ()))] for name, kind in kinds.items()
+        [f"`{name}`", kind.value.replace("_", " "), ", ".join(dates.get(name, ()))]
+        for name, kind in kinds.items()
     ]
     types.insert(0, ["`Patient`", "identity, age, sex", ""])
-    reasons = sorted({str(call["reason"]) for call in _calls("Omission", records) if call.get("reason")})
+    reasons = sorted(
+        {str(call["reason"]) for call in _calls("Omission", records) if call.get("reason")}
+    )
     return (
         "## FHIR R4: records\n\nA Bundle, a lone resource or NDJSON, as JSON, from a file; no server is asked and no reference is "
         "followed outside. Every other resource type is left out, and that is said.\n\n"
@@ -316,8 +352,13 @@ def _fhir_statuses() -> str:
                         becomes + (f', "{meaning.mark}"' if meaning.mark else ""),
                     ]
                 )
-    others = [[system, code, status.value, source] for system, code, status, source in _of_room(records, "OTHER_CODES")]
-    certainty = ", ".join(f"{code}: {status.value}" for code, status in _of_room(records, "CERTAINTY").items())
+    others = [
+        [system, code, status.value, source]
+        for system, code, status, source in _of_room(records, "OTHER_CODES")
+    ]
+    certainty = ", ".join(
+        f"{code}: {status.value}" for code, status in _of_room(records, "CERTAINTY").items()
+    )
     return (
         "A status is kept with its fact, or the fact is left out. Of several statements of one fact the most negative prevails: "
         + ", ".join(status.value for status in _of_room(records, "ORDER"))
@@ -336,7 +377,11 @@ def _fhir_statuses() -> str:
 
 def _fhir_elements() -> str:
     elements = _of_room(records, "ELEMENTS", default={})
-    rows = [[f"`{kind}.{name}`", becomes] for kind, row in elements.items() for name, becomes in row.items()]
+    rows = [
+        [f"`{kind}.{name}`", becomes]
+        for kind, row in elements.items()
+        for name, becomes in row.items()
+    ]
     return table(["element", "what it becomes"], rows) + "\n" if rows else ""
 
 
@@ -346,7 +391,9 @@ def _fhir_deviations() -> str:
         "Read tolerantly: what is not strict R4 is named beside what was read from it. The check uses the R4B classes of "
         "fhir.resources, which has no R4; for the resource types above they accept what R4 does.\n\n"
     )
-    return intro + (table(["what a sender may do", "what becomes of it"], rows) + "\n" if rows else "")
+    return intro + (
+        table(["what a sender may do", "what becomes of it"], rows) + "\n" if rows else ""
+    )
 
 
 def _of_room(room: ModuleType, name: str, default: Any = None) -> Any:
@@ -375,7 +422,10 @@ def _calls(name: str, room: ModuleType = imaging) -> list[dict[str, Any]]:
     """The literal arguments of each call of a name; text in braces stands for what is only known later."""
     found = []
     for node in _nodes(room):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == name:
+        if (
+            isinstance(node, ast.Call)
+            and getattr(node.func, "id", getattr(node.func, "attr", "")) == name
+        ):
             arguments = {k.arg: _literal(k.value) for k in node.keywords if k.arg}
             if name == "_note":
                 arguments |= dict(zip(("code", "text"), map(_literal, node.args), strict=True))
@@ -393,7 +443,12 @@ def _notices() -> Iterator[dict[str, Any]]:
     for node in _nodes(imaging):
         if isinstance(node, ast.Tuple) and len(node.elts) == 3:
             code, text = _literal(node.elts[0]), _literal(node.elts[2])
-            if isinstance(code, str) and isinstance(text, str) and " " not in code and " " in text.strip():
+            if (
+                isinstance(code, str)
+                and isinstance(text, str)
+                and " " not in code
+                and " " in text.strip()
+            ):
                 yield {"code": code, "text": text}
 
 

@@ -8,7 +8,11 @@ from medmm.evaluation.cards.tables import table
 SYSTEMS = [
     ["`identifiers.mrn`", "Patient: identifier, and search before it is created", "MR"],
     ["`identifiers.accession`", "ImagingStudy and DiagnosticReport: identifier", "ACSN"],
-    ["`identifiers.placer_order`, `identifiers.filler_order`", "basedOn: identifier of the request", "PLAC, FILL"],
+    [
+        "`identifiers.placer_order`, `identifiers.filler_order`",
+        "basedOn: identifier of the request",
+        "PLAC, FILL",
+    ],
 ]
 CODE_COLUMNS = ["modality", "body part", "views", "portable", "contrast", "LOINC", "name", "source"]
 
@@ -16,7 +20,8 @@ CODE_COLUMNS = ["modality", "body part", "views", "portable", "contrast", "LOINC
 def fhir_out_md() -> str:
     """The section on reports."""
     rows = [
-        [r.modality, r.body_part, r.views, r.portable, r.contrast, r.code, r.display, r.source] for r in procedures()
+        [r.modality, r.body_part, r.views, r.portable, r.contrast, r.code, r.display, r.source]
+        for r in procedures()
     ]
     return (
         "## FHIR R4: reports\n\nA signed report leaves as a transaction Bundle in which every resource with an identifier is a "

@@ -96,7 +96,9 @@ def _gate(corpus: Path, rows: list[dict[str, str]]) -> Iterator[Line]:
         intakes = list(read_studies(corpus / unit, patient_secret=b"x", kinds=kinds))
         why = "; ".join(dict.fromkeys(_why(intake) for intake in intakes))
         expected = row["expect_gate"].split("_")[0]
-        yield Line(name=unit, about=row["tests"], expected=expected, found=images.verdict(intakes), why=why)
+        yield Line(
+            name=unit, about=row["tests"], expected=expected, found=images.verdict(intakes), why=why
+        )
 
 
 def _why(intake: Intake) -> str:
@@ -104,7 +106,9 @@ def _why(intake: Intake) -> str:
         return intake.outcome.problem
     if isinstance(intake.outcome, NotEvaluable):
         return intake.outcome.reason_code
-    return ", ".join(dict.fromkeys(notice.code for notice in intake.outcome.warnings)) or "no warning"
+    return (
+        ", ".join(dict.fromkeys(notice.code for notice in intake.outcome.warnings)) or "no warning"
+    )
 
 
 def _read(corpus: Path, row: dict[str, str]) -> Line:
@@ -120,7 +124,9 @@ def _read(corpus: Path, row: dict[str, str]) -> Line:
             found = "decoded"
     except InputError as error:
         found, why = "error", error.problem
-    return Line(name=row["file"], about=row["tests"], expected=row["expect_read"], found=found, why=why)
+    return Line(
+        name=row["file"], about=row["tests"], expected=row["expect_read"], found=found, why=why
+    )
 
 
 def _records(data: Path) -> Iterator[Line]:
@@ -129,20 +135,31 @@ def _records(data: Path) -> Iterator[Line]:
         found = fhir.verdict(row["file"], held[row["file"]])
         about = row["tests"] if row["file"].startswith("awkward/") else row["resourceType"]
         why = "; ".join(found.said)
-        yield Line(name=row["file"], about=about, expected=row["expect"], found=found.verdict, why=why)
+        yield Line(
+            name=row["file"], about=about, expected=row["expect"], found=found.verdict, why=why
+        )
 
 
-def _matrix(lines: list[Line], expected: tuple[str, ...], found: tuple[str, ...], corner: str) -> str:
+def _matrix(
+    lines: list[Line], expected: tuple[str, ...], found: tuple[str, ...], corner: str
+) -> str:
     counts = Counter((line.expected, line.found) for line in lines)
     rows = [
-        [f"**{want}**", *(str(counts[want, came] or "") for came in found), str(sum(counts[want, c] for c in found))]
+        [
+            f"**{want}**",
+            *(str(counts[want, came] or "") for came in found),
+            str(sum(counts[want, c] for c in found)),
+        ]
         for want in expected
     ]
     return table([corner, *found, "all"], rows)
 
 
 def _totals(gate: list[Line], reads: list[Line], records: list[Line]) -> str:
-    short = [Line(name=r.name, about="", expected=r.expected[:6], found=r.found[:6], why="") for r in records]
+    short = [
+        Line(name=r.name, about="", expected=r.expected[:6], found=r.found[:6], why="")
+        for r in records
+    ]
     return (
         f"## By files: totals\n\nThe gate, {len(reads)} files as {len(gate)} files and folders (accept and accept with warning "
         "are one; an error is a refusal before the gate):\n\n"
@@ -171,7 +188,12 @@ def _read_argument(line: Line) -> str:
 def _differences(gate: list[Line], reads: list[Line], records: list[Line]) -> str:
     agrees = {("refuse", "error"), *((word, word) for word in VERDICTS)}
     rows = [
-        [f"`{line.name}`", line.expected, line.found, images.KNOWN.get(line.name, ("", NOT_ARGUED))[1]]
+        [
+            f"`{line.name}`",
+            line.expected,
+            line.found,
+            images.KNOWN.get(line.name, ("", NOT_ARGUED))[1],
+        ]
         for line in gate
         if (line.expected, line.found) not in agrees
     ]
@@ -227,7 +249,10 @@ def _lists(gate: list[Line], reads: list[Line], records: list[Line]) -> str:
             source = "official examples" if record.name.startswith("examples/") else "Synthea"
             by_type.setdefault((source, record.about), Counter()).update([record.found])
     words = ("accept", "accept_with_warning", "refuse")
-    counts = [[s, t, str(c.total()), *(str(c[w] or "") for w in words)] for (s, t), c in sorted(by_type.items())]
+    counts = [
+        [s, t, str(c.total()), *(str(c[w] or "") for w in words)]
+        for (s, t), c in sorted(by_type.items())
+    ]
     return (
         "## DICOM, file by file\n\n`read` is whether the pixels decode; the last column holds the code of the refusal, the error, "
         "or the warnings that travel.\n\n"

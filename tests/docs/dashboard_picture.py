@@ -84,9 +84,21 @@ def dashboard(config: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "medmm.doors", "--config", str(config), "ui", "--no-browser", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "medmm.doors",
+        "--config",
+        str(config),
+        "ui",
+        "--no-browser",
+        "--port",
+        str(port),
+    ]
     with (config.parent / "ui.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=config.parent, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(
+            command, cwd=config.parent, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
         yield f"http://localhost:{port}"
@@ -119,7 +131,12 @@ def taken(config: Path) -> bytes:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise SystemExit("chromium is not installed; on Debian or Ubuntu: apt-get install chromium")
-    flags = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    flags = [
+        "--no-sandbox",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
     with dashboard(config) as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=flags)
         tab = browser.new_page(viewport={"width": WIDTH_PX, "height": HEIGHT_PX})
@@ -142,7 +159,11 @@ def main() -> None:
     before = page_sha256()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "demo")
-        subprocess.run([sys.executable, "-m", "medmm.doors", "demo", "--out", str(out)], check=True, stdout=sys.stderr)
+        subprocess.run(
+            [sys.executable, "-m", "medmm.doors", "demo", "--out", str(out)],
+            check=True,
+            stdout=sys.stderr,
+        )
         png = taken(out / "demo.yaml")
     if page_sha256() != before:
         raise SystemExit("the page's sources changed meanwhile; take the picture again")

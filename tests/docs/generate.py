@@ -44,7 +44,11 @@ def cli() -> Any:
 
 
 def commands_md() -> str:
-    out = [MADE, "# Commands\n\n", "Every command takes `--help`. Exit codes stand in [errors](errors.md).\n"]
+    out = [
+        MADE,
+        "# Commands\n\n",
+        "Every command takes `--help`. Exit codes stand in [errors](errors.md).\n",
+    ]
     top = cli()
     out.append("\nBefore the command:\n\n" + options_table(top))
     for name, command in walk(top, "medmm"):
@@ -61,7 +65,10 @@ def is_argument(parameter: Any) -> bool:
 
 def options_table(command: Any) -> str:
     rows = [
-        [", ".join(f"`{o}`" for o in [*p.opts, *p.secondary_opts]), " ".join((p.help or "").split())]
+        [
+            ", ".join(f"`{o}`" for o in [*p.opts, *p.secondary_opts]),
+            " ".join((p.help or "").split()),
+        ]
         for p in command.params
         if not is_argument(p) and "--help" not in p.opts and not p.hidden
     ]
@@ -75,9 +82,15 @@ def configuration_md() -> str:
         nested = isinstance(field.default, IdentifierEntry)
         default = "unset" if field.default is None or nested else f"`{field.default}`"
         rows.append([f"`{name}`", default, f"`MEDMM_{name.upper()}`", comments.get(name, "")])
-    readers = table(["key of a reader", "required"], [[f"`{n}`", "yes"] for n in ReaderEntry.model_fields])
+    readers = table(
+        ["key of a reader", "required"], [[f"`{n}`", "yes"] for n in ReaderEntry.model_fields]
+    )
     identifiers = [
-        [f"`{n}`", "unset" if f.default is None else f"`{f.default}`", f"`MEDMM_IDENTIFIERS__{n.upper()}`"]
+        [
+            f"`{n}`",
+            "unset" if f.default is None else f"`{f.default}`",
+            f"`MEDMM_IDENTIFIERS__{n.upper()}`",
+        ]
         for n, f in IdentifierEntry.model_fields.items()
     ]
     return (
@@ -110,7 +123,9 @@ def _comments(text: str) -> dict[str, str]:
 
 def roles_md() -> str:
     verbs = role_table()
-    rows = [[f"`{verb}`", *("yes" if may[r] else "" for r in roles())] for verb, may in verbs.items()]
+    rows = [
+        [f"`{verb}`", *("yes" if may[r] else "" for r in roles())] for verb, may in verbs.items()
+    ]
     return (
         MADE
         + "# Roles\n\nWho may do what. The assistant asks this table at every verb; a verb without a row fails the tests. "
@@ -121,7 +136,12 @@ def roles_md() -> str:
 
 def errors_md() -> str:
     rows = [
-        [f"`{kind.__name__}`", str(code), str(HTTP_STATUS[kind]), (kind.__doc__ or "").split("\n")[0]]
+        [
+            f"`{kind.__name__}`",
+            str(code),
+            str(HTTP_STATUS[kind]),
+            (kind.__doc__ or "").split("\n")[0],
+        ]
         for kind, code in EXIT_CODES.items()
     ]
     return (
@@ -148,7 +168,9 @@ def vocabulary_md() -> str:
         + "\n## Measurements\n\nFrom `medmm/domain/data/measurements.csv`, with units as UCUM writes them. A number is stated with "
         + "at least these decimals, with more where it would be rounded away. What of each is stated, and on which evidence, stands "
         + "in [MR](mr.md).\n\n"
-        + table(["name", "words", "unit", "decimals", "sided", "code", "structure"], measurement_rows())
+        + table(
+            ["name", "words", "unit", "decimals", "sided", "code", "structure"], measurement_rows()
+        )
     )
 
 
@@ -178,7 +200,8 @@ def checks_md() -> str:
     rows = [[check.number, check.name, check.what] for check in CHECKS]
     data = files("medmm.domain").joinpath("data/certainty.csv").read_text(encoding="utf-8")
     words = [
-        [row["from"], row["meaning"], row["strongest"], row["source"]] for row in csv.DictReader(data.splitlines())
+        [row["from"], row["meaning"], row["strongest"], row["source"]]
+        for row in csv.DictReader(data.splitlines())
     ]
     return (
         MADE
@@ -353,7 +376,9 @@ WITH_FIGURES: dict[str, Callable[[], str]] = {
 
 def with_figures(name: str) -> str:
     """A page with its figures made anew."""
-    return FIGURES.sub(lambda m: m[1] + WITH_FIGURES[name]() + m[2], (ROOT / name).read_text(encoding="utf-8"))
+    return FIGURES.sub(
+        lambda m: m[1] + WITH_FIGURES[name]() + m[2], (ROOT / name).read_text(encoding="utf-8")
+    )
 
 
 def main() -> None:

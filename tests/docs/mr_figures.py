@@ -15,7 +15,9 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "medmm" / "weights"
 
 def found(name: str) -> dict[str, Any]:
     """The evaluation of one network."""
-    made: dict[str, Any] = json.loads((WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))
+    made: dict[str, Any] = json.loads(
+        (WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8")
+    )
     return made
 
 
@@ -39,9 +41,19 @@ def mr_md() -> str:
             guess(hippo, "mean"),
         ],
         ["hippocampus volume, mean absolute error in ml", *errors(hippo, "hippocampus volume")],
-        ["brain lesion, Dice, mean", lesion["subjects"], figure(lesion["dice"]["mean"]), guess(lesion, "mean")],
+        [
+            "brain lesion, Dice, mean",
+            lesion["subjects"],
+            figure(lesion["dice"]["mean"]),
+            guess(lesion, "mean"),
+        ],
         ["brain lesion, Dice, median", lesion["subjects"], figure(lesion["dice"]["median"]), ""],
-        ["lesion in a slice, AUROC", slices["count"], figure(slices["auroc"]), figure(slices["brightest_flair_auroc"])],
+        [
+            "lesion in a slice, AUROC",
+            slices["count"],
+            figure(slices["auroc"]),
+            figure(slices["brightest_flair_auroc"]),
+        ],
         ["half of the image", half["lesions_in_one_half"], f"{half['right']} right", ""],
         [
             "left ventricle, Dice, end-diastole",
@@ -92,11 +104,16 @@ def unmeasured_md() -> str:
     return (
         "How often a number is left out, by what the network is shown (bounds: training and validation subjects; all other rows: test "
         "subjects). Images of another set and damaged ones should all be unlike; where no reading was made (not run), what the outline and "
-        "the bounds of size, shape and coverage notice beyond that is not counted:\n\n" + table(head, rows)
+        "the bounds of size, shape and coverage notice beyond that is not counted:\n\n"
+        + table(head, rows)
     )
 
 
 def errors(of: dict[str, Any], name: str) -> tuple[int, str, str]:
     """Of how many subjects a quantity was stated, its mean absolute error, and that of the training median."""
     row = of["quantities"][name]
-    return row["stated"], figure(row["mean_absolute_error"]), figure(row["median_of_training_error"])
+    return (
+        row["stated"],
+        figure(row["mean_absolute_error"]),
+        figure(row["median_of_training_error"]),
+    )

@@ -9,7 +9,9 @@ from typing import Any
 from medmm.evaluation.cards.film_kind import silent_tables
 from medmm.evaluation.cards.tables import table
 
-EVALUATION = Path(__file__).resolve().parents[2] / "medmm" / "weights" / "film-kind" / "evaluation.json"
+EVALUATION = (
+    Path(__file__).resolve().parents[2] / "medmm" / "weights" / "film-kind" / "evaluation.json"
+)
 FRONTAL_TARGET, STRANGE_TARGET = 0.97, 0.95
 BY_SIZE = ("too-small",)
 
@@ -18,7 +20,15 @@ def by_pixels_md() -> str:
     """Every picture was written as a DICOM file whose tags say CHEST PA; the gate was not built on these pictures."""
     found: dict[str, Any] = json.loads(EVALUATION.read_text(encoding="utf-8"))
     rows = dict(sorted(found["rows"].items(), key=lambda item: (not item[1]["frontal"], item[0])))
-    header = ["picture", "pictures", "accepted", "held", "refused", "right, 95 % interval", "stopped as"]
+    header = [
+        "picture",
+        "pictures",
+        "accepted",
+        "held",
+        "refused",
+        "right, 95 % interval",
+        "stopped as",
+    ]
     lines = [
         [
             name,
@@ -34,7 +44,9 @@ def by_pixels_md() -> str:
         ["everything else refused (lateral films and other kinds)", percent(found["strange_refused"]), f"at least {STRANGE_TARGET:.0%}"],
         ["turned, mirrored or inverted films held or refused", percent(found["turned_not_accepted"]), "none set"],
     ]  # fmt: skip
-    alone = [name for name, row in rows.items() if row["reasons"] and set(row["reasons"]) <= set(BY_SIZE)]
+    alone = [
+        name for name, row in rows.items() if row["reasons"] and set(row["reasons"]) <= set(BY_SIZE)
+    ]
     below = [
         f"{name} ({row['right']['value']:.1%})"
         for name, row in rows.items()

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.docs.dashboard_picture import MADE_OF, PICTURE, ROOT, carried_sha256, page_sha256, with_digest
+from tests.docs.dashboard_picture import (
+    MADE_OF,
+    PICTURE,
+    ROOT,
+    carried_sha256,
+    page_sha256,
+    with_digest,
+)
 
 MOST_BYTES = 700_000
 
@@ -20,7 +27,9 @@ def screenshot() -> bytes:
 
 
 def test_the_picture_is_of_the_page_as_it_is() -> None:
-    assert carried_sha256(PICTURE) == page_sha256(), "the page is newer than its picture: run `make pictures`"
+    assert carried_sha256(PICTURE) == page_sha256(), (
+        "the page is newer than its picture: run `make pictures`"
+    )
     assert PICTURE.stat().st_size < MOST_BYTES
 
 
@@ -43,7 +52,9 @@ def test_a_changed_added_or_renamed_part_of_the_page_changes_the_digest(tmp_path
     found = [page_sha256(tmp_path)]
     assert found == [page_sha256()]
     page = tmp_path / "ui" / "presenter.py"
-    page.write_text(page.read_text(encoding="utf-8").replace("Research software", "Software"), encoding="utf-8")
+    page.write_text(
+        page.read_text(encoding="utf-8").replace("Research software", "Software"), encoding="utf-8"
+    )
     found.append(page_sha256(tmp_path))
     page.rename(page.with_name("shown.py"))
     found.append(page_sha256(tmp_path))

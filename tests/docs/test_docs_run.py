@@ -17,12 +17,23 @@ from medmm.models.weights.catalogue import model_rows
 from tests.docs.generate import PAGES, WITH_FIGURES, cli, is_argument, walk, with_figures
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = sorted([ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+DOCS = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "SECURITY.md",
+        ROOT / "CHANGELOG.md",
+        *(ROOT / "docs").rglob("*.md"),
+    ]
+)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.S | re.M)
 
 
 def blocks(file: Path, kind: str) -> list[str]:
-    return [body for language, body in BLOCK.findall(file.read_text(encoding="utf-8")) if language == kind]
+    return [
+        body
+        for language, body in BLOCK.findall(file.read_text(encoding="utf-8"))
+        if language == kind
+    ]
 
 
 def name(file: Path) -> str:
@@ -37,7 +48,11 @@ def console_lines(file: Path) -> list[list[str]]:
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     variables = {k: v for k, v in os.environ.items() if not k.startswith("MEDMM_")}
-    return variables | {"MEDMM_DATA_DIR": str(tmp_path / "data"), "MEDMM_THREADS": "1", "NO_COLOR": "1"}
+    return variables | {
+        "MEDMM_DATA_DIR": str(tmp_path / "data"),
+        "MEDMM_THREADS": "1",
+        "NO_COLOR": "1",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -51,7 +66,9 @@ def test_figures_are_those_beside_the_weights(page: str) -> None:
 
 
 @pytest.mark.parametrize("file", [f for f in DOCS if blocks(f, "python")], ids=name)
-def test_python_blocks_run_in_order(file: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+def test_python_blocks_run_in_order(
+    file: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     code = "\n".join(blocks(file, "python"))
     done = subprocess.run(
@@ -73,7 +90,12 @@ def test_commands_in_docs_exist_with_their_options(file: Path) -> None:
 
 def resolves(words: list[str], command: Any) -> bool:
     """Whether every command and option of a command line is known, at its place."""
-    options = {name: p for p in command.params if not is_argument(p) for name in (*p.opts, *p.secondary_opts)}
+    options = {
+        name: p
+        for p in command.params
+        if not is_argument(p)
+        for name in (*p.opts, *p.secondary_opts)
+    }
     while words:
         word, *words = words
         if word.startswith("-"):
@@ -87,7 +109,9 @@ def resolves(words: list[str], command: Any) -> bool:
     return not hasattr(command, "commands")
 
 
-@pytest.mark.parametrize("wrong", ["read --no-such-option", "no-such-command", "audit", "--nobody x read"])
+@pytest.mark.parametrize(
+    "wrong", ["read --no-such-option", "no-such-command", "audit", "--nobody x read"]
+)
 def test_an_unknown_command_or_option_would_be_noticed(wrong: str) -> None:
     assert not resolves(shlex.split(wrong), cli())
 
@@ -122,18 +146,24 @@ def test_links_and_pictures_are_there(file: Path) -> None:
 @pytest.mark.parametrize("file", DOCS, ids=name)
 def test_paths_named_in_docs_exist(file: Path) -> None:
     for path in re.findall(
-        r"`((?:medmm|pipelines|ui|configs|benchmarks|tests|docs)/[\w./-]+)`", file.read_text(encoding="utf-8")
+        r"`((?:medmm|pipelines|ui|configs|benchmarks|tests|docs)/[\w./-]+)`",
+        file.read_text(encoding="utf-8"),
     ):
         assert (ROOT / path).exists(), f"{name(file)} names {path}"
 
 
 def test_the_projects_files_name_no_machine() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if listed.returncode != 0:
         pytest.skip("not a git checkout")
     machine = re.compile(r"(?<![\w./-])/(?:root|home|work|farm|opt)/\w")
     for file in listed.stdout.split():
         path = ROOT / file
-        if path.suffix in {".py", ".md", ".yaml", ".toml", ".json", ".csv", ""} and path.stat().st_size < 1_000_000:
+        if (
+            path.suffix in {".py", ".md", ".yaml", ".toml", ".json", ".csv", ""}
+            and path.stat().st_size < 1_000_000
+        ):
             text = path.read_text(encoding="utf-8", errors="replace")
             assert not machine.search(text), f"{file} names a machine path"

@@ -35,7 +35,9 @@ class Reads:
 def quick(path: Path) -> Assistant:
     """The assistant of a configuration, with networks that load no torch."""
     settings = load_settings(path)
-    networks = GivenNetworks(settings, reader=Reads(), picture_kinds=SaysFrontal(), language_model=None)
+    networks = GivenNetworks(
+        settings, reader=Reads(), picture_kinds=SaysFrontal(), language_model=None
+    )
     return Assistant(settings, networks=networks)
 
 
@@ -43,12 +45,16 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     """Every writing verb once. Returns: what each gave, as text."""
     reader = assistant.reader_named("reader-1")
     held = film_file(out.parent, "held.dcm", AcquisitionDate="20990101", StudyDate="20990101")
-    release = assistant.release(held, reason="the device's clock was wrong", by=reader, key="release-1")
+    release = assistant.release(
+        held, reason="the device's clock was wrong", by=reader, key="release-1"
+    )
     study = assistant.admit(film, key="admit-1")
     assert isinstance(study, Study)
     case = assistant.open_case(study.uid, key="open-1")
     draft = assistant.draft(case.id, key="draft-1")
-    decided = assistant.decide(case.id, [Accept(s.id) for s in draft.statements], by=reader, key="decide-1")
+    decided = assistant.decide(
+        case.id, [Accept(s.id) for s in draft.statements], by=reader, key="decide-1"
+    )
     report = assistant.sign(case.id, by=reader, key="sign-1")
     paths = assistant.publish(report.id, to=out, key="publish-1")
     results = {

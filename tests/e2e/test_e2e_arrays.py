@@ -25,7 +25,17 @@ from tests.array_files import BrightIsLabel, blob, diagonal, folder_of
 from tests.dicom_files import mr_file
 from tests.nifti_files import nifti_file
 
-KEYS = {"study", "path", "evaluable", "held", "reason", "warnings", "findings", "measurements", "masks"}
+KEYS = {
+    "study",
+    "path",
+    "evaluable",
+    "held",
+    "reason",
+    "warnings",
+    "findings",
+    "measurements",
+    "masks",
+}
 MASKS = {
     ReadTask.HIPPOCAMPUS: ("hippocampus",),
     ReadTask.BRAIN_LESION: ("brain-lesion",),
@@ -57,7 +67,9 @@ class Tool:
         self.config.write_text(yaml.safe_dump({"data_dir": str(folder / "data"), "threads": 1}))
 
     def __call__(self, *words: object, code: int = 0) -> Result:
-        result = CliRunner().invoke(cli.app, ["--config", str(self.config), *map(str, words)], env={"NO_COLOR": "1"})
+        result = CliRunner().invoke(
+            cli.app, ["--config", str(self.config), *map(str, words)], env={"NO_COLOR": "1"}
+        )
         found = result.exit_code
         if isinstance(result.exception, MedmmError):
             found = cli.report(result.exception)
@@ -65,7 +77,10 @@ class Tool:
         return result
 
     def lines(self, *words: object, code: int = 0) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self("read", *words, "--json", code=code).stdout.splitlines()]
+        return [
+            json.loads(line)
+            for line in self("read", *words, "--json", code=code).stdout.splitlines()
+        ]
 
 
 @pytest.fixture
@@ -87,15 +102,21 @@ def test_a_folder_gives_one_line_and_its_masks(tool: Tool, tmp_path: Path, task:
     assert set(line) >= KEYS
     assert (line["study"], line["path"]) == ("case 1", str(folder))
     assert (line["evaluable"], line["held"], line["reason"]) == (True, False, None)
-    assert any("taken for what the task and their names say" in warning for warning in line["warnings"])
+    assert any(
+        "taken for what the task and their names say" in warning for warning in line["warnings"]
+    )
     assert tuple(line["masks"]) == MASKS[task]
     for name, path in line["masks"].items():
         assert path == str(tmp_path / "masks" / f"{name}.nii.gz")
         source, mask = nibabel.load(folder / f"{SOURCES[name]}.nii.gz"), nibabel.load(path)
-        np.testing.assert_array_equal(np.asarray(mask.dataobj) > 0, np.asarray(source.dataobj) > 500)
+        np.testing.assert_array_equal(
+            np.asarray(mask.dataobj) > 0, np.asarray(source.dataobj) > 500
+        )
         np.testing.assert_array_equal(mask.affine, source.affine)
     assert line["measurements"]
-    assert all(set(m) == {"name", "value", "unit", "interval", "side"} for m in line["measurements"])
+    assert all(
+        set(m) == {"name", "value", "unit", "interval", "side"} for m in line["measurements"]
+    )
 
 
 @pytest.mark.usefixtures("bright")
@@ -119,7 +140,12 @@ def test_a_finding_with_an_extent_says_where(tool: Tool, tmp_path: Path) -> None
 def test_a_dicom_study_gets_its_masks_on_the_grid_of_its_series(
     tool: Tool, tmp_path: Path, heights: tuple[float, ...]
 ) -> None:
-    flair = {"ScanningSequence": ["SE", "IR"], "EchoTime": 120, "RepetitionTime": 9000, "InversionTime": 2500}
+    flair = {
+        "ScanningSequence": ["SE", "IR"],
+        "EchoTime": 120,
+        "RepetitionTime": 9000,
+        "InversionTime": 2500,
+    }
     for n, height in enumerate(heights):
         mr_file(tmp_path / "study", f"{n}.dcm", height, **flair)
     (line,) = tool.lines(tmp_path / "study", "--masks", tmp_path / "masks")
@@ -139,7 +165,9 @@ def test_a_dicom_study_gets_its_masks_on_the_grid_of_its_series(
 
 
 @pytest.mark.usefixtures("bright")
-def test_several_folders_get_a_folder_each_and_none_leaves_the_masks(tool: Tool, tmp_path: Path) -> None:
+def test_several_folders_get_a_folder_each_and_none_leaves_the_masks(
+    tool: Tool, tmp_path: Path
+) -> None:
     names = ["p1", "CON", "ZZ\nout", "..p"]
     folders = [folder_of(tmp_path / "in", ReadTask.CARDIAC, name) for name in names]
     folders.append(folder_of(tmp_path / "in again", ReadTask.CARDIAC, "p1"))
@@ -149,7 +177,9 @@ def test_several_folders_get_a_folder_each_and_none_leaves_the_masks(tool: Tool,
     assert len(set(parents)) == 5
     assert all(parent.parent == tmp_path / "out" for parent in parents)
     assert not any(word in parent.name for parent in parents for word in ("CON", "ZZ", ".."))
-    written = {path.relative_to(tmp_path / "out").name for path in (tmp_path / "out").rglob("*.nii.gz")}
+    written = {
+        path.relative_to(tmp_path / "out").name for path in (tmp_path / "out").rglob("*.nii.gz")
+    }
     assert written == {"cardiac-ed.nii.gz", "cardiac-es.nii.gz"}
 
 
@@ -159,7 +189,9 @@ def test_the_table_names_measurements_with_their_units(tool: Tool, tmp_path: Pat
     told = tool("read", folder, "--task", "hippocampus").stdout
     assert "hippocampus" in told
     assert " mL" in told
-    table, _, warnings = told.partition(f"! {folder.name}: ")  # what must be known of it stands below
+    table, _, warnings = told.partition(
+        f"! {folder.name}: "
+    )  # what must be known of it stands below
     assert "no finding was read" in " ".join(table.split())
     assert "NIfTI files state no modality" in warnings
 
@@ -175,7 +207,16 @@ def test_wrong_folders_are_lines_errors_and_exit_9_and_the_others_go_on(
     empty = tmp_path / "empty"
     empty.mkdir()
     result = tool(
-        "read", dicom, empty, tmp_path / "nothing", good / "t1.nii.gz", good, "--task", "hippocampus", "--json", code=9
+        "read",
+        dicom,
+        empty,
+        tmp_path / "nothing",
+        good / "t1.nii.gz",
+        good,
+        "--task",
+        "hippocampus",
+        "--json",
+        code=9,
     )
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["study"] for line in lines] == ["dicom", "empty", "nothing", "t1.nii.gz", "good"]
@@ -245,7 +286,9 @@ def test_the_shipped_networks_read_a_subject_of_the_sets(
     for mask, path in line["masks"].items():
         found, labels = np.asarray(nibabel.load(path).dataobj).T, true[mask]
         assert set(np.unique(found)) <= {0, *np.unique(labels)} | {0}
-        both = 2 * ((found > 0) & (labels > 0)).sum() / max((found > 0).sum() + (labels > 0).sum(), 1)
+        both = (
+            2 * ((found > 0) & (labels > 0)).sum() / max((found > 0).sum() + (labels > 0).sum(), 1)
+        )
         assert both > 0.5, mask
 
 
@@ -259,11 +302,19 @@ def test_a_crop_is_outlined_alike_in_whatever_order_its_header_states(
     source = nibabel.load(mri_sets.subject_folder(load, row, tmp_path / "ras") / "t1.nii.gz")
     values, ras = np.asarray(source.dataobj), np.diag([1.0, 1.0, 1.0, 1.0])
     nifti_file(tmp_path / "plain", "t1.nii.gz", values, affine=ras, codes=(2, 0))
-    nifti_file(tmp_path / "lps", "t1.nii.gz", values[::-1, ::-1].copy(), affine=np.diag([-1.0, -1, 1, 1]), codes=(1, 0))
+    nifti_file(
+        tmp_path / "lps",
+        "t1.nii.gz",
+        values[::-1, ::-1].copy(),
+        affine=np.diag([-1.0, -1, 1, 1]),
+        codes=(1, 0),
+    )
     plain, lps = tool.lines(
         tmp_path / "plain", tmp_path / "lps", "--task", "hippocampus", "--masks", tmp_path / "masks"
     )
-    one, other = (np.asarray(nibabel.load(line["masks"]["hippocampus"]).dataobj) for line in (plain, lps))
+    one, other = (
+        np.asarray(nibabel.load(line["masks"]["hippocampus"]).dataobj) for line in (plain, lps)
+    )
     np.testing.assert_array_equal(one, other[::-1, ::-1])
     assert plain["measurements"] == lps["measurements"]
     assert one.any()

@@ -27,7 +27,9 @@ from pipelines import batch
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "settings.yaml"
     readers = [{"id": "reader-1", "name": "ZZREADER One", "role": "reader"}]
-    path.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data"), "threads": 1, "readers": readers}))
+    path.write_text(
+        yaml.safe_dump({"data_dir": str(tmp_path / "data"), "threads": 1, "readers": readers})
+    )
     return path
 
 
@@ -59,7 +61,9 @@ def test_a_case_that_people_work_on_is_done_and_stays_as_it_is(
         for name in ("in review", "signed"):
             case = assistant.open_case(assistant.admit(folder / f"{name}.dcm").uid)  # type: ignore[union-attr]
             draft = assistant.draft(case.id)
-            decisions = [Reject(s.id) if draft.failed(s.id) else Accept(s.id) for s in draft.statements]
+            decisions = [
+                Reject(s.id) if draft.failed(s.id) else Accept(s.id) for s in draft.statements
+            ]
             assistant.decide(case.id, decisions, by=reader)
             cases[name] = case.id
         assistant.sign(cases["signed"], by=reader)
@@ -81,7 +85,9 @@ def test_a_case_that_people_work_on_is_done_and_stays_as_it_is(
     assert [json.loads(line)["skipped"] for line in told.out.splitlines()] == [False] * 2
     with Assistant.from_config(config) as assistant:
         after = [assistant.case(case_id) for case_id in cases.values()]
-    assert [(f.draft, f.decisions, f.report) for f in after] == [(f.draft, f.decisions, f.report) for f in before]
+    assert [(f.draft, f.decisions, f.report) for f in after] == [
+        (f.draft, f.decisions, f.report) for f in before
+    ]
 
 
 def test_refused_held_and_failed_are_told_apart_and_a_release_counts_at_the_next_run(
@@ -99,7 +105,9 @@ def test_refused_held_and_failed_are_told_apart_and_a_release_counts_at_the_next
     ]
     assert "0 done, 0 skipped, 1 refused, 1 held, 1 failed" in told
     with Assistant.from_config(config) as assistant:
-        assistant.release(folder / "held.dcm", reason="the clock was wrong", by=assistant.reader_named("reader-1"))
+        assistant.release(
+            folder / "held.dcm", reason="the clock was wrong", by=assistant.reader_named("reader-1")
+        )
     (folder / "failed.dcm").unlink()
     assert batch.main(arguments) == 0
     assert "2 studies: 1 done, 1 skipped, 0 refused, 0 held, 0 failed" in capsys.readouterr().out
@@ -112,25 +120,48 @@ def test_refused_held_and_failed_are_told_apart_and_a_release_counts_at_the_next
     assert datetime.fromisoformat(rows["held.dcm"]["at"]).tzinfo is not None
 
 
-def test_a_folder_where_everything_failed_has_the_exit_code_of_the_failure(config: Path, tmp_path: Path) -> None:
+def test_a_folder_where_everything_failed_has_the_exit_code_of_the_failure(
+    config: Path, tmp_path: Path
+) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "failed.dcm").write_bytes(b"no film")
-    assert batch.main([str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--config", str(config)]) == 3
+    assert (
+        batch.main([str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--config", str(config)])
+        == 3
+    )
 
 
 def test_what_a_spreadsheet_would_take_for_a_formula_is_quoted(tmp_path: Path) -> None:
-    line = {"study": "1.2", "name": "=1+1", "outcome": "done", "findings": ["Edema"], "suspected": []}
+    line = {
+        "study": "1.2",
+        "name": "=1+1",
+        "outcome": "done",
+        "findings": ["Edema"],
+        "suspected": [],
+    }
     batch.write_table(tmp_path / "results.csv", [line])
     with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as table:
         (row,) = csv.DictReader(table)
     assert (row["name"], row["findings"]) == ("'=1+1", "Edema")
 
 
-def test_a_killed_batch_goes_on_where_it_was(config: Path, demo_films: Path, tmp_path: Path) -> None:
+def test_a_killed_batch_goes_on_where_it_was(
+    config: Path, demo_films: Path, tmp_path: Path
+) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     for number in range(3):
         film(demo_films, folder / f"{number}.dcm", number)
-    command = [sys.executable, "-m", "medmm.doors", "--config", str(config), "batch", str(folder), "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "medmm.doors",
+        "--config",
+        str(config),
+        "batch",
+        str(folder),
+        "--out",
+        str(out),
+    ]
     killed = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     waited = time.monotonic()
     while not (out / "results.jsonl").is_file() or not (out / "results.jsonl").read_bytes():
@@ -142,7 +173,9 @@ def test_a_killed_batch_goes_on_where_it_was(config: Path, demo_films: Path, tmp
     done = len((out / "results.jsonl").read_bytes().splitlines())
     assert 1 <= done < 3
     again = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    assert f"3 studies: {3 - done} done, {done} skipped, 0 refused, 0 held, 0 failed" in again.stdout
+    assert (
+        f"3 studies: {3 - done} done, {done} skipped, 0 refused, 0 held, 0 failed" in again.stdout
+    )
     assert [line["outcome"] for line in lines(out).values()] == ["done"] * 3
     with Assistant.from_config(config) as assistant:
         cases = assistant.cases()

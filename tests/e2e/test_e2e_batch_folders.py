@@ -24,7 +24,9 @@ Run = Callable[..., Lines]
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a batch over `in`. Gives: its lines by name."""
 
-    def over(records: Path | None = None, code: int = 0, folder: str = "in", **settings: Any) -> Lines:
+    def over(
+        records: Path | None = None, code: int = 0, folder: str = "in", **settings: Any
+    ) -> Lines:
         with quick_assistant(tmp_path / "data", **settings) as assistant:
             found = batch.run(assistant, tmp_path / folder, tmp_path / "out", records, as_json=True)
         assert found == code
@@ -48,7 +50,11 @@ def film(path: Path, study: int, image: int = 0, **changes: Any) -> Path:
 
 def done(lines: Lines) -> dict[str, tuple[str, int]]:
     """By name the study and its number of files, of what is done."""
-    return {name: (line["study"], line["files"]) for name, line in lines.items() if line["outcome"] == "done"}
+    return {
+        name: (line["study"], line["files"])
+        for name, line in lines.items()
+        if line["outcome"] == "done"
+    }
 
 
 def test_trees_heaps_and_parts_give_one_line_a_study(run: Run, tmp_path: Path) -> None:
@@ -76,7 +82,11 @@ def test_trees_heaps_and_parts_give_one_line_a_study(run: Run, tmp_path: Path) -
         "heap/c": ("1.2.3.6", 1),
         "part 1/1": ("1.2.3.7", 2),
     }
-    others = {name: (line["outcome"], line["reason"]) for name, line in lines.items() if line["outcome"] != "done"}
+    others = {
+        name: (line["outcome"], line["reason"])
+        for name, line in lines.items()
+        if line["outcome"] != "done"
+    }
     assert others == {
         "DICOMDIR": ("left out", "a DICOMDIR lists files and holds no image"),
         "README.txt": ("left out", "not a DICOM file"),
@@ -90,14 +100,18 @@ def test_what_looks_like_an_image_and_can_t_be_read_fails(run: Run, tmp_path: Pa
     film(tmp_path / "in" / "1" / "good.dcm", 1)
     (tmp_path / "in" / "2").mkdir()
     (tmp_path / "in" / "2" / "IM0001").write_bytes(b"half a film")
-    (tmp_path / "in" / "2" / "cut.txt").write_bytes(film(tmp_path / "other.dcm", 2).read_bytes()[:300])
+    (tmp_path / "in" / "2" / "cut.txt").write_bytes(
+        film(tmp_path / "other.dcm", 2).read_bytes()[:300]
+    )
     lines = run(code=9)
     assert {name: line["outcome"] for name, line in lines.items()} == {
         "1": "done", "2/IM0001": "failed", "2/cut.txt": "failed"
     }  # fmt: skip
 
 
-def test_a_study_that_grew_is_done_again_and_decisions_are_not_lost_in_silence(run: Run, tmp_path: Path) -> None:
+def test_a_study_that_grew_is_done_again_and_decisions_are_not_lost_in_silence(
+    run: Run, tmp_path: Path
+) -> None:
     top = tmp_path / "in"
     film(top / "1" / "a.dcm", 1, 1)
     film(top / "2" / "a.dcm", 2, 1)
@@ -112,8 +126,12 @@ def test_a_study_that_grew_is_done_again_and_decisions_are_not_lost_in_silence(r
     film(top / "2" / "b.dcm", 2, 2)
     second = run()
     assert done(second) == {"1": ("1.2.3.1", 2), "2": ("1.2.3.2", 2)}
-    assert any(note.startswith(f"1 decision made on {first['1']['case']}") for note in second["1"]["notes"])
-    assert any("signed report" in note and "need a new case" in note for note in second["2"]["notes"])
+    assert any(
+        note.startswith(f"1 decision made on {first['1']['case']}") for note in second["1"]["notes"]
+    )
+    assert any(
+        "signed report" in note and "need a new case" in note for note in second["2"]["notes"]
+    )
     with quick_assistant(tmp_path / "data") as assistant:
         states = {case.case_id: case.state.value for case in assistant.cases()}
         assert assistant.verify().ok
@@ -122,7 +140,9 @@ def test_a_study_that_grew_is_done_again_and_decisions_are_not_lost_in_silence(r
     assert all(line["skipped"] for line in run().values())
 
 
-def test_a_study_in_two_folders_that_are_read_one_after_the_other_grows(run: Run, tmp_path: Path) -> None:
+def test_a_study_in_two_folders_that_are_read_one_after_the_other_grows(
+    run: Run, tmp_path: Path
+) -> None:
     film(tmp_path / "in" / "1.dcm", 1, 1)
     film(tmp_path / "later" / "2.dcm", 1, 2)
     first, second = run()["1.dcm"], run(folder="later")["2.dcm"]
@@ -143,11 +163,16 @@ def test_other_settings_draft_again_what_nobody_has_decided_on(run: Run, tmp_pat
         assistant.decide(first["1.dcm"]["case"], [Accept(draft.statements[0].id)], by=reader)
     second = run(writer="rules")
     assert not any(line["skipped"] for line in second.values())
-    assert {name: line["case"] for name, line in second.items()} == {n: line["case"] for n, line in first.items()}
+    assert {name: line["case"] for name, line in second.items()} == {
+        n: line["case"] for n, line in first.items()
+    }
     assert "its draft stays" in second["1.dcm"]["notes"][-1]
     assert "It was drafted again" in second["2.dcm"]["notes"][-1]
     with quick_assistant(tmp_path / "data") as assistant:
-        drafts = {name: [e for e in assistant.history(second[name]["case"]) if e.verb == "draft"] for name in second}
+        drafts = {
+            name: [e for e in assistant.history(second[name]["case"]) if e.verb == "draft"]
+            for name in second
+        }
         decisions = assistant.case(first["1.dcm"]["case"]).decisions
     assert [["unchanged" in e.details for e in drafts[name]] for name in ("1.dcm", "2.dcm")] == [
         [False, True], [False, False]
@@ -166,8 +191,14 @@ def test_records_are_found_by_uid_then_name_then_number(run: Run, tmp_path: Path
         bundle = json.loads(path.read_text())
         for uid in studies:
             identifier = [{"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"}]
-            found = {"resourceType": "ImagingStudy", "id": "i", "subject": {"reference": "Patient/p1"}}
-            bundle["entry"].append({"resource": {**found, "status": "available", "identifier": identifier}})
+            found = {
+                "resourceType": "ImagingStudy",
+                "id": "i",
+                "subject": {"reference": "Patient/p1"},
+            }
+            bundle["entry"].append(
+                {"resource": {**found, "status": "available", "identifier": identifier}}
+            )
         path.write_text(json.dumps(bundle))
 
     record("1.2.3.1.json", 1, "By file name")
@@ -186,7 +217,9 @@ def test_records_are_found_by_uid_then_name_then_number(run: Run, tmp_path: Path
         for name, line in lines.items():
             context = assistant.case(line["case"]).case.context
             found[name] = (
-                {fact.label for fact in context.facts if fact.label[:3] in ("By ", "Sam")} if context else None
+                {fact.label for fact in context.facts if fact.label[:3] in ("By ", "Sam")}
+                if context
+                else None
             )
     assert found == {
         "film1.dcm": {"By file name"},
@@ -207,9 +240,16 @@ def test_records_are_found_by_uid_then_name_then_number(run: Run, tmp_path: Path
     assert again["film5.dcm"]["record"]
 
 
-def test_a_record_of_the_number_that_names_another_patient_is_not_joined(run: Run, tmp_path: Path) -> None:
+def test_a_record_of_the_number_that_names_another_patient_is_not_joined(
+    run: Run, tmp_path: Path
+) -> None:
     film(tmp_path / "in" / "film.dcm", 1)
-    record_of(tmp_path / "records" / "r.json", "Asthma", identifier=[{"value": "ZZ-1"}], birthDate="1980-05-05")
+    record_of(
+        tmp_path / "records" / "r.json",
+        "Asthma",
+        identifier=[{"value": "ZZ-1"}],
+        birthDate="1980-05-05",
+    )
     line = run(tmp_path / "records")["film.dcm"]
     assert (line["outcome"], line["record"]) == ("done", False)
     assert "names another patient" in line["notes"][0]
@@ -228,4 +268,7 @@ def test_one_uid_of_two_patients_is_refused_and_the_others_go_on(run: Run, tmp_p
     film(tmp_path / "in" / "b" / "1.dcm", 1, 2, PatientID="ZZ-other")
     film(tmp_path / "in" / "c.dcm", 2)
     lines = run()
-    assert {name: line["outcome"] for name, line in lines.items()} == {"a/1.dcm": "refused", "c.dcm": "done"}
+    assert {name: line["outcome"] for name, line in lines.items()} == {
+        "a/1.dcm": "refused",
+        "c.dcm": "done",
+    }

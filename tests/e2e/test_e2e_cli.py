@@ -30,9 +30,13 @@ class Tool:
         settings = {"data_dir": str(folder / "data"), "threads": 1, "readers": readers}
         self.config.write_text(yaml.safe_dump(settings))
 
-    def __call__(self, *words: object, code: int = 0, by: str | None = None, typed: str = "") -> Result:
+    def __call__(
+        self, *words: object, code: int = 0, by: str | None = None, typed: str = ""
+    ) -> Result:
         before = ["--config", str(self.config), *(["--by", by] if by else [])]
-        result = CliRunner().invoke(cli.app, [*before, *map(str, words)], input=typed, env={"NO_COLOR": "1"})
+        result = CliRunner().invoke(
+            cli.app, [*before, *map(str, words)], input=typed, env={"NO_COLOR": "1"}
+        )
         found = result.exit_code
         if isinstance(result.exception, MedmmError):
             found = cli.report(result.exception)  # what `main` does with it
@@ -56,14 +60,26 @@ def the_case(tool: Tool) -> str:
     return str(json.loads(tool("cases", "--json").stdout.splitlines()[0])["case_id"])
 
 
-def test_read_gives_one_json_line_a_study_and_nothing_else(tool: Tool, demo_films: Path, tmp_path: Path) -> None:
+def test_read_gives_one_json_line_a_study_and_nothing_else(
+    tool: Tool, demo_films: Path, tmp_path: Path
+) -> None:
     bad = tmp_path / "bad.dcm"
     bad.write_bytes(b"not a film")
     paths = [demo_films / n for n in ("RG1_UNCR.dcm", "RG3_UNCR.dcm", "MR2_UNCR.dcm")]
     result = tool("read", *paths, bad, "--json", "--masks", tmp_path / "masks")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["evaluable"] for line in lines] == [True, False, False, False]
-    keys = {"study", "path", "evaluable", "held", "reason", "warnings", "findings", "measurements", "masks"}
+    keys = {
+        "study",
+        "path",
+        "evaluable",
+        "held",
+        "reason",
+        "warnings",
+        "findings",
+        "measurements",
+        "masks",
+    }
     assert all(keys <= set(line) for line in lines)
     assert lines[0]["reason"] is None
     assert lines[1]["reason"].startswith("not evaluable: body part")
@@ -84,7 +100,8 @@ def test_read_gives_every_shipped_label_and_masks_on_the_films_own_grid(
         assert len(names) == len(set(names))
         assert all(0 <= f["probability"] <= 1 for f in line["findings"])
         assert all(
-            set(f) == {"name", "code", "probability", "threshold", "suspected", "region"} for f in line["findings"]
+            set(f) == {"name", "code", "probability", "threshold", "suspected", "region"}
+            for f in line["findings"]
         )
     else:
         assert any("No reading model" in warning for warning in line["warnings"])
@@ -103,14 +120,18 @@ def models(tool: Tool) -> list:  # type: ignore[type-arg]
         return list(assistant.models())
 
 
-def test_a_missing_path_is_a_line_and_exit_9_and_the_others_go_on(tool: Tool, demo_films: Path, tmp_path: Path) -> None:
+def test_a_missing_path_is_a_line_and_exit_9_and_the_others_go_on(
+    tool: Tool, demo_films: Path, tmp_path: Path
+) -> None:
     result = tool("read", tmp_path / "nothing", demo_films / "RG3_UNCR.dcm", "--json", code=9)
     first, second = (json.loads(line) for line in result.stdout.splitlines())
     assert first["reason"]
     assert second["reason"].startswith("not evaluable")
 
 
-def test_from_draft_to_published_report(tool: Tool, demo_films: Path, record: Path, tmp_path: Path) -> None:
+def test_from_draft_to_published_report(
+    tool: Tool, demo_films: Path, record: Path, tmp_path: Path
+) -> None:
     page = tmp_path / "draft.html"
     result = tool("draft", demo_films / "RG1_UNCR.dcm", "--record", record, "--html", page)
     assert "DRAFT, not signed" in result.stdout
@@ -125,7 +146,8 @@ def test_from_draft_to_published_report(tool: Tool, demo_films: Path, record: Pa
         draft = assistant.case(case).draft
         assert draft is not None
         decisions = [
-            Edit(s.id, "In the reader's words.") if draft.failed(s.id) else Accept(s.id) for s in draft.statements
+            Edit(s.id, "In the reader's words.") if draft.failed(s.id) else Accept(s.id)
+            for s in draft.statements
         ]
         assistant.decide(case, decisions, by=assistant.reader_named("reader-1"))
     assert "Signed: report-" in tool("review", case, "--sign", by="reader-1").stdout
@@ -142,7 +164,9 @@ def test_from_draft_to_published_report(tool: Tool, demo_films: Path, record: Pa
     assert not any(name in log for name in NAMES)
 
 
-def test_review_asks_statement_by_statement_and_before_signing(tool: Tool, demo_films: Path, record: Path) -> None:
+def test_review_asks_statement_by_statement_and_before_signing(
+    tool: Tool, demo_films: Path, record: Path
+) -> None:
     tool("draft", demo_films / "RG1_UNCR.dcm", "--record", record)
     case = the_case(tool)
     stopped = tool("review", case, by="reader-1", typed="r\nq\n")
@@ -152,11 +176,16 @@ def test_review_asks_statement_by_statement_and_before_signing(tool: Tool, demo_
         assert file.draft is not None
         left = len(file.asked) - 1
         assert len(file.decisions) == 1
-    assert "Signed" not in tool("review", case, by="reader-1", typed="e\nMy own words.\n" * left + "n\n").stdout
+    assert (
+        "Signed"
+        not in tool("review", case, by="reader-1", typed="e\nMy own words.\n" * left + "n\n").stdout
+    )
     assert "Signed: report-" in tool("review", case, "--sign", by="reader-1").stdout
 
 
-def test_a_record_of_somebody_else_exits_3_and_names_no_value(tool: Tool, demo_films: Path, record: Path) -> None:
+def test_a_record_of_somebody_else_exits_3_and_names_no_value(
+    tool: Tool, demo_films: Path, record: Path
+) -> None:
     record.write_text(record.read_text().replace('"female"', '"male"'))
     result = tool("draft", demo_films / "RG1_UNCR.dcm", "--record", record, code=3)
     assert "sex" in str(result.exception)
@@ -165,7 +194,14 @@ def test_a_record_of_somebody_else_exits_3_and_names_no_value(tool: Tool, demo_f
 
 def test_study_show_says_what_was_understood(tool: Tool, demo_films: Path, record: Path) -> None:
     shown = tool("study", "show", demo_films / "RG1_UNCR.dcm", "--record", record).stdout
-    for part in ("accepted with warnings", "DX of CHEST", "SeriesDate", "PA", "spacing unknown", "identity match"):
+    for part in (
+        "accepted with warnings",
+        "DX of CHEST",
+        "SeriesDate",
+        "PA",
+        "spacing unknown",
+        "identity match",
+    ):
         assert part in shown
     assert "refused" in tool("study", "show", demo_films / "RG3_UNCR.dcm").stdout
 
@@ -180,7 +216,11 @@ def test_study_show_exits_3_for_what_it_can_t_read_and_for_another_patients_reco
     record.write_text(record.read_text().replace('"female"', '"male"'))
     shown = tool("study", "show", demo_films / "RG1_UNCR.dcm", "--record", record, code=3).stdout
     assert "identity mismatch sex" in shown
-    line = json.loads(tool("study", "show", demo_films / "RG1_UNCR.dcm", "--record", record, "--json", code=3).stdout)
+    line = json.loads(
+        tool(
+            "study", "show", demo_films / "RG1_UNCR.dcm", "--record", record, "--json", code=3
+        ).stdout
+    )
     assert line["match"]["verdict"] == "mismatch"
 
 
@@ -195,14 +235,23 @@ def test_read_of_files_that_can_t_be_read_is_a_line_and_exit_0(tool: Tool, tmp_p
 
 def test_record_show_prints_facts_with_value_range_and_source(tool: Tool, record: Path) -> None:
     shown = tool("record", "show", record).stdout
-    for part in ("Hypertension", "SNOMED 38341003", "38.1 °C", "normal from", "(refuted)", "1995-10-02"):
+    for part in (
+        "Hypertension",
+        "SNOMED 38341003",
+        "38.1 °C",
+        "normal from",
+        "(refuted)",
+        "1995-10-02",
+    ):
         assert part in shown
     then = json.loads(tool("record", "show", record, "--as-of", "1995-09-26", "--json").stdout)
     assert "1995-10-02" not in json.dumps(then["facts"])
     assert any("after the study" in omission["reason"] for omission in then["left_out"])
 
 
-def test_record_show_prints_the_newest_of_many_and_says_what_it_left(tool: Tool, tmp_path: Path) -> None:
+def test_record_show_prints_the_newest_of_many_and_says_what_it_left(
+    tool: Tool, tmp_path: Path
+) -> None:
     patient = {"resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1950-01-10"}
     entries = [{"resource": patient}]
     for day in range(1, 29):
@@ -214,7 +263,10 @@ def test_record_show_prints_the_newest_of_many_and_says_what_it_left(tool: Tool,
                     "id": f"o{day}",
                     "status": "final",
                     "subject": {"reference": "Patient/p"},
-                    "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}], "text": "Hemoglobin"},
+                    "code": {
+                        "coding": [{"system": "http://loinc.org", "code": "718-7"}],
+                        "text": "Hemoglobin",
+                    },
                     "effectiveDateTime": f"2020-02-{day:02}",
                     "valueQuantity": {"value": 13, "unit": "g/dL"},
                     "referenceRange": [bounds],
@@ -223,7 +275,9 @@ def test_record_show_prints_the_newest_of_many_and_says_what_it_left(tool: Tool,
         )
     path = tmp_path / "many.json"
     path.write_text(
-        json.dumps({"resourceType": "Bundle", "entry": [*entries, {"resource": {"resourceType": "Claim"}}]})
+        json.dumps(
+            {"resourceType": "Bundle", "entry": [*entries, {"resource": {"resourceType": "Claim"}}]}
+        )
     )
     shown = tool("record", "show", path, "--limit", "3").stdout
     days = [line.split()[0] for line in shown.splitlines() if line.startswith("2020")]
@@ -237,29 +291,40 @@ def test_record_show_prints_the_newest_of_many_and_says_what_it_left(tool: Tool,
     assert tool("record", "show", path, "--limit", "0").stdout.count("2020-02-") == 28
 
 
-def test_a_person_releases_what_the_gate_holds(tool: Tool, demo_films: Path, tmp_path: Path) -> None:
+def test_a_person_releases_what_the_gate_holds(
+    tool: Tool, demo_films: Path, tmp_path: Path
+) -> None:
     film, dataset = tmp_path / "film.dcm", pydicom.dcmread(demo_films / "RG1_UNCR.dcm")
     dataset.AcquisitionDate = "20990101"
     dataset.save_as(film)
     assert "future" in tool("draft", film).stdout
     tool("release", film, "--reason", "the clock was wrong", code=3)  # nobody is named
-    assert "released (future-date" in tool("release", film, "--reason", "the clock was wrong", by="reader-1").stdout
+    assert (
+        "released (future-date"
+        in tool("release", film, "--reason", "the clock was wrong", by="reader-1").stdout
+    )
     line = json.loads(tool("read", film, "--json").stdout)
     assert line["evaluable"]
     assert any("a person looked" in warning for warning in line["warnings"])
     with Assistant.from_config(tool.config) as assistant:
-        (event,) = [e for e in kept(assistant).events() if e.verb == "release" and e.outcome == "done"]
+        (event,) = [
+            e for e in kept(assistant).events() if e.verb == "release" and e.outcome == "done"
+        ]
     assert (event.actor, event.details["held_for"]) == ("reader-1", "future-date")
 
 
-def test_an_altered_log_exits_8_and_names_the_place(tool: Tool, demo_films: Path, tmp_path: Path) -> None:
+def test_an_altered_log_exits_8_and_names_the_place(
+    tool: Tool, demo_films: Path, tmp_path: Path
+) -> None:
     import sqlite3
 
     tool("read", demo_films / "RG3_UNCR.dcm", "--json")
     tool("audit", "verify")
     database = sqlite3.connect(tmp_path / "data" / "medmm.sqlite")
     database.execute("DROP TRIGGER audit_entry_no_update")
-    database.execute("UPDATE audit_entry SET entry = replace(entry, 'refused', 'done   ') WHERE seq = 1")
+    database.execute(
+        "UPDATE audit_entry SET entry = replace(entry, 'refused', 'done   ') WHERE seq = 1"
+    )
     database.commit()
     database.close()
     result = tool("audit", "verify", "--json", code=8)
@@ -270,7 +335,10 @@ def test_an_altered_log_exits_8_and_names_the_place(tool: Tool, demo_films: Path
 
 def test_models_config_and_doctor(tool: Tool, tmp_path: Path) -> None:
     assert "chest-findings" in tool("models", "list").stdout
-    assert json.loads(tool("models", "list", "--json").stdout.splitlines()[0])["name"] == "chest-findings"
+    assert (
+        json.loads(tool("models", "list", "--json").stdout.splitlines()[0])["name"]
+        == "chest-findings"
+    )
     assert json.loads(tool("config", "show").stdout)["threads"] == 1
     assert "valid" in tool("config", "check", tool.config).stdout
     wrong = tmp_path / "wrong.yaml"
@@ -279,7 +347,9 @@ def test_models_config_and_doctor(tool: Tool, tmp_path: Path) -> None:
     checks = [json.loads(line) for line in tool("doctor", "--json").stdout.splitlines()]
     assert {c["state"] for c in checks} <= {"ok", "note", "problem"}
     assert all(c["remedy"] for c in checks if c["state"] == "problem")
-    assert {"medmm", "compute", "data folder", "transfer syntaxes", "readers"} <= {c["name"] for c in checks}
+    assert {"medmm", "compute", "data folder", "transfer syntaxes", "readers"} <= {
+        c["name"] for c in checks
+    }
 
 
 def test_an_empty_worklist_says_what_to_do(tool: Tool) -> None:
@@ -288,7 +358,9 @@ def test_an_empty_worklist_says_what_to_do(tool: Tool) -> None:
 
 def test_the_demo_runs_twice_and_signs_nothing(tmp_path: Path) -> None:
     for _ in range(2):
-        result = CliRunner().invoke(cli.app, ["demo", "--out", str(tmp_path / "demo")], env={"NO_COLOR": "1"})
+        result = CliRunner().invoke(
+            cli.app, ["demo", "--out", str(tmp_path / "demo")], env={"NO_COLOR": "1"}
+        )
         assert result.exit_code == 0, result.output
     for part in (
         "synthetic",
@@ -306,7 +378,9 @@ def test_the_demo_runs_twice_and_signs_nothing(tmp_path: Path) -> None:
         assert [c.state.value for c in assistant.cases()] == ["drafted"]
 
 
-def test_batch_skips_what_is_done_and_tries_failures_again(tool: Tool, demo_films: Path, tmp_path: Path) -> None:
+def test_batch_skips_what_is_done_and_tries_failures_again(
+    tool: Tool, demo_films: Path, tmp_path: Path
+) -> None:
     import shutil
 
     from pipelines import batch
@@ -317,7 +391,10 @@ def test_batch_skips_what_is_done_and_tries_failures_again(tool: Tool, demo_film
         shutil.copy(demo_films / name, folder)
     (folder / "bad.dcm").write_bytes(b"no film")
     assert batch.main([str(folder), "--out", str(out), "--config", str(tool.config)]) == 9
-    lines = {line["name"]: line for line in map(json.loads, (out / "results.jsonl").read_text().splitlines())}
+    lines = {
+        line["name"]: line
+        for line in map(json.loads, (out / "results.jsonl").read_text().splitlines())
+    }
     assert lines["RG1_UNCR.dcm"]["evaluable"]
     assert not lines["RG3_UNCR.dcm"]["evaluable"]
     assert lines["bad.dcm"]["error"] == "InputError"

@@ -19,14 +19,18 @@ from medmm.domain.errors import MedmmError
 from medmm.doors import cli, demo
 from pipelines import batch
 
-ODD = os.fsdecode(b"[red]a\xff\x1b[2J\xe2\x80\xa8.dcm")  # markup, no UTF-8, an escape, a line separator
+ODD = os.fsdecode(
+    b"[red]a\xff\x1b[2J\xe2\x80\xa8.dcm"
+)  # markup, no UTF-8, an escape, a line separator
 PLANTED = "ZZPLANTED"
 
 
 def settings(folder: Path, **more: object) -> Path:
     path = folder / "settings.yaml"
     readers = [{"id": "reader-1", "name": "ZZREADER One", "role": "reader"}]
-    path.write_text(yaml.safe_dump({"data_dir": str(folder / "data"), "threads": 1, "readers": readers, **more}))
+    path.write_text(
+        yaml.safe_dump({"data_dir": str(folder / "data"), "threads": 1, "readers": readers, **more})
+    )
     return path
 
 
@@ -42,10 +46,14 @@ def medmm(*words: object) -> tuple[int, Result]:
 def outside(*words: object, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run as a program of its own."""
     command = [sys.executable, "-m", "medmm.doors", *map(str, words)]
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=False, timeout=120)
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, check=False, timeout=120
+    )
 
 
-def test_an_odd_file_name_gives_one_line_of_json_and_a_row(tmp_path: Path, demo_films: Path) -> None:
+def test_an_odd_file_name_gives_one_line_of_json_and_a_row(
+    tmp_path: Path, demo_films: Path
+) -> None:
     config, film = settings(tmp_path), tmp_path / ODD
     shutil.copy(demo_films / "RG3_UNCR.dcm", film)
     code, result = medmm("--config", config, "read", film, "--json")
@@ -61,9 +69,13 @@ def test_an_odd_file_name_gives_one_line_of_json_and_a_row(tmp_path: Path, demo_
     assert "refused" in shown
 
 
-def test_a_terminal_that_lacks_characters_gets_numbers_for_them(tmp_path: Path, demo_films: Path) -> None:
+def test_a_terminal_that_lacks_characters_gets_numbers_for_them(
+    tmp_path: Path, demo_films: Path
+) -> None:
     config = settings(tmp_path)
-    done = outside("--config", config, "draft", demo_films / "RG1_UNCR.dcm", PYTHONIOENCODING="ascii")
+    done = outside(
+        "--config", config, "draft", demo_films / "RG1_UNCR.dcm", PYTHONIOENCODING="ascii"
+    )
     assert done.returncode == 0, done.stderr
     assert b"DRAFT, not signed" in done.stdout
     assert b"\\u2713" in done.stdout
@@ -95,7 +107,9 @@ def test_no_command_shows_a_traceback_for_bad_input(tmp_path: Path, demo_films: 
 
 
 @pytest.mark.parametrize("leftover", ["data/precious", "demo.yaml", "draft.html"])
-def test_the_demo_leaves_a_folder_that_is_not_its_own_untouched(tmp_path: Path, leftover: str) -> None:
+def test_the_demo_leaves_a_folder_that_is_not_its_own_untouched(
+    tmp_path: Path, leftover: str
+) -> None:
     folder = tmp_path / "mine"
     (folder / leftover).parent.mkdir(parents=True)
     (folder / leftover).write_text("data_dir: data\n")
@@ -105,7 +119,9 @@ def test_the_demo_leaves_a_folder_that_is_not_its_own_untouched(tmp_path: Path, 
     assert (folder / leftover).read_text() == "data_dir: data\n"
 
 
-def test_folders_that_can_t_be_used_are_told_with_a_remedy(tmp_path: Path, demo_films: Path) -> None:
+def test_folders_that_can_t_be_used_are_told_with_a_remedy(
+    tmp_path: Path, demo_films: Path
+) -> None:
     config, file = settings(tmp_path), tmp_path / "file"
     file.touch()
     assert medmm("demo", "--out", file / "x")[0] == 3
@@ -122,7 +138,9 @@ def test_folders_that_can_t_be_used_are_told_with_a_remedy(tmp_path: Path, demo_
 def test_doctor_says_what_is_wrong_with_an_installation_that_does_not_open(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    code, result = medmm("--config", settings(tmp_path, data_dir=str(file / "x")), "doctor", "--json")
+    code, result = medmm(
+        "--config", settings(tmp_path, data_dir=str(file / "x")), "doctor", "--json"
+    )
     checks = {check["name"]: check for check in map(json.loads, result.stdout.splitlines())}
     assert code == 4
     assert checks["installation"]["state"] == "problem"
@@ -130,7 +148,9 @@ def test_doctor_says_what_is_wrong_with_an_installation_that_does_not_open(tmp_p
     assert checks["medmm"]["state"] == "ok"
 
 
-def test_altered_weights_are_a_problem_for_doctor_and_stop_a_draft(tmp_path: Path, demo_films: Path) -> None:
+def test_altered_weights_are_a_problem_for_doctor_and_stop_a_draft(
+    tmp_path: Path, demo_films: Path
+) -> None:
     import medmm as package
 
     weights = tmp_path / "weights"
@@ -152,11 +172,17 @@ def test_altered_weights_are_a_problem_for_doctor_and_stop_a_draft(tmp_path: Pat
     assert line["reason"]
 
 
-def test_a_planted_name_occurs_nowhere_that_people_without_need_look(tmp_path: Path, demo_films: Path) -> None:
+def test_a_planted_name_occurs_nowhere_that_people_without_need_look(
+    tmp_path: Path, demo_films: Path
+) -> None:
     config, film = settings(tmp_path), tmp_path / "film.dcm"
     data = dcmread(demo_films / "RG1_UNCR.dcm")
     data.PatientName, data.PatientID = f"{PLANTED}^RG1", f"{PLANTED}-1"
-    data.OtherPatientIDs, data.ReferringPhysicianName, data.AccessionNumber = PLANTED, PLANTED, PLANTED
+    data.OtherPatientIDs, data.ReferringPhysicianName, data.AccessionNumber = (
+        PLANTED,
+        PLANTED,
+        PLANTED,
+    )
     data.InstitutionName = data.StudyDescription = data.PatientComments = PLANTED
     data.save_as(film)
     record = tmp_path / "record.json"
@@ -179,7 +205,9 @@ def test_a_planted_name_occurs_nowhere_that_people_without_need_look(tmp_path: P
         codes.append(code)
         told.append(result.stdout + result.stderr + str(result.exception or ""))
     assert codes == [3, 0, 3, *[0] * 5]  # twice another patient's record
-    case = json.loads(medmm("--config", config, "cases", "--json")[1].stdout.splitlines()[0])["case_id"]
+    case = json.loads(medmm("--config", config, "cases", "--json")[1].stdout.splitlines()[0])[
+        "case_id"
+    ]
     told.append(medmm("--config", config, "audit", "log", case, "--json")[1].stdout)
     told.append((tmp_path / "page.html").read_text())
     heads = [p for p in tmp_path.rglob("*heads*") if p.is_file()]
@@ -195,7 +223,13 @@ def test_batch_keeps_films_of_the_same_name_apart(tmp_path: Path, demo_films: Pa
         film = pydicom.dcmread(demo_films / "RG3_UNCR.dcm")
         film.StudyInstanceUID = f"1.2.3.{number}"  # under one UID they would be one study
         film.save_as(tmp_path / folder / ODD)
-        arguments = [str(tmp_path / folder), "--out", str(tmp_path / "out"), "--config", str(config)]
+        arguments = [
+            str(tmp_path / folder),
+            "--out",
+            str(tmp_path / "out"),
+            "--config",
+            str(config),
+        ]
         assert batch.main([*arguments, "--by", "reader-1"]) == 0
         assert batch.main([*arguments, "--by", "nobody"]) == 5
     found = [json.loads(line) for line in lines.read_text().splitlines()]
@@ -208,7 +242,20 @@ def test_a_folder_named_pipelines_where_the_user_stands_is_not_run(tmp_path: Pat
     for folder in ("pipelines", "in"):
         (tmp_path / folder).mkdir()
     (tmp_path / "pipelines" / "__init__.py").write_text("raise SystemExit(99)\n")
-    command = [sys.executable, "-P", "-m", "medmm.doors", "--config", str(config), "batch", "in", "--out", "out"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "medmm.doors",
+        "--config",
+        str(config),
+        "batch",
+        "in",
+        "--out",
+        "out",
+    ]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert "0 studies: 0 done" in done.stdout

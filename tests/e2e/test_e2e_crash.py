@@ -55,11 +55,20 @@ def settings(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("point", failpoint.POINTS)
 @pytest.mark.parametrize("verb", WRITING)
-def test_a_death_leaves_the_step_whole_or_undone(verb: str, point: str, settings: Path, demo_films: Path) -> None:
+def test_a_death_leaves_the_step_whole_or_undone(
+    verb: str, point: str, settings: Path, demo_films: Path
+) -> None:
     film = demo_films / "RG1_UNCR.dcm"
-    command = [sys.executable, str(ROOT / "tests" / "e2e" / "crash_worker.py"), str(settings), str(film)]
+    command = [
+        sys.executable,
+        str(ROOT / "tests" / "e2e" / "crash_worker.py"),
+        str(settings),
+        str(film),
+    ]
     environment = {**os.environ, failpoint.VARIABLE: f"{verb}:{point}", "PYTHONPATH": str(ROOT)}
-    died = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    died = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert died.returncode == failpoint.EXIT_CODE, died.stderr
     with quick(settings) as assistant:
         done = Counter(e.verb for e in kept(assistant).events() if e.outcome == "done")

@@ -41,7 +41,9 @@ def assistant(tmp_path: Path) -> Iterator[Assistant]:
 
 def film(folder: Path, number: int, name: str = "film.dcm", **changes: Any) -> Path:
     """A film of one study; equal numbers give equal bytes."""
-    return film_file(folder, name, picture() // (number + 1), SOPInstanceUID=f"1.2.3.3.{number}", **changes)
+    return film_file(
+        folder, name, picture() // (number + 1), SOPInstanceUID=f"1.2.3.3.{number}", **changes
+    )
 
 
 def record_of(path: Path, condition: str, onset: str = "1990-01-01", **patient: Any) -> Path:
@@ -73,7 +75,9 @@ def states(assistant: Assistant) -> dict[str, CaseState]:
     return {case.case_id: case.state for case in assistant.cases()}
 
 
-def test_films_of_one_study_are_one_study_whichever_way_they_come(assistant: Assistant, tmp_path: Path) -> None:
+def test_films_of_one_study_are_one_study_whichever_way_they_come(
+    assistant: Assistant, tmp_path: Path
+) -> None:
     one, two = film(tmp_path / "a", 1), film(tmp_path / "b", 2)
     together = admitted(assistant, [one, two])
     assert len(together.volumes) == 2
@@ -133,14 +137,18 @@ def test_images_after_signing_are_kept_and_said_and_make_a_case_of_their_own(
     assert assistant.verify().ok
 
 
-def test_another_record_of_the_same_signed_images_opens_no_case(assistant: Assistant, tmp_path: Path) -> None:
+def test_another_record_of_the_same_signed_images_opens_no_case(
+    assistant: Assistant, tmp_path: Path
+) -> None:
     path = film(tmp_path / "a", 1)
     signed(assistant, opened(assistant, path), assistant.reader_named("reader-1"))
     with pytest.raises(StateError, match="signed"):
         opened(assistant, path, record=record_of(tmp_path / "record.json", "Asthma"))
 
 
-def test_an_image_that_came_again_takes_the_place_of_the_one_before(assistant: Assistant, tmp_path: Path) -> None:
+def test_an_image_that_came_again_takes_the_place_of_the_one_before(
+    assistant: Assistant, tmp_path: Path
+) -> None:
     path = film(tmp_path / "a", 1)
     first = opened(assistant, [path, film(tmp_path / "b", 2)])
     film_file(tmp_path / "a", "film.dcm", picture() // 7, SOPInstanceUID="1.2.3.3.1")
@@ -181,7 +189,9 @@ def test_parts_that_come_at_once_are_all_joined(assistant: Assistant, tmp_path: 
     assert assistant.verify().ok
 
 
-def test_a_record_cut_to_a_later_time_is_not_used_for_an_earlier_image(assistant: Assistant, tmp_path: Path) -> None:
+def test_a_record_cut_to_a_later_time_is_not_used_for_an_earlier_image(
+    assistant: Assistant, tmp_path: Path
+) -> None:
     record = record_of(tmp_path / "record.json", "Asthma", onset="2020-03-04T09:00:00+01:00")
     opened(assistant, film(tmp_path / "a", 1), record=record)
     study = admitted(assistant, film(tmp_path / "b", 2, AcquisitionTime="080000"))
@@ -192,7 +202,9 @@ def test_a_record_cut_to_a_later_time_is_not_used_for_an_earlier_image(assistant
     assert "Asthma" not in {fact.label for fact in case.context.facts}
 
 
-def test_an_upload_again_under_another_path_is_the_same_request(assistant: Assistant, tmp_path: Path) -> None:
+def test_an_upload_again_under_another_path_is_the_same_request(
+    assistant: Assistant, tmp_path: Path
+) -> None:
     study = admitted(assistant, film(tmp_path / "upload-1", 1), key="upload")
     assert admitted(assistant, film(tmp_path / "upload-2", 1, "other-name"), key="upload") == study
     assert [e.verb for e in kept(assistant).events(study.uid)] == ["admit"]
@@ -288,7 +300,9 @@ def test_what_can_t_be_read_beside_a_study_is_said_and_other_things_are_not(
     assert "files-beside-unreadable" in codes(admitted(assistant, tmp_path / "in"))
 
 
-def test_one_of_several_studies_is_admitted_by_its_uid(assistant: Assistant, tmp_path: Path) -> None:
+def test_one_of_several_studies_is_admitted_by_its_uid(
+    assistant: Assistant, tmp_path: Path
+) -> None:
     film(tmp_path, 1, "1")
     film(tmp_path, 2, "2", StudyInstanceUID="1.2.9", PatientID="ZZ-9")
     with pytest.raises(InputError, match="holds 2 studies") as caught:
@@ -303,7 +317,12 @@ def test_a_study_of_an_earlier_release_grows_too(tmp_path: Path) -> None:
     with quick_assistant(tmp_path / "data") as assistant:
         case = opened(assistant, film(tmp_path / "a", 1))
     with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as connection:
-        for table in ("study_file", "study_order", "worklist", "last_word"):  # what later releases brought
+        for table in (
+            "study_file",
+            "study_order",
+            "worklist",
+            "last_word",
+        ):  # what later releases brought
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE idempotency")
         connection.execute(

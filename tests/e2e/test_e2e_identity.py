@@ -23,14 +23,18 @@ from tests.e2e.test_e2e_python_api import READERS, decide_all
 from tests.kept import kept
 
 EARLIER = Path(__file__).parents[1] / "unit" / "store" / "earlier_release" / "store.tar.xz"
-SYSTEMS = IdentifierEntry(mrn="https://hospital.example/mrn", accession="https://hospital.example/accession")
+SYSTEMS = IdentifierEntry(
+    mrn="https://hospital.example/mrn", accession="https://hospital.example/accession"
+)
 NAME = "CompressedSamples"  # of the demo film
 
 
 def with_request(record: bytes) -> bytes:
     """The demo record with a request that bears the film's accession number."""
     bundle = json.loads(record)
-    (patient,) = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient"]
+    (patient,) = [
+        e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient"
+    ]
     request = {
         "resourceType": "ServiceRequest",
         "id": "ordered",
@@ -56,8 +60,12 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Assistant
     dataset = pydicom.dcmread(Path(data_store.__file__).parent / "data" / "RG1_UNCR.dcm")
     dataset.AccessionNumber = "ZZ-ACC-1"
     dataset.save_as(folder / "film.dcm")
-    (folder / "record.json").write_bytes(with_request(files("medmm.doors").joinpath("demo_record.json").read_bytes()))
-    settings = Settings(data_dir=folder / "data", readers=READERS, threads=1, writer="rules", identifiers=SYSTEMS)
+    (folder / "record.json").write_bytes(
+        with_request(files("medmm.doors").joinpath("demo_record.json").read_bytes())
+    )
+    settings = Settings(
+        data_dir=folder / "data", readers=READERS, threads=1, writer="rules", identifiers=SYSTEMS
+    )
     with Assistant(settings) as assistant:
         reader = assistant.reader_named("reader-1")
         study = assistant.admit(folder / "film.dcm", record=folder / "record.json")
@@ -76,7 +84,9 @@ def test_the_bundle_finds_patient_order_and_code(signed: tuple[Assistant, str, s
     assistant, report_id, _ = signed
     bundle = json.loads(assistant.render(report_id, format="fhir"))
     entries = {e["resource"]["resourceType"]: e for e in bundle["entry"]}
-    assert entries["Patient"]["request"]["ifNoneExist"].startswith("identifier=https%3A%2F%2Fhospital.example%2Fmrn|")
+    assert entries["Patient"]["request"]["ifNoneExist"].startswith(
+        "identifier=https%3A%2F%2Fhospital.example%2Fmrn|"
+    )
     report = entries["DiagnosticReport"]["resource"]
     assert report["basedOn"][0]["reference"] == "ServiceRequest/ordered"
     assert report["identifier"][0] == {
@@ -91,7 +101,9 @@ def test_the_bundle_finds_patient_order_and_code(signed: tuple[Assistant, str, s
     assert [issue["severity"] for issue in outcome["issue"]] == ["information"]
 
 
-def test_a_changed_name_is_never_printed(signed: tuple[Assistant, str, str], tmp_path: Path) -> None:
+def test_a_changed_name_is_never_printed(
+    signed: tuple[Assistant, str, str], tmp_path: Path
+) -> None:
     assistant, report_id, _ = signed
     assert NAME in assistant.render(report_id)
     with closing(database(assistant)) as connection:
@@ -111,7 +123,9 @@ def test_a_changed_name_is_never_printed(signed: tuple[Assistant, str, str], tmp
     assert NAME in assistant.render(report_id)
 
 
-def test_a_changed_image_stops_its_report(signed: tuple[Assistant, str, str], tmp_path: Path) -> None:
+def test_a_changed_image_stops_its_report(
+    signed: tuple[Assistant, str, str], tmp_path: Path
+) -> None:
     assistant, report_id, _ = signed
     (path,) = [p for p in (assistant.settings.data_dir / "objects").rglob("*") if p.is_file()]
     kept = path.read_bytes()
@@ -137,7 +151,9 @@ def test_a_look_that_failed_is_not_in_the_log_as_done(signed: tuple[Assistant, s
     with pytest.raises(InputError):
         assistant.case("no-such-case")
     with pytest.raises(PermissionDenied):
-        assistant.render("no-such-report", by=Reader(id="nobody", name="", role="reader"))  # asked before it is read
+        assistant.render(
+            "no-such-report", by=Reader(id="nobody", name="", role="reader")
+        )  # asked before it is read
     assistant.render(report_id)
     assert outcomes()[len(before) :] == [
         ("publish", "failed", "request"),
@@ -151,11 +167,15 @@ def test_the_command_says_what_an_earlier_release_left_open(tmp_path: Path) -> N
     with tarfile.open(EARLIER) as archive:
         archive.extractall(tmp_path, filter="data")
     config = tmp_path / "config.yaml"
-    readers = [entry.model_dump() for entry in (ReaderEntry(id="reader-1", name="ZZ", role="reader"),)]
+    readers = [
+        entry.model_dump() for entry in (ReaderEntry(id="reader-1", name="ZZ", role="reader"),)
+    ]
     config.write_text(json.dumps({"data_dir": str(tmp_path / "data"), "readers": readers}))
     said = CliRunner().invoke(app, ["--config", str(config), "audit", "verify"])
     assert said.exit_code == 0
     assert "Identity not covered before entry 7" in " ".join(said.output.split())
-    found = json.loads(CliRunner().invoke(app, ["--config", str(config), "audit", "verify", "--json"]).output)
+    found = json.loads(
+        CliRunner().invoke(app, ["--config", str(config), "audit", "verify", "--json"]).output
+    )
     assert (found["ok"], found["problems"], found["not_covered_before"]) == (True, [], 8)
     assert len(found["identities_not_covered"]) == 1

@@ -42,27 +42,47 @@ PATIENT = {
 @pytest.fixture(scope="module")
 def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("joined"), readers=READERS, threads=1)
-    networks = GivenNetworks(settings, picture_kinds=SAYS_FRONTAL)  # the pixels are not what is asked here
+    networks = GivenNetworks(
+        settings, picture_kinds=SAYS_FRONTAL
+    )  # the pixels are not what is asked here
     with Assistant(settings, networks=networks) as opened:
         yield opened
 
 
 def film_of(folder: Path, **identity: Any) -> Path:
     """A chest film under the identity that the records of the corpus stand against; None leaves an element out."""
-    stated = {"PatientID": "ZZFAKE-1", "PatientName": "ZZFAKE^Alpha", "PatientBirthDate": "19500110", "PatientSex": "F"}
-    return film_file(folder, StudyInstanceUID=generate_uid(), SOPInstanceUID=generate_uid(), **{**stated, **identity})
+    stated = {
+        "PatientID": "ZZFAKE-1",
+        "PatientName": "ZZFAKE^Alpha",
+        "PatientBirthDate": "19500110",
+        "PatientSex": "F",
+    }
+    return film_file(
+        folder,
+        StudyInstanceUID=generate_uid(),
+        SOPInstanceUID=generate_uid(),
+        **{**stated, **identity},
+    )
 
 
 def record_of(folder: Path, **changes: Any) -> Path:
     patient = {name: value for name, value in {**PATIENT, **changes}.items() if value is not None}
     path = folder / "record.json"
-    path.write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]}))
+    path.write_text(
+        json.dumps(
+            {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]}
+        )
+    )
     return path
 
 
 def codes(study: object) -> dict[str, str]:
     assert isinstance(study, Study)
-    return {warning.code: warning.text for warning in study.warnings if warning.code.startswith("identity")}
+    return {
+        warning.code: warning.text
+        for warning in study.warnings
+        if warning.code.startswith("identity")
+    }
 
 
 @pytest.mark.parametrize(
@@ -88,7 +108,9 @@ def test_a_match_joins_and_a_near_miss_warns(
     differing: str,
 ) -> None:
     study = assistant.admit(film_of(tmp_path, **image), record=record_of(tmp_path, **record))
-    assert codes(study) == ({"identity-near": f"image and record differ slightly in {differing}"} if differing else {})
+    assert codes(study) == (
+        {"identity-near": f"image and record differ slightly in {differing}"} if differing else {}
+    )
     assert isinstance(study, Study)
     assert assistant.open_case(study.uid).context is not None
 
@@ -124,7 +146,9 @@ def test_a_mismatch_stops_whoever_confirms_it_and_nothing_is_kept(
     assert kept(assistant).events(uid) == ()
 
 
-def test_without_a_patient_id_a_person_confirms_and_the_study_says_so(assistant: Assistant, tmp_path: Path) -> None:
+def test_without_a_patient_id_a_person_confirms_and_the_study_says_so(
+    assistant: Assistant, tmp_path: Path
+) -> None:
     film, record = film_of(tmp_path, PatientID=None), record_of(tmp_path)
     with pytest.raises(InputError, match="a person must confirm") as caught:
         assistant.admit(film, record=record)
@@ -133,29 +157,49 @@ def test_without_a_patient_id_a_person_confirms_and_the_study_says_so(assistant:
         assistant.admit(film, record=record, confirmed=True)
     with pytest.raises(PermissionDenied):
         assistant.admit(film, record=record, confirmed=True, by=assistant.reader_named("auditor-1"))
-    assert kept(assistant).events(pydicom.dcmread(film, stop_before_pixels=True).StudyInstanceUID) == ()
-    study = assistant.admit(film, record=record, confirmed=True, by=assistant.reader_named("resident-1"))
+    assert (
+        kept(assistant).events(pydicom.dcmread(film, stop_before_pixels=True).StudyInstanceUID)
+        == ()
+    )
+    study = assistant.admit(
+        film, record=record, confirmed=True, by=assistant.reader_named("resident-1")
+    )
     said = codes(study)["identity-confirmed"]
     assert "resident-1 (resident) confirmed" in said
     assert "birth_date, sex, name agree" in said
     assert isinstance(study, Study)
     (event,) = kept(assistant).events(study.uid)
-    assert (event.actor, event.role, event.details["identity-confirmed"]) == ("resident-1", "resident", said)
+    assert (event.actor, event.role, event.details["identity-confirmed"]) == (
+        "resident-1",
+        "resident",
+        said,
+    )
     case = assistant.open_case(study.uid)
     assert case.context is not None
     assert said in json.dumps([w.text for w in case.study.warnings])
 
 
-def test_a_confirmation_of_what_matches_anyway_adds_nothing(assistant: Assistant, tmp_path: Path) -> None:
+def test_a_confirmation_of_what_matches_anyway_adds_nothing(
+    assistant: Assistant, tmp_path: Path
+) -> None:
     person = assistant.reader_named("resident-1")
-    study = assistant.admit(film_of(tmp_path), record=record_of(tmp_path), confirmed=True, by=person)
+    study = assistant.admit(
+        film_of(tmp_path), record=record_of(tmp_path), confirmed=True, by=person
+    )
     assert codes(study) == {}
 
 
 def test_the_command_line_confirms_and_the_draft_shows_it(demo_films: Path, tmp_path: Path) -> None:
     tool, record = Tool(tmp_path), record_of(tmp_path)
     named, film = pydicom.dcmread(demo_films / "RG1_UNCR.dcm"), tmp_path / "film.dcm"
-    named.update({"PatientID": "", "PatientName": "ZZFAKE^Alpha", "PatientBirthDate": "19500110", "PatientSex": "F"})
+    named.update(
+        {
+            "PatientID": "",
+            "PatientName": "ZZFAKE^Alpha",
+            "PatientBirthDate": "19500110",
+            "PatientSex": "F",
+        }
+    )
     named.save_as(film)
     tool("draft", film, "--record", record, "--confirm-patient", code=3)  # nobody is named
     shown = tool("draft", film, "--record", record, "--confirm-patient", by="reader-1").stdout
@@ -200,5 +244,9 @@ def test_the_identity_rows_of_the_corpus_against_their_film(
             assistant.admit(film, record=record)
         return
     said = codes(assistant.admit(film, record=record))
-    expected = {} if ROWS[name] == "match" else {"identity-near": f"image and record differ slightly in {ROWS[name]}"}
+    expected = (
+        {}
+        if ROWS[name] == "match"
+        else {"identity-near": f"image and record differ slightly in {ROWS[name]}"}
+    )
     assert said == expected

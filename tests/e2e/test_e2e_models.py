@@ -41,7 +41,13 @@ def config(tmp_path: Path) -> Path:
 
 def configured(folder: Path, **more: Any) -> Path:
     path = folder / "settings.yaml"
-    settings = {"data_dir": str(folder / "data"), "threads": 1, "device": "cpu", "readers": READERS, **more}
+    settings = {
+        "data_dir": str(folder / "data"),
+        "threads": 1,
+        "device": "cpu",
+        "readers": READERS,
+        **more,
+    }
     path.write_text(yaml.safe_dump(settings))
     return path
 
@@ -70,7 +76,9 @@ def test_a_model_is_added_listed_and_removed_by_an_administrator(config: Path, m
     done = tool(config, "models", "add", made / "tiny-decoder")
     assert done.exit_code == 0, done.output
     assert "tiny-decoder (decoder) added: apache-2.0" in " ".join(done.stdout.split())
-    row = json.loads(tool(config, "models", "add", made / "tiny-report", "--name", "ours", "--json").stdout)
+    row = json.loads(
+        tool(config, "models", "add", made / "tiny-report", "--name", "ours", "--json").stdout
+    )
     assert (row["task"], row["state"]) == ("report", "ready")
     rows = listed(config)
     assert set(rows) == before | {"tiny-decoder", "ours"}
@@ -137,7 +145,9 @@ def test_an_altered_file_is_told_by_the_list(config: Path, made: Path) -> None:
     assert (row["state"], "tokenizer.json" in row["remedy"]) == ("altered", True)
 
 
-def test_drafts_are_written_by_the_model_that_the_settings_name(tmp_path: Path, made: Path, demo_films: Path) -> None:
+def test_drafts_are_written_by_the_model_that_the_settings_name(
+    tmp_path: Path, made: Path, demo_films: Path
+) -> None:
     plain = configured(tmp_path)
     assert tool(plain, "models", "add", made / "tiny-report").exit_code == 0
     config = configured(tmp_path, language_model="tiny-report")
@@ -163,7 +173,9 @@ def test_an_unknown_report_model_is_a_wrong_setting(tmp_path: Path, demo_films: 
             assistant.draft(case.id)
 
 
-def test_a_recipe_becomes_a_draft(tmp_path: Path, demo_films: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recipe_becomes_a_draft(
+    tmp_path: Path, demo_films: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Train, evaluate, `models add`, draft: the documented way to its end, on a dozen made-up films."""
     reports = open_i_reports(tmp_path / "open-i")
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe(reports)))
@@ -185,11 +197,15 @@ def test_a_recipe_becomes_a_draft(tmp_path: Path, demo_films: Path, capsys: pyte
     assert draft.statements
 
 
-def test_a_decoder_that_cannot_draft_is_no_writer_for_doctor_and_config_check(tmp_path: Path, made: Path) -> None:
+def test_a_decoder_that_cannot_draft_is_no_writer_for_doctor_and_config_check(
+    tmp_path: Path, made: Path
+) -> None:
     plain = configured(tmp_path)
     assert tool(plain, "models", "add", made / "tiny-decoder").exit_code == 0
     config = configured(tmp_path, language_model="tiny-decoder")
-    checks = {c["name"]: c for c in map(json.loads, tool(config, "doctor", "--json").stdout.splitlines())}
+    checks = {
+        c["name"]: c for c in map(json.loads, tool(config, "doctor", "--json").stdout.splitlines())
+    }
     assert checks["writer"]["state"] == "problem"
     assert "no report model 'tiny-decoder'" in checks["writer"]["found"]
     wrong = tool(config, "config", "check", config)
@@ -199,7 +215,11 @@ def test_a_decoder_that_cannot_draft_is_no_writer_for_doctor_and_config_check(tm
 
 def test_config_check_opens_the_folders_that_are_named_and_makes_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    config = configured(tmp_path, weights_dir=str(tmp_path / "no weights"), heads_path=str(tmp_path / "file" / "heads"))
+    config = configured(
+        tmp_path,
+        weights_dir=str(tmp_path / "no weights"),
+        heads_path=str(tmp_path / "file" / "heads"),
+    )
     wrong = tool(config, "config", "check", config)
     assert isinstance(wrong.exception, ConfigError)
     assert "no weights" in wrong.exception.problem

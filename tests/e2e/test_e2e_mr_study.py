@@ -50,7 +50,9 @@ def case_id(assistant: Assistant, brain: Path) -> str:
     return case.id
 
 
-def test_every_series_has_its_role_confirmed_by_pixels_and_none_is_missing(assistant: Assistant, case_id: str) -> None:
+def test_every_series_has_its_role_confirmed_by_pixels_and_none_is_missing(
+    assistant: Assistant, case_id: str
+) -> None:
     study = assistant.case(case_id).case.study
     roles = {v.sequence.role for v in study.volumes if v.sequence}
     assert roles == {SequenceRole.T1, SequenceRole.T1_CONTRAST, SequenceRole.T2, SequenceRole.FLAIR}
@@ -90,23 +92,35 @@ def test_the_mask_is_written_as_nifti_where_the_flair_images_lie(
     assert file.reading is not None
     folder = tmp_path / hashlib.sha256(file.case.study.uid.encode()).hexdigest()[:16]
     assert line["masks"] == {"brain-lesion": str(folder / "brain-lesion.nii.gz")}
-    image, about = nibabel.load(line["masks"]["brain-lesion"]), json.loads((folder / "brain-lesion.json").read_text())
+    image, about = (
+        nibabel.load(line["masks"]["brain-lesion"]),
+        json.loads((folder / "brain-lesion.json").read_text()),
+    )
     labels = np.asarray(image.dataobj)
     np.testing.assert_array_equal(labels.T, file.reading.label_maps[0].array())
-    assert (about["series_uid"], about["frame_of_reference_uid"]) == (flair.series_uid, flair.frame_of_reference_uid)
+    assert (about["series_uid"], about["frame_of_reference_uid"]) == (
+        flair.series_uid,
+        flair.frame_of_reference_uid,
+    )
     assert about["labels"] == {"1": "lesion"}
     assert about["affine_in"] == ["sform", "qform"]
-    headers = {h.SOPInstanceUID: h for h in (pydicom.dcmread(p) for p in brain.rglob("*") if p.is_file())}
+    headers = {
+        h.SOPInstanceUID: h for h in (pydicom.dcmread(p) for p in brain.rglob("*") if p.is_file())
+    }
     assert len(about["slices"]) == labels.shape[2]
     for k, one in enumerate(about["slices"]):
         header = headers[one["sop_uid"]]
         right_anterior_head = (image.affine @ [0, 0, k, 1])[:3]
-        np.testing.assert_allclose(right_anterior_head * [-1, -1, 1], header.ImagePositionPatient, atol=0.05)
+        np.testing.assert_allclose(
+            right_anterior_head * [-1, -1, 1], header.ImagePositionPatient, atol=0.05
+        )
     centre = (image.affine @ [*np.argwhere(labels).mean(0), 1])[:3]
     assert centre[0] > 0, "the patient's right, in RAS"
 
 
-def test_statements_carry_mask_value_and_score_and_pass_their_checks(assistant: Assistant, case_id: str) -> None:
+def test_statements_carry_mask_value_and_score_and_pass_their_checks(
+    assistant: Assistant, case_id: str
+) -> None:
     draft = assistant.case(case_id).draft
     assert draft is not None
     assert [s.text for s in draft.statements if draft.failed(s.id)] == []
@@ -116,7 +130,9 @@ def test_statements_carry_mask_value_and_score_and_pass_their_checks(assistant: 
     assert measured["lesion volume"].value > 0
     assert "lesion share of head" in measured
     assert any(isinstance(item, ExtentEvidence) for item in evidence)
-    assert any(isinstance(item, ScoreEvidence) and item.model == "brain-lesion" for item in evidence)
+    assert any(
+        isinstance(item, ScoreEvidence) and item.model == "brain-lesion" for item in evidence
+    )
     assert all(s.generation is None for s in draft.statements), "no language model writes MR"
     assert any("lobe" in line for line in draft.draft.not_evaluated)
 
@@ -127,7 +143,9 @@ def test_the_report_is_signed_and_leaves_as_valid_fhir(
     by = assistant.reader_named("reader-1")
     draft = assistant.case(case_id).draft
     assert draft is not None
-    assistant.decide(case_id, [Accept(s.id) for s in draft.statements if s.summarises is None], by=by)
+    assistant.decide(
+        case_id, [Accept(s.id) for s in draft.statements if s.summarises is None], by=by
+    )
     report = assistant.sign(case_id, by=by)
     assistant.publish(report.id, to=tmp_path)
     bundle = tmp_path / "bundle.json"

@@ -47,7 +47,9 @@ def states(assistant: Assistant) -> dict[str, CaseState]:
 def sign(assistant: Assistant, case_id: str, by: Reader) -> None:
     draft = assistant.draft(case_id)
     asked = [s for s in draft.statements if s.summarises is None]
-    decisions = [Edit(s.id, "The reader's own words.") if draft.failed(s.id) else Accept(s.id) for s in asked]
+    decisions = [
+        Edit(s.id, "The reader's own words.") if draft.failed(s.id) else Accept(s.id) for s in asked
+    ]
     assistant.decide(case_id, decisions, by=by)
     assistant.sign(case_id, by=by)
 
@@ -73,7 +75,9 @@ def test_an_admission_without_record_says_that_the_earlier_one_is_used(
     assert assistant.verify().ok
 
 
-def test_a_record_that_comes_later_supersedes_the_unsigned_case(assistant: Assistant, film: Path, record: Path) -> None:
+def test_a_record_that_comes_later_supersedes_the_unsigned_case(
+    assistant: Assistant, film: Path, record: Path
+) -> None:
     reader = assistant.reader_named("reader-1")
     without = opened(assistant, film, None)
     assistant.draft(without)
@@ -103,7 +107,9 @@ def test_a_superseded_case_goes_on_when_its_record_is_given_again(
     assert assistant.verify().ok
 
 
-def test_a_signed_study_opens_no_second_case(assistant: Assistant, film: Path, record: Path) -> None:
+def test_a_signed_study_opens_no_second_case(
+    assistant: Assistant, film: Path, record: Path
+) -> None:
     first = opened(assistant, film, None)
     sign(assistant, first, assistant.reader_named("reader-1"))
     with pytest.raises(StateError, match="signed"):

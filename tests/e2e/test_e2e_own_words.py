@@ -40,10 +40,14 @@ def drafted(tmp_path: Path, demo_films: Path) -> Iterator[tuple[Assistant, str]]
 
 def observations(assistant: Assistant, report_id: str) -> list[dict[str, Any]]:
     bundle = json.loads(assistant.render(report_id, format="fhir"))
-    return [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Observation"]
+    return [
+        e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Observation"
+    ]
 
 
-def test_own_findings_are_added_checked_signed_and_published(drafted: tuple[Assistant, str], tmp_path: Path) -> None:
+def test_own_findings_are_added_checked_signed_and_published(
+    drafted: tuple[Assistant, str], tmp_path: Path
+) -> None:
     assistant, case_id = drafted
     resident, reader = assistant.reader_named("resident-1"), assistant.reader_named("reader-1")
     mass = Add.of("Mass", side=Side.LEFT, place="hilum", assertion=Assertion.POSSIBLE)
@@ -60,12 +64,17 @@ def test_own_findings_are_added_checked_signed_and_published(drafted: tuple[Assi
     order = next(s for s in file.draft.statements if "Cough for three weeks" in s.text)
     edited = Edit(order.id, order.text.replace("three weeks", "two weeks") + " Query pneumonia.")
     decisions: list[Decision] = [
-        Reject(s.id) if file.draft.failed(s.id) or file.critical(s.id) else Accept(s.id) for s in file.asked
+        Reject(s.id) if file.draft.failed(s.id) or file.critical(s.id) else Accept(s.id)
+        for s in file.asked
     ]
     assistant.decide(case_id, [*decisions, edited, Impression("Nodules.")], by=reader)
     now = assistant.case(case_id)
     assert {"G6", "G11"} <= {v.check for v in now.marks(order.id)}
-    decided = [event for event in assistant.history(case_id) if (event.verb, event.outcome) == ("decide", "done")]
+    decided = [
+        event
+        for event in assistant.history(case_id)
+        if (event.verb, event.outcome) == ("decide", "done")
+    ]
     assert decided[-1].details["marked"].split()[:2] == [f"{order.id}:G6", f"{order.id}:G11"]
     with pytest.raises(StateError, match="different things of pulmonary nodule"):
         assistant.sign(case_id, by=reader)
@@ -73,12 +82,22 @@ def test_own_findings_are_added_checked_signed_and_published(drafted: tuple[Assi
     shown = [s.text for s in assistant.to_sign(case_id, by=reader)]
     report = assistant.sign(case_id, by=reader)
     assert [s.text for s in report.statements] == shown
-    assert [s.author for s in report.statements if s.id in ("r1", "impression")] == [resident, reader]
+    assert [s.author for s in report.statements if s.id in ("r1", "impression")] == [
+        resident,
+        reader,
+    ]
     assert assistant.publish(report.id, to=tmp_path / "out")
     own = [o for o in observations(assistant, report.id) if "device" not in o]
-    assert [o["note"][0]["text"] for o in own] == ["Possible left lung mass, hilum.", "Scoliosis of 30 degrees."]
+    assert [o["note"][0]["text"] for o in own] == [
+        "Possible left lung mass, hilum.",
+        "Scoliosis of 30 degrees.",
+    ]
     text = assistant.render(report.id)
-    assert text.index("FINDINGS") < text.index("Possible left lung mass, hilum.") < text.index("IMPRESSION")
+    assert (
+        text.index("FINDINGS")
+        < text.index("Possible left lung mass, hilum.")
+        < text.index("IMPRESSION")
+    )
     assert "4 are the reader's own" in " ".join(text.split())
     assert assistant.verify().ok
     assert assistant.case(case_id).state is CaseState.SIGNED
@@ -86,7 +105,9 @@ def test_own_findings_are_added_checked_signed_and_published(drafted: tuple[Assi
     assert not any(words in entries for words in ("Scoliosis", "hilum", "pneumonia"))
 
 
-def test_an_added_finding_that_is_changed_under_the_log_is_found(drafted: tuple[Assistant, str]) -> None:
+def test_an_added_finding_that_is_changed_under_the_log_is_found(
+    drafted: tuple[Assistant, str],
+) -> None:
     import sqlite3
 
     assistant, case_id = drafted
@@ -115,7 +136,9 @@ def test_the_command_line_adds_and_marks(tool: Tool, record: Path, demo_films: P
     ):  # fmt: skip
         assert words in shown
     listed = json.loads(tool("case", "show", case, "--json").stdout)["suspected"]
-    assert ("Nodule", "added by a reader", "right") in [(o["finding"], o["standing"], o["side"]) for o in listed]
+    assert ("Nodule", "added by a reader", "right") in [
+        (o["finding"], o["standing"], o["side"]) for o in listed
+    ]
     draft = json.loads(tool("case", "show", case, "--json").stdout)["draft"]["draft"]["statements"]
     left = len([s for s in draft if s["summarises"] is None])
     first = "+\nscoliosis\nfracture; left; rib 5\n"
@@ -123,5 +146,9 @@ def test_the_command_line_adds_and_marks(tool: Tool, record: Path, demo_films: P
     assert "no finding 'scoliosis' in the vocabulary" in told
     assert "Signed" in told
     report = tool("publish", case).stdout
-    for words in ("Left fracture, rib 5.", "Clips.", "Possible right pulmonary nodule, lower zone."):
+    for words in (
+        "Left fracture, rib 5.",
+        "Clips.",
+        "Possible right pulmonary nodule, lower zone.",
+    ):
         assert words in report

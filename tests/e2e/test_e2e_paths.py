@@ -46,7 +46,9 @@ class House:
 
     def __init__(self, top: Path) -> None:
         self.top, self.root = top, top / "a" / "b" / "c"
-        self.data, self.out, self.cwd, self.given = (self.root / n for n in ("data", "out", "cwd", "given"))
+        self.data, self.out, self.cwd, self.given = (
+            self.root / n for n in ("data", "out", "cwd", "given")
+        )
         for folder in (self.cwd, self.given):
             folder.mkdir(parents=True)
         self.settings = Settings(data_dir=self.data, readers=READERS, threads=1)
@@ -59,7 +61,9 @@ class House:
     def held(self) -> None:
         """Everything lies where it should, under a name that nothing from outside made."""
         for name in self.written():
-            assert name.startswith(("data/", "data.heads", "out/")), name  # the heads of the log lie beside the store
+            assert name.startswith(("data/", "data.heads", "out/")), (
+                name
+            )  # the heads of the log lie beside the store
             assert "ZZ" not in name
             assert "CON" not in name
             if name.startswith("data/objects/"):
@@ -95,7 +99,9 @@ def saved(film: pydicom.Dataset, path: Path, **changes: str) -> Path:
 
 def record(path: Path, text: str) -> Path:
     """The demo's record with a text as the patient's number, as URL of every entry, and in a name."""
-    bundle: dict[str, Any] = json.loads(files("medmm.doors").joinpath("demo_record.json").read_bytes())
+    bundle: dict[str, Any] = json.loads(
+        files("medmm.doors").joinpath("demo_record.json").read_bytes()
+    )
     for entry in bundle["entry"]:
         resource = entry["resource"]
         if resource["resourceType"] == "Patient":
@@ -113,11 +119,15 @@ def decide_all(assistant: Assistant, case_id: str, reader: Reader) -> None:
     assert draft is not None
     words = "The reader's own words."
     assistant.decide(
-        case_id, [Edit(s.id, words) if draft.failed(s.id) else Accept(s.id) for s in draft.statements], by=reader
+        case_id,
+        [Edit(s.id, words) if draft.failed(s.id) else Accept(s.id) for s in draft.statements],
+        by=reader,
     )
 
 
-def test_the_whole_way_with_paths_for_names_stays_in_its_folders(house: House, small_film: pydicom.Dataset) -> None:
+def test_the_whole_way_with_paths_for_names_stays_in_its_folders(
+    house: House, small_film: pydicom.Dataset
+) -> None:
     with Assistant(house.settings) as assistant:
         reader = assistant.reader_named("reader-1")
         for number, (name, text) in enumerate(ESCAPES.items()):
@@ -148,7 +158,9 @@ def test_the_whole_way_with_paths_for_names_stays_in_its_folders(house: House, s
     house.held()
 
 
-def test_records_with_paths_for_ids_and_urls_stay_in_their_folder(house: House, small_film: pydicom.Dataset) -> None:
+def test_records_with_paths_for_ids_and_urls_stay_in_their_folder(
+    house: House, small_film: pydicom.Dataset
+) -> None:
     with Assistant(house.settings) as assistant:
         for number, (name, text) in enumerate(ESCAPES.items()):
             given = record(house.given / f"{number}.json", text)
@@ -165,7 +177,9 @@ def test_records_with_paths_for_ids_and_urls_stay_in_their_folder(house: House, 
 
 
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
-def test_uids_that_are_paths_are_refused_or_held(house: House, small_film: pydicom.Dataset, keyword: str) -> None:
+def test_uids_that_are_paths_are_refused_or_held(
+    house: House, small_film: pydicom.Dataset, keyword: str
+) -> None:
     with Assistant(house.settings) as assistant:
         for number, (name, text) in enumerate(ESCAPES.items()):
             path = saved(small_film, house.given / f"{number}.dcm", **{keyword: text})
@@ -191,10 +205,14 @@ def released(house: House, small_film: pydicom.Dataset) -> list[Path]:
     return paths
 
 
-def test_masks_and_pages_of_released_films_lie_where_they_were_asked_for(house: House, released: list[Path]) -> None:
+def test_masks_and_pages_of_released_films_lie_where_they_were_asked_for(
+    house: House, released: list[Path]
+) -> None:
     config = house.given / "settings.yaml"
     readers = [{"id": "reader-1", "name": "ZZREADER One", "role": "reader"}]
-    config.write_text(yaml.safe_dump({"data_dir": str(house.data), "threads": 1, "readers": readers}))
+    config.write_text(
+        yaml.safe_dump({"data_dir": str(house.data), "threads": 1, "readers": readers})
+    )
     for path in released:
         words = ["--config", config, "read", path, "--masks", house.out / "masks", "--json"]
         done = CliRunner().invoke(cli.app, [str(word) for word in words])
@@ -216,7 +234,9 @@ def test_a_report_of_any_id_is_written_into_its_folder(house: House) -> None:
         try:
             written = write_report(make_signed_report(id=text), None, house.out)
         except Unavailable:
-            assert name == "long"  # longer than the file system takes; nothing is cut, so nothing collides
+            assert (
+                name == "long"
+            )  # longer than the file system takes; nothing is cut, so nothing collides
             continue
         assert all(path.parent == house.out and path.is_file() for path in written), name
     for name in house.written():

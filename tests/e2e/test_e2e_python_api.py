@@ -41,7 +41,8 @@ def decide_all(assistant: Assistant, case_id: str, reader: Reader) -> None:
     draft = assistant.case(case_id).draft
     assert draft is not None
     decisions = [
-        Edit(s.id, "The reader's own words.") if draft.failed(s.id) else Accept(s.id) for s in draft.statements
+        Edit(s.id, "The reader's own words.") if draft.failed(s.id) else Accept(s.id)
+        for s in draft.statements
     ]
     assistant.decide(case_id, decisions, by=reader)
 
@@ -76,7 +77,9 @@ def test_a_film_and_a_record_become_a_published_report_and_a_sound_log(
     assert {"Patient", "DiagnosticReport", "ImagingStudy", "Provenance"} <= kinds
 
 
-@pytest.mark.parametrize(("film", "part"), [("RG3_UNCR.dcm", "EXTREMITY"), ("MR2_UNCR.dcm", "SHOULDER")])
+@pytest.mark.parametrize(
+    ("film", "part"), [("RG3_UNCR.dcm", "EXTREMITY"), ("MR2_UNCR.dcm", "SHOULDER")]
+)
 def test_what_medmm_does_not_read_is_refused_and_kept(
     settings: Settings, demo_films: Path, film: str, part: str
 ) -> None:
@@ -90,7 +93,9 @@ def test_what_medmm_does_not_read_is_refused_and_kept(
         assert result.not_evaluable == refused
 
 
-def test_another_patients_record_stops_and_nothing_is_kept(settings: Settings, record: Path, demo_films: Path) -> None:
+def test_another_patients_record_stops_and_nothing_is_kept(
+    settings: Settings, record: Path, demo_films: Path
+) -> None:
     record.write_text(record.read_text().replace("1940-03-05", "1941-03-05"))
     with Assistant(settings) as assistant:
         with pytest.raises(InputError, match="another patient: birth_date") as caught:
@@ -103,19 +108,25 @@ def test_another_patients_record_stops_and_nothing_is_kept(settings: Settings, r
             assistant.open_case("1.3.6.1.4.1.5962.1.2.9.20040826185059.5457")
 
 
-@pytest.mark.parametrize("content", [b"", b"no dicom at all", None], ids=["empty", "text", "truncated"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no dicom at all", None], ids=["empty", "text", "truncated"]
+)
 def test_bad_bytes_are_a_typed_error_with_an_entry(
     settings: Settings, demo_films: Path, tmp_path: Path, content: bytes | None
 ) -> None:
     bad = tmp_path / "film.dcm"
-    bad.write_bytes((demo_films / "RG1_UNCR.dcm").read_bytes()[:100_000] if content is None else content)
+    bad.write_bytes(
+        (demo_films / "RG1_UNCR.dcm").read_bytes()[:100_000] if content is None else content
+    )
     with Assistant(settings) as assistant:
         with pytest.raises(InputError) as caught:
             assistant.admit(bad)
         assert caught.value.remedy
         (result,) = assistant.read([bad])
         assert result.problem
-        assert assistant.verify().size == 2  # the failed admission and the read that could not be done
+        assert (
+            assistant.verify().size == 2
+        )  # the failed admission and the read that could not be done
 
 
 def test_idempotency_keys_give_the_first_result_again(settings: Settings, demo_films: Path) -> None:
@@ -136,7 +147,10 @@ def test_roles_are_asked_at_every_verb(settings: Settings, demo_films: Path, rec
         assert isinstance(study, Study)
         case = assistant.open_case(study.uid)
         draft = assistant.draft(case.id)
-        resident, auditor = assistant.reader_named("resident-1"), assistant.reader_named("auditor-1")
+        resident, auditor = (
+            assistant.reader_named("resident-1"),
+            assistant.reader_named("auditor-1"),
+        )
         first = draft.statements[0].id
         with pytest.raises(PermissionDenied):
             assistant.decide(case.id, [Reject(first)], by=auditor)
@@ -151,14 +165,18 @@ def test_roles_are_asked_at_every_verb(settings: Settings, demo_films: Path, rec
         assert len(denied) == 4
 
 
-def test_eight_threads_share_one_assistant(settings: Settings, demo_films: Path, record: Path) -> None:
+def test_eight_threads_share_one_assistant(
+    settings: Settings, demo_films: Path, record: Path
+) -> None:
     with Assistant(settings) as assistant:
         study = assistant.admit(demo_films / "RG1_UNCR.dcm", record=record)
         assert isinstance(study, Study)
         case = assistant.open_case(study.uid)
         with ThreadPoolExecutor(8) as pool:
             drafts = list(pool.map(lambda _: assistant.draft(case.id, key="same"), range(8)))
-            results = list(pool.map(lambda _: next(assistant.read([demo_films / "RG1_UNCR.dcm"])), range(8)))
+            results = list(
+                pool.map(lambda _: next(assistant.read([demo_films / "RG1_UNCR.dcm"])), range(8))
+            )
         assert all(draft == drafts[0] for draft in drafts)
         assert all(result.reading == results[0].reading for result in results)
         assert assistant.verify().ok

@@ -9,7 +9,9 @@ from tests.e2e.test_e2e_cli import Tool
 from tests.unit.store.test_store_read_only import contents, frozen, writable
 
 
-def test_verify_and_doctor_work_on_a_read_only_copy_and_the_rest_says_why_not(tmp_path: Path) -> None:
+def test_verify_and_doctor_work_on_a_read_only_copy_and_the_rest_says_why_not(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "copy").mkdir()
     tool = Tool(tmp_path / "copy")
     data = tmp_path / "copy" / "data"
@@ -19,7 +21,9 @@ def test_verify_and_doctor_work_on_a_read_only_copy_and_the_rest_says_why_not(tm
         found = json.loads(tool("audit", "verify", "--json").stdout)
         assert (found["ok"], found["read_only"], found["size"]) == (True, True, 1)
         assert "read-only copy" in tool("audit", "verify").stdout
-        checks = {c["name"]: c for c in map(json.loads, tool("doctor", "--json").stdout.splitlines())}
+        checks = {
+            c["name"]: c for c in map(json.loads, tool("doctor", "--json").stdout.splitlines())
+        }
         assert checks["data folder"]["state"] == "note"
         assert "read-only copy" in checks["data folder"]["found"]
         assert "installation" not in checks

@@ -23,7 +23,9 @@ SLICES = 6
 def assistant(tmp_path: Path) -> Iterator[Assistant]:
     CACHE.reset()
     AHEAD_OF_READERS.reset()
-    with quick_assistant(tmp_path / "data", frame_cache_bytes=1_000_000, writer="rules") as assistant:
+    with quick_assistant(
+        tmp_path / "data", frame_cache_bytes=1_000_000, writer="rules"
+    ) as assistant:
         yield assistant
     AHEAD_OF_READERS.finish()
 
@@ -55,7 +57,9 @@ def test_a_look_reads_no_file_and_a_slice_reads_one(
     assert len(read) == SLICES  # each once, however often it is looked at
 
 
-def test_a_file_that_was_altered_is_not_shown_and_the_others_are(assistant: Assistant, case_id: str) -> None:
+def test_a_file_that_was_altered_is_not_shown_and_the_others_are(
+    assistant: Assistant, case_id: str
+) -> None:
     (volume,) = assistant.case(case_id).case.study.volumes
     before = volume.frame(2)
     digest = volume.file_sha256s[2]

@@ -29,10 +29,24 @@ runpy.run_module("pipelines.train", run_name="__main__")
 def test_a_stop_while_films_are_loaded_is_one_line(tmp_path: Path, number: signal.Signals) -> None:
     root = Path(__file__).parents[2]
     recipe = root / "configs" / "train" / "chest_anatomy.yaml"
-    words = [sys.executable, "-c", SLOW_LOADING, str(recipe), "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    words = [
+        sys.executable,
+        "-c",
+        SLOW_LOADING,
+        str(recipe),
+        "--data",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
     ) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "loading\n"

@@ -26,7 +26,16 @@ def clean_environment() -> dict[str, str]:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"  # a copy: building leaves nothing in the checkout
-    kept = ("medmm", "ui", "pipelines", "configs", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml")
+    kept = (
+        "medmm",
+        "ui",
+        "pipelines",
+        "configs",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "pyproject.toml",
+    )
     source.mkdir()
     for name in kept:
         path = ROOT / name
@@ -34,7 +43,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(path, source / name)
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(folder),
+        str(source),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return next(folder.glob("*.whl"))
 
@@ -49,14 +67,29 @@ def medmm(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    command = [sys.executable, "-m", "pip", "--python", str(folder), "install", "--no-deps", "--quiet", str(wheel)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(folder),
+        "install",
+        "--no-deps",
+        "--quiet",
+        str(wheel),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return folder / "bin" / "medmm"
 
 
 def run(medmm: Path, folder: Path, *words: str) -> str:
     done = subprocess.run(
-        [str(medmm), *words], cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=240
+        [str(medmm), *words],
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
@@ -68,8 +101,12 @@ def test_nothing_named_ui_or_pipelines_lands_in_site_packages(wheel: Path) -> No
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"medmm"}
     for part in ("ui/app.py", "pipelines/batch.py", "configs/local.yaml"):
         assert f"medmm/shipped/{part}" in names
-    assert any(name.startswith("medmm/weights/") and name.endswith("model.safetensors") for name in names)
-    assert not any(name.startswith("medmm/weights/") and name.endswith("__init__.py") for name in names)
+    assert any(
+        name.startswith("medmm/weights/") and name.endswith("model.safetensors") for name in names
+    )
+    assert not any(
+        name.startswith("medmm/weights/") and name.endswith("__init__.py") for name in names
+    )
 
 
 def test_the_installed_package_is_the_wheel(medmm: Path, tmp_path: Path) -> None:
@@ -91,7 +128,9 @@ def test_demo_and_batch_run_from_the_wheel(medmm: Path, tmp_path: Path, demo_fil
     shutil.copy(demo_films / "RG1_UNCR.dcm", folder)
     told = run(medmm, tmp_path, "--config", "demo/demo.yaml", "batch", "in", "--out", "out")
     assert "1 studies: 1 done" in told
-    assert "0 done, 1 skipped" in run(medmm, tmp_path, "--config", "demo/demo.yaml", "batch", "in", "--out", "out")
+    assert "0 done, 1 skipped" in run(
+        medmm, tmp_path, "--config", "demo/demo.yaml", "batch", "in", "--out", "out"
+    )
 
 
 def test_the_dashboard_starts_from_the_wheel(medmm: Path, tmp_path: Path) -> None:
@@ -102,12 +141,19 @@ def test_the_dashboard_starts_from_the_wheel(medmm: Path, tmp_path: Path) -> Non
     command = [str(medmm), "--config", "settings.yaml", "ui", "--no-browser", "--port", str(port)]
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(
-            command, cwd=tmp_path, env=clean_environment(), stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=tmp_path,
+            env=clean_environment(),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         for _ in range(120):
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1) as answer:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{port}/_stcore/health", timeout=1
+                ) as answer:
                     assert answer.status == 200
                 return
             except OSError:
@@ -120,7 +166,9 @@ def test_the_dashboard_starts_from_the_wheel(medmm: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_the_wheel_with_its_own_dependencies_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_with_its_own_dependencies_in_an_empty_environment(
+    wheel: Path, tmp_path: Path
+) -> None:
     """The same with every dependency installed anew from the pinned versions (needs a package index)."""
     folder = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)

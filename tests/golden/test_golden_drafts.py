@@ -77,7 +77,9 @@ MR_STUDIES = {
 CASES |= {name: (make_mr_case(study), make_mr_reading(study)) for name, study in MR_STUDIES.items()}
 
 
-def test_a_draft_in_a_language_models_words_is_as_it_was(golden: Callable[[str, str], None]) -> None:
+def test_a_draft_in_a_language_models_words_is_as_it_was(
+    golden: Callable[[str, str], None],
+) -> None:
     """It states the effusion too surely, the heart not at all, and denies the pneumothorax."""
     said = (say("Effusion", Assertion.PRESENT), say("Pneumothorax", Assertion.ABSENT))
     found = (make_finding("Effusion", 0.62, 0.35), *make_reading().findings[1:])
@@ -90,6 +92,8 @@ def test_a_draft_in_a_language_models_words_is_as_it_was(golden: Callable[[str, 
 def test_drafts_are_as_they_were(name: str, golden: Callable[[str, str], None]) -> None:
     case, reading = CASES[name]
     if name.startswith("bedside"):  # a film of unknown orientation gives regions without a side
-        found = [replace(f, region=f.region and replace(f.region, side=None)) for f in reading.findings]
+        found = [
+            replace(f, region=f.region and replace(f.region, side=None)) for f in reading.findings
+        ]
         reading = replace(reading, findings=tuple(found))
     golden(f"draft_{name}.txt", page(check(RuleWriter().write(case, reading), case, reading)))

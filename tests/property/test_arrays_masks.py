@@ -33,11 +33,15 @@ def crops(draw: st.DrawFn) -> tuple[Any, Any]:
     order = draw(st.permutations(range(3)))
     signs = [draw(st.sampled_from([-1.0, 1.0])) for _ in range(3)]
     angle = draw(st.sampled_from([0.0, 0.2]))
-    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    turn = np.array(
+        [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+    )
     affine = np.eye(4)
     affine[:3, :3] = turn @ np.eye(3)[:, order] * signs * spacing
     affine[:3, 3] = [draw(st.integers(-90, 90)) for _ in range(3)]
-    return blob((int(shape[0]), int(shape[1]), int(shape[2])), seed=draw(st.integers(0, 99))), affine
+    return blob(
+        (int(shape[0]), int(shape[1]), int(shape[2])), seed=draw(st.integers(0, 99))
+    ), affine
 
 
 @contextmanager
@@ -55,7 +59,9 @@ def written(values: Any, affine: Any, codes: tuple[int, int]) -> Iterator[tuple[
 
 @settings(max_examples=40)
 @given(crop=crops(), codes=CODES)
-def test_a_mask_lies_voxel_for_voxel_on_its_source(crop: tuple[Any, Any], codes: tuple[int, int]) -> None:
+def test_a_mask_lies_voxel_for_voxel_on_its_source(
+    crop: tuple[Any, Any], codes: tuple[int, int]
+) -> None:
     values, affine = crop
     with written(values, affine, codes) as (source, mask):
         np.testing.assert_array_equal(np.asarray(mask.dataobj), np.where(values > 500, 2, 0))
@@ -70,7 +76,9 @@ def test_a_mask_lies_voxel_for_voxel_on_its_source(crop: tuple[Any, Any], codes:
 
 @settings(max_examples=20)
 @given(crop=crops(), axis=st.integers(0, 2), codes=CODES)
-def test_a_flip_of_the_source_flips_the_mask(crop: tuple[Any, Any], axis: int, codes: tuple[int, int]) -> None:
+def test_a_flip_of_the_source_flips_the_mask(
+    crop: tuple[Any, Any], axis: int, codes: tuple[int, int]
+) -> None:
     values, affine = crop
     flipped = affine.copy()
     flipped[:, axis] = -affine[:, axis]
@@ -79,6 +87,8 @@ def test_a_flip_of_the_source_flips_the_mask(crop: tuple[Any, Any], axis: int, c
         written(values, affine, codes) as (_, one),
         written(np.flip(values, axis).copy(), flipped, codes) as (_, other),
     ):
-        np.testing.assert_array_equal(np.asarray(other.dataobj), np.flip(np.asarray(one.dataobj), axis))
+        np.testing.assert_array_equal(
+            np.asarray(other.dataobj), np.flip(np.asarray(one.dataobj), axis)
+        )
         assert np.asarray(one.dataobj).any()
         assert not np.array_equal(np.asarray(one.dataobj), np.asarray(other.dataobj))

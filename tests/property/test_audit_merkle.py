@@ -5,7 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medmm.audit.proof import Frontier, consistency_proof, consistent, includes, inclusion_proof, leaf_hash, root
+from medmm.audit.proof import (
+    Frontier,
+    consistency_proof,
+    consistent,
+    includes,
+    inclusion_proof,
+    leaf_hash,
+    root,
+)
 
 entries = st.lists(st.binary(max_size=8), min_size=1, max_size=70)
 
@@ -31,7 +39,9 @@ def test_proofs_hold_and_an_altered_one_does_not(kept: list[bytes], data: st.Dat
     assert consistent(old, size, shown, root(leaves[:old]), whole)
     if proof:
         at = data.draw(st.integers(0, len(proof) - 1))
-        assert not includes(leaves[index], index, size, [*proof[:at], bytes(32), *proof[at + 1 :]], whole)
+        assert not includes(
+            leaves[index], index, size, [*proof[:at], bytes(32), *proof[at + 1 :]], whole
+        )
     if shown:
         at = data.draw(st.integers(0, len(shown) - 1))
         altered = [*shown[:at], bytes(32), *shown[at + 1 :]]

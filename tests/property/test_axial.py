@@ -36,11 +36,15 @@ FLIPS = st.tuples(*[st.sampled_from([1, -1])] * 3)
 SPACINGS = st.tuples(*[st.floats(0.3, 8)] * 3)
 
 
-def tilted(tilt: float, toward: float, in_plane: float, spacing_mm: tuple, flips: tuple, swapped: bool) -> Affine:
+def tilted(
+    tilt: float, toward: float, in_plane: float, spacing_mm: tuple, flips: tuple, swapped: bool
+) -> Affine:
     """Slices whose normal lies so many degrees off the long axis; turned in their plane, and stored in any order."""
     about = (np.cos(np.radians(toward)), np.sin(np.radians(toward)), 0.0)
     turn = Rotation.from_rotvec(np.multiply(tilt, about), degrees=True)
-    axes = (turn * Rotation.from_euler("z", in_plane, degrees=True)).as_matrix() * np.multiply(spacing_mm, flips)
+    axes = (turn * Rotation.from_euler("z", in_plane, degrees=True)).as_matrix() * np.multiply(
+        spacing_mm, flips
+    )
     matrix = np.eye(4)
     matrix[:3, :3] = axes[:, [1, 0, 2]] if swapped else axes
     return tuple(map(tuple, matrix.tolist()))
@@ -49,7 +53,9 @@ def tilted(tilt: float, toward: float, in_plane: float, spacing_mm: tuple, flips
 def pixels_can_say(affine: Affine) -> bool:
     """Whether the check of a role by its pixels takes the slices as axial."""
     from_middle = np.hypot(*np.mgrid[-1:1:64j, -1:1:64j])
-    plane = np.select([from_middle < 0.2, from_middle < 0.9], [60.0, 400.0], 3.0).astype(np.float32)  # dark fluid
+    plane = np.select([from_middle < 0.2, from_middle < 0.9], [60.0, 400.0], 3.0).astype(
+        np.float32
+    )  # dark fluid
     return bears_out(SequenceRole.FLAIR, np.stack([plane] * 3), affine) is not None
 
 
@@ -62,7 +68,9 @@ def network_reads(affine: Affine) -> bool:
 
 @given(st.floats(0, 180), st.floats(0, 360), st.floats(0, 360), SPACINGS, FLIPS, st.booleans())
 @example(44.9, 0, 0, (1, 1, 5), (1, 1, 1), False)
-@example(45.3, 0, 0, (1, 1, 5), (1, 1, 1), False)  # between 45 degrees and the angle whose cosine is 0.7
+@example(
+    45.3, 0, 0, (1, 1, 5), (1, 1, 1), False
+)  # between 45 degrees and the angle whose cosine is 0.7
 @example(45.3, 60, 20, (1, 2, 5), (1, -1, 1), True)
 @example(134.7, 90, 0, (1, 1, 5), (1, 1, 1), False)
 @settings(max_examples=60, deadline=None)
@@ -75,7 +83,9 @@ def test_slices_are_axial_up_to_45_degrees_for_all_who_ask(
     assert (pixels_can_say(affine), network_reads(affine)) == (off < 45, off < 45)
 
 
-def test_of_an_unknown_geometry_the_pixels_say_nothing_and_the_network_takes_the_usual_axes() -> None:
+def test_of_an_unknown_geometry_the_pixels_say_nothing_and_the_network_takes_the_usual_axes() -> (
+    None
+):
     flair = replace(STUDY.volumes[0], affine_lps_mm=None)
     reading = MODEL.read(replace(STUDY, volumes=(flair,), sequences=STUDY.sequences[:1]))
     assert "not-axial" not in [notice.code for notice in reading.warnings]

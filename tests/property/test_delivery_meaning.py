@@ -53,7 +53,11 @@ def verdict(observation: dict[str, Any]) -> str:
 
 @given(reports())
 def test_a_denial_stays_a_denial_and_the_record_stays_out(report: SignedReport) -> None:
-    seen = [s for s in report.statements if s.section is Section.FINDINGS and s.assertion is not Assertion.REPORTED]
+    seen = [
+        s
+        for s in report.statements
+        if s.section is Section.FINDINGS and s.assertion is not Assertion.REPORTED
+    ]
     made = list(observations(report).values())
     for observation, statement in zip(made, seen, strict=True):
         codes = {c["code"] for c in observation["valueCodeableConcept"].get("coding", ())}
@@ -69,12 +73,18 @@ def test_a_denial_stays_a_denial_and_the_record_stays_out(report: SignedReport) 
 
 @given(reports())
 def test_a_mirrored_report_has_mirrored_sides_and_nothing_else(report: SignedReport) -> None:
-    mirrored = replace(report, statements=tuple(replace(s, side=s.side and s.side.mirrored) for s in report.statements))
+    mirrored = replace(
+        report,
+        statements=tuple(replace(s, side=s.side and s.side.mirrored) for s in report.statements),
+    )
     before, after = observations(report), observations(mirrored)
     assert before.keys() == after.keys()
     for url, observation in before.items():
         other = after[url]
-        sides = [SIDED[o["bodySite"]["coding"][0]["code"]] if "bodySite" in o else None for o in (observation, other)]
+        sides = [
+            SIDED[o["bodySite"]["coding"][0]["code"]] if "bodySite" in o else None
+            for o in (observation, other)
+        ]
         assert sides[1] is (sides[0] and sides[0].mirrored)
         assert {k: v for k, v in observation.items() if k != "bodySite"} == {
             k: v for k, v in other.items() if k != "bodySite"

@@ -42,10 +42,16 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 }
 INSIDE = st.tuples(FRACTIONS, FRACTIONS).filter(lambda pair: pair[0] < pair[1])
 BOXES = st.tuples(INSIDE, INSIDE).map(lambda axes: (axes[0][0], axes[1][0], axes[0][1], axes[1][1]))
-MASKS = st.builds(Mask.from_array, TEXT, arrays.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))))
+MASKS = st.builds(
+    Mask.from_array, TEXT, arrays.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6)))
+)
 GRIDS = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
 LABEL_MAPS = st.builds(
-    LabelMap.from_array, TEXT, TEXT, st.just(("one", "two")), arrays.arrays(np.uint8, GRIDS, elements=st.integers(0, 2))
+    LabelMap.from_array,
+    TEXT,
+    TEXT,
+    st.just(("one", "two")),
+    arrays.arrays(np.uint8, GRIDS, elements=st.integers(0, 2)),
 )
 SPACINGS = st.none() | st.tuples(st.floats(0.01, 99), st.floats(0.01, 99))
 
@@ -80,9 +86,15 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
         "patient_left_on": st.sampled_from([None, "left", "right"]),
     },
     Study: {"uid": WORDS},
-    Statement: {"text": WORDS, "summarises": st.none()},  # a draft of one that does is in the drafting tests
+    Statement: {
+        "text": WORDS,
+        "summarises": st.none(),
+    },  # a draft of one that does is in the drafting tests
     Edit: {"text": WORDS},
-    Add: {"text": WORDS, "assertion": st.sampled_from([Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT])},
+    Add: {
+        "text": WORDS,
+        "assertion": st.sampled_from([Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT]),
+    },
     Impression: {"text": WORDS},
     AuditEvent: {"outcome": st.sampled_from(["done", "refused", "failed"])},
     SignedReport: {"signed_at": MOMENTS},
@@ -127,18 +139,26 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
     fields = {n: narrow[n] if n in narrow else _later(hints[n], n) for n in names}
     if kind is Measurement:
         values = st.lists(PLAIN[float], min_size=3, max_size=3).map(_ordered)
-        rest = st.fixed_dictionaries({n: s for n, s in fields.items() if n not in ("value", "interval")})
+        rest = st.fixed_dictionaries(
+            {n: s for n, s in fields.items() if n not in ("value", "interval")}
+        )
         return st.tuples(rest, values).map(lambda both: kind(**both[0], **both[1]))
     if kind is Extent:
         inside = st.lists(st.integers(0, 200), min_size=2, max_size=2).map(_slices)
-        rest = st.fixed_dictionaries({n: s for n, s in fields.items() if n not in ("slices", "slice_count")})
+        rest = st.fixed_dictionaries(
+            {n: s for n, s in fields.items() if n not in ("slices", "slice_count")}
+        )
         return st.tuples(rest, inside).map(lambda both: kind(**both[0], **both[1]))
     if kind is Generation:
-        rest = st.fixed_dictionaries({n: s for n, s in fields.items() if n not in ("tokens", "log_probabilities")})
+        rest = st.fixed_dictionaries(
+            {n: s for n, s in fields.items() if n not in ("tokens", "log_probabilities")}
+        )
         tokens = st.lists(st.tuples(TEXT, PLAIN[float]), max_size=3)
         return st.tuples(rest, tokens).map(lambda both: kind(**both[0], **_tokens(both[1])))
     if kind is Draft:
-        fields["statements"] = st.lists(noun(Statement), max_size=2, unique_by=lambda s: s.id).map(tuple)
+        fields["statements"] = st.lists(noun(Statement), max_size=2, unique_by=lambda s: s.id).map(
+            tuple
+        )
         also = st.lists(noun(AlsoSuspected), max_size=2, unique_by=lambda one: one.statement.id)
         fields["also_suspected"] = also.map(
             lambda found: tuple(replace(o, statement=_unstated(o.statement)) for o in found)

@@ -38,7 +38,11 @@ QUANTITIES = st.builds(
     low=st.none() | NUMBERS,
     high=st.none() | NUMBERS,
 )
-WHEN = st.none() | st.dates(date(1950, 1, 1), date(2026, 1, 1)) | st.just(datetime(2025, 12, 1, 9, tzinfo=UTC))
+WHEN = (
+    st.none()
+    | st.dates(date(1950, 1, 1), date(2026, 1, 1))
+    | st.just(datetime(2025, 12, 1, 9, tzinfo=UTC))
+)
 
 
 @st.composite
@@ -85,7 +89,9 @@ def test_reported_statements_pass_every_check(context: ClinicalContext) -> None:
     case = make_case(context=context)
     checked: CheckedDraft = check(RuleWriter().write(case, make_reading()), case, make_reading())
     reported = {s.id for s in checked.statements if s.assertion is Assertion.REPORTED}
-    wrong = [v for v in checked.verdicts if v.outcome is Outcome.FAILED and v.statement_id in reported]
+    wrong = [
+        v for v in checked.verdicts if v.outcome is Outcome.FAILED and v.statement_id in reported
+    ]
     assert wrong == []
 
 
@@ -112,13 +118,17 @@ def test_the_order_of_facts_does_not_change_which_are_stated(
     shuffled = list(context.facts)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     one = RuleWriter().write(make_case(context=context), make_reading())
-    other = RuleWriter().write(make_case(context=replace(context, facts=tuple(shuffled))), make_reading())
+    other = RuleWriter().write(
+        make_case(context=replace(context, facts=tuple(shuffled))), make_reading()
+    )
     assert sorted(s.text for s in one.statements) == sorted(s.text for s in other.statements)
 
 
 def test_a_code_in_the_record_is_no_evidence_of_the_image() -> None:
     code = Coding(system="http://snomed.info/sct", code="36118008", display="Pneumothorax")
-    fact = Fact(id="c", kind=FactKind.CONDITION, label="Pneumothorax", codings=(code,), source="entry[0]")
+    fact = Fact(
+        id="c", kind=FactKind.CONDITION, label="Pneumothorax", codings=(code,), source="entry[0]"
+    )
     draft = RuleWriter().write(make_case(context=make_context((fact,))), make_reading())
     named = [s.assertion for s in draft.statements if "neumothorax" in s.text]
     assert named == [Assertion.REPORTED, Assertion.ABSENT]

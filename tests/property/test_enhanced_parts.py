@@ -58,8 +58,14 @@ def agree(frames: list[FrameSpec], parts: list[list[int]]) -> None:
     st.integers(2, 5),
     st.randoms(use_true_random=False),
 )  # fmt: skip
-def test_parts_of_the_same_places_come_back(kinds: list[tuple[float, float, int]], places: int, random: Any) -> None:
-    frames = [axial(4.0 * z, 10 * n + z, **groups(*kind)) for n, kind in enumerate(kinds) for z in range(places)]
+def test_parts_of_the_same_places_come_back(
+    kinds: list[tuple[float, float, int]], places: int, random: Any
+) -> None:
+    frames = [
+        axial(4.0 * z, 10 * n + z, **groups(*kind))
+        for n, kind in enumerate(kinds)
+        for z in range(places)
+    ]
     random.shuffle(frames)
     agree(frames, [[10 * n + z for z in range(places)] for n in range(len(kinds))])
 
@@ -69,10 +75,15 @@ def test_parts_of_the_same_places_come_back(kinds: list[tuple[float, float, int]
     st.lists(st.tuples(st.integers(0, 12), st.integers(2, 5)), min_size=2, max_size=4),
     st.randoms(use_true_random=False),
 )
-def test_contrasts_of_places_of_their_own_come_back(extents: list[tuple[int, int]], random: Any) -> None:
+def test_contrasts_of_places_of_their_own_come_back(
+    extents: list[tuple[int, int]], random: Any
+) -> None:
     frames, parts = [], []
     for n, (first, count) in enumerate(extents):
         parts.append([20 * n + z for z in range(count)])
-        frames += [axial(4.0 * (first + z), 20 * n + z, **groups(ECHOES_MS[n], 0.0, 1)) for z in range(count)]
+        frames += [
+            axial(4.0 * (first + z), 20 * n + z, **groups(ECHOES_MS[n], 0.0, 1))
+            for z in range(count)
+        ]
     random.shuffle(frames)
     agree(frames, parts)

@@ -13,7 +13,15 @@ from medmm.domain.reading import Finding, Reading, Region, Side
 from medmm.domain.vocabulary import finding_terms
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
-from tests.factories import MODEL, STUDY_UID, make_case, make_finding, make_ratio, make_study, make_volume
+from tests.factories import (
+    MODEL,
+    STUDY_UID,
+    make_case,
+    make_finding,
+    make_ratio,
+    make_study,
+    make_volume,
+)
 
 EIGHTHS = st.integers(0, 7)
 OF_FILMS = sorted(t.name for t in finding_terms().values() if t.modality == "DX")
@@ -48,7 +56,10 @@ def findings(draw: st.DrawFn) -> tuple[Finding, ...]:
 
 READINGS = st.builds(
     lambda found, measured: Reading(
-        study_uid=STUDY_UID, models=(MODEL,), findings=found, measurements=(make_ratio(),) if measured else ()
+        study_uid=STUDY_UID,
+        models=(MODEL,),
+        findings=found,
+        measurements=(make_ratio(),) if measured else (),
     ),
     findings(),
     st.booleans(),
@@ -86,7 +97,9 @@ def expected(statement: Statement) -> Statement:
     def flip(item: Any) -> Any:
         if not isinstance(item, RegionEvidence):
             return item
-        return replace(item, box_xyxy=mirrored_box(item.box_xyxy), side=item.side and item.side.mirrored)
+        return replace(
+            item, box_xyxy=mirrored_box(item.box_xyxy), side=item.side and item.side.mirrored
+        )
 
     return replace(
         statement,
@@ -108,12 +121,22 @@ def test_a_mirrored_reading_flips_every_side_and_nothing_else(reading: Reading) 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(READINGS)
-def test_what_the_rules_write_passes_every_check_before_and_after_mirroring(reading: Reading) -> None:
+def test_what_the_rules_write_passes_every_check_before_and_after_mirroring(
+    reading: Reading,
+) -> None:
     for one in (reading, mirrored(reading)):
         checked = check(RuleWriter().write(make_case(), one), make_case(), one)
-        heart = [s.id for s in checked.statements if (s.finding, s.assertion) == ("Cardiomegaly", Assertion.ABSENT)]
-        contradicted = heart if one.measurements else []  # a ratio above 0.5 stands beside the denial
-        failed = [(v.check, v.statement_id) for v in checked.verdicts if v.outcome is Outcome.FAILED]
+        heart = [
+            s.id
+            for s in checked.statements
+            if (s.finding, s.assertion) == ("Cardiomegaly", Assertion.ABSENT)
+        ]
+        contradicted = (
+            heart if one.measurements else []
+        )  # a ratio above 0.5 stands beside the denial
+        failed = [
+            (v.check, v.statement_id) for v in checked.verdicts if v.outcome is Outcome.FAILED
+        ]
         assert failed == [("G7", number) for number in contradicted]
 
 
@@ -134,5 +157,7 @@ def test_no_side_is_named_where_the_orientation_is_unknown(reading: Reading) -> 
     draft = RuleWriter().write(case, reading)
     for statement in draft.statements:
         assert statement.side is None
-        assert not {"left", "right", "bilateral"} & set(statement.text.lower().replace(".", "").split())
+        assert not {"left", "right", "bilateral"} & set(
+            statement.text.lower().replace(".", "").split()
+        )
         assert all(e.side is None for e in statement.evidence if isinstance(e, RegionEvidence))

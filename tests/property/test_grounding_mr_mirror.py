@@ -44,7 +44,12 @@ def heads(draw: st.DrawFn) -> Head:
     middle = draw(st.floats(-60, 60))
     half = STEP_MM[2] * (SHAPE[2] - 1) / 2
     x, first_x = (STEP_MM[2], middle - half) if toward_left else (-STEP_MM[2], middle + half)
-    affine = ((x, 0.0, 0.0, first_x), (0.0, STEP_MM[1], 0.0, -60.0), (0.0, 0.0, STEP_MM[0], 4.0), (0.0, 0.0, 0.0, 1.0))
+    affine = (
+        (x, 0.0, 0.0, first_x),
+        (0.0, STEP_MM[1], 0.0, -60.0),
+        (0.0, 0.0, STEP_MM[0], 4.0),
+        (0.0, 0.0, 0.0, 1.0),
+    )
     return Head(labels, affine)
 
 
@@ -133,7 +138,9 @@ def test_a_head_stored_the_other_way_round_keeps_every_side_and_word(head: Head)
         for a, b in zip(first.evidence, second.evidence, strict=True):
             if isinstance(a, ExtentEvidence) and isinstance(b, ExtentEvidence):
                 np.testing.assert_allclose(
-                    np.array(a.extent.centroid_lps_mm, dtype=float), b.extent.centroid_lps_mm, atol=2e-3
+                    np.array(a.extent.centroid_lps_mm, dtype=float),
+                    b.extent.centroid_lps_mm,
+                    atol=2e-3,
                 )
 
 
@@ -157,7 +164,9 @@ def test_labels_mirrored_behind_a_reading_s_back_are_caught(head: Head) -> None:
     case, draft = make_mr_case(study), RuleWriter().write(make_mr_case(study), reading)
     checked = check(draft, case, replace(reading, label_maps=other.label_maps))
     symmetric = (head.labels == mirrored(head).labels).all()
-    assert ("G8" in {v.check for v in checked.verdicts if v.outcome is Outcome.FAILED}) is not symmetric
+    assert (
+        "G8" in {v.check for v in checked.verdicts if v.outcome is Outcome.FAILED}
+    ) is not symmetric
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -167,7 +176,9 @@ def test_without_an_affine_no_side_is_named_whatever_is_marked(head: Head) -> No
     assert failures(draft) == []
     assert set(sides(draft)) == {None}
     for text in texts(draft):
-        assert not {"left", "right", "bilateral"} & set(text.lower().replace(".", "").replace(",", "").split())
+        assert not {"left", "right", "bilateral"} & set(
+            text.lower().replace(".", "").replace(",", "").split()
+        )
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -182,5 +193,9 @@ def test_a_changed_value_is_caught(head: Head, factor: float) -> None:
     checked = check(RuleWriter().write(case, altered), case, altered)
     assert "G9" in {v.check for v in checked.verdicts if v.outcome is Outcome.FAILED}
     honest = check(RuleWriter().write(case, reading), case, altered)
-    told = [s.id for s in honest.statements if any(isinstance(e, MeasurementEvidence) for e in s.evidence)]
+    told = [
+        s.id
+        for s in honest.statements
+        if any(isinstance(e, MeasurementEvidence) for e in s.evidence)
+    ]
     assert all("G1" in {v.check for v in honest.failed(number)} for number in told)

@@ -28,7 +28,9 @@ FINDING = Finding(name="Effusion", probability=0.01, threshold=0.3)
 def read_and_drafted(folder: Path) -> tuple[Study, Any]:
     """The study of a folder and the JSON of the rules' draft on the image that it says is read."""
     made = study(folder)
-    read = made.frontal or next((made.volume(choice.volume_sha256) for choice in made.sequences), None)
+    read = made.frontal or next(
+        (made.volume(choice.volume_sha256) for choice in made.sequences), None
+    )
     reading = Reading(
         study_uid=made.uid,
         models=(ModelIdentity(name="test", manifest_sha256="0" * 64),),

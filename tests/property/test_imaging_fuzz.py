@@ -17,11 +17,15 @@ MOST_MB = 600  # grown over all files: the libraries' own tables and the largest
 
 
 @pytest.mark.parametrize(
-    ("count", "seed"), [(300, 1), pytest.param(10_000, 2, marks=pytest.mark.slow)], ids=["300", "10,000"]
+    ("count", "seed"),
+    [(300, 1), pytest.param(10_000, 2, marks=pytest.mark.slow)],
+    ids=["300", "10,000"],
 )
 def test_every_mutated_file_ends_in_one_answer(count: int, seed: int) -> None:
     command = [sys.executable, "-m", "tests.fuzz_dicom", "--count", str(count), "--seed", str(seed)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False
+    )
     last = done.stderr.rsplit("\r", 1)[-1]
     assert done.returncode == 0, f"file {last}"
     said = json.loads(done.stdout)

@@ -16,7 +16,13 @@ from medmm.domain.display import facing
 from medmm.domain.grid import SourceFrame, from_frames, index_transform, to_frames
 from medmm.domain.study import Study, Volume
 from medmm.imaging import read_studies
-from medmm.imaging.dicom.geometry import film_affine, make_plane, patient_left_on, sheared, stack_affine
+from medmm.imaging.dicom.geometry import (
+    film_affine,
+    make_plane,
+    patient_left_on,
+    sheared,
+    stack_affine,
+)
 from medmm.imaging.dicom.header import Tags
 from medmm.imaging.nifti.files import open_nifti
 from tests.dicom_files import FILM, MR_SLICE, dataset, mr_file, write
@@ -49,7 +55,9 @@ def goes_there_and_back(affine: object, index: tuple[int, int, int]) -> None:
 
 @settings(deadline=None)
 @given(LETTERS, LETTERS, SPACING, INDICES)
-def test_a_film_goes_to_lps_and_back(row: str, column: str, spacing: tuple[float, float], index: tuple) -> None:
+def test_a_film_goes_to_lps_and_back(
+    row: str, column: str, spacing: tuple[float, float], index: tuple
+) -> None:
     affine = film_affine(Tags(dataset(FILM, PatientOrientation=[row, column])), spacing)
     if column in (row, OPPOSITE[row]):  # rows and columns along one axis: that is no plane
         assert affine is None
@@ -66,7 +74,9 @@ def test_the_side_of_a_film_agrees_with_its_affine_and_a_mirror_turns_both(
     row: str, column: str, spacing: tuple[float, float]
 ) -> None:
     assume(column not in (row, OPPOSITE[row]))
-    tags, mirrored = (Tags(dataset(FILM, PatientOrientation=[r, column])) for r in (row, OPPOSITE[row]))
+    tags, mirrored = (
+        Tags(dataset(FILM, PatientOrientation=[r, column])) for r in (row, OPPOSITE[row])
+    )
     affine, turned = np.array(film_affine(tags, spacing)), np.array(film_affine(mirrored, spacing))
     np.testing.assert_array_equal(turned[:3, 0], -affine[:3, 0])
     np.testing.assert_array_equal(turned[:3, 1], affine[:3, 1])
@@ -106,7 +116,10 @@ def test_an_mr_stack_in_every_position_and_oblique_goes_to_lps_and_back(
     axes = turn @ np.array(POSITIONS[position], dtype=float).reshape(2, 3).T
     normal = np.cross(axes[:, 0], axes[:, 1])
     places = [tuple(np.array(start) + n * step_mm * normal) for n in range(4)]
-    made = [make_plane(orientation=axes.T.ravel(), position=p, spacing=spacing, thickness=1) for p in places]
+    made = [
+        make_plane(orientation=axes.T.ravel(), position=p, spacing=spacing, thickness=1)
+        for p in places
+    ]
     affine = np.array(stack_affine([plane for plane in made if plane is not None]))
     goes_there_and_back(affine, index)
     expected = np.array(places[2]) + 7 * spacing[1] * axes[:, 0] + 5 * spacing[0] * axes[:, 1]
@@ -114,9 +127,14 @@ def test_an_mr_stack_in_every_position_and_oblique_goes_to_lps_and_back(
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.tuples(*[st.floats(-3, 3)] * 3), START, st.tuples(*[st.floats(0.3, 4)] * 3), st.booleans())
+@given(
+    st.tuples(*[st.floats(-3, 3)] * 3), START, st.tuples(*[st.floats(0.3, 4)] * 3), st.booleans()
+)
 def test_nifti_goes_to_lps_and_back(
-    turn: tuple[float, float, float], start: tuple[float, float, float], zooms: tuple[float, float, float], flip: bool
+    turn: tuple[float, float, float],
+    start: tuple[float, float, float],
+    zooms: tuple[float, float, float],
+    flip: bool,
 ) -> None:
     axes = Rotation.from_rotvec(turn).as_matrix() * ([-1, 1, 1] if flip else 1)
     ras = np.eye(4)
@@ -124,7 +142,9 @@ def test_nifti_goes_to_lps_and_back(
     with tempfile.TemporaryDirectory() as folder:
         file = open_nifti(nifti_file(Path(folder), "head.nii", affine=ras, codes=(1, 0)))
     goes_there_and_back(file.affine_lps_mm, (60, 70, 5))
-    np.testing.assert_allclose(np.array(file.affine_lps_mm), np.diag([-1, -1, 1, 1]) @ ras, atol=1e-3)
+    np.testing.assert_allclose(
+        np.array(file.affine_lps_mm), np.diag([-1, -1, 1, 1]) @ ras, atol=1e-3
+    )
 
 
 @settings(deadline=None)
@@ -146,7 +166,9 @@ def test_a_slice_is_shown_with_the_patients_right_or_front_first(position: str) 
 
 @settings(max_examples=20, deadline=None)
 @given(st.permutations(range(5)), st.permutations(range(1, 6)))
-def test_slices_are_in_order_of_position_whatever_their_names_and_numbers(names: list[int], numbers: list[int]) -> None:
+def test_slices_are_in_order_of_position_whatever_their_names_and_numbers(
+    names: list[int], numbers: list[int]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for place, (name, number) in enumerate(zip(names, numbers, strict=True)):
             mr_file(Path(folder), f"{name}.dcm", 10.0 * place, InstanceNumber=number)
@@ -165,7 +187,9 @@ LESION_LPS_MM = np.array([31.0, -12.0, 23.0])  # on the patient's left, in front
 def acquired(folder: Path, position: str, *, backwards: bool, tilt_rad: float) -> Volume:
     """One patient, with a bright spot on the left, scanned in a position: the volume that is understood."""
     turn = Rotation.from_rotvec([tilt_rad, tilt_rad / 2, tilt_rad / 3]).as_matrix()
-    rows, columns = (turn @ axis for axis in np.array(POSITIONS[position], dtype=float).reshape(2, 3))
+    rows, columns = (
+        turn @ axis for axis in np.array(POSITIONS[position], dtype=float).reshape(2, 3)
+    )
     normal = np.cross(rows, columns) * (-1 if backwards else 1)
     start = -63 * rows - 63 * columns - 50 * normal
     for n in range(26):
@@ -200,8 +224,12 @@ def test_the_same_side_of_the_patient_comes_out_in_every_position_and_slice_orde
         volume = acquired(Path(folder), position, backwards=backwards, tilt_rad=tilt_rad)
         z, y, x = np.nonzero(volume.signal() > 1200)
     affine = np.array(volume.affine_lps_mm)
-    np.testing.assert_allclose(affine @ [x.mean(), y.mean(), z.mean(), 1], [*LESION_LPS_MM, 1], atol=1.5)
-    assert np.linalg.det(affine[:3, :3]) > 0  # rows, columns and slices are right-handed: nothing is mirrored
+    np.testing.assert_allclose(
+        affine @ [x.mean(), y.mean(), z.mean(), 1], [*LESION_LPS_MM, 1], atol=1.5
+    )
+    assert (
+        np.linalg.det(affine[:3, :3]) > 0
+    )  # rows, columns and slices are right-handed: nothing is mirrored
     assert abs(np.linalg.det(affine[:3, :3])) == pytest.approx(16, rel=1e-3)  # mm3 of a voxel
     assert volume.spacing_z_mm == pytest.approx(4, rel=1e-3)
 
@@ -212,7 +240,10 @@ def test_a_slant_is_seen_in_every_position(position: str, slant_rad: float, step
     axes = np.array(POSITIONS[position], dtype=float).reshape(2, 3)
     normal = np.cross(*axes)
     step = step_mm * (np.cos(slant_rad) * normal + np.sin(slant_rad) * axes[1])
-    made = [make_plane(orientation=axes.ravel(), position=n * step, spacing=(1, 1), thickness=1) for n in range(4)]
+    made = [
+        make_plane(orientation=axes.ravel(), position=n * step, spacing=(1, 1), thickness=1)
+        for n in range(4)
+    ]
     affine = stack_affine([plane for plane in made if plane is not None])
     assert affine is not None
     assume(abs(abs(np.sin(slant_rad)) - 0.02) > 1e-4)
@@ -258,7 +289,9 @@ AFFINES = st.builds(
 
 @settings(deadline=None)
 @given(AFFINES, AFFINES, st.tuples(*[st.integers(0, 300)] * 3))
-def test_indices_go_from_grid_to_grid_through_the_patient(one: np.ndarray, other: np.ndarray, index: tuple) -> None:
+def test_indices_go_from_grid_to_grid_through_the_patient(
+    one: np.ndarray, other: np.ndarray, index: tuple
+) -> None:
     there = index_transform(one, other)
     point = one @ [*index, 1]
     np.testing.assert_allclose(other @ (there @ [*index, 1]), point, atol=1e-6)

@@ -36,9 +36,15 @@ def test_a_mirrored_film_shows_the_left_on_the_other_edge(row: str, column: str)
 
 
 @given(stored=STORED, window=WINDOWS)
-def test_grey_is_monotone_and_monochrome1_is_its_complement(stored: np.ndarray, window: dict[str, object]) -> None:
+def test_grey_is_monotone_and_monochrome1_is_its_complement(
+    stored: np.ndarray, window: dict[str, object]
+) -> None:
     grey = display(stored, dataset(FILM, stored, **window), Path("made"))
-    inverse = display(stored, dataset(FILM, stored, PhotometricInterpretation="MONOCHROME1", **window), Path("made"))
+    inverse = display(
+        stored,
+        dataset(FILM, stored, PhotometricInterpretation="MONOCHROME1", **window),
+        Path("made"),
+    )
     order = np.argsort(stored.ravel(), kind="stable")
     assert (np.diff(grey.ravel()[order]) >= 0).all()
     assert grey.min() >= 0
@@ -57,8 +63,13 @@ def test_an_affine_puts_every_slice_where_its_header_does(
 ) -> None:
     orientation = (np.cos(angle), np.sin(angle), 0.0, 0.0, 0.0, -1.0)
     normal = np.cross(orientation[:3], orientation[3:])
-    positions = [tuple(float(v) for v in np.array(start) + i * step * normal) for i in range(slices)]
-    made = [make_plane(orientation=orientation, position=p, spacing=(0.5, 0.7), thickness=1) for p in positions]
+    positions = [
+        tuple(float(v) for v in np.array(start) + i * step * normal) for i in range(slices)
+    ]
+    made = [
+        make_plane(orientation=orientation, position=p, spacing=(0.5, 0.7), thickness=1)
+        for p in positions
+    ]
     planes = [plane for plane in made if plane is not None]
     affine = np.array(stack_affine(planes))
     for i, position in enumerate(positions):
@@ -88,6 +99,8 @@ def test_every_prefix_of_a_film_gives_an_input_error(end: int) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(st.integers(132, 1200), st.binary(min_size=1, max_size=8))
-def test_a_film_with_damaged_header_bytes_has_one_decided_outcome(place: int, damage: bytes) -> None:
+def test_a_film_with_damaged_header_bytes_has_one_decided_outcome(
+    place: int, damage: bytes
+) -> None:
     (outcome,) = outcomes(WHOLE[:place] + damage + WHOLE[place + len(damage) :])
     assert isinstance(outcome, InputError | NotEvaluable | Study)

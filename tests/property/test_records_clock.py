@@ -28,7 +28,10 @@ NEAR_IT = st.datetimes(datetime(2020, 5, 29), datetime(2020, 6, 4))
 def enters(study: StudyTime, **changes: Any) -> bool:
     """Whether an observation with these dates is in the context of a study."""
     document = read_record(bundle(observation(**{"effectiveDateTime": None, **changes})))
-    return any(f.id == "Observation/o1" for f in context_as_of(document, patient_key="k", acquired=study).facts)
+    return any(
+        f.id == "Observation/o1"
+        for f in context_as_of(document, patient_key="k", acquired=study).facts
+    )
 
 
 def study_at(moment: datetime, *, precise: bool = True) -> StudyTime:
@@ -36,9 +39,13 @@ def study_at(moment: datetime, *, precise: bool = True) -> StudyTime:
 
 
 @given(NEAR_IT, ZONES, ZONES)
-def test_a_time_enters_by_its_instant_whatever_zones_say_it(when: datetime, zone: timezone, studys: timezone) -> None:
+def test_a_time_enters_by_its_instant_whatever_zones_say_it(
+    when: datetime, zone: timezone, studys: timezone
+) -> None:
     stated = when.replace(tzinfo=zone)
-    assert enters(study_at(MOMENT.astimezone(studys)), effectiveDateTime=stated.isoformat()) is (stated <= MOMENT)
+    assert enters(study_at(MOMENT.astimezone(studys)), effectiveDateTime=stated.isoformat()) is (
+        stated <= MOMENT
+    )
 
 
 @given(st.dates(date(2020, 5, 29), date(2020, 6, 4)), ZONES, st.booleans(), st.integers(0, 2))
@@ -46,24 +53,39 @@ def test_a_date_enters_only_if_it_is_over_on_the_studys_calendar(
     day: date, zone: timezone, precise: bool, parts: int
 ) -> None:
     written = (f"{day:%Y}", f"{day:%Y-%m}", day.isoformat())[parts]
-    last = (date(day.year, 12, 31), date(day.year, day.month, 31 if day.month == 5 else 30), day)[parts]
+    last = (date(day.year, 12, 31), date(day.year, day.month, 31 if day.month == 5 else 30), day)[
+        parts
+    ]
     study = study_at(MOMENT.astimezone(zone), precise=precise)
     assert enters(study, effectiveDateTime=written) is (last < study.moment.date())
 
 
 @given(st.dates(date(2020, 5, 29), date(2020, 6, 4)), NEAR_IT, ZONES, ZONES)
-def test_of_several_dates_all_must_have_come(day: date, issued: datetime, zone: timezone, studys: timezone) -> None:
+def test_of_several_dates_all_must_have_come(
+    day: date, issued: datetime, zone: timezone, studys: timezone
+) -> None:
     study = study_at(MOMENT.astimezone(studys))
     stated = issued.replace(tzinfo=zone)
-    alone = [enters(study, effectiveDateTime=day.isoformat()), enters(study, issued=stated.isoformat())]
+    alone = [
+        enters(study, effectiveDateTime=day.isoformat()),
+        enters(study, issued=stated.isoformat()),
+    ]
     assert enters(study, effectiveDateTime=day.isoformat(), issued=stated.isoformat()) is all(alone)
 
 
 @pytest.mark.parametrize(
     ("stated", "moment", "known"),
     [
-        ("2020-10-25T02:30:00+02:00", datetime(2020, 10, 25, 2, 15, tzinfo=ZoneInfo("Europe/Berlin"), fold=1), True),
-        ("2020-10-25T02:30:00+01:00", datetime(2020, 10, 25, 2, 45, tzinfo=ZoneInfo("Europe/Berlin"), fold=0), False),
+        (
+            "2020-10-25T02:30:00+02:00",
+            datetime(2020, 10, 25, 2, 15, tzinfo=ZoneInfo("Europe/Berlin"), fold=1),
+            True,
+        ),
+        (
+            "2020-10-25T02:30:00+01:00",
+            datetime(2020, 10, 25, 2, 45, tzinfo=ZoneInfo("Europe/Berlin"), fold=0),
+            False,
+        ),
         ("2020-03-29T03:00:00+02:00", datetime(2020, 3, 29, 0, 59, 59, tzinfo=UTC), False),
         ("2020-02-29T23:59:00Z", datetime(2020, 3, 1, tzinfo=UTC), True),
         ("2020-02-29", datetime(2020, 2, 29, 23, 59, tzinfo=UTC), False),
@@ -74,8 +96,12 @@ def test_of_several_dates_all_must_have_come(day: date, issued: datetime, zone: 
         ("2099-01-01T00:00:00Z", datetime(2098, 1, 1, tzinfo=UTC), False),
     ],
 )
-def test_daylight_saving_leap_days_and_leap_seconds(stated: str, moment: datetime, known: bool) -> None:
-    fixed = moment.astimezone(timezone(moment.utcoffset() or timedelta()))  # an image states an offset, no zone
+def test_daylight_saving_leap_days_and_leap_seconds(
+    stated: str, moment: datetime, known: bool
+) -> None:
+    fixed = moment.astimezone(
+        timezone(moment.utcoffset() or timedelta())
+    )  # an image states an offset, no zone
     assert enters(study_at(fixed), effectiveDateTime=stated) is known
 
 

@@ -22,7 +22,22 @@ from tests.contract.records_verdicts import corpus_files
 SEED = 20260102
 LARGEST_BYTES = 40_000  # of a real Bundle, so that 5,000 are read in minutes
 STUDY = StudyTime(moment=datetime(2012, 6, 1, 12, tzinfo=UTC), source_tag="StudyDate", precise=True)
-ODD: tuple[Any, ...] = (None, True, 0, -1, 1e308, 10**400, "", "x", [], {}, [None], [[]], {"value": {}}, "Patient/x")
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    1e308,
+    10**400,
+    "",
+    "x",
+    [],
+    {},
+    [None],
+    [[]],
+    {"value": {}},
+    "Patient/x",
+)
 DATES = (
     "2020-02-30",
     "0001-01-01T00:00:00+14:00",
@@ -44,11 +59,18 @@ def bundles(shared_data: Path) -> list[dict[str, Any]]:
         if resource.get("resourceType") == "Bundle" and isinstance(resource.get("entry"), list):
             found.append({**resource, "entry": resource["entry"][:25]})
         else:
-            found.append({"resourceType": "Bundle", "entry": [{"resource": PATIENT}, {"resource": resource}]})
+            found.append(
+                {"resourceType": "Bundle", "entry": [{"resource": PATIENT}, {"resource": resource}]}
+            )
     return [b for b in found if len(json.dumps(b)) < LARGEST_BYTES]
 
 
-PATIENT = {"resourceType": "Patient", "id": "example", "gender": "female", "birthDate": "1950-01-10"}
+PATIENT = {
+    "resourceType": "Patient",
+    "id": "example",
+    "gender": "female",
+    "birthDate": "1950-01-10",
+}
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -75,7 +97,11 @@ def mutated(record: dict[str, Any], chance: random.Random) -> dict[str, Any]:
             case 2:
                 container[key] = chance.choice(DATES)
             case 3:
-                container[key] = [container[key]] if not isinstance(container[key], list) else {"a": container[key]}
+                container[key] = (
+                    [container[key]]
+                    if not isinstance(container[key], list)
+                    else {"a": container[key]}
+                )
             case 4:
                 other, name = chance.choice(found)
                 container[key] = copy.deepcopy(other[name]) if name in range_of(other) else None
@@ -93,7 +119,9 @@ def range_of(container: Any) -> Any:
 def entries_of(record: dict[str, Any]) -> list[dict[str, Any]]:
     entries = record.get("entry")
     listed = entries if isinstance(entries, list) else []
-    return [e["resource"] for e in listed if isinstance(e, dict) and isinstance(e.get("resource"), dict)]
+    return [
+        e["resource"] for e in listed if isinstance(e, dict) and isinstance(e.get("resource"), dict)
+    ]
 
 
 def refer_in_a_circle(record: dict[str, Any], chance: random.Random) -> None:
@@ -133,7 +161,9 @@ def outcomes(bundles: list[dict[str, Any]], count: int) -> Counter[str]:
     return ended
 
 
-def test_a_sample_of_mutated_real_bundles_ends_in_a_context_or_a_typed_error(bundles: list[dict[str, Any]]) -> None:
+def test_a_sample_of_mutated_real_bundles_ends_in_a_context_or_a_typed_error(
+    bundles: list[dict[str, Any]],
+) -> None:
     ended = outcomes(bundles, 150)
     assert ended["context"] > 30
     assert ended["typed error"] > 5
@@ -141,7 +171,9 @@ def test_a_sample_of_mutated_real_bundles_ends_in_a_context_or_a_typed_error(bun
 
 
 @pytest.mark.slow
-def test_5000_mutated_real_bundles_end_in_a_context_or_a_typed_error(bundles: list[dict[str, Any]]) -> None:
+def test_5000_mutated_real_bundles_end_in_a_context_or_a_typed_error(
+    bundles: list[dict[str, Any]],
+) -> None:
     ended = outcomes(bundles, 5000)
     sys.stdout.write(f"{len(bundles)} real bundles, 5000 mutated: {dict(ended)}\n")
     assert ended.total() == 5000

@@ -17,14 +17,22 @@ from tests.unit.records.test_records_document import bundle, condition
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 MOMENTS = st.datetimes(datetime(2019, 12, 25), datetime(2020, 1, 8), timezones=ZONES)
 WHEN = st.none() | st.dates(date(2019, 12, 25), date(2020, 1, 8)) | MOMENTS
-TIMES = st.builds(StudyTime, moment=MOMENTS, source_tag=st.just("AcquisitionDateTime"), precise=st.booleans())
+TIMES = st.builds(
+    StudyTime, moment=MOMENTS, source_tag=st.just("AcquisitionDateTime"), precise=st.booleans()
+)
 KINDS = st.sampled_from([kind for kind in FactKind if kind is not FactKind.DEMOGRAPHIC])
 
 
 @st.composite
 def documents(draw: st.DrawFn) -> RecordDocument:
     facts = tuple(
-        make_fact(draw(KINDS), "Something", id=f"x/{n}", when=draw(WHEN), status=draw(st.sampled_from(FactStatus)))
+        make_fact(
+            draw(KINDS),
+            "Something",
+            id=f"x/{n}",
+            when=draw(WHEN),
+            status=draw(st.sampled_from(FactStatus)),
+        )
         for n in range(draw(st.integers(0, 8)))
     )
     ended = {fact.id: end for fact in facts if (end := draw(WHEN)) is not None}
@@ -33,7 +41,11 @@ def documents(draw: st.DrawFn) -> RecordDocument:
 
 def end_of(when: date) -> datetime:
     """The last moment that a date can mean on the study's own calendar, or the time itself."""
-    return when if isinstance(when, datetime) else datetime(when.year, when.month, when.day, 23, 59, 59)
+    return (
+        when
+        if isinstance(when, datetime)
+        else datetime(when.year, when.month, when.day, 23, 59, 59)
+    )
 
 
 def is_after(fact: Fact, study: StudyTime) -> bool:
@@ -67,7 +79,12 @@ def test_later_facts_never_change_the_context(
     document: RecordDocument, later: RecordDocument, study: StudyTime
 ) -> None:
     added = tuple(
-        replace(f, id=f"later/{n}", source=f"later {n}", when=study.moment + timedelta(days=2, seconds=n))
+        replace(
+            f,
+            id=f"later/{n}",
+            source=f"later {n}",
+            when=study.moment + timedelta(days=2, seconds=n),
+        )
         for n, f in enumerate(later.facts)
     )
     more = replace(document, facts=(*added, *document.facts))
@@ -109,13 +126,17 @@ def is_over(ended: date, study: StudyTime) -> bool:
 
 
 @given(documents(), TIMES)
-def test_what_enters_by_an_unknown_zone_enters_by_every_zone(document: RecordDocument, study: StudyTime) -> None:
+def test_what_enters_by_an_unknown_zone_enters_by_every_zone(
+    document: RecordDocument, study: StudyTime
+) -> None:
     unknown = replace(study, moment=study.moment.replace(tzinfo=UTC), zone_known=False)
     entered = {f.id for f in context_as_of(document, patient_key="k", acquired=unknown).facts}
     for hours in (-12, -5, 0, 2, 9, 14):
         zone = timezone(timedelta(hours=hours))
         known = replace(study, moment=study.moment.replace(tzinfo=zone), zone_known=True)
-        assert entered <= {f.id for f in context_as_of(document, patient_key="k", acquired=known).facts}
+        assert entered <= {
+            f.id for f in context_as_of(document, patient_key="k", acquired=known).facts
+        }
 
 
 @given(documents())
@@ -134,6 +155,10 @@ def test_a_denied_condition_is_never_active(
     def coded(code: str) -> object:
         return code if stu3 else {"coding": [{"code": code}]}
 
-    denied = condition(clinicalStatus=coded(clinical), verificationStatus=coded(denial), abatementDateTime=ended)
+    denied = condition(
+        clinicalStatus=coded(clinical), verificationStatus=coded(denial), abatementDateTime=ended
+    )
     context = context_as_of(read_record(bundle(denied)), patient_key="k", acquired=study)
-    assert all(f.status is FactStatus.REFUTED for f in context.facts if f.kind is FactKind.CONDITION)
+    assert all(
+        f.status is FactStatus.REFUTED for f in context.facts if f.kind is FactKind.CONDITION
+    )

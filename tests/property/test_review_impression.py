@@ -79,7 +79,9 @@ def test_a_signed_impression_states_only_what_the_findings_state(
     file = make_case_file(draft=draft)
     file = replace(file, case=CASE)
     for decisions in rounds:
-        file = replace(file, decisions=decide(file, decisions), state=advance(file.state, Act.DECIDE))
+        file = replace(
+            file, decisions=decide(file, decisions), state=advance(file.state, Act.DECIDE)
+        )
     assert file.state is CaseState.IN_REVIEW
     try:
         report = sign(file, ATTENDING, SIGNED_AT)
@@ -91,13 +93,20 @@ def test_a_signed_impression_states_only_what_the_findings_state(
     for finding, said in named(report, Section.IMPRESSION).items():
         for polarity, side in said - {claim for claim in said if claim[0] is Polarity.DENIED}:
             there = findings.get(finding, set())
-            assert any(p is polarity and side in (None, s) for p, s in there), (finding, polarity, side, there)
+            assert any(p is polarity and side in (None, s) for p, s in there), (
+                finding,
+                polarity,
+                side,
+                there,
+            )
     _conclusion_and_observations_agree(report)
 
 
 def _conclusion_and_observations_agree(report: SignedReport) -> None:
     resources = [e["resource"] for e in report_bundle(report, None)["entry"]]
-    (conclusion,) = [r.get("conclusion", "") for r in resources if r["resourceType"] == "DiagnosticReport"]
+    (conclusion,) = [
+        r.get("conclusion", "") for r in resources if r["resourceType"] == "DiagnosticReport"
+    ]
     words = {term.words: name for name, term in finding_terms().items()}
     observed = {
         words[r["code"]["text"]]: r["valueCodeableConcept"]["text"]
@@ -112,7 +121,12 @@ def _conclusion_and_observations_agree(report: SignedReport) -> None:
     }
     for line in conclusion.splitlines():
         for finding, polarity in findings_named(line).items():
-            if finding not in uncoded:  # a reader's own words may go without a code, never beside another one
+            if (
+                finding not in uncoded
+            ):  # a reader's own words may go without a code, never beside another one
                 expected = {Polarity.AFFIRMED: ["present"], Polarity.HEDGED: ["possible"]}
                 denied = ["absent", "not suspected"]
-                assert observed.get(finding, "absent") in expected.get(polarity, denied), (conclusion, observed)
+                assert observed.get(finding, "absent") in expected.get(polarity, denied), (
+                    conclusion,
+                    observed,
+                )

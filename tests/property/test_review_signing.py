@@ -37,7 +37,15 @@ WORDS = [
     "small",
     "is not seen",
 ]
-WORDS += ["heart failure", "cardiothoracic ratio 0.54 (0.51 to 0.57)", "0.45", ",", ".", "but", "cannot be excluded"]
+WORDS += [
+    "heart failure",
+    "cardiothoracic ratio 0.54 (0.51 to 0.57)",
+    "0.45",
+    ",",
+    ".",
+    "but",
+    "cannot be excluded",
+]
 EDITS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".join)
 DECISIONS = st.one_of(
     st.builds(Accept, st.sampled_from(IDS)),
@@ -86,13 +94,18 @@ def test_a_report_holds_what_was_decided_or_is_not_made(rounds: list[list[Decisi
     drafted = {s.id: s.text for s in STATEMENTS}
     expected = [(i, d.text if isinstance(d, Edit) else drafted[i]) for i, d in kept.items()]
     assert [(s.id, s.text) for s in report.statements] == expected
-    assert report.rejected_count == sum(isinstance(stands[s.id], Reject) for s in STATEMENTS if not s.summarises)
+    assert report.rejected_count == sum(
+        isinstance(stands[s.id], Reject) for s in STATEMENTS if not s.summarises
+    )
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.tuples(*[EDITS] * (len(IDS) - 1)))
 def test_a_code_never_travels_with_words_that_say_something_else(words: tuple[str, ...]) -> None:
-    edits = [Edit(s.id, text) for s, text in zip([s for s in STATEMENTS if not s.summarises], words, strict=True)]
+    edits = [
+        Edit(s.id, text)
+        for s, text in zip([s for s in STATEMENTS if not s.summarises], words, strict=True)
+    ]
     file = replace(make_case_file(CaseState.IN_REVIEW), decisions=tuple(edits))
     for statement in sign(file, ATTENDING, SIGNED_AT).statements:
         if statement.finding is not None:

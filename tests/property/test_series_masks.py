@@ -72,15 +72,26 @@ def acquired(folder: Path, axes: Any, step: Any, *, order: list[int], enhanced: 
     measures = {"PixelSpacing": [MM[1], MM[0]], "SliceThickness": 3}
     if not enhanced:
         for name, n in enumerate(order):
-            uids = {"SOPInstanceUID": f"1.2.4.3.{n + 1}", "ImagePositionPatient": [float(v) for v in places[n]]}
-            write(folder / f"{name:02}.dcm", dataset(MR_SLICE, pictures[n], **lies, **measures, **uids))
+            uids = {
+                "SOPInstanceUID": f"1.2.4.3.{n + 1}",
+                "ImagePositionPatient": [float(v) for v in places[n]],
+            }
+            write(
+                folder / f"{name:02}.dcm",
+                dataset(MR_SLICE, pictures[n], **lies, **measures, **uids),
+            )
         return
-    gone = dict.fromkeys(("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "SliceThickness"))
+    gone = dict.fromkeys(
+        ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "SliceThickness")
+    )
     uids = {"SOPClassUID": EnhancedMRImageStorage, "NumberOfFrames": SLICES}
     made = dataset(MR_SLICE, np.stack([pictures[n] for n in order]), **gone, **uids)
-    made.SharedFunctionalGroupsSequence = [group(PixelMeasuresSequence=measures, PlaneOrientationSequence=lies)]
+    made.SharedFunctionalGroupsSequence = [
+        group(PixelMeasuresSequence=measures, PlaneOrientationSequence=lies)
+    ]
     made.PerFrameFunctionalGroupsSequence = [
-        group(PlanePositionSequence={"ImagePositionPatient": [float(v) for v in places[n]]}) for n in order
+        group(PlanePositionSequence={"ImagePositionPatient": [float(v) for v in places[n]]})
+        for n in order
     ]
     write(folder / "enhanced.dcm", made)
 
@@ -109,7 +120,11 @@ def stated(folder: Path) -> dict[tuple[str, int], tuple[Any, Any, Any]]:
             down, along = (shared.PixelMeasuresSequence[0] if own else image).PixelSpacing
             cosines = np.array(lies.ImageOrientationPatient, dtype=float)
             axes = np.stack([cosines[:3] * along, cosines[3:] * down])
-            found[image.SOPInstanceUID, n + 1] = (np.array(place.ImagePositionPatient, dtype=float), axes, picture)
+            found[image.SOPInstanceUID, n + 1] = (
+                np.array(place.ImagePositionPatient, dtype=float),
+                axes,
+                picture,
+            )
     return found
 
 
@@ -122,9 +137,16 @@ def stated(folder: Path) -> dict[tuple[str, int], tuple[Any, Any, Any]]:
     order=st.permutations(range(SLICES)),
 )
 def test_every_voxel_of_a_mask_is_where_its_frame_is(
-    lie: str, tilt_rad: tuple[float, float, float], backwards: bool, enhanced: bool, order: list[int]
+    lie: str,
+    tilt_rad: tuple[float, float, float],
+    backwards: bool,
+    enhanced: bool,
+    order: list[int],
 ) -> None:
-    axes = np.array(LIES[lie], dtype=float).reshape(2, 3) @ Rotation.from_rotvec(tilt_rad).as_matrix().T
+    axes = (
+        np.array(LIES[lie], dtype=float).reshape(2, 3)
+        @ Rotation.from_rotvec(tilt_rad).as_matrix().T
+    )
     step = np.cross(*axes) * MM[2] * (-1 if backwards else 1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -163,7 +185,9 @@ def test_a_slanted_stack_has_an_sform_alone(lie: str, slant: float) -> None:
         folder = Path(name)
         acquired(folder / "in", axes, step, order=list(range(SLICES)), enhanced=False)
         study, reading = bright_of(folder / "in")
-        image = nibabel.load(write_series_label_maps(reading, study, folder / "out")["brain-lesion"])
+        image = nibabel.load(
+            write_series_label_maps(reading, study, folder / "out")["brain-lesion"]
+        )
         labels = np.asarray(image.dataobj)
         about = json.loads(next((folder / "out").rglob("*.json")).read_text())
     assert (int(image.header["sform_code"]), int(image.header["qform_code"])) == (1, 0)
@@ -187,12 +211,20 @@ def test_without_geometry_no_affine_is_written_and_it_is_said(
     heights = changes.pop("heights", (0, 5, 10))
     for n, height in enumerate(heights):
         uids = {"SOPInstanceUID": f"1.2.4.3.{n + 1}", "ImagePositionPatient": [-60, -60, height]}
-        write(tmp_path / "in" / f"{n}.dcm", dataset(MR_SLICE, placed(*np.eye(3))[1][12], **{**uids, **changes}))
+        write(
+            tmp_path / "in" / f"{n}.dcm",
+            dataset(MR_SLICE, placed(*np.eye(3))[1][12], **{**uids, **changes}),
+        )
     (intake,) = read_studies(tmp_path / "in", patient_secret=b"x")
     study = intake.outcome
     assert isinstance(study, Study)
-    maps = [LabelMap.from_array("m", v.sha256, ("lesion",), np.ones(v.shape_zyx, np.uint8)) for v in study.volumes]
-    written = write_series_label_maps(Reading(study_uid=study.uid, label_maps=tuple(maps)), study, tmp_path / "out")
+    maps = [
+        LabelMap.from_array("m", v.sha256, ("lesion",), np.ones(v.shape_zyx, np.uint8))
+        for v in study.volumes
+    ]
+    written = write_series_label_maps(
+        Reading(study_uid=study.uid, label_maps=tuple(maps)), study, tmp_path / "out"
+    )
     assert len(written) == len(study.volumes)
     for path in written.values():
         header = nibabel.load(path).header
@@ -204,10 +236,14 @@ def test_without_geometry_no_affine_is_written_and_it_is_said(
         assert about["affine_lps_mm"] is None
         assert about["affine_in"] == []
         assert [one["position_lps_mm"] for one in about["slices"]] == [None] * len(about["slices"])
-        assert {one["sop_uid"] for one in about["slices"]} <= {f"1.2.4.3.{n + 1}" for n in range(len(heights))}
+        assert {one["sop_uid"] for one in about["slices"]} <= {
+            f"1.2.4.3.{n + 1}" for n in range(len(heights))
+        }
 
 
-def test_two_maps_of_one_name_are_two_files_and_a_map_of_another_study_is_an_error(tmp_path: Path) -> None:
+def test_two_maps_of_one_name_are_two_files_and_a_map_of_another_study_is_an_error(
+    tmp_path: Path,
+) -> None:
     for series in (1, 2):
         for n, picture in enumerate(placed(*np.eye(3))[1][10:13]):
             uids = {"SOPInstanceUID": f"1.2.{series}.{n + 1}", "SeriesInstanceUID": f"1.2.{series}"}
@@ -224,9 +260,14 @@ def test_two_maps_of_one_name_are_two_files_and_a_map_of_another_study_is_an_err
     written = write_series_label_maps(reading, study, tmp_path / "out")
     assert len(set(written.values())) == 2
     assert {path.parent.parent for path in written.values()} == {tmp_path / "out"}
-    assert [int(np.asarray(nibabel.load(path).dataobj).max()) for path in written.values()] == [0, 1]
+    assert [int(np.asarray(nibabel.load(path).dataobj).max()) for path in written.values()] == [
+        0,
+        1,
+    ]
     series = {json.loads(p.read_text())["series_uid"] for p in (tmp_path / "out").rglob("*.json")}
     assert series == {"1.2.1", "1.2.2"}
     stray = LabelMap.from_array("m", "0" * 64, ("lesion",), np.ones((1, 2, 2), np.uint8))
     with pytest.raises(InputError, match="no volume of its study"):
-        write_series_label_maps(Reading(study_uid=study.uid, label_maps=(stray,)), study, tmp_path / "out")
+        write_series_label_maps(
+            Reading(study_uid=study.uid, label_maps=(stray,)), study, tmp_path / "out"
+        )

@@ -99,7 +99,9 @@ def test_of_made_images(
         enhanced_file(path, [spec(place) for place in order])
         made = dcmread(path)
         stored, high = bits
-        values = np.frombuffer(made.PixelData, "<u2").reshape(5, SIDE, SIDE) >> (12 - min(stored, 12))
+        values = np.frombuffer(made.PixelData, "<u2").reshape(5, SIDE, SIDE) >> (
+            12 - min(stored, 12)
+        )
         cells = (values << (high + 1 - stored)).astype(kind)
         cells[:, :3] = 0  # a margin, which padding may fill
         made.BitsStored, made.HighBit = stored, high
@@ -132,7 +134,12 @@ def test_of_made_images(
     bound=st.sampled_from([0, 50_000, DEFAULT_BYTES]),
 )
 def test_of_made_nifti_files(
-    dtype: str, name: str, window: tuple[float, float] | None, slope: tuple[float, float], far: bool, bound: int
+    dtype: str,
+    name: str,
+    window: tuple[float, float] | None,
+    slope: tuple[float, float],
+    far: bool,
+    bound: int,
 ) -> None:
     values = head(dtype="<f8") / 6
     values = values.astype(dtype)
@@ -144,7 +151,9 @@ def test_of_made_nifti_files(
     fields = {} if window is None else {"cal_min": window[0], "cal_max": window[1]}
     keep_at_most(bound)
     with TemporaryDirectory() as folder:
-        path = nifti_file(Path(folder), name, values, scl_slope=slope[0], scl_inter=slope[1], **fields)
+        path = nifti_file(
+            Path(folder), name, values, scl_slope=slope[0], scl_inter=slope[1], **fields
+        )
         (intake,) = read_studies([path], patient_secret=b"x")
         found = [volume for look in look_at(intake) for volume in look.volumes]
         assert sum(map(compared, found)) == 6
@@ -164,7 +173,13 @@ def corpus(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("shard", SHARDS)
 def test_of_the_corpus(corpus: Path, shard: str) -> None:
     """Of accepted studies, and of everything else that can be looked at."""
-    places = sorted({path.parent if shard == "mr" else path for path in (corpus / shard).rglob("*") if path.is_file()})
+    places = sorted(
+        {
+            path.parent if shard == "mr" else path
+            for path in (corpus / shard).rglob("*")
+            if path.is_file()
+        }
+    )
     accepted = slices = 0
     for place in places:
         for intake in read_studies([place], patient_secret=b"x"):
@@ -172,6 +187,8 @@ def test_of_the_corpus(corpus: Path, shard: str) -> None:
                 accepted += 1
                 slices += sum(map(compared, intake.outcome.volumes))
             else:
-                slices += sum(compared(volume) for look in look_at(intake) for volume in look.volumes)
+                slices += sum(
+                    compared(volume) for look in look_at(intake) for volume in look.volumes
+                )
     AHEAD_OF_READERS.finish()
     assert slices > 0

@@ -34,7 +34,9 @@ identities = st.builds(
 
 def event(subject: str, verb: str = "admit") -> AuditEvent:
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    return AuditEvent(at=at, verb=verb, outcome="done", actor="reader-1", role="attending", subject=subject)
+    return AuditEvent(
+        at=at, verb=verb, outcome="done", actor="reader-1", role="attending", subject=subject
+    )
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +83,21 @@ def test_any_single_change_of_an_identity_is_named(store: Store, batch: int) -> 
         dice = random.Random(f"identity {batch}/{number}")
         key = f"pk-{dice.randrange(PATIENTS)}"
         with closing(sqlite3.connect(store.file, isolation_level=None)) as database:
-            (kept,) = database.execute("SELECT body FROM identity WHERE patient_key = ?", (key,)).fetchone()
+            (kept,) = database.execute(
+                "SELECT body FROM identity WHERE patient_key = ?", (key,)
+            ).fetchone()
             body = json.loads(kept)
             (name,) = dice.choice([path for path in values_of(body) if path])
             body[name] = other(body[name], dice)
-            database.execute("UPDATE identity SET body = ? WHERE patient_key = ?", (json.dumps(body), key))
+            database.execute(
+                "UPDATE identity SET body = ? WHERE patient_key = ?", (json.dumps(body), key)
+            )
             found = store.verify().problems
             database.execute("UPDATE identity SET body = ? WHERE patient_key = ?", (kept, key))
-        assert [(p.kind, p.place) for p in found] == [("altered", f"identity of patient {key}")], (name, body)
+        assert [(p.kind, p.place) for p in found] == [("altered", f"identity of patient {key}")], (
+            name,
+            body,
+        )
     assert store.verify().ok
 
 
@@ -107,7 +116,9 @@ def test_any_single_change_of_a_stored_file_is_named(store: Store, batch: int) -
             "bit": kept[:at] + bytes([kept[at] ^ 1 << dice.randrange(8)]) + kept[at + 1 :],
             "cut": kept[:at],
             "longer": kept + kept[at : at + 1],
-            "another's": store.objects.place(dice.choice([n for n in names if n != name])).read_bytes(),
+            "another's": store.objects.place(
+                dice.choice([n for n in names if n != name])
+            ).read_bytes(),
         }
         path.unlink() if how == "gone" else path.write_bytes(changed[how])
         found = store.verify().problems
@@ -118,7 +129,12 @@ def test_any_single_change_of_a_stored_file_is_named(store: Store, batch: int) -
 
 
 @settings(max_examples=20)
-@given(st.lists(st.tuples(st.text(max_size=4), identities, st.sampled_from(["admit", "sign", "look"])), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.text(max_size=4), identities, st.sampled_from(["admit", "sign", "look"])),
+        max_size=8,
+    )
+)
 def test_nothing_sound_is_called_altered(taken: list[tuple[str, PatientIdentity, str]]) -> None:
     """Patients admitted, stated anew and signed for, in any order, under any key: each is given back and all is sound."""
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "data") as store:

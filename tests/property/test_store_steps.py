@@ -14,8 +14,12 @@ from medmm.domain.errors import InputError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.store import Store
 
-keys = st.text(st.characters(exclude_categories=()), max_size=12)  # any Unicode, lone surrogates too
-steps = st.lists(st.tuples(keys, keys, st.sampled_from(["done", "broken off", "no entry"])), max_size=12)
+keys = st.text(
+    st.characters(exclude_categories=()), max_size=12
+)  # any Unicode, lone surrogates too
+steps = st.lists(
+    st.tuples(keys, keys, st.sampled_from(["done", "broken off", "no entry"])), max_size=12
+)
 
 
 class BrokenOff(Exception):

@@ -22,7 +22,9 @@ def put(folder: Path, images: set[int]) -> Path:
     """A folder with these images, under names that tell nothing."""
     folder.mkdir()
     for place, image in enumerate(sorted(images, key=lambda n: (n * 7) % 5)):
-        pixels = picture() // (1 + image)  # no roll: its seam would look like two films in one picture
+        pixels = picture() // (
+            1 + image
+        )  # no roll: its seam would look like two films in one picture
         film_file(folder, f"IM{place}", pixels, SOPInstanceUID=f"1.2.3.3.{image}")
     return folder
 
@@ -30,7 +32,10 @@ def put(folder: Path, images: set[int]) -> Path:
 @cache
 def together(images: frozenset[int]) -> Study:
     """The study of these images when they come at once."""
-    with tempfile.TemporaryDirectory() as folder, quick_assistant(Path(folder) / "data") as assistant:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        quick_assistant(Path(folder) / "data") as assistant,
+    ):
         study = assistant.admit(put(Path(folder) / "in", set(images)))
         assert isinstance(study, Study)
         return study
@@ -39,7 +44,10 @@ def together(images: frozenset[int]) -> Study:
 @settings(max_examples=5, deadline=None)
 @given(parts)
 def test_parts_give_what_the_whole_gives(came: list[set[int]]) -> None:
-    with tempfile.TemporaryDirectory() as folder, quick_assistant(Path(folder) / "data") as assistant:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        quick_assistant(Path(folder) / "data") as assistant,
+    ):
         seen: set[int] = set()
         for number, images in enumerate(came):
             before = assistant.cases()

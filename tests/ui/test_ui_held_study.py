@@ -26,7 +26,9 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         {"id": "reader-1", "name": "ZZREADER One", "role": "reader"},
         {"id": "resident-1", "name": "ZZREADER Two", "role": "resident"},
     ]
-    path.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data"), "threads": 1, "readers": readers}))
+    path.write_text(
+        yaml.safe_dump({"data_dir": str(tmp_path / "data"), "threads": 1, "readers": readers})
+    )
     monkeypatch.setenv("MEDMM_CONFIG", str(path))
     return path
 
@@ -37,7 +39,9 @@ def held_film(tmp_path: Path, demo_films: Path) -> Path:
     dataset = pydicom.dcmread(demo_films / "RG1_UNCR.dcm")
     pixels = np.ascontiguousarray(dataset.pixel_array[::4, ::-4])
     dataset.Rows, dataset.Columns, dataset.PixelData = *pixels.shape, pixels.tobytes()
-    dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = dataset.ContentDate = "20990101"
+    dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = dataset.ContentDate = (
+        "20990101"
+    )
     path = tmp_path / "held.dcm"
     dataset.save_as(path)
     return path
@@ -68,16 +72,24 @@ def errors(page: AppTest) -> str:
     return " ".join(error.value for error in page.error).replace("\\", "")
 
 
-def test_a_held_film_is_shown_with_what_holds_it_and_released_for_a_reason(page: AppTest, config: Path) -> None:
+def test_a_held_film_is_shown_with_what_holds_it_and_released_for_a_reason(
+    page: AppTest, config: Path
+) -> None:
     assert "dated in the future" in errors(page)
-    assert [s for s in page.slider if str(s.key).startswith("held window ")], f"no picture: {errors(page)}"
+    assert [s for s in page.slider if str(s.key).startswith("held window ")], (
+        f"no picture: {errors(page)}"
+    )
     said = " ".join(caption.value for caption in page.caption).replace("\\", "")
     assert "mirrored" in said, "everything that holds it is said, not the first alone"
-    assert "By its tags the patient's left is on the right of the picture" in said, "a mirrored film's side is no fact"
+    assert "By its tags the patient's left is on the right of the picture" in said, (
+        "a mirrored film's side is no fact"
+    )
     page = released(page, "the device's clock was wrong")
     assert "mirrored" in errors(page), "held again for what was not released yet"
     page = released(page, "looked at: the marker shows a plain mirrored export")
-    assert not [b for b in page.button if b.label == "Release, admit and draft"], "the case is shown in its place"
+    assert not [b for b in page.button if b.label == "Release, admit and draft"], (
+        "the case is shown in its place"
+    )
     with Assistant.from_config(config) as assistant:
         (case,) = assistant.cases()
         assert case.state is CaseState.DRAFTED
@@ -86,7 +98,9 @@ def test_a_held_film_is_shown_with_what_holds_it_and_released_for_a_reason(page:
             ("reader-1", "future-date"),
             ("reader-1", "picture-mirrored"),
         ]
-        assert "released" in {notice.code for notice in assistant.case(case.case_id).case.study.warnings}
+        assert "released" in {
+            notice.code for notice in assistant.case(case.case_id).case.study.warnings
+        }
 
 
 def test_without_a_reason_nothing_is_released(page: AppTest, config: Path) -> None:
@@ -105,7 +119,9 @@ def test_a_role_that_may_not_release_is_told_so(page: AppTest, config: Path) -> 
         assert kept(assistant).released() == {}
 
 
-def test_files_that_changed_since_the_look_are_not_released(page: AppTest, config: Path, held_film: Path) -> None:
+def test_files_that_changed_since_the_look_are_not_released(
+    page: AppTest, config: Path, held_film: Path
+) -> None:
     dataset = pydicom.dcmread(held_film)
     dataset.SeriesDescription = "another file under the same path"
     dataset.save_as(held_film)
@@ -117,5 +133,7 @@ def test_files_that_changed_since_the_look_are_not_released(page: AppTest, confi
 
 def test_a_held_film_can_be_left_held(page: AppTest) -> None:
     page = click(page, "Leave it held")
-    assert not [b for b in page.button if b.label == "Release, admit and draft"], "the case is shown in its place"
+    assert not [b for b in page.button if b.label == "Release, admit and draft"], (
+        "the case is shown in its place"
+    )
     assert any("Choose a case" in info.value or "medmm demo" in info.value for info in page.info)

@@ -53,7 +53,9 @@ def test_own_words_are_shown_as_the_readers_and_what_stands_there_is_where_a_for
     view = presenter.case_view(make_case_file())
     assert own_words.drafted_impression(view) == "Possible left pleural effusion."
     added = replace(Add.of("Nodule"), statement_id="r1")
-    view = presenter.case_view(file_of(added, Add("Scar.", statement_id="r2"), Impression("Nodule.")))
+    view = presenter.case_view(
+        file_of(added, Add("Scar.", statement_id="r2"), Impression("Nodule."))
+    )
     assert [(s.text, s.own) for s in view.own] == [
         ("Pulmonary nodule.", "added by a reader"),
         ("Scar.", "added by a reader, free text"),
@@ -97,11 +99,15 @@ def test_a_reader_adds_writes_and_signs(page: AppTest, config: Path) -> None:  #
     assert file.impression is not None
     assert any("G6" in warning.value and "30" in warning.value for warning in page.warning)
     with Assistant.from_config(config) as assistant:
-        assistant.decide(case_id, [Reject(s.id) for s in file.asked], by=assistant.reader_named("reader-1"))
+        assistant.decide(
+            case_id, [Reject(s.id) for s in file.asked], by=assistant.reader_named("reader-1")
+        )
     page = press(page, "refresh")
     page = press(page, "sign")
     assert any("3 of your own" in info.value for info in page.info)
-    assert any("r1" in warning.value for warning in page.warning), "marks stand beside the signature"
+    assert any("r1" in warning.value for warning in page.warning), (
+        "marks stand beside the signature"
+    )
     page = press(page, "sign now")
     report = page.code[0].value
     assert "Left pulmonary nodule, upper zone." in report

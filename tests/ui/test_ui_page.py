@@ -40,7 +40,9 @@ def config(tmp_path: Path, demo_films: Path, monkeypatch: pytest.MonkeyPatch) ->
         {"id": "reader-1", "name": "ZZREADER One", "role": "reader"},
         {"id": "auditor-1", "name": "ZZREADER Two", "role": "auditor"},
     ]
-    path.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data"), "threads": 1, "readers": readers}))
+    path.write_text(
+        yaml.safe_dump({"data_dir": str(tmp_path / "data"), "threads": 1, "readers": readers})
+    )
     record = tmp_path / "record.json"
     text = files("medmm.doors").joinpath("demo_record.json").read_text(encoding="utf-8")
     text = text.replace("Cough for three weeks", SCRIPT.replace('"', '\\"'))
@@ -84,7 +86,9 @@ def test_no_case_opens_by_itself(config: Path) -> None:
     assert any("Choose a case" in info.value for info in page.info)
     assert not keys(page, "accept")
     with Assistant.from_config(config) as assistant:
-        assert not any(event.verb == "case" for event in assistant.history(the_case(config).case_id))
+        assert not any(
+            event.verb == "case" for event in assistant.history(the_case(config).case_id)
+        )
 
 
 def test_the_reading_flow_from_draft_to_signed_report(page: AppTest, config: Path) -> None:
@@ -94,7 +98,11 @@ def test_the_reading_flow_from_draft_to_signed_report(page: AppTest, config: Pat
     assert page.button(key="sign").disabled
     for key in undecided:
         button = page.button(key=key)
-        page = (page.button(key=key.replace("accept", "reject")) if button.disabled else button).click().run()
+        page = (
+            (page.button(key=key.replace("accept", "reject")) if button.disabled else button)
+            .click()
+            .run()
+        )
         assert not page.exception
     assert the_case(config).state is CaseState.IN_REVIEW
     page = page.button(key="sign").click().run()
@@ -105,7 +113,9 @@ def test_the_reading_flow_from_draft_to_signed_report(page: AppTest, config: Pat
     assert not page.exception
     assert the_case(config).state is CaseState.SIGNED
     assert "SIGNED" in page.warning[0].value
-    assert not any("DRAFT" in warning.value for warning in page.warning), "what is signed is no draft"
+    assert not any("DRAFT" in warning.value for warning in page.warning), (
+        "what is signed is no draft"
+    )
     report = page.code[0].value
     assert "RADIOLOGY REPORT" in report
     for line in question.splitlines():  # what was shown before is what was signed
@@ -119,7 +129,9 @@ def test_a_signature_holds_only_what_was_shown(page: AppTest, config: Path) -> N
     page = page.button(key=last).click().run()
     page = page.button(key="sign").click().run()
     with Assistant.from_config(config) as other:
-        other.decide(the_case(config).case_id, [Reject(last.removeprefix("accept "))], by=reader_one(other))
+        other.decide(
+            the_case(config).case_id, [Reject(last.removeprefix("accept "))], by=reader_one(other)
+        )
     page = page.button(key="sign now").click().run()
     assert not page.exception
     assert any("changed elsewhere" in error.value for error in page.error)
@@ -129,7 +141,9 @@ def test_a_signature_holds_only_what_was_shown(page: AppTest, config: Path) -> N
     with Assistant.from_config(config) as other:
         draft = other.case(the_case(config).case_id).draft
     assert draft is not None
-    assert sum("gray-badge" in m.value for m in page.markdown) == len(draft.statements), "summaries follow"
+    assert sum("gray-badge" in m.value for m in page.markdown) == len(draft.statements), (
+        "summaries follow"
+    )
 
 
 def test_a_case_signed_elsewhere_is_shown_signed(page: AppTest, config: Path) -> None:
@@ -137,7 +151,9 @@ def test_a_case_signed_elsewhere_is_shown_signed(page: AppTest, config: Path) ->
     with Assistant.from_config(config) as other:
         draft = other.case(case_id).draft
         assert draft is not None
-        decisions = [Accept(s.id) if not draft.failed(s.id) else Reject(s.id) for s in draft.statements]
+        decisions = [
+            Accept(s.id) if not draft.failed(s.id) else Reject(s.id) for s in draft.statements
+        ]
         other.decide(case_id, decisions, by=reader_one(other))
         other.sign(case_id, by=reader_one(other))
     page = page.button(key=keys(page, "reject")[0]).click().run()
@@ -165,7 +181,11 @@ def test_the_name_of_a_patient_is_one_audited_look(page: AppTest, config: Path) 
 
 def test_a_role_that_may_not_look_is_told_so_and_may_verify(page: AppTest) -> None:
     auditor = next(r for r in page.selectbox(key="reader").options if "auditor" in r)
-    page = page.selectbox(key="reader").select_index(page.selectbox(key="reader").options.index(auditor)).run()
+    page = (
+        page.selectbox(key="reader")
+        .select_index(page.selectbox(key="reader").options.index(auditor))
+        .run()
+    )
     assert not page.exception
     assert any("may not" in error.value.replace("\\", "") for error in page.error)
     assert not keys(page, "accept")
@@ -174,7 +194,11 @@ def test_a_role_that_may_not_look_is_told_so_and_may_verify(page: AppTest) -> No
 
 
 def test_an_edit_is_kept(page: AppTest, config: Path) -> None:
-    field = next(area for area in page.text_area if str(area.key).startswith("text ") and " s1 " in str(area.key))
+    field = next(
+        area
+        for area in page.text_area
+        if str(area.key).startswith("text ") and " s1 " in str(area.key)
+    )
     field.set_value("The reader's own words.")
     page = page.button(key="save s1").click().run()
     assert not page.exception
@@ -193,7 +217,9 @@ def test_an_empty_edit_is_refused_with_its_remedy(page: AppTest, config: Path) -
 
 
 def test_the_history_names_who_did_what(page: AppTest, config: Path) -> None:
-    assert not [frame for frame in page.dataframe if "verb" in frame.value], "a look is an entry: only when asked for"
+    assert not [frame for frame in page.dataframe if "verb" in frame.value], (
+        "a look is an entry: only when asked for"
+    )
     page.session_state[f"tab {the_case(config).case_id} False"] = "History"
     page = page.run()
     assert not page.exception
@@ -225,7 +251,9 @@ def test_a_reader_confirms_in_the_form_that_image_and_record_are_of_one_patient(
     page: AppTest, config: Path, demo_films: Path, tmp_path: Path
 ) -> None:
     record = tmp_path / "record.json"
-    record.write_text(json.dumps({"resourceType": "Patient", "id": "p1", "identifier": [{"value": "0009rg1"}]}))
+    record.write_text(
+        json.dumps({"resourceType": "Patient", "id": "p1", "identifier": [{"value": "0009rg1"}]})
+    )
     page.text_input(key="admit_record").set_value(str(record))
     page = admit(page, demo_films / "RG1_UNCR.dcm")
     assert any("a person must confirm" in error.value for error in page.error)
@@ -243,11 +271,15 @@ def test_an_admitted_study_is_drafted_and_opened(
 ) -> None:
     settings = tmp_path / "empty.yaml"
     reader = {"id": "reader-1", "name": "ZZREADER One", "role": "reader"}
-    settings.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "none"), "threads": 1, "readers": [reader]}))
+    settings.write_text(
+        yaml.safe_dump({"data_dir": str(tmp_path / "none"), "threads": 1, "readers": [reader]})
+    )
     monkeypatch.setenv("MEDMM_CONFIG", str(settings))
     streamlit.cache_resource.clear()
     page = AppTest.from_file(str(APP), default_timeout=60).run()
-    assert any("medmm demo" in info.value for info in page.info), "an empty worklist says what to do"
+    assert any("medmm demo" in info.value for info in page.info), (
+        "an empty worklist says what to do"
+    )
     page = admit(page, demo_films / "RG1_UNCR.dcm")
     assert not page.exception
     assert not page.error
@@ -264,7 +296,9 @@ def test_uploads_are_kept_under_numbers(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["study"]
 
 
-def test_a_wrong_configuration_is_told_without_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_configuration_is_told_without_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = tmp_path / "wrong.yaml"
     settings.write_text("data_dri: /nowhere\n")
     monkeypatch.setenv("MEDMM_CONFIG", str(settings))
@@ -280,22 +314,44 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_the_page_in_a_real_browser_shows_a_planted_script_inert(config: Path, tmp_path: Path) -> None:
+def test_the_page_in_a_real_browser_shows_a_planted_script_inert(
+    config: Path, tmp_path: Path
+) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Debian's chromium is not installed (apt-get install chromium)")
     from playwright.sync_api import sync_playwright
 
     port = free_port()
-    command = [sys.executable, "-m", "medmm.doors", "--config", str(config), "ui", "--no-browser", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "medmm.doors",
+        "--config",
+        str(config),
+        "ui",
+        "--no-browser",
+        "--port",
+        str(port),
+    ]
     with (tmp_path / "ui.log").open("w") as log:
         server = subprocess.Popen(
-            command, cwd=tmp_path, stdout=log, stderr=log, env=dict(os.environ), start_new_session=True
+            command,
+            cwd=tmp_path,
+            stdout=log,
+            stderr=log,
+            env=dict(os.environ),
+            start_new_session=True,
         )
     try:
         wait_for(port, server)
         with sync_playwright() as driver:
-            flags = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+            flags = [
+                "--no-sandbox",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ]
             browser = driver.chromium.launch(executable_path=chromium, args=flags)
             tab = browser.new_page(viewport={"width": 1500, "height": 1100})
             tab.goto(f"http://localhost:{port}")
@@ -305,7 +361,9 @@ def test_the_page_in_a_real_browser_shows_a_planted_script_inert(config: Path, t
             tab.get_by_text("document.title='owned'").first.wait_for(timeout=60_000)
             tab.get_by_text("evil.example").first.wait_for(timeout=60_000)
             assert tab.title() != "owned"
-            links = tab.locator("a[href]").evaluate_all("links => links.map(l => l.getAttribute('href'))")
+            links = tab.locator("a[href]").evaluate_all(
+                "links => links.map(l => l.getAttribute('href'))"
+            )
             assert set(links) <= {"#stMain", "#findings", "#impression", "#clinical-information"}
             text = '[data-testid="stMarkdownContainer"]'
             for made in ("script", "img", ".katex", f"{text} p > strong > strong"):
@@ -336,7 +394,9 @@ def test_a_stopped_dashboard_leaves_no_server(tmp_path: Path) -> None:
         str(port),
     ]
     with (tmp_path / "ui.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(
+            command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         wait_for(port, server)
         server.terminate()  # it alone: what it started must go with it

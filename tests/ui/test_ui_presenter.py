@@ -48,9 +48,13 @@ from ui.pictures import BELOW, REACHED, TICK, TRACK, film_picture, score_bar
 def test_a_fresh_draft_shows_every_statement_undecided() -> None:
     view = presenter.case_view(make_case_file())
     shown = [s for _, statements in view.sections for s in statements]
-    assert [s.id for s in shown] == ["s2", "s3", "s4", "s1"], "what stands beside the film comes first"
+    assert [s.id for s in shown] == ["s2", "s3", "s4", "s1"], (
+        "what stands beside the film comes first"
+    )
     assert all(s.decision is None and s.evidence for s in shown)
-    assert (view.decided, view.total, view.may_sign) == (0, 3, False), "a summary is no decision of its own"
+    assert (view.decided, view.total, view.may_sign) == (0, 3, False), (
+        "a summary is no decision of its own"
+    )
     assert "A warning that travels." in view.warnings
     assert "fractures" in view.not_evaluated
 
@@ -59,13 +63,27 @@ def test_decisions_are_shown_and_all_of_them_open_the_signature() -> None:
     decisions = (Accept("s1"), Edit("s2", "Small left effusion."), Reject("s3"))
     view = presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions))
     shown = {s.id: s for _, statements in view.sections for s in statements}
-    assert [shown[i].decision for i in ("s1", "s2", "s3", "s4")] == ["accepted", "edited", "rejected", "edited"]
-    assert (shown["s4"].text, shown["s4"].summarises, shown["s2"].summarises) == ("Small left effusion.", "s2", None)
-    assert (shown["s2"].text, shown["s2"].drafted_text) == ("Small left effusion.", "Possible left pleural effusion.")
+    assert [shown[i].decision for i in ("s1", "s2", "s3", "s4")] == [
+        "accepted",
+        "edited",
+        "rejected",
+        "edited",
+    ]
+    assert (shown["s4"].text, shown["s4"].summarises, shown["s2"].summarises) == (
+        "Small left effusion.",
+        "s2",
+        None,
+    )
+    assert (shown["s2"].text, shown["s2"].drafted_text) == (
+        "Small left effusion.",
+        "Possible left pleural effusion.",
+    )
     assert shown["s1"].drafted_text is None
     assert [view.count(word) for word in ("accepted", "edited", "rejected")] == [1, 1, 1]
     assert view.may_sign
-    assert not presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions[:2])).may_sign
+    assert not presenter.case_view(
+        make_case_file(CaseState.IN_REVIEW, decisions=decisions[:2])
+    ).may_sign
     assert not presenter.case_view(make_case_file(CaseState.SIGNED)).may_sign
 
 
@@ -82,7 +100,11 @@ def test_a_statement_with_a_failed_check_may_not_be_accepted() -> None:
 
 
 def test_each_kind_of_evidence_is_said_in_words() -> None:
-    shown = {s.id: s for _, statements in presenter.case_view(make_case_file()).sections for s in statements}
+    shown = {
+        s.id: s
+        for _, statements in presenter.case_view(make_case_file()).sections
+        for s in statements
+    }
     assert shown["s2"].bars == ((0.62, 0.35),)
     assert shown["s2"].heat == "Effusion"
     assert shown["s2"].evidence_line == (
@@ -108,11 +130,18 @@ def test_a_denied_or_doubtful_fact_says_so_as_evidence() -> None:
 
 def test_words_typed_for_one_statement_meet_no_other() -> None:
     fresh = presenter.case_view(make_case_file())
-    edited = presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=(Edit("s3", "Other words."),)))
+    edited = presenter.case_view(
+        make_case_file(CaseState.IN_REVIEW, decisions=(Edit("s3", "Other words."),))
+    )
     keys = {s.edit_key("case-1") for _, statements in fresh.sections for s in statements}
     assert len(keys) == 4
-    assert keys.isdisjoint(s.edit_key("case-2") for _, statements in fresh.sections for s in statements)
-    assert len(keys & {s.edit_key("case-1") for _, statements in edited.sections for s in statements}) == 3
+    assert keys.isdisjoint(
+        s.edit_key("case-2") for _, statements in fresh.sections for s in statements
+    )
+    assert (
+        len(keys & {s.edit_key("case-1") for _, statements in edited.sections for s in statements})
+        == 3
+    )
 
 
 def test_a_case_that_somebody_else_worked_on_is_noticed() -> None:
@@ -138,9 +167,15 @@ def test_the_worklist_names_findings_in_words_and_no_patient() -> None:
     assert presenter.case_line(summary) == "DX CHEST · no date · drafted"
     assert presenter.suspected_line(summary) == "pleural thickening, pleural effusion"
     urgent = replace(summary, suspected=("Pneumothorax", "Effusion"))
-    assert (presenter.critical_line(urgent), presenter.suspected_line(urgent)) == ("pneumothorax", "pleural effusion")
+    assert (presenter.critical_line(urgent), presenter.suspected_line(urgent)) == (
+        "pneumothorax",
+        "pleural effusion",
+    )
     assert presenter.critical_line(summary) == ""
-    assert presenter.suspected_line(replace(summary, suspected=())) == "none flagged: open it to see what was read"
+    assert (
+        presenter.suspected_line(replace(summary, suspected=()))
+        == "none flagged: open it to see what was read"
+    )
     assert presenter.suspected_line(replace(summary, state=CaseState.OPENED)) == "no draft yet"
 
 
@@ -149,7 +184,10 @@ def test_the_film_that_was_read_is_the_first_picture() -> None:
     file = make_case_file()
     study = replace(file.case.study, volumes=(lateral, make_volume()))
     images = presenter.pictures(replace(file, case=replace(file.case, study=study)))
-    assert [presenter.picture_line(image) for image in images] == ["PA · 48 × 64", "LATERAL · 48 × 64"]
+    assert [presenter.picture_line(image) for image in images] == [
+        "PA · 48 × 64",
+        "LATERAL · 48 × 64",
+    ]
     assert presenter.side_line(images[0]) == "The patient's left is on the right of the picture."
     assert presenter.side_line(images[1]) == "Orientation unknown: no side is named."
 
@@ -184,7 +222,9 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_shown_as_it_is(text: str) -> None:
-    html = markdown_it.MarkdownIt("js-default", {"html": True, "linkify": False}).render(presenter.inert(text))
+    html = markdown_it.MarkdownIt("js-default", {"html": True, "linkify": False}).render(
+        presenter.inert(text)
+    )
     for tag in ("<script", "<a ", "<img", "<h1", "<li", "<code", "<strong", "<em", "<s>", "<table"):
         assert tag not in html
 
@@ -193,11 +233,15 @@ def test_hostile_text_is_shown_as_it_is(text: str) -> None:
 def test_inert_text_reads_the_same(text: str) -> None:
     shown = presenter.inert(text)
     plain = presenter.TURNING.sub("\ufffd", " ".join(text.split()))
-    assert shown.replace("\\", "").replace("\u2060", "") == plain.replace("\\", "").replace("\u2060", "")
+    assert shown.replace("\\", "").replace("\u2060", "") == plain.replace("\\", "").replace(
+        "\u2060", ""
+    )
     assert "$" not in shown.replace("\\$", "")
 
 
-@pytest.mark.parametrize("text", ["see http://a.example/b", "www.a.example", "me@a.example", ":streamlit:", "a <-> b"])
+@pytest.mark.parametrize(
+    "text", ["see http://a.example/b", "www.a.example", "me@a.example", ":streamlit:", "a <-> b"]
+)
 def test_what_streamlit_rewrites_after_markdown_is_broken_up(text: str) -> None:
     shown = presenter.inert(text).replace("\\", "")
     for pattern in (r"https?://", r"www\.", r"\w@\w", r":\w+:", r"<->|->|<-"):
@@ -221,9 +265,15 @@ def test_the_signing_question_names_reader_and_patient() -> None:
     from medmm.domain.identity import PatientIdentity
 
     identity = PatientIdentity(
-        patient_id="ZZ-1", family_name="ZZFAKE", given_name="Alpha", birth_date=date(1950, 1, 1), sex="F"
+        patient_id="ZZ-1",
+        family_name="ZZFAKE",
+        given_name="Alpha",
+        birth_date=date(1950, 1, 1),
+        sex="F",
     )
-    question = presenter.signing_question(ATTENDING, identity, presenter.case_view(make_case_file()))
+    question = presenter.signing_question(
+        ATTENDING, identity, presenter.case_view(make_case_file())
+    )
     assert "0 accepted, 0 edited, 0 rejected" in question
     for part in ("ZZREADER One", "attending", "ZZFAKE, Alpha", "ZZ-1", "1950-01-01", "F"):
         assert part in question
@@ -246,7 +296,9 @@ def test_a_mirrored_film_mirrors_its_picture() -> None:
 
 
 @pytest.mark.parametrize(("probability", "colour"), [(0.62, REACHED), (0.2, BELOW)])
-def test_a_score_stands_beside_its_operating_point(probability: float, colour: tuple[int, int, int]) -> None:
+def test_a_score_stands_beside_its_operating_point(
+    probability: float, colour: tuple[int, int, int]
+) -> None:
     bar = score_bar(probability, 0.35)
     middle = bar[len(bar) // 2]
     filled = [place for place, pixel in enumerate(middle) if tuple(pixel) == colour]
@@ -274,18 +326,26 @@ def test_a_draft_without_models_says_so() -> None:
 def critical_case() -> CaseFile:
     """A pneumothorax less probable than an effusion, both suspected, the pneumothorax drafted first."""
     draft, reading = make_draft(), make_reading()
-    score = ScoreEvidence(finding="Pneumothorax", probability=0.3, threshold=0.15, model="chest-test")
-    region = RegionEvidence(finding="Pneumothorax", box_xyxy=make_region(Side.RIGHT).box_xyxy, side=Side.RIGHT)
+    score = ScoreEvidence(
+        finding="Pneumothorax", probability=0.3, threshold=0.15, model="chest-test"
+    )
+    region = RegionEvidence(
+        finding="Pneumothorax", box_xyxy=make_region(Side.RIGHT).box_xyxy, side=Side.RIGHT
+    )
     first, effusion = draft.statements[0], draft.statements[1]
     urgent = replace(
         effusion, id="s9", text="Possible right pneumothorax.", finding="Pneumothorax", side=Side.RIGHT,
         evidence=(score, region),
     )  # fmt: skip
-    denied = replace(urgent, id="s10", text="No pneumothorax.", assertion=Assertion.ABSENT, evidence=(score,))
+    denied = replace(
+        urgent, id="s10", text="No pneumothorax.", assertion=Assertion.ABSENT, evidence=(score,)
+    )
     draft = replace(draft, statements=(first, urgent, *draft.statements[1:], denied))
     seen = make_finding("Pneumothorax", 0.3, 0.15, region=make_region(Side.RIGHT))
     findings = tuple(seen if f.name == "Pneumothorax" else f for f in reading.findings)
-    return replace(make_case_file(draft=make_checked_draft(draft)), reading=replace(reading, findings=findings))
+    return replace(
+        make_case_file(draft=make_checked_draft(draft)), reading=replace(reading, findings=findings)
+    )
 
 
 def test_a_critical_finding_is_marked_and_its_heat_map_is_the_first() -> None:
@@ -301,21 +361,33 @@ def test_a_critical_finding_is_marked_and_its_heat_map_is_the_first() -> None:
 def test_the_words_to_sign_stand_as_in_the_report() -> None:
     report = make_signed_report()
     words = presenter.report_words(report.statements, report.not_evaluated)
-    assert words.splitlines()[:2] == ["CLINICAL INFORMATION", "Reported in the record: heart failure."]
-    assert words.splitlines()[-2:] == ["NOT EVALUATED BY THE MODELS", "fractures; comparison with earlier images."]
+    assert words.splitlines()[:2] == [
+        "CLINICAL INFORMATION",
+        "Reported in the record: heart failure.",
+    ]
+    assert words.splitlines()[-2:] == [
+        "NOT EVALUATED BY THE MODELS",
+        "fractures; comparison with earlier images.",
+    ]
     assert "IMPRESSION\nPossible small left pleural effusion." in words
     assert "evaluated" not in presenter.report_words(report.statements, ()).casefold()
 
 
 def test_a_value_of_the_record_is_shown_in_printed_units() -> None:
-    fact = make_fact(FactKind.OBSERVATION, "Body temperature", value=Quantity(value=38.1, unit="Cel"))
+    fact = make_fact(
+        FactKind.OBSERVATION, "Body temperature", value=Quantity(value=38.1, unit="Cel")
+    )
     assert fact_value(fact) == "38.1 °C"
 
 
 def test_the_fhir_download_says_which_identifier_systems_it_goes_without() -> None:
-    assert "`identifiers.mrn` and `identifiers.accession`" in presenter.identifier_settings_lacking(Settings())
+    assert "`identifiers.mrn` and `identifiers.accession`" in presenter.identifier_settings_lacking(
+        Settings()
+    )
     assert "not searched for" in presenter.identifier_settings_lacking(Settings())
-    full = IdentifierEntry(mrn="https://hospital.example/mrn", accession="https://hospital.example/accession")
+    full = IdentifierEntry(
+        mrn="https://hospital.example/mrn", accession="https://hospital.example/accession"
+    )
     assert presenter.identifier_settings_lacking(Settings(identifiers=full)) == ""
 
 
@@ -323,7 +395,13 @@ def test_a_long_list_of_digests_is_cut_in_the_history() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     details = {"objects": " ".join(["a" * 64] * 3), "images": "3"}
     event = AuditEvent(
-        at=at, verb="admit", outcome="done", actor="reader-1", role="reader", subject="1.2", details=details
+        at=at,
+        verb="admit",
+        outcome="done",
+        actor="reader-1",
+        role="reader",
+        subject="1.2",
+        details=details,
     )
     (row,) = presenter.history_rows((event,))
     assert row["details"] == f"objects {'a' * 64} and 2 more, images 3"

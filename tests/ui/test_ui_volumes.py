@@ -70,7 +70,10 @@ def test_the_view_of_an_mr_case_tells_extents_and_numbers() -> None:
     view = presenter.case_view(file)
     assert view.title == "MR HEART, 2026-01-02 08:15"
     lines = [s.evidence_line for _, statements in view.sections for s in statements]
-    assert any("LVEF 55 %, 95 % interval 50 to 61 %" in line and "marked as LV in cardiac-ed" in line for line in lines)
+    assert any(
+        "LVEF 55 %, 95 % interval 50 to 61 %" in line and "marked as LV in cardiac-ed" in line
+        for line in lines
+    )
     assert measured_rows(file.draft)[0] == {
         "no.": "s2",
         "measured": "left ventricular ejection fraction (LVEF)",

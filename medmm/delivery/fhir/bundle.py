@@ -33,12 +33,16 @@ DICOM_UID = "urn:dicom:uid"
 UCUM = "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
-IMAGING_STUDY = Coding(system="http://loinc.org", code="18748-4", display="Diagnostic imaging study")  # FHIR R4 example
+IMAGING_STUDY = Coding(
+    system="http://loinc.org", code="18748-4", display="Diagnostic imaging study"
+)  # FHIR R4 example
 # DICOM PS3.16 CID 240 (Present-Absent) and CID 244 (Laterality)
 PRESENT = Coding(system=SNOMED_CT, code="52101004", display="Present")
 ABSENT = Coding(system=SNOMED_CT, code="272519000", display="Absent")
 # HL7 v3 ObservationInterpretation (FHIR R4 value set observation-interpretation): outside a limit that asks for action.
-CRITICAL = Coding(system=f"{TERMINOLOGY}/v3-ObservationInterpretation", code="AA", display="Critical abnormal")
+CRITICAL = Coding(
+    system=f"{TERMINOLOGY}/v3-ObservationInterpretation", code="AA", display="Critical abnormal"
+)
 SIDES = {
     Side.LEFT: Coding(system=SNOMED_CT, code="7771000", display="Left"),
     Side.RIGHT: Coding(system=SNOMED_CT, code="24028007", display="Right"),
@@ -46,7 +50,9 @@ SIDES = {
 }
 
 
-def report_bundle(report: SignedReport, identity: PatientIdentity | None, joins: Joins | None = None) -> Json:
+def report_bundle(
+    report: SignedReport, identity: PatientIdentity | None, joins: Joins | None = None
+) -> Json:
     """The transaction Bundle: patient, reader, software, study, observations, report, provenance.
 
     Sent again it creates no second patient, study or report: each is a conditional create.
@@ -57,10 +63,21 @@ def report_bundle(report: SignedReport, identity: PatientIdentity | None, joins:
     from fhir.resources.R4B.bundle import Bundle
 
     joins = joins or Joins()
-    observed = [s for s in report.statements if s.assertion is not Assertion.REPORTED and _observable(s)]
+    observed = [
+        s for s in report.statements if s.assertion is not Assertion.REPORTED and _observable(s)
+    ]
     entries = [
-        _entry(report, "Patient", "patient", _patient(report, identity, joins), _patient_search(identity, joins)),
-        *(_entry(report, "Practitioner", name, _practitioner(reader)) for name, reader in _readers(report).items()),
+        _entry(
+            report,
+            "Patient",
+            "patient",
+            _patient(report, identity, joins),
+            _patient_search(identity, joins),
+        ),
+        *(
+            _entry(report, "Practitioner", name, _practitioner(reader))
+            for name, reader in _readers(report).items()
+        ),
         _entry(report, "Device", "software", _device(report)),
         _entry(
             report,
@@ -70,7 +87,12 @@ def report_bundle(report: SignedReport, identity: PatientIdentity | None, joins:
             _search(DICOM_UID, f"urn:oid:{report.study.uid}"),
         ),
         *(_entry(report, "Observation", s.id, _observation(report, s)) for s in observed),
-        _entry(report, "DiagnosticReport", "report", _diagnostic_report(report, identity, observed, joins)),
+        _entry(
+            report,
+            "DiagnosticReport",
+            "report",
+            _diagnostic_report(report, identity, observed, joins),
+        ),
         _entry(report, "Provenance", "provenance", _provenance(report)),
     ]
     bundle = Bundle(type="transaction", timestamp=report.signed_at.isoformat(), entry=entries)
@@ -89,7 +111,9 @@ def _search(system: str, value: str) -> str:
     return f"identifier={quote(system, safe='')}|{quote(value, safe='')}"
 
 
-def _entry(report: SignedReport, kind: str, name: str, resource: Json, if_none_exist: str | None = None) -> Json:
+def _entry(
+    report: SignedReport, kind: str, name: str, resource: Json, if_none_exist: str | None = None
+) -> Json:
     """A conditional create: by a search of its own, else by an identifier that comes from the report's id."""
     request = {"method": "POST", "url": kind}
     if if_none_exist is None and kind != "Provenance":  # which has no identifier
@@ -98,7 +122,11 @@ def _entry(report: SignedReport, kind: str, name: str, resource: Json, if_none_e
         if_none_exist = _search(URI, own["value"])
     if if_none_exist:
         request["ifNoneExist"] = if_none_exist
-    return {"fullUrl": _url(report, name), "resource": {"resourceType": kind, **resource}, "request": request}
+    return {
+        "fullUrl": _url(report, name),
+        "resource": {"resourceType": kind, **resource},
+        "request": request,
+    }
 
 
 def _date_time(acquired: datetime, *, exact: bool) -> str:
@@ -113,7 +141,8 @@ def _concept(*codings: Coding, text: str | None = None) -> Json:
     concept: Json = {}
     if codings:
         concept["coding"] = [
-            {k: v for k, v in (("system", c.system), ("code", c.code), ("display", c.display)) if v} for c in codings
+            {k: v for k, v in (("system", c.system), ("code", c.code), ("display", c.display)) if v}
+            for c in codings
         ]
     if text:
         concept["text"] = text
@@ -149,7 +178,9 @@ def _readers(report: SignedReport) -> dict[str, Reader]:
     """Who signed, and whoever else wrote a statement of their own, by the name of their entry."""
     authors = {s.author.id: s.author for s in report.statements if s.author is not None}
     authors.pop(report.signed_by.id, None)
-    return {"reader": report.signed_by} | {f"reader {reader.id}": reader for reader in authors.values()}
+    return {"reader": report.signed_by} | {
+        f"reader {reader.id}": reader for reader in authors.values()
+    }
 
 
 def _reader_ref(report: SignedReport, author: Reader | None) -> Json:
@@ -170,7 +201,10 @@ def _device(report: SignedReport) -> Json:
 
 def _imaging_study(report: SignedReport, joins: Joins) -> Json:
     study: Json = {
-        "identifier": [{"system": DICOM_UID, "value": f"urn:oid:{report.study.uid}"}, *joins.accession()],
+        "identifier": [
+            {"system": DICOM_UID, "value": f"urn:oid:{report.study.uid}"},
+            *joins.accession(),
+        ],
         "status": "available",
         "subject": _ref(report, "patient"),
         "modality": [{"system": DCM, "code": report.study.modality}],
@@ -181,9 +215,16 @@ def _imaging_study(report: SignedReport, joins: Joins) -> Json:
                 "uid": series.uid,
                 "modality": {"system": DCM, "code": series.modality},
                 "numberOfInstances": len(series.sop_uids),
-                **({"started": _date_time(series.acquired, exact=series.exact)} if series.acquired else {}),
+                **(
+                    {"started": _date_time(series.acquired, exact=series.exact)}
+                    if series.acquired
+                    else {}
+                ),
                 "instance": [
-                    {"uid": uid, "sopClass": {"system": URI, "code": f"urn:oid:{series.sop_class_uid}"}}
+                    {
+                        "uid": uid,
+                        "sopClass": {"system": URI, "code": f"urn:oid:{series.sop_class_uid}"},
+                    }
                     for uid in series.sop_uids
                 ],
             }
@@ -212,7 +253,10 @@ def _images_read(report: SignedReport) -> list[Json]:
 def _image(image: ImageReference) -> Json:
     single = len(image.sop_uids) == 1
     uid = image.sop_uids[0] if single else image.series_uid
-    reference = {"identifier": {"system": DICOM_UID, "value": f"urn:oid:{uid}"}, "display": clean(image.what)}
+    reference = {
+        "identifier": {"system": DICOM_UID, "value": f"urn:oid:{uid}"},
+        "display": clean(image.what),
+    }
     return {"type": "Media", **reference} if single else reference
 
 
@@ -229,13 +273,21 @@ def _observable(statement: SignedStatement) -> bool:
         return False
     if statement.author is not None:
         return True
-    return statement.finding is not None or (_measured(statement) is not None and statement.drafted_text is None)
+    return statement.finding is not None or (
+        _measured(statement) is not None and statement.drafted_text is None
+    )
 
 
 def _observation(report: SignedReport, statement: SignedStatement) -> Json:
     observation: Json = {
         "status": "final",
-        "category": [_concept(Coding(system=f"{TERMINOLOGY}/observation-category", code="imaging", display="Imaging"))],
+        "category": [
+            _concept(
+                Coding(
+                    system=f"{TERMINOLOGY}/observation-category", code="imaging", display="Imaging"
+                )
+            )
+        ],
         "subject": _ref(report, "patient"),
         "performer": [_reader_ref(report, statement.author)],
         "issued": report.signed_at.isoformat(),
@@ -247,22 +299,30 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
     if words := printable(statement.text):
         observation["note"] = [{"text": words}]
     if report.study.acquired:
-        observation["effectiveDateTime"] = _date_time(report.study.acquired, exact=report.study.exact)
+        observation["effectiveDateTime"] = _date_time(
+            report.study.acquired, exact=report.study.exact
+        )
     if report.images_read:
         observation["derivedFrom"] = [_ref(report, "study"), *_images_read(report)]
     if statement.finding is None and statement.author is not None:
         value = {"valueString": words} if words else {}
         return observation | {"code": _concept(text="finding in the reader's own words")} | value
     if statement.finding is None:
-        measured = needed(_measured(statement), "the measurement of a statement", statement=statement.id)
+        measured = needed(
+            _measured(statement), "the measurement of a statement", statement=statement.id
+        )
         return observation | _measurement(measured, statement.side)
     term = finding_term(statement.finding)
     observation["code"] = _concept(*term.codings, text=term.words)
     observation["valueCodeableConcept"] = _verdict(statement)
     if statement.side is not None or statement.place:
-        where = f"{statement.side.value} side of the {term.body_part.lower()}" if statement.side else ""
+        where = (
+            f"{statement.side.value} side of the {term.body_part.lower()}" if statement.side else ""
+        )
         sides = [SIDES[statement.side]] if statement.side else []
-        observation["bodySite"] = _concept(*sides, text=", ".join(filter(None, (where, printable(statement.place)))))
+        observation["bodySite"] = _concept(
+            *sides, text=", ".join(filter(None, (where, printable(statement.place))))
+        )
     return observation
 
 
@@ -270,7 +330,9 @@ def _measurement(measured: MeasurementEvidence, side: Side | None) -> Json:
     """Code, value and interval of a measured quantity, and the structure with its side where these are known."""
     term = measurement_terms().get(measured.name)
     found: Json = {
-        "code": _concept(*(term.codings if term else ()), text=term.words if term else measured.name),
+        "code": _concept(
+            *(term.codings if term else ()), text=term.words if term else measured.name
+        ),
         "valueQuantity": _quantity(measured.value, measured.unit),
         "component": [
             {
@@ -306,15 +368,24 @@ def _verdict(statement: SignedStatement) -> Json:
 
 
 def _diagnostic_report(
-    report: SignedReport, identity: PatientIdentity | None, observed: list[SignedStatement], joins: Joins
+    report: SignedReport,
+    identity: PatientIdentity | None,
+    observed: list[SignedStatement],
+    joins: Joins,
 ) -> Json:
-    whole = base64.b64encode(report_text(report, identity, joins.restated_entry).encode()).decode("ascii")
+    whole = base64.b64encode(report_text(report, identity, joins.restated_entry).encode()).decode(
+        "ascii"
+    )
     impression = [s for s in report.statements if s.section is Section.IMPRESSION]
     findings = [s for s in report.statements if s.section is Section.FINDINGS]
-    conclusion = printable("\n".join(s.text for s in impression or findings))  # what is recorded is none
+    conclusion = printable(
+        "\n".join(s.text for s in impression or findings)
+    )  # what is recorded is none
     body: Json = {
         "status": "final" if report.version == 1 else "amended",
-        "category": [_concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))],
+        "category": [
+            _concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))
+        ],
         "code": _concept(joins.procedure or IMAGING_STUDY),
         "subject": _ref(report, "patient"),
         "issued": report.signed_at.isoformat(),

@@ -19,7 +19,9 @@ from medmm.domain.record import Coding
 
 Json = dict[str, Any]
 TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
-ISSUER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")  # the rest of DICOM's issuers are local names
+ISSUER_URI = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+"
+)  # the rest of DICOM's issuers are local names
 WORDS = {
     "MR": "Medical record number",
     "ACSN": "Accession ID",
@@ -45,7 +47,12 @@ class Joins:
     def of(cls, printed: Printed, systems: IdentifierSystems) -> Joins:
         """Those of a report by what it is printed from."""
         procedure = procedure_of(printed.study, printed.order)
-        return cls(systems=systems, order=printed.order, procedure=procedure, restated_entry=printed.restated_entry)
+        return cls(
+            systems=systems,
+            order=printed.order,
+            procedure=procedure,
+            restated_entry=printed.restated_entry,
+        )
 
     def patient_system(self, identity: PatientIdentity | None) -> str | None:
         """The system of a patient ID: that which the image states, else the configured one; None where it is another's.
@@ -73,13 +80,19 @@ class Joins:
         if request.reference is not None:
             reference["reference"] = request.reference
         if request.identifiers:
-            best = min(request.identifiers, key=lambda i: (self._system(i) is None, i.kind != "PLAC"))
+            best = min(
+                request.identifiers, key=lambda i: (self._system(i) is None, i.kind != "PLAC")
+            )
             reference["identifier"] = identifier(clean(best.value), self._system(best), best.kind)
         return [reference]
 
     def notices(self, identity: PatientIdentity | None) -> Iterator[str]:
         """In sentences: what the Bundle can't join itself to, and which setting or record would let it."""
-        if identity is not None and clean(identity.patient_id or "") and self.patient_system(identity) is None:
+        if (
+            identity is not None
+            and clean(identity.patient_id or "")
+            and self.patient_system(identity) is None
+        ):
             if identity.issuer:
                 yield (
                     "FHIR: the image names an issuer of the patient ID that no setting gives a system, so the patient is "
@@ -111,9 +124,14 @@ class Joins:
 def joins_outcome(joins: Joins, identity: PatientIdentity | None) -> Json:
     """A FHIR OperationOutcome: a warning for each join that the Bundle of a report lacks, or that it lacks none."""
     issues = [
-        {"severity": "warning", "code": "incomplete", "details": {"text": text}} for text in joins.notices(identity)
+        {"severity": "warning", "code": "incomplete", "details": {"text": text}}
+        for text in joins.notices(identity)
     ]
-    none = {"severity": "information", "code": "informational", "details": {"text": "The Bundle lacks no join."}}
+    none = {
+        "severity": "information",
+        "code": "informational",
+        "details": {"text": "The Bundle lacks no join."},
+    }
     return {"resourceType": "OperationOutcome", "issue": issues or [none]}
 
 

@@ -42,8 +42,12 @@ def options(
     config: Annotated[
         Path | None, typer.Option(help="Settings (YAML); default: $MEDMM_CONFIG, else local.yaml.")
     ] = None,
-    by: Annotated[str | None, typer.Option(help="Id of the reader who acts; default: the service.")] = None,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    by: Annotated[
+        str | None, typer.Option(help="Id of the reader who acts; default: the service.")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
 ) -> None:
     """Keep the options for the command that follows."""
     context.obj = Session(config=config, by=by)
@@ -51,7 +55,10 @@ def options(
 
 def main() -> None:
     """Run the command line; a `MedmmError` becomes a message with its remedy and its exit code, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character gets its number, not a crash
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # a terminal that lacks a character gets its number, not a crash
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:

@@ -32,13 +32,17 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         write_json({**to_json(found), "ok": found.ok, "read_only": read_only})
     elif found.ok:
-        out().print(f"The audit log is sound: {found.size} entries, {found.uncovered} not yet under a signed head.")
+        out().print(
+            f"The audit log is sound: {found.size} entries, {found.uncovered} not yet under a signed head."
+        )
         for sentence in found.not_covered:
             out().print(plain(sentence))
     else:
         for problem in found.problems[:20]:
             out().print(plain(f"✗ {problem.place}: {problem.kind} ({problem.text})"))
-        out().print(f"{len(found.problems)} problems. Stop, keep the files as they are, and call your administrator.")
+        out().print(
+            f"{len(found.problems)} problems. Stop, keep the files as they are, and call your administrator."
+        )
     if read_only and not as_json:
         out().print("This is a read-only copy: that it was checked stands in no log.")
     if not found.ok:
@@ -48,9 +52,14 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
 @audit_app.command("prove")
 def prove(
     context: typer.Context,
-    entry: Annotated[int, typer.Argument(help="Number of an entry; `medmm audit log` shows them.", min=1)],
+    entry: Annotated[
+        int, typer.Argument(help="Number of an entry; `medmm audit log` shows them.", min=1)
+    ],
     since: Annotated[
-        int | None, typer.Option(help="Size of an earlier tree head: prove that the log only appended to it.", min=1)
+        int | None,
+        typer.Option(
+            help="Size of an earlier tree head: prove that the log only appended to it.", min=1
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,12 +70,20 @@ def prove(
     if as_json:
         write_json(to_json(proof))
         return
-    out().print(plain(f"Entry {proof.number} stands in the log of {proof.size} entries: {proof.entry}"))
-    out().print(plain(f"root {proof.root}, signed {proof.signature[:16]}… by key {proof.public_key}"))
+    out().print(
+        plain(f"Entry {proof.number} stands in the log of {proof.size} entries: {proof.entry}")
+    )
+    out().print(
+        plain(f"root {proof.root}, signed {proof.signature[:16]}… by key {proof.public_key}")
+    )
     for number, step in enumerate(proof.path, 1):
         out().print(plain(f"  {number}. {step}"))
     if proof.since is not None:
-        out().print(plain(f"Since size {proof.since} (root {proof.since_root}) the log was only appended to:"))
+        out().print(
+            plain(
+                f"Since size {proof.since} (root {proof.since_root}) the log was only appended to:"
+            )
+        )
         for number, step in enumerate(proof.since_path, 1):
             out().print(plain(f"  {number}. {step}"))
 

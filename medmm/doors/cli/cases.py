@@ -32,7 +32,10 @@ def add_to(app: typer.Typer) -> None:
 
 def draft(
     context: typer.Context,
-    study: Annotated[list[Path], typer.Argument(help="DICOM files, or a folder, with one study.", metavar="STUDY…")],
+    study: Annotated[
+        list[Path],
+        typer.Argument(help="DICOM files, or a folder, with one study.", metavar="STUDY…"),
+    ],
     record: Annotated[
         Path | None,
         typer.Option(
@@ -40,7 +43,8 @@ def draft(
         ),
     ] = None,
     study_uid: Annotated[
-        str | None, typer.Option("--study", help="Study Instance UID of one of several studies there.")
+        str | None,
+        typer.Option("--study", help="Study Instance UID of one of several studies there."),
     ] = None,
     confirm_patient: Annotated[
         bool,
@@ -50,7 +54,9 @@ def draft(
         ),
     ] = False,
     as_json: AsJson = False,
-    html: Annotated[Path | None, typer.Option(help="Also write a page with picture, heat-maps and draft.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with picture, heat-maps and draft.")
+    ] = None,
 ) -> None:
     """Admit a study, open its case, and draft it: every statement with its evidence and checks. Signs nothing."""
     from medmm.domain.study import NotEvaluable
@@ -59,14 +65,18 @@ def draft(
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        admitted = assistant.admit(study, record=record, study_uid=study_uid, confirmed=confirm_patient, by=by)
+        admitted = assistant.admit(
+            study, record=record, study_uid=study_uid, confirmed=confirm_patient, by=by
+        )
         if isinstance(admitted, NotEvaluable):
             write_json(to_json(admitted)) if as_json else out().print(plain(admitted.reason))
             return
         case = assistant.open_case(admitted.uid, by=by)
         checked = assistant.draft(case.id, by=by)
         file = assistant.case(case.id, by=by)
-        write_json({**to_json(checked), "suspected": listed(file)}) if as_json else draft_page(file, out())
+        write_json({**to_json(checked), "suspected": listed(file)}) if as_json else draft_page(
+            file, out()
+        )
         if html is not None:
             _write_page(file, html)
 
@@ -84,7 +94,9 @@ def _write_page(file: CaseFile, path: Path) -> None:
         path.write_text(draft_html(file), encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"the page can't be written: {type(error).__name__}", remedy="name a writable file", path=str(path)
+            f"the page can't be written: {type(error).__name__}",
+            remedy="name a writable file",
+            path=str(path),
         ) from error
 
 
@@ -93,7 +105,9 @@ def cases(
     as_json: AsJson = False,
     state: Annotated[CaseState | None, typer.Option(help="Only cases that stand there.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many: one page.")] = None,
-    after: Annotated[str | None, typer.Option(help="Id of the last case of the page before: the next page.")] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Id of the last case of the page before: the next page.")
+    ] = None,
 ) -> None:
     """The worklist, newest first; patients by key."""
     from medmm.domain.display import suspected_line
@@ -111,7 +125,11 @@ def cases(
         what = f"{summary.modality} {summary.body_part}"
         listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
         add_row(table, summary.case_id, summary.state.value, what, when, listed_words)
-    none = "No cases yet: `medmm draft STUDY` makes one." if state is None and after is None else "No such cases."
+    none = (
+        "No cases yet: `medmm draft STUDY` makes one."
+        if state is None and after is None
+        else "No such cases."
+    )
     out().print(table if found else none)
     if limit is not None and len(found) == limit:
         out().print(f"Next page: --after {found[-1].case_id}")
@@ -122,7 +140,9 @@ def case_show(
     context: typer.Context,
     case: Annotated[str, typer.Argument(help="Id of a case; `medmm cases` lists them.")],
     as_json: AsJson = False,
-    html: Annotated[Path | None, typer.Option(help="Write the page with picture and heat-maps here.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page with picture and heat-maps here.")
+    ] = None,
 ) -> None:
     """Print a case: its draft, or its signed report."""
     from medmm.doors.draft_page import draft_page
@@ -144,20 +164,31 @@ def case_show(
 def review(
     context: typer.Context,
     case: Annotated[str, typer.Argument(help="Id of a case; `medmm cases` lists them.")],
-    accept: Annotated[list[str] | None, typer.Option(help="Accept this statement (repeat).")] = None,
-    reject: Annotated[list[str] | None, typer.Option(help="Reject a statement: ID or ID=reason (repeat).")] = None,
-    edit: Annotated[list[str] | None, typer.Option(help="Edit a statement: ID=new text (repeat).")] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option(help="Accept this statement (repeat).")
+    ] = None,
+    reject: Annotated[
+        list[str] | None, typer.Option(help="Reject a statement: ID or ID=reason (repeat).")
+    ] = None,
+    edit: Annotated[
+        list[str] | None, typer.Option(help="Edit a statement: ID=new text (repeat).")
+    ] = None,
     finding: Annotated[
         list[str] | None,
         typer.Option(
             help="Add a finding of the vocabulary: NAME[;SIDE[;PLACE]], 'possible' or 'no' before the name (repeat)."
         ),
     ] = None,
-    add: Annotated[list[str] | None, typer.Option(help="Add a finding in free text, without a code (repeat).")] = None,
-    impression: Annotated[
-        str | None, typer.Option(help="Write the impression in your own words, in place of the drafted one.")
+    add: Annotated[
+        list[str] | None, typer.Option(help="Add a finding in free text, without a code (repeat).")
     ] = None,
-    sign: Annotated[bool, typer.Option("--sign", help="Sign afterwards (still only if all is decided).")] = False,
+    impression: Annotated[
+        str | None,
+        typer.Option(help="Write the impression in your own words, in place of the drafted one."),
+    ] = None,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign afterwards (still only if all is decided).")
+    ] = False,
 ) -> None:
     """Decide on a draft and sign it. Without options it asks statement by statement. Needs `--by READER`.
 
@@ -171,7 +202,8 @@ def review(
         reader = who.reader(assistant)
         if reader is None:
             raise InputError(
-                "nobody is named as reader", remedy="medmm --by READER review …; see `readers:` in the config"
+                "nobody is named as reader",
+                remedy="medmm --by READER review …; see `readers:` in the config",
             )
         named = named_decisions(accept, reject, edit, finding, add, impression)
         if named:
@@ -193,9 +225,12 @@ def publish(
     context: typer.Context,
     case: Annotated[str, typer.Argument(help="Id of a case with a signed report.")],
     format: Annotated[
-        str, typer.Option(help="text, json, fhir (R4 transaction Bundle) or outcome (what that lacks).")
+        str,
+        typer.Option(help="text, json, fhir (R4 transaction Bundle) or outcome (what that lacks)."),
     ] = "text",
-    to: Annotated[Path | None, typer.Option(help="Write all three formats into this folder instead.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write all three formats into this folder instead.")
+    ] = None,
 ) -> None:
     """Give out a case's signed report. A draft can't be published."""
     who = session(context)
@@ -203,7 +238,9 @@ def publish(
         by = who.reader(assistant)
         report = assistant.case(case, pixels=False, by=by).report
         if report is None:
-            raise StateError("the case has no signed report", remedy="review and sign it first", case=case)
+            raise StateError(
+                "the case has no signed report", remedy="review and sign it first", case=case
+            )
         if to is None:
             typer.echo(assistant.render(report.id, format=format, by=by), nl=False)
         else:

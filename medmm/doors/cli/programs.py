@@ -19,7 +19,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("--out", help="Where the demo keeps its data and pages.")] = Path("out/demo"),
+    folder: Annotated[
+        Path, typer.Option("--out", help="Where the demo keeps its data and pages.")
+    ] = Path("out/demo"),
 ) -> None:
     """A real chest film and a record written for it become a checked draft; a limb is refused; the log is verified."""
     from medmm.doors import demo as demo_
@@ -53,15 +55,25 @@ def batch(
     folder: Annotated[Path, typer.Argument(help="Folder with studies, at any depth or in a heap.")],
     to: Annotated[Path, typer.Option("--out", help="Where results.jsonl is kept.")],
     records: Annotated[
-        Path | None, typer.Option(help="Folder of FHIR Bundles: found by Study UID, name, or patient ID.")
+        Path | None,
+        typer.Option(help="Folder of FHIR Bundles: found by Study UID, name, or patient ID."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study on stdout, nothing else.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON line a study on stdout, nothing else.")
+    ] = False,
 ) -> None:
     """Draft every study of a folder, found by its UID: one line a study, what is done is skipped.
 
     Done is what has the same images, record, settings and models; what has changed is done again.
     """
-    arguments = ["-m", "pipelines.batch", str(folder), "--out", str(to), *(["--json"] if as_json else [])]
+    arguments = [
+        "-m",
+        "pipelines.batch",
+        str(folder),
+        "--out",
+        str(to),
+        *(["--json"] if as_json else []),
+    ]
     if records is not None:
         arguments += ["--records", str(records)]
     who = session(context)

@@ -11,7 +11,16 @@ import typer
 from medmm.domain.codec import to_json
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, exit_code_of_several
 from medmm.domain.read_task import ReadTask
-from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, session, write_json
+from medmm.doors.session import (
+    add_row,
+    new_table,
+    out,
+    plain,
+    progress_bar,
+    report,
+    session,
+    write_json,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,13 +32,20 @@ def add_to(app: typer.Typer) -> None:
 def read(
     context: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(help="DICOM files or folders; with --task, folders of NIfTI files.", metavar="PATH…")
+        list[Path],
+        typer.Argument(
+            help="DICOM files or folders; with --task, folders of NIfTI files.", metavar="PATH…"
+        ),
     ],
     task: Annotated[
         ReadTask | None,
-        typer.Option(help="Read folders of NIfTI files under fixed names (docs/arrays.md), one study a folder."),
+        typer.Option(
+            help="Read folders of NIfTI files under fixed names (docs/arrays.md), one study a folder."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study on stdout, nothing else.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON line a study on stdout, nothing else.")
+    ] = False,
     masks: Annotated[
         Path | None,
         typer.Option(
@@ -55,11 +71,17 @@ def read(
     recorded: set[str] = set()
     with session(context).assistant() as assistant, progress_bar() as progress:
         bar = progress.add_task("reading", total=len(paths) if task else None)
-        missing = {str(path) for path in paths if not os.path.lexists(path)}  # nothing was there to decide on
-        for group in [[path] for path in paths] if task else [paths]:  # files of one study may lie under several paths
+        missing = {
+            str(path) for path in paths if not os.path.lexists(path)
+        }  # nothing was there to decide on
+        for group in (
+            [[path] for path in paths] if task else [paths]
+        ):  # files of one study may lie under several paths
             told: list[Path] = []
             try:
-                for result in assistant.read(group, task=task, by=session(context).reader(assistant)):
+                for result in assistant.read(
+                    group, task=task, by=session(context).reader(assistant)
+                ):
                     line = read_line(result, folders.get(group[0], masks), task)
                     write_json(line) if as_json else add_row(table, *table_row(line, result))
                     told.append(Path(result.path))
@@ -86,13 +108,19 @@ def release(
     context: typer.Context,
     study: Annotated[
         list[Path],
-        typer.Argument(help="DICOM files, or a folder, with the study that the gate holds.", metavar="STUDY…"),
+        typer.Argument(
+            help="DICOM files, or a folder, with the study that the gate holds.", metavar="STUDY…"
+        ),
     ],
     reason: Annotated[
-        str, typer.Option(help="What you saw that lets the study pass; it goes into the audit log's store.")
+        str,
+        typer.Option(
+            help="What you saw that lets the study pass; it goes into the audit log's store."
+        ),
     ],
     study_uid: Annotated[
-        str | None, typer.Option("--study", help="Study Instance UID of one of several studies there.")
+        str | None,
+        typer.Option("--study", help="Study Instance UID of one of several studies there."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,
 ) -> None:
@@ -104,11 +132,15 @@ def release(
     with who.assistant() as assistant:
         by = who.reader(assistant)
         if by is None:
-            raise InputError("a release needs a person", remedy="medmm --by READER release STUDY --reason TEXT")
+            raise InputError(
+                "a release needs a person", remedy="medmm --by READER release STUDY --reason TEXT"
+            )
         released = assistant.release(study, reason=reason, by=by, study_uid=study_uid)
     if as_json:
         write_json(to_json(released))
     else:
         out().print(
-            plain(f"released ({released.reason_code}, {len(released.file_sha256s)} files); draft or read it now")
+            plain(
+                f"released ({released.reason_code}, {len(released.file_sha256s)} files); draft or read it now"
+            )
         )

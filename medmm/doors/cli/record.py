@@ -22,12 +22,21 @@ def add_to(app: typer.Typer) -> None:
 @record_app.command("show")
 def show(
     context: typer.Context,
-    record: Annotated[Path, typer.Argument(help="FHIR R4 as JSON: a Bundle, a resource, or NDJSON.")],
+    record: Annotated[
+        Path, typer.Argument(help="FHIR R4 as JSON: a Bundle, a resource, or NDJSON.")
+    ],
     as_of: Annotated[
-        datetime | None, typer.Option(help="Only what was known at this time (UTC), as a study of then would take it.")
+        datetime | None,
+        typer.Option(
+            help="Only what was known at this time (UTC), as a study of then would take it."
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many facts of a kind, the newest; 0 prints all.", min=0)] = 25,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON for machines, always with all facts.")] = False,
+    limit: Annotated[
+        int, typer.Option(help="At most so many facts of a kind, the newest; 0 prints all.", min=0)
+    ] = 25,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON for machines, always with all facts.")
+    ] = False,
 ) -> None:
     """Print the facts of a record with code, value, unit, range, date and source entry, and what was left out and why."""
     from medmm.doors.record_page import record_page

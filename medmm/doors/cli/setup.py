@@ -52,10 +52,15 @@ def models_list(context: typer.Context, as_json: AsJson = False) -> None:
 @models_app.command("add")
 def models_add(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A weights folder of the training pipeline, or a causal LM's.")],
-    name: Annotated[str | None, typer.Option("--name", help="Its name here; the folder's own without it.")] = None,
+    path: Annotated[
+        Path, typer.Argument(help="A weights folder of the training pipeline, or a causal LM's.")
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Its name here; the folder's own without it.")
+    ] = None,
     licence: Annotated[
-        str | None, typer.Option("--licence", help="Its terms; those of its manifest or card without it.")
+        str | None,
+        typer.Option("--licence", help="Its terms; those of its manifest or card without it."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,11 +70,17 @@ def models_add(
     if as_json:
         write_json(to_json(row))
     else:
-        out().print(plain(f"{row.name} ({_reads(row)}) added: {row.licence}; manifest {row.manifest_sha256[:12]}"))
+        out().print(
+            plain(
+                f"{row.name} ({_reads(row)}) added: {row.licence}; manifest {row.manifest_sha256[:12]}"
+            )
+        )
 
 
 @models_app.command("remove")
-def models_remove(context: typer.Context, name: Annotated[str, typer.Argument(help="An adopted model.")]) -> None:
+def models_remove(
+    context: typer.Context, name: Annotated[str, typer.Argument(help="An adopted model.")]
+) -> None:
     """Delete an adopted model; packaged ones stay."""
     with session(context).assistant() as assistant:
         assistant.remove_model(name, by=_person(context, assistant))
@@ -79,7 +90,10 @@ def models_remove(context: typer.Context, name: Annotated[str, typer.Argument(he
 def _person(context: typer.Context, assistant: Assistant) -> Reader:
     by = session(context).reader(assistant)
     if by is None:
-        raise InputError("models are a person's to choose", remedy="medmm --by READER models …, with an administrator")
+        raise InputError(
+            "models are a person's to choose",
+            remedy="medmm --by READER models …, with an administrator",
+        )
     return by
 
 
@@ -108,7 +122,9 @@ def config_check(file: Annotated[Path, typer.Argument(help="A settings file.")])
         named = "; ".join(f"{check.name}: {check.found}" for check in wrong)
         remedies = "; ".join(dict.fromkeys(check.remedy for check in wrong if check.remedy))
         raise ConfigError(f"settings that can't be used: {named}", remedy=remedies, file=str(file))
-    typer.echo(f"{file}: all settings are known and valid; the folders and models that they name can be used")
+    typer.echo(
+        f"{file}: all settings are known and valid; the folders and models that they name can be used"
+    )
 
 
 def _opened(settings: Settings) -> list[Check]:
@@ -120,7 +136,11 @@ def _opened(settings: Settings) -> list[Check]:
 
     with TemporaryDirectory() as nowhere:
         made = settings.data_dir.exists()
-        tried = settings if made else settings.model_copy(update={"data_dir": Path(nowhere), "heads_path": None})
+        tried = (
+            settings
+            if made
+            else settings.model_copy(update={"data_dir": Path(nowhere), "heads_path": None})
+        )
         with Assistant(tried) as assistant:
             return list(opened_models(assistant))
 
@@ -150,4 +170,6 @@ def _checks(who: Session) -> Iterator[Check]:
             yield from examine(assistant)
     except MedmmError as error:
         place = "".join(f"\n{name}: {value}" for name, value in error.where.items())
-        yield Check(name="installation", state="problem", found=error.problem + place, remedy=error.remedy)
+        yield Check(
+            name="installation", state="problem", found=error.problem + place, remedy=error.remedy
+        )

@@ -23,11 +23,15 @@ def add_to(app: typer.Typer) -> None:
 @study_app.command("show")
 def show(
     context: typer.Context,
-    path: Annotated[list[Path], typer.Argument(help="DICOM or NIfTI files, or folders.", metavar="PATH…")],
+    path: Annotated[
+        list[Path], typer.Argument(help="DICOM or NIfTI files, or folders.", metavar="PATH…")
+    ],
     record: Annotated[
         Path | None, typer.Option(help="A FHIR R4 Bundle to hold against it, or a folder of them.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a study; the patient by key.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON line a study; the patient by key.")
+    ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with the pictures here.")] = None,
 ) -> None:
     """Print what a path was understood as, series by series: geometry, polarity, windows, the gate's verdict and why.
@@ -57,5 +61,7 @@ def show(
                 remedy="name a file in a folder you may write to",
                 path=str(html),
             ) from error
-    if any(one.problem or (one.match and one.match.verdict is MatchVerdict.MISMATCH) for one in found):
+    if any(
+        one.problem or (one.match and one.match.verdict is MatchVerdict.MISMATCH) for one in found
+    ):
         raise typer.Exit(EXIT_CODES[InputError])

@@ -21,7 +21,9 @@ from medmm.language.sides import named_side
 Permitted = Mapping[str, frozenset[Assertion]]
 Heard = Mapping[str, Written]
 DENIAL = frozenset({Assertion.ABSENT})
-PRESENT_FROM = 0.5  # what the language model takes for less likely than not is never said to be present
+PRESENT_FROM = (
+    0.5  # what the language model takes for less likely than not is never said to be present
+)
 SILENT = "the language model does not state it"
 DENYING = "the language model denies it"
 _POLARITY = {
@@ -42,7 +44,8 @@ SAID_NOTHING = Notice(
     text="The language model states nothing that the reading bears out; fixed rules wrote this draft.",
 )
 NOT_INSTALLED = Notice(
-    code="language-model-not-installed", text="No language model is installed; fixed rules wrote this draft."
+    code="language-model-not-installed",
+    text="No language model is installed; fixed rules wrote this draft.",
 )
 
 
@@ -102,7 +105,9 @@ def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> 
         reading,
         writer,
         wording=lambda sentence: worded(sentence, heard.get(sentence.finding or "")),
-        why_unstated=lambda name: DENYING if name in heard and heard[name].assertion in DENIAL else SILENT,
+        why_unstated=lambda name: (
+            DENYING if name in heard and heard[name].assertion in DENIAL else SILENT
+        ),
         unsaid=tuple(_unsaid(reading, heard)),
     )
     if reading.findings and not draft.statements:  # nothing would be there to decide on or to sign
@@ -112,7 +117,10 @@ def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> 
 
 def permitted(reading: Reading) -> dict[str, frozenset[Assertion]]:
     """What may be said of each finding of a reading; of any other finding nothing may."""
-    return {f.name: CLAIMS if f.suspected else DENIAL if f.ruled_out else frozenset() for f in reading.findings}
+    return {
+        f.name: CLAIMS if f.suspected else DENIAL if f.ruled_out else frozenset()
+        for f in reading.findings
+    }
 
 
 def worded(sentence: Sentence, said: Written | None) -> Sentence | None:
@@ -122,7 +130,11 @@ def worded(sentence: Sentence, said: Written | None) -> Sentence | None:
     finding bears, and where a side is to be named: a side comes from a region, never from a token.
     """
     claimed = sentence.assertion in CLAIMS
-    if said is None or said.finding != sentence.finding or said.assertion not in (CLAIMS if claimed else DENIAL):
+    if (
+        said is None
+        or said.finding != sentence.finding
+        or said.assertion not in (CLAIMS if claimed else DENIAL)
+    ):
         return sentence if claimed and _critical(sentence.finding) else None
     if sentence.side is not None or not sound(said) or _too_sure(said, sentence):
         return sentence
@@ -145,13 +157,19 @@ def sound(said: Written) -> bool:
 
 def _too_sure(said: Written, sentence: Sentence) -> bool:
     """Whether the words claim more certainty than the score that the sentence rests on."""
-    scores = [e.probability for e in sentence.evidence if isinstance(e, ScoreEvidence) and e.finding == said.finding]
+    scores = [
+        e.probability
+        for e in sentence.evidence
+        if isinstance(e, ScoreEvidence) and e.finding == said.finding
+    ]
     return any(says_too_much(said.text, said.finding, probability) for probability in scores)
 
 
 def _of_the_finding(clause: str, said: Written) -> bool:
     """Whether a clause names the finding; one beside a denial may deny something else."""
-    return bool(findings_named(clause)) or (said.assertion is Assertion.ABSENT and polarity(clause) is Polarity.DENIED)
+    return bool(findings_named(clause)) or (
+        said.assertion is Assertion.ABSENT and polarity(clause) is Polarity.DENIED
+    )
 
 
 def _critical(finding: str | None) -> bool:
@@ -161,7 +179,9 @@ def _critical(finding: str | None) -> bool:
 def _unsaid(reading: Reading, heard: Heard) -> Iterator[str]:
     """Where a score is low and the language model does not deny the finding, said openly."""
     ruled_out = [f.name for f in reading.findings if f.ruled_out]
-    undenied = [name for name in ruled_out if name not in heard or heard[name].assertion not in DENIAL]
+    undenied = [
+        name for name in ruled_out if name not in heard or heard[name].assertion not in DENIAL
+    ]
     if undenied:
         words = sorted(finding_term(name).words for name in undenied)
         yield f"low in score, not denied by the language model: {', '.join(words)}"

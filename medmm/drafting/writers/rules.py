@@ -58,7 +58,9 @@ def written(
     A suspected finding that `wording` takes out is listed as also suspected, with what `why_unstated` says of it.
     """
     if reading.study_uid != case.study.uid:
-        raise InputError("the reading is of another study", remedy="read the study of this case", case=case.id)
+        raise InputError(
+            "the reading is of another study", remedy="read the study of this case", case=case.id
+        )
     recorded = record_sentences(case.context, case.study.body_part) if case.context else ()
     statements = _numbered([*recorded, *image_sentences(case.study, reading, wording)])
     unstated = _numbered(unstated_sentences(case.study, reading, wording), "u")
@@ -73,7 +75,10 @@ def written(
         images_read=images_read(case.study, reading),
         images_unread=images_unread(case.study, reading),
         also_suspected=tuple(
-            AlsoSuspected(statement=s, why=why_unstated(s.finding) if why_unstated and s.finding else NO_STATEMENT)
+            AlsoSuspected(
+                statement=s,
+                why=why_unstated(s.finding) if why_unstated and s.finding else NO_STATEMENT,
+            )
             for s in unstated
         ),
     )
@@ -104,12 +109,17 @@ def _warnings(case: Case, reading: Reading) -> Iterator[Notice]:
     """The gate's and the reading's warnings, each once, and a word where nothing was read."""
     yield from dict.fromkeys([*case.study.warnings, *reading.warnings])
     if case.context is not None and case.context.incomplete:
-        yield Notice(code="record-incomplete", text=f"The record is incomplete: {'; '.join(case.context.incomplete)}.")
+        yield Notice(
+            code="record-incomplete",
+            text=f"The record is incomplete: {'; '.join(case.context.incomplete)}.",
+        )
     if not reading.findings and not reading.measurements:
         yield Notice(code="nothing-read", text="No finding was read from the image.")
 
 
-def _not_evaluated(case: Case, reading: Reading, statements: tuple[Statement, ...]) -> Iterator[str]:
+def _not_evaluated(
+    case: Case, reading: Reading, statements: tuple[Statement, ...]
+) -> Iterator[str]:
     """What neither the models nor this writer looked at, said openly."""
     yield from _unread_rivals(case.study, reading)
     yield from _unread_findings(case, reading)
@@ -132,7 +142,9 @@ def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
         yield f"undecided, neither suspected nor low enough in score to be denied: {', '.join(open_ones)}"
     read = {f.name for f in reading.findings}
     terms = (t for t in finding_terms().values() if t.modality == case.study.modality.value)
-    unread = sorted(t.words for t in terms if t.body_part == case.study.body_part and t.name not in read)
+    unread = sorted(
+        t.words for t in terms if t.body_part == case.study.body_part and t.name not in read
+    )
     if unread:
         yield f"not among the findings of the reading model: {', '.join(unread)}"
 
@@ -147,7 +159,9 @@ def _unread_films(study: Study, reading: Reading) -> Iterator[str]:
     known = (study.frontal, *rivals_unread(study, reading))
     others = [v for v in study.volumes if v not in known] if study.frontal else []
     if others:
-        views = sorted({"of unknown view" if v.view is View.UNKNOWN else v.view.value for v in others})
+        views = sorted(
+            {"of unknown view" if v.view is View.UNKNOWN else v.view.value for v in others}
+        )
         yield f"{_count(len(others), 'further image')} of the study: {', '.join(views)}"
 
 
@@ -172,7 +186,9 @@ def _unstated_record(case: Case, statements: tuple[Statement, ...]) -> Iterator[
     if not case.context.facts:
         yield "clinical information: the record holds no fact that could be used"
     stated = {e.fact_id for s in statements for e in s.evidence if isinstance(e, FactEvidence)}
-    rest = [f for f in case.context.facts if f.id not in stated and f.kind is not FactKind.PRIOR_REPORT]
+    rest = [
+        f for f in case.context.facts if f.id not in stated and f.kind is not FactKind.PRIOR_REPORT
+    ]
     counts = [
         _count(len(list(group)), kind.replace("_", " "))
         for kind, group in itertools.groupby(sorted(f.kind.value for f in rest))

@@ -44,10 +44,19 @@ NIH films of the test split; the marked ones were measured once before, with the
                     f"cardiothoracic ratio, mean absolute error ({jsrt['ratio_stated']} stated)",
                     figure(jsrt["ratio_mean_absolute_error"]),
                 ],
-                ["the same, of all films, stated or not", figure(jsrt["ratio_mean_absolute_error_of_all"])],
+                [
+                    "the same, of all films, stated or not",
+                    figure(jsrt["ratio_mean_absolute_error_of_all"]),
+                ],
                 ["cardiothoracic ratio, mean error", figure(jsrt["ratio_mean_error"])],
-                ["the same ratio for everyone, mean absolute error", figure(jsrt["ratio_constant_guess_error"])],
-                ["share of 95 % intervals that hold the drawn ratio", figure(jsrt["ratio_interval_holds"])],
+                [
+                    "the same ratio for everyone, mean absolute error",
+                    figure(jsrt["ratio_constant_guess_error"]),
+                ],
+                [
+                    "share of 95 % intervals that hold the drawn ratio",
+                    figure(jsrt["ratio_interval_holds"]),
+                ],
             ],
         )
     }
@@ -90,7 +99,14 @@ def marked_text(marks: Json) -> str:
         ]
         for name, m in marks.items()
     ]
-    head = ["films", "measured", "median absolute error", "mean error", "95 % intervals that hold", "median interval"]
+    head = [
+        "films",
+        "measured",
+        "median absolute error",
+        "mean error",
+        "95 % intervals that hold",
+        "median interval",
+    ]
     missed = [_missed(row) for row in marks["all"]["missed"]]
     apart = [_missed(row) for row in marks["all"]["readings_apart"]]
     columns = ["film", "view", "marked", "two readings differ by", "stated"]
@@ -111,8 +127,18 @@ Films whose two readings are apart:
 
 
 def _missed(row: Json) -> list[str]:
-    stated = "not measured" if row["stated"] is None else f"{row['stated']:.2f} ± {row['half_width']:.3f}"
-    return [row["file"], row["view"], f"{row['marked']:.3f}", f"{row['repeat_difference']:.3f}", stated]
+    stated = (
+        "not measured"
+        if row["stated"] is None
+        else f"{row['stated']:.2f} ± {row['half_width']:.3f}"
+    )
+    return [
+        row["file"],
+        row["view"],
+        f"{row['marked']:.3f}",
+        f"{row['repeat_difference']:.3f}",
+        stated,
+    ]
 
 
 def stated_text(nih: Json) -> str:
@@ -128,22 +154,30 @@ def stated_text(nih: Json) -> str:
     return f"""## NIH films: stated, doubted, extreme
 
 {table(["films", "measured"], groups)}
-Of the test films {test["measured"]["hits"]} of {test["measured"]["count"]} got a ratio, from {test["least"]} to {
-        test["greatest"]
-    }: {test[below]} {below.replace("_", " ")}, {test[above]} {above.replace("_", " ")}.
+Of the test films {test["measured"]["hits"]} of {test["measured"]["count"]} got a ratio, from {
+        test["least"]
+    } to {test["greatest"]}: {test[below]} {below.replace("_", " ")}, {test[above]} {
+        above.replace("_", " ")
+    }.
 
 {table(["why not, on test films", "films"], reasons)}
 The ratio tells PA films labelled Cardiomegaly from the rest (validation and test together) with an AUROC of
 {figure(auroc["measured_films"])} on {auroc["measured_films"]["films"]} measured films ({
         auroc["measured_films"]["labelled"]
     } labelled); with the films that were not measured at the median
-ratio, {figure(auroc["unmeasured_at_the_median"])} on {auroc["unmeasured_at_the_median"]["films"]} ({
+ratio, {figure(auroc["unmeasured_at_the_median"])} on {
+        auroc["unmeasured_at_the_median"]["films"]
+    } ({
         auroc["unmeasured_at_the_median"]["labelled"]
     } labelled). The labels were mined from reports.
 
 Every stated ratio below 0.33 or above 0.75 on the test films, as a look at the film and its outlines found it:
 
-{table(["film", "view", "ratio", "verdict"], extremes) if extremes else "None is stated." + chr(10)}"""
+{
+        table(["film", "view", "ratio", "verdict"], extremes)
+        if extremes
+        else "None is stated." + chr(10)
+    }"""
 
 
 def shared(share: Json) -> str:
@@ -159,7 +193,9 @@ def sources_table(sources: Json) -> str:
             str(row["films"]),
             shared(row["measured"]),
             str(row["doubted"]),
-            "not known" if row["wrong"] is None else f"{row['wrong']['count']} of {row['wrong']['of']}",
+            "not known"
+            if row["wrong"] is None
+            else f"{row['wrong']['count']} of {row['wrong']['of']}",
         ]
         for name, row in sorted(sources.items())
     ]

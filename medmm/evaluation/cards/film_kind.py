@@ -18,7 +18,12 @@ def silent_tables(found: Json) -> str:
         return "no: too few pictures" if row["passed"]["count"] == 0 else "no"
 
     others = [
-        [name, *(str(row[word]) for word in ("accepted", "held", "refused")), figure(row["passed"]), judged(row)]
+        [
+            name,
+            *(str(row[word]) for word in ("accepted", "held", "refused")),
+            figure(row["passed"]),
+            judged(row),
+        ]
         for name, row in silent["rows"].items()
         if not row["frontal"]
     ]
@@ -39,7 +44,10 @@ def silent_tables(found: Json) -> str:
         f"- frontal films of adults accepted: {figure(silent['frontal_adults_accepted'])}\n"
         "- films that their tags call chest films, collimated to 50 to 60 % of their width, accepted with a warning: "
         f"{figure(collimated['accepted'])}\n\n"
-        + table(["no frontal chest film", *counts, "passed [95 %]", f"at most {MOST_PASSED:.0%} shown"], others)
+        + table(
+            ["no frontal chest film", *counts, "passed [95 %]", f"at most {MOST_PASSED:.0%} shown"],
+            others,
+        )
         + "\n"
         + table(["frontal film", *counts, "accepted [95 %]"], films)
         + "\nA kind of which too few pictures are here has no figure of its own to rely on: a tag or a description that names such "

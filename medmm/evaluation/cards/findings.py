@@ -38,7 +38,11 @@ patients.
         table(
             ["films", f"{len(found['labels'])} labels", "without Pneumonia"],
             [
-                [f"test ({films['test']})", figure(macro["test"]), figure(macro["test_without_pneumonia"])],
+                [
+                    f"test ({films['test']})",
+                    figure(macro["test"]),
+                    figure(macro["test_without_pneumonia"]),
+                ],
                 [
                     f"official test list ({films['official']})",
                     figure(macro["official"]),
@@ -55,7 +59,11 @@ Pneumonia is confounded with where a film came from in this collection, so the f
 ## By finding
 
 {_labels(found["labels"])}
-{calibration_said({n: (r["ece"], r["brier"], r["brier_label_prior"]) for n, r in found["labels"].items()})}
+{
+        calibration_said(
+            {n: (r["ece"], r["brier"], r["brier_label_prior"]) for n, r in found["labels"].items()}
+        )
+    }
 
 ## What a draft says
 
@@ -66,7 +74,9 @@ what it reaches on test films stands here. Below the rule-out point the finding 
 {drafts["possible_per_film"]} findings are called possible and {
         drafts["denied_per_film"]
     } denied on an average film. Of the films labelled No Finding,
-{figure(drafts["no_finding_films_with_a_possible"])} get at least one "possible". Of all labelled findings {
+{
+        figure(drafts["no_finding_films_with_a_possible"])
+    } get at least one "possible". Of all labelled findings {
         figure(drafts["denied_of_all_labels"])
     } are denied.
 
@@ -89,15 +99,17 @@ and shown within the chest alone (between the outlines' outer edges); so chosen 
 {_other_hospitals(found["external"])}
 ## Expert labels
 
-{expert["films"]} test films have labels of a panel of radiologists (Majkowska et al., 2020). Airspace opacity ({
+{
+        expert["films"]
+    } test films have labels of a panel of radiologists (Majkowska et al., 2020). Airspace opacity ({
         expert["positive"]["airspace_opacity"]
     } positive) against the
 greatest of Pneumonia, Consolidation and Infiltration: AUROC {
         figure(expert["airspace_opacity_auroc"])
     }. Too few for the rest:
-fracture {expert["positive"]["fracture"]}, pneumothorax {expert["positive"]["pneumothorax"]}, nodule or mass {
-        expert["positive"]["nodule_or_mass"]
-    } positive.
+fracture {expert["positive"]["fracture"]}, pneumothorax {
+        expert["positive"]["pneumothorax"]
+    }, nodule or mass {expert["positive"]["nodule_or_mass"]} positive.
 
 ## Known limits
 
@@ -124,7 +136,15 @@ def _baselines(baselines: Json, films: Json) -> str:
 
 
 def _labels(labels: Json) -> str:
-    header = ["finding", "cases", "AUROC", "AUROC, official list", "AUPRC", "ECE", "Brier / of the prior"]
+    header = [
+        "finding",
+        "cases",
+        "AUROC",
+        "AUROC, official list",
+        "AUPRC",
+        "ECE",
+        "Brier / of the prior",
+    ]
     rows = [
         [n, str(r["cases"]), figure(r["auroc"]), figure(r["auroc_official"]), figure(r["auprc"]), f"{r['ece']:.3f}",
          f"{r['brier']:.3f} / {r['brier_label_prior']:.3f}"]
@@ -140,9 +160,9 @@ def calibration_said(rows: dict[str, tuple[float, float, float]]) -> str:
     """
     met, missed = [], []
     for name, (ece, brier, prior) in sorted(rows.items()):
-        why = [f"ECE {ece:.3f}"] * (ece > MOST_ECE) + [f"Brier score {brier:.4f}, the prior's {prior:.4f}"] * (
-            brier >= prior
-        )
+        why = [f"ECE {ece:.3f}"] * (ece > MOST_ECE) + [
+            f"Brier score {brier:.4f}, the prior's {prior:.4f}"
+        ] * (brier >= prior)
         if why:
             missed.append(f"{name} ({'; '.join(why)})")
         else:
@@ -178,7 +198,16 @@ def _counted(share: Json) -> str:
 
 def groups_table(groups: list[Json]) -> str:
     """Figures over all findings together, by group; see `evaluation.drafted.groups_said`."""
-    header = ["group", "films", "labels", "macro AUROC", "sensitivity", "specificity", "ECE", "denied though labelled"]
+    header = [
+        "group",
+        "films",
+        "labels",
+        "macro AUROC",
+        "sensitivity",
+        "specificity",
+        "ECE",
+        "denied though labelled",
+    ]
     rows = [
         [g["group"], str(g["films"]), "too few", "", "", "", "", ""]
         if g["too_few"]
@@ -194,7 +223,10 @@ def _pointing(pointing: Json) -> str:
     points = [
         _points("NIH boxes, all findings", pointing["nih_boxes"]),
         _points(f"of these all but Pneumonia and Infiltration ({rest['findings']} findings)", rest),
-        *(_points(f"of these {n}", r) for n, r in sorted(pointing["nih_boxes"]["by_finding"].items())),
+        *(
+            _points(f"of these {n}", r)
+            for n, r in sorted(pointing["nih_boxes"]["by_finding"].items())
+        ),
         _points("RSNA lung opacity, union of three maps", pointing["lung_opacity"]),
     ]
     return table(["boxes", "count", "patients", "hits", "hit rate", "centre of lung"], points)
@@ -204,13 +236,24 @@ def _points(name: str, row: Json) -> list[str]:
     if not row.get("count"):
         return [name, "0", "", "", "", ""]
     rate = f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-    return [name, str(row["count"]), str(row["patients"]), str(row["hits"]), rate, f"{row['centre_of_lung']:.2f}"]
+    return [
+        name,
+        str(row["count"]),
+        str(row["patients"]),
+        str(row["hits"]),
+        rate,
+        f"{row['centre_of_lung']:.2f}",
+    ]
 
 
 def sides_text(sides: Json) -> str:
     """When a side is named, in words."""
     rule, named = sides["rule"], sides["findings_with_a_side"]
-    who = f"This holds for {', '.join(named)}." if named else "This holds for no finding, so no side is named at all."
+    who = (
+        f"This holds for {', '.join(named)}."
+        if named
+        else "This holds for no finding, so no side is named at all."
+    )
     return (
         f"A side is named of a finding only where the map's side agreed with the boxes on at least {rule['least_agreement']:.0%} of at least "
         f"{rule['least_films']} films of training and validation at or above the operating point. {who} Both sides are never named. "
@@ -251,7 +294,9 @@ def beside_chance(auroc: Json) -> str:
 def _other_hospitals(external: Json) -> str:
     openi, children, covid = external["openi"], external["guangzhou"], external["hannover"]
     labels = [[n, str(r["cases"]), figure(r["auroc"])] for n, r in sorted(openi["labels"].items())]
-    quartiles = [[n, *(f"{v:.3f}" for v in q)] for n, q in sorted(covid["probability_quartiles"].items())]
+    quartiles = [
+        [n, *(f"{v:.3f}" for v in q)] for n, q in sorted(covid["probability_quartiles"].items())
+    ]
     return f"""## Other hospitals
 
 Open-i (Indiana, {openi["films"]} films, labels of its problem list; stretched 256 px squares): macro AUROC {figure(openi["macro_auroc"])}.

@@ -97,8 +97,22 @@ def _wording(by_split: Json) -> str:
     rows = []
     for split, row in by_split.items():
         counts = [str(row["statements"][kind]) for kind in kinds]
-        rows.append([split, str(row["drafts"]), str(row["drafts_by_rule"]), *counts, figure(row["share_sent_back"])])
-    head = ["reports", "drafts", "of these by rules alone", *kinds, "share of its sentences sent back"]
+        rows.append(
+            [
+                split,
+                str(row["drafts"]),
+                str(row["drafts_by_rule"]),
+                *counts,
+                figure(row["share_sent_back"]),
+            ]
+        )
+    head = [
+        "reports",
+        "drafts",
+        "of these by rules alone",
+        *kinds,
+        "share of its sentences sent back",
+    ]
     return table(head, rows)
 
 
@@ -106,17 +120,31 @@ def _claims(groups: list[Json]) -> str:
     rows = [
         [g["group"], str(g["films"]), "too few", ""]
         if g["too_few"]
-        else [g["group"], str(g["films"]), figure(g["claimed_of_labelled"]), figure(g["claimed_of_others"])]
+        else [
+            g["group"],
+            str(g["films"]),
+            figure(g["claimed_of_labelled"]),
+            figure(g["claimed_of_others"]),
+        ]
         for g in groups
     ]
-    return table(["group", "films", "claimed of the labelled findings", "claimed of the others"], rows)
+    return table(
+        ["group", "films", "claimed of the labelled findings", "claimed of the others"], rows
+    )
 
 
 def _heads(findings: Json) -> str:
     rows = []
     for name, row in findings.items():
         if "auroc" not in row:
-            rows.append([name, str(row["cases"]), *["n/a" if row["calibrated"] else "not calibrated"] * 1, *[""] * 5])
+            rows.append(
+                [
+                    name,
+                    str(row["cases"]),
+                    *["n/a" if row["calibrated"] else "not calibrated"] * 1,
+                    *[""] * 5,
+                ]
+            )
             continue
         rows.append(
             [
@@ -125,5 +153,15 @@ def _heads(findings: Json) -> str:
             ]
         )  # fmt: skip
     return table(
-        ["finding", "cases", "AUROC", "AUPRC", "ECE", "Brier (of the prior)", "sensitivity", "specificity"], rows
+        [
+            "finding",
+            "cases",
+            "AUROC",
+            "AUPRC",
+            "ECE",
+            "Brier (of the prior)",
+            "sensitivity",
+            "specificity",
+        ],
+        rows,
     )

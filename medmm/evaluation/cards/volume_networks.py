@@ -146,21 +146,35 @@ def _quantities(found: Json) -> str:
 
 def _unmeasured(found: Json) -> str:
     """How often a number is left out, by set."""
-    return f"## Left unmeasured, by set\n\n{unmeasured_text(found)}\n" if "unmeasured" in found else ""
+    return (
+        f"## Left unmeasured, by set\n\n{unmeasured_text(found)}\n" if "unmeasured" in found else ""
+    )
 
 
 def unmeasured_text(found: Json) -> str:
     """The table of what was left unmeasured, and the rows of which something passes."""
     passes = []
     for row in found["unmeasured"]:
-        missed = row["unlike"]["count"] - row["unlike"]["hits"] if row["stated"] is None else row["stated"]["hits"]
+        missed = (
+            row["unlike"]["count"] - row["unlike"]["hits"]
+            if row["stated"] is None
+            else row["stated"]["hits"]
+        )
         if row["kind"] != "own" and missed:
             passes.append(f"{row['name']} ({missed} of {row['unlike']['count']})")
-    head = ["images", "which", "studies", "unlike by the look of the images [95 %]", "a number stated [95 %]"]
+    head = [
+        "images",
+        "which",
+        "studies",
+        "unlike by the look of the images [95 %]",
+        "a number stated [95 %]",
+    ]
     whole = all(row["stated"] is not None for row in found["unmeasured"])
     what = "a number is stated of" if whole else "the look notices nothing at"
     said = (
-        f"**What passes**: {what} {'; '.join(passes)}." if passes else "None of another set or of damaged ones passes."
+        f"**What passes**: {what} {'; '.join(passes)}."
+        if passes
+        else "None of another set or of damaged ones passes."
     )
     rest = (
         ""
@@ -177,7 +191,13 @@ def unmeasured_text(found: Json) -> str:
 def unmeasured_rows(found: Json) -> list[list[str]]:
     """A row a set: its kind and name, studies, share that looks unlike, share of which a number is stated."""
     return [
-        [row["kind"], row["name"], str(row["unlike"]["count"]), _of(row["unlike"]), _of(row["stated"])]
+        [
+            row["kind"],
+            row["name"],
+            str(row["unlike"]["count"]),
+            _of(row["unlike"]),
+            _of(row["stated"]),
+        ]
         for row in found["unmeasured"]
     ]
 
@@ -206,7 +226,10 @@ By measured quantities alone; the group of the greatest probability is right in 
 def _parts(found: Json) -> str:
     """Overlap by institution and by the sequences that were there."""
     text = ""
-    for key, title in (("by_institution", "institution"), ("by_sequences", "sequences that were there")):
+    for key, title in (
+        ("by_institution", "institution"),
+        ("by_sequences", "sequences that were there"),
+    ):
         if key in found:
             rows = [[name, str(row["subjects"]), figure(row)] for name, row in found[key].items()]
             text += f"## Overlap by {title}\n\n{table([title, 'patients', 'mean Dice'], rows)}\n"

@@ -44,7 +44,9 @@ class FilmRow:
         return self.ratio is not None
 
 
-def read_films(model: AnatomyModel, data_dir: Path, films: list[Film], *, quiet: bool, name: str) -> list[FilmRow]:
+def read_films(
+    model: AnatomyModel, data_dir: Path, films: list[Film], *, quiet: bool, name: str
+) -> list[FilmRow]:
     """What live use makes of these films."""
     steps = track(greys(data_dir, films), total=len(films), description=name, disable=quiet)
     return [_row(model, film, grey) for film, grey in zip(films, steps, strict=True)]
@@ -53,7 +55,9 @@ def read_films(model: AnatomyModel, data_dir: Path, films: list[Film], *, quiet:
 def _row(model: AnatomyModel, film: Film, grey: NDArray[np.float32]) -> FilmRow:
     found = model.ratio(outlines(model.network, grey, model.size_px))
     if isinstance(found, str):
-        return FilmRow(film=film, ratio=None, half_width=None, reason=re.sub(r"\d[\d.]*", "…", found))
+        return FilmRow(
+            film=film, ratio=None, half_width=None, reason=re.sub(r"\d[\d.]*", "…", found)
+        )
     half = (found.interval[1] - found.interval[0]) / 2
     return FilmRow(film=film, ratio=found.value, half_width=round(half, 4), reason=None)
 
@@ -71,11 +75,17 @@ def nih(rows: list[FilmRow]) -> Json:
             "least": min(stated, default=None),
             "greatest": max(stated, default=None),
         },
-        "measured": {name: _share([row for row in rows if keep(row.film)]) for name, keep in GROUPS.items()},
+        "measured": {
+            name: _share([row for row in rows if keep(row.film)]) for name, keep in GROUPS.items()
+        },
         "reasons": dict(Counter(row.reason for row in test if row.reason).most_common()),
         "marks": {name: _marks(test, keep) for name, keep in MARKED.items()},
         "auroc": _auroc(pa),
-        "extremes": [_extreme(row) for row in test if row.ratio is not None and not SMALL <= row.ratio <= LARGE],
+        "extremes": [
+            _extreme(row)
+            for row in test
+            if row.ratio is not None and not SMALL <= row.ratio <= LARGE
+        ],
     }
 
 
@@ -85,22 +95,36 @@ GROUPS: dict[str, Keep] = {
     "test AP": lambda f: f.split == "test" and f.view == "AP",
     "test PA, women": lambda f: f.split == "test" and f.view == "PA" and f.sex == "F",
     "test PA, men": lambda f: f.split == "test" and f.view == "PA" and f.sex == "M",
-    "test PA, labelled Cardiomegaly": lambda f: f.split == "test" and f.view == "PA" and LABEL in f.findings,
+    "test PA, labelled Cardiomegaly": lambda f: (
+        f.split == "test" and f.view == "PA" and LABEL in f.findings
+    ),
     "val and test PA, labelled Cardiomegaly": lambda f: f.view == "PA" and LABEL in f.findings,
-    "test PA, part of RSNA 2018": lambda f: f.split == "test" and f.view == "PA" and bool(f.row.get("rsna_id")),
-    "test PA, not of RSNA 2018": lambda f: f.split == "test" and f.view == "PA" and not f.row.get("rsna_id"),
+    "test PA, part of RSNA 2018": lambda f: (
+        f.split == "test" and f.view == "PA" and bool(f.row.get("rsna_id"))
+    ),
+    "test PA, not of RSNA 2018": lambda f: (
+        f.split == "test" and f.view == "PA" and not f.row.get("rsna_id")
+    ),
 }
-MARKED: dict[str, Keep] = {"all": lambda f: True, "PA": lambda f: f.view == "PA", "AP": lambda f: f.view == "AP"}
+MARKED: dict[str, Keep] = {
+    "all": lambda f: True,
+    "PA": lambda f: f.view == "PA",
+    "AP": lambda f: f.view == "AP",
+}
 
 
 def _share(rows: Sequence[FilmRow]) -> Json:
-    return metrics.share(np.asarray([row.measured for row in rows], dtype=bool), [row.film.patient for row in rows])
+    return metrics.share(
+        np.asarray([row.measured for row in rows], dtype=bool), [row.film.patient for row in rows]
+    )
 
 
 def _marks(test: list[FilmRow], keep: Keep) -> Json:
     """Errors against the marks; films whose two readings are apart count apart."""
     marks = {mark.file: mark for mark in read_marks("test")}
-    marked = [(row, marks[row.film.file]) for row in test if row.film.file in marks and keep(row.film)]
+    marked = [
+        (row, marks[row.film.file]) for row in test if row.film.file in marks and keep(row.film)
+    ]
     found = [(row, mark) for row, mark in marked if row.measured and not mark.apart]
     held = np.asarray([_holds(row, mark) for row, mark in found], dtype=bool)
     errors = np.asarray([_error(row, mark) for row, mark in found])
@@ -110,8 +134,12 @@ def _marks(test: list[FilmRow], keep: Keep) -> Json:
         "marked": len(marked),
         "measured": len(found),
         "interval_holds": metrics.share(held, patients),
-        "median_error": metrics.interval(lambda i: float(np.median(np.abs(errors[i]))), len(errors), draws).json(),
-        "mean_error": metrics.interval(lambda i: float(errors[i].mean()), len(errors), draws).json(),
+        "median_error": metrics.interval(
+            lambda i: float(np.median(np.abs(errors[i]))), len(errors), draws
+        ).json(),
+        "mean_error": metrics.interval(
+            lambda i: float(errors[i].mean()), len(errors), draws
+        ).json(),
         "half_width_median": float(np.median([row.half_width for row, _ in found])),
         "missed": [_missed(row, mark) for row, mark in found if not _holds(row, mark)],
         "readings_apart": [_missed(row, mark) for row, mark in marked if mark.apart],
@@ -123,7 +151,9 @@ def _error(row: FilmRow, mark: MarkedFilm) -> float:
 
 
 def _holds(row: FilmRow, mark: MarkedFilm) -> bool:
-    return abs(_error(row, mark)) <= needed(row.half_width, "the interval of a marked film", film=row.film.file)
+    return abs(_error(row, mark)) <= needed(
+        row.half_width, "the interval of a marked film", film=row.film.file
+    )
 
 
 def _missed(row: FilmRow, mark: MarkedFilm) -> Json:
@@ -168,11 +198,18 @@ def _extreme(row: FilmRow) -> Json:
 
 def verdicts() -> dict[str, str]:
     """What a look at the film and its outlines said of stated extremes, by file."""
-    lines = files("medmm.evaluation").joinpath("data/ratio_extremes.csv").read_text(encoding="utf-8").splitlines()
+    lines = (
+        files("medmm.evaluation")
+        .joinpath("data/ratio_extremes.csv")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     return {row["file"]: row["verdict"] for row in csv.DictReader(lines)}
 
 
-def sources(model: AnatomyModel, data_dir: Path, nih_rows: Iterable[FilmRow], *, quiet: bool) -> Json:
+def sources(
+    model: AnatomyModel, data_dir: Path, nih_rows: Iterable[FilmRow], *, quiet: bool
+) -> Json:
     """By source: films, measured and doubted, and wrong where a truth is known. RSNA 2018 films are NIH films: part of them."""
     test = [row for row in nih_rows if row.film.split == "test"]
     parts = {
@@ -187,4 +224,8 @@ def sources(model: AnatomyModel, data_dir: Path, nih_rows: Iterable[FilmRow], *,
 
 
 def _source(rows: Sequence[FilmRow]) -> Json:
-    return {"films": len(rows), "measured": _share(rows), "doubted": sum(not row.measured for row in rows)}
+    return {
+        "films": len(rows),
+        "measured": _share(rows),
+        "doubted": sum(not row.measured for row in rows),
+    }

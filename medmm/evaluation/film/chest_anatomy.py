@@ -32,8 +32,14 @@ def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
     rows = [_row(film, model) for film in track(films, description="drawn films", disable=quiet)]
     jsrt = [row for row in rows if row["source"] == "JSRT"]
     table = read_table(data_dir, NIH_TABLE)
-    held_back = [film for film in table if film.split == "test" or (film.split == "val" and film.view == "PA")]
-    of_nih = film_cardiothoracic_ratio.read_films(model, data_dir, held_back, quiet=quiet, name="NIH films")
+    held_back = [
+        film
+        for film in table
+        if film.split == "test" or (film.split == "val" and film.view == "PA")
+    ]
+    of_nih = film_cardiothoracic_ratio.read_films(
+        model, data_dir, held_back, quiet=quiet, name="NIH films"
+    )
     found = {
         "jsrt": _jsrt(jsrt),
         "other_sources": {
@@ -60,7 +66,9 @@ def _jsrt(rows: list[Json]) -> Json:
         "heart_dice": _mean([row["heart"] for row in rows]),
         "ratio_stated": len(stated),
         "ratio_mean_absolute_error": _mean(list(np.abs(errors))),
-        "ratio_mean_absolute_error_of_all": _mean([abs(row["unrounded"] - row["truth"]) for row in rows]),
+        "ratio_mean_absolute_error_of_all": _mean(
+            [abs(row["unrounded"] - row["truth"]) for row in rows]
+        ),
         "ratio_mean_error": _mean(list(errors)),
         "ratio_constant_guess_error": _mean(_guess_errors(stated)),
         "ratio_interval_holds": _mean([float(row["holds"]) for row in stated]),
@@ -71,7 +79,11 @@ def _jsrt(rows: list[Json]) -> Json:
 def _row(film: OutlinedFilm, model: AnatomyModel) -> Json:
     seen = outlines(model.network, film.grey, model.size_px)
     measured = model.ratio(seen)
-    row: Json = {"source": film.source, "lungs": dice(seen.lungs, film.lungs), "refused": isinstance(measured, str)}
+    row: Json = {
+        "source": film.source,
+        "lungs": dice(seen.lungs, film.lungs),
+        "refused": isinstance(measured, str),
+    }
     if film.heart is not None and film.ratio is not None:
         row["heart"], row["truth"] = dice(seen.heart, film.heart), film.ratio
         row["unrounded"] = 0.0 if not seen.shapes else cardiothoracic_ratio(seen.lungs, seen.heart)
@@ -84,7 +96,9 @@ def _row(film: OutlinedFilm, model: AnatomyModel) -> Json:
 def _with_wrong(found: Json) -> Json:
     """The table by source with JSRT beside the others, and how many stated intervals miss a known truth."""
     jsrt, marks = found["jsrt"], found["nih"]["marks"]
-    held = np.asarray([True] * jsrt["ratio_stated"] + [False] * (jsrt["films"] - jsrt["ratio_stated"]))
+    held = np.asarray(
+        [True] * jsrt["ratio_stated"] + [False] * (jsrt["films"] - jsrt["ratio_stated"])
+    )
     share = metrics.share(held, [str(n) for n in range(jsrt["films"])])
     sources = found["sources"]
     sources["JSRT test"] = {
@@ -94,7 +108,10 @@ def _with_wrong(found: Json) -> Json:
         "wrong": {"count": jsrt["interval_missed"], "of": jsrt["ratio_stated"]},
     }
     for name, part in (("NIH test", "all"), ("NIH test, PA", "PA"), ("NIH test, AP", "AP")):
-        sources[name]["wrong"] = {"count": len(marks[part]["missed"]), "of": marks[part]["measured"]}
+        sources[name]["wrong"] = {
+            "count": len(marks[part]["missed"]),
+            "of": marks[part]["measured"],
+        }
     return found
 
 

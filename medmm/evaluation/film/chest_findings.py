@@ -40,7 +40,12 @@ EXTERNAL = {
 
 
 def evaluate(
-    weights_dir: Path, data_dir: Path, config_file: Path, *, quiet: bool = False, keep_baselines: bool = False
+    weights_dir: Path,
+    data_dir: Path,
+    config_file: Path,
+    *,
+    quiet: bool = False,
+    keep_baselines: bool = False,
 ) -> Json:
     """All figures of one weights folder, as JSON values.
 
@@ -48,7 +53,10 @@ def evaluate(
     `keep_baselines` takes from the folder's evaluation.json: no calibration changes them.
     """
     weights = WeightsFolder(row=row_named("chest-findings"), folder=weights_dir)
-    names, size = list(weights.json("config.json")["findings"]), weights.json("preprocessing.json")["size_px"]
+    names, size = (
+        list(weights.json("config.json")["findings"]),
+        weights.json("preprocessing.json")["size_px"],
+    )
     network = load_network(weights, torch.device("cpu"))
     rows = weights.json("calibration.json")
     slope, bias = (np.asarray([rows[n][k] for n in names]) for k in ("slope", "intercept"))
@@ -111,8 +119,12 @@ def _label(test: Scored, official: Scored, j: int, prevalence: float) -> Json:
     return {
         "cases": int(truth.sum()),
         "auroc": _auroc(truth, probability, test.patients).json(),
-        "auroc_official": _auroc(official.truth[:, j], official.probability[:, j], official.patients).json(),
-        "auprc": interval(lambda i: metrics.auprc(truth[i], probability[i]), len(truth), draws).json(),
+        "auroc_official": _auroc(
+            official.truth[:, j], official.probability[:, j], official.patients
+        ).json(),
+        "auprc": interval(
+            lambda i: metrics.auprc(truth[i], probability[i]), len(truth), draws
+        ).json(),
         "ece": round(metrics.expected_calibration_error(truth, probability), 4),
         "brier": round(metrics.brier(truth, probability), 4),
         "brier_label_prior": round(metrics.brier(truth, prior), 4),
@@ -121,23 +133,36 @@ def _label(test: Scored, official: Scored, j: int, prevalence: float) -> Json:
 
 
 def _auroc(truth: Array, score: Array, patients: list[str]) -> Interval:
-    return interval(lambda i: metrics.auroc(truth[i], score[i]), len(truth), patient_draws(patients))
+    return interval(
+        lambda i: metrics.auroc(truth[i], score[i]), len(truth), patient_draws(patients)
+    )
 
 
-def _baselines(test: Scored, official: Scored, config: Json, data_dir: Path, size: int, quiet: bool) -> Json:
+def _baselines(
+    test: Scored, official: Scored, config: Json, data_dir: Path, size: int, quiet: bool
+) -> Json:
     """Trivial baselines, and frozen features retrained on the network's own films, paired by patient."""
     films = training_films(data_dir)
     held_back = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "val")
     network = initial_network(config, data_dir)
     features = {
-        name: pooled_features(network, prepared(data_dir, part, size, quiet=quiet, name=f"{name}, baseline"), quiet)
+        name: pooled_features(
+            network, prepared(data_dir, part, size, quiet=quiet, name=f"{name}, baseline"), quiet
+        )
         for name, part in (("train", films), ("val", held_back), ("test", test.films))
     }
     truth, val_truth = label_matrix(films, test.names), label_matrix(held_back, test.names)
     first = np.asarray([f.folder == "cxr" for f in films])
-    frozen = _logistic(features["train"], truth, features["val"], val_truth, features["test"], config["penalty"])
+    frozen = _logistic(
+        features["train"], truth, features["val"], val_truth, features["test"], config["penalty"]
+    )
     small = _logistic(
-        features["train"][first], truth[first], features["val"], val_truth, features["test"], config["penalty"]
+        features["train"][first],
+        truth[first],
+        features["val"],
+        val_truth,
+        features["test"],
+        config["penalty"],
     )
     table = [_demographics(part) for part in (films, held_back, test.films)]
     simple = _logistic(table[0], truth, table[1], val_truth, table[2], (0.01, 0.1, 1.0))
@@ -163,14 +188,21 @@ def _paired(one: Scored, other: Scored) -> Interval:
     """Difference of macro AUROC on the same bootstrap draws of patients."""
 
     def difference(i: NDArray[np.int64]) -> float | None:
-        first, second = (metrics.macro_auroc(one.truth[i], p[i]) for p in (one.probability, other.probability))
+        first, second = (
+            metrics.macro_auroc(one.truth[i], p[i]) for p in (one.probability, other.probability)
+        )
         return None if first is None or second is None else first - second
 
     return interval(difference, len(one.films), patient_draws(one.patients))
 
 
 def _logistic(
-    train: Array, truth: Array, val: Array, val_truth: Array, test: Array, penalties: Sequence[float]
+    train: Array,
+    truth: Array,
+    val: Array,
+    val_truth: Array,
+    test: Array,
+    penalties: Sequence[float],
 ) -> Array:
     """Scores of logistic regressions on test; the penalty is chosen on val."""
     scale = StandardScaler().fit(train)
@@ -187,7 +219,13 @@ def _demographics(films: list[Film]) -> Array:
     """Age, its square, sex and view of films, with a column for a missing age."""
     ages = [f.age_years if f.age_years is not None else 50.0 for f in films]
     columns = [
-        [age / 50, (age / 50) ** 2, float(f.sex == "M"), float(f.view == "AP"), float(f.age_years is None)]
+        [
+            age / 50,
+            (age / 50) ** 2,
+            float(f.sex == "M"),
+            float(f.view == "AP"),
+            float(f.age_years is None),
+        ]
         for age, f in zip(ages, films, strict=True)
     ]
     return np.asarray(columns)
@@ -202,17 +240,27 @@ def _external(external: Scored, names: list[str]) -> Json:
     for j, name in enumerate(names):
         truth, score = openi.truth[:, j], openi.probability[:, j]
         if truth.sum() >= LEAST_CASES:
-            labels[name] = {"cases": int(truth.sum()), "auroc": _auroc(truth, score, openi.patients).json()}
+            labels[name] = {
+                "cases": int(truth.sum()),
+                "auroc": _auroc(truth, score, openi.patients).json(),
+            }
     j = names.index(CONFOUNDED)
     truth, score = children.truth[:, j], children.probability[:, j]
     pneumonia = _auroc(truth, score, children.patients)
     quartiles = {
-        name: [round(float(q), 4) for q in np.percentile(covid.probability[:, names.index(name)], [25, 50, 75])]
+        name: [
+            round(float(q), 4)
+            for q in np.percentile(covid.probability[:, names.index(name)], [25, 50, 75])
+        ]
         for name in OPACITIES
     }
     return {
         "openi": {"films": len(openi.films), "macro_auroc": openi.macro().json(), "labels": labels},
-        "guangzhou": {"films": len(children.films), "cases": int(truth.sum()), "pneumonia_auroc": pneumonia.json()},
+        "guangzhou": {
+            "films": len(children.films),
+            "cases": int(truth.sum()),
+            "pneumonia_auroc": pneumonia.json(),
+        },
         "hannover": {"films": len(covid.films), "probability_quartiles": quartiles},
     }
 

@@ -71,7 +71,9 @@ def groups_said(test: Scored, points: Points) -> list[Json]:
 
 def claims_by_group(films: list[Film], claimed: list[set[str]], names: list[str]) -> list[Json]:
     """What drafts claim of labelled findings and of others, by the groups of `groups_said`."""
-    said = Scored(films, names, np.asarray([[float(name in its) for name in names] for its in claimed]))
+    said = Scored(
+        films, names, np.asarray([[float(name in its) for name in names] for its in claimed])
+    )
     return [_claims(name, said.part(keep)) for name, keep in _groups(films)]
 
 
@@ -80,7 +82,11 @@ def _claims(name: str, part: Scored) -> Json:
     if row["too_few"]:
         return row
     called, there = part.probability > 0, part.truth > 0
-    return {**row, "claimed_of_labelled": part.share(called, there), "claimed_of_others": part.share(called, ~there)}
+    return {
+        **row,
+        "claimed_of_labelled": part.share(called, there),
+        "claimed_of_others": part.share(called, ~there),
+    }
 
 
 def _groups(films: list[Film]) -> list[tuple[str, Callable[[Film], bool]]]:
@@ -96,7 +102,9 @@ def _groups(films: list[Film]) -> list[tuple[str, Callable[[Film], bool]]]:
         for field in ("sex", "view", "source")
         for value in sorted({getattr(f, field) for f in films}, key=lambda v: v or "~")
     ]
-    no_age: list[tuple[str, Callable[[Film], bool]]] = [("age not stated", lambda f: f.age_years is None)]
+    no_age: list[tuple[str, Callable[[Film], bool]]] = [
+        ("age not stated", lambda f: f.age_years is None)
+    ]
     ageless = no_age if any(f.age_years is None for f in films) else []
     bands = [band(*limits) for limits in AGE_BANDS]
     return [*named, *((name, keep) for name, keep in bands if any(map(keep, films))), *ageless]
@@ -114,6 +122,8 @@ def _group(name: str, part: Scored, points: Points) -> Json:
         "macro_auroc": part.macro(SUBGROUP_DRAWS).json(),
         "sensitivity": part.share(called, there),
         "specificity": part.share(~called, ~there),
-        "ece": round(metrics.expected_calibration_error(part.truth.ravel(), part.probability.ravel()), 4),
+        "ece": round(
+            metrics.expected_calibration_error(part.truth.ravel(), part.probability.ravel()), 4
+        ),
         "denied_with": part.share(points.denied(part), there),
     }

@@ -62,7 +62,9 @@ def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
     strange = [c for row, c in said.items() if kind_of[row] in ("lateral", "other")]
     turned = [c for row, c in said.items() if kind_of[row] not in ("frontal", "lateral", "other")]
     return {
-        "rows": {row: _row(counter, kind_of[row] == "frontal") for row, counter in sorted(said.items())},
+        "rows": {
+            row: _row(counter, kind_of[row] == "frontal") for row, counter in sorted(said.items())
+        },
         "frontal_adults_accepted": _share(adults, "accepted"),
         "strange_refused": _share(strange, "refused"),
         "turned_not_accepted": _share(turned, "held", "refused"),
@@ -73,19 +75,28 @@ def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
 
 def _silent(data_dir: Path, kinds: FilmKindModel, *, quiet: bool) -> Json:
     """The same where no tag names body part or view: what a picture alone lets in, by source and kind."""
-    said, kind_of = _counted(_silent_pictures(data_dir), kinds, "silent tags", quiet=quiet, part=None, view=None)
+    said, kind_of = _counted(
+        _silent_pictures(data_dir), kinds, "silent tags", quiet=quiet, part=None, view=None
+    )
     whole = [row for row in said if kind_of[row] == "frontal" and "collimated" not in row]
     films = [said[row] for row in whole if "children" not in row]
     none = [c for row, c in said.items() if kind_of[row] in ("lateral", "other")]
     return {
         "rows": {
-            row: {**_row(counter, kind_of[row] == "frontal"), "passed": _share([counter], "accepted")}
+            row: {
+                **_row(counter, kind_of[row] == "frontal"),
+                "passed": _share([counter], "accepted"),
+            }
             for row, counter in sorted(said.items())
         },
         "frontal_adults_accepted": _share(films, "accepted"),
         "not_frontal_passed": _share(none, "accepted"),
-        "windows_passed": _share([c for row, c in said.items() if row.endswith(WINDOW_ROWS)], "accepted"),
-        "mirrored_passed": _share([c for row, c in said.items() if kind_of[row] == "mirrored"], "accepted"),
+        "windows_passed": _share(
+            [c for row, c in said.items() if row.endswith(WINDOW_ROWS)], "accepted"
+        ),
+        "mirrored_passed": _share(
+            [c for row, c in said.items() if kind_of[row] == "mirrored"], "accepted"
+        ),
     }
 
 
@@ -98,7 +109,12 @@ def _silent_pictures(data_dir: Path) -> Iterator[Picture]:
         yield _enlarged(picture)
         films += picture.row == MADE_FROM
         if picture.row == MADE_FROM and films % MADE_EVERY == 1:
-            yield replace(picture, grey=picture.grey[:, ::-1], kind="mirrored", row="mirrored, made of NIH films")
+            yield replace(
+                picture,
+                grey=picture.grey[:, ::-1],
+                kind="mirrored",
+                row="mirrored, made of NIH films",
+            )
             yield from map(_enlarged, windows_of(picture))
             made = collimated(picture)
             yield replace(made, row=f"frontal, collimated{made.row.removeprefix('collimated')}")
@@ -106,7 +122,10 @@ def _silent_pictures(data_dir: Path) -> Iterator[Picture]:
 
 
 def _other_parts(data_dir: Path) -> Iterator[Picture]:
-    with tarfile.open(data_dir / "dicom" / "otherxray.tar.xz") as archive, tempfile.TemporaryDirectory() as folder:
+    with (
+        tarfile.open(data_dir / "dicom" / "otherxray.tar.xz") as archive,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         for name in OTHER_PARTS:
             archive.extract(name, folder, filter="data")
             path = Path(folder) / name
@@ -122,14 +141,22 @@ def _enlarged(picture: Picture) -> Picture:
     if factor <= 1:
         return picture
     size = (round(columns * factor), round(rows * factor))
-    image = Image.fromarray(np.ascontiguousarray(picture.grey)).resize(size, Image.Resampling.BILINEAR)
+    image = Image.fromarray(np.ascontiguousarray(picture.grey)).resize(
+        size, Image.Resampling.BILINEAR
+    )
     return replace(picture, grey=np.clip(np.asarray(image, dtype=np.float32), 0, 1))
 
 
 def _collimated(data_dir: Path, kinds: FilmKindModel, *, quiet: bool) -> Json:
     """What becomes of chest films, so named by their tags, of which nearly half is collimated."""
     films = (p for p in read_pictures(data_dir, frozenset({"test"})) if p.row == MADE_FROM)
-    said, _ = _counted(map(collimated, islice(films, 0, None, MADE_EVERY)), kinds, "collimated", quiet=quiet, view="AP")
+    said, _ = _counted(
+        map(collimated, islice(films, 0, None, MADE_EVERY)),
+        kinds,
+        "collimated",
+        quiet=quiet,
+        view="AP",
+    )
     return {
         "rows": {row: _row(counter, True) for row, counter in sorted(said.items())},
         "accepted": _share(list(said.values()), "accepted"),
@@ -176,10 +203,14 @@ def _pictures(data_dir: Path) -> Iterator[Picture]:
         yield picture
         if picture.row == MADE_FROM:
             for kind, turn in TURNS.items():
-                yield replace(picture, grey=turn(picture.grey), kind=kind, row=f"{kind}, made of NIH films")
+                yield replace(
+                    picture, grey=turn(picture.grey), kind=kind, row=f"{kind}, made of NIH films"
+                )
 
 
-def write_as_chest(picture: Picture, path: Path, *, part: str | None = "CHEST", view: str | None = "PA") -> None:
+def write_as_chest(
+    picture: Picture, path: Path, *, part: str | None = "CHEST", view: str | None = "PA"
+) -> None:
     """Write a picture as a DX file whose tags say chest, PA, adult, upright; None leaves an element out.
 
     Without a body part no orientation is stated either.
@@ -188,7 +219,9 @@ def write_as_chest(picture: Picture, path: Path, *, part: str | None = "CHEST", 
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = (
+        DigitalXRayImageStorageForPresentation
+    )
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
     dataset.Modality, dataset.PatientAge, dataset.PatientID = "DX", "050Y", "evaluation"
@@ -218,7 +251,9 @@ def _row(counter: Counter[str], frontal: bool) -> Json:
     wanted = ("accepted",) if frontal else ("held", "refused")
     return {
         **{word: counter[word] for word in ("accepted", "held", "refused")},
-        "reasons": {k.removeprefix("why: "): n for k, n in sorted(counter.items()) if k.startswith("why: ")},
+        "reasons": {
+            k.removeprefix("why: "): n for k, n in sorted(counter.items()) if k.startswith("why: ")
+        },
         "frontal": frontal,
         "right": _share([counter], *wanted),
     }
@@ -229,4 +264,10 @@ def _share(counters: list[Counter[str]], *words: str) -> Json:
     count = sum(c[word] for c in counters for word in words)
     total = sum(c[word] for c in counters for word in ("accepted", "held", "refused"))
     low, high = binomtest(count, total).proportion_ci(method="wilson")
-    return {"value": count / total, "low": float(low), "high": float(high), "count": count, "of": total}
+    return {
+        "value": count / total,
+        "low": float(low),
+        "high": float(high),
+        "count": count,
+        "of": total,
+    }

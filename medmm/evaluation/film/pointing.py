@@ -12,15 +12,27 @@ from medmm.domain.reading import Side
 from medmm.evaluation import metrics
 from medmm.models.film.reading_model import AnatomyModel, FindingsModel
 from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_named
-from medmm.training.data.bounding_boxes import LEAST_SIDED, OPACITY, SIDE_AGREEMENT, UNION, Boxed, boxed
+from medmm.training.data.bounding_boxes import (
+    LEAST_SIDED,
+    OPACITY,
+    SIDE_AGREEMENT,
+    UNION,
+    Boxed,
+    boxed,
+)
 from medmm.training.data.films import Film
 
 Json = dict[str, Any]
-LUNG_CENTRES = ((0.27, 0.45), (0.73, 0.45))  # of the film, right and left lung of an average upright film
+LUNG_CENTRES = (
+    (0.27, 0.45),
+    (0.73, 0.45),
+)  # of the film, right and left lung of an average upright film
 POINTED_OFTEN = ("Pneumonia", "Infiltration")
 
 
-def looks(weights_dir: Path, data_dir: Path, films: list[Film], *, quiet: bool = True) -> tuple[Json, Json]:
+def looks(
+    weights_dir: Path, data_dir: Path, films: list[Film], *, quiet: bool = True
+) -> tuple[Json, Json]:
     """Hit rates and sides on the boxes of these films.
 
     NIH boxes count for their own finding. The RSNA `Lung_Opacity` boxes count for the union (greatest value) of the
@@ -28,7 +40,9 @@ def looks(weights_dir: Path, data_dir: Path, films: list[Film], *, quiet: bool =
     these three.
     """
     cpu = torch.device("cpu")
-    findings = FindingsModel.open(WeightsFolder(row=row_named("chest-findings"), folder=weights_dir), cpu)
+    findings = FindingsModel.open(
+        WeightsFolder(row=row_named("chest-findings"), folder=weights_dir), cpu
+    )
     outlines = open_weights(row_named("chest-anatomy"), None)
     anatomy = AnatomyModel.open(outlines, cpu) if outlines else None
     found = boxed(findings, anatomy, data_dir, films, quiet=quiet)
@@ -41,7 +55,10 @@ def pointing(found: list[Boxed]) -> Json:
     nih = [b for b in found if b.own and b.finding != OPACITY]
     opacity = [b for b in found if b.finding == OPACITY]
     rare = [b for b in nih if b.finding not in POINTED_OFTEN]
-    by_finding = {name: _rates([b for b in nih if b.finding == name]) for name in sorted({b.finding for b in nih})}
+    by_finding = {
+        name: _rates([b for b in nih if b.finding == name])
+        for name in sorted({b.finding for b in nih})
+    }
     return {
         "nih_boxes": {**_rates(nih), "by_finding": by_finding},
         "nih_boxes_of_the_rest": {**_rates(rare), "findings": len({b.finding for b in rare})},
@@ -61,7 +78,10 @@ def _rates(found: list[Boxed]) -> Json:
 def sides(found: list[Boxed], named: dict[str, bool]) -> Json:
     """How the sides of the maps agree with the boxes, at or above the operating point and on all boxes."""
     by_finding = {
-        name: {"named_in_drafts": named.get(name, False), **_sided([b for b in found if b.finding == name])}
+        name: {
+            "named_in_drafts": named.get(name, False),
+            **_sided([b for b in found if b.finding == name]),
+        }
         for name in sorted({b.finding for b in found} - {OPACITY})
     }
     return {
@@ -79,6 +99,13 @@ def _sided(found: list[Boxed]) -> Json:
 
 def _agreement(found: list[Boxed]) -> Json:
     named = [b for b in found if b.said is not None]
-    agree = metrics.share(np.asarray([b.said is b.drawn for b in named], dtype=bool), [b.patient for b in named])
+    agree = metrics.share(
+        np.asarray([b.said is b.drawn for b in named], dtype=bool), [b.patient for b in named]
+    )
     opposite = sum(b.said is not b.drawn and b.drawn is not Side.BILATERAL for b in named)
-    return {"boxes": len(found), "agree": agree, "opposite": opposite, "no_side": len(found) - len(named)}
+    return {
+        "boxes": len(found),
+        "agree": agree,
+        "opposite": opposite,
+        "no_side": len(found) - len(named),
+    }

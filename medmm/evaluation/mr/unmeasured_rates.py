@@ -52,9 +52,13 @@ def unmeasured(
             a bound of size, shape or coverage would notice counts as not noticed.
         at_most: of how many subjects a row is made, the first of the table; None is all.
     """
-    model = MODELS[task].open(WeightsFolder(row=row_named(task), folder=folder), torch.device("cpu"))
+    model = MODELS[task].open(
+        WeightsFolder(row=row_named(task), folder=folder), torch.device("cpu")
+    )
     rows: dict[tuple[str, str], SetRow] = {}
-    for kind, name, volumes in track(_inputs(task, data_dir, at_most), description="unmeasured", disable=quiet):
+    for kind, name, volumes in track(
+        _inputs(task, data_dir, at_most), description="unmeasured", disable=quiet
+    ):
         row = rows.setdefault((kind, name), SetRow())
         row.persons.append(volumes[0].row.get("person") or volumes[0].subject)
         row.unlike.append(_looks_unlike(model, task, volumes))
@@ -83,12 +87,17 @@ def _inputs(task: str, data_dir: Path, at_most: int | None) -> Iterator[tuple[st
     for split, name in (("val", "validation"), ("test", "test")):
         for subject in islice(subjects(read_outlined_volumes(data_dir, task, split)), at_most):
             yield OWN, name, subject
-    yield from ((FOREIGN, name, volumes) for name, volumes in _first(foreign(task, data_dir, "test"), at_most))
+    yield from (
+        (FOREIGN, name, volumes)
+        for name, volumes in _first(foreign(task, data_dir, "test"), at_most)
+    )
     for subject in islice(subjects(read_outlined_volumes(data_dir, task, "test")), at_most):
         yield from ((DAMAGED, name, volumes) for name, volumes in damaged(subject))
 
 
-def _first(named: Iterable[tuple[str, Volumes]], at_most: int | None) -> Iterator[tuple[str, Volumes]]:
+def _first(
+    named: Iterable[tuple[str, Volumes]], at_most: int | None
+) -> Iterator[tuple[str, Volumes]]:
     """The first of each name."""
     seen: dict[str, int] = {}
     for name, volumes in named:

@@ -17,7 +17,11 @@ from medmm.training.data.mr_sets import OutlinedVolume, read_outlined_volumes, s
 Array = NDArray[np.float32]
 Volumes = list[OutlinedVolume]
 CROP_MM = (36.0, 50.0, 36.0)  # the middle crop around a hippocampus
-HEAD_MM = (5.0, 1.9, 1.9)  # taken for the gliomas, of which no voxel size is known, so that something can be measured
+HEAD_MM = (
+    5.0,
+    1.9,
+    1.9,
+)  # taken for the gliomas, of which no voxel size is known, so that something can be measured
 HEART_MM = (10.0, 1.5, 1.5)  # taken for what stands in a heart's place
 HEAD_PX = 128
 SMALLER = 0.85  # what stands for end-systole is the volume for end-diastole, so much smaller in its slices
@@ -41,7 +45,9 @@ def damaged(subject: Volumes) -> Iterator[tuple[str, Volumes]]:
 
 
 def _each(outlined: OutlinedVolume, form: Callable[[Array], Array]) -> OutlinedVolume:
-    signals = tuple(None if signal is None else form(signal).astype(np.float32) for signal in outlined.signals)
+    signals = tuple(
+        None if signal is None else form(signal).astype(np.float32) for signal in outlined.signals
+    )
     return replace(outlined, signals=signals)
 
 
@@ -106,7 +112,9 @@ def _first(outlined: OutlinedVolume, *names: str) -> Array:
 
 
 def _crop(subject: Volumes, signal: Array, spacing_zyx_mm: tuple[float, float, float]) -> Volumes:
-    one = replace(subject[0], part="", sequences=("t1",), signals=(_middle(signal, spacing_zyx_mm),))
+    one = replace(
+        subject[0], part="", sequences=("t1",), signals=(_middle(signal, spacing_zyx_mm),)
+    )
     return [replace(one, spacing_zyx_mm=spacing_zyx_mm)]
 
 
@@ -114,7 +122,11 @@ def _head(subject: Volumes, signal: Array) -> Volumes:
     flair = _enlarged(signal, HEAD_PX)
     return [
         replace(
-            subject[0], part="", sequences=("pre", "flair", "post"), signals=(None, flair, None), spacing_zyx_mm=None
+            subject[0],
+            part="",
+            sequences=("pre", "flair", "post"),
+            signals=(None, flair, None),
+            spacing_zyx_mm=None,
         )
     ]
 
@@ -123,7 +135,8 @@ def _heart(subject: Volumes, signal: Array) -> Volumes:
     """A volume for end-diastole, and the same, smaller in its slices, for end-systole."""
     small = _enlarged(signal, round(SMALLER * signal.shape[1]))
     margins = [
-        ((have - got) // 2, -(-(have - got) // 2)) for have, got in zip(signal.shape[1:], small.shape[1:], strict=True)
+        ((have - got) // 2, -(-(have - got) // 2))
+        for have, got in zip(signal.shape[1:], small.shape[1:], strict=True)
     ]
     systole = np.pad(small, [(0, 0), *margins], constant_values=float(signal.min()))
     return [
@@ -148,7 +161,10 @@ _FOREIGN: Mapping[str, Mapping[str, tuple[str, Callable[[Volumes], Volumes]]]] =
         "cardiac": ("hearts (ACDC)", lambda s: _head(s, _first(s[0], "cine"))),
     },
     "cardiac": {
-        "hippocampus": ("hippocampus crops, enlarged", lambda s: _heart(s, _enlarged(_first(s[0], "t1")[::3], 96))),
+        "hippocampus": (
+            "hippocampus crops, enlarged",
+            lambda s: _heart(s, _enlarged(_first(s[0], "t1")[::3], 96)),
+        ),
         "brain-lesion": ("heads with a glioma (FLAIR)", lambda s: _heart(s, _first(s[0], "flair"))),
     },
 }

@@ -15,7 +15,14 @@ from rich.progress import track
 
 from medmm.domain.errors import InputError
 from medmm.domain.reading import ImageHalf, Reading
-from medmm.evaluation.metrics import auroc, brier, expected_calibration_error, interval, patient_draws, share
+from medmm.evaluation.metrics import (
+    auroc,
+    brier,
+    expected_calibration_error,
+    interval,
+    patient_draws,
+    share,
+)
 from medmm.evaluation.mr.unmeasured_rates import MODELS, unmeasured
 from medmm.evaluation.plots.failure_pictures import Failure
 from medmm.models.mr.brain_lesion import BrainLesionModel, lesions_of, share_of_head, volume_score
@@ -23,7 +30,13 @@ from medmm.models.mr.cardiac import CardiacModel, group_probabilities
 from medmm.models.mr.hippocampus import HippocampusModel
 from medmm.models.mr.resampling import head_of
 from medmm.models.weights.catalogue import WeightsFolder, row_named
-from medmm.training.data.mr_sets import OutlinedVolume, present, read_outlined_volumes, study_of, subjects
+from medmm.training.data.mr_sets import (
+    OutlinedVolume,
+    present,
+    read_outlined_volumes,
+    study_of,
+    subjects,
+)
 from medmm.training.mr.calibration import heart_quantities, named, runs_without
 from medmm.training.validation_metrics import dice
 
@@ -36,7 +49,9 @@ PUBLISHED = {
 }
 
 
-def evaluate(task: str, folder: Path, data_dir: Path, *, at_most: int | None = None, quiet: bool = False) -> Json:
+def evaluate(
+    task: str, folder: Path, data_dir: Path, *, at_most: int | None = None, quiet: bool = False
+) -> Json:
     """All figures of a weights folder on the test subjects, as JSON values. Cost: some minutes on two CPU cores.
 
     `at_most` bounds the subjects of `unmeasured` alone.
@@ -46,7 +61,13 @@ def evaluate(task: str, folder: Path, data_dir: Path, *, at_most: int | None = N
     learned = list(read_outlined_volumes(data_dir, task, "train"))
     found = _TASKS[task](weights, test, learned, quiet)
     left_out = unmeasured(task, folder, data_dir, at_most=at_most, quiet=quiet)
-    return {"task": task, "subjects": len(test), "published": PUBLISHED[task], **found, "unmeasured": left_out}
+    return {
+        "task": task,
+        "subjects": len(test),
+        "published": PUBLISHED[task],
+        **found,
+        "unmeasured": left_out,
+    }
 
 
 def with_unmeasured(
@@ -63,21 +84,29 @@ def with_unmeasured(
         kept: Json = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
-            "the folder keeps no figures", remedy="measure all of them, without --unmeasured", folder=str(folder)
+            "the folder keeps no figures",
+            remedy="measure all of them, without --unmeasured",
+            folder=str(folder),
         ) from error
     rows = unmeasured(task, folder, data_dir, looks_alone=looks_alone, at_most=at_most, quiet=quiet)
     return {**kept, "unmeasured": rows}
 
 
-def failures(task: str, folder: Path, data_dir: Path, names: Sequence[str]) -> tuple[list[Failure], tuple[str, ...]]:
+def failures(
+    task: str, folder: Path, data_dir: Path, names: Sequence[str]
+) -> tuple[list[Failure], tuple[str, ...]]:
     """These test subjects as the network reads them, in this order, and the names of its labels; of a heart the worse phase."""
     weights = WeightsFolder(row=row_named(task), folder=folder)
     model = MODELS[task].open(weights, torch.device("cpu"))
-    by_name = {one[0].subject: one for one in subjects(read_outlined_volumes(data_dir, task, "test"))}
+    by_name = {
+        one[0].subject: one for one in subjects(read_outlined_volumes(data_dir, task, "test"))
+    }
     found = []
     for name in names:
         maps = model.read(study_of(task, by_name[name])).label_maps
-        read = [Failure(outlined=o, found=m.array()) for o, m in zip(by_name[name], maps, strict=True)]
+        read = [
+            Failure(outlined=o, found=m.array()) for o, m in zip(by_name[name], maps, strict=True)
+        ]
         found.append(min(read, key=lambda one: dice(one.found > 0, one.outlined.labels > 0)))
     return found, tuple(weights.json("config.json")["labels"])
 
@@ -105,31 +134,45 @@ class Rows:
 
 
 def _hippocampi(
-    weights: WeightsFolder, test: list[list[OutlinedVolume]], learned: list[OutlinedVolume], quiet: bool
+    weights: WeightsFolder,
+    test: list[list[OutlinedVolume]],
+    learned: list[OutlinedVolume],
+    quiet: bool,
 ) -> Json:
     model = HippocampusModel.open(weights, torch.device("cpu"))
     rows = Rows.of([one[0].row["person"] for one in test])
     truths = [one[0].labels for one in test]
-    readings = [model.read(study_of("hippocampus", one)) for one in track(test, description="test", disable=quiet)]
+    readings = [
+        model.read(study_of("hippocampus", one))
+        for one in track(test, description="test", disable=quiet)
+    ]
     found = [reading.label_maps[0].array() for reading in readings]
     guess = [mean_shape(learned, one[0].labels.shape, 2) for one in test]
     volumes = [_measured(reading, "hippocampus volume") for reading in readings]
     ml = [float((truth > 0).sum()) / 1000 for truth in truths]
     return {
         "dice": _dices(rows, found, truths, model.labels),
-        "baseline_dice": {"mean shape of the training crops, centred": _dices(rows, guess, truths, model.labels)},
+        "baseline_dice": {
+            "mean shape of the training crops, centred": _dices(rows, guess, truths, model.labels)
+        },
         "quantities": {
             "hippocampus volume": agreement(
-                rows, volumes, ml, _train_median([float((o.labels > 0).sum()) / 1000 for o in learned])
+                rows,
+                volumes,
+                ml,
+                _train_median([float((o.labels > 0).sum()) / 1000 for o in learned]),
             )
         },
         "worst": worst(
-            [one[0].subject for one in test], [dice(f > 0, t > 0) for f, t in zip(found, truths, strict=True)]
+            [one[0].subject for one in test],
+            [dice(f > 0, t > 0) for f, t in zip(found, truths, strict=True)],
         ),
     }
 
 
-def mean_shape(learned: Sequence[OutlinedVolume], shape: tuple[int, ...], labels: int) -> NDArray[np.uint8]:
+def mean_shape(
+    learned: Sequence[OutlinedVolume], shape: tuple[int, ...], labels: int
+) -> NDArray[np.uint8]:
     """The trivial guess: the label that most training volumes have at a voxel, volumes laid centre upon centre."""
     votes = np.zeros((labels + 1, *shape), dtype=np.int32)
     for one in learned:
@@ -147,7 +190,10 @@ def mean_shape(learned: Sequence[OutlinedVolume], shape: tuple[int, ...], labels
 
 def _dices(rows: Rows, found: Sequence[Any], truths: Sequence[Any], labels: Sequence[str]) -> Json:
     table = np.asarray(
-        [[dice(f == n + 1, t == n + 1) for n in range(len(labels))] for f, t in zip(found, truths, strict=True)]
+        [
+            [dice(f == n + 1, t == n + 1) for n in range(len(labels))]
+            for f, t in zip(found, truths, strict=True)
+        ]
     )
     return {
         "mean": rows.mean(list(np.nanmean(table, axis=1))),
@@ -167,7 +213,10 @@ def _train_median(values: Sequence[float]) -> float:
 
 
 def agreement(
-    rows: Rows, found: Sequence[tuple[float, float, float] | None], truth: Sequence[float], guess: float
+    rows: Rows,
+    found: Sequence[tuple[float, float, float] | None],
+    truth: Sequence[float],
+    guess: float,
 ) -> Json:
     """Errors of a measured quantity, the share of intervals that hold, beside the same guess for everyone.
 
@@ -199,14 +248,23 @@ def worst(names: Sequence[str], values: Sequence[float], count: int = 3) -> list
 
 
 def _lesions(
-    weights: WeightsFolder, test: list[list[OutlinedVolume]], learned: list[OutlinedVolume], quiet: bool
+    weights: WeightsFolder,
+    test: list[list[OutlinedVolume]],
+    learned: list[OutlinedVolume],
+    quiet: bool,
 ) -> Json:
     model = BrainLesionModel.open(weights, torch.device("cpu"))
     ones = [one[0] for one in test]
     rows = Rows.of([one.subject for one in ones])
     truths = [one.labels > 0 for one in ones]
-    readings = [model.read(study_of("brain-lesion", one)) for one in track(test, description="test", disable=quiet)]
-    labelled = [model.segmenter.read(present(one), None) for one in track(ones, description="slices", disable=quiet)]
+    readings = [
+        model.read(study_of("brain-lesion", one))
+        for one in track(test, description="test", disable=quiet)
+    ]
+    labelled = [
+        model.segmenter.read(present(one), None)
+        for one in track(ones, description="slices", disable=quiet)
+    ]
     slices = [lesions_of(one, model.calibration).slice_probability for one in labelled]
     masks = [reading.label_maps[0].array() > 0 for reading in readings]
     dices = [dice(m, t) for m, t in zip(masks, truths, strict=True)]
@@ -242,7 +300,9 @@ def _flair(outlined: OutlinedVolume) -> Any:
 def best_brightness(learned: Sequence[OutlinedVolume]) -> float:
     """The percentile of FLAIR within the head above which a threshold overlaps best with training lesions."""
     candidates = (90.0, 93.0, 95.0, 97.0, 98.0, 99.0)
-    scores = [np.mean([dice(_bright(one, c), one.labels > 0) for one in learned]) for c in candidates]
+    scores = [
+        np.mean([dice(_bright(one, c), one.labels > 0) for one in learned]) for c in candidates
+    ]
     return candidates[int(np.argmax(scores))]
 
 
@@ -252,10 +312,15 @@ def _bright(outlined: OutlinedVolume, percentile: float) -> NDArray[np.bool_]:
     return np.asarray(head & (flair > np.percentile(flair[head], percentile)))
 
 
-def _slices(rows: Rows, slices: Sequence[Array], truths: Sequence[Any], ones: Sequence[OutlinedVolume]) -> Json:
+def _slices(
+    rows: Rows, slices: Sequence[Array], truths: Sequence[Any], ones: Sequence[OutlinedVolume]
+) -> Json:
     """A lesion in a slice: ranking and calibration, intervals by patient, beside the brightest FLAIR of the slice."""
     there = [t.any((1, 2)).astype(float) for t in truths]
-    simple = [np.percentile(_flair(one).reshape(len(t), -1), 99, axis=1) for one, t in zip(ones, there, strict=True)]
+    simple = [
+        np.percentile(_flair(one).reshape(len(t), -1), 99, axis=1)
+        for one, t in zip(ones, there, strict=True)
+    ]
 
     def over(values: Sequence[Array], of: Callable[[Array, Array], Any]) -> Json:
         def figure(index: NDArray[np.int64]) -> float | None:
@@ -295,8 +360,12 @@ def _volumes(model: BrainLesionModel, slices: Sequence[Array], truths: Sequence[
         "with_lesion": len(sick),
         "runs_without": len(well),
         "auroc": auroc(truth, score),
-        "sensitivity": share(np.asarray(sick) >= row["threshold"], [str(i) for i in range(len(sick))]),
-        "specificity": share(np.asarray(well) < row["threshold"], [str(i) for i in range(len(well))]),
+        "sensitivity": share(
+            np.asarray(sick) >= row["threshold"], [str(i) for i in range(len(sick))]
+        ),
+        "specificity": share(
+            np.asarray(well) < row["threshold"], [str(i) for i in range(len(well))]
+        ),
     }
 
 
@@ -332,18 +401,29 @@ def by_group(rows: Rows, groups: Sequence[str], values: Sequence[float]) -> Json
 
 
 def _hearts(
-    weights: WeightsFolder, test: list[list[OutlinedVolume]], learned: list[OutlinedVolume], quiet: bool
+    weights: WeightsFolder,
+    test: list[list[OutlinedVolume]],
+    learned: list[OutlinedVolume],
+    quiet: bool,
 ) -> Json:
     model = CardiacModel.open(weights, torch.device("cpu"))
     rows = Rows.of([heart[0].subject for heart in test])
-    readings = [model.read(study_of("cardiac", heart)) for heart in track(test, description="test", disable=quiet)]
+    readings = [
+        model.read(study_of("cardiac", heart))
+        for heart in track(test, description="test", disable=quiet)
+    ]
     truth = [heart_quantities(h, {one.part: one.labels for one in h}, model.labels) for h in test]
-    trained = [heart_quantities(h, {one.part: one.labels for one in h}, model.labels) for h in subjects(learned)]
+    trained = [
+        heart_quantities(h, {one.part: one.labels for one in h}, model.labels)
+        for h in subjects(learned)
+    ]
     parts: Json = {}
     base: Json = {}
     for number, part in enumerate(("ed", "es")):
         drawn = [heart[number].labels for heart in test]
-        parts[part] = _dices(rows, [r.label_maps[number].array() for r in readings], drawn, model.labels)
+        parts[part] = _dices(
+            rows, [r.label_maps[number].array() for r in readings], drawn, model.labels
+        )
         guess = [mean_shape([o for o in learned if o.part == part], d.shape, 3) for d in drawn]
         base[part] = _dices(rows, guess, drawn, model.labels)
     return {
@@ -361,7 +441,10 @@ def _hearts(
         "groups": _groups(model, readings, [heart[0].row["group"] for heart in test]),
         "worst": worst(
             [heart[0].subject for heart in test],
-            [dice(r.label_maps[1].array() == 3, h[1].labels == 3) for r, h in zip(readings, test, strict=True)],
+            [
+                dice(r.label_maps[1].array() == 3, h[1].labels == 3)
+                for r, h in zip(readings, test, strict=True)
+            ],
         ),
     }
 

@@ -17,7 +17,11 @@ from medmm.training.validation_metrics import dice
 
 CELL_PX, GAP_PX, LINE_PX = 200, 4, 18
 MARGIN = 0.3  # around what was drawn and found, of its longer side
-LABEL_TINTS = ((230, 159, 0), (86, 180, 233), (0, 158, 115))  # apart for the colour-blind too (Okabe and Ito)
+LABEL_TINTS = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+)  # apart for the colour-blind too (Okabe and Ito)
 BOTH, MISSED, EXTRA, OTHER = (110, 110, 110), (60, 140, 255), (255, 150, 60), (230, 90, 200)
 DIFFERENCES = (("both", BOTH), ("missed", MISSED), ("too much", EXTRA), ("other label", OTHER))
 Plane = NDArray[Any]
@@ -49,7 +53,10 @@ class Failure:
 def write(path: Path, failures: Sequence[Failure], labels: Sequence[str], *, pixels: bool) -> None:
     """Write one picture, a row a subject. `pixels` says whether the subject's own image is shown beside the labels."""
     columns = [*(("image",) if pixels else ()), "drawn", "found", "difference"]
-    width, height = (CELL_PX + GAP_PX) * len(columns), (CELL_PX + LINE_PX + GAP_PX) * len(failures) + 2 * LINE_PX
+    width, height = (
+        (CELL_PX + GAP_PX) * len(columns),
+        (CELL_PX + LINE_PX + GAP_PX) * len(failures) + 2 * LINE_PX,
+    )
     sheet = Image.new("RGB", (width, height), "black")
     pen = ImageDraw.Draw(sheet)
     for column, name in enumerate(columns):
@@ -70,7 +77,11 @@ def _planes(failure: Failure, *, pixels: bool) -> list[Plane]:
     drawn, found = one.labels[z], failure.found[z]
     part = cut((drawn > 0) | (found > 0))
     planes = [_tinted(drawn[part], LABEL_TINTS), _tinted(found[part], LABEL_TINTS)]
-    wrong = np.select([(drawn > 0) & (drawn == found), found == 0, drawn == 0, drawn != found], [1, 2, 3, 4], default=0)
+    wrong = np.select(
+        [(drawn > 0) & (drawn == found), found == 0, drawn == 0, drawn != found],
+        [1, 2, 3, 4],
+        default=0,
+    )
     wrong[(drawn == 0) & (found == 0)] = 0
     planes.append(_tinted(wrong[part], [tint for _, tint in DIFFERENCES]))
     return [_grey(one, z)[part], *planes] if pixels else planes
@@ -81,7 +92,10 @@ def cut(marked: Plane) -> tuple[slice, slice]:
     places = np.argwhere(marked)
     low, high = places.min(0), places.max(0) + 1
     side = int(np.ceil((high - low).max() * (1 + 2 * MARGIN)))
-    begin = [max(0, min(int(c - side / 2), n - side)) for c, n in zip((low + high) / 2, marked.shape, strict=True)]
+    begin = [
+        max(0, min(int(c - side / 2), n - side))
+        for c, n in zip((low + high) / 2, marked.shape, strict=True)
+    ]
     rows, columns = (slice(b, min(b + side, n)) for b, n in zip(begin, marked.shape, strict=True))
     return rows, columns
 
@@ -102,7 +116,9 @@ def _cell(plane: Plane) -> Image.Image:
     """A slice as large as a cell takes it, its voxels plain squares."""
     picture = Image.fromarray(np.ascontiguousarray(plane))
     scale = CELL_PX / max(picture.size)
-    picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.NEAREST)
+    picture = picture.resize(
+        (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.NEAREST
+    )
     cell = Image.new("RGB", (CELL_PX, CELL_PX))
     cell.paste(picture, ((CELL_PX - picture.width) // 2, (CELL_PX - picture.height) // 2))
     return cell

@@ -26,7 +26,9 @@ def write(path: Path, weights_dir: Path, data_dir: Path, extremes: list[dict[str
     if not extremes:
         path.unlink(missing_ok=True)
         return
-    model = AnatomyModel.open(WeightsFolder(row=row_named("chest-anatomy"), folder=weights_dir), torch.device("cpu"))
+    model = AnatomyModel.open(
+        WeightsFolder(row=row_named("chest-anatomy"), folder=weights_dir), torch.device("cpu")
+    )
     films = {film.file: film for film in read_table(data_dir, NIH_TABLE)}
     chosen = [films[row["file"]] for row in extremes]
     lines = -(-len(chosen) // ACROSS)
@@ -35,7 +37,11 @@ def write(path: Path, weights_dir: Path, data_dir: Path, extremes: list[dict[str
     pen = ImageDraw.Draw(sheet)
     for place, (row, grey) in enumerate(zip(extremes, greys(data_dir, chosen), strict=True)):
         left, top = place % ACROSS * CELL_PX, place // ACROSS * (CELL_PX + LINE_PX)
-        pen.text((left + 3, top + 2), f"{row['file'][:-5]} {row['view']} {row['ratio']:.2f}", fill="white")
+        pen.text(
+            (left + 3, top + 2),
+            f"{row['file'][:-5]} {row['view']} {row['ratio']:.2f}",
+            fill="white",
+        )
         sheet.paste(_cell(model, grey), (left, top + LINE_PX))
     pen.text((3, size[1] - LINE_PX + 2), CREDIT[: size[0] // 6], fill="white")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +53,9 @@ def _cell(model: AnatomyModel, grey: NDArray[np.float32]) -> Image.Image:
     low, high = np.percentile(grey, (1, 99))
     tone = (np.clip((grey - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
     side = CELL_PX - 2
-    picture = np.repeat(np.asarray(Image.fromarray(tone).resize((side, side)))[..., None], 3, axis=2).copy()
+    picture = np.repeat(
+        np.asarray(Image.fromarray(tone).resize((side, side)))[..., None], 3, axis=2
+    ).copy()
     for mask, tint in ((seen.lungs, LUNGS), (seen.heart, HEART)):
         small = np.asarray(Image.fromarray(mask).resize((side, side)))
         picture[small & ~ndimage.binary_erosion(small)] = tint

@@ -12,7 +12,10 @@ from medmm.evaluation.metrics import Interval
 from medmm.evaluation.plots.svg_plots import reliability
 
 Json = dict[str, Any]
-PRIORS = ("brier_label_prior", "brier_prior")  # in the figures of chest-findings and of chest-report
+PRIORS = (
+    "brier_label_prior",
+    "brier_prior",
+)  # in the figures of chest-findings and of chest-report
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1320px;margin:24px auto;padding:0 20px}
 main{display:grid;grid-template-columns:repeat(auto-fill,minmax(290px,1fr));gap:18px 24px}
 figure{margin:0}figcaption{font-weight:600}figure p{margin:0;color:#444;font-size:13px;white-space:pre-line}
@@ -26,13 +29,19 @@ def html(name: str, findings: Mapping[str, Json]) -> str:
     """
     drawn = {n: row for n, row in findings.items() if "reliability" in row}
     rest = [f"{n} ({row['cases']} cases)" for n, row in findings.items() if n not in drawn]
-    said = calibration_said({n: (row["ece"], row["brier"], prior_of(row)) for n, row in drawn.items()})
+    said = calibration_said(
+        {n: (row["ece"], row["brier"], prior_of(row)) for n, row in drawn.items()}
+    )
     lead = (
         "Test films in ten parts of equal count by rising probability: the mean probability of a part against its share of "
         "positives, with the 95 % interval by patient. On the dashed line a probability is what it says."
     )
     plots = "".join(_plot(n, row) for n, row in sorted(drawn.items()))
-    without = f"<p>Not drawn, not calibrated or too few cases: {escape(', '.join(rest))}.</p>" if rest else ""
+    without = (
+        f"<p>Not drawn, not calibrated or too few cases: {escape(', '.join(rest))}.</p>"
+        if rest
+        else ""
+    )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Reliability: {escape(name)}</title>'
         f"<style>{STYLE}</style></head><body><h1>Reliability of the probabilities: {escape(name)}</h1><p>{lead}</p>"

@@ -31,7 +31,12 @@ class Point:
 
 def dots(title: str, rows: Sequence[str], series: Sequence[Series], width: int = 900) -> str:
     """A dot with its 95 % interval for every row and series, from 0 to the greatest bound."""
-    bounds = [f.high if f.high is not None else f.value for s in series for f in s.figures if f is not None]
+    bounds = [
+        f.high if f.high is not None else f.value
+        for s in series
+        for f in s.figures
+        if f is not None
+    ]
     most = max([b for b in bounds if b is not None], default=0.0) * 1.05 or 1.0
     height = TOP + ROW * len(rows) + 30
     inner = width - LEFT - RIGHT
@@ -42,12 +47,19 @@ def dots(title: str, rows: Sequence[str], series: Sequence[Series], width: int =
         for k, its in enumerate(series):
             if (figure := its.figures[i]) is not None and figure.value is not None:
                 parts += _dot(
-                    figure.value, figure, LEFT, inner / most, y + (k - (len(series) - 1) / 2) * 11, COLOURS[k]
+                    figure.value,
+                    figure,
+                    LEFT,
+                    inner / most,
+                    y + (k - (len(series) - 1) / 2) * 11,
+                    COLOURS[k],
                 )
     return _svg(title, width, height, parts) + legend([s.name for s in series])
 
 
-def _dot(value: float, figure: Interval, left: float, scale: float, y: float, colour: str) -> list[str]:
+def _dot(
+    value: float, figure: Interval, left: float, scale: float, y: float, colour: str
+) -> list[str]:
     parts = [f'<circle cx="{left + value * scale:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>']
     if figure.low is not None and figure.high is not None:
         ends = f'x1="{left + figure.low * scale:.1f}" x2="{left + figure.high * scale:.1f}"'
@@ -56,7 +68,11 @@ def _dot(value: float, figure: Interval, left: float, scale: float, y: float, co
 
 
 def scatter(
-    title: str, x_name: str, y_name: str, points: Sequence[Point], marks: Sequence[tuple[float, str]] = ()
+    title: str,
+    x_name: str,
+    y_name: str,
+    points: Sequence[Point],
+    marks: Sequence[tuple[float, str]] = (),
 ) -> str:
     """Points with their names; `marks` are upright lines at values of x."""
     width, height, left, base = 900, 380, 80, 320
@@ -70,7 +86,10 @@ def scatter(
             _text(x, base + 18, f"{most_x * k / 4:.2f}", "middle"),
             _text(left - 8, y + 4, f"{most_y * k / 4:.2f}", "end"),
         ]
-    parts += [_text(left + inner / 2, base + 42, x_name, "middle"), _text(left, base - tall - 12, y_name, "start")]
+    parts += [
+        _text(left + inner / 2, base + 42, x_name, "middle"),
+        _text(left, base - tall - 12, y_name, "start"),
+    ]
     for value, name in marks:
         x = left + inner * value / most_x
         parts.append(
@@ -79,7 +98,9 @@ def scatter(
         parts.append(_text(x + 4, base - tall + 10, name, "start"))
     for n, point in enumerate(points):
         x, y = left + inner * point.x / most_x, base - tall * point.y / most_y
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="11" fill="{COLOURS[0 if n == 0 else 1]}"/>')
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="11" fill="{COLOURS[0 if n == 0 else 1]}"/>'
+        )
         parts.append(_text(x, y + 4, str(n + 1), "middle", "#fff"))
     names = "".join(f"<li>{escape(p.name)}</li>" for p in points)
     return _svg(title, width, height, parts) + f'<ol class="names">{names}</ol>'
@@ -91,7 +112,12 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str 
     Args: points: of each bin the mean probability and the share with its interval; note: words below the plot.
     """
     size, left, base = 300, 46, 250
-    bounds = [value for x, y in points for value in (x, y.high if y.high is not None else y.value) if value is not None]
+    bounds = [
+        value
+        for x, y in points
+        for value in (x, y.high if y.high is not None else y.value)
+        if value is not None
+    ]
     most = min(1.0, max(bounds, default=0.0) * 1.05) or 1.0
     scale = (base - 16) / most
     parts = [
@@ -108,7 +134,9 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str 
         at = left + x * scale
         if share.low is not None and share.high is not None:
             span = f'y1="{base - share.low * scale:.1f}" y2="{base - min(share.high, most) * scale:.1f}"'
-            parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" {span} stroke="{COLOURS[0]}" stroke-opacity="0.45"/>')
+            parts.append(
+                f'<line x1="{at:.1f}" x2="{at:.1f}" {span} stroke="{COLOURS[0]}" stroke-opacity="0.45"/>'
+            )
         parts.append(
             f'<circle cx="{at:.1f}" cy="{base - (share.value or 0.0) * scale:.1f}" r="3.5" fill="{COLOURS[0]}"/>'
         )
@@ -117,7 +145,10 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str 
 
 def legend(names: Sequence[str]) -> str:
     """The colours with their names."""
-    parts = (f'<span><i style="background:{c}"></i>{escape(n)}</span>' for n, c in zip(names, COLOURS, strict=False))
+    parts = (
+        f'<span><i style="background:{c}"></i>{escape(n)}</span>'
+        for n, c in zip(names, COLOURS, strict=False)
+    )
     return f'<p class="legend">{"".join(parts)}</p>'
 
 

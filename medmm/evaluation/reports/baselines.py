@@ -58,19 +58,29 @@ class FindingSentences:
 @cache
 def finding_sentences() -> tuple[FindingSentences, ...]:
     """One row a finding of the 13, in the order of the labels."""
-    text = files("medmm.evaluation").joinpath("data/report_sentences.csv").read_text(encoding="utf-8")
+    text = (
+        files("medmm.evaluation").joinpath("data/report_sentences.csv").read_text(encoding="utf-8")
+    )
     return tuple(FindingSentences(**row) for row in csv.DictReader(text.splitlines()))
 
 
 def baselines(
-    data_dir: Path, train: Sequence[FilmReport], test: Sequence[FilmReport], weights: WeightsFolder, *, quiet: bool
+    data_dir: Path,
+    train: Sequence[FilmReport],
+    test: Sequence[FilmReport],
+    weights: WeightsFolder,
+    *,
+    quiet: bool,
 ) -> list[Candidate]:
     """All baselines for the test reports. `train` may hold reports without film or findings text."""
     written = [report for report in train if report.findings.strip()]
     with_film = [report for report in written if report.film is not None]
     constant = (read_published(data_dir).constant,) * len(test)
     frequent = (most_frequent([report.findings for report in written]),) * len(test)
-    found = [Candidate(name=CONSTANT, versions=(constant,)), Candidate(name=FREQUENT, versions=(frequent,))]
+    found = [
+        Candidate(name=CONSTANT, versions=(constant,)),
+        Candidate(name=FREQUENT, versions=(frequent,)),
+    ]
     pixels, features = film_vectors(data_dir, [*with_film, *test], weights, quiet=quiet)
     own = features[: len(with_film)]
     features = (features - own.mean(0)) / (own.std(0) + 1e-9)
@@ -91,8 +101,16 @@ def film_vectors(
     data_dir: Path, reports: Sequence[FilmReport], weights: WeightsFolder, *, quiet: bool
 ) -> tuple[Vectors, Vectors]:
     """Films as vectors: 32 x 32 pixels less their mean (so that cosine is correlation), and the trunk's features."""
-    network, size = load_network(weights, torch.device("cpu")), weights.json("preprocessing.json")["size_px"]
-    films = track(film_greys(data_dir, reports), total=len(reports), description="nearest films", disable=quiet)
+    network, size = (
+        load_network(weights, torch.device("cpu")),
+        weights.json("preprocessing.json")["size_px"],
+    )
+    films = track(
+        film_greys(data_dir, reports),
+        total=len(reports),
+        description="nearest films",
+        disable=quiet,
+    )
     greys = iter(films)
     small, features = [], []
     while group := list(islice(greys, 16)):
@@ -112,7 +130,9 @@ def trunk_features(network: ChestFindingsNetwork, prepared: Grey) -> Vectors:
 def tiny(grey: Grey) -> Vectors:
     """A film as 32 x 32 pixels in one row, less their mean."""
     image = Image.fromarray(np.ascontiguousarray(grey, dtype=np.float32))
-    pixels = np.asarray(image.resize((PIXELS, PIXELS), Image.Resampling.BILINEAR), dtype=np.float64).ravel()
+    pixels = np.asarray(
+        image.resize((PIXELS, PIXELS), Image.Resampling.BILINEAR), dtype=np.float64
+    ).ravel()
     return np.asarray(pixels - pixels.mean())
 
 
@@ -137,7 +157,9 @@ def label_prior(
     """Reports of findings drawn one by one with their train prevalence: `draws` versions of `count` reports."""
     random = np.random.default_rng(seed)
     rows = finding_sentences()
-    drawn = random.random((draws, count, len(rows))) < np.asarray([shares[row.finding] for row in rows])
+    drawn = random.random((draws, count, len(rows))) < np.asarray(
+        [shares[row.finding] for row in rows]
+    )
     return tuple(tuple(sentences_of(report) for report in version) for version in drawn)
 
 
@@ -145,6 +167,13 @@ def sentences_of(present: NDArray[np.bool_]) -> str:
     """The text that says these findings; clear lungs are not said beside a finding of the lungs."""
     rows = finding_sentences()
     said = {row.finding for row, there in zip(rows, present, strict=True) if there}
-    denied = {"Lung Opacity"} if said & {"Lung Lesion", "Edema", "Consolidation", "Pneumonia", "Atelectasis"} else set()
-    parts = ((row.present if row.finding in said else "" if row.finding in denied else row.absent) for row in rows)
+    denied = (
+        {"Lung Opacity"}
+        if said & {"Lung Lesion", "Edema", "Consolidation", "Pneumonia", "Atelectasis"}
+        else set()
+    )
+    parts = (
+        (row.present if row.finding in said else "" if row.finding in denied else row.absent)
+        for row in rows
+    )
     return " ".join(part for part in parts if part)

@@ -50,8 +50,12 @@ def wording_of(draft: Draft, opinion: Opinion, writer: str) -> Wording:
     if draft.writer != writer:
         return Wording(drafts=1, by_rule=1)
     heard = {one.finding: one for one in opinion.written}
-    stated = [s for s in draft.statements if s.section is Section.FINDINGS and s.finding is not None]
-    return Wording(drafts=1, statements=Counter(_kind(s, heard.get(s.finding or "")) for s in stated))
+    stated = [
+        s for s in draft.statements if s.section is Section.FINDINGS and s.finding is not None
+    ]
+    return Wording(
+        drafts=1, statements=Counter(_kind(s, heard.get(s.finding or "")) for s in stated)
+    )
 
 
 def _kind(statement: Statement, said: Written | None) -> str:
@@ -67,12 +71,18 @@ def drafts(model: ChestReportModel, cases: Sequence[tuple[Case, Reading]]) -> li
     return [draft for draft, _ in worded(model, cases)]
 
 
-def worded(model: ChestReportModel, cases: Sequence[tuple[Case, Reading]]) -> list[tuple[Draft, Wording]]:
+def worded(
+    model: ChestReportModel, cases: Sequence[tuple[Case, Reading]]
+) -> list[tuple[Draft, Wording]]:
     """The drafts of cases that each have a frontal film, in their order, and in whose words each came out."""
     jobs = []
     for case, reading in cases:
         grey, measured = frontal_grey(case), reading.measurements
-        jobs.append(Job(grey=grey, context=case.context, measurements=measured, permitted=permitted(reading)))
+        jobs.append(
+            Job(
+                grey=grey, context=case.context, measurements=measured, permitted=permitted(reading)
+            )
+        )
     said: list[Opinion] = []
     for start in range(0, len(jobs), AT_ONCE):
         said += model.opinions_on(jobs[start : start + AT_ONCE])

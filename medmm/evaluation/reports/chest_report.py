@@ -41,7 +41,9 @@ Grey = NDArray[np.float32]
 SWAPPED, PAIRED, PAIRS = 200, 304, 1000
 BRIGHTER = 0.01
 SEED = 0
-MAIN_SUBSETS = 3  # all, all without removed words, R2Gen's; the others stand in the evaluation of reports
+MAIN_SUBSETS = (
+    3  # all, all without removed words, R2Gen's; the others stand in the evaluation of reports
+)
 
 
 def evaluate(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
@@ -72,8 +74,13 @@ class Drafting:
     """Drafts films as live use does: reading, language model, writer."""
 
     def __init__(self, folder: Path) -> None:
-        weights, cpu = WeightsFolder(row=row_named("chest-report"), folder=folder), torch.device("cpu")
-        findings, anatomy = (open_weights(row_named(name)) for name in ("chest-findings", "chest-anatomy"))
+        weights, cpu = (
+            WeightsFolder(row=row_named("chest-report"), folder=folder),
+            torch.device("cpu"),
+        )
+        findings, anatomy = (
+            open_weights(row_named(name)) for name in ("chest-findings", "chest-anatomy")
+        )
         self.reader = ChestReader(
             findings=FindingsModel.open(findings, cpu) if findings else None,
             anatomy=AnatomyModel.open(anatomy, cpu) if anatomy else None,
@@ -86,7 +93,9 @@ class Drafting:
         """The findings that the reading has of the films' own labels."""
         return self.reader.findings.names if self.reader.findings else ()
 
-    def said(self, films: Sequence[tuple[str, Grey, ClinicalContext | None]]) -> list[dict[str, Assertion] | None]:
+    def said(
+        self, films: Sequence[tuple[str, Grey, ClinicalContext | None]]
+    ) -> list[dict[str, Assertion] | None]:
         """What is said of each finding of films with their records; None where a picture is refused."""
         found: list[dict[str, Assertion] | None] = [None] * len(films)
         cases: dict[int, tuple[Case, Reading]] = {}
@@ -103,7 +112,15 @@ class Drafting:
     @staticmethod
     def case(grey: Grey, name: str) -> Case:
         """A film as a case, without tags or record."""
-        report = FilmReport(uid=name, split="", split_source="", findings="", impression="", exam="", film=("", name))
+        report = FilmReport(
+            uid=name,
+            split="",
+            split_source="",
+            findings="",
+            impression="",
+            exam="",
+            film=("", name),
+        )
         return case_of(report, grey)
 
 
@@ -119,15 +136,24 @@ def looks(drafting: Drafting, data_dir: Path, *, quiet: bool = False) -> Json:
     with Progress(disable=quiet) as bar:
         task = bar.add_task("looks", total=len(some))
         while group := list(islice(pictures, AT_ONCE)):
-            before = [s or {} for s in drafting.said([(film.file, grey, None) for film, grey in group])]
+            before = [
+                s or {} for s in drafting.said([(film.file, grey, None) for film, grey in group])
+            ]
             said += before
             bar.advance(task, len(group))
             if len(said) > SWAPPED:
                 continue
-            lighter = [(f.file, np.clip(grey + np.float32(BRIGHTER), 0, 1), None) for f, grey in group]
-            lit += [_claimed(a or {}) == _claimed(b) for a, b in zip(drafting.said(lighter), before, strict=True)]
+            lighter = [
+                (f.file, np.clip(grey + np.float32(BRIGHTER), 0, 1), None) for f, grey in group
+            ]
+            lit += [
+                _claimed(a or {}) == _claimed(b)
+                for a, b in zip(drafting.said(lighter), before, strict=True)
+            ]
             records = [_other_disease(film, draw) for film, _ in group]
-            recorded = [(film.file, grey, r) for (film, grey), r in zip(group, records, strict=True)]
+            recorded = [
+                (film.file, grey, r) for (film, grey), r in zip(group, records, strict=True)
+            ]
             for record, a, b in zip(records, drafting.said(recorded), before, strict=True):
                 swaps.append(_swapped(record, b, a or {}))
     return {
@@ -153,19 +179,31 @@ def _claimed(said: dict[str, Assertion]) -> set[str]:
 
 def _other_disease(film: Film, draw: random.Random) -> ClinicalContext:
     """A record that names a disease which the film's labels do not have; the fact's id is the finding's name."""
-    term = draw.choice([t for t in finding_terms().values() if t.codings and t.name not in film.findings])
-    fact = Fact(id=term.name, kind=FactKind.CONDITION, label=term.words, codings=term.codings, source="swapped")
+    term = draw.choice(
+        [t for t in finding_terms().values() if t.codings and t.name not in film.findings]
+    )
+    fact = Fact(
+        id=term.name,
+        kind=FactKind.CONDITION,
+        label=term.words,
+        codings=term.codings,
+        source="swapped",
+    )
     return ClinicalContext(patient_key="", as_of=None, facts=(fact,))
 
 
-def _swapped(record: ClinicalContext, before: dict[str, Assertion], after: dict[str, Assertion]) -> Json:
+def _swapped(
+    record: ClinicalContext, before: dict[str, Assertion], after: dict[str, Assertion]
+) -> Json:
     """What another's record changes in what is said of a film."""
     changed = changes(before, after)
     return {
         "statements": len(after),
         "changed": len(changed),
         "new_claims": sum(change.claims for change in changed),
-        "claims_of_the_record": sum(change.claims and change.finding == record.facts[0].id for change in changed),
+        "claims_of_the_record": sum(
+            change.claims and change.finding == record.facts[0].id for change in changed
+        ),
     }
 
 
@@ -181,7 +219,9 @@ def _summed(rows: Iterable[Json]) -> Json:
     }
 
 
-def _pairs(films: Sequence[Film], said: Sequence[dict[str, Assertion]], draw: random.Random) -> Json:
+def _pairs(
+    films: Sequence[Film], said: Sequence[dict[str, Assertion]], draw: random.Random
+) -> Json:
     """Of random pairs of films with different labels, how many drafts say different things."""
     differing = same = 0
     by_claims = 0
@@ -205,10 +245,16 @@ def _no_film(drafting: Drafting, kinds: FilmKindModel | None) -> Iterator[tuple[
         "white": np.ones((288, 288), np.float32),
         "noise": random_noise,
     }
-    for name, said in zip(pictures, drafting.said([(n, g, None) for n, g in pictures.items()]), strict=True):
+    for name, said in zip(
+        pictures, drafting.said([(n, g, None) for n, g in pictures.items()]), strict=True
+    ):
         if said is None:
             yield name, "refused, it shows a single tone"
             continue
-        held = "" if kinds is None else f"held by the gate as {kinds.kind_of(pictures[name])!r}; past it, "
+        held = (
+            ""
+            if kinds is None
+            else f"held by the gate as {kinds.kind_of(pictures[name])!r}; past it, "
+        )
         claimed = sorted(_claimed(said))
         yield name, held + (f"claimed: {', '.join(claimed)}" if claimed else "nothing is claimed")

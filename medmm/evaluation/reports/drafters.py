@@ -40,11 +40,18 @@ def case_of(report: FilmReport, grey: Grey, *, with_record: bool = False) -> Cas
         loader=lambda: grey[None],
     )
     study = Study(
-        uid=uid, patient_key=uid, modality=Modality.RADIOGRAPH, body_part="CHEST", acquired=None, volumes=(film,)
+        uid=uid,
+        patient_key=uid,
+        modality=Modality.RADIOGRAPH,
+        body_part="CHEST",
+        acquired=None,
+        volumes=(film,),
     )
     facts = indication_facts(report.indication) if with_record else ()
     return Case(
-        id=uid, study=study, context=ClinicalContext(patient_key=uid, as_of=None, facts=facts) if facts else None
+        id=uid,
+        study=study,
+        context=ClinicalContext(patient_key=uid, as_of=None, facts=facts) if facts else None,
     )
 
 
@@ -62,23 +69,34 @@ class Drafted:
 
     def __add__(self, other: Drafted) -> Drafted:
         counted = [one.wording for one in (self, other) if one.wording is not None]
-        return Drafted(texts=self.texts + other.texts, wording=sum(counted, Wording()) if counted else None)
+        return Drafted(
+            texts=self.texts + other.texts, wording=sum(counted, Wording()) if counted else None
+        )
 
 
 def drafted(
-    data_dir: Path, reports: Sequence[FilmReport], reader: ChestReader, model: ChestReportModel | None, *, quiet: bool
+    data_dir: Path,
+    reports: Sequence[FilmReport],
+    reader: ChestReader,
+    model: ChestReportModel | None,
+    *,
+    quiet: bool,
 ) -> dict[str, Drafted]:
     """What every writer drafts over one reading of each film, by its name.
 
     The rule writer; with a language model also its drafts from film and record, and from the film alone.
     """
-    films = track(film_greys(data_dir, reports), total=len(reports), description="drafts", disable=quiet)
+    films = track(
+        film_greys(data_dir, reports), total=len(reports), description="drafts", disable=quiet
+    )
     found: dict[str, Drafted] = {}
     pairs = zip(reports, films, strict=True)
     while group := list(islice(pairs, AT_ONCE)):
         alone = [case_of(report, grey) for report, grey in group]
         readings = [reader.read(case.study) for case in alone]
-        by_rule = [findings_text(RuleWriter().write(c, r)) for c, r in zip(alone, readings, strict=True)]
+        by_rule = [
+            findings_text(RuleWriter().write(c, r)) for c, r in zip(alone, readings, strict=True)
+        ]
         parts = {RULE_WRITER: Drafted(texts=tuple(by_rule))}
         if model is not None:
             recorded = [case_of(report, grey, with_record=True) for report, grey in group]
@@ -89,10 +107,17 @@ def drafted(
 
 
 def wording(
-    data_dir: Path, reports: Sequence[FilmReport], reader: ChestReader, model: ChestReportModel, *, quiet: bool
+    data_dir: Path,
+    reports: Sequence[FilmReport],
+    reader: ChestReader,
+    model: ChestReportModel,
+    *,
+    quiet: bool,
 ) -> Wording:
     """In whose words the language model's drafts from film and record come out; nothing else is drafted."""
-    films = track(film_greys(data_dir, reports), total=len(reports), description="wording", disable=quiet)
+    films = track(
+        film_greys(data_dir, reports), total=len(reports), description="wording", disable=quiet
+    )
     found = Wording()
     pairs = zip(reports, films, strict=True)
     while group := list(islice(pairs, AT_ONCE)):
@@ -102,7 +127,9 @@ def wording(
     return found
 
 
-def _by_model(model: ChestReportModel, cases: Sequence[Case], readings: Sequence[Reading]) -> Drafted:
+def _by_model(
+    model: ChestReportModel, cases: Sequence[Case], readings: Sequence[Reading]
+) -> Drafted:
     pairs = worded(model, list(zip(cases, readings, strict=True)))
     texts = tuple(findings_text(draft) for draft, _ in pairs)
     return Drafted(texts=texts, wording=sum((wording for _, wording in pairs), Wording()))

@@ -32,7 +32,9 @@ LAST_CALL = list(CALLS)[-1]
 
 def sex_of(report: FilmReport) -> str | None:
     """F or M where the indication states one sex alone."""
-    stated = [fact.value for fact in indication_facts(report.indication) if fact.id == "Patient#sex"]
+    stated = [
+        fact.value for fact in indication_facts(report.indication) if fact.id == "Patient#sex"
+    ]
     return {"female": "F", "male": "M"}[str(stated[0])] if stated else None
 
 
@@ -82,7 +84,11 @@ def grouped(
 
 
 def _figures(
-    reports: Sequence[FilmReport], texts: Sequence[str], labels: dict[str, Labels], places: list[int], weights: Any
+    reports: Sequence[FilmReport],
+    texts: Sequence[str],
+    labels: dict[str, Labels],
+    places: list[int],
+    weights: Any,
 ) -> dict[str, Any]:
     truth = calls([labels[reports[i].findings] for i in places], CALLS[LAST_CALL])
     said = calls([labels[texts[i]] for i in places], CALLS[LAST_CALL])

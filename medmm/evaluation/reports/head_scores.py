@@ -27,7 +27,9 @@ def heads(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
     weights = WeightsFolder(row=row_named("chest-report"), folder=folder)
     model = ReportHeads.open(weights, torch.device("cpu"))
     reports = [r for r in read_reports(data_dir, {"test"}) if r.film is not None]
-    films = track(film_greys(data_dir, reports), total=len(reports), description="heads", disable=quiet)
+    films = track(
+        film_greys(data_dir, reports), total=len(reports), description="heads", disable=quiet
+    )
     logits = np.asarray([model.logits_and_maps(grey)[0] for grey in films], dtype=np.float64)
     rows = {name: dict(model.calibration.get(name, {})) for name in model.names}
     labelled = [as_film(report, model.names) for report in reports]
@@ -54,7 +56,9 @@ def groups(films: list[Film], logits: Array, rows: dict[str, Json]) -> list[Json
     """Over the calibrated heads together, by sex, view, source and age; see `groups_said`."""
     names = [name for name, row in rows.items() if row]
     columns = [j for j, row in enumerate(rows.values()) if row]
-    slope, bias = (np.asarray([rows[name][key] for name in names]) for key in ("slope", "intercept"))
+    slope, bias = (
+        np.asarray([rows[name][key] for name in names]) for key in ("slope", "intercept")
+    )
     scored = Scored(films, names, sigmoid(logits[:, columns] * slope + bias))
     return groups_said(scored, Points(names, rows))
 
@@ -76,7 +80,11 @@ def head(truth: Array, logit: Array, row: Json, uids: Sequence[str]) -> Json:
         "ece": round(metrics.expected_calibration_error(truth, probability), 4),
         "brier": round(metrics.brier(truth, probability), 4),
         "brier_prior": round(metrics.brier(truth, prior), 4),
-        "sensitivity": metrics.share(called[truth > 0], [u for u, t in zip(uids, truth, strict=True) if t > 0]),
-        "specificity": metrics.share(~called[truth == 0], [u for u, t in zip(uids, truth, strict=True) if t == 0]),
+        "sensitivity": metrics.share(
+            called[truth > 0], [u for u, t in zip(uids, truth, strict=True) if t > 0]
+        ),
+        "specificity": metrics.share(
+            ~called[truth == 0], [u for u, t in zip(uids, truth, strict=True) if t == 0]
+        ),
         "reliability": metrics.reliability(truth, probability, uids),
     }

@@ -8,7 +8,17 @@ from typing import Any
 from medmm.evaluation.cards.tables import figure
 from medmm.evaluation.metrics import Interval
 from medmm.evaluation.plots.svg_plots import Point, Series, dots, scatter
-from medmm.evaluation.reports.scores import CALLS, INVENTED, MACRO, METEOR, MICRO, OWN, RECALL, TEXT_FIGURES, figure_key
+from medmm.evaluation.reports.scores import (
+    CALLS,
+    INVENTED,
+    MACRO,
+    METEOR,
+    MICRO,
+    OWN,
+    RECALL,
+    TEXT_FIGURES,
+    figure_key,
+)
 from medmm.evaluation.reports.summary import COLUMNS_OF, last_call, published_rows
 from medmm.training.reports.labeller import ABNORMAL, LABELS
 
@@ -35,7 +45,10 @@ def html(found: Json) -> str:
     """The whole evaluation as one page without links to anything."""
     parts = [f"<h1>Drafted report text: {escape(found['drafter'])}</h1>", _summary(found)]
     for subset in found["subsets"]:
-        parts += [f"<h2>{escape(subset['subset'])} ({subset['reports']} reports)</h2>", *_subset(subset, found)]
+        parts += [
+            f"<h2>{escape(subset['subset'])} ({subset['reports']} reports)</h2>",
+            *_subset(subset, found),
+        ]
     parts += ["<h2>How far the labellers can be trusted</h2>", *_labellers(found)]
     parts += ["<h2>Published figures (words alone)</h2>", _published(found)]
     body = "\n".join(parts)
@@ -46,14 +59,18 @@ def html(found: Json) -> str:
 
 
 def _summary(found: Json) -> str:
-    tools = "".join(f"<li>{escape(name)}: {escape(state)}</li>" for name, state in found["tools"].items())
+    tools = "".join(
+        f"<li>{escape(name)}: {escape(state)}</li>" for name, state in found["tools"].items()
+    )
     notes = "".join(f"<li>{escape(note)}</li>" for note in found["notes"])
     lead = (
         "BLEU and ROUGE do not show that a drafter looks at the film: the constant normal report, which sees none, "
         "stands beside every score. Intervals are 95 % by patient "
         f"({found['draws']} bootstrap draws, seed {found['seed']})."
     )
-    return f"<p>{lead}</p><ul>{notes}</ul><details><summary>Tools</summary><ul>{tools}</ul></details>"
+    return (
+        f"<p>{lead}</p><ul>{notes}</ul><details><summary>Tools</summary><ul>{tools}</ul></details>"
+    )
 
 
 def _subset(subset: Json, found: Json) -> list[str]:
@@ -65,7 +82,10 @@ def _subset(subset: Json, found: Json) -> list[str]:
     for call in CALLS:
         series = [
             Series(
-                name=labels, figures=tuple(_interval(c["figures"][figure_key(labels, call, MICRO)]) for c in candidates)
+                name=labels,
+                figures=tuple(
+                    _interval(c["figures"][figure_key(labels, call, MICRO)]) for c in candidates
+                ),
             )
             for labels in labellers
         ]
@@ -74,17 +94,27 @@ def _subset(subset: Json, found: Json) -> list[str]:
     if BLEU_4 in candidates[0]["figures"]:
         points = [
             Point(
-                name=c["name"], x=c["figures"][BLEU_4]["value"], y=c["figures"][figure_key(OWN, last, MICRO)]["value"]
+                name=c["name"],
+                x=c["figures"][BLEU_4]["value"],
+                y=c["figures"][figure_key(OWN, last, MICRO)]["value"],
             )
             for c in candidates
         ]
-        marks = [(row["B4"], "R2Gen") for row in found["published"] if row["method"].startswith("R2Gen (")]
-        parts.append(scatter("Words against findings", BLEU_4, f"{MICRO} ({last}, {OWN})", points, marks))
+        marks = [
+            (row["B4"], "R2Gen")
+            for row in found["published"]
+            if row["method"].startswith("R2Gen (")
+        ]
+        parts.append(
+            scatter("Words against findings", BLEU_4, f"{MICRO} ({last}, {OWN})", points, marks)
+        )
     for labels in labellers:
         for call in CALLS:
             parts.append(f"<h3>Findings by {escape(labels)}: {call}</h3>")
             parts.append(_positives(subset["positives"][labels][call]))
-            parts.append(_table(candidates, [(figure_key(labels, call, n), n) for n in (*FINDINGS, *MORE)]))
+            parts.append(
+                _table(candidates, [(figure_key(labels, call, n), n) for n in (*FINDINGS, *MORE)])
+            )
             parts.append("<p>The drafter minus each baseline, paired by patient:</p>")
             keys = [(figure_key(labels, call, n), n) for n in (MICRO, MACRO, RECALL, INVENTED)]
             parts.append(_table(candidates[1:], keys, "drafter_minus_this"))
@@ -111,7 +141,10 @@ def _habits(subset: Json) -> str:
         *((c["name"], c["habits"]) for c in subset["candidates"]),
         ("the reports themselves", subset["reference"]),
     ]
-    rows = [[name, *(f"{habits[key]:.2f}".removesuffix(".00") for key in HABITS)] for name, habits in everyone]
+    rows = [
+        [name, *(f"{habits[key]:.2f}".removesuffix(".00") for key in HABITS)]
+        for name, habits in everyone
+    ]
     return _html_table(["drafts", *HABITS.values()], rows, first=True)
 
 
@@ -120,7 +153,9 @@ def _labellers(found: Json) -> list[str]:
     series = [
         Series(
             name=labels,
-            figures=tuple(_interval({"value": calls["present"]["findings"][name]["f1"]}) for name in LABELS),
+            figures=tuple(
+                _interval({"value": calls["present"]["findings"][name]["f1"]}) for name in LABELS
+            ),
         )
         for labels, calls in row.items()
     ]
@@ -132,12 +167,17 @@ def _labellers(found: Json) -> list[str]:
                 [labels, *(figure(v) for v in calls[call]["figures"].values())]
                 for labels, calls in its["labellers"].items()
             ]
-            parts.append(_html_table(["labeller", *its["labellers"][OWN][call]["figures"]], summary))
+            parts.append(
+                _html_table(["labeller", *its["labellers"][OWN][call]["figures"]], summary)
+            )
             head = ["finding", "manual"]
             for labels in its["labellers"]:
                 head += [f"{word}, {labels}" for word in ("called", "precision", "recall", "F1")]
             parts.append(_html_table(head, [_finding_row(name, call, its) for name in LABELS]))
-    return [*parts, f"<p>The manual “{LABELS[0]}” is the index term “normal”, which is narrower than CheXpert's.</p>"]
+    return [
+        *parts,
+        f"<p>The manual “{LABELS[0]}” is the index term “normal”, which is narrower than CheXpert's.</p>",
+    ]
 
 
 def _finding_row(name: str, call: str, its: Json) -> list[str]:
@@ -150,7 +190,9 @@ def _finding_row(name: str, call: str, its: Json) -> list[str]:
 
 def _published(found: Json) -> str:
     rows = published_rows(found)
-    return _html_table(["drafts", *COLUMNS_OF.values()], rows, first=len(rows) > len(found["published"]))
+    return _html_table(
+        ["drafts", *COLUMNS_OF.values()], rows, first=len(rows) > len(found["published"])
+    )
 
 
 def _html_table(head: list[str], rows: list[list[str]], *, first: bool = False) -> str:

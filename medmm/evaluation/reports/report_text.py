@@ -51,7 +51,9 @@ from medmm.training.reports.labeller import FIVE, LABELS, Labels, labeller
 
 Json = dict[str, Any]
 SEED = 0
-WORD_VERSIONS = 20  # of a drafter with many versions, as many are scored by their words: that is the slow part
+WORD_VERSIONS = (
+    20  # of a drafter with many versions, as many are scored by their words: that is the slow part
+)
 NOTES = (
     "The drafts are findings text alone, compared with the findings section alone.",
     "XXXX (a removed word) stays in the references as a word, as in the published figures; a row without it stands apart.",
@@ -98,7 +100,9 @@ def drafts_of_the_writers(
     by = drafted(data_dir, test, reader, model, quiet=quiet)
     first, *others = [name for name in (LANGUAGE_MODEL, IMAGE_ONLY, RULE_WRITER) if name in by]
     also = tuple(Candidate(name=name, versions=(by[name].texts,)) for name in others)
-    return Drafts(drafter=first, reports=test, texts=by[first].texts, also=also, wording=by[first].wording)
+    return Drafts(
+        drafter=first, reports=test, texts=by[first].texts, also=also, wording=by[first].wording
+    )
 
 
 def drafts_of_file(data_dir: Path, path: Path) -> Drafts:
@@ -127,22 +131,35 @@ def evaluate(data_dir: Path, drafts: Drafts, *, draws: int = 500, quiet: bool = 
     test, train = drafts.reports, read_reports(data_dir, {"train"})
     weights = open_weights(row_named("chest-findings"))
     if weights is None:
-        raise InputError("chest-findings is not installed", remedy="install the package with its weights")
+        raise InputError(
+            "chest-findings is not installed", remedy="install the package with its weights"
+        )
     ours = Candidate(name=drafts.drafter, versions=(drafts.texts,))
     others = baselines(data_dir, train, test, weights, quiet=quiet)
     known = frozenset(words(r.findings) for r in train if r.findings.strip())
     bench = Bench(
-        data_dir=data_dir, test=test, candidates=[ours, *drafts.also, *others], train_texts=known, draws=draws
+        data_dir=data_dir,
+        test=test,
+        candidates=[ours, *drafts.also, *others],
+        train_texts=known,
+        draws=draws,
     )
     return {
         "drafter": ours.name,
         "seed": SEED,
         "draws": draws,
         "notes": list(NOTES),
-        "tools": {**scores.text_tools(), SHARED: "ready" if SHARED in bench.labellers else "not in the data folder"},
+        "tools": {
+            **scores.text_tools(),
+            SHARED: "ready" if SHARED in bench.labellers else "not in the data folder",
+        },
         "labeller": {split: agreement(data_dir, split, draws) for split in ("val", "test")},
-        "subsets": [bench.scored(s) for s in track(subsets(test), description="subsets", disable=quiet)],
-        "groups": grouped(test, {c.name: c.versions[0] for c in (ours, *drafts.also)}, bench.labels, draws, SEED),
+        "subsets": [
+            bench.scored(s) for s in track(subsets(test), description="subsets", disable=quiet)
+        ],
+        "groups": grouped(
+            test, {c.name: c.versions[0] for c in (ours, *drafts.also)}, bench.labels, draws, SEED
+        ),
         "published": [{"method": name, **row} for name, row in read_published(data_dir).rows],
     }
 
@@ -177,12 +194,24 @@ class Bench:
         train_texts: frozenset[str],
         draws: int,
     ) -> None:
-        self.test, self.candidates, self.train_texts, self.draws = test, candidates, train_texts, draws
-        self.labellers: dict[str, Label] = {OWN: lambda findings, impression: labeller().label(findings, impression)}
+        self.test, self.candidates, self.train_texts, self.draws = (
+            test,
+            candidates,
+            train_texts,
+            draws,
+        )
+        self.labellers: dict[str, Label] = {
+            OWN: lambda findings, impression: labeller().label(findings, impression)
+        }
         if (other := other_labeller(data_dir)) is not None:
             self.labellers[SHARED] = other
-        texts = {r.findings for r in test} | {t for c in candidates for version in c.versions for t in version}
-        self.labels = {name: {text: label(text, "") for text in texts} for name, label in self.labellers.items()}
+        texts = {r.findings for r in test} | {
+            t for c in candidates for version in c.versions for t in version
+        }
+        self.labels = {
+            name: {text: label(text, "") for text in texts}
+            for name, label in self.labellers.items()
+        }
 
     def scored(self, subset: Subset) -> Json:
         """All figures of one subset."""
@@ -191,7 +220,8 @@ class Bench:
             "subset": subset.name,
             "reports": len(reports),
             "positives": {
-                labels: {call: self._positives(reports, labels, call) for call in CALLS} for labels in self.labellers
+                labels: {call: self._positives(reports, labels, call) for call in CALLS}
+                for labels in self.labellers
             },
             "reference": scores.text_habits([[r.findings for r in reports]], self.train_texts),
         }
@@ -202,16 +232,22 @@ class Bench:
         with_meteor = scores.text_tools()[scores.METEOR] == "ready" and subset.name in (ALL, R2GEN)
         rows = []
         for candidate, its in zip(self.candidates, figures, strict=True):
-            versions = [[version[i] for i in subset.index] for version in candidate.versions[:WORD_VERSIONS]]
+            versions = [
+                [version[i] for i in subset.index] for version in candidate.versions[:WORD_VERSIONS]
+            ]
             row: Json = {
                 "name": candidate.name,
                 "figures": _stated(its),
                 "habits": scores.text_habits(versions, self.train_texts),
             }
             if with_meteor:
-                row["figures"][scores.METEOR] = {"value": round(self._meteor(reports, versions[0]), 4)}
+                row["figures"][scores.METEOR] = {
+                    "value": round(self._meteor(reports, versions[0]), 4)
+                }
             if candidate is not self.candidates[0]:
-                row["drafter_minus_this"] = _stated({name: figures[0][name] - its[name] for name in its})
+                row["drafter_minus_this"] = _stated(
+                    {name: figures[0][name] - its[name] for name in its}
+                )
             rows.append(row)
         return {**out, "candidates": rows}
 
@@ -225,7 +261,9 @@ class Bench:
         counts = self._calls([r.findings for r in reports], labels, call).sum(0)
         return {name: int(n) for name, n in zip(LABELS, counts, strict=True)}
 
-    def _figures(self, subset: Subset, reports: Sequence[FilmReport], candidate: Candidate, weights: Array) -> Figures:
+    def _figures(
+        self, subset: Subset, reports: Sequence[FilmReport], candidate: Candidate, weights: Array
+    ) -> Figures:
         versions = [[version[i] for i in subset.index] for version in candidate.versions]
         worded = [[r.findings for r in reports], *versions[:WORD_VERSIONS]]
         if subset.without_removed:
@@ -250,7 +288,9 @@ def agreement(data_dir: Path, split: str, draws: int) -> Json:
     reports = [r for r in read_reports(data_dir, {split}) if r.uid in manual]
     truth = calls([manual[r.uid] for r in reports], CALLS["present"])
     weights = weights_by_patient([r.uid for r in reports], draws, SEED)
-    label_with: dict[str, Label] = {OWN: lambda findings, impression: labeller().label(findings, impression)}
+    label_with: dict[str, Label] = {
+        OWN: lambda findings, impression: labeller().label(findings, impression)
+    }
     if (other := other_labeller(data_dir)) is not None:
         label_with[SHARED] = other
     out: Json = {"reports": len(reports), "labellers": {}}
@@ -274,5 +314,14 @@ def _agreement(truth: Any, said: Sequence[Labels], call: str, weights: Array) ->
             "recall": round(hit / cases, 4) if cases else None,
             "f1": round(2 * hit / (cases + claimed), 4) if cases + claimed else None,
         }
-    wanted = (scores.MICRO, "macro F1, 13 findings", scores.MACRO, "micro F1, 14 labels", "macro F1, 14 labels")
-    return {"figures": _stated({n: figures[n] for n in wanted if n in figures}), "findings": by_finding}
+    wanted = (
+        scores.MICRO,
+        "macro F1, 13 findings",
+        scores.MACRO,
+        "micro F1, 14 labels",
+        "macro F1, 14 labels",
+    )
+    return {
+        "figures": _stated({n: figures[n] for n in wanted if n in figures}),
+        "findings": by_finding,
+    }

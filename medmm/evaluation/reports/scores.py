@@ -22,7 +22,9 @@ from medmm.training.reports.labeller import ABNORMAL, FIVE, LABELS, PRESENT, UNC
 Array = NDArray[np.float64]
 Figures = dict[str, Array]
 TOOL = "pycocoevalcap"
-TEXT_FIGURES = tuple(f"{name} ({TOOL})" for name in ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr"))
+TEXT_FIGURES = tuple(
+    f"{name} ({TOOL})" for name in ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr")
+)
 METEOR = f"METEOR ({TOOL})"
 # What counts as a finding that is there, in the reference and in the draft alike.
 CALLS: dict[str, frozenset[int]] = {
@@ -63,7 +65,10 @@ def words(text: str) -> str:
     word, as there. Not done: the cut at 60 words and `unk` for words seen less than three times.
     """
     numbered = re.sub(r"(?:^|(?<=\s))\d\.\s", "", re.sub(r"\.{2,}", ".", text.lower()))
-    parts = (_R2GEN_OFF.sub("", part).replace(".", "") for part in re.split(r"\.(?=\s|$)", " ".join(numbered.split())))
+    parts = (
+        _R2GEN_OFF.sub("", part).replace(".", "")
+        for part in re.split(r"\.(?=\s|$)", " ".join(numbered.split()))
+    )
     return " ".join([f"{' '.join(part.split())} ." for part in parts if part.strip()]) or "."
 
 
@@ -76,7 +81,9 @@ def text_tools() -> dict[str, str]:
     return {**dict.fromkeys(TEXT_FIGURES, "ready"), METEOR: java}
 
 
-def text_figures(references: Sequence[str], versions: Sequence[Sequence[str]], weights: Array) -> Figures:
+def text_figures(
+    references: Sequence[str], versions: Sequence[Sequence[str]], weights: Array
+) -> Figures:
     """BLEU-1 to -4, ROUGE-L and CIDEr; the mean over versions of the drafts. Empty without pycocoevalcap.
 
     CIDEr takes its document frequencies from these references, in every draw.
@@ -84,7 +91,9 @@ def text_figures(references: Sequence[str], versions: Sequence[Sequence[str]], w
     if find_spec(TOOL) is None:
         return {}
     wanted = [words(r) for r in references]
-    return _mean([_text_figures(wanted, [words(d) for d in drafts], weights) for drafts in versions])
+    return _mean(
+        [_text_figures(wanted, [words(d) for d in drafts], weights) for drafts in versions]
+    )
 
 
 def _text_figures(references: list[str], drafts: list[str], weights: Array) -> Figures:
@@ -105,7 +114,9 @@ def _text_figures(references: list[str], drafts: list[str], weights: Array) -> F
 
 def bleu_of(counted: Sequence[dict[str, Any]], weights: Array) -> list[Array]:
     """BLEU-1 to -4 from the counts that pycocoevalcap keeps a report, by its own formula (`BleuScorer.compute_score`)."""
-    correct, guess = (weights @ np.asarray([row[key] for row in counted], float) for key in ("correct", "guess"))
+    correct, guess = (
+        weights @ np.asarray([row[key] for row in counted], float) for key in ("correct", "guess")
+    )
     draft = weights @ np.asarray([row["testlen"] for row in counted], float)
     reference = weights @ np.asarray([row["reflen"][0] for row in counted], float)
     precision = np.cumprod((correct + 1e-15) / (guess + 1e-9), axis=1)
@@ -121,7 +132,9 @@ def meteor(references: Sequence[str], drafts: Sequence[str]) -> float:
     scorer = Meteor()
     wanted = {i: [words(text)] for i, text in enumerate(references)}
     try:
-        score = float(scorer.compute_score(wanted, {i: [words(text)] for i, text in enumerate(drafts)})[0])
+        score = float(
+            scorer.compute_score(wanted, {i: [words(text)] for i, text in enumerate(drafts)})[0]
+        )
     finally:
         for pipe in (scorer.meteor_p.stdout, scorer.meteor_p.stderr):
             pipe.close()
@@ -133,13 +146,17 @@ def calls(labels: Sequence[Labels], counted: frozenset[int]) -> NDArray[np.bool_
     return np.asarray([[row[name] in counted for name in LABELS] for row in labels], dtype=bool)
 
 
-def label_figures(truth: NDArray[np.bool_], versions: Sequence[NDArray[np.bool_]], weights: Array) -> Figures:
+def label_figures(
+    truth: NDArray[np.bool_], versions: Sequence[NDArray[np.bool_]], weights: Array
+) -> Figures:
     """F1 and its parts of calls (reports, 14) against the reference's; the mean over versions of the drafts."""
     return _mean([_label_figures(truth, called, weights) for called in versions])
 
 
 def _label_figures(truth: NDArray[np.bool_], called: NDArray[np.bool_], weights: Array) -> Figures:
-    hit, invented, missed = (weights @ part for part in (truth & called, ~truth & called, truth & ~called))
+    hit, invented, missed = (
+        weights @ part for part in (truth & called, ~truth & called, truth & ~called)
+    )
     macro = _share(2 * hit, 2 * hit + invented + missed)
 
     def micro(names: Sequence[str]) -> Array:
@@ -183,7 +200,10 @@ def text_habits(versions: Sequence[Sequence[str]], train: frozenset[str]) -> dic
             )
         )
     names = ("distinct", "share_repeated", "share_word_for_word_in_train", "mean_words")
-    return {name: round(float(value), 4) for name, value in zip(names, np.mean(rows, axis=0), strict=True)}
+    return {
+        name: round(float(value), 4)
+        for name, value in zip(names, np.mean(rows, axis=0), strict=True)
+    }
 
 
 def _at(names: Sequence[str]) -> list[int]:

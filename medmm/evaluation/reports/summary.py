@@ -23,7 +23,11 @@ from medmm.evaluation.reports.scores import (
 Json = dict[str, Any]
 BLEU_4, ROUGE_L, CIDER = TEXT_FIGURES[3:]
 COLUMNS_OF = dict(  # of published.md
-    zip(("B1", "B2", "B3", "B4", "M", "RL", "C"), (*TEXT_FIGURES[:4], METEOR, ROUGE_L, CIDER), strict=True)
+    zip(
+        ("B1", "B2", "B3", "B4", "M", "RL", "C"),
+        (*TEXT_FIGURES[:4], METEOR, ROUGE_L, CIDER),
+        strict=True,
+    )
 )
 DECIDES = (MICRO, MACRO, RECALL, INVENTED)
 
@@ -33,7 +37,9 @@ def terminal(found: Json) -> str:
     out = [f"# Drafted report text: {found['drafter']}\n"]
     for labels, row in found["labeller"]["test"]["labellers"].items():
         micro = figure(row["present"]["figures"][MICRO])
-        out.append(f"{labels} against the manual labels of the test reports: micro F1 over 13 findings {micro}")
+        out.append(
+            f"{labels} against the manual labels of the test reports: micro F1 over 13 findings {micro}"
+        )
     for subset in found["subsets"]:
         out.append(f"\n## {subset['subset']} ({subset['reports']} reports)\n")
         out.append(_short(subset) if subset["candidates"] else f"{subset['why_empty']}\n")
@@ -52,13 +58,27 @@ def _short(subset: Json) -> str:
     rows = []
     for candidate in subset["candidates"]:
         figures, habits = candidate["figures"], candidate["habits"]
-        f1 = [figure(figures[figure_key(labels, call, MICRO)]) for call in CALLS for labels in labellers]
+        f1 = [
+            figure(figures[figure_key(labels, call, MICRO)])
+            for call in CALLS
+            for labels in labellers
+        ]
         rest = [_plain(figures[figure_key(OWN, last_call(), name)]) for name in (RECALL, INVENTED)]
         text = [_plain(figures.get(name)) for name in (BLEU_4, ROUGE_L)]
         habit = [f"{habits['distinct']:.0f}", f"{habits['share_repeated']:.2f}"]
         rows.append([candidate["name"], *f1, *rest, *text, *habit])
     return table(
-        ["drafts", *heads, "recall", "invented a report", "BLEU-4", "ROUGE-L", "distinct", "share repeated"], rows
+        [
+            "drafts",
+            *heads,
+            "recall",
+            "invented a report",
+            "BLEU-4",
+            "ROUGE-L",
+            "distinct",
+            "share repeated",
+        ],
+        rows,
     )
 
 
@@ -70,13 +90,16 @@ def summary(found: Json) -> str:
         parts.append(f"### {title} ({subset['reports']})\n")
         for call in CALLS:
             parts += [
-                f"Findings, {call}, {labels}:\n\n{_decides(subset, labels, call)}" for labels in subset["positives"]
+                f"Findings, {call}, {labels}:\n\n{_decides(subset, labels, call)}"
+                for labels in subset["positives"]
             ]
         parts.append(f"Words (pycocoevalcap) and habits:\n\n{_words(subset)}")
     parts.append(f"### The labellers against the manual labels\n\n{_agreements(found)}")
     parts.append(_by_finding(found))
     published = table(["drafts", *COLUMNS_OF.values()], published_rows(found))
-    parts.append(f"### Words beside published figures, which are of R2Gen's 590 test reports\n\n{published}")
+    parts.append(
+        f"### Words beside published figures, which are of R2Gen's 590 test reports\n\n{published}"
+    )
     return "\n".join(parts)
 
 
@@ -88,7 +111,12 @@ def _decides(subset: Json, labels: str, call: str) -> str:
         against = candidate.get("drafter_minus_this", {}).get(figure_key(labels, call, MICRO))
         cells = [figure(candidate["figures"].get(key)) for key in keys]
         rows.append([candidate["name"], *cells, figure(against) if against else ""])
-    enough = ", ".join(f"{name} {n}" for name, n in counts.items() if n >= ENOUGH and name != "No Finding") or "none"
+    enough = (
+        ", ".join(
+            f"{name} {n}" for name, n in counts.items() if n >= ENOUGH and name != "No Finding"
+        )
+        or "none"
+    )
     head = ["drafts", *DECIDES, "drafter minus this, micro F1"]
     return table(head, rows) + f"\nFindings with {ENOUGH} or more: {enough}.\n"
 
@@ -96,9 +124,20 @@ def _decides(subset: Json, labels: str, call: str) -> str:
 def macro_f1(subset: Json) -> str:
     """The mean F1 of the findings that have enough positives in the references, by both labellers; counts of the others."""
     labellers = list(subset["positives"])
-    keys = {f"{call}, {labels}": figure_key(labels, call, MACRO) for call in CALLS for labels in labellers}
-    rows = [[c["name"], *(figure(c["figures"].get(key)) for key in keys.values())] for c in subset["candidates"]]
-    lines = [_counted(subset["positives"][labels][call], f"{call}, {labels}") for call in CALLS for labels in labellers]
+    keys = {
+        f"{call}, {labels}": figure_key(labels, call, MACRO)
+        for call in CALLS
+        for labels in labellers
+    }
+    rows = [
+        [c["name"], *(figure(c["figures"].get(key)) for key in keys.values())]
+        for c in subset["candidates"]
+    ]
+    lines = [
+        _counted(subset["positives"][labels][call], f"{call}, {labels}")
+        for call in CALLS
+        for labels in labellers
+    ]
     return table(["drafts", *keys], rows) + "\n" + "\n".join(lines) + "\n"
 
 
@@ -132,13 +171,43 @@ def _words(subset: Json) -> str:
     for candidate in subset["candidates"]:
         habits = candidate["habits"]
         cells = [figure(candidate["figures"].get(name)) for name in (BLEU_4, ROUGE_L, CIDER)]
-        shares = [f"{habits[name]:.2f}" for name in ("share_repeated", "share_word_for_word_in_train")]
-        rows.append([candidate["name"], *cells, f"{habits['distinct']:.0f}", *shares, f"{habits['mean_words']:.0f}"])
+        shares = [
+            f"{habits[name]:.2f}" for name in ("share_repeated", "share_word_for_word_in_train")
+        ]
+        rows.append(
+            [
+                candidate["name"],
+                *cells,
+                f"{habits['distinct']:.0f}",
+                *shares,
+                f"{habits['mean_words']:.0f}",
+            ]
+        )
     own = subset["reference"]
     shares = [f"{own[name]:.2f}" for name in ("share_repeated", "share_word_for_word_in_train")]
-    rows.append(["the reports themselves", "", "", "", f"{own['distinct']:.0f}", *shares, f"{own['mean_words']:.0f}"])
+    rows.append(
+        [
+            "the reports themselves",
+            "",
+            "",
+            "",
+            f"{own['distinct']:.0f}",
+            *shares,
+            f"{own['mean_words']:.0f}",
+        ]
+    )
     return table(
-        ["drafts", "BLEU-4", "ROUGE-L", "CIDEr", "distinct", "repeated", "word for word in train", "words"], rows
+        [
+            "drafts",
+            "BLEU-4",
+            "ROUGE-L",
+            "CIDEr",
+            "distinct",
+            "repeated",
+            "word for word in train",
+            "words",
+        ],
+        rows,
     )
 
 
@@ -148,9 +217,13 @@ def _agreements(found: Json) -> str:
         for call in CALLS:
             for labels, calls in its["labellers"].items():
                 figures = calls[call]["figures"]
-                cells = [figure(figures.get(name)) for name in (MICRO, "macro F1, 13 findings", MACRO)]
+                cells = [
+                    figure(figures.get(name)) for name in (MICRO, "macro F1, 13 findings", MACRO)
+                ]
                 rows.append([split, str(its["reports"]), call, labels, *cells])
-    return table(["split", "reports", "counted", "labeller", MICRO, "macro F1, 13 findings", MACRO], rows)
+    return table(
+        ["split", "reports", "counted", "labeller", MICRO, "macro F1, 13 findings", MACRO], rows
+    )
 
 
 def _by_finding(found: Json) -> str:
@@ -162,7 +235,10 @@ def _by_finding(found: Json) -> str:
     for name, row in its[OWN]["present"]["findings"].items():
         cells = [name, str(row["manual"])]
         for calls in its.values():
-            cells += [figure(calls["present"]["findings"][name][key]) for key in ("precision", "recall", "f1")]
+            cells += [
+                figure(calls["present"]["findings"][name][key])
+                for key in ("precision", "recall", "f1")
+            ]
         rows.append(cells)
     return table(head, rows)
 
@@ -170,11 +246,16 @@ def _by_finding(found: Json) -> str:
 def published_rows(found: Json) -> list[list[str]]:
     """The drafts of R2Gen's part, then the published rows, by the columns of `COLUMNS_OF`."""
     rows = []
-    part = [(s["reports"], c) for s in found["subsets"] if s["subset"] == R2GEN for c in s["candidates"]]
+    part = [
+        (s["reports"], c) for s in found["subsets"] if s["subset"] == R2GEN for c in s["candidates"]
+    ]
     for reports, candidate in part:
         cells = [figure(candidate["figures"].get(name)) for name in COLUMNS_OF.values()]
         rows.append([f"{candidate['name']} (here, {reports})", *cells])
-    return rows + [[row["method"], *(figure(row.get(column)) for column in COLUMNS_OF)] for row in found["published"]]
+    return rows + [
+        [row["method"], *(figure(row.get(column)) for column in COLUMNS_OF)]
+        for row in found["published"]
+    ]
 
 
 def _plain(row: Json | None) -> str:

@@ -24,8 +24,12 @@ ZONE_UNKNOWN = Notice(
 )
 
 
-DATE_UNKNOWN = Notice(code="date-unknown", text="The image states no usable date; dated facts of a record stay out.")
-EARLIEST_YEAR = 1960  # older dates are what de-identification leaves, not when a digital image was made
+DATE_UNKNOWN = Notice(
+    code="date-unknown", text="The image states no usable date; dated facts of a record stay out."
+)
+EARLIEST_YEAR = (
+    1960  # older dates are what de-identification leaves, not when a digital image was made
+)
 
 
 def study_time(tags: Tags) -> tuple[StudyTime | None, tuple[Notice, ...]]:
@@ -41,7 +45,9 @@ def study_time(tags: Tags) -> tuple[StudyTime | None, tuple[Notice, ...]]:
         if moment.tzinfo is not None:
             return StudyTime(moment=moment, source_tag=source_tag, precise=precise), ()
         aware = moment.replace(tzinfo=zone or UTC)
-        when = StudyTime(moment=aware, source_tag=source_tag, precise=precise, zone_known=zone is not None)
+        when = StudyTime(
+            moment=aware, source_tag=source_tag, precise=precise, zone_known=zone is not None
+        )
         return when, () if zone else (ZONE_UNKNOWN,)
     return None, (DATE_UNKNOWN,)
 
@@ -52,7 +58,9 @@ def _candidates(tags: Tags) -> list[tuple[datetime, str, bool]]:
     moment = parsed_datetime(text)
     if moment is not None:
         digits = re.match(r"\d*", text)
-        found.append((moment, "AcquisitionDateTime", digits is not None and len(digits.group()) >= 12))
+        found.append(
+            (moment, "AcquisitionDateTime", digits is not None and len(digits.group()) >= 12)
+        )
     for date_tag, time_tag in _DATES:
         day, clock = tags.date(date_tag), parsed_time(tags.text(time_tag))
         if day is not None:

@@ -59,7 +59,9 @@ def body_part_table() -> dict[str, BodyPart]:
     """Known words for body parts, from data/body_parts.csv."""
     text = files("medmm.imaging").joinpath("data/body_parts.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
-    parts = (BodyPart(word=r["term"], region=r["region"], certain=r["certain"] == "yes") for r in rows)
+    parts = (
+        BodyPart(word=r["term"], region=r["region"], certain=r["certain"] == "yes") for r in rows
+    )
     return {part.word: part for part in parts}
 
 
@@ -71,13 +73,19 @@ def body_part_of(tags: Tags) -> BodyPart:
     region = tags.first_item("AnatomicRegionSequence")
     stated = tags.word("BodyPartExamined") or (region.word("CodeMeaning") if region else "")
     if stated:
-        return body_part_table().get(stated) or _from_words(stated) or BodyPart(word=stated, region="OTHER")
+        return (
+            body_part_table().get(stated)
+            or _from_words(stated)
+            or BodyPart(word=stated, region="OTHER")
+        )
     found = _from_words(" ".join(tags.word(keyword) for keyword in DESCRIPTIONS))
     return found if found is not None else BodyPart(word="", region="")
 
 
 def _from_words(text: str) -> BodyPart | None:
-    parts = [body_part_table()[word] for word in re.findall(r"[A-Z]+", text) if word in body_part_table()]
+    parts = [
+        body_part_table()[word] for word in re.findall(r"[A-Z]+", text) if word in body_part_table()
+    ]
     if not parts:
         return None
     others = [part for part in parts if part.region != parts[0].region]

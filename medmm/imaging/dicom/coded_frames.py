@@ -60,7 +60,9 @@ class CodedFrames:
         return b"".join(parts)
 
 
-def coded_frames(file: BinaryIO, frames: int, extended: tuple[bytes, bytes] | None = None) -> CodedFrames:
+def coded_frames(
+    file: BinaryIO, frames: int, extended: tuple[bytes, bytes] | None = None
+) -> CodedFrames:
     """Find the fragments of every frame; the heads of the fragments are read, their content is not.
 
     An offset table counts where each of its entries is the start of a fragment and there is one for every frame. Files come
@@ -120,7 +122,9 @@ def with_true_table(dataset: Dataset, frames: int) -> Dataset:
 
 def extended_table(dataset: Dataset) -> tuple[bytes, bytes] | None:
     """The values of the Extended Offset Table and of its lengths; None where one is missing or not of 64-bit numbers."""
-    offsets, lengths = (dataset.get(k) for k in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"))
+    offsets, lengths = (
+        dataset.get(k) for k in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+    )
     whole = isinstance(offsets, bytes) and isinstance(lengths, bytes) and not len(offsets) % 8
     return (offsets, lengths) if whole and offsets else None
 
@@ -156,7 +160,9 @@ def _fragments(file: BinaryIO) -> list[Fragment]:
     return found
 
 
-def _by_extended(fragments: Sequence[Fragment], extended: tuple[bytes, bytes], frames: int) -> Frames | None:
+def _by_extended(
+    fragments: Sequence[Fragment], extended: tuple[bytes, bytes], frames: int
+) -> Frames | None:
     """One fragment a frame, by offsets and lengths (a length may leave out the byte that makes it even)."""
     found = _by_offsets(fragments, _unpacked(extended[0], "Q"), frames)
     lengths = _unpacked(extended[1], "Q")
@@ -166,7 +172,9 @@ def _by_extended(fragments: Sequence[Fragment], extended: tuple[bytes, bytes], f
     return found if all(right) else None
 
 
-def _by_offsets(fragments: Sequence[Fragment], offsets: Sequence[int], frames: int) -> Frames | None:
+def _by_offsets(
+    fragments: Sequence[Fragment], offsets: Sequence[int], frames: int
+) -> Frames | None:
     """The fragments from each offset to the next; None where the offsets are not those of the frames."""
     places = {fragment.start: n for n, fragment in enumerate(fragments)}
     starts = [places.get(offset, -1) for offset in offsets]
@@ -175,7 +183,9 @@ def _by_offsets(fragments: Sequence[Fragment], offsets: Sequence[int], frames: i
     return tuple(tuple(fragments[one:two]) for one, two in pairwise([*starts, len(fragments)]))
 
 
-def _by_fragments(file: BinaryIO, base: int, fragments: Sequence[Fragment], frames: int) -> Frames | None:
+def _by_fragments(
+    file: BinaryIO, base: int, fragments: Sequence[Fragment], frames: int
+) -> Frames | None:
     """A fragment a frame where there are as many; else the fragments up to each that ends a JPEG image."""
     if len(fragments) <= frames:
         return tuple((fragment,) for fragment in fragments) if len(fragments) == frames else None

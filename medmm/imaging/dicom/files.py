@@ -135,7 +135,9 @@ def dicom_border(path: Path, doing: str = "read") -> Iterator[None]:
         with quiet:
             yield
     except RecursionError as error:
-        raise InputError("sequences are nested too deep", remedy="export the file again", path=str(path)) from error
+        raise InputError(
+            "sequences are nested too deep", remedy="export the file again", path=str(path)
+        ) from error
     except LIBRARY_ERRORS as error:
         raise InputError(
             f"can't {doing} this file as DICOM: {type(error).__name__}",
@@ -162,7 +164,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             if not stat.S_ISREG(state.st_mode):
                 raise irregular(path)
             if state.st_size > MAX_FILE_BYTES:
-                raise InputError(f"a file of {state.st_size} bytes", remedy="split it", path=str(path))
+                raise InputError(
+                    f"a file of {state.st_size} bytes", remedy="split it", path=str(path)
+                )
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 yield file
         finally:
@@ -189,7 +193,9 @@ def open_dicom(path: Path) -> DicomFile:
     prefixed = data[128:132] == b"DICM"
     if not prefixed and not _looks_like_dataset(data):
         if kind := archive_of(data[:265]):
-            raise InputError(f"a {kind} archive is not opened", remedy="unpack it first", path=str(path))
+            raise InputError(
+                f"a {kind} archive is not opened", remedy="unpack it first", path=str(path)
+            )
         raise InputError("not a DICOM file", remedy="leave it out", path=str(path))
     if data.find(b"DICM\x02\x00", 132) > 0:  # prefix and first group of a second file
         raise InputError("two files joined in one", remedy="send them apart", path=str(path))
@@ -199,7 +205,9 @@ def open_dicom(path: Path) -> DicomFile:
         pixel_bytes, pixels_whole = _take_pixels_off(header)
         syntax = settle_syntax(header)
     if len(header) == 0:
-        raise InputError("a DICOM file without content", remedy="send the file again", path=str(path))
+        raise InputError(
+            "a DICOM file without content", remedy="send the file again", path=str(path)
+        )
     digest = hashlib.sha256(data).hexdigest()
     return DicomFile(
         path=path,
@@ -225,7 +233,10 @@ def archive_of(head: bytes) -> str | None:
 def _name_by_content(header: Dataset, sha256: str) -> bool:
     """Give an image that states no UID at all, as those of ACR-NEMA, the UIDs of its content and its modality's class."""
     uids = {"StudyInstanceUID": "study", "SeriesInstanceUID": "series", "SOPInstanceUID": "image"}
-    if any(keyword in header for keyword in (*uids, "SOPClassUID")) or header.get("Modality") not in _CLASS_OF:
+    if (
+        any(keyword in header for keyword in (*uids, "SOPClassUID"))
+        or header.get("Modality") not in _CLASS_OF
+    ):
         return False
     for keyword, level in uids.items():
         setattr(header, keyword, content_uid(level, sha256))
@@ -253,7 +264,9 @@ class _Counted(BytesIO):
 
 
 def _too_many(path: Path) -> InputError:
-    return InputError("more elements than an image has", remedy="export the file again", path=str(path))
+    return InputError(
+        "more elements than an image has", remedy="export the file again", path=str(path)
+    )
 
 
 def _header(data: bytes, path: Path, prefixed: bool) -> tuple[Dataset, int]:
@@ -262,7 +275,9 @@ def _header(data: bytes, path: Path, prefixed: bool) -> tuple[Dataset, int]:
     deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
     limit = MAX_ELEMENTS + len(data) // BYTES_PER_ELEMENT
     if deflated:
-        data = _inflated(data[132 + 12 + int(meta.get("FileMetaInformationGroupLength", 0)) :], path)
+        data = _inflated(
+            data[132 + 12 + int(meta.get("FileMetaInformationGroupLength", 0)) :], path
+        )
     if data.count(_ITEM) > limit // 2:  # also those of sequences that are opened later
         raise _too_many(path)
     header = pydicom.dcmread(_Counted(data, path, limit), force=deflated or not prefixed)
@@ -279,13 +294,17 @@ def _inflated(deflated: bytes, path: Path) -> bytes:
         size += len(inflater.decompress(rest, 2**20))
         rest = inflater.unconsumed_tail
         if size > limit:
-            raise InputError(f"inflates beyond {limit} bytes", remedy="send it undeflated", path=str(path))
+            raise InputError(
+                f"inflates beyond {limit} bytes", remedy="send it undeflated", path=str(path)
+            )
     return zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated)
 
 
 def _check_lengths(header: Dataset) -> None:
     """Raises: EOFError if an element before the pixels states more bytes than the file has left."""
-    tags = takewhile(lambda tag: tag != _PIXEL_DATA, header.keys())  # as stored; junk may follow the pixels
+    tags = takewhile(
+        lambda tag: tag != _PIXEL_DATA, header.keys()
+    )  # as stored; junk may follow the pixels
     if not all(_whole(header.get_item(tag)) for tag in tags):
         raise EOFError("an element is longer than its file")
 

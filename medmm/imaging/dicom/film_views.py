@@ -26,7 +26,11 @@ OF_ONE_IMAGE = (
     "AcquisitionProtocolDescription",
     "AcquisitionDeviceProcessingDescription",
 )
-OF_THE_STUDY = ("StudyDescription", "RequestedProcedureDescription", "PerformedProcedureStepDescription")
+OF_THE_STUDY = (
+    "StudyDescription",
+    "RequestedProcedureDescription",
+    "PerformedProcedureStepDescription",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,23 +110,38 @@ def _said(tags: Tags) -> Iterator[SaidView]:
             views = frozenset(term.view for term in found if term.sure)
             names = dict.fromkeys(term.name for term in found)
             yield SaidView(
-                element=keyword, views=views, bedside=any(not t.sure for t in found), name=" and ".join(names)
+                element=keyword,
+                views=views,
+                bedside=any(not t.sure for t in found),
+                name=" and ".join(names),
             )
 
 
 def _coded(tags: Tags) -> SaidView | None:
     item = tags.first_item("ViewCodeSequence")
-    stated = [_plain(item.text(keyword) or "", keep="-") for keyword in ("CodeValue", "CodeMeaning")] if item else []
+    stated = (
+        [_plain(item.text(keyword) or "", keep="-") for keyword in ("CodeValue", "CodeMeaning")]
+        if item
+        else []
+    )
     for term in view_terms():
         if term.of_code and any(
-            term.pattern.fullmatch(text) or term.pattern.fullmatch(text.replace("-", " ")) for text in stated
+            term.pattern.fullmatch(text) or term.pattern.fullmatch(text.replace("-", " "))
+            for text in stated
         ):
-            return SaidView(element="ViewCodeSequence", views=frozenset({term.view}), bedside=False, name=term.name)
+            return SaidView(
+                element="ViewCodeSequence",
+                views=frozenset({term.view}),
+                bedside=False,
+                name=term.name,
+            )
     return None
 
 
 def _plain(text: str, keep: str = "") -> str:
     """Capitals without accents; dots within an abbreviation (A.P.) go, other marks become spaces."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).upper()
+    bare = "".join(
+        c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
+    ).upper()
     bare = re.sub(r"\b([AP])[.\-/]([AP])\b\.?", r"\1\2", bare)
     return " ".join(re.sub(rf"[^A-Z0-9{keep}]+", " ", bare).split())

@@ -46,8 +46,17 @@ _GROUPS_OF = {
     "DimensionIndexValues": ("FrameContentSequence",),
 }
 # Dimensions that tell where a frame lies, not which contrast it has.
-_PLACES = {tag_for_keyword(keyword) for keyword in ("StackID", "InStackPositionNumber", "ImagePositionPatient")}
-_MEASURED = ("EffectiveEchoTime", "InversionTimes", "FlipAngle", "DiffusionBValue", "DiffusionGradientOrientation")
+_PLACES = {
+    tag_for_keyword(keyword)
+    for keyword in ("StackID", "InStackPositionNumber", "ImagePositionPatient")
+}
+_MEASURED = (
+    "EffectiveEchoTime",
+    "InversionTimes",
+    "FlipAngle",
+    "DiffusionBValue",
+    "DiffusionGradientOrientation",
+)
 
 
 class _Read(Tags):
@@ -88,7 +97,9 @@ class Frame:
 
     def values(self, keyword: str) -> tuple[str, ...]:
         """The values of an element as text, from the first place that states it."""
-        return next((texts for home in self._homes(keyword) if any(texts := home.texts(keyword))), ())
+        return next(
+            (texts for home in self._homes(keyword) if any(texts := home.texts(keyword))), ()
+        )
 
     def texts(self, *keywords: str) -> tuple[str, ...]:
         """The values of the first of these elements that is there, in capitals with `_` as space."""
@@ -107,17 +118,26 @@ class Frame:
             return tuple(_rounded(text) for text in found)
         if keyword != "DimensionIndexValues":
             return found
-        pointers = [item.dataset.get("DimensionIndexPointer") for item in self.image.items("DimensionIndexSequence")]
+        pointers = [
+            item.dataset.get("DimensionIndexPointer")
+            for item in self.image.items("DimensionIndexSequence")
+        ]
         if len(pointers) != len(found):
             return ()
-        return tuple(value for pointer, value in zip(pointers, found, strict=True) if pointer not in _PLACES)
+        return tuple(
+            value for pointer, value in zip(pointers, found, strict=True) if pointer not in _PLACES
+        )
 
 
 def frames_of(image: Tags) -> tuple[Frame, ...]:
     """Every frame of an image with functional groups; of any other image one that stands for all."""
     image = _Read(image.dataset)
     shared = image.first_item("SharedFunctionalGroupsSequence")
-    own = list(image.items("PerFrameFunctionalGroupsSequence")) if frame_count(image) > 1 or shared else []
+    own = (
+        list(image.items("PerFrameFunctionalGroupsSequence"))
+        if frame_count(image) > 1 or shared
+        else []
+    )
     common = [shared] if shared else []
     return tuple(Frame(image, [item, *common]) for item in own) or (Frame(image, common),)
 

@@ -56,13 +56,17 @@ class Worker:
             values, code = self._tried(path, shape)
             if values is None and code == -signal.SIGPROF:
                 raise _undecodable(path, "decoding took too much processor time")
-            if values is None and code < 0 and self.files > 1:  # killed: perhaps for what it was asked before
+            if (
+                values is None and code < 0 and self.files > 1
+            ):  # killed: perhaps for what it was asked before
                 values, code = self._tried(path, shape)
             if values is None:
                 raise _undecodable(path, f"GDCM can't decode the pixels (exit {code})")
             return values
 
-    def _tried(self, path: Path, shape: tuple[int, int, int]) -> tuple[NDArray[np.generic] | None, int]:
+    def _tried(
+        self, path: Path, shape: tuple[int, int, int]
+    ) -> tuple[NDArray[np.generic] | None, int]:
         """The values; or None and the exit code of the worker, which has ended. Raises: InputError."""
         process = self._running()
         late, start = threading.Timer(TIMEOUT_S, process.kill), time.monotonic()
@@ -88,7 +92,12 @@ class Worker:
 
     def _running(self) -> subprocess.Popen[bytes]:
         ours = self.owner == os.getpid()  # after a fork the parent's worker is the parent's
-        if self.process is None or not ours or self.process.poll() is not None or self.files >= FILES_PER_WORKER:
+        if (
+            self.process is None
+            or not ours
+            or self.process.poll() is not None
+            or self.files >= FILES_PER_WORKER
+        ):
             self._end()
             self.process = subprocess.Popen(
                 [sys.executable, "-I", str(WORKER), str(MEMORY_BYTES)],
@@ -118,9 +127,14 @@ class Worker:
             return process.wait()
 
 
-def _ask(process: subprocess.Popen[bytes], path: Path, shape: tuple[int, int, int]) -> NDArray[np.generic] | None:
+def _ask(
+    process: subprocess.Popen[bytes], path: Path, shape: tuple[int, int, int]
+) -> NDArray[np.generic] | None:
     """What the worker answers; None if it ended instead. Raises: InputError if the answer does not fit."""
-    stdin, stdout = needed(process.stdin, "the worker's input"), needed(process.stdout, "the worker's output")
+    stdin, stdout = (
+        needed(process.stdin, "the worker's input"),
+        needed(process.stdout, "the worker's output"),
+    )
     try:
         seconds = WORK_S + 2 * int(np.prod(shape)) / WORK_BYTES_PER_S
         stdin.write(json.dumps([str(path.resolve()), seconds]).encode() + b"\n")

@@ -33,7 +33,9 @@ def decode(path: str) -> tuple[bytes, bytes] | None:
     dimensions = [image.GetDimension(axis) for axis in range(image.GetNumberOfDimensions())]
     signed = "" if form.GetPixelRepresentation() else "u"
     frames = dimensions[2] if len(dimensions) > 2 else 1
-    values = image.GetBuffer().encode("utf-8", "surrogateescape")  # GDCM's binding hands bytes over as text
+    values = image.GetBuffer().encode(
+        "utf-8", "surrogateescape"
+    )  # GDCM's binding hands bytes over as text
     shape = [frames, dimensions[1], dimensions[0]]
     head = {"shape": shape, "dtype": f"{signed}int{bits}", "bytes": len(values)}
     return json.dumps(head).encode() + b"\n", values
@@ -44,7 +46,9 @@ def main(memory_bytes: int) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     for line in sys.stdin.buffer:
         path, seconds = json.loads(line)
-        signal.setitimer(signal.ITIMER_PROF, seconds)  # of this process's own work: some broken files loop for ever
+        signal.setitimer(
+            signal.ITIMER_PROF, seconds
+        )  # of this process's own work: some broken files loop for ever
         answer = decode(path)
         signal.setitimer(signal.ITIMER_PROF, 0)
         if answer is None:

@@ -12,7 +12,10 @@ from medmm.domain.study import Affine, Notice
 from medmm.imaging.dicom.functional_groups import Frame
 from medmm.imaging.dicom.header import Tags
 
-SMALLEST_MM, LARGEST_MM = 0.01, 10.0  # pixel spacing of films and MR slices; beyond it is a wrong entry
+SMALLEST_MM, LARGEST_MM = (
+    0.01,
+    10.0,
+)  # pixel spacing of films and MR slices; beyond it is a wrong entry
 EVEN = 0.02  # steps between slices may differ by this part of their mean
 SLANT = 0.02  # sine of the angle between the step and the normal of the slices up to which they are a box: 1.1 degrees
 SPACING_UNKNOWN = Notice(
@@ -27,7 +30,14 @@ ORIENTATION_UNKNOWN = Notice(
     code="orientation-unknown",
     text="Orientation unknown: the image does not say which edge is left; no side is named.",
 )
-_LPS = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}
+_LPS = {
+    "L": (1, 0, 0),
+    "R": (-1, 0, 0),
+    "P": (0, 1, 0),
+    "A": (0, -1, 0),
+    "H": (0, 0, 1),
+    "F": (0, 0, -1),
+}
 _GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 NOT_SQUARE = Notice(code="pixels-not-square", text="The image's pixels are not square.")
 
@@ -89,8 +99,15 @@ def film_affine(tags: Tags, spacing_yx_mm: tuple[float, float] | None) -> Affine
     directions it runs, not where in the patient it lies. The third axis is the unit normal. A direction of several
     letters (LF) is oblique by an angle that is not stated, so there is none.
     """
-    along_rows, along_columns = (_LPS.get(value.upper()) for value in (*tags.texts("PatientOrientation"), "", "")[:2])
-    if spacing_yx_mm is None or along_rows is None or along_columns is None or np.dot(along_rows, along_columns):
+    along_rows, along_columns = (
+        _LPS.get(value.upper()) for value in (*tags.texts("PatientOrientation"), "", "")[:2]
+    )
+    if (
+        spacing_yx_mm is None
+        or along_rows is None
+        or along_columns is None
+        or np.dot(along_rows, along_columns)
+    ):
         return None
     row, column = np.array(along_rows, dtype=float), np.array(along_columns, dtype=float)
     axes = (row * spacing_yx_mm[1], column * spacing_yx_mm[0], np.cross(row, column), np.zeros(3))
@@ -137,9 +154,15 @@ def _directions(tags: Tags) -> tuple[str, str]:
 
 def field_of_view_mm(tags: Tags) -> tuple[float, float] | None:
     """Height and width of a picture in mm; None where its pixel spacing is not stated."""
-    spacing = plausible_spacing(tags.numbers("PixelSpacing")) or next(iter(_group_spacings(tags)), None)
+    spacing = plausible_spacing(tags.numbers("PixelSpacing")) or next(
+        iter(_group_spacings(tags)), None
+    )
     rows, columns = tags.number("Rows"), tags.number("Columns")
-    return None if spacing is None or not rows or not columns else (rows * spacing[0], columns * spacing[1])
+    return (
+        None
+        if spacing is None or not rows or not columns
+        else (rows * spacing[0], columns * spacing[1])
+    )
 
 
 def _group_spacings(tags: Tags) -> Iterator[tuple[float, float]]:
@@ -162,7 +185,10 @@ def in_places(tags: Tags) -> bool:
     """Whether an image has several frames and each its own place in the patient: then they are slices."""
     frames = int(tags.number("NumberOfFrames") or 1)
     planes = frame_planes(tags, frames) if frames > 1 else ()
-    return None not in planes and len({plane.position_lps_mm for plane in planes if plane}) == len(planes) > 1
+    return (
+        None not in planes
+        and len({plane.position_lps_mm for plane in planes if plane}) == len(planes) > 1
+    )
 
 
 def plane_of(tags: Tags) -> Plane | None:
@@ -210,7 +236,11 @@ def make_plane(
     if len(orientation) != 6 or len(position) != 3 or usable is None:
         return None
     r, c = orientation[:3], orientation[3:]
-    products = (sum(a * a for a in r) - 1, sum(b * b for b in c) - 1, sum(a * b for a, b in zip(r, c, strict=True)))
+    products = (
+        sum(a * a for a in r) - 1,
+        sum(b * b for b in c) - 1,
+        sum(a * b for a, b in zip(r, c, strict=True)),
+    )
     if not all(abs(product) <= 1e-3 for product in products):
         return None
     row, column = (r[0], r[1], r[2]), (c[0], c[1], c[2])
@@ -227,7 +257,9 @@ def parallel(one: Plane, other: Plane) -> bool:
     """Whether two planes share axes and spacing."""
     axes = zip((*one.row_lps, *one.column_lps), (*other.row_lps, *other.column_lps), strict=True)
     spacings = zip(one.spacing_yx_mm, other.spacing_yx_mm, strict=True)
-    return all(abs(a - b) <= 1e-3 for a, b in axes) and all(abs(a - b) <= 1e-3 * b for a, b in spacings)
+    return all(abs(a - b) <= 1e-3 for a, b in axes) and all(
+        abs(a - b) <= 1e-3 * b for a, b in spacings
+    )
 
 
 def stack_affine(planes: Sequence[Plane]) -> Affine | None:

@@ -30,14 +30,18 @@ class Tags:
         with quiet:
             try:
                 value = self.dataset.get(keyword)
-                values = value if isinstance(value, MultiValue | list | tuple | Sequence) else [value]
+                values = (
+                    value if isinstance(value, MultiValue | list | tuple | Sequence) else [value]
+                )
                 return tuple(str(v) if keep is str else v for v in values if v is not None)
             except LIBRARY_ERRORS:  # an element that can't be decoded says nothing: it is unknown
                 return ()
 
     def texts(self, keyword: str) -> tuple[str, ...]:
         """All values as cleaned text: control characters and direction marks are taken out."""
-        return tuple(_CONTROL.sub(" ", text[:_LONGEST_TEXT]).strip() for text in self._values(keyword, str))
+        return tuple(
+            _CONTROL.sub(" ", text[:_LONGEST_TEXT]).strip() for text in self._values(keyword, str)
+        )
 
     def text(self, keyword: str) -> str | None:
         """The first value as cleaned text; None if missing or empty."""

@@ -14,7 +14,14 @@ from pydicom.datadict import dictionary_description
 from medmm.domain.study import Affine, Notice
 from medmm.imaging.dicom.header import Tags
 
-AXES = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "H": (2, 1), "F": (2, -1)}  # axis in LPS, direction
+AXES = {
+    "L": (0, 1),
+    "R": (0, -1),
+    "P": (1, 1),
+    "A": (1, -1),
+    "H": (2, 1),
+    "F": (2, -1),
+}  # axis in LPS, direction
 ALONG = 0.5  # cosine from which a direction counts as along an axis
 ONE_SIDE = ("ImageLaterality", "Laterality", "FrameLaterality")
 DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "StudyDescription")
@@ -63,7 +70,11 @@ def _stated_sides(tags: Tags) -> Iterator[tuple[str, str]]:
         if tags.word(keyword) in ("L", "R"):
             yield keyword, tags.word(keyword)
     for keyword in DESCRIPTIONS:
-        sides = {side for side, words in (("L", _LEFT), ("R", _RIGHT)) if re.search(words, tags.word(keyword))}
+        sides = {
+            side
+            for side, words in (("L", _LEFT), ("R", _RIGHT))
+            if re.search(words, tags.word(keyword))
+        }
         if len(sides) == 1 and "LAT" not in tags.word(keyword):  # a left lateral names a projection
             yield keyword, sides.pop()
 
@@ -73,5 +84,9 @@ def _side_of(affine: Affine | None, shape_yx: tuple[int, int]) -> str | None:
     if affine is None:
         return None
     rows, columns = shape_yx
-    across = [affine[0][3] + affine[0][0] * x + affine[0][1] * y for x in (0, columns - 1) for y in (0, rows - 1)]
+    across = [
+        affine[0][3] + affine[0][0] * x + affine[0][1] * y
+        for x in (0, columns - 1)
+        for y in (0, rows - 1)
+    ]
     return "L" if min(across) > 0 else "R" if max(across) < 0 else None

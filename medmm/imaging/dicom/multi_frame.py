@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
 from medmm.domain.errors import InputError
 from medmm.imaging.dicom import gdcm
@@ -80,7 +85,11 @@ class MultiFrameImage:
             if length is None or syntax.is_encapsulated is not (length == UNDEFINED_LENGTH):
                 return None
             start = file.tell()
-            coded = coded_frames(file, frames, extended_table(header)) if syntax.is_encapsulated else None
+            coded = (
+                coded_frames(file, frames, extended_table(header))
+                if syntax.is_encapsulated
+                else None
+            )
             return cls(path, header, syntax, frames, start, coded)
 
     @property
@@ -95,7 +104,9 @@ class MultiFrameImage:
         """
         with self.lock, naming(self.path, index), dicom_border(self.path, "decode"):
             if not 0 <= index < self.frames:
-                raise InputError(f"the image has {self.frames} frames", remedy="ask for one of them")
+                raise InputError(
+                    f"the image has {self.frames} frames", remedy="ask for one of them"
+                )
             cells = self._cells(index)
             tags, coded = Tags(self.header), self.coded is not None
             return values_in(cells, tags, coded=coded)[0] if alone_suffices(cells, tags) else None
@@ -160,7 +171,10 @@ def _as_file(one: Dataset) -> Iterator[Path]:
     one.SOPClassUID, one.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
     meta = pydicom.dataset.FileMetaDataset()
     meta.TransferSyntaxUID = one.file_meta.TransferSyntaxUID
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = one.SOPClassUID, one.SOPInstanceUID
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
+        one.SOPClassUID,
+        one.SOPInstanceUID,
+    )
     one.file_meta, one.preamble = meta, bytes(128)
     handle, name = tempfile.mkstemp(prefix="medmm-frame-", suffix=".dcm")
     try:

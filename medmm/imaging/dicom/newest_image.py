@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, tzinfo
 
-from medmm.imaging.dicom.acquisition_time import EARLIEST_YEAR, parsed_datetime, parsed_time, zone_of
+from medmm.imaging.dicom.acquisition_time import (
+    EARLIEST_YEAR,
+    parsed_datetime,
+    parsed_time,
+    zone_of,
+)
 from medmm.imaging.dicom.header import Tags
 
 
@@ -27,7 +32,12 @@ class Level:
 
 
 LEVELS = (
-    Level(words="acquisition time", date_time="AcquisitionDateTime", day="AcquisitionDate", clock="AcquisitionTime"),
+    Level(
+        words="acquisition time",
+        date_time="AcquisitionDateTime",
+        day="AcquisitionDate",
+        clock="AcquisitionTime",
+    ),
     Level(words="content time", day="ContentDate", clock="ContentTime"),
     Level(words="series time", day="SeriesDate", clock="SeriesTime"),
     Level(words="study time", day="StudyDate", clock="StudyTime"),
@@ -89,7 +99,9 @@ def _latest(stated: Sequence[Stated]) -> set[int]:
         return _at_most(stated)
     moments = [one for one in stated if isinstance(one, Moment)]
     if all(one.zone is not None and one.clock is not None for one in moments):
-        return _at_most([datetime.combine(m.day, m.clock or time(), m.zone).astimezone(UTC) for m in moments])
+        return _at_most(
+            [datetime.combine(m.day, m.clock or time(), m.zone).astimezone(UTC) for m in moments]
+        )
     day = max(one.day for one in moments)
     of_day = [n for n, one in enumerate(moments) if one.day == day]
     clocks = [moments[n].clock for n in of_day]
@@ -114,7 +126,9 @@ def _moment(tags: Tags, level: Level) -> Moment | None:
         return Moment(day=whole.date(), clock=whole.time(), zone=whole.tzinfo or zone)
     clock = parsed_time(tags.text(level.clock))
     day = tags.date(level.day)
-    if day is None and clock is not None:  # a time without its own day is of the day that is stated next
+    if (
+        day is None and clock is not None
+    ):  # a time without its own day is of the day that is stated next
         day = next((found for keyword in _DAYS if (found := tags.date(keyword))), None)
     if day is None or day.year < EARLIEST_YEAR:
         return None

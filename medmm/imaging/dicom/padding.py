@@ -53,7 +53,9 @@ def stated_padding(tags: Tags) -> Padding | None:
     Both may be written as if the cells had the other sign: then the bits of the cell count. Raises: InputError where one is
     no whole number of a cell, or the limit stands alone.
     """
-    value, limit = (_stated(tags, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+    value, limit = (
+        _stated(tags, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+    )
     if value is None and limit is None:
         return None
     if value is None:
@@ -75,7 +77,9 @@ def _stated(tags: Tags, keyword: str) -> int | None:
         return None
     allocated = 8 * -(-int(tags.number("BitsAllocated") or 16) // 8)
     number = (
-        int.from_bytes(raw, "little") if isinstance(raw, bytes) and 8 * len(raw) == allocated else tags.number(keyword)
+        int.from_bytes(raw, "little")
+        if isinstance(raw, bytes) and 8 * len(raw) == allocated
+        else tags.number(keyword)
     )
     if number is None or number % 1 or not -(1 << (allocated - 1)) <= number < 1 << allocated:
         raise InputError(f"image header not consistent: {keyword}", remedy=_REMEDY, tag=keyword)
@@ -214,7 +218,9 @@ def _cut(sample: NDArray[np.float64], black: float) -> tuple[int, float, float] 
         gap = _gap(shares if side < 0 else shares[::-1])
         if gap is None:
             continue
-        first, last = (end + (far - end) * n / BINS for n in gap)  # of nothing, from the spike to the rest
+        first, last = (
+            end + (far - end) * n / BINS for n in gap
+        )  # of nothing, from the spike to the rest
         rest = sample[sample >= last] if side < 0 else sample[sample <= last]
         ratio = abs(last - first) / max(abs(far - last), 1e-30)
         if ratio >= _least(side, end, last, black) and np.unique(rest).size >= LEVELS:

@@ -26,7 +26,10 @@ _HUMAN = ("HUMAN", "HOMO SAPIENS")
 
 def identity_of(tags: Tags) -> PatientIdentity:
     """Identity from the Patient Module (PS3.3 C.7.1.1); what is missing or malformed is None."""
-    names = [*_groups(tags, "PatientName", former=False), *_groups(tags, "PatientBirthName", former=True)]
+    names = [
+        *_groups(tags, "PatientName", former=False),
+        *_groups(tags, "PatientBirthName", former=True),
+    ]
     names += _groups(tags, "OtherPatientNames", former=True)
     first = next((name for name in names if not name.former), PersonName())
     born = tags.date("PatientBirthDate")
@@ -55,7 +58,9 @@ def _groups(tags: Tags, keyword: str, *, former: bool) -> list[PersonName]:
         try:
             value = tags.dataset.get(keyword)
             values = value if isinstance(value, MultiValue) else [value]
-            groups = [group for name in values if isinstance(name, DicomName) for group in name.components]
+            groups = [
+                group for name in values if isinstance(name, DicomName) for group in name.components
+            ]
         except LIBRARY_ERRORS:  # unknown, and the identity check will ask a person
             return []
     found = []
@@ -115,7 +120,10 @@ def stated_ages(images: Iterable[Tags]) -> tuple[StatedAge, ...]:
     for tags in images:
         when, _ = study_time(tags)
         day = when.moment.date() if when else None
-        for age in (_patient_age(tags), age_by_birth(tags.date("PatientBirthDate"), day, BIRTH_DATE)):
+        for age in (
+            _patient_age(tags),
+            age_by_birth(tags.date("PatientBirthDate"), day, BIRTH_DATE),
+        ):
             if age is not None:
                 found[age] = None
     return _each_once(found)
@@ -143,7 +151,9 @@ def _patient_age(tags: Tags) -> StatedAge | None:
         return None
     capped = unit == "Y" and number >= CAPPED_YEARS
     return StatedAge(
-        source="Patient's Age", least_years=CAPPED_YEARS if capped else least, most_years=None if capped else most
+        source="Patient's Age",
+        least_years=CAPPED_YEARS if capped else least,
+        most_years=None if capped else most,
     )
 
 

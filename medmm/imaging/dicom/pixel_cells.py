@@ -29,7 +29,9 @@ def high_bit(tags: Tags) -> int:
 
 def bits_fit(tags: Tags) -> bool:
     """Whether a cell has room for Bits Stored bits up to High Bit."""
-    stored, allocated = (int(tags.number(keyword) or 0) for keyword in ("BitsStored", "BitsAllocated"))
+    stored, allocated = (
+        int(tags.number(keyword) or 0) for keyword in ("BitsStored", "BitsAllocated")
+    )
     stated = tags.number("HighBit")
     return (stated is None or stated % 1 == 0) and stored - 1 <= high_bit(tags) < allocated
 
@@ -48,7 +50,9 @@ def values_in(cells: NDArray[Any], tags: Tags, *, coded: bool = False) -> NDArra
     padding = stated_padding(tags)
     overlays = _overlay_bits(tags, range(shift, shift + stored))
     above = allocated - stored - shift
-    values = (cells << above) >> (above + shift) if above or shift else cells  # an arithmetic shift keeps the sign
+    values = (
+        (cells << above) >> (above + shift) if above or shift else cells
+    )  # an arithmetic shift keeps the sign
     values = values.astype(cells.dtype, copy=False)
     if shift:
         _check_low_bits(cells, values, shift, stored, overlays, padding)
@@ -99,7 +103,9 @@ def _beside(
         if coded:
             return cells
         raise InputError(
-            f"values need more than the {stored} bits that Bits Stored states", remedy=_REMEDY, tag="BitsStored"
+            f"values need more than the {stored} bits that Bits Stored states",
+            remedy=_REMEDY,
+            tag="BitsStored",
         )
     return values
 
@@ -117,13 +123,17 @@ def _check_low_bits(
     if not (low & ~cells.dtype.type(overlays & ((1 << shift) - 1))).any():
         return
     signed = cells.dtype.kind == "i"
-    least, most = (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if signed else (0, (1 << stored) - 1)
+    least, most = (
+        (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if signed else (0, (1 << stored) - 1)
+    )
     beyond = (cells < least) | (cells > most)
     if padding is not None:
         beyond &= ~(padding.holds(cells) | padding.holds(values))
     if not beyond.any():
         raise InputError(
-            "image header not consistent: HighBit; the values lie in the lowest bits", remedy=_REMEDY, tag="HighBit"
+            "image header not consistent: HighBit; the values lie in the lowest bits",
+            remedy=_REMEDY,
+            tag="HighBit",
         )
 
 
@@ -133,7 +143,9 @@ def _overlay_bits(tags: Tags, used: range) -> int:
     for group in _OVERLAY_GROUPS:
         held = (group, _BIT_POSITION) in tags.dataset and (group, _OVERLAY_DATA) not in tags.dataset
         position = tags.element_number(group, _BIT_POSITION) if held else None
-        several = held and (tags.element_number(group, _BITS_ALLOCATED) or 1) > 1  # 1: a plane of its own, left out
+        several = (
+            held and (tags.element_number(group, _BITS_ALLOCATED) or 1) > 1
+        )  # 1: a plane of its own, left out
         if position is None or not several or position < 0 or position % 1:
             continue
         if int(position) in used:
@@ -151,5 +163,8 @@ def _roughness(picture: NDArray[Any], of: NDArray[np.bool_]) -> float:
     pairs = of[..., 1:] | of[..., :-1]
     if not pairs.any():
         return 0.0
-    left, right = picture[..., :-1][pairs].astype(np.float64), picture[..., 1:][pairs].astype(np.float64)
+    left, right = (
+        picture[..., :-1][pairs].astype(np.float64),
+        picture[..., 1:][pairs].astype(np.float64),
+    )
     return float(np.abs(right - left).mean())

@@ -36,7 +36,9 @@ from medmm.imaging.dicom.rescale import on_scale, rescaled, voi_table
 
 MAX_DECODED_BYTES = 2**30
 _TABLE_DTYPES = ("uint8", "int8", "uint16", "int16")
-_RUN_TABLES_BYTES = 4096  # of one RLE frame beside its runs (PS3.5 annex G): its table of segments and padding
+_RUN_TABLES_BYTES = (
+    4096  # of one RLE frame beside its runs (PS3.5 annex G): its table of segments and padding
+)
 _FAR = np.array([-1e15, 1e15])
 GDCM = "gdcm"
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
@@ -60,7 +62,9 @@ _PLUGIN = {
 }
 _PACKAGE = {"pillow": "pillow", "pyjpegls": "pyjpegls", "pylibjpeg": "pylibjpeg-openjpeg"}
 _RETIRED = (UID("1.2.840.10008.1.2.4.53"), UID("1.2.840.10008.1.2.4.55"))
-_TRANSCODE = "convert the file to an uncompressed transfer syntax first (dcmdjpeg or gdcmconv --raw do)"
+_TRANSCODE = (
+    "convert the file to an uncompressed transfer syntax first (dcmdjpeg or gdcmconv --raw do)"
+)
 
 
 def decodable_syntaxes() -> tuple[SyntaxSupport, ...]:
@@ -120,7 +124,9 @@ def check_grid(file: DicomFile) -> None:
     if not file.pixels_whole:
         raise InputError("the pixel data are cut short", remedy="send the file again", **where)
     numbers = {k: tags.number(k) for k in ("Rows", "Columns", "BitsAllocated", "BitsStored")}
-    wrong = [keyword for keyword, number in numbers.items() if not number or number < 1 or number % 1]
+    wrong = [
+        keyword for keyword, number in numbers.items() if not number or number < 1 or number % 1
+    ]
     frames, samples = frame_count(tags), tags.number("SamplesPerPixel") or 1
     rows, columns, allocated, stored = (int(n or 0) for n in numbers.values())
     wrong += ["NumberOfFrames"] if frames < 1 else []
@@ -129,7 +135,9 @@ def check_grid(file: DicomFile) -> None:
     possible = (1, 8, 12, 16, 32, 64) if packed_12_bit(tags, file.syntax) else (1, 8, 16, 32, 64)
     wrong += ["BitsAllocated"] if allocated not in possible or stored > allocated else []
     wrong += [] if wrong or bits_fit(tags) else ["HighBit"]
-    wrong += [] if frames < 1 or groups_whole(tags, frames) else ["PerFrameFunctionalGroupsSequence"]
+    wrong += (
+        [] if frames < 1 or groups_whole(tags, frames) else ["PerFrameFunctionalGroupsSequence"]
+    )
     mono = tags.word("PhotometricInterpretation")[:4] in ("MONO", "")
     wrong += ["SamplesPerPixel"] if mono and samples != 1 else []
     if wrong:
@@ -142,7 +150,9 @@ def check_grid(file: DicomFile) -> None:
         stated_padding(tags)
     claimed = rows * columns * frames * int(samples) * allocated // 8
 
-    room = MAX_DECODED_BYTES if file.syntax.is_encapsulated else min(file.pixel_bytes, file.room_bytes)
+    room = (
+        MAX_DECODED_BYTES if file.syntax.is_encapsulated else min(file.pixel_bytes, file.room_bytes)
+    )
     if claimed > room:
         raise InputError(
             f"the header claims {claimed} bytes of pixels where {room} can be",
@@ -151,7 +161,9 @@ def check_grid(file: DicomFile) -> None:
         )
     if file.syntax == RLELossless and file.pixel_bytes > 2 * claimed + _RUN_TABLES_BYTES * frames:
         raise InputError(
-            "more run lengths than the picture has pixels", remedy="send the file again; it is damaged", **where
+            "more run lengths than the picture has pixels",
+            remedy="send the file again; it is damaged",
+            **where,
         )
 
 
@@ -187,7 +199,9 @@ def grey_syntax(dataset: Dataset, path: Path) -> UID:
     with dicom_border(path, "decode"):
         syntax = settle_syntax(dataset)
     tags = Tags(dataset)
-    if "SOPClassUID" not in dataset and not tags.text("PhotometricInterpretation"):  # ACR-NEMA: grey, one sample
+    if "SOPClassUID" not in dataset and not tags.text(
+        "PhotometricInterpretation"
+    ):  # ACR-NEMA: grey, one sample
         dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
     if (tags.number("SamplesPerPixel") or 1) != 1:
         raise InputError("not a grey picture", remedy="send the original image", path=str(path))
@@ -201,15 +215,23 @@ def by_gdcm(syntax: UID, tags: Tags) -> bool:
     return _plugin_for(syntax, tags.number("BitsStored")) == GDCM
 
 
-def cells_of(dataset: Dataset, syntax: UID, path: Path, frames: Sequence[int] = ()) -> NDArray[np.generic]:
+def cells_of(
+    dataset: Dataset, syntax: UID, path: Path, frames: Sequence[int] = ()
+) -> NDArray[np.generic]:
     """What the cells of a picture hold, (frames, rows, columns), by pydicom; nothing beside the values is taken out yet."""
     if syntax.is_encapsulated:
         dataset = with_true_table(dataset, frame_count(Tags(dataset)))
     _check_coded_size(dataset, syntax, path)
     decoder = get_decoder(syntax)
-    options = {"raw": True, "decoding_plugin": _PLUGIN.get(str(syntax), ""), "correct_unused_bits": False}
+    options = {
+        "raw": True,
+        "decoding_plugin": _PLUGIN.get(str(syntax), ""),
+        "correct_unused_bits": False,
+    }
     if frames:
-        return np.stack([cells.copy() for cells, _ in decoder.iter_array(dataset, indices=frames, **options)])
+        return np.stack(
+            [cells.copy() for cells, _ in decoder.iter_array(dataset, indices=frames, **options)]
+        )
     cells, _ = decoder.as_array(dataset, **options)
     return cells if cells.ndim == 3 else cells[np.newaxis]
 
@@ -327,7 +349,12 @@ def shown(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> Shown:
             grey = table[stored.astype(np.int32) - int(lowest.min) if lowest.min < 0 else stored]
         if background is not None:
             grey[background] = 0
-    return Shown(grey=grey, background=background, assumed=assumed, foreign=limits is not None and limits.foreign)
+    return Shown(
+        grey=grey,
+        background=background,
+        assumed=assumed,
+        foreign=limits is not None and limits.foreign,
+    )
 
 
 def _natural_black(stored: NDArray[np.generic], tags: Tags) -> float:
@@ -335,7 +362,9 @@ def _natural_black(stored: NDArray[np.generic], tags: Tags) -> float:
     bits = int(tags.number("BitsStored") or 8 * stored.dtype.itemsize)
     if not inverted(tags):
         return 0.0
-    return float(2 ** (bits - 1) - 1 if np.issubdtype(stored.dtype, np.signedinteger) else 2**bits - 1)
+    return float(
+        2 ** (bits - 1) - 1 if np.issubdtype(stored.dtype, np.signedinteger) else 2**bits - 1
+    )
 
 
 def signal(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray[np.float32]:
@@ -350,7 +379,9 @@ def signal(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray
         values = stored
         if inverted(tags) and np.issubdtype(stored.dtype, np.integer):
             largest = 2 ** int(tags.number("BitsStored") or 8 * stored.dtype.itemsize) - 1
-            values = (-1 if np.issubdtype(stored.dtype, np.signedinteger) else largest) - stored.astype(np.int64)
+            values = (
+                -1 if np.issubdtype(stored.dtype, np.signedinteger) else largest
+            ) - stored.astype(np.int64)
         scaled = on_scale(values, tags, padding).astype(np.float32)
         if padding is not None:
             scaled[padding] = np.nan
@@ -359,11 +390,15 @@ def signal(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray
 
 def _by_header(stored: NDArray[np.generic], tags: Tags) -> bool:
     """Whether the header alone says what is shown black and white."""
-    shallow = (tags.number("BitsStored") or 8) <= 8 and tags.first_item("ModalityLUTSequence") is None
+    shallow = (tags.number("BitsStored") or 8) <= 8 and tags.first_item(
+        "ModalityLUTSequence"
+    ) is None
     return shallow or usable_window(tags) or tags.first_item("VOILUTSequence") is not None
 
 
-def _ends(stored: NDArray[np.generic], background: NDArray[np.bool_] | None) -> NDArray[np.generic] | None:
+def _ends(
+    stored: NDArray[np.generic], background: NDArray[np.bool_] | None
+) -> NDArray[np.generic] | None:
     """The least and the greatest stored value that is no background."""
     values = stored if background is None else stored[~background]
     return np.array([values.min(), values.max()], dtype=stored.dtype) if values.size else None
@@ -401,7 +436,9 @@ def inverted(tags: Tags) -> bool:
 
     Both together are one inversion: PS3.3 C.8.11.3.1 asks a MONOCHROME1 image to say INVERSE.
     """
-    return tags.word("PhotometricInterpretation") == "MONOCHROME1" or (tags.word("PresentationLUTShape") == "INVERSE")
+    return tags.word("PhotometricInterpretation") == "MONOCHROME1" or (
+        tags.word("PresentationLUTShape") == "INVERSE"
+    )
 
 
 def usable_window(tags: Tags) -> bool:
@@ -445,16 +482,32 @@ def voi_notices(tags: Tags) -> tuple[Notice, ...]:
     unstated = not tags.text("PhotometricInterpretation")
     own_range = lut and _table_lies(tags)
     rows = (
-        ("window-unusable", windows and not window, "The stated window can't be applied; it was left out."),
+        (
+            "window-unusable",
+            windows and not window,
+            "The stated window can't be applied; it was left out.",
+        ),
         ("several-windows", windows > 1 and window, "Of several windows the first was applied."),
         (
             "voi-lut-bits",
             own_range,
             "The VOI look-up table does not use the bits that it states; its own range is shown.",
         ),
-        ("window-unknown", not (lut or window), "No window is stated; the whole range of values is shown."),
-        ("polarity-unstated", unstated, "The image does not state what is black; small values are shown black."),
-        ("polarity-tags", shape and mono1 != (shape == "INVERSE"), "What states black and white contradicts."),
+        (
+            "window-unknown",
+            not (lut or window),
+            "No window is stated; the whole range of values is shown.",
+        ),
+        (
+            "polarity-unstated",
+            unstated,
+            "The image does not state what is black; small values are shown black.",
+        ),
+        (
+            "polarity-tags",
+            shape and mono1 != (shape == "INVERSE"),
+            "What states black and white contradicts.",
+        ),
     )
     return tuple(Notice(code=code, text=text) for code, holds, text in rows if holds)
 

@@ -90,13 +90,19 @@ def _padded(size: int, count: int, wide: bool) -> int:
 
 
 def _bad_table(why: str) -> InputError:
-    return InputError(f"a look-up table of the image can't be applied: {why}", remedy=_REMEDY, tag="LUTDescriptor")
+    return InputError(
+        f"a look-up table of the image can't be applied: {why}", remedy=_REMEDY, tag="LUTDescriptor"
+    )
 
 
 def voi_table(tags: Tags) -> LookUpTable | None:
     """The first VOI LUT, if there is one. Raises: InputError."""
     item = tags.first_item("VOILUTSequence")
-    return None if item is None else LookUpTable.of(item, signed=_signed(tags), little_endian=_little_endian(tags))
+    return (
+        None
+        if item is None
+        else LookUpTable.of(item, signed=_signed(tags), little_endian=_little_endian(tags))
+    )
 
 
 def rescaled(values: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
@@ -106,14 +112,20 @@ def rescaled(values: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
     """
     item = tags.first_item("ModalityLUTSequence")
     if item is not None:
-        return LookUpTable.of(item, signed=_signed(tags), little_endian=_little_endian(tags)).apply(values)
+        return LookUpTable.of(item, signed=_signed(tags), little_endian=_little_endian(tags)).apply(
+            values
+        )
     slope, intercept = _rescale(tags)
     if slope is None and intercept is None:
         return values
-    return np.asarray(values, dtype=np.float64) * (1.0 if slope is None else slope) + (intercept or 0.0)
+    return np.asarray(values, dtype=np.float64) * (1.0 if slope is None else slope) + (
+        intercept or 0.0
+    )
 
 
-def on_scale(values: NDArray[np.generic], tags: Tags, padding: NDArray[np.bool_] | None) -> NDArray[np.generic]:
+def on_scale(
+    values: NDArray[np.generic], tags: Tags, padding: NDArray[np.bool_] | None
+) -> NDArray[np.generic]:
     """Values on one scale for all images of a series: rescaled, or by Real World Value Mapping where the scale stands only there.
 
     Args:
@@ -162,7 +174,9 @@ class _Mapping:
     def apply(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.slope is not None:
             return values * self.slope + self.intercept
-        return np.asarray(self.table)[np.clip(values - self.first, 0, len(self.table) - 1).astype(np.int64)]
+        return np.asarray(self.table)[
+            np.clip(values - self.first, 0, len(self.table) - 1).astype(np.int64)
+        ]
 
 
 def _mapped(
@@ -191,14 +205,19 @@ def _mapped(
 def _mapping(item: Tags) -> _Mapping:
     slope, intercept = item.number("RealWorldValueSlope"), item.number("RealWorldValueIntercept")
     table = item.numbers("RealWorldValueLUTData")
-    first, last = (next((n for k in names if (n := item.number(k)) is not None), None) for names in (_FIRST, _LAST))
+    first, last = (
+        next((n for k in names if (n := item.number(k)) is not None), None)
+        for names in (_FIRST, _LAST)
+    )
     code = item.first_item("MeasurementUnitsCodeSequence")
     units = (code.text("CodeValue") or "") if code else ""
     if first is not None and last is not None and first > last:
         first -= 2**16  # a negative value, written without its sign
     if slope:
         ends = (-math.inf if first is None else first, math.inf if last is None else last)
-        return _Mapping(first=ends[0], last=ends[1], units=units, slope=slope, intercept=intercept or 0.0)
+        return _Mapping(
+            first=ends[0], last=ends[1], units=units, slope=slope, intercept=intercept or 0.0
+        )
     if not table or first is None or last is None:
         raise _bad_mapping("a mapping states neither a slope nor a table")
     if len(table) != last - first + 1:

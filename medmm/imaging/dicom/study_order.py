@@ -59,7 +59,8 @@ def _contrast(images: Sequence[Tags]) -> str | None:
     if any(image.word("ContrastBolusAgent") == "UNKNOWN" for image in images):
         return None
     given = {
-        image.word("ContrastBolusAgent") not in NO_AGENT or image.first_item("ContrastBolusAgentSequence") is not None
+        image.word("ContrastBolusAgent") not in NO_AGENT
+        or image.first_item("ContrastBolusAgentSequence") is not None
         for image in images
     }
     return "some" if len(given) == 2 else "all" if given == {True} else "none"

@@ -15,7 +15,10 @@ from PIL import Image
 from scipy import ndimage
 
 LOOKED_AT_PX = 256  # longest side of the reduced picture on which the border is found
-LARGEST_SHARE, SMALLEST_SHARE = 0.9, 0.15  # of the picture; outside of these the whole picture stands
+LARGEST_SHARE, SMALLEST_SHARE = (
+    0.9,
+    0.15,
+)  # of the picture; outside of these the whole picture stands
 SMALLEST_FIELD_PX = 128  # as of a whole film
 FILLED = 0.95  # of its rectangle, by a turned field
 UNIFORM = 0.97  # of what lies outside of an upright field, by the border
@@ -51,7 +54,11 @@ def exposed_field(grey: Grey) -> ExposedField | None:
     """
     rows, columns = grey.shape
     step = max(1, -(-max(rows, columns) // LOOKED_AT_PX))
-    small = np.asarray(Image.fromarray(np.ascontiguousarray(grey)).reduce(step), dtype=np.float32) if step > 1 else grey
+    small = (
+        np.asarray(Image.fromarray(np.ascontiguousarray(grey)).reduce(step), dtype=np.float32)
+        if step > 1
+        else grey
+    )
     border = _border(small)
     if border is None:
         return None
@@ -89,7 +96,9 @@ def _border(small: Grey) -> Mask | None:
 def _commonest(strip: NDArray[np.float32], spread: float) -> float:
     """The grey around which most of a strip lies."""
     ordered = np.sort(strip)
-    within = np.searchsorted(ordered, ordered + 2 * _TOLERANCES[0] * spread, side="right") - np.arange(ordered.size)
+    within = np.searchsorted(
+        ordered, ordered + 2 * _TOLERANCES[0] * spread, side="right"
+    ) - np.arange(ordered.size)
     first = int(within.argmax())
     return float(np.median(ordered[first : first + int(within[first])]))
 
@@ -112,7 +121,9 @@ def _upright(border: Mask) -> tuple[float, Box] | None:
         (top > 0, border[top + 1 : top + 3, left:right]),
         (bottom < border.shape[0], border[bottom - 3 : bottom - 1, left:right]),
     )
-    straight = all(1 - edge.mean() >= STRAIGHT for bordered, edge in edges if bordered and edge.size)
+    straight = all(
+        1 - edge.mean() >= STRAIGHT for bordered, edge in edges if bordered and edge.size
+    )
     if not outside.any() or border[outside].mean() < UNIFORM or not straight:
         return None
     y, x = border.shape[0] / 2, border.shape[1] / 2
@@ -144,9 +155,17 @@ def _rectangle(content: Mask) -> tuple[float, Box]:
 
     def box(degrees: float) -> Box:
         u, v = _turn(-degrees) @ points
-        return float(u.min()) - 0.5, float(v.min()) - 0.5, float(u.max()) + 0.5, float(v.max()) + 0.5
+        return (
+            float(u.min()) - 0.5,
+            float(v.min()) - 0.5,
+            float(u.max()) + 0.5,
+            float(v.max()) + 0.5,
+        )
 
-    boxes = {float(degrees): box(degrees) for degrees in np.arange(-MOST_DEGREES, MOST_DEGREES + 0.25, 0.5)}
+    boxes = {
+        float(degrees): box(degrees)
+        for degrees in np.arange(-MOST_DEGREES, MOST_DEGREES + 0.25, 0.5)
+    }
     degrees = min(boxes, key=lambda d: (_area(boxes[d]), abs(d)))
     if _area(boxes[degrees]) > 0.99 * _area(boxes[0.0]):
         degrees = 0.0  # turned by less than can be told
@@ -165,8 +184,12 @@ def _turn(degrees: float) -> NDArray[np.float64]:
 
 def _cut(grey: Grey, degrees: float, box: Box, step: int) -> Grey:
     """The box, less the blurred edge of the border, out of the picture at its own resolution, turned upright."""
-    x0, y0, x1, y1 = (step * (edge + inwards) for edge, inwards in zip(box, (2, 2, -2, -2), strict=True))
-    rows, columns = (step * -(-n // step) for n in grey.shape)  # of the reduced picture, back at full size
+    x0, y0, x1, y1 = (
+        step * (edge + inwards) for edge, inwards in zip(box, (2, 2, -2, -2), strict=True)
+    )
+    rows, columns = (
+        step * -(-n // step) for n in grey.shape
+    )  # of the reduced picture, back at full size
     size = round(x1 - x0), round(y1 - y0)
     if degrees == 0:
         left, top = max(0, round(columns / 2 + x0)), max(0, round(rows / 2 + y0))

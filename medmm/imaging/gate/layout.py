@@ -13,8 +13,13 @@ from medmm.imaging.gate.rules import Refusal, judge_pixels
 Grey = NDArray[np.float32]
 CELLS = 24  # along each side of a tile that are compared
 MOST_TILES, LEAST_TILES = 16, 3  # along one side of a mosaic
-SAME_SHAPE, DARK_SEAMS = 0.3, 0.5  # of neighbouring tiles of a mosaic: likeness; grey where they meet over that of all
-LEAST_CONTOURS = 0.08  # part of the spread of grey in a tile; 0.12 and more in halves and thirds of films
+SAME_SHAPE, DARK_SEAMS = (
+    0.3,
+    0.5,
+)  # of neighbouring tiles of a mosaic: likeness; grey where they meet over that of all
+LEAST_CONTOURS = (
+    0.08  # part of the spread of grey in a tile; 0.12 and more in halves and thirds of films
+)
 SAME_FILM = 0.8  # likeness of contours of two exposures of one patient side by side
 LINES = 250  # that are looked at across a divider or a seam
 MIDDLE = (0.3, 0.7)  # of a side: between two films, and across a patient in one
@@ -22,11 +27,18 @@ DIVIDER_SPREAD, DIVIDER_SHARE = (
     0.003,
     0.005,
 )  # greatest spread of grey along a divider; least part of the side that it takes
-SEAM_STEP, SEAM_ROWS = 0.08, 0.7  # least step of grey across a seam, and part of its length that has it
+SEAM_STEP, SEAM_ROWS = (
+    0.08,
+    0.7,
+)  # least step of grey across a seam, and part of its length that has it
 
 
-MOSAIC = Refusal(code="mosaic", reason="by its pixels perhaps a mosaic: many slices in one picture", held=True)
-TWO_FILMS = Refusal(code="shape", reason="by its pixels perhaps two films in one picture", held=True)
+MOSAIC = Refusal(
+    code="mosaic", reason="by its pixels perhaps a mosaic: many slices in one picture", held=True
+)
+TWO_FILMS = Refusal(
+    code="shape", reason="by its pixels perhaps two films in one picture", held=True
+)
 FOREIGN = Refusal(
     code="far-values",
     reason="many pixels within the picture have a value far from all others: perhaps something was drawn into it",
@@ -102,7 +114,10 @@ def _longest_run(marks: NDArray[np.bool_]) -> int:
 
 def _dark_seams(picture: Grey, rows: int, columns: int) -> bool:
     """Whether the lines on which tiles meet are dark beside the rest."""
-    places = [np.arange(1, count) * size // count for count, size in zip((rows, columns), picture.shape, strict=True)]
+    places = [
+        np.arange(1, count) * size // count
+        for count, size in zip((rows, columns), picture.shape, strict=True)
+    ]
     across, down = picture[places[0]], picture[:, places[1]]
     return max(float(across.mean()), float(down.mean())) <= DARK_SEAMS * float(picture.mean())
 
@@ -126,7 +141,9 @@ def _likeness(picture: Grey, rows: int, columns: int, *, contours: bool = False)
     filled = (spread > 0.2 * spread.max()) & (spread >= LEAST_CONTOURS * whole)
     if filled.sum() < max(2, rows * columns / 2):
         return -1.0
-    normed = (tiles - tiles.mean(axis=(2, 3), keepdims=True)) / np.maximum(spread, 1e-6)[..., None, None]
+    normed = (tiles - tiles.mean(axis=(2, 3), keepdims=True)) / np.maximum(spread, 1e-6)[
+        ..., None, None
+    ]
     along = (normed[:, 1:] * normed[:, :-1]).mean(axis=(2, 3))[filled[:, 1:] & filled[:, :-1]]
     down = (normed[1:] * normed[:-1]).mean(axis=(2, 3))[filled[1:] & filled[:-1]]
     means = [float(one.mean()) for one in (along, down) if one.size]
@@ -135,11 +152,16 @@ def _likeness(picture: Grey, rows: int, columns: int, *, contours: bool = False)
 
 def _tiles(picture: Grey, rows: int, columns: int) -> NDArray[np.float64]:
     """Means over the cells of each tile, of some 4 x 4 pixels each: (rows, columns, CELLS, CELLS)."""
-    steps = (max(1, size // (4 * CELLS * count)) for size, count in zip(picture.shape, (rows, columns), strict=True))
+    steps = (
+        max(1, size // (4 * CELLS * count))
+        for size, count in zip(picture.shape, (rows, columns), strict=True)
+    )
     sums = picture[tuple(slice(None, None, step) for step in steps)].astype(np.float64)
     for axis, count in enumerate((rows * CELLS, columns * CELLS)):
         edges = np.linspace(0, sums.shape[axis], count + 1).astype(int)
-        sums = np.add.reduceat(sums, edges[:-1], axis=axis) / np.diff(edges).reshape([-1, 1] if axis == 0 else [1, -1])
+        sums = np.add.reduceat(sums, edges[:-1], axis=axis) / np.diff(edges).reshape(
+            [-1, 1] if axis == 0 else [1, -1]
+        )
     return sums.reshape(rows, CELLS, columns, CELLS).transpose(0, 2, 1, 3)
 
 

@@ -29,7 +29,9 @@ class PictureKinds(Protocol):
 
 
 def _held(kind: str, reason: str) -> Refusal:
-    return Refusal(code=f"picture-{kind}", reason=f"by its pixels {reason}; a person must look", held=True)
+    return Refusal(
+        code=f"picture-{kind}", reason=f"by its pixels {reason}; a person must look", held=True
+    )
 
 
 KINDS = {
@@ -37,8 +39,12 @@ KINDS = {
     "inverted": _held("inverted", "the film is shown as a negative"),
     "upside down": _held("upside-down", "the film is upside down"),
     "rotated": _held("rotated", "the film is rotated"),
-    "lateral": Refusal(code="picture-lateral", reason="not evaluable: by its pixels a lateral film"),
-    "other": Refusal(code="picture-other", reason="not evaluable: by its pixels no frontal chest radiograph"),
+    "lateral": Refusal(
+        code="picture-lateral", reason="not evaluable: by its pixels a lateral film"
+    ),
+    "other": Refusal(
+        code="picture-other", reason="not evaluable: by its pixels no frontal chest radiograph"
+    ),
 }
 CONTRADICTION = Refusal(
     code="tags-contradict-picture",
@@ -49,7 +55,9 @@ UNCHECKED = Notice(
     code="picture-unchecked",
     text="No network for the kind of picture is installed; the film was let in by its tags alone.",
 )
-RELEASED = Notice(code="released", text="The gate held this study; a person looked and let it pass.")
+RELEASED = Notice(
+    code="released", text="The gate held this study; a person looked and let it pass."
+)
 BY_PICTURE = Notice(
     code="body-part-by-picture",
     text="No body part is stated; by its pixels the film is surely a frontal chest radiograph and was taken for one.",

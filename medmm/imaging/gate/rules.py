@@ -33,9 +33,7 @@ from medmm.imaging.dicom.patient import is_animal
 SCOPE = "medmm reads chest radiographs and MR of brain and heart"
 SMALLEST_FILM_PX = 256
 SMALLEST_MR_PX = 64
-LARGEST_FIELD_MM = (
-    600  # of one MR picture: the bore of whole-body scanners is 600 to 700 mm wide, their fields up to 550 mm
-)
+LARGEST_FIELD_MM = 600  # of one MR picture: the bore of whole-body scanners is 600 to 700 mm wide, their fields up to 550 mm
 _UID = "1.2.840.10008.5.1.4.1.1."
 SOP_CLASSES = {
     Modality.RADIOGRAPH: (f"{_UID}1", f"{_UID}1.1", f"{_UID}7"),
@@ -43,7 +41,22 @@ SOP_CLASSES = {
 }
 SECONDARY_CAPTURE = f"{_UID}7"
 REGIONS = {Modality.RADIOGRAPH: ("CHEST",), Modality.MR: ("BRAIN", "HEART")}
-_NO_IMAGES = ["AU", "DOC", "ECG", "HD", "KO", "M3D", "PLAN", "PR", "REG", "RTDOSE", "RTPLAN", "RTSTRUCT", "SEG", "SR"]
+_NO_IMAGES = [
+    "AU",
+    "DOC",
+    "ECG",
+    "HD",
+    "KO",
+    "M3D",
+    "PLAN",
+    "PR",
+    "REG",
+    "RTDOSE",
+    "RTPLAN",
+    "RTSTRUCT",
+    "SEG",
+    "SR",
+]
 _PROGRAMS = (b"MZ", b"%PDF", b"\x7fELF", b"#!")
 
 
@@ -61,7 +74,9 @@ NO_UIDS = Refusal(
     reason="the file states no UID of study, series or image; it would go under UIDs made from its content",
     held=True,
 )
-LATERAL_FILM = Refusal(code="view", reason="not evaluable: a lateral film; medmm reads frontal chest radiographs")
+LATERAL_FILM = Refusal(
+    code="view", reason="not evaluable: a lateral film; medmm reads frontal chest radiographs"
+)
 
 
 def _animal(tags: Tags) -> str | None:
@@ -95,13 +110,21 @@ def _sop_class(tags: Tags) -> str | None:
 def _for_processing(tags: Tags) -> str | None:
     """Presentation Intent Type FOR PROCESSING."""
     raw = tags.word("PresentationIntentType") == "FOR PROCESSING"
-    return "not evaluable: the image is for processing; send the image for presentation" if raw else None
+    return (
+        "not evaluable: the image is for processing; send the image for presentation"
+        if raw
+        else None
+    )
 
 
 def _colour(tags: Tags) -> str | None:
     """A photometric interpretation other than MONOCHROME1 and MONOCHROME2."""
     stated = tags.word("PhotometricInterpretation")
-    grey = stated in ("", "MONOCHROME1", "MONOCHROME2")  # missing: the header is not consistent, an error later
+    grey = stated in (
+        "",
+        "MONOCHROME1",
+        "MONOCHROME2",
+    )  # missing: the header is not consistent, an error later
     return None if grey else "not evaluable: the picture is not grey"
 
 
@@ -126,7 +149,11 @@ def _view(tags: Tags) -> str | None:
     view = view_of(tags)
     if view is View.LATERAL:
         return LATERAL_FILM.reason
-    return None if view else "not evaluable: the view is neither PA nor AP; medmm reads frontal chest radiographs"
+    return (
+        None
+        if view
+        else "not evaluable: the view is neither PA nor AP; medmm reads frontal chest radiographs"
+    )
 
 
 def _view_contradiction(tags: Tags) -> str | None:
@@ -138,7 +165,10 @@ def _view_contradiction(tags: Tags) -> str | None:
         return f"the film is stored {lies}"
     if lies == "other":
         return "by its patient orientation the film is no upright picture from the front or from the side"
-    view, words = named_view(tags)[0], [view_in(word) for k in OF_ONE_IMAGE for word in tags.word(k).split()]
+    view, words = (
+        named_view(tags)[0],
+        [view_in(word) for k in OF_ONE_IMAGE for word in tags.word(k).split()],
+    )
     if view in (View.PA, View.AP) and lies == "lateral":
         return "the film says a frontal view but lies as a lateral one"
     maybe = view is View.UNKNOWN and View.LATERAL in words
@@ -181,7 +211,11 @@ def _uid(tags: Tags) -> str | None:
 def _mosaic(tags: Tags) -> str | None:
     """MR of which Image Type says MOSAIC and no plane of each frame says otherwise, or whose field of view no scanner makes."""
     if modality_of(tags) is not Modality.MR:
-        return "a mosaic of many slices in one picture" if "MOSAIC" in tags.texts("ImageType") else None
+        return (
+            "a mosaic of many slices in one picture"
+            if "MOSAIC" in tags.texts("ImageType")
+            else None
+        )
     field = field_of_view_mm(tags)
     if field is not None and max(field) > LARGEST_FIELD_MM:
         return f"a field of view of {field[1]:.0f} x {field[0]:.0f} mm, which no scanner makes: perhaps a mosaic of many slices"
@@ -197,7 +231,10 @@ def _phantom(tags: Tags) -> str | None:
 
 def _slope(tags: Tags) -> str | None:
     """A Rescale Slope of 0, of the image or of one of its frames."""
-    blank = 0 in (tags.number("RescaleSlope"), *frame_numbers(tags, "PixelValueTransformationSequence", "RescaleSlope"))
+    blank = 0 in (
+        tags.number("RescaleSlope"),
+        *frame_numbers(tags, "PixelValueTransformationSequence", "RescaleSlope"),
+    )
     return "a rescale slope of 0 would blank the picture" if blank else None
 
 
@@ -279,7 +316,9 @@ def objections(tags: Tags, preamble: bytes = b"", *, uids_stated: bool = True) -
     if not uids_stated:
         yield NO_UIDS
     if preamble.startswith(_PROGRAMS):
-        yield Refusal(code="preamble", reason="the file also begins like a program or a document", held=True)
+        yield Refusal(
+            code="preamble", reason="the file also begins like a program or a document", held=True
+        )
 
 
 def judge_pixels(

@@ -18,11 +18,15 @@ def _note(code: str, text: str) -> Callable[[bool], tuple[Notice, ...]]:
     return lambda holds: (notice,) if holds else ()
 
 
-_SECONDARY = _note("secondary-capture", "The image is a secondary capture; its acquisition is not described.")
+_SECONDARY = _note(
+    "secondary-capture", "The image is a secondary capture; its acquisition is not described."
+)
 _LOSSY = _note("lossy", "The image was compressed with loss.")
 _BURNED = _note("burned-in-annotation", "The image declares text burned into its pixels.")
 _NO_ID = _note("no-patient-id", "The image names no patient ID; a person must confirm the patient.")
-_PART = _note("body-part-unclear", "The body part is stated in an unclear word; check that it is right.")
+_PART = _note(
+    "body-part-unclear", "The body part is stated in an unclear word; check that it is right."
+)
 _VIEW = _note("view-unknown", "The projection (PA or AP) is not stated.")
 _AGE = _note("age-unknown", "The age is not stated or impossible; the models were made for adults.")
 _PREFIX = _note("no-dicm-prefix", "The file has no DICM prefix; it was read all the same.")
@@ -33,7 +37,11 @@ def _view_notes(tags: Tags, film: bool) -> tuple[Notice, ...]:
     conflict = view_conflict(tags) if film else None
     if conflict is None:
         return _VIEW(film and view_of(tags) is View.UNKNOWN)
-    return (Notice(code="view-conflict", text=f"{conflict}: the projection (PA or AP) is taken as unknown."),)
+    return (
+        Notice(
+            code="view-conflict", text=f"{conflict}: the projection (PA or AP) is taken as unknown."
+        ),
+    )
 
 
 def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notice, ...]:

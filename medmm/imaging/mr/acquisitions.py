@@ -19,9 +19,17 @@ from medmm.imaging.dicom.header import Tags
 from medmm.imaging.dicom.newest_image import LEVELS, Moment, Stated, order_of
 from medmm.imaging.mr.slice_grouping import Placed, SliceGroup, told_apart
 
-LONGEST_BREAK = timedelta(hours=1)  # between two slices of one acquisition; the longest scans take that in all
+LONGEST_BREAK = timedelta(
+    hours=1
+)  # between two slices of one acquisition; the longest scans take that in all
 DENSER = 0.75  # of the stated distance of slices: a stack denser than that holds slices of two
-NUMBERS = ("AcquisitionNumber", "FrameAcquisitionNumber", "AcquisitionTime", "FrameAcquisitionDateTime", "ContentTime")
+NUMBERS = (
+    "AcquisitionNumber",
+    "FrameAcquisitionNumber",
+    "AcquisitionTime",
+    "FrameAcquisitionDateTime",
+    "ContentTime",
+)
 Order = tuple[Stated, ...]
 
 
@@ -37,7 +45,9 @@ def parts_of(group: Sequence[Placed]) -> tuple[list[SliceGroup], tuple[Notice, .
 
 
 def _several(counts: Sequence[int]) -> Notice:
-    listed = " and ".join(map(str, counts)) if len(counts) < 4 else f"{min(counts)} to {max(counts)}"
+    listed = (
+        " and ".join(map(str, counts)) if len(counts) < 4 else f"{min(counts)} to {max(counts)}"
+    )
     return Notice(
         code="several-acquisitions",
         text=f"One series holds several acquisitions ({listed} slices); each is a volume of its own.",
@@ -80,7 +90,9 @@ def _of_slice(one: Placed, of_file: dict[str, Order]) -> Order:
     if one.index is not None:
         number = next(iter(one.said("FrameAcquisitionNumber")), "")
         stated[0] = _of_frame(one) or stated[0]
-        stated[_level("AcquisitionNumber")] = float(number) if number.isdigit() else stated[_level("AcquisitionNumber")]
+        stated[_level("AcquisitionNumber")] = (
+            float(number) if number.isdigit() else stated[_level("AcquisitionNumber")]
+        )
     return tuple(stated)
 
 
@@ -111,11 +123,17 @@ def _when(moment: Moment) -> datetime:
 def _by_breaks(group: Sequence[Placed]) -> list[list[Placed]]:
     """The slices between breaks of more than an hour; by day where the time of day is not known."""
     orders = _orders(group)
-    moments = [moment for order in orders if isinstance(moment := order[0], Moment) and moment.clock is not None]
+    moments = [
+        moment
+        for order in orders
+        if isinstance(moment := order[0], Moment) and moment.clock is not None
+    ]
     if len(moments) != len(group):
         return _by_days(group, orders)
     times = [_when(moment) for moment in moments]
-    starts = [after for before, after in pairwise(sorted(set(times))) if after - before > LONGEST_BREAK]
+    starts = [
+        after for before, after in pairwise(sorted(set(times))) if after - before > LONGEST_BREAK
+    ]
     return _grouped(group, [sum(when >= start for start in starts) for when in times])
 
 
@@ -128,8 +146,14 @@ def _by_days(group: Sequence[Placed], orders: Sequence[Order]) -> list[list[Plac
             break
     else:
         return [list(group)]
-    apart = level == 0 and any((after - before).days > 1 for before, after in pairwise(sorted(set(days))))
-    return _grouped(group, days) if len(set(days)) > 1 and (apart or not _one_stack(group)) else [list(group)]
+    apart = level == 0 and any(
+        (after - before).days > 1 for before, after in pairwise(sorted(set(days)))
+    )
+    return (
+        _grouped(group, days)
+        if len(set(days)) > 1 and (apart or not _one_stack(group))
+        else [list(group)]
+    )
 
 
 def _by_numbers(part: SliceGroup) -> list[SliceGroup]:
@@ -139,14 +163,21 @@ def _by_numbers(part: SliceGroup) -> list[SliceGroup]:
     for keyword in NUMBERS:
         pieces = _grouped(part.slices, [one.said(keyword) for one in part.slices])
         if len(pieces) > 1 and _woven(pieces):
-            return [SliceGroup(slices=tuple(piece), told_by=(*part.told_by, keyword)) for piece in pieces]
+            return [
+                SliceGroup(slices=tuple(piece), told_by=(*part.told_by, keyword))
+                for piece in pieces
+            ]
     return _by_repeats(part)
 
 
 def _by_repeats(part: SliceGroup) -> list[SliceGroup]:
     """Slices in the order of their time: where a place comes again, another acquisition begins."""
     timed = [(order[0], n) for n, order in enumerate(_orders(part.slices))]
-    stated = [(_when(moment), n) for moment, n in timed if isinstance(moment, Moment) and moment.clock is not None]
+    stated = [
+        (_when(moment), n)
+        for moment, n in timed
+        if isinstance(moment, Moment) and moment.clock is not None
+    ]
     places = [one.place for one in part.slices]
     if len(stated) != len(places) or len(set(places)) == len(places) or len(set(stated)) == 1:
         return [part]
@@ -155,7 +186,10 @@ def _by_repeats(part: SliceGroup) -> list[SliceGroup]:
         if places[n] in {one.place for one in pieces[-1]}:
             pieces.append([])
         pieces[-1].append(part.slices[n])
-    return [SliceGroup(slices=tuple(piece), told_by=(*part.told_by, "AcquisitionTime")) for piece in pieces]
+    return [
+        SliceGroup(slices=tuple(piece), told_by=(*part.told_by, "AcquisitionTime"))
+        for piece in pieces
+    ]
 
 
 def _grouped(group: Sequence[Placed], keys: Sequence[Hashable]) -> list[list[Placed]]:
@@ -176,7 +210,10 @@ def _one_stack(group: Sequence[Placed]) -> bool:
 
 def _too_dense(one: Placed, step_mm: float) -> bool:
     """Whether slices lie closer than Spacing Between Slices (0018,0088), or where that may be a gap, than they are thick."""
-    spacing, thickness = one.frame.number("SpacingBetweenSlices"), one.frame.number("SliceThickness")
+    spacing, thickness = (
+        one.frame.number("SpacingBetweenSlices"),
+        one.frame.number("SliceThickness"),
+    )
     if spacing is not None and (thickness is None or spacing >= DENSER * thickness):
         return step_mm < DENSER * spacing
     overlapping = spacing is not None and abs(step_mm - spacing) <= 0.1 * spacing
@@ -187,5 +224,7 @@ def _woven(parts: Sequence[Sequence[Placed]]) -> bool:
     """Whether each part is a stack by itself, and two of them reach over each other."""
     if not all(len(part) > 1 and len({one.place for one in part}) == len(part) for part in parts):
         return False
-    spans = sorted((min(depths), max(depths)) for depths in ([one.depth_mm for one in part] for part in parts))
+    spans = sorted(
+        (min(depths), max(depths)) for depths in ([one.depth_mm for one in part] for part in parts)
+    )
     return any(low < before_high for (_, before_high), (low, _) in pairwise(spans))

@@ -21,13 +21,19 @@ INNER = 0.4  # half-axes of the ellipse that is looked at, over those of the hea
 HEAD_SHARE, SMALLEST_HEAD_PX = 0.15, 400  # of the 99th percentile of a slice
 
 
-def bears_out(role: SequenceRole, signal_zyx: NDArray[np.float32], affine_lps_mm: Affine | None) -> bool | None:
+def bears_out(
+    role: SequenceRole, signal_zyx: NDArray[np.float32], affine_lps_mm: Affine | None
+) -> bool | None:
     """Whether the fluid of a head is as the role says; None where the pixels can't say.
 
     Args:
         signal_zyx: signal of slices from the middle of an axial stack, shape (slices, rows, columns).
     """
-    if role not in (*DARK_FLUID, SequenceRole.T2) or affine_lps_mm is None or not axial(affine_lps_mm):
+    if (
+        role not in (*DARK_FLUID, SequenceRole.T2)
+        or affine_lps_mm is None
+        or not axial(affine_lps_mm)
+    ):
         return None
     inner = [values for plane in signal_zyx if (values := _inner(plane)).size]
     if not inner:
@@ -61,7 +67,11 @@ def _inner(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     if head.sum() < SMALLEST_HEAD_PX:
         return np.zeros(0, dtype=np.float32)
     rows, columns = (np.flatnonzero(head.any(axis)) for axis in (1, 0))
-    (y, tall), (x, wide) = (((ends[0] + ends[-1]) / 2, (ends[-1] - ends[0]) / 2) for ends in (rows, columns))
+    (y, tall), (x, wide) = (
+        ((ends[0] + ends[-1]) / 2, (ends[-1] - ends[0]) / 2) for ends in (rows, columns)
+    )
     down, along = np.ogrid[: plane.shape[0], : plane.shape[1]]
-    inside = ((down - y) / max(INNER * tall, 1)) ** 2 + ((along - x) / max(INNER * wide, 1)) ** 2 <= 1
+    inside = ((down - y) / max(INNER * tall, 1)) ** 2 + (
+        (along - x) / max(INNER * wide, 1)
+    ) ** 2 <= 1
     return plane[inside]

@@ -75,7 +75,12 @@ class Physics:
         parts += ["echo planar"] if self.echo_planar else []
         parts += ["inversion"] if self.inversion else []
         return ", ".join(
-            parts + [f"{name} {_digits(value)}{unit}" for name, value, unit in numbers if value is not None]
+            parts
+            + [
+                f"{name} {_digits(value)}{unit}"
+                for name, value, unit in numbers
+                if value is not None
+            ]
         )
 
 
@@ -91,7 +96,9 @@ def frames_physics(image: Tags) -> tuple[Physics, ...]:
 def physics_of(frame: Frame) -> Physics:
     """The physics of one frame."""
     sequence, variant = frame.texts("ScanningSequence"), frame.texts("SequenceVariant")
-    pulse = {"SPIN": "SE", "GRADIENT": "GR"}.get(next(iter(frame.texts("EchoPulseSequence")), ""), "")
+    pulse = {"SPIN": "SE", "GRADIENT": "GR"}.get(
+        next(iter(frame.texts("EchoPulseSequence")), ""), ""
+    )
     kinds = [kind for kind in ("SE", "GR") if kind in sequence]
     inversion_ms = frame.number("InversionTime", "InversionTimes")
     return Physics(
@@ -140,7 +147,9 @@ def _inversion(frame: Frame, sequence: tuple[str, ...], inversion_ms: float | No
 def _agent(frame: Frame) -> bool | None:
     """Contrast/Bolus Usage of the frame (PS3.3 C.7.6.16.2.12), else the agent of the image (C.7.6.4)."""
     given = frame.texts("ContrastBolusAgentAdministered")
-    phase = frame.texts("ContrastBolusAgentPhase") or tuple(t for t in frame.texts("ImageType") if "CONTRAST" in t)
+    phase = frame.texts("ContrastBolusAgentPhase") or tuple(
+        t for t in frame.texts("ImageType") if "CONTRAST" in t
+    )
     if "PRE CONTRAST" in phase or given == ("NO",):
         return False
     if given == ("YES",) or "POST CONTRAST" in phase:
@@ -155,17 +164,28 @@ def _agent(frame: Frame) -> bool | None:
 def b_value(image: Tags, stated: float | None = None) -> float | None:
     """Diffusion b-value in s/mm2: the standard's element, else the vendor's private one; None where none is plausible."""
     candidates = [stated, image.number("DiffusionBValue")]
-    candidates += [value % 1e9 for creator in PRIVATE_B if (value := image.private_number(*creator)) is not None]
-    return next((value for value in candidates if value is not None and 0 <= value <= LARGEST_B), None)
+    candidates += [
+        value % 1e9
+        for creator in PRIVATE_B
+        if (value := image.private_number(*creator)) is not None
+    ]
+    return next(
+        (value for value in candidates if value is not None and 0 <= value <= LARGEST_B), None
+    )
 
 
 def alike(one: Physics, other: Physics) -> bool:
     """Whether two images may be slices of one series by their physics: times within a fifth, what makes a contrast equal."""
-    kinds = [(p.family, p.echo_planar, p.inversion, p.spoiled, p.prepared, p.dimension) for p in (one, other)]
+    kinds = [
+        (p.family, p.echo_planar, p.inversion, p.spoiled, p.prepared, p.dimension)
+        for p in (one, other)
+    ]
     pairs = (
         (one.echo_ms, other.echo_ms),
         (one.repetition_ms, other.repetition_ms),
         (one.inversion_ms, other.inversion_ms),
         (one.b_value, other.b_value),
     )
-    return kinds[0] == kinds[1] and all(abs((a or 0) - (b or 0)) <= 0.2 * max(a or 0, b or 0) for a, b in pairs)
+    return kinds[0] == kinds[1] and all(
+        abs((a or 0) - (b or 0)) <= 0.2 * max(a or 0, b or 0) for a, b in pairs
+    )

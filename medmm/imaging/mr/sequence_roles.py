@@ -21,8 +21,15 @@ from medmm.domain import study
 from medmm.domain.study import SequenceRole
 from medmm.imaging.mr.physics import Physics, alike
 
-WEIGHTED_FROM_B = 50.0  # s/mm2; below it an image of a diffusion series has no diffusion weighting to speak of
-HEART_ROLES = (SequenceRole.CINE, SequenceRole.LOCALISER, SequenceRole.PERFUSION, SequenceRole.DERIVED)
+WEIGHTED_FROM_B = (
+    50.0  # s/mm2; below it an image of a diffusion series has no diffusion weighting to speak of
+)
+HEART_ROLES = (
+    SequenceRole.CINE,
+    SequenceRole.LOCALISER,
+    SequenceRole.PERFUSION,
+    SequenceRole.DERIVED,
+)
 _POST = r"POST(?!ERIOR)|\bGD\b|\bGAD|\bC ?\+|\+ ?C\b|\bCE\b|\bKM\b|CONTRAST|ENHANCED|\bMDC\b"
 _PRE = r"PRE(?!SAT|SS)|NATIV|\bW/?O\b|WITHOUT|NON ?CON|\bC ?-|UNENHANCED"
 MIXED = study.Sequence(
@@ -64,9 +71,15 @@ class WeightingRule:
         """Whether the image may be of this weighting; a family or an inversion that is not stated may be any."""
         family = physics.family or "SE"
         inversion = self.inversion is None or physics.inversion in (self.inversion, None)
-        if (region, family, physics.echo_planar) != (self.region, self.family, self.echo_planar) or not inversion:
+        if (region, family, physics.echo_planar) != (
+            self.region,
+            self.family,
+            self.echo_planar,
+        ) or not inversion:
             return False
-        return _form_fits(self.form, physics) and all(_within(physics, *limits) for limits in self.ranges)
+        return _form_fits(self.form, physics) and all(
+            _within(physics, *limits) for limits in self.ranges
+        )
 
 
 def _within(physics: Physics, name: str, low: float, high: float) -> bool:
@@ -133,7 +146,9 @@ def sequence_of(images: Sequence[Physics], region: str) -> study.Sequence:
         region: BRAIN or HEART; where it is empty the rules of the brain are asked.
     """
     found = [role_of(physics, region or "BRAIN") for physics in images]
-    same = len({sequence.role for sequence in found}) == 1 and all(alike(a, b) for a, b in pairwise(images))
+    same = len({sequence.role for sequence in found}) == 1 and all(
+        alike(a, b) for a, b in pairwise(images)
+    )
     return found[len(found) // 2] if same else MIXED
 
 
@@ -146,7 +161,9 @@ def role_of(physics: Physics, region: str) -> study.Sequence:
     if decider is not None:
         return _in_region(_made(decider.role, physics, decider.words), region)
     if (physics.b_value or 0) >= WEIGHTED_FROM_B:
-        return _in_region(_made(SequenceRole.DWI, physics, "diffusion-weighted by its b-value"), region)
+        return _in_region(
+            _made(SequenceRole.DWI, physics, "diffusion-weighted by its b-value"), region
+        )
     role, why = _weighed(physics, [term for term in said if not term.decides], region)
     if role is SequenceRole.T1:
         role, contrast = _contrast(physics)
@@ -156,13 +173,19 @@ def role_of(physics: Physics, region: str) -> study.Sequence:
 
 def _made(role: SequenceRole, physics: Physics, why: str) -> study.Sequence:
     stated = physics.words() or "no TE or TR is stated"
-    derived = "; Image Type says derived" if physics.derived and role is not SequenceRole.DERIVED else ""
+    derived = (
+        "; Image Type says derived" if physics.derived and role is not SequenceRole.DERIVED else ""
+    )
     return study.Sequence(role=role, reason=f"{why} ({stated}){derived}")
 
 
 def _in_region(sequence: study.Sequence, region: str) -> study.Sequence:
     """The role as it counts for the body part: a heart has no rules of weighting, a brain no cine that is read."""
-    known = sequence.role in HEART_ROLES if region == "HEART" else sequence.role is not SequenceRole.CINE
+    known = (
+        sequence.role in HEART_ROLES
+        if region == "HEART"
+        else sequence.role is not SequenceRole.CINE
+    )
     if known or sequence.role is SequenceRole.UNKNOWN:
         return sequence
     where = "of the heart" if region == "HEART" else "of the brain"
@@ -185,9 +208,13 @@ def _terms_of(physics: Physics) -> list[Term]:
             found.setdefault(term.element, term)
     protocol = stated.get("ProtocolName", "")
     if protocol and "SeriesDescription" not in found:
-        words = (t for t in terms() if t.element == "SeriesDescription" and t.pattern.search(protocol))
+        words = (
+            t for t in terms() if t.element == "SeriesDescription" and t.pattern.search(protocol)
+        )
         term_ = next(words, None)
-        if term_ is not None:  # a protocol's name may be that of the whole examination: it decides nothing alone
+        if (
+            term_ is not None
+        ):  # a protocol's name may be that of the whole examination: it decides nothing alone
             found["ProtocolName"] = replace(term_, element="ProtocolName", decides=False)
     return list(found.values())
 
@@ -208,9 +235,14 @@ def _weighed(physics: Physics, said: Sequence[Term], region: str) -> tuple[Seque
         )
     names = " or ".join(rule.name for rule in fitting)
     if len(by_words) == 1 and (not possible or said[0].role in possible):
-        return said[0].role, f"{quoted}; {f'physics leaves {names}' if names else 'no rule of physics fits'}"
+        return said[
+            0
+        ].role, f"{quoted}; {f'physics leaves {names}' if names else 'no rule of physics fits'}"
     if said:
-        return SequenceRole.UNKNOWN, f"{quoted}; they do not agree{f', physics leaves {names}' if names else ''}"
+        return (
+            SequenceRole.UNKNOWN,
+            f"{quoted}; they do not agree{f', physics leaves {names}' if names else ''}",
+        )
     if possible:
         return SequenceRole.UNKNOWN, f"physics leaves {names}"
     unknown = SequenceRole.DERIVED if physics.derived else SequenceRole.UNKNOWN
@@ -224,10 +256,17 @@ def _contrast(physics: Physics) -> tuple[SequenceRole, str]:
     said = next((word for text in texts if (word := _said(text))), None)
     if physics.agent is None:
         if said == "post-contrast":
-            return SequenceRole.T1_CONTRAST, "a description says post-contrast; no element states an agent"
+            return (
+                SequenceRole.T1_CONTRAST,
+                "a description says post-contrast; no element states an agent",
+            )
         return SequenceRole.T1, "no element states a contrast agent"
     role = SequenceRole.T1_CONTRAST if physics.agent else SequenceRole.T1
-    element = "a contrast agent is stated" if physics.agent else "the elements state that no contrast agent was given"
+    element = (
+        "a contrast agent is stated"
+        if physics.agent
+        else "the elements state that no contrast agent was given"
+    )
     if said is None or (said == "post-contrast") is physics.agent:
         return role, element
     return role, f"{element}, but a description says {said}: they contradict, the element counts"

@@ -47,7 +47,9 @@ def sequenced(built: Sequence[Built], body_part: str) -> Sequenced:
     chosen = tuple(choice for role in SequenceRole if (choice := _choice(looked, role)))
     found = {choice.role for choice in chosen}
     missing = tuple(role for role in WANTED.get(body_part, ()) if role not in found)
-    doubted = sorted({v.sequence.role.value for one in looked if (v := one.volume).sequence and _doubted(v)})
+    doubted = sorted(
+        {v.sequence.role.value for one in looked if (v := one.volume).sequence and _doubted(v)}
+    )
     images = _several(looked)
     return Sequenced(
         volumes=tuple(in_parts(looked)),
@@ -67,7 +69,12 @@ def _confirmed(one: Built, body_part: str) -> Volume:
     if sequence is None or body_part != "BRAIN" or volume.affine_lps_mm is None:
         return volume
     slices = middle(volume.shape_zyx[0])
-    if sequence.role in NOT_CHOSEN or len(slices) < 2 or one.signal_of is None or not axial(volume.affine_lps_mm):
+    if (
+        sequence.role in NOT_CHOSEN
+        or len(slices) < 2
+        or one.signal_of is None
+        or not axial(volume.affine_lps_mm)
+    ):
         return volume
     confirmed = bears_out(sequence.role, one.signal_of(slices), volume.affine_lps_mm)
     return replace(volume, sequence=replace(sequence, confirmed=confirmed))
@@ -83,10 +90,15 @@ def in_parts(built: Sequence[Built]) -> Iterator[Volume]:
             continue
         frames = volume.frame_numbers
         which = (
-            f"frame {frames[0]}" if len(frames) == 1 else f"{len(frames)} frames from {min(frames)} to {max(frames)}"
+            f"frame {frames[0]}"
+            if len(frames) == 1
+            else f"{len(frames)} frames from {min(frames)} to {max(frames)}"
         )
         yield replace(
-            volume, sequence=replace(sequence, reason=f"{sequence.reason}; {which}, told by {', '.join(_told(one))}")
+            volume,
+            sequence=replace(
+                sequence, reason=f"{sequence.reason}; {which}, told by {', '.join(_told(one))}"
+            ),
         )
 
 
@@ -101,7 +113,9 @@ def _several(built: Sequence[Built]) -> list[list[Built]]:
 
 def _told(one: Built) -> tuple[str, ...]:
     """The elements that told a part from others at its places; one alone there has a plane or stack of its own."""
-    return tuple(dictionary_description(keyword) for keyword in one.told_by) or ("plane or Stack ID",)
+    return tuple(dictionary_description(keyword) for keyword in one.told_by) or (
+        "plane or Stack ID",
+    )
 
 
 def _parts(parts: Sequence[Built], chosen: Sequence[ChosenSequence]) -> Notice:
@@ -131,7 +145,9 @@ def _choice(built: Sequence[Built], role: SequenceRole) -> ChosenSequence | None
     """The series of a role that is read: of those that nothing in `_kind` sets back the newest, then the best by `_finish`."""
     own = sorted(
         (one for one in built if one.volume.sequence and one.volume.sequence.role is role),
-        key=lambda one: one.volume.sha256,  # never by the names of files, which gave them their order
+        key=lambda one: (
+            one.volume.sha256
+        ),  # never by the names of files, which gave them their order
     )
     if role in NOT_CHOSEN or not own:
         return None
@@ -139,7 +155,11 @@ def _choice(built: Sequence[Built], role: SequenceRole) -> ChosenSequence | None
     kinds = [[merit for merit, _ in _kind(one, longest)] for one in own]
     rivals = [one for one, kind in zip(own, kinds, strict=True) if kind == max(kinds)]
     last = newest([one.order for one in rivals]) if all(one.order for one in rivals) else None
-    best = rivals[last.index] if last and last.by else max(rivals, key=lambda one: [m for m, _ in _finish(one)])
+    best = (
+        rivals[last.index]
+        if last and last.by
+        else max(rivals, key=lambda one: [m for m, _ in _finish(one)])
+    )
     others = [one for one in own if one is not best]
     unread = tuple(one.volume.sha256 for one in rivals if one is not best)
     by = last.by if last else None
@@ -166,7 +186,10 @@ def _kind(one: Built, longest_mm: float) -> list[tuple[float, str]]:
     b = one.physics.b_value if one.physics else None
     return [
         (float(one.physics is not None and not one.physics.derived), "original, not derived"),
-        (float(one.physics is None or one.physics.component != "REAL"), "a magnitude, not the real part"),
+        (
+            float(one.physics is None or one.physics.component != "REAL"),
+            "a magnitude, not the real part",
+        ),
         (float(slices > 1), "more than one slice"),
         (float(affine is not None), "known geometry"),
         (float(volume.spacing_z_mm is not None), "known distance of slices"),
@@ -194,9 +217,17 @@ def _better(best: Built, others: Sequence[Built], longest_mm: float, by: str | N
     reasons: dict[str, None] = {}
     after = [(1.0, f"the newest by {by}")] if by else _finish(best)
     for other in others:
-        mine, its = _kind(best, longest_mm) + after, _kind(other, longest_mm) + ([(0.0, "")] if by else _finish(other))
+        mine, its = (
+            _kind(best, longest_mm) + after,
+            _kind(other, longest_mm) + ([(0.0, "")] if by else _finish(other)),
+        )
         pairs = zip(mine, its, strict=True)
-        reasons[next((words for (one, words), (two, _) in pairs if one > two), "nothing tells which is newer")] = None
+        reasons[
+            next(
+                (words for (one, words), (two, _) in pairs if one > two),
+                "nothing tells which is newer",
+            )
+        ] = None
     return f"before {len(others)} other series of its role: {', '.join(reasons)}"
 
 
@@ -207,7 +238,9 @@ def unread_notices(chosen: Sequence[ChosenSequence], volumes: Sequence[Volume]) 
         rest = [found[sha256] for sha256 in choice.unread_sha256s]
         if not rest:
             continue
-        named = "; ".join(f"{what_words(v, Modality.MR)} {time_words(v.acquired)}" for v in rest[:MOST_PARTS])
+        named = "; ".join(
+            f"{what_words(v, Modality.MR)} {time_words(v.acquired)}" for v in rest[:MOST_PARTS]
+        )
         more = f" and {len(rest) - MOST_PARTS} more" if len(rest) > MOST_PARTS else ""
         best = found[choice.volume_sha256]
         told = "" if choice.order_known else " Nothing tells which of them is the newest."
@@ -222,7 +255,12 @@ def _missing(roles: Sequence[SequenceRole]) -> tuple[Notice, ...]:
     if not roles:
         return ()
     names = ", ".join(role.value for role in roles)
-    return (Notice(code="sequences-missing", text=f"No series was understood as: {names}. What needs it is not read."),)
+    return (
+        Notice(
+            code="sequences-missing",
+            text=f"No series was understood as: {names}. What needs it is not read.",
+        ),
+    )
 
 
 def _unconfirmed(names: Sequence[str]) -> tuple[Notice, ...]:
@@ -230,7 +268,10 @@ def _unconfirmed(names: Sequence[str]) -> tuple[Notice, ...]:
         return ()
     roles = ", ".join(names)
     return (
-        Notice(code="sequence-unconfirmed", text=f"By its tags a series is {roles}; its pixels do not bear that out."),
+        Notice(
+            code="sequence-unconfirmed",
+            text=f"By its tags a series is {roles}; its pixels do not bear that out.",
+        ),
     )
 
 
@@ -248,7 +289,10 @@ def headers_alone(files: Sequence[DicomFile]) -> Refusal | None:
     series: dict[str, list[Physics]] = {}
     for tags in images:
         series.setdefault(tags.text("SeriesInstanceUID") or "", []).extend(frames_physics(tags))
-    roles = ", ".join(sequence_of(list(dict.fromkeys(physics)), region).role.value for physics in series.values())
+    roles = ", ".join(
+        sequence_of(list(dict.fromkeys(physics)), region).role.value for physics in series.values()
+    )
     return Refusal(
-        code="no-pixels", reason=f"not evaluable: headers without pixels; by their tags the series are: {roles}"
+        code="no-pixels",
+        reason=f"not evaluable: headers without pixels; by their tags the series are: {roles}",
     )

@@ -44,7 +44,10 @@ TELLING = (
     "FrameAcquisitionNumber",
     "DimensionIndexValues",
 )
-DAYS = ("AcquisitionDateTime", "AcquisitionDate")  # of acquisitions that `acquisitions.parts_of` tells apart
+DAYS = (
+    "AcquisitionDateTime",
+    "AcquisitionDate",
+)  # of acquisitions that `acquisitions.parts_of` tells apart
 TIMES = (
     "TriggerTime",
     "NominalCardiacTriggerDelayTime",
@@ -128,7 +131,15 @@ def _placed(file: DicomFile) -> Iterator[Placed]:
         for index, (frame, plane) in enumerate(zip(frames, planes, strict=True)):
             kin = (file.sha256, () if each else stacks[index])
             place = _place(kin, plane, grid)
-            yield Placed(file=file, tags=tags, frame=frame, index=index, planes=(plane,), place=place, kin=kin)
+            yield Placed(
+                file=file,
+                tags=tags,
+                frame=frame,
+                index=index,
+                planes=(plane,),
+                place=place,
+                kin=kin,
+            )
         return
     plane = planes[0] if len(planes) == 1 else None
     kin_ = (series, tags.text("SOPClassUID"), tags.text("FrameOfReferenceUID"), grid)
@@ -158,9 +169,13 @@ def told_apart(slices: Sequence[Placed]) -> list[SliceGroup]:
     parts = [SliceGroup(slices=tuple(slices))]
     with quiet:
         for keyword in TELLING:
-            parts = [piece for part in parts for piece in _split(part, keyword, partial(_said, keyword))]
+            parts = [
+                piece for part in parts for piece in _split(part, keyword, partial(_said, keyword))
+            ]
         for keyword in TIMES:
-            parts = [piece for part in parts for piece in _split(part, keyword, partial(_rank, keyword))]
+            parts = [
+                piece for part in parts for piece in _split(part, keyword, partial(_rank, keyword))
+            ]
     return parts
 
 
@@ -203,7 +218,9 @@ def contradict(slices: Iterable[Placed]) -> bool:
     for one in slices:
         if one.plane is not None and one.index is None:
             place = (one.tags.text("SeriesInstanceUID"), one.plane.position_lps_mm)
-            places.setdefault(place, set()).add((one.plane.row_lps, one.plane.column_lps, one.plane.spacing_yx_mm))
+            places.setdefault(place, set()).add(
+                (one.plane.row_lps, one.plane.column_lps, one.plane.spacing_yx_mm)
+            )
     return any(len(lies) > 1 for lies in places.values())
 
 
@@ -211,7 +228,9 @@ def _said(keyword: str, part: Sequence[Placed]) -> list[Hashable]:
     return [one.said(keyword) for one in part]
 
 
-def _split(part: SliceGroup, keyword: str, keys_of: Callable[[Sequence[Placed]], list[Hashable]]) -> list[SliceGroup]:
+def _split(
+    part: SliceGroup, keyword: str, keys_of: Callable[[Sequence[Placed]], list[Hashable]]
+) -> list[SliceGroup]:
     """The slices by their keys if some of them share a place and a key tells those apart; else as they are."""
     if len({one.place for one in part.slices}) == len(part.slices):
         return [part]
@@ -219,14 +238,21 @@ def _split(part: SliceGroup, keyword: str, keys_of: Callable[[Sequence[Placed]],
     shared: dict[Hashable, set[Hashable]] = {}
     for one, key in zip(part.slices, keys, strict=True):
         shared.setdefault(one.place, set()).add(key)
-    return [part] if max(len(found) for found in shared.values()) == 1 else _by_keys(part, keyword, keys)
+    return (
+        [part]
+        if max(len(found) for found in shared.values()) == 1
+        else _by_keys(part, keyword, keys)
+    )
 
 
 def _by_keys(part: SliceGroup, keyword: str, keys: Sequence[Hashable]) -> list[SliceGroup]:
     parts: dict[Hashable, list[Placed]] = {}
     for one, key in zip(part.slices, keys, strict=True):
         parts.setdefault(key, []).append(one)
-    return [SliceGroup(slices=tuple(piece), told_by=(*part.told_by, keyword)) for piece in parts.values()]
+    return [
+        SliceGroup(slices=tuple(piece), told_by=(*part.told_by, keyword))
+        for piece in parts.values()
+    ]
 
 
 def _rank(keyword: str, part: Sequence[Placed]) -> list[Hashable]:
@@ -236,9 +262,14 @@ def _rank(keyword: str, part: Sequence[Placed]) -> list[Hashable]:
     for one, time in zip(part, said, strict=True):
         times.setdefault(one.place, []).append(time)
     counts = Counter(one.place for one in part)
-    if len(set(counts.values())) != 1 or any(len(set(found)) != counts[place] for place, found in times.items()):
+    if len(set(counts.values())) != 1 or any(
+        len(set(found)) != counts[place] for place, found in times.items()
+    ):
         return [0] * len(part)
-    order = {place: {time: n for n, time in enumerate(sorted(found, key=_moment))} for place, found in times.items()}
+    order = {
+        place: {time: n for n, time in enumerate(sorted(found, key=_moment))}
+        for place, found in times.items()
+    }
     return [order[one.place][time] for one, time in zip(part, said, strict=True)]
 
 

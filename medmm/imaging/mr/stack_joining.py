@@ -15,7 +15,8 @@ from medmm.imaging.mr.slice_grouping import CONTRASTS, Placed, SliceGroup
 
 Parts = tuple[list[SliceGroup], tuple[Notice, ...]]
 STACKS_JOINED = Notice(
-    code="stacks-joined", text="The image names several stacks of slices that are one even volume; it was read as one."
+    code="stacks-joined",
+    text="The image names several stacks of slices that are one even volume; it was read as one.",
 )
 
 
@@ -29,7 +30,9 @@ def parts_of_image(stacks: Sequence[Sequence[Placed]]) -> Iterator[Parts]:
 def _parallel(stacks: Sequence[Sequence[Placed]]) -> list[list[Sequence[Placed]]]:
     groups: list[list[Sequence[Placed]]] = []
     for stack in stacks:
-        match = next((group for group in groups if _as_if_one(group[0])[0].joins(_as_if_one(stack)[0])), None)
+        match = next(
+            (group for group in groups if _as_if_one(group[0])[0].joins(_as_if_one(stack)[0])), None
+        )
         if match is None:
             groups.append([stack])
         else:
@@ -41,7 +44,10 @@ def _as_if_one(stack: Sequence[Placed]) -> list[Placed]:
     """Frames as if the image named no stacks: their places are those of the image."""
     image = stack[0].file.sha256
     return [
-        replace(one, kin=image, place=(image, one.place[1:]) if isinstance(one.place, tuple) else None) for one in stack
+        replace(
+            one, kin=image, place=(image, one.place[1:]) if isinstance(one.place, tuple) else None
+        )
+        for one in stack
     ]
 
 

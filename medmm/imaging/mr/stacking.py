@@ -45,7 +45,8 @@ UNEVEN = Notice(
     text="Slices are missing, uneven or of several planes; they are single pictures, no volume.",
 )
 SINGLE = Notice(
-    code="single-slice", text="A single slice has no distance to a next one: it is read, and no volume is measured."
+    code="single-slice",
+    text="A single slice has no distance to a next one: it is read, and no volume is measured.",
 )
 SHEARED = Notice(
     code="sheared-stack",
@@ -59,7 +60,9 @@ SEVERAL_CONTRASTS = Notice(
     code="several-contrasts",
     text="A series holds images of several contrasts that their places do not tell apart; it is no volume.",
 )
-GEOMETRY_UNKNOWN = Notice(code="geometry-unknown", text="The slices do not say where they lie in the patient.")
+GEOMETRY_UNKNOWN = Notice(
+    code="geometry-unknown", text="The slices do not say where they lie in the patient."
+)
 # What says of the whole image how its values are to be understood.
 _IMAGE_VALUES = (
     "PhotometricInterpretation",
@@ -97,10 +100,14 @@ def load_signal(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDA
     Source: PS3.3 C.11.1 (Modality LUT) and C.7.6.16.2.9 (Pixel Value Transformation); a slope of its own for each slice, as
     Philips writes it, is applied to that slice. Args, returns and raises as `load_slices`.
     """
-    return without_background(_stacked([frame for path in paths for frame in _frames(path, frame_numbers, signal)]))
+    return without_background(
+        _stacked([frame for path in paths for frame in _frames(path, frame_numbers, signal)])
+    )
 
 
-def signal_of(paths: Sequence[Path], frame_numbers: Sequence[int], slices: Sequence[int]) -> NDArray[np.float32]:
+def signal_of(
+    paths: Sequence[Path], frame_numbers: Sequence[int], slices: Sequence[int]
+) -> NDArray[np.float32]:
     """Signal of some slices of a volume, by their indices; only the files and frames that hold them are decoded."""
     if frame_numbers:
         return load_signal(paths, [frame_numbers[z] for z in slices])
@@ -109,7 +116,9 @@ def signal_of(paths: Sequence[Path], frame_numbers: Sequence[int], slices: Seque
 
 def _stacked(slices: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     if len({frame.shape for frame in slices}) != 1:
-        raise InputError("slices of different size in one volume", remedy="send the original series")
+        raise InputError(
+            "slices of different size in one volume", remedy="send the original series"
+        )
     return np.stack(slices)
 
 
@@ -123,13 +132,20 @@ def _frames(
     if not wanted:
         wanted = frame_order(Tags(dataset), len(stored))
         stored = stored[wanted]
-    return [shown(values, frame_header(dataset, i), path) for i, values in zip(wanted, stored, strict=True)]
+    return [
+        shown(values, frame_header(dataset, i), path)
+        for i, values in zip(wanted, stored, strict=True)
+    ]
 
 
 def frame_order(tags: Tags, frames: int) -> list[int]:
     """Frames of a multi-frame image by position along the normal; as stored if they are not parallel."""
     planes = [plane for plane in frame_planes(tags, frames) if plane is not None]
-    if frames == 1 or len(planes) != frames or not all(parallel(planes[0], plane) for plane in planes):
+    if (
+        frames == 1
+        or len(planes) != frames
+        or not all(parallel(planes[0], plane) for plane in planes)
+    ):
         return list(range(frames))
     return sorted(range(frames), key=lambda i: planes[i].depth_mm)
 
@@ -175,10 +191,14 @@ def stacks(files: Sequence[DicomFile]) -> list[Built]:
         object, list[list[Placed]]
     ] = {}  # the groups of each image whose frames are slices, and each other group
     for group in (group for groups in joined.values() for group in groups):
-        images.setdefault(group[0].kin if group[0].index is None else group[0].file.sha256, []).append(group)
+        images.setdefault(
+            group[0].kin if group[0].index is None else group[0].file.sha256, []
+        ).append(group)
     built = []
     for groups in images.values():
-        for parts, notices in parts_of_image(groups) if groups[0][0].index is not None else map(parts_of, groups):
+        for parts, notices in (
+            parts_of_image(groups) if groups[0][0].index is not None else map(parts_of, groups)
+        ):
             pieces = [piece for part in parts for piece in _of_one_contrast(part)]
             built += [replace(one, notices=(*notices, *one.notices)) for one in map(_stack, pieces)]
     return built
@@ -189,7 +209,9 @@ def _of_one_contrast(part: SliceGroup) -> list[SliceGroup]:
     if part.slices[0].index is None or _sequence(part.slices)[1] is not MIXED:
         return [part]
     pieces = by_contrast(part)
-    return pieces if len(pieces) == 1 else [one for piece in pieces for one in _of_one_contrast(piece)]
+    return (
+        pieces if len(pieces) == 1 else [one for piece in pieces for one in _of_one_contrast(piece)]
+    )
 
 
 def _stack(part: SliceGroup) -> Built:
@@ -202,10 +224,16 @@ def _stack(part: SliceGroup) -> Built:
     files = [lead.file] if lead.index is not None else [one.file for one in ordered]
     for file in files:
         notices += voi_notices(Tags(frame_header(file.header, lead.index or 0)))
-    paths, digests, numbers = tuple(f.path for f in files), tuple(f.sha256 for f in files), _frame_numbers(ordered)
+    paths, digests, numbers = (
+        tuple(f.path for f in files),
+        tuple(f.sha256 for f in files),
+        _frame_numbers(ordered),
+    )
     grid = int(tags.number("Rows") or 0), int(tags.number("Columns") or 0)
     headers = {one.file.sha256: one.tags for one in ordered}.values()
-    conflict = side_notice([words for one in headers for words in side_conflicts(one, affine, grid)])
+    conflict = side_notice(
+        [words for one in headers for words in side_conflicts(one, affine, grid)]
+    )
     volume = Volume(
         series_uid=tags.text("SeriesInstanceUID") or "",
         sop_class_uid=tags.text("SOPClassUID") or "",
@@ -245,7 +273,10 @@ def _frame_numbers(ordered: Sequence[Placed]) -> tuple[int, ...]:
 
 def _sequence(ordered: Sequence[Placed]) -> tuple[Physics, Sequence_]:
     """The physics of the middle image, and the role of all of them."""
-    each = [(physics_of(one.frame),) if len(one.planes) == 1 else frames_physics(one.tags) for one in ordered]
+    each = [
+        (physics_of(one.frame),) if len(one.planes) == 1 else frames_physics(one.tags)
+        for one in ordered
+    ]
     images = [physics for of_one in each for physics in of_one]
     region = body_part_of(ordered[0].tags).region
     return images[len(images) // 2], sequence_of(list(dict.fromkeys(images)), region)
@@ -273,7 +304,9 @@ def _geometry(
     return affine, spacing, tuple(notice for notice, holds in rows if holds)
 
 
-def _slice_distance(affine: Affine | None, stated: Sequence[object], notices: Sequence[Notice]) -> float | None:
+def _slice_distance(
+    affine: Affine | None, stated: Sequence[object], notices: Sequence[Notice]
+) -> float | None:
     """Distance of slice centres in mm; None where it is no measure of volume."""
     if affine is None or len(stated) == 1 or {SHEARED, SLICES_LEFT_OUT} & set(notices):
         return None

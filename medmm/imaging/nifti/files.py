@@ -39,30 +39,56 @@ UNSTATED = Refusal(
     reason="a NIfTI file states neither modality nor body part nor patient: a person must look whether it is a brain MR",
     held=True,
 )
-_NOT_GREY = Refusal(code="colour", reason="not evaluable: the values are colours or complex numbers, not grey")
+_NOT_GREY = Refusal(
+    code="colour", reason="not evaluable: the values are colours or complex numbers, not grey"
+)
 _SEVERAL = Refusal(code="frames", reason="not evaluable: several volumes in one file")
-_SMALL = Refusal(code="too-small", reason=f"not evaluable: the longest side is under {SMALLEST_MR_PX} pixels")
+_SMALL = Refusal(
+    code="too-small", reason=f"not evaluable: the longest side is under {SMALLEST_MR_PX} pixels"
+)
 NOTICES = (
-    Notice(code="nifti", text="A NIfTI file states no modality, body part or date; a release takes it for a brain MR."),
-    Notice(code="no-patient-id", text="The image names no patient ID; a person must confirm the patient."),
-    Notice(code="age-unknown", text="The age is not stated or impossible; the models were made for adults."),
-    Notice(code="date-unknown", text="The image states no usable date; dated facts of a record stay out."),
+    Notice(
+        code="nifti",
+        text="A NIfTI file states no modality, body part or date; a release takes it for a brain MR.",
+    ),
+    Notice(
+        code="no-patient-id",
+        text="The image names no patient ID; a person must confirm the patient.",
+    ),
+    Notice(
+        code="age-unknown",
+        text="The age is not stated or impossible; the models were made for adults.",
+    ),
+    Notice(
+        code="date-unknown",
+        text="The image states no usable date; dated facts of a record stay out.",
+    ),
 )
 ORIENTATION_UNKNOWN = Notice(
     code="orientation-unknown",
     text="Orientation unknown: the header states none, or one that can't be relied on; no side is named.",
 )
 _SPACING_UNKNOWN = Notice(
-    code="spacing-unknown", text="Spacing unknown: the header states no usable voxel size; nothing is in mm."
+    code="spacing-unknown",
+    text="Spacing unknown: the header states no usable voxel size; nothing is in mm.",
 )
-_UNIT_ASSUMED = Notice(code="spacing-unit", text="The header names no unit of length; its voxel size was taken as mm.")
+_UNIT_ASSUMED = Notice(
+    code="spacing-unit", text="The header names no unit of length; its voxel size was taken as mm."
+)
 _PLAIN_AXES = Notice(
     code="orientation-plain",
     text="The header states axes to the right, to the front and to the head, as programs also write that know no orientation; "
     "it was taken at its word, and a side rests on it.",
 )
-_WINDOW = Notice(code="window-unknown", text="No window is stated; the whole range of values is shown.")
-_MM_PER = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
+_WINDOW = Notice(
+    code="window-unknown", text="No window is stated; the whole range of values is shown."
+)
+_MM_PER = {
+    0: 1.0,
+    1: 1000.0,
+    2: 1.0,
+    3: 0.001,
+}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +109,9 @@ class NiftiFile:
     affine_lps_mm: Affine | None
     spacing_zyx_mm: tuple[float | None, float | None, float | None]
     notices: tuple[Notice, ...]
-    matrix_mm: NDArray[np.float64] = field(compare=False)  # what the header says of the grid, to be relied on or not
+    matrix_mm: NDArray[np.float64] = field(
+        compare=False
+    )  # what the header says of the grid, to be relied on or not
 
     @property
     def value_bytes(self) -> int:
@@ -189,7 +217,11 @@ def _header(head: bytes, version: int) -> Any:
 def _understood(path: Path, data: bytes, header: Any, version: int) -> NiftiFile:
     shape = tuple(int(n) for n in header["dim"][1 : int(header["dim"][0]) + 1])
     if not 2 <= len(shape) <= 7 or min(shape) < 1:
-        raise InputError(f"a grid of {shape} is none", remedy="send an image with two or three axes", path=str(path))
+        raise InputError(
+            f"a grid of {shape} is none",
+            remedy="send an image with two or three axes",
+            path=str(path),
+        )
     i, j, k = (*shape, 1)[:3]
     dtype = header.get_data_dtype()
     slope, intercept = header.get_slope_inter()
@@ -222,7 +254,11 @@ def _values(file: NiftiFile, data: bytes) -> Iterator[bytes]:
     """
     where = {"path": str(file.path)}
     end = file.start + file.value_bytes
-    room = min(max(MAX_INFLATED_BYTES, 30 * len(data)), MAX_DECODED_BYTES) if file.gzipped else len(data)
+    room = (
+        min(max(MAX_INFLATED_BYTES, 30 * len(data)), MAX_DECODED_BYTES)
+        if file.gzipped
+        else len(data)
+    )
     if end > room:
         raise InputError(
             f"the header claims {end} bytes where {room} can be",
@@ -238,7 +274,11 @@ def _values(file: NiftiFile, data: bytes) -> Iterator[bytes]:
             yield chunk[max(0, file.start - place) : max(0, end - place)]
             place += len(chunk)
             if place > end + CHUNK_BYTES:
-                raise InputError("it inflates beyond what its header claims", remedy="send the original file", **where)
+                raise InputError(
+                    "it inflates beyond what its header claims",
+                    remedy="send the original file",
+                    **where,
+                )
     if place < end:
         raise InputError("the values are cut short", remedy="send the file again", **where)
 
@@ -257,7 +297,9 @@ def _inflated(data: bytes) -> Iterator[bytes]:
         rest = member.unused_data
 
 
-def _geometry(header: Any) -> tuple[Affine | None, tuple[float | None, float | None, float | None], tuple[Notice, ...]]:
+def _geometry(
+    header: Any,
+) -> tuple[Affine | None, tuple[float | None, float | None, float | None], tuple[Notice, ...]]:
     """Affine to LPS in mm, spacing of slices, rows, columns in mm, and what is to be said of them.
 
     The affine counts where the code of sform or qform is above 0 (NIfTI-1 header, qform_code and sform_code), both name the
@@ -288,7 +330,9 @@ def _stated_affine(header: Any, zooms: NDArray[np.float64]) -> NDArray[np.float6
     """The affine to RAS in the header's unit if it can be relied on."""
     from nibabel.orientations import aff2axcodes
 
-    stated = [form for form, code in (header.get_sform(coded=True), header.get_qform(coded=True)) if code]
+    stated = [
+        form for form, code in (header.get_sform(coded=True), header.get_qform(coded=True)) if code
+    ]
     if not stated or not all(_credible(form, zooms) for form in stated):
         return None
     if len({aff2axcodes(form) for form in stated}) > 1:
@@ -332,7 +376,10 @@ def shown_nifti(path: Path) -> Shown:
     shown. What is not finite, or far from all other values, is black. Raises: InputError.
     """
     file, stored = stored_in(path)
-    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # of values that are not finite
+    with (
+        nifti_border(path),
+        np.errstate(over="ignore", invalid="ignore"),
+    ):  # of values that are not finite
         limits, scale = limits_and_scale(file, stored)
         far = scale.far
         grey = np.empty(file.shape_zyx, dtype=np.float32)
@@ -345,7 +392,9 @@ def shown_nifti(path: Path) -> Shown:
         )
         none = none | far.beyond(middle) if far is not None else none
     foreign = limits is not None and limits.foreign
-    return Shown(grey=grey, background=none if none.any() else None, assumed=far is not None, foreign=foreign)
+    return Shown(
+        grey=grey, background=none if none.any() else None, assumed=far is not None, foreign=foreign
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +424,11 @@ class GreyScale:
 
 def limits_and_scale(file: NiftiFile, stored: NDArray[Any]) -> tuple[SignalRange | None, GreyScale]:
     """What lies far off in a volume of stored values (slices, rows, columns), and how the volume is shown."""
-    limits = signal_range_of(stored, black=-file.intercept / file.slope if file.slope else 0.0) if file.grey else None
+    limits = (
+        signal_range_of(stored, black=-file.intercept / file.slope if file.slope else 0.0)
+        if file.grey
+        else None
+    )
     far = limits if limits is not None and limits.background else None
     low, high = file.window or _range(file, stored, far)
     width = high - low if 0 < high - low < math.inf else 1.0
@@ -390,7 +443,10 @@ def nifti_signal(path: Path) -> NDArray[np.float32]:
     """
     file, stored = stored_in(path)
     signal = np.empty(file.shape_zyx, dtype=np.float32)
-    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):  # beyond float32 it becomes infinite
+    with (
+        nifti_border(path),
+        np.errstate(over="ignore", invalid="ignore"),
+    ):  # beyond float32 it becomes infinite
         for z, plane in enumerate(stored):
             signal[z] = plane.astype(np.float64) * file.slope + file.intercept
     return without_background(signal, finite=False)
@@ -418,11 +474,18 @@ def _stored(file: NiftiFile, data: bytes) -> NDArray[Any]:
         return np.frombuffer(raw, dtype=file.dtype).reshape(file.shape_zyx)
 
 
-def _range(file: NiftiFile, stored: NDArray[Any], far: SignalRange | None = None) -> tuple[float, float]:
+def _range(
+    file: NiftiFile, stored: NDArray[Any], far: SignalRange | None = None
+) -> tuple[float, float]:
     """Least and greatest finite value after scaling, far-off ones left out; 0 and 0 where there is none."""
     planes = stored if file.dtype.kind != "f" else (plane[np.isfinite(plane)] for plane in stored)
     planes = planes if far is None else (plane[~far.beyond(plane)] for plane in planes)
-    ends = [float(end) * file.slope + file.intercept for p in planes if p.size for end in (p.min(), p.max())]
+    ends = [
+        float(end) * file.slope + file.intercept
+        for p in planes
+        if p.size
+        for end in (p.min(), p.max())
+    ]
     return (min(ends), max(ends)) if ends else (0.0, 0.0)
 
 

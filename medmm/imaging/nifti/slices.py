@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.imaging.dicom.files import opened
-from medmm.imaging.nifti.files import GreyScale, NiftiFile, limits_and_scale, nifti_border, stored_in
+from medmm.imaging.nifti.files import (
+    GreyScale,
+    NiftiFile,
+    limits_and_scale,
+    nifti_border,
+    stored_in,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,6 @@ class NiftiSlices:
             plain: Any = gzip.GzipFile(fileobj=source) if self.file.gzipped else source
             plain.seek(start)
             raw = plain.read(size)
-            return np.frombuffer(raw, dtype=self.file.dtype, count=size // self.file.dtype.itemsize).reshape(
-                self.file.shape_zyx[1:]
-            )
+            return np.frombuffer(
+                raw, dtype=self.file.dtype, count=size // self.file.dtype.itemsize
+            ).reshape(self.file.shape_zyx[1:])

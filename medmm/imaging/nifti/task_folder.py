@@ -27,8 +27,23 @@ from medmm.imaging.frames import with_frames
 from medmm.imaging.gate.rules import Refusal
 from medmm.imaging.intake import Intake
 from medmm.imaging.mr.stacking import digest_of
-from medmm.imaging.nifti.files import NOTICES, SUFFIXES, is_nifti, nifti_signal, nifti_volume, open_nifti
-from medmm.imaging.nifti.task_rules import Array, TaskFile, coverage, index_in, judge_grid, judge_values, same_grid
+from medmm.imaging.nifti.files import (
+    NOTICES,
+    SUFFIXES,
+    is_nifti,
+    nifti_signal,
+    nifti_volume,
+    open_nifti,
+)
+from medmm.imaging.nifti.task_rules import (
+    Array,
+    TaskFile,
+    coverage,
+    index_in,
+    judge_grid,
+    judge_values,
+    same_grid,
+)
 from medmm.imaging.study_files import SourceFile
 
 COVERED = 0.75  # part of the voxels of flair that another file must reach
@@ -55,7 +70,9 @@ class TaskFiles:
 
 KINDS: Mapping[ReadTask, TaskFiles] = MappingProxyType(
     {
-        ReadTask.HIPPOCAMPUS: TaskFiles(body_part="HIPPOCAMPUS", parts=(TaskFile(stem="t1", role=SequenceRole.T1),)),
+        ReadTask.HIPPOCAMPUS: TaskFiles(
+            body_part="HIPPOCAMPUS", parts=(TaskFile(stem="t1", role=SequenceRole.T1),)
+        ),
         ReadTask.BRAIN_LESION: TaskFiles(
             body_part="BRAIN",
             parts=(
@@ -66,7 +83,10 @@ KINDS: Mapping[ReadTask, TaskFiles] = MappingProxyType(
         ),
         ReadTask.CARDIAC: TaskFiles(
             body_part="HEART",
-            parts=(TaskFile(stem="ed", role=SequenceRole.CINE_ED), TaskFile(stem="es", role=SequenceRole.CINE_ES)),
+            parts=(
+                TaskFile(stem="ed", role=SequenceRole.CINE_ED),
+                TaskFile(stem="es", role=SequenceRole.CINE_ES),
+            ),
         ),
     }
 )
@@ -85,7 +105,8 @@ def read_arrays(folder: Path, task: ReadTask, *, patient_secret: bytes) -> Itera
     try:
         arrays = [_opened(part, path) for part, path in paths.items()]
         sources = tuple(
-            SourceFile(path=a.file.path, sha256=a.file.sha256, sop_uid=a.volume.sop_uids[0]) for a in arrays
+            SourceFile(path=a.file.path, sha256=a.file.sha256, sop_uid=a.volume.sop_uids[0])
+            for a in arrays
         )
         digest = digest_of([source.sha256 for source in sources])
         uid = content_uid(f"study {task.value}", digest)
@@ -95,11 +116,15 @@ def read_arrays(folder: Path, task: ReadTask, *, patient_secret: bytes) -> Itera
         return
     made = partial(Intake, path=folder, identity=PatientIdentity(patient_id=None), files=sources)
     if isinstance(outcome, Refusal):
-        refused = NotEvaluable(uid=uid, reason_code=outcome.code, reason=outcome.reason, sha256=digest)
+        refused = NotEvaluable(
+            uid=uid, reason_code=outcome.code, reason=outcome.reason, sha256=digest
+        )
         yield made(outcome=refused)
         return
     kept, notices = outcome
-    patient = pseudonym("pk", f"content\x1f{digest}", patient_secret) or ""  # nobody's files are not one patient's
+    patient = (
+        pseudonym("pk", f"content\x1f{digest}", patient_secret) or ""
+    )  # nobody's files are not one patient's
     yield made(outcome=_study(uid, patient, task, kept, notices))
 
 
@@ -108,9 +133,15 @@ def named_files(folder: Path, task: ReadTask) -> dict[TaskFile, Path]:
     there = _entries(folder, task)
     found: dict[TaskFile, Path] = {}
     for part in KINDS[task].parts:
-        names = [path for path in there if path.name.lower() in [part.stem + suffix for suffix in SUFFIXES]]
+        names = [
+            path
+            for path in there
+            if path.name.lower() in [part.stem + suffix for suffix in SUFFIXES]
+        ]
         if len(names) > 1:
-            problem = f"{' and '.join(path.name for path in names)}: which one is meant is not known"
+            problem = (
+                f"{' and '.join(path.name for path in names)}: which one is meant is not known"
+            )
             raise InputError(problem, remedy="keep one of them in the folder", path=str(folder))
         if names:
             path = checked(names[0], folder)
@@ -126,18 +157,30 @@ def _entries(folder: Path, task: ReadTask) -> list[Path]:
     try:
         if folder.is_dir():
             return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-        problem = f"--task {task.value} reads a folder, and this is none" if folder.exists() else "no such folder"
+        problem = (
+            f"--task {task.value} reads a folder, and this is none"
+            if folder.exists()
+            else "no such folder"
+        )
     except OSError as error:
         raise InputError(
-            f"the folder can't be opened: {type(error).__name__}", remedy="check its permissions", path=str(folder)
+            f"the folder can't be opened: {type(error).__name__}",
+            remedy="check its permissions",
+            path=str(folder),
         ) from error
-    raise InputError(problem, remedy=f"name a folder that holds {_looked_for(task)}", path=str(folder))
+    raise InputError(
+        problem, remedy=f"name a folder that holds {_looked_for(task)}", path=str(folder)
+    )
 
 
 def _looked_for(task: ReadTask) -> str:
     needed = [f"{part.stem}.nii.gz" for part in KINDS[task].parts if part.needed]
     more = [f"{part.stem}.nii.gz" for part in KINDS[task].parts if not part.needed]
-    return " and ".join(needed) + (f" (with {' and '.join(more)} where there are any)" if more else "") + ", or .nii"
+    return (
+        " and ".join(needed)
+        + (f" (with {' and '.join(more)} where there are any)" if more else "")
+        + ", or .nii"
+    )
 
 
 def _not_there(folder: Path, task: ReadTask, there: Sequence[Path]) -> InputError:
@@ -147,7 +190,9 @@ def _not_there(folder: Path, task: ReadTask, there: Sequence[Path]) -> InputErro
     dicom = sum(_is_dicom(path) for path in files)
     rest = len(files) - len(arrays) - dicom
     folders = len(there) - len(files)
-    shown = ", ".join(arrays[:MOST_NAMES]) + (f" and {len(arrays) - MOST_NAMES} more" if arrays[MOST_NAMES:] else "")
+    shown = ", ".join(arrays[:MOST_NAMES]) + (
+        f" and {len(arrays) - MOST_NAMES} more" if arrays[MOST_NAMES:] else ""
+    )
     words = (
         (len(arrays), shown),
         (dicom, f"{dicom} DICOM files"),
@@ -173,14 +218,20 @@ def _is_dicom(path: Path) -> bool:
 def _opened(part: TaskFile, path: Path) -> Array:
     """Raises: InputError if it is no NIfTI, or its values are not there."""
     if not is_nifti(path):
-        raise InputError("DICOM under the name of a NIfTI file", remedy="leave --task out", path=str(path))
+        raise InputError(
+            "DICOM under the name of a NIfTI file", remedy="leave --task out", path=str(path)
+        )
     file = open_nifti(path)
     sequence = nouns.Sequence(role=part.role, reason=f"named by the file {path.name}")
-    volume = replace(nifti_volume(file), sequence=sequence, signal_loader=partial(nifti_signal, path))
+    volume = replace(
+        nifti_volume(file), sequence=sequence, signal_loader=partial(nifti_signal, path)
+    )
     return Array(part=part, file=file, volume=with_frames(volume, {file.sha256: path}.__getitem__))
 
 
-def _study(uid: str, patient_key: str, task: ReadTask, arrays: Sequence[Array], notices: Sequence[Notice]) -> Study:
+def _study(
+    uid: str, patient_key: str, task: ReadTask, arrays: Sequence[Array], notices: Sequence[Notice]
+) -> Study:
     lesion = task is ReadTask.BRAIN_LESION
     # Without a distance of slices nothing is measured across them.
     volumes = tuple(replace(a.volume, spacing_z_mm=None) if lesion else a.volume for a in arrays)
@@ -229,7 +280,8 @@ def _judge_phases(ed: Array, es: Array) -> Refusal | None:
         )
     if _same_values(ed, es):
         return Refusal(
-            code="same-image", reason=f"not evaluable: {ed.name} and {es.name} are the same image; send both phases"
+            code="same-image",
+            reason=f"not evaluable: {ed.name} and {es.name} are the same image; send both phases",
         )
     return None
 
@@ -255,10 +307,14 @@ def _without_copies(arrays: Sequence[Array]) -> tuple[list[Array], list[Notice]]
 def _same_values(one: Array, other: Array) -> bool:
     if one.file.shape_zyx != other.file.shape_zyx:
         return False
-    return one.file.sha256 == other.file.sha256 or np.array_equal(one.volume.signal(), other.volume.signal())
+    return one.file.sha256 == other.file.sha256 or np.array_equal(
+        one.volume.signal(), other.volume.signal()
+    )
 
 
-def _on_one_grid(arrays: list[Array], notices: list[Notice]) -> Refusal | tuple[list[Array], list[Notice]]:
+def _on_one_grid(
+    arrays: list[Array], notices: list[Notice]
+) -> Refusal | tuple[list[Array], list[Notice]]:
     """Volumes that can be laid on the grid of the first, with a notice for each that lies on another; the reader does it."""
     first = arrays[0]
     for array in arrays[1:]:

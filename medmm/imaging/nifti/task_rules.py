@@ -55,19 +55,25 @@ def judge_grid(array: Array, task: ReadTask) -> Refusal | None:
     """What the header alone refuses."""
     name, file = array.name, array.file
     if not file.grey:
-        return Refusal(code="colour", reason=f"not evaluable: {name} holds colours or complex numbers, not grey")
+        return Refusal(
+            code="colour",
+            reason=f"not evaluable: {name} holds colours or complex numbers, not grey",
+        )
     if file.volumes > 1:
         return Refusal(
             code="frames",
             reason=f"not evaluable: {name} holds {file.volumes} volumes, and one is read; send the one that is meant",
         )
     if min(file.shape_zyx) < 2:
-        return Refusal(code="single-slice", reason=f"not evaluable: {name} is a single slice, not a volume")
+        return Refusal(
+            code="single-slice", reason=f"not evaluable: {name} is a single slice, not a volume"
+        )
     if task is ReadTask.HIPPOCAMPUS:
         return _judge_crop(name, file)
     if max(file.shape_zyx[1:]) < rules.SMALLEST_MR_PX:
         return Refusal(
-            code="too-small", reason=f"not evaluable: the longest side of {name} is under {rules.SMALLEST_MR_PX} pixels"
+            code="too-small",
+            reason=f"not evaluable: the longest side of {name} is under {rules.SMALLEST_MR_PX} pixels",
         )
     return _judge_cine(name, file) if task is ReadTask.CARDIAC else None
 
@@ -144,7 +150,9 @@ def _no_spacing(name: str) -> Refusal:
 
 def _odd_spacing(name: str, spacing: Sequence[float], wanted: str) -> Refusal:
     voxel = " x ".join(f"{step:.4g}" for step in reversed(spacing))
-    return Refusal(code="spacing-odd", reason=f"not evaluable: {name} states voxels of {voxel} mm; {wanted}")
+    return Refusal(
+        code="spacing-odd", reason=f"not evaluable: {name} states voxels of {voxel} mm; {wanted}"
+    )
 
 
 def judge_values(array: Array, notices: list[Notice]) -> Refusal | None:
@@ -189,13 +197,19 @@ def _sizes(file: NiftiFile) -> list[float]:
 def index_in(source: Volume, target: Volume) -> NDArray[np.float64]:
     """4 x 4: voxel index (slice, row, column) of the target to that of the source. Raises: InputError of unknown geometry."""
     if source.affine_lps_mm is None or target.affine_lps_mm is None:
-        raise InputError("a volume of unknown geometry lies on no grid", remedy="send it with its affine")
+        raise InputError(
+            "a volume of unknown geometry lies on no grid", remedy="send it with its affine"
+        )
     turned = np.eye(4)[[2, 1, 0, 3]]  # affines take (column, row, slice)
     return np.asarray(turned @ index_transform(target.affine_lps_mm, source.affine_lps_mm) @ turned)
 
 
-def coverage(index: NDArray[np.float64], target_zyx: Sequence[int], source_zyx: Sequence[int]) -> float:
+def coverage(
+    index: NDArray[np.float64], target_zyx: Sequence[int], source_zyx: Sequence[int]
+) -> float:
     """Part of the target's voxels that lie within the source, by every fourth of them along each axis."""
-    places = np.stack(np.meshgrid(*[np.arange(0, n, 4) for n in target_zyx], indexing="ij"), -1).reshape(-1, 3)
+    places = np.stack(
+        np.meshgrid(*[np.arange(0, n, 4) for n in target_zyx], indexing="ij"), -1
+    ).reshape(-1, 3)
     found = places @ index[:3, :3].T + index[:3, 3]
     return float(np.all((found >= -0.5) & (found <= np.array(source_zyx) - 0.5), axis=1).mean())

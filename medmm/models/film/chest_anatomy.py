@@ -44,14 +44,20 @@ def build(config: Mapping[str, Any]) -> nn.Module:
 def looks_at(films: Tensor) -> Tensor:
     """All looks at prepared films, in one batch: (b, 1, s, s) to (looks x b, 1, s, s), look by look."""
     black = films.amin(dim=(1, 2, 3), keepdim=True)  # beyond the film there is nothing
-    views = [films if look == LOOKS[0] else _sampled(films - black, _there(look)) + black for look in LOOKS]
+    views = [
+        films if look == LOOKS[0] else _sampled(films - black, _there(look)) + black
+        for look in LOOKS
+    ]
     return torch.cat(views).contiguous(memory_format=torch.channels_last)
 
 
 def on_the_film(maps: Tensor) -> Tensor:
     """Maps of all looks on the films' own grid: (looks x b, m, s, s) to (looks, b, m, s, s)."""
     by_look = maps.unflatten(0, (len(LOOKS), -1))
-    back = [m if look == LOOKS[0] else _sampled(m, _back(look)) for look, m in zip(LOOKS, by_look, strict=True)]
+    back = [
+        m if look == LOOKS[0] else _sampled(m, _back(look))
+        for look, m in zip(LOOKS, by_look, strict=True)
+    ]
     return torch.stack(back)
 
 
@@ -83,8 +89,12 @@ def for_outlines(network: nn.Module) -> nn.Module:
         parts = dict(block.named_children())
         convolution, behind = parts.get("conv"), parts.get("adn")
         norm = getattr(behind, "N", None)
-        if isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
-            folded = fuse_conv_bn_eval(convolution, norm, transpose=isinstance(convolution, nn.ConvTranspose2d))
+        if isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d) and isinstance(
+            norm, nn.BatchNorm2d
+        ):
+            folded = fuse_conv_bn_eval(
+                convolution, norm, transpose=isinstance(convolution, nn.ConvTranspose2d)
+            )
             block.conv = folded
             setattr(behind, "N", nn.Identity())  # noqa: B010 - the name is MONAI's, the type says only Module
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -99,7 +109,10 @@ def outlines(network: nn.Module, grey: NDArray[np.float32], size_px: int) -> Out
     film = torch.from_numpy(prepare_film(grey, size_px))[None]
     logits = network(looks_at(film).to(next(network.parameters()).device))
     maps = on_the_film(logits.sigmoid().float().cpu())[:, 0].numpy()
-    found = [without_islands(probability, parts) for probability, parts in zip(maps.mean(0), (2, 1), strict=True)]
+    found = [
+        without_islands(probability, parts)
+        for probability, parts in zip(maps.mean(0), (2, 1), strict=True)
+    ]
     lungs, heart = (probability > EDGE for probability in found)
     shapes = shapes_of(lungs, heart) if lungs.any() and heart.any() else {}
     on_film = [_resized(probability, grey.shape) for probability in found]
@@ -110,7 +123,9 @@ def without_islands(probability: NDArray[np.float32], parts: int) -> NDArray[np.
     """A map without its islands and holes."""
     there = probability > EDGE
     kept = largest_parts(there, parts)
-    return np.where(kept, np.where(there, probability, 1), np.where(there, 0, probability)).astype(np.float32)
+    return np.where(kept, np.where(there, probability, 1), np.where(there, 0, probability)).astype(
+        np.float32
+    )
 
 
 def _resized(probability: NDArray[np.float32], shape: tuple[int, ...]) -> Mask:

@@ -35,7 +35,9 @@ class FilmKindModel:
     kinds: tuple[str, ...]
     accept: float
     mirrored: float
-    sure: float | None  # of an upright frontal film, at least; None: no picture is sure (weights of an earlier form)
+    sure: (
+        float | None
+    )  # of an upright frontal film, at least; None: no picture is sure (weights of an earlier form)
 
     @classmethod
     def open(cls, weights: WeightsFolder, device: torch.device) -> FilmKindModel:
@@ -62,7 +64,9 @@ class FilmKindModel:
     @torch.inference_mode()
     def probability(self, grey: NDArray[np.float32]) -> dict[str, float]:
         """Of each kind, for a picture (rows, columns). Raises: InputError if it shows a single tone."""
-        film = torch.from_numpy(prepare_film(grey, self.size_px))[None].contiguous(memory_format=torch.channels_last)
+        film = torch.from_numpy(prepare_film(grey, self.size_px))[None].contiguous(
+            memory_format=torch.channels_last
+        )
         logits = self.network(film.to(next(self.network.parameters()).device))
         return dict(zip(self.kinds, logits.float().softmax(1)[0].tolist(), strict=True))
 

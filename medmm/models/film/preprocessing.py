@@ -10,7 +10,10 @@ from scipy import ndimage
 from medmm.domain.errors import InputError
 
 TONE_PERCENTILES = (0.5, 99.5)
-GREY_MEAN, GREY_SPREAD = 0.449, 0.226  # of the grey ImageNet pictures that the first layers were learned from
+GREY_MEAN, GREY_SPREAD = (
+    0.449,
+    0.226,
+)  # of the grey ImageNet pictures that the first layers were learned from
 
 
 def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]:
@@ -27,9 +30,13 @@ def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]
     Raises: InputError if `grey` is no finite two-dimensional image or shows a single tone.
     """
     if grey.ndim != 2 or not grey.size or not np.isfinite(grey).all():
-        raise InputError(f"a film of shape {grey.shape} is no finite grey image", remedy="give (rows, columns)")
+        raise InputError(
+            f"a film of shape {grey.shape} is no finite grey image", remedy="give (rows, columns)"
+        )
     image = Image.fromarray(np.ascontiguousarray(grey, dtype=np.float32))
-    square = np.asarray(image.resize((size_px, size_px), Image.Resampling.BILINEAR), dtype=np.float32)
+    square = np.asarray(
+        image.resize((size_px, size_px), Image.Resampling.BILINEAR), dtype=np.float32
+    )
     low, high = np.percentile(square, TONE_PERCENTILES)
     if high - low < 1e-4:
         raise InputError("the film shows a single tone", remedy="check the window and the exposure")
@@ -47,12 +54,20 @@ def prepare_volume(grey: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     Raises: InputError if `grey` is no finite three-dimensional image or shows a single tone.
     """
     if grey.ndim != 3 or not grey.size or not np.isfinite(grey).all():
-        raise InputError(f"a volume of shape {grey.shape} is no finite grey volume", remedy="give (z, y, x)")
+        raise InputError(
+            f"a volume of shape {grey.shape} is no finite grey volume", remedy="give (z, y, x)"
+        )
     cube = ndimage.zoom(
-        grey.astype(np.float32), [size / n for n in grey.shape], order=1, grid_mode=True, mode="nearest"
+        grey.astype(np.float32),
+        [size / n for n in grey.shape],
+        order=1,
+        grid_mode=True,
+        mode="nearest",
     )
     low, high = np.percentile(cube, TONE_PERCENTILES)
     if high - low < 1e-4:
         raise InputError("the volume shows a single tone", remedy="check that it holds an image")
     stretched = np.clip((cube - low) / (high - low), 0, 1)
-    return ((stretched - stretched.mean()) / (stretched.std() + 1e-6)).astype(np.float32)[np.newaxis]
+    return ((stretched - stretched.mean()) / (stretched.std() + 1e-6)).astype(np.float32)[
+        np.newaxis
+    ]

@@ -15,7 +15,10 @@ from medmm.models.film.cardiothoracic_ratio import columns_of, largest_parts
 Mask = NDArray[np.bool_]
 Maps = NDArray[np.float32]
 Bounds = Mapping[str, tuple[float, float]]
-EDGE, SOFT = 0.5, (0.25, 0.75)  # probabilities: where an outline runs, and between which its edge is soft
+EDGE, SOFT = (
+    0.5,
+    (0.25, 0.75),
+)  # probabilities: where an outline runs, and between which its edge is soft
 INSIDE = 8  # columns inside an outline's end from which its edge is followed outward
 # What is said of a shape outside its bounds.
 SHAPES = {
@@ -65,7 +68,10 @@ def agreement(looks: Maps) -> Agreement | None:
     """What looks (looks, 2, rows, columns) of lung and heart probabilities on the film's own grid say; None where one finds none."""
     columns, soft = [], []
     for lungs, heart in looks:
-        ends = [_ends(heart, largest_parts(heart > EDGE, 1)), _ends(lungs, largest_parts(lungs > EDGE, 2))]
+        ends = [
+            _ends(heart, largest_parts(heart > EDGE, 1)),
+            _ends(lungs, largest_parts(lungs > EDGE, 2)),
+        ]
         if ends[0] is None or ends[1] is None:
             return None
         (heart_ends, heart_soft), (lung_ends, lung_soft) = ends[0], ends[1]
@@ -174,9 +180,15 @@ class DoubtRule:
         """The rule that calibration.json holds."""
         low, high = calibration["ratio"]
         return cls(
-            shapes={name: (float(least), float(most)) for name, (least, most) in calibration["shapes"].items()},
+            shapes={
+                name: (float(least), float(most))
+                for name, (least, most) in calibration["shapes"].items()
+            },
             ratio=(float(low), float(high)),
-            **{name: float(calibration[name]) for name in ("floor", "slope", "scale", "most_spread")},
+            **{
+                name: float(calibration[name])
+                for name in ("floor", "slope", "scale", "most_spread")
+            },
         )
 
     def half_width(self, looks: Agreement) -> float:

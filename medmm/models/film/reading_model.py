@@ -49,7 +49,9 @@ class Chest:
     measurements: tuple[Measurement, ...] = ()
     warnings: tuple[Notice, ...] = ()
     midline: float = 0.5  # column between the lungs, as a fraction of the film's width
-    cells: NDArray[np.bool_] | None = None  # lung or heart, on the film's grid; None where the outlines are not trusted
+    cells: NDArray[np.bool_] | None = (
+        None  # lung or heart, on the film's grid; None where the outlines are not trusted
+    )
     heart: NDArray[np.bool_] | None = None  # likewise
 
 
@@ -80,7 +82,11 @@ class FindingsModel:
     def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
         """Logits (findings,) and maps (findings, rows, columns): the mean over the film and its mirror image."""
         film = torch.from_numpy(prepare_film(grey, self.size_px))[None]
-        pair = torch.cat([film, film.flip(3)]).to(self.device).contiguous(memory_format=torch.channels_last)
+        pair = (
+            torch.cat([film, film.flip(3)])
+            .to(self.device)
+            .contiguous(memory_format=torch.channels_last)
+        )
         logits, maps = self.network.forward_with_maps(pair)
         heat = (maps[0] + maps[1].flip(2)) / 2
         return logits.float().mean(0).cpu().numpy(), heat.float().cpu().numpy()
@@ -90,12 +96,17 @@ class FindingsModel:
         logits, maps = self.logits_and_maps(grey)
         return tuple(
             calibrated_finding(
-                name, self.calibration[name], float(logit), self.region(name, heat, patient_left_on, chest)
+                name,
+                self.calibration[name],
+                float(logit),
+                self.region(name, heat, patient_left_on, chest),
             )
             for name, logit, heat in zip(self.names, logits, maps, strict=True)
         )
 
-    def region(self, name: str, heat: Grey, patient_left_on: str | None, chest: Chest) -> Region | None:
+    def region(
+        self, name: str, heat: Grey, patient_left_on: str | None, chest: Chest
+    ) -> Region | None:
         """Where a map speaks for a finding; with a side only where its sides held on boxes of training films."""
         region = region_of(heat, patient_left_on, chest.midline, chest.cells)
         if region is None or (name in OF_THE_HEART and not on_the_heart(region, chest.heart)):
@@ -110,7 +121,9 @@ def on_the_heart(region: Region, heart: NDArray[np.bool_] | None) -> bool:
         return False
     rows, columns = heart.shape
     x0, y0, x1, y1 = region.box_xyxy
-    box = heart[int(y0 * rows) : int(np.ceil(y1 * rows)), int(x0 * columns) : int(np.ceil(x1 * columns))]
+    box = heart[
+        int(y0 * rows) : int(np.ceil(y1 * rows)), int(x0 * columns) : int(np.ceil(x1 * columns))
+    ]
     return bool(box.mean() >= HEART_SHARE)
 
 
@@ -136,7 +149,9 @@ class AnatomyModel:
     def read(self, grey: Grey) -> Chest:
         """Outlines of a film with the ratio; outlines that look like no chest are kept, but nothing rests on them."""
         seen = outlines(self.network, grey, self.size_px)
-        masks = tuple(Mask.from_array(n, m) for n, m in zip(STRUCTURES, (seen.lungs, seen.heart), strict=True))
+        masks = tuple(
+            Mask.from_array(n, m) for n, m in zip(STRUCTURES, (seen.lungs, seen.heart), strict=True)
+        )
         ratio = self.ratio(seen)
         stated = () if isinstance(ratio, str) else (ratio,)
         text = f"The cardiothoracic ratio was not measured, because {ratio}."
@@ -206,7 +221,9 @@ class ChestReader:
         A study without a frontal film, or without an installed network, gives a reading whose warnings say so.
         """
         film = study.frontal
-        installed = [m.weights for m in (self.findings, self.anatomy, self.report_heads) if m is not None]
+        installed = [
+            m.weights for m in (self.findings, self.anatomy, self.report_heads) if m is not None
+        ]
         if film is None or not installed:
             return Reading(study_uid=study.uid, warnings=(_no_model(study),))
         grey = film.pixels()[0]
@@ -221,7 +238,10 @@ class ChestReader:
         cut = tuple(notice for one in coverage for notice in coverage_notice(one, REST_NOT_SEEN))
         return Reading(
             study_uid=study.uid,
-            models=tuple(ModelIdentity(name=w.row.name, manifest_sha256=w.row.manifest_sha256) for w in installed),
+            models=tuple(
+                ModelIdentity(name=w.row.name, manifest_sha256=w.row.manifest_sha256)
+                for w in installed
+            ),
             findings=found,
             measurements=chest.measurements,
             masks=chest.masks,

@@ -46,7 +46,10 @@ def within_chest(heat: Array, cells: NDArray[np.bool_]) -> Array:
 
 
 def region_of(
-    heat: Array, patient_left_on: str | None, midline: float = 0.5, chest: NDArray[np.bool_] | None = None
+    heat: Array,
+    patient_left_on: str | None,
+    midline: float = 0.5,
+    chest: NDArray[np.bool_] | None = None,
 ) -> Region | None:
     """The region of a map, or None where nothing in it speaks for the finding.
 
@@ -57,7 +60,9 @@ def region_of(
         chest: (rows, columns) of the film, where lung or heart is; see `chest_cells`.
     """
     rows, columns = heat.shape
-    weight = np.clip(within_chest(heat, chest_cells(chest, (rows, columns))), 0, None).astype(np.float64)
+    weight = np.clip(within_chest(heat, chest_cells(chest, (rows, columns))), 0, None).astype(
+        np.float64
+    )
     if weight.max() <= 0:
         return None
     weight /= weight.max()
@@ -77,7 +82,9 @@ def region_of(
     )
 
 
-def side_of(weight: NDArray[np.float64], peak_x: float, patient_left_on: str | None, midline: float) -> Side | None:
+def side_of(
+    weight: NDArray[np.float64], peak_x: float, patient_left_on: str | None, midline: float
+) -> Side | None:
     """The patient's side that carries a map's weight above the box threshold.
 
     None where the film does not say, where both halves carry it (one box can't show both sides), and where the
@@ -95,8 +102,13 @@ def side_of(weight: NDArray[np.float64], peak_x: float, patient_left_on: str | N
     strong = np.where(weight >= STRONG, weight, 0).sum(axis=0)
     columns = len(strong)
     edges = np.arange(columns + 1) / columns
-    left_part = np.clip((midline - edges[:-1]) * columns, 0, 1)  # share of each column that lies left of the midline
-    image_left, image_right = float((strong * left_part).sum()), float((strong * (1 - left_part)).sum())
+    left_part = np.clip(
+        (midline - edges[:-1]) * columns, 0, 1
+    )  # share of each column that lies left of the midline
+    image_left, image_right = (
+        float((strong * left_part).sum()),
+        float((strong * (1 - left_part)).sum()),
+    )
     if min(image_left, image_right) >= BOTH_SIDES * max(image_left, image_right):
         return None
     stronger = "left" if image_left > image_right else "right"

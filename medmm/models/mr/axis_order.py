@@ -36,7 +36,9 @@ class Turn:
 
     def back(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
         """From the network's axes to the source's."""
-        return np.ascontiguousarray(np.flip(array, self.reversed_axes).transpose(np.argsort(self.order)))
+        return np.ascontiguousarray(
+            np.flip(array, self.reversed_axes).transpose(np.argsort(self.order))
+        )
 
     def sizes(self, of_axes: Sequence[float]) -> tuple[float, ...]:
         """Sizes of the source's axes, as voxel sizes, in the order of the network's."""

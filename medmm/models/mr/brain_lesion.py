@@ -29,7 +29,9 @@ from medmm.models.weights.catalogue import WeightsFolder
 FINDING, MAP, LESION = "brain lesion", "brain-lesion", "lesion"
 SHARE, VOLUME = "lesion share of head", "lesion volume"
 LEARNED = (HEAD, BACK, LEFT)  # where slices, rows and columns of the training pictures run
-NO_FLAIR = Notice(code="no-flair", text="No FLAIR series was found; brain lesions were not looked for.")
+NO_FLAIR = Notice(
+    code="no-flair", text="No FLAIR series was found; brain lesions were not looked for."
+)
 NOT_AXIAL = Notice(
     code="not-axial",
     text="The FLAIR series is not axial; the network knows axial slices alone, so nothing was looked for.",
@@ -85,7 +87,9 @@ class BrainLesionModel:
         return cls(
             weights=weights,
             segmenter=VolumeSegmenter.open(weights, device),
-            sequences=tuple(SequenceRole(name) for name in weights.json("config.json")["sequences"]),
+            sequences=tuple(
+                SequenceRole(name) for name in weights.json("config.json")["sequences"]
+            ),
             calibration=weights.json("calibration.json"),
         )
 
@@ -100,7 +104,9 @@ class BrainLesionModel:
             return Reading(study_uid=study.uid, warnings=(SLICES_APART,))
         signals, left_out = sequences_on_grid(study, SequenceRole.FLAIR, flair, self.sequences)
         turn = turn_to(LEARNED, flair.affine_lps_mm, slices_stay=True)
-        inputs = [turn.there(signal) for signal in in_order(signals, self.sequences, SequenceRole.FLAIR)]
+        inputs = [
+            turn.there(signal) for signal in in_order(signals, self.sequences, SequenceRole.FLAIR)
+        ]
         labelled = self.segmenter.read(inputs, None)
         lesions = lesions_of(labelled, self.calibration)
         mask = turn.back(lesions.mask)
@@ -109,19 +115,26 @@ class BrainLesionModel:
         extent = extent_of(label_map, LESION, flair, midline_x_lps_mm=middle_x_lps_mm(head, flair))
         finding = self._finding(lesions, extent)
         coverage = head_coverage(head, flair)
-        measurements = self._measurements(mask, flair, head, extent, coverage) if finding.suspected else ()
+        measurements = (
+            self._measurements(mask, flair, head, extent, coverage) if finding.suspected else ()
+        )
         signs = labelled.signs(self.sequences.index(SequenceRole.FLAIR))
         doubts = doubt_notice([signs], bounds_in(self.calibration), KEPT) if measurements else ()
         assumed = (AXES_ASSUMED,) if flair.affine_lps_mm is None else ()
         part = (NOT_WHOLE,) if _uneven(flair) or flair.shape_zyx[0] < 2 else ()
-        unmeasured, why = finding.suspected and not measurements, NOT_MEASURED if extent else NOT_OUTLINED
+        unmeasured, why = (
+            finding.suspected and not measurements,
+            NOT_MEASURED if extent else NOT_OUTLINED,
+        )
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
             findings=(finding,),
             measurements=() if doubts else measurements,
             label_maps=(label_map,),
-            volumes_read=tuple(v.sha256 for role in (SequenceRole.FLAIR, *signals) if (v := study.chosen(role))),
+            volumes_read=tuple(
+                v.sha256 for role in (SequenceRole.FLAIR, *signals) if (v := study.chosen(role))
+            ),
             coverage=(coverage,),
             warnings=(
                 *coverage_notice(coverage, REST_NOT_SEEN),
@@ -154,24 +167,39 @@ class BrainLesionModel:
         if extent is None or _uneven(flair) or flair.shape_zyx[0] < 2:
             return ()
         voxels, extents = int(mask.sum()), (extent,)
-        share = measured(SHARE, share_of_head(mask, head), "%", self.calibration[SHARE], most=100.0, extents=extents)
+        share = measured(
+            SHARE,
+            share_of_head(mask, head),
+            "%",
+            self.calibration[SHARE],
+            most=100.0,
+            extents=extents,
+        )
         size = voxel_ml(flair) if flair.affine_lps_mm is not None else None
         shares = (share,) if coverage.whole else ()
         if size is None:
             return shares
-        return *shares, measured(VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents)
+        return *shares, measured(
+            VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents
+        )
 
 
 def _slices_of_series(study: Study, volume: Volume) -> int:
     """Slices of the same series and role, joined to the volume or not."""
     role = volume.sequence.role if volume.sequence else None
-    own = (v for v in study.volumes if v.series_uid == volume.series_uid and v.sequence and v.sequence.role is role)
+    own = (
+        v
+        for v in study.volumes
+        if v.series_uid == volume.series_uid and v.sequence and v.sequence.role is role
+    )
     return sum(v.shape_zyx[0] for v in own)
 
 
 def _uneven(volume: Volume) -> bool:
     """Whether slices of a stack of images have no even distance; an array says nothing of it."""
-    return volume.spacing_z_mm is None and max(len(volume.file_sha256s), len(volume.frame_numbers)) > 1
+    return (
+        volume.spacing_z_mm is None and max(len(volume.file_sha256s), len(volume.frame_numbers)) > 1
+    )
 
 
 def share_of_head(mask: Mask, head: Mask) -> float:
@@ -183,7 +211,9 @@ def lesions_of(labelled: Labelled, calibration: Mapping[str, Any]) -> Lesions:
     """Mask, probability of a lesion in each slice, and in the volume, of what the network gave."""
     probability = labelled.probabilities[1]
     mask = without_specks(
-        probability > calibration["voxel_threshold"], int(calibration["smallest_voxels"]), calibration["smallest_share"]
+        probability > calibration["voxel_threshold"],
+        int(calibration["smallest_voxels"]),
+        calibration["smallest_share"],
     )
     row = calibration["slice"]
     slices = _sigmoid(slice_features(labelled) @ np.asarray(row["weights"]) + row["intercept"])
@@ -195,13 +225,18 @@ def lesions_of(labelled: Labelled, calibration: Mapping[str, Any]) -> Lesions:
 def slice_features(labelled: Labelled) -> Array:
     """What speaks for a lesion in a slice, (slices, 3): log-odds of its surest voxel and of the head for presence, and
     the logarithm of the expected number of lesion voxels. Raises: ConfigError if the network says nothing of presence."""
-    probability = labelled.probabilities[1].reshape(labelled.probabilities.shape[1], -1).astype(np.float64)
+    probability = (
+        labelled.probabilities[1].reshape(labelled.probabilities.shape[1], -1).astype(np.float64)
+    )
     if labelled.presence is None:
         raise ConfigError(
-            "the network of brain lesions has no head for presence", remedy="take the weights of one that has it"
+            "the network of brain lesions has no head for presence",
+            remedy="take the weights of one that has it",
         )
     expected = np.log1p(probability.sum(1))
-    return np.stack([_logit(probability.max(1)), _logit(labelled.presence.astype(np.float64)), expected], 1)
+    return np.stack(
+        [_logit(probability.max(1)), _logit(labelled.presence.astype(np.float64)), expected], 1
+    )
 
 
 def volume_score(slice_probability: Array) -> float:

@@ -11,7 +11,12 @@ import numpy as np
 
 from medmm.domain.errors import InputError
 from medmm.domain.label_location import extent_of
-from medmm.domain.measurement_formulas import MYOCARDIUM_G_PER_ML, ejection_fraction_percent, voxel_count, voxel_ml
+from medmm.domain.measurement_formulas import (
+    MYOCARDIUM_G_PER_ML,
+    ejection_fraction_percent,
+    voxel_count,
+    voxel_ml,
+)
 from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
 from medmm.domain.study import Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import measurement_terms
@@ -41,9 +46,7 @@ SWAPPED = Notice(
     code="phases-swapped",
     text="Both ventricles are larger at end-systole than at end-diastole: the two phases may be swapped; nothing was measured.",
 )
-NOTHING_MEASURED = (
-    "Volumes and ejection fractions of a part would be wrong; the outlines were kept and nothing was measured."
-)
+NOTHING_MEASURED = "Volumes and ejection fractions of a part would be wrong; the outlines were kept and nothing was measured."
 KEPT = "The outlines of the ventricles were"
 Values = np.ndarray[Any, np.dtype[np.uint8]]
 GROUPS = {  # the groups of Bernard et al., IEEE TMI 2018, by their names in the vocabulary
@@ -88,7 +91,11 @@ def quantities(ed: Phase, es: Phase) -> dict[str, float]:
     for name, label in (("LV", LV), ("RV", RV)):
         edv, esv = ed.ml(label), es.ml(label)
         if 0 < esv <= edv:
-            found |= {f"{name}EF": ejection_fraction_percent(edv, esv), f"{name} EDV": edv, f"{name} ESV": esv}
+            found |= {
+                f"{name}EF": ejection_fraction_percent(edv, esv),
+                f"{name} EDV": edv,
+                f"{name} ESV": esv,
+            }
     mass = MYOCARDIUM_G_PER_ML * ed.ml(MYOCARDIUM)
     if mass > 0:
         found["LV mass"] = mass
@@ -110,9 +117,13 @@ class CardiacModel(LabellingModel):
             return Reading(study_uid=study.uid, warnings=(NO_PHASES,))
         if any(voxel_ml(volume) is None or volume.shape_zyx[0] < 2 for volume in chosen.values()):
             return Reading(study_uid=study.uid, warnings=(NOT_MEASURED,))
-        ed, es = (self.phase(role, chosen[role]) for role in (SequenceRole.CINE_ED, SequenceRole.CINE_ES))
+        ed, es = (
+            self.phase(role, chosen[role]) for role in (SequenceRole.CINE_ED, SequenceRole.CINE_ES)
+        )
         swapped = all(ed.ml(label) and ed.ml(label) < es.ml(label) for label in (LV, RV))
-        coverage = ventricle_coverage(ed.label_map.array() == LV, ed.volume, self.calibration.get("coverage"))
+        coverage = ventricle_coverage(
+            ed.label_map.array() == LV, ed.volume, self.calibration.get("coverage")
+        )
         doubts = doubt_notice([ed.signs, es.signs], bounds_in(self.calibration), KEPT)
         found = quantities(ed, es) if coverage.whole and not swapped and not doubts else {}
         odd = self.implausible(found)
@@ -120,13 +131,19 @@ class CardiacModel(LabellingModel):
         missed = (
             (SWAPPED,)
             if swapped
-            else cut or doubts or tuple(_unmeasured(n) for n in ("LV", "RV") if f"{n}EF" not in found)
+            else cut
+            or doubts
+            or tuple(_unmeasured(n) for n in ("LV", "RV") if f"{n}EF" not in found)
         )
         return Reading(
             study_uid=study.uid,
             models=(self.weights.identity,),
             findings=self.suggestions(found) if not odd else (),
-            measurements=tuple(self._measured(n, value, ed, es) for n, value in found.items() if not _rests_on(n, odd)),
+            measurements=tuple(
+                self._measured(n, value, ed, es)
+                for n, value in found.items()
+                if not _rests_on(n, odd)
+            ),
             label_maps=(ed.label_map, es.label_map),
             coverage=(coverage,),
             volumes_read=(ed.volume.sha256, es.volume.sha256),
@@ -136,13 +153,19 @@ class CardiacModel(LabellingModel):
     def phase(self, role: SequenceRole, volume: Volume) -> Phase:
         """Outline one phase."""
         labelled = self.segmenter.read([volume.signal()], spacing_zyx_mm(volume))
-        label_map = LabelMap.from_array(MAPS[role], volume.sha256, self.labels, ventricles_of(labelled))
+        label_map = LabelMap.from_array(
+            MAPS[role], volume.sha256, self.labels, ventricles_of(labelled)
+        )
         return Phase(volume=volume, label_map=label_map, signs=labelled.signs())
 
     def implausible(self, found: Mapping[str, float]) -> dict[str, Notice]:
         """What was measured and is far from the hearts that were learned from, with the words that stand for it."""
         ranges = self.calibration.get("plausible", {}).items()
-        return {n: _odd(n, found[n], *span) for n, span in ranges if n in found and not span[0] <= found[n] <= span[1]}
+        return {
+            n: _odd(n, found[n], *span)
+            for n, span in ranges
+            if n in found and not span[0] <= found[n] <= span[1]
+        }
 
     def suggestions(self, found: Mapping[str, float]) -> tuple[Finding, ...]:
         """A probability for each group of patients by what was measured; none where a measurement is missing."""
@@ -164,12 +187,16 @@ class CardiacModel(LabellingModel):
     def _measured(self, name: str, value: float, ed: Phase, es: Phase) -> Measurement:
         term = measurement_terms()[name]
         ventricles = [
-            label for short, label in (("LV", LV), ("RV", RV)) if f"{short} E" in name or f"{short}EF" == name
+            label
+            for short, label in (("LV", LV), ("RV", RV))
+            if f"{short} E" in name or f"{short}EF" == name
         ]
         labels = [MYOCARDIUM, *ventricles] if "mass" in name else ventricles
         at_ed, at_es = "ESV" not in name, "ESV" in name or "EF" in name
         phases = (*((ed,) if at_ed else ()), *((es,) if at_es else ()))
-        extents = tuple(extent for phase in phases for label in labels for extent in phase.extents(label))
+        extents = tuple(
+            extent for phase in phases for label in labels for extent in phase.extents(label)
+        )
         most = 100.0 if term.unit == "%" else math.inf
         return measured(name, value, term.unit, self.calibration[name], most=most, extents=extents)
 
@@ -190,7 +217,9 @@ def _unmeasured(name: str) -> Notice:
 
 def _rests_on(name: str, odd: Iterable[str]) -> bool:
     """Whether a quantity is one of these, or was made of one: ratios bear their parts in their names."""
-    return any(part in name or (name.endswith("EF") and part.startswith(f"{name[:2]} E")) for part in odd)
+    return any(
+        part in name or (name.endswith("EF") and part.startswith(f"{name[:2]} E")) for part in odd
+    )
 
 
 def _odd(name: str, value: float, low: float, high: float) -> Notice:

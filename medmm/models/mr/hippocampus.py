@@ -27,7 +27,9 @@ AXES_ASSUMED = Notice(
     text="Orientation unknown: the axes were taken to run to the left or right, to the front and to the head; in another "
     "order the outline and the volume are wrong.",
 )
-NOT_FOUND = Notice(code="not-found", text="No hippocampus was found in the volume; nothing was measured.")
+NOT_FOUND = Notice(
+    code="not-found", text="No hippocampus was found in the volume; nothing was measured."
+)
 NOT_MEASURED = Notice(
     code="not-measured",
     text="The volume has one slice or no voxel size; the hippocampus was outlined and not measured.",
@@ -52,7 +54,9 @@ class HippocampusModel(LabellingModel):
         turn = turn_to(LEARNED, volume.affine_lps_mm)
         spacing = turn.sizes(spacing_zyx_mm(volume) or ASSUMED_MM)
         labelled = self.segmenter.read([turn.there(volume.signal())], spacing)
-        label_map = LabelMap.from_array(MAP, volume.sha256, self.labels, turn.back(hippocampus_of(labelled)))
+        label_map = LabelMap.from_array(
+            MAP, volume.sha256, self.labels, turn.back(hippocampus_of(labelled))
+        )
         measurement = self._measurement(label_map, volume)
         if isinstance(measurement, Measurement):
             doubts = doubt_notice([labelled.signs()], bounds_in(self.calibration), KEPT)
@@ -73,7 +77,9 @@ class HippocampusModel(LabellingModel):
 
     def _measurement(self, label_map: LabelMap, volume: Volume) -> Measurement | Notice:
         """The volume in ml, or why there is none."""
-        extents = tuple(e for name in self.labels if (e := extent_of(label_map, name, volume)) is not None)
+        extents = tuple(
+            e for name in self.labels if (e := extent_of(label_map, name, volume)) is not None
+        )
         size = voxel_ml(volume)
         if not extents:
             return NOT_FOUND

@@ -35,7 +35,9 @@ SAID = {
     EDGE: "the edge of the slices is otherwise bright",
 }
 OUTLINE_ROOM = 1.2  # times the greatest on validation subjects
-IMAGE_ROOM = 0.5  # of the distance of the extremes on training and validation subjects, on either side
+IMAGE_ROOM = (
+    0.5  # of the distance of the extremes on training and validation subjects, on either side
+)
 
 
 def outline_signs(probabilities: Probabilities, disagreement: float | None, loose: float) -> Signs:
@@ -100,7 +102,9 @@ def _step(values: NDArray[np.float64], axis: int) -> float:
 def bounds_of(outlines: Sequence[Signs], images: Sequence[Signs]) -> dict[str, list[float]]:
     """The bounds of each sign: outlines of validation subjects (none: without), images of training and validation subjects."""
     names = outlines[0] if outlines else ()
-    bounds = {name: [0.0, round(OUTLINE_ROOM * max(row[name] for row in outlines), 4)] for name in names}
+    bounds = {
+        name: [0.0, round(OUTLINE_ROOM * max(row[name] for row in outlines), 4)] for name in names
+    }
     for name in images[0]:
         low, high = (of(row[name] for row in images) for of in (min, max))
         room = IMAGE_ROOM * (high - low)
@@ -118,10 +122,16 @@ def bounds_in(calibration: Mapping[str, Any]) -> Bounds:
 
 def beyond(signs: Mapping[str, float], bounds: Bounds) -> tuple[str, ...]:
     """The signs that lie beyond their bounds, in the order of `SAID`; what is not a number does."""
-    return tuple(n for n in SAID if n in signs and n in bounds and not bounds[n][0] <= signs[n] <= bounds[n][1])
+    return tuple(
+        n
+        for n in SAID
+        if n in signs and n in bounds and not bounds[n][0] <= signs[n] <= bounds[n][1]
+    )
 
 
-def doubt_notice(volumes: Sequence[Mapping[str, float]], bounds: Bounds, kept: str) -> tuple[Notice, ...]:
+def doubt_notice(
+    volumes: Sequence[Mapping[str, float]], bounds: Bounds, kept: str
+) -> tuple[Notice, ...]:
     """Why nothing was measured, where a sign of one of these volumes lies beyond its bounds; else nothing.
 
     Args:

@@ -43,7 +43,8 @@ class Grid:
             return source[0], self.side_px, self.side_px
         if any(self.spacing_zyx_mm) and spacing_zyx_mm is None:
             raise InputError(
-                "voxel size unknown; nothing can be measured", remedy="send the volume with its spacing in mm"
+                "voxel size unknown; nothing can be measured",
+                remedy="send the volume with its spacing in mm",
             )
         have = spacing_zyx_mm or (1.0, 1.0, 1.0)
         wanted = zip(source, have, self.spacing_zyx_mm, strict=True)
@@ -118,7 +119,9 @@ class Preparation:
 
 
 def in_order(
-    signals: Mapping[SequenceRole, Signal], sequences: Sequence[SequenceRole], stand_in: SequenceRole | None
+    signals: Mapping[SequenceRole, Signal],
+    sequences: Sequence[SequenceRole],
+    stand_in: SequenceRole | None,
 ) -> list[Signal]:
     """A network's inputs; a sequence that is missing is `stand_in` again, as in training.
 
@@ -127,7 +130,9 @@ def in_order(
     found = [signals.get(role, signals.get(stand_in) if stand_in else None) for role in sequences]
     there = [signal for signal in found if signal is not None]
     if len(there) < len(sequences):
-        missing = stand_in or next(role for role, signal in zip(sequences, found, strict=True) if signal is None)
+        missing = stand_in or next(
+            role for role, signal in zip(sequences, found, strict=True) if signal is None
+        )
         raise InputError(
             f"an MR image without {missing.value}",
             remedy=f"give its sequences by their roles: {', '.join(role.value for role in sequences)}",
@@ -163,12 +168,18 @@ def prepare_sequences(
 
 def _prepared(signal: Signal, placement: Placement) -> Tensor:
     if not np.isfinite(signal).all():
-        raise InputError("a volume with values that are not finite", remedy="send the original volume")
+        raise InputError(
+            "a volume with values that are not finite", remedy="send the original volume"
+        )
     row, column = placement.corner
     _, rows, columns = placement.source
     below, beside = placement.padded[1] - rows - row, placement.padded[2] - columns - column
-    whole = np.pad(signal, ((0, 0), (row, below), (column, beside)), constant_values=float(signal.min()))
-    volume = scaled(torch.from_numpy(np.ascontiguousarray(whole, dtype=np.float32))[None], placement.prepared)[0]
+    whole = np.pad(
+        signal, ((0, 0), (row, below), (column, beside)), constant_values=float(signal.min())
+    )
+    volume = scaled(
+        torch.from_numpy(np.ascontiguousarray(whole, dtype=np.float32))[None], placement.prepared
+    )[0]
     low, high = (float(v) for v in np.percentile(volume.numpy(), TONE_PERCENTILES))
     if high - low <= 1e-6 * max(abs(low), abs(high), 1e-6):
         raise InputError("the volume shows a single tone", remedy="check that it holds an image")
@@ -185,20 +196,26 @@ def scaled(volume: Tensor, shape: Shape) -> Tensor:
         return volume
     if all(new <= old for new, old in zip(shape, volume.shape[1:], strict=True)):
         return functional.interpolate(volume[None], size=shape, mode="area")[0]
-    return functional.interpolate(volume[None], size=shape, mode="trilinear", align_corners=False)[0]
+    return functional.interpolate(volume[None], size=shape, mode="trilinear", align_corners=False)[
+        0
+    ]
 
 
 def padded_to_multiple(volumes: Tensor, multiple_zyx: Sequence[int]) -> Tensor:
     """(b, k, z, y, x) with the last planes repeated until each axis is a multiple."""
     shape = volumes.shape[2:]
     margin = [(0, -(-n // m) * m - n) for n, m in zip(shape, multiple_zyx, strict=True)]
-    return functional.pad(volumes, [pad for pair in reversed(margin) for pad in pair], mode="replicate")
+    return functional.pad(
+        volumes, [pad for pair in reversed(margin) for pad in pair], mode="replicate"
+    )
 
 
 def batched(volumes: Sequence[Tensor]) -> Tensor:
     """Volumes (k, z, y, x) of several shapes as one batch (b, k, z, y, x): NaN beyond the end of each."""
     whole = [max(sizes) for sizes in zip(*(volume.shape[1:] for volume in volumes), strict=True)]
-    margins = [[(0, w - n) for w, n in zip(whole, volume.shape[1:], strict=True)] for volume in volumes]
+    margins = [
+        [(0, w - n) for w, n in zip(whole, volume.shape[1:], strict=True)] for volume in volumes
+    ]
     rows = [
         functional.pad(volume, [pad for pair in reversed(margin) for pad in pair], value=torch.nan)
         for volume, margin in zip(volumes, margins, strict=True)
@@ -214,5 +231,7 @@ def of_one_shape(batch: Tensor) -> list[Tensor]:
     parts = []
     for volume, inside in zip(batch, there, strict=True):
         z, y, x = (int(inside.any(dim=axes).sum()) for axes in ((1, 2), (0, 2), (0, 1)))
-        parts.append(volume[None, :, :z, :y, :x] if z else volume[None])  # a map of NaN alone is an overflow, no margin
+        parts.append(
+            volume[None, :, :z, :y, :x] if z else volume[None]
+        )  # a map of NaN alone is an overflow, no margin
     return parts

@@ -40,7 +40,9 @@ class MrReader:
     models: Mapping[str, VolumeModel]
 
     @classmethod
-    def open(cls, weights_dir: Path | None, *, device: str = "auto", threads: int | None = None) -> MrReader:
+    def open(
+        cls, weights_dir: Path | None, *, device: str = "auto", threads: int | None = None
+    ) -> MrReader:
         """Load what is installed. Raises: IntegrityError if a file of the weights was altered."""
         where, models = torch_device(device), {}
         if threads is not None:
@@ -56,5 +58,7 @@ class MrReader:
         model = self.models.get(study.body_part)
         if model is None:
             text = f"No reading model is installed for MR of this body part ({study.body_part}); nothing was read."
-            return Reading(study_uid=study.uid, warnings=(Notice(code="no-reading-model", text=text),))
+            return Reading(
+                study_uid=study.uid, warnings=(Notice(code="no-reading-model", text=text),)
+            )
         return model.read(study)

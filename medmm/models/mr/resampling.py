@@ -28,7 +28,9 @@ def middle_x_lps_mm(body: Mask, volume: Volume) -> float | None:
     """Where the middle of a body lies on the patient's left-right axis; None where geometry or body is not known."""
     if volume.affine_lps_mm is None or not body.any():
         return None
-    return float(to_lps_mm(np.argwhere(body).astype(float).mean(0)[None], volume.affine_lps_mm)[0, 0])
+    return float(
+        to_lps_mm(np.argwhere(body).astype(float).mean(0)[None], volume.affine_lps_mm)[0, 0]
+    )
 
 
 def on_grid_of(target: Volume, source: Volume) -> Signal:
@@ -68,7 +70,10 @@ def on_grid_of(target: Volume, source: Volume) -> Signal:
     )
     there = np.isfinite(moved)
     if there.mean() < 0.5:
-        raise InputError("two sequences of the study hardly overlap", remedy="check that they are of one examination")
+        raise InputError(
+            "two sequences of the study hardly overlap",
+            remedy="check that they are of one examination",
+        )
     return np.where(there, moved, least).astype(np.float32)
 
 
@@ -95,7 +100,9 @@ def without_specks(mask: Mask, smallest: int, share: float = 0.0) -> Mask:
     if not count:
         return mask
     sizes = ndimage.sum_labels(mask, labels, range(1, count + 1))
-    return np.asarray(np.isin(labels, 1 + np.flatnonzero(sizes >= max(smallest, share * sizes.max()))), dtype=bool)
+    return np.asarray(
+        np.isin(labels, 1 + np.flatnonzero(sizes >= max(smallest, share * sizes.max()))), dtype=bool
+    )
 
 
 def largest_part(mask: Mask) -> Mask:
@@ -116,6 +123,10 @@ def head_of(signal: Signal) -> Mask:
     mean_below = np.cumsum(counts * centres) / np.maximum(below, 1)
     mean_above = np.cumsum((counts * centres)[::-1])[::-1] / np.maximum(above, 1)
     between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    threshold = (low + centres[int(np.argmax(between))]) / 2  # dark parts of the head lie below Otsu's
+    threshold = (
+        low + centres[int(np.argmax(between))]
+    ) / 2  # dark parts of the head lie below Otsu's
     bright = signal > threshold
-    return np.stack([ndimage.binary_fill_holes(largest_part(ndimage.binary_opening(plane))) for plane in bright])
+    return np.stack(
+        [ndimage.binary_fill_holes(largest_part(ndimage.binary_opening(plane))) for plane in bright]
+    )

@@ -37,9 +37,13 @@ class VolumeNetwork(nn.Module):
         presence: bool = False,
     ) -> None:
         super().__init__()
-        self.trunk = trunk_of(inputs=inputs, channels=channels, kernels=kernels, strides=strides, norm=norm)
+        self.trunk = trunk_of(
+            inputs=inputs, channels=channels, kernels=kernels, strides=strides, norm=norm
+        )
         self.up = nn.ModuleList(
-            UnetUpBlock(3, channels[n], channels[n - 1], tuple(kernels[n - 1]), 1, tuple(strides[n]), norm)
+            UnetUpBlock(
+                3, channels[n], channels[n - 1], tuple(kernels[n - 1]), 1, tuple(strides[n]), norm
+            )
             for n in range(len(channels) - 1, 0, -1)
         )
         self.segmentation = UnetOutBlock(3, channels[0], labels + 1)
@@ -57,7 +61,9 @@ class VolumeNetwork(nn.Module):
         deepest = kept.pop()
         for block in self.up:
             volume = block(volume, kept.pop())
-        return self.segmentation(volume), None if self.presence is None else presence_logits(self.presence, deepest)
+        return self.segmentation(volume), None if self.presence is None else presence_logits(
+            self.presence, deepest
+        )
 
 
 def trunk_of(

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medmm.models.mr.out_of_distribution import Signs, disagreement_of, image_signs, outline_signs
-from medmm.models.mr.preprocessing import Grid, Placement, Signal, padded_to_multiple, prepare_sequences
+from medmm.models.mr.preprocessing import (
+    Grid,
+    Placement,
+    Signal,
+    padded_to_multiple,
+    prepare_sequences,
+)
 from medmm.models.mr.resampling import largest_part
 from medmm.models.mr.volume_network import VolumeNetwork
 from medmm.models.weights.catalogue import WeightsFolder
@@ -46,7 +52,11 @@ class Labelled:
     def signs(self, sequence: int = 0) -> Signs:
         """Signs that this volume is unlike those that were learned from: of its outline, and of the look of one sequence."""
         marked = self.labels > 0
-        loose = 1 - float(largest_part(marked).sum()) / max(int(marked.sum()), 1) if marked.any() else 0.0
+        loose = (
+            1 - float(largest_part(marked).sum()) / max(int(marked.sum()), 1)
+            if marked.any()
+            else 0.0
+        )
         look = self.looks[sequence] if self.looks else {}
         return {**outline_signs(self.probabilities, self.disagreement, loose), **look}
 
@@ -72,7 +82,9 @@ class VolumeSegmenter:
         return cls.of(load_network(weights, device), weights.json("preprocessing.json"), device)
 
     @classmethod
-    def of(cls, network: VolumeNetwork, preprocessing: Mapping[str, Any], device: torch.device) -> VolumeSegmenter:
+    def of(
+        cls, network: VolumeNetwork, preprocessing: Mapping[str, Any], device: torch.device
+    ) -> VolumeSegmenter:
         """A network with what `preprocessing.json` says."""
         spacing = preprocessing["spacing_zyx_mm"]
         return cls(

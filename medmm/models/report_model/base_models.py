@@ -34,7 +34,11 @@ def load_decoder(
     check_decoder(folder)
     with quiet():
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     return model.eval(), read_tokenizer(folder)
 

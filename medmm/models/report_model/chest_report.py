@@ -19,7 +19,13 @@ from medmm.domain.record import ClinicalContext
 from medmm.models.image_encoder import for_reading
 from medmm.models.report_model.encoded_films import EncodedFilms
 from medmm.models.report_model.multimodal import MedMMForConditionalGeneration, MedMMProcessor
-from medmm.models.report_model.multimodal.grammar import MOST_WORD_TOKENS, Decider, Grammar, GrammarProcessor, Spoken
+from medmm.models.report_model.multimodal.grammar import (
+    MOST_WORD_TOKENS,
+    Decider,
+    Grammar,
+    GrammarProcessor,
+    Spoken,
+)
 from medmm.models.report_model.quiet_transformers import quiet
 from medmm.models.report_model.record_tokens import record_tokens
 from medmm.models.weights.catalogue import WeightsFolder
@@ -49,7 +55,9 @@ class ClaimRule:
         z = self.head * head_logit + self.language * claim_logit + self.intercept
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, z))))
 
-    def said(self, probability: float, likelier_denied: bool, permitted: frozenset[Assertion]) -> Assertion | None:
+    def said(
+        self, probability: float, likelier_denied: bool, permitted: frozenset[Assertion]
+    ) -> Assertion | None:
         """What is said of a finding; nothing that is not permitted."""
         if probability >= self.threshold:
             claim = Assertion.PRESENT if probability >= self.present else Assertion.POSSIBLE
@@ -67,14 +75,24 @@ class RuledDecider:
     """Decides by the claim rule among what is permitted, and remembers each finding's probability."""
 
     def __init__(
-        self, rule: ClaimRule, findings: Sequence[str], heads: Tensor | None, permits: Sequence[Permitted]
+        self,
+        rule: ClaimRule,
+        findings: Sequence[str],
+        heads: Tensor | None,
+        permits: Sequence[Permitted],
     ) -> None:
         self.rule, self.permits = rule, permits
-        self.heads = None if heads is None else [dict(zip(findings, row, strict=True)) for row in heads.tolist()]
+        self.heads = (
+            None
+            if heads is None
+            else [dict(zip(findings, row, strict=True)) for row in heads.tolist()]
+        )
         self.probability: dict[tuple[int, str], float] = {}
         self.claim_logits: dict[tuple[int, str], float] = {}
 
-    def said(self, row: int, finding: str, scores: Mapping[Assertion | None, float]) -> Assertion | None:
+    def said(
+        self, row: int, finding: str, scores: Mapping[Assertion | None, float]
+    ) -> Assertion | None:
         """See `Decider.said`."""
         head = self.heads[row][finding] if self.heads is not None else UNSEEN
         claim = self.claim_logits[row, finding] = claim_logit(scores)
@@ -106,7 +124,9 @@ class ChestReportModel:
     films: EncodedFilms = field(default_factory=EncodedFilms)
 
     @classmethod
-    def open(cls, weights: WeightsFolder, device: torch.device, films: EncodedFilms | None = None) -> ChestReportModel:
+    def open(
+        cls, weights: WeightsFolder, device: torch.device, films: EncodedFilms | None = None
+    ) -> ChestReportModel:
         """Load a checked weights folder; `films` is what other readers of the same weights share with it."""
         with quiet():
             network = MedMMForConditionalGeneration.from_pretrained(
@@ -136,14 +156,27 @@ class ChestReportModel:
             return None
         measured = tuple(measurements)
         jobs = [
-            Job(grey=frontal_grey(case), context=case.context, measurements=measured, permitted=permitted)
+            Job(
+                grey=frontal_grey(case),
+                context=case.context,
+                measurements=measured,
+                permitted=permitted,
+            )
             for case in cases
         ]
-        return [o for at in range(0, len(jobs), MOST_AT_ONCE) for o in self.opinions_on(jobs[at : at + MOST_AT_ONCE])]
+        return [
+            o
+            for at in range(0, len(jobs), MOST_AT_ONCE)
+            for o in self.opinions_on(jobs[at : at + MOST_AT_ONCE])
+        ]
 
     def facts_read(self, case: Case) -> frozenset[str]:
         """The ids of the facts that become record tokens."""
-        return frozenset(record_tokens(case.context, self.processor.record_codes, self.processor.record_units).fact_ids)
+        return frozenset(
+            record_tokens(
+                case.context, self.processor.record_codes, self.processor.record_units
+            ).fact_ids
+        )
 
     @torch.inference_mode()
     def opinions_on(
@@ -171,7 +204,9 @@ class ChestReportModel:
         return [
             Opinion(
                 written=tuple(sentences),
-                probability={name: round(decider.probability[row, name], 4) for name in self.grammar.findings},
+                probability={
+                    name: round(decider.probability[row, name], 4) for name in self.grammar.findings
+                },
             )
             for row, sentences in enumerate(written)
         ]
@@ -180,10 +215,14 @@ class ChestReportModel:
     def opinion(self, job: Job) -> tuple[list[float], list[float]]:
         """Log-odds of each finding by the heads alone and by the language model, of one case; nothing is written."""
         inputs, decider = self._prepared([replace(job, permitted={})])
-        self._generate(inputs, decider, lambda spoken: None, 2 * len(self.grammar.findings) + 2, True)
+        self._generate(
+            inputs, decider, lambda spoken: None, 2 * len(self.grammar.findings) + 2, True
+        )
         heads = decider.heads[0] if decider.heads is not None else {}
         names = self.grammar.findings
-        return [heads.get(name, UNSEEN) for name in names], [decider.claim_logits[0, name] for name in names]
+        return [heads.get(name, UNSEEN) for name in names], [
+            decider.claim_logits[0, name] for name in names
+        ]
 
     def _generate(
         self,
@@ -247,6 +286,8 @@ def frontal_grey(case: Case) -> Grey:
     film = case.study.frontal
     if film is None:
         raise InputError(
-            "a case without a frontal film can't be worded", remedy="draft cases of chest films", case=case.id
+            "a case without a frontal film can't be worded",
+            remedy="draft cases of chest films",
+            case=case.id,
         )
     return film.pixels()[0]

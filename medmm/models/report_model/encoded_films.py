@@ -23,7 +23,9 @@ class EncodedFilms:
         self._maps: OrderedDict[str, Tensor] = OrderedDict()
         self._guard = threading.Lock()
 
-    def encoded(self, weights_sha256: str, prepared: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
+    def encoded(
+        self, weights_sha256: str, prepared: Tensor, encode: Callable[[Tensor], Tensor]
+    ) -> Tensor:
         """The map of one prepared film (1, 1, rows, columns): kept, or made by `encode` and kept."""
         pixels = hashlib.sha256(prepared.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
         key = f"{weights_sha256} {prepared.device} {tuple(prepared.shape)} {pixels}"

@@ -36,7 +36,9 @@ class ReportHeads:
     films: EncodedFilms = field(default_factory=EncodedFilms)
 
     @classmethod
-    def open(cls, weights: WeightsFolder, device: torch.device, films: EncodedFilms | None = None) -> ReportHeads:
+    def open(
+        cls, weights: WeightsFolder, device: torch.device, films: EncodedFilms | None = None
+    ) -> ReportHeads:
         """Load the encoder alone; `films` is what other readers of the same weights share with it.
 
         Raises: IntegrityError if its parameters do not fit the configuration.
@@ -58,7 +60,9 @@ class ReportHeads:
         """Logits (findings,) and maps (findings, rows, columns) of a film."""
         film = torch.from_numpy(prepare_film(grey, self.size_px))[None].to(self.device)
         film = film.contiguous(memory_format=torch.channels_last)
-        maps = self.encoder.head(self.films.encoded(self.weights.row.manifest_sha256, film, self.encoder))[0]
+        maps = self.encoder.head(
+            self.films.encoded(self.weights.row.manifest_sha256, film, self.encoder)
+        )[0]
         return maps.mean((1, 2)).cpu().numpy(), maps.cpu().numpy()
 
     def read(
@@ -72,4 +76,6 @@ class ReportHeads:
         for name, logit, heat in zip(self.names, logits, maps, strict=True):
             if name in self.calibration and name not in others:
                 region = region_of(heat, None, midline, cells)
-                yield calibrated_finding(name, self.calibration[name], float(logit), region, self.weights.row.name)
+                yield calibrated_finding(
+                    name, self.calibration[name], float(logit), region, self.weights.row.name
+                )

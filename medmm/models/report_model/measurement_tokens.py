@@ -37,7 +37,9 @@ class MeasurementTokens:
     left_out: dict[str, int]
 
 
-def measurement_tokens(measurements: Iterable[Measurement], typical: Mapping[str, float]) -> MeasurementTokens:
+def measurement_tokens(
+    measurements: Iterable[Measurement], typical: Mapping[str, float]
+) -> MeasurementTokens:
     """The measurements of a reading as tokens, in the order of their names and sides.
 
     Args:
@@ -56,7 +58,9 @@ def measurement_tokens(measurements: Iterable[Measurement], typical: Mapping[str
     rows.sort()
     return MeasurementTokens(
         ids=np.asarray([ids for ids, _ in rows], dtype=np.int64).reshape(-1, len(ID_COLUMNS)),
-        values=np.asarray([values for _, values in rows], dtype=np.float32).reshape(-1, len(VALUE_COLUMNS)),
+        values=np.asarray([values for _, values in rows], dtype=np.float32).reshape(
+            -1, len(VALUE_COLUMNS)
+        ),
         left_out=left_out,
     )
 
@@ -77,10 +81,19 @@ def checked_typical(typical: Mapping[str, float]) -> dict[str, float]:
     """
     for name, value in typical.items():
         if name not in measurement_terms():
-            raise ConfigError(f"no measurement {name!r} in the vocabulary", remedy="name one of measurements.csv")
+            raise ConfigError(
+                f"no measurement {name!r} in the vocabulary", remedy="name one of measurements.csv"
+            )
         if name == ASYMMETRY:
-            raise ConfigError(f"{ASYMMETRY} has no logarithm: it can be negative", remedy="give the volumes by side")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ConfigError(
+                f"{ASYMMETRY} has no logarithm: it can be negative",
+                remedy="give the volumes by side",
+            )
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not 0 < value < math.inf
+        ):
             raise ConfigError(
                 f"{value!r} is no typical value of {name}",
                 remedy=f"give one above 0, in {measurement_terms()[name].unit}",
@@ -106,7 +119,8 @@ def _values(one: Measurement, typical: float) -> tuple[float, float]:
     unit, (low, high) = measurement_terms()[one.name].unit, one.interval
     if one.unit != unit or not all(math.isfinite(v) for v in (one.value, low, high)):
         raise InputError(
-            f"{one.name} of {one.value} ({low} to {high}) {one.unit}", remedy=f"give finite numbers in {unit}"
+            f"{one.name} of {one.value} ({low} to {high}) {one.unit}",
+            remedy=f"give finite numbers in {unit}",
         )
     value = max(one.value, typical * math.exp(-LOG_LIMIT))
     return min(math.log(value / typical), LOG_LIMIT), min((high - low) / 2 / value, WIDEST)

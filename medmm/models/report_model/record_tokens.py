@@ -15,7 +15,9 @@ from medmm.domain.errors import InputError
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Quantity
 
 MOST_FACTS = 48
-Z_LIMIT = 8.0  # a value farther from its range than this says no more, and a typing error says nothing
+Z_LIMIT = (
+    8.0  # a value farther from its range than this says no more, and a typing error says nothing
+)
 RANGE_IN_SD = 4.0  # a reference range holds 95 % of the healthy: four standard deviations
 AGE_MEAN_YEARS, AGE_SPREAD_YEARS = 50.0, 20.0  # an age has no reference range
 UNDATED = "undated"  # the one mark that casts no doubt on the fact itself
@@ -54,7 +56,11 @@ def code_rows(codes: Sequence[str]) -> int:
 
 
 def record_tokens(
-    context: ClinicalContext | None, codes: Sequence[str], units: Sequence[str], *, most: int = MOST_FACTS
+    context: ClinicalContext | None,
+    codes: Sequence[str],
+    units: Sequence[str],
+    *,
+    most: int = MOST_FACTS,
 ) -> RecordTokens:
     """The facts of a record as tokens: at most `most`; earlier reports, doubtful and withdrawn entries left out.
 
@@ -66,9 +72,18 @@ def record_tokens(
     usable = [f for f in facts if _usable(f, as_of, left_out)]
     code_at, unit_at = _places(tuple(codes)), _places(tuple(units))
     known = FIRST_KIND + len(KINDS)
-    usable.sort(key=lambda f: (f.kind is not FactKind.DEMOGRAPHIC, _code(f, code_at) < known, -_ordinal(f.when), f.id))
+    usable.sort(
+        key=lambda f: (
+            f.kind is not FactKind.DEMOGRAPHIC,
+            _code(f, code_at) < known,
+            -_ordinal(f.when),
+            f.id,
+        )
+    )
     if len(usable) > most:
-        left_out[f"beyond the {most} that are read: known codes first, then the newest"] = len(usable) - most
+        left_out[f"beyond the {most} that are read: known codes first, then the newest"] = (
+            len(usable) - most
+        )
         usable = usable[:most]
     ids = [[_code(f, code_at), _unit(f, unit_at), STATUSES.index(f.status) + 1] for f in usable]
     values = [[*_z(f), *_days(f.when, as_of)] for f in usable]
@@ -127,7 +142,11 @@ def _unit(fact: Fact, unit_at: dict[str, int]) -> int:
 
 def _z(fact: Fact) -> tuple[float, float]:
     value = fact.value
-    if not isinstance(value, Quantity) or value.comparator is not None or not math.isfinite(value.value):
+    if (
+        not isinstance(value, Quantity)
+        or value.comparator is not None
+        or not math.isfinite(value.value)
+    ):
         return 0.0, 0.0
     if fact.kind is FactKind.DEMOGRAPHIC and value.unit == "a":
         mean, spread = AGE_MEAN_YEARS, AGE_SPREAD_YEARS
@@ -158,6 +177,8 @@ def stacked(rows: Iterable[RecordTokens]) -> tuple[NDArray[np.int64], NDArray[np
     values = np.zeros((len(rows), most, len(VALUE_COLUMNS)), dtype=np.float32)
     for place, row in enumerate(rows):
         if not np.isfinite(row.values).all():
-            raise InputError("a record holds values that are no numbers", remedy="check the values of its facts")
+            raise InputError(
+                "a record holds values that are no numbers", remedy="check the values of its facts"
+            )
         ids[place, : len(row.ids)], values[place, : len(row.ids)] = row.ids, row.values
     return ids, values

@@ -40,7 +40,10 @@ def catalogue() -> dict[str, CatalogueRow]:
     """All rows by name."""
     text = files("medmm.models.weights").joinpath("catalogue.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
-    return {row["name"]: CatalogueRow(**{**row, "research_only": row["research_only"] == "yes"}) for row in rows}  # type: ignore[arg-type]
+    return {
+        row["name"]: CatalogueRow(**{**row, "research_only": row["research_only"] == "yes"})
+        for row in rows
+    }  # type: ignore[arg-type]
 
 
 def packaged_weights() -> Path:
@@ -92,10 +95,14 @@ def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsF
 
 def model_rows(weights_dir: Path | None = None) -> tuple[ModelRow, ...]:
     """Every network and its state here."""
-    return tuple(model_row(row, lambda row: open_weights(row, weights_dir)) for row in catalogue().values())
+    return tuple(
+        model_row(row, lambda row: open_weights(row, weights_dir)) for row in catalogue().values()
+    )
 
 
-def model_row(row: CatalogueRow, opened: Callable[[CatalogueRow], WeightsFolder | None]) -> ModelRow:
+def model_row(
+    row: CatalogueRow, opened: Callable[[CatalogueRow], WeightsFolder | None]
+) -> ModelRow:
     """A network and the state in which `opened` finds it."""
     findings, state, remedy = (), "ready", ""
     try:
@@ -104,7 +111,10 @@ def model_row(row: CatalogueRow, opened: Callable[[CatalogueRow], WeightsFolder 
         state, remedy = "another" if error.problem == ANOTHER else "altered", str(error)
     else:
         if weights is None:
-            state, remedy = "not installed", "install the package with its weights, or set weights_dir"
+            state, remedy = (
+                "not installed",
+                "install the package with its weights, or set weights_dir",
+            )
         else:
             config = weights.json("config.json")
             findings = tuple(config.get("findings") or config.get("structures") or ())
@@ -128,7 +138,9 @@ def row_named(name: str) -> CatalogueRow:
     try:
         return catalogue()[name]
     except KeyError:
-        raise InputError(f"no network {name!r} in the catalogue", remedy="see `medmm models list`") from None
+        raise InputError(
+            f"no network {name!r} in the catalogue", remedy="see `medmm models list`"
+        ) from None
 
 
 def _is_borne_out(folder: Path) -> bool:
@@ -136,7 +148,9 @@ def _is_borne_out(folder: Path) -> bool:
     try:
         files = dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"])
         found = {p.name for p in folder.iterdir() if p.name != "manifest.json"}
-        return found == set(files) and all(sha256_of(folder / name) == digest for name, digest in files.items())
+        return found == set(files) and all(
+            sha256_of(folder / name) == digest for name, digest in files.items()
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

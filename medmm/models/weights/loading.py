@@ -48,7 +48,9 @@ def fill(network: Network, weights: WeightsFolder, prefix: str = "") -> Network:
     """
     try:
         parameters = load_file(weights.folder / "model.safetensors")
-        state = {k.removeprefix(prefix): v.float() for k, v in parameters.items() if k.startswith(prefix)}
+        state = {
+            k.removeprefix(prefix): v.float() for k, v in parameters.items() if k.startswith(prefix)
+        }
         missing, extra = network.load_state_dict(state, strict=False)
     except (SafetensorError, RuntimeError) as error:
         raise _unfit(weights, str(error)) from error

@@ -12,7 +12,15 @@ from typing import Any
 from medmm.domain.errors import InputError
 
 MANIFEST, INDEX = "manifest.json", "model.safetensors.index.json"
-KNOWN = (".safetensors", ".json", ".txt", ".model", ".md", ".jinja", ".png")  # pictures stand beside cards
+KNOWN = (
+    ".safetensors",
+    ".json",
+    ".txt",
+    ".model",
+    ".md",
+    ".jinja",
+    ".png",
+)  # pictures stand beside cards
 TEXTS = re.compile(r"(LICEN[CS]E|NOTICE|USE_POLICY)[\w.-]*", re.I)
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5")
 CODE = (".py", ".pyc", ".so", ".ipynb", ".sh")
@@ -28,31 +36,47 @@ def files_of(folder: Path) -> dict[str, int]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise InputError(
-            f"the folder can't be read: {type(error).__name__}", remedy="name the folder of a model", path=str(folder)
+            f"the folder can't be read: {type(error).__name__}",
+            remedy="name the folder of a model",
+            path=str(folder),
         ) from error
     shown = [entry for entry in entries if not entry.name.startswith(".")]
     for entry in shown:
         if entry.is_symlink():
-            raise refused("is a link", "copy the folder with its files (cp -rL) and add the copy", entry.name)
+            raise refused(
+                "is a link", "copy the folder with its files (cp -rL) and add the copy", entry.name
+            )
         if not entry.is_file(follow_symlinks=False):
-            raise refused("is no file", "leave it out: a model's folder holds files alone", entry.name)
+            raise refused(
+                "is no file", "leave it out: a model's folder holds files alone", entry.name
+            )
         _allow(entry.name)
     sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in shown}
     for name in sizes:
         if name.endswith(".json"):
             for wish in wishes(read_json(folder / name)):
-                raise refused(f"asks for {wish}", "give a model that transformers builds by itself", name)
+                raise refused(
+                    f"asks for {wish}", "give a model that transformers builds by itself", name
+                )
     return sizes
 
 
 def _allow(name: str) -> None:
     suffix = Path(name).suffix.lower()
     if suffix in PICKLES:
-        raise refused("may hold a pickle, which can run code", "save the model as safetensors and leave it out", name)
+        raise refused(
+            "may hold a pickle, which can run code",
+            "save the model as safetensors and leave it out",
+            name,
+        )
     if suffix in CODE:
         raise refused("is code", "leave it out: no code of a model is run", name)
     if name == "adapter_config.json":
-        raise refused("is an adapter's", "merge the adapter into its model first (peft: merge_and_unload)", name)
+        raise refused(
+            "is an adapter's",
+            "merge the adapter into its model first (peft: merge_and_unload)",
+            name,
+        )
     if suffix not in KNOWN and not TEXTS.fullmatch(name):
         raise refused("is a file that no model needs", "leave it out", name)
 
@@ -69,9 +93,13 @@ def read_json(path: Path) -> Any:
             raise refused("is larger than any JSON of a model", "leave it out", path.name)
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError("a file of the model is missing", remedy="give the whole folder", file=path.name) from error
+        raise InputError(
+            "a file of the model is missing", remedy="give the whole folder", file=path.name
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise refused(f"is no JSON ({type(error).__name__})", "save the model again", path.name) from error
+        raise refused(
+            f"is no JSON ({type(error).__name__})", "save the model again", path.name
+        ) from error
 
 
 def json_mapping(path: Path) -> dict[str, Any]:

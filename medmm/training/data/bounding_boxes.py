@@ -20,7 +20,11 @@ from medmm.training.data.films import Film, greys
 Box = tuple[float, float, float, float]
 Maps = NDArray[np.float32]
 OPACITY = "Lung_Opacity"
-UNION = ("Pneumonia", "Consolidation", "Infiltration")  # the labels whose films carry boxes of opacities
+UNION = (
+    "Pneumonia",
+    "Consolidation",
+    "Infiltration",
+)  # the labels whose films carry boxes of opacities
 SIDE_AGREEMENT = 0.85  # of the films on which a side is named
 LEAST_SIDED = 15  # films, else no side is ever named
 
@@ -58,12 +62,22 @@ def read_boxes(data_dir: Path) -> dict[str, list[tuple[str, Box]]]:
 
 
 def boxed(
-    findings: FindingsModel, anatomy: AnatomyModel | None, data_dir: Path, films: list[Film], *, quiet: bool
+    findings: FindingsModel,
+    anatomy: AnatomyModel | None,
+    data_dir: Path,
+    films: list[Film],
+    *,
+    quiet: bool,
 ) -> list[Boxed]:
     """The findings with boxes on these films. All films show the patient's left on the right edge."""
     boxes = read_boxes(data_dir)
     asked = [film for film in films if film.file in boxes]
-    steps = track(zip(asked, greys(data_dir, asked), strict=True), total=len(asked), description="boxes", disable=quiet)
+    steps = track(
+        zip(asked, greys(data_dir, asked), strict=True),
+        total=len(asked),
+        description="boxes",
+        disable=quiet,
+    )
     out: list[Boxed] = []
     for film, grey in steps:
         chest = anatomy.read(grey) if anatomy else Chest()
@@ -73,7 +87,12 @@ def boxed(
 
 
 def _of_film(
-    film: Film, boxes: list[tuple[str, Box]], logits: Maps, maps: Maps, findings: FindingsModel, chest: Chest
+    film: Film,
+    boxes: list[tuple[str, Box]],
+    logits: Maps,
+    maps: Maps,
+    findings: FindingsModel,
+    chest: Chest,
 ) -> Iterator[Boxed]:
     cells = chest_cells(chest.cells, (maps.shape[1], maps.shape[2]))
     for drawn_for in sorted({name for name, _ in boxes}):

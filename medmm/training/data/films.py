@@ -101,10 +101,14 @@ def greys(data_dir: Path, films: Iterable[Film]) -> Iterator[NDArray[np.float32]
                 yield np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
 
 
-def prepared(data_dir: Path, films: list[Film], size_px: int, *, quiet: bool, name: str) -> NDArray[np.float32]:
+def prepared(
+    data_dir: Path, films: list[Film], size_px: int, *, quiet: bool, name: str
+) -> NDArray[np.float32]:
     """Films as the network takes them, (n, size_px, size_px), bit for bit as in live use."""
     out = np.empty((len(films), size_px, size_px), dtype=np.float32)
-    steps = track(greys(data_dir, films), total=len(films), description=f"films: {name}", disable=quiet)
+    steps = track(
+        greys(data_dir, films), total=len(films), description=f"films: {name}", disable=quiet
+    )
     for index, grey in enumerate(steps):
         out[index] = prepare_film(grey, size_px)[0]
     return out

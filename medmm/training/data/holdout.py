@@ -44,7 +44,9 @@ def refuse_other_splits(splits: AbstractSet[str]) -> None:
     """Raises: InputError if what is to be learned from is not of train alone, or if there is nothing."""
     if splits != {"train"}:
         raise InputError(
-            "what is to be learned from is not of train alone" if splits else "there is nothing to learn from",
+            "what is to be learned from is not of train alone"
+            if splits
+            else "there is nothing to learn from",
             remedy="name reports of the split train",
             splits=", ".join(sorted(splits)) or "none",
         )
@@ -76,7 +78,9 @@ class Holdout:
         people |= _reported(data_dir / "reports" / "reports.jsonl")
         return cls(people=frozenset(people), names=frozenset(names), learned=frozenset(learned))
 
-    def without(self, layout: Layout, films: Iterable[ReportedFilm]) -> tuple[list[ReportedFilm], Counter[str]]:
+    def without(
+        self, layout: Layout, films: Iterable[ReportedFilm]
+    ) -> tuple[list[ReportedFilm], Counter[str]]:
         """The films of a layout that may be learned from, and by reason how many were left out."""
         kept, left_out = [], Counter[str]()
         for film in films:

@@ -62,7 +62,9 @@ def read_outlined_volumes(data_dir: Path, task: str, *splits: str) -> Iterator[O
     table, packed = files_of(data_dir, task).values()
     try:
         with table.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["set"] == name and row["split"] in splits]
+            rows = [
+                row for row in csv.DictReader(file) if row["set"] == name and row["split"] in splits
+            ]
         with zipfile.ZipFile(packed) as archive:
             for row in rows:
                 yield from _READERS[name](archive, row)
@@ -85,9 +87,12 @@ def _hippocampus(archive: zipfile.ZipFile, row: Mapping[str, str]) -> Iterator[O
     import nibabel
 
     image, label = (
-        nibabel.Nifti1Image.from_bytes(archive.read(f"{row['subject']}_{kind}.nii")) for kind in ("image", "label")
+        nibabel.Nifti1Image.from_bytes(archive.read(f"{row['subject']}_{kind}.nii"))
+        for kind in ("image", "label")
     )
-    yield _outlined(row, "", (_zyx(image).astype(np.float32),), ("t1",), _zyx(label), (1.0, 1.0, 1.0))
+    yield _outlined(
+        row, "", (_zyx(image).astype(np.float32),), ("t1",), _zyx(label), (1.0, 1.0, 1.0)
+    )
 
 
 def _zyx(image: object) -> Labels:
@@ -100,7 +105,9 @@ def _lgg(archive: zipfile.ZipFile, row: Mapping[str, str]) -> Iterator[OutlinedV
         _strip(archive, f"{subject}/{name}.webp", 128).astype(np.float32) if name in there else None
         for name in LGG_SEQUENCES
     )
-    yield _outlined(row, "", signals, LGG_SEQUENCES, _strip(archive, f"{subject}/mask.png", 128), None)
+    yield _outlined(
+        row, "", signals, LGG_SEQUENCES, _strip(archive, f"{subject}/mask.png", 128), None
+    )
 
 
 def _acdc(archive: zipfile.ZipFile, row: Mapping[str, str]) -> Iterator[OutlinedVolume]:

@@ -20,7 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from medmm.training.data.films import EXTERNAL_TABLE, MORE_TABLE, NIH_TABLE, Film, greys, member_bytes, read_table
+from medmm.training.data.films import (
+    EXTERNAL_TABLE,
+    MORE_TABLE,
+    NIH_TABLE,
+    Film,
+    greys,
+    member_bytes,
+    read_table,
+)
 
 ADULT_YEARS = 18
 JSRT_TABLE = "cxr_more/other.csv"
@@ -34,7 +42,11 @@ WINDOWS = {
     "an upper abdomen": (2 / 3, 1.0, 0.0, 1.0),
 }
 _LGG_WIDTH, _ACDC_WIDTH = 128, 176
-_TURNED = {"NIH film inverted": "inverted", "NIH film upside down": "upside down", "chest lateral": "lateral"}
+_TURNED = {
+    "NIH film inverted": "inverted",
+    "NIH film upside down": "upside down",
+    "chest lateral": "lateral",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +70,9 @@ def windows_of(picture: Picture) -> Iterator[Picture]:
     """What WINDOWS cut out of a frontal film: each shows another body part, and none is a frontal chest film."""
     rows, columns = picture.grey.shape
     for part, (top, bottom, left, right) in WINDOWS.items():
-        cut = picture.grey[round(top * rows) : round(bottom * rows), round(left * columns) : round(right * columns)]
+        cut = picture.grey[
+            round(top * rows) : round(bottom * rows), round(left * columns) : round(right * columns)
+        ]
         yield replace(picture, grey=cut, kind="other", row=f"{part}, cut out of NIH films")
 
 
@@ -88,7 +102,10 @@ def _external(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
     if "test" not in parts:
         return
     films = read_table(data_dir, EXTERNAL_TABLE)
-    for word, row in (("Hannover", "frontal, Hannover"), ("Guangzhou", "frontal, children, Guangzhou")):
+    for word, row in (
+        ("Hannover", "frontal, Hannover"),
+        ("Guangzhou", "frontal, children, Guangzhou"),
+    ):
         yield from _frontals(data_dir, [f for f in films if f.source.startswith(word)], row, "test")
 
 
@@ -119,7 +136,11 @@ def _out_of_scope(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
             part = "test" if kind != "other" else half_of(r["file"])
             if part in parts:
                 yield Picture(
-                    grey=_grey(member_bytes(archive, r["file"])), kind=kind, row=r["kind"], part=part, person=r["file"]
+                    grey=_grey(member_bytes(archive, r["file"])),
+                    kind=kind,
+                    row=r["kind"],
+                    part=part,
+                    person=r["file"],
                 )
 
 
@@ -145,7 +166,9 @@ def _mr_slices(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
     """Middle slices of brain (LGG) and heart (ACDC) by the split of their subject."""
     folder = data_dir / "mri"
     with (folder / "subjects.csv").open(encoding="utf-8", newline="") as lines:
-        rows = [r for r in csv.DictReader(lines) if r["set"] in ("lgg", "acdc") and r["split"] in parts]
+        rows = [
+            r for r in csv.DictReader(lines) if r["set"] in ("lgg", "acdc") and r["split"] in parts
+        ]
     for name, member, width, row in (
         ("lgg", "flair.webp", _LGG_WIDTH, "brain MR slice"),
         ("acdc", "ed.webp", _ACDC_WIDTH, "heart MR slice"),
@@ -154,7 +177,11 @@ def _mr_slices(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
             for r in (r for r in rows if r["set"] == name):
                 slices = _grey(archive.read(f"{r['subject']}/{member}")).reshape(-1, width, width)
                 yield Picture(
-                    grey=slices[len(slices) // 2], kind="other", row=row, part=r["split"], person=r["subject"]
+                    grey=slices[len(slices) // 2],
+                    kind="other",
+                    row=row,
+                    part=r["split"],
+                    person=r["subject"],
                 )
 
 

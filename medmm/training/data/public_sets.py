@@ -43,9 +43,13 @@ class MoreFilms:
         held_back, films, left_out = Holdout.of(data_dir), list[ReportedFilm](), {}
         for named in recipe.layouts:
             layout = named.read()
-            kept, why = held_back.without(layout, (film for film in layout.films if film.split == "train"))
+            kept, why = held_back.without(
+                layout, (film for film in layout.films if film.split == "train")
+            )
             labelled = [film for film in kept if not np.isnan(film.labels(recipe.findings)).all()]
-            why += Counter({"no label is known": len(kept) - len(labelled)}) + Counter(layout.left_out)
+            why += Counter({"no label is known": len(kept) - len(labelled)}) + Counter(
+                layout.left_out
+            )
             left_out[str(named.folder)] = dict(+why)
             log.info("%s: %d films; left out: %s", layout.name, len(labelled), counted(+why))
             films += labelled
@@ -58,10 +62,16 @@ class MoreFilms:
         size_px = first.shape[1]
         out = room((len(first) + len(self.films), size_px, size_px), np.float32, file)
         out[: len(first)] = first
-        for place, film in enumerate(track(self.films, description="more films", disable=quiet), start=len(first)):
+        for place, film in enumerate(
+            track(self.films, description="more films", disable=quiet), start=len(first)
+        ):
             out[place] = prepare_film(film.film.grey(), size_px)[0]
         return out
 
     def as_json(self) -> dict[str, Any]:
         """For training.json; nothing where there are none."""
-        return {"more_films": {"films": len(self.films), "left_out": self.left_out}} if self.films else {}
+        return (
+            {"more_films": {"films": len(self.films), "left_out": self.left_out}}
+            if self.films
+            else {}
+        )

@@ -44,7 +44,13 @@ def read_outlined_films(data_dir: Path) -> list[OutlinedFilm]:
 def _jsrt(folder: Path) -> list[OutlinedFilm]:
     rows = sorted(_rows(folder / "masks" / "masks.csv"), key=lambda row: row["file"])
     order = np.random.default_rng(2024).permutation(len(rows))
-    splits = dict(zip(order.tolist(), ["train"] * 150 + ["val"] * 30 + ["test"] * (len(rows) - 180), strict=True))
+    splits = dict(
+        zip(
+            order.tolist(),
+            ["train"] * 150 + ["val"] * 30 + ["test"] * (len(rows) - 180),
+            strict=True,
+        )
+    )
     with (
         tarfile.open(folder / "jsrt-00.tar") as films,
         tarfile.open(folder / "masks" / rows[0]["shard"]) as masks,
@@ -72,7 +78,8 @@ def _lung_only(folder: Path) -> list[OutlinedFilm]:
                 source=row["image_source"],
                 split="train" if row["image_source"] in LEARNED_LUNG_SOURCES else "test",
                 grey=_grey(shard, f"images/{row['image']}"),
-                lungs=_member(shard, f"masks/{row['mask']}") == 255,  # 127 is lung hidden behind the heart
+                lungs=_member(shard, f"masks/{row['mask']}")
+                == 255,  # 127 is lung hidden behind the heart
                 heart=None,
                 ratio=None,
             )
@@ -94,7 +101,9 @@ def _grey(shard: tarfile.TarFile, name: str) -> NDArray[np.float32]:
     return _member(shard, name).astype(np.float32) / np.float32(255)
 
 
-def prepared_pair(film: OutlinedFilm, size_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def prepared_pair(
+    film: OutlinedFilm, size_px: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The film as the network takes it (1, s, s), and its masks (2, s, s) on that grid; an undrawn heart is NaN."""
     lungs = _resized(film.lungs, size_px)
     heart = np.full_like(lungs, np.nan) if film.heart is None else _resized(film.heart, size_px)

@@ -37,10 +37,17 @@ def random_views(
         torch.stack([mirror * cos, -sin, uniform(ranges["shift"])], 1),
         torch.stack([mirror * sin, cos, uniform(ranges["shift"])], 1),
     ]
-    grid = functional.affine_grid(torch.stack(rows, 1), [count, 1, size_px, size_px], align_corners=False)
+    grid = functional.affine_grid(
+        torch.stack(rows, 1), [count, 1, size_px, size_px], align_corners=False
+    )
     black = films.amin(dim=(1, 2, 3), keepdim=True)
-    turned = functional.grid_sample(films - black, grid, align_corners=False) + black  # outside is black
-    tones = {name: uniform(ranges[name])[:, None, None, None] for name in ("log_gamma", "log_contrast", "brightness")}
+    turned = (
+        functional.grid_sample(films - black, grid, align_corners=False) + black
+    )  # outside is black
+    tones = {
+        name: uniform(ranges[name])[:, None, None, None]
+        for name in ("log_gamma", "log_contrast", "brightness")
+    }
     outlines = None if masks is None else functional.grid_sample(masks, grid, align_corners=False)
     return other_tone(turned, tones), outlines
 

@@ -40,7 +40,9 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     wider = config["wider"]
     films, masks = _tensors(learned, int(wider["size_px"]), quiet)
     greys = (films * GREY_SPREAD + GREY_MEAN).clamp(0, 1)
-    network, further = widened(network, wider, drawn_shelves(greys, masks), outline_loss, quiet=quiet)
+    network, further = widened(
+        network, wider, drawn_shelves(greys, masks), outline_loss, quiet=quiet
+    )
     network, own = _with_own_outlines(network, wider, learned, (greys, masks), data_dir, quiet)
     write_weights_folder(
         out_dir,
@@ -61,7 +63,8 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     )
     calibrate(out_dir, data_dir, quiet=quiet)
     write_json(
-        out_dir / "training.json", {"config": dict(config), "films": len(learned), "log": [*log, *further, *own]}
+        out_dir / "training.json",
+        {"config": dict(config), "films": len(learned), "log": [*log, *further, *own]},
     )
     return out_dir
 
@@ -75,7 +78,9 @@ def _with_own_outlines(
     quiet: bool,
 ) -> tuple[nn.Module, Log]:
     """The network after further steps, a share of each from films with its own outlines, and the losses."""
-    shapes = plausible_shapes([film for film in learned if film.heart is not None], int(wider["size_px"]))
+    shapes = plausible_shapes(
+        [film for film in learned if film.heart is not None], int(wider["size_px"])
+    )
     films, masks = own_outlines(network, shapes, wider, data_dir, quiet=quiet)
     own = wider["own"]["share_of_step"]
     shelves = [Shelf(films, masks, own), *drawn_shelves(*drawn, 1 - own)]
@@ -86,7 +91,9 @@ def _with_own_outlines(
 def _tensors(films: Sequence[OutlinedFilm], size: int, quiet: bool) -> tuple[Tensor, Tensor]:
     """Prepared films (n, 1, size, size) and their masks (n, 2, size, size)."""
     pairs = [prepared_pair(film, size) for film in track(films, description="films", disable=quiet)]
-    return torch.from_numpy(np.stack([pair[0] for pair in pairs])), torch.from_numpy(np.stack([p[1] for p in pairs]))
+    return torch.from_numpy(np.stack([pair[0] for pair in pairs])), torch.from_numpy(
+        np.stack([p[1] for p in pairs])
+    )
 
 
 def fitted(
@@ -97,14 +104,18 @@ def fitted(
     random = torch.Generator().manual_seed(config["seed"])
     network = chest_anatomy.build(config).train()
     average = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config["learning_rate"], weight_decay=1e-4
+    )
     batch, per_epoch = config["batch"], len(films) // config["batch"]
     steps, step, log = config["epochs"] * per_epoch, 0, []
     for epoch in track(range(config["epochs"]), description="epochs", disable=quiet):
         order, total = torch.randperm(len(films), generator=random), 0.0
         for i in range(per_epoch):
             index = order[i * batch : (i + 1) * batch]
-            view, outlines = random_views(films[index], config["size_px"], config["augmentation"], random, masks[index])
+            view, outlines = random_views(
+                films[index], config["size_px"], config["augmentation"], random, masks[index]
+            )
             with precision.quick():
                 logits = network(as_input(view))
             loss = outline_loss(logits.float(), needed(outlines, "the outlines of the views"))
@@ -121,7 +132,9 @@ def outline_loss(logits: Tensor, outlines: Tensor) -> Tensor:
     """Cross-entropy and soft Dice a structure (b, 2, h, w); a structure that was not drawn (NaN) is left out."""
     drawn = ~outlines.isnan().flatten(2).any(2)
     truth = outlines.nan_to_num()
-    entropy = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((2, 3))
+    entropy = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(
+        (2, 3)
+    )
     probability = logits.sigmoid()
     overlap = 2 * (probability * truth).sum((2, 3)) + 1
     dice = 1 - overlap / (probability.sum((2, 3)) + truth.sum((2, 3)) + 1)

@@ -56,7 +56,9 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     more = MoreFilms.of(config, data_dir)
     truth, val_truth = label_matrix([*films, *more.films], names), label_matrix(held_back, names)
     check_labels(names, truth)
-    kept = out_dir.with_name(f"{out_dir.name}-run") / "kept" if config.get("kept") == "disk" else None
+    kept = (
+        out_dir.with_name(f"{out_dir.name}-run") / "kept" if config.get("kept") == "disk" else None
+    )
     stored = prepared(data_dir, films, int(config["stored_px"]), quiet=quiet, name="train")
     stored = more.behind(stored, quiet=quiet, file=kept and kept / "stored.npy")
     plain = prepared(data_dir, films, size, quiet=quiet, name="train, as read")
@@ -64,7 +66,9 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     val = prepared(data_dir, held_back, size, quiet=quiet, name="val")
 
     log: Log = []
-    start = head_first(initial_network(config, data_dir), plain, truth, val, val_truth, config, log, quiet)
+    start = head_first(
+        initial_network(config, data_dir), plain, truth, val, val_truth, config, log, quiet
+    )
     runs = []
     for run in config["runs"]:
         runs.append(fine_tuned(start, stored, truth, val, val_truth, config, run, log, quiet))
@@ -86,7 +90,13 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     )
     write_json(
         out_dir / "training.json",
-        {"config": dict(config), "films": len(films), "log": log, "precision": precision.name(), **more.as_json()},
+        {
+            "config": dict(config),
+            "films": len(films),
+            "log": log,
+            "precision": precision.name(),
+            **more.as_json(),
+        },
     )
     if kept is not None:
         shutil.rmtree(kept)
@@ -101,14 +111,19 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     """
     cpu = torch.device("cpu")
     weights = WeightsFolder(row=row_named("chest-findings"), folder=folder)
-    names, size = tuple(weights.json("config.json")["findings"]), weights.json("preprocessing.json")["size_px"]
+    names, size = (
+        tuple(weights.json("config.json")["findings"]),
+        weights.json("preprocessing.json")["size_px"],
+    )
     network = load_network(weights, cpu)
     table = read_table(data_dir, NIH_TABLE)
     val = chosen(table, lambda f: f.split == "val")
     scores = predict(network, prepared(data_dir, val, size, quiet=quiet, name="val"), quiet=quiet)
     truth = label_matrix(val, list(names))
     rows = calibration(list(names), scores, truth, {})
-    model = FindingsModel(weights=weights, network=network, device=cpu, names=names, calibration=rows, size_px=size)
+    model = FindingsModel(
+        weights=weights, network=network, device=cpu, names=names, calibration=rows, size_px=size
+    )
     outlines = open_weights(row_named("chest-anatomy"), None)
     anatomy = AnatomyModel.open(outlines, cpu) if outlines else None
     learned = chosen(table, lambda f: f.split in ("train", "val"))
@@ -120,7 +135,9 @@ def training_films(data_dir: Path) -> list[Film]:
     """The films to learn from: NIH's train split and the further NIH films. Raises: InputError if a patient is of val or test."""
     nih = read_table(data_dir, NIH_TABLE)
     films = chosen(nih, lambda f: f.split == "train") + read_table(data_dir, MORE_TABLE)
-    refuse_held_back({f.patient for f in films}, {f.patient for f in nih if f.split in ("val", "test")})
+    refuse_held_back(
+        {f.patient for f in films}, {f.patient for f in nih if f.split in ("val", "test")}
+    )
     return films
 
 
@@ -156,7 +173,9 @@ def as_input(films: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(network: ChestFindingsNetwork, films: Films, *, quick: bool = False, quiet: bool = True) -> Array:
+def predict(
+    network: ChestFindingsNetwork, films: Films, *, quick: bool = False, quiet: bool = True
+) -> Array:
     """Logits (n, findings): the mean over a film and its mirror image, as in live use.
 
     `quick` takes bf16, for a look between epochs; live use, calibration and figures take fp32.
@@ -190,14 +209,19 @@ def head_first(
     quiet: bool,
 ) -> ChestFindingsNetwork:
     """Put the logistic solution on frozen features into the head; the penalty is chosen on val."""
-    features, val_features = pooled_features(network, films, quiet), pooled_features(network, val, quiet)
+    features, val_features = (
+        pooled_features(network, films, quiet),
+        pooled_features(network, val, quiet),
+    )
     mean, spread = features.mean(0), features.std(0) + 1e-6
     best: tuple[float, Array, Array] | None = None
     for penalty in config["penalty"]:
         weight, bias = logistic_head((features - mean) / spread, truth, float(penalty))
         weight, bias = weight / spread, bias - (weight / spread) @ mean
         score = macro_auroc(val_truth, val_features @ weight.T + bias) or 0.0
-        log.append({"network": "frozen features, logistic", "penalty": penalty, "val_macro_auroc": score})
+        log.append(
+            {"network": "frozen features, logistic", "penalty": penalty, "val_macro_auroc": score}
+        )
         if best is None or score > best[0]:
             best = score, weight, bias
     _, weight, bias = needed(best, "a penalty to choose from")
@@ -242,10 +266,16 @@ def fine_tuned(
     random = torch.Generator().manual_seed(run["seed"])
     network, average = copy.deepcopy(start), copy.deepcopy(start)
     trained = [p for n, p in network.named_parameters() if n.startswith(TRAINED)]
-    optimizer = torch.optim.AdamW(trained, lr=config["learning_rate"], weight_decay=config["weight_decay"])
+    optimizer = torch.optim.AdamW(
+        trained, lr=config["learning_rate"], weight_decay=config["weight_decay"]
+    )
     batch, per_epoch = int(config["batch"]), len(films) // int(config["batch"])
     labels, steps, step = torch.from_numpy(truth).float(), run["epochs"] * per_epoch, 0
-    loss_of = masked_finding_loss if np.isnan(truth).any() else functional.binary_cross_entropy_with_logits
+    loss_of = (
+        masked_finding_loss
+        if np.isnan(truth).any()
+        else functional.binary_cross_entropy_with_logits
+    )
     for epoch in range(run["epochs"]):
         order = torch.randperm(len(films), generator=random)
         total = 0.0
@@ -270,7 +300,11 @@ def fine_tuned(
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
     """A short rise, then half a cosine down to a twentieth."""
-    return peak * min(1.0, (step + 1) / 60) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+    return (
+        peak
+        * min(1.0, (step + 1) / 60)
+        * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+    )
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:

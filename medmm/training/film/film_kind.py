@@ -20,7 +20,13 @@ from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.models.weights.loading import load_network
 from medmm.training.data.picture_kinds import Picture, read_pictures, windows_of
 from medmm.training.film.augmentation import random_views
-from medmm.training.film.chest_findings import as_input, descend, follow, initial_network, learning_rate
+from medmm.training.film.chest_findings import (
+    as_input,
+    descend,
+    follow,
+    initial_network,
+    learning_rate,
+)
 from medmm.training.loop import precision
 from medmm.training.weights_export import write_json, write_weights_folder
 
@@ -35,7 +41,9 @@ Log = list[dict[str, Any]]
 def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
     """Run the recipe and write the weights folder `out_dir`. Cost: some 15 minutes on two CPU cores."""
     stored = _stored(data_dir, "train", int(config["stored_px"]), quiet)
-    network, log = fitted(initial_network({**config, "findings": KINDS}, data_dir), stored, config, quiet)
+    network, log = fitted(
+        initial_network({**config, "findings": KINDS}, data_dir), stored, config, quiet
+    )
     size = int(config["size_px"])
     calibration = _calibration(network, data_dir, size, config, quiet)
     write_weights_folder(
@@ -58,7 +66,10 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     """Write calibration.json of a weights folder from the val pictures. Cost: some three minutes of one CPU core."""
     weights = WeightsFolder(row=row_named("film-kind"), folder=folder)
-    size, config = weights.json("preprocessing.json")["size_px"], weights.json("training.json")["config"]
+    size, config = (
+        weights.json("preprocessing.json")["size_px"],
+        weights.json("training.json")["config"],
+    )
     network = load_network(weights, torch.device("cpu")).eval()
     write_json(folder / "calibration.json", _calibration(network, data_dir, size, config, quiet))
 
@@ -68,9 +79,18 @@ def _calibration(
 ) -> dict[str, float]:
     val = _stored(data_dir, "val", size_px, quiet)
     frontal = probabilities(network, val["frontal"], quiet)
-    strange = {kind: films for kind, films in val.items() if kind != "frontal"} | _windows(data_dir, size_px, quiet)
-    apart = {kind: probabilities(network, films, quiet)[:, KINDS.index("frontal")] for kind, films in strange.items()}
-    for kind in ("inverted", "upside down", "rotated"):  # of mirrored films, more look alike: they are counted apart
+    strange = {kind: films for kind, films in val.items() if kind != "frontal"} | _windows(
+        data_dir, size_px, quiet
+    )
+    apart = {
+        kind: probabilities(network, films, quiet)[:, KINDS.index("frontal")]
+        for kind, films in strange.items()
+    }
+    for kind in (
+        "inverted",
+        "upside down",
+        "rotated",
+    ):  # of mirrored films, more look alike: they are counted apart
         films = np.stack([_turned(film, kind) for film in val["frontal"]])
         apart[kind] = probabilities(network, films, quiet)[:, KINDS.index("frontal")]
     return {**thresholds(frontal, config), "sure": sure_threshold(apart)}
@@ -84,10 +104,14 @@ def _turned(film: NDArray[np.float16], kind: str) -> NDArray[np.float16]:
 def _windows(data_dir: Path, size_px: int, quiet: bool) -> dict[str, NDArray[np.float16]]:
     """The stand-ins for other body parts, cut out of the frontal NIH films of val, by what they show."""
     found: dict[str, list[NDArray[np.float16]]] = {}
-    for picture in track(read_pictures(data_dir, frozenset({"val"})), description="windows: val", disable=quiet):
+    for picture in track(
+        read_pictures(data_dir, frozenset({"val"})), description="windows: val", disable=quiet
+    ):
         if picture.kind == "frontal" and "NIH" in picture.row:
             for window in windows_of(picture):
-                found.setdefault(window.row, []).append(prepare_film(window.grey, size_px)[0].astype(np.float16))
+                found.setdefault(window.row, []).append(
+                    prepare_film(window.grey, size_px)[0].astype(np.float16)
+                )
     return {row: np.stack(films) for row, films in found.items()}
 
 
@@ -97,7 +121,9 @@ def sure_threshold(apart: Mapping[str, NDArray[np.float32]]) -> float:
     Args:
         apart: by kind, the probabilities (n,) of being an upright frontal film.
     """
-    reached = max(float(np.quantile(p, 1 - NOT_FRONTAL_PASSED, method="higher")) for p in apart.values())
+    reached = max(
+        float(np.quantile(p, 1 - NOT_FRONTAL_PASSED, method="higher")) for p in apart.values()
+    )
     return round(min(1.0, max(LEAST_SURE, reached + 0.0001)), 4)
 
 
@@ -106,19 +132,26 @@ def _stored(data_dir: Path, part: str, size_px: int, quiet: bool) -> dict[str, N
     found: dict[str, list[NDArray[np.float16]]] = {}
     pictures: Iterable[Picture] = read_pictures(data_dir, frozenset({part}))
     for picture in track(pictures, description=f"pictures: {part}", disable=quiet):
-        found.setdefault(picture.kind, []).append(prepare_film(picture.grey, size_px)[0].astype(np.float16))
+        found.setdefault(picture.kind, []).append(
+            prepare_film(picture.grey, size_px)[0].astype(np.float16)
+        )
     return {kind: np.stack(films) for kind, films in found.items()}
 
 
 def fitted(
-    network: nn.Module, stored: Mapping[str, NDArray[np.float16]], config: Mapping[str, Any], quiet: bool
+    network: nn.Module,
+    stored: Mapping[str, NDArray[np.float16]],
+    config: Mapping[str, Any],
+    quiet: bool,
 ) -> tuple[nn.Module, Log]:
     """The network after training on drawn pictures, with averaged weights, and its losses."""
     torch.manual_seed(config["seed"])
     draw = Draw({kind: torch.from_numpy(films)[:, None] for kind, films in stored.items()}, config)
     average = copy.deepcopy(network)
     trained = [p for n, p in network.named_parameters() if n.startswith(TRAINED)]
-    optimizer = torch.optim.AdamW(trained, lr=config["learning_rate"], weight_decay=config["weight_decay"])
+    optimizer = torch.optim.AdamW(
+        trained, lr=config["learning_rate"], weight_decay=config["weight_decay"]
+    )
     per_epoch = int(config["draws"]) // int(config["batch"])
     steps, step, log = config["epochs"] * per_epoch, 0, []
     for epoch in range(config["epochs"]):
@@ -146,10 +179,14 @@ class Draw:
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Prepared views (b, 1, size, size) and the index of each one's kind."""
-        kinds = torch.multinomial(self.shares, int(self.config["batch"]), replacement=True, generator=self.random)
+        kinds = torch.multinomial(
+            self.shares, int(self.config["batch"]), replacement=True, generator=self.random
+        )
         films = torch.stack([self._picture(KINDS[i]) for i in kinds])
         size = int(self.config["size_px"])
-        views, _ = random_views(films, size, self.config["augmentation"], self.random, mirror_too=False)
+        views, _ = random_views(
+            films, size, self.config["augmentation"], self.random, mirror_too=False
+        )
         return views, kinds
 
     def _picture(self, kind: str) -> Tensor:
@@ -174,8 +211,13 @@ class Draw:
         """A window of a tenth to a fifth of a film's area, stretched over the whole picture."""
         film = self._one("frontal")
         side = film.shape[-1]
-        height, width = (int(side * (0.2 + 0.25 * float(torch.rand((), generator=self.random)))) for _ in range(2))
-        top, left = (int(float(torch.rand((), generator=self.random)) * (side - n)) for n in (height, width))
+        height, width = (
+            int(side * (0.2 + 0.25 * float(torch.rand((), generator=self.random))))
+            for _ in range(2)
+        )
+        top, left = (
+            int(float(torch.rand((), generator=self.random)) * (side - n)) for n in (height, width)
+        )
         window = film[None, :, top : top + height, left : left + width]
         return functional.interpolate(window, (side, side), mode="bilinear")[0]
 
@@ -207,11 +249,17 @@ def as_kind(film: Tensor, kind: str, one: bool, other: bool) -> Tensor:
 
 
 @torch.inference_mode()
-def probabilities(network: nn.Module, films: NDArray[np.float16], quiet: bool = True) -> NDArray[np.float32]:
+def probabilities(
+    network: nn.Module, films: NDArray[np.float16], quiet: bool = True
+) -> NDArray[np.float32]:
     """(n, kinds) of prepared films (n, s, s)."""
     out = []
     for start in track(range(0, len(films), 32), description="predict", disable=quiet):
-        out.append(network(as_input(torch.from_numpy(films[start : start + 32])[:, None])).float().softmax(1))
+        out.append(
+            network(as_input(torch.from_numpy(films[start : start + 32])[:, None]))
+            .float()
+            .softmax(1)
+        )
     return torch.cat(out).numpy()
 
 

@@ -36,7 +36,9 @@ def own_outlines(
     films = chosen(known, lambda film: film.split == "train")
     refuse_held_back({f.patient for f in films}, {f.patient for f in known if f.split in HELD})
     size, kept = int(config["size_px"]), list[tuple[Tensor, NDArray[np.float32]]]()
-    for grey in track(greys(data_dir, films), total=len(films), description="own outlines", disable=quiet):
+    for grey in track(
+        greys(data_dir, films), total=len(films), description="own outlines", disable=quiet
+    ):
         film = torch.from_numpy(prepare_film(grey, size))
         if (sure := _sure(network, film, shapes, config["own"]["most_edge_spread"])) is not None:
             kept.append(((film * GREY_SPREAD + GREY_MEAN).clamp(0, 1), sure))
@@ -46,17 +48,27 @@ def own_outlines(
             remedy="train it longer, or raise most_edge_spread",
             films=str(len(films)),
         )
-    return torch.stack([film for film, _ in kept]), torch.from_numpy(np.stack([maps for _, maps in kept]))
+    return torch.stack([film for film, _ in kept]), torch.from_numpy(
+        np.stack([maps for _, maps in kept])
+    )
 
 
 @torch.inference_mode()
-def _sure(network: nn.Module, film: Tensor, shapes: Bounds, most_edge_spread: float) -> NDArray[np.float32] | None:
+def _sure(
+    network: nn.Module, film: Tensor, shapes: Bounds, most_edge_spread: float
+) -> NDArray[np.float32] | None:
     """Mean probabilities (2, s, s) of the looks without islands; None where they are far apart or not a chest's."""
     maps = on_the_film(network(looks_at(film[None])).sigmoid())[:, 0].numpy()
     looks = agreement(maps)
-    found = np.stack([without_islands(mean, parts) for mean, parts in zip(maps.mean(0), PARTS, strict=True)])
+    found = np.stack(
+        [without_islands(mean, parts) for mean, parts in zip(maps.mean(0), PARTS, strict=True)]
+    )
     lungs, heart = found > EDGE
     if looks is None or looks.edge_spread > most_edge_spread or not lungs.any() or not heart.any():
         return None
     seen = shapes_of(lungs, heart)
-    return found if all(name in seen and low <= seen[name] <= high for name, (low, high) in shapes.items()) else None
+    return (
+        found
+        if all(name in seen and low <= seen[name] <= high for name, (low, high) in shapes.items())
+        else None
+    )

@@ -75,14 +75,22 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     network = for_outlines(load_network(weights, torch.device("cpu")))
     size = weights.json("preprocessing.json")["size_px"]
     outlined = read_outlined_films(data_dir)
-    shapes = plausible_shapes([f for f in outlined if f.split == "train" and f.heart is not None], size)
+    shapes = plausible_shapes(
+        [f for f in outlined if f.split == "train" and f.heart is not None], size
+    )
     val = [film for film in read_table(data_dir, NIH_TABLE) if film.split == "val"]
     marks = {mark.file: mark for mark in read_marks("val") if not mark.apart}
     wanted = [film for film in val if film.view == "PA" or film.file in marks]
-    steps = track(greys(data_dir, wanted), total=len(wanted), description="val films", disable=quiet)
-    seen = {film.file: outlines(network, grey, size) for film, grey in zip(wanted, steps, strict=True)}
+    steps = track(
+        greys(data_dir, wanted), total=len(wanted), description="val films", disable=quiet
+    )
+    seen = {
+        film.file: outlines(network, grey, size) for film, grey in zip(wanted, steps, strict=True)
+    }
     upright = [seen[film.file] for film in wanted if film.view == "PA"]
-    rule = DoubtRule(shapes=shapes, ratio=RATIO, floor=1.0, slope=0.0, scale=0.0, most_spread=math.inf)
+    rule = DoubtRule(
+        shapes=shapes, ratio=RATIO, floor=1.0, slope=0.0, scale=0.0, most_spread=math.inf
+    )
     rule = replace(rule, most_spread=most_spread(upright, rule))
     known = [("NIH", marks[file].ratio, seen[file]) for file in marks]
     drawn = [film for film in outlined if film.split == "val" and film.ratio is not None]
@@ -104,14 +112,23 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
 
 def most_spread(upright: Iterable[Outlines], rule: DoubtRule) -> float:
     """Within which the looks at a share STATED of the upright films lie, of those whose outlines look like a chest."""
-    spreads = [seen.looks.spread for seen in upright if seen.looks is not None and rule.objection(seen) is None]
+    spreads = [
+        seen.looks.spread
+        for seen in upright
+        if seen.looks is not None and rule.objection(seen) is None
+    ]
     return round(float(np.quantile(spreads, STATED)), 4)
 
 
 def _measured(source: str, truth: float, seen: Outlines, rule: DoubtRule) -> Measured | None:
     if rule.objection(seen) is not None or seen.looks is None:
         return None
-    return Measured(source=source, truth=truth, ratio=cardiothoracic_ratio(seen.lungs, seen.heart), looks=seen.looks)
+    return Measured(
+        source=source,
+        truth=truth,
+        ratio=cardiothoracic_ratio(seen.lungs, seen.heart),
+        looks=seen.looks,
+    )
 
 
 def plausible_shapes(films: list[OutlinedFilm], size_px: int) -> dict[str, tuple[float, float]]:
@@ -123,7 +140,12 @@ def plausible_shapes(films: list[OutlinedFilm], size_px: int) -> dict[str, tuple
     seen: dict[str, list[float]] = {}
     for film in films:
         masks = torch.from_numpy(prepared_pair(film, size_px)[1])[None].expand(VIEWS, -1, -1, -1)
-        views = functional.grid_sample(masks, warp(VIEWS, size_px, GEOMETRY, random), align_corners=False) > 0.5
+        views = (
+            functional.grid_sample(
+                masks, warp(VIEWS, size_px, GEOMETRY, random), align_corners=False
+            )
+            > 0.5
+        )
         for lungs, heart in [film_masks(masks[0]), *map(film_masks, views)]:
             if not lungs.any() or not heart.any() or _cut(lungs) or _cut(heart):
                 continue
@@ -159,7 +181,9 @@ def error_model(found: list[Measured]) -> tuple[float, float]:
         scales = np.asarray([math.hypot(floor, slope * m.looks.spread) for m in found])
         return float(np.sum(np.log(2 * scales) + np.abs([m.error for m in found]) / scales))
 
-    return min(((floor, slope) for floor in FLOORS for slope in SLOPES), key=lambda pair: surprise(*pair))
+    return min(
+        ((floor, slope) for floor in FLOORS for slope in SLOPES), key=lambda pair: surprise(*pair)
+    )
 
 
 def interval_scale(found: list[Measured], floor: float, slope: float) -> float:
@@ -170,7 +194,9 @@ def interval_scale(found: list[Measured], floor: float, slope: float) -> float:
     """
     scores: dict[str, list[float]] = {}
     for m in found:
-        scores.setdefault(m.source, []).append(abs(m.error) / math.hypot(floor, slope * m.looks.spread))
+        scores.setdefault(m.source, []).append(
+            abs(m.error) / math.hypot(floor, slope * m.looks.spread)
+        )
     return max(sorted(of_source)[_rank(len(of_source)) - 1] for of_source in scores.values())
 
 

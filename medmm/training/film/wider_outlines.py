@@ -39,7 +39,12 @@ class Shelf:
 
 
 def widened(
-    first: nn.Module, config: Mapping[str, Any], shelves: Sequence[Shelf], loss_of: Loss, *, quiet: bool
+    first: nn.Module,
+    config: Mapping[str, Any],
+    shelves: Sequence[Shelf],
+    loss_of: Loss,
+    *,
+    quiet: bool,
 ) -> tuple[nn.Module, Log]:
     """The network between the first one and what it becomes on strong views, and the losses.
 
@@ -53,7 +58,11 @@ def widened(
 def drawn_shelves(films: Tensor, masks: Tensor, share: float = 1.0) -> list[Shelf]:
     """Films with a drawn heart and films without, which are shown less often than there are of them."""
     undrawn = masks[:, 1].isnan().flatten(1).any(1)
-    parts = [(~undrawn, HEART_SHARE), (undrawn, 1 - HEART_SHARE)] if undrawn.any() else [(~undrawn, 1.0)]
+    parts = (
+        [(~undrawn, HEART_SHARE), (undrawn, 1 - HEART_SHARE)]
+        if undrawn.any()
+        else [(~undrawn, 1.0)]
+    )
     return [Shelf(films[which], masks[which], share * of_step) for which, of_step in parts]
 
 
@@ -76,19 +85,30 @@ def rate_of(step: int, config: Mapping[str, Any]) -> float:
 
 
 def _learned(
-    network: nn.Module, config: Mapping[str, Any], shelves: Sequence[Shelf], loss_of: Loss, quiet: bool
+    network: nn.Module,
+    config: Mapping[str, Any],
+    shelves: Sequence[Shelf],
+    loss_of: Loss,
+    quiet: bool,
 ) -> tuple[nn.Module, Log]:
     """The network after its steps on strong views, with averaged weights."""
-    random, tones = np.random.default_rng(config["seed"]), torch.Generator().manual_seed(config["seed"])
+    random, tones = (
+        np.random.default_rng(config["seed"]),
+        torch.Generator().manual_seed(config["seed"]),
+    )
     network = network.train().requires_grad_(True)
     average = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config["learning_rate"], weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config["learning_rate"], weight_decay=1e-4
+    )
     log, losses = Log(), list[float]()
     for step in track(range(config["steps"]), description="strong views", disable=quiet):
         parts = []
         for _ in range(HALVES):
             films, masks = taken(shelves, int(config["batch"]) // HALVES, random)
-            view, seen = strong_views(films, masks, config["views_px"], config["strong_views"], tones)
+            view, seen = strong_views(
+                films, masks, config["views_px"], config["strong_views"], tones
+            )
             with precision.quick():
                 logits = network(as_input(view))
             parts.append(loss_of(logits.float(), seen))
@@ -103,10 +123,17 @@ def _learned(
     return average.eval(), log
 
 
-def taken(shelves: Sequence[Shelf], count: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+def taken(
+    shelves: Sequence[Shelf], count: int, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     """Films and masks of one half of a step, from every shelf by its share; the last shelf fills up."""
     counts = [round(count * shelf.share) for shelf in shelves[:-1]]
     counts.append(count - sum(counts))
-    chosen = [torch.from_numpy(random.choice(len(shelf.films), n)) for shelf, n in zip(shelves, counts, strict=True)]
+    chosen = [
+        torch.from_numpy(random.choice(len(shelf.films), n))
+        for shelf, n in zip(shelves, counts, strict=True)
+    ]
     films = torch.cat([shelf.films[index] for shelf, index in zip(shelves, chosen, strict=True)])
-    return films, torch.cat([shelf.masks[index] for shelf, index in zip(shelves, chosen, strict=True)])
+    return films, torch.cat(
+        [shelf.masks[index] for shelf, index in zip(shelves, chosen, strict=True)]
+    )

@@ -20,7 +20,11 @@ class Average:
 
     def __init__(self, moving: Mapping[str, Tensor], decay: float) -> None:
         self.decay = decay
-        self.kept = {name: value.detach().clone() for name, value in moving.items() if value.is_floating_point()}
+        self.kept = {
+            name: value.detach().clone()
+            for name, value in moving.items()
+            if value.is_floating_point()
+        }
 
     @torch.no_grad()
     def follow(self, moving: Mapping[str, Tensor], steps: int) -> None:

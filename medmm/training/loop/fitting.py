@@ -68,7 +68,9 @@ def fit(
         for options this model cannot have and for a loss that is not a number, InputError without examples or labels.
     """
     if not len(train):
-        raise InputError("no examples to learn from", remedy="look at the training table and its splits")
+        raise InputError(
+            "no examples to learn from", remedy="look at the training table and its splits"
+        )
     processes = Processes.here(model, options.shard)
     chosen = precision.chosen(options.precision, processes.device)
     ready(model, options, whole_fp32=chosen == "fp32" or processes.world > 1)
@@ -114,7 +116,9 @@ class _Loop:
             checkpointed(self.model, True)
         self.moving = state.moving(self.model, self.objective.still)
         self.optimizer = optimizer_of(self.model, self.options)
-        self.average = None if self.options.average is None else Average(self.moving, self.options.average)
+        self.average = (
+            None if self.options.average is None else Average(self.moving, self.options.average)
+        )
         if checkpoint is not None:
             self.place = checkpoint.place
             state.restore_optimizer(checkpoint, self.moving, self.optimizer)
@@ -132,7 +136,10 @@ class _Loop:
         """All steps that are left; whether a signal stopped it."""
         options, place = self.options, self.place
         task = bar.add_task(
-            self.journal.name, total=options.epochs * self.steps_an_epoch, completed=place.step, loss=""
+            self.journal.name,
+            total=options.epochs * self.steps_an_epoch,
+            completed=place.step,
+            loss="",
         )
         while place.epoch < options.epochs:
             order = self._order(place.epoch)
@@ -162,10 +169,17 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
         self.optimizer.zero_grad()
-        counted = [self._batch(rows[i : i + self.options.batch]) for i in range(0, len(rows), self.options.batch)]
-        totals = self.processes.total([sum(column) for column in zip(*(counts for _, counts in counted), strict=True)])
+        counted = [
+            self._batch(rows[i : i + self.options.batch])
+            for i in range(0, len(rows), self.options.batch)
+        ]
+        totals = self.processes.total(
+            [sum(column) for column in zip(*(counts for _, counts in counted), strict=True)]
+        )
         parts = [self._learn(batch, counts, totals) for batch, counts in counted]
-        *losses, asked = self.processes.total([*(sum(column) for column in zip(*parts, strict=True)), stop.asked])
+        *losses, asked = self.processes.total(
+            [*(sum(column) for column in zip(*parts, strict=True)), stop.asked]
+        )
         norm = self._clip()
         if not all(map(math.isfinite, (*losses, norm))):
             raise ConfigError(
@@ -187,23 +201,35 @@ class _Loop:
         share = self.processes.share(rows)
         batch = self.objective.batch([self.train[i] for i in share or rows[:1]])
         counts = self.objective.counts(batch)
-        on_device = {key: value.to(self.processes.device) for key, value in batch.items() if value is not None}
+        on_device = {
+            key: value.to(self.processes.device)
+            for key, value in batch.items()
+            if value is not None
+        }
         return on_device, counts if share else (0,) * len(counts)
 
     def _learn(self, batch: Batch, counts: tuple[int, ...], totals: Sequence[float]) -> list[float]:
         """Add a batch's part to the gradients; gives its parts of the loss and of each of the loss's own parts."""
         with precision.autocast(self.processes.device, self.precision):
             costs = self.objective.costs(self.model, batch)
-        shares = [count / total if total else 0.0 for count, total in zip(counts, totals, strict=True)]
+        shares = [
+            count / total if total else 0.0 for count, total in zip(counts, totals, strict=True)
+        ]
         parts = [
             torch.zeros((), device=self.processes.device) if part is None else part * share
             for part, share in zip(costs.parts, shares, strict=True)
         ]
-        loss = torch.stack([weight * part for weight, part in zip(costs.weights, parts, strict=True)]).sum()
+        loss = torch.stack(
+            [weight * part for weight, part in zip(costs.weights, parts, strict=True)]
+        ).sum()
         if self.processes.world > 1:
-            loss = loss + 0 * costs.output  # all go backward together, taught by their shares or not
+            loss = (
+                loss + 0 * costs.output
+            )  # all go backward together, taught by their shares or not
         if loss.requires_grad:
-            (loss * self.processes.world).backward()  # shards take the mean over processes, the step wants the sum
+            (
+                loss * self.processes.world
+            ).backward()  # shards take the mean over processes, the step wants the sum
         return [float(value.detach()) for value in (loss, *parts)]
 
     def _clip(self) -> float:
@@ -219,10 +245,14 @@ class _Loop:
     def _losses(self) -> tuple[str, ...]:
         return ("loss", *self.objective.parts)
 
-    def _note(self, losses: Sequence[float], totals: Sequence[float], examples: int, seconds: float) -> None:
+    def _note(
+        self, losses: Sequence[float], totals: Sequence[float], examples: int, seconds: float
+    ) -> None:
         """Add a step to what the next rows of the log say."""
         taught = (True, *(total > 0 for total in totals))
-        values = {key: value for key, value, yes in zip(self._losses, losses, taught, strict=True) if yes}
+        values = {
+            key: value for key, value, yes in zip(self._losses, losses, taught, strict=True) if yes
+        }
         for sums in self.place.sums.values():
             for key, value in {**values, "examples": float(examples), "seconds": seconds}.items():
                 total, count = sums.get(key, [0.0, 0])
@@ -253,12 +283,19 @@ class _Loop:
     def _end_epoch(self) -> None:
         more: Row = {}
         epochs = self.place.epoch + 1
-        if self.validate is not None and (epochs % self.options.validate_every == 0 or epochs == self.options.epochs):
+        if self.validate is not None and (
+            epochs % self.options.validate_every == 0 or epochs == self.options.epochs
+        ):
             before = state.random_state(self.processes.device)
-            with self.average.shown(self.moving) if self.average else nullcontext(), torch.no_grad():
+            with (
+                self.average.shown(self.moving) if self.average else nullcontext(),
+                torch.no_grad(),
+            ):
                 scores = self.validate(self.model.eval())
             state.set_random_state(before, self.processes.device)
-            finite = {key: float(score) if math.isfinite(score) else None for key, score in scores.items()}
+            finite = {
+                key: float(score) if math.isfinite(score) else None for key, score in scores.items()
+            }
             more = {"validation": finite}
         self._row("epoch", more)
         self.place.epoch, self.place.in_epoch = self.place.epoch + 1, 0
@@ -266,7 +303,15 @@ class _Loop:
 
     def _save(self) -> None:
         average = self.average.kept if self.average else None
-        state.save(self.run_dir, self.identity, self.place, self.moving, self.optimizer, average, self.processes)
+        state.save(
+            self.run_dir,
+            self.identity,
+            self.place,
+            self.moving,
+            self.optimizer,
+            average,
+            self.processes,
+        )
 
     def _said(self) -> str:
         place, all_steps = self.place, self.options.epochs * self.steps_an_epoch

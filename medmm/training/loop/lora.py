@@ -20,13 +20,19 @@ def with_adapters(model: Any, lora: Mapping[str, Any]) -> None:
     Raises: ConfigError without PEFT, for layers that are not there, or if other adapters are there.
     """
     if there := adapter_layers(model):
-        if any(layer.r[ADAPTER] != lora["r"] or layer.lora_alpha[ADAPTER] != _alpha(lora) for layer in there.values()):
+        if any(
+            layer.r[ADAPTER] != lora["r"] or layer.lora_alpha[ADAPTER] != _alpha(lora)
+            for layer in there.values()
+        ):
             raise ConfigError(
-                "the model has other adapters", remedy="put those into the weights first: `merged(model)`"
+                "the model has other adapters",
+                remedy="put those into the weights first: `merged(model)`",
             )
         return
     if importlib.util.find_spec("peft") is None:
-        raise ConfigError("lora needs PEFT, which is not installed", remedy="pip install 'medmm[train]'")
+        raise ConfigError(
+            "lora needs PEFT, which is not installed", remedy="pip install 'medmm[train]'"
+        )
     from peft import LoraConfig, inject_adapter_in_model
 
     config = LoraConfig(

@@ -12,7 +12,12 @@ from medmm.domain.errors import ConfigError
 PRECISIONS = ("auto", "fp32", "bf16")
 LORA_KEYS = frozenset({"r", "alpha", "dropout", "target_modules"})
 LAST_SHARE = 0.05  # of the peak learning rate, at the last step
-HABITS = ("save_every", "log_every", "validate_every", "shard")  # what may differ when a run goes on
+HABITS = (
+    "save_every",
+    "log_every",
+    "validate_every",
+    "shard",
+)  # what may differ when a run goes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +72,9 @@ class LoopOptions:
             if self.average >= 1:
                 raise _wrong("average", self.average, "give a share below 1, such as 0.995")
             if self.shard:
-                raise _wrong("average", self.average, "leave it out, or shard: no shards are averaged")
+                raise _wrong(
+                    "average", self.average, "leave it out, or shard: no shards are averaged"
+                )
         if self.lora is not None:
             _check_lora(self.lora)
 
@@ -77,24 +84,33 @@ class LoopOptions:
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(map(str, config)) - known):
             raise ConfigError(
-                f"unknown training options: {', '.join(unknown)}", remedy=f"the options are {', '.join(sorted(known))}"
+                f"unknown training options: {', '.join(unknown)}",
+                remedy=f"the options are {', '.join(sorted(known))}",
             )
         if missing := [name for name in ("epochs", "batch", "learning_rate") if name not in config]:
-            raise ConfigError(f"training options are missing: {', '.join(missing)}", remedy="give each a value")
+            raise ConfigError(
+                f"training options are missing: {', '.join(missing)}", remedy="give each a value"
+            )
         values = dict(config)
         if isinstance(values.get("trained"), list):
             values["trained"] = tuple(values["trained"])
         if values.get("learning_rates") is None:
             values.pop("learning_rates", None)
         elif not isinstance(values["learning_rates"], Mapping):
-            raise _wrong("learning_rates", values["learning_rates"], "give a learning rate for each start of names")
+            raise _wrong(
+                "learning_rates",
+                values["learning_rates"],
+                "give a learning rate for each start of names",
+            )
         return cls(**values)
 
     def as_json(self) -> dict[str, Any]:
         """All options, as JSON has them."""
         values = asdict(self)
         values["trained"], values["learning_rates"] = list(self.trained), dict(self.learning_rates)
-        values["lora"] = None if self.lora is None else {k: _listed(v) for k, v in self.lora.items()}
+        values["lora"] = (
+            None if self.lora is None else {k: _listed(v) for k, v in self.lora.items()}
+        )
         return values
 
     def deciding(self) -> dict[str, Any]:
@@ -125,7 +141,9 @@ def _whole(name: str, value: Any, least: int) -> None:
 
 def _number(name: str, value: Any, above_zero: bool = False) -> None:
     if isinstance(value, str):
-        raise _wrong(name, value, "give a number; YAML takes 1.0e-4 for a number and 1e-4 for a text")
+        raise _wrong(
+            name, value, "give a number; YAML takes 1.0e-4 for a number and 1e-4 for a text"
+        )
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise _wrong(name, value, "give a number")
     if value < 0 or (above_zero and value == 0):
@@ -133,7 +151,9 @@ def _number(name: str, value: Any, above_zero: bool = False) -> None:
 
 
 def _texts(name: str, value: Any) -> None:
-    if not isinstance(value, list | tuple) or not all(isinstance(text, str) and text for text in value):
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(text, str) and text for text in value
+    ):
         raise _wrong(name, value, "give a list of texts")
 
 

@@ -66,7 +66,11 @@ def figure(title: str, steps: Points, epochs: Points) -> str:
         return LEFT + (x - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * (WIDTH - LEFT - RIGHT)
 
     def y_at(y: float) -> float:
-        return HEIGHT - BOTTOM - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (HEIGHT - BOTTOM - TOP)
+        return (
+            HEIGHT
+            - BOTTOM
+            - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (HEIGHT - BOTTOM - TOP)
+        )
 
     parts = [
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y_at(y):.1f}" y2="{y_at(y):.1f}"/>'
@@ -74,12 +78,15 @@ def figure(title: str, steps: Points, epochs: Points) -> str:
         for y in y_ticks
     ]
     parts += [
-        f'<text x="{x_at(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:.6g}</text>' for x in x_ticks
+        f'<text x="{x_at(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:.6g}</text>'
+        for x in x_ticks
     ]
     for style, line in (("line", steps), ("epoch", epochs)):
         placed = " ".join(f"{x_at(x):.1f},{y_at(y):.1f}" for x, y in line)
         parts += [f'<polyline class="{style}" points="{placed}"/>'] if len(line) > 1 else []
-    parts += [f'<circle class="dot" r="3" cx="{x_at(x):.1f}" cy="{y_at(y):.1f}"/>' for x, y in epochs]
+    parts += [
+        f'<circle class="dot" r="3" cx="{x_at(x):.1f}" cy="{y_at(y):.1f}"/>' for x, y in epochs
+    ]
     label = html.escape(f"{title}: {both[0][1]:.4g} to {both[-1][1]:.4g}")
     return (
         f"<figure><h2>{html.escape(title)}</h2>"

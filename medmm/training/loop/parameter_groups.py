@@ -19,20 +19,27 @@ def ready(model: Any, options: LoopOptions, *, whole_fp32: bool) -> None:
     Raises: ConfigError if a name of `trained` or `learning_rates` starts no parameter's name, for adapters that the
         options do not name, and for options that need a language model where there is none.
     """
-    wanted = [name for name in ("lora", "gradient_checkpointing", "shard") if getattr(options, name)]
+    wanted = [
+        name for name in ("lora", "gradient_checkpointing", "shard") if getattr(options, name)
+    ]
     if wanted and not hasattr(model, "language_model"):
-        raise ConfigError(f"{', '.join(wanted)}: this model has no language model", remedy="leave them out")
+        raise ConfigError(
+            f"{', '.join(wanted)}: this model has no language model", remedy="leave them out"
+        )
     if options.lora is not None:
         seed_everything(options.seed)  # the adapters' start
         with_adapters(model, options.lora)
     elif adapter_layers(model):
-        raise ConfigError("the model has adapters and the options name none", remedy="`merged(model)` first")
+        raise ConfigError(
+            "the model has adapters and the options name none", remedy="`merged(model)` first"
+        )
     names = [name for name, _ in model.named_parameters()]
     for prefix in (*options.trained, *options.learning_rates):
         if not any(name.startswith(prefix) for name in names):
             parts = sorted({name.split(".")[0] for name in names})
             raise ConfigError(
-                f"no parameter's name starts with {prefix!r}", remedy=f"they start with {', '.join(parts)}"
+                f"no parameter's name starts with {prefix!r}",
+                remedy=f"they start with {', '.join(parts)}",
             )
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(_learns(name, options))
@@ -55,7 +62,10 @@ def optimizer_of(model: nn.Module, options: LoopOptions) -> torch.optim.AdamW:
         decay = options.weight_decay if parameter.dim() > 1 else 0.0
         groups.setdefault((options.rate_of(name), decay), []).append(parameter)
     return torch.optim.AdamW(
-        [{"params": group, "lr": rate, "peak": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
+        [
+            {"params": group, "lr": rate, "peak": rate, "weight_decay": decay}
+            for (rate, decay), group in groups.items()
+        ]
     )
 
 
@@ -68,8 +78,12 @@ def to_train(model: nn.Module, still: tuple[str, ...]) -> None:
 
 def checkpointed(model: Any, on: bool) -> None:
     """Compute activations again in the backward pass instead of keeping them, or no longer."""
-    kind = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"  # older transformers 5
+    kind = (
+        "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
+    )  # older transformers 5
     if on:
-        getattr(model, f"{kind}_checkpointing_enable")(**{f"{kind}_checkpointing_kwargs": {"use_reentrant": False}})
+        getattr(model, f"{kind}_checkpointing_enable")(
+            **{f"{kind}_checkpointing_kwargs": {"use_reentrant": False}}
+        )
     else:
         getattr(model, f"{kind}_checkpointing_disable")()

@@ -15,7 +15,9 @@ log = logging.getLogger(__name__)
 @cache
 def bf16_here() -> bool:
     """Whether this processor multiplies bf16 itself: without it, bf16 on a CPU is many times slower than fp32."""
-    here = any(there for name, there in torch.cpu.get_capabilities().items() if name.endswith("bf16"))
+    here = any(
+        there for name, there in torch.cpu.get_capabilities().items() if name.endswith("bf16")
+    )
     log.info("mixed precision: %s", "bf16" if here else "fp32, this processor has no bf16")
     return here
 

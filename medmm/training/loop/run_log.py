@@ -63,7 +63,10 @@ class Journal:
         tensors = sorted((self.run_dir / FOLDER).glob("*.safetensors"))
         files = [*(f"{FOLDER}/{file.name}" for file in tensors), LOG, CURVES]
         digests = {file: sha256_of(self.run_dir / file) for file in files}
-        write_json(self.run_dir / MANIFEST, {"name": self.name, **manifest, "files": digests, "versions": versions()})
+        write_json(
+            self.run_dir / MANIFEST,
+            {"name": self.name, **manifest, "files": digests, "versions": versions()},
+        )
         self.close()
 
     def close(self) -> None:
@@ -106,7 +109,9 @@ def _read(path: Path, count: int) -> list[Row]:
 
 def _altered(path: Path) -> IntegrityError:
     return IntegrityError(
-        "the log of the run is not whole", remedy="restore it, or remove the run folder to start anew", file=str(path)
+        "the log of the run is not whole",
+        remedy="restore it, or remove the run folder to start anew",
+        file=str(path),
     )
 
 

@@ -43,14 +43,17 @@ class Processes:
             return cls(rank=0, world=1, device=next(model.parameters()).device)
         if not shard:
             raise ConfigError(
-                f"{world} processes, and `shard` is false", remedy="set shard: true, or start one process"
+                f"{world} processes, and `shard` is false",
+                remedy="set shard: true, or start one process",
             )
         local = int(os.environ.get("LOCAL_RANK", str(rank)))
         device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
         if device.type == "cuda":
             torch.cuda.set_device(device)
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=world)
+            dist.init_process_group(
+                "nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=world
+            )
             atexit.register(_leave)
         return cls(rank=rank, world=world, device=device)
 
@@ -106,9 +109,13 @@ def sharded(model: Any, processes: Processes) -> Any:
             fully_shard(module, mesh=mesh)
     fully_shard(copied, mesh=mesh).set_reduce_scatter_unused_params(True)
     if whole := [name for name, p in copied.named_parameters() if not isinstance(p, DTensor)]:
-        raise ConfigError(f"not sharded: {', '.join(whole[:3])}", remedy="train this model in one process")
+        raise ConfigError(
+            f"not sharded: {', '.join(whole[:3])}", remedy="train this model in one process"
+        )
     # gradients flow into every first layer, whatever a share holds: so all processes reduce the layers in one order
-    copied.get_input_embeddings().register_forward_hook(lambda module, args, out: out.requires_grad_(True))
+    copied.get_input_embeddings().register_forward_hook(
+        lambda module, args, out: out.requires_grad_(True)
+    )
     return copied.to(processes.device)
 
 

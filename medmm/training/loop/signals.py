@@ -35,7 +35,9 @@ def signals() -> Iterator[Stop]:
     def ask(number: int, frame: FrameType | None) -> None:
         stop.asked = True
         back()
-        log.warning("%s: the step is finished and saved, then the run stops", signal.Signals(number).name)
+        log.warning(
+            "%s: the step is finished and saved, then the run stops", signal.Signals(number).name
+        )
 
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -49,7 +51,15 @@ def signals() -> Iterator[Stop]:
 def bar_of(quiet: bool) -> Progress:
     """A bar with the time left, on a terminal alone."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     return Progress(
-        *columns, TextColumn("{task.fields[loss]}"), console=console, disable=quiet or not console.is_terminal
+        *columns,
+        TextColumn("{task.fields[loss]}"),
+        console=console,
+        disable=quiet or not console.is_terminal,
     )

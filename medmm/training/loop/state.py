@@ -24,7 +24,12 @@ from medmm.files import flush, sha256_of
 from medmm.training.loop.sharding import Processes, gathered, like
 from medmm.training.weights_export import write_json
 
-FOLDER, WEIGHTS, OPTIMIZER, STATE = "checkpoint", "weights.safetensors", "optimizer.safetensors", "state.json"
+FOLDER, WEIGHTS, OPTIMIZER, STATE = (
+    "checkpoint",
+    "weights.safetensors",
+    "optimizer.safetensors",
+    "state.json",
+)
 AVERAGE = "average.safetensors"  # where the options ask for one
 ANOTHER = "give the options and data of that run, or another run folder"
 
@@ -38,7 +43,9 @@ class RunPlace:
     in_epoch: int = 0
     seconds: float = 0.0
     rows: int = 0
-    sums: dict[str, dict[str, list[float]]] = field(default_factory=lambda: {"steps": {}, "epoch": {}})
+    sums: dict[str, dict[str, list[float]]] = field(
+        default_factory=lambda: {"steps": {}, "epoch": {}}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +59,16 @@ class Checkpoint:
     random_states: list[dict[str, Any]]
 
 
-def run_of(options: Mapping[str, Any], examples: int, frozen: str, inputs: Mapping[str, str]) -> dict[str, Any]:
+def run_of(
+    options: Mapping[str, Any], examples: int, frozen: str, inputs: Mapping[str, str]
+) -> dict[str, Any]:
     """What must be the same for a run to go on."""
-    return {"options": dict(options), "examples": examples, "frozen_weights": frozen, "inputs": dict(inputs)}
+    return {
+        "options": dict(options),
+        "examples": examples,
+        "frozen_weights": frozen,
+        "inputs": dict(inputs),
+    }
 
 
 def digest(value: Any) -> str:
@@ -74,12 +88,18 @@ def digest_of_frozen(model: nn.Module) -> str:
 
 def learned(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that learn, by name; tied ones once."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return {
+        name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
+    }
 
 
-def norms(model: nn.Module, still: tuple[str, ...]) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
+def norms(
+    model: nn.Module, still: tuple[str, ...]
+) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
     """Batch norms by name: whose running statistics move, and those that are still, by the start of their names."""
-    found: dict[str, nn.Module] = {n: module for n, module in model.named_modules() if isinstance(module, _BatchNorm)}
+    found: dict[str, nn.Module] = {
+        n: module for n, module in model.named_modules() if isinstance(module, _BatchNorm)
+    }
     held = {name: module for name, module in found.items() if still and name.startswith(still)}
     return {name: module for name, module in found.items() if name not in held}, held
 
@@ -102,7 +122,12 @@ def save(
     processes: Processes,
 ) -> None:
     """Write `run_dir/checkpoint` of what moves; every process must call. Until the new one is whole, the last one stays."""
-    steps = {f"{key}/{n}": v for n, w in weights.items() if w.requires_grad for key, v in optimizer.state[w].items()}
+    steps = {
+        f"{key}/{n}": v
+        for n, w in weights.items()
+        if w.requires_grad
+        for key, v in optimizer.state[w].items()
+    }
     tensors = {WEIGHTS: gathered(weights), OPTIMIZER: gathered(steps)}
     if average is not None:
         tensors[AVERAGE] = gathered(average)
@@ -149,9 +174,17 @@ def load(run_dir: Path, run: Mapping[str, Any]) -> Checkpoint | None:
         return None
     try:
         content = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        before, place, states = content["run"], RunPlace(**content["place"]), list(content["random"])
+        before, place, states = (
+            content["run"],
+            RunPlace(**content["place"]),
+            list(content["random"]),
+        )
         whole = content["digest"] == digest(before)
-        names = [WEIGHTS, OPTIMIZER, *([AVERAGE] if before["options"].get("average") is not None else [])]
+        names = [
+            WEIGHTS,
+            OPTIMIZER,
+            *([AVERAGE] if before["options"].get("average") is not None else []),
+        ]
         whole = whole and all(content["files"][name] == sha256_of(folder / name) for name in names)
         tensors = {name: load_file(folder / name) for name in names if whole}
     except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
@@ -160,17 +193,23 @@ def load(run_dir: Path, run: Mapping[str, Any]) -> Checkpoint | None:
         raise _altered(folder)
     if different := _differences(before, run):
         raise StateError(
-            f"the run folder holds another run: {'; '.join(different)}", remedy=ANOTHER, folder=str(run_dir)
+            f"the run folder holds another run: {'; '.join(different)}",
+            remedy=ANOTHER,
+            folder=str(run_dir),
         )
     weights, optimizer, average = (tensors.get(name, {}) for name in (WEIGHTS, OPTIMIZER, AVERAGE))
-    return Checkpoint(place=place, weights=weights, optimizer=optimizer, average=average, random_states=states)
+    return Checkpoint(
+        place=place, weights=weights, optimizer=optimizer, average=average, random_states=states
+    )
 
 
 def restore(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> None:
     """Put back what moves, in a model that is not sharded. Raises: StateError if the checkpoint is of others."""
     shapes = {name: tuple(w.shape) for name, w in weights.items()}
     if shapes != {name: tuple(w.shape) for name, w in checkpoint.weights.items()}:
-        raise StateError("the run folder holds a run of a model of other parameters", remedy=ANOTHER)
+        raise StateError(
+            "the run folder holds a run of a model of other parameters", remedy=ANOTHER
+        )
     put(weights, checkpoint.weights)
 
 
@@ -181,11 +220,15 @@ def put(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
         tensors[name].copy_(value)
 
 
-def restore_optimizer(checkpoint: Checkpoint, weights: Mapping[str, Tensor], optimizer: Any) -> None:
+def restore_optimizer(
+    checkpoint: Checkpoint, weights: Mapping[str, Tensor], optimizer: Any
+) -> None:
     """Put the optimizer's state in, sharded as the parameters are."""
     for key, value in sorted(checkpoint.optimizer.items()):
         kind, _, name = key.partition("/")
-        optimizer.state[weights[name]][kind] = value if kind == "step" else like(value, weights[name])
+        optimizer.state[weights[name]][kind] = (
+            value if kind == "step" else like(value, weights[name])
+        )
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
@@ -197,7 +240,11 @@ def random_state(device: torch.device) -> dict[str, Any]:
         "numpy": [kind, np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
         "torch": _hex(torch.get_rng_state()),
     }
-    return {**state, "cuda": _hex(torch.cuda.get_rng_state(device))} if device.type == "cuda" else state
+    return (
+        {**state, "cuda": _hex(torch.cuda.get_rng_state(device))}
+        if device.type == "cuda"
+        else state
+    )
 
 
 def set_random_state(state: Mapping[str, Any], device: torch.device) -> None:
@@ -234,7 +281,9 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
             found.append(f"{name} was {was!r} and is {is_now!r}")
     if before["examples"] != now["examples"]:
         found.append(f"it had {before['examples']} examples, now there are {now['examples']}")
-    found += [f"{what} differ" for what in ("frozen_weights", "inputs") if before[what] != now[what]]
+    found += [
+        f"{what} differ" for what in ("frozen_weights", "inputs") if before[what] != now[what]
+    ]
     return [text.replace("frozen_weights", "the weights that do not learn") for text in found]
 
 

@@ -20,12 +20,27 @@ from medmm.models.coverage import ventricle_bounds, ventricle_shape
 from medmm.models.mr import brain_lesion, cardiac, hippocampus
 from medmm.models.mr.brain_lesion import share_of_head, slice_features, volume_score
 from medmm.models.mr.cardiac import MAPS, Phase, quantities
-from medmm.models.mr.out_of_distribution import DISAGREEMENT, DOUBT, ENTROPY, LOOSE, Signs, bounds_of, image_signs
+from medmm.models.mr.out_of_distribution import (
+    DISAGREEMENT,
+    DOUBT,
+    ENTROPY,
+    LOOSE,
+    Signs,
+    bounds_of,
+    image_signs,
+)
 from medmm.models.mr.preprocessing import Grid, prepare_sequences
 from medmm.models.mr.resampling import head_of, without_specks
 from medmm.models.mr.volume_segmenter import Labelled, VolumeSegmenter
 from medmm.models.weights.catalogue import WeightsFolder, row_named
-from medmm.training.data.mr_sets import ROLES, OutlinedVolume, present, read_outlined_volumes, study_of, subjects
+from medmm.training.data.mr_sets import (
+    ROLES,
+    OutlinedVolume,
+    present,
+    read_outlined_volumes,
+    study_of,
+    subjects,
+)
 from medmm.training.validation_metrics import dice
 from medmm.training.weights_export import write_json
 
@@ -47,7 +62,11 @@ GROUP_MEASUREMENTS = (
     "LV mass",
 )
 GROUP_THRESHOLD = 0.5
-SEQUENCE_SEEN = {"hippocampus": "t1", "brain-lesion": "flair", "cardiac": "cine"}  # whose look tells an unlike image
+SEQUENCE_SEEN = {
+    "hippocampus": "t1",
+    "brain-lesion": "flair",
+    "cardiac": "cine",
+}  # whose look tells an unlike image
 OUTLINE_SIGNS: dict[str, tuple[str, ...]] = {
     "hippocampus": (ENTROPY,),
     "brain-lesion": (),  # entropy and disagreement go with the size of a lesion, and a lesion may have parts
@@ -56,32 +75,53 @@ OUTLINE_SIGNS: dict[str, tuple[str, ...]] = {
 FRACTIONS = ("LVEF", "RVEF")  # in %
 
 
-def calibrate(task: str, folder: Path, data_dir: Path, *, device: torch.device, quiet: bool = False) -> None:
+def calibrate(
+    task: str, folder: Path, data_dir: Path, *, device: torch.device, quiet: bool = False
+) -> None:
     """Write calibration.json of a weights folder from the validation subjects, in fp32 as in live use."""
     weights = WeightsFolder(row=row_named(task), folder=folder)
     segmenter = VolumeSegmenter.open(weights, device)
     val = list(read_outlined_volumes(data_dir, task, "val"))
-    found = [segmenter.read(present(one), one.spacing_zyx_mm) for one in track(val, description="val", disable=quiet)]
+    found = [
+        segmenter.read(present(one), one.spacing_zyx_mm)
+        for one in track(val, description="val", disable=quiet)
+    ]
     labels = tuple(weights.json("config.json")["labels"])
-    made = {"brain-lesion": _lesions, "hippocampus": _hippocampi, "cardiac": _hearts}[task](val, found, labels)
+    made = {"brain-lesion": _lesions, "hippocampus": _hippocampi, "cardiac": _hearts}[task](
+        val, found, labels
+    )
     if task == "cardiac":
         hearts = subjects(read_outlined_volumes(data_dir, task, "train"))
-        drawn = [heart_quantities(heart, {one.part: one.labels for one in heart}, labels) for heart in hearts]
+        drawn = [
+            heart_quantities(heart, {one.part: one.labels for one in heart}, labels)
+            for heart in hearts
+        ]
         made["groups"] = group_rows(drawn, [heart[0].row["group"] for heart in hearts])
         made["plausible"] = plausible(drawn)
         made["coverage"] = _coverage([*hearts, *subjects(val)], labels)
-    made[DOUBT] = doubt_bounds(task, val, found, read_outlined_volumes(data_dir, task, "train"), segmenter.grid)
+    made[DOUBT] = doubt_bounds(
+        task, val, found, read_outlined_volumes(data_dir, task, "train"), segmenter.grid
+    )
     write_json(folder / "calibration.json", made)
 
 
 def doubt_bounds(
-    task: str, val: Sequence[OutlinedVolume], found: Sequence[Labelled], learned: Iterable[OutlinedVolume], grid: Grid
+    task: str,
+    val: Sequence[OutlinedVolume],
+    found: Sequence[Labelled],
+    learned: Iterable[OutlinedVolume],
+    grid: Grid,
 ) -> dict[str, list[float]]:
     """Beyond what an input is unlike the set: outlines by validation subjects, looks by those of training too."""
     outlines = [f.signs() for f in found]
     looks = [look_of(task, one, grid) for one in (*val, *learned)]
     return bounds_of(
-        [{name: row[name] for name in OUTLINE_SIGNS[task]} for row in outlines if OUTLINE_SIGNS[task]], looks
+        [
+            {name: row[name] for name in OUTLINE_SIGNS[task]}
+            for row in outlines
+            if OUTLINE_SIGNS[task]
+        ],
+        looks,
     )
 
 
@@ -99,7 +139,9 @@ def spread(errors: Sequence[float], kind: str) -> Json:
     """
     values = np.asarray(errors, dtype=float)
     n = len(values)
-    half = abs(values.mean()) + stats.t.ppf((1 + COVERAGE) / 2, n - 1) * values.std(ddof=1) * np.sqrt(1 + 1 / n)
+    half = abs(values.mean()) + stats.t.ppf((1 + COVERAGE) / 2, n - 1) * values.std(
+        ddof=1
+    ) * np.sqrt(1 + 1 / n)
     return {"kind": kind, "half_width": round(float(half), 4), "subjects": n}
 
 
@@ -107,17 +149,24 @@ def _lesions(val: Sequence[OutlinedVolume], found: Sequence[Labelled], _: tuple[
     truths = [one.labels > 0 for one in val]
     threshold, smallest, share = max(
         itertools.product(VOXEL_THRESHOLDS, SMALLEST_VOXELS, SMALLEST_SHARES),
-        key=lambda chosen: np.mean([dice(_mask(f, *chosen), t) for f, t in zip(found, truths, strict=True)]),
+        key=lambda chosen: np.mean(
+            [dice(_mask(f, *chosen), t) for f, t in zip(found, truths, strict=True)]
+        ),
     )
     features = [slice_features(f) for f in found]
     presence = [t.any((1, 2)).astype(int) for t in truths]
-    fit = LogisticRegression(C=0.1, max_iter=1000).fit(np.concatenate(features), np.concatenate(presence))
+    fit = LogisticRegression(C=0.1, max_iter=1000).fit(
+        np.concatenate(features), np.concatenate(presence)
+    )
     slices = [fit.predict_proba(f)[:, 1] for f in features]
     scores, there = volume_examples(slices, presence)
     whole = LogisticRegression(C=1.0).fit(scores[:, None], there)
     heads = [head_of(named(one)["flair"]) for one in val]
     masks = [_mask(f, threshold, smallest, share) for f in found]
-    pairs = [(share_of_head(m, h), share_of_head(t, h)) for m, t, h in zip(masks, truths, heads, strict=True)]
+    pairs = [
+        (share_of_head(m, h), share_of_head(t, h))
+        for m, t, h in zip(masks, truths, heads, strict=True)
+    ]
     error = spread([float(np.log(a / b)) for a, b in pairs if a > 0], "relative")
     return {
         "voxel_threshold": threshold,
@@ -148,7 +197,9 @@ def named(outlined: OutlinedVolume) -> dict[str, Any]:
     return dict(zip(outlined.sequences, outlined.signals, strict=True))
 
 
-def volume_examples(slices: Sequence[Array], presence: Sequence[NDArray[np.int64]]) -> tuple[Array, Array]:
+def volume_examples(
+    slices: Sequence[Array], presence: Sequence[NDArray[np.int64]]
+) -> tuple[Array, Array]:
     """Scores of volumes with and without a lesion, and which: every patient of the set has one, so runs of slices
     without a lesion stand for volumes without."""
     scores, there = [], []
@@ -165,12 +216,17 @@ def runs_without(truth: NDArray[np.int64]) -> list[tuple[int, int]]:
     """Runs of at least `LEAST_RUN` slices without a lesion that do not touch one, as (first, behind the last)."""
     near = np.convolve(truth, [1, 1, 1], mode="same") > 0
     edges = np.flatnonzero(np.diff(np.concatenate([[1], near.astype(int), [1]])))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= LEAST_RUN]
+    return [
+        (int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= LEAST_RUN
+    ]
 
 
-def _hippocampi(val: Sequence[OutlinedVolume], found: Sequence[Labelled], _: tuple[str, ...]) -> Json:
+def _hippocampi(
+    val: Sequence[OutlinedVolume], found: Sequence[Labelled], _: tuple[str, ...]
+) -> Json:
     pairs = [
-        ((hippocampus.hippocampus_of(f) > 0).sum(), (one.labels > 0).sum()) for f, one in zip(found, val, strict=True)
+        ((hippocampus.hippocampus_of(f) > 0).sum(), (one.labels > 0).sum())
+        for f, one in zip(found, val, strict=True)
     ]
     ml = [float(truth) / 1000 for _, truth in pairs]  # voxels of 1 mm
     return {
@@ -179,18 +235,24 @@ def _hippocampi(val: Sequence[OutlinedVolume], found: Sequence[Labelled], _: tup
     }
 
 
-def _hearts(val: Sequence[OutlinedVolume], found: Sequence[Labelled], labels: tuple[str, ...]) -> Json:
+def _hearts(
+    val: Sequence[OutlinedVolume], found: Sequence[Labelled], labels: tuple[str, ...]
+) -> Json:
     made = [cardiac.ventricles_of(f) for f in found]
     by_volume = {(one.subject, one.part): values for one, values in zip(val, made, strict=True)}
     rows = []
     for subject in subjects(val):
         truth = heart_quantities(subject, {one.part: one.labels for one in subject}, labels)
-        seen = heart_quantities(subject, {one.part: by_volume[one.subject, one.part] for one in subject}, labels)
+        seen = heart_quantities(
+            subject, {one.part: by_volume[one.subject, one.part] for one in subject}, labels
+        )
         rows.append((seen, truth))
     return {name: _heart_spread(name, rows) for name in rows[0][1]}
 
 
-def _heart_spread(name: str, rows: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> Json:
+def _heart_spread(
+    name: str, rows: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]
+) -> Json:
     pairs = [(seen[name], truth[name]) for seen, truth in rows if name in seen]
     if name in FRACTIONS:
         return spread([a - b for a, b in pairs], "absolute")
@@ -210,12 +272,20 @@ def heart_quantities(
     return quantities(phases["ed"], phases["es"])
 
 
-def _coverage(hearts: Sequence[Sequence[OutlinedVolume]], labels: tuple[str, ...]) -> dict[str, float]:
+def _coverage(
+    hearts: Sequence[Sequence[OutlinedVolume]], labels: tuple[str, ...]
+) -> dict[str, float]:
     """The bounds of a left ventricle that a whole stack shows, by the drawn ones at end-diastole."""
     label = labels.index("left ventricle") + 1
-    drawn = [one for heart in hearts for one in heart if one.part == "ed" and (one.labels == label).any()]
+    drawn = [
+        one for heart in hearts for one in heart if one.part == "ed" and (one.labels == label).any()
+    ]
     return ventricle_bounds(
-        [ventricle_shape(one.labels == label, one.spacing_zyx_mm) for one in drawn if one.spacing_zyx_mm]
+        [
+            ventricle_shape(one.labels == label, one.spacing_zyx_mm)
+            for one in drawn
+            if one.spacing_zyx_mm
+        ]
     )
 
 

@@ -52,7 +52,9 @@ class VolumeObjective:
     @classmethod
     def of(cls, config: Config, learned: Sequence[dict[str, Tensor]]) -> VolumeObjective:
         """Of prepared volumes: image (sequences, z, y, x) and label (1, z, y, x)."""
-        return cls(config=config, volumes=CacheDataset(list(learned), views(config), progress=False))
+        return cls(
+            config=config, volumes=CacheDataset(list(learned), views(config), progress=False)
+        )
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -104,7 +106,9 @@ def views(config: Config) -> Compose:
     return Compose(
         [
             SpatialPadd(keys, patch, mode="edge"),
-            RandCropByPosNegLabeld(keys, LABEL, patch, pos=a["outlined_share"], neg=1 - a["outlined_share"]),
+            RandCropByPosNegLabeld(
+                keys, LABEL, patch, pos=a["outlined_share"], neg=1 - a["outlined_share"]
+            ),
             RandAffined(
                 keys,
                 prob=0.9,
@@ -121,7 +125,11 @@ def views(config: Config) -> Compose:
             RandAdjustContrastd(IMAGE, gamma=tuple(a["gamma"]), prob=0.3, retain_stats=True),
             RandGaussianNoised(IMAGE, std=a["noise"], prob=0.3),
             RandGaussianSmoothd(
-                IMAGE, sigma_x=(0.1, 0.1), sigma_y=(0.3, a["blur"]), sigma_z=(0.3, a["blur"]), prob=0.2
+                IMAGE,
+                sigma_x=(0.1, 0.1),
+                sigma_y=(0.3, a["blur"]),
+                sigma_z=(0.3, a["blur"]),
+                prob=0.2,
             ),
             ToTensord(keys, track_meta=False),
         ]

@@ -37,10 +37,14 @@ def train(config: Config, data_dir: Path, out_dir: Path, *, quiet: bool = False)
     A run that was stopped goes on where it stood. Returns: `out_dir`.
     """
     recipe = _volume_recipe(config)
-    learned = [prepared(o, grid_of(config)) for o in read_outlined_volumes(data_dir, recipe.task, "train")]
+    learned = [
+        prepared(o, grid_of(config)) for o in read_outlined_volumes(data_dir, recipe.task, "train")
+    ]
     held_back = list(read_outlined_volumes(data_dir, recipe.task, "val"))
     inputs = files_of(data_dir, recipe.task)
-    network, log = fitted(recipe, learned, held_back, run_folder(out_dir), inputs=inputs, quiet=quiet)
+    network, log = fitted(
+        recipe, learned, held_back, run_folder(out_dir), inputs=inputs, quiet=quiet
+    )
     write_weights_folder(
         out_dir,
         network,
@@ -48,7 +52,15 @@ def train(config: Config, data_dir: Path, out_dir: Path, *, quiet: bool = False)
             "build": "medmm.models.mr.volume_network:build",
             **{
                 key: config[key]
-                for key in ("sequences", "labels", "channels", "kernels", "strides", "norm", "presence")
+                for key in (
+                    "sequences",
+                    "labels",
+                    "channels",
+                    "kernels",
+                    "strides",
+                    "norm",
+                    "presence",
+                )
             },
         },
         preprocessing=preprocessing_of(config),
@@ -57,7 +69,13 @@ def train(config: Config, data_dir: Path, out_dir: Path, *, quiet: bool = False)
     computed = precision.chosen(recipe.precision, torch_device(recipe.device))
     write_json(
         out_dir / "training.json",
-        {"config": dict(config), "volumes": len(learned), "log": log, "precision": computed, "device": recipe.device},
+        {
+            "config": dict(config),
+            "volumes": len(learned),
+            "log": log,
+            "precision": computed,
+            "device": recipe.device,
+        },
     )
     calibrate(out_dir, data_dir, quiet=quiet)
     return out_dir
@@ -65,7 +83,9 @@ def train(config: Config, data_dir: Path, out_dir: Path, *, quiet: bool = False)
 
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     """Write calibration.json of a trained folder anew, on the recipe's device where it is here; see `volume_calibration`."""
-    recipe = _volume_recipe(json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"])
+    recipe = _volume_recipe(
+        json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"]
+    )
     device = torch.device(recipe.device if torch.cuda.is_available() else "cpu")
     calibration.calibrate(recipe.task, folder, data_dir, device=device, quiet=quiet)
 
@@ -84,7 +104,9 @@ def preprocessing_of(config: Config) -> dict[str, Any]:
     return {
         "function": "medmm.models.mr.preprocessing.prepare_sequences",
         **{key: config[key] for key in ("spacing_zyx_mm", "side_px", "window_zyx", "flips")},
-        "multiple_zyx": [math.prod(stride[axis] for stride in config["strides"]) for axis in range(3)],
+        "multiple_zyx": [
+            math.prod(stride[axis] for stride in config["strides"]) for axis in range(3)
+        ],
     }
 
 
@@ -93,14 +115,19 @@ def prepared(outlined: OutlinedVolume, grid: Grid) -> dict[str, Tensor]:
     image, placement = prepare_sequences(present(outlined), grid, outlined.spacing_zyx_mm)
     return {
         IMAGE: image,
-        LABEL: outline_on(torch.from_numpy(outlined.labels.astype(np.int64)), placement)[None].float(),
+        LABEL: outline_on(torch.from_numpy(outlined.labels.astype(np.int64)), placement)[
+            None
+        ].float(),
     }
 
 
 def outline_on(labels: Tensor, placement: Placement) -> Tensor:
     """Labels (z, y, x) of the source on the prepared grid: the label with the greatest share of each voxel."""
     row, column = placement.corner
-    rows, columns = placement.padded[1] - labels.shape[1] - row, placement.padded[2] - labels.shape[2] - column
+    rows, columns = (
+        placement.padded[1] - labels.shape[1] - row,
+        placement.padded[2] - labels.shape[2] - column,
+    )
     padded = functional.pad(labels, (column, columns, row, rows))
     shares = functional.one_hot(padded).movedim(3, 0).float()
     return scaled(shares, placement.prepared).argmax(0)
@@ -140,7 +167,9 @@ def fitted(
         )
         if result.stopped:
             raise InputError(
-                "the training was stopped", remedy="give the same command again: it goes on", cycle=str(number + 1)
+                "the training was stopped",
+                remedy="give the same command again: it goes on",
+                cycle=str(number + 1),
             )
         log += [_of_epoch(name, row) for row in result.log if row["kind"] == "epoch"]
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -152,7 +181,9 @@ def _of_epoch(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "epoch": row["epoch"], "loss": round(row["loss"], 5), **looked}
 
 
-def val_dice(network: VolumeNetwork, config: Config, held_back: Sequence[OutlinedVolume]) -> dict[str, float]:
+def val_dice(
+    network: VolumeNetwork, config: Config, held_back: Sequence[OutlinedVolume]
+) -> dict[str, float]:
     """Mean Dice of each label over the val volumes, by the live path without mirror images, in the precision of training."""
     device = next(network.parameters()).device
     segmenter = VolumeSegmenter.of(network, {**preprocessing_of(config), "flips": []}, device)
@@ -160,6 +191,8 @@ def val_dice(network: VolumeNetwork, config: Config, held_back: Sequence[Outline
     for outlined in held_back:
         with precision.autocast(device, precision.chosen(config["precision"], device)):
             found = segmenter.read(present(outlined), outlined.spacing_zyx_mm).labels
-        rows.append([dice(found == n + 1, outlined.labels == n + 1) for n in range(len(config["labels"]))])
+        rows.append(
+            [dice(found == n + 1, outlined.labels == n + 1) for n in range(len(config["labels"]))]
+        )
     means = np.nanmean(np.asarray(rows), axis=0)
     return {name: round(float(mean), 4) for name, mean in zip(config["labels"], means, strict=True)}

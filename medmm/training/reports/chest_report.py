@@ -69,14 +69,20 @@ class Corpus:
     films: NDArray[np.float32]
 
     @classmethod
-    def read(cls, source: ReportSource, split: str, *, quiet: bool, file: Path | None = None) -> Corpus:
+    def read(
+        cls, source: ReportSource, split: str, *, quiet: bool, file: Path | None = None
+    ) -> Corpus:
         """All reports of a split that have a frontal film and a findings text; the films in memory, or in `file`."""
         chosen = examples(source.reports(split))
         if not chosen:
-            raise InputError(f"no {split} report has a film and findings", remedy="look at the folder's splits")
+            raise InputError(
+                f"no {split} report has a film and findings", remedy="look at the folder's splits"
+            )
         reports = [example.report for example in chosen]
         films = room((len(reports), SIZE_PX, SIZE_PX), np.float32, file)
-        greys = track(source.greys(reports), total=len(reports), description=f"films, {split}", disable=quiet)
+        greys = track(
+            source.greys(reports), total=len(reports), description=f"films, {split}", disable=quiet
+        )
         for place, grey in enumerate(greys):
             films[place] = prepare_film(grey, SIZE_PX)[0]
         return cls(examples=chosen, films=films)
@@ -89,7 +95,9 @@ class Corpus:
 def claimed(report: FilmReport, findings: Sequence[str]) -> list[float]:
     """1 for each finding that a report calls present or possible, in findings or impression."""
     said = report_findings(f"{report.findings} {report.impression}")
-    return [float(said.get(name) in (FindingSaid.PRESENT, FindingSaid.POSSIBLE)) for name in findings]
+    return [
+        float(said.get(name) in (FindingSaid.PRESENT, FindingSaid.POSSIBLE)) for name in findings
+    ]
 
 
 def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
@@ -105,11 +113,24 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
     refuse_held_back(source.people("train"), source.people("val") | source.people("test"))
     check_labels(recipe.findings, corpus.labels(recipe.findings))
     texts = [r.findings for r in source.reports("train")]
-    start = Start.of(recipe.start.expanduser(), recipe.findings, SIZE_PX, UNITS) if recipe.start else None
+    start = (
+        Start.of(recipe.start.expanduser(), recipe.findings, SIZE_PX, UNITS)
+        if recipe.start
+        else None
+    )
     decoder = Decoder.of(recipe.decoder.expanduser(), recipe.findings) if recipe.decoder else None
-    encoder = None if start else encoder_weights(recipe.encoder_recipe, data_dir, run_dir, size_px=SIZE_PX, quiet=quiet)
+    encoder = (
+        None
+        if start
+        else encoder_weights(recipe.encoder_recipe, data_dir, run_dir, size_px=SIZE_PX, quiet=quiet)
+    )
     school = School(
-        config=config, corpus=corpus, book=spoken(phrase_book(texts)), start=start, decoder=decoder, encoder=encoder
+        config=config,
+        corpus=corpus,
+        book=spoken(phrase_book(texts)),
+        start=start,
+        decoder=decoder,
+        encoder=encoder,
     )
     model = school.model().to(recipe.device)
     tokens_of = Maps.kept(model, corpus.films, quiet=quiet, folder=kept)
@@ -125,10 +146,21 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
             inputs=inputs_of(start, decoder, encoder if recipe.encoder_recipe else None),
         )
         if result.stopped:
-            raise InputError("the training was stopped", remedy="give the same command again: it goes on", stage=name)
+            raise InputError(
+                "the training was stopped",
+                remedy="give the same command again: it goes on",
+                stage=name,
+            )
     save(merged(model).cpu(), school.processor, out_dir)
-    trained = {"encoder": sha256_of(encoder.folder / "model.safetensors")} if encoder and recipe.encoder_recipe else {}
-    write_json(out_dir / "training.json", {"config": dict(config), "reports": len(corpus.examples), **trained})
+    trained = (
+        {"encoder": sha256_of(encoder.folder / "model.safetensors")}
+        if encoder and recipe.encoder_recipe
+        else {}
+    )
+    write_json(
+        out_dir / "training.json",
+        {"config": dict(config), "reports": len(corpus.examples), **trained},
+    )
     claim_calibration.calibrate(out_dir, source, recipe.most_invented, quiet=quiet)
     if kept is not None:
         shutil.rmtree(kept)
@@ -139,7 +171,9 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     """Write calibration.json of a trained weights folder anew, from the val reports of its recipe."""
     config = json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"]
     recipe = recipe_as(ChestReportRecipe, config)
-    claim_calibration.calibrate(folder, report_source(recipe.reports, data_dir), recipe.most_invented, quiet=quiet)
+    claim_calibration.calibrate(
+        folder, report_source(recipe.reports, data_dir), recipe.most_invented, quiet=quiet
+    )
 
 
 class Maps:
@@ -175,7 +209,9 @@ class Maps:
 
     def drawn(self, places: Sequence[int], draw: random.Random) -> Tensor:
         """Maps of these films, each straight or mirrored: no label of a report's text names a side here."""
-        return torch.from_numpy(np.stack([self.both[draw.random() < 0.5][place] for place in places])).float()
+        return torch.from_numpy(
+            np.stack([self.both[draw.random() < 0.5][place] for place in places])
+        ).float()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +241,9 @@ class School:
         draw = random.Random(0)
         lines = [text for texts in self.book.values() for text in texts]
         said = (FindingSaid.PRESENT, FindingSaid.POSSIBLE, FindingSaid.ABSENT)
-        lines += [words_for(name, one, None, {}, draw) for name in self.findings for one in said] * 3
+        lines += [
+            words_for(name, one, None, {}, draw) for name in self.findings for one in said
+        ] * 3
         bpe = Tokenizer(models.BPE())
         bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         bpe.decoder = decoders.ByteLevel()
@@ -243,7 +281,9 @@ class School:
         if self.decoder is not None:
             text: Any = self.decoder.network.config
         else:
-            text = AutoConfig.for_model(vocab_size=len(tokenizer), **ids, **self.config["language_model"])
+            text = AutoConfig.for_model(
+                vocab_size=len(tokenizer), **ids, **self.config["language_model"]
+            )
         return MedMMConfig(
             encoders={"film": {"spatial_dims": 2, "size": SIZE_PX}},
             text_config=text,
@@ -261,7 +301,9 @@ class School:
         or a random language model."""
         if self.start is not None:
             return self.start.model()
-        trunk = load_network(needed(self.encoder, "the encoder to begin with"), torch.device("cpu")).trunk
+        trunk = load_network(
+            needed(self.encoder, "the encoder to begin with"), torch.device("cpu")
+        ).trunk
         torch.manual_seed(0)
         model = MedMMForConditionalGeneration(self.model_config).eval()
         encoder = model.encoder(2)
@@ -271,7 +313,9 @@ class School:
         features = pooled(encoder, self.corpus.films)
         mean, spread = features.mean(0), features.std(0) + 1e-6
         truth = self.corpus.labels(self.findings).astype(np.float64)
-        weight, bias = logistic_head((features - mean) / spread, truth, float(self.config["penalty"]))
+        weight, bias = logistic_head(
+            (features - mean) / spread, truth, float(self.config["penalty"])
+        )
         weight = weight / spread
         with torch.no_grad():
             encoder.head.weight.copy_(torch.from_numpy(weight).float()[:, :, None, None])
@@ -283,8 +327,16 @@ class School:
     def collate(self, maps: Maps | None) -> Callable[[list[int]], Batch]:
         """Batches of places in the corpus; every draw hangs on the places, so that a run that goes on draws the same."""
         tokenizer, config, codes = self.tokenizer, self.model_config, record_codes()
-        begin, image, record = [tokenizer.bos_token_id], [config.image_token_id], [config.record_token_id]
-        end, padding, image_tokens = tokenizer.eos_token_id, tokenizer.pad_token_id, config.image_tokens(2)
+        begin, image, record = (
+            [tokenizer.bos_token_id],
+            [config.image_token_id],
+            [config.record_token_id],
+        )
+        end, padding, image_tokens = (
+            tokenizer.eos_token_id,
+            tokenizer.pad_token_id,
+            config.image_tokens(2),
+        )
         labels, facts = torch.from_numpy(self.corpus.labels(self.findings)), self.config["facts"]
 
         def batch(places: list[int]) -> Batch:
@@ -294,7 +346,9 @@ class School:
             out = sequences(
                 [begin + image * image_tokens + record * len(r.ids) for r in records],
                 [
-                    tokenizer(target_text(e, self.findings, self.book, draw), add_special_tokens=False)["input_ids"]
+                    tokenizer(
+                        target_text(e, self.findings, self.book, draw), add_special_tokens=False
+                    )["input_ids"]
                     for e in chosen
                 ],
                 end=end,
@@ -314,7 +368,9 @@ class School:
         return batch
 
 
-def sequences(prompts: list[list[int]], targets: list[list[int]], *, end: int, padding: int) -> Batch:
+def sequences(
+    prompts: list[list[int]], targets: list[list[int]], *, end: int, padding: int
+) -> Batch:
     """Prompts and targets with the end of the sequence, padded at the left; the section's token is given, not learned."""
     rows = [p + t + [end] for p, t in zip(prompts, targets, strict=True)]
     longest = max(map(len, rows))
@@ -342,14 +398,19 @@ def save(model: MedMMForConditionalGeneration, processor: MedMMProcessor, folder
     """Write model (rounded to fp16), configuration, tokenizer and processor; `model` is left with what was written."""
     folder.mkdir(parents=True, exist_ok=True)
     written = model.state_dict()
-    derived = {name: buffer.clone() for name, buffer in model.named_buffers() if name not in written}
+    derived = {
+        name: buffer.clone() for name, buffer in model.named_buffers() if name not in written
+    }
     model.half().save_pretrained(folder)
     model.float()
     for name, buffer in model.named_buffers():
-        if name in derived:  # the frequencies of rotary positions: computed at loading, never rounded
+        if (
+            name in derived
+        ):  # the frequencies of rotary positions: computed at loading, never rounded
             buffer.copy_(derived[name])
     (folder / "model.safetensors").chmod(0o644)
     processor.save_pretrained(folder)
     write_json(
-        folder / "preprocessing.json", {"size_px": SIZE_PX, "function": "medmm.models.film.preprocessing.prepare_film"}
+        folder / "preprocessing.json",
+        {"size_px": SIZE_PX, "function": "medmm.models.film.preprocessing.prepare_film"},
     )

@@ -24,25 +24,32 @@ from medmm.training.weights_export import write_json
 
 Array = NDArray[np.float64]
 LEAST_AUROC = 0.6  # of a head on val reports; below, it says next to nothing of a finding
-PRESENT_FROM = 0.5  # likelier than not: from there a finding is said to be present, below it possible
+PRESENT_FROM = (
+    0.5  # likelier than not: from there a finding is said to be present, below it possible
+)
 NEUTRAL = ClaimRule(head=0.0, language=1.0, intercept=0.0, threshold=0.5, present=0.5)
 
 
-def calibrate(folder: Path, source: ReportSource, most_invented: float, *, quiet: bool = False) -> None:
+def calibrate(
+    folder: Path, source: ReportSource, most_invented: float, *, quiet: bool = False
+) -> None:
     """Write calibration.json of a weights folder, from the val reports that have a film and a findings text.
 
     Raises: InputError if there is none, or if they bear no rule out.
     """
     chosen = examples(source.reports("val"))
     if not chosen:
-        raise InputError("no val report has a film and findings", remedy="look at the folder's splits")
+        raise InputError(
+            "no val report has a film and findings", remedy="look at the folder's splits"
+        )
     write_json(folder / "calibration.json", {"heads": {}, "claim": vars_of(NEUTRAL)})
     weights = WeightsFolder(row=row_named("chest-report"), folder=folder)
     model = ChestReportModel.open(weights, torch.device("cpu"))
     names = list(model.network.config.findings)
     heads, claims = opinions(model, source, chosen, quiet=quiet)
     reported = np.asarray(
-        [[told(f"{e.report.findings} {e.report.impression}", n) for n in names] for e in chosen], dtype=float
+        [[told(f"{e.report.findings} {e.report.impression}", n) for n in names] for e in chosen],
+        dtype=float,
     )
     written = np.asarray([[told(e.report.findings, n) for n in names] for e in chosen], dtype=float)
     carried = [j for j in range(len(names)) if ranks(heads[:, j], reported[:, j])]
@@ -92,7 +99,9 @@ def claim_rule(heads: Array, claims: Array, truth: Array, most_invented: float) 
     Raises: InputError if no report calls a finding, or each report calls all.
     """
     if truth.min() == truth.max():
-        raise InputError("the val reports call no finding, or all of them", remedy="give more val reports")
+        raise InputError(
+            "the val reports call no finding, or all of them", remedy="give more val reports"
+        )
     inputs = np.stack([heads.ravel(), claims.ravel()], 1)
     fit = LogisticRegression(C=1.0).fit(inputs, truth.ravel())
     probability = sigmoid(inputs @ fit.coef_[0] + fit.intercept_[0]).reshape(truth.shape)
@@ -105,7 +114,11 @@ def claim_rule(heads: Array, claims: Array, truth: Array, most_invented: float) 
         if score > best:
             best, threshold = score, float(point)
     if best < 0:
-        careful = [p for p in np.arange(0.6, 1.0, 0.01) if invented(probability >= p, truth) <= most_invented]
+        careful = [
+            p
+            for p in np.arange(0.6, 1.0, 0.01)
+            if invented(probability >= p, truth) <= most_invented
+        ]
         threshold = float(min(careful, default=1.0))
     return ClaimRule(
         head=float(fit.coef_[0, 0]),

@@ -74,14 +74,24 @@ def read_reports(data_dir: Path, splits: Iterable[str]) -> list[FilmReport]:
 
 def _report(row: dict[str, str], film: tuple[str, str] | None) -> FilmReport:
     words = {name: row[name] or "" for name in ("findings", "impression", "exam", "indication")}
-    return FilmReport(uid=str(row["uid"]), split=row["split"], split_source=row["split_source"], film=film, **words)
+    return FilmReport(
+        uid=str(row["uid"]),
+        split=row["split"],
+        split_source=row["split_source"],
+        film=film,
+        **words,
+    )
 
 
 def open_table(data_dir: Path, name: str) -> io.TextIOWrapper:
     """A table of the reports folder. Raises: InputError if it is not there."""
     path = data_dir / "reports" / name
     if not path.is_file():
-        raise InputError("a table of the reports is not there", remedy="name the folder of reports/", path=str(path))
+        raise InputError(
+            "a table of the reports is not there",
+            remedy="name the folder of reports/",
+            path=str(path),
+        )
     return path.open(encoding="utf-8", newline="")
 
 
@@ -94,14 +104,22 @@ def film_greys(data_dir: Path, reports: Iterable[FilmReport]) -> Iterator[Grey]:
         shards: dict[str, zipfile.ZipFile] = {}
         for report in reports:
             if report.film is None:
-                raise InputError("a report without a frontal film", remedy="ask for scored reports", uid=report.uid)
+                raise InputError(
+                    "a report without a frontal film",
+                    remedy="ask for scored reports",
+                    uid=report.uid,
+                )
             shard, file = report.film
             try:
                 if shard not in shards:
-                    shards[shard] = stack.enter_context(zipfile.ZipFile(data_dir / "reports" / shard))
+                    shards[shard] = stack.enter_context(
+                        zipfile.ZipFile(data_dir / "reports" / shard)
+                    )
                 data = shards[shard].read(file)
             except (OSError, KeyError, zipfile.BadZipFile) as error:
-                raise InputError("a film is not in its shard", remedy="fetch the data again", film=file) from error
+                raise InputError(
+                    "a film is not in its shard", remedy="fetch the data again", film=file
+                ) from error
             with Image.open(io.BytesIO(data)) as picture:
                 yield np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
 
@@ -111,7 +129,11 @@ def manual_labels(data_dir: Path, splits: Iterable[str]) -> dict[str, Labels]:
     asked = frozenset(splits)
     with open_table(data_dir, "findings.csv") as lines:
         rows = [row for row in csv.DictReader(lines) if row["split"] in asked]
-    return {row["uid"]: {n: int(row[f"m_{n}"]) for n in LABELS} for row in rows if row["m_No Finding"] != ""}
+    return {
+        row["uid"]: {n: int(row[f"m_{n}"]) for n in LABELS}
+        for row in rows
+        if row["m_No Finding"] != ""
+    }
 
 
 def other_labeller(data_dir: Path) -> Label | None:
@@ -121,7 +143,9 @@ def other_labeller(data_dir: Path) -> Label | None:
         return None
     spec = importlib.util.spec_from_file_location("medmm_data_rule_labels", path)
     if spec is None or spec.loader is None:
-        raise InputError("the other labeller can't be loaded", remedy="fetch the data again", file=str(path))
+        raise InputError(
+            "the other labeller can't be loaded", remedy="fetch the data again", file=str(path)
+        )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
@@ -146,18 +170,27 @@ def read_published(data_dir: Path) -> Published:
         text = lines.read()
     quoted = re.search(r"(?:^> .*\n?)+", text, re.M)
     if quoted is None:
-        raise InputError("published.md quotes no constant report", remedy="fetch the data again", file="published.md")
+        raise InputError(
+            "published.md quotes no constant report",
+            remedy="fetch the data again",
+            file="published.md",
+        )
     rows: list[tuple[str, dict[str, float | None]]] = []
     columns: list[str] = []
     for line in text.splitlines():
-        cells = [cell.strip().strip("*") for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        cells = (
+            [cell.strip().strip("*") for cell in line.strip("|").split("|")]
+            if line.startswith("|")
+            else []
+        )
         if len(cells) < 2:
             columns = []
         elif cells[1] == "B1":
             columns = cells[1:]
         elif columns and not set(cells[0]) <= set("-"):
             values = {
-                c: float(v) if re.fullmatch(r"[\d.]+", v) else None for c, v in zip(columns, cells[1:], strict=True)
+                c: float(v) if re.fullmatch(r"[\d.]+", v) else None
+                for c, v in zip(columns, cells[1:], strict=True)
             }
             rows.append((cells[0].replace("**", ""), values))
     return Published(constant=" ".join(quoted[0].replace(">", " ").split()), rows=tuple(rows))
@@ -168,7 +201,9 @@ def read_drafts(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("the drafts can't be read", remedy="give a file of JSON lines", path=str(path)) from error
+        raise InputError(
+            "the drafts can't be read", remedy="give a file of JSON lines", path=str(path)
+        ) from error
     drafts: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -187,4 +222,6 @@ def read_drafts(path: Path) -> dict[str, str]:
 
 
 def _wrong_line(path: Path, number: int, problem: str) -> InputError:
-    return InputError(f"a line of the drafts {problem}", remedy="correct it", path=str(path), line=str(number))
+    return InputError(
+        f"a line of the drafts {problem}", remedy="correct it", path=str(path), line=str(number)
+    )

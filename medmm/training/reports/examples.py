@@ -23,7 +23,9 @@ from medmm.training.reports.corpus import FilmReport
 from medmm.training.reports.statements import FindingSaid, Phrase, phrase_book, report_findings
 
 LEAST_TIMES = 2  # a phrase that only one report has is a person's, not a way of speaking
-GENERIC = frozenset({"Support_Devices"})  # a report names the kind of device; a draft that has no check on it does not
+GENERIC = frozenset(
+    {"Support_Devices"}
+)  # a report names the kind of device; a draft that has no check on it does not
 SEX = re.compile(r"\b(?:(?P<female>female|woman|lady|girl)|(?P<male>male|man|gentleman|boy))\b")
 TEMPLATES = {
     FindingSaid.PRESENT: "There is {words}.",
@@ -80,14 +82,18 @@ def indication_facts(indication: str) -> tuple[Fact, ...]:
         for row in indications()
         if row.pattern.search(text)
     ]
-    sexes = {name for match in SEX.finditer(text) for name, word in match.groupdict().items() if word}
+    sexes = {
+        name for match in SEX.finditer(text) for name, word in match.groupdict().items() if word
+    }
     if len(sexes) == 1:
         facts.append(_sex(sexes.pop()))
     return tuple(facts)
 
 
 def _sex(word: str) -> Fact:
-    return Fact(id="Patient#sex", kind=FactKind.DEMOGRAPHIC, label="Sex", value=word, source="Patient")
+    return Fact(
+        id="Patient#sex", kind=FactKind.DEMOGRAPHIC, label="Sex", value=word, source="Patient"
+    )
 
 
 def record_codes() -> list[str]:
@@ -117,7 +123,9 @@ def examples(reports: Iterable[FilmReport]) -> list[ReportExample]:
     return found
 
 
-def spoken(book: Mapping[tuple[str, FindingSaid], Iterable[str]]) -> dict[tuple[str, FindingSaid], list[str]]:
+def spoken(
+    book: Mapping[tuple[str, FindingSaid], Iterable[str]],
+) -> dict[tuple[str, FindingSaid], list[str]]:
     """The ways of speaking of a corpus: phrases of several reports, as often as they occur, and a template where none is."""
     kept: dict[tuple[str, FindingSaid], list[str]] = {}
     for key, texts in book.items():
@@ -127,7 +135,9 @@ def spoken(book: Mapping[tuple[str, FindingSaid], Iterable[str]]) -> dict[tuple[
     return kept
 
 
-def words_for(finding: str, said: FindingSaid, own: str | None, book: Book, draw: random.Random) -> str:
+def words_for(
+    finding: str, said: FindingSaid, own: str | None, book: Book, draw: random.Random
+) -> str:
     """The words of a statement: the report's own if others speak so too, else another's, else a template."""
     known = book.get((finding, said)) or ()
     if own is not None and own in known:
@@ -139,24 +149,33 @@ def words_for(finding: str, said: FindingSaid, own: str | None, book: Book, draw
     return TEMPLATES[said].format(words=finding_term(finding).words)
 
 
-def target_text(example: ReportExample, findings: Sequence[str], book: Book, draw: random.Random) -> str:
+def target_text(
+    example: ReportExample, findings: Sequence[str], book: Book, draw: random.Random
+) -> str:
     """What the model should write for an example, in the grammar of a draft (without the end of the sequence)."""
     parts = [SECTION]
     for finding in findings:
         said = example.said.get(finding, FindingSaid.NOTHING)
         parts += [finding_token(finding), said.value]
         if said is not FindingSaid.NOTHING:
-            parts += [words_for(finding, said, example.phrases.get((finding, said)), book, draw), END]
+            parts += [
+                words_for(finding, said, example.phrases.get((finding, said)), book, draw),
+                END,
+            ]
     return "".join(parts)
 
 
-def drawn_record(example: ReportExample, draw: random.Random, *, drop: float, most_random: int) -> ClinicalContext:
+def drawn_record(
+    example: ReportExample, draw: random.Random, *, drop: float, most_random: int
+) -> ClinicalContext:
     """An example's record: its facts, each dropped with probability `drop`, and up to `most_random` that have nothing to do
     with the film."""
     facts = [fact for fact in example.facts if draw.random() >= drop]
     for number in range(draw.randint(0, most_random)):
         facts.append(_random_fact(number, draw))
-    return ClinicalContext(patient_key="", as_of=None, facts=tuple({fact.id: fact for fact in facts}.values()))
+    return ClinicalContext(
+        patient_key="", as_of=None, facts=tuple({fact.id: fact for fact in facts}.values())
+    )
 
 
 def _random_fact(number: int, draw: random.Random) -> Fact:
@@ -164,11 +183,25 @@ def _random_fact(number: int, draw: random.Random) -> Fact:
     kind = draw.choice((FactKind.CONDITION, FactKind.OBSERVATION, FactKind.DEMOGRAPHIC))
     if kind is FactKind.DEMOGRAPHIC:
         years = Quantity(value=float(draw.randint(18, 95)), unit="a")
-        return Fact(id="Patient#age", kind=kind, label="Age at the study", value=years, source="drawn at random")
+        return Fact(
+            id="Patient#age",
+            kind=kind,
+            label="Age at the study",
+            value=years,
+            source="drawn at random",
+        )
     if kind is FactKind.OBSERVATION:
         value = Quantity(value=draw.gauss(0.0, 1.5), unit="1", low=-2.0, high=2.0)
-        return Fact(id=f"Observation/{number}", kind=kind, label="value", value=value, source="drawn at random")
-    system, _, code = draw.choice([c for c in record_codes() if c.startswith(SNOMED_CT)]).partition("|")
+        return Fact(
+            id=f"Observation/{number}",
+            kind=kind,
+            label="value",
+            value=value,
+            source="drawn at random",
+        )
+    system, _, code = draw.choice([c for c in record_codes() if c.startswith(SNOMED_CT)]).partition(
+        "|"
+    )
     return Fact(
         id=f"Condition/{code}",
         kind=kind,

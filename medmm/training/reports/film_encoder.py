@@ -33,7 +33,9 @@ def encoder_weights(
     if recipe is None:
         weights = open_weights(row)
         if weights is None:
-            raise InputError("chest-findings is not installed", remedy="install the package with its weights")
+            raise InputError(
+                "chest-findings is not installed", remedy="install the package with its weights"
+            )
         return weights
     content, folder = encoder_recipe(recipe, size_px), run_dir / FOLDER
     if not folder.exists():
@@ -57,7 +59,9 @@ def encoder_recipe(file: Path, size_px: int) -> dict[str, Any]:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(
-            "the encoder's recipe can't be read", remedy="name a YAML file in encoder_recipe", file=str(file)
+            "the encoder's recipe can't be read",
+            remedy="name a YAML file in encoder_recipe",
+            file=str(file),
         ) from error
     recipe = recipe_of(content, file=str(file))
     if not isinstance(recipe, ChestFindingsRecipe):

@@ -27,7 +27,13 @@ LABELS = (
     "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", DEVICES,
 )  # fmt: skip
 ABNORMAL = LABELS[1:]
-FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")  # CheXpert's competition tasks
+FIVE = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Consolidation",
+    "Edema",
+    "Pleural Effusion",
+)  # CheXpert's competition tasks
 PRESENT, ABSENT, UNCERTAIN = 1, 0, -1
 Labels = dict[str, int | None]
 _RANK = {None: 0, ABSENT: 1, UNCERTAIN: 2, PRESENT: 3}
@@ -85,7 +91,9 @@ def parse_report_phrases(text: str) -> ReportPhrases:
     try:
         phrases = ReportPhrases.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise ConfigError(f"the report phrases are no YAML: {error}", remedy=f"correct {_DATA}") from error
+        raise ConfigError(
+            f"the report phrases are no YAML: {error}", remedy=f"correct {_DATA}"
+        ) from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"wrong report phrases: {wrong}", remedy=f"correct {_DATA}") from error
@@ -119,11 +127,17 @@ class Labeller:
             row = phrases.findings[name]
             mention = _any(row.mention)
             if mention is None:
-                raise ConfigError("a finding without words that mention it", remedy=f"correct {_DATA}", finding=name)
+                raise ConfigError(
+                    "a finding without words that mention it",
+                    remedy=f"correct {_DATA}",
+                    finding=name,
+                )
             others = {word: _any(getattr(row, word)) for word in ("absent", "uncertain", "unless")}
             rows.append(_Finding(name=name, mention=mention, **others))
         cues = {word: _any(getattr(phrases.cues, word)) for word in Cues.model_fields}
-        return cls(findings=tuple(rows), cues={word: cue for word, cue in cues.items() if cue is not None})
+        return cls(
+            findings=tuple(rows), cues={word: cue for word, cue in cues.items() if cue is not None}
+        )
 
     def label(self, *sections: str) -> Labels:
         """The 14 values of a report, given as one text or as its sections.
@@ -132,12 +146,16 @@ class Labeller:
         findings of the body is present or uncertain (devices do not count), 0 where one is, None for an empty text.
         """
         values: Labels = dict.fromkeys(LABELS)
-        for clause in (c for section in sections for s in sentences(section) for c in self._clauses(s)):
+        for clause in (
+            c for section in sections for s in sentences(section) for c in self._clauses(s)
+        ):
             for name, value in _said(self, clause):
                 if _RANK[value] > _RANK[values[name]]:
                     values[name] = value
         if any(section.strip() for section in sections):
-            found = any(values[name] in (PRESENT, UNCERTAIN) for name in ABNORMAL if name != DEVICES)
+            found = any(
+                values[name] in (PRESENT, UNCERTAIN) for name in ABNORMAL if name != DEVICES
+            )
             values[NO_FINDING] = ABSENT if found else PRESENT
         return values
 
@@ -161,9 +179,13 @@ class Labeller:
     def _value(self, clause: str, bare: str, mention: re.Match[str]) -> int:
         """What the words before, within and after a mention make of it; `bare` is without sham negations."""
         end = mention.end()
-        if self.cues["negation_before"].search(bare[:end]) or self._follows("negation_after", bare[end:]):
+        if self.cues["negation_before"].search(bare[:end]) or self._follows(
+            "negation_after", bare[end:]
+        ):
             return ABSENT
-        if self.cues["uncertainty_before"].search(clause[:end]) or self._follows("uncertainty_after", clause[end:]):
+        if self.cues["uncertainty_before"].search(clause[:end]) or self._follows(
+            "uncertainty_after", clause[end:]
+        ):
             return UNCERTAIN
         return PRESENT
 

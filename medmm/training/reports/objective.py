@@ -34,7 +34,9 @@ class ReportObjective:
         """How many tokens and labels a batch teaches. Raises: InputError for a batch without either."""
         tokens, labels = batch.get("labels"), batch.get("finding_labels")
         if tokens is None and labels is None:
-            raise InputError("a batch without labels and finding_labels", remedy="let collate give one or both")
+            raise InputError(
+                "a batch without labels and finding_labels", remedy="let collate give one or both"
+            )
         seen = labels is not None and batch.get("pixel_values") is not None
         return (
             0 if tokens is None else int((tokens[:, 1:] != -100).sum()),

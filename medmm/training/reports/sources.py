@@ -90,7 +90,9 @@ class LayoutReports:
 
     def reports(self, split: str) -> list[FilmReport]:
         """In the folder's order."""
-        return [_report(uid, film, self.name) for uid, film in self.films.items() if film.split == split]
+        return [
+            _report(uid, film, self.name) for uid, film in self.films.items() if film.split == split
+        ]
 
     def greys(self, reports: Iterable[FilmReport]) -> Iterator[Grey]:
         """See `FilmSource.grey`."""
@@ -98,7 +100,9 @@ class LayoutReports:
 
     def people(self, split: str) -> set[Person]:
         """See `ReportSource`."""
-        return {person(self.name, film.patient) for film in self.films.values() if film.split == split}
+        return {
+            person(self.name, film.patient) for film in self.films.values() if film.split == split
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +114,23 @@ class JoinedReports:
     def reports(self, split: str) -> list[FilmReport]:
         """See `ReportSource`. Raises: InputError if two sources name a film alike."""
         reports = [report for source in self.sources for report in source.reports(split)]
-        twice = [uid for uid, count in Counter(report.uid for report in reports).items() if count > 1]
+        twice = [
+            uid for uid, count in Counter(report.uid for report in reports).items() if count > 1
+        ]
         if twice:
-            raise InputError("a film is in two sources", remedy="give each folder once", uid=twice[0])
+            raise InputError(
+                "a film is in two sources", remedy="give each folder once", uid=twice[0]
+            )
         return reports
 
     def greys(self, reports: Iterable[FilmReport]) -> Iterator[Grey]:
         """Each from the source that has it."""
-        owner = {r.uid: n for n, s in enumerate(self.sources) for split in sorted(SPLITS) for r in s.reports(split)}
+        owner = {
+            r.uid: n
+            for n, s in enumerate(self.sources)
+            for split in sorted(SPLITS)
+            for r in s.reports(split)
+        }
         for number, group in groupby(reports, key=lambda report: owner[report.uid]):
             yield from self.sources[number].greys(group)
 
@@ -147,7 +160,9 @@ def _source(one: str | LayoutFolder, data_dir: Path, held_back: Holdout) -> Repo
     if isinstance(one, LayoutFolder):
         return LayoutReports.of(one.read(), held_back)
     if one != SHARED:
-        raise InputError(f"no source of reports is called {one!r}", remedy=f"name {SHARED!r} or a folder")
+        raise InputError(
+            f"no source of reports is called {one!r}", remedy=f"name {SHARED!r} or a folder"
+        )
     return SharedReports(data_dir=data_dir)
 
 
@@ -155,7 +170,9 @@ def _unfit(film: ReportedFilm) -> str | None:
     """What speaks against a film's report."""
     if film.report is None or not film.report.findings.strip():
         return "no findings text"
-    return None if film.report.language.split("-")[0] == "en" else f"language {film.report.language}"
+    return (
+        None if film.report.language.split("-")[0] == "en" else f"language {film.report.language}"
+    )
 
 
 def _report(uid: str, film: ReportedFilm, layout: str) -> FilmReport:

@@ -35,7 +35,9 @@ class FindingSaid(Enum):
 
 
 RANK = (FindingSaid.PRESENT, FindingSaid.POSSIBLE, FindingSaid.ABSENT, FindingSaid.NOTHING)
-BY_WORDS = frozenset({"Nodule", "Mass", "Granuloma", "Emphysema", "Fibrosis", "Hernia", "Infiltration"})
+BY_WORDS = frozenset(
+    {"Nodule", "Mass", "Granuloma", "Emphysema", "Fibrosis", "Hernia", "Infiltration"}
+)
 POLARITY = {
     Polarity.AFFIRMED: FindingSaid.PRESENT,
     Polarity.HEDGED: FindingSaid.POSSIBLE,
@@ -132,7 +134,11 @@ def _plain(sentence: str) -> str | None:
         sentence = pattern.sub("", sentence)
     sentence = re.sub(r"\ba (?=[aeiou])", "an ", re.sub(r"\ban (?=[^aeiou])", "a ", sentence))
     sentence = " ".join(sentence.split()).strip(" ,-")
-    return sentence if WORDS[0] <= len(sentence.split()) <= WORDS[1] or sentence in ("cardiomegaly",) else None
+    return (
+        sentence
+        if WORDS[0] <= len(sentence.split()) <= WORDS[1] or sentence in ("cardiomegaly",)
+        else None
+    )
 
 
 def _hedged(sentence: str) -> str | None:
@@ -150,7 +156,9 @@ def _phrase(sentence: str) -> Phrase | None:
     if len(named) != 1 or named_side(sentence) is not None:
         return None
     ((finding, polarity),) = named
-    return Phrase(finding=finding, said=POLARITY[polarity], text=sentence[0].upper() + sentence[1:] + ".")
+    return Phrase(
+        finding=finding, said=POLARITY[polarity], text=sentence[0].upper() + sentence[1:] + "."
+    )
 
 
 def phrase_book(texts: Iterable[str]) -> dict[tuple[str, FindingSaid], list[str]]:

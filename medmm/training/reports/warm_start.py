@@ -11,7 +11,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from medmm.domain.errors import ConfigError
 from medmm.models.report_model.base_models import load_decoder, with_special_tokens
-from medmm.models.report_model.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
+from medmm.models.report_model.multimodal import (
+    MedMMConfig,
+    MedMMForConditionalGeneration,
+    MedMMProcessor,
+)
 from medmm.models.weights.catalogue import WeightsFolder
 from medmm.models.weights.model_folder import INDEX
 from medmm.training.reports.examples import record_codes
@@ -30,7 +34,11 @@ class Start:
     @classmethod
     def of(cls, folder: Path, findings: Sequence[str], size_px: int, units: Sequence[str]) -> Start:
         """Raises: ConfigError if the folder holds no such model, or one with other findings, codes or film size."""
-        if missing := [name for name in ("config.json", WEIGHTS, "tokenizer.json") if not (folder / name).is_file()]:
+        if missing := [
+            name
+            for name in ("config.json", WEIGHTS, "tokenizer.json")
+            if not (folder / name).is_file()
+        ]:
             raise ConfigError(
                 f"the start lacks {', '.join(missing)}",
                 remedy="name a folder that chest-report was trained into",

@@ -13,7 +13,9 @@ from tests.unit.delivery.test_delivery_fhir import IDENTITY
 
 
 @pytest.mark.parametrize(("format", "name"), [("text", "report.txt"), ("fhir", "report.fhir.json")])
-def test_report(format: str, name: str, golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report(
+    format: str, name: str, golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(text, "__version__", "0.0.0")
     monkeypatch.setattr(bundle, "__version__", "0.0.0")
     golden(f"delivery/{name}", render(make_signed_report(), IDENTITY, format))

@@ -23,7 +23,11 @@ NOT_VERBS = {"from_config", "close", "reader_named", "render", "to_sign", "studi
 
 
 def public() -> set[str]:
-    return {name for name, _ in inspect.getmembers(Assistant, inspect.isfunction) if not name.startswith("_")}
+    return {
+        name
+        for name, _ in inspect.getmembers(Assistant, inspect.isfunction)
+        if not name.startswith("_")
+    }
 
 
 def test_every_verb_has_a_row_and_every_row_a_verb() -> None:
@@ -38,20 +42,30 @@ def test_every_verb_is_documented_and_annotated() -> None:
 
 
 def test_each_method_is_a_docstring_and_a_call() -> None:
-    (door,) = (node for node in ast.parse(inspect.getsource(medmm.assistant)).body if isinstance(node, ast.ClassDef))
-    methods = [node for node in door.body if isinstance(node, ast.FunctionDef) and node.name in public()]
+    (door,) = (
+        node
+        for node in ast.parse(inspect.getsource(medmm.assistant)).body
+        if isinstance(node, ast.ClassDef)
+    )
+    methods = [
+        node for node in door.body if isinstance(node, ast.FunctionDef) and node.name in public()
+    ]
     assert len(methods) == len(public())
     for method in methods:
         *told, last = method.body
         assert len(told) <= 3, method.name
         assert isinstance(last, ast.Return | ast.Expr), method.name
-        assert not any(isinstance(node, ast.With | ast.For | ast.If | ast.Try) for node in ast.walk(method))
+        assert not any(
+            isinstance(node, ast.With | ast.For | ast.If | ast.Try) for node in ast.walk(method)
+        )
 
 
 def test_an_assistant_takes_its_networks_and_its_clock(tmp_path: Path) -> None:
     now = datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
     settings = Settings(data_dir=tmp_path / "data", readers=READERS)
-    networks = GivenNetworks(settings, reader=READS, picture_kinds=SAYS_FRONTAL, language_model=None)
+    networks = GivenNetworks(
+        settings, reader=READS, picture_kinds=SAYS_FRONTAL, language_model=None
+    )
     with Assistant(settings, networks=networks, clock=lambda: now) as assistant:
         case_id = opened(assistant, film_file(tmp_path / "in"))
         report = signed(assistant, case_id, assistant.reader_named("reader-1"))
@@ -69,9 +83,12 @@ def test_the_same_key_and_request_do_a_verb_once(tmp_path: Path) -> None:
             assistant.sign(case_id, by="reader-1", key="one")
 
 
-def test_whoever_may_not_is_refused_before_anything_is_read_and_it_is_in_the_log(tmp_path: Path) -> None:
+def test_whoever_may_not_is_refused_before_anything_is_read_and_it_is_in_the_log(
+    tmp_path: Path,
+) -> None:
     settings = Settings(
-        data_dir=tmp_path / "data", readers=(ReaderEntry(id="auditor-1", name="ZZREADER Two", role="auditor"),)
+        data_dir=tmp_path / "data",
+        readers=(ReaderEntry(id="auditor-1", name="ZZREADER Two", role="auditor"),),
     )
     with Assistant(settings, networks=GivenNetworks(settings)) as assistant:
         with pytest.raises(PermissionDenied):

@@ -59,7 +59,9 @@ def test_a_forged_head_does_not_stop_the_real_ones(tmp_path: Path) -> None:
     assert lines_of(file)[2:] == [head.line().strip() for head in HEADS[1:]]
 
 
-@pytest.mark.parametrize("change", [str.upper, lambda s: s.replace(": ", ":"), lambda s: s + " ", lambda s: "[" * 9999])
+@pytest.mark.parametrize(
+    "change", [str.upper, lambda s: s.replace(": ", ":"), lambda s: s + " ", lambda s: "[" * 9999]
+)
 def test_a_line_is_a_head_to_the_byte_or_not_at_all(change: object) -> None:
     line = HEADS[9].line().rstrip("\n")
     assert TreeHead.from_line(line) == HEADS[9]
@@ -72,7 +74,9 @@ def test_only_this_installation_signs() -> None:
     assert not other.holds(head)
     assert not SIGNER.holds(TreeHead(size=head.size + 1, root=head.root, signature=head.signature))
     assert not SIGNER.holds(TreeHead(size=head.size, root=head.root, signature="no hex"))
-    assert not SIGNER.holds(TreeHead(size=head.size, root=head.root, signature=head.signature.upper()))
+    assert not SIGNER.holds(
+        TreeHead(size=head.size, root=head.root, signature=head.signature.upper())
+    )
     assert SIGNER.public_key() != other.public_key()
 
 

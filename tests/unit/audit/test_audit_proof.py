@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from medmm.audit.proof import Frontier, consistency_proof, consistent, includes, inclusion_proof, leaf_hash, root
+from medmm.audit.proof import (
+    Frontier,
+    consistency_proof,
+    consistent,
+    includes,
+    inclusion_proof,
+    leaf_hash,
+    root,
+)
 
 ENTRIES = [
     bytes.fromhex(text)

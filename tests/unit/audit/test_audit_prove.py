@@ -31,7 +31,11 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
 
 def root_of(proof: AuditProof) -> str:
     """The root that the path leads to, by RFC 6962's own rule for audit paths (RFC 9162, section 2.1.3.2)."""
-    node, index, last = hashlib.sha256(b"\0" + proof.entry.encode()).digest(), proof.number - 1, proof.size - 1
+    node, index, last = (
+        hashlib.sha256(b"\0" + proof.entry.encode()).digest(),
+        proof.number - 1,
+        proof.size - 1,
+    )
     for step in map(bytes.fromhex, proof.path):
         assert last > 0
         if index % 2 or index == last:
@@ -47,11 +51,15 @@ def root_of(proof: AuditProof) -> str:
 
 def signed(proof: AuditProof, size: int) -> None:
     key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(proof.public_key))
-    key.verify(bytes.fromhex(proof.signature), f"medmm tree head v1\n{size}\n{proof.root}\n".encode())
+    key.verify(
+        bytes.fromhex(proof.signature), f"medmm tree head v1\n{size}\n{proof.root}\n".encode()
+    )
 
 
 @pytest.mark.parametrize("number", range(1, 8))
-def test_an_entry_is_proved_to_whoever_has_the_proof_alone(assistant: Assistant, number: int) -> None:
+def test_an_entry_is_proved_to_whoever_has_the_proof_alone(
+    assistant: Assistant, number: int
+) -> None:
     proof = assistant.prove(number)
     assert root_of(proof) == proof.root
     signed(proof, proof.size)
@@ -87,5 +95,8 @@ def test_there_is_no_proof_of_what_is_not_there(assistant: Assistant) -> None:
 
 def test_a_role_that_may_not_gets_none(tmp_path: Path) -> None:
     readers = (ReaderEntry(id="tech-1", name="ZZTECH One", role="technologist"),)
-    with Assistant(Settings(data_dir=tmp_path / "data", readers=readers)) as made, pytest.raises(PermissionDenied):
+    with (
+        Assistant(Settings(data_dir=tmp_path / "data", readers=readers)) as made,
+        pytest.raises(PermissionDenied),
+    ):
         made.prove(1, by="tech-1")

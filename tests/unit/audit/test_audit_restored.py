@@ -33,7 +33,9 @@ def places(found: AuditVerification) -> set[str]:
 
 
 @pytest.mark.parametrize("written_after", [0, 3, 30])
-def test_yesterdays_file_is_found_even_after_new_entries(written_after: int, tmp_path: Path) -> None:
+def test_yesterdays_file_is_found_even_after_new_entries(
+    written_after: int, tmp_path: Path
+) -> None:
     folder = tmp_path / "data"
     write(folder, range(10))
     shutil.copy(folder / "medmm.sqlite", tmp_path / "yesterday")
@@ -60,7 +62,9 @@ def test_a_deleted_key_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("written_after", [0, 4])
 @pytest.mark.parametrize("left", [0, 3])
-def test_a_cut_heads_file_is_found_and_stays_found(left: int, written_after: int, tmp_path: Path) -> None:
+def test_a_cut_heads_file_is_found_and_stays_found(
+    left: int, written_after: int, tmp_path: Path
+) -> None:
     folder = tmp_path / "data"
     write(folder, range(8))
     heads = tmp_path / "data.heads"

@@ -60,7 +60,9 @@ def image(file: Path) -> bytes:
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(":memory:")) as copy:
         source.backup(copy)
         content = copy.serialize()
-        return content[:18] + b"\x01\x01" + content[20:]  # not in WAL mode, which a database in memory can't have
+        return (
+            content[:18] + b"\x01\x01" + content[20:]
+        )  # not in WAL mode, which a database in memory can't have
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         return Kept(image(store.file), yesterday, lines, CachingSigner(store.secret("audit")))
 
 
-def checked(database: sqlite3.Connection, lines: list[str], signer: HeadSigner) -> AuditVerification:
+def checked(
+    database: sqlite3.Connection, lines: list[str], signer: HeadSigner
+) -> AuditVerification:
     engine = sa.create_engine("sqlite://", creator=lambda: database, poolclass=sa.pool.StaticPool)
     with engine.connect() as connection:
         return verify(connection, lines, signer)
@@ -103,11 +107,17 @@ def rewrite(database: sqlite3.Connection, rows: list[bytes], dice: random.Random
     for seq, entry in enumerate(rows, 1):
         tree.append(leaf_hash(entry))
         subject = (log.event_of(entry)).subject
-        database.execute("INSERT INTO audit_entry VALUES (?, ?, ?, ?)", (seq, subject, entry, leaf_hash(entry)))
+        database.execute(
+            "INSERT INTO audit_entry VALUES (?, ?, ?, ?)", (seq, subject, entry, leaf_hash(entry))
+        )
         if heads == "forged":
             head = forger.sign(seq, tree.root())
-            database.execute("REPLACE INTO audit_head VALUES (?, ?, ?)", (seq, head.root, head.signature))
-    database.execute("UPDATE audit_frontier SET size = ?, peaks = ?", (tree.size, b"".join(tree.peaks)))
+            database.execute(
+                "REPLACE INTO audit_head VALUES (?, ?, ?)", (seq, head.root, head.signature)
+            )
+    database.execute(
+        "UPDATE audit_frontier SET size = ?, peaks = ?", (tree.size, b"".join(tree.peaks))
+    )
 
 
 def flip(content: bytes, dice: random.Random) -> bytes:
@@ -120,7 +130,9 @@ def byte_of_an_entry(database: sqlite3.Connection, dice: random.Random) -> str:
     column = dice.choice(("entry", "leaf", "subject"))
     query = f"SELECT CAST({column} AS BLOB) FROM audit_entry WHERE seq = ?"
     (content,) = database.execute(query, (seq,)).fetchone()
-    database.execute(f"UPDATE audit_entry SET {column} = ? WHERE seq = ?", (flip(content, dice), seq))
+    database.execute(
+        f"UPDATE audit_entry SET {column} = ? WHERE seq = ?", (flip(content, dice), seq)
+    )
     return f"entry {seq}"
 
 
@@ -169,7 +181,9 @@ def head_in_the_database(database: sqlite3.Connection, dice: random.Random) -> s
     if dice.random() < 0.3:
         database.execute("DELETE FROM audit_head WHERE size = ?", (size,))
     else:
-        (text,) = database.execute(f"SELECT {column} FROM audit_head WHERE size = ?", (size,)).fetchone()
+        (text,) = database.execute(
+            f"SELECT {column} FROM audit_head WHERE size = ?", (size,)
+        ).fetchone()
         changed = flip(text.encode(), dice)
         database.execute(f"UPDATE audit_head SET {column} = ? WHERE size = ?", (changed, size))
     return f"head of size {size}"
@@ -221,7 +235,9 @@ def line_forged(lines: list[str], dice: random.Random) -> str:
 
 
 def heads_cut(lines: list[str], dice: random.Random) -> str:
-    left = dice.randrange(SIZE - 1)  # the very last line alone may be missing: a crash looks like that
+    left = dice.randrange(
+        SIZE - 1
+    )  # the very last line alone may be missing: a crash looks like that
     del lines[left:]
     return f"head of size {left + 1}"
 
@@ -241,12 +257,19 @@ def tampered(kept: Kept, dice: random.Random) -> tuple[str, str, AuditVerificati
     lines = list(kept.lines)
     if kind == 0:
         with closing(opened(kept.yesterday)) as database:
-            return "yesterday's copy", f"entry {YESTERDAY + 1}", checked(database, lines, kept.signer)
+            return (
+                "yesterday's copy",
+                f"entry {YESTERDAY + 1}",
+                checked(database, lines, kept.signer),
+            )
     with closing(opened(kept.today)) as database:
         if kind <= len(IN_THE_HEADS):
             act = IN_THE_HEADS[kind - 1]
             return act.__name__, act(lines, dice), checked(database, lines, kept.signer)
-        triggers = [row[0] for row in database.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'")]
+        triggers = [
+            row[0]
+            for row in database.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'")
+        ]
         for sql in triggers:
             database.execute(f"DROP TRIGGER {sql.split()[2]}")
         work = IN_THE_DATABASE[kind - 1 - len(IN_THE_HEADS)]
@@ -269,7 +292,13 @@ def test_random_tamperings_are_found_and_their_place_is_named(batch: int, kept: 
     for number in range(PER_BATCH):
         dice = random.Random(f"{batch}/{number}")
         act, place, found = tampered(kept, dice)
-        assert place in {problem.place for problem in found.problems}, (batch, number, act, place, found.problems)
+        assert place in {problem.place for problem in found.problems}, (
+            batch,
+            number,
+            act,
+            place,
+            found.problems,
+        )
 
 
 def test_a_byte_of_the_file_is_found_or_changed_nothing(kept: Kept) -> None:
@@ -278,7 +307,9 @@ def test_a_byte_of_the_file_is_found_or_changed_nothing(kept: Kept) -> None:
     for number in range(150):
         dice = random.Random(number)
         at = dice.randrange(100, len(kept.today))
-        content = kept.today[:at] + bytes([kept.today[at] ^ dice.randint(1, 255)]) + kept.today[at + 1 :]
+        content = (
+            kept.today[:at] + bytes([kept.today[at] ^ dice.randint(1, 255)]) + kept.today[at + 1 :]
+        )
         with closing(opened(content)) as database, closing(opened(kept.today)) as sound:
             if checked(database, list(kept.lines), kept.signer).ok:
                 for table in ("audit_entry", "audit_head", "audit_frontier"):
@@ -307,7 +338,9 @@ def test_a_whole_history_under_another_key_is_found(kept: Kept) -> None:
         for size, entry in enumerate(rows, 1):
             tree.append(leaf_hash(entry))
             head = forger.sign(size, tree.root())
-            database.execute("INSERT INTO audit_head VALUES (?, ?, ?)", (size, head.root, head.signature))
+            database.execute(
+                "INSERT INTO audit_head VALUES (?, ?, ?)", (size, head.root, head.signature)
+            )
             lines.append(head.line().strip())
         found = checked(database, lines, kept.signer)
     assert "heads file, line 1" in {problem.place for problem in found.problems}
@@ -329,7 +362,10 @@ def test_many_of_one_kind_are_told_once(kept: Kept) -> None:
         ("head removed", "head of size 1"),
         ("trigger removed or altered", ", ".join(trigger.split()[2] for trigger in log.TRIGGERS)),
     ]
-    assert found.problems[0].text.endswith(f"nor any up to size {SIZE - 1}") or str(SIZE) in found.problems[0].text
+    assert (
+        found.problems[0].text.endswith(f"nor any up to size {SIZE - 1}")
+        or str(SIZE) in found.problems[0].text
+    )
 
 
 def test_heads_that_are_missing_here_and_there_are_told_run_by_run(kept: Kept) -> None:

@@ -37,7 +37,17 @@ def run_writers(folder: Path, processes: int, threads: int, count: int) -> None:
     """All processes open the same, still empty folder at the same time."""
     running = [
         subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", WRITER, str(folder), str(process), str(threads), str(count)],
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-c",
+                WRITER,
+                str(folder),
+                str(process),
+                str(threads),
+                str(count),
+            ],
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -49,7 +49,9 @@ def test_an_unknown_key_is_refused_with_file_line_and_nearest_key(
         assert part in str(caught.value)
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_wins_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MEDMM_DATA_DIR", str(tmp_path / "there"))
     monkeypatch.setenv("MEDMM_THREADS", "3")
     settings = load_settings(written(tmp_path, "data_dir: here\nthreads: 1\n"))
@@ -62,7 +64,9 @@ def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         load_settings()
 
 
-@pytest.mark.parametrize("text", ["device: tpu-secret\n", "threads: 0\n", "readers: [{id: a, name: b, role: king}]\n"])
+@pytest.mark.parametrize(
+    "text", ["device: tpu-secret\n", "threads: 0\n", "readers: [{id: a, name: b, role: king}]\n"]
+)
 def test_a_wrong_value_names_the_key_and_not_the_value(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(written(tmp_path, text))
@@ -94,7 +98,10 @@ def test_a_missing_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
         ("\nthreads:\n  0\n", "line 2"),
         ("readers:\n  - id: a\n    name: b\n    role: king\n", "line 4"),
         ("readers:\n  - {id: a, role: reader}\n", "line 2"),
-        ("readers:\n  - {id: a, name: b, role: reader}\n  - {id: a, name: c, role: reader}\n", "line 1"),
+        (
+            "readers:\n  - {id: a, name: b, role: reader}\n  - {id: a, name: c, role: reader}\n",
+            "line 1",
+        ),
     ],
 )
 def test_a_wrong_value_of_the_file_names_its_line(tmp_path: Path, text: str, line: str) -> None:
@@ -106,7 +113,12 @@ def test_a_wrong_value_of_the_file_names_its_line(tmp_path: Path, text: str, lin
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MEDMM_DEVICE", "tpu"), ("MEDMM_THREADS", "0"), ("MEDMM_READERS", "[{}]"), ("MEDMM_READERS", "king")],
+    [
+        ("MEDMM_DEVICE", "tpu"),
+        ("MEDMM_THREADS", "0"),
+        ("MEDMM_READERS", "[{}]"),
+        ("MEDMM_READERS", "king"),
+    ],
 )
 def test_a_wrong_value_of_the_environment_names_its_variable_and_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
@@ -119,7 +131,9 @@ def test_a_wrong_value_of_the_environment_names_its_variable_and_no_file(
     assert "king" not in str(caught.value)
 
 
-def test_wrong_values_of_both_are_each_told_where_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_values_of_both_are_each_told_where_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MEDMM_DEVICE", "tpu")
     file = written(tmp_path, "threads: 0\n")
     with pytest.raises(ConfigError) as caught:
@@ -162,7 +176,11 @@ def test_identifier_systems_come_from_the_file_and_the_environment(
     file = written(tmp_path, f"identifiers:\n  mrn: {SYSTEM}\n  mrn_issuers: [HOSPITAL]\n")
     monkeypatch.setenv("MEDMM_IDENTIFIERS__ACCESSION", "urn:oid:1.2.3")
     systems = load_settings(file).identifiers.systems()
-    assert (systems.mrn, systems.mrn_issuers, systems.accession) == (SYSTEM, ("HOSPITAL",), "urn:oid:1.2.3")
+    assert (systems.mrn, systems.mrn_issuers, systems.accession) == (
+        SYSTEM,
+        ("HOSPITAL",),
+        "urn:oid:1.2.3",
+    )
     assert Settings().identifiers.systems().mrn is None
 
 
@@ -176,7 +194,9 @@ def test_identifier_systems_come_from_the_file_and_the_environment(
         ("identifiers: [a]\n", "identifiers"),
     ],
 )
-def test_a_wrong_identifier_system_is_refused_with_its_place(text: str, said: str, tmp_path: Path) -> None:
+def test_a_wrong_identifier_system_is_refused_with_its_place(
+    text: str, said: str, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError) as refused:
         load_settings(written(tmp_path, text))
     assert said in str(refused.value) + refused.value.remedy

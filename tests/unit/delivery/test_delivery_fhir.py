@@ -25,7 +25,9 @@ IDENTITY = PatientIdentity(
 )
 
 
-def resources(report: SignedReport, kind: str, identity: PatientIdentity | None = IDENTITY) -> list[dict[str, Any]]:
+def resources(
+    report: SignedReport, kind: str, identity: PatientIdentity | None = IDENTITY
+) -> list[dict[str, Any]]:
     entries = report_bundle(report, identity)["entry"]
     return [e["resource"] for e in entries if e["resource"]["resourceType"] == kind]
 
@@ -37,7 +39,9 @@ def requests(report: SignedReport, identity: PatientIdentity | None) -> dict[str
 
 
 def test_the_same_report_gives_the_same_bytes() -> None:
-    assert render(make_signed_report(), IDENTITY, "fhir") == render(make_signed_report(), IDENTITY, "fhir")
+    assert render(make_signed_report(), IDENTITY, "fhir") == render(
+        make_signed_report(), IDENTITY, "fhir"
+    )
 
 
 def test_every_reference_points_into_the_bundle() -> None:
@@ -60,20 +64,32 @@ def test_a_finding_has_its_codes_its_side_and_its_verdict() -> None:
     finding = resources(make_signed_report(), "Observation")[0]
     assert finding["bodySite"]["coding"][0]["code"] == "7771000"
     assert finding["valueCodeableConcept"] == {"text": "possible"}
-    assert {c["system"] for c in finding["code"]["coding"]} <= {"http://radlex.org", "http://snomed.info/sct"}
+    assert {c["system"] for c in finding["code"]["coding"]} <= {
+        "http://radlex.org",
+        "http://snomed.info/sct",
+    }
 
 
 @pytest.mark.parametrize(
     ("text", "drafted", "said", "codes"),
     [
         ("No pleural effusion suspected.", None, "not suspected", []),
-        ("No effusion suspected on this film.", "No pleural effusion suspected.", "not suspected", []),
+        (
+            "No effusion suspected on this film.",
+            "No pleural effusion suspected.",
+            "not suspected",
+            [],
+        ),
         ("No pleural effusion.", "No pleural effusion suspected.", "absent", ["272519000"]),
     ],
 )
-def test_only_a_readers_own_denial_is_coded_absent(text: str, drafted: str | None, said: str, codes: list[str]) -> None:
+def test_only_a_readers_own_denial_is_coded_absent(
+    text: str, drafted: str | None, said: str, codes: list[str]
+) -> None:
     report = make_signed_report()
-    denied = replace(report.statements[1], assertion=Assertion.ABSENT, text=text, drafted_text=drafted, side=None)
+    denied = replace(
+        report.statements[1], assertion=Assertion.ABSENT, text=text, drafted_text=drafted, side=None
+    )
     (seen,) = resources(replace(report, statements=(denied,)), "Observation")
     value = seen["valueCodeableConcept"]
     assert value["text"] == said
@@ -167,12 +183,19 @@ def test_no_narrative_is_written() -> None:
 def test_a_time_without_its_zone_leaves_as_a_date_alone() -> None:
     """FHIR asks for a zone where a time of day is given; a wall clock of an unknown zone called UTC may be hours off."""
     exact = make_signed_report()
-    series = tuple(replace(one, acquired=exact.study.acquired, exact=False) for one in exact.study.series)
+    series = tuple(
+        replace(one, acquired=exact.study.acquired, exact=False) for one in exact.study.series
+    )
     report = replace(exact, study=replace(exact.study, exact=False, series=series))
     assert exact.study.acquired is not None
     day = exact.study.acquired.date().isoformat()
-    (study,), (diagnostic,) = resources(report, "ImagingStudy"), resources(report, "DiagnosticReport")
-    assert study["started"] == study["series"][0]["started"] == diagnostic["effectiveDateTime"] == day
+    (study,), (diagnostic,) = (
+        resources(report, "ImagingStudy"),
+        resources(report, "DiagnosticReport"),
+    )
+    assert (
+        study["started"] == study["series"][0]["started"] == diagnostic["effectiveDateTime"] == day
+    )
     assert {o["effectiveDateTime"] for o in resources(report, "Observation")} == {day}
     assert f"{day}, time of day or its zone not stated" in report_text(report, IDENTITY)
     stated = resources(exact, "DiagnosticReport")[0]["effectiveDateTime"]

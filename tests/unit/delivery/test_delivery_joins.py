@@ -24,14 +24,21 @@ SYSTEMS = IdentifierSystems(
 )
 REQUEST = OrderRequest(
     reference="ServiceRequest/r1",
-    identifiers=(OrderIdentifier(value="A-1", kind="ACSN"), OrderIdentifier(value="P-1", kind="PLAC")),
+    identifiers=(
+        OrderIdentifier(value="A-1", kind="ACSN"),
+        OrderIdentifier(value="P-1", kind="PLAC"),
+    ),
 )
 ORDER = StudyOrder(accession="A-1", placer_order="P-1", request=REQUEST)
 LOCAL = replace(IDENTITY, issuer=None)
 
 
-def joins(study: Study | None = None, order: StudyOrder = ORDER, systems: IdentifierSystems = SYSTEMS) -> Joins:
-    printed = Printed(report=make_signed_report(), identity=LOCAL, study=study or make_study(), order=order)
+def joins(
+    study: Study | None = None, order: StudyOrder = ORDER, systems: IdentifierSystems = SYSTEMS
+) -> Joins:
+    printed = Printed(
+        report=make_signed_report(), identity=LOCAL, study=study or make_study(), order=order
+    )
     return Joins.of(printed, systems)
 
 
@@ -50,7 +57,9 @@ def entry(kind: str, identity: PatientIdentity, made: Joins) -> dict[str, Any]:
         ("ANOTHER HOSPITAL", None),
     ],
 )
-def test_the_patient_is_found_by_the_number_under_its_own_system(issuer: str | None, system: str | None) -> None:
+def test_the_patient_is_found_by_the_number_under_its_own_system(
+    issuer: str | None, system: str | None
+) -> None:
     found = entry("Patient", replace(IDENTITY, issuer=issuer), joins())
     assert found["resource"]["identifier"][0].get("system") == system
     search = found["request"]["ifNoneExist"]
@@ -76,7 +85,9 @@ def test_nothing_is_said_where_nothing_lacks() -> None:
 
 
 def test_what_contradicts_or_fits_no_request_is_said() -> None:
-    order = StudyOrder(contradicting=("accession number",), request_note="2 requests of the record fit the study")
+    order = StudyOrder(
+        contradicting=("accession number",), request_note="2 requests of the record fit the study"
+    )
     outcome = json.loads(render(make_signed_report(), LOCAL, "outcome", joins(order=order)))
     said = [issue["details"]["text"] for issue in outcome["issue"]]
     assert ["accession number" in said[0], "2 requests" in said[1]] == [True, True]
@@ -108,7 +119,9 @@ def test_publishing_again_creates_nothing_a_second_time() -> None:
     searches = [e["request"].get("ifNoneExist") for e in first["entry"]]
     assert searches == [e["request"].get("ifNoneExist") for e in second["entry"]]
     (report,) = [e for e in first["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
-    assert report["request"]["ifNoneExist"].partition("|")[2].replace("%3A", ":") == report["fullUrl"]
+    assert (
+        report["request"]["ifNoneExist"].partition("|")[2].replace("%3A", ":") == report["fullUrl"]
+    )
 
 
 CODES = {
@@ -130,13 +143,27 @@ def test_mr_has_the_code_of_its_body_part_and_contrast(name: str) -> None:
 
 def test_without_what_it_was_printed_from_the_general_code_stays() -> None:
     bundle = report_bundle(make_signed_report(), LOCAL)
-    (report,) = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
+    (report,) = [
+        e["resource"]
+        for e in bundle["entry"]
+        if e["resource"]["resourceType"] == "DiagnosticReport"
+    ]
     assert report["code"]["coding"][0]["code"] == "18748-4"
 
 
 def test_a_name_that_was_stated_anew_after_signing_is_printed_with_a_word() -> None:
-    printed = Printed(report=make_signed_report(), identity=LOCAL, study=make_study(), order=ORDER, restated_entry=12)
+    printed = Printed(
+        report=make_signed_report(),
+        identity=LOCAL,
+        study=make_study(),
+        order=ORDER,
+        restated_entry=12,
+    )
     made = Joins.of(printed, SYSTEMS)
-    assert "stated anew after the report was signed (audit entry 12)" in render(printed.report, LOCAL, "text", made)
+    assert "stated anew after the report was signed (audit entry 12)" in render(
+        printed.report, LOCAL, "text", made
+    )
     assert json.loads(render(printed.report, LOCAL, "json", made))["patient_restated_entry"] == 12
-    assert "patient_restated_entry" not in json.loads(render(printed.report, LOCAL, "json", joins()))
+    assert "patient_restated_entry" not in json.loads(
+        render(printed.report, LOCAL, "json", joins())
+    )

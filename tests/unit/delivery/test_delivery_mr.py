@@ -66,13 +66,18 @@ def test_an_ejection_fraction_has_code_unit_interval_and_chamber() -> None:
         "lower limit of the 95 % interval",
         "upper limit of the 95 % interval",
     ]
-    assert [c["valueQuantity"]["value"] for c in lvef["component"]] == pytest.approx([49.9, 61.0], abs=0.1)
+    assert [c["valueQuantity"]["value"] for c in lvef["component"]] == pytest.approx(
+        [49.9, 61.0], abs=0.1
+    )
     assert lvef["bodySite"]["text"] == "left ventricle"
 
 
 def test_a_hippocampus_has_its_side_and_a_broader_code_keeps_its_display() -> None:
     right, left, asymmetry = observations(signed("HIPPOCAMPUS"))
-    assert [o["bodySite"]["text"] for o in (right, left)] == ["right hippocampus", "left hippocampus"]
+    assert [o["bodySite"]["text"] for o in (right, left)] == [
+        "right hippocampus",
+        "left hippocampus",
+    ]
     assert {o["bodySite"]["coding"][0]["code"] for o in (right, left, asymmetry)} == {"5366008"}
     assert right["code"] == {
         "coding": [{"system": "http://snomed.info/sct", "code": "118565006", "display": "Volume"}],
@@ -106,10 +111,14 @@ def test_the_text_holds_numbers_and_what_was_not_evaluated() -> None:
 @pytest.mark.parametrize("name", sorted(measurement_terms()))
 def test_every_quantity_of_the_vocabulary_leaves_in_its_ucum_unit(name: str) -> None:
     report = make_signed_report()
-    told = next(s for s in report.statements if any(isinstance(e, MeasurementEvidence) for e in s.evidence))
+    told = next(
+        s for s in report.statements if any(isinstance(e, MeasurementEvidence) for e in s.evidence)
+    )
     one = measured_as(name, 12.5)
     evidence = MeasurementEvidence(name=name, value=one.value, unit=one.unit, interval=one.interval)
     (seen,) = observations(replace(report, statements=(replace(told, evidence=(evidence,)),)))
     term = measurement_terms()[name]
     assert seen["code"]["text"] == term.words
-    assert {q["code"] for q in [seen["valueQuantity"], *(c["valueQuantity"] for c in seen["component"])]} == {term.unit}
+    assert {
+        q["code"] for q in [seen["valueQuantity"], *(c["valueQuantity"] for c in seen["component"])]
+    } == {term.unit}

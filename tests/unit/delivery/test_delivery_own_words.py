@@ -30,7 +30,9 @@ def own(text: str, **changes: Any) -> SignedStatement:
     return replace(statement, **changes)
 
 
-NODULE = own("Left pulmonary nodule, upper zone.", finding="Nodule", side=Side.LEFT, place="upper zone")
+NODULE = own(
+    "Left pulmonary nodule, upper zone.", finding="Nodule", side=Side.LEFT, place="upper zone"
+)
 SCAR = own("Apical scar.", id="r2", author=ATTENDING)
 IMPRESSION = own("Nodule; CT advised.", id="impression", section=Section.IMPRESSION)
 
@@ -49,7 +51,9 @@ def performer(bundle: dict[str, Any], observation: dict[str, Any]) -> dict[str, 
 
 def test_an_added_finding_is_the_readers_observation_and_no_devices() -> None:
     bundle = report_bundle(report(NODULE, SCAR, IMPRESSION), IDENTITY)
-    observed = {o["note"][0]["text"]: o for o in resources(report(NODULE, SCAR, IMPRESSION), "Observation")}
+    observed = {
+        o["note"][0]["text"]: o for o in resources(report(NODULE, SCAR, IMPRESSION), "Observation")
+    }
     nodule, scar = observed[NODULE.text], observed[SCAR.text]
     assert performer(bundle, nodule)["name"] == [{"text": "ZZREADER Two"}]
     assert performer(bundle, scar)["identifier"][0]["value"] == ATTENDING.id
@@ -63,7 +67,10 @@ def test_an_added_finding_is_the_readers_observation_and_no_devices() -> None:
     assert "device" in drafted
     assert performer(bundle, drafted)["identifier"][0]["value"] == ATTENDING.id
     assert IMPRESSION.text not in observed
-    assert resources(report(NODULE, IMPRESSION), "DiagnosticReport")[0]["conclusion"] == IMPRESSION.text
+    assert (
+        resources(report(NODULE, IMPRESSION), "DiagnosticReport")[0]["conclusion"]
+        == IMPRESSION.text
+    )
 
 
 def test_the_provenance_names_every_author_and_every_reference_holds() -> None:
@@ -71,7 +78,8 @@ def test_the_provenance_names_every_author_and_every_reference_holds() -> None:
     by_url = {e["fullUrl"]: e["resource"] for e in bundle["entry"]}
     (provenance,) = (r for r in by_url.values() if r["resourceType"] == "Provenance")
     agents = [
-        (a["type"]["coding"][0]["code"], by_url[a["who"]["reference"]]["resourceType"]) for a in provenance["agent"]
+        (a["type"]["coding"][0]["code"], by_url[a["who"]["reference"]]["resourceType"])
+        for a in provenance["agent"]
     ]
     assert agents == [
         ("author", "Device"), ("author", "Practitioner"), ("author", "Practitioner"), ("verifier", "Practitioner")
@@ -82,7 +90,9 @@ def test_an_own_denial_is_coded_absent_and_a_suspicion_possible() -> None:
     none = own("No pneumothorax.", finding="Pneumothorax", assertion=Assertion.ABSENT)
     some = own("Possible nodule.", finding="Nodule", assertion=Assertion.POSSIBLE)
     assert resources(report(none), "Observation")[-1]["valueCodeableConcept"]["text"] == "absent"
-    assert resources(report(some), "Observation")[-1]["valueCodeableConcept"] == {"text": "possible"}
+    assert resources(report(some), "Observation")[-1]["valueCodeableConcept"] == {
+        "text": "possible"
+    }
 
 
 def test_a_place_without_a_side_is_text_alone() -> None:
@@ -98,7 +108,9 @@ def test_critical_findings_are_marked_and_nothing_else_is() -> None:
         observation = resources(report(statement), "Observation")[-1]
         codes = [c["coding"][0]["code"] for c in observation.get("interpretation", [])]
         assert codes == (["AA"] if marked else [])
-        assert json.loads(render(report(statement), None, "json"))["critical"] == ([statement.id] if marked else [])
+        assert json.loads(render(report(statement), None, "json"))["critical"] == (
+            [statement.id] if marked else []
+        )
 
 
 def test_the_text_says_how_many_statements_are_the_readers_own() -> None:

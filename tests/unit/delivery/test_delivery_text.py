@@ -19,7 +19,11 @@ from medmm.domain.report import SignedReport
 from tests.factories import make_signed_report
 
 IDENTITY = PatientIdentity(
-    patient_id="ZZFAKE-1", family_name="ZZFAKE", given_name="Alpha", birth_date=date(1950, 1, 10), sex="F"
+    patient_id="ZZFAKE-1",
+    family_name="ZZFAKE",
+    given_name="Alpha",
+    birth_date=date(1950, 1, 10),
+    sex="F",
 )
 
 
@@ -41,7 +45,9 @@ def test_every_statement_stands_under_its_section() -> None:
     heads = [text.index(section.value.upper() + "\n") for section in Section]
     assert heads == sorted(heads)
     for statement in report.statements:
-        assert statement.text in text[heads[list(Section).index(statement.section)] :].replace("\n", " ")
+        assert statement.text in text[heads[list(Section).index(statement.section)] :].replace(
+            "\n", " "
+        )
 
 
 def test_without_an_identity_the_patient_is_a_key() -> None:
@@ -73,7 +79,9 @@ def test_files_are_the_same_when_published_twice_and_stay_in_their_folder(tmp_pa
     assert sorted(tmp_path.rglob("*")) == sorted([tmp_path / "out", *first])
 
 
-def test_a_file_in_place_of_the_folder_and_an_unknown_format_are_input_errors(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_and_an_unknown_format_are_input_errors(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="no folder"):
         write_report(make_signed_report(), None, tmp_path / "file")

@@ -40,7 +40,9 @@ def methods() -> list[str]:
 
 
 @pytest.mark.parametrize("name", methods())
-def test_every_public_method_refuses_every_wrong_type_by_a_typed_error(assistant: Assistant, name: str) -> None:
+def test_every_public_method_refuses_every_wrong_type_by_a_typed_error(
+    assistant: Assistant, name: str
+) -> None:
     method = getattr(assistant, name)
     parameters = inspect.signature(method).parameters
     before = kept(assistant).events()
@@ -51,9 +53,10 @@ def test_every_public_method_refuses_every_wrong_type_by_a_typed_error(assistant
             given = dict.fromkeys([wrong_name], wrong)
             for other, parameter in parameters.items():
                 if other not in given and parameter.default is inspect.Parameter.empty:
-                    given[other] = {"by": assistant.reader_named("reader-1"), "decisions": [Accept("s1")]}.get(
-                        other, "x"
-                    )
+                    given[other] = {
+                        "by": assistant.reader_named("reader-1"),
+                        "decisions": [Accept("s1")],
+                    }.get(other, "x")
             with pytest.raises(InputError) as caught:
                 method(**given)
             assert caught.value.remedy
@@ -87,7 +90,9 @@ def test_paths_stay_whole_and_in_order(given_paths: list[Any]) -> None:
 
 
 @checked_arguments
-def asked(a: int | None, b: Sequence[str] = (), *, c: ReadTask | None = None, d: Iterable[int] = ()) -> str:
+def asked(
+    a: int | None, b: Sequence[str] = (), *, c: ReadTask | None = None, d: Iterable[int] = ()
+) -> str:
     """A function of several kinds of arguments."""
     return f"{a} {list(b)} {c} {list(d)}"
 
@@ -104,7 +109,9 @@ def asked(a: int | None, b: Sequence[str] = (), *, c: ReadTask | None = None, d:
         ((1,), {"d": 1}),
     ],
 )
-def test_what_does_not_fit_its_annotation_is_refused(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def test_what_does_not_fit_its_annotation_is_refused(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
     with pytest.raises(InputError, match="is expected"):
         asked(*args, **kwargs)
 

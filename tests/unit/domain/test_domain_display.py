@@ -35,9 +35,14 @@ def test_a_unit_is_printed_as_people_write_it(ucum: str, printed: str) -> None:
 
 
 def test_two_units_never_print_alike() -> None:
-    rows = csv.DictReader(files("medmm.records").joinpath("data/analytes.csv").read_text("utf-8").splitlines())
+    rows = csv.DictReader(
+        files("medmm.records").joinpath("data/analytes.csv").read_text("utf-8").splitlines()
+    )
     known = {row["unit"] for row in rows} | set(UNIT_PARTS) | set(WHOLE_UNITS)
-    known -= {"[pH]", "[iU]"}  # no unit is printed after a pH, and UCUM has two codes for the international unit
+    known -= {
+        "[pH]",
+        "[iU]",
+    }  # no unit is printed after a pH, and UCUM has two codes for the international unit
     printed = [unit_words(unit) for unit in known]
     assert len(set(printed)) == len(printed)
 
@@ -51,5 +56,7 @@ def test_two_units_never_print_alike() -> None:
         (Quantity(value=0.00001, unit="mg/L"), "0.00001 mg/L"),
     ],
 )
-def test_a_value_is_printed_with_comparator_and_unit_and_no_exponent(value: Quantity, words: str) -> None:
+def test_a_value_is_printed_with_comparator_and_unit_and_no_exponent(
+    value: Quantity, words: str
+) -> None:
     assert quantity_words(value) == words

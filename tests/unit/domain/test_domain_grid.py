@@ -43,7 +43,12 @@ def test_a_label_map_of_another_grid() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"sop_uids": ("1.2.1",)}, {"frame_numbers": (1, 2)}, {"sop_uids": ("1",), "frame_numbers": (1,)}]
+    "changes",
+    [
+        {"sop_uids": ("1.2.1",)},
+        {"frame_numbers": (1, 2)},
+        {"sop_uids": ("1",), "frame_numbers": (1,)},
+    ],
 )
 def test_slices_that_do_not_name_their_frame(changes: dict) -> None:
     with pytest.raises(InputError, match="frame numbers"):

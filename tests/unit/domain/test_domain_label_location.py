@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medmm.domain.display import edge_letters, extent_words, figures, measured_words, slice_words, turned
+from medmm.domain.display import (
+    edge_letters,
+    extent_words,
+    figures,
+    measured_words,
+    slice_words,
+    turned,
+)
 from medmm.domain.label_location import centre_x_lps_mm, extent_of, indices_zyx, largest_slice
 from medmm.domain.measurement_formulas import (
     asymmetry_percent,
@@ -32,16 +39,26 @@ def small() -> LabelMap:
 def test_voxels_are_found_as_numpy_finds_them() -> None:
     marked = small()
     for labels, wanted in ((("a",), [1]), (("b",), [2]), (("a", "b"), [1, 2]), (("c",), [])):
-        assert indices_zyx(marked, *labels).tolist() == np.argwhere(np.isin(marked.array(), wanted)).tolist()
+        assert (
+            indices_zyx(marked, *labels).tolist()
+            == np.argwhere(np.isin(marked.array(), wanted)).tolist()
+        )
     assert [voxel_count(marked, label) for label in ("a", "b", "c")] == [2, 3, 0]
 
 
 def test_the_slice_with_the_most_is_the_first_of_equals() -> None:
-    assert [largest_slice(small(), *labels) for labels in (("a",), ("b",), ("a", "b"), ())] == [1, 2, 1, None]
+    assert [largest_slice(small(), *labels) for labels in (("a",), ("b",), ("a", "b"), ())] == [
+        1,
+        2,
+        1,
+        None,
+    ]
 
 
 def test_an_extent_says_slices_centre_half_and_side() -> None:
-    volume = replace(head()[0][0], shape_zyx=(5, 4, 6), affine_lps_mm=axial((3.0, 2.0, 1.0), (-10.0, 5.0, 7.0)))
+    volume = replace(
+        head()[0][0], shape_zyx=(5, 4, 6), affine_lps_mm=axial((3.0, 2.0, 1.0), (-10.0, 5.0, 7.0))
+    )
     found = extent_of(small(), "b", volume, midline_x_lps_mm=0.0)
     assert found is not None
     assert (found.slices, found.slice_count, found.image_half) == ((2, 4), 2, ImageHalf.LOW_COLUMNS)
@@ -49,7 +66,10 @@ def test_an_extent_says_slices_centre_half_and_side() -> None:
     assert found.centroid_lps_mm == pytest.approx((-10 + 1 / 3, 7.0, 15.0), abs=1e-3)
     assert found.side is Side.RIGHT
     assert slice_words(found, 5) == "slices 3 to 5 of 5 (2 of them)"
-    assert "centre at slice 4, row 2, column 1 (LPS -10, 7, 15 mm), patient's right side" in extent_words(found)
+    assert (
+        "centre at slice 4, row 2, column 1 (LPS -10, 7, 15 mm), patient's right side"
+        in extent_words(found)
+    )
 
 
 def test_nothing_marked_has_no_extent_and_no_orientation_has_no_side() -> None:
@@ -57,7 +77,11 @@ def test_nothing_marked_has_no_extent_and_no_orientation_has_no_side() -> None:
     assert extent_of(small(), "c", volume) is None
     found = extent_of(small(), "a", volume, midline_x_lps_mm=0.0)
     assert found is not None
-    assert (found.side, found.centroid_lps_mm, found.image_half) == (None, None, ImageHalf.HIGH_COLUMNS)
+    assert (found.side, found.centroid_lps_mm, found.image_half) == (
+        None,
+        None,
+        ImageHalf.HIGH_COLUMNS,
+    )
     assert slice_words(found) == "slice 2"
     assert "no side named" in extent_words(found)
 
@@ -75,10 +99,15 @@ def test_formulas() -> None:
     assert voxel_ml(unspaced(flair)) is None
     assert ejection_fraction_percent(120.0, 48.0) == pytest.approx(60.0)
     assert asymmetry_percent(3.0, 2.0) == pytest.approx(40.0)
-    left, right = measured_as("hippocampus volume", 3.0, side=Side.LEFT), measured_as("hippocampus volume", 2.0)
+    left, right = (
+        measured_as("hippocampus volume", 3.0, side=Side.LEFT),
+        measured_as("hippocampus volume", 2.0),
+    )
     found = hippocampus_asymmetry(left, right)
     assert (found.side, found.unit) == (Side.BILATERAL, "%")
-    assert found.interval == pytest.approx((asymmetry_percent(2.7, 2.2), asymmetry_percent(3.3, 1.8)))
+    assert found.interval == pytest.approx(
+        (asymmetry_percent(2.7, 2.2), asymmetry_percent(3.3, 1.8))
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +120,9 @@ def test_formulas() -> None:
         ((0.0, -0.001, 0.001), 2, ("0.00", "0.00", "0.00")),
     ],
 )
-def test_no_number_is_rounded_away(numbers: tuple[float, ...], decimals: int, printed: tuple[str, ...]) -> None:
+def test_no_number_is_rounded_away(
+    numbers: tuple[float, ...], decimals: int, printed: tuple[str, ...]
+) -> None:
     assert figures(numbers, decimals) == printed
 
 
@@ -117,6 +148,11 @@ def test_slices_are_turned_with_letters_at_all_edges() -> None:
 
 def test_an_extent_without_a_gap_names_its_slices_alone() -> None:
     found = Extent(
-        label_map="m", label="a", volume_sha256="1", slices=(0, 3), slice_count=4, centroid_index_zyx=(0, 0, 0)
+        label_map="m",
+        label="a",
+        volume_sha256="1",
+        slices=(0, 3),
+        slice_count=4,
+        centroid_index_zyx=(0, 0, 0),
     )
     assert slice_words(found, 9) == "slices 1 to 4 of 9"

@@ -21,7 +21,11 @@ def test_what_matters_comes_first_and_each_text_once() -> None:
 
 
 def test_every_code_for_the_record_is_one_that_is_given() -> None:
-    code = "\n".join(path.read_text(encoding="utf-8") for path in MEDMM.rglob("*.py") if path.name != "notices.py")
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in MEDMM.rglob("*.py")
+        if path.name != "notices.py"
+    )
     assert [name for name in sorted(FOR_THE_RECORD) if f'"{name}"' not in code] == []
 
 

@@ -29,7 +29,9 @@ def nouns() -> list[type]:
         found += [
             kind
             for kind in vars(module).values()
-            if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
+            if isinstance(kind, type)
+            and dataclasses.is_dataclass(kind)
+            and kind.__module__ == module.__name__
         ]
     return found  # type: ignore[return-value]
 
@@ -81,10 +83,16 @@ def test_dates_and_moments_stay_apart() -> None:
 
 WRONG = [
     lambda: factories.make_statements()[0].__class__(
-        id="s", section=factories.Section.FINDINGS, text="x", assertion=factories.Assertion.ABSENT, evidence=()
+        id="s",
+        section=factories.Section.FINDINGS,
+        text="x",
+        assertion=factories.Assertion.ABSENT,
+        evidence=(),
     ),
     lambda: dataclasses.replace(factories.make_statements()[0], text="  "),
-    lambda: dataclasses.replace(factories.make_draft(), statements=(factories.make_statements()[0],) * 2),
+    lambda: dataclasses.replace(
+        factories.make_draft(), statements=(factories.make_statements()[0],) * 2
+    ),
     lambda: factories.make_finding("Mass", 1.2),
     lambda: factories.make_finding("Mass", 0.2, 0.0),
     lambda: factories.make_finding("Mass", 0.2, 0.3, rule_out=0.31),
@@ -142,13 +150,17 @@ def test_a_finding_is_suspected_ruled_out_or_undecided() -> None:
 
 
 def test_a_finding_stored_before_there_were_rule_out_points_loads_and_is_never_denied() -> None:
-    stored = {k: v for k, v in to_json(factories.make_finding("Mass", 0.0)).items() if k != "rule_out"}
+    stored = {
+        k: v for k, v in to_json(factories.make_finding("Mass", 0.0)).items() if k != "rule_out"
+    }
     assert not from_json(Finding, stored).ruled_out
 
 
 def test_patient_keys_are_keyed_and_tell_people_apart() -> None:
     one = PatientIdentity(patient_id="ZZ-1", issuer="A")
-    assert one.key(b"s") == PatientIdentity(patient_id="ZZ-1", issuer="A", family_name="ZZX").key(b"s")
+    assert one.key(b"s") == PatientIdentity(patient_id="ZZ-1", issuer="A", family_name="ZZX").key(
+        b"s"
+    )
     others = [
         one.key(b"t"),
         PatientIdentity(patient_id="ZZ-1", issuer="B").key(b"s"),
@@ -171,6 +183,10 @@ def test_volume_is_the_same_whatever_loads_it() -> None:
 
 
 def test_a_side_is_said_as_the_patients_and_both_sides_as_both() -> None:
-    assert [side.phrase for side in Side] == ["patient's left side", "patient's right side", "both sides"]
+    assert [side.phrase for side in Side] == [
+        "patient's left side",
+        "patient's right side",
+        "both sides",
+    ]
     assert Side.LEFT.mirrored.phrase == Side.RIGHT.phrase
     assert Side.BILATERAL.mirrored.phrase == Side.BILATERAL.phrase

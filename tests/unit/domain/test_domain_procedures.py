@@ -32,8 +32,12 @@ FILMS = [
 
 
 @pytest.mark.parametrize(("views", "portable", "code"), FILMS)
-def test_a_film_study_has_the_code_of_its_views(views: tuple[View, ...], portable: bool, code: str) -> None:
-    films = tuple(replace(make_volume(), view=view, sha256=f"{n:064x}") for n, view in enumerate(views))
+def test_a_film_study_has_the_code_of_its_views(
+    views: tuple[View, ...], portable: bool, code: str
+) -> None:
+    films = tuple(
+        replace(make_volume(), view=view, sha256=f"{n:064x}") for n, view in enumerate(views)
+    )
     found = procedure_of(make_study(volumes=films), StudyOrder(portable=portable))
     assert found is not None
     assert found.code == code

@@ -52,7 +52,10 @@ def test_limits_that_the_table_must_keep(verb: str) -> None:
 
 
 def test_nobody_may_touch_nothing_of_a_patient() -> None:
-    assert {verb for verb, row in role_table().items() if row["nobody"]} == {"models", "capabilities"}
+    assert {verb for verb, row in role_table().items() if row["nobody"]} == {
+        "models",
+        "capabilities",
+    }
 
 
 def test_an_unknown_role_may_nothing() -> None:
@@ -68,7 +71,8 @@ def test_every_verb_that_is_asked_about_has_a_row() -> None:
         for path in (Path(medmm.__file__).parent / "verbs").glob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
-        and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("verb", "call", "look", "allow")
+        and getattr(node.func, "attr", getattr(node.func, "id", ""))
+        in ("verb", "call", "look", "allow")
         and node.args
         and isinstance(node.args[0], ast.Constant)
     }

@@ -18,7 +18,12 @@ OTHER = Notice(code="lossy", text="…")
 
 
 def clock(moment: datetime, *, zone_known: bool = False) -> StudyTime:
-    return StudyTime(moment=moment.replace(tzinfo=UTC), source_tag="StudyDate", precise=True, zone_known=zone_known)
+    return StudyTime(
+        moment=moment.replace(tzinfo=UTC),
+        source_tag="StudyDate",
+        precise=True,
+        zone_known=zone_known,
+    )
 
 
 @pytest.mark.parametrize(
@@ -27,7 +32,11 @@ def clock(moment: datetime, *, zone_known: bool = False) -> StudyTime:
         ("Europe/Vienna", datetime(2020, 7, 1, 12), datetime(2020, 7, 1, 10)),
         ("Europe/Vienna", datetime(2020, 1, 1, 12), datetime(2020, 1, 1, 11)),
         ("Asia/Tokyo", datetime(1995, 9, 26, 12), datetime(1995, 9, 26, 3)),
-        ("Europe/Vienna", datetime(2020, 10, 25, 2, 30), datetime(2020, 10, 25, 0, 30)),  # comes twice: the earlier
+        (
+            "Europe/Vienna",
+            datetime(2020, 10, 25, 2, 30),
+            datetime(2020, 10, 25, 0, 30),
+        ),  # comes twice: the earlier
         (
             "Europe/Vienna",
             datetime(2020, 3, 29, 2, 30),
@@ -35,7 +44,9 @@ def clock(moment: datetime, *, zone_known: bool = False) -> StudyTime:
         ),  # never came: the earlier reading
     ],
 )
-def test_the_wall_clock_is_read_in_the_zone_of_the_site(zone: str, wall: datetime, utc: datetime) -> None:
+def test_the_wall_clock_is_read_in_the_zone_of_the_site(
+    zone: str, wall: datetime, utc: datetime
+) -> None:
     study = at_site(make_study(acquired=clock(wall), warnings=(UNKNOWN, OTHER)), zone)
     assert study.acquired is not None
     assert study.acquired.moment == utc.replace(tzinfo=UTC)
@@ -58,19 +69,29 @@ def test_what_states_its_zone_or_has_no_time_stays_as_it_is() -> None:
     st.datetimes(datetime(1970, 1, 1), datetime(2035, 1, 1)),
     st.sampled_from(["Europe/Vienna", "America/St_Johns", "Pacific/Kiritimati"]),
 )
-def test_no_reading_of_a_clock_is_earlier_than_the_bound_for_unknown_zones(wall: datetime, zone: str) -> None:
+def test_no_reading_of_a_clock_is_earlier_than_the_bound_for_unknown_zones(
+    wall: datetime, zone: str
+) -> None:
     read = at_site(make_study(acquired=clock(wall)), zone).acquired
     assert read is not None
     assert (
-        wall.replace(tzinfo=UTC) - timedelta(hours=14) <= read.moment <= wall.replace(tzinfo=UTC) + timedelta(hours=12)
+        wall.replace(tzinfo=UTC) - timedelta(hours=14)
+        <= read.moment
+        <= wall.replace(tzinfo=UTC) + timedelta(hours=12)
     )
 
 
 def test_every_image_has_its_clock_read_and_the_earliest_dates_the_study() -> None:
     stated = clock(datetime(2020, 7, 1, 11), zone_known=True)
     unknown = clock(datetime(2020, 7, 1, 12))
-    volumes = (make_volume(acquired=stated), make_volume(acquired=unknown), make_volume(acquired=None))
-    study = at_site(make_study(acquired=unknown, volumes=volumes, warnings=(UNKNOWN,)), "Europe/Vienna")
+    volumes = (
+        make_volume(acquired=stated),
+        make_volume(acquired=unknown),
+        make_volume(acquired=None),
+    )
+    study = at_site(
+        make_study(acquired=unknown, volumes=volumes, warnings=(UNKNOWN,)), "Europe/Vienna"
+    )
     hours = [v.acquired.moment.astimezone(UTC).hour if v.acquired else None for v in study.volumes]
     assert hours == [11, 10, None]
     assert study.acquired is not None

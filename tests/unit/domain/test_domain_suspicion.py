@@ -17,9 +17,20 @@ from medmm.domain.report import Accept, Add, CaseFile, CaseState, Decision, Edit
 from medmm.domain.suspicion import Standing, Suspicion, suspicions
 from medmm.domain.vocabulary import finding_called
 from medmm.language.certainty_words import says_too_much, strength_of
-from tests.factories import MODEL, make_case_file, make_checked_draft, make_draft, make_finding, make_reading
+from tests.factories import (
+    MODEL,
+    make_case_file,
+    make_checked_draft,
+    make_draft,
+    make_finding,
+    make_reading,
+)
 
-FOUND = (make_finding("Effusion", 0.62), make_finding("Pneumothorax", 0.4), make_finding("Nodule", 0.5))
+FOUND = (
+    make_finding("Effusion", 0.62),
+    make_finding("Pneumothorax", 0.4),
+    make_finding("Nodule", 0.5),
+)
 
 
 def said(finding: str, statement_id: str, text: str) -> Statement:
@@ -40,9 +51,16 @@ def case(*decisions: Decision, state: CaseState = CaseState.IN_REVIEW) -> CaseFi
         said("Pneumothorax", "s1", "Possible pneumothorax."),
         said("Effusion", "s2", "Possible pleural effusion."),
     )
-    also = (AlsoSuspected(statement=said("Nodule", "u1", "Possible pulmonary nodule."), why="nobody says so"),)
+    also = (
+        AlsoSuspected(
+            statement=said("Nodule", "u1", "Possible pulmonary nodule."), why="nobody says so"
+        ),
+    )
     draft = make_checked_draft(make_draft(statements=stated, also_suspected=also))
-    return replace(make_case_file(state, draft=draft, decisions=decisions), reading=make_reading(findings=FOUND))
+    return replace(
+        make_case_file(state, draft=draft, decisions=decisions),
+        reading=make_reading(findings=FOUND),
+    )
 
 
 def standings(file: CaseFile) -> dict[str, Standing]:
@@ -53,7 +71,12 @@ def of(file: CaseFile, finding: str) -> Suspicion:
     return next(one for one in file.suspicions if one.finding == finding)
 
 
-STATED, NOT_STATED, ADDED, REJECTED = Standing.STATED, Standing.NOT_STATED, Standing.ADDED, Standing.REJECTED
+STATED, NOT_STATED, ADDED, REJECTED = (
+    Standing.STATED,
+    Standing.NOT_STATED,
+    Standing.ADDED,
+    Standing.REJECTED,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +97,9 @@ STATED, NOT_STATED, ADDED, REJECTED = Standing.STATED, Standing.NOT_STATED, Stan
         (Edit("s2", "Right pneumonia with effusion."), "Pneumonia", ADDED),
     ],
 )
-def test_where_a_finding_stands_follows_the_readers_words(decision: Decision, finding: str, standing: Standing) -> None:
+def test_where_a_finding_stands_follows_the_readers_words(
+    decision: Decision, finding: str, standing: Standing
+) -> None:
     file = case(decision)
     assert standings(file)[finding] is standing
     assert (finding in {one.finding for one in file.flagged}) == (standing is not REJECTED)
@@ -82,17 +107,24 @@ def test_where_a_finding_stands_follows_the_readers_words(decision: Decision, fi
 
 def test_the_list_is_whole_and_in_order_before_anything_is_decided() -> None:
     file = case(state=CaseState.DRAFTED)
-    assert [(o.finding, o.standing, o.statement_id, o.critical, o.probability) for o in file.suspicions] == [
+    assert [
+        (o.finding, o.standing, o.statement_id, o.critical, o.probability) for o in file.suspicions
+    ] == [
         ("Pneumothorax", STATED, "s1", True, 0.4),
         ("Effusion", STATED, "s2", False, 0.62),
         ("Nodule", NOT_STATED, "u1", False, 0.5),
     ]
-    assert (of(file, "Nodule").why, of(file, "Nodule").meaning) == ("nobody says so", "more likely than not")
+    assert (of(file, "Nodule").why, of(file, "Nodule").meaning) == (
+        "nobody says so",
+        "more likely than not",
+    )
     assert file.flagged == file.suspicions
     assert all(from_json(Suspicion, to_json(one)) == one for one in file.suspicions)
 
 
-@pytest.mark.parametrize("decision", [Reject("s1"), Edit("s1", "No pneumothorax."), Edit("s1", "Skin fold.")])
+@pytest.mark.parametrize(
+    "decision", [Reject("s1"), Edit("s1", "No pneumothorax."), Edit("s1", "Skin fold.")]
+)
 def test_a_critical_mark_goes_when_a_reader_rejects_it(decision: Decision) -> None:
     assert case().critical("s1")
     file = case(decision)
@@ -145,7 +177,10 @@ DECISIONS = st.lists(
                 for i in ("s1", "s2", "u1")
                 for t in ("No effusion.", "Possible nodule.", "Pneumothorax.", "x")
             ),
-            *(Add(t, statement_id="r1") for t in ("Edema.", "No nodule.", "No pneumothorax.", "Scar.")),
+            *(
+                Add(t, statement_id="r1")
+                for t in ("Edema.", "No nodule.", "No pneumothorax.", "Scar.")
+            ),
             Impression("Possible edema."),
         ]
     ),
@@ -196,7 +231,9 @@ def test_the_table_is_in_order_and_covers_every_probability() -> None:
 )
 def test_how_sure_a_sentence_is(text: str, strength: Strength | None) -> None:
     assert strength_of(text, "Lung_Opacity") == strength
-    assert says_too_much(text, "Lung_Opacity", 0.42) == (strength is not None and strength > Strength.POSSIBLE)
+    assert says_too_much(text, "Lung_Opacity", 0.42) == (
+        strength is not None and strength > Strength.POSSIBLE
+    )
     assert not says_too_much(text, "Lung_Opacity", 0.95)
 
 

@@ -50,7 +50,13 @@ def test_an_unknown_name_is_refused_with_its_name() -> None:
 
 
 def test_critical_findings_come_before_more_probable_ones() -> None:
-    names = [("Nodule", 0.5), ("Pneumothorax", 0.2), ("Effusion", 0.9), ("Edema", 0.4), ("Mass", 0.5)]
+    names = [
+        ("Nodule", 0.5),
+        ("Pneumothorax", 0.2),
+        ("Effusion", 0.9),
+        ("Edema", 0.4),
+        ("Mass", 0.5),
+    ]
     found = most_urgent_first(make_finding(name, probability) for name, probability in names)
     assert [f.name for f in found] == ["Edema", "Pneumothorax", "Effusion", "Mass", "Nodule"]
 

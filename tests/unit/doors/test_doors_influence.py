@@ -39,7 +39,11 @@ def believing(case: Case) -> Opinion:
     """Claims a large heart where there is a record."""
     facts = case.context.facts if case.context else ()
     chance = 0.2 + 0.05 * len(facts)
-    said = say("Cardiomegaly", Assertion.PRESENT if facts else Assertion.ABSENT, probability=max(0.5, chance))
+    said = say(
+        "Cardiomegaly",
+        Assertion.PRESENT if facts else Assertion.ABSENT,
+        probability=max(0.5, chance),
+    )
     return Opinion(written=(said,), probability={"Cardiomegaly": chance})
 
 
@@ -73,7 +77,9 @@ class NoLanguageModel(ToldNetworks):
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "medmm.yaml"
-    path.write_text(f"data_dir: {tmp_path / 'data'}\nreaders:\n  - {{id: aud-1, name: ZZAUDITOR, role: auditor}}\n")
+    path.write_text(
+        f"data_dir: {tmp_path / 'data'}\nreaders:\n  - {{id: aud-1, name: ZZAUDITOR, role: auditor}}\n"
+    )
     return path
 
 
@@ -91,7 +97,9 @@ def run(config: Path, *words: str) -> Result:
     return CliRunner().invoke(app, ["--config", str(config), *words], env={"NO_COLOR": "1"})
 
 
-def test_the_page_shows_every_fact_and_three_drafts_within_80_columns(config: Path, case_id: str) -> None:
+def test_the_page_shows_every_fact_and_three_drafts_within_80_columns(
+    config: Path, case_id: str
+) -> None:
     done = run(config, "influence", case_id)
     assert done.exit_code == 0, done.output
     page = done.output
@@ -99,7 +107,13 @@ def test_the_page_shows_every_fact_and_three_drafts_within_80_columns(config: Pa
     assert "cardiomegaly: nothing said → possible, claimed only with it" in page
     assert "not read" in page
     assert "0.050" in page
-    for part in ("image alone", "record alone", "image and record", "FINDINGS", "CLINICAL INFORMATION"):
+    for part in (
+        "image alone",
+        "record alone",
+        "image and record",
+        "FINDINGS",
+        "CLINICAL INFORMATION",
+    ):
         assert part in page
     assert max(len(line) for line in page.splitlines()) <= 80
 
@@ -150,7 +164,11 @@ def test_doctor_says_who_words_the_drafts(tmp_path: Path, writer: Any, state: st
     with Assistant(settings) as assistant:
         assert assistant.capabilities().writer == "rule-writer"
         found = next(check for check in examine(assistant) if check.name == "writer")
-    assert (found.state, "rule-writer" in found.found, bool(found.remedy)) == (state, True, state == "note")
+    assert (found.state, "rule-writer" in found.found, bool(found.remedy)) == (
+        state,
+        True,
+        state == "note",
+    )
 
 
 def test_set_to_rules_the_draft_warns_of_nothing(config: Path, case_id: str) -> None:
@@ -163,7 +181,9 @@ def test_set_to_rules_the_draft_warns_of_nothing(config: Path, case_id: str) -> 
 def test_how_a_sentence_was_written_stands_under_it_on_every_page() -> None:
     first, second, *rest = make_draft().statements
     generated = replace(second, generation=make_generation(0.41))
-    file = make_case_file(draft=make_checked_draft(make_draft(statements=(first, generated, *rest))))
+    file = make_case_file(
+        draft=make_checked_draft(make_draft(statements=(first, generated, *rest)))
+    )
     text = io.StringIO()
     draft_page(file, Console(file=text, width=100, no_color=True, highlight=False))
     assert text.getvalue().count(LINE) == draft_html(file).count(LINE) == 1

@@ -37,12 +37,20 @@ def labels_zyx(path: Path) -> Any:
 @pytest.mark.parametrize("dtype", ["<i2", ">f4", "<f8"])
 @pytest.mark.parametrize(
     ("affine", "codes"),
-    [(diagonal(), (2, 0)), (diagonal((-1, 1, 1)), (0, 0)), (OBLIQUE, (1, 1)), (OBLIQUE, (0, 3)), (TURNED, (4, 0))],
+    [
+        (diagonal(), (2, 0)),
+        (diagonal((-1, 1, 1)), (0, 0)),
+        (OBLIQUE, (1, 1)),
+        (OBLIQUE, (0, 3)),
+        (TURNED, (4, 0)),
+    ],
 )
 def test_shape_affine_codes_units_and_voxels_are_those_of_the_source(
     tmp_path: Path, name: str, version: int, dtype: str, affine: Any, codes: tuple[int, int]
 ) -> None:
-    path = nifti_file(tmp_path, name, blob(CROP).astype(dtype), affine=affine, codes=codes, version=version)
+    path = nifti_file(
+        tmp_path, name, blob(CROP).astype(dtype), affine=affine, codes=codes, version=version
+    )
     values = labels_zyx(path)
     written = write_label_map(label_map(path, values), tmp_path, tmp_path / "out")
     assert written == tmp_path / "out" / "hippocampus.nii.gz"
@@ -51,7 +59,16 @@ def test_shape_affine_codes_units_and_voxels_are_those_of_the_source(
     assert made.shape == source.shape
     assert made.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(made.affine, source.affine)
-    for field in ("sform_code", "qform_code", "xyzt_units", "pixdim", "dim", "srow_x", "srow_y", "srow_z"):
+    for field in (
+        "sform_code",
+        "qform_code",
+        "xyzt_units",
+        "pixdim",
+        "dim",
+        "srow_x",
+        "srow_y",
+        "srow_z",
+    ):
         np.testing.assert_array_equal(made.header[field], source.header[field], err_msg=field)
     for form in ("get_sform", "get_qform"):
         np.testing.assert_array_equal(getattr(made.header, form)(), getattr(source.header, form)())
@@ -93,7 +110,10 @@ def test_a_fourth_axis_of_one_is_kept(tmp_path: Path) -> None:
 
 def test_the_same_map_gives_the_same_bytes(tmp_path: Path) -> None:
     path = nifti_file(tmp_path, "t1.nii.gz", blob(CROP))
-    made = [write_label_map(label_map(path, labels_zyx(path)), tmp_path, tmp_path / n).read_bytes() for n in "ab"]
+    made = [
+        write_label_map(label_map(path, labels_zyx(path)), tmp_path, tmp_path / n).read_bytes()
+        for n in "ab"
+    ]
     assert made[0] == made[1]
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["hippocampus.nii.gz"]
 
@@ -127,7 +147,9 @@ def test_a_folder_that_takes_nothing_is_unavailable_and_a_link_is_replaced(tmp_p
 
 def test_a_name_of_a_label_map_is_no_path(tmp_path: Path) -> None:
     path = nifti_file(tmp_path, "t1.nii.gz", blob(CROP))
-    written = write_label_map(label_map(path, labels_zyx(path), "../../ZZ out"), tmp_path, tmp_path / "out")
+    written = write_label_map(
+        label_map(path, labels_zyx(path), "../../ZZ out"), tmp_path, tmp_path / "out"
+    )
     assert written.parent == tmp_path / "out"
     assert written.is_file()
 
@@ -142,7 +164,8 @@ def test_one_study_goes_into_the_folder_and_each_of_several_into_its_own() -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["CON", "nul.x", "com1", "..a\nb", "Z" * 300, "ä", "a b", "-x", ".hidden", "dot.", "a:b"]
+    "name",
+    ["CON", "nul.x", "com1", "..a\nb", "Z" * 300, "ä", "a b", "-x", ".hidden", "dot.", "a:b"],
 )
 def test_a_folders_name_that_could_be_more_than_a_name_is_a_digest(name: str) -> None:
     made = folders_for([Path("in") / name, Path("in/p1")], Path("out"))[Path("in") / name]
@@ -158,7 +181,9 @@ def test_studies_of_one_name_never_share_a_folder() -> None:
     assert made[Path("c/p2")] == made[Path("c/../c/p2")] == Path("out/p2")
 
 
-def test_a_folder_given_as_a_dot_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_given_as_a_dot_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inside = tmp_path / "p7"
     inside.mkdir()
     monkeypatch.chdir(inside)

@@ -59,9 +59,17 @@ def test_the_terminal_page_shows_evidence_checks_and_limits_within_80_columns() 
 
 def test_the_html_page_shows_the_same_and_holds_no_script() -> None:
     page = draft_html(make_case_file(draft=make_checked_draft(failed=("s2",))))
-    for part in ("DRAFT, not signed", "Possible left pleural effusion.", "operating point 0.35", "G2 ✗", "fractures"):
+    for part in (
+        "DRAFT, not signed",
+        "Possible left pleural effusion.",
+        "operating point 0.35",
+        "G2 ✗",
+        "fractures",
+    ):
         assert part in page
-    assert page.count("data:image/png;base64,") == 3  # the film, and a heat-map for each suspected finding
+    assert (
+        page.count("data:image/png;base64,") == 3
+    )  # the film, and a heat-map for each suspected finding
     assert "<script" not in page
     assert "default-src 'none'" in page
 
@@ -89,9 +97,12 @@ def test_the_terminal_page_stands_as_it_was_read(golden: Callable[[str, str], No
     )
     draft = replace(draft, statements=(long, *draft.statements[1:]))
     file = make_case_file(
-        draft=make_checked_draft(draft, failed=("s2",)), decisions=(Accept("s1"), Edit("s2", "No effusion."))
+        draft=make_checked_draft(draft, failed=("s2",)),
+        decisions=(Accept("s1"), Edit("s2", "No effusion.")),
     )
-    golden("doors/draft_page.txt", "".join(f"{line.rstrip()}\n" for line in printed(file).splitlines()))
+    golden(
+        "doors/draft_page.txt", "".join(f"{line.rstrip()}\n" for line in printed(file).splitlines())
+    )
 
 
 def test_both_pages_show_what_a_reader_decided() -> None:
@@ -129,7 +140,9 @@ def test_the_html_page_shows_the_whole_record_with_what_is_denied_marked() -> No
         (None, [], "Orientation unknown"),
     ],
 )
-def test_the_picture_s_letters_stand_on_the_patient_s_sides(left_on: str | None, letters: list[str], told: str) -> None:
+def test_the_picture_s_letters_stand_on_the_patient_s_sides(
+    left_on: str | None, letters: list[str], told: str
+) -> None:
     study = make_study(volumes=(make_volume(patient_left_on=left_on),))
     page = draft_html(replace(make_case_file(), case=make_case(study=study)))
     assert re.findall(r'<span class="letter(?: far)?">(.)</span>', page) == letters
@@ -159,9 +172,18 @@ def test_a_case_without_draft_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "code"),
-    [(InputError, 3), (ConfigError, 4), (PermissionDenied, 5), (StateError, 6), (Unavailable, 7), (IntegrityError, 8)],
+    [
+        (InputError, 3),
+        (ConfigError, 4),
+        (PermissionDenied, 5),
+        (StateError, 6),
+        (Unavailable, 7),
+        (IntegrityError, 8),
+    ],
 )
-def test_an_error_is_told_with_place_and_remedy(kind: Any, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_told_with_place_and_remedy(
+    kind: Any, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert report(kind("what went wrong", remedy="what helps", file="a.dcm")) == code
     told = capsys.readouterr().err
     for part in (kind.__name__, "what went wrong", "file: a.dcm", "remedy: what helps"):
@@ -170,7 +192,9 @@ def test_an_error_is_told_with_place_and_remedy(kind: Any, code: int, capsys: py
 
 def test_a_critical_suspicion_is_marked_on_both_pages_and_a_denial_is_not() -> None:
     draft = make_draft()
-    urgent = replace(draft.statements[1], text="Possible pneumothorax.", finding="Pneumothorax", side=None)
+    urgent = replace(
+        draft.statements[1], text="Possible pneumothorax.", finding="Pneumothorax", side=None
+    )
     denied = replace(urgent, text="No pneumothorax.", assertion=Assertion.ABSENT)
     for statement, marks in ((urgent, 1), (denied, 0)):
         file = make_case_file(draft=make_checked_draft(replace(draft, statements=(statement,))))
@@ -181,13 +205,17 @@ def test_a_critical_suspicion_is_marked_on_both_pages_and_a_denial_is_not() -> N
 def test_the_html_page_shows_critical_heat_maps_first() -> None:
     reading = make_reading()
     seen = make_finding("Pneumothorax", 0.2, 0.15, region=make_region())
-    file = replace(make_case_file(), reading=replace(reading, findings=(*reading.findings[:3], seen)))
+    file = replace(
+        make_case_file(), reading=replace(reading, findings=(*reading.findings[:3], seen))
+    )
     page = draft_html(file)
     assert page.index("pneumothorax 0.20 (op") < page.index("pleural effusion 0.62 (op")
 
 
 def test_units_are_printed_for_people() -> None:
-    fact = make_fact(FactKind.OBSERVATION, "Body temperature", value=Quantity(value=38.1, unit="Cel"))
+    fact = make_fact(
+        FactKind.OBSERVATION, "Body temperature", value=Quantity(value=38.1, unit="Cel")
+    )
     page = draft_html(replace(make_case_file(), case=make_case(context=make_context((fact,)))))
     assert "38.1 °C" in page
     assert "Cel" not in page

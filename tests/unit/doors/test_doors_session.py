@@ -17,12 +17,20 @@ from medmm.doors import reading_lines, review_dialogue
 from medmm.doors.draft_page import draft_page
 from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, write_json
 from medmm.doors.study_page import verdict_rows
-from tests.factories import make_case_file, make_checked_draft, make_finding, make_reading, make_study
+from tests.factories import (
+    make_case_file,
+    make_checked_draft,
+    make_finding,
+    make_reading,
+    make_study,
+)
 
 HOSTILE = "a[/b][red]\x1b[2J\x07\udcffb\u2028c:heart:.dcm"
 
 
-def test_a_line_of_json_is_one_line_of_ascii_whatever_the_name(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_of_json_is_one_line_of_ascii_whatever_the_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     write_json({"path": HOSTILE})
     told = capsys.readouterr().out
     assert told.isascii()
@@ -30,7 +38,9 @@ def test_a_line_of_json_is_one_line_of_ascii_whatever_the_name(capsys: pytest.Ca
     assert json.loads(told) == {"path": HOSTILE}
 
 
-def test_tables_and_lines_show_names_and_obey_nothing_in_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_and_lines_show_names_and_obey_nothing_in_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     table = new_table("path")
     add_row(table, HOSTILE)
     out().print(table)
@@ -48,13 +58,18 @@ def test_an_error_s_place_is_inert(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_nothing_read_is_never_told_as_nothing_suspected() -> None:
-    result = ReadResult(path="a.dcm", study=make_study(), reading=make_reading(findings=(), models=()))
+    result = ReadResult(
+        path="a.dcm", study=make_study(), reading=make_reading(findings=(), models=())
+    )
     _, _, told, _ = reading_lines.table_row(reading_lines.read_line(result, None), result)
     assert "none suspected" not in told
     assert "no finding was read" in told
     calm = make_reading(findings=make_reading().findings[3:])
     result = ReadResult(path="a.dcm", study=make_study(), reading=calm)
-    assert reading_lines.table_row(reading_lines.read_line(result, None), result)[2] == "none suspected"
+    assert (
+        reading_lines.table_row(reading_lines.read_line(result, None), result)[2]
+        == "none suspected"
+    )
 
 
 def test_a_warning_names_the_first_studies_that_bear_it_and_how_many_more() -> None:
@@ -64,11 +79,17 @@ def test_a_warning_names_the_first_studies_that_bear_it_and_how_many_more() -> N
 
 
 def test_critical_suspicions_come_first_and_marked_in_the_table() -> None:
-    findings = (make_finding("Effusion", 0.9), make_finding("Cardiomegaly", 0.1), make_finding("Pneumothorax", 0.4))
+    findings = (
+        make_finding("Effusion", 0.9),
+        make_finding("Cardiomegaly", 0.1),
+        make_finding("Pneumothorax", 0.4),
+    )
     result = ReadResult(path="a.dcm", study=make_study(), reading=make_reading(findings=findings))
     told = reading_lines.table_row(reading_lines.read_line(result, None), result)[2]
     assert told == "pneumothorax (critical) 0.40, pleural effusion 0.90"
-    assert [f["name"] for f in reading_lines.read_line(result, None)["findings"]] == [f.name for f in findings]
+    assert [f["name"] for f in reading_lines.read_line(result, None)["findings"]] == [
+        f.name for f in findings
+    ]
 
 
 def test_lines_go_to_stdout_while_progress_is_on_a_terminal(
@@ -86,7 +107,9 @@ def test_lines_go_to_stdout_while_progress_is_on_a_terminal(
 
 def test_a_study_is_shown_with_what_was_left_out_of_its_record() -> None:
     file = make_case_file()
-    rows = list(verdict_rows(Inspection(path="a.dcm", study=file.case.study, context=file.case.context)))
+    rows = list(
+        verdict_rows(Inspection(path="a.dcm", study=file.case.study, context=file.case.context))
+    )
     assert ("left out", "entry[7] Claim/x: not clinical") in rows
     assert ("facts", "9 in time, 1 left out") in rows
 
@@ -100,7 +123,9 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Any:
     assert waiting == []
 
 
-def test_a_statement_that_failed_a_check_can_t_be_accepted_or_kept_as_it_stands(typed: list[str]) -> None:
+def test_a_statement_that_failed_a_check_can_t_be_accepted_or_kept_as_it_stands(
+    typed: list[str],
+) -> None:
     file = make_case_file(draft=make_checked_draft(failed=("s2",)))
     assert file.draft is not None
     statement = file.draft.statements[1]
@@ -135,7 +160,11 @@ def test_before_signing_the_words_that_will_be_signed_are_shown() -> None:
 
 @pytest.mark.parametrize(
     ("text", "decision"),
-    [("s1", Reject("s1")), ("s1 = not seen", Reject("s1", "not seen")), ("s1=a=b", Reject("s1", "a=b"))],
+    [
+        ("s1", Reject("s1")),
+        ("s1 = not seen", Reject("s1", "not seen")),
+        ("s1=a=b", Reject("s1", "a=b")),
+    ],
 )
 def test_a_rejection_may_carry_its_reason(text: str, decision: Reject) -> None:
     assert review_dialogue._reject(text) == decision
@@ -150,6 +179,9 @@ def test_an_edit_without_text_is_refused() -> None:
 
 def test_the_page_without_colour_or_width_still_says_what_it_is() -> None:
     text = io.StringIO()
-    draft_page(make_case_file(), Console(file=text, width=40, no_color=True, highlight=False, legacy_windows=False))
+    draft_page(
+        make_case_file(),
+        Console(file=text, width=40, no_color=True, highlight=False, legacy_windows=False),
+    )
     assert max(map(len, text.getvalue().splitlines())) <= 40
     assert "DRAFT, not signed" in text.getvalue()

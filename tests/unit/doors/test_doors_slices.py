@@ -86,7 +86,9 @@ def test_the_patients_left_is_on_the_right_however_columns_are_stored() -> None:
     x, *rest = flair.affine_lps_mm
     stored = flair.pixels()[:, :, ::-1]
     other = replace(
-        flair, affine_lps_mm=((-x[0], 0.0, 0.0, x[3] + x[0] * 39), *rest), loader=lambda: np.ascontiguousarray(stored)
+        flair,
+        affine_lps_mm=((-x[0], 0.0, 0.0, x[3] + x[0] * 39), *rest),
+        loader=lambda: np.ascontiguousarray(stored),
     )
     one, two = picture(flair, lesion(values)), picture(other, lesion(values[:, :, ::-1]))
     assert drawn(one)[:, 1].mean() > one.shape[1] / 2
@@ -100,9 +102,13 @@ def test_without_orientation_it_is_shown_as_stored_and_says_so() -> None:
     assert (drawn(one) == drawn(two)).all()
     middle = slice(one.shape[0] // 2 - 30, one.shape[0] // 2 + 30)
     edges = [(middle, slice(0, 26)), (middle, slice(-26, None))]
-    assert all((one[edge].max() == 255) and (two[edge].max() < 200) for edge in edges), "no letter R or L"
+    assert all((one[edge].max() == 255) and (two[edge].max() < 200) for edge in edges), (
+        "no letter R or L"
+    )
     mirrored = replace(unknown, loader=lambda: np.ascontiguousarray(unknown.pixels()[:, :, ::-1]))
-    assert not (picture(mirrored, lesion(values[:, :, ::-1])) == two).all(), "nothing turns what has no orientation"
+    assert not (picture(mirrored, lesion(values[:, :, ::-1])) == two).all(), (
+        "nothing turns what has no orientation"
+    )
 
 
 def test_a_small_picture_has_an_outline_and_no_letters() -> None:
@@ -113,7 +119,9 @@ def test_a_small_picture_has_an_outline_and_no_letters() -> None:
     assert not (small == 255).all(2).any()
 
 
-@pytest.mark.parametrize(("body_part", "pictures"), [("BRAIN", 1), ("HEART", 2), ("HIPPOCAMPUS", 2)])
+@pytest.mark.parametrize(
+    ("body_part", "pictures"), [("BRAIN", 1), ("HEART", 2), ("HIPPOCAMPUS", 2)]
+)
 def test_the_html_page_shows_slices_and_what_was_measured(body_part: str, pictures: int) -> None:
     file = case_file(body_part)
     page = draft_html(file)
@@ -179,7 +187,13 @@ def test_every_page_asks_for_its_slices_alone() -> None:
     assert draft_html(lazy) == draft_html(file)
     assert set(asked[1:]) == {(one.volume.sha256, one.index_z)}
     seen = SeriesLook(
-        series_uid="1", kind="MR", encoding="", file_count=1, frame_count=1, polarity="", volumes=study.volumes
+        series_uid="1",
+        kind="MR",
+        encoding="",
+        file_count=1,
+        frame_count=1,
+        polarity="",
+        volumes=study.volumes,
     )
     page = study_html([Inspection(path="x", file_count=1, series=(seen,))])
     shown = sum(min(volume.shape_zyx[0], MOST_SLICES) for volume in study.volumes)

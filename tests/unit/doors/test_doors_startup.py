@@ -13,7 +13,17 @@ from tests.dicom_files import film_file
 from tests.quick_assistant import opened, quick_assistant
 
 NETWORKS = ("torch", "monai", "transformers", "scipy", "pandas", "streamlit")
-HELP = (*NETWORKS, "alembic", "sqlalchemy", "fhir.resources", "pydicom", "nibabel", "PIL", "numpy", "medmm.assistant")
+HELP = (
+    *NETWORKS,
+    "alembic",
+    "sqlalchemy",
+    "fhir.resources",
+    "pydicom",
+    "nibabel",
+    "PIL",
+    "numpy",
+    "medmm.assistant",
+)
 LOOK = (*NETWORKS, "fhir.resources", "nibabel")
 # An import that is not allowed ends the process; the traceback names the module that asked for it.
 COMMAND = """
@@ -64,12 +74,19 @@ def test_worklist_and_case_are_shown_without_networks_and_fhir(tmp_path: Path) -
         case_id = opened(assistant, film_file(tmp_path))
         assistant.draft(case_id)
     settings = {"MEDMM_DATA_DIR": str(tmp_path / "data"), "MEDMM_WRITER": "rules"}
-    for words in (["cases"], ["cases", "--json"], ["case", "show", case_id], ["case", "show", case_id, "--json"]):
+    for words in (
+        ["cases"],
+        ["cases", "--json"],
+        ["case", "show", case_id],
+        ["case", "show", case_id, "--json"],
+    ):
         found = ran(LOOK, *words, **settings)
         assert found.returncode == 0, found.stderr
         assert case_id in found.stdout
 
 
 def test_an_import_that_is_not_allowed_is_found_and_named() -> None:
-    with pytest.raises(AssertionError, match=r"(?s)medmm.config\.py.*pydantic_settings is imported"):
+    with pytest.raises(
+        AssertionError, match=r"(?s)medmm.config\.py.*pydantic_settings is imported"
+    ):
         ran(("pydantic_settings",), "config", "show")

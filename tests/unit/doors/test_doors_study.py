@@ -14,7 +14,14 @@ from PIL import Image
 from rich.console import Console
 
 from medmm.domain.display import grey_bytes
-from medmm.domain.study import ChosenSequence, Modality, NotEvaluable, Notice, Sequence, SequenceRole
+from medmm.domain.study import (
+    ChosenSequence,
+    Modality,
+    NotEvaluable,
+    Notice,
+    Sequence,
+    SequenceRole,
+)
 from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.doors.study_html import study_html
 from medmm.doors.study_page import half_blocks, study_page
@@ -32,7 +39,10 @@ def look(**changes: Any) -> SeriesLook:
         frame_count=2,
         polarity="MONOCHROME1: small values are shown white (inverted)",
         windows=("centre 10, width 20 (applied)", "centre 1, width 2"),
-        objections=(Notice(code="a", text="refused: body part"), Notice(code="b", text="held: dated")),
+        objections=(
+            Notice(code="a", text="refused: body part"),
+            Notice(code="b", text="held: dated"),
+        ),
         warnings=(Notice(code="c", text="The film is odd."),),
         volumes=(make_volume(),),
     )
@@ -41,13 +51,18 @@ def look(**changes: Any) -> SeriesLook:
 
 def held(**changes: Any) -> Inspection:
     refused = NotEvaluable(uid="1.2", reason_code="a", reason="a person must look", held=True)
-    return Inspection(path="film.dcm", not_evaluable=refused, series=(look(**changes),), file_count=2)
+    return Inspection(
+        path="film.dcm", not_evaluable=refused, series=(look(**changes),), file_count=2
+    )
 
 
 def printed(found: Inspection, *, colours: bool = False) -> str:
     text = io.StringIO()
     system = "truecolor" if colours else None
-    study_page(found, Console(file=text, width=80, force_terminal=colours, color_system=system, highlight=False))
+    study_page(
+        found,
+        Console(file=text, width=80, force_terminal=colours, color_system=system, highlight=False),
+    )
     return text.getvalue()
 
 
@@ -79,17 +94,24 @@ def test_a_picture_is_in_the_terminal_only_where_it_has_colours_and_always_in_ht
 
 def test_warnings_of_an_accepted_study_stand_once() -> None:
     notice = Notice(code="c", text="The film is odd.")
-    found = Inspection(path="film.dcm", study=make_study(warnings=(notice,)), series=(look(objections=()),))
+    found = Inspection(
+        path="film.dcm", study=make_study(warnings=(notice,)), series=(look(objections=()),)
+    )
     assert printed(found).count("The film is odd.") == 1
 
 
 @pytest.mark.parametrize(
-    ("confirmed", "words"), [(True, "its pixels bear it out"), (False, "do not bear it out"), (None, "TE 92 ms)")]
+    ("confirmed", "words"),
+    [(True, "its pixels bear it out"), (False, "do not bear it out"), (None, "TE 92 ms)")],
 )
-def test_role_and_reason_of_each_series_the_choice_and_what_is_missing(confirmed: bool | None, words: str) -> None:
+def test_role_and_reason_of_each_series_the_choice_and_what_is_missing(
+    confirmed: bool | None, words: str
+) -> None:
     sequence = Sequence(role=SequenceRole.T2, reason="spin echo (TE 92 ms)", confirmed=confirmed)
     volume = make_volume(sequence=sequence, patient_left_on=None)
-    chosen = ChosenSequence(role=SequenceRole.T2, volume_sha256=volume.sha256, reason="the only series of its role")
+    chosen = ChosenSequence(
+        role=SequenceRole.T2, volume_sha256=volume.sha256, reason="the only series of its role"
+    )
     made = make_study(
         modality=Modality.MR,
         body_part="BRAIN",
@@ -98,7 +120,9 @@ def test_role_and_reason_of_each_series_the_choice_and_what_is_missing(confirmed
         missing=(SequenceRole.FLAIR, SequenceRole.T1_CONTRAST),
     )
     found = Inspection(
-        path="mr", study=made, series=(look(volumes=(make_volume(sha256="b" * 64),)), look(volumes=(volume,)))
+        path="mr",
+        study=made,
+        series=(look(volumes=(make_volume(sha256="b" * 64),)), look(volumes=(volume,))),
     )
     for page in (printed(found), study_html([found])):
         plain = " ".join(re.sub(r"<[^>]+>", " ", page).split())
@@ -117,7 +141,9 @@ def test_hostile_words_are_inert_on_both_pages() -> None:
 
 
 @pytest.mark.parametrize(("aspect", "shape"), [(1.0, (64, 48)), (2.0, (128, 48)), (0.5, (64, 96))])
-def test_pixels_that_are_not_square_are_shown_in_their_shape(aspect: float, shape: tuple[int, int]) -> None:
+def test_pixels_that_are_not_square_are_shown_in_their_shape(
+    aspect: float, shape: tuple[int, int]
+) -> None:
     page = study_html([held(volumes=(make_volume(pixel_aspect=aspect),))])
     match = re.search(r"base64,([^\"]+)", page)
     assert match is not None

@@ -34,7 +34,10 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     readers = [{"id": "reader-1", "name": "ZZREADER One", "role": "reader"}]
     path.write_text(yaml.safe_dump({"data_dir": str(tmp_path / "data"), "readers": readers}))
     settings = load_settings(path)
-    with Store.open(settings.data_dir, heads_path=settings.heads_path) as store, store.step() as step:
+    with (
+        Store.open(settings.data_dir, heads_path=settings.heads_path) as store,
+        store.step() as step,
+    ):
         step.save_study(make_case().study)
         for n in range(1, 6):
             case_id = f"case-{n}"
@@ -42,18 +45,29 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             if n == 3:
                 step.set_state(case_id, CaseState.SUPERSEDED, expected=CaseState.OPENED)
             step.record(
-                AuditEvent(at=SIGNED_AT, verb="open_case", outcome="done", actor="x", role="service", subject=case_id)
+                AuditEvent(
+                    at=SIGNED_AT,
+                    verb="open_case",
+                    outcome="done",
+                    actor="x",
+                    role="service",
+                    subject=case_id,
+                )
             )
     monkeypatch.setenv("MEDMM_CONFIG", str(path))
     return path
 
 
 def cases(config: Path, *words: str) -> Result:
-    return CliRunner().invoke(app, ["--config", str(config), "cases", *words], env={"NO_COLOR": "1"})
+    return CliRunner().invoke(
+        app, ["--config", str(config), "cases", *words], env={"NO_COLOR": "1"}
+    )
 
 
 def ids(config: Path, *words: str) -> list[str]:
-    return [json.loads(line)["case_id"] for line in cases(config, "--json", *words).stdout.splitlines()]
+    return [
+        json.loads(line)["case_id"] for line in cases(config, "--json", *words).stdout.splitlines()
+    ]
 
 
 def test_the_command_gives_pages_and_states(config: Path) -> None:
@@ -73,7 +87,9 @@ def test_the_assistant_takes_filters_and_pages(config: Path) -> None:
         whole = assistant.cases()
         assert [one.case_id for one in whole] == [f"case-{n}" for n in (5, 4, 3, 2, 1)]
         assert (
-            assistant.cases(modality=Modality.RADIOGRAPH, body_part="chest", state=CaseState.OPENED, limit=2)
+            assistant.cases(
+                modality=Modality.RADIOGRAPH, body_part="chest", state=CaseState.OPENED, limit=2
+            )
             == whole[:2]
         )
         assert assistant.cases(after="case-2") == whole[4:]
@@ -82,7 +98,9 @@ def test_the_assistant_takes_filters_and_pages(config: Path) -> None:
             assistant.cases(after="case-9")
 
 
-def test_the_dashboard_shows_more_cases_when_asked(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dashboard_shows_more_cases_when_asked(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(presenter, "WORKLIST_PAGE", 3)
     streamlit.cache_resource.clear()
     page = AppTest.from_file(str(ROOT / "ui" / "app.py"), default_timeout=60).run()

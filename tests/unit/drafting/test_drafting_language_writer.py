@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from medmm import delivery
 from medmm.domain.codec import from_json, to_json
-from medmm.domain.draft import Assertion, CheckedDraft, Draft, Outcome, ScoreEvidence, Section, Statement, Written
+from medmm.domain.draft import (
+    Assertion,
+    CheckedDraft,
+    Draft,
+    Outcome,
+    ScoreEvidence,
+    Section,
+    Statement,
+    Written,
+)
 from medmm.domain.reading import Reading, Side
 from medmm.domain.report import Accept, CaseState
 from medmm.domain.vocabulary import finding_term, finding_terms
@@ -38,7 +47,11 @@ CLAIMS = (PRESENT, POSSIBLE)
 
 def reading_of(*findings: tuple[str, float]) -> Reading:
     """Findings with operating point 0.3 and rule-out point 0.15, without regions."""
-    return Reading(study_uid=STUDY_UID, models=(MODEL,), findings=tuple(make_finding(n, p, 0.3) for n, p in findings))
+    return Reading(
+        study_uid=STUDY_UID,
+        models=(MODEL,),
+        findings=tuple(make_finding(n, p, 0.3) for n, p in findings),
+    )
 
 
 def draft(reading: Reading, *written: Written) -> Draft:
@@ -58,12 +71,18 @@ def score_of(statement: Statement) -> float:
 
 @pytest.mark.parametrize("said", [PRESENT, POSSIBLE, ABSENT, Assertion.REPORTED])
 @pytest.mark.parametrize(
-    ("probability", "may"), [(0.9, {PRESENT, POSSIBLE}), (0.2, set()), (0.01, {ABSENT})], ids=["high", "middle", "low"]
+    ("probability", "may"),
+    [(0.9, {PRESENT, POSSIBLE}), (0.2, set()), (0.01, {ABSENT})],
+    ids=["high", "middle", "low"],
 )
-def test_only_what_the_reading_permits_is_said(probability: float, may: set[Assertion], said: Assertion) -> None:
+def test_only_what_the_reading_permits_is_said(
+    probability: float, may: set[Assertion], said: Assertion
+) -> None:
     text = "There is nodule." if said is Assertion.REPORTED else sound_text("Nodule", said)
     one = draft(
-        reading_of(("Nodule", probability), ("Effusion", 0.01)), say("Nodule", said, text), say("Effusion", ABSENT)
+        reading_of(("Nodule", probability), ("Effusion", 0.01)),
+        say("Nodule", said, text),
+        say("Effusion", ABSENT),
     )
     statement = of(one, "Nodule")
     assert (statement.assertion if statement else None) == (said if said in may else None)
@@ -78,7 +97,12 @@ def test_the_model_is_told_what_was_measured() -> None:
 
 
 def test_what_the_reading_does_not_know_is_never_said() -> None:
-    one = draft(reading_of(("Nodule", 0.9)), say("Nodule", POSSIBLE), say("Hernia", PRESENT), say("Mass", ABSENT))
+    one = draft(
+        reading_of(("Nodule", 0.9)),
+        say("Nodule", POSSIBLE),
+        say("Hernia", PRESENT),
+        say("Mass", ABSENT),
+    )
     assert {s.finding for s in one.statements} == {"Nodule"}
 
 
@@ -86,8 +110,18 @@ def test_what_the_reading_does_not_know_is_never_said() -> None:
 def heard(draw: st.DrawFn) -> tuple[Written, ...]:
     """Sentences on any findings, saying and coding anything."""
     texts = st.sampled_from(
-        [sound_text(n, a) for n in ("Effusion", "Pneumothorax", "Nodule", "Mass") for a in (PRESENT, POSSIBLE, ABSENT)]
-        + ["Unchanged left effusion.", "", "3 cm nodule.", "The lungs are clear.", "Two rib fractures; no effusion."]
+        [
+            sound_text(n, a)
+            for n in ("Effusion", "Pneumothorax", "Nodule", "Mass")
+            for a in (PRESENT, POSSIBLE, ABSENT)
+        ]
+        + [
+            "Unchanged left effusion.",
+            "",
+            "3 cm nodule.",
+            "The lungs are clear.",
+            "Two rib fractures; no effusion.",
+        ]
     )
     names = draw(st.lists(st.sampled_from(sorted(finding_terms())), unique=True, max_size=16))
     kinds = st.sampled_from(list(Assertion))
@@ -102,7 +136,9 @@ def heard(draw: st.DrawFn) -> tuple[Written, ...]:
 
 @settings(max_examples=150)
 @given(READINGS, heard())
-def test_whatever_a_language_model_says_the_draft_is_borne_out(reading: Reading, written: tuple[Written, ...]) -> None:
+def test_whatever_a_language_model_says_the_draft_is_borne_out(
+    reading: Reading, written: tuple[Written, ...]
+) -> None:
     one = LanguageWriter(Told(*written)).write(make_case(), reading)
     by_rule = RuleWriter().write(make_case(), reading)
     suspected = {f.name for f in reading.findings if f.suspected}
@@ -119,7 +155,9 @@ def test_whatever_a_language_model_says_the_draft_is_borne_out(reading: Reading,
         elif statement.assertion is PRESENT:
             assert statement.generation.probability >= 0.5
             assert score_of(statement) >= 0.9
-    stated = {s.finding for s in one.statements if s.section is Section.FINDINGS and s.assertion in CLAIMS}
+    stated = {
+        s.finding for s in one.statements if s.section is Section.FINDINGS and s.assertion in CLAIMS
+    }
     assert {n for n in suspected if finding_term(n).critical} <= stated
     assert {also.statement.finding for also in one.also_suspected} == suspected - stated
     assert all(
@@ -129,19 +167,28 @@ def test_whatever_a_language_model_says_the_draft_is_borne_out(reading: Reading,
         if same
     )
     assert not any("suspected by" in line for line in one.not_evaluated)
-    assert all(v.outcome is not Outcome.FAILED or v.check == "G7" for v in check(one, make_case(), reading).verdicts)
+    assert all(
+        v.outcome is not Outcome.FAILED or v.check == "G7"
+        for v in check(one, make_case(), reading).verdicts
+    )
 
 
 @settings(max_examples=80)
 @given(READINGS, st.floats(0, 1))
 def test_sound_sentences_stand_and_pass_every_check(reading: Reading, chance: float) -> None:
     said = tuple(
-        say(f.name, (PRESENT if chance >= 0.5 else POSSIBLE) if f.suspected else ABSENT, probability=chance)
+        say(
+            f.name,
+            (PRESENT if chance >= 0.5 else POSSIBLE) if f.suspected else ABSENT,
+            probability=chance,
+        )
         for f in reading.findings
     )
     one = LanguageWriter(Told(*said)).write(make_case(), reading)
     checked = check(one, make_case(), reading)
-    assert {v.check for v in checked.verdicts if v.outcome is Outcome.FAILED} <= {"G7"}  # the ratio of `READINGS`
+    assert {v.check for v in checked.verdicts if v.outcome is Outcome.FAILED} <= {
+        "G7"
+    }  # the ratio of `READINGS`
     claimable = {f.name for f in reading.findings if f.suspected}
     decided = [f for f in reading.findings if not f.undecided]
     in_findings = [s for s in one.statements if s.section is Section.FINDINGS and s.finding]
@@ -177,7 +224,11 @@ def test_unsound_words_give_way_to_the_rules(text: str) -> None:
     reading = reading_of(("Nodule", 0.9))
     statement = of(draft(reading, say("Nodule", PRESENT, text)), "Nodule")
     assert statement is not None
-    assert (statement.text, statement.assertion, statement.generation) == ("Possible pulmonary nodule.", POSSIBLE, None)
+    assert (statement.text, statement.assertion, statement.generation) == (
+        "Possible pulmonary nodule.",
+        POSSIBLE,
+        None,
+    )
 
 
 def test_something_else_is_not_smuggled_in_beside_a_denial() -> None:
@@ -186,14 +237,21 @@ def test_something_else_is_not_smuggled_in_beside_a_denial() -> None:
         statement = of(draft(reading, say("Effusion", ABSENT, text)), "Effusion")
         assert statement is not None
         assert statement.generation is None
-    for text in ("There is no effusion.", "No haematoma. No effusion.", "The costophrenic angles are sharp."):
+    for text in (
+        "There is no effusion.",
+        "No haematoma. No effusion.",
+        "The costophrenic angles are sharp.",
+    ):
         statement = of(draft(reading, say("Effusion", ABSENT, text)), "Effusion")
         assert statement is not None
         assert (statement.text, statement.generation) == (text, make_generation())
 
 
 def test_present_is_said_only_of_what_is_likelier_than_not() -> None:
-    for chance, words in ((0.5, "There is pulmonary nodule."), (0.49, "Possible pulmonary nodule.")):
+    for chance, words in (
+        (0.5, "There is pulmonary nodule."),
+        (0.49, "Possible pulmonary nodule."),
+    ):
         one = draft(reading_of(("Nodule", 0.9)), say("Nodule", PRESENT, probability=chance))
         assert [s.text for s in one.statements] == [words, words]
 
@@ -212,7 +270,9 @@ def test_a_suspected_critical_finding_is_stated_in_any_case(said: tuple[Written,
 
 def test_a_critical_finding_is_not_denied_against_the_language_model() -> None:
     for said in ((), (say("Pneumothorax", PRESENT),)):
-        one = draft(reading_of(("Pneumothorax", 0.01), ("Nodule", 0.9)), say("Nodule", POSSIBLE), *said)
+        one = draft(
+            reading_of(("Pneumothorax", 0.01), ("Nodule", 0.9)), say("Nodule", POSSIBLE), *said
+        )
         assert of(one, "Pneumothorax") is None
         assert "low in score, not denied by the language model: pneumothorax" in one.not_evaluated
 
@@ -224,7 +284,10 @@ def test_what_is_not_stated_stands_beside_the_findings_with_why() -> None:
         ("u1", "Possible pulmonary nodule.", "the language model denies it"),
         ("u2", "Possible lung mass.", "the language model does not state it"),
     ]
-    assert one.not_evaluated[0] == "low in score, not denied by the language model: diaphragmatic hernia"
+    assert (
+        one.not_evaluated[0]
+        == "low in score, not denied by the language model: diaphragmatic hernia"
+    )
     assert not any("nodule" in line or "mass" in line for line in one.not_evaluated)
     assert {s.finding for s in one.statements} == {"Effusion"}
 
@@ -242,7 +305,9 @@ def test_what_is_not_stated_stands_beside_the_findings_with_why() -> None:
         (0.89, "There is airspace disease.", False),
     ],
 )
-def test_words_follow_the_calibrated_probability_of_the_finding(probability: float, text: str, stands: bool) -> None:
+def test_words_follow_the_calibrated_probability_of_the_finding(
+    probability: float, text: str, stands: bool
+) -> None:
     said = PRESENT if text.startswith("There is") else POSSIBLE
     reading = reading_of(("Lung_Opacity", probability))
     one = draft(reading, say("Lung_Opacity", said, text, probability=0.99))
@@ -250,28 +315,42 @@ def test_words_follow_the_calibrated_probability_of_the_finding(probability: flo
     assert statement is not None
     assert statement.text == (text if stands else "Possible lung opacity.")
     assert (statement.generation is not None) == stands
-    whatever = replace(one, statements=tuple(replace(s, text=text, assertion=said) for s in one.statements))
-    g10 = {v.outcome for v in check(whatever, make_case(context=None), reading).verdicts if v.check == "G10"}
+    whatever = replace(
+        one, statements=tuple(replace(s, text=text, assertion=said) for s in one.statements)
+    )
+    g10 = {
+        v.outcome
+        for v in check(whatever, make_case(context=None), reading).verdicts
+        if v.check == "G10"
+    }
     assert g10 == {Outcome.PASSED if stands else Outcome.FAILED}
 
 
 def test_a_draft_is_never_empty_where_something_was_read() -> None:
     one = draft(reading_of(("Nodule", 0.5)))
     assert one.writer == "rule-writer"
-    assert one.statements == RuleWriter().write(make_case(context=None), reading_of(("Nodule", 0.5))).statements
+    assert (
+        one.statements
+        == RuleWriter().write(make_case(context=None), reading_of(("Nodule", 0.5))).statements
+    )
     assert [w.code for w in one.warnings] == ["language-model-said-nothing"]
 
 
 def test_a_study_that_it_does_not_read_is_drafted_by_rules_and_says_so() -> None:
     one = LanguageWriter(Told(blind=True)).write(make_case(), make_reading())
-    assert (one.writer, one.statements) == ("rule-writer", RuleWriter().write(make_case(), make_reading()).statements)
+    assert (one.writer, one.statements) == (
+        "rule-writer",
+        RuleWriter().write(make_case(), make_reading()).statements,
+    )
     assert [w.code for w in one.warnings] == ["language-model-saw-nothing"]
 
 
 def test_without_a_language_model_rules_write_and_say_so() -> None:
     one = writer(None).write(make_case(), make_reading())
     assert one.writer == "rule-writer"
-    assert [w.text for w in one.warnings] == ["No language model is installed; fixed rules wrote this draft."]
+    assert [w.text for w in one.warnings] == [
+        "No language model is installed; fixed rules wrote this draft."
+    ]
 
 
 # ---- sides -------------------------------------------------------------------------------------------------
@@ -290,7 +369,9 @@ def test_a_side_comes_from_the_region_and_its_sentence_from_the_rules() -> None:
 
 @settings(max_examples=60)
 @given(READINGS, heard())
-def test_a_mirrored_reading_flips_every_side_and_nothing_else(reading: Reading, written: tuple[Written, ...]) -> None:
+def test_a_mirrored_reading_flips_every_side_and_nothing_else(
+    reading: Reading, written: tuple[Written, ...]
+) -> None:
     model = Told(*written)
     straight = LanguageWriter(model).write(make_case(), reading)
     flipped = LanguageWriter(model).write(make_case(), mirrored(reading))
@@ -310,7 +391,10 @@ def whole() -> tuple[Draft, Reading]:
 def test_the_impression_repeats_the_worded_statements() -> None:
     one, _ = whole()
     summaries = [s for s in one.statements if s.section is Section.IMPRESSION]
-    assert [s.text for s in summaries] == ["There is pleural effusion.", "There may be pulmonary nodule."]
+    assert [s.text for s in summaries] == [
+        "There is pleural effusion.",
+        "There may be pulmonary nodule.",
+    ]
     for summary in summaries:
         source = next(s for s in one.statements if s.id == summary.summarises)
         assert replace(summary, id=source.id, section=source.section, summarises=None) == source
@@ -320,13 +404,17 @@ def test_the_same_words_give_the_same_draft_and_other_words_another() -> None:
     one, reading = whole()
     assert whole()[0] == one
     assert one.writer == NAME
-    other = LanguageWriter(Told(say("Effusion", PRESENT, "Effusion is seen."))).write(make_case(), reading)
+    other = LanguageWriter(Told(say("Effusion", PRESENT, "Effusion is seen."))).write(
+        make_case(), reading
+    )
     assert other.id != one.id
 
 
 def test_the_language_model_is_told_what_is_permitted() -> None:
     model = Told(say("Nodule", POSSIBLE))
-    LanguageWriter(model).write(make_case(), reading_of(("Nodule", 0.9), ("Mass", 0.2), ("Hernia", 0.01)))
+    LanguageWriter(model).write(
+        make_case(), reading_of(("Nodule", 0.9), ("Mass", 0.2), ("Hernia", 0.01))
+    )
     assert model.permitted == {"Nodule": {PRESENT, POSSIBLE}, "Mass": set(), "Hernia": {ABSENT}}
 
 

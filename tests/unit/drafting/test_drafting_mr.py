@@ -46,7 +46,9 @@ class Talkative:
 
     name = "talkative"
 
-    def opinions(self, cases: Sequence[Case], permitted: Any, measurements: Any = ()) -> list[Opinion] | None:
+    def opinions(
+        self, cases: Sequence[Case], permitted: Any, measurements: Any = ()
+    ) -> list[Opinion] | None:
         raise AssertionError("asked about MR")
 
     def facts_read(self, case: Case) -> frozenset[str]:
@@ -66,8 +68,9 @@ def test_without_orientation_half_of_the_columns_is_told_and_no_side() -> None:
     one = draft(make_mr_study(oriented=False))
     statement = first(one)
     assert statement.side is None
-    assert "Orientation unknown, so no side is named: it lies in the last half of the columns as the file stores" in (
-        statement.text
+    assert (
+        "Orientation unknown, so no side is named: it lies in the last half of the columns as the file stores"
+        in (statement.text)
     )
     assert not {"left", "right"} & set(statement.text.lower().replace(".", "").split())
     assert "sides: the image does not say where the patient's left is" in one.not_evaluated
@@ -82,7 +85,9 @@ def test_a_side_of_a_reading_is_dropped_where_its_volume_has_no_orientation() ->
 
 def test_another_series_without_orientation_takes_no_side_away() -> None:
     study = make_mr_study()
-    study = replace(study, volumes=(study.volumes[0], replace(study.volumes[1], affine_lps_mm=None)))
+    study = replace(
+        study, volumes=(study.volumes[0], replace(study.volumes[1], affine_lps_mm=None))
+    )
     one = draft(study, make_mr_reading(make_mr_study()))
     assert first(one).side is Side.LEFT
     assert not any(line.startswith("sides:") for line in one.not_evaluated)
@@ -105,9 +110,13 @@ def test_hippocampi_have_sides_no_norm_and_an_asymmetry_of_both() -> None:
     study = make_mr_study("HIPPOCAMPUS")
     one = draft(study)
     right, left, asymmetry = one.statements
-    assert right.text.startswith("Right hippocampus volume 3.10 ml (95 % interval 2.79 to 3.41 ml). No norm applied")
+    assert right.text.startswith(
+        "Right hippocampus volume 3.10 ml (95 % interval 2.79 to 3.41 ml). No norm applied"
+    )
     assert left.text.startswith("Left hippocampus volume 2.48 ml")
-    assert asymmetry.text.startswith("Hippocampus asymmetry -22.3 % (95 % interval -41.9 to -2.4 %): left minus right")
+    assert asymmetry.text.startswith(
+        "Hippocampus asymmetry -22.3 % (95 % interval -41.9 to -2.4 %): left minus right"
+    )
     assert [s.side for s in one.statements] == [Side.RIGHT, Side.LEFT, Side.BILATERAL]
     assert {s.assertion for s in one.statements} == {Assertion.PRESENT}
     assert "whether a volume is small or large for age, sex and head size" in one.not_evaluated
@@ -146,9 +155,7 @@ def test_the_heart_is_stated_in_numbers_and_its_pattern_as_a_suggestion() -> Non
         "Left ventricular mass 85 g (95 % interval 76 to 93 g).",
     ]
     assert {s.side for s in one.statements} == {None}
-    undecided = (
-        "undecided, neither suspected nor low enough in score to be denied: previous myocardial infarction pattern"
-    )
+    undecided = "undecided, neither suspected nor low enough in score to be denied: previous myocardial infarction pattern"
     assert undecided in one.not_evaluated
 
 
@@ -162,8 +169,15 @@ def test_every_measurement_names_the_voxels_it_was_measured_on(body_part: str) -
 @pytest.mark.parametrize("body_part", ["BRAIN", "HEART", "HIPPOCAMPUS"])
 def test_what_mr_reading_never_looks_at_is_said(body_part: str) -> None:
     lines = draft(make_mr_study(body_part)).not_evaluated
-    assert "wording by the language model: it does not write MR; fixed rules wrote what is said of the image" in lines
-    words = {"BRAIN": "stroke, bleeding", "HEART": "valves, flow", "HIPPOCAMPUS": "all of the brain but"}[body_part]
+    assert (
+        "wording by the language model: it does not write MR; fixed rules wrote what is said of the image"
+        in lines
+    )
+    words = {
+        "BRAIN": "stroke, bleeding",
+        "HEART": "valves, flow",
+        "HIPPOCAMPUS": "all of the brain but",
+    }[body_part]
     assert any(words in line for line in lines)
 
 
@@ -178,7 +192,10 @@ def test_unknown_distance_of_slices_leaves_no_volume_and_says_so() -> None:
     study = replace(study, volumes=tuple(unspaced(v) for v in study.volumes))
     one = draft(study)
     assert not any(" ml" in text for text in texts(one))
-    assert "volumes in millilitres where the distance of the slices is unknown or uneven" in one.not_evaluated
+    assert (
+        "volumes in millilitres where the distance of the slices is unknown or uneven"
+        in one.not_evaluated
+    )
 
 
 @pytest.mark.parametrize("body_part", ["BRAIN", "HEART", "HIPPOCAMPUS"])
@@ -200,11 +217,15 @@ def test_no_fact_of_a_record_changes_an_mr_draft() -> None:
     assert 'Recorded condition: "Epilepsy".' in [s.text for s in found.both.statements]
 
 
-@pytest.mark.parametrize("name", sorted(n for n, t in measurement_terms().items() if t.modality == "MR"))
+@pytest.mark.parametrize(
+    "name", sorted(n for n, t in measurement_terms().items() if t.modality == "MR")
+)
 def test_every_measurement_of_the_vocabulary_is_stated_in_its_own_unit(name: str) -> None:
     study = make_mr_study()
     found = make_mr_reading(study).findings
-    reading = replace(make_mr_reading(study), findings=found, measurements=(measured_as(name, 12.5),))
+    reading = replace(
+        make_mr_reading(study), findings=found, measurements=(measured_as(name, 12.5),)
+    )
     _, *told = texts(draft(study, reading))
     if name == "hippocampus asymmetry":
         assert told == []
@@ -212,4 +233,6 @@ def test_every_measurement_of_the_vocabulary_is_stated_in_its_own_unit(name: str
     (text,) = told
     assert text[0].isupper()
     unit = measurement_terms()[name].unit
-    assert f"12.50 {unit}".removesuffix(" 1") in text or f"12.5 {unit}" in text or f"12 {unit}" in text
+    assert (
+        f"12.50 {unit}".removesuffix(" 1") in text or f"12.5 {unit}" in text or f"12 {unit}" in text
+    )

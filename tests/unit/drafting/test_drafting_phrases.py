@@ -30,7 +30,11 @@ def test_the_words_say_what_they_are_for(name: str) -> None:
     ("old", "new", "reason"),
     [
         ('    possible: "Possible cardiomegaly."\n', "", "findings.Cardiomegaly.possible"),
-        ('    possible: "Possible cardiomegaly."', '    possibel: "x"', "findings.Cardiomegaly.possibel"),
+        (
+            '    possible: "Possible cardiomegaly."',
+            '    possibel: "x"',
+            "findings.Cardiomegaly.possibel",
+        ),
         ("Possible cardiomegaly.", "Possible {side}cardiomegaly.", "whether a side is named"),
         ("Possible {side}atelectasis.", "Possible atelectasis.", "whether a side is named"),
         ("{side}atelectasis", "{sidee}atelectasis", "unknown slots"),

@@ -14,7 +14,11 @@ from medmm.grounding import check
 from medmm.records import context_as_of, read_record
 from tests.factories import make_case, make_reading, make_study
 
-ARCHIVES = {"synthea.tar.xz": 40, "synthea_bulk.tar.xz": 13, "awkward.tar.xz": 40}  # records that must be drafted
+ARCHIVES = {
+    "synthea.tar.xz": 40,
+    "synthea_bulk.tar.xz": 13,
+    "awkward.tar.xz": 40,
+}  # records that must be drafted
 
 
 @pytest.mark.parametrize("archive", sorted(ARCHIVES))
@@ -30,11 +34,17 @@ def test_reported_statements_hold_for_real_records(archive: str, shared_data: Pa
                 document = read_record(stream.read())
             except InputError:
                 continue
-            context = context_as_of(document, patient_key=study.patient_key, acquired=study.acquired)
+            context = context_as_of(
+                document, patient_key=study.patient_key, acquired=study.acquired
+            )
             case = make_case(context=context)
             checked = check(RuleWriter().write(case, make_reading()), case, make_reading())
             reported = {s.id for s in checked.statements if s.assertion is Assertion.REPORTED}
-            wrong = [v for v in checked.verdicts if v.outcome is Outcome.FAILED and v.statement_id in reported]
+            wrong = [
+                v
+                for v in checked.verdicts
+                if v.outcome is Outcome.FAILED and v.statement_id in reported
+            ]
             assert wrong == [], member.name
             assert len(reported) <= 18
             drafted += 1

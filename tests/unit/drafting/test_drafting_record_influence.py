@@ -25,8 +25,13 @@ def believing(case: Case) -> Opinion:
     """Claims a large heart where the record says heart failure; its probabilities follow the facts."""
     ids = {fact.id for fact in (case.context.facts if case.context else ())}
     heart = 0.3 + 0.4 * (FAILURE in ids) + 0.01 * (FEVER in ids)
-    written = (say("Cardiomegaly", PRESENT if heart >= 0.5 else ABSENT, probability=heart), say("Pneumothorax", ABSENT))
-    return Opinion(written=written, probability={"Cardiomegaly": heart, "Hernia": 0.1 + 0.02 * (FEVER in ids)})
+    written = (
+        say("Cardiomegaly", PRESENT if heart >= 0.5 else ABSENT, probability=heart),
+        say("Pneumothorax", ABSENT),
+    )
+    return Opinion(
+        written=written, probability={"Cardiomegaly": heart, "Hernia": 0.1 + 0.02 * (FEVER in ids)}
+    )
 
 
 def model() -> Told:
@@ -36,12 +41,21 @@ def model() -> Told:
 def test_each_fact_is_weighed_by_what_is_said_without_it() -> None:
     found = influence(make_case(), make_reading(measurements=()), model())
     assert [(f.fact_id, f.shift, f.finding, f.changes) for f in found.facts[:3]] == [
-        (FAILURE, 0.4, "Cardiomegaly", (Change(finding="Cardiomegaly", before=None, after=POSSIBLE),)),
+        (
+            FAILURE,
+            0.4,
+            "Cardiomegaly",
+            (Change(finding="Cardiomegaly", before=None, after=POSSIBLE),),
+        ),
         (FEVER, 0.02, "Hernia", ()),
         (AGE, 0.0, None, ()),
     ]
     unread = found.facts[3:]
-    assert {f.fact_id for f in unread} == {f.id for f in make_context().facts} - {FAILURE, FEVER, AGE}
+    assert {f.fact_id for f in unread} == {f.id for f in make_context().facts} - {
+        FAILURE,
+        FEVER,
+        AGE,
+    }
     assert all((f.shift, f.finding, f.changes) == (None, None, ()) for f in unread)
     assert found.changes == (Change(finding="Cardiomegaly", before=None, after=POSSIBLE),)
     assert found.changes[0].claims
@@ -83,14 +97,19 @@ def test_a_language_model_that_sees_no_film_weighs_no_fact() -> None:
 
 @settings(max_examples=60)
 @given(
-    READINGS, st.sampled_from(["Pneumothorax", "Cardiomegaly", "Hernia", "Mass"]), st.sampled_from([PRESENT, POSSIBLE])
+    READINGS,
+    st.sampled_from(["Pneumothorax", "Cardiomegaly", "Hernia", "Mass"]),
+    st.sampled_from([PRESENT, POSSIBLE]),
 )
 def test_no_fact_makes_a_finding_seen_that_the_reading_does_not_suspect(
     reading: Reading, finding: str, said: Assertion
 ) -> None:
     def credulous(case: Case) -> Opinion:
         told = any(fact.label == "Lie" for fact in (case.context.facts if case.context else ()))
-        return Opinion(written=(say(finding, said),) if told else (), probability={finding: 0.99 if told else 0.01})
+        return Opinion(
+            written=(say(finding, said),) if told else (),
+            probability={finding: 0.99 if told else 0.01},
+        )
 
     case = make_case(context=make_context((make_fact(FactKind.CONDITION, "Lie", id="c"),)))
     found = influence(case, reading, Told(by_case=credulous, reads=frozenset({"c"})))

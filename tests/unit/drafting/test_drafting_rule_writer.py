@@ -88,7 +88,9 @@ def test_operating_and_rule_out_point(probability: float, assertion: Assertion |
     assert found == ([assertion] if assertion else [])
     undecided = [line for line in one.not_evaluated if line.startswith("undecided")]
     assert undecided == (
-        [] if assertion else ["undecided, neither suspected nor low enough in score to be denied: lung mass"]
+        []
+        if assertion
+        else ["undecided, neither suspected nor low enough in score to be denied: lung mass"]
     )
 
 
@@ -100,9 +102,9 @@ def test_without_a_rule_out_point_no_score_denies() -> None:
 
 def test_no_finding_is_ever_stated_as_certain() -> None:
     findings = tuple(make_finding(n, 1.0) for n in ("Pneumothorax", "Mass", "Effusion"))
-    assert {s.assertion for s in draft(findings=findings, measurements=()).statements if s.finding} == {
-        Assertion.POSSIBLE
-    }
+    assert {
+        s.assertion for s in draft(findings=findings, measurements=()).statements if s.finding
+    } == {Assertion.POSSIBLE}
 
 
 def test_critical_findings_come_first_then_the_more_probable() -> None:
@@ -143,7 +145,11 @@ def test_no_side_without_region_for_unsided_findings_or_where_unknown() -> None:
 
 
 def test_nothing_suspected_names_the_score_nearest_its_operating_point() -> None:
-    calm = (make_finding("Mass", 0.1, 0.3), make_finding("Nodule", 0.09, 0.1), make_finding("Edema", 0.2, 0.9))
+    calm = (
+        make_finding("Mass", 0.1, 0.3),
+        make_finding("Nodule", 0.09, 0.1),
+        make_finding("Edema", 0.2, 0.9),
+    )
     one = draft(findings=calm)
     (impression,) = [s for s in one.statements if s.section is Section.IMPRESSION]
     assert impression.text == "No finding of the reading model reached its operating point."
@@ -153,10 +159,16 @@ def test_nothing_suspected_names_the_score_nearest_its_operating_point() -> None
     assert score.finding == "Nodule"
 
 
-@pytest.mark.parametrize(("view", "warned"), [(View.PA, False), (View.AP, True), (View.UNKNOWN, True)])
-def test_the_ratio_is_stated_with_its_interval_and_the_warning_of_its_view(view: View, warned: bool) -> None:
+@pytest.mark.parametrize(
+    ("view", "warned"), [(View.PA, False), (View.AP, True), (View.UNKNOWN, True)]
+)
+def test_the_ratio_is_stated_with_its_interval_and_the_warning_of_its_view(
+    view: View, warned: bool
+) -> None:
     case = make_case(study=make_study(volumes=(make_volume(view=view),)))
-    (statement,) = [s for s in draft(case).statements if isinstance(s.evidence[0], MeasurementEvidence)]
+    (statement,) = [
+        s for s in draft(case).statements if isinstance(s.evidence[0], MeasurementEvidence)
+    ]
     assert statement.text.startswith("Cardiothoracic ratio 0.54 (95 % interval 0.51 to 0.57).")
     assert ("overstate the heart" in statement.text) is warned
     assert statement.assertion is Assertion.PRESENT
@@ -206,7 +218,13 @@ def test_a_reading_that_does_not_fit_is_refused(reading: dict[str, Any]) -> None
 
 def test_what_was_not_looked_at_is_said() -> None:
     lines = "\n".join(draft().not_evaluated)
-    for words in ("fracture", "diaphragmatic hernia", "lines, tubes", "bones", "comparison with earlier images"):
+    for words in (
+        "fracture",
+        "diaphragmatic hernia",
+        "lines, tubes",
+        "bones",
+        "comparison with earlier images",
+    ):
         assert words in lines
     assert "pleural effusion" not in lines
     assert "pulmonary nodule" in lines.split("undecided", 1)[1].splitlines()[0]
@@ -246,7 +264,9 @@ def test_facts_that_are_not_stated_are_counted() -> None:
 
 
 def test_a_study_that_is_no_chest_film_is_drafted_from_the_record_alone() -> None:
-    study = make_study(modality=Modality.MR, body_part="BRAIN", volumes=(make_volume(view=View.UNKNOWN),))
+    study = make_study(
+        modality=Modality.MR, body_part="BRAIN", volumes=(make_volume(view=View.UNKNOWN),)
+    )
     one = RuleWriter().write(make_case(study=study), Reading(study_uid=STUDY_UID))
     assert all(s.assertion is Assertion.REPORTED for s in one.statements)
 
@@ -264,7 +284,9 @@ def test_a_study_that_is_no_chest_film_is_drafted_from_the_record_alone() -> Non
         (FactStatus.ENTERED_IN_ERROR, []),
     ],
 )
-def test_the_status_of_a_condition_stands_in_its_words(status: FactStatus, expected: list[str]) -> None:
+def test_the_status_of_a_condition_stands_in_its_words(
+    status: FactStatus, expected: list[str]
+) -> None:
     assert recorded(make_fact(FactKind.CONDITION, "Lung cancer", status=status)) == expected
 
 
@@ -281,16 +303,23 @@ def test_a_body_part_without_a_list_gets_no_conditions() -> None:
 
 
 def test_conditions_are_few_the_newest_first_each_once() -> None:
-    facts = [make_fact(FactKind.CONDITION, f"Asthma {n}", when=date(2025, 1, n + 1)) for n in range(9)]
+    facts = [
+        make_fact(FactKind.CONDITION, f"Asthma {n}", when=date(2025, 1, n + 1)) for n in range(9)
+    ]
     twice = make_fact(FactKind.CONDITION, "Asthma 8", id="again")
     lines = recorded(*facts, twice)
     assert lines == [f'Recorded condition: "Asthma {n}".' for n in (8, 7, 6, 5, 4, 3)]
 
 
 def test_what_holds_comes_before_what_is_over() -> None:
-    over = make_fact(FactKind.CONDITION, "Asthma", status=FactStatus.INACTIVE, when=date(2025, 1, 1))
+    over = make_fact(
+        FactKind.CONDITION, "Asthma", status=FactStatus.INACTIVE, when=date(2025, 1, 1)
+    )
     holds = make_fact(FactKind.CONDITION, "Lung cancer", when=date(2001, 1, 1))
-    assert recorded(over, holds) == ['Recorded condition: "Lung cancer".', 'Recorded as inactive: "Asthma".']
+    assert recorded(over, holds) == [
+        'Recorded condition: "Lung cancer".',
+        'Recorded as inactive: "Asthma".',
+    ]
 
 
 def value(number: float, **changes: Any) -> Fact:
@@ -364,7 +393,9 @@ def test_orders_are_the_two_newest_active_ones_with_their_reason() -> None:
         return make_fact(FactKind.ORDER, label, when=date(year, 1, 1), **changes)
 
     revoked = order("Ward round", 2025, status=FactStatus.INACTIVE)
-    assert recorded(order("One", 2020), order("Two", 2021, value="Fall"), revoked, order("Three", 2022)) == [
+    assert recorded(
+        order("One", 2020), order("Two", 2021, value="Fall"), revoked, order("Three", 2022)
+    ) == [
         'Ordered: "Three".',
         'Ordered: "Two", for "Fall".',
     ]

@@ -55,15 +55,21 @@ def test_what_a_swapped_record_changes_is_counted_by_kind() -> None:
     record = chest_report._other_disease(film("a", "Mass"), random.Random(1))
     named = record.facts[0].id
     assert named != "Mass"
-    row = chest_report._swapped(record, {"Edema": ABSENT, "Hernia": POSSIBLE}, {"Edema": POSSIBLE, named: POSSIBLE})
+    row = chest_report._swapped(
+        record, {"Edema": ABSENT, "Hernia": POSSIBLE}, {"Edema": POSSIBLE, named: POSSIBLE}
+    )
     assert row == {"statements": 2, "changed": 3, "new_claims": 2, "claims_of_the_record": 1}
-    summed = chest_report._summed([row, {**row, "changed": 1, "new_claims": 0, "claims_of_the_record": 0}])
+    summed = chest_report._summed(
+        [row, {**row, "changed": 1, "new_claims": 0, "claims_of_the_record": 0}]
+    )
     assert (summed["films"], summed["share_changed"], summed["share_new_claims"]) == (2, 1.0, 0.5)
 
 
 def test_pictures_that_are_no_film_are_refused_or_nothing_is_claimed() -> None:
     class Fake:
-        def said(self, films: list[tuple[str, np.ndarray, None]]) -> list[dict[str, Assertion] | None]:
+        def said(
+            self, films: list[tuple[str, np.ndarray, None]]
+        ) -> list[dict[str, Assertion] | None]:
             return [None if grey.std() == 0 else {"Mass": ABSENT} for _, grey, _ in films]
 
     found = dict(chest_report._no_film(Fake(), None))  # type: ignore[arg-type]
@@ -98,7 +104,10 @@ def test_heads_are_scored_by_the_stated_sex_and_view() -> None:
     films = [as_film(r, ["Effusion", "Nodule"]) for r in reports]
     assert [sorted(f.findings) for f in films[:2]] == [[], ["Effusion"]]
     logits = np.asarray([[3.0 if i % 2 else -3.0, 0.0] for i in range(80)])
-    rows = {"Effusion": {"slope": 1.0, "intercept": 0.0, "threshold": 0.5, "rule_out": None}, "Nodule": {}}
+    rows = {
+        "Effusion": {"slope": 1.0, "intercept": 0.0, "threshold": 0.5, "rule_out": None},
+        "Nodule": {},
+    }
     found = {row["group"]: row for row in head_groups(films, logits, rows)}
     assert {name: row["films"] for name, row in found.items()} == {
         "sex F": 60, "sex not stated": 20, "view PA": 60, "view not stated": 20, "source Open-i": 80, "age not stated": 80,
@@ -108,7 +117,10 @@ def test_heads_are_scored_by_the_stated_sex_and_view() -> None:
 
 
 def test_claims_are_counted_by_group_of_labelled_and_other_findings() -> None:
-    films = [replace(film(str(i), *(["Mass"] if i % 2 else [])), sex="F" if i < 60 else "M") for i in range(70)]
+    films = [
+        replace(film(str(i), *(["Mass"] if i % 2 else [])), sex="F" if i < 60 else "M")
+        for i in range(70)
+    ]
     claimed = [{"Mass", "Hernia"} if i % 4 == 1 else set() for i in range(70)]
     found = {row["group"]: row for row in claims_by_group(films, claimed, ["Mass", "Nodule"])}
     row = found["sex F"]
@@ -147,7 +159,9 @@ def test_text_is_scored_in_every_group_that_is_large_enough() -> None:
     reports = [report(str(i), "56 year old man" if i < 30 else "pain", "Pleural effusion." if i % 2 else "Clear lungs.")
                for i in range(40)]  # fmt: skip
     drafts = {"echo": [r.findings for r in reports], "mute": ["Clear lungs."] * 40}
-    labels = {text: labeller().label(text) for text in {t for texts in drafts.values() for t in texts}}
+    labels = {
+        text: labeller().label(text) for text in {t for texts in drafts.values() for t in texts}
+    }
     found = {row["group"]: row for row in grouped(reports, drafts, {OWN: labels}, 20, 0)}
     assert {name: (row["reports"], row["too_few"]) for name, row in found.items()} == {
         "sex M": (30, False), "sex not stated": (10, True), "view not stated": (40, False),

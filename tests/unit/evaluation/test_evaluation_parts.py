@@ -44,9 +44,14 @@ def test_a_share_has_the_wilson_interval_of_its_patients() -> None:
     hits = np.repeat([True, False], [3, 7])
     single = metrics.share(hits, [str(i) for i in range(10)])
     low, high = binomtest(3, 10).proportion_ci(method="wilson")
-    assert (single["low"], single["high"]) == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))
+    assert (single["low"], single["high"]) == (
+        pytest.approx(low, abs=1e-3),
+        pytest.approx(high, abs=1e-3),
+    )
     grouped = metrics.share(np.tile(hits, 3), [str(i) for i in range(10)] * 3)
-    assert grouped == single | {"hits": 9, "count": 30}, "three films of a patient tell no more than one"
+    assert grouped == single | {"hits": 9, "count": 30}, (
+        "three films of a patient tell no more than one"
+    )
     none = metrics.share(np.zeros(25, dtype=bool), [str(i) for i in range(25)])
     assert none["low"] == 0
     assert 0.1 < (none["high"] or 0) < 0.2
@@ -61,11 +66,21 @@ def film(number: int, findings: set[str], age: float | None = 50.0, sex: str = "
 
 
 def test_what_a_draft_says_is_counted_by_label() -> None:
-    films = [film(0, {"Mass"}), film(1, {"Mass"}), film(2, set()), film(3, set()), film(4, {"Hernia"})]
+    films = [
+        film(0, {"Mass"}),
+        film(1, {"Mass"}),
+        film(2, set()),
+        film(3, set()),
+        film(4, {"Hernia"}),
+    ]
     scored = Scored(films, ["Mass"], np.asarray([[0.9], [0.05], [0.6], [0.05], [0.2]]))
     points = Points(["Mass"], {"Mass": {"threshold": 0.5, "rule_out": 0.1}})
     said = finding_said(scored, points, 0)
-    hits = {name: (said[name]["hits"], said[name]["count"]) for name in said if isinstance(said[name], dict)}
+    hits = {
+        name: (said[name]["hits"], said[name]["count"])
+        for name in said
+        if isinstance(said[name], dict)
+    }
     assert hits == {
         "sensitivity": (1, 2),
         "specificity": (2, 3),
@@ -77,15 +92,23 @@ def test_what_a_draft_says_is_counted_by_label() -> None:
     assert whole["possible_per_film"] == 0.4
     possible = whole["no_finding_films_with_a_possible"]
     assert (possible["hits"], possible["count"]) == (1, 2)
-    never = finding_said(scored, Points(["Mass"], {"Mass": {"threshold": 0.5, "rule_out": None}}), 0)
+    never = finding_said(
+        scored, Points(["Mass"], {"Mass": {"threshold": 0.5, "rule_out": None}}), 0
+    )
     assert never["denied_with"]["hits"] == never["denied_without"]["hits"] == 0
 
 
 def test_a_missing_age_is_in_no_band_and_small_groups_are_listed() -> None:
-    films = [film(i, {"Mass"} if i % 3 else set(), None if i < 4 else 30.0, "F" if i < 60 else "M") for i in range(70)]
+    films = [
+        film(i, {"Mass"} if i % 3 else set(), None if i < 4 else 30.0, "F" if i < 60 else "M")
+        for i in range(70)
+    ]
     scored = Scored(films, ["Mass"], np.full((70, 1), 0.5))
     groups = {
-        g["group"]: g for g in groups_said(scored, Points(["Mass"], {"Mass": {"threshold": 0.5, "rule_out": None}}))
+        g["group"]: g
+        for g in groups_said(
+            scored, Points(["Mass"], {"Mass": {"threshold": 0.5, "rule_out": None}})
+        )
     }
     assert groups["age 0 to 39"]["films"] == 66
     assert groups["age not stated"]["films"] == 4
@@ -126,7 +149,12 @@ def test_pointing_counts_hits_beside_the_centre_of_a_lung() -> None:
         box(boxes=corner, patient="b"),
     ]
     rates = pointing(pointed)["nih_boxes"]
-    assert (rates["hits"], rates["value"], rates["centre_of_lung"], rates["patients"]) == (1, 0.5, 0.5, 2)
+    assert (rates["hits"], rates["value"], rates["centre_of_lung"], rates["patients"]) == (
+        1,
+        0.5,
+        0.5,
+        2,
+    )
     assert rates["low"] < 0.5 < rates["high"]
     assert pointing([])["nih_boxes"]["count"] == 0
 
@@ -140,7 +168,12 @@ def box(**changes: Any) -> Boxed:
 
 
 def test_sides_are_counted_where_one_is_named() -> None:
-    found = [box(), box(said=Side.RIGHT), box(said=None), box(drawn=Side.BILATERAL, suspected=False)]
+    found = [
+        box(),
+        box(said=Side.RIGHT),
+        box(said=None),
+        box(drawn=Side.BILATERAL, suspected=False),
+    ]
     found += [box(own=False, finding="Pneumonia"), box(finding="Lung_Opacity", said=None)]
     said = sides(found, {"Mass": False, "Pneumonia": True})
     mass = said["by_finding"]["Mass"]
@@ -153,7 +186,8 @@ def test_sides_are_counted_where_one_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "make"), [("chest-findings", cards_findings.findings_card), ("chest-anatomy", anatomy.anatomy_card)]
+    ("name", "make"),
+    [("chest-findings", cards_findings.findings_card), ("chest-anatomy", anatomy.anatomy_card)],
 )
 def test_a_shipped_card_is_made_of_its_figures(name: str, make: object) -> None:
     folder = packaged_weights() / name
@@ -169,7 +203,11 @@ def test_a_reliability_page_draws_what_is_calibrated_and_names_the_rest() -> Non
     points = metrics.reliability(truth, probability, [str(i) for i in range(400)])
     assert len(points) == 10
     assert all(p["share"]["low"] <= p["mean_probability"] <= p["share"]["high"] for p in points)
-    figures = {"cases": int(truth.sum()), "auroc": {"value": 0.8, "low": None, "high": None}, "reliability": points}
+    figures = {
+        "cases": int(truth.sum()),
+        "auroc": {"value": 0.8, "low": None, "high": None},
+        "reliability": points,
+    }
     rows = {
         "Mass": {**figures, "ece": 0.02, "brier": 0.1, "brier_prior": 0.2},
         "Edema": {**figures, "ece": 0.07, "brier": 0.3, "brier_prior": 0.2},
@@ -178,11 +216,16 @@ def test_a_reliability_page_draws_what_is_calibrated_and_names_the_rest() -> Non
     page = reliability_page.html("<heads>", rows)
     assert page.count("<svg") == 2
     assert page.count("<circle") == 20
-    assert "the label prior): Mass.\nNot so: Edema (ECE 0.070; Brier score 0.3000, the prior&#x27;s 0.2000)" in page
+    assert (
+        "the label prior): Mass.\nNot so: Edema (ECE 0.070; Brier score 0.3000, the prior&#x27;s 0.2000)"
+        in page
+    )
     assert "Hernia (4 cases)" in page
     assert "<heads>" not in page
 
 
 def test_a_brier_score_equal_to_the_priors_is_not_below_it() -> None:
-    assert "Not so: Nodule (Brier score 0.0620" in cards_findings.calibration_said({"Nodule": (0.01, 0.062, 0.062)})
+    assert "Not so: Nodule (Brier score 0.0620" in cards_findings.calibration_said(
+        {"Nodule": (0.01, 0.062, 0.062)}
+    )
     assert "Not so: no finding" in cards_findings.calibration_said({"Nodule": (0.05, 0.061, 0.062)})

@@ -43,7 +43,14 @@ PYCOCO = "pycocoevalcap"
 
 
 def report(uid: str, **changes: object) -> FilmReport:
-    row = {"uid": uid, "split": "test", "split_source": "r2gen", "findings": "Clear.", "impression": "", "exam": ""}
+    row = {
+        "uid": uid,
+        "split": "test",
+        "split_source": "r2gen",
+        "findings": "Clear.",
+        "impression": "",
+        "exam": "",
+    }
     return FilmReport(**{**row, "film": ("a.zip", "a.webp"), **changes})  # type: ignore[arg-type]
 
 
@@ -63,7 +70,10 @@ def test_words_are_cut_as_published(text: str, expected: str) -> None:
 
 def test_perfect_drafts_score_one_and_others_nothing() -> None:
     pytest.importorskip(PYCOCO)
-    references = ["the heart is big . the lungs are clear .", "there is a large effusion on the left ."]
+    references = [
+        "the heart is big . the lungs are clear .",
+        "there is a large effusion on the left .",
+    ]
     weights = weights_by_patient(["a", "b"], draws=3)
     same = text_figures(references, [references], weights)
     other = text_figures(references, [["xyzzy", "plugh"]], weights)
@@ -96,10 +106,16 @@ def test_without_the_tool_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_label_scores_by_hand() -> None:
     """Three reports: one finding found, one invented, one missed; an uncertain one counts in the second way alone."""
     truth = calls(
-        [labeller().label(t) for t in ("There is edema.", "The heart is normal in size.", "Possible pneumonia.")],
+        [
+            labeller().label(t)
+            for t in ("There is edema.", "The heart is normal in size.", "Possible pneumonia.")
+        ],
         scores.CALLS["present"],
     )
-    said = [labeller().label(t) for t in ("There is edema and a fracture.", "There is a nodule.", "No pneumonia.")]
+    said = [
+        labeller().label(t)
+        for t in ("There is edema and a fracture.", "There is a nodule.", "No pneumonia.")
+    ]
     figures = label_figures(truth, [calls(said, scores.CALLS["present"])], np.ones((1, 3)))
     assert figures[MICRO][0] == pytest.approx(2 * 1 / (2 * 1 + 2 + 0))
     assert figures[RECALL][0] == 1
@@ -119,7 +135,9 @@ def test_only_findings_with_enough_positives_enter_the_macro_figure() -> None:
     said = np.zeros_like(truth)
     said[:10, LABELS.index("Edema")] = True
     assert scores.enough_positives(truth) == ["Edema"]
-    assert label_figures(truth, [said], np.ones((1, 40)))[MACRO][0] == pytest.approx(2 * 10 / (2 * 10 + 10))
+    assert label_figures(truth, [said], np.ones((1, 40)))[MACRO][0] == pytest.approx(
+        2 * 10 / (2 * 10 + 10)
+    )
 
 
 def test_the_mean_over_versions_is_the_mean_of_the_figures() -> None:
@@ -144,7 +162,9 @@ def test_intervals_are_by_patient_and_seeded() -> None:
 
 
 def test_habits_count_distinct_repeated_and_remembered_texts() -> None:
-    found = text_habits([["Clear lungs.", "clear lungs .", "A nodule."]], frozenset({words("A nodule.")}))
+    found = text_habits(
+        [["Clear lungs.", "clear lungs .", "A nodule."]], frozenset({words("A nodule.")})
+    )
     assert found == {
         "distinct": 2,
         "share_repeated": 0.6667,
@@ -197,7 +217,9 @@ def test_views_are_taken_from_the_title_alone_where_it_names_one() -> None:
 
 
 def test_subsets_are_r2gen_views_and_all() -> None:
-    parts = subsets([report("1", exam="PA"), report("2", split_source="hash"), report("3", exam="AP")])
+    parts = subsets(
+        [report("1", exam="PA"), report("2", split_source="hash"), report("3", exam="AP")]
+    )
     assert [(s.index, s.without_removed) for s in parts] == [
         ([0, 1, 2], False),
         ([0, 1, 2], True),

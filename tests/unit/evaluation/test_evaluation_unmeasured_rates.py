@@ -56,7 +56,9 @@ def test_images_of_the_other_sets_make_a_study_of_the_task(task: str, sets: None
         assert len(study.volumes) == (2 if task == "cardiac" else 1)
         assert all(np.ptp(v.signal()) > 0 for v in study.volumes)
         if task != "brain-lesion":
-            assert all(v.spacing_z_mm for v in study.volumes)  # else nothing would be measured whatever the doubt
+            assert all(
+                v.spacing_z_mm for v in study.volumes
+            )  # else nothing would be measured whatever the doubt
         else:
             assert study.volumes[0].shape_zyx[1:] == (128, 128)
 
@@ -106,7 +108,9 @@ class Doubting:
         return Reading(study_uid="1", measurements=(made,))
 
 
-def test_rows_count_what_was_stated_and_what_was_doubted(sets: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_count_what_was_stated_and_what_was_doubted(
+    sets: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(unmeasured_rates.MODELS, "hippocampus", Doubting)
     rows = unmeasured_rates.unmeasured("hippocampus", Path(), Path(), at_most=1, quiet=True)
     kinds = [row["kind"] for row in rows]
@@ -119,7 +123,9 @@ def test_rows_count_what_was_stated_and_what_was_doubted(sets: None, monkeypatch
     assert test["stated"]["hits"] == _by_hand(SETS["hippocampus"])
 
 
-def test_what_looks_unlike_the_set_needs_no_network(sets: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_looks_unlike_the_set_needs_no_network(
+    sets: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Unasked(Doubting):
         calibration = MappingProxyType({"doubt": {"grain": [-2, -1]}})
 
@@ -137,7 +143,9 @@ def test_by_looks_alone_no_network_is_asked(sets: None, monkeypatch: pytest.Monk
             raise AssertionError("asked")
 
     monkeypatch.setitem(unmeasured_rates.MODELS, "hippocampus", Unasked)  # type: ignore[arg-type]
-    for row in unmeasured_rates.unmeasured("hippocampus", Path(), Path(), looks_alone=True, at_most=1, quiet=True):
+    for row in unmeasured_rates.unmeasured(
+        "hippocampus", Path(), Path(), looks_alone=True, at_most=1, quiet=True
+    ):
         assert (row["stated"], row["unlike"]["hits"]) == (None, 0)
 
 
@@ -147,10 +155,16 @@ def _by_hand(subject: list[OutlinedVolume]) -> int:
     return int(signal.mean() >= 80 and signal.std() <= 40)
 
 
-def test_the_count_alone_keeps_every_other_figure(sets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_count_alone_keeps_every_other_figure(
+    sets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(unmeasured_rates.MODELS, "hippocampus", Doubting)
     with pytest.raises(InputError, match="keeps no figures"):
         volume_networks.with_unmeasured("hippocampus", tmp_path, tmp_path, quiet=True)
-    (tmp_path / "evaluation.json").write_text('{"task": "hippocampus", "subjects": 61, "unmeasured": []}')
-    found = volume_networks.with_unmeasured("hippocampus", tmp_path, tmp_path, at_most=1, quiet=True)
+    (tmp_path / "evaluation.json").write_text(
+        '{"task": "hippocampus", "subjects": 61, "unmeasured": []}'
+    )
+    found = volume_networks.with_unmeasured(
+        "hippocampus", tmp_path, tmp_path, at_most=1, quiet=True
+    )
     assert (found["task"], found["subjects"], len(found["unmeasured"])) == ("hippocampus", 61, 11)

@@ -41,8 +41,12 @@ def test_agreement_by_hand() -> None:
     assert made["stated"] == 3
     assert made["mean_absolute_error"]["value"] == 2.0
     assert made["bias"]["value"] == pytest.approx(-2 / 3, abs=1e-4)
-    assert made["limits_of_agreement"] == pytest.approx(1.96 * np.std([-1, 2, -3], ddof=1), abs=1e-4)
-    assert made["correlation"] == pytest.approx(np.corrcoef([10, 22, 30], [11, 20, 33])[0, 1], abs=1e-4)
+    assert made["limits_of_agreement"] == pytest.approx(
+        1.96 * np.std([-1, 2, -3], ddof=1), abs=1e-4
+    )
+    assert made["correlation"] == pytest.approx(
+        np.corrcoef([10, 22, 30], [11, 20, 33])[0, 1], abs=1e-4
+    )
     assert (made["interval_holds"]["hits"], made["interval_holds"]["count"]) == (2, 3)
     assert made["median_of_training_error"]["value"] == pytest.approx(22 / 3, abs=1e-4)
     assert made["mean_absolute_error"]["low"] <= 2 <= made["mean_absolute_error"]["high"]
@@ -66,7 +70,11 @@ def test_the_mean_shape_is_the_vote_of_centred_volumes() -> None:
 
 def test_the_worst_come_first_and_names_go_with_values() -> None:
     found = worst(["a", "b", "c", "d"], [0.9, 0.123456, float("nan"), 0.5])
-    assert found == [{"subject": "b", "dice": 0.1235}, {"subject": "d", "dice": 0.5}, {"subject": "a", "dice": 0.9}]
+    assert found == [
+        {"subject": "b", "dice": 0.1235},
+        {"subject": "d", "dice": 0.5},
+        {"subject": "a", "dice": 0.9},
+    ]
 
 
 def test_groups_of_five_have_an_interval() -> None:
@@ -79,7 +87,9 @@ def test_groups_of_five_have_an_interval() -> None:
 
 
 def test_overlap_of_each_label_and_their_mean() -> None:
-    truth = block((1, 2, 4), (slice(0, 1), slice(0, 1), slice(0, 4)), (slice(0, 1), slice(1, 2), slice(0, 2)))
+    truth = block(
+        (1, 2, 4), (slice(0, 1), slice(0, 1), slice(0, 4)), (slice(0, 1), slice(1, 2), slice(0, 2))
+    )
     half = truth.copy()
     half[0, 0, 2:] = 0
     found = _dices(Rows.of(["a", "b"]), [truth, half], [truth, truth], ["one", "two"])
@@ -103,7 +113,12 @@ def test_halves_are_asked_of_lesions_in_one_half_alone() -> None:
     low = block((1, 2, 10), (slice(0, 1), slice(0, 2), slice(0, 4)))
     high = block((1, 2, 10), (slice(0, 1), slice(0, 2), slice(6, 10)))
     both = block((1, 2, 10), (slice(0, 1), slice(0, 2), slice(2, 8)))
-    readings = [reading(ImageHalf.LOW_COLUMNS), reading(ImageHalf.LOW_COLUMNS), reading(ImageHalf.BOTH), reading(None)]
+    readings = [
+        reading(ImageHalf.LOW_COLUMNS),
+        reading(ImageHalf.LOW_COLUMNS),
+        reading(ImageHalf.BOTH),
+        reading(None),
+    ]
     found = _halves(readings, [low, high, both, high])
     assert found == {"lesions_in_one_half": 3, "right": 1, "lesions_in_both": 1}
 
@@ -125,7 +140,9 @@ def test_slices_are_ranked_and_weighed_against_the_brightest() -> None:
 
 
 def test_the_best_brightness_is_the_one_that_overlaps() -> None:
-    truth = block((3, 20, 20), (slice(1, 2), slice(5, 11), slice(5, 12)))  # 42 of 1,008 head voxels: 4 %
+    truth = block(
+        (3, 20, 20), (slice(1, 2), slice(5, 11), slice(5, 12))
+    )  # 42 of 1,008 head voxels: 4 %
     head = np.zeros(truth.shape, dtype=np.float32)
     head[:, 1:19, 1:19] = 100 + np.random.default_rng(0).uniform(0, 30, (3, 18, 18))
     head[truth > 0] = 250
@@ -141,7 +158,11 @@ class Calibrated:
 
 
 def heart(lvef: float | None) -> Reading:
-    made = () if lvef is None else (Measurement(name="LVEF", value=lvef, unit="%", interval=(lvef, lvef)),)
+    made = (
+        ()
+        if lvef is None
+        else (Measurement(name="LVEF", value=lvef, unit="%", interval=(lvef, lvef)),)
+    )
     return Reading(study_uid="1", measurements=made)
 
 
@@ -177,7 +198,11 @@ UNMEASURED = [
     {"kind": "another set's", "name": "hearts", "unlike": SHARE, "stated": {**SHARE, "hits": 2}},
     {"kind": "own, damaged", "name": "noise", "unlike": SHARE, "stated": NONE},
 ]
-COMMON = {"subjects": 20, "unmeasured": UNMEASURED, "worst": [{"subject": "subject_7", "dice": 0.31}]}
+COMMON = {
+    "subjects": 20,
+    "unmeasured": UNMEASURED,
+    "worst": [{"subject": "subject_7", "dice": 0.31}],
+}
 MADE = {
     "hippocampus": {
         "dice": {"mean": FIGURE, "median": FIGURE, "anterior hippocampus": FIGURE},
@@ -218,7 +243,10 @@ def test_a_card_is_written_from_the_kept_figures_alone(task: str) -> None:
     assert "subject_7 (0.31)" in text
     assert PUBLISHED[task] in text
     assert "19 of 20" in text
-    assert "| another set's | hearts | 10 | 9: 0.812 [0.750, 0.875] | 2: 0.812 [0.750, 0.875] |" in text
+    assert (
+        "| another set's | hearts | 10 | 9: 0.812 [0.750, 0.875] | 2: 0.812 [0.750, 0.875] |"
+        in text
+    )
     assert "a number is stated of hearts (2 of 10)." in text
     assert "None" not in text
     assert "nan" not in text
@@ -248,7 +276,9 @@ def test_a_card_is_written_from_the_kept_figures_alone(task: str) -> None:
 
 def test_the_card_says_where_no_reading_was_made() -> None:
     rows = [{**row, "stated": None} for row in UNMEASURED]
-    text = volumes_card({"task": "cardiac", "published": "", **COMMON, **MADE["cardiac"], "unmeasured": rows})
+    text = volumes_card(
+        {"task": "cardiac", "published": "", **COMMON, **MADE["cardiac"], "unmeasured": rows}
+    )
     assert "| own, damaged | noise | 10 | 9: 0.812 [0.750, 0.875] | not run |" in text
     assert "the look notices nothing at hearts (1 of 10); noise (1 of 10)." in text
     assert "Where no reading was made" in text
@@ -261,14 +291,18 @@ def test_the_command_knows_every_volume_task() -> None:
         assert evaluate.INPUTS[task][0] == "mri/subjects.csv"
 
 
-def test_the_command_names_a_set_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_names_a_set_that_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert evaluate.main(["cardiac", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 3
     assert "mri/acdc.zip" in capsys.readouterr().err
 
 
 def failure(shift: int = 6, **more: Any) -> failure_pictures.Failure:
     truth = block((3, 32, 40), (slice(1, 2), slice(8, 20), slice(10, 24)))
-    return failure_pictures.Failure(outlined=outlined(truth, **more), found=np.roll(truth, shift, axis=2))
+    return failure_pictures.Failure(
+        outlined=outlined(truth, **more), found=np.roll(truth, shift, axis=2)
+    )
 
 
 @pytest.mark.parametrize("pixels", [True, False])
@@ -280,11 +314,15 @@ def test_failures_are_shown_as_drawn_found_and_different(tmp_path: Path, pixels:
         sheet = np.asarray(picture)
     cell = failure_pictures.CELL_PX + failure_pictures.GAP_PX
     assert sheet.shape[1] == cell * (4 if pixels else 3)
-    drawn, seen, wrong = (sheet[36 : 36 + cell, left * cell :][:, :cell] for left in range(int(pixels), 3 + pixels))
+    drawn, seen, wrong = (
+        sheet[36 : 36 + cell, left * cell :][:, :cell] for left in range(int(pixels), 3 + pixels)
+    )
     tint = failure_pictures.LABEL_TINTS[0]
     where = [np.flatnonzero((part == tint).all(2).any(0)).mean() for part in (drawn, seen)]
     assert where[1] > where[0]  # found further to the right than drawn
-    sizes = {name: int((wrong == colour).all(2).sum()) for name, colour in failure_pictures.DIFFERENCES}
+    sizes = {
+        name: int((wrong == colour).all(2).sum()) for name, colour in failure_pictures.DIFFERENCES
+    }
     assert sizes["missed"] == pytest.approx(sizes["too much"], rel=0.1)
     assert sizes["both"] == pytest.approx(sizes["missed"] * 8 / 6, rel=0.1)
     assert sizes["other label"] == 0
@@ -308,11 +346,15 @@ def test_the_cut_out_holds_all_that_is_marked(corner: tuple[int, int]) -> None:
     assert max(part.shape) == min(int(np.ceil(14 * 1.6)), 40)
 
 
-def test_only_images_whose_terms_allow_it_stand_beside_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_images_whose_terms_allow_it_stand_beside_a_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(volume_networks, "failures", lambda *_: ([failure()], ("lesion",)))
     monkeypatch.setattr(failure_pictures, "write", lambda path, *_, pixels: asked.append(pixels))
     for task in evaluate.VOLUME_TASKS:
-        evaluate.pictures_of_failures(task, tmp_path, tmp_path, {"worst": []}, tmp_path, beside_card=True)
+        evaluate.pictures_of_failures(
+            task, tmp_path, tmp_path, {"worst": []}, tmp_path, beside_card=True
+        )
         assert asked == [True, task == "hippocampus"]
         asked.clear()

@@ -93,7 +93,12 @@ def test_the_content_is_on_disk_before_the_name_and_the_name_before_the_return(
 
     def noted(file: int) -> None:
         state = os.fstat(file)
-        seen.append(("folder" if stat.S_ISDIR(state.st_mode) else f"{state.st_size} bytes", path.read_bytes()))
+        seen.append(
+            (
+                "folder" if stat.S_ISDIR(state.st_mode) else f"{state.st_size} bytes",
+                path.read_bytes(),
+            )
+        )
         fsync(file)
 
     with monkeypatch.context() as patched:
@@ -103,7 +108,9 @@ def test_the_content_is_on_disk_before_the_name_and_the_name_before_the_return(
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_disk_that_fills_up_leaves_what_was_there(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_leaves_what_was_there(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -127,7 +134,11 @@ def test_a_folder_that_is_not_there_or_is_a_file_is_an_error(tmp_path: Path) -> 
 def test_eight_threads_write_one_file_whole(tmp_path: Path) -> None:
     contents = [bytes([n]) * 100_000 for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda content: files.write_atomically(tmp_path / "report", content), contents * 4))
+        list(
+            pool.map(
+                lambda content: files.write_atomically(tmp_path / "report", content), contents * 4
+            )
+        )
     assert (tmp_path / "report").read_bytes() in contents
     assert len(list(tmp_path.iterdir())) == 1
 

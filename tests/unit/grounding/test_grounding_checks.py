@@ -54,7 +54,9 @@ SCORES = {"Effusion": (0.62, 0.35), "Cardiomegaly": (0.41, 0.25), "Nodule": (0.1
 
 def score(finding: str = "Effusion", **changes: Any) -> ScoreEvidence:
     probability, threshold = SCORES[finding]
-    evidence = ScoreEvidence(finding=finding, probability=probability, threshold=threshold, model=MODEL.name)
+    evidence = ScoreEvidence(
+        finding=finding, probability=probability, threshold=threshold, model=MODEL.name
+    )
     return replace(evidence, **changes)
 
 
@@ -63,7 +65,9 @@ def region(finding: str = "Effusion", side: Side | None = Side.LEFT) -> RegionEv
 
 
 def ratio(**changes: Any) -> MeasurementEvidence:
-    measured = MeasurementEvidence(name="cardiothoracic ratio", value=0.54, unit="1", interval=(0.51, 0.57))
+    measured = MeasurementEvidence(
+        name="cardiothoracic ratio", value=0.54, unit="1", interval=(0.51, 0.57)
+    )
     return replace(measured, **changes)
 
 
@@ -104,7 +108,9 @@ def measured(text: str, **changes: Any) -> Statement:
     return image(text, PRESENT, evidence=(ratio(**changes),), finding=None, side=None)
 
 
-def verdict(number: str, statement: Statement, case: Case | None = None, **reading: Any) -> tuple[Outcome, str]:
+def verdict(
+    number: str, statement: Statement, case: Case | None = None, **reading: Any
+) -> tuple[Outcome, str]:
     case = case or make_case()
     checked = check(make_draft(statements=(statement,)), case, make_reading(**reading))
     (found,) = [v for v in checked.verdicts if v.check == number]
@@ -148,17 +154,32 @@ def test_draft_case_and_reading_must_belong_together() -> None:
 # ---- G1 evidence ----------------------------------------------------------------------------------------
 
 G1_BAD = [
-    (image("Possible left effusion.", evidence=(score(probability=0.63), region())), "score of Effusion differs"),
-    (image("Possible left effusion.", evidence=(score(threshold=0.3), region())), "score of Effusion differs"),
-    (image("Possible left effusion.", evidence=(score(model="another"), region())), "not made by another"),
-    (image("Possible left effusion.", evidence=(replace(score(), finding="Mass"), region())), "no finding Mass"),
+    (
+        image("Possible left effusion.", evidence=(score(probability=0.63), region())),
+        "score of Effusion differs",
+    ),
+    (
+        image("Possible left effusion.", evidence=(score(threshold=0.3), region())),
+        "score of Effusion differs",
+    ),
+    (
+        image("Possible left effusion.", evidence=(score(model="another"), region())),
+        "not made by another",
+    ),
+    (
+        image("Possible left effusion.", evidence=(replace(score(), finding="Mass"), region())),
+        "no finding Mass",
+    ),
     (image("Possible left effusion.", evidence=(region(),)), "no score of Effusion"),
     (
         image("Possible left effusion.", evidence=(score(), replace(region(), side=Side.RIGHT))),
         "region of Effusion differs",
     ),
     (
-        image("Possible left effusion.", evidence=(score(), replace(region(), box_xyxy=(0.1, 0.1, 0.2, 0.2)))),
+        image(
+            "Possible left effusion.",
+            evidence=(score(), replace(region(), box_xyxy=(0.1, 0.1, 0.2, 0.2))),
+        ),
         "region of Effusion differs",
     ),
     (
@@ -166,20 +187,33 @@ G1_BAD = [
         "the region is of Nodule",
     ),
     (
-        image("No pneumothorax.", evidence=(score("Pneumothorax"), region("Pneumothorax")), finding="Pneumothorax"),
+        image(
+            "No pneumothorax.",
+            evidence=(score("Pneumothorax"), region("Pneumothorax")),
+            finding="Pneumothorax",
+        ),
         "no region for Pneumothorax",
     ),
     (image("Possible left mass."), "the text names Mass"),
     (image("Possible left abnormality."), "does not name Effusion"),
     (image("Possible left effusion and pneumonia."), "the text names Pneumonia"),
     (image("Possible left effusion.", finding=None), "the text names Effusion"),
-    (image("Possible left effusion.", evidence=(score(), *facts_named("Condition/c1"))), "fact of the record"),
+    (
+        image("Possible left effusion.", evidence=(score(), *facts_named("Condition/c1"))),
+        "fact of the record",
+    ),
     (measured("Cardiothoracic ratio 0.55.", value=0.55), "differs from the reading's"),
     (measured("Cardiothoracic ratio 0.54.", unit="mm"), "differs from the reading's"),
     (measured("Cardiothoracic ratio 0.54.", name="aortic width"), "no measurement aortic width"),
     (reported("Heart failure.", "Condition/c9"), "no fact Condition/c9"),
-    (replace(reported("Heart failure.", "Condition/c1"), evidence=(score(),)), "no fact of the record is named"),
-    (replace(reported("Pneumonia.", "Condition/c1"), finding="Pneumonia"), "coded as a finding of the image"),
+    (
+        replace(reported("Heart failure.", "Condition/c1"), evidence=(score(),)),
+        "no fact of the record is named",
+    ),
+    (
+        replace(reported("Pneumonia.", "Condition/c1"), finding="Pneumonia"),
+        "coded as a finding of the image",
+    ),
 ]
 
 
@@ -212,7 +246,9 @@ def test_g1_fails_a_fact_when_there_is_no_record_and_a_fact_at_another_place() -
 
 def test_g1_lets_clear_lungs_deny_several_findings_and_one_sentence_affirm_only_one() -> None:
     findings = (make_finding("Consolidation", 0.01), make_finding("Lung_Opacity", 0.5))
-    evidence = (ScoreEvidence(finding="Consolidation", probability=0.01, threshold=0.3, model=MODEL.name),)
+    evidence = (
+        ScoreEvidence(finding="Consolidation", probability=0.01, threshold=0.3, model=MODEL.name),
+    )
     clear = replace(absent("The lungs are clear."), evidence=evidence, finding="Consolidation")
     assert outcome("G1", clear, findings=findings) is PASSED
     both = replace(clear, text="Possible consolidation and lung opacity.", assertion=POSSIBLE)
@@ -263,7 +299,9 @@ def test_g2_side(statement: Statement, expected: Outcome) -> None:
 @pytest.mark.parametrize("side", list(Side))
 @pytest.mark.parametrize("seen", list(Side))
 def test_g2_every_side_against_every_region(side: Side, seen: Side) -> None:
-    statement = image(f"Possible {side.value} effusion.", side=side, evidence=(score(), region(side=seen)))
+    statement = image(
+        f"Possible {side.value} effusion.", side=side, evidence=(score(), region(side=seen))
+    )
     assert outcome("G2", statement) is (PASSED if side is seen else FAILED)
 
 
@@ -282,7 +320,9 @@ def test_g2_leaves_the_record_its_own_sides_but_not_others() -> None:
     fact = make_fact(FactKind.CONDITION, "Left ventricular failure", id="Condition/l1")
     case = make_case(context=make_context((fact,)))
     assert outcome("G2", reported('Recorded: "Left ventricular failure".', fact.id), case) is PASSED
-    assert outcome("G2", reported('Recorded: "Right ventricular failure".', fact.id), case) is FAILED
+    assert (
+        outcome("G2", reported('Recorded: "Right ventricular failure".', fact.id), case) is FAILED
+    )
     twisted = reported('Recorded on the right: "Left ventricular failure".', fact.id)
     assert outcome("G2", twisted, case) is FAILED
 
@@ -312,14 +352,19 @@ G3 = [
         image("Possible nodule.", evidence=(score("Nodule"),), finding="Nodule", side=None),
         FAILED,  # below its operating point
     ),
-    (image("Pneumothorax.", PRESENT, evidence=(score("Pneumothorax"),), finding="Pneumothorax"), FAILED),
+    (
+        image("Pneumothorax.", PRESENT, evidence=(score("Pneumothorax"),), finding="Pneumothorax"),
+        FAILED,
+    ),
     (image("No finding reached its operating point.", ABSENT, finding=None, side=None), FAILED),
     (measured("Cardiothoracic ratio 0.54."), NOT_APPLICABLE),
     (reported("No fever.", "Condition/c1"), NOT_APPLICABLE),
 ]
 
 
-@pytest.mark.parametrize(("statement", "expected"), G3, ids=[f"{s.text}-{s.assertion.name}" for s, _ in G3])
+@pytest.mark.parametrize(
+    ("statement", "expected"), G3, ids=[f"{s.text}-{s.assertion.name}" for s, _ in G3]
+)
 def test_g3_negation(statement: Statement, expected: Outcome) -> None:
     assert outcome("G3", statement) is expected
 
@@ -407,11 +452,21 @@ def test_g4_words_that_compare_nothing_pass(text: str) -> None:
 
 
 def test_g4_only_an_earlier_report_may_compare_and_only_as_reported() -> None:
-    fact = make_fact(FactKind.PRIOR_REPORT, "Chest film report", id="DiagnosticReport/d1", value="Small effusion")
+    fact = make_fact(
+        FactKind.PRIOR_REPORT, "Chest film report", id="DiagnosticReport/d1", value="Small effusion"
+    )
     case = make_case(context=make_context((*make_facts(), fact)))
-    assert outcome("G4", reported("The earlier report names a small effusion.", fact.id), case) is PASSED
-    assert outcome("G4", reported("Compared with before, heart failure.", "Condition/c1"), case) is FAILED
-    smuggled = image("Possible new left effusion.", evidence=(score(), region(), *facts_named(fact.id)))
+    assert (
+        outcome("G4", reported("The earlier report names a small effusion.", fact.id), case)
+        is PASSED
+    )
+    assert (
+        outcome("G4", reported("Compared with before, heart failure.", "Condition/c1"), case)
+        is FAILED
+    )
+    smuggled = image(
+        "Possible new left effusion.", evidence=(score(), region(), *facts_named(fact.id))
+    )
     assert outcome("G4", smuggled, case) is FAILED
 
 
@@ -436,10 +491,15 @@ def with_fact(kind: FactKind, label: str, **changes: Any) -> tuple[Case, Fact]:
         ("Pneumothorax", {}),
         ("Spontaneous pneumothorax, left", {}),
         ("Collapsed lung", {"codings": (Coding(system=SNOMED_CT, code="36118008"),)}),
-        ("Diagnosis", {"codings": (Coding(system="urn:x", code="1", display="Tension pneumothorax"),)}),
+        (
+            "Diagnosis",
+            {"codings": (Coding(system="urn:x", code="1", display="Tension pneumothorax"),)},
+        ),
     ],
 )
-def test_g5_an_absent_finding_that_is_active_in_the_record_is_held_up(label: str, changes: Any) -> None:
+def test_g5_an_absent_finding_that_is_active_in_the_record_is_held_up(
+    label: str, changes: Any
+) -> None:
     case, fact = with_fact(FactKind.CONDITION, label, **changes)
     found, why = verdict("G5", absent("No pneumothorax."), case)
     assert found is FAILED
@@ -486,7 +546,9 @@ G5_STATUS = [
 
 
 @pytest.mark.parametrize(("status", "text", "expected"), G5_STATUS)
-def test_g5_the_status_of_a_fact_is_never_lost(status: FactStatus, text: str, expected: Outcome) -> None:
+def test_g5_the_status_of_a_fact_is_never_lost(
+    status: FactStatus, text: str, expected: Outcome
+) -> None:
     case, fact = with_fact(FactKind.CONDITION, "Asthma", status=status)
     assert outcome("G5", reported(text, fact.id), case) is expected
 
@@ -547,7 +609,10 @@ G6 = [
     (image("Possible left effusion (probability 0.26)."), FAILED),
     (image("Possible left effusion on 2024-05-01."), FAILED),
     (reported("C-reactive protein 87 mg/L.", "Observation/o1"), PASSED),
-    (reported("C-reactive protein 87 mg/L (2025-12-30; normal range 0 to 5).", "Observation/o1"), PASSED),
+    (
+        reported("C-reactive protein 87 mg/L (2025-12-30; normal range 0 to 5).", "Observation/o1"),
+        PASSED,
+    ),
     (reported("C-reactive protein 87 mg/dL.", "Observation/o1"), FAILED),
     (reported("C-reactive protein 87.", "Observation/o1"), FAILED),  # a value without its unit
     (reported("C-reactive protein 78 mg/L.", "Observation/o1"), FAILED),
@@ -569,24 +634,43 @@ def test_g6_measurement(statement: Statement, expected: Outcome) -> None:
 @pytest.mark.parametrize(("spacing", "expected"), [((0.2, 0.2), PASSED), (None, FAILED)])
 def test_g6_no_size_without_a_pixel_spacing(spacing: Any, expected: Outcome) -> None:
     width = Measurement(name="aortic width", value=31.0, unit="mm", interval=(29.0, 33.0))
-    evidence = MeasurementEvidence(name="aortic width", value=31.0, unit="mm", interval=(29.0, 33.0))
+    evidence = MeasurementEvidence(
+        name="aortic width", value=31.0, unit="mm", interval=(29.0, 33.0)
+    )
     case = make_case(study=make_study(volumes=(make_volume(spacing_yx_mm=spacing),)))
     statement = image("Aortic width 31 mm.", PRESENT, evidence=(evidence,), finding=None, side=None)
     assert outcome("G6", statement, case, measurements=(width,)) is expected
 
 
-@pytest.mark.parametrize("unit", ["10*3/uL", "{score}", "%", "Cel", "mm[Hg]", "1", "ug/mL", "mL/min/{1.73_m2}"])
+@pytest.mark.parametrize(
+    "unit", ["10*3/uL", "{score}", "%", "Cel", "mm[Hg]", "1", "ug/mL", "mL/min/{1.73_m2}"]
+)
 def test_g6_knows_units_as_ucum_and_people_write_them(unit: str) -> None:
-    fact = make_fact(FactKind.OBSERVATION, "Some value", id="Observation/u", value=Quantity(value=12.5, unit=unit))
+    fact = make_fact(
+        FactKind.OBSERVATION,
+        "Some value",
+        id="Observation/u",
+        value=Quantity(value=12.5, unit=unit),
+    )
     case = make_case(context=make_context((fact,)))
     for written in ("" if unit == "1" else unit, unit_words(unit)):
         shown = f" {written}".rstrip()
-        assert outcome("G6", reported(f'Recorded value: "Some value" 12.5{shown}.', fact.id), case) is PASSED
-    assert outcome("G6", reported('Recorded value: "Some value" 12.5 mg/dL.', fact.id), case) is FAILED
+        assert (
+            outcome("G6", reported(f'Recorded value: "Some value" 12.5{shown}.', fact.id), case)
+            is PASSED
+        )
+    assert (
+        outcome("G6", reported('Recorded value: "Some value" 12.5 mg/dL.', fact.id), case) is FAILED
+    )
 
 
 def test_g6_numbers_in_the_records_own_words_are_the_records() -> None:
-    fact = make_fact(FactKind.CONDITION, "Vitamin B 12 deficiency, 3 episodes", id="Condition/v", when=date(2020, 1, 2))
+    fact = make_fact(
+        FactKind.CONDITION,
+        "Vitamin B 12 deficiency, 3 episodes",
+        id="Condition/v",
+        when=date(2020, 1, 2),
+    )
     case = make_case(context=make_context((fact,)))
     quoted = 'Recorded condition: "Vitamin B 12 deficiency, 3 episodes".'
     assert outcome("G6", reported(quoted, fact.id), case) is NOT_APPLICABLE
@@ -596,7 +680,9 @@ def test_g6_numbers_in_the_records_own_words_are_the_records() -> None:
 
 # ---- G7 size --------------------------------------------------------------------------------------------
 
-ENLARGED = image("Possible cardiomegaly.", evidence=(score("Cardiomegaly"),), finding="Cardiomegaly", side=None)
+ENLARGED = image(
+    "Possible cardiomegaly.", evidence=(score("Cardiomegaly"),), finding="Cardiomegaly", side=None
+)
 NOT_ENLARGED = absent("No cardiomegaly suspected.", "Cardiomegaly")
 
 
@@ -616,10 +702,17 @@ NOT_ENLARGED = absent("No cardiomegaly suspected.", "Cardiomegaly")
         (measured("Cardiothoracic ratio 0.42."), 0.42, View.PA, PASSED),
         (measured("Cardiothoracic ratio 1.70."), 1.7, View.PA, FAILED),
         (measured("Cardiothoracic ratio 0.22."), 0.22, View.AP, FAILED),
-        (reported("Recorded condition: cardiomegaly.", "Condition/c1"), 0.42, View.PA, NOT_APPLICABLE),
+        (
+            reported("Recorded condition: cardiomegaly.", "Condition/c1"),
+            0.42,
+            View.PA,
+            NOT_APPLICABLE,
+        ),
     ],
 )
-def test_g7_the_heart_beside_its_ratio(statement: Statement, value: float, view: View, expected: Outcome) -> None:
+def test_g7_the_heart_beside_its_ratio(
+    statement: Statement, value: float, view: View, expected: Outcome
+) -> None:
     case = make_case(study=make_study(volumes=(make_volume(view=view),)))
     assert outcome("G7", statement, case, measurements=(make_ratio(value),)) is expected
 
@@ -641,7 +734,9 @@ def outlined_chest(heart_columns: tuple[int, int]) -> tuple[Mask, ...]:
         ((0, 0), FAILED),  # no heart at all
     ],
 )
-def test_g7_a_ratio_is_the_one_that_the_outlines_give(columns: tuple[int, int], expected: Outcome) -> None:
+def test_g7_a_ratio_is_the_one_that_the_outlines_give(
+    columns: tuple[int, int], expected: Outcome
+) -> None:
     statement = measured("Cardiothoracic ratio 0.50.", value=0.5, interval=(0.47, 0.53))
     given = {"measurements": (make_ratio(0.5),), "masks": outlined_chest(columns)}
     assert outcome("G7", statement, **given) is expected

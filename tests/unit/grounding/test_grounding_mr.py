@@ -34,7 +34,11 @@ def failures(study: Study, reading: Reading, draft: Draft | None = None) -> dict
 
 
 def failed(study: Study, reading: Reading, draft: Draft | None = None) -> set[str]:
-    return set().union(*failures(study, reading, draft).values()) if failures(study, reading, draft) else set()
+    return (
+        set().union(*failures(study, reading, draft).values())
+        if failures(study, reading, draft)
+        else set()
+    )
 
 
 def with_extent(reading: Reading, change: Callable[[Extent], Extent]) -> Reading:
@@ -60,7 +64,9 @@ def valued(reading: Reading, name: str, value: float, **changes: object) -> Read
         made = replace(m, value=value, interval=(value - abs(value) / 10, value + abs(value) / 10))
         return replace(made, **changes) if m.name == name else m  # type: ignore[arg-type]
 
-    return replace(reading, measurements=tuple(one(m) if m.name == name else m for m in reading.measurements))
+    return replace(
+        reading, measurements=tuple(one(m) if m.name == name else m for m in reading.measurements)
+    )
 
 
 @pytest.mark.parametrize("body_part", BODY_PARTS)
@@ -100,7 +106,8 @@ def test_a_side_in_a_volume_without_orientation_fails_g8() -> None:
     reading = with_extent(make_mr_reading(study), lambda e: replace(e, side=Side.LEFT))
     draft = RuleWriter().write(make_mr_case(study), reading)
     sided = replace(
-        draft.statements[0], evidence=(draft.statements[0].evidence[0], ExtentEvidence(extent=reading.extents[0]))
+        draft.statements[0],
+        evidence=(draft.statements[0].evidence[0], ExtentEvidence(extent=reading.extents[0])),
     )
     assert "G8" in failed(study, reading, replace(draft, statements=(sided,)))
 
@@ -147,7 +154,9 @@ MEASURED = [
 
 
 @pytest.mark.parametrize(("body_part", "name", "value"), MEASURED)
-def test_a_value_that_the_labels_do_not_give_fails_g9(body_part: str, name: str, value: float) -> None:
+def test_a_value_that_the_labels_do_not_give_fails_g9(
+    body_part: str, name: str, value: float
+) -> None:
     study = make_mr_study(body_part)
     assert "G9" in failed(study, valued(make_mr_reading(study), name, value))
 
@@ -161,7 +170,9 @@ def test_a_value_that_the_labels_do_not_give_fails_g9(body_part: str, name: str,
         ("RV EDV to LV EDV ratio", 1.07, 1.2),
     ],
 )
-def test_quantities_of_two_measurements_are_recomputed(name: str, right: float, wrong: float) -> None:
+def test_quantities_of_two_measurements_are_recomputed(
+    name: str, right: float, wrong: float
+) -> None:
     study = make_mr_study("HEART")
     reading = make_mr_reading(study)
     where = reading.measurements[1].extents
@@ -176,7 +187,9 @@ def test_the_ratio_of_wall_to_cavity_is_that_of_its_voxels() -> None:
     by_name = {m.name: m.extents[0] for m in reading.measurements}
     ratio = reading.measurements[6].value / 1.05 / reading.measurements[1].value
     for value, expected in ((ratio, set()), (2 * ratio, {"G9"})):
-        one = measured_as("myocardium to LV cavity ratio", value, by_name["LV mass"], by_name["LV EDV"])
+        one = measured_as(
+            "myocardium to LV cavity ratio", value, by_name["LV mass"], by_name["LV EDV"]
+        )
         assert failed(study, replace(reading, measurements=(one,))) == expected
 
 
@@ -240,19 +253,27 @@ def statement_of(study: Study, number: int) -> tuple[Draft, Statement]:
         ("Lobe not determined.", "Smaller than on the previous study.", "G4"),
     ],
 )
-def test_other_words_than_the_evidence_bears_out_are_caught(old: str, new: str, number: str) -> None:
+def test_other_words_than_the_evidence_bears_out_are_caught(
+    old: str, new: str, number: str
+) -> None:
     study = make_mr_study()
     draft, statement = statement_of(study, 0)
     assert old in statement.text
-    altered = replace(draft, statements=(replace(statement, text=statement.text.replace(old, new)),))
+    altered = replace(
+        draft, statements=(replace(statement, text=statement.text.replace(old, new)),)
+    )
     assert number in failed(study, make_mr_reading(study), altered)
 
 
-@pytest.mark.parametrize(("old", "new"), [("30.8 ml", "38.0 ml"), ("30.8 ml", "30.8 cm"), ("27.7", "20.1")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("30.8 ml", "38.0 ml"), ("30.8 ml", "30.8 cm"), ("27.7", "20.1")]
+)
 def test_another_number_or_unit_in_the_words_fails_g6(old: str, new: str) -> None:
     study = make_mr_study()
     draft, statement = statement_of(study, 2)
-    altered = replace(draft, statements=(replace(statement, text=statement.text.replace(old, new)),))
+    altered = replace(
+        draft, statements=(replace(statement, text=statement.text.replace(old, new)),)
+    )
     assert failed(study, make_mr_reading(study), altered) == {"G6"}
 
 
@@ -285,7 +306,9 @@ def test_g2_asks_the_volume_that_was_marked_not_the_others() -> None:
     study = make_mr_study()
     other = replace(study.volumes[1], affine_lps_mm=None)
     assert failures(replace(study, volumes=(study.volumes[0], other)), make_mr_reading(study)) == {}
-    blind = replace(study, volumes=(replace(study.volumes[0], affine_lps_mm=None), study.volumes[1]))
+    blind = replace(
+        study, volumes=(replace(study.volumes[0], affine_lps_mm=None), study.volumes[1])
+    )
     draft = RuleWriter().write(make_mr_case(study), make_mr_reading(study))
     assert {"G2", "G8"} <= failed(blind, make_mr_reading(study), draft)
 
@@ -295,7 +318,9 @@ def test_a_side_counted_from_the_scanner_fails_only_where_the_head_lies_far_besi
     shift_mm: float, caught: bool
 ) -> None:
     study = make_mr_study()
-    beside = replace(study.volumes[0], affine_lps_mm=axial((8.0, 4.5, 4.5), (-87.75 + shift_mm, -105.0, -40.0)))
+    beside = replace(
+        study.volumes[0], affine_lps_mm=axial((8.0, 4.5, 4.5), (-87.75 + shift_mm, -105.0, -40.0))
+    )
     moved = replace(study, volumes=(beside, study.volumes[1]))
     assert ("G8" in failed(moved, make_mr_reading(moved))) is caught
 

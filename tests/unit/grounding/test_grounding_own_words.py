@@ -25,7 +25,12 @@ from tests.factories import (
     make_volume,
 )
 
-ORDER = make_fact(FactKind.ORDER, "Chest radiograph", id="ServiceRequest/r1", value="Cough for three weeks, fever 39 C")
+ORDER = make_fact(
+    FactKind.ORDER,
+    "Chest radiograph",
+    id="ServiceRequest/r1",
+    value="Cough for three weeks, fever 39 C",
+)
 FACTS = tuple(ORDER if f.kind is FactKind.ORDER else f for f in make_facts())
 
 
@@ -34,7 +39,9 @@ def drafted(**changes: object) -> CaseFile:
     reading = make_reading()
     draft = check(RuleWriter().write(case, reading), case, reading)
     assert not any(v.outcome is Outcome.FAILED for v in draft.verdicts)
-    return CaseFile(case=case, state=CaseState.DRAFTED, reading=reading, draft=draft, decisions=(), report=None)
+    return CaseFile(
+        case=case, state=CaseState.DRAFTED, reading=reading, draft=draft, decisions=(), report=None
+    )
 
 
 def marked(*decisions: Decision, file: CaseFile | None = None) -> dict[str, str]:
@@ -64,8 +71,14 @@ def test_nothing_is_marked_without_own_words() -> None:
         ('Ordered: "Chest radiograph", for "Cough for three months, fever 39 C".', {"G6"}),
         ('Ordered: "Chest radiograph", for "Cough for 2 weeks, fever 39 C".', {"G6"}),
         ('Ordered: "Chest radiograph", for "Cough for three weeks, fever 40 C".', {"G6"}),
-        ('Ordered: "Chest radiograph", for "Cough for three weeks, fever 39 C", query pneumonia.', {"G11"}),
-        ('Ordered: "Chest radiograph", for "Cough for three weeks, fever 39 C"; known lung cancer.', {"G11"}),
+        (
+            'Ordered: "Chest radiograph", for "Cough for three weeks, fever 39 C", query pneumonia.',
+            {"G11"},
+        ),
+        (
+            'Ordered: "Chest radiograph", for "Cough for three weeks, fever 39 C"; known lung cancer.',
+            {"G11"},
+        ),
         ('Ordered: "Chest radiograph", for "Cough for three weeks". Query pneumonia.', {"G11"}),
         ("Left-sided chest pain.", {"G2", "G11"}),
         ('Ordered: "Chest radiograph", for "cough, no fever".', {"G5"}),
@@ -113,12 +126,18 @@ def test_a_status_or_value_of_the_record_that_is_changed_is_marked() -> None:
         ("Left pleural effusion and pneumonia.", {"G1"}),
     ],
 )
-def test_an_edited_finding_that_its_evidence_does_not_bear_out_is_marked(text: str, checks: set[str]) -> None:
+def test_an_edited_finding_that_its_evidence_does_not_bear_out_is_marked(
+    text: str, checks: set[str]
+) -> None:
     assert set(marked(Edit(EFFUSION.id, text))) == checks
 
 
 def test_how_sure_a_reader_is_is_not_the_checks_to_say() -> None:
-    for text in ("Left pleural effusion.", "Small left pleural effusion is present.", "Probable left effusion."):
+    for text in (
+        "Left pleural effusion.",
+        "Small left pleural effusion is present.",
+        "Probable left effusion.",
+    ):
         assert marked(Edit(EFFUSION.id, text)) == {}
 
 
@@ -147,7 +166,12 @@ def test_the_record_against_an_added_finding_is_marked() -> None:
     )
     file = drafted()
     file = replace(file, case=replace(file.case, context=make_context((*FACTS, *facts))))
-    for own in (Add.of("Pneumonia"), Add("Right pneumonia."), Impression("No pneumothorax."), Impression("Pneumonia.")):
+    for own in (
+        Add.of("Pneumonia"),
+        Add("Right pneumonia."),
+        Impression("No pneumothorax."),
+        Impression("Pneumonia."),
+    ):
         assert "G5" in marked(own, file=file)
     assert "G5" not in marked(Add.of("Pneumothorax"), file=file)
 
@@ -165,7 +189,9 @@ def test_a_mark_refuses_nothing() -> None:
     decisions = [Accept(s.id) for s in file.asked if s.id != ORDERED.id]
     text = 'Ordered: "Chest radiograph", for "Cough for two weeks"; query pneumonia.'
     now = replace(
-        file, state=CaseState.IN_REVIEW, decisions=decide(file, [*decisions, Edit(ORDERED.id, text)], ATTENDING)
+        file,
+        state=CaseState.IN_REVIEW,
+        decisions=decide(file, [*decisions, Edit(ORDERED.id, text)], ATTENDING),
     )
     report = sign(now, ATTENDING, datetime(2026, 1, 2, 9, 30, tzinfo=UTC))
     assert text in {s.text for s in report.statements}

@@ -31,14 +31,44 @@ def header(path: Path, **changes: Any) -> Tags:
 @pytest.mark.parametrize(
     ("changes", "moment", "tag", "precise"),
     [
-        ({"AcquisitionDateTime": "20200102030405.5+0200"}, (2020, 1, 2, 3, 4, 5, 500000), "AcquisitionDateTime", True),
+        (
+            {"AcquisitionDateTime": "20200102030405.5+0200"},
+            (2020, 1, 2, 3, 4, 5, 500000),
+            "AcquisitionDateTime",
+            True,
+        ),
         ({"AcquisitionDateTime": "20200102"}, (2020, 1, 2), "AcquisitionDateTime", False),
-        ({"AcquisitionDate": "20200102", "AcquisitionTime": "0304"}, (2020, 1, 2, 3, 4), "AcquisitionDate", True),
-        ({"AcquisitionDate": "20200102", "StudyTime": "030405"}, (2020, 1, 2), "AcquisitionDate", False),
+        (
+            {"AcquisitionDate": "20200102", "AcquisitionTime": "0304"},
+            (2020, 1, 2, 3, 4),
+            "AcquisitionDate",
+            True,
+        ),
+        (
+            {"AcquisitionDate": "20200102", "StudyTime": "030405"},
+            (2020, 1, 2),
+            "AcquisitionDate",
+            False,
+        ),
         ({"AcquisitionDate": "1996.06.11"}, (1996, 6, 11), "AcquisitionDate", False),
-        ({"AcquisitionDate": "nonsense", "SeriesDate": "20200102"}, (2020, 1, 2), "SeriesDate", False),
-        ({"AcquisitionDateTime": "2020", "StudyDate": "20200304"}, (2020, 3, 4), "StudyDate", False),
-        ({"AcquisitionDate": "19010101", "StudyDate": "20200304"}, (2020, 3, 4), "StudyDate", False),
+        (
+            {"AcquisitionDate": "nonsense", "SeriesDate": "20200102"},
+            (2020, 1, 2),
+            "SeriesDate",
+            False,
+        ),
+        (
+            {"AcquisitionDateTime": "2020", "StudyDate": "20200304"},
+            (2020, 3, 4),
+            "StudyDate",
+            False,
+        ),
+        (
+            {"AcquisitionDate": "19010101", "StudyDate": "20200304"},
+            (2020, 3, 4),
+            "StudyDate",
+            False,
+        ),
     ],
 )
 def test_the_first_usable_date_counts_with_its_own_time(
@@ -61,7 +91,9 @@ def test_the_first_usable_date_counts_with_its_own_time(
         ("EST", UTC, ["time-zone-unknown"]),
     ],
 )
-def test_a_moment_is_always_aware(tmp_path: Path, offset: str | None, zone: timezone, codes: list[str]) -> None:
+def test_a_moment_is_always_aware(
+    tmp_path: Path, offset: str | None, zone: timezone, codes: list[str]
+) -> None:
     when, notices = study_time(header(tmp_path, StudyDate="20200304", TimezoneOffsetFromUTC=offset))
     assert when is not None
     assert when.moment == datetime(2020, 3, 4, tzinfo=zone)
@@ -86,7 +118,10 @@ def test_identity_with_issuer_and_other_ids() -> None:
 
 def test_control_characters_and_direction_marks_are_taken_out(tmp_path: Path) -> None:
     made = dataset(
-        FILM, PatientID="ZZ-1\nforged line", PatientName="ZZ\x1b[31mRED^\u202eTXET", SpecificCharacterSet="ISO_IR 192"
+        FILM,
+        PatientID="ZZ-1\nforged line",
+        PatientName="ZZ\x1b[31mRED^\u202eTXET",
+        SpecificCharacterSet="ISO_IR 192",
     )
     path = tmp_path / "film.dcm"
     path.write_bytes(file_bytes(made))
@@ -123,4 +158,6 @@ def test_the_same_patient_written_in_other_case_is_the_same() -> None:
 )
 def test_age(tmp_path: Path, age: str | None, birth: str | None, years: float | None) -> None:
     tags = header(tmp_path, PatientAge=age, PatientBirthDate=birth)
-    assert age_years(tags, date(2020, 3, 4)) == (years if years is None else pytest.approx(years, abs=0.01))
+    assert age_years(tags, date(2020, 3, 4)) == (
+        years if years is None else pytest.approx(years, abs=0.01)
+    )

@@ -129,7 +129,10 @@ def frame_items(count: int) -> bytes:
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "2 MB deflated, 2 GB inflated": (lambda: deflated(2048), "inflates beyond"),
     "1 MB deflated, 1 GB inflated": (lambda: deflated(1024), "inflates beyond"),
-    "5 MB of empty elements, deflated": (lambda: deflated(0, floods=elements(700_000)), "more elements"),
+    "5 MB of empty elements, deflated": (
+        lambda: deflated(0, floods=elements(700_000)),
+        "more elements",
+    ),
     "65535 x 65535": (lambda: of_65535(None), "the header claims"),
     **{f"65535 x 65535, {s.name}": (lambda s=s: of_65535(s), "the header claims") for s in CODED},  # type: ignore[misc]
     "pixels of 3 GB by their length": (lambda: of_3_gb("PixelData"), "cut short"),
@@ -152,13 +155,20 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "100,000 items for frames": (lambda: frame_items(100_000), "more elements"),
     "5 MB of empty elements": (lambda: before_patient(elements(700_000)), "more elements"),
-    "5 MB of empty elements behind the pixels": (lambda: SLICE_BYTES + elements(700_000), "more elements"),
+    "5 MB of empty elements behind the pixels": (
+        lambda: SLICE_BYTES + elements(700_000),
+        "more elements",
+    ),
     "a JPEG of 13,000 x 13,000 that says 256 x 256": (
-        lambda: coded(FILM, JPEGBaseline8Bit, encapsulate([blank_jpeg(13_000)]), Rows=256, Columns=256),
+        lambda: coded(
+            FILM, JPEGBaseline8Bit, encapsulate([blank_jpeg(13_000)]), Rows=256, Columns=256
+        ),
         "another size",
     ),
     "10 MB of runs for a small picture": (
-        lambda: coded(FILM, RLELossless, encapsulate([rle_of_runs(2_500_000)]), Rows=256, Columns=256),
+        lambda: coded(
+            FILM, RLELossless, encapsulate([rle_of_runs(2_500_000)]), Rows=256, Columns=256
+        ),
         "more run lengths",
     ),
 }
@@ -166,7 +176,9 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 def read_apart(*paths: Path) -> Iterator[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.read_apart", *map(str, paths)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines():
         said = json.loads(line)
@@ -185,7 +197,9 @@ def held_to_the_limits(said: dict[str, Any]) -> None:
 def test_every_bomb_is_refused_by_name_in_little_memory(tmp_path: Path) -> None:
     for name, (make, _) in BOMBS.items():
         (tmp_path / name).write_bytes(make())
-    found = {Path(said["file"]).name: said for said in read_apart(*(tmp_path / name for name in BOMBS))}
+    found = {
+        Path(said["file"]).name: said for said in read_apart(*(tmp_path / name for name in BOMBS))
+    }
     assert set(found) == set(BOMBS)
     for name, (_, words) in BOMBS.items():
         held_to_the_limits(found[name])
@@ -215,10 +229,14 @@ def test_the_limits_would_notice_a_reader_that_takes_all(tmp_path: Path) -> None
     assert said["grown_mb"] > MOST_MB
 
 
-def test_files_of_the_corpus_that_lie_about_their_size_are_refused(shared_data: Path, tmp_path: Path) -> None:
+def test_files_of_the_corpus_that_lie_about_their_size_are_refused(
+    shared_data: Path, tmp_path: Path
+) -> None:
     for shard, wanted in (("wrong", "size/"), ("objects", ("oob_", "bulk_"))):
         with tarfile.open(shared_data / "dicom" / f"{shard}.tar.xz") as archive:
-            members = [m for m in archive.getmembers() if m.name.removeprefix("./").startswith(wanted)]
+            members = [
+                m for m in archive.getmembers() if m.name.removeprefix("./").startswith(wanted)
+            ]
             archive.extractall(tmp_path, members=members, filter="data")
     paths = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert len(paths) >= 10

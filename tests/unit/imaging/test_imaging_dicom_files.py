@@ -24,9 +24,15 @@ from tests.dicom_files import FILM, SAYS_FRONTAL, dataset, file_bytes, film_file
 _OPEN = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
 
 
-@pytest.mark.parametrize("kind", [*LIBRARY_ERRORS, RecursionError, UnicodeDecodeError, KeyError, PermissionError])
+@pytest.mark.parametrize(
+    "kind", [*LIBRARY_ERRORS, RecursionError, UnicodeDecodeError, KeyError, PermissionError]
+)
 def test_every_library_error_becomes_an_input_error(kind: type[Exception]) -> None:
-    error = UnicodeDecodeError("ascii", b"", 0, 1, "x") if kind is UnicodeDecodeError else kind("ZZNAME in it")
+    error = (
+        UnicodeDecodeError("ascii", b"", 0, 1, "x")
+        if kind is UnicodeDecodeError
+        else kind("ZZNAME in it")
+    )
     with pytest.raises(InputError) as caught, dicom_border(Path("some.dcm")):
         raise error
     assert caught.value.__cause__ is error
@@ -34,7 +40,9 @@ def test_every_library_error_becomes_an_input_error(kind: type[Exception]) -> No
 
 
 def test_the_border_names_the_errors_of_pydicom_and_pillow() -> None:
-    assert {InvalidDicomError, BytesLengthException, Image.DecompressionBombError} <= set(LIBRARY_ERRORS)
+    assert {InvalidDicomError, BytesLengthException, Image.DecompressionBombError} <= set(
+        LIBRARY_ERRORS
+    )
 
 
 @pytest.mark.parametrize("depth", [600, 20_000])
@@ -106,7 +114,9 @@ def test_a_dicomdir_is_skipped_with_its_reason(tmp_path: Path) -> None:
     assert getattr(intake.outcome, "reason_code", None) == "dicomdir"
 
 
-def test_values_of_a_record_reach_no_log_and_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_values_of_a_record_reach_no_log_and_no_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
     film_file(tmp_path, PatientBirthDate="ZZSECRET", StudyDate="ZZSECRET", PatientAge="ZZSECRET")
@@ -119,12 +129,23 @@ def test_values_of_a_record_reach_no_log_and_no_warning(tmp_path: Path, caplog: 
 
 def test_eight_threads_read_what_one_reads(tmp_path: Path) -> None:
     paths = [
-        film_file(tmp_path, f"{i}.dcm", StudyInstanceUID=f"1.2.3.{i}", StudyDate="nonsense", PatientAge="old")
+        film_file(
+            tmp_path,
+            f"{i}.dcm",
+            StudyInstanceUID=f"1.2.3.{i}",
+            StudyDate="nonsense",
+            PatientAge="old",
+        )
         for i in range(24)
     ]
     alone = [list(read_studies(path, patient_secret=b"x", kinds=SAYS_FRONTAL)) for path in paths]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda path: list(read_studies(path, patient_secret=b"x", kinds=SAYS_FRONTAL)), paths))
+        together = list(
+            pool.map(
+                lambda path: list(read_studies(path, patient_secret=b"x", kinds=SAYS_FRONTAL)),
+                paths,
+            )
+        )
     assert together == alone
     with pytest.warns(UserWarning, match="still heard"):  # the mute is lifted again
         warnings.warn("still heard", UserWarning, stacklevel=1)

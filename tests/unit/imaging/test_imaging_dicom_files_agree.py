@@ -58,11 +58,16 @@ def coded(value: str, meaning: str = "") -> list[Dataset]:
         (None, None, False, False),
     ],
 )
-def test_the_age_from_its_sources(age: str | None, birth: str | None, child: bool, against: bool) -> None:
+def test_the_age_from_its_sources(
+    age: str | None, birth: str | None, child: bool, against: bool
+) -> None:
     ages = stated_ages([tags(PatientAge=age, PatientBirthDate=birth)])
     assert under_age(ages) is child
     assert any(conflict(one, other) for one in ages for other in ages) is against
-    assert {n.code for n in age_notices(ages)} == {*(["child"] * child), *(["age-conflict"] * against)}
+    assert {n.code for n in age_notices(ages)} == {
+        *(["child"] * child),
+        *(["age-conflict"] * against),
+    }
 
 
 @pytest.mark.parametrize(
@@ -87,7 +92,10 @@ def test_the_age_from_its_sources(age: str | None, birth: str | None, child: boo
         (View.UNKNOWN, {"AcquisitionDeviceProcessingDescription": "CHEST antero-posterior"}),
         (View.UNKNOWN, {"ViewCodeSequence": coded("399348003")}),
         (View.UNKNOWN, {"ViewPosition": "AP", "ViewCodeSequence": coded("272479007")}),
-        (View.UNKNOWN, {"ViewPosition": None, "SeriesDescription": "CHEST PA", "StudyDescription": "CHEST AP"}),
+        (
+            View.UNKNOWN,
+            {"ViewPosition": None, "SeriesDescription": "CHEST PA", "StudyDescription": "CHEST AP"},
+        ),
         (View.LATERAL, {"ViewPosition": "LL", "SeriesDescription": "CHEST PA"}),
         (View.LATERAL, {"ViewPosition": None, "ViewCodeSequence": coded("399173006")}),
     ],
@@ -99,7 +107,9 @@ def test_the_view_from_its_sources(view: View, changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("changes", [{"SeriesDescription": "CHEST LAT"}, {"ViewCodeSequence": coded("399173006")},
                                      {"SeriesDescription": "THORAX SEITLICH"}])  # fmt: skip
-def test_a_frontal_film_that_is_called_lateral_is_held(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_a_frontal_film_that_is_called_lateral_is_held(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     film_file(tmp_path, **changes)
     outcome = only(tmp_path).outcome
     assert isinstance(outcome, NotEvaluable)
@@ -116,7 +126,9 @@ def test_a_frontal_film_that_is_called_lateral_is_held(tmp_path: Path, changes: 
         {"PatientOrientation": ["R", "F"], "ImageOrientationPatient": [1, 0, 0, 0, 0, -1]},
     ],
 )
-def test_a_film_that_contradicts_itself_on_its_sides_names_none(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_a_film_that_contradicts_itself_on_its_sides_names_none(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     film_file(tmp_path, **changes)
     made = study(tmp_path)
     assert made.volumes[0].patient_left_on is None

@@ -32,7 +32,9 @@ def bordered(grey: Grey, level: float, box: tuple[int, int, int, int]) -> Grey:
 
 @settings(max_examples=25, deadline=None)
 @given(level=st.floats(0, 1), width=st.floats(0.5, 0.6), place=st.floats(0.3, 0.7))
-def test_a_field_between_two_borders_is_found_at_its_place(level: float, width: float, place: float) -> None:
+def test_a_field_between_two_borders_is_found_at_its_place(
+    level: float, width: float, place: float
+) -> None:
     grey = film()
     n = round(420 * width)
     left = round((420 - n) * place)
@@ -81,9 +83,13 @@ def test_a_whole_film_has_no_border() -> None:
     assert exposed_field(np.zeros((300, 300), dtype=np.float32)) is None
 
 
-@pytest.mark.parametrize("box", [(0, 215, 0, 420), (185, 400, 0, 420), (0, 400, 0, 230), (0, 400, 190, 420)])
+@pytest.mark.parametrize(
+    "box", [(0, 215, 0, 420), (185, 400, 0, 420), (0, 400, 0, 230), (0, 400, 190, 420)]
+)
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_a_band_along_one_side_may_be_a_lost_part(box: tuple[int, int, int, int], level: float) -> None:
+def test_a_band_along_one_side_may_be_a_lost_part(
+    box: tuple[int, int, int, int], level: float
+) -> None:
     assert exposed_field(bordered(film(), level, box)) is None
 
 

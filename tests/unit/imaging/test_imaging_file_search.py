@@ -27,7 +27,9 @@ def found(path: Path) -> dict[str, str | None]:
     return files
 
 
-def test_links_loops_and_special_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_loops_and_special_files_are_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tmp_path / "in"
     (root / "a").mkdir(parents=True)
     (root / "a" / "file").write_bytes(b"x")
@@ -50,13 +52,17 @@ def test_links_loops_and_special_files_are_not_opened(tmp_path: Path, monkeypatc
     assert all(files.values())
 
 
-@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "/proc", "/proc/self/status", "/sys", "a\0b", ""])
+@pytest.mark.parametrize(
+    "path", ["/dev/zero", "/dev/null", "/proc", "/proc/self/status", "/sys", "a\0b", ""]
+)
 def test_what_is_no_file_of_images_is_refused_by_its_name(path: str, tmp_path: Path) -> None:
     (one,) = find_files(Path(path) if path else tmp_path / "nothing")
     assert isinstance(one, InputError)
 
 
-def test_a_folder_of_another_file_system_is_not_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_another_file_system_is_not_entered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "in" / "mounted").mkdir(parents=True)
     (tmp_path / "in" / "mounted" / "file").write_bytes(b"x")
     (tmp_path / "in" / "file").write_bytes(b"x")
@@ -64,7 +70,11 @@ def test_a_folder_of_another_file_system_is_not_entered(tmp_path: Path, monkeypa
 
     def elsewhere(path: Path) -> os.stat_result:
         state = real(path)
-        return os.stat_result((*state[:2], state.st_dev + 1, *state[3:])) if path.name == "mounted" else state
+        return (
+            os.stat_result((*state[:2], state.st_dev + 1, *state[3:]))
+            if path.name == "mounted"
+            else state
+        )
 
     monkeypatch.setattr(Path, "lstat", elsewhere)
     assert found(tmp_path / "in") == {
@@ -141,10 +151,20 @@ def test_outcomes_follow_the_order_of_the_paths(tmp_path: Path) -> None:
     assert [intake.path for intake in intakes] == given
 
 
-def test_files_that_vanish_or_change_between_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study_files, "HEADERS_BYTES", -1)  # no header is held, so that every file is opened again
+def test_files_that_vanish_or_change_between_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        study_files, "HEADERS_BYTES", -1
+    )  # no header is held, so that every file is opened again
     paths = [
-        film_file(tmp_path, f"{n}.dcm", picture() // n, StudyInstanceUID=f"1.2.{n}", SOPInstanceUID=f"1.3.{n}")
+        film_file(
+            tmp_path,
+            f"{n}.dcm",
+            picture() // n,
+            StudyInstanceUID=f"1.2.{n}",
+            SOPInstanceUID=f"1.3.{n}",
+        )
         for n in (1, 2, 3)
     ]
     intakes = read_studies(tmp_path, patient_secret=b"x", kinds=SAYS_FRONTAL)

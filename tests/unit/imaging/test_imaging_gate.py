@@ -76,7 +76,11 @@ def test_held(code: str, changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("code", "pixels"),
-    [("too-small", picture(200, 255)), ("too-small", picture(100, 400)), ("shape", picture(260, 520))],
+    [
+        ("too-small", picture(200, 255)),
+        ("too-small", picture(100, 400)),
+        ("shape", picture(260, 520)),
+    ],
 )
 def test_size_and_shape(code: str, pixels: np.ndarray) -> None:
     refusal = judge_header(Tags(dataset(FILM, pixels)))
@@ -166,11 +170,19 @@ def test_on_the_eighteenth_birthday_a_patient_is_an_adult() -> None:
         ("blank", False, np.zeros((256, 256), np.uint16)),
         ("blank", False, np.full((256, 256), 4095, np.uint16)),
         ("noise", False, np.random.default_rng(1).integers(0, 4095, (256, 256)).astype(np.uint16)),
-        ("saturated", True, np.where(np.arange(256)[:, None] < 120, 4095, picture(256, 256)).astype(np.uint16)),
+        (
+            "saturated",
+            True,
+            np.where(np.arange(256)[:, None] < 120, 4095, picture(256, 256)).astype(np.uint16),
+        ),
     ],
 )
-def test_pictures_without_content_do_not_pass(tmp_path: Path, code: str, held: bool, pixels: np.ndarray) -> None:
-    (intake,) = read_studies(film_file(tmp_path, pixels=pixels), patient_secret=b"x", kinds=SAYS_FRONTAL)
+def test_pictures_without_content_do_not_pass(
+    tmp_path: Path, code: str, held: bool, pixels: np.ndarray
+) -> None:
+    (intake,) = read_studies(
+        film_file(tmp_path, pixels=pixels), patient_secret=b"x", kinds=SAYS_FRONTAL
+    )
     assert isinstance(intake.outcome, NotEvaluable)
     assert (intake.outcome.reason_code, intake.outcome.held) == (code, held)
 
@@ -183,7 +195,9 @@ def test_mr_may_have_a_background_of_one_grey() -> None:
     assert refusal.code == "saturated"
 
 
-@pytest.mark.parametrize(("start", "code"), [(b"MZ", "preamble"), (b"%PDF", "preamble"), (b"II*\0", None)])
+@pytest.mark.parametrize(
+    ("start", "code"), [(b"MZ", "preamble"), (b"%PDF", "preamble"), (b"II*\0", None)]
+)
 def test_a_preamble_of_a_program_is_held(tmp_path: Path, start: bytes, code: str | None) -> None:
     path = tmp_path / "film.dcm"
     path.write_bytes(start + file_bytes(dataset(FILM))[len(start) :])

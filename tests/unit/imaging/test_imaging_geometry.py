@@ -11,7 +11,13 @@ from pydicom.dataset import Dataset
 
 from medmm.domain.study import Study
 from medmm.imaging import read_studies
-from medmm.imaging.dicom.geometry import film_spacing, frame_planes, make_plane, patient_left_on, stack_affine
+from medmm.imaging.dicom.geometry import (
+    film_spacing,
+    frame_planes,
+    make_plane,
+    patient_left_on,
+    stack_affine,
+)
 from medmm.imaging.dicom.header import Tags
 from medmm.imaging.mr.stacking import frame_header, frame_order
 from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, film_file, picture
@@ -40,7 +46,9 @@ def test_a_flip_that_was_done_before_does_not_change_the_stated_orientation() ->
 
 
 def test_a_film_without_orientation_says_so(tmp_path: Path) -> None:
-    (intake,) = read_studies(film_file(tmp_path, PatientOrientation=None), patient_secret=b"x", kinds=SAYS_FRONTAL)
+    (intake,) = read_studies(
+        film_file(tmp_path, PatientOrientation=None), patient_secret=b"x", kinds=SAYS_FRONTAL
+    )
     assert isinstance(intake.outcome, Study)
     assert [notice.code for notice in intake.outcome.warnings] == ["orientation-unknown"]
     assert not intake.outcome.orientation_known
@@ -54,12 +62,22 @@ def test_a_film_without_orientation_says_so(tmp_path: Path) -> None:
         ({"PixelSpacing": None}, None, ["spacing-unknown"]),
         ({"PixelSpacing": [25, 25]}, None, ["spacing-unknown"]),
         ({"PixelSpacing": [1e-6, 1e-6]}, None, ["spacing-unknown"]),
-        ({"PixelSpacing": None, "ImagerPixelSpacing": [0.1, 0.1]}, (0.1, 0.1), ["spacing-at-detector"]),
+        (
+            {"PixelSpacing": None, "ImagerPixelSpacing": [0.1, 0.1]},
+            (0.1, 0.1),
+            ["spacing-at-detector"],
+        ),
         ({"PixelSpacing": [0.2, 0.4]}, (0.2, 0.4), ["pixels-not-square"]),
-        ({"PixelSpacing": None, "PixelAspectRatio": [2, 1]}, None, ["spacing-unknown", "pixels-not-square"]),
+        (
+            {"PixelSpacing": None, "PixelAspectRatio": [2, 1]},
+            None,
+            ["spacing-unknown", "pixels-not-square"],
+        ),
     ],
 )
-def test_film_spacing(changes: dict[str, Any], spacing: tuple[float, float] | None, codes: list[str]) -> None:
+def test_film_spacing(
+    changes: dict[str, Any], spacing: tuple[float, float] | None, codes: list[str]
+) -> None:
     found, notices = film_spacing(Tags(dataset(FILM, **changes)))
     assert found == spacing
     assert [notice.code for notice in notices] == codes
@@ -72,8 +90,12 @@ def test_equal_spacing_at_detector_and_pixel_is_that_of_the_detector_unless_cali
     assert [notice.code for notice in plain] == ["spacing-at-detector"]
 
 
-def plane(z_mm: float, thickness: float | None = 5.0, orientation: tuple[float, ...] = (1, 0, 0, 0, 1, 0)) -> Any:
-    made = make_plane(orientation=orientation, position=(1, 2, z_mm), spacing=(0.5, 0.75), thickness=thickness)
+def plane(
+    z_mm: float, thickness: float | None = 5.0, orientation: tuple[float, ...] = (1, 0, 0, 0, 1, 0)
+) -> Any:
+    made = make_plane(
+        orientation=orientation, position=(1, 2, z_mm), spacing=(0.5, 0.75), thickness=thickness
+    )
     assert made is not None
     return made
 
@@ -95,7 +117,9 @@ def test_an_affine_is_never_guessed() -> None:
 
 @pytest.mark.parametrize("orientation", [(), (1, 0, 0, 1, 0, 0), (2, 0, 0, 0, 1, 0), (1, 0, 0)])
 def test_axes_that_are_not_orthonormal_give_no_plane(orientation: tuple[float, ...]) -> None:
-    assert make_plane(orientation=orientation, position=(0, 0, 0), spacing=(1, 1), thickness=1) is None
+    assert (
+        make_plane(orientation=orientation, position=(0, 0, 0), spacing=(1, 1), thickness=1) is None
+    )
 
 
 def group(sequence: str, **elements: Any) -> Dataset:
@@ -113,7 +137,9 @@ def enhanced(depths: list[float]) -> Dataset:
     made.SharedFunctionalGroupsSequence = [shared]
     frames = [group("PlanePositionSequence", ImagePositionPatient=[0, 0, z]) for z in depths]
     for slope, frame in enumerate(frames, start=1):
-        frame.update(group("PixelValueTransformationSequence", RescaleSlope=slope, RescaleIntercept=0))
+        frame.update(
+            group("PixelValueTransformationSequence", RescaleSlope=slope, RescaleIntercept=0)
+        )
     made.PerFrameFunctionalGroupsSequence = frames
     return made
 

@@ -15,7 +15,16 @@ from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.study import Modality, NotEvaluable, Study, View
 from medmm.imaging import Intake, PictureKinds, attach_pixels, read_studies
-from tests.dicom_files import FILM, SAYS_FRONTAL, SaysKind, dataset, file_bytes, film_file, mr_file, picture
+from tests.dicom_files import (
+    FILM,
+    SAYS_FRONTAL,
+    SaysKind,
+    dataset,
+    file_bytes,
+    film_file,
+    mr_file,
+    picture,
+)
 
 SECRET = b"a secret for tests"
 
@@ -48,12 +57,22 @@ def test_a_film_becomes_a_study_with_all_that_its_header_says(tmp_path: Path) ->
     assert (made.uid, made.modality, made.body_part) == ("1.2.3.1", Modality.RADIOGRAPH, "CHEST")
     assert made.warnings == ()
     assert made.acquired is not None
-    assert made.acquired.moment == datetime(2020, 3, 4, 10, 11, 12, tzinfo=timezone(timedelta(hours=1)))
+    assert made.acquired.moment == datetime(
+        2020, 3, 4, 10, 11, 12, tzinfo=timezone(timedelta(hours=1))
+    )
     assert (made.acquired.source_tag, made.acquired.precise) == ("AcquisitionDate", True)
     volume = made.frontal
     assert volume is not None
-    assert (volume.view, volume.patient_left_on, volume.spacing_yx_mm) == (View.PA, "right", (0.2, 0.2))
-    assert (volume.shape_zyx, volume.sha256, volume.file_sha256s) == ((1, 256, 260), digest, (digest,))
+    assert (volume.view, volume.patient_left_on, volume.spacing_yx_mm) == (
+        View.PA,
+        "right",
+        (0.2, 0.2),
+    )
+    assert (volume.shape_zyx, volume.sha256, volume.file_sha256s) == (
+        (1, 256, 260),
+        digest,
+        (digest,),
+    )
     assert [(f.path, f.sha256, f.sop_uid) for f in intake.files] == [(path, digest, "1.2.3.3")]
     assert intake.identity is not None
     assert (intake.identity.patient_id, intake.identity.family_name) == ("ZZ-1", "ZZTEST")
@@ -91,7 +110,9 @@ def test_pixels_come_on_demand_and_again_from_the_store(tmp_path: Path) -> None:
         ("path_as_uid.dcm", file_bytes(dataset(FILM, SOPInstanceUID="../../etc/passwd"))),
     ],
 )
-def test_a_file_that_is_no_image_gives_a_typed_error_with_its_path(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_that_is_no_image_gives_a_typed_error_with_its_path(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     outcome = only(path).outcome
@@ -107,13 +128,32 @@ def test_a_path_that_is_missing_or_empty_gives_an_error(tmp_path: Path) -> None:
 
 def test_every_file_of_a_folder_ends_up_in_exactly_one_intake(tmp_path: Path) -> None:
     film_file(tmp_path, "a/one.dcm")
-    film_file(tmp_path, "b/other.dcm", StudyInstanceUID="1.2.9.1", SOPInstanceUID="1.2.9.3", PatientID="ZZ-9")
-    film_file(tmp_path, "a/hand.dcm", StudyInstanceUID="1.2.8.1", SOPInstanceUID="1.2.8.3", BodyPartExamined="HAND")
+    film_file(
+        tmp_path,
+        "b/other.dcm",
+        StudyInstanceUID="1.2.9.1",
+        SOPInstanceUID="1.2.9.3",
+        PatientID="ZZ-9",
+    )
+    film_file(
+        tmp_path,
+        "a/hand.dcm",
+        StudyInstanceUID="1.2.8.1",
+        SOPInstanceUID="1.2.8.3",
+        BodyPartExamined="HAND",
+    )
     (tmp_path / "notes.txt").write_text("a text", encoding="utf-8")
     (tmp_path / ".hidden").write_text("left aside", encoding="utf-8")
     intakes = read(tmp_path)
-    assert sorted(type(i.outcome).__name__ for i in intakes) == ["InputError", "NotEvaluable", "Study", "Study"]
-    named = [f.path.name for i in intakes for f in i.files] + [i.path.name for i in intakes if not i.files]
+    assert sorted(type(i.outcome).__name__ for i in intakes) == [
+        "InputError",
+        "NotEvaluable",
+        "Study",
+        "Study",
+    ]
+    named = [f.path.name for i in intakes for f in i.files] + [
+        i.path.name for i in intakes if not i.files
+    ]
     assert sorted(named) == ["hand.dcm", "notes.txt", "one.dcm", "other.dcm"]
 
 
@@ -162,11 +202,16 @@ def test_an_exact_copy_is_read_once_and_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("study_uid", ["1.2.3.1", "1.2.3.7"])
-def test_one_image_uid_with_two_contents_is_refused_also_across_studies(tmp_path: Path, study_uid: str) -> None:
+def test_one_image_uid_with_two_contents_is_refused_also_across_studies(
+    tmp_path: Path, study_uid: str
+) -> None:
     film_file(tmp_path, "1.dcm")
     film_file(tmp_path, "2.dcm", picture()[:, ::-1], StudyInstanceUID=study_uid)
     outcomes = [intake.outcome for intake in read(tmp_path)]
-    assert all(isinstance(o, NotEvaluable) and not o.held and o.reason_code == "duplicate-uid" for o in outcomes)
+    assert all(
+        isinstance(o, NotEvaluable) and not o.held and o.reason_code == "duplicate-uid"
+        for o in outcomes
+    )
 
 
 def test_the_files_that_contest_a_uid_are_named(tmp_path: Path) -> None:
@@ -180,7 +225,9 @@ def test_the_files_that_contest_a_uid_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["0.dcm", "2.dcm"], ids=["met first", "met last"])
 @pytest.mark.parametrize("left_bytes", [1, 20_000], ids=["almost whole", "half"])
-def test_a_copy_that_was_cut_short_is_said_and_spoils_nothing(tmp_path: Path, name: str, left_bytes: int) -> None:
+def test_a_copy_that_was_cut_short_is_said_and_spoils_nothing(
+    tmp_path: Path, name: str, left_bytes: int
+) -> None:
     whole = film_file(tmp_path, "1.dcm").read_bytes()
     (tmp_path / name).write_bytes(whole[:-left_bytes])
     broken, good = sorted(read(tmp_path), key=lambda intake: isinstance(intake.outcome, Study))
@@ -234,7 +281,13 @@ def test_a_broken_film_gives_its_own_error_and_the_rest_a_study(tmp_path: Path) 
 
 def test_the_earliest_image_dates_the_study(tmp_path: Path) -> None:
     film_file(tmp_path, "1.dcm", AcquisitionTime="180000")
-    film_file(tmp_path, "2.dcm", SOPInstanceUID="1.2.3.4", AcquisitionTime="090000", TimezoneOffsetFromUTC="+0000")
+    film_file(
+        tmp_path,
+        "2.dcm",
+        SOPInstanceUID="1.2.3.4",
+        AcquisitionTime="090000",
+        TimezoneOffsetFromUTC="+0000",
+    )
     acquired = study(tmp_path).acquired
     assert acquired is not None
     assert acquired.moment == datetime(2020, 3, 4, 9, tzinfo=UTC)
@@ -246,7 +299,12 @@ def test_mr_slices_are_stacked_by_position_not_by_name(tmp_path: Path) -> None:
     made = study(tmp_path)
     (volume,) = made.volumes
     assert volume.shape_zyx == (3, 64, 64)
-    assert volume.affine_lps_mm == ((0.75, 0, 0, -10), (0, 0.5, 0, -20), (0, 0, 10, 10), (0, 0, 0, 1))
+    assert volume.affine_lps_mm == (
+        (0.75, 0, 0, -10),
+        (0, 0.5, 0, -20),
+        (0, 0, 10, 10),
+        (0, 0, 0, 1),
+    )
     first = volume.pixels()[:, 0, 0] * 4095
     np.testing.assert_allclose(first, [10, 20, 30], atol=1)
     again = attach_pixels(made, {f.sha256: f.path for f in only(tmp_path).files}.__getitem__)
@@ -279,7 +337,9 @@ def test_the_chest_film_of_pydicom_data(demo_films: Path) -> None:
     assert (volume.patient_left_on, volume.spacing_yx_mm) == ("right", None)
     assert codes(made) == {"spacing-unknown"}
     assert made.acquired is not None
-    assert made.acquired.moment == datetime(1995, 9, 26, 12, 51, 30, tzinfo=timezone(timedelta(hours=-4)))
+    assert made.acquired.moment == datetime(
+        1995, 9, 26, 12, 51, 30, tzinfo=timezone(timedelta(hours=-4))
+    )
     assert (made.acquired.source_tag, made.acquired.precise) == ("SeriesDate", True)
     pixels = volume.pixels()[0]
     right_lung, spine = pixels[450:650, 430:560], pixels[450:650, 880:980]
@@ -293,9 +353,16 @@ def test_the_chest_film_of_pydicom_data(demo_films: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "part"), [("RG3_UNCR.dcm", "EXTREMITY"), ("MR2_UNCR.dcm", "SHOULDER")])
-def test_the_limb_and_the_shoulder_of_pydicom_data_are_refused(demo_films: Path, name: str, part: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "part"), [("RG3_UNCR.dcm", "EXTREMITY"), ("MR2_UNCR.dcm", "SHOULDER")]
+)
+def test_the_limb_and_the_shoulder_of_pydicom_data_are_refused(
+    demo_films: Path, name: str, part: str
+) -> None:
     outcome = only(demo_films / name, SaysKind("other")).outcome
     assert isinstance(outcome, NotEvaluable)
     assert outcome.reason_code == "body-part"
-    assert outcome.reason == f"not evaluable: body part {part}; medmm reads chest radiographs and MR of brain and heart"
+    assert (
+        outcome.reason
+        == f"not evaluable: body part {part}; medmm reads chest radiographs and MR of brain and heart"
+    )

@@ -24,14 +24,31 @@ from tests.nifti_files import nifti_file
 
 T1 = {"ScanningSequence": "SE", "EchoTime": 10, "RepetitionTime": 500}
 T2 = {"ScanningSequence": "SE", "EchoTime": 95, "RepetitionTime": 4000}
-FLAIR = {"ScanningSequence": ["SE", "IR"], "EchoTime": 120, "RepetitionTime": 9000, "InversionTime": 2500}
-CINE = {"BodyPartExamined": "HEART", "ScanningSequence": "GR", "EchoTime": 1.4, "RepetitionTime": 40, "FlipAngle": 60}
+FLAIR = {
+    "ScanningSequence": ["SE", "IR"],
+    "EchoTime": 120,
+    "RepetitionTime": 9000,
+    "InversionTime": 2500,
+}
+CINE = {
+    "BodyPartExamined": "HEART",
+    "ScanningSequence": "GR",
+    "EchoTime": 1.4,
+    "RepetitionTime": 40,
+    "FlipAngle": 60,
+}
 
 
 def series(folder: Path, name: str, count: int = 4, step_mm: float = 5.0, **changes: Any) -> None:
     """Axial slices of one series."""
     for n in range(count):
-        mr_file(folder, f"{name}{n}", step_mm * n, SeriesInstanceUID=f"1.2.4.2.{sum(map(ord, name))}", **changes)
+        mr_file(
+            folder,
+            f"{name}{n}",
+            step_mm * n,
+            SeriesInstanceUID=f"1.2.4.2.{sum(map(ord, name))}",
+            **changes,
+        )
 
 
 def codes(made: Study) -> set[str]:
@@ -45,9 +62,16 @@ def measured(volume: Volume) -> bool:
 # --- the signal
 
 
-def test_the_signal_is_what_is_stored_after_the_rescale_of_each_slice_without_any_window(tmp_path: Path) -> None:
+def test_the_signal_is_what_is_stored_after_the_rescale_of_each_slice_without_any_window(
+    tmp_path: Path,
+) -> None:
     for n, slope in enumerate((1.0, 2.0, 4.0)):
-        changes = {"RescaleSlope": slope, "RescaleIntercept": n, "WindowCenter": 1000 * (n + 1), "WindowWidth": 2000}
+        changes = {
+            "RescaleSlope": slope,
+            "RescaleIntercept": n,
+            "WindowCenter": 1000 * (n + 1),
+            "WindowWidth": 2000,
+        }
         mr_file(tmp_path, f"{n}", 5.0 * n, **T1, **changes)
     (volume,) = study(tmp_path).volumes
     signal = volume.signal()
@@ -66,7 +90,10 @@ def test_the_signal_comes_again_from_the_store(tmp_path: Path) -> None:
     for intake in read_studies(tmp_path / "in", patient_secret=b"x", released=released):
         made = intake.outcome
         assert isinstance(made, Study)
-        moved = {file.sha256: Path(shutil.copy(file.path, tmp_path / file.sha256)) for file in intake.files}
+        moved = {
+            file.sha256: Path(shutil.copy(file.path, tmp_path / file.sha256))
+            for file in intake.files
+        }
         again = attach_pixels(made, moved.__getitem__)
         assert again == made
         for before, after in zip(made.volumes, again.volumes, strict=True):
@@ -74,7 +101,9 @@ def test_the_signal_comes_again_from_the_store(tmp_path: Path) -> None:
 
 
 def test_the_signal_of_nifti_is_scaled_and_not_windowed(tmp_path: Path) -> None:
-    path = nifti_file(tmp_path, "head.nii", scl_slope=2.0, scl_inter=-7.0, cal_min=100.0, cal_max=900.0)
+    path = nifti_file(
+        tmp_path, "head.nii", scl_slope=2.0, scl_inter=-7.0, cal_min=100.0, cal_max=900.0
+    )
     digest = only(path).outcome
     assert isinstance(digest, NotEvaluable)
     made = only(path, {str(digest.sha256): frozenset({"nifti-unstated"})}).outcome
@@ -85,7 +114,11 @@ def test_the_signal_of_nifti_is_scaled_and_not_windowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16])
 def test_where_small_values_are_white_bright_stays_bright(tmp_path: Path, dtype: Any) -> None:
     pixels = picture(64, 64).astype(dtype) - (2048 if dtype is np.int16 else 0)
-    changes = {"PhotometricInterpretation": "MONOCHROME1", "WindowCenter": None, "WindowWidth": None}
+    changes = {
+        "PhotometricInterpretation": "MONOCHROME1",
+        "WindowCenter": None,
+        "WindowWidth": None,
+    }
     path = write(tmp_path / "a", dataset(MR_SLICE, pixels.astype(dtype), **changes))
     signal = load_signal([path])[0]
     largest = 4095 if dtype is np.uint16 else -1
@@ -101,7 +134,11 @@ def test_a_study_of_three_series_names_their_roles_and_what_is_missing(tmp_path:
     series(tmp_path, "flair", **FLAIR)
     made = study(tmp_path)
     assert made.missing == (SequenceRole.T1_CONTRAST,)
-    assert [choice.role for choice in made.sequences] == [SequenceRole.T1, SequenceRole.T2, SequenceRole.FLAIR]
+    assert [choice.role for choice in made.sequences] == [
+        SequenceRole.T1,
+        SequenceRole.T2,
+        SequenceRole.FLAIR,
+    ]
     for choice in made.sequences:
         volume = made.chosen(choice.role)
         assert volume is not None
@@ -116,11 +153,19 @@ def test_a_study_of_three_series_names_their_roles_and_what_is_missing(tmp_path:
     ("better", "worse", "reason"),
     [
         ({}, {"ImageType": ["DERIVED", "PRIMARY", "MPR"]}, "original, not derived"),
-        ({}, {"ImagePositionPatient": None}, "more than one slice"),  # without a place each is a volume of its own
+        (
+            {},
+            {"ImagePositionPatient": None},
+            "more than one slice",
+        ),  # without a place each is a volume of its own
         ({}, {"count": 1}, "more than one slice"),
         ({"count": 9}, {}, "9 slices"),
         ({"PixelSpacing": [0.4, 0.4]}, {}, "finer in the plane"),
-        ({}, {"ImageOrientationPatient": [0, 1, 0, 0, 0, -1], "step_mm": 5.0, "sagittal": True}, "axial"),
+        (
+            {},
+            {"ImageOrientationPatient": [0, 1, 0, 0, 0, -1], "step_mm": 5.0, "sagittal": True},
+            "axial",
+        ),
     ],
 )
 def test_the_better_of_two_series_of_a_role_is_chosen(
@@ -144,7 +189,10 @@ def test_the_better_of_two_series_of_a_role_is_chosen(
 def test_an_uneven_stack_stands_before_a_single_slice_of_known_place(tmp_path: Path) -> None:
     for name, heights in (("stack", (0, 5, 10, 25)), ("single", (0,))):
         for n, z in enumerate(heights):
-            uids = {"SeriesInstanceUID": f"1.2.4.2.{len(name)}", "ImagePositionPatient": [-10, -20, z]}
+            uids = {
+                "SeriesInstanceUID": f"1.2.4.2.{len(name)}",
+                "ImagePositionPatient": [-10, -20, z],
+            }
             mr_file(tmp_path, f"{name}{n}", float(z), **{**FLAIR, **uids})
     made = study(tmp_path)
     (choice,) = made.sequences
@@ -156,7 +204,12 @@ def test_an_uneven_stack_stands_before_a_single_slice_of_known_place(tmp_path: P
 
 def test_of_diffusion_the_highest_b_value_stands_for_it(tmp_path: Path) -> None:
     for b in (0, 1000, 500):
-        changes = {"ScanningSequence": "EP", "EchoTime": 80, "RepetitionTime": 5000, "SeriesDescription": "DWI"}
+        changes = {
+            "ScanningSequence": "EP",
+            "EchoTime": 80,
+            "RepetitionTime": 5000,
+            "SeriesDescription": "DWI",
+        }
         for n in range(3):
             mr_file(
                 tmp_path,
@@ -183,9 +236,15 @@ def round_head(fluid: int) -> NDArray[np.uint16]:
 
 
 @pytest.mark.parametrize(("fluid", "confirmed"), [(60, True), (1000, False)])
-def test_pixels_bear_a_role_out_or_the_reader_is_told(tmp_path: Path, fluid: int, confirmed: bool) -> None:
+def test_pixels_bear_a_role_out_or_the_reader_is_told(
+    tmp_path: Path, fluid: int, confirmed: bool
+) -> None:
     for n in range(6):
-        changes = {"ImagePositionPatient": [0, 0, 5 * n], "SOPInstanceUID": f"1.2.4.3.{n + 1}", **FLAIR}
+        changes = {
+            "ImagePositionPatient": [0, 0, 5 * n],
+            "SOPInstanceUID": f"1.2.4.3.{n + 1}",
+            **FLAIR,
+        }
         write(tmp_path / f"{n}", dataset(MR_SLICE, round_head(fluid), **changes))
     intake = only(tmp_path)
     made = intake.outcome
@@ -201,7 +260,9 @@ def test_pixels_bear_a_role_out_or_the_reader_is_told(tmp_path: Path, fluid: int
 # --- hearts
 
 
-def test_a_heart_is_let_in_and_its_phases_of_largest_and_smallest_volume_are_not_guessed(tmp_path: Path) -> None:
+def test_a_heart_is_let_in_and_its_phases_of_largest_and_smallest_volume_are_not_guessed(
+    tmp_path: Path,
+) -> None:
     for phase in range(3):
         for n in range(2):
             place = {"ImagePositionPatient": [0, 0, 8.0 * n], "TriggerTime": 40.0 * phase}
@@ -250,7 +311,14 @@ def test_a_step_along_the_normal_of_an_oblique_stack_is_no_slant(tmp_path: Path)
     axes = np.array([[1, 0, 0], [0, np.cos(0.4), np.sin(0.4)]])
     for n in range(4):
         place = list(np.cross(*axes) * 5.0 * n)
-        mr_file(tmp_path, f"{n}", 5.0 * n, ImageOrientationPatient=list(axes.ravel()), ImagePositionPatient=place, **T1)
+        mr_file(
+            tmp_path,
+            f"{n}",
+            5.0 * n,
+            ImageOrientationPatient=list(axes.ravel()),
+            ImagePositionPatient=place,
+            **T1,
+        )
     made = study(tmp_path)
     assert "sheared-stack" not in codes(made)
     assert made.volumes[0].spacing_z_mm == pytest.approx(5)
@@ -258,7 +326,14 @@ def test_a_step_along_the_normal_of_an_oblique_stack_is_no_slant(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("stated", "thickness", "expected"),
-    [(5.0, 5.0, True), (3.3, 3.0, True), (10.0, 5.0, False), (None, 5.0, False), (1.0, 5.0, False), (7.7, 5.0, False)],
+    [
+        (5.0, 5.0, True),
+        (3.3, 3.0, True),
+        (10.0, 5.0, False),
+        (None, 5.0, False),
+        (1.0, 5.0, False),
+        (7.7, 5.0, False),
+    ],
 )
 def test_every_second_slice_missing_is_seen_by_the_stated_spacing(
     tmp_path: Path, stated: float | None, thickness: float, expected: bool
@@ -271,7 +346,9 @@ def test_every_second_slice_missing_is_seen_by_the_stated_spacing(
 
 
 @pytest.mark.parametrize("heights", [(0, 5, 15), (0, 5, 11), (0, 5, 10, 16, 21)])
-def test_missing_and_uneven_slices_are_no_volume(tmp_path: Path, heights: tuple[float, ...]) -> None:
+def test_missing_and_uneven_slices_are_no_volume(
+    tmp_path: Path, heights: tuple[float, ...]
+) -> None:
     for n, z in enumerate(heights):
         mr_file(tmp_path, f"{n}", z, **T1)
     made = study(tmp_path)
@@ -289,7 +366,9 @@ def test_a_single_slice_is_read_and_not_measured(tmp_path: Path) -> None:
     assert not measured(made.volumes[0])
 
 
-def test_two_contrasts_under_one_uid_that_no_place_tells_apart_are_no_volume(tmp_path: Path) -> None:
+def test_two_contrasts_under_one_uid_that_no_place_tells_apart_are_no_volume(
+    tmp_path: Path,
+) -> None:
     for n in range(6):
         mr_file(tmp_path, f"{n}", 5.0 * n, **(T1 if n < 3 else T2))
     made = study(tmp_path)
@@ -312,7 +391,10 @@ def test_slices_of_two_frames_of_reference_are_no_one_stack(tmp_path: Path) -> N
 def test_two_planes_under_one_uid_are_two_volumes(tmp_path: Path) -> None:
     for n in range(3):
         mr_file(tmp_path, f"ax{n}", 5.0 * n, **T1)
-        sagittal = {"ImageOrientationPatient": [0, 1, 0, 0, 0, -1], "ImagePositionPatient": [4.0 * n, 50, 60]}
+        sagittal = {
+            "ImageOrientationPatient": [0, 1, 0, 0, 0, -1],
+            "ImagePositionPatient": [4.0 * n, 50, 60],
+        }
         mr_file(tmp_path, f"sag{n}", 100 + 5.0 * n, **T1, **sagittal)
     spacings = sorted(v.spacing_z_mm or 0 for v in study(tmp_path).volumes)
     assert spacings == pytest.approx([4, 5])
@@ -327,10 +409,15 @@ def test_without_geometry_the_slices_are_read_and_not_measured(tmp_path: Path) -
     assert all(v.signal().shape == (1, 64, 64) for v in made.volumes)
 
 
-def empty(folder: Path, name: str, z: float, pixels: NDArray[np.uint16] | None = None, **changes: Any) -> Path:
+def empty(
+    folder: Path, name: str, z: float, pixels: NDArray[np.uint16] | None = None, **changes: Any
+) -> Path:
     uids = {"SOPInstanceUID": f"1.2.4.3.{int(z) + 1}", "ImagePositionPatient": [-10, -20, z]}
     return write(
-        folder / name, dataset(MR_SLICE, np.zeros((64, 64), np.uint16) if pixels is None else pixels, **uids, **changes)
+        folder / name,
+        dataset(
+            MR_SLICE, np.zeros((64, 64), np.uint16) if pixels is None else pixels, **uids, **changes
+        ),
     )
 
 
@@ -360,7 +447,9 @@ def test_a_series_of_zeros_is_refused_and_left_out_of_a_study(tmp_path: Path) ->
     assert "objects-left-out" in codes(made)
 
 
-def test_a_ct_under_the_study_of_a_head_is_left_out_and_one_under_mr_tags_is_held(tmp_path: Path) -> None:
+def test_a_ct_under_the_study_of_a_head_is_left_out_and_one_under_mr_tags_is_held(
+    tmp_path: Path,
+) -> None:
     series(tmp_path, "good", **FLAIR)
     ct = {"Modality": "CT", "SOPClassUID": CTImageStorage, "SeriesInstanceUID": "1.2.4.2.99"}
     mr_file(tmp_path, "ct", 90, **ct)
@@ -368,7 +457,9 @@ def test_a_ct_under_the_study_of_a_head_is_left_out_and_one_under_mr_tags_is_hel
     assert len(made.volumes) == 1
     (notice,) = (n for n in made.warnings if n.code == "objects-left-out")
     assert "CT" in notice.text
-    mr_file(tmp_path, "ct", 90, SeriesInstanceUID="1.2.4.2.99", RescaleIntercept=-1024, RescaleSlope=1)
+    mr_file(
+        tmp_path, "ct", 90, SeriesInstanceUID="1.2.4.2.99", RescaleIntercept=-1024, RescaleSlope=1
+    )
     outcome = only(tmp_path).outcome
     assert isinstance(outcome, NotEvaluable)
     assert (outcome.reason_code, outcome.held) == ("hounsfield", True)
@@ -384,12 +475,21 @@ def test_a_phantom_is_held(tmp_path: Path) -> None:
 # --- frames of an enhanced image
 
 
-def enhanced(folder: Path, heights: tuple[float, ...], slopes: tuple[float, ...], **changes: Any) -> Path:
+def enhanced(
+    folder: Path, heights: tuple[float, ...], slopes: tuple[float, ...], **changes: Any
+) -> Path:
     """An enhanced image of axial frames at these heights; each begins with its height, each has its own slope."""
     pixels = np.stack([picture(64, 64)] * len(heights))
     pixels[:, 0, 0] = [int(z) for z in heights]
-    made = dataset(MR_SLICE, pixels, SOPClassUID=EnhancedMRImageStorage, NumberOfFrames=len(heights), **changes)
-    for keyword in ("PixelSpacing", "SliceThickness", "ImageOrientationPatient", "ImagePositionPatient"):
+    made = dataset(
+        MR_SLICE, pixels, SOPClassUID=EnhancedMRImageStorage, NumberOfFrames=len(heights), **changes
+    )
+    for keyword in (
+        "PixelSpacing",
+        "SliceThickness",
+        "ImageOrientationPatient",
+        "ImagePositionPatient",
+    ):
         del made[keyword]
     own = []
     for z, slope in zip(heights, slopes, strict=True):
@@ -397,7 +497,10 @@ def enhanced(folder: Path, heights: tuple[float, ...], slopes: tuple[float, ...]
         plane.ImagePositionPatient = [0, 0, z]
         value.RescaleSlope, value.RescaleIntercept, value.RescaleType = slope, 0, "US"
         echo.EffectiveEchoTime = 95.0
-        frame.PlanePositionSequence, frame.PixelValueTransformationSequence = Items([plane]), Items([value])
+        frame.PlanePositionSequence, frame.PixelValueTransformationSequence = (
+            Items([plane]),
+            Items([value]),
+        )
         frame.MREchoSequence = Items([echo])
         own.append(frame)
     shared, axes, measures, timing = Dataset(), Dataset(), Dataset(), Dataset()
@@ -406,21 +509,34 @@ def enhanced(folder: Path, heights: tuple[float, ...], slopes: tuple[float, ...]
     timing.RepetitionTime = 4000.0
     shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = Items([axes]), Items([measures])
     shared.MRTimingAndRelatedParametersSequence = Items([timing])
-    made.SharedFunctionalGroupsSequence, made.PerFrameFunctionalGroupsSequence = Items([shared]), Items(own)
+    made.SharedFunctionalGroupsSequence, made.PerFrameFunctionalGroupsSequence = (
+        Items([shared]),
+        Items(own),
+    )
     return write(folder / "enhanced.dcm", made)
 
 
-def test_frames_in_any_order_come_in_that_of_their_places_each_with_its_slope_and_number(tmp_path: Path) -> None:
-    enhanced(tmp_path, (8.0, 0.0, 4.0), (1.0, 2.0, 3.0), EchoPulseSequence="SPIN", SeriesDescription="T2")
+def test_frames_in_any_order_come_in_that_of_their_places_each_with_its_slope_and_number(
+    tmp_path: Path,
+) -> None:
+    enhanced(
+        tmp_path, (8.0, 0.0, 4.0), (1.0, 2.0, 3.0), EchoPulseSequence="SPIN", SeriesDescription="T2"
+    )
     (volume,) = study(tmp_path).volumes
     assert volume.frame_numbers == (2, 3, 1)
     np.testing.assert_allclose(volume.signal()[:, 0, 0], [0, 12, 8])
-    np.testing.assert_allclose(volume.signal()[:, 5, 5], picture(64, 64)[5, 5] * np.array([2, 3, 1]), rtol=1e-6)
+    np.testing.assert_allclose(
+        volume.signal()[:, 5, 5], picture(64, 64)[5, 5] * np.array([2, 3, 1]), rtol=1e-6
+    )
     assert volume.spacing_z_mm == pytest.approx(4)
     assert volume.sequence is not None
     assert volume.sequence.role is SequenceRole.T2
     frames = source_frames(volume)
-    assert [(f.frame_number, f.position_lps_mm) for f in frames] == [(2, (0, 0, 0)), (3, (0, 0, 4)), (1, (0, 0, 8))]
+    assert [(f.frame_number, f.position_lps_mm) for f in frames] == [
+        (2, (0, 0, 0)),
+        (3, (0, 0, 4)),
+        (1, (0, 0, 8)),
+    ]
     labels = np.arange(3)[:, None, None] * np.ones((1, 64, 64), np.int64)
     np.testing.assert_array_equal(from_frames(reversed(to_frames(labels, volume)), volume), labels)
 
@@ -430,5 +546,7 @@ def test_slices_know_their_images(tmp_path: Path) -> None:
     (volume,) = study(tmp_path).volumes
     assert volume.frame_numbers == ()
     assert [f.sop_uid for f in source_frames(volume)] == list(volume.sop_uids)
-    expected = SourceFrame(sop_uid=volume.sop_uids[1], frame_number=1, position_lps_mm=(-10, -20, 5))
+    expected = SourceFrame(
+        sop_uid=volume.sop_uids[1], frame_number=1, position_lps_mm=(-10, -20, 5)
+    )
     assert source_frames(volume)[1] == expected

@@ -33,7 +33,9 @@ def tags(**changes: Any) -> Tags:
     return Tags(dataset(FILM, **changes))
 
 
-def stack(folder: Path, name: str, count: int = 6, first: float = 0.0, step: float = 5.0, **changes: Any) -> None:
+def stack(
+    folder: Path, name: str, count: int = 6, first: float = 0.0, step: float = 5.0, **changes: Any
+) -> None:
     """FLAIR slices that lie above each other; `AcquisitionTime` may be a function of the slice."""
     for n in range(count):
         own = {k: v(n) if callable(v) else v for k, v in changes.items()}
@@ -59,7 +61,11 @@ def stack(folder: Path, name: str, count: int = 6, first: float = 0.0, step: flo
             {"AcquisitionTime": "093000", "TimezoneOffsetFromUTC": "+0000"},
             "acquisition time",
         ),
-        ({"AcquisitionDateTime": "20200304080000"}, {"AcquisitionTime": "090000"}, "acquisition time"),
+        (
+            {"AcquisitionDateTime": "20200304080000"},
+            {"AcquisitionTime": "090000"},
+            "acquisition time",
+        ),
         (
             {"AcquisitionDate": None, "StudyDate": "20200304", "AcquisitionTime": "080000"},
             {"AcquisitionDate": None, "StudyDate": "20200304", "AcquisitionTime": "093000"},
@@ -70,7 +76,11 @@ def stack(folder: Path, name: str, count: int = 6, first: float = 0.0, step: flo
             {"ContentDate": "20200304", "ContentTime": "093000"},
             "content time",
         ),
-        ({"SeriesDate": "20200304", "SeriesTime": "08"}, {"SeriesDate": "20200304", "SeriesTime": "09"}, "series time"),
+        (
+            {"SeriesDate": "20200304", "SeriesTime": "08"},
+            {"SeriesDate": "20200304", "SeriesTime": "09"},
+            "series time",
+        ),
         ({"InstanceNumber": 2}, {"InstanceNumber": 11}, "instance number"),
     ],
 )
@@ -88,7 +98,10 @@ def test_the_first_time_that_all_state_and_that_differs_tells(
         ({}, {}),
         ({"AcquisitionTime": None}, {}),  # of the same day, one without a time
         ({"AcquisitionDate": None, "AcquisitionTime": None}, {}),
-        ({"AcquisitionDate": "19000101", "AcquisitionTime": "080000"}, {}),  # what de-identification leaves
+        (
+            {"AcquisitionDate": "19000101", "AcquisitionTime": "080000"},
+            {},
+        ),  # what de-identification leaves
         ({"AcquisitionTime": "nonsense"}, {"AcquisitionTime": "093000"}),
     ],
 )
@@ -96,14 +109,24 @@ def test_no_order_is_made_up(one: dict[str, Any], other: dict[str, Any]) -> None
     assert newest([order_of(tags(**one)), order_of(tags(**other))]).by is None
 
 
-def two_films(folder: Path, first: dict[str, Any], second: dict[str, Any], names: tuple[str, str]) -> Study:
+def two_films(
+    folder: Path, first: dict[str, Any], second: dict[str, Any], names: tuple[str, str]
+) -> Study:
     for name, number, changes in zip(names, (3, 4), (first, second), strict=True):
-        film_file(folder, name, SOPInstanceUID=f"1.2.3.{number}", SeriesInstanceUID=f"1.2.3.2.{number}", **changes)
+        film_file(
+            folder,
+            name,
+            SOPInstanceUID=f"1.2.3.{number}",
+            SeriesInstanceUID=f"1.2.3.2.{number}",
+            **changes,
+        )
     return study(folder)
 
 
 @pytest.mark.parametrize("names", [("a.dcm", "b.dcm"), ("b.dcm", "a.dcm")])
-def test_films_whose_order_nothing_tells_are_said_to_be_so(tmp_path: Path, names: tuple[str, str]) -> None:
+def test_films_whose_order_nothing_tells_are_said_to_be_so(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
     made = two_films(tmp_path, {"ViewPosition": "AP"}, {}, names)
     assert made.frontal is not None
     assert made.frontal.view is View.PA
@@ -113,8 +136,15 @@ def test_films_whose_order_nothing_tells_are_said_to_be_so(tmp_path: Path, names
 
 
 @pytest.mark.parametrize("names", [("a.dcm", "b.dcm"), ("b.dcm", "a.dcm")])
-def test_the_time_that_told_films_apart_is_their_own(tmp_path: Path, names: tuple[str, str]) -> None:
-    stated = {"AcquisitionDate": None, "AcquisitionTime": None, "StudyDate": "20200304", "StudyTime": "080000"}
+def test_the_time_that_told_films_apart_is_their_own(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    stated = {
+        "AcquisitionDate": None,
+        "AcquisitionTime": None,
+        "StudyDate": "20200304",
+        "StudyTime": "080000",
+    }
     clocks = ({"ContentDate": "20200304", "ContentTime": clock} for clock in ("080500", "093000"))
     made = two_films(tmp_path, *({**stated, **clock} for clock in clocks), names)  # type: ignore[arg-type]
     assert made.frontal is not None
@@ -227,7 +257,9 @@ def test_frames_of_two_days_in_one_image_are_two_volumes(tmp_path: Path) -> None
 
     january = [frame(n, 0.0, f"202001021015{n:02d}") for n in range(5)]
     june = [frame(n, 2.5, f"202006011015{n:02d}") for n in range(5)]
-    enhanced_file(tmp_path / "a.dcm", [frame for pair in zip(january, june, strict=True) for frame in pair])
+    enhanced_file(
+        tmp_path / "a.dcm", [frame for pair in zip(january, june, strict=True) for frame in pair]
+    )
     made = study(tmp_path)
     assert [volume.shape_zyx[0] for volume in made.volumes] == [5, 5]
     days = {f"{v.acquired.moment:%Y-%m-%d}": v.frame_numbers for v in made.volumes if v.acquired}

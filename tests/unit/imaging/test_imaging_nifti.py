@@ -40,7 +40,9 @@ def released(path: Path) -> Study:
 
 @pytest.mark.parametrize("name", ["head.nii", "head.nii.gz", "HEAD.NII.GZ"])
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_file_is_held_until_a_person_says_what_it_is(tmp_path: Path, name: str, version: int) -> None:
+def test_a_file_is_held_until_a_person_says_what_it_is(
+    tmp_path: Path, name: str, version: int
+) -> None:
     made = nifti_file(tmp_path, name.lower(), version=version)
     path = made.rename(tmp_path / name)
     outcome = only(path).outcome
@@ -66,12 +68,16 @@ def test_voxels_lie_where_nibabel_says_with_x_and_y_turned(tmp_path: Path) -> No
     assert volume.shape_zyx == (6, 80, 70)
     index = np.array([3, 5, 2, 1])
     ras = nibabel.load(path).affine @ index
-    np.testing.assert_allclose(np.array(volume.affine_lps_mm) @ index, ras * [-1, -1, 1, 1], atol=1e-4)
+    np.testing.assert_allclose(
+        np.array(volume.affine_lps_mm) @ index, ras * [-1, -1, 1, 1], atol=1e-4
+    )
     assert volume.spacing_yx_mm == pytest.approx((1, 1))
     assert volume.spacing_z_mm == pytest.approx(2)
 
 
-def test_values_are_scaled_and_shown_over_their_range_and_come_back_from_the_store(tmp_path: Path) -> None:
+def test_values_are_scaled_and_shown_over_their_range_and_come_back_from_the_store(
+    tmp_path: Path,
+) -> None:
     path = nifti_file(tmp_path, scl_slope=2.0, scl_inter=-10.0)
     study = released(path)
     pixels = study.volumes[0].pixels()
@@ -135,7 +141,9 @@ def test_axes_without_a_turn_count_where_they_are_stated(
     affine = np.diag([*(np.array(signs) * (1, 1, 2)), 1.0])
     study = released(nifti_file(tmp_path, affine=affine, codes=codes))
     (volume,) = study.volumes
-    np.testing.assert_allclose(np.array(volume.affine_lps_mm), np.diag([-1.0, -1, 1, 1]) @ affine, atol=1e-6)
+    np.testing.assert_allclose(
+        np.array(volume.affine_lps_mm), np.diag([-1.0, -1, 1, 1]) @ affine, atol=1e-6
+    )
     plain = "orientation-plain" in {notice.code for notice in study.warnings}
     assert plain == (signs == (1, 1, 1))
 
@@ -144,8 +152,16 @@ def test_axes_without_a_turn_count_where_they_are_stated(
     ("fields", "spacing", "code"),
     [
         ({"pixdim": [1, 0, 0, 0, 1, 1, 1, 1]}, None, "spacing-unknown"),
-        ({"pixdim": [1, 0.001, 0.001, 0.002, 0, 0, 0, 0], "xyzt_units": 1}, (1, 1), None),  # in metres
-        ({"pixdim": [1, 900, 900, 2000, 0, 0, 0, 0], "xyzt_units": 3}, (0.9, 0.9), None),  # in micrometres
+        (
+            {"pixdim": [1, 0.001, 0.001, 0.002, 0, 0, 0, 0], "xyzt_units": 1},
+            (1, 1),
+            None,
+        ),  # in metres
+        (
+            {"pixdim": [1, 900, 900, 2000, 0, 0, 0, 0], "xyzt_units": 3},
+            (0.9, 0.9),
+            None,
+        ),  # in micrometres
         ({"xyzt_units": 0}, (1, 1), "spacing-unit"),
     ],
 )
@@ -177,8 +193,16 @@ def test_what_is_no_grey_volume_is_refused(tmp_path: Path, code: str, values: np
 
 
 def test_a_last_axis_of_one_and_a_single_slice_are_volumes(tmp_path: Path) -> None:
-    assert released(nifti_file(tmp_path, "a.nii", head((70, 80, 3, 1)))).volumes[0].shape_zyx == (3, 80, 70)
-    assert released(nifti_file(tmp_path, "b.nii", head((70, 80, 1)))).volumes[0].shape_zyx == (1, 80, 70)
+    assert released(nifti_file(tmp_path, "a.nii", head((70, 80, 3, 1)))).volumes[0].shape_zyx == (
+        3,
+        80,
+        70,
+    )
+    assert released(nifti_file(tmp_path, "b.nii", head((70, 80, 1)))).volumes[0].shape_zyx == (
+        1,
+        80,
+        70,
+    )
 
 
 def header(**fields: Any) -> bytes:
@@ -205,7 +229,10 @@ BROKEN = {
     "cut.nii": header(dim=[3, 70, 80, 3, 1, 1, 1, 1]) + bytes(100),
     "cut.nii.gz": gzip.compress(header(dim=[3, 70, 80, 3, 1, 1, 1, 1]) + bytes(70 * 80 * 6))[:-20],
     "short.nii.gz": gzip.compress(header(dim=[3, 70, 80, 3, 1, 1, 1, 1]) + bytes(100)),
-    "bad_sum.nii.gz": gzip.compress(header(dim=[3, 70, 80, 3, 1, 1, 1, 1]) + bytes(70 * 80 * 6))[:-8] + bytes(8),
+    "bad_sum.nii.gz": gzip.compress(header(dim=[3, 70, 80, 3, 1, 1, 1, 1]) + bytes(70 * 80 * 6))[
+        :-8
+    ]
+    + bytes(8),
     "inflates.nii.gz": gzip_bomb(2**24, header(dim=[3, 70, 80, 3, 1, 1, 1, 1])),
     "bomb.nii.gz": gzip_bomb(2**27, header(dim=[3, 512, 512, 256, 1, 1, 1, 1])),
     "magic.nii": header(magic=b"xxx") + bytes(40000),
@@ -218,7 +245,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_file_that_lies_is_an_input_error_at_once_and_in_bounded_memory(tmp_path: Path, name: str) -> None:
+def test_a_file_that_lies_is_an_input_error_at_once_and_in_bounded_memory(
+    tmp_path: Path, name: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(BROKEN[name])
     tracemalloc.start()

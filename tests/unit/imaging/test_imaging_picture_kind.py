@@ -39,7 +39,9 @@ def test_what_is_no_upright_frontal_film_does_not_pass(tmp_path: Path, kind: str
 
 
 @pytest.mark.parametrize("changes", [{"BodyPartExamined": "SKULL"}, {"ViewPosition": "LL"}])
-def test_tags_that_the_picture_contradicts_are_looked_at_by_a_person(tmp_path: Path, changes: dict[str, str]) -> None:
+def test_tags_that_the_picture_contradicts_are_looked_at_by_a_person(
+    tmp_path: Path, changes: dict[str, str]
+) -> None:
     path = film_file(tmp_path, **changes)
     outcome = only(path, SAYS_FRONTAL).outcome
     assert isinstance(outcome, NotEvaluable)
@@ -55,19 +57,29 @@ def test_without_the_network_a_film_passes_by_its_tags_and_says_so(tmp_path: Pat
     assert "picture-unchecked" in [notice.code for notice in outcome.warnings]
 
 
-SILENT: dict[str, Any] = {"BodyPartExamined": None, "ViewPosition": None, "PatientOrientation": None}
+SILENT: dict[str, Any] = {
+    "BodyPartExamined": None,
+    "ViewPosition": None,
+    "PatientOrientation": None,
+}
 SURE = SaysKind("frontal", sure=True)
 
 
-VIEWS = [{**SILENT, "ViewPosition": view} for view in ("PA", "AP")]  # hands are taken in such views too
+VIEWS = [
+    {**SILENT, "ViewPosition": view} for view in ("PA", "AP")
+]  # hands are taken in such views too
 
 
 @pytest.mark.parametrize("changes", [SILENT, *VIEWS, {**SILENT, "BodyPartExamined": ""}])
-def test_a_sure_picture_stands_for_a_body_part_that_no_tag_names(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_a_sure_picture_stands_for_a_body_part_that_no_tag_names(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     path = film_file(tmp_path, **changes)
     outcome = only(path, SURE).outcome
     assert isinstance(outcome, Study)
-    assert {"body-part-by-picture", "orientation-unknown"} <= {notice.code for notice in outcome.warnings}
+    assert {"body-part-by-picture", "orientation-unknown"} <= {
+        notice.code for notice in outcome.warnings
+    }
     assert outcome.volumes[0].patient_left_on is None
     for kinds in (SAYS_FRONTAL, SaysKind("mirrored"), None):
         outcome = only(path, kinds).outcome
@@ -87,7 +99,9 @@ def test_a_sure_picture_stands_for_a_body_part_that_no_tag_names(tmp_path: Path,
         ({**SILENT, "SeriesDescription": "PHANTOM"}, "phantom"),
     ],
 )
-def test_a_sure_picture_lifts_no_other_hold(tmp_path: Path, changes: dict[str, Any], code: str) -> None:
+def test_a_sure_picture_lifts_no_other_hold(
+    tmp_path: Path, changes: dict[str, Any], code: str
+) -> None:
     outcome = only(film_file(tmp_path, **changes), SURE).outcome
     assert isinstance(outcome, NotEvaluable)
     assert (outcome.held, outcome.reason_code) == (True, code)
@@ -110,7 +124,9 @@ def collimated_picture() -> NDArray[np.uint16]:
     return pixels
 
 
-def test_a_collimated_film_passes_with_a_warning_and_its_field_alone_is_looked_at(tmp_path: Path) -> None:
+def test_a_collimated_film_passes_with_a_warning_and_its_field_alone_is_looked_at(
+    tmp_path: Path,
+) -> None:
     seen: list[tuple[int, ...]] = []
 
     class Looks(SaysKind):
@@ -140,7 +156,13 @@ def test_a_look_says_what_the_gate_says(tmp_path: Path) -> None:
 
 def test_weights_without_the_threshold_are_never_sure() -> None:
     model = FilmKindModel(
-        weights=cast(Any, None), network=None, size_px=1, kinds=(), accept=0.5, mirrored=0.5, sure=None
+        weights=cast(Any, None),
+        network=None,
+        size_px=1,
+        kinds=(),
+        accept=0.5,
+        mirrored=0.5,
+        sure=None,
     )
     assert not model.surely_frontal(np.zeros((8, 8), dtype=np.float32))
 
@@ -178,5 +200,7 @@ def test_a_refusal_is_never_released(tmp_path: Path) -> None:
 def test_the_thresholds_decide_in_their_order() -> None:
     rest = dict.fromkeys(KINDS_OF_THE_NETWORK, 0.0)
     assert decided({**rest, "frontal": 0.6, "lateral": 0.4}, accept=0.5, mirrored=0.7) == "frontal"
-    assert decided({**rest, "frontal": 0.2, "mirrored": 0.8}, accept=0.5, mirrored=0.7) == "mirrored"
+    assert (
+        decided({**rest, "frontal": 0.2, "mirrored": 0.8}, accept=0.5, mirrored=0.7) == "mirrored"
+    )
     assert decided({**rest, "frontal": 0.4, "lateral": 0.6}, accept=0.5, mirrored=0.7) == "lateral"

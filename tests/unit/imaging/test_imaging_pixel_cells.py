@@ -13,7 +13,13 @@ from pydicom.dataset import Dataset
 
 from medmm.domain.errors import InputError
 from medmm.imaging.dicom.header import Tags
-from medmm.imaging.dicom.padding import Padding, padded, signal_range_of, stated_padding, without_background
+from medmm.imaging.dicom.padding import (
+    Padding,
+    padded,
+    signal_range_of,
+    stated_padding,
+    without_background,
+)
 from medmm.imaging.dicom.pixel_cells import values_in
 from medmm.imaging.dicom.pixels import display, shown, signal
 from medmm.imaging.dicom.rescale import LookUpTable, on_scale, rescaled
@@ -28,16 +34,25 @@ def tags(**elements: Any) -> Tags:
 
 
 def of_bits(allocated: int, stored: int, high: int, signed: int = 0, **more: Any) -> Tags:
-    bits = {"BitsAllocated": allocated, "BitsStored": stored, "HighBit": high, "PixelRepresentation": signed}
+    bits = {
+        "BitsAllocated": allocated,
+        "BitsStored": stored,
+        "HighBit": high,
+        "PixelRepresentation": signed,
+    }
     return tags(**bits, **more)
 
 
 @given(st.data(), st.sampled_from([8, 16, 32]), st.booleans())
-def test_values_come_out_of_whatever_bits_hold_them(data: st.DataObject, allocated: int, signed: bool) -> None:
+def test_values_come_out_of_whatever_bits_hold_them(
+    data: st.DataObject, allocated: int, signed: bool
+) -> None:
     stored = data.draw(st.integers(2, allocated))
     high = data.draw(st.integers(stored - 1, allocated - 1))
     low = -(2 ** (stored - 1)) if signed else 0
-    values = np.array(data.draw(st.lists(st.integers(low, low + 2**stored - 1), min_size=4, max_size=40)))
+    values = np.array(
+        data.draw(st.lists(st.integers(low, low + 2**stored - 1), min_size=4, max_size=40))
+    )
     cells = ((values & (2**stored - 1)) << (high + 1 - stored)).astype(f"u{allocated // 8}")
     found = values_in(
         cells.view(f"i{allocated // 8}" if signed else cells.dtype)[np.newaxis],
@@ -79,15 +94,23 @@ def test_values_at_bit_0_under_another_high_bit_are_refused() -> None:
         ({"PixelPaddingValue": 7}, Padding(7, 7)),
         ({"PixelPaddingValue": 7, "PixelPaddingRangeLimit": 3}, Padding(3, 7)),
         ({"PixelPaddingValue": -2000, "BitsStored": 16}, Padding(63536, 63536)),
-        ({"PixelPaddingValue": 63536, "BitsStored": 16, "PixelRepresentation": 1}, Padding(-2000, -2000)),
+        (
+            {"PixelPaddingValue": 63536, "BitsStored": 16, "PixelRepresentation": 1},
+            Padding(-2000, -2000),
+        ),
         ({"PixelPaddingValue": 63536}, Padding(63536, 63536)),  # wider than the values
-        ({"PixelPaddingValue": b"\x30\xf8", "BitsStored": 16, "PixelRepresentation": 1}, Padding(-2000, -2000)),
+        (
+            {"PixelPaddingValue": b"\x30\xf8", "BitsStored": 16, "PixelRepresentation": 1},
+            Padding(-2000, -2000),
+        ),
         ({"PixelPaddingValue": 0xABC0, "HighBit": 15}, Padding(0xABC, 0xABC)),
         ({"PixelPaddingValue": None}, None),
         ({}, None),
     ],
 )
-def test_padding_is_read_as_the_cells_hold_it(elements: dict[str, Any], wanted: Padding | None) -> None:
+def test_padding_is_read_as_the_cells_hold_it(
+    elements: dict[str, Any], wanted: Padding | None
+) -> None:
     base = {"BitsAllocated": 16, "BitsStored": 12, "PixelRepresentation": 0}
     assert stated_padding(tags(**{**base, **elements})) == wanted
 
@@ -152,7 +175,9 @@ def test_nothing_but_padding_is_an_error() -> None:
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("window", [{}, {"WindowCenter": None, "WindowWidth": None}])
-def test_padding_is_black_and_changes_nothing_else(photometric: str, window: dict[str, None]) -> None:
+def test_padding_is_black_and_changes_nothing_else(
+    photometric: str, window: dict[str, None]
+) -> None:
     stored = picture().astype(np.int16)
     changes = {"BitsStored": 16, "PhotometricInterpretation": photometric, **window}
     plain = display(stored, dataset(FILM, stored, **changes), Path("made"))
@@ -175,7 +200,9 @@ def test_padding_is_black_and_changes_nothing_else(photometric: str, window: dic
 def test_the_signal_of_padding_is_nan() -> None:
     stored = picture(64, 64).astype(np.int16)
     stored[:8] = -999
-    found = signal(stored, dataset(MR_SLICE, stored, PixelPaddingValue=-999, RescaleSlope=2), Path("made"))
+    found = signal(
+        stored, dataset(MR_SLICE, stored, PixelPaddingValue=-999, RescaleSlope=2), Path("made")
+    )
     assert np.isnan(found[:8]).all()
     np.testing.assert_array_equal(found[8:], 2 * stored[8:])
 
@@ -188,8 +215,12 @@ def table(count: int, first: int, bits: int, data: object) -> Tags:
 
 
 def test_tables_of_bytes_and_words_and_without_a_sign() -> None:
-    of_words = LookUpTable.of(table(3, 65534, 16, np.array([5, 6, 40000], "<u2").tobytes()), signed=True)
-    np.testing.assert_array_equal(of_words.apply(np.array([-9, -2, -1, 0, 9])), [5, 5, 6, 40000, 40000])
+    of_words = LookUpTable.of(
+        table(3, 65534, 16, np.array([5, 6, 40000], "<u2").tobytes()), signed=True
+    )
+    np.testing.assert_array_equal(
+        of_words.apply(np.array([-9, -2, -1, 0, 9])), [5, 5, 6, 40000, 40000]
+    )
     of_bytes = LookUpTable.of(table(3, 0, 8, bytes([0, 10, 255, 0])), signed=False)
     np.testing.assert_array_equal(of_bytes.apply(np.array([0, 1, 2])), [0, 10, 255])
     assert of_bytes.range == (0, 255)
@@ -197,7 +228,13 @@ def test_tables_of_bytes_and_words_and_without_a_sign() -> None:
 
 @pytest.mark.parametrize(
     ("bits", "largest", "wanted"),
-    [(16, 4095, (0, 4095)), (16, 60000, (0, 65535)), (10, 4095, (0, 4095)), (12, 4000, (0, 4095)), (0, 9, (0, 9))],
+    [
+        (16, 4095, (0, 4095)),
+        (16, 60000, (0, 65535)),
+        (10, 4095, (0, 4095)),
+        (12, 4000, (0, 4095)),
+        (0, 9, (0, 9)),
+    ],
 )
 def test_a_table_is_shown_over_its_own_range_where_its_bits_lie(
     bits: int, largest: int, wanted: tuple[int, int]
@@ -205,7 +242,9 @@ def test_a_table_is_shown_over_its_own_range_where_its_bits_lie(
     assert LookUpTable.of(table(2, 0, bits, [0, largest]), signed=False).range == wanted
 
 
-@pytest.mark.parametrize("wrong", [table(4, 0, 16, [1, 2]), table(2, 0, 16, b"\x01"), table(1, 0, 16, [1, 2])])
+@pytest.mark.parametrize(
+    "wrong", [table(4, 0, 16, [1, 2]), table(2, 0, 16, b"\x01"), table(1, 0, 16, [1, 2])]
+)
 def test_a_table_that_is_cut_short_is_an_error(wrong: Tags) -> None:
     with pytest.raises(InputError, match="look-up table"):
         LookUpTable.of(wrong, signed=False)
@@ -223,7 +262,9 @@ def mapping(first: int, last: int, **more: Any) -> Dataset:
 def test_real_world_values_stand_in_where_no_rescale_says_the_scale() -> None:
     stored = np.array([[0, 10, 20]], np.uint16)
     line = mapping(0, 15, RealWorldValueSlope=0.5, RealWorldValueIntercept=1.0)
-    np.testing.assert_allclose(on_scale(stored, tags(RealWorldValueMappingSequence=[line]), None), [[1, 6, 11]])
+    np.testing.assert_allclose(
+        on_scale(stored, tags(RealWorldValueMappingSequence=[line]), None), [[1, 6, 11]]
+    )
     stated = tags(RealWorldValueMappingSequence=[line], RescaleSlope=3, RescaleIntercept=0)
     np.testing.assert_allclose(on_scale(stored, stated, None), [[0, 30, 60]])
     identity = tags(RealWorldValueMappingSequence=[line], RescaleSlope=1, RescaleIntercept=0)
@@ -232,14 +273,18 @@ def test_real_world_values_stand_in_where_no_rescale_says_the_scale() -> None:
         mapping(0, 9, RealWorldValueSlope=2.0, RealWorldValueIntercept=0.0),
         mapping(10, 11, RealWorldValueLUTData=[7.0, 8.0]),
     ]
-    found = on_scale(stored, tags(RealWorldValueMappingSequence=parts), np.array([[False, False, True]]))
+    found = on_scale(
+        stored, tags(RealWorldValueMappingSequence=parts), np.array([[False, False, True]])
+    )
     np.testing.assert_allclose(found[0, :2], [0, 7])
     with pytest.raises(InputError, match="only some of the values"):
         on_scale(stored, tags(RealWorldValueMappingSequence=parts), None)
 
 
 @pytest.mark.parametrize("items", [[], [Dataset()], [mapping(0, 9, RealWorldValueLUTData=[1.0])]])
-def test_a_mapping_that_maps_nothing_is_an_error_unless_the_rescale_says_the_scale(items: list[Dataset]) -> None:
+def test_a_mapping_that_maps_nothing_is_an_error_unless_the_rescale_says_the_scale(
+    items: list[Dataset],
+) -> None:
     stored = np.array([[0, 1]], np.uint16)
     with pytest.raises(InputError, match="Real World Value Mapping"):
         on_scale(stored, tags(RealWorldValueMappingSequence=items), None)

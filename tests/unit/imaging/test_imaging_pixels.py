@@ -18,7 +18,13 @@ import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from medmm.domain.errors import InputError
 from medmm.domain.study import Study
@@ -43,7 +49,9 @@ def lut(values: list[int], first: int, bits: int) -> Dataset:
 
 
 def test_a_linear_window_maps_its_ends_to_black_and_white() -> None:
-    shown = grey(np.array([[0, 1000, 1500, 2000, 4095]], np.uint16), WindowCenter=1500, WindowWidth=1001)
+    shown = grey(
+        np.array([[0, 1000, 1500, 2000, 4095]], np.uint16), WindowCenter=1500, WindowWidth=1001
+    )
     np.testing.assert_allclose(shown, [[0, 0.0005, 0.5005, 1, 1]], atol=6e-4)
     assert shown.dtype == np.float32
 
@@ -80,7 +88,9 @@ def test_polarity(photometric: str, shape: str | None, inverts: bool) -> None:
 
 
 def test_polarity_tags_that_contradict_each_other_are_said(tmp_path: Path) -> None:
-    path = film_file(tmp_path, PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="IDENTITY")
+    path = film_file(
+        tmp_path, PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="IDENTITY"
+    )
     assert "polarity-tags" in warnings_of(path)
 
 
@@ -107,7 +117,10 @@ def test_without_a_window_the_range_of_values_is_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [0, -5])
 def test_a_window_that_can_not_be_applied_is_left_out_and_said(tmp_path: Path, width: int) -> None:
-    assert warnings_of(film_file(tmp_path, WindowWidth=width)) == {"window-unusable", "window-unknown"}
+    assert warnings_of(film_file(tmp_path, WindowWidth=width)) == {
+        "window-unusable",
+        "window-unknown",
+    }
 
 
 def test_signed_values_and_sigmoid_window() -> None:
@@ -117,7 +130,9 @@ def test_signed_values_and_sigmoid_window() -> None:
 
 
 def compressed(tmp_path: Path, syntax: str, frame: bytes, bits: int = 12) -> Path:
-    made = dataset(FILM, picture() if bits > 8 else (picture() // 16).astype(np.uint8), BitsStored=bits)
+    made = dataset(
+        FILM, picture() if bits > 8 else (picture() // 16).astype(np.uint8), BitsStored=bits
+    )
     made.file_meta.TransferSyntaxUID = syntax
     made.PixelData = encapsulate([frame])
     made["PixelData"].VR = "OB"
@@ -143,7 +158,9 @@ def test_baseline_jpeg_decodes_within_its_loss_and_says_so(tmp_path: Path) -> No
     assert "lossy" in warnings_of(path)
 
 
-def test_a_missing_decoder_is_an_error_whose_remedy_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_decoder_is_an_error_whose_remedy_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gdcm, "installed", lambda: False)
     with pytest.raises(InputError, match="no decoder here") as caught:
         stored_values(compressed(tmp_path, JPEGLosslessSV1, b"\xff\xd8\xff\xd9"))
@@ -175,7 +192,9 @@ def test_lossless_jpeg_is_decoded(lossless_jpeg: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9])
-def test_lossless_jpeg_that_is_cut_short_is_an_error(lossless_jpeg: Path, tmp_path: Path, kept: float) -> None:
+def test_lossless_jpeg_that_is_cut_short_is_an_error(
+    lossless_jpeg: Path, tmp_path: Path, kept: float
+) -> None:
     made = pydicom.dcmread(lossless_jpeg)
     (frame,) = generate_frames(made.PixelData, number_of_frames=1)
     made.PixelData = encapsulate([frame[: int(len(frame) * kept)]])
@@ -326,7 +345,9 @@ def test_fewer_coded_frames_than_stated_are_an_error(tmp_path: Path, syntax: str
     made = dataset(MR_SLICE, np.stack([picture(64, 64)] * 2), NumberOfFrames=2)
     made.compress(syntax)
     made.NumberOfFrames = 3
-    (intake,) = read_studies(write(tmp_path / "few.dcm", made), patient_secret=b"x", kinds=SAYS_FRONTAL)
+    (intake,) = read_studies(
+        write(tmp_path / "few.dcm", made), patient_secret=b"x", kinds=SAYS_FRONTAL
+    )
     assert isinstance(intake.outcome, InputError)
 
 

@@ -25,11 +25,15 @@ GR3 = {"ScanningSequence": "GR", "SequenceVariant": ["SP", "OSP"], "MRAcquisitio
 
 
 def physics(te: float | None = None, tr: float | None = None, **changes: Any) -> Physics:
-    (found,) = frames_physics(Tags(dataset(MR_SLICE, picture(64, 64), EchoTime=te, RepetitionTime=tr, **changes)))
+    (found,) = frames_physics(
+        Tags(dataset(MR_SLICE, picture(64, 64), EchoTime=te, RepetitionTime=tr, **changes))
+    )
     return found
 
 
-def role(te: float | None = None, tr: float | None = None, region: str = "BRAIN", **changes: Any) -> Sequence:
+def role(
+    te: float | None = None, tr: float | None = None, region: str = "BRAIN", **changes: Any
+) -> Sequence:
     return role_of(physics(te, tr, **changes), region)
 
 
@@ -39,30 +43,65 @@ def role(te: float | None = None, tr: float | None = None, region: str = "BRAIN"
         # Siemens
         ("FLAIR", 90, 9000, {**IR, "SequenceName": "*tir2d1_21", "InversionTime": 2500}),
         ("FLAIR", 388, 5000, {**IR, "SequenceVariant": ["SK", "SP", "MP"], "InversionTime": 1800}),
-        ("T1", 2.3, 2300, {**GR3, "SequenceVariant": ["SK", "SP", "MP"], "InversionTime": 900, "FlipAngle": 8}),
-        ("T1_CONTRAST", 2.3, 2300, {**GR3, "SequenceVariant": ["SP", "MP"], "FlipAngle": 8, "ContrastBolusAgent": "x"}),
+        (
+            "T1",
+            2.3,
+            2300,
+            {**GR3, "SequenceVariant": ["SK", "SP", "MP"], "InversionTime": 900, "FlipAngle": 8},
+        ),
+        (
+            "T1_CONTRAST",
+            2.3,
+            2300,
+            {**GR3, "SequenceVariant": ["SP", "MP"], "FlipAngle": 8, "ContrastBolusAgent": "x"},
+        ),
         ("T2", 92, 4000, {**SE, "SequenceName": "*tse2d1_13"}),
         ("SUSCEPTIBILITY", 20, 28, {**GR3, "ImageType": ["ORIGINAL", "PRIMARY", "M", "SWI"]}),
         ("SUSCEPTIBILITY", 20, 28, {**GR3, "FlipAngle": 15}),
         ("DERIVED", 20, 28, {**GR3, "ImageType": ["DERIVED", "PRIMARY", "MNIP", "SWI"]}),
         ("UNKNOWN", 20, 28, {**GR3, "ImageType": ["ORIGINAL", "PRIMARY", "P", "SWI"]}),
         ("DWI", 80, 5000, {"ScanningSequence": "EP", "SequenceName": "*ep_b1000t"}),
-        ("ADC", 80, 5000, {"ScanningSequence": "EP", "ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "ADC"]}),
-        ("DERIVED", 80, 5000, {"ScanningSequence": "EP", "ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "FA"]}),
+        (
+            "ADC",
+            80,
+            5000,
+            {"ScanningSequence": "EP", "ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "ADC"]},
+        ),
+        (
+            "DERIVED",
+            80,
+            5000,
+            {"ScanningSequence": "EP", "ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "FA"]},
+        ),
         ("UNKNOWN", 2.46, 6.7, {"ScanningSequence": "GR", "SequenceName": "fm2d2", "FlipAngle": 8}),
         # GE
         ("FLAIR", 128, 9000, {**IR, "InversionTime": 2250}),
         ("T1", 24, 2200, {**IR, "InversionTime": 860}),
-        ("T1", 3, 8, {**GR3, "ScanningSequence": ["GR", "IR"], "InversionTime": 450, "FlipAngle": 12}),
+        (
+            "T1",
+            3,
+            8,
+            {**GR3, "ScanningSequence": ["GR", "IR"], "InversionTime": 450, "FlipAngle": 12},
+        ),
         ("T1", 10, 650, {"ScanningSequence": "RM", "SequenceVariant": "NONE"}),
         ("FLAIR", 140, 10000, {"ScanningSequence": "RM", "SeriesDescription": "Ax T2 FLAIR"}),
         ("UNKNOWN", 140, 10000, {"ScanningSequence": "RM"}),  # it may be T2 as well
         ("DWI", 78, 8000, {"ScanningSequence": ["EP", "RM"], "SeriesDescription": "Ax DWI"}),
         # Philips: a b-value of 0 stands in every file
         ("T1", 2.93, 6.5, {**GR3, "SequenceVariant": "MP", "FlipAngle": 9, "DiffusionBValue": 0.0}),
-        ("FLAIR", 120, 11000, {"ScanningSequence": "IR", "InversionTime": 2800, "DiffusionBValue": 0.0}),
+        (
+            "FLAIR",
+            120,
+            11000,
+            {"ScanningSequence": "IR", "InversionTime": 2800, "DiffusionBValue": 0.0},
+        ),
         ("DWI", 70, 4000, {**SE, "DiffusionBValue": 800.0}),
-        ("PERFUSION", 9, 4250, {"ScanningSequence": "GR", "ImageType": ["ORIGINAL", "PRIMARY", "PERFUSION FFE"]}),
+        (
+            "PERFUSION",
+            9,
+            4250,
+            {"ScanningSequence": "GR", "ImageType": ["ORIGINAL", "PRIMARY", "PERFUSION FFE"]},
+        ),
         # United Imaging
         ("FLAIR", 110, 8500, {**IR, "SequenceName": "fse_arms_flair", "InversionTime": 2400}),
         ("T2", 105, 4600, {**SE, "SequenceName": "fse", "SeriesDescription": "t2_fse_tra"}),
@@ -73,11 +112,26 @@ def role(te: float | None = None, tr: float | None = None, region: str = "BRAIN"
         ("UNKNOWN", 4, 22, {**GR3, "FlipAngle": 20}),  # T1, or time-of-flight
         ("UNKNOWN", 4, 7, {**GR3, "FlipAngle": 20, "SeriesDescription": "TOF 3D multislab"}),
         ("LOCALISER", 5, 15, {"ScanningSequence": "GR", "SeriesDescription": "3-PLANE LOC"}),
-        ("LOCALISER", 5, 15, {"ScanningSequence": "GR", "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}),
+        (
+            "LOCALISER",
+            5,
+            15,
+            {"ScanningSequence": "GR", "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]},
+        ),
         ("UNKNOWN", None, None, {}),
         ("DERIVED", None, None, {"ImageType": ["DERIVED", "SECONDARY"]}),
-        ("T1", None, None, {"ImageType": ["DERIVED", "SECONDARY"], "SeriesDescription": "anat-T1w"}),
-        ("UNKNOWN", 30, 500, {"ScanningSequence": ["EP", "GR"], "SeriesDescription": "REST1"}),  # no T1
+        (
+            "T1",
+            None,
+            None,
+            {"ImageType": ["DERIVED", "SECONDARY"], "SeriesDescription": "anat-T1w"},
+        ),
+        (
+            "UNKNOWN",
+            30,
+            500,
+            {"ScanningSequence": ["EP", "GR"], "SeriesDescription": "REST1"},
+        ),  # no T1
     ],
 )
 def test_the_role_by_tags(expected: str, te: float, tr: float, changes: dict[str, Any]) -> None:
@@ -87,7 +141,9 @@ def test_the_role_by_tags(expected: str, te: float, tr: float, changes: dict[str
 
 
 def test_the_reason_names_elements_and_values_and_repeats_no_text() -> None:
-    found = role(92, 4000, **SE, SeriesDescription="ZZNAME T2 for ZZDOCTOR", ProtocolName="ZZPROTOCOL")
+    found = role(
+        92, 4000, **SE, SeriesDescription="ZZNAME T2 for ZZDOCTOR", ProtocolName="ZZPROTOCOL"
+    )
     assert found.role is SequenceRole.T2
     assert "Series Description says T2" in found.reason
     assert "TE 92 ms, TR 4000 ms" in found.reason
@@ -118,7 +174,10 @@ def test_words_that_contradict_each_other_name_no_role() -> None:
 
 
 def test_a_protocol_name_is_that_of_the_examination_and_decides_nothing() -> None:
-    assert role(10, 650, **SE, ProtocolName="Brain - RCBV", SeriesDescription="T1 SE").role is SequenceRole.T1
+    assert (
+        role(10, 650, **SE, ProtocolName="Brain - RCBV", SeriesDescription="T1 SE").role
+        is SequenceRole.T1
+    )
     assert role(10, 650, **SE, ProtocolName="Brain perfusion").role is SequenceRole.T1
 
 
@@ -135,7 +194,9 @@ def test_a_protocol_name_is_that_of_the_examination_and_decides_nothing() -> Non
         ("T1", {"SeriesDescription": "T1 posterior fossa"}, "no element states"),
     ],
 )
-def test_before_or_after_a_contrast_agent(expected: str, changes: dict[str, Any], said: str) -> None:
+def test_before_or_after_a_contrast_agent(
+    expected: str, changes: dict[str, Any], said: str
+) -> None:
     found = role(10, 500, **SE, **changes)
     assert found.role is SequenceRole[expected]
     assert said in found.reason
@@ -163,11 +224,15 @@ def test_a_heart_has_a_cine_and_no_weightings() -> None:
         ("SOMEBODY ELSE", 0x0019, 0x0C, ("IS", "1000"), None),
     ],
 )
-def test_b_values_of_vendors(creator: str, group: int, element: int, stored: tuple[str, Any], expected: Any) -> None:
+def test_b_values_of_vendors(
+    creator: str, group: int, element: int, stored: tuple[str, Any], expected: Any
+) -> None:
     made = dataset(MR_SLICE, picture(64, 64))
     made.private_block(group, creator, create=True).add_new(element, *stored)
     assert b_value(Tags(made)) == expected
-    assert (role_of(frames_physics(Tags(made))[0], "BRAIN").role is SequenceRole.DWI) is (expected is not None)
+    assert (role_of(frames_physics(Tags(made))[0], "BRAIN").role is SequenceRole.DWI) is (
+        expected is not None
+    )
 
 
 def group(**sequences_: dict[str, Any]) -> Dataset:
@@ -182,8 +247,17 @@ def group(**sequences_: dict[str, Any]) -> Dataset:
 
 
 def enhanced(own: list[Dataset], shared: Dataset, **changes: Any) -> Tags:
-    made = dataset(MR_SLICE, picture(64, 64), SOPClassUID=EnhancedMRImageStorage, NumberOfFrames=len(own), **changes)
-    made.SharedFunctionalGroupsSequence, made.PerFrameFunctionalGroupsSequence = Items([shared]), Items(own)
+    made = dataset(
+        MR_SLICE,
+        picture(64, 64),
+        SOPClassUID=EnhancedMRImageStorage,
+        NumberOfFrames=len(own),
+        **changes,
+    )
+    made.SharedFunctionalGroupsSequence, made.PerFrameFunctionalGroupsSequence = (
+        Items([shared]),
+        Items(own),
+    )
     return Tags(made)
 
 
@@ -195,7 +269,12 @@ def test_the_functional_groups_of_an_enhanced_image() -> None:
         MRImageFrameTypeSequence={"FrameType": ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]},
     )
     (found,) = frames_physics(enhanced([group(), group()], shared, EchoPulseSequence="SPIN"))
-    assert (found.family, found.echo_ms, found.inversion_ms, found.inversion) == ("SE", 120, 2400, True)
+    assert (found.family, found.echo_ms, found.inversion_ms, found.inversion) == (
+        "SE",
+        120,
+        2400,
+        True,
+    )
     assert role_of(found, "BRAIN").role is SequenceRole.FLAIR
 
 
@@ -203,12 +282,28 @@ def test_the_functional_groups_of_an_enhanced_image() -> None:
     ("own", "expected"),
     [
         ([{"MRDiffusionSequence": {"DiffusionBValue": 1000.0}}] * 2, "DWI"),
-        ([{"MRImageFrameTypeSequence": {"AcquisitionContrast": "T2", "ComplexImageComponent": "PHASE"}}], "UNKNOWN"),
         (
-            [{"MREchoSequence": {"EffectiveEchoTime": 10.0}}, {"MREchoSequence": {"EffectiveEchoTime": 100.0}}],
+            [
+                {
+                    "MRImageFrameTypeSequence": {
+                        "AcquisitionContrast": "T2",
+                        "ComplexImageComponent": "PHASE",
+                    }
+                }
+            ],
             "UNKNOWN",
         ),
-        ([{"ContrastBolusUsageSequence": {"ContrastBolusAgentAdministered": "YES"}}], "T1_CONTRAST"),
+        (
+            [
+                {"MREchoSequence": {"EffectiveEchoTime": 10.0}},
+                {"MREchoSequence": {"EffectiveEchoTime": 100.0}},
+            ],
+            "UNKNOWN",
+        ),
+        (
+            [{"ContrastBolusUsageSequence": {"ContrastBolusAgentAdministered": "YES"}}],
+            "T1_CONTRAST",
+        ),
         ([{"ContrastBolusUsageSequence": {"ContrastBolusAgentAdministered": "NO"}}], "T1"),
         (
             [
@@ -225,9 +320,12 @@ def test_the_functional_groups_of_an_enhanced_image() -> None:
 )
 def test_frames_of_one_enhanced_image(own: list[dict[str, Any]], expected: str) -> None:
     shared = group(
-        MRTimingAndRelatedParametersSequence={"RepetitionTime": 500.0}, MREchoSequence={"EffectiveEchoTime": 10.0}
+        MRTimingAndRelatedParametersSequence={"RepetitionTime": 500.0},
+        MREchoSequence={"EffectiveEchoTime": 10.0},
     )
-    frames = frames_physics(enhanced([group(**one) for one in own], shared, EchoPulseSequence="SPIN"))
+    frames = frames_physics(
+        enhanced([group(**one) for one in own], shared, EchoPulseSequence="SPIN")
+    )
     found = sequence_of(frames, "BRAIN")
     assert found.role is SequenceRole[expected], found.reason
 
@@ -242,7 +340,12 @@ def test_images_of_several_contrasts_have_no_role() -> None:
 
 def test_every_row_of_both_tables_is_reached_by_a_source() -> None:
     assert all(term.name for term in terms())
-    assert {rule.role for rule in rules()} >= {SequenceRole.FLAIR, SequenceRole.T1, SequenceRole.T2, SequenceRole.CINE}
+    assert {rule.role for rule in rules()} >= {
+        SequenceRole.FLAIR,
+        SequenceRole.T1,
+        SequenceRole.T2,
+        SequenceRole.CINE,
+    }
     for rule in rules():  # each range is one: low below high
         assert all(low < high for _, low, high in rule.ranges)
 
@@ -276,7 +379,12 @@ def test_nothing_is_said_where_the_pixels_cannot_say() -> None:
     assert bears_out(SequenceRole.T1, np.zeros((3, 90, 90), np.float32), AXIAL) is None
     assert bright(np.full(900, 7, np.float32)) is None
     assert (
-        bright(np.concatenate([np.full(500, 100.0), np.full(60, 30.0), np.full(200, 240.0)]).astype(np.float32)) is None
+        bright(
+            np.concatenate([np.full(500, 100.0), np.full(60, 30.0), np.full(200, 240.0)]).astype(
+                np.float32
+            )
+        )
+        is None
     )
 
 

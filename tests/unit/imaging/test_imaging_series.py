@@ -14,7 +14,16 @@ from medmm.domain.study import NotEvaluable, Study
 from medmm.imaging import Intake, look_at, read_studies
 from medmm.imaging.dicom.files import open_dicom
 from medmm.imaging.dicom.pixels import display, stored_values
-from tests.dicom_files import FILM, MR_SLICE, SAYS_FRONTAL, dataset, film_file, mr_file, picture, write
+from tests.dicom_files import (
+    FILM,
+    MR_SLICE,
+    SAYS_FRONTAL,
+    dataset,
+    film_file,
+    mr_file,
+    picture,
+    write,
+)
 
 
 def only(path: Path, released: dict[str, frozenset[str]] | None = None) -> Intake:
@@ -62,7 +71,9 @@ def test_slices_that_share_places_and_are_told_apart_are_stacks_of_their_own(
         np.testing.assert_allclose(np.diff(volume.pixels()[:, 0, 0] * 4095), 10, atol=1)
 
 
-def test_slices_that_share_a_place_and_nothing_tells_apart_are_held_until_released(tmp_path: Path) -> None:
+def test_slices_that_share_a_place_and_nothing_tells_apart_are_held_until_released(
+    tmp_path: Path,
+) -> None:
     twice(tmp_path, {}, {})
     intake = only(tmp_path)
     assert isinstance(intake.outcome, NotEvaluable)
@@ -73,9 +84,13 @@ def test_slices_that_share_a_place_and_nothing_tells_apart_are_held_until_releas
     assert volume.affine_lps_mm is None
 
 
-def test_an_element_that_differs_from_slice_to_slice_does_not_tear_a_stack_apart(tmp_path: Path) -> None:
+def test_an_element_that_differs_from_slice_to_slice_does_not_tear_a_stack_apart(
+    tmp_path: Path,
+) -> None:
     for place in range(4):
-        mr_file(tmp_path, f"{place}", 10.0 * place, AcquisitionNumber=place, ContentTime=f"10101{place}")
+        mr_file(
+            tmp_path, f"{place}", 10.0 * place, AcquisitionNumber=place, ContentTime=f"10101{place}"
+        )
     (volume,) = study(tmp_path).volumes
     assert volume.shape_zyx[0] == 4
     assert volume.affine_lps_mm is not None
@@ -112,7 +127,9 @@ def test_across_a_gap_nothing_can_be_measured(tmp_path: Path) -> None:
         ({"PixelSpacing": None, "PixelAspectRatio": [1, 5000]}, 1),
     ],
 )
-def test_the_shape_of_a_films_pixels(tmp_path: Path, changes: dict[str, Any], aspect: float) -> None:
+def test_the_shape_of_a_films_pixels(
+    tmp_path: Path, changes: dict[str, Any], aspect: float
+) -> None:
     volume = study(film_file(tmp_path, **changes)).volumes[0]
     assert volume.pixel_aspect == pytest.approx(aspect)
     assert volume.pixels().shape == volume.shape_zyx  # masks stay on the stored grid
@@ -133,7 +150,9 @@ def acr_nema(folder: Path, packed: bool = True, signed: int = 0) -> Path:
     del made.PhotometricInterpretation, made.SamplesPerPixel
     if packed:
         even = np.append(pixels.ravel(), 0).reshape(-1, 2)
-        bytes_ = np.stack([even[:, 0] & 255, even[:, 0] >> 8 | (even[:, 1] & 15) << 4, even[:, 1] >> 4], axis=1)
+        bytes_ = np.stack(
+            [even[:, 0] & 255, even[:, 0] >> 8 | (even[:, 1] & 15) << 4, even[:, 1] >> 4], axis=1
+        )
         made.PixelData = bytes_.astype(np.uint8).tobytes()
         made.BitsAllocated = 12
     made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
@@ -145,7 +164,9 @@ def acr_nema(folder: Path, packed: bool = True, signed: int = 0) -> Path:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_an_image_without_uids_is_held_and_then_goes_under_those_of_its_content(tmp_path: Path, packed: bool) -> None:
+def test_an_image_without_uids_is_held_and_then_goes_under_those_of_its_content(
+    tmp_path: Path, packed: bool
+) -> None:
     path = acr_nema(tmp_path, packed)
     values, _ = stored_values(path)
     np.testing.assert_array_equal(values[0], picture(65, 65))
@@ -161,9 +182,15 @@ def test_an_image_without_uids_is_held_and_then_goes_under_those_of_its_content(
     assert "polarity-unstated" in {notice.code for notice in passed.warnings}
 
 
-@pytest.mark.parametrize("left", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"])
+@pytest.mark.parametrize(
+    "left", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"]
+)
 def test_a_file_that_states_some_of_its_uids_is_an_error(tmp_path: Path, left: str) -> None:
-    gone = {k: None for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID") if k != left}
+    gone = {
+        k: None
+        for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+        if k != left
+    }
     assert isinstance(only(film_file(tmp_path, **gone)).outcome, InputError)
 
 
@@ -175,7 +202,9 @@ def test_an_empty_voi_lut_and_a_window_of_width_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("photometric", ["RGB", "PALETTE COLOR", "YBR_FULL_422"])
-def test_colour_is_refused_and_its_look_says_why_there_is_no_picture(tmp_path: Path, photometric: str) -> None:
+def test_colour_is_refused_and_its_look_says_why_there_is_no_picture(
+    tmp_path: Path, photometric: str
+) -> None:
     intake = only(film_file(tmp_path, PhotometricInterpretation=photometric))
     assert isinstance(intake.outcome, NotEvaluable)
     assert (intake.outcome.reason_code, intake.outcome.held) == ("colour", False)

@@ -64,7 +64,11 @@ def image(path: Path, syntax: str = ExplicitVRLittleEndian, change: Change | Non
             list(made.iterall())  # parsed before their bytes are said to be in another order
             made.set_original_encoding(False, False)
             made.PixelData = np.frombuffer(made.PixelData, "<u2").astype(">u2").tobytes()
-    made.save_as(path, implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=syntax != ExplicitVRBigEndian)
+    made.save_as(
+        path,
+        implicit_vr=syntax == ImplicitVRLittleEndian,
+        little_endian=syntax != ExplicitVRBigEndian,
+    )
     return path
 
 
@@ -130,7 +134,9 @@ def extended_zeros(made: pydicom.Dataset, frames: list[bytes]) -> None:
 
 @pytest.mark.parametrize("change", [bot, no_bot, fragments, extended], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("syntax", CODED, ids=lambda uid: uid.name)
-def test_a_coded_frame_is_found_by_its_table_or_its_fragments(tmp_path: Path, syntax: str, change: Change) -> None:
+def test_a_coded_frame_is_found_by_its_table_or_its_fragments(
+    tmp_path: Path, syntax: str, change: Change
+) -> None:
     found = volume(image(tmp_path / "image.dcm", syntax, change))
     assert_equal(found)
     marks = found.signal()[:, 0, 0]
@@ -138,15 +144,23 @@ def test_a_coded_frame_is_found_by_its_table_or_its_fragments(tmp_path: Path, sy
 
 
 @pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless], ids=lambda uid: uid.name)
-def test_fragments_without_a_table_are_told_apart_by_the_end_of_a_jpeg_image(tmp_path: Path, syntax: str) -> None:
+def test_fragments_without_a_table_are_told_apart_by_the_end_of_a_jpeg_image(
+    tmp_path: Path, syntax: str
+) -> None:
     assert_equal(volume(image(tmp_path / "image.dcm", syntax, fragments_no_bot)))
 
 
-@pytest.mark.parametrize("change", [zeros, one_entry, shifted, extended_zeros], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "change", [zeros, one_entry, shifted, extended_zeros], ids=lambda f: f.__name__
+)
 @pytest.mark.parametrize("syntax", CODED, ids=lambda uid: uid.name)
-def test_a_table_that_contradicts_the_fragments_is_not_followed(tmp_path: Path, syntax: str, change: Change) -> None:
+def test_a_table_that_contradicts_the_fragments_is_not_followed(
+    tmp_path: Path, syntax: str, change: Change
+) -> None:
     found = volume(image(tmp_path / "image.dcm", syntax, change))
-    assert list(found.signal()[:, 0, 0]) == list(range(FRAMES))  # with pydicom alone: no picture, or the first for all
+    assert list(found.signal()[:, 0, 0]) == list(
+        range(FRAMES)
+    )  # with pydicom alone: no picture, or the first for all
     assert_equal(found)
 
 
@@ -159,7 +173,9 @@ def test_run_lengths_in_more_fragments_than_frames_are_refused(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian], ids=lambda uid: uid.name
+    "syntax",
+    [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian],
+    ids=lambda uid: uid.name,
 )
 def test_an_uncompressed_frame_is_read_at_its_place(tmp_path: Path, syntax: str) -> None:
     path = image(tmp_path / "image.dcm", syntax)
@@ -333,7 +349,9 @@ def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
     assert found.frame(0).max() == 0 < before.max()
 
 
-def test_who_leafs_through_finds_the_next_slices_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_leafs_through_finds_the_next_slices_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = series(tmp_path / "series")
     decoded: list[str] = []
     original = pydicom.dcmread
@@ -428,7 +446,9 @@ def test_nothing_is_decoded_ahead_that_would_not_be_kept(tmp_path: Path) -> None
     assert decoded == FRAMES
 
 
-def test_a_slice_is_given_where_no_further_thread_can_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slice_is_given_where_no_further_thread_can_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = volume(image(tmp_path / "image.dcm"))
     whole = found.pixels()
 

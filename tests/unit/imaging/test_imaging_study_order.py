@@ -33,7 +33,9 @@ def test_numbers_come_from_the_study_and_the_request() -> None:
         image(AccessionNumber=""),
         image(FillerOrderNumberImagingServiceRequest="F-1"),
     ]
-    assert stated_order(images, mr=False) == StudyOrder(accession="A-1", placer_order="P-1", filler_order="F-1")
+    assert stated_order(images, mr=False) == StudyOrder(
+        accession="A-1", placer_order="P-1", filler_order="F-1"
+    )
 
 
 def test_of_numbers_that_contradict_none_is_used() -> None:
@@ -53,7 +55,9 @@ def test_of_numbers_that_contradict_none_is_used() -> None:
         ("Immobile patient", False),
     ],
 )
-def test_a_description_says_whether_the_film_was_taken_at_the_bedside(words: str, portable: bool) -> None:
+def test_a_description_says_whether_the_film_was_taken_at_the_bedside(
+    words: str, portable: bool
+) -> None:
     assert stated_order([image(StudyDescription=words)], mr=False).portable is portable
 
 

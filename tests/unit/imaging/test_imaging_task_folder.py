@@ -151,7 +151,13 @@ def without(stem: str) -> Callable[[Path], None]:
 
 def other(stem: str, values: Any, affine: Any = None, **fields: Any) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
-        nifti_file(folder, f"{stem}.nii.gz", values, affine=diagonal() if affine is None else affine, **fields)
+        nifti_file(
+            folder,
+            f"{stem}.nii.gz",
+            values,
+            affine=diagonal() if affine is None else affine,
+            **fields,
+        )
 
     return change
 
@@ -197,11 +203,19 @@ CINE_AFFINE = diagonal(CINE_MM)
         (HIPPOCAMPUS, other("t1", blob(CROP), diagonal((1, 1, 5e4))), "spacing-unknown"),
         (HIPPOCAMPUS, other("t1", blob(CROP), diagonal((4, 4, 4))), "spacing-odd"),
         (HIPPOCAMPUS, other("t1", blob(CROP), slanted(diagonal())), "slanted"),
-        (HIPPOCAMPUS, other("t1", blob(CROP), diagonal(), pixdim=[1, 1.5, 1, 1, 1, 1, 1, 1]), "slanted"),
+        (
+            HIPPOCAMPUS,
+            other("t1", blob(CROP), diagonal(), pixdim=[1, 1.5, 1, 1, 1, 1, 1, 1]),
+            "slanted",
+        ),
         (CARDIAC, other("es", blob(CINE), slanted(diagonal(CINE_MM))), "slanted"),
         (CARDIAC, other("ed", blob(CINE)), "spacing-odd"),
         (CARDIAC, other("es", blob(CINE), diagonal((8, 1.5, 1.5))), "spacing-odd"),
-        (CARDIAC, other("es", blob(CINE), CINE_AFFINE, pixdim=[1, 0, 0, 0, 1, 1, 1, 1]), "spacing-unknown"),
+        (
+            CARDIAC,
+            other("es", blob(CINE), CINE_AFFINE, pixdim=[1, 0, 0, 0, 1, 1, 1, 1]),
+            "spacing-unknown",
+        ),
         (CARDIAC, other("es", blob((70, 66, 8)), CINE_AFFINE), "grids-differ"),
         (CARDIAC, other("es", blob(CINE), diagonal((1.5, 1.5, 9))), "grids-differ"),
         (CARDIAC, other("es", blob(CINE), diagonal((-1.5, 1.5, 8))), "grids-differ"),
@@ -209,7 +223,11 @@ CINE_AFFINE = diagonal(CINE_MM)
         (CARDIAC, other("es", blob((40, 40, 9)), CINE_AFFINE), "too-small"),
         (LESION, other("t1", blob((60, 80, 10)), diagonal((1, 1, 3))), "grids-differ"),
         (LESION, other("t1", blob(SLAB), diagonal((1, 1, 4))), "grids-differ"),
-        (LESION, other("t1c", np.repeat(blob(SLAB)[..., None], 2, axis=3), diagonal((1, 1, 3))), "frames"),
+        (
+            LESION,
+            other("t1c", np.repeat(blob(SLAB)[..., None], 2, axis=3), diagonal((1, 1, 3))),
+            "frames",
+        ),
     ],
 )
 def test_what_can_not_be_read_as_its_task_is_refused_with_the_reason(
@@ -253,7 +271,9 @@ def test_another_grid_can_be_brought_over_where_both_headers_are_known(tmp_path:
 def test_a_turned_grid_lies_where_its_header_says(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, LESION, affine=OBLIQUE)
     values = np.asarray(nibabel.load(folder / "t1.nii.gz").dataobj)
-    turned = OBLIQUE @ np.array([[-1.0, 0, 0, SLAB[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    turned = OBLIQUE @ np.array(
+        [[-1.0, 0, 0, SLAB[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    )
     nifti_file(folder, "t1.nii.gz", values[::-1].copy(), affine=turned)
     study = study_of(folder, LESION)
     flair, t1 = study.chosen(SequenceRole.FLAIR), study.chosen(SequenceRole.T1)
@@ -271,7 +291,9 @@ def test_a_grid_that_misses_flair_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", list(ReadTask))
-def test_a_file_that_is_no_nifti_or_cut_short_is_an_error_of_that_file(tmp_path: Path, task: ReadTask) -> None:
+def test_a_file_that_is_no_nifti_or_cut_short_is_an_error_of_that_file(
+    tmp_path: Path, task: ReadTask
+) -> None:
     folder = folder_of(tmp_path, task)
     path = folder / f"{NAMES[task][-1]}.nii.gz"
     whole = path.read_bytes()
@@ -292,7 +314,10 @@ def test_wrong_names_say_what_was_looked_for_what_is_there_and_the_remedy(tmp_pa
         "--task cardiac looks for ed.nii.gz and es.nii.gz, or .nii; there is: t1.nii.gz; 1 other files"
     )
     assert caught.value.remedy == "give the files these names"
-    with pytest.raises(InputError, match=r"flair\.nii\.gz \(with t1\.nii\.gz and t1c\.nii\.gz where there are any\)"):
+    with pytest.raises(
+        InputError,
+        match=r"flair\.nii\.gz \(with t1\.nii\.gz and t1c\.nii\.gz where there are any\)",
+    ):
         intake(folder, LESION)
 
 
@@ -347,7 +372,9 @@ def test_no_subject_of_the_shared_sets_is_refused(shared_data: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
-def test_a_header_of_absurd_places_is_refused_or_read_without_orientation(tmp_path: Path, value: float) -> None:
+def test_a_header_of_absurd_places_is_refused_or_read_without_orientation(
+    tmp_path: Path, value: float
+) -> None:
     row = np.array([[value, 0, 0, value]], dtype="<f4")[0]
     alone = folder_of(tmp_path, HIPPOCAMPUS, affine=diagonal(), srow_x=row)
     finite = bool(np.isfinite(value))

@@ -36,6 +36,13 @@ def test_an_oblique_affine_goes_to_the_nearest_axes() -> None:
 
 @pytest.mark.parametrize("slices_stay", [True, False])
 def test_slices_may_stay_slices(slices_stay: bool) -> None:
-    sagittal = ((0.0, 0.0, 3.0, 0.0), (1.0, 0.0, 0.0, 0.0), (0.0, -1.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+    sagittal = (
+        (0.0, 0.0, 3.0, 0.0),
+        (1.0, 0.0, 0.0, 0.0),
+        (0.0, -1.0, 0.0, 0.0),
+        (0.0, 0.0, 0.0, 1.0),
+    )
     turn = turn_to((HEAD, BACK, LEFT), sagittal, slices_stay=slices_stay)
-    assert turn == (Turn(order=(0, 2, 1)) if slices_stay else Turn(order=(1, 2, 0), reversed_axes=(0,)))
+    assert turn == (
+        Turn(order=(0, 2, 1)) if slices_stay else Turn(order=(1, 2, 0), reversed_axes=(0,))
+    )

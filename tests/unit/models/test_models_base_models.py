@@ -13,7 +13,12 @@ from medmm.domain.errors import ConfigError, InputError, IntegrityError
 from medmm.models.installed_models import Adopted
 from medmm.models.report_model.base_models import decoder_folder as found_folder
 from medmm.models.report_model.base_models import load_decoder, with_special_tokens
-from medmm.models.report_model.multimodal.grammar import Grammar, GrammarProcessor, Spoken, special_tokens
+from medmm.models.report_model.multimodal.grammar import (
+    Grammar,
+    GrammarProcessor,
+    Spoken,
+    special_tokens,
+)
 from tests.model_folders import FINDINGS, LINES, decoder_folder, foreign_tokenizer, medmm_tokenizer
 from tests.tiny_multimodal import MostLikely
 
@@ -23,11 +28,16 @@ GPT2 = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 128}
 @pytest.mark.parametrize(
     ("kind", "changes"), [("llama", {}), ("qwen2", {"tie_word_embeddings": False}), ("gpt2", GPT2)]
 )
-def test_a_decoder_writes_nothing_but_the_grammar(kind: str, changes: dict[str, Any], tmp_path: Path) -> None:
+def test_a_decoder_writes_nothing_but_the_grammar(
+    kind: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
     model, tokenizer = load_decoder(decoder_folder(tmp_path / kind, model_type=kind, **changes))
     old = model.get_input_embeddings().weight.detach().clone()
     model, tokenizer = with_special_tokens(model, tokenizer, FINDINGS)
-    assert torch.equal(model.get_input_embeddings().weight[: len(foreign_tokenizer())], old[: len(foreign_tokenizer())])
+    assert torch.equal(
+        model.get_input_embeddings().weight[: len(foreign_tokenizer())],
+        old[: len(foreign_tokenizer())],
+    )
     grammar = Grammar.of(tokenizer, FINDINGS)
     assert min(grammar.finding_ids) > len(foreign_tokenizer()) > grammar.eos
     assert tokenizer.decode(tokenizer(LINES[0])["input_ids"]) == LINES[0]
@@ -36,11 +46,15 @@ def test_a_decoder_writes_nothing_but_the_grammar(kind: str, changes: dict[str, 
     start = torch.tensor([[tokenizer.bos_token_id]] * 2)
     torch.manual_seed(1)
     with torch.no_grad():  # a model that would rather say special tokens than words
-        model.get_input_embeddings().weight.add_(torch.randn_like(model.get_input_embeddings().weight))
+        model.get_input_embeddings().weight.add_(
+            torch.randn_like(model.get_input_embeddings().weight)
+        )
     out = model.generate(
         input_ids=start,
         attention_mask=torch.ones_like(start),
-        logits_processor=LogitsProcessorList([GrammarProcessor(grammar, MostLikely(), 1, spoken.append)]),
+        logits_processor=LogitsProcessorList(
+            [GrammarProcessor(grammar, MostLikely(), 1, spoken.append)]
+        ),
         max_new_tokens=100,
         do_sample=False,
         pad_token_id=grammar.pad,
@@ -52,7 +66,9 @@ def test_a_decoder_writes_nothing_but_the_grammar(kind: str, changes: dict[str, 
         named = [token for token in tokens if token in ("<Pneumothorax>", "<Effusion>", "<Nodule>")]
         assert named == ["<Pneumothorax>", "<Effusion>", "<Nodule>"]
         assert grammar.eos in row
-    special = set(tokenizer.all_special_ids) | set(tokenizer.convert_tokens_to_ids(special_tokens(FINDINGS)[3:]))
+    special = set(tokenizer.all_special_ids) | set(
+        tokenizer.convert_tokens_to_ids(special_tokens(FINDINGS)[3:])
+    )
     assert spoken
     assert not any(set(sentence.ids) & special for sentence in spoken)
     assert all(number < grammar.tokens for sentence in spoken for number in sentence.ids)
@@ -61,7 +77,9 @@ def test_a_decoder_writes_nothing_but_the_grammar(kind: str, changes: dict[str, 
 def test_words_are_what_is_no_special_token_wherever_these_stand() -> None:
     ours = Grammar.of(medmm_tokenizer(), FINDINGS)
     first = len(special_tokens(FINDINGS))
-    assert ours.words(ours.tokens + 2).tolist() == [first <= n < ours.tokens for n in range(ours.tokens + 2)]
+    assert ours.words(ours.tokens + 2).tolist() == [
+        first <= n < ours.tokens for n in range(ours.tokens + 2)
+    ]
     tokenizer = foreign_tokenizer()
     with pytest.raises(ConfigError, match="<findings>"):
         Grammar.of(tokenizer, FINDINGS)

@@ -17,7 +17,13 @@ from medmm.domain.study import ChosenSequence, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import finding_term
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
-from medmm.models.mr.brain_lesion import BrainLesionModel, lesions_of, share_of_head, slice_features, volume_score
+from medmm.models.mr.brain_lesion import (
+    BrainLesionModel,
+    lesions_of,
+    share_of_head,
+    slice_features,
+    volume_score,
+)
 from medmm.models.mr.resampling import head_of
 from medmm.models.mr.volume_segmenter import Labelled
 from medmm.models.weights.catalogue import WeightsFolder, row_named
@@ -100,7 +106,9 @@ def test_sides_follow_the_affine_and_halves_the_array(with_affine: bool) -> None
     assert extent.image_half is ImageHalf.LOW_COLUMNS
     assert extent.side is (Side.LEFT if with_affine else Side.RIGHT)
     same = model().read(make_mr_study())
-    assert [m.value for m in reading.measurements] == pytest.approx([m.value for m in same.measurements])
+    assert [m.value for m in reading.measurements] == pytest.approx(
+        [m.value for m in same.measurements]
+    )
     checked(made, reading)
 
 
@@ -112,14 +120,19 @@ def test_the_network_sees_its_own_axes_however_the_array_runs(
     plain, planted = model(), model()
     made = study(lambda volume: reordered(volume, order, reversed_axes))
     same, reading = plain.read(make_mr_study()), planted.read(made)
-    for ours, theirs in zip(planted.segmenter.asked[0][0], plain.segmenter.asked[0][0], strict=True):  # type: ignore[attr-defined]
+    for ours, theirs in zip(
+        planted.segmenter.asked[0][0], plain.segmenter.asked[0][0], strict=True
+    ):  # type: ignore[attr-defined]
         assert np.array_equal(ours, theirs)
     turned = np.flip(same.label_maps[0].array().transpose(order), reversed_axes)
     assert np.array_equal(reading.label_maps[0].array(), turned)
     one, other = reading.findings[0].extent, same.findings[0].extent
     assert one is not None
     assert other is not None
-    assert (one.side, one.centroid_lps_mm) == (other.side, pytest.approx(other.centroid_lps_mm, abs=1e-3))
+    assert (one.side, one.centroid_lps_mm) == (
+        other.side,
+        pytest.approx(other.centroid_lps_mm, abs=1e-3),
+    )
 
 
 def test_without_geometry_a_half_and_a_share_are_said_and_no_side_or_millilitres() -> None:
@@ -127,7 +140,11 @@ def test_without_geometry_a_half_and_a_share_are_said_and_no_side_or_millilitres
     reading = model().read(made)
     extent = reading.findings[0].extent
     assert extent is not None
-    assert (extent.image_half, extent.side, extent.centroid_lps_mm) == (ImageHalf.HIGH_COLUMNS, None, None)
+    assert (extent.image_half, extent.side, extent.centroid_lps_mm) == (
+        ImageHalf.HIGH_COLUMNS,
+        None,
+        None,
+    )
     assert [m.name for m in reading.measurements] == ["lesion share of head"]
     assert "axes-assumed" in {n.code for n in reading.warnings}
     assert not any(" ml" in text or "left" in text.lower() for text in checked(made, reading))
@@ -203,7 +220,9 @@ def test_one_slice_of_a_series_that_fell_apart_stands_for_no_brain() -> None:
 
 def test_no_flair_no_reading() -> None:
     made = make_mr_study()
-    made = replace(made, sequences=tuple(c for c in made.sequences if c.role is not SequenceRole.FLAIR))
+    made = replace(
+        made, sequences=tuple(c for c in made.sequences if c.role is not SequenceRole.FLAIR)
+    )
     reading = model().read(made)
     assert (reading.findings, reading.measurements, reading.label_maps) == ((), (), ())
     assert [n.code for n in reading.warnings] == ["no-flair"]
@@ -246,7 +265,10 @@ def test_a_sequence_of_another_place_is_left_out_and_named() -> None:
     made = make_mr_study()
     affine = made.volumes[1].affine_lps_mm
     assert affine is not None
-    away = replace(made.volumes[1], affine_lps_mm=(*((*row[:3], row[3] + 500) for row in affine[:3]), affine[3]))
+    away = replace(
+        made.volumes[1],
+        affine_lps_mm=(*((*row[:3], row[3] + 500) for row in affine[:3]), affine[3]),
+    )
     one = model()
     reading = one.read(replace(made, volumes=(made.volumes[0], away)))
     ((asked, _),) = one.segmenter.asked  # type: ignore[attr-defined]
@@ -294,7 +316,10 @@ def test_suspected_by_score_alone_says_that_nothing_was_outlined() -> None:
 
 def labelled(probability: Any, presence: Any) -> Labelled:
     lesion = np.asarray(probability, dtype=np.float32)
-    return Labelled(probabilities=np.stack([1 - lesion, lesion]), presence=np.asarray(presence, dtype=np.float32))
+    return Labelled(
+        probabilities=np.stack([1 - lesion, lesion]),
+        presence=np.asarray(presence, dtype=np.float32),
+    )
 
 
 def test_what_speaks_for_a_lesion_in_a_slice() -> None:
@@ -315,7 +340,9 @@ def test_the_calibration_decides() -> None:
     assert lesions_of(planted, calibration).probability == pytest.approx(0.5)
     assert not lesions_of(planted, calibration).mask.any()
     assert lesions_of(planted, {**calibration, "voxel_threshold": 0.4}).mask.all()
-    assert not lesions_of(planted, {**calibration, "voxel_threshold": 0.4, "smallest_voxels": 9}).mask.any()
+    assert not lesions_of(
+        planted, {**calibration, "voxel_threshold": 0.4, "smallest_voxels": 9}
+    ).mask.any()
     sure = {**calibration, "volume": {"slope": 2.0, "intercept": np.log(3), "threshold": 0.5}}
     assert lesions_of(planted, sure).probability == pytest.approx(0.75)
 
@@ -336,7 +363,10 @@ def test_two_series_of_one_role_are_told_apart_by_the_choice() -> None:
     chosen = replace(
         made,
         volumes=(*made.volumes, other),
-        sequences=(made.sequences[0], ChosenSequence(role=SequenceRole.T1, volume_sha256="f" * 64, reason="x")),
+        sequences=(
+            made.sequences[0],
+            ChosenSequence(role=SequenceRole.T1, volume_sha256="f" * 64, reason="x"),
+        ),
     )
     assert [v.sha256 for v in (chosen.chosen(SequenceRole.T1),) if v] == ["f" * 64]
     assert model().read(chosen).findings[0].suspected

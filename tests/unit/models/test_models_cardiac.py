@@ -14,7 +14,13 @@ from medmm.domain.reading import LabelMap
 from medmm.domain.study import ChosenSequence, Modality, SequenceRole, Study
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
-from medmm.models.mr.cardiac import CardiacModel, Phase, group_probabilities, quantities, ventricles_of
+from medmm.models.mr.cardiac import (
+    CardiacModel,
+    Phase,
+    group_probabilities,
+    quantities,
+    ventricles_of,
+)
 from medmm.models.mr.volume_segmenter import Labelled
 from medmm.models.weights.catalogue import WeightsFolder, row_named
 from tests.factories import make_mr_study
@@ -78,7 +84,8 @@ def study(ed: Any, es: Any, **changes: Any) -> Study:
         acquired=None,
         volumes=volumes,
         sequences=tuple(
-            ChosenSequence(role=r, volume_sha256=v.sha256, reason="x") for r, v in zip(roles, volumes, strict=True)
+            ChosenSequence(role=r, volume_sha256=v.sha256, reason="x")
+            for r, v in zip(roles, volumes, strict=True)
         ),
     )
 
@@ -118,7 +125,10 @@ def test_what_no_heart_is_known_to_have_is_said_and_not_stated() -> None:
     ranges = {"LVEF": [5.0, 91.0], "LV mass": [20.0, 300.0], "RV EDV": [5.0, 20.0]}
     made = study(planted(200, 80, 160), planted(120, 90, 40))
     reading = model(plausible=ranges, groups=GROUPS).read(made)
-    assert {m.name for m in reading.measurements} == set(NAMES) - {"LV mass", "LV mass to LV EDV ratio"}
+    assert {m.name for m in reading.measurements} == set(NAMES) - {
+        "LV mass",
+        "LV mass to LV EDV ratio",
+    }
     (notice,) = (n for n in reading.warnings if n.code == "implausible")
     assert "LV mass came out as 4.2 g" in notice.text
     assert "20 to 300 g" in notice.text
@@ -146,11 +156,19 @@ def test_a_fraction_s_interval_ends_at_a_hundred() -> None:
         ("RVEF", {("cardiac-ed", "right ventricle"), ("cardiac-es", "right ventricle")}),
         ("RV ESV", {("cardiac-es", "right ventricle")}),
         ("LV mass", {("cardiac-ed", "myocardium")}),
-        ("LV mass to LV EDV ratio", {("cardiac-ed", "myocardium"), ("cardiac-ed", "left ventricle")}),
-        ("RV EDV to LV EDV ratio", {("cardiac-ed", "right ventricle"), ("cardiac-ed", "left ventricle")}),
+        (
+            "LV mass to LV EDV ratio",
+            {("cardiac-ed", "myocardium"), ("cardiac-ed", "left ventricle")},
+        ),
+        (
+            "RV EDV to LV EDV ratio",
+            {("cardiac-ed", "right ventricle"), ("cardiac-ed", "left ventricle")},
+        ),
     ],
 )
-def test_each_quantity_names_the_voxels_it_was_measured_on(name: str, places: set[tuple[str, str]]) -> None:
+def test_each_quantity_names_the_voxels_it_was_measured_on(
+    name: str, places: set[tuple[str, str]]
+) -> None:
     reading = model().read(study(planted(200, 80, 160), planted(120, 90, 40)))
     measurement = reading.measurement(name)
     assert measurement is not None
@@ -169,7 +187,11 @@ def test_a_ventricle_that_is_larger_at_end_systole_is_not_stated() -> None:
 def test_a_ventricle_that_is_missing_in_a_phase_is_not_stated() -> None:
     reading = model().read(study(planted(0, 80, 160), planted(0, 90, 0)))
     assert [m.name for m in reading.measurements] == ["LV mass"]
-    assert [n.code for n in reading.warnings] == ["axes-assumed", "lv-not-measured", "rv-not-measured"]
+    assert [n.code for n in reading.warnings] == [
+        "axes-assumed",
+        "lv-not-measured",
+        "rv-not-measured",
+    ]
 
 
 def test_phases_that_are_swapped_are_said_to_be_and_not_measured() -> None:
@@ -184,7 +206,11 @@ def test_phases_that_are_swapped_are_said_to_be_and_not_measured() -> None:
 def test_nothing_found_at_all_measures_nothing() -> None:
     reading = model().read(study(planted(0, 0, 0), planted(0, 0, 0)))
     assert reading.measurements == ()
-    assert [n.code for n in reading.warnings] == ["axes-assumed", "lv-not-measured", "rv-not-measured"]
+    assert [n.code for n in reading.warnings] == [
+        "axes-assumed",
+        "lv-not-measured",
+        "rv-not-measured",
+    ]
 
 
 @pytest.mark.parametrize("unknown", [{"spacing_z_mm": None}, {"spacing_yx_mm": None}])
@@ -232,11 +258,15 @@ def test_suggestions_are_a_probability_for_each_group() -> None:
     assert set(probabilities) == set(GROUPS["groups"])
     assert sum(probabilities.values()) == pytest.approx(1)
     logits = np.array([6.0, -3.0, 0.0, 0.0, 0.0])
-    assert list(probabilities.values()) == pytest.approx(list(np.exp(logits) / np.exp(logits).sum()))
+    assert list(probabilities.values()) == pytest.approx(
+        list(np.exp(logits) / np.exp(logits).sum())
+    )
     suggested = model(groups=GROUPS).suggestions(found)
     assert [f.name for f in suggested if f.suspected] == ["Dilated_Cardiomyopathy_Pattern"]
     assert len(suggested) == 4  # a normal heart is no finding
-    assert sum(f.probability for f in suggested) == pytest.approx(1 - probabilities["NOR"], abs=1e-3)
+    assert sum(f.probability for f in suggested) == pytest.approx(
+        1 - probabilities["NOR"], abs=1e-3
+    )
     assert all(f.model == "cardiac" for f in suggested)
 
 
@@ -253,8 +283,12 @@ def test_extreme_measurements_overflow_nothing() -> None:
 
 def test_equal_phases_have_a_fraction_of_nought() -> None:
     volume = volume_of(planted(2, 2, 2), spacing_yx_mm=(1.0, 1.0), spacing_z_mm=1.0)
-    label_map = LabelMap.from_array("cardiac-ed", volume.sha256, LABELS, planted(2, 2, 2).astype(np.uint8))
-    found = quantities(Phase(volume=volume, label_map=label_map), Phase(volume=volume, label_map=label_map))
+    label_map = LabelMap.from_array(
+        "cardiac-ed", volume.sha256, LABELS, planted(2, 2, 2).astype(np.uint8)
+    )
+    found = quantities(
+        Phase(volume=volume, label_map=label_map), Phase(volume=volume, label_map=label_map)
+    )
     assert (found["LVEF"], found["LV EDV"]) == (0, 0.002)
 
 

@@ -42,8 +42,14 @@ def test_a_whole_head_is_whole() -> None:
         (lambda h: h[:11], "its top is cut off"),
         (lambda h: h[:, :, :55], "right edge"),
         (lambda h: h[:, 45:], "upper edge"),
-        (lambda h: h & (np.arange(100) < 52), "left to right"),  # half of it, the rest of the picture black
-        (lambda h: h & (np.arange(22) > 16)[:, None, None], "from foot to head"),  # empty slices show nothing
+        (
+            lambda h: h & (np.arange(100) < 52),
+            "left to right",
+        ),  # half of it, the rest of the picture black
+        (
+            lambda h: h & (np.arange(22) > 16)[:, None, None],
+            "from foot to head",
+        ),  # empty slices show nothing
         (lambda h: np.zeros_like(h), "no head"),
     ],
 )
@@ -62,7 +68,9 @@ def test_a_head_whose_slices_run_to_the_feet_has_its_top_first() -> None:
 
 def test_a_head_on_its_side_has_its_own_axes() -> None:
     rows_to_the_left = ((0, 2.0, 0, -100), (2.0, 0, 0, -110), (0, 0, 6.0, -60), (0, 0, 0, 1))
-    assert head_coverage(head().transpose(0, 2, 1), make_volume(affine_lps_mm=rows_to_the_left, **SPACED)).whole
+    assert head_coverage(
+        head().transpose(0, 2, 1), make_volume(affine_lps_mm=rows_to_the_left, **SPACED)
+    ).whole
 
 
 def ventricle() -> Any:
@@ -71,11 +79,15 @@ def ventricle() -> Any:
     return np.hypot(y, x) < 0.75 * np.sqrt(np.clip(1 - z**2, 0.01, 1))
 
 
-@pytest.mark.parametrize(("cut", "whole"), [(slice(None), True), (slice(0, 5), False), (slice(6, None), False)])
+@pytest.mark.parametrize(
+    ("cut", "whole"), [(slice(None), True), (slice(0, 5), False), (slice(6, None), False)]
+)
 def test_a_ventricle_without_apex_or_base_is_a_part(cut: slice, whole: bool) -> None:
     volume = make_volume(affine_lps_mm=None, spacing_yx_mm=(1.0, 1.0), spacing_z_mm=9.0)
     assert ventricle_coverage(ventricle()[cut], volume, BOUNDS).whole is whole
-    assert ventricle_coverage(ventricle()[cut], volume, None).whole  # a calibration of an earlier release has no bounds
+    assert ventricle_coverage(
+        ventricle()[cut], volume, None
+    ).whole  # a calibration of an earlier release has no bounds
 
 
 def test_bounds_hold_every_heart_they_were_made_from() -> None:

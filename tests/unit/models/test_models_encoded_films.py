@@ -94,7 +94,11 @@ def test_sharing_a_pass_changes_neither_heads_nor_words(counted: list[int]) -> N
     films = EncodedFilms()
     heads, model = ReportHeads.open(weights, CPU, films), ChestReportModel.open(weights, CPU, films)
     counted.clear()
-    together = (*heads.logits_and_maps(film(1)), model.opinions_on(jobs), model.opinions_on(jobs * 2))
+    together = (
+        *heads.logits_and_maps(film(1)),
+        model.opinions_on(jobs),
+        model.opinions_on(jobs * 2),
+    )
     assert counted == [1]
     for one, other in zip(apart[:2], together[:2], strict=True):
         np.testing.assert_array_equal(one, other)
@@ -110,4 +114,6 @@ def test_the_networks_of_one_folder_share_their_films(tmp_path: Path) -> None:
         pytest.skip("the weights of the report model are not installed")
     from medmm.domain.study import Modality
 
-    assert networks.reader_of(Modality.RADIOGRAPH).report_heads.films is networks.language_model.films
+    assert (
+        networks.reader_of(Modality.RADIOGRAPH).report_heads.films is networks.language_model.films
+    )

@@ -35,10 +35,15 @@ def test_a_vendors_window_changes_little(seed: int, slope: float, offset: float)
 
 def test_a_mirrored_film_gives_the_mirrored_tensor() -> None:
     plain = film(1, 128, 128)
-    assert np.abs(prepare_film(plain[:, ::-1].copy(), 64)[..., ::-1] - prepare_film(plain, 64)).max() < 1e-5
+    assert (
+        np.abs(prepare_film(plain[:, ::-1].copy(), 64)[..., ::-1] - prepare_film(plain, 64)).max()
+        < 1e-5
+    )
 
 
-@pytest.mark.parametrize("bad", [np.zeros((50, 50)), np.full((50, 50), np.nan), np.zeros((3, 50, 50))])
+@pytest.mark.parametrize(
+    "bad", [np.zeros((50, 50)), np.full((50, 50), np.nan), np.zeros((3, 50, 50))]
+)
 def test_what_is_no_film_is_refused(bad: np.ndarray) -> None:  # type: ignore[type-arg]
     with pytest.raises(InputError):
         prepare_film(bad.astype(np.float32), 64)

@@ -72,7 +72,9 @@ def test_no_side_is_named_against_the_strongest_place() -> None:
     region = region_of(heat, "right")
     assert region is not None
     assert region.peak_xy[0] > 0.5
-    assert region.side is None, "most of the weight is on the patient's right, the strongest place on the left"
+    assert region.side is None, (
+        "most of the weight is on the patient's right, the strongest place on the left"
+    )
 
 
 def test_nothing_outside_the_chest_is_pointed_at() -> None:
@@ -121,27 +123,44 @@ def tiny(tmp_path: Path) -> ChestReader:
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"findings": NAMES}))
     rows = {
-        name: {"slope": 1.0, "intercept": 0.0, "threshold": 0.5, "rule_out": 0.2, "side": name != "Mass"}
+        name: {
+            "slope": 1.0,
+            "intercept": 0.0,
+            "threshold": 0.5,
+            "rule_out": 0.2,
+            "side": name != "Mass",
+        }
         for name in NAMES
     }
     network = chest_findings.build({"findings": NAMES})
     weights = WeightsFolder(row=row_named("chest-findings"), folder=folder)
     model = FindingsModel(
-        weights=weights, network=network, device=torch.device("cpu"), names=NAMES, calibration=rows, size_px=64
+        weights=weights,
+        network=network,
+        device=torch.device("cpu"),
+        names=NAMES,
+        calibration=rows,
+        size_px=64,
     )
     return ChestReader(findings=model, anatomy=None)
 
 
 def textured() -> np.ndarray:  # type: ignore[type-arg]
     rows, columns = np.mgrid[0:96, 0:96].astype(np.float32)
-    return (0.5 + 0.4 * np.sin(rows / 9) * np.cos(columns / 7) + columns / 960).astype(np.float32)[None] / 1.2
+    return (0.5 + 0.4 * np.sin(rows / 9) * np.cos(columns / 7) + columns / 960).astype(np.float32)[
+        None
+    ] / 1.2
 
 
 def test_a_mirrored_film_flips_every_side_and_keeps_every_probability(tiny: ChestReader) -> None:
     pixels = textured()
-    plain = tiny.read(make_study(volumes=(make_volume(shape_zyx=(1, 96, 96), loader=lambda: pixels),)))
+    plain = tiny.read(
+        make_study(volumes=(make_volume(shape_zyx=(1, 96, 96), loader=lambda: pixels),))
+    )
     mirrored = tiny.read(
-        make_study(volumes=(make_volume(shape_zyx=(1, 96, 96), loader=lambda: pixels[:, :, ::-1].copy()),))
+        make_study(
+            volumes=(make_volume(shape_zyx=(1, 96, 96), loader=lambda: pixels[:, :, ::-1].copy()),)
+        )
     )
     for one, other in zip(plain.findings, mirrored.findings, strict=True):
         assert other.probability == pytest.approx(one.probability, abs=2e-3)
@@ -154,8 +173,12 @@ def test_a_side_is_named_only_where_the_calibration_says_that_it_holds() -> None
     heat[2:4, 6] = 1
     rows = {name: {"side": name != "Mass"} for name in ("Effusion", "Mass", "Edema")}
     model = bare_model(rows)
-    sides = {name: region.side for name in rows if (region := model.region(name, heat, "right", Chest()))}
-    assert sides == {"Effusion": Side.LEFT, "Mass": None, "Edema": None}, "edema has no side in the vocabulary"
+    sides = {
+        name: region.side for name in rows if (region := model.region(name, heat, "right", Chest()))
+    }
+    assert sides == {"Effusion": Side.LEFT, "Mass": None, "Edema": None}, (
+        "edema has no side in the vocabulary"
+    )
 
 
 def test_cardiomegaly_is_shown_only_on_the_heart() -> None:
@@ -192,7 +215,9 @@ def test_no_side_is_named_where_both_halves_carry_the_weight() -> None:
 
 def test_every_label_is_reported_with_its_codes(tiny: ChestReader) -> None:
     pixels = textured()
-    reading = tiny.read(make_study(volumes=(make_volume(shape_zyx=(1, 96, 96), loader=lambda: pixels),)))
+    reading = tiny.read(
+        make_study(volumes=(make_volume(shape_zyx=(1, 96, 96), loader=lambda: pixels),))
+    )
     assert [f.name for f in reading.findings] == list(NAMES)
     assert all(f.codings for f in reading.findings)
     assert [m.name for m in reading.models] == ["chest-findings"]

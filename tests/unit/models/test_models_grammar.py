@@ -39,7 +39,11 @@ from tests.tiny_multimodal import MostLikely
 
 FINDINGS = ("Pneumothorax", "Effusion", "Cardiomegaly")
 PRESENT, POSSIBLE, ABSENT = Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT
-SENTENCES = ("No pneumothorax is seen.", "There may be a small pleural effusion.", "The heart is enlarged.")
+SENTENCES = (
+    "No pneumothorax is seen.",
+    "There may be a small pleural effusion.",
+    "The heart is enlarged.",
+)
 SEEDS = range(6)
 
 
@@ -53,7 +57,10 @@ def tokenizer() -> PreTrainedTokenizerFast:
     bpe.train_from_iterator(
         SENTENCES,
         trainers.BpeTrainer(
-            vocab_size=320, special_tokens=special_tokens(FINDINGS), initial_alphabet=alphabet, show_progress=False
+            vocab_size=320,
+            special_tokens=special_tokens(FINDINGS),
+            initial_alphabet=alphabet,
+            show_progress=False,
         ),
     )
     return PreTrainedTokenizerFast(
@@ -82,7 +89,15 @@ def network(seed: int) -> MedMMForConditionalGeneration:
         **ids,
     }
     config = MedMMConfig(
-        encoders={"film": {"spatial_dims": 2, "size": 32, "layers": [1, 1, 1, 1], "widths": [4, 4, 8, 8], "stages": 2}},
+        encoders={
+            "film": {
+                "spatial_dims": 2,
+                "size": 32,
+                "layers": [1, 1, 1, 1],
+                "widths": [4, 4, 8, 8],
+                "stages": 2,
+            }
+        },
         text_config=text,
         connector_size=2,
         findings=FINDINGS,
@@ -98,7 +113,9 @@ def network(seed: int) -> MedMMForConditionalGeneration:
 
 @cache
 def processor() -> MedMMProcessor:
-    return MedMMProcessor(MedMMImageProcessor(size_px=32), tokenizer(), film_tokens=network(0).config.image_tokens(2))
+    return MedMMProcessor(
+        MedMMImageProcessor(size_px=32), tokenizer(), film_tokens=network(0).config.image_tokens(2)
+    )
 
 
 GRAMMAR = Grammar.of(tokenizer(), FINDINGS)
@@ -132,7 +149,9 @@ def generated(
     length, drafts = inputs["input_ids"].shape[1], Drafts(rows=[])
     out = network(seed).generate(
         **inputs,
-        logits_processor=LogitsProcessorList([GrammarProcessor(GRAMMAR, decider, length, drafts.spoken.append)]),
+        logits_processor=LogitsProcessorList(
+            [GrammarProcessor(GRAMMAR, decider, length, drafts.spoken.append)]
+        ),
         max_new_tokens=len(FINDINGS) * (MOST_WORD_TOKENS + 3) + 2,
         do_sample=False,
         use_cache=use_cache,
@@ -148,7 +167,9 @@ class Forced:
         self.told = dict(zip(FINDINGS, said, strict=True))
         self.heard: list[tuple[int, str]] = []
 
-    def said(self, row: int, finding: str, scores: Mapping[Assertion | None, float]) -> Assertion | None:
+    def said(
+        self, row: int, finding: str, scores: Mapping[Assertion | None, float]
+    ) -> Assertion | None:
         assert set(scores) == set(SAID)
         self.heard.append((row, finding))
         return self.told[finding]
@@ -177,7 +198,9 @@ def parsed(ids: list[int]) -> dict[str, tuple[Assertion | None, list[int]]]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_draft_is_well_formed_and_its_sentences_are_handed_on(seed: int) -> None:
     records = [make_context(), None, make_context(())]
-    drafts = generated(seed, [film(seed), film(seed + 1), film(seed + 2)], MostLikely(), records=records)
+    drafts = generated(
+        seed, [film(seed), film(seed + 1), film(seed + 2)], MostLikely(), records=records
+    )
     for row, ids in enumerate(drafts.rows):
         said = parsed(ids)
         assert [(s.finding, s.said, list(s.ids)) for s in drafts.of(row)] == [
@@ -192,11 +215,15 @@ def test_every_draft_is_well_formed_and_its_sentences_are_handed_on(seed: int) -
 
 
 def test_the_seeds_say_different_things() -> None:
-    said = {tuple(s.said for s in generated(seed, [film(0)], MostLikely()).spoken) for seed in SEEDS}
+    said = {
+        tuple(s.said for s in generated(seed, [film(0)], MostLikely()).spoken) for seed in SEEDS
+    }
     assert len(said) > 1  # or the test above looks at one draft only
 
 
-@pytest.mark.parametrize("said", [(ABSENT, None, PRESENT), (None, None, None), (POSSIBLE, PRESENT, ABSENT)])
+@pytest.mark.parametrize(
+    "said", [(ABSENT, None, PRESENT), (None, None, None), (POSSIBLE, PRESENT, ABSENT)]
+)
 def test_what_is_said_is_what_was_decided(said: tuple[Assertion | None, ...]) -> None:
     for seed in SEEDS:
         decider = Forced(*said)
@@ -227,7 +254,9 @@ def test_a_sentence_is_handed_on_before_the_next_is_begun() -> None:
     events: list[str] = []
 
     class Watching(Forced):
-        def said(self, row: int, finding: str, scores: Mapping[Assertion | None, float]) -> Assertion | None:
+        def said(
+            self, row: int, finding: str, scores: Mapping[Assertion | None, float]
+        ) -> Assertion | None:
             events.append(f"decide {finding}")
             return super().said(row, finding, scores)
 
@@ -238,7 +267,12 @@ def test_a_sentence_is_handed_on_before_the_next_is_begun() -> None:
         inputs["input_ids"].shape[1],
         lambda spoken: events.append(f"spoken {spoken.finding}"),
     )
-    network(0).generate(**inputs, logits_processor=LogitsProcessorList([grammar]), max_new_tokens=90, do_sample=False)
+    network(0).generate(
+        **inputs,
+        logits_processor=LogitsProcessorList([grammar]),
+        max_new_tokens=90,
+        do_sample=False,
+    )
     assert events == [
         "decide Pneumothorax",
         "spoken Pneumothorax",
@@ -257,7 +291,11 @@ def test_log_probabilities_are_those_of_the_model_among_the_words_that_were_allo
     with torch.inference_mode():
         model = network(0)
         logits = (
-            model(input_ids=whole, attention_mask=torch.ones_like(whole), pixel_values=inputs["pixel_values"])
+            model(
+                input_ids=whole,
+                attention_mask=torch.ones_like(whole),
+                pixel_values=inputs["pixel_values"],
+            )
             .logits[0]
             .float()
         )
@@ -276,7 +314,9 @@ def test_a_ruled_draft_claims_nothing_that_is_not_permitted(may: frozenset[Asser
         decider = RuledDecider(rule, FINDINGS, None, [dict.fromkeys(FINDINGS, may), {}])
         drafts = generated(seed, [film(seed), film(seed + 1)], decider)
         assert {s.said for s in drafts.of(0)} <= may
-        assert drafts.of(1) == []  # nothing is permitted of a finding that the reading does not know
+        assert (
+            drafts.of(1) == []
+        )  # nothing is permitted of a finding that the reading does not know
         for spoken in drafts.of(0):
             chance = decider.probability[0, spoken.finding]
             assert (spoken.said is ABSENT) == (chance < rule.threshold)

@@ -34,7 +34,9 @@ def parts(signal: Any) -> Any:
     return np.where(signal > 480, np.where(rows > 0, 1, 2), 0)
 
 
-def model(rule: Callable[[Any], Any] = parts, plausible: tuple[float, float] = (1.0, 7.0)) -> HippocampusModel:
+def model(
+    rule: Callable[[Any], Any] = parts, plausible: tuple[float, float] = (1.0, 7.0)
+) -> HippocampusModel:
     return HippocampusModel(
         weights=WeightsFolder(row=row_named("hippocampus"), folder=Path()),
         segmenter=Planted(rule, labels=2),  # type: ignore[arg-type]
@@ -78,7 +80,9 @@ def test_the_voxel_size_counts() -> None:
     made = crop(spacing_yx_mm=(0.8, 0.8), spacing_z_mm=1.2, affine_lps_mm=None)
     one = model()
     (volume,) = one.read(made).measurements
-    assert volume.value == pytest.approx((hippocampi()[1][0] > 0).sum() * 0.8 * 0.8 * 1.2 / 1000, abs=1e-4)
+    assert volume.value == pytest.approx(
+        (hippocampi()[1][0] > 0).sum() * 0.8 * 0.8 * 1.2 / 1000, abs=1e-4
+    )
     assert one.segmenter.asked[0][1] == (1.2, 0.8, 0.8)  # type: ignore[attr-defined]
 
 
@@ -101,7 +105,9 @@ def test_one_slice_is_not_measured() -> None:
     assert [n.code for n in reading.warnings] == ["not-measured"]
 
 
-@pytest.mark.parametrize(("plausible", "code"), [((5.0, 9.0), "implausible"), ((0.1, 1.0), "implausible")])
+@pytest.mark.parametrize(
+    ("plausible", "code"), [((5.0, 9.0), "implausible"), ((0.1, 1.0), "implausible")]
+)
 def test_a_volume_that_is_none_is_not_stated(plausible: tuple[float, float], code: str) -> None:
     reading = model(plausible=plausible).read(crop())
     assert reading.measurements == ()
@@ -109,7 +115,9 @@ def test_a_volume_that_is_none_is_not_stated(plausible: tuple[float, float], cod
     assert [n.code for n in reading.warnings] == [code]
 
 
-@pytest.mark.parametrize("earlier", [False, True], ids=["bounds", "calibrated by an earlier release"])
+@pytest.mark.parametrize(
+    "earlier", [False, True], ids=["bounds", "calibrated by an earlier release"]
+)
 def test_an_outline_that_the_network_doubts_is_kept_and_not_measured(earlier: bool) -> None:
     made, sure = crop(), model()
     known = entropy(sure.segmenter.read([made.volumes[0].signal()], None).probabilities)
@@ -151,12 +159,16 @@ def test_the_largest_part_is_kept_of_both_labels_together() -> None:
 
 @settings(max_examples=30)
 @given(order=st.permutations(range(3)), reversed_axes=st.sets(st.integers(0, 2)))
-def test_the_order_of_axes_changes_no_measurement(order: list[int], reversed_axes: set[int]) -> None:
+def test_the_order_of_axes_changes_no_measurement(
+    order: list[int], reversed_axes: set[int]
+) -> None:
     plain = crop()
     made = replace(plain, volumes=(reordered(plain.volumes[0], order, sorted(reversed_axes)),))
     reading, same = model().read(made), model().read(plain)
     assert reading.measurements[0].value == same.measurements[0].value
-    for one, other in zip(reading.measurements[0].extents, same.measurements[0].extents, strict=True):
+    for one, other in zip(
+        reading.measurements[0].extents, same.measurements[0].extents, strict=True
+    ):
         assert one.centroid_lps_mm == pytest.approx(other.centroid_lps_mm, abs=1e-3)
     turned = np.flip(same.label_maps[0].array().transpose(order), sorted(reversed_axes))
     assert np.array_equal(reading.label_maps[0].array(), turned)

@@ -22,7 +22,9 @@ def moved(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-@pytest.mark.parametrize("network", [ChestFindingsNetwork(3), ImageEncoder(LAYERS, 3)], ids=["findings", "encoder"])
+@pytest.mark.parametrize(
+    "network", [ChestFindingsNetwork(3), ImageEncoder(LAYERS, 3)], ids=["findings", "encoder"]
+)
 @torch.inference_mode()
 def test_folding_keeps_what_a_network_says_and_leaves_no_norm(network: nn.Module) -> None:
     film = torch.randn(2, 1, 64, 64)
@@ -31,6 +33,12 @@ def test_folding_keeps_what_a_network_says_and_leaves_no_norm(network: nn.Module
     got = read(film)
     assert torch.allclose(got, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
     assert not any(isinstance(part, nn.BatchNorm2d) for part in read.modules())
-    convolutions = [part for part in read.modules() if isinstance(part, nn.Conv2d) and part.kernel_size != (1, 1)]
-    assert all(part.weight.is_contiguous(memory_format=torch.channels_last) for part in convolutions)
+    convolutions = [
+        part
+        for part in read.modules()
+        if isinstance(part, nn.Conv2d) and part.kernel_size != (1, 1)
+    ]
+    assert all(
+        part.weight.is_contiguous(memory_format=torch.channels_last) for part in convolutions
+    )
     assert len(convolutions) > 5

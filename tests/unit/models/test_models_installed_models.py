@@ -16,7 +16,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from medmm.domain.errors import ConfigError, InputError, IntegrityError, MedmmError, StateError, Unavailable
+from medmm.domain.errors import (
+    ConfigError,
+    InputError,
+    IntegrityError,
+    MedmmError,
+    StateError,
+    Unavailable,
+)
 from medmm.domain.study import Modality
 from medmm.domain.study_inspection import ModelRow
 from medmm.models import Networks
@@ -48,7 +55,9 @@ def adopted(tmp_path: Path) -> Adopted:
     return Adopted(tmp_path / "data" / "models")
 
 
-def add(adopted: Adopted, source: Path, name: str | None = None, licence: str | None = None) -> ModelRow:
+def add(
+    adopted: Adopted, source: Path, name: str | None = None, licence: str | None = None
+) -> ModelRow:
     with adopted.adding(source, name=name, licence=licence) as row:
         return row
 
@@ -64,7 +73,9 @@ def change_json(path: Path, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["tiny-decoder", "sharded"])
-def test_a_decoder_gets_a_manifest_and_its_terms_from_its_card(name: str, adopted: Adopted, made: Path) -> None:
+def test_a_decoder_gets_a_manifest_and_its_terms_from_its_card(
+    name: str, adopted: Adopted, made: Path
+) -> None:
     row = add(adopted, made / name)
     assert (row.name, row.task, row.state, row.licence, row.research_only) == (
         name,
@@ -76,7 +87,10 @@ def test_a_decoder_gets_a_manifest_and_its_terms_from_its_card(name: str, adopte
     weights = adopted.open(name, task="decoder")
     assert set(weights.json("manifest.json")["files"]) == {p.name for p in (made / name).iterdir()}
     assert row.added_at
-    assert (weights.folder.stat().st_mode & 0o777, (weights.folder / "config.json").stat().st_mode & 0o777) == (
+    assert (
+        weights.folder.stat().st_mode & 0o777,
+        (weights.folder / "config.json").stat().st_mode & 0o777,
+    ) == (
         0o700,
         0o600,
     )
@@ -84,23 +98,36 @@ def test_a_decoder_gets_a_manifest_and_its_terms_from_its_card(name: str, adopte
 
 def test_a_report_model_keeps_its_manifest_and_terms(adopted: Adopted, made: Path) -> None:
     row = add(adopted, made / "tiny-report", name="ours")
-    assert (row.task, row.modality, row.findings, row.licence) == ("report", "DX", FINDINGS, "test terms")
+    assert (row.task, row.modality, row.findings, row.licence) == (
+        "report",
+        "DX",
+        FINDINGS,
+        "test terms",
+    )
     assert row.research_only
     kept = (adopted.folder / "ours" / "manifest.json").read_bytes()
     assert kept == (made / "tiny-report" / "manifest.json").read_bytes()
 
 
-def test_a_network_of_the_pipeline_is_known_by_its_manifest(adopted: Adopted, tmp_path: Path) -> None:
+def test_a_network_of_the_pipeline_is_known_by_its_manifest(
+    adopted: Adopted, tmp_path: Path
+) -> None:
     config = {"channels": [4, 8], "residual_units": 1, "structures": list(STRUCTURES)}
     folder = tmp_path / "mine"
-    write_weights_folder(folder, build(config), config=config, preprocessing={"size_px": 64}, calibration={})
-    write_manifest(folder, name="chest-anatomy", licence="test terms", research_only=False, inputs={})
+    write_weights_folder(
+        folder, build(config), config=config, preprocessing={"size_px": 64}, calibration={}
+    )
+    write_manifest(
+        folder, name="chest-anatomy", licence="test terms", research_only=False, inputs={}
+    )
     row = add(adopted, folder)
     assert (row.task, row.findings, row.research_only) == ("anatomy", STRUCTURES, False)
 
 
 @pytest.mark.parametrize("name", ["tiny-decoder", "tiny-report"])
-def test_one_flipped_byte_in_any_file_is_refused_by_name(name: str, adopted: Adopted, made: Path) -> None:
+def test_one_flipped_byte_in_any_file_is_refused_by_name(
+    name: str, adopted: Adopted, made: Path
+) -> None:
     task = add(adopted, made / name).task
     files = sorted(p.name for p in (adopted.folder / name).iterdir())
     assert {"manifest.json", "model.safetensors", "config.json", "tokenizer.json"} <= set(files)
@@ -123,18 +150,38 @@ def test_a_folder_that_is_gone_is_no_missing_installation(adopted: Adopted, made
         adopted.open("tiny-decoder", task="decoder")
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[1]", '[{"name": "x"}]', '[{"name": "../x"}]', "null"])
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[1]", '[{"name": "x"}]', '[{"name": "../x"}]', "null"]
+)
 def test_a_damaged_catalogue_is_refused(damage: str, adopted: Adopted, made: Path) -> None:
     row = add(adopted, made / "tiny-decoder")
     path = adopted.folder / CATALOGUE
     whole = json.loads(path.read_text())[0]
-    path.write_text(damage.replace('{"name": "../x"}', json.dumps({**whole, "name": "../" + row.name})))
+    path.write_text(
+        damage.replace('{"name": "../x"}', json.dumps({**whole, "name": "../" + row.name}))
+    )
     with pytest.raises(IntegrityError, match="catalogue"):
         adopted.rows()
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../x", "a/b", "/a/x", ".hidden", "a\n", "ä", "x" * 65, CATALOGUE, "a\\b", "-x", "a b"]
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "/a/x",
+        ".hidden",
+        "a\n",
+        "ä",
+        "x" * 65,
+        CATALOGUE,
+        "a\\b",
+        "-x",
+        "a b",
+    ],
 )
 def test_a_name_that_is_a_path_is_refused(name: str, adopted: Adopted, made: Path) -> None:
     with pytest.raises(InputError, match="can't be named"):
@@ -150,7 +197,9 @@ def test_a_name_that_is_taken_is_refused(name: str, adopted: Adopted, made: Path
     assert list(adopted.rows()) == ["tiny-decoder"]
 
 
-def test_what_lies_among_the_models_unasked_is_neither_taken_nor_deleted(adopted: Adopted, made: Path) -> None:
+def test_what_lies_among_the_models_unasked_is_neither_taken_nor_deleted(
+    adopted: Adopted, made: Path
+) -> None:
     stray = adopted.folder / "mine" / "keep.txt"
     stray.parent.mkdir(parents=True)
     stray.write_text("x")
@@ -173,7 +222,9 @@ def remote_code(folder: Path) -> None:
 
 
 def remote_tokenizer(folder: Path) -> None:
-    change_json(folder / "tokenizer_config.json", extra=[{"auto_map": {"AutoTokenizer": ["x.X", None]}}])
+    change_json(
+        folder / "tokenizer_config.json", extra=[{"auto_map": {"AutoTokenizer": ["x.X", None]}}]
+    )
 
 
 def a_kernel(folder: Path) -> None:
@@ -356,7 +407,9 @@ def drop_token(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil", [set_claim, set_heads, set_findings, set_encoder, set_film_tokens, drop_token], ids=lambda s: s.__name__
+    "spoil",
+    [set_claim, set_heads, set_findings, set_encoder, set_film_tokens, drop_token],
+    ids=lambda s: s.__name__,
 )
 def test_a_report_model_that_could_not_draft_is_refused(
     spoil: Callable[[Path], None], source: Callable[[str], Path], adopted: Adopted
@@ -379,7 +432,9 @@ def test_a_report_model_that_would_misread_measurements_is_refused(
     assert nothing_is_kept(adopted)
 
 
-@pytest.mark.parametrize("file", ["card.md", "model.safetensors", "more.md", "tokenizer_config.json"])
+@pytest.mark.parametrize(
+    "file", ["card.md", "model.safetensors", "more.md", "tokenizer_config.json"]
+)
 def test_a_file_that_the_manifest_does_not_bear_out_is_named(
     file: str, source: Callable[[str], Path], adopted: Adopted
 ) -> None:
@@ -398,14 +453,18 @@ def test_a_report_model_without_manifest_is_refused(adopted: Adopted, tmp_path: 
     assert nothing_is_kept(adopted)
 
 
-def test_without_room_nothing_is_copied(adopted: Adopted, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_room_nothing_is_copied(
+    adopted: Adopted, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
     with pytest.raises(Unavailable, match="free"):
         add(adopted, made / "tiny-decoder")
     assert nothing_is_kept(adopted)
 
 
-def test_a_disk_that_fills_up_leaves_nothing(adopted: Adopted, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_leaves_nothing(
+    adopted: Adopted, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(file: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -416,7 +475,9 @@ def test_a_disk_that_fills_up_leaves_nothing(adopted: Adopted, made: Path, monke
     assert nothing_is_kept(adopted)
 
 
-def test_what_is_added_or_removed_comes_back_if_its_entry_fails(adopted: Adopted, made: Path) -> None:
+def test_what_is_added_or_removed_comes_back_if_its_entry_fails(
+    adopted: Adopted, made: Path
+) -> None:
     with pytest.raises(Unavailable), adopted.adding(made / "tiny-decoder", name=None, licence=None):
         raise Unavailable("no entry", remedy="again")
     assert nothing_is_kept(adopted)
@@ -470,7 +531,9 @@ def test_a_model_that_knows_measurements_is_told_those_of_the_reading(
             for parameter in model.network.measurement.parameters():
                 parameter.mul_(50)
     reading = [make_ratio(value) for value in (0.3, 0.9)]
-    none, small, large = (model.opinions([make_case()], {}, rows)[0] for rows in ((), reading[:1], reading[1:]))
+    none, small, large = (
+        model.opinions([make_case()], {}, rows)[0] for rows in ((), reading[:1], reading[1:])
+    )
     assert (small.probability != large.probability) is told
     assert (none.probability != small.probability) is told
 
@@ -489,7 +552,9 @@ def test_removing_an_unknown_or_packaged_model_is_refused(adopted: Adopted) -> N
             pass
 
 
-def test_no_parameter_is_kept_in_memory_by_the_check(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_parameter_is_kept_in_memory_by_the_check(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from medmm.models import installed_model_checks
 
     seen = []

@@ -31,7 +31,9 @@ print("monai" in sys.modules, "torch" in sys.modules)
 
 
 def test_an_mr_study_loads_no_network(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", MR, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", MR, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["False", "False"]
 
 

@@ -82,7 +82,9 @@ def test_a_sequence_of_one_tone_is_refused_beside_a_good_one() -> None:
 def test_scale_and_offset_of_the_signal_change_nothing(scale: float, offset: float) -> None:
     signal = np.random.default_rng(1).gamma(2, 200, (3, 10, 12)).astype(np.float32)
     one, _ = prepare_sequences([signal], Grid(side_px=16), None)
-    other, _ = prepare_sequences([(signal * scale + offset).astype(np.float32)], Grid(side_px=16), None)
+    other, _ = prepare_sequences(
+        [(signal * scale + offset).astype(np.float32)], Grid(side_px=16), None
+    )
     torch.testing.assert_close(one, other, atol=2e-3, rtol=0)
 
 
@@ -114,7 +116,10 @@ def test_the_outermost_tones_are_cut() -> None:
 )
 @settings(max_examples=60)
 def test_a_mask_goes_to_the_network_s_grid_and_back_to_where_it_was(
-    source: tuple[int, int, int], side: int | None, spacing: tuple[float | None, ...], data: st.DataObject
+    source: tuple[int, int, int],
+    side: int | None,
+    spacing: tuple[float | None, ...],
+    data: st.DataObject,
 ) -> None:
     grid = Grid(side_px=side) if side else Grid(spacing_zyx_mm=spacing)  # type: ignore[arg-type]
     signal = np.random.default_rng(2).uniform(0, 1, source).astype(np.float32)
@@ -133,7 +138,9 @@ def test_a_mask_goes_to_the_network_s_grid_and_back_to_where_it_was(
     weight = back[0].double()
     assert weight.sum() > 0
     for axis in range(3):
-        step = max(1.0, placement.padded[axis] / placement.prepared[axis])  # a voxel of the coarser grid
+        step = max(
+            1.0, placement.padded[axis] / placement.prepared[axis]
+        )  # a voxel of the coarser grid
         inside = np.flatnonzero(weight.sum(tuple(a for a in range(3) if a != axis)).numpy() > 1e-9)
         assert inside[0] >= lows[axis] - 2 * step
         assert inside[-1] <= highs[axis] - 1 + 2 * step

@@ -32,7 +32,11 @@ class Said:
 
 def test_each_body_part_is_read_by_its_own_network() -> None:
     reader = MrReader(models={part: Said(name) for part, (name, _) in OF_BODY_PART.items()})
-    for part, name in (("BRAIN", "brain-lesion"), ("HEART", "cardiac"), ("HIPPOCAMPUS", "hippocampus")):
+    for part, name in (
+        ("BRAIN", "brain-lesion"),
+        ("HEART", "cardiac"),
+        ("HIPPOCAMPUS", "hippocampus"),
+    ):
         study = make_mr_study(part)
         assert reader.read(study).study_uid == f"{study.uid}/{name}"
 
@@ -43,7 +47,12 @@ def test_without_weights_the_reading_says_so(tmp_path: Path, part: str) -> None:
     (warning,) = reading.warnings
     assert warning.code == "no-reading-model"
     assert part in warning.text
-    assert (reading.models, reading.findings, reading.measurements, reading.label_maps) == ((), (), (), ())
+    assert (reading.models, reading.findings, reading.measurements, reading.label_maps) == (
+        (),
+        (),
+        (),
+        (),
+    )
 
 
 def test_a_body_part_without_a_network_says_so() -> None:
@@ -61,7 +70,10 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> CatalogueRow:
         "multiple_zyx": [2, 2, 2],
         "flips": [2],
     }
-    calibration = {"hippocampus volume": {"kind": "relative", "half_width": 0.1}, "plausible_ml": [0.0, 1e6]}
+    calibration = {
+        "hippocampus volume": {"kind": "relative", "half_width": 0.1},
+        "plausible_ml": [0.0, 1e6],
+    }
     labels = ["anterior hippocampus", "posterior hippocampus"]
     write_weights_folder(
         folder / "hippocampus",
@@ -70,13 +82,19 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> CatalogueRow:
         preprocessing=preprocessing,
         calibration=calibration,
     )
-    digest = write_manifest(folder / "hippocampus", name="hippocampus", licence="x", research_only=False, inputs={})
+    digest = write_manifest(
+        folder / "hippocampus", name="hippocampus", licence="x", research_only=False, inputs={}
+    )
     row = replace(row_named("hippocampus"), manifest_sha256=digest)
-    monkeypatch.setattr(reading_model, "row_named", lambda name: row if name == "hippocampus" else row_named(name))
+    monkeypatch.setattr(
+        reading_model, "row_named", lambda name: row if name == "hippocampus" else row_named(name)
+    )
     return row
 
 
-def test_installed_weights_read_a_study_and_name_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_weights_read_a_study_and_name_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = installed(tmp_path, monkeypatch)
     study = make_mr_study("HIPPOCAMPUS")
     reader = MrReader.open(tmp_path, device="cpu")
@@ -105,7 +123,9 @@ def test_altered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ({"kind": "relative", "half_width": 0.0}, (40.0, 40.0)),
     ],
 )
-def test_an_interval_stays_within_what_can_be(spread: dict[str, object], interval: tuple[float, float]) -> None:
+def test_an_interval_stays_within_what_can_be(
+    spread: dict[str, object], interval: tuple[float, float]
+) -> None:
     found = measured("LVEF", 40.0, "%", spread, most=60.0)
     assert found.interval == pytest.approx(interval, abs=1e-3)
     assert found.value == 40.0

@@ -30,7 +30,9 @@ SPACINGS = st.tuples(*[st.floats(0.6, 3)] * 3)
 def affine(spacing_xyz: Any, turn: Any, centre: Any, shape: tuple[int, int, int]) -> Any:
     """A grid of this spacing and rotation whose middle lies at `centre`, in LPS mm."""
     matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_euler("xyz", turn, degrees=True).as_matrix() * np.asarray(spacing_xyz)
+    matrix[:3, :3] = Rotation.from_euler("xyz", turn, degrees=True).as_matrix() * np.asarray(
+        spacing_xyz
+    )
     middle = (np.array(shape)[::-1] - 1) / 2
     matrix[:3, 3] = np.asarray(centre) - matrix[:3, :3] @ middle
     return tuple(map(tuple, matrix.tolist()))
@@ -55,14 +57,23 @@ def test_a_field_keeps_its_place_in_the_patient(turn: Any, shift: Any, spacing: 
 
     source = volume_of(field(source_shape, source_affine), source_affine)
     target = volume_of(np.zeros(target_shape, dtype=np.float32), target_affine)
-    np.testing.assert_allclose(on_grid_of(target, source), field(target_shape, target_affine), atol=0.05)
+    np.testing.assert_allclose(
+        on_grid_of(target, source), field(target_shape, target_affine), atol=0.05
+    )
 
 
 def test_a_planted_point_lands_where_the_affine_says() -> None:
-    source_affine = ((0, 0, 5, -20), (-2, 0, 0, 31), (0, 0.5, 0, -4), (0, 0, 0, 1))  # sagittal: slices run to the left
+    source_affine = (
+        (0, 0, 5, -20),
+        (-2, 0, 0, 31),
+        (0, 0.5, 0, -4),
+        (0, 0, 0, 1),
+    )  # sagittal: slices run to the left
     signal = np.zeros((9, 30, 32), dtype=np.float32)
     signal[4, 10, 14] = 100  # x = 5 * 4 - 20 = 0, y = -2 * 14 + 31 = 3, z = 0.5 * 10 - 4 = 1
-    target = volume_of(np.zeros((7, 40, 41), dtype=np.float32), axial((1.0, 1.0, 1.0), (-20.0, -15.0, -2.0)))
+    target = volume_of(
+        np.zeros((7, 40, 41), dtype=np.float32), axial((1.0, 1.0, 1.0), (-20.0, -15.0, -2.0))
+    )
     found = on_grid_of(target, volume_of(signal, source_affine))
     assert np.unravel_index(found.argmax(), found.shape) == (3, 18, 20)
     assert found.max() == pytest.approx(100)
@@ -93,7 +104,9 @@ def test_a_single_slice_reaches_its_neighbours_half_way_and_what_lies_outside_is
     signal = np.full((1, 6, 6), 50, dtype=np.float32)
     signal[0, 0, 0] = 3
     source = volume_of(signal, axial((5.0, 1.0, 1.0), (0.0, 0.0, 0.0)))
-    target = volume_of(np.zeros((1, 6, 8), dtype=np.float32), axial((5.0, 1.0, 1.0), (0.0, 0.0, 2.0)))
+    target = volume_of(
+        np.zeros((1, 6, 8), dtype=np.float32), axial((5.0, 1.0, 1.0), (0.0, 0.0, 2.0))
+    )
     found = on_grid_of(target, source)
     assert (found[0, 1:, :6] == 50).all()
     assert (found[0, :, 7] == 3).all()  # the least value where the source does not reach
@@ -107,7 +120,9 @@ def test_volumes_that_hardly_overlap_are_refused() -> None:
 
 
 def test_other_shapes_of_unknown_geometry_are_refused() -> None:
-    known = volume_of(np.ones((4, 10, 10), dtype=np.float32), axial((5.0, 1.0, 1.0), (0.0, 0.0, 0.0)))
+    known = volume_of(
+        np.ones((4, 10, 10), dtype=np.float32), axial((5.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    )
     bare = volume_of(np.ones((4, 10, 11), dtype=np.float32))
     for target, source in ((known, bare), (bare, known)):
         with pytest.raises(InputError, match="geometry is unknown"):
@@ -117,16 +132,23 @@ def test_other_shapes_of_unknown_geometry_are_refused() -> None:
 def test_other_frames_of_reference_are_not_laid_on_each_other() -> None:
     one, other = head()[0]
     stated = [
-        volume_of(v.signal(), v.affine_lps_mm, frame_of_reference_uid=uid) for v, uid in ((one, "1.1"), (other, "1.2"))
+        volume_of(v.signal(), v.affine_lps_mm, frame_of_reference_uid=uid)
+        for v, uid in ((one, "1.1"), (other, "1.2"))
     ]
     with pytest.raises(InputError, match="frames of reference"):
         on_grid_of(*stated)
-    assert on_grid_of(stated[0], other).shape == one.shape_zyx  # one that states none is taken at its affine
+    assert (
+        on_grid_of(stated[0], other).shape == one.shape_zyx
+    )  # one that states none is taken at its affine
 
 
 def test_spacing_is_known_only_where_all_of_it_is() -> None:
     signal = np.ones((2, 3, 4), dtype=np.float32)
-    assert spacing_zyx_mm(volume_of(signal, spacing_yx_mm=(2.0, 3.0), spacing_z_mm=5.0)) == (5.0, 2.0, 3.0)
+    assert spacing_zyx_mm(volume_of(signal, spacing_yx_mm=(2.0, 3.0), spacing_z_mm=5.0)) == (
+        5.0,
+        2.0,
+        3.0,
+    )
     assert spacing_zyx_mm(volume_of(signal, spacing_yx_mm=(2.0, 3.0))) is None
     assert spacing_zyx_mm(volume_of(signal, spacing_z_mm=5.0)) is None
 

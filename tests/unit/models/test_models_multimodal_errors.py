@@ -50,7 +50,9 @@ ENCODER = {"spatial_dims": 2, "layers": [1, 1, 1, 1], "widths": [8, 8, 16, 16]}
         ({"record_units": ("mg", "mg")}, "record_units names something twice"),
     ],
 )
-def test_a_configuration_that_no_model_can_have_is_refused(change: dict[str, Any], words: str) -> None:
+def test_a_configuration_that_no_model_can_have_is_refused(
+    change: dict[str, Any], words: str
+) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         tiny_config(**change)
     assert caught.value.remedy
@@ -59,9 +61,15 @@ def test_a_configuration_that_no_model_can_have_is_refused(change: dict[str, Any
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"text_config": {"model_type": "clip_vision_model"}}, "no causal language model .* 'clip_vision_model'"),
+        (
+            {"text_config": {"model_type": "clip_vision_model"}},
+            "no causal language model .* 'clip_vision_model'",
+        ),
         ({"text_config": text_config(hidden_act="bogus")}, "no causal language model"),
-        ({"connector": "perceiver", "text_config": text_config(hidden_size=30, head_dim=16)}, "heads of attention"),
+        (
+            {"connector": "perceiver", "text_config": text_config(hidden_size=30, head_dim=16)},
+            "heads of attention",
+        ),
     ],
 )
 def test_parts_that_do_not_join_are_refused(change: dict[str, Any], words: str) -> None:
@@ -175,5 +183,6 @@ def test_embeddings_alone_are_an_input_too() -> None:
     mask = given.pop("attention_mask")
     embeddings, _ = model.embedded(**given)
     assert torch.equal(
-        model(inputs_embeds=embeddings, attention_mask=mask).logits, model(attention_mask=mask, **given).logits
+        model(inputs_embeds=embeddings, attention_mask=mask).logits,
+        model(attention_mask=mask, **given).logits,
     )

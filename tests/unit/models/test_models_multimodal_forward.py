@@ -101,10 +101,18 @@ def test_the_heads_are_an_opinion_of_their_own() -> None:
 def test_a_value_a_unit_a_code_a_status_and_a_time_each_change_the_answer() -> None:
     model, given = tiny_model(), dict(tiny_processor()(["effusion :"], None, [record(fact(3))]))
     plain = model(**given).logits[:, -1]
-    for name, column, value in (("ids", 0, 1), ("ids", 1, 1), ("ids", 2, 3), ("values", 0, 4.0), ("values", 2, 0.0)):
+    for name, column, value in (
+        ("ids", 0, 1),
+        ("ids", 1, 1),
+        ("ids", 2, 3),
+        ("values", 0, 4.0),
+        ("values", 2, 0.0),
+    ):
         changed = given[f"record_{name}"].clone()
         changed[0, 0, column] = value
-        assert not torch.allclose(model(**{**given, f"record_{name}": changed}).logits[:, -1], plain, **CLOSE)
+        assert not torch.allclose(
+            model(**{**given, f"record_{name}": changed}).logits[:, -1], plain, **CLOSE
+        )
 
 
 def test_padding_rows_of_a_record_change_nothing() -> None:
@@ -153,7 +161,11 @@ def test_the_heads_weigh_what_the_configuration_says() -> None:
 
 
 def parts_with_gradients(model: MedMMForConditionalGeneration) -> set[str]:
-    return {n.split(".")[0] for n, p in model.named_parameters() if p.grad is not None and bool(p.grad.abs().sum() > 0)}
+    return {
+        n.split(".")[0]
+        for n, p in model.named_parameters()
+        if p.grad is not None and bool(p.grad.abs().sum() > 0)
+    }
 
 
 @pytest.mark.parametrize("connector", ["pooled", "perceiver"])
@@ -161,7 +173,13 @@ def test_the_text_teaches_every_part(connector: str) -> None:
     config = tiny_config(connector=connector)
     given, model = inputs(tiny_processor(config)), tiny_model(config)
     model(**given, labels=labels_of(given)).loss.backward()
-    assert parts_with_gradients(model) == {"language_model", "encoders", "connectors", "finding_tokens", "record"}
+    assert parts_with_gradients(model) == {
+        "language_model",
+        "encoders",
+        "connectors",
+        "finding_tokens",
+        "record",
+    }
     silent = [n for n, p in model.named_parameters() if p.grad is None]
     assert all(".volume." in n for n in silent), silent  # no volume was shown
     assert model.encoders["film"].trunk.conv1.weight.grad.abs().sum() > 0
@@ -188,7 +206,9 @@ def test_checkpointed_gradients_are_the_same() -> None:
     (loss, gradients), (loss_again, gradients_again) = found
     assert torch.allclose(loss, loss_again)
     assert len(gradients) == len(gradients_again) > 20
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(gradients, gradients_again, strict=True))
+    assert all(
+        torch.allclose(a, b, atol=1e-6) for a, b in zip(gradients, gradients_again, strict=True)
+    )
 
 
 def test_a_few_steps_learn_one_batch() -> None:
@@ -196,7 +216,9 @@ def test_a_few_steps_learn_one_batch() -> None:
     labels, optimiser = labels_of(given), torch.optim.AdamW(model.parameters(), 1e-2)
     losses = []
     for _ in range(12):
-        loss = model(**given, labels=labels, finding_labels=torch.tensor([[1, 0, 1], [0, 1, torch.nan]])).loss
+        loss = model(
+            **given, labels=labels, finding_labels=torch.tensor([[1, 0, 1], [0, 1, torch.nan]])
+        ).loss
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -207,7 +229,9 @@ def test_a_few_steps_learn_one_batch() -> None:
 def test_the_same_seed_gives_the_same_model_and_another_gives_another() -> None:
     one, same, other = (tiny_model(seed=s).state_dict() for s in (1, 1, 2))
     assert all(torch.equal(one[k], same[k]) for k in one)
-    assert not torch.equal(one["connectors.film.project.1.weight"], other["connectors.film.project.1.weight"])
+    assert not torch.equal(
+        one["connectors.film.project.1.weight"], other["connectors.film.project.1.weight"]
+    )
 
 
 def test_a_model_without_findings_has_neither_heads_nor_their_tokens() -> None:

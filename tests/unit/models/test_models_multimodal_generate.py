@@ -33,7 +33,10 @@ def written(model: Any, given: dict[str, Any], **changes: Any) -> torch.Tensor:
 @pytest.mark.parametrize("image", [film, volume])
 def test_with_the_cache_and_without_it_the_same_is_written(model_type: str, image: Any) -> None:
     config = tiny_config(model_type)
-    given, model = inputs(tiny_processor(config), images=[image(1), image(2), None]), tiny_model(config)
+    given, model = (
+        inputs(tiny_processor(config), images=[image(1), image(2), None]),
+        tiny_model(config),
+    )
     cached = written(model, given, use_cache=True)
     assert cached.shape == (3, NEW)
     assert torch.equal(cached, written(model, given, use_cache=False))
@@ -96,4 +99,9 @@ def test_the_language_models_end_ends_it() -> None:
     assert model.generation_config.eos_token_id == 2
     first = written(model, given)[:, :1]
     assert int(first[0]) != 2
-    assert written(model, given, eos_token_id=int(first[0]), min_new_tokens=0, pad_token_id=0)[0, 1:].sum() == 0
+    assert (
+        written(model, given, eos_token_id=int(first[0]), min_new_tokens=0, pad_token_id=0)[
+            0, 1:
+        ].sum()
+        == 0
+    )

@@ -43,7 +43,10 @@ def volumes(first: int, count: int) -> list[Case]:
 def values(first: int, count: int) -> list[Case]:
     """Ejection fractions around 35 % and 62 %."""
     draw = np.random.default_rng(first)
-    return [(None, [measurement(float((62.0, 35.0)[n % 2] + draw.normal(0, 4)))], n % 2) for n in range(count)]
+    return [
+        (None, [measurement(float((62.0, 35.0)[n % 2] + draw.normal(0, 4)))], n % 2)
+        for n in range(count)
+    ]
 
 
 def sides(first: int, count: int) -> list[Case]:
@@ -53,7 +56,9 @@ def sides(first: int, count: int) -> list[Case]:
         pair = draw.uniform(2.0, 2.6), draw.uniform(3.2, 3.8)
         left, right = pair if n % 2 else pair[::-1]
         both = [(float(left), Side.LEFT), (float(right), Side.RIGHT)]
-        cases.append((None, [measurement(v, "hippocampus volume", side=side) for v, side in both], n % 2))
+        cases.append(
+            (None, [measurement(v, "hippocampus volume", side=side) for v, side in both], n % 2)
+        )
     return cases
 
 
@@ -82,22 +87,31 @@ SETS = {
 }
 
 
-def right_of(name: str, change: Callable[[Case], Case], run_dir: Path, *, seed: int = 0) -> tuple[int, int]:
+def right_of(
+    name: str, change: Callable[[Case], Case], run_dir: Path, *, seed: int = 0
+) -> tuple[int, int]:
     """How many of so many new cases a model gets right that learned from others."""
     make, _, examples, epochs = SETS[name]
     config = mr_config(text={"attention_dropout": 0.0}, findings=(), encoders={"mr": ENCODER})
     torch.manual_seed(seed)
-    model, processor = MedMMForConditionalGeneration(config), tiny_processor(config, padding_side="right")
+    model, processor = (
+        MedMMForConditionalGeneration(config),
+        tiny_processor(config, padding_side="right"),
+    )
     processor.image_processor.mr = {**processor.image_processor.mr, "sequences": ["FLAIR"]}
 
     def collate(cases: list[Case]) -> dict[str, Any]:
         images, measurements, _ = zip(*cases, strict=True)
         texts = [f"question : {WORDS[right]}" for *_, right in cases]
         batch = dict(processor(texts, images, [record()] * len(cases), measurements))
-        words = torch.isin(batch["input_ids"], torch.tensor([VOCABULARY.index(word) for word in WORDS]))
+        words = torch.isin(
+            batch["input_ids"], torch.tensor([VOCABULARY.index(word) for word in WORDS])
+        )
         return {**batch, "labels": torch.where(words, batch["input_ids"], -100)}
 
-    options = LoopOptions(epochs=epochs, batch=8, learning_rate=4e-3, warmup_steps=2, precision="fp32")
+    options = LoopOptions(
+        epochs=epochs, batch=8, learning_rate=4e-3, warmup_steps=2, precision="fp32"
+    )
     fit(
         model,
         [change(case) for case in make(0, examples)],

@@ -26,11 +26,17 @@ from tests.tiny_multimodal import (
 )
 
 CLOSE = {"atol": 2e-5, "rtol": 1e-4}
-MEASURED = [[measurement(40.0)], None, [measurement(3.5, "hippocampus volume", side=Side.LEFT), measurement(70.0)]]
+MEASURED = [
+    [measurement(40.0)],
+    None,
+    [measurement(3.5, "hippocampus volume", side=Side.LEFT), measurement(70.0)],
+]
 
 
 def config(**changes: Any) -> Any:
-    return tiny_config(**{"measurements": TYPICAL, "measurement_token_id": MEASUREMENT_ID, **changes})
+    return tiny_config(
+        **{"measurements": TYPICAL, "measurement_token_id": MEASUREMENT_ID, **changes}
+    )
 
 
 def given(**changes: Any) -> dict[str, Any]:
@@ -53,14 +59,22 @@ def test_a_film_with_its_ratio_its_record_and_text_is_read_together() -> None:
     model, processor = tiny_model(config()), tiny_processor(config())
     answers = []
     for ratio in (0.45, 0.6):
-        case = processor(["the heart"], [film()], [record(fact(1))], [[measurement(ratio, "cardiothoracic ratio")]])
+        case = processor(
+            ["the heart"],
+            [film()],
+            [record(fact(1))],
+            [[measurement(ratio, "cardiothoracic ratio")]],
+        )
         answers.append(model(**case))
     assert not torch.allclose(answers[0].logits[:, -1], answers[1].logits[:, -1], **CLOSE)
-    assert torch.equal(answers[0].finding_logits, answers[1].finding_logits)  # the heads see the image alone
+    assert torch.equal(
+        answers[0].finding_logits, answers[1].finding_logits
+    )  # the heads see the image alone
 
 
 @pytest.mark.parametrize(
-    ("part", "column", "value"), [("ids", 0, 2), ("ids", 1, 2), ("values", 0, 1.0), ("values", 1, 1.0)]
+    ("part", "column", "value"),
+    [("ids", 0, 2), ("ids", 1, 2), ("values", 0, 1.0), ("values", 1, 1.0)],
 )
 def test_quantity_side_value_and_interval_each_change_the_answer_of_their_case_alone(
     part: str, column: int, value: float
@@ -75,7 +89,9 @@ def test_quantity_side_value_and_interval_each_change_the_answer_of_their_case_a
 
 def test_padding_rows_change_nothing() -> None:
     model, plain = tiny_model(config()), given()
-    padded = {k: functional.pad(plain[k], (0, 0, 0, 2)) for k in ("measurement_ids", "measurement_values")}
+    padded = {
+        k: functional.pad(plain[k], (0, 0, 0, 2)) for k in ("measurement_ids", "measurement_values")
+    }
     assert torch.allclose(model(**plain).logits, model(**{**plain, **padded}).logits, **CLOSE)
 
 
@@ -83,8 +99,16 @@ def test_a_model_without_measurements_is_the_model_that_it_was() -> None:
     plain, known = tiny_model(tiny_config()), tiny_model(config())
     assert plain.measurement is None
     names = set(plain.state_dict())
-    assert set(known.state_dict()) - names == {n for n in known.state_dict() if n.startswith("measurement.")}
-    assert set(inputs()) == {"input_ids", "attention_mask", "record_ids", "record_values", "pixel_values"}
+    assert set(known.state_dict()) - names == {
+        n for n in known.state_dict() if n.startswith("measurement.")
+    }
+    assert set(inputs()) == {
+        "input_ids",
+        "attention_mask",
+        "record_ids",
+        "record_values",
+        "pixel_values",
+    }
     with pytest.raises(ConfigError, match="takes no measurements"):
         tiny_processor()(["the heart"], None, None, [[measurement()]])
     with pytest.raises(ConfigError, match="knows no measurements"):
@@ -95,7 +119,9 @@ def test_the_measurement_placeholder_is_never_written() -> None:
     model = tiny_model(config())
     with torch.no_grad():
         model.get_output_embeddings().weight.zero_()
-    found = model.generate(**given(), max_new_tokens=8, do_sample=True, num_return_sequences=8, pad_token_id=0)
+    found = model.generate(
+        **given(), max_new_tokens=8, do_sample=True, num_return_sequences=8, pad_token_id=0
+    )
     assert not torch.isin(found[:, -8:], torch.tensor([3, 4, MEASUREMENT_ID])).any()
 
 
@@ -108,7 +134,9 @@ def test_the_measurement_placeholder_is_never_written() -> None:
         ({"measurements": {"height": 1.7}}, "no measurement 'height'"),
     ],
 )
-def test_a_configuration_that_no_model_can_have_is_refused(change: dict[str, Any], words: str) -> None:
+def test_a_configuration_that_no_model_can_have_is_refused(
+    change: dict[str, Any], words: str
+) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         config(**change)
     assert caught.value.remedy
@@ -122,18 +150,24 @@ def test_a_configuration_that_no_model_can_have_is_refused(change: dict[str, Any
         ({"measurement_ids": lambda v: v + 9}, "does not embed"),
         ({"measurement_ids": lambda v: v[:2]}, "for 3 sequences"),
         ({"measurement_values": lambda v: v[..., :1]}, "measurements of shape"),
-        ({"input_ids": lambda v: torch.where(v == MEASUREMENT_ID, 6, v)}, "measurement placeholders"),
+        (
+            {"input_ids": lambda v: torch.where(v == MEASUREMENT_ID, 6, v)},
+            "measurement placeholders",
+        ),
     ],
 )
 def test_rows_that_do_not_fit_are_refused(change: dict[str, Any], words: str) -> None:
     plain = given()
     with pytest.raises(InputError, match=words) as caught:
-        tiny_model(config())(**{**plain, **{name: alter(plain[name]) for name, alter in change.items()}})
+        tiny_model(config())(
+            **{**plain, **{name: alter(plain[name]) for name, alter in change.items()}}
+        )
     assert caught.value.remedy
 
 
 @pytest.mark.parametrize(
-    ("text", "measurements"), [(["the"], [None, None]), ([f"the {MEASUREMENT}"], None), (["the", "the"], [[]])]
+    ("text", "measurements"),
+    [(["the"], [None, None]), ([f"the {MEASUREMENT}"], None), (["the", "the"], [[]])],
 )
 def test_what_does_not_fit_the_processor_is_refused(text: Any, measurements: Any) -> None:
     with pytest.raises(InputError):

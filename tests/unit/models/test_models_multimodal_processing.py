@@ -49,7 +49,10 @@ def test_volumes_are_those_of_prepare_volume_bit_for_bit() -> None:
     volumes = [volume(1), volume(2)[:4].copy()]
     found = tiny_processor()(["the heart"] * 2, volumes)["pixel_values"]
     assert found.shape == (2, 1, *[SIZE_VOXELS] * 3)
-    assert found.numpy().tobytes() == np.stack([prepare_volume(v, SIZE_VOXELS) for v in volumes]).tobytes()
+    assert (
+        found.numpy().tobytes()
+        == np.stack([prepare_volume(v, SIZE_VOXELS) for v in volumes]).tobytes()
+    )
 
 
 def test_records_are_those_of_record_tokens() -> None:
@@ -63,7 +66,9 @@ def test_records_are_those_of_record_tokens() -> None:
 
 @pytest.mark.parametrize("image", [film, volume])
 @pytest.mark.parametrize("connector", ["pooled", "perceiver"])
-def test_each_case_holds_the_placeholders_of_its_own_image_and_facts(connector: str, image: Any) -> None:
+def test_each_case_holds_the_placeholders_of_its_own_image_and_facts(
+    connector: str, image: Any
+) -> None:
     config = tiny_config(connector=connector)
     found = inputs(tiny_processor(config), images=[image(1), None, image(3)])
     a_image = config.image_tokens(2 if image is film else 3)
@@ -74,8 +79,15 @@ def test_each_case_holds_the_placeholders_of_its_own_image_and_facts(connector: 
 
 
 def test_a_case_begins_with_begin_image_and_record() -> None:
-    ids = tiny_processor()(["the heart"], [film()], [record(fact(1), fact(2))])["input_ids"][0].tolist()
-    assert ids == [PLACES["<s>"], *[PLACES[IMAGE]] * 8, *[PLACES[RECORD]] * 2, *map(VOCABULARY.index, ("the", "heart"))]
+    ids = tiny_processor()(["the heart"], [film()], [record(fact(1), fact(2))])["input_ids"][
+        0
+    ].tolist()
+    assert ids == [
+        PLACES["<s>"],
+        *[PLACES[IMAGE]] * 8,
+        *[PLACES[RECORD]] * 2,
+        *map(VOCABULARY.index, ("the", "heart")),
+    ]
 
 
 def test_a_tokenizer_without_a_begin_of_sequence_begins_with_the_image() -> None:
@@ -136,7 +148,9 @@ def test_the_image_processor_takes_films_or_volumes(images: Any) -> None:
 
 @given(st.integers(0, 99), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
 @settings(max_examples=25)
-def test_a_volume_of_any_shape_becomes_a_cube_of_mean_0_and_spread_1(seed: int, z: int, y: int, x: int) -> None:
+def test_a_volume_of_any_shape_becomes_a_cube_of_mean_0_and_spread_1(
+    seed: int, z: int, y: int, x: int
+) -> None:
     grey = (np.random.default_rng(seed).random((z, y, x)) * 2000 - 1000).astype(np.float32)
     if grey.size < 50:
         return
@@ -159,4 +173,6 @@ def test_a_mirrored_volume_gives_the_mirrored_cube(axis: int) -> None:
 def test_another_scale_of_a_volume_changes_little(slope: float, offset: float) -> None:
     plain = volume(6)
     other = (plain * slope + offset).astype(np.float32)
-    assert np.abs(prepare_volume(other, SIZE_VOXELS) - prepare_volume(plain, SIZE_VOXELS)).max() < 1e-2
+    assert (
+        np.abs(prepare_volume(other, SIZE_VOXELS) - prepare_volume(plain, SIZE_VOXELS)).max() < 1e-2
+    )

@@ -25,7 +25,15 @@ from medmm.models.report_model.multimodal import (
     MedMMImageProcessor,
     MedMMProcessor,
 )
-from tests.tiny_multimodal import TEXT_MODELS, film, inputs, text_config, tiny_config, tiny_model, tiny_processor
+from tests.tiny_multimodal import (
+    TEXT_MODELS,
+    film,
+    inputs,
+    text_config,
+    tiny_config,
+    tiny_model,
+    tiny_processor,
+)
 
 OURS = (
     "encoders", "connector", "connector_size", "record_codes", "record_units", "findings", "image_token_id",
@@ -41,17 +49,23 @@ def logits(model: Any, given: dict[str, Any] | None = None) -> torch.Tensor:
 @pytest.mark.parametrize("connector", ["pooled", "perceiver"])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("model_type", TEXT_MODELS)
-def test_a_saved_model_opens_with_identical_logits(model_type: str, tied: bool, connector: str, tmp_path: Path) -> None:
+def test_a_saved_model_opens_with_identical_logits(
+    model_type: str, tied: bool, connector: str, tmp_path: Path
+) -> None:
     config = tiny_config(model_type, text={"tie_word_embeddings": tied}, connector=connector)
     model = tiny_model(config)
     assert (model.get_output_embeddings().weight is model.get_input_embeddings().weight) is tied
     model.save_pretrained(tmp_path)
-    opened, report = MedMMForConditionalGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    opened, report = MedMMForConditionalGeneration.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
     assert not any(report.values()), report
     given = inputs(tiny_processor(config))
     assert torch.equal(logits(opened, given), logits(model, given))
     assert (opened.get_output_embeddings().weight is opened.get_input_embeddings().weight) is tied
-    assert {k: getattr(opened.config, k) for k in OURS} == {k: getattr(model.config, k) for k in OURS}
+    assert {k: getattr(opened.config, k) for k in OURS} == {
+        k: getattr(model.config, k) for k in OURS
+    }
     assert type(opened.config.text_config) is type(config.text_config)
     assert opened.generation_config.suppress_tokens == [3, 4]
 
@@ -93,7 +107,9 @@ def test_parts_that_a_folder_lacks_start_as_new_ones_do(tmp_path: Path) -> None:
     model = tiny_model(config)
     kept = {k: v for k, v in model.state_dict().items() if not k.startswith("connectors.")}
     model.save_pretrained(tmp_path, state_dict=kept)
-    opened, report = MedMMForConditionalGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    opened, report = MedMMForConditionalGeneration.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
     assert {name.split(".")[0] for name in report["missing_keys"]} == {"connectors"}
     queries = opened.connectors["film"].queries
     assert 0.01 < queries.std() < 0.03
@@ -113,8 +129,12 @@ def test_in_bf16_the_encoders_stay_exact(connector: str, tmp_path: Path) -> None
     model.save_pretrained(tmp_path)
     half = MedMMForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.bfloat16)
     assert floats(half.encoders) == {torch.float32}
-    assert torch.equal(half.encoders["film"].trunk.bn1.running_mean, model.encoders["film"].trunk.bn1.running_mean)
-    assert floats(half.connectors) | floats(half.record) | floats(half.finding_tokens) == {torch.bfloat16}
+    assert torch.equal(
+        half.encoders["film"].trunk.bn1.running_mean, model.encoders["film"].trunk.bn1.running_mean
+    )
+    assert floats(half.connectors) | floats(half.record) | floats(half.finding_tokens) == {
+        torch.bfloat16
+    }
     assert half.language_model.lm_head.weight.dtype == torch.bfloat16
     assert torch.allclose(logits(half, given).float(), logits(model, given), atol=0.1)
     out = half(**given, labels=given["input_ids"], finding_labels=torch.ones(2, 3))
@@ -173,7 +193,10 @@ def test_adapters_learn_alone_and_merge(peft: Any, tmp_path: Path) -> None:
     model = tiny_model()
     plain = logits(model)
     adapted = peft.get_peft_model(
-        model, peft.LoraConfig(r=2, target_modules=r".*language_model.*\.(q_proj|v_proj)", init_lora_weights=False)
+        model,
+        peft.LoraConfig(
+            r=2, target_modules=r".*language_model.*\.(q_proj|v_proj)", init_lora_weights=False
+        ),
     )
     changed = one_step(adapted)
     assert changed
@@ -196,14 +219,18 @@ def test_adapters_around_the_language_model_alone_merge_too(peft: Any, tmp_path:
     model = tiny_model()
     for part in model.children():
         part.requires_grad_(False)
-    lora = peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    lora = peft.LoraConfig(
+        r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM"
+    )
     model.language_model = peft.get_peft_model(model.language_model, lora)
     assert all("lora_" in name for name in one_step(model))
     learned = logits(model)
     assert model.generate(**inputs(), max_new_tokens=2, min_new_tokens=2).shape[0] == 3
     model.language_model = model.language_model.merge_and_unload()
     model.save_pretrained(tmp_path)
-    assert torch.allclose(logits(MedMMForConditionalGeneration.from_pretrained(tmp_path)), learned, atol=1e-5)
+    assert torch.allclose(
+        logits(MedMMForConditionalGeneration.from_pretrained(tmp_path)), learned, atol=1e-5
+    )
 
 
 def test_a_folder_of_another_architecture_is_refused(tmp_path: Path) -> None:
@@ -223,11 +250,16 @@ def test_the_processor_opens_as_it_was_saved(tmp_path: Path) -> None:
         opened = kind.from_pretrained(tmp_path)
         assert list(opened.record_codes) == list(processor.record_codes)
         assert list(opened.record_units) == list(processor.record_units)
-        assert (opened.film_tokens, opened.volume_tokens) == (processor.film_tokens, processor.volume_tokens)
+        assert (opened.film_tokens, opened.volume_tokens) == (
+            processor.film_tokens,
+            processor.volume_tokens,
+        )
         assert opened.image_processor.size_px == processor.image_processor.size_px == 32
         assert opened.image_processor.size_voxels == processor.image_processor.size_voxels == 16
         one, other = inputs(processor), inputs(opened)
         assert one.keys() == other.keys()
         assert all(torch.equal(one[k], other[k]) for k in one)
     alone = AutoImageProcessor.from_pretrained(tmp_path)
-    assert torch.equal(alone([film()])["pixel_values"], processor.image_processor([film()])["pixel_values"])
+    assert torch.equal(
+        alone([film()])["pixel_values"], processor.image_processor([film()])["pixel_values"]
+    )

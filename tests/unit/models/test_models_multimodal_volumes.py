@@ -15,12 +15,28 @@ from hypothesis import strategies as st
 from medmm.domain.errors import ConfigError, InputError
 from medmm.domain.study import SequenceRole
 from medmm.models.mr.brain_lesion import BrainLesionModel
-from medmm.models.mr.preprocessing import Grid, MrImage, Preparation, batched, of_one_shape, prepare_sequences
+from medmm.models.mr.preprocessing import (
+    Grid,
+    MrImage,
+    Preparation,
+    batched,
+    of_one_shape,
+    prepare_sequences,
+)
 from medmm.models.mr.resampling import sequences_on_grid
 from medmm.models.mr.volume_network import presence_logits
 from medmm.models.mr.volume_segmenter import VolumeSegmenter
-from medmm.models.report_model.multimodal import MedMMConfig, MedMMForConditionalGeneration, MedMMProcessor
-from medmm.models.report_model.multimodal.volume_encoder import VolumeEncoder, encoder_row, preparation_of, put_in
+from medmm.models.report_model.multimodal import (
+    MedMMConfig,
+    MedMMForConditionalGeneration,
+    MedMMProcessor,
+)
+from medmm.models.report_model.multimodal.volume_encoder import (
+    VolumeEncoder,
+    encoder_row,
+    preparation_of,
+    put_in,
+)
 from medmm.models.weights.catalogue import open_weights, row_named
 from tests.factories import make_mr_study
 from tests.tiny_multimodal import (
@@ -46,7 +62,11 @@ CASES: dict[str, list[Any]] = {
     "text": ["question : effusion", "the heart", "no effusion : the heart is normal"],
     "images": [mr_image(1, slices=4), None, mr_image(3, slices=7)],
     "records": [record(fact(1), fact(2)), record(fact(4)), None],
-    "measurements": [[measurement(40.0)], None, [measurement(60.0), measurement(0.6, "cardiothoracic ratio")]],
+    "measurements": [
+        [measurement(40.0)],
+        None,
+        [measurement(60.0), measurement(0.6, "cardiothoracic ratio")],
+    ],
 }
 
 
@@ -76,9 +96,13 @@ def test_a_missing_sequence_is_the_stand_in_again() -> None:
 
 
 @pytest.mark.parametrize("missing", [(T1C,), (T1, T1C)])
-def test_of_a_study_the_model_is_shown_what_the_lesion_network_is_shown(missing: tuple[SequenceRole, ...]) -> None:
+def test_of_a_study_the_model_is_shown_what_the_lesion_network_is_shown(
+    missing: tuple[SequenceRole, ...],
+) -> None:
     made, weights = make_mr_study(), shipped("brain-lesion")
-    made = replace(made, sequences=tuple(chosen for chosen in made.sequences if chosen.role not in missing))
+    made = replace(
+        made, sequences=tuple(chosen for chosen in made.sequences if chosen.role not in missing)
+    )
     planted, preparation = Planted(bright, of=1), Preparation.of(preparation_of(weights))
     replace(BrainLesionModel.open(weights, torch.device("cpu")), segmenter=planted).read(made)
     flair = made.chosen(FLAIR)
@@ -90,7 +114,8 @@ def test_of_a_study_the_model_is_shown_what_the_lesion_network_is_shown(missing:
 
 
 @pytest.mark.parametrize(
-    ("row", "signals"), [(MR_GRID, {T1: 0}), ({**MR_GRID, "stand_in": None}, {FLAIR: 0}), (MR_GRID, {})]
+    ("row", "signals"),
+    [(MR_GRID, {T1: 0}), ({**MR_GRID, "stand_in": None}, {FLAIR: 0}), (MR_GRID, {})],
 )
 def test_where_nothing_stands_in_the_image_is_refused(row: Any, signals: Any) -> None:
     image = MrImage(signals={role: mr_image().signals[role] for role in signals})
@@ -109,7 +134,9 @@ def test_the_mirrored_patient_is_prepared_as_the_mirror_image(seed: int, axis: i
 
 
 @given(st.lists(st.tuples(*[st.integers(1, 6)] * 3), min_size=1, max_size=4))
-def test_volumes_of_any_shapes_come_back_from_their_batch(shapes: list[tuple[int, int, int]]) -> None:
+def test_volumes_of_any_shapes_come_back_from_their_batch(
+    shapes: list[tuple[int, int, int]],
+) -> None:
     volumes = [torch.randn(2, *shape) for shape in shapes]
     batch = batched(volumes)
     assert batch.shape == (len(shapes), 2, *(max(sizes) for sizes in zip(*shapes, strict=True)))
@@ -123,7 +150,9 @@ def test_a_map_of_nothing_but_nan_stays_whole() -> None:
     assert [part.shape for part in parts] == [(1, 2, 3, 4, 5)]
 
 
-@pytest.mark.parametrize("change", [{"sequences": ["T9"]}, {"stand_in": "T9"}, {"spacing_zyx_mm": None}])
+@pytest.mark.parametrize(
+    "change", [{"sequences": ["T9"]}, {"stand_in": "T9"}, {"spacing_zyx_mm": None}]
+)
 def test_a_preparation_that_is_none_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="no preparation of volumes"):
         Preparation.of({**MR_GRID, **change})
@@ -144,7 +173,9 @@ def test_kinds_of_images_do_not_mix_and_go_to_those_who_take_them() -> None:
 
 @pytest.mark.parametrize("connector", ["pooled", "perceiver"])
 @pytest.mark.parametrize("padding_side", ["left", "right"])
-def test_a_batch_of_several_shapes_gives_what_its_cases_give_alone(connector: str, padding_side: str) -> None:
+def test_a_batch_of_several_shapes_gives_what_its_cases_give_alone(
+    connector: str, padding_side: str
+) -> None:
     config = mr_config(connector=connector)
     processor, model = tiny_processor(config, padding_side=padding_side), tiny_model(config)
     batch = processor(**CASES)
@@ -156,7 +187,9 @@ def test_a_batch_of_several_shapes_gives_what_its_cases_give_alone(connector: st
             single = model(**processor(**alone(row)))
             assert torch.allclose(together.logits[row][kept], single.logits[0], **CLOSE)
             if row != 1:
-                assert torch.allclose(together.finding_logits[row // 2], single.finding_logits[0], **CLOSE)
+                assert torch.allclose(
+                    together.finding_logits[row // 2], single.finding_logits[0], **CLOSE
+                )
     assert torch.isfinite(together.logits).all()
 
 
@@ -208,14 +241,24 @@ def test_films_and_mr_images_have_an_encoder_each_in_one_model() -> None:
 def test_text_teaches_trunk_connector_and_embedding_unless_the_trunk_is_frozen() -> None:
     config = mr_config()
     given = dict(tiny_processor(config)(**CASES))
-    labels = torch.where((given["input_ids"] > 5) & (given["input_ids"] < 63), given["input_ids"], -100)
+    labels = torch.where(
+        (given["input_ids"] > 5) & (given["input_ids"] < 63), given["input_ids"], -100
+    )
     for frozen in (False, True):
         model = tiny_model(config)
         model.encoder(3).trunk.requires_grad_(not frozen)
         model(**given, labels=labels).loss.backward()
-        learned = {n for n, p in model.named_parameters() if p.grad is not None and bool(p.grad.abs().sum() > 0)}
+        learned = {
+            n
+            for n, p in model.named_parameters()
+            if p.grad is not None and bool(p.grad.abs().sum() > 0)
+        }
         assert any(n.startswith("encoders.mr.trunk.0.") for n in learned) is not frozen
-        assert {"connectors.mr.places", "measurement.side.weight", "record.code.weight"} - learned == {
+        assert {
+            "connectors.mr.places",
+            "measurement.side.weight",
+            "record.code.weight",
+        } - learned == {
             "measurement.side.weight"  # no side was given
         }
         assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
@@ -225,12 +268,19 @@ def test_text_teaches_trunk_connector_and_embedding_unless_the_trunk_is_frozen()
 def test_a_batch_writes_what_its_cases_write_alone(use_cache: bool) -> None:
     config = mr_config()
     processor, model = tiny_processor(config), tiny_model(config)
-    settings: dict[str, Any] = {"max_new_tokens": 6, "min_new_tokens": 6, "pad_token_id": 0, "use_cache": use_cache}
+    settings: dict[str, Any] = {
+        "max_new_tokens": 6,
+        "min_new_tokens": 6,
+        "pad_token_id": 0,
+        "use_cache": use_cache,
+    }
     together = model.generate(**processor(**CASES), do_sample=False, **settings)[:, -6:]
     for row in range(3):
         single = model.generate(**processor(**alone(row)), do_sample=False, **settings)[0, -6:]
         assert torch.equal(together[row], single)
-    beams = model.generate(**processor(**CASES), num_beams=2, num_return_sequences=2, do_sample=False, **settings)
+    beams = model.generate(
+        **processor(**CASES), num_beams=2, num_return_sequences=2, do_sample=False, **settings
+    )
     single = model.generate(**processor(**alone(2)), num_beams=2, do_sample=False, **settings)
     assert torch.equal(beams[4, -6:], single[0, -6:])
 
@@ -241,7 +291,9 @@ def test_saved_and_opened_it_gives_identical_logits(connector: str, tmp_path: Pa
     model, processor = tiny_model(config), tiny_processor(config)
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    opened, report = MedMMForConditionalGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    opened, report = MedMMForConditionalGeneration.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
     assert not any(report.values()), report
     assert opened.config.encoders == config.encoders
     assert opened.config.measurements == config.measurements
@@ -299,7 +351,12 @@ def test_two_encoders_of_volumes_are_one_too_many_and_other_channels_are_refused
 
 
 def test_a_configuration_with_tuples_is_the_same_after_a_round_trip() -> None:
-    row = {**MR_ENCODER, "kernels": ((1, 3, 3), (3, 3, 3)), "strides": ((1, 1, 1), (1, 2, 2)), "channels": (4, 8)}
+    row = {
+        **MR_ENCODER,
+        "kernels": ((1, 3, 3), (3, 3, 3)),
+        "strides": ((1, 1, 1), (1, 2, 2)),
+        "channels": (4, 8),
+    }
     config = mr_config(encoders={"mr": row})
     again = MedMMConfig.from_dict(config.to_dict())
     assert again.encoders == config.encoders == mr_config().encoders
@@ -316,12 +373,16 @@ def shipped(name: str) -> Any:
 
 def shipped_image(name: str) -> MrImage:
     draw, preparation = np.random.default_rng(7), Preparation.of(preparation_of(shipped(name)))
-    signals = {role: draw.random(SHIPPED[name]).astype(np.float32) for role in preparation.sequences}
+    signals = {
+        role: draw.random(SHIPPED[name]).astype(np.float32) for role in preparation.sequences
+    }
     return MrImage(signals=signals, spacing_zyx_mm=(1.0, 1.2, 1.2))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_features_of_a_shipped_trunk_are_those_of_its_network_in_live_use(name: str, tmp_path: Path) -> None:
+def test_the_features_of_a_shipped_trunk_are_those_of_its_network_in_live_use(
+    name: str, tmp_path: Path
+) -> None:
     weights, image = shipped(name), shipped_image(name)
     presence = "nodule" if name == "brain-lesion" else None
     config = mr_config(encoders={"mr": encoder_row(weights, presence=presence)})
@@ -338,7 +399,9 @@ def test_the_features_of_a_shipped_trunk_are_those_of_its_network_in_live_use(na
         encoded = model.encoder(3)(pixels)
         logits = model.encoder(3).finding_logits(encoded)
     assert len(maps) == 1
-    torch.testing.assert_close(encoded, maps[0], rtol=1e-4, atol=1e-4)  # live use lays its maps out channels last
+    torch.testing.assert_close(
+        encoded, maps[0], rtol=1e-4, atol=1e-4
+    )  # live use lays its maps out channels last
     if labelled.presence is not None:
         assert float(logits[0, -1].sigmoid()) == pytest.approx(labelled.presence.max(), abs=1e-5)
     model.save_pretrained(tmp_path)
@@ -350,7 +413,8 @@ def test_the_features_of_a_shipped_trunk_are_those_of_its_network_in_live_use(na
 def test_a_trunk_of_another_build_is_refused() -> None:
     with pytest.raises(ConfigError, match="differs from hippocampus in channels"):
         put_in(
-            VolumeEncoder({**encoder_row(shipped("hippocampus")), "channels": [4, 4, 4, 4]}, ()), shipped("hippocampus")
+            VolumeEncoder({**encoder_row(shipped("hippocampus")), "channels": [4, 4, 4, 4]}, ()),
+            shipped("hippocampus"),
         )
     row = encoder_row(shipped("cardiac"), presence="nodule")
     with pytest.raises(ConfigError, match="differs from cardiac in presence"):

@@ -59,7 +59,9 @@ def test_passes_that_differ_disagree() -> None:
     assert disagreement_of([one, other]) == pytest.approx(1 - (2 / 3 + 1) / 2)
     assert disagreement_of([one, one]) == 0
     assert disagreement_of([one, torch.zeros_like(one)]) == 1
-    assert disagreement_of([torch.zeros_like(one)] * 2) == 0  # nothing is marked: nothing is measured either
+    assert (
+        disagreement_of([torch.zeros_like(one)] * 2) == 0
+    )  # nothing is marked: nothing is measured either
     assert disagreement_of([one]) is None
 
 
@@ -74,7 +76,9 @@ def test_what_hangs_apart_is_loose() -> None:
 @given(factor=st.floats(1, 1000), offset=st.floats(-1000, 1000))
 def test_no_brightness_or_contrast_changes_the_look(factor: float, offset: float) -> None:
     plain = image_signs(torch.from_numpy(blob()))
-    assert image_signs(torch.from_numpy(factor * blob() + offset)) == pytest.approx(plain, rel=1e-4, abs=1e-4)
+    assert image_signs(torch.from_numpy(factor * blob() + offset)) == pytest.approx(
+        plain, rel=1e-4, abs=1e-4
+    )
 
 
 def test_damages_change_the_look_in_their_own_sign() -> None:
@@ -112,7 +116,9 @@ def test_calibrations_of_earlier_releases_bound_what_they_did() -> None:
 
 def test_the_notice_names_every_sign_of_every_volume_once() -> None:
     bounds = {ENTROPY: [0, 1], SKEW: [0, 1]}
-    (notice,) = doubt_notice([{ENTROPY: 2, SKEW: 0.5}, {ENTROPY: 3, SKEW: 2}], bounds, "The outline was")
+    (notice,) = doubt_notice(
+        [{ENTROPY: 2, SKEW: 0.5}, {ENTROPY: 3, SKEW: 2}], bounds, "The outline was"
+    )
     assert notice.code == "unsure"
     assert notice.text.startswith("Not measured, because ")
     assert (notice.text.count(SAID[ENTROPY]), notice.text.count(SAID[SKEW])) == (1, 1)
@@ -130,4 +136,6 @@ def test_the_segmenter_takes_the_signs_of_its_own_passes() -> None:
     assert found.disagreement is not None
     assert 0 <= found.disagreement <= 1
     assert set(found.signs()) == set(SAID)
-    assert found.looks[0] == pytest.approx(segmenter.read([3 * signal + 7], (1.0, 1.0, 1.0)).looks[0], abs=1e-4)
+    assert found.looks[0] == pytest.approx(
+        segmenter.read([3 * signal + 7], (1.0, 1.0, 1.0)).looks[0], abs=1e-4
+    )

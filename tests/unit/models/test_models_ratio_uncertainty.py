@@ -16,7 +16,15 @@ from torch import nn
 
 from medmm.domain.reading import Measurement
 from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio
-from medmm.models.film.chest_anatomy import LOOKS, build, for_outlines, looks_at, on_the_film, outlines, without_islands
+from medmm.models.film.chest_anatomy import (
+    LOOKS,
+    build,
+    for_outlines,
+    looks_at,
+    on_the_film,
+    outlines,
+    without_islands,
+)
 from medmm.models.film.ratio_uncertainty import SHAPES, DoubtRule, Outlines, agreement, shapes_of
 from medmm.models.film.reading_model import AnatomyModel
 from medmm.models.weights.catalogue import open_weights, row_named
@@ -44,7 +52,9 @@ def maps(heart_left: float = 0.36, heart_right: float = 0.68, *, columns: int = 
 
 def seen(*looks: Maps) -> Outlines:
     lungs, heart = np.mean(looks, axis=0) > 0.5
-    return Outlines(lungs=lungs, heart=heart, shapes=shapes_of(lungs, heart), looks=agreement(np.stack(looks)))
+    return Outlines(
+        lungs=lungs, heart=heart, shapes=shapes_of(lungs, heart), looks=agreement(np.stack(looks))
+    )
 
 
 def test_columns_are_found_between_pixels() -> None:
@@ -79,7 +89,9 @@ def test_looks_that_agree_give_a_narrow_interval_and_others_a_wider_or_none() ->
 
 def test_a_ratio_that_hardly_a_person_has_is_not_stated() -> None:
     for left, right in ((0.4, 0.62), (0.2, 0.84)):  # 0.28 and 0.80
-        assert "hardly a person's ratio" in str(RULE.objection(seen(maps(left, right), maps(left, right))))
+        assert "hardly a person's ratio" in str(
+            RULE.objection(seen(maps(left, right), maps(left, right)))
+        )
 
 
 def test_outlines_that_are_no_chest_give_no_ratio() -> None:
@@ -118,7 +130,9 @@ def test_islands_go_and_holes_are_filled_without_moving_an_edge() -> None:
 
 def test_looks_lie_on_each_other_again() -> None:
     rows, columns = np.mgrid[0:96, 0:96] / 96
-    film = torch.from_numpy((np.sin(rows * 5) + np.cos(columns * 4 + rows)).astype(np.float32))[None, None]
+    film = torch.from_numpy((np.sin(rows * 5) + np.cos(columns * 4 + rows)).astype(np.float32))[
+        None, None
+    ]
     back = on_the_film(looks_at(film))
     assert len(back) == len(LOOKS)
     for look in back:
@@ -150,7 +164,9 @@ class Drawn(nn.Module):
         there = looks_at(torch.from_numpy(np.stack(views)).reshape(-1, 1, 160, 160))
         count = 2 * len(rights)
         self.logits = (
-            torch.stack([there[n * count + 2 * n : n * count + 2 * n + 2, 0] for n in range(len(rights))])
+            torch.stack(
+                [there[n * count + 2 * n : n * count + 2 * n + 2, 0] for n in range(len(rights))]
+            )
             .clamp(1e-4, 1 - 1e-4)
             .logit()
         )

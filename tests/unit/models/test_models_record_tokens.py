@@ -47,7 +47,9 @@ def fact(number: int = 1, **changes: Any) -> Fact:
 
 
 def tokens(*facts: Fact, as_of: datetime | None = STUDY_AT, **changes: Any) -> RecordTokens:
-    return record_tokens(ClinicalContext(patient_key="ZZ1", as_of=as_of, facts=facts), CODES, UNITS, **changes)
+    return record_tokens(
+        ClinicalContext(patient_key="ZZ1", as_of=as_of, facts=facts), CODES, UNITS, **changes
+    )
 
 
 def quantity(value: float, **changes: Any) -> Quantity:
@@ -57,7 +59,12 @@ def quantity(value: float, **changes: Any) -> Quantity:
 @pytest.mark.parametrize("context", [None, ClinicalContext(patient_key="ZZ1", as_of=None)])
 def test_an_empty_record_has_no_rows(context: ClinicalContext | None) -> None:
     found = record_tokens(context, CODES, UNITS)
-    assert (found.ids.shape, found.values.shape, found.fact_ids, found.left_out) == ((0, 3), (0, 4), (), {})
+    assert (found.ids.shape, found.values.shape, found.fact_ids, found.left_out) == (
+        (0, 3),
+        (0, 4),
+        (),
+        {},
+    )
     assert found.ids.dtype == np.int64
     assert found.values.dtype == np.float32
 
@@ -89,7 +96,10 @@ def test_a_known_word_of_a_demographic_has_a_code_and_free_text_never_enters() -
     sex = {"kind": FactKind.DEMOGRAPHIC, "label": "Sex", "codings": (), "when": None}
     assert tokens(fact(value="Female", **sex)).ids[0, 0] == KNOWN + CODES.index("sex|female")
     assert tokens(fact(value="female", **{**sex, "kind": FactKind.OBSERVATION})).ids[0, 0] < KNOWN
-    one, other = tokens(fact(value="ZZ one")), tokens(fact(value="ZZ other", label="ZZ", details=("ZZ",)))
+    one, other = (
+        tokens(fact(value="ZZ one")),
+        tokens(fact(value="ZZ other", label="ZZ", details=("ZZ",))),
+    )
     assert np.array_equal(one.ids, other.ids)
     assert np.array_equal(one.values, other.values)
 
@@ -106,7 +116,10 @@ def test_a_status_is_never_lost(status: FactStatus, data: st.DataObject) -> None
     ("change", "reason"),
     [
         ({"status": FactStatus.ENTERED_IN_ERROR}, "entered in error"),
-        ({"kind": FactKind.PRIOR_REPORT, "value": "ZZ no effusion"}, "earlier report: its text is not read"),
+        (
+            {"kind": FactKind.PRIOR_REPORT, "value": "ZZ no effusion"},
+            "earlier report: its text is not read",
+        ),
         ({"marks": ("implausible value",)}, "marked as doubtful"),
         ({"when": STUDY_AT + timedelta(seconds=1)}, "dated after the study"),
         ({"when": date(2024, 5, 2)}, "dated after the study"),
@@ -121,12 +134,16 @@ def test_what_must_not_be_read_is_left_out_and_counted(change: dict[str, Any], r
 
 def test_times_of_other_zones_are_compared_as_moments() -> None:
     east = timezone(timedelta(hours=14))
-    found = tokens(fact(1, when=datetime(2024, 5, 2, 1, 0, tzinfo=east)))  # an hour before the study
+    found = tokens(
+        fact(1, when=datetime(2024, 5, 2, 1, 0, tzinfo=east))
+    )  # an hour before the study
     assert found.fact_ids == ("Observation/o00001",)
     assert found.values[0, 2:].tolist() == [0.0, 1.0]
 
 
-@pytest.mark.parametrize(("when", "as_of"), [(None, STUDY_AT), (date(2024, 1, 1), None), (None, None)])
+@pytest.mark.parametrize(
+    ("when", "as_of"), [(None, STUDY_AT), (date(2024, 1, 1), None), (None, None)]
+)
 def test_a_time_that_is_not_known_says_so(when: date | None, as_of: datetime | None) -> None:
     assert tokens(fact(when=when), as_of=as_of).values[0, 2:].tolist() == [0.0, 0.0]
 
@@ -158,9 +175,13 @@ def test_a_value_stands_on_its_own_range_or_says_that_it_has_none(
     assert tokens(fact(value=value)).values[0, :2].tolist() == pytest.approx(z)
 
 
-@pytest.mark.parametrize(("years", "z"), [(50.0, 0.0), (90.0, 2.0), (10_000.0, Z_LIMIT), (float("nan"), 0.0)])
+@pytest.mark.parametrize(
+    ("years", "z"), [(50.0, 0.0), (90.0, 2.0), (10_000.0, Z_LIMIT), (float("nan"), 0.0)]
+)
 def test_an_age_has_a_range_of_its_own(years: float, z: float) -> None:
-    age = fact(kind=FactKind.DEMOGRAPHIC, codings=(), value=Quantity(value=years, unit="a"), when=None)
+    age = fact(
+        kind=FactKind.DEMOGRAPHIC, codings=(), value=Quantity(value=years, unit="a"), when=None
+    )
     assert tokens(age).values[0, 0] == pytest.approx(z)
 
 
@@ -180,7 +201,11 @@ def test_of_5000_facts_the_demographics_the_known_codes_and_the_newest_are_read(
 
 
 numbers = st.floats() | st.floats(0, 20)
-whens = st.none() | st.dates(date(1900, 1, 1), date(2024, 4, 30)) | st.just(STUDY_AT - timedelta(days=3))
+whens = (
+    st.none()
+    | st.dates(date(1900, 1, 1), date(2024, 4, 30))
+    | st.just(STUDY_AT - timedelta(days=3))
+)
 quantities = st.builds(
     Quantity,
     value=numbers,
@@ -219,7 +244,9 @@ def test_the_order_of_the_source_changes_nothing(facts: list[Fact], most: int, r
 
 
 @given(records)
-def test_every_number_is_finite_in_its_range_and_every_fact_is_accounted_for(facts: list[Fact]) -> None:
+def test_every_number_is_finite_in_its_range_and_every_fact_is_accounted_for(
+    facts: list[Fact],
+) -> None:
     found = tokens(*facts, most=5)
     assert np.isfinite(found.values).all()
     assert (np.abs(found.values[:, 0]) <= Z_LIMIT).all()
@@ -237,7 +264,9 @@ def test_one_fact_more_changes_no_other_row(facts: list[Fact], more: Fact, most:
         return {fact_id: (ids, values) for fact_id, ids, values in joined}
 
     before, after = rows(tokens(*facts, most=most)), rows(tokens(*facts, more, most=most))
-    assert {k: before[k] for k in before if k in after} == {k: after[k] for k in after if k != more.id}
+    assert {k: before[k] for k in before if k in after} == {
+        k: after[k] for k in after if k != more.id
+    }
     assert len(before.keys() - after.keys()) <= 1  # the last one, where the record was full
 
 

@@ -38,7 +38,12 @@ def segmenter(network: Any, **changes: Any) -> VolumeSegmenter:
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 @pytest.mark.parametrize("step", [[2, 2, 2], [1, 2, 2], [2, 1, 2], [1, 1, 1], [1, 4, 2]])
 def test_logits_have_the_grid_of_the_volume(step: list[int], norm: str) -> None:
-    network = tiny(sequences=["a", "b", "c"], kernels=[[1, 3, 3], [3, 3, 3]], strides=[[1, 1, 1], step], norm=norm)
+    network = tiny(
+        sequences=["a", "b", "c"],
+        kernels=[[1, 3, 3], [3, 3, 3]],
+        strides=[[1, 1, 1], step],
+        norm=norm,
+    )
     labels, presence = network(torch.randn(2, 3, 4, 8, 12))
     assert labels.shape == (2, 3, 4, 8, 12)
     assert presence is None
@@ -54,13 +59,17 @@ def test_presence_is_said_of_each_slice() -> None:
 
 @pytest.mark.parametrize("presence", [False, True])
 @pytest.mark.parametrize("norm", ["instance", "batch"])
-def test_a_saved_network_loads_with_the_same_logits(tmp_path: Path, norm: str, presence: bool) -> None:
+def test_a_saved_network_loads_with_the_same_logits(
+    tmp_path: Path, norm: str, presence: bool
+) -> None:
     config = {**TINY, "norm": norm, "presence": presence, "strides": [[1, 1, 1], [1, 2, 2]]}
     network = tiny(**config)
     for name, value in network.state_dict().items():  # running statistics must be kept too
         if "running" in name:
             value.add_(torch.rand(value.shape))
-    write_weights_folder(tmp_path, network, config=config, preprocessing=PREPROCESSING, calibration={})
+    write_weights_folder(
+        tmp_path, network, config=config, preprocessing=PREPROCESSING, calibration={}
+    )
     for parameter in network.parameters():
         if parameter.dim() > 1:
             parameter.data = parameter.data.half().float()
@@ -75,10 +84,14 @@ def test_a_saved_network_loads_with_the_same_logits(tmp_path: Path, norm: str, p
 
 
 def test_parameters_of_another_network_are_refused(tmp_path: Path) -> None:
-    write_weights_folder(tmp_path, tiny(), config={**TINY, "presence": True}, preprocessing={}, calibration={})
+    write_weights_folder(
+        tmp_path, tiny(), config={**TINY, "presence": True}, preprocessing={}, calibration={}
+    )
     with pytest.raises(IntegrityError, match="missing or too many"):
         load_network(WeightsFolder(row=row_named("hippocampus"), folder=tmp_path), CPU)
-    write_weights_folder(tmp_path, tiny(), config={**TINY, "channels": [4, 6]}, preprocessing={}, calibration={})
+    write_weights_folder(
+        tmp_path, tiny(), config={**TINY, "channels": [4, 6]}, preprocessing={}, calibration={}
+    )
     with pytest.raises(IntegrityError, match="do not fit"):
         load_network(WeightsFolder(row=row_named("hippocampus"), folder=tmp_path), CPU)
 
@@ -110,7 +123,9 @@ def test_presence_is_that_of_its_slice_whatever_the_window() -> None:
     prepared, _ = prepare_sequences([volume], Grid(), None)
     found = segmenter(VoxelNetwork(presence=True), window_zyx=[4, 8, 8]).read([volume], None)
     assert found.presence is not None
-    np.testing.assert_allclose(found.presence, prepared[0].mean((1, 2)).sigmoid().numpy(), atol=1e-5)
+    np.testing.assert_allclose(
+        found.presence, prepared[0].mean((1, 2)).sigmoid().numpy(), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -123,7 +138,9 @@ def test_means_over_mirror_images_make_no_difference_of_sides(axis: int) -> None
     plain = segmenter(network)
     once = plain.read([volume], None).probabilities
     turned = plain.read([np.flip(volume, axis).copy()], None).probabilities
-    assert np.abs(np.flip(turned, axis + 1) - once).max() > 1e-3  # the network alone is not symmetric
+    assert (
+        np.abs(np.flip(turned, axis + 1) - once).max() > 1e-3
+    )  # the network alone is not symmetric
 
 
 def test_an_anisotropic_source_is_read_on_the_network_s_grid_and_comes_back() -> None:

@@ -31,10 +31,16 @@ def small(tmp_path: Path) -> tuple[CatalogueRow, Path]:
     config = {"channels": [4, 8], "residual_units": 1, "structures": list(chest_anatomy.STRUCTURES)}
     folder = tmp_path / "chest-anatomy"
     write_weights_folder(
-        folder, chest_anatomy.build(config), config=config, preprocessing={"size_px": 64}, calibration={}
+        folder,
+        chest_anatomy.build(config),
+        config=config,
+        preprocessing={"size_px": 64},
+        calibration={},
     )
     (folder / "card.md").write_text("# card\n")
-    digest = write_manifest(folder, name="chest-anatomy", licence="test", research_only=True, inputs={})
+    digest = write_manifest(
+        folder, name="chest-anatomy", licence="test", research_only=True, inputs={}
+    )
     return replace(row_named("chest-anatomy"), manifest_sha256=digest), tmp_path
 
 
@@ -42,7 +48,9 @@ def files_of(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
 
-def test_a_sound_folder_opens_and_a_missing_one_is_not_installed(small: tuple[CatalogueRow, Path]) -> None:
+def test_a_sound_folder_opens_and_a_missing_one_is_not_installed(
+    small: tuple[CatalogueRow, Path],
+) -> None:
     row, folder = small
     assert open_weights(row, folder) is not None
     assert open_weights(row, folder / "elsewhere") is None
@@ -51,7 +59,13 @@ def test_a_sound_folder_opens_and_a_missing_one_is_not_installed(small: tuple[Ca
 def test_one_flipped_byte_in_any_file_is_refused_by_name(small: tuple[CatalogueRow, Path]) -> None:
     row, folder = small
     names = files_of(folder / row.name)
-    assert {"manifest.json", "model.safetensors", "config.json", "calibration.json", "preprocessing.json"} <= set(names)
+    assert {
+        "manifest.json",
+        "model.safetensors",
+        "config.json",
+        "calibration.json",
+        "preprocessing.json",
+    } <= set(names)
     for name in names:
         path = folder / row.name / name
         sound = path.read_bytes()
@@ -79,7 +93,9 @@ def test_every_file_that_ships_is_guarded(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["extra", "missing"])
-def test_a_file_too_many_or_too_few_is_refused(change: str, small: tuple[CatalogueRow, Path]) -> None:
+def test_a_file_too_many_or_too_few_is_refused(
+    change: str, small: tuple[CatalogueRow, Path]
+) -> None:
     row, folder = small
     if change == "extra":
         (folder / row.name / "more.bin").write_bytes(b"x")
@@ -113,7 +129,9 @@ def test_a_poisoned_checkpoint_with_matching_digests_is_refused(
             return (Path.touch, (marker,))  # type: ignore[return-value]
 
     (folder / row.name / "model.safetensors").write_bytes(pickle.dumps(Poison()))
-    digest = write_manifest(folder / row.name, name=row.name, licence="test", research_only=True, inputs={})
+    digest = write_manifest(
+        folder / row.name, name=row.name, licence="test", research_only=True, inputs={}
+    )
     weights = open_weights(replace(row, manifest_sha256=digest), folder)
     assert weights is not None
     with pytest.raises(IntegrityError, match="do not fit"):
@@ -128,8 +146,12 @@ def test_a_save_and_reload_gives_identical_logits(tmp_path: Path) -> None:
     folder = tmp_path / "chest-findings"
     for turn in range(2):
         write_weights_folder(folder, network, config=config, preprocessing={}, calibration={})
-        digest = write_manifest(folder, name="chest-findings", licence="test", research_only=True, inputs={})
-        weights = open_weights(replace(row_named("chest-findings"), manifest_sha256=digest), tmp_path)
+        digest = write_manifest(
+            folder, name="chest-findings", licence="test", research_only=True, inputs={}
+        )
+        weights = open_weights(
+            replace(row_named("chest-findings"), manifest_sha256=digest), tmp_path
+        )
         assert weights is not None
         loaded = load_network(weights, CPU)
         film = torch.rand(2, 1, 64, 64)
@@ -143,7 +165,9 @@ def test_weights_of_another_architecture_are_refused(small: tuple[CatalogueRow, 
     row, folder = small
     config = folder / row.name / "config.json"
     config.write_text(config.read_text().replace("8", "16"))
-    digest = write_manifest(folder / row.name, name=row.name, licence="test", research_only=True, inputs={})
+    digest = write_manifest(
+        folder / row.name, name=row.name, licence="test", research_only=True, inputs={}
+    )
     weights = open_weights(replace(row, manifest_sha256=digest), folder)
     assert weights is not None
     with pytest.raises(IntegrityError, match="do not fit"):
@@ -155,10 +179,23 @@ def test_the_manifest_holds_every_digest(small: tuple[CatalogueRow, Path]) -> No
     weights = open_weights(row, folder)
     assert weights is not None
     listed = weights.json("manifest.json")["files"]
-    assert listed == {n: sha256_of(folder / row.name / n) for n in files_of(folder / row.name) if n != "manifest.json"}
+    assert listed == {
+        n: sha256_of(folder / row.name / n)
+        for n in files_of(folder / row.name)
+        if n != "manifest.json"
+    }
 
 
-UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
+UNSAFE_MODULES = {
+    "pickle",
+    "cPickle",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "shelve",
+    "marshal",
+    "jsonpickle",
+}
 UNSAFE_CALLS = {("torch", "load"), ("torch", "save"), ("yaml", "load"), ("yaml", "unsafe_load"), ("yaml", "full_load"),
                 ("pd", "read_pickle"), ("pandas", "read_pickle")}  # fmt: skip
 
@@ -169,14 +206,17 @@ def unsafe(source: str) -> list[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found += [a.name for a in node.names if a.name.split(".")[0] in UNSAFE_MODULES]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in UNSAFE_MODULES:
+        elif (
+            isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in UNSAFE_MODULES
+        ):
             found.append(str(node.module))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
             if (owner, node.func.attr) in UNSAFE_CALLS:
                 found.append(f"{owner}.{node.func.attr}")
             if any(
-                k.arg == "allow_pickle" and not (isinstance(k.value, ast.Constant) and k.value.value is False)
+                k.arg == "allow_pickle"
+                and not (isinstance(k.value, ast.Constant) and k.value.value is False)
                 for k in node.keywords
             ):
                 found.append("allow_pickle")
@@ -194,7 +234,11 @@ def test_an_unsafe_loader_would_be_noticed(source: str) -> None:
 def test_no_shipped_source_has_an_unsafe_loader() -> None:
     files = [p for folder in ("medmm", "pipelines", "ui") for p in (ROOT / folder).rglob("*.py")]
     assert len(files) > 80
-    assert {str(p): unsafe(p.read_text(encoding="utf-8")) for p in files if unsafe(p.read_text(encoding="utf-8"))} == {}
+    assert {
+        str(p): unsafe(p.read_text(encoding="utf-8"))
+        for p in files
+        if unsafe(p.read_text(encoding="utf-8"))
+    } == {}
 
 
 @pytest.mark.parametrize("name", sorted(catalogue.catalogue()))
@@ -204,15 +248,26 @@ def test_what_training_and_evaluation_write_can_be_added(name: str) -> None:
     assert "manifest.json" in model_folder.files_of(packaged_weights() / name)
 
 
-@pytest.mark.parametrize("build", ["medmm.models.chest_anatomy:build", f"{chest_anatomy.__name__}:build"])
+@pytest.mark.parametrize(
+    "build", ["medmm.models.chest_anatomy:build", f"{chest_anatomy.__name__}:build"]
+)
 def test_folders_open_whose_config_names_the_builder_by_its_former_or_its_present_module(
     build: str, tmp_path: Path
 ) -> None:
-    config = {"build": build, "channels": [4, 8], "residual_units": 1, "structures": list(chest_anatomy.STRUCTURES)}
+    config = {
+        "build": build,
+        "channels": [4, 8],
+        "residual_units": 1,
+        "structures": list(chest_anatomy.STRUCTURES),
+    }
     network, folder = chest_anatomy.build(config), tmp_path / "chest-anatomy"
-    write_weights_folder(folder, network, config=config, preprocessing={"size_px": 64}, calibration={})
+    write_weights_folder(
+        folder, network, config=config, preprocessing={"size_px": 64}, calibration={}
+    )
     (folder / "card.md").write_text("# card\n")
-    digest = write_manifest(folder, name="chest-anatomy", licence="test", research_only=True, inputs={})
+    digest = write_manifest(
+        folder, name="chest-anatomy", licence="test", research_only=True, inputs={}
+    )
     weights = open_weights(replace(row_named("chest-anatomy"), manifest_sha256=digest), tmp_path)
     assert weights is not None
     opened = load_network(weights, CPU)

@@ -19,7 +19,11 @@ def raised() -> Iterator[tuple[str, ast.Call]]:
     for folder in ("medmm", "pipelines", "ui"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Name)
+                    and node.func.id in KINDS
+                ):
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", node
 
 
@@ -43,7 +47,9 @@ def test_a_raised_error_says_what_and_what_helps(place: str) -> None:
 
 
 def test_every_error_has_an_exit_code_and_a_status() -> None:
-    assert set(errors.EXIT_CODES) == set(errors.HTTP_STATUS) == set(errors.MedmmError.__subclasses__())
+    assert (
+        set(errors.EXIT_CODES) == set(errors.HTTP_STATUS) == set(errors.MedmmError.__subclasses__())
+    )
     assert list(errors.EXIT_CODES.values()) == [3, 4, 5, 6, 7, 8]
 
 
@@ -61,9 +67,13 @@ def test_no_broad_handler_hides_anything() -> None:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ExceptHandler):
                     names = (
-                        {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)} if node.type else {"Exception"}
+                        {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)}
+                        if node.type
+                        else {"Exception"}
                     )
-                    assert not names & {"Exception", "BaseException"}, f"{path.relative_to(ROOT)}:{node.lineno}"
+                    assert not names & {"Exception", "BaseException"}, (
+                        f"{path.relative_to(ROOT)}:{node.lineno}"
+                    )
 
 
 def test_no_assert_guards_anything() -> None:

@@ -43,14 +43,28 @@ def licence(name: str) -> str:
 
 def test_the_core_is_what_it_should_be() -> None:
     names = core()
-    assert {"torch", "monai", "pydicom", "fhir-resources", "streamlit", "sqlalchemy", "certifi"} <= names
+    assert {
+        "torch",
+        "monai",
+        "pydicom",
+        "fhir-resources",
+        "streamlit",
+        "sqlalchemy",
+        "certifi",
+    } <= names
     assert not {"psycopg", "pylibjpeg-libjpeg", "piper-tts"} & names
 
 
 def test_nothing_in_the_core_is_copyleft() -> None:
-    assert {name: licence(name) for name in core() if COPYLEFT.search(licence(name)) and name not in ARGUED} == {}
+    assert {
+        name: licence(name)
+        for name in core()
+        if COPYLEFT.search(licence(name)) and name not in ARGUED
+    } == {}
 
 
-@pytest.mark.parametrize("text", ["GPL-3.0", "LGPL-3.0-only", "GNU Affero General Public License", "AGPLv3"])
+@pytest.mark.parametrize(
+    "text", ["GPL-3.0", "LGPL-3.0-only", "GNU Affero General Public License", "AGPLv3"]
+)
 def test_a_copyleft_licence_would_be_noticed(text: str) -> None:
     assert COPYLEFT.search(text.replace("AGPLv3", "AGPL v3"))

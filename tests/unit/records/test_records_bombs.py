@@ -37,7 +37,9 @@ print(json.dumps({"outcome": outcome, "s": round(taken_s, 3), "grown_mb": round(
 
 def large_bundle(path: Path) -> None:
     """200 MB of a Bundle that is sound as far as it goes."""
-    entry = json.dumps({"resource": {"resourceType": "Observation", "id": "o", "note": [{"text": "z" * 10_000}]}})
+    entry = json.dumps(
+        {"resource": {"resourceType": "Observation", "id": "o", "note": [{"text": "z" * 10_000}]}}
+    )
     with path.open("w", encoding="utf-8") as file:
         file.write('{"resourceType": "Bundle", "entry": [')
         for _ in range(200_000_000 // len(entry)):
@@ -69,7 +71,9 @@ BOMBS = {
 }
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc"
+)
 @pytest.mark.parametrize("name", sorted(BOMBS))
 def test_a_bomb_is_refused_within_bounded_memory(name: str, tmp_path: Path) -> None:
     make, words = BOMBS[name]
@@ -97,7 +101,14 @@ def test_what_is_packed_says_so(start: bytes) -> None:
 
 def test_many_resources_of_one_id_take_time_in_proportion() -> None:
     made = [
-        {"resource": {"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": str(n)}}}
+        {
+            "resource": {
+                "resourceType": "Observation",
+                "id": "o",
+                "status": "final",
+                "code": {"text": str(n)},
+            }
+        }
         for n in range(2000)
     ]
     document = read_record(json.dumps({"resourceType": "Bundle", "entry": made}).encode())

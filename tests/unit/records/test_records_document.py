@@ -35,7 +35,12 @@ def observation(**changes: Any) -> dict[str, Any]:
         "subject": OWN,
         "code": concept("Hemoglobin", "718-7"),
         "effectiveDateTime": "2020-02-02T10:00:00Z",
-        "valueQuantity": {"value": 13.2, "unit": "g/dL", "system": "http://unitsofmeasure.org", "code": "g/dL"},
+        "valueQuantity": {
+            "value": 13.2,
+            "unit": "g/dL",
+            "system": "http://unitsofmeasure.org",
+            "code": "g/dL",
+        },
     }
     made.update(changes)
     return {name: value for name, value in made.items() if value is not None}
@@ -85,7 +90,9 @@ def test_observation_keeps_value_unit_code_date_and_place() -> None:
     ],
 )
 def test_absurd_values_are_kept_and_marked(value: float, unit: str, mark: str | None) -> None:
-    fact = only_fact(read_record(bundle(observation(valueQuantity={"value": value, "unit": unit, "code": unit}))))
+    fact = only_fact(
+        read_record(bundle(observation(valueQuantity={"value": value, "unit": unit, "code": unit})))
+    )
     assert isinstance(fact.value, Quantity)
     assert fact.value.value == value
     assert fact.marks == ((mark,) if mark else ())
@@ -94,7 +101,9 @@ def test_absurd_values_are_kept_and_marked(value: float, unit: str, mark: str | 
 def test_comparator_and_reference_range_stay_with_the_value() -> None:
     low_high = {"low": {"value": 12, "unit": "g/dL"}, "high": {"value": 16, "unit": "g/dL"}}
     value = {"value": 5, "unit": "g/dL", "comparator": "<"}
-    fact = only_fact(read_record(bundle(observation(valueQuantity=value, referenceRange=[low_high]))))
+    fact = only_fact(
+        read_record(bundle(observation(valueQuantity=value, referenceRange=[low_high])))
+    )
     assert fact.value == Quantity(value=5.0, unit="g/dL", comparator="<", low=12.0, high=16.0)
 
 
@@ -102,11 +111,21 @@ def test_comparator_and_reference_range_stay_with_the_value() -> None:
     ("low", "high", "mark"),
     [
         ({"value": 16, "unit": "g/dL"}, {"value": 12, "unit": "g/dL"}, "reference range reversed"),
-        ({"value": 120, "unit": "mm[Hg]"}, {"value": 160, "unit": "g/L"}, "reference range in another unit"),
-        ({"value": 120, "unit": "ell"}, {"value": 160, "unit": "ell"}, "reference range in another unit"),
+        (
+            {"value": 120, "unit": "mm[Hg]"},
+            {"value": 160, "unit": "g/L"},
+            "reference range in another unit",
+        ),
+        (
+            {"value": 120, "unit": "ell"},
+            {"value": 160, "unit": "ell"},
+            "reference range in another unit",
+        ),
     ],
 )
-def test_a_range_that_can_not_be_trusted_is_not_kept(low: dict[str, Any], high: dict[str, Any], mark: str) -> None:
+def test_a_range_that_can_not_be_trusted_is_not_kept(
+    low: dict[str, Any], high: dict[str, Any], mark: str
+) -> None:
     fact = only_fact(read_record(bundle(observation(referenceRange=[{"low": low, "high": high}]))))
     assert isinstance(fact.value, Quantity)
     assert (fact.value.low, fact.value.high, fact.marks) == (None, None, (mark,))
@@ -137,7 +156,9 @@ def test_components_become_facts_of_their_own() -> None:
         ({"clinicalStatus": None}, FactStatus.UNCONFIRMED),
     ],
 )
-def test_a_condition_is_active_only_where_the_source_says_so(changes: dict[str, Any], status: FactStatus) -> None:
+def test_a_condition_is_active_only_where_the_source_says_so(
+    changes: dict[str, Any], status: FactStatus
+) -> None:
     assert only_fact(read_record(bundle(condition(**changes)))).status is status
 
 
@@ -171,8 +192,14 @@ def test_a_contained_medicine_is_named() -> None:
     ("resource", "reason"),
     [
         (observation(status="entered-in-error"), "entered in error"),
-        (condition(verificationStatus={"coding": [{"code": "entered-in-error"}]}), "entered in error"),
-        (observation(modifierExtension=[{"url": "http://x.example", "valueBoolean": True}]), "modifierExtension"),
+        (
+            condition(verificationStatus={"coding": [{"code": "entered-in-error"}]}),
+            "entered in error",
+        ),
+        (
+            observation(modifierExtension=[{"url": "http://x.example", "valueBoolean": True}]),
+            "modifierExtension",
+        ),
         (observation(code=None), "neither a code nor words"),
         (observation(subject={"reference": "Patient/p2"}), "another patient's"),
         (observation(subject=None), "does not say whose"),
@@ -194,7 +221,10 @@ def test_an_allergy_of_another_release_is_read_and_said() -> None:
         "code": {"text": "Penicillin"},
     }
     document = read_record(bundle(allergy))
-    assert (only_fact(document).kind, only_fact(document).status) == (FactKind.ALLERGY, FactStatus.ACTIVE)
+    assert (only_fact(document).kind, only_fact(document).status) == (
+        FactKind.ALLERGY,
+        FactStatus.ACTIVE,
+    )
     assert reasons(document) == "no name | read tolerantly: not strict R4 at clinicalStatus"
 
 
@@ -285,7 +315,11 @@ def test_only_one_patient_can_be_joined() -> None:
 
 
 def test_a_patient_of_odd_shape_is_read_as_far_as_it_goes() -> None:
-    odd = {"name": [{"family": 3, "given": "Alpha"}], "identifier": [{"value": None}, 7], "birthDate": "1950"}
+    odd = {
+        "name": [{"family": 3, "given": "Alpha"}],
+        "identifier": [{"value": None}, 7],
+        "birthDate": "1950",
+    }
     patient = read_record(json.dumps({**PATIENT, **odd}).encode()).the_patient()
     assert (patient.family_name, patient.given_name) == (None, "Alpha")
     assert (patient.patient_id, patient.birth_date) == (None, None)
@@ -308,7 +342,12 @@ def test_ndjson_is_read_line_by_line() -> None:
     ],
 )
 def test_what_the_patient_does_not_say_is_said(changes: dict[str, str], words: str) -> None:
-    patient = {"resourceType": "Patient", "id": "p1", "name": [{"family": "ZZFAKE"}], "gender": "female"}
+    patient = {
+        "resourceType": "Patient",
+        "id": "p1",
+        "name": [{"family": "ZZFAKE"}],
+        "gender": "female",
+    }
     document = read_record(json.dumps({**patient, "birthDate": "1950-01-01", **changes}).encode())
     assert words in reasons(document)
     assert "no name" not in reasons(document)

@@ -13,15 +13,28 @@ from hypothesis import strategies as st
 
 from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity, PersonName
-from medmm.domain.identity_match import IdentityMatch, MatchVerdict, asking, compare_identities, joined, plain_id
+from medmm.domain.identity_match import (
+    IdentityMatch,
+    MatchVerdict,
+    asking,
+    compare_identities,
+    joined,
+    plain_id,
+)
 from medmm.domain.study import StudyTime
 from medmm.records import join_questions, read_record
 from tests.factories import ATTENDING
 
 IMAGE = PatientIdentity(
-    patient_id="ZZFAKE-1", family_name="ZZFAKE", given_name="Alpha", birth_date=date(1950, 1, 10), sex="F"
+    patient_id="ZZFAKE-1",
+    family_name="ZZFAKE",
+    given_name="Alpha",
+    birth_date=date(1950, 1, 10),
+    sex="F",
 )
-RECORD = replace(IMAGE, issuer="urn:oid:1.2.3", identifiers=(("urn:oid:1.2.3", "ZZFAKE-1"), (None, "77")))
+RECORD = replace(
+    IMAGE, issuer="urn:oid:1.2.3", identifiers=(("urn:oid:1.2.3", "ZZFAKE-1"), (None, "77"))
+)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +69,9 @@ def test_verdict(
 
 
 def test_a_verdict_names_fields_and_never_values() -> None:
-    other = replace(RECORD, family_name="Quite", given_name="Other", birth_date=date(1960, 1, 1), sex="M")
+    other = replace(
+        RECORD, family_name="Quite", given_name="Other", birth_date=date(1960, 1, 1), sex="M"
+    )
     match = compare_identities(IMAGE, other)
     assert set(match.differing) == {"birth_date", "sex", "name"}
 
@@ -65,14 +80,21 @@ def verdict(image: dict[str, Any], record: dict[str, Any]) -> MatchVerdict:
     return compare_identities(replace(IMAGE, **image), replace(RECORD, **record)).verdict
 
 
-@pytest.mark.parametrize("written", ["zzfake-1", "ZZFAKE-0001", "ZZFAKE 1", "ＺＺＦＡＫＥ－１", "00ZZFAKE1"])
+@pytest.mark.parametrize(
+    "written", ["zzfake-1", "ZZFAKE-0001", "ZZFAKE 1", "ＺＺＦＡＫＥ－１", "00ZZFAKE1"]
+)
 def test_an_id_in_other_padding_or_case_is_asked_of_a_person(written: str) -> None:
     match = compare_identities(replace(IMAGE, patient_id=written), RECORD)
     assert (match.verdict, match.differing) == (MatchVerdict.UNCONFIRMED, ("patient_id",))
-    assert verdict({"patient_id": written, "birth_date": date(1950, 1, 11)}, {}) is MatchVerdict.MISMATCH
+    assert (
+        verdict({"patient_id": written, "birth_date": date(1950, 1, 11)}, {})
+        is MatchVerdict.MISMATCH
+    )
 
 
-@pytest.mark.parametrize(("one", "other"), [("10", "1"), ("1", "11"), ("A1", "B1"), ("100", "10"), ("0", "00000")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("10", "1"), ("1", "11"), ("A1", "B1"), ("100", "10"), ("0", "00000")]
+)
 def test_only_leading_zeros_are_padding(one: str, other: str) -> None:
     assert (plain_id(one) == plain_id(other)) is (one == "0")
 
@@ -138,15 +160,27 @@ KANJI, KANA = PersonName(family="鈴木", given="花子"), PersonName(family="�
 @pytest.mark.parametrize(
     ("image", "record", "expected"),
     [
-        ({**HANAKO, "names": (KANJI, KANA)}, {"family_name": "鈴木", "given_name": "花子"}, MatchVerdict.MATCH),
-        ({**HANAKO, "names": (KANJI, KANA)}, {"family_name": "スズキ", "given_name": "ハナコ"}, MatchVerdict.MATCH),
+        (
+            {**HANAKO, "names": (KANJI, KANA)},
+            {"family_name": "鈴木", "given_name": "花子"},
+            MatchVerdict.MATCH,
+        ),
+        (
+            {**HANAKO, "names": (KANJI, KANA)},
+            {"family_name": "スズキ", "given_name": "ハナコ"},
+            MatchVerdict.MATCH,
+        ),
         (
             {**HANAKO, "names": (KANJI,)},
             {"family_name": None, "given_name": None, "names": (PersonName(given="鈴木花子"),)},
             MatchVerdict.MATCH,
         ),
         (HANAKO, {"family_name": "鈴木", "given_name": "花子"}, MatchVerdict.UNCONFIRMED),
-        ({**HANAKO, "names": (KANJI,)}, {"family_name": "田中", "given_name": "一郎"}, MatchVerdict.MISMATCH),
+        (
+            {**HANAKO, "names": (KANJI,)},
+            {"family_name": "田中", "given_name": "一郎"},
+            MatchVerdict.MISMATCH,
+        ),
         (
             HANAKO,
             {
@@ -183,23 +217,35 @@ def test_every_name_is_compared_with_every_name(
 
 
 def patient(**changes: Any) -> bytes:
-    return json.dumps({"resourceType": "Patient", "id": "p1", "birthDate": "1950-01-10", **changes}).encode()
+    return json.dumps(
+        {"resourceType": "Patient", "id": "p1", "birthDate": "1950-01-10", **changes}
+    ).encode()
 
 
 def test_a_fhir_patient_gives_all_its_names_and_what_it_says_of_sex() -> None:
-    birth_sex = {"url": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex", "valueCode": "F"}
+    birth_sex = {
+        "url": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex",
+        "valueCode": "F",
+    }
     recorded = {
         "url": "http://hl7.org/fhir/StructureDefinition/individual-recordedSexOrGender",
-        "extension": [{"url": "value", "valueCodeableConcept": {"coding": [{"code": "248153007"}]}}],
+        "extension": [
+            {"url": "value", "valueCodeableConcept": {"coding": [{"code": "248153007"}]}}
+        ],
     }
-    unsaid = {"url": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex", "valueCode": "UNK"}
+    unsaid = {
+        "url": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex",
+        "valueCode": "UNK",
+    }
     names = [
         {"use": "official", "family": "Tanaka", "given": ["H."]},
         {"use": "maiden", "family": "Suzuki", "given": ["Hanako"]},
         {"family": "Sato", "period": {"end": "2001-01-01"}},
         {"text": "鈴木 花子"},
     ]
-    found = read_record(patient(name=names, gender="male", extension=[birth_sex, recorded, unsaid])).the_patient()
+    found = read_record(
+        patient(name=names, gender="male", extension=[birth_sex, recorded, unsaid])
+    ).the_patient()
     assert (found.family_name, found.given_name) == ("Tanaka", "H.")
     assert found.names == (
         PersonName(family="Suzuki", given="Hanako", former=True),
@@ -209,7 +255,9 @@ def test_a_fhir_patient_gives_all_its_names_and_what_it_says_of_sex() -> None:
     assert (found.sex, found.further_sexes) == ("M", ("F", "M"))
 
 
-@pytest.mark.parametrize(("born", "coarse"), [("1950", "1950"), ("1950-02", "1950-02"), ("1950-13", None), ("x", None)])
+@pytest.mark.parametrize(
+    ("born", "coarse"), [("1950", "1950"), ("1950-02", "1950-02"), ("1950-13", None), ("x", None)]
+)
 def test_a_coarse_birth_date_is_kept_as_it_is(born: str, coarse: str | None) -> None:
     found = read_record(patient(birthDate=born)).the_patient()
     assert (found.birth_date, found.birth_date_coarse) == (None, coarse)
@@ -228,7 +276,9 @@ def test_a_coarse_birth_date_is_kept_as_it_is(born: str, coarse: str | None) -> 
     ],
 )
 def test_a_death_before_the_study_is_asked_of_a_person(died: str, asked: bool) -> None:
-    noon = StudyTime(moment=datetime(2020, 6, 1, 12, tzinfo=UTC), source_tag="StudyDate", precise=True)
+    noon = StudyTime(
+        moment=datetime(2020, 6, 1, 12, tzinfo=UTC), source_tag="StudyDate", precise=True
+    )
     document = read_record(patient(deceasedDateTime=died))
     assert bool(join_questions(document, noon)) is asked
     assert join_questions(document, None) == ()

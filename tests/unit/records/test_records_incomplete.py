@@ -11,19 +11,32 @@ from medmm.domain.errors import InputError
 from medmm.records import everything_in, read_record
 from tests.unit.records.test_records_document import PATIENT, condition, observation, reasons
 
-NEXT = [{"relation": "self", "url": "http://s.example/?p=1"}, {"relation": "next", "url": "http://s.example/?p=2"}]
-SUBSETTED = {"tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}]}
+NEXT = [
+    {"relation": "self", "url": "http://s.example/?p=1"},
+    {"relation": "next", "url": "http://s.example/?p=2"},
+]
+SUBSETTED = {
+    "tag": [
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+    ]
+}
 
 
 def search(*resources: dict[str, Any], modes: tuple[str, ...] = (), **around: Any) -> bytes:
     entries: list[dict[str, Any]] = [{"resource": resource} for resource in (PATIENT, *resources)]
     for entry, mode in zip(entries, modes, strict=False):
         entry["search"] = {"mode": mode}
-    return json.dumps({"resourceType": "Bundle", "type": "searchset", "entry": entries, **around}).encode()
+    return json.dumps(
+        {"resourceType": "Bundle", "type": "searchset", "entry": entries, **around}
+    ).encode()
 
 
 def outcome(severity: str, code: str) -> dict[str, Any]:
-    return {"resourceType": "OperationOutcome", "id": "oo", "issue": [{"severity": severity, "code": code}]}
+    return {
+        "resourceType": "OperationOutcome",
+        "id": "oo",
+        "issue": [{"severity": severity, "code": code}],
+    }
 
 
 @pytest.mark.parametrize(
@@ -31,11 +44,20 @@ def outcome(severity: str, code: str) -> dict[str, Any]:
     [
         (search(link=NEXT), "link next"),
         (search(total=412), "found 412 resources and the record holds 1"),
-        (search(condition(), modes=("match", "include"), total=2), "found 2 resources and the record holds 1"),
+        (
+            search(condition(), modes=("match", "include"), total=2),
+            "found 2 resources and the record holds 1",
+        ),
         (search(meta=SUBSETTED), "the Bundle says that it is a part (SUBSETTED)"),
         (search(condition(meta=SUBSETTED)), "1 resources hold only some of their elements"),
-        (search(condition(meta={"security": [{"code": "REDACTED"}]})), "only some of their elements"),
-        (search(outcome("warning", "incomplete"), modes=("match", "outcome")), "OperationOutcome incomplete"),
+        (
+            search(condition(meta={"security": [{"code": "REDACTED"}]})),
+            "only some of their elements",
+        ),
+        (
+            search(outcome("warning", "incomplete"), modes=("match", "outcome")),
+            "OperationOutcome incomplete",
+        ),
         (search(outcome("information", "suppressed")), "OperationOutcome suppressed"),
         (search(outcome("error", "processing")), "something went wrong (OperationOutcome error)"),
         (search({"resourceType": "Bundle", "type": "searchset"}), "a Bundle inside a Bundle"),
@@ -65,7 +87,12 @@ def test_what_is_whole_says_nothing(data: bytes) -> None:
 
 def test_pages_that_are_all_there_are_whole() -> None:
     one = json.loads(search(link=NEXT, total=2))
-    two = {"resourceType": "Bundle", "type": "searchset", "total": 2, "entry": [{"resource": condition()}]}
+    two = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": 2,
+        "entry": [{"resource": condition()}],
+    }
     two["link"] = [{"relation": "self", "url": "http://s.example/?p=2"}]
     lines = f"{json.dumps(one)}\n{json.dumps(two)}".encode()
     assert read_record(lines).incomplete == ()

@@ -19,7 +19,11 @@ from tests.unit.records.test_records_document import OWN, bundle, observation, o
 
 def valued(number: str, unit: str = "1") -> Quantity:
     """The value of an observation whose JSON writes this number."""
-    made = bundle(observation(code={"text": "Count"}, valueQuantity={"value": 1234.5, "unit": unit, "code": unit}))
+    made = bundle(
+        observation(
+            code={"text": "Count"}, valueQuantity={"value": 1234.5, "unit": unit, "code": unit}
+        )
+    )
     value = only_fact(read_record(made.replace(b"1234.5", number.encode()))).value
     assert isinstance(value, Quantity)
     return value
@@ -47,7 +51,10 @@ def test_a_number_is_printed_with_all_its_digits(number: str, words: str) -> Non
     assert from_json(Quantity, json.loads(json.dumps(to_json(value)))) == value
 
 
-@given(st.decimals(min_value=-(10**15), max_value=10**15, places=4) | st.integers(-(10**30), 10**30).map(Decimal))
+@given(
+    st.decimals(min_value=-(10**15), max_value=10**15, places=4)
+    | st.integers(-(10**30), 10**30).map(Decimal)
+)
 def test_no_digit_is_lost_whatever_the_number(number: Decimal) -> None:
     assert Decimal(quantity_words(valued(str(number)))) == number
 
@@ -60,7 +67,8 @@ def test_digits_of_a_float_read_back_as_it(number: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", ["1e400", "1e999999999", "1e-999999999", "1e99999999999999999999999", "0." + "1" * 5000]
+    "number",
+    ["1e400", "1e999999999", "1e-999999999", "1e99999999999999999999999", "0." + "1" * 5000],
 )
 def test_a_number_beyond_all_measure_costs_nothing(number: str) -> None:
     made = bundle(observation(valueQuantity={"value": 1234.5, "unit": "g/dL", "code": "g/dL"}))
@@ -71,10 +79,19 @@ def test_a_number_beyond_all_measure_costs_nothing(number: str) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ({"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 1048576}}}, "1 : 1048576"),
-        ({"valueRange": {"low": {"value": 1000000}, "high": {"value": 1234567}}}, "1000000 to 1234567"),
+        (
+            {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 1048576}}},
+            "1 : 1048576",
+        ),
+        (
+            {"valueRange": {"low": {"value": 1000000}, "high": {"value": 1234567}}},
+            "1000000 to 1234567",
+        ),
         ({"valueInteger": 12345678}, "12345678"),
-        ({"valueQuantity": {"value": 1234567, "comparator": ">", "unit": "/uL", "code": "/uL"}}, ">1234567 /µL"),
+        (
+            {"valueQuantity": {"value": 1234567, "comparator": ">", "unit": "/uL", "code": "/uL"}},
+            ">1234567 /µL",
+        ),
     ],
 )
 def test_ratios_ranges_and_integers_keep_their_digits(value: dict[str, Any], words: str) -> None:
@@ -84,8 +101,16 @@ def test_ratios_ranges_and_integers_keep_their_digits(value: dict[str, Any], wor
 
 def test_doses_and_ranges_keep_their_digits() -> None:
     dose = {"doseAndRate": [{"doseQuantity": {"value": 2400000, "unit": "[iU]"}}]}
-    medicine = {"resourceType": "MedicationStatement", "id": "m", "status": "active", "subject": OWN, "dosage": [dose]}
-    document = read_record(bundle({**medicine, "medicationCodeableConcept": {"text": "Penicillin"}}))
+    medicine = {
+        "resourceType": "MedicationStatement",
+        "id": "m",
+        "status": "active",
+        "subject": OWN,
+        "dosage": [dose],
+    }
+    document = read_record(
+        bundle({**medicine, "medicationCodeableConcept": {"text": "Penicillin"}})
+    )
     assert only_fact(document).details == ("dosage: 2400000 [iU], how often is not read",)
 
 
@@ -101,7 +126,12 @@ def test_a_value_beside_the_reason_why_there_is_none_is_marked() -> None:
         ("2345-7", 5.5, "mg/dL", "implausible value, likely in mmol/L"),
         ("2345-7", 12, "mg/dL", "implausible value, likely in mmol/L"),
         ("14749-6", 99, "mmol/L", "implausible value, likely in mg/dL"),
-        ("2345-7", 1800, "mg/dL", None),  # a hyperosmolar crisis, in the unit that it is measured in
+        (
+            "2345-7",
+            1800,
+            "mg/dL",
+            None,
+        ),  # a hyperosmolar crisis, in the unit that it is measured in
         ("2345-7", 30, "mmol/L", None),
         ("2345-7", 99, "mg/dL", None),
         ("718-7", 13, "mmol/L", "implausible value, likely in g/dL"),

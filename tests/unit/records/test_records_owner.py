@@ -28,14 +28,20 @@ TOLD = (
 )
 
 
-def read(*resources: dict[str, Any], patients: tuple[dict[str, Any], ...] = (PATIENT,)) -> RecordDocument:
+def read(
+    *resources: dict[str, Any], patients: tuple[dict[str, Any], ...] = (PATIENT,)
+) -> RecordDocument:
     entries = [{"resource": resource} for resource in (*patients, *resources)]
-    return read_record(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode())
+    return read_record(
+        json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
+    )
 
 
 def contained(**changes: Any) -> dict[str, Any]:
     inner = {"resourceType": "Patient", "id": "c", "identifier": [MRN], **changes}
-    return condition(subject={"reference": "#c"}, contained=[{k: v for k, v in inner.items() if v is not None}])
+    return condition(
+        subject={"reference": "#c"}, contained=[{k: v for k, v in inner.items() if v is not None}]
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,16 +52,38 @@ def contained(**changes: Any) -> dict[str, Any]:
         (condition(subject={"identifier": {"value": "ZZ-77"}}), None),
         (condition(subject={"identifier": {"system": "urn:other", "value": "ZZ-77"}}), TOLD[0]),
         (condition(subject={"identifier": {"system": "urn:mrn", "value": "ZZ-78"}}), TOLD[1]),
-        (condition(subject={"identifier": {"system": "urn:mrn", "value": "zz-077"}}), TOLD[0]),  # spelt otherwise
+        (
+            condition(subject={"identifier": {"system": "urn:mrn", "value": "zz-077"}}),
+            TOLD[0],
+        ),  # spelt otherwise
         (condition(subject={"identifier": {"value": "12"}}), TOLD[0]),
         (condition(subject={"type": "Group", "identifier": MRN}), TOLD[2]),
         (condition(subject={"display": "Somebody"}), TOLD[3]),
         (condition(subject={"reference": "Patient/p1", "identifier": MRN}), None),
-        (condition(subject={"reference": "Patient/p1", "identifier": {"system": "urn:mrn", "value": "1"}}), TOLD[0]),
+        (
+            condition(
+                subject={
+                    "reference": "Patient/p1",
+                    "identifier": {"system": "urn:mrn", "value": "1"},
+                }
+            ),
+            TOLD[0],
+        ),
         (condition(subject={"reference": "http://b.example/Patient/9", "identifier": MRN}), None),
         (condition(subject={"reference": "Patient/p2"}), TOLD[1]),
-        (condition(subject={"reference": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"}), TOLD[0]),
-        (condition(subject={"reference": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", "identifier": MRN}), None),
+        (
+            condition(subject={"reference": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"}),
+            TOLD[0],
+        ),
+        (
+            condition(
+                subject={
+                    "reference": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0",
+                    "identifier": MRN,
+                }
+            ),
+            None,
+        ),
         (condition(subject={"reference": "Patient/p1/_history/2"}), None),
         (condition(subject={"reference": "Group/g1"}), TOLD[2]),
         (condition(subject={"reference": "http://s.example/fhir/Device/d1"}), TOLD[2]),
@@ -68,7 +96,9 @@ def contained(**changes: Any) -> dict[str, Any]:
         (contained(resourceType="Group"), TOLD[2]),
     ],
 )
-def test_whose_a_resource_is_by_all_that_says_so(resource: dict[str, Any], said: str | None) -> None:
+def test_whose_a_resource_is_by_all_that_says_so(
+    resource: dict[str, Any], said: str | None
+) -> None:
     document = read(resource)
     assert bool(document.facts) is (said is None)
     assert [words for words in TOLD if words in reasons(document)] == ([said] if said else [])
@@ -102,17 +132,30 @@ def test_a_focus_by_extension_is_seen() -> None:
 
 
 def test_contained_members_are_said_not_to_be_read() -> None:
-    member = {"resourceType": "Observation", "id": "m", "status": "final", "code": {"text": "Sodium"}}
+    member = {
+        "resourceType": "Observation",
+        "id": "m",
+        "status": "final",
+        "code": {"text": "Sodium"},
+    }
     document = read(observation(contained=[member], hasMember=[{"reference": "#m"}]))
     assert "a contained Observation is not read" in reasons(document)
 
 
 NEW = {**PATIENT, "id": "p9", "identifier": [{"system": "urn:mrn", "value": "NEW-1"}]}
-REPLACED = {**PATIENT, "active": False, "link": [{"other": {"reference": "Patient/p9"}, "type": "replaced-by"}]}
+REPLACED = {
+    **PATIENT,
+    "active": False,
+    "link": [{"other": {"reference": "Patient/p9"}, "type": "replaced-by"}],
+}
 
 
 def test_merged_patients_in_one_record_are_one_with_all_their_numbers_and_facts() -> None:
-    document = read(condition(), condition(id="c2", subject={"reference": "Patient/p9"}), patients=(REPLACED, NEW))
+    document = read(
+        condition(),
+        condition(id="c2", subject={"reference": "Patient/p9"}),
+        patients=(REPLACED, NEW),
+    )
     patient = document.the_patient()
     assert patient.patient_id == "NEW-1"
     assert ("urn:mrn", "ZZ-77") in patient.identifiers
@@ -145,12 +188,18 @@ def test_patients_who_replace_each_other_in_a_circle_are_two() -> None:
 
 
 def test_a_patient_who_replaces_itself_ends() -> None:
-    document = read(patients=({**PATIENT, "link": [{"other": {"reference": "Patient/p1"}, "type": "replaced-by"}]},))
+    document = read(
+        patients=(
+            {**PATIENT, "link": [{"other": {"reference": "Patient/p1"}, "type": "replaced-by"}]},
+        )
+    )
     assert document.the_patient().patient_id == "ZZ-77"
     assert join_questions(document, None)
 
 
 @pytest.mark.parametrize("name", ["modifierExtension", "implicitRules"])
 def test_a_patient_with_a_modifier_must_be_confirmed(name: str) -> None:
-    value = "http://x.example/rules" if name == "implicitRules" else [{"url": "http://x.example/not"}]
+    value = (
+        "http://x.example/rules" if name == "implicitRules" else [{"url": "http://x.example/not"}]
+    )
     assert name in " ".join(join_questions(read(patients=({**PATIENT, name: value},)), None))

@@ -12,7 +12,9 @@ from medmm.domain.study import StudyTime
 from medmm.records import context_as_of, everything_in, read_record
 from tests.unit.records.test_records_document import OWN, bundle, condition
 
-STUDY = StudyTime(moment=datetime(2000, 6, 15, 12, tzinfo=UTC), source_tag="AcquisitionDateTime", precise=True)
+STUDY = StudyTime(
+    moment=datetime(2000, 6, 15, 12, tzinfo=UTC), source_tag="AcquisitionDateTime", precise=True
+)
 AGE = {"unit": "a", "code": "a", "system": "http://unitsofmeasure.org"}
 RESOLVED = {"clinicalStatus": {"coding": [{"code": "resolved"}]}}
 
@@ -47,7 +49,10 @@ def medicine(kind: str = "MedicationStatement", **changes: Any) -> dict[str, Any
     [
         ({"abatementDateTime": "1992-01-01"}, FactStatus.INACTIVE),
         ({"abatementDateTime": "1992"}, FactStatus.INACTIVE),
-        ({"abatementDateTime": "2000"}, FactStatus.UNCONFIRMED),  # some time in the year of the study
+        (
+            {"abatementDateTime": "2000"},
+            FactStatus.UNCONFIRMED,
+        ),  # some time in the year of the study
         ({"abatementDateTime": "2000-06-15"}, FactStatus.UNCONFIRMED),
         ({"abatementDateTime": "2000-06-15T11:00:00Z"}, FactStatus.INACTIVE),
         ({"abatementDateTime": "2000-06-15T13:00:00Z"}, FactStatus.ACTIVE),
@@ -56,9 +61,15 @@ def medicine(kind: str = "MedicationStatement", **changes: Any) -> dict[str, Any
         ({"abatementPeriod": {"start": "1999-01-01", "end": "2003-01-01"}}, FactStatus.UNCONFIRMED),
         ({"abatementPeriod": {"start": "2002-01-01"}}, FactStatus.ACTIVE),
         ({"abatementAge": {"value": 42, **AGE}}, FactStatus.INACTIVE),
-        ({"abatementAge": {"value": 50, **AGE}}, FactStatus.UNCONFIRMED),  # 2000-01-10 to 2001-01-09
+        (
+            {"abatementAge": {"value": 50, **AGE}},
+            FactStatus.UNCONFIRMED,
+        ),  # 2000-01-10 to 2001-01-09
         ({"abatementAge": {"value": 60, **AGE}}, FactStatus.ACTIVE),
-        ({"abatementRange": {"low": {"value": 41, **AGE}, "high": {"value": 43, **AGE}}}, FactStatus.INACTIVE),
+        (
+            {"abatementRange": {"low": {"value": 41, **AGE}, "high": {"value": 43, **AGE}}},
+            FactStatus.INACTIVE,
+        ),
         ({"abatementAge": {"value": 42, "comparator": ">", **AGE}}, FactStatus.UNCONFIRMED),
         ({"abatementString": "resolved in childhood"}, FactStatus.UNCONFIRMED),
         ({"abatementBoolean": True}, FactStatus.UNCONFIRMED),
@@ -68,7 +79,9 @@ def medicine(kind: str = "MedicationStatement", **changes: Any) -> dict[str, Any
         ({}, FactStatus.ACTIVE),
     ],
 )
-def test_an_abatement_of_any_type_counts_as_of_the_study(abatement: dict[str, Any], status: FactStatus) -> None:
+def test_an_abatement_of_any_type_counts_as_of_the_study(
+    abatement: dict[str, Any], status: FactStatus
+) -> None:
     fact = as_of_study(ill(**abatement))["Condition/c1"]
     assert fact.status is status
     assert bool(fact.marks) is (status is not FactStatus.ACTIVE)
@@ -85,7 +98,9 @@ def test_an_abatement_of_any_type_counts_as_of_the_study(abatement: dict[str, An
         ({}, FactStatus.INACTIVE),
     ],
 )
-def test_what_was_resolved_later_was_active_then(abatement: dict[str, Any], status: FactStatus) -> None:
+def test_what_was_resolved_later_was_active_then(
+    abatement: dict[str, Any], status: FactStatus
+) -> None:
     assert as_of_study(ill(**RESOLVED, **abatement))["Condition/c1"].status is status
 
 
@@ -94,14 +109,19 @@ def test_what_was_resolved_later_was_active_then(abatement: dict[str, Any], stat
     [
         ({"onsetAge": {"value": 45, **AGE}}, True),
         ({"onsetAge": {"value": 60, **AGE}}, False),
-        ({"onsetAge": {"value": 50, **AGE}}, False),  # in the year of the study: before or after it can't be told
+        (
+            {"onsetAge": {"value": 50, **AGE}},
+            False,
+        ),  # in the year of the study: before or after it can't be told
         ({"onsetRange": {"low": {"value": 40, **AGE}, "high": {"value": 45, **AGE}}}, True),
         ({"onsetRange": {"low": {"value": 40, **AGE}, "high": {"value": 55, **AGE}}}, False),
         ({"onsetPeriod": {"start": "2001-01-01"}}, False),
         ({"onsetString": "in childhood"}, True),  # undated, marked
     ],
 )
-def test_what_began_after_the_study_stays_out_by_ages_too(onset: dict[str, Any], enters: bool) -> None:
+def test_what_began_after_the_study_stays_out_by_ages_too(
+    onset: dict[str, Any], enters: bool
+) -> None:
     assert ("Condition/c1" in as_of_study(ill(onsetDateTime=None, **onset))) is enters
 
 
@@ -112,55 +132,79 @@ def dosed(**repeat: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("resource", "status"),
     [
-        (medicine(effectivePeriod={"start": "1999-01-01", "end": "1999-02-01"}), FactStatus.INACTIVE),
+        (
+            medicine(effectivePeriod={"start": "1999-01-01", "end": "1999-02-01"}),
+            FactStatus.INACTIVE,
+        ),
         (medicine(effectivePeriod={"start": "1999-01-01", "end": "2005-01-01"}), FactStatus.ACTIVE),
         (medicine(effectivePeriod={"start": "1999-01-01", "end": "2000"}), FactStatus.UNCONFIRMED),
         (medicine(effectivePeriod={"start": "1999-01-01"}), FactStatus.ACTIVE),
         (
             medicine(
-                effectiveDateTime="1999-01-01", dosage=dosed(boundsPeriod={"start": "1999-01-01", "end": "1999-03-01"})
-            ),
-            FactStatus.INACTIVE,
-        ),
-        (
-            medicine("MedicationRequest", dosageInstruction=dosed(boundsPeriod={"end": "1999-03-01"})),
-            FactStatus.INACTIVE,
-        ),
-        (
-            medicine(
-                "MedicationRequest", dosageInstruction=dosed(boundsDuration={"value": 10, "unit": "d", "code": "d"})
+                effectiveDateTime="1999-01-01",
+                dosage=dosed(boundsPeriod={"start": "1999-01-01", "end": "1999-03-01"}),
             ),
             FactStatus.INACTIVE,
         ),
         (
             medicine(
-                "MedicationRequest", dosageInstruction=dosed(boundsDuration={"value": 5, "unit": "a", "code": "a"})
+                "MedicationRequest", dosageInstruction=dosed(boundsPeriod={"end": "1999-03-01"})
+            ),
+            FactStatus.INACTIVE,
+        ),
+        (
+            medicine(
+                "MedicationRequest",
+                dosageInstruction=dosed(boundsDuration={"value": 10, "unit": "d", "code": "d"}),
+            ),
+            FactStatus.INACTIVE,
+        ),
+        (
+            medicine(
+                "MedicationRequest",
+                dosageInstruction=dosed(boundsDuration={"value": 5, "unit": "a", "code": "a"}),
             ),
             FactStatus.ACTIVE,
         ),
         (
-            medicine("MedicationRequest", dosageInstruction=[*dosed(boundsPeriod={"end": "1999-03-01"}), *dosed()]),
+            medicine(
+                "MedicationRequest",
+                dosageInstruction=[*dosed(boundsPeriod={"end": "1999-03-01"}), *dosed()],
+            ),
             FactStatus.ACTIVE,  # one of the dosages has no end
         ),
         (
-            medicine("MedicationRequest", status="cancelled", dosageInstruction=dosed(boundsPeriod={"end": "2005"})),
+            medicine(
+                "MedicationRequest",
+                status="cancelled",
+                dosageInstruction=dosed(boundsPeriod={"end": "2005"}),
+            ),
             FactStatus.INACTIVE,
         ),
-        (medicine(status="not-taken", effectivePeriod={"start": "1999", "end": "2005"}), FactStatus.REFUTED),
+        (
+            medicine(status="not-taken", effectivePeriod={"start": "1999", "end": "2005"}),
+            FactStatus.REFUTED,
+        ),
     ],
 )
-def test_a_medicine_whose_time_was_over_is_inactive(resource: dict[str, Any], status: FactStatus) -> None:
+def test_a_medicine_whose_time_was_over_is_inactive(
+    resource: dict[str, Any], status: FactStatus
+) -> None:
     (fact,) = as_of_study(resource).values()
     assert fact.status is status
 
 
 def test_a_period_that_ends_before_it_begins_is_marked() -> None:
-    fact = as_of_study(medicine(effectivePeriod={"start": "1999-01-01", "end": "1998-01-01"}))["MedicationStatement/m1"]
+    fact = as_of_study(medicine(effectivePeriod={"start": "1999-01-01", "end": "1998-01-01"}))[
+        "MedicationStatement/m1"
+    ]
     assert "a period that ends before it begins" in fact.marks
 
 
 def test_a_look_at_a_record_shows_what_is_over_as_over() -> None:
-    looked = everything_in(read_record(bundle(medicine(effectivePeriod={"start": "1999-01-01", "end": "1999-02-01"}))))
+    looked = everything_in(
+        read_record(bundle(medicine(effectivePeriod={"start": "1999-01-01", "end": "1999-02-01"})))
+    )
     assert looked.fact("MedicationStatement/m1").status is FactStatus.INACTIVE
 
 
@@ -178,8 +222,16 @@ OTHER = {"id": "c2", "onsetDateTime": "1990-01-01"}
             {**OTHER, **RESOLVED, "abatementDateTime": "1992-01-01"},
             False,
         ),  # it came back
-        ({"onsetDateTime": "1991-01-01"}, {**OTHER, **RESOLVED, "abatementDateTime": "1992-01-01"}, True),
-        ({"bodySite": [{"text": "Left"}]}, {**OTHER, **RESOLVED, "bodySite": [{"text": "Right"}]}, False),
+        (
+            {"onsetDateTime": "1991-01-01"},
+            {**OTHER, **RESOLVED, "abatementDateTime": "1992-01-01"},
+            True,
+        ),
+        (
+            {"bodySite": [{"text": "Left"}]},
+            {**OTHER, **RESOLVED, "bodySite": [{"text": "Right"}]},
+            False,
+        ),
         ({}, {**OTHER, **RESOLVED, "code": {"text": "Asthma"}}, False),
         ({"code": {"text": "COPD"}}, {**OTHER, **RESOLVED, "code": {"text": "copd"}}, True),
     ],
@@ -188,14 +240,21 @@ def test_active_beside_over_or_denied_is_marked_at_both(
     one: dict[str, Any], other: dict[str, Any], contradict: bool
 ) -> None:
     found = as_of_study(ill(**one), ill(**other))
-    marked = {name: any("contradicts itself" in m for m in fact.marks) for name, fact in found.items()}
+    marked = {
+        name: any("contradicts itself" in m for m in fact.marks) for name, fact in found.items()
+    }
     assert marked == {"Condition/c1": contradict, "Condition/c2": contradict}
 
 
 def test_no_known_allergy_beside_an_allergy_is_marked() -> None:
     def allergy(name: str, text: str) -> dict[str, Any]:
         status = {"coding": [{"code": "active"}]}
-        made = {"resourceType": "AllergyIntolerance", "id": name, "patient": OWN, "clinicalStatus": status}
+        made = {
+            "resourceType": "AllergyIntolerance",
+            "id": name,
+            "patient": OWN,
+            "clinicalStatus": status,
+        }
         return {**made, "code": {"text": text}, "recordedDate": "1999-01-01"}
 
     found = as_of_study(allergy("a1", "No known allergy"), allergy("a2", "Iodinated contrast"))
@@ -206,4 +265,6 @@ def test_no_known_allergy_beside_an_allergy_is_marked() -> None:
 
 def test_thousands_of_the_same_words_take_time_in_proportion() -> None:
     many = [ill(id=f"c{n}", **(RESOLVED if n % 2 else {})) for n in range(2000)]
-    assert all(any("contradicts itself" in m for m in fact.marks) for fact in as_of_study(*many).values())
+    assert all(
+        any("contradicts itself" in m for m in fact.marks) for fact in as_of_study(*many).values()
+    )

@@ -11,7 +11,12 @@ from medmm.domain.imaging_order import StudyOrder
 from medmm.records import read_record, with_request
 
 UID = "1.2.826.0.1.3680043.8.498.1"
-PATIENT = {"resourceType": "Patient", "id": "p", "identifier": [{"value": "ZZ-1"}], "birthDate": "1950-01-01"}
+PATIENT = {
+    "resourceType": "Patient",
+    "id": "p",
+    "identifier": [{"value": "ZZ-1"}],
+    "birthDate": "1950-01-01",
+}
 ACSN, PLAC, FILL = ({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": c}]}
                     for c in ("ACSN", "PLAC", "FILL"))  # fmt: skip
 
@@ -31,7 +36,8 @@ def request(own: str, *identifiers: dict[str, Any], **changes: Any) -> dict[str,
 
 def found(order: StudyOrder, *resources: dict[str, Any], **urls: str) -> tuple[str | None, str]:
     entries = [
-        {"resource": r, **({"fullUrl": urls[r["id"]]} if r["id"] in urls else {})} for r in (PATIENT, *resources)
+        {"resource": r, **({"fullUrl": urls[r["id"]]} if r["id"] in urls else {})}
+        for r in (PATIENT, *resources)
     ]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     document = read_record(json.dumps(bundle).encode())
@@ -64,15 +70,27 @@ def test_the_requisition_counts_as_a_number() -> None:
 @pytest.mark.parametrize(
     ("order", "resources", "why"),
     [
-        (ORDER, (request("r1", {"value": "A-1", "type": FILL}),), "bears the numbers"),  # another number's type
+        (
+            ORDER,
+            (request("r1", {"value": "A-1", "type": FILL}),),
+            "bears the numbers",
+        ),  # another number's type
         (ORDER, (request("r1", {"value": "A-1"}), request("r2", {"value": "P-1"})), "2 requests"),
         (ORDER, (request("r1", {"value": "A-1"}, status="entered-in-error"),), "holds no request"),
-        (ORDER, (request("r1", {"value": "A-1"}, subject={"reference": "Patient/other"}),), "holds no request"),
+        (
+            ORDER,
+            (request("r1", {"value": "A-1"}, subject={"reference": "Patient/other"}),),
+            "holds no request",
+        ),
         (ORDER, (request("r1", {"value": "A-1", "use": "old"}),), "bears the numbers"),
         (ORDER, (), "holds no request"),
         (StudyOrder(), (request("r1", {"value": "A-1"}),), "state no number"),
         (StudyOrder(contradicting=("accession number",)), (request("r1"),), "several values"),
-        (ORDER, (request("r1", {"value": 17, "type": "ACSN"}),), "bears the numbers"),  # not of the expected shape
+        (
+            ORDER,
+            (request("r1", {"value": 17, "type": "ACSN"}),),
+            "bears the numbers",
+        ),  # not of the expected shape
         (ORDER, (request("r1", identifier="A-1"),), "bears the numbers"),
     ],
 )
@@ -96,7 +114,11 @@ def study(own: str, based_on: str, uid: str = UID) -> dict[str, Any]:
 
 
 def test_the_records_own_study_says_for_which_request_it_was_made() -> None:
-    resources = (request("r1", {"value": "X"}), request("r2", {"value": "A-1"}), study("s", "ServiceRequest/r1"))
+    resources = (
+        request("r1", {"value": "X"}),
+        request("r2", {"value": "A-1"}),
+        study("s", "ServiceRequest/r1"),
+    )
     assert found(ORDER, *resources) == ("ServiceRequest/r1", "")
 
 

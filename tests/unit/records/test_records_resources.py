@@ -82,7 +82,11 @@ RICH: dict[str, dict[str, Any]] = {
         "recordedDate": "2019-01-01",
         "assertedDate": "2019-01-01",
         "reaction": [
-            {"manifestation": [{"text": "Anaphylaxis"}], "severity": "severe", "substance": {"text": "Iohexol"}}
+            {
+                "manifestation": [{"text": "Anaphylaxis"}],
+                "severity": "severe",
+                "substance": {"text": "Iohexol"},
+            }
         ],
     },
     "Procedure": {
@@ -118,13 +122,41 @@ RICH: dict[str, dict[str, Any]] = {
     },
 }
 EXPECTED = {
-    "Condition": ("Heart failure (Left)", "category: problem", "stage: stage 2", "onset: 2019-01-01 to 2019-02-01"),
-    "Observation": ("Hemoglobin (Left)", "interpretation: Critical low", "category: laboratory", "method: by hand"),
-    "MedicationRequest": ("Warfarin", "intent: plan", "priority: urgent", "dosage: 3 mg daily (as needed)"),
-    "MedicationStatement": ("Warfarin", "reason: Old tuberculosis", "dosage: 3 mg, how often is not read"),
-    "AllergyIntolerance": ("Iodinated contrast", "criticality: high", "severity of a reaction: severe"),
+    "Condition": (
+        "Heart failure (Left)",
+        "category: problem",
+        "stage: stage 2",
+        "onset: 2019-01-01 to 2019-02-01",
+    ),
+    "Observation": (
+        "Hemoglobin (Left)",
+        "interpretation: Critical low",
+        "category: laboratory",
+        "method: by hand",
+    ),
+    "MedicationRequest": (
+        "Warfarin",
+        "intent: plan",
+        "priority: urgent",
+        "dosage: 3 mg daily (as needed)",
+    ),
+    "MedicationStatement": (
+        "Warfarin",
+        "reason: Old tuberculosis",
+        "dosage: 3 mg, how often is not read",
+    ),
+    "AllergyIntolerance": (
+        "Iodinated contrast",
+        "criticality: high",
+        "severity of a reaction: severe",
+    ),
     "Procedure": ("Something (Left)", "outcome: healed", "complication: bleeding", "reason: Cough"),
-    "ServiceRequest": ("Something (Left)", "priority: stat", "detail: erect", "reason: Old tuberculosis"),
+    "ServiceRequest": (
+        "Something (Left)",
+        "priority: stat",
+        "detail: erect",
+        "reason: Old tuberculosis",
+    ),
     "DiagnosticReport": ("Something", "coded conclusion: Normal chest", "category: radiology"),
 }
 
@@ -143,8 +175,15 @@ def test_what_a_clinician_would_miss_is_kept(kind: str) -> None:
 
 
 def test_values_are_those_of_each_kind() -> None:
-    values = {kind: first_fact(kind).value for kind in ("Condition", "AllergyIntolerance", "ServiceRequest")}
-    assert values == {"Condition": "severe", "AllergyIntolerance": "Anaphylaxis", "ServiceRequest": "Cough"}
+    values = {
+        kind: first_fact(kind).value
+        for kind in ("Condition", "AllergyIntolerance", "ServiceRequest")
+    }
+    assert values == {
+        "Condition": "severe",
+        "AllergyIntolerance": "Anaphylaxis",
+        "ServiceRequest": "Cough",
+    }
     assert first_fact("DiagnosticReport").value == "No pneumothorax."
 
 
@@ -170,13 +209,19 @@ def test_the_table_of_elements_is_what_is_read(kind: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(facts, "within_reach", lambda r, k: Watched(within_reach(r, k), asked))
     resource = {**RICH[kind], "resourceType": kind}
     assert set(within_reach(resource, kind)) == set(resource) - {"resourceType"}
-    without_value = {name: value for name, value in resource.items() if name not in ("valueQuantity", "component")}
+    without_value = {
+        name: value
+        for name, value in resource.items()
+        if name not in ("valueQuantity", "component")
+    }
     read_record(bundle(resource, without_value))
     stems = {name.removesuffix("[x]") for name in ELEMENTS[kind]}
     exact = {stem for stem in stems if any(name == stem or name.startswith(stem) for name in asked)}
     before = {"subject", "patient", "focus", "extension"}  # whose it is
     before |= {"meta", "implicitRules", "modifierExtension"}  # whether it counts
-    before |= {stem for stem in stems if any(path.startswith(stem) for path in DATES[kind])}  # what dates it
+    before |= {
+        stem for stem in stems if any(path.startswith(stem) for path in DATES[kind])
+    }  # what dates it
     assert stems - exact - before == set()
 
 
@@ -194,10 +239,14 @@ def test_what_is_not_in_the_table_is_out_of_reach() -> None:
 def test_a_medicine_in_another_entry_is_named_and_not_said_to_be_left_out() -> None:
     medicine = {"resourceType": "Medication", "id": "med1", "code": {"text": "Apixaban"}}
     request = {**RICH["MedicationRequest"], "resourceType": "MedicationRequest", "contained": None}
-    document = read_record(bundle({**request, "medicationReference": {"reference": "Medication/med1"}}, medicine))
+    document = read_record(
+        bundle({**request, "medicationReference": {"reference": "Medication/med1"}}, medicine)
+    )
     assert only_fact(document).label == "Apixaban"
     assert "Medication is not read" not in reasons(document)
-    document = read_record(bundle({**request, "medicationReference": {"reference": "Medication/other"}}, medicine))
+    document = read_record(
+        bundle({**request, "medicationReference": {"reference": "Medication/other"}}, medicine)
+    )
     assert document.facts == ()
     assert "Medication is not read" in reasons(document)
     assert "lead out of the record" in reasons(document)
@@ -209,16 +258,26 @@ def test_a_medicine_in_another_entry_is_named_and_not_said_to_be_left_out() -> N
         ("MedicationRequest", {"intent": "order"}, FactStatus.ACTIVE),
         ("MedicationRequest", {"intent": "proposal"}, FactStatus.UNCONFIRMED),
         ("MedicationRequest", {"intent": "order", "status": "completed"}, FactStatus.INACTIVE),
-        ("MedicationRequest", {"intent": "order", "status": "entered-in-error", "doNotPerform": True}, None),
+        (
+            "MedicationRequest",
+            {"intent": "order", "status": "entered-in-error", "doNotPerform": True},
+            None,
+        ),
         ("MedicationRequest", {"intent": "plan", "doNotPerform": True}, FactStatus.REFUTED),
         ("ServiceRequest", {"intent": "plan"}, FactStatus.UNCONFIRMED),
         ("DiagnosticReport", {"status": "appended"}, FactStatus.ACTIVE),
         ("DiagnosticReport", {"status": "preliminary"}, FactStatus.UNCONFIRMED),
         ("Procedure", {"status": "not-done"}, FactStatus.REFUTED),
-        ("AllergyIntolerance", {"verificationStatus": {"coding": [{"code": "refuted"}]}}, FactStatus.REFUTED),
+        (
+            "AllergyIntolerance",
+            {"verificationStatus": {"coding": [{"code": "refuted"}]}},
+            FactStatus.REFUTED,
+        ),
     ],
 )
-def test_a_status_is_kept_or_the_resource_is_not(kind: str, changes: dict[str, Any], status: FactStatus | None) -> None:
+def test_a_status_is_kept_or_the_resource_is_not(
+    kind: str, changes: dict[str, Any], status: FactStatus | None
+) -> None:
     found = read_record(bundle({**RICH[kind], **changes, "resourceType": kind})).facts
     assert [fact.status for fact in found] == ([status] if status else [])
 
@@ -237,7 +296,10 @@ def test_a_status_is_kept_or_the_resource_is_not(kind: str, changes: dict[str, A
     ],
 )
 def test_whose_a_resource_is(reference: str, address: str | None, kept: bool, mark: bool) -> None:
-    entries: list[dict[str, Any]] = [{"resource": PATIENT}, {"resource": condition(subject={"reference": reference})}]
+    entries: list[dict[str, Any]] = [
+        {"resource": PATIENT},
+        {"resource": condition(subject={"reference": reference})},
+    ]
     if address:
         entries[0]["fullUrl"] = address
     document = read_record(json.dumps({"resourceType": "Bundle", "entry": entries}).encode())

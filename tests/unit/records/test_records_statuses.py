@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from medmm.domain.record import FactStatus
 from medmm.records import read_record
 from medmm.records.statuses import STATUSES, status_of
-from tests.unit.records.test_records_document import OWN, bundle, concept, condition, observation, only_fact, reasons
+from tests.unit.records.test_records_document import (
+    OWN,
+    bundle,
+    concept,
+    condition,
+    observation,
+    only_fact,
+    reasons,
+)
 
 VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
@@ -42,21 +50,32 @@ def verified(value: Any) -> tuple[FactStatus | None, str]:
         (coded((VERIFIED, "refuted"), (VERIFIED, "entered-in-error")), None),
         (coded((LOCAL, "x"), (VERIFIED, "entered-in-error")), None),
         (coded((VERIFIED, "provisional"), (VERIFIED, "confirmed")), FactStatus.UNCONFIRMED),
-        (coded(("http://hl7.org/fhir/condition-ver-status", "refuted")), FactStatus.REFUTED),  # STU3 system
+        (
+            coded(("http://hl7.org/fhir/condition-ver-status", "refuted")),
+            FactStatus.REFUTED,
+        ),  # STU3 system
         (coded((None, "refuted")), FactStatus.REFUTED),
-        ([coded((VERIFIED, "confirmed")), coded((VERIFIED, "refuted"))], FactStatus.REFUTED),  # a list, not one concept
+        (
+            [coded((VERIFIED, "confirmed")), coded((VERIFIED, "refuted"))],
+            FactStatus.REFUTED,
+        ),  # a list, not one concept
         ("refuted", FactStatus.REFUTED),
         ("Refuted", FactStatus.REFUTED),
         ("ENTERED_IN_ERROR", None),
         (coded((VERIFIED, "Entered in error")), None),
         (coded(("http://snomed.info/sct", "410594000")), FactStatus.REFUTED),
         (coded(("http://snomed.info/sct", "415684004")), FactStatus.UNCONFIRMED),
-        (coded(("http://snomed.info/sct", "410594000"), (VERIFIED, "provisional")), FactStatus.UNCONFIRMED),
+        (
+            coded(("http://snomed.info/sct", "410594000"), (VERIFIED, "provisional")),
+            FactStatus.UNCONFIRMED,
+        ),
         ({}, FactStatus.ACTIVE),
         (None, FactStatus.ACTIVE),
     ],
 )
-def test_the_coding_of_hl7_counts_and_the_most_negative_wins(value: Any, status: FactStatus | None) -> None:
+def test_the_coding_of_hl7_counts_and_the_most_negative_wins(
+    value: Any, status: FactStatus | None
+) -> None:
     assert verified(value)[0] is status
 
 
@@ -69,7 +88,10 @@ def test_the_coding_of_hl7_counts_and_the_most_negative_wins(value: Any, status:
         (coded((LOCAL, "refuted")), "unknown verification status"),
         (coded((VERIFIED, "made-up")), "unknown verification status"),
         ("CONFIRMED", "unknown verification status"),
-        (coded((VERIFIED, "confirmed"), text="ruled out by CT"), "contradicted by other words for it: ruled out by CT"),
+        (
+            coded((VERIFIED, "confirmed"), text="ruled out by CT"),
+            "contradicted by other words for it: ruled out by CT",
+        ),
         (coded((VERIFIED, "confirmed"), (LOCAL, "refuted")), "contradicted by other words"),
         (7, "unknown verification status"),
         (True, "unknown verification status"),
@@ -97,12 +119,19 @@ def test_the_clinical_status_is_read_alike(clinical: Any, status: FactStatus) ->
 
 @pytest.mark.parametrize(
     ("letter", "status"),
-    [("A", FactStatus.REFUTED), ("V", FactStatus.UNCONFIRMED), ("Z", FactStatus.INACTIVE), ("G", FactStatus.ACTIVE)],
+    [
+        ("A", FactStatus.REFUTED),
+        ("V", FactStatus.UNCONFIRMED),
+        ("Z", FactStatus.INACTIVE),
+        ("G", FactStatus.ACTIVE),
+    ],
 )
 def test_the_certainty_of_a_german_code_counts(letter: str, status: FactStatus) -> None:
     url = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
     code = concept("Pneumothorax")
-    code["coding"][0]["extension"] = [{"url": url, "valueCoding": {"system": "urn:x", "code": letter}}]
+    code["coding"][0]["extension"] = [
+        {"url": url, "valueCoding": {"system": "urn:x", "code": letter}}
+    ]
     assert only_fact(read_record(bundle(condition(code=code)))).status is status
 
 
@@ -112,27 +141,59 @@ def test_the_certainty_of_a_german_code_counts(letter: str, status: FactStatus) 
         ("MedicationStatement", {"status": "not-taken"}, FactStatus.REFUTED),
         ("MedicationStatement", {"status": "intended"}, FactStatus.UNCONFIRMED),
         ("MedicationStatement", {"status": "on-hold"}, FactStatus.INACTIVE),
-        ("MedicationStatement", {"status": "final"}, FactStatus.UNCONFIRMED),  # a code of another resource
+        (
+            "MedicationStatement",
+            {"status": "final"},
+            FactStatus.UNCONFIRMED,
+        ),  # a code of another resource
         ("MedicationStatement", {"status": "active", "taken": "n"}, FactStatus.REFUTED),  # STU3
-        ("MedicationStatement", {"status": "active", "wasNotTaken": True}, FactStatus.REFUTED),  # DSTU2
-        ("MedicationRequest", {"status": "active", "intent": "order", "doNotPerform": "true"}, FactStatus.REFUTED),
+        (
+            "MedicationStatement",
+            {"status": "active", "wasNotTaken": True},
+            FactStatus.REFUTED,
+        ),  # DSTU2
+        (
+            "MedicationRequest",
+            {"status": "active", "intent": "order", "doNotPerform": "true"},
+            FactStatus.REFUTED,
+        ),
         ("MedicationRequest", {"status": "stopped", "intent": "order"}, FactStatus.INACTIVE),
-        ("Procedure", {"status": "stopped", "code": {"text": "Thoracentesis"}}, FactStatus.UNCONFIRMED),
-        ("Procedure", {"status": "completed", "notDone": True, "code": {"text": "X"}}, FactStatus.REFUTED),  # STU3
-        ("Procedure", {"status": "not-done", "code": {"text": "Thoracentesis"}}, FactStatus.REFUTED),
-        ("ServiceRequest", {"status": "revoked", "intent": "order", "code": {"text": "X"}}, FactStatus.INACTIVE),
+        (
+            "Procedure",
+            {"status": "stopped", "code": {"text": "Thoracentesis"}},
+            FactStatus.UNCONFIRMED,
+        ),
+        (
+            "Procedure",
+            {"status": "completed", "notDone": True, "code": {"text": "X"}},
+            FactStatus.REFUTED,
+        ),  # STU3
+        (
+            "Procedure",
+            {"status": "not-done", "code": {"text": "Thoracentesis"}},
+            FactStatus.REFUTED,
+        ),
+        (
+            "ServiceRequest",
+            {"status": "revoked", "intent": "order", "code": {"text": "X"}},
+            FactStatus.INACTIVE,
+        ),
         ("Observation", {"status": "cancelled", "code": {"text": "X"}}, FactStatus.INACTIVE),
         ("Observation", {"status": "completed", "code": {"text": "X"}}, FactStatus.UNCONFIRMED),
         ("DiagnosticReport", {"status": "corrected", "code": {"text": "X"}}, FactStatus.ACTIVE),
     ],
 )
-def test_negations_of_other_resources_are_never_lost(kind: str, changes: dict[str, Any], status: FactStatus) -> None:
+def test_negations_of_other_resources_are_never_lost(
+    kind: str, changes: dict[str, Any], status: FactStatus
+) -> None:
     resource = {"resourceType": kind, **MEDICINE, **changes}
     assert only_fact(read_record(bundle(resource))).status is status
 
 
 def test_every_required_code_of_r4_is_in_the_table(shared_data: Path) -> None:
-    bindings = json.loads((shared_data / "fhir" / "required_bindings.json").read_text(encoding="utf-8"))["resources"]
+    bindings = json.loads(
+        (shared_data / "fhir" / "required_bindings.json").read_text(encoding="utf-8")
+    )["resources"]
     missing, seen = {}, 0
     for kind, elements in STATUSES.items():
         for element, codes in elements.items():
@@ -144,7 +205,9 @@ def test_every_required_code_of_r4_is_in_the_table(shared_data: Path) -> None:
     assert {path: codes for path, codes in missing.items() if codes} == {}
 
 
-CODES = st.sampled_from(["confirmed", "unconfirmed", "provisional", "differential", "refuted", "made-up"])
+CODES = st.sampled_from(
+    ["confirmed", "unconfirmed", "provisional", "differential", "refuted", "made-up"]
+)
 SYSTEMS = st.sampled_from([VERIFIED, LOCAL, None])
 ORDER = (FactStatus.REFUTED, FactStatus.UNCONFIRMED, FactStatus.INACTIVE, FactStatus.ACTIVE)
 
@@ -177,7 +240,12 @@ DEEP = {"url": "http://x.example/not", "valueBoolean": True}
             "dosage": [{"text": "3 mg", "modifierExtension": [DEEP]}],
         },
         {
-            **{"resourceType": "MedicationStatement", "id": "m1", "subject": OWN, "status": "active"},
+            **{
+                "resourceType": "MedicationStatement",
+                "id": "m1",
+                "subject": OWN,
+                "status": "active",
+            },
             "medicationReference": {"reference": "#m"},
             "contained": [
                 {
@@ -189,7 +257,12 @@ DEEP = {"url": "http://x.example/not", "valueBoolean": True}
             ],
         },
         {
-            **{"resourceType": "MedicationStatement", "id": "m1", "subject": OWN, "status": "active"},
+            **{
+                "resourceType": "MedicationStatement",
+                "id": "m1",
+                "subject": OWN,
+                "status": "active",
+            },
             "medicationReference": {"reference": "#m"},
             "contained": [
                 {
@@ -209,7 +282,12 @@ def test_what_may_turn_the_meaning_round_is_left_out_at_any_depth(resource: dict
 
 
 def test_a_referred_medicine_with_a_modifier_takes_what_refers_to_it_along() -> None:
-    medicine = {"resourceType": "Medication", "id": "med", "code": {"text": "X"}, "modifierExtension": [DEEP]}
+    medicine = {
+        "resourceType": "Medication",
+        "id": "med",
+        "code": {"text": "X"},
+        "modifierExtension": [DEEP],
+    }
     statement = {
         **{"resourceType": "MedicationStatement", "id": "m1", "subject": OWN, "status": "active"},
         "medicationReference": {"reference": "Medication/med"},

@@ -44,7 +44,9 @@ def test_nothing_after_the_study_enters(when: date, precise: bool, enters: bool)
     assert bool(context.left_out) is not enters
 
 
-@pytest.mark.parametrize(("given", "enters"), [("2019", True), ("2020", False), ("2020-05", True), ("2020-06", False)])
+@pytest.mark.parametrize(
+    ("given", "enters"), [("2019", True), ("2020", False), ("2020-05", True), ("2020-06", False)]
+)
 def test_a_coarse_date_that_could_lie_after_the_study_stays_out(given: str, enters: bool) -> None:
     document = read_record(bundle(condition(onsetDateTime=given)))
     context = context_as_of(document, patient_key="k", acquired=study_time())
@@ -66,11 +68,14 @@ def test_a_condition_that_ended_after_the_study_was_active() -> None:
 
 
 def test_a_refuted_condition_stays_refuted_whenever_it_ended() -> None:
-    refuted = {"verificationStatus": {"coding": [{"code": "refuted"}]}, "abatementDateTime": "2021-01-01"}
+    refuted = {
+        "verificationStatus": {"coding": [{"code": "refuted"}]},
+        "abatementDateTime": "2021-01-01",
+    }
     document = read_record(bundle(condition(**refuted)))
-    assert context_as_of(document, patient_key="k", acquired=study_time()).fact("Condition/c1").status is (
-        FactStatus.REFUTED
-    )
+    assert context_as_of(document, patient_key="k", acquired=study_time()).fact(
+        "Condition/c1"
+    ).status is (FactStatus.REFUTED)
 
 
 def test_undated_conditions_and_allergies_stay_with_a_mark_and_the_rest_goes() -> None:
@@ -78,7 +83,9 @@ def test_undated_conditions_and_allergies_stay_with_a_mark_and_the_rest_goes() -
     facts = tuple(make_fact(kind, "Something") for kind in kinds)
     document = RecordDocument(patients=(), facts=facts, left_out=(), sha256="")
     context = context_as_of(document, patient_key="k", acquired=study_time())
-    assert [(f.kind, f.marks) for f in context.facts] == [(kind, ("undated",)) for kind in kinds[:2]]
+    assert [(f.kind, f.marks) for f in context.facts] == [
+        (kind, ("undated",)) for kind in kinds[:2]
+    ]
     assert [o.reason for o in context.left_out] == ["undated", "undated"]
 
 
@@ -96,7 +103,9 @@ def test_a_look_at_a_record_shows_facts_of_every_date() -> None:
     assert looked.as_of is None
 
 
-@pytest.mark.parametrize(("born", "years"), [(date(1950, 6, 1), 70), (date(1950, 6, 2), 69), (date(2020, 6, 1), 0)])
+@pytest.mark.parametrize(
+    ("born", "years"), [(date(1950, 6, 1), 70), (date(1950, 6, 2), 69), (date(2020, 6, 1), 0)]
+)
 def test_age_is_that_at_the_study(born: date, years: int) -> None:
     patient = PatientIdentity(patient_id="1", birth_date=born)
     document = RecordDocument(patients=(patient,), facts=(), left_out=(), sha256="")

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from medmm.domain.record import Coding, Fact, Quantity
 from medmm.records import read_record
 from medmm.records.analytes import LOINC, analytes, name_doubts, value_doubts
-from medmm.records.units import Substance, convert, known_unit, rows, unit_of, unit_table, unit_words
+from medmm.records.units import (
+    Substance,
+    convert,
+    known_unit,
+    rows,
+    unit_of,
+    unit_table,
+    unit_words,
+)
 from tests.unit.records.test_records_document import bundle, concept, observation, only_fact
 
 GLUCOSE = Substance(g_per_mol=180.156)
@@ -38,7 +46,9 @@ GLUCOSE = Substance(g_per_mol=180.156)
         (1, "m-1", "cm-1", 0.01),
     ],
 )
-def test_commensurable_units_are_converted(value: float, unit: str, to: str, expected: float) -> None:
+def test_commensurable_units_are_converted(
+    value: float, unit: str, to: str, expected: float
+) -> None:
     found = convert(value, unit, to)
     assert found is not None
     assert math.isclose(found, expected, rel_tol=1e-9)
@@ -114,13 +124,19 @@ def test_the_tables_hold_what_their_readers_can_read() -> None:
         middle = (analyte.low + analyte.high) / 2
         assert analyte.holds(middle, analyte.unit), analyte
         assert not analyte.holds(analyte.high * 1.01, analyte.unit), analyte
-        assert all(analyte.in_own_unit(1.0, suspect) is not None for suspect in analyte.suspects), analyte
+        assert all(analyte.in_own_unit(1.0, suspect) is not None for suspect in analyte.suspects), (
+            analyte
+        )
 
 
 CODES = st.sampled_from(sorted(unit_table()))
 UNITS = st.lists(CODES, min_size=1, max_size=3).flatmap(
-    lambda codes: st.lists(st.sampled_from("./"), min_size=len(codes) - 1, max_size=len(codes) - 1).map(
-        lambda signs: codes[0] + "".join(sign + code for sign, code in zip(signs, codes[1:], strict=True))
+    lambda codes: st.lists(
+        st.sampled_from("./"), min_size=len(codes) - 1, max_size=len(codes) - 1
+    ).map(
+        lambda signs: (
+            codes[0] + "".join(sign + code for sign, code in zip(signs, codes[1:], strict=True))
+        )
     )
 )
 
@@ -160,7 +176,9 @@ def test_a_range_in_moles_meets_a_value_in_grams_where_the_mass_is_known() -> No
     assert isinstance(fact.value, Quantity)
     assert (round(fact.value.low or 0, 2), round(fact.value.high or 0, 2)) == (70.26, 100.89)
     unknown = {"code": concept("Something", "0-0"), "referenceRange": [bounds]}
-    fact = only_fact(read_record(bundle(observation(valueQuantity={"value": 90, "unit": "mg/dL"}, **unknown))))
+    fact = only_fact(
+        read_record(bundle(observation(valueQuantity={"value": 90, "unit": "mg/dL"}, **unknown)))
+    )
     assert fact.marks == ("reference range in another unit",)
 
 
@@ -217,7 +235,13 @@ def test_absurd_values_are_kept_marked_and_the_likely_unit_is_said(
     [
         ("mmHg", "mm[Hg]", "http://unitsofmeasure.org", "mm[Hg]", None),
         ("C", "Cel", "http://unitsofmeasure.org", "Cel", None),
-        ("g/dL", "mmol/L", "http://unitsofmeasure.org", "mmol/L", "unit and its code disagree: g/dL and mmol/L"),
+        (
+            "g/dL",
+            "mmol/L",
+            "http://unitsofmeasure.org",
+            "mmol/L",
+            "unit and its code disagree: g/dL and mmol/L",
+        ),
         ("mmol/L", "258813002", "http://snomed.info/sct", "mmol/L", None),
         ("ells of it", "mm", "http://unitsofmeasure.org", "mm", "unit in words: ells of it"),
         ("beats/minute", "beats/minute", "http://unitsofmeasure.org", "/min", None),
@@ -227,7 +251,9 @@ def test_unit_and_code_are_held_against_each_other(
     unit: str, code: str, system: str, kept: str, mark: str | None
 ) -> None:
     value = {"value": 5, "unit": unit, "code": code, "system": system}
-    fact = only_fact(read_record(bundle(observation(code=concept("Something"), valueQuantity=value))))
+    fact = only_fact(
+        read_record(bundle(observation(code=concept("Something"), valueQuantity=value)))
+    )
     assert fact.value == Quantity(value=5.0, unit=kept)
     assert fact.marks == ((mark,) if mark else ())
 

@@ -21,7 +21,9 @@ def stated(
     verification: str = "confirmed", *, version: str | int | None = None, updated: str | None = None
 ) -> dict[str, Any]:
     """A condition c1 with this verification status, as this version."""
-    meta = {name: value for name, value in (("versionId", version), ("lastUpdated", updated)) if value}
+    meta = {
+        name: value for name, value in (("versionId", version), ("lastUpdated", updated)) if value
+    }
     coded = {"coding": [{"system": VERIFIED, "code": verification}]}
     return condition(verificationStatus=coded, meta=meta or None)
 
@@ -54,7 +56,11 @@ OLD, NEW = "2020-01-01T00:00:00Z", "2020-01-01T00:00:01Z"
         ("collection", [stated(version="10"), stated("refuted", version="9")], [FactStatus.ACTIVE]),
         ("collection", [stated(updated=NEW), stated("refuted", updated=OLD)], [FactStatus.ACTIVE]),
         ("history", [stated("refuted"), stated()], [FactStatus.REFUTED]),
-        ("history", [stated(version="1"), stated("refuted", version="2")], [FactStatus.REFUTED]),  # oldest first
+        (
+            "history",
+            [stated(version="1"), stated("refuted", version="2")],
+            [FactStatus.REFUTED],
+        ),  # oldest first
         ("collection", [stated(version="1"), stated("entered-in-error", version="2")], []),
         # numbers that are only names: the time counts
         (
@@ -97,36 +103,73 @@ OLD, NEW = "2020-01-01T00:00:00Z", "2020-01-01T00:00:01Z"
         ("batch", [stated(), stated("refuted")], [FactStatus.UNCONFIRMED, FactStatus.REFUTED]),
     ],
 )
-def test_the_newest_version_counts_alone(kind: str, entries: list[dict[str, Any]], statuses: list[FactStatus]) -> None:
+def test_the_newest_version_counts_alone(
+    kind: str, entries: list[dict[str, Any]], statuses: list[FactStatus]
+) -> None:
     document = read(*map(entry, entries), kind=kind)
     assert found(document) == statuses
-    assert FactStatus.UNCONFIRMED not in statuses or "another version" in " ".join(document.facts[0].marks)
+    assert FactStatus.UNCONFIRMED not in statuses or "another version" in " ".join(
+        document.facts[0].marks
+    )
 
 
 @pytest.mark.parametrize(
     ("entries", "kind", "statuses"),
     [
         ([deletion(), entry(stated())], "history", []),
-        ([entry(stated()), deletion()], "history", [FactStatus.ACTIVE]),  # deleted, and later made again
+        (
+            [entry(stated()), deletion()],
+            "history",
+            [FactStatus.ACTIVE],
+        ),  # deleted, and later made again
         ([deletion(), entry(stated())], "transaction", [FactStatus.UNCONFIRMED]),
         ([deletion()], "transaction", []),
-        ([entry(stated(version="2")), deletion(response={"status": "204", "etag": 'W/"3"'})], "collection", []),
+        (
+            [entry(stated(version="2")), deletion(response={"status": "204", "etag": 'W/"3"'})],
+            "collection",
+            [],
+        ),
         (
             [entry(stated(version="4")), deletion(response={"status": "204", "etag": 'W/"3"'})],
             "collection",
             [FactStatus.ACTIVE],
         ),
-        ([entry(stated(updated=OLD)), deletion(response={"status": "204", "lastModified": NEW})], "history", []),
         (
-            [deletion(request={"method": "DELETE", "url": "http://s.example/fhir/Condition/c1"}), entry(stated())],
+            [entry(stated(updated=OLD)), deletion(response={"status": "204", "lastModified": NEW})],
             "history",
             [],
         ),
-        ([deletion(request={"method": "DELETE", "url": "Condition/c1/_history/2"}), entry(stated())], "history", []),
-        ([deletion(request={"method": "delete", "url": "Condition/c1"}), entry(stated())], "history", []),
-        ([entry(stated(), request={"method": "DELETE", "url": "Condition/c1"})], "history", []),  # with what it was
         (
-            [{"fullUrl": "http://s.example/Condition/c1", "response": {"status": "410 Gone"}}, entry(stated())],
+            [
+                deletion(request={"method": "DELETE", "url": "http://s.example/fhir/Condition/c1"}),
+                entry(stated()),
+            ],
+            "history",
+            [],
+        ),
+        (
+            [
+                deletion(request={"method": "DELETE", "url": "Condition/c1/_history/2"}),
+                entry(stated()),
+            ],
+            "history",
+            [],
+        ),
+        (
+            [deletion(request={"method": "delete", "url": "Condition/c1"}), entry(stated())],
+            "history",
+            [],
+        ),
+        (
+            [entry(stated(), request={"method": "DELETE", "url": "Condition/c1"})],
+            "history",
+            [],
+        ),  # with what it was
+        (
+            [
+                {"fullUrl": "http://s.example/Condition/c1", "response": {"status": "410 Gone"}},
+                entry(stated()),
+            ],
             "history",
             [],
         ),
@@ -146,7 +189,11 @@ def test_what_is_deleted_is_gone_and_that_is_said(
 
 
 def test_a_deletion_that_names_no_resource_leaves_the_record_incomplete() -> None:
-    document = read(entry(stated()), {"request": {"method": "DELETE", "url": "Condition?code=x"}}, kind="transaction")
+    document = read(
+        entry(stated()),
+        {"request": {"method": "DELETE", "url": "Condition?code=x"}},
+        kind="transaction",
+    )
     assert "names no single resource" in reasons(document)
     assert any("deletes something" in reason for reason in document.incomplete)
 
@@ -167,7 +214,10 @@ def test_of_the_patient_the_newest_version_counts_too() -> None:
     older = {**PATIENT, "birthDate": "1905-01-10", "meta": {"versionId": "1"}}
     newer = {**PATIENT, "meta": {"versionId": "2"}}
     whole = {"resourceType": "Bundle", "entry": [{"resource": older}, {"resource": newer}]}
-    assert str(read_record(json.dumps(whole).encode()).the_patient().birth_date) == PATIENT["birthDate"]
+    assert (
+        str(read_record(json.dumps(whole).encode()).the_patient().birth_date)
+        == PATIENT["birthDate"]
+    )
 
 
 def test_two_versions_of_a_patient_in_unknown_order_are_refused() -> None:
@@ -177,7 +227,10 @@ def test_two_versions_of_a_patient_in_unknown_order_are_refused() -> None:
 
 
 def test_a_patient_on_every_page_is_one() -> None:
-    assert read(entry(PATIENT), entry({**PATIENT, "meta": {"versionId": "7"}})).the_patient().sex == "F"
+    assert (
+        read(entry(PATIENT), entry({**PATIENT, "meta": {"versionId": "7"}})).the_patient().sex
+        == "F"
+    )
 
 
 def test_a_patient_who_may_have_been_deleted_must_be_confirmed() -> None:
@@ -204,8 +257,13 @@ def test_a_deleted_medicine_names_nothing() -> None:
 
 
 @given(st.permutations(range(1, 6)), st.integers(0, 4))
-def test_the_order_of_entries_never_matters_where_versions_are_numbered(order: list[int], refuted: int) -> None:
-    entries = [entry(stated("refuted" if n == order[refuted] else "confirmed", version=str(n))) for n in order]
+def test_the_order_of_entries_never_matters_where_versions_are_numbered(
+    order: list[int], refuted: int
+) -> None:
+    entries = [
+        entry(stated("refuted" if n == order[refuted] else "confirmed", version=str(n)))
+        for n in order
+    ]
     expected = FactStatus.REFUTED if order[refuted] == 5 else FactStatus.ACTIVE
     assert found(read(*entries)) == [expected]
 

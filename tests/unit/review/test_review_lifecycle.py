@@ -46,7 +46,9 @@ def test_the_table_has_no_cell_beyond_these() -> None:
 
 
 def test_signed_is_reached_through_review_alone() -> None:
-    assert [cell for cell, state in NEXT.items() if state is CaseState.SIGNED] == [(IN_REVIEW, Act.SIGN)]
+    assert [cell for cell, state in NEXT.items() if state is CaseState.SIGNED] == [
+        (IN_REVIEW, Act.SIGN)
+    ]
 
 
 def test_a_case_that_is_opened_again_goes_on_where_it_was() -> None:

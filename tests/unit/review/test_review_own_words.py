@@ -55,9 +55,15 @@ def of(report: SignedReport, statement_id: str) -> SignedStatement:
 @pytest.mark.parametrize(
     ("added", "text"),
     [
-        (Add.of("Nodule", side=Side.LEFT, place="upper zone"), "Left pulmonary nodule, upper zone."),
+        (
+            Add.of("Nodule", side=Side.LEFT, place="upper zone"),
+            "Left pulmonary nodule, upper zone.",
+        ),
         (Add.of("Mass", place="right upper lobe."), "Lung mass, right upper lobe."),
-        (Add.of("Effusion", side=Side.BILATERAL, assertion=Assertion.POSSIBLE), "Possible bilateral pleural effusion."),
+        (
+            Add.of("Effusion", side=Side.BILATERAL, assertion=Assertion.POSSIBLE),
+            "Possible bilateral pleural effusion.",
+        ),
         (Add.of("Edema"), "Pulmonary edema."),
         (Add.of("Pneumothorax", assertion=Assertion.ABSENT), "No pneumothorax."),
     ],
@@ -78,13 +84,19 @@ def test_a_finding_of_the_vocabulary_is_put_into_words(added: Add, text: str) ->
         ("Scoliosis", None, ""),
     ],
 )
-def test_what_is_no_place_of_a_finding_is_refused(finding: str, side: Side | None, place: str) -> None:
+def test_what_is_no_place_of_a_finding_is_refused(
+    finding: str, side: Side | None, place: str
+) -> None:
     with pytest.raises(InputError):
         Add.of(finding, side=side, place=place)
 
 
 def test_words_must_be_there() -> None:
-    for make in (lambda: Add("  "), lambda: Impression("\n"), lambda: Add("x", assertion=Assertion.REPORTED)):
+    for make in (
+        lambda: Add("  "),
+        lambda: Impression("\n"),
+        lambda: Add("x", assertion=Assertion.REPORTED),
+    ):
         with pytest.raises(InputError):
             make()
 
@@ -97,7 +109,9 @@ def test_additions_are_numbered_and_say_who_wrote_them() -> None:
     assert [(d.statement_id, d.by) for d in (*file.added, file.impression) if d] == [
         ("r1", RESIDENT), ("r2", RESIDENT), ("impression", RESIDENT)
     ]  # fmt: skip
-    file = decided(Reject("r1"), Add("Clip."), Edit("r2", "Left nodule."), Impression("Other."), file=file)
+    file = decided(
+        Reject("r1"), Add("Clip."), Edit("r2", "Left nodule."), Impression("Other."), file=file
+    )
     assert [(a.statement_id, a.text, a.by) for a in file.added] == [
         ("r2", "Left nodule.", ATTENDING), ("r3", "Clip.", ATTENDING)
     ]  # fmt: skip
@@ -110,7 +124,12 @@ def test_a_reworded_addition_keeps_its_code_only_where_it_says_the_same() -> Non
     file = decided(Add.of("Nodule", side=Side.LEFT, place="upper zone"))
     same = decided(Edit("r1", "Small left pulmonary nodule."), file=file).added[0]
     assert (same.finding, same.side, same.place) == ("Nodule", Side.LEFT, "")
-    for text in ("Small right nodule.", "Possible left nodule.", "Left nodule and effusion.", "Left nipple."):
+    for text in (
+        "Small right nodule.",
+        "Possible left nodule.",
+        "Left nodule and effusion.",
+        "Left nipple.",
+    ):
         assert decided(Edit("r1", text), file=file).added[0].finding is None
 
 
@@ -151,9 +170,9 @@ def test_an_added_finding_is_signed_as_the_authors() -> None:
     assert (scar.finding, scar.side, scar.drafted_text) == (None, None, None)
     assert {s.author for s in (nodule, scar)} == {RESIDENT}
     assert nodule.evidence == (ReaderEvidence(reader_id="reader-2"),)
-    assert [s.section for s in report.statements].index(Section.IMPRESSION) > [s.id for s in report.statements].index(
-        "r2"
-    )
+    assert [s.section for s in report.statements].index(Section.IMPRESSION) > [
+        s.id for s in report.statements
+    ].index("r2")
 
 
 def test_an_own_impression_takes_the_place_of_the_drafted_one() -> None:
@@ -167,8 +186,12 @@ def test_an_own_impression_takes_the_place_of_the_drafted_one() -> None:
 
 
 def test_a_drafted_impression_that_is_replaced_is_not_asked_for() -> None:
-    calm = replace(make_statements()[2], id="s9", section=Section.IMPRESSION, text="Nothing suspected.")
-    file = make_case_file(draft=make_checked_draft(make_draft(statements=(make_statements()[2], calm))))
+    calm = replace(
+        make_statements()[2], id="s9", section=Section.IMPRESSION, text="Nothing suspected."
+    )
+    file = make_case_file(
+        draft=make_checked_draft(make_draft(statements=(make_statements()[2], calm)))
+    )
     assert [s.id for s in file.asked] == ["s3", "s9"]
     file = decided(Accept("s3"), Impression("Ratio as measured."), file=file)
     assert [s.id for s in file.asked] == ["s3"]
@@ -179,7 +202,9 @@ def also() -> CaseFile:
     """The effusion is also suspected, and the draft states a ratio alone."""
     _, effusion, ratio, _ = make_statements()
     unstated = AlsoSuspected(statement=replace(effusion, id="u1"), why="not said")
-    return make_case_file(draft=make_checked_draft(make_draft(statements=(ratio,), also_suspected=(unstated,))))
+    return make_case_file(
+        draft=make_checked_draft(make_draft(statements=(ratio,), also_suspected=(unstated,)))
+    )
 
 
 def test_what_is_also_suspected_is_signed_only_where_it_was_decided() -> None:
@@ -192,7 +217,9 @@ def test_what_is_also_suspected_is_signed_only_where_it_was_decided() -> None:
         ("u1-impression", Section.IMPRESSION, "u1"),
     ]
     assert of(report, "u1").finding == "Effusion"
-    edited = sign(decided(Accept("s3"), Edit("u1", "Small left effusion."), file=also()), ATTENDING, SIGNED_AT)
+    edited = sign(
+        decided(Accept("s3"), Edit("u1", "Small left effusion."), file=also()), ATTENDING, SIGNED_AT
+    )
     assert (of(edited, "u1").text, of(edited, "u1").drafted_text) == (
         "Small left effusion.", "Possible left pleural effusion."
     )  # fmt: skip
@@ -201,7 +228,11 @@ def test_what_is_also_suspected_is_signed_only_where_it_was_decided() -> None:
 def test_what_is_also_suspected_and_failed_a_check_is_not_accepted_as_it_stands() -> None:
     file = also()
     assert file.draft is not None
-    verdict = replace(file.draft.verdicts[0], statement_id="u1", outcome=type(file.draft.verdicts[0].outcome)("failed"))
+    verdict = replace(
+        file.draft.verdicts[0],
+        statement_id="u1",
+        outcome=type(file.draft.verdicts[0].outcome)("failed"),
+    )
     file = replace(file, draft=replace(file.draft, verdicts=(*file.draft.verdicts, verdict)))
     with pytest.raises(StateError, match="can't be accepted"):
         decided(Accept("u1"), file=file)

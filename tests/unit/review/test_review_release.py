@@ -22,7 +22,11 @@ def held(code: str = "future-date", *, held: bool = True) -> NotEvaluable:
 
 def test_a_release_names_contents_reason_and_person() -> None:
     made = release(held(), {"b", "a"}, " the clock of the device was wrong ", READER, NOW)
-    assert (made.file_sha256s, made.reason_code, made.reader_id) == (("a", "b"), "future-date", "reader-1")
+    assert (made.file_sha256s, made.reason_code, made.reader_id) == (
+        ("a", "b"),
+        "future-date",
+        "reader-1",
+    )
     assert made.reason == "the clock of the device was wrong"
 
 

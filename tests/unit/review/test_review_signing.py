@@ -12,7 +12,16 @@ from medmm.config import load_settings
 from medmm.domain.draft import Assertion, Statement
 from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.reading import Side
-from medmm.domain.report import Accept, CaseFile, CaseState, Decision, Edit, Reader, Reject, SignedStatement
+from medmm.domain.report import (
+    Accept,
+    CaseFile,
+    CaseState,
+    Decision,
+    Edit,
+    Reader,
+    Reject,
+    SignedStatement,
+)
 from medmm.review import decide, keeps_coding, sign, to_sign
 from tests import mr_cases
 from tests.factories import (
@@ -32,19 +41,27 @@ ALL: tuple[Decision, ...] = tuple(Accept(s.id) for s in make_statements())
 
 
 def in_review(*decisions: Decision, failed: tuple[str, ...] = ()) -> CaseFile:
-    return make_case_file(CaseState.IN_REVIEW, draft=make_checked_draft(failed=failed), decisions=decisions)
+    return make_case_file(
+        CaseState.IN_REVIEW, draft=make_checked_draft(failed=failed), decisions=decisions
+    )
 
 
 # ---- decide ---------------------------------------------------------------------------------------------
 
 
 def test_decisions_come_in_the_order_of_the_draft() -> None:
-    assert decide(make_case_file(), [Accept("s3"), Reject("s1", "no")]) == (Reject("s1", "no"), Accept("s3"))
+    assert decide(make_case_file(), [Accept("s3"), Reject("s1", "no")]) == (
+        Reject("s1", "no"),
+        Accept("s3"),
+    )
 
 
 def test_a_later_decision_on_a_statement_replaces_the_earlier() -> None:
     file = in_review(Accept("s1"), Reject("s2"))
-    assert decide(file, [Edit("s1", "Heart failure."), Accept("s1"), Accept("s2")]) == (Accept("s1"), Accept("s2"))
+    assert decide(file, [Edit("s1", "Heart failure."), Accept("s1"), Accept("s2")]) == (
+        Accept("s1"),
+        Accept("s2"),
+    )
 
 
 def test_no_decision_changes_nothing() -> None:
@@ -56,7 +73,9 @@ def test_an_unknown_statement_is_refused_by_its_id() -> None:
         decide(make_case_file(), [Accept("s1"), Accept("s9")])
 
 
-@pytest.mark.parametrize("state", [CaseState.OPENED, CaseState.SIGNED, CaseState.AMENDED, CaseState.WITHDRAWN])
+@pytest.mark.parametrize(
+    "state", [CaseState.OPENED, CaseState.SIGNED, CaseState.AMENDED, CaseState.WITHDRAWN]
+)
 def test_only_a_drafted_case_is_decided(state: CaseState) -> None:
     with pytest.raises(StateError):
         decide(make_case_file(state), [Accept("s1")])
@@ -84,7 +103,11 @@ def test_what_was_accepted_is_signed_word_for_word() -> None:
     report = sign(in_review(*ALL), ATTENDING, SIGNED_AT)
     assert [s.text for s in report.statements] == [s.text for s in make_statements()]
     for signed, drafted in zip(report.statements, make_statements(), strict=True):
-        assert (signed.finding, signed.side, signed.assertion) == (drafted.finding, drafted.side, drafted.assertion)
+        assert (signed.finding, signed.side, signed.assertion) == (
+            drafted.finding,
+            drafted.side,
+            drafted.assertion,
+        )
         assert signed.evidence == drafted.evidence
         assert signed.drafted_text is None
     assert (report.signed_by, report.signed_at, report.version) == (ATTENDING, SIGNED_AT, 1)
@@ -97,7 +120,9 @@ def test_what_was_accepted_is_signed_word_for_word() -> None:
 def test_what_was_rejected_is_left_out_and_counted() -> None:
     report = sign(in_review(Accept("s1"), Reject("s2"), Accept("s3")), ATTENDING, SIGNED_AT)
     assert [s.id for s in report.statements] == ["s1", "s3"]
-    assert report.rejected_count == 1, "a fact that is rejected is one rejection, though its summary goes with it"
+    assert report.rejected_count == 1, (
+        "a fact that is rejected is one rejection, though its summary goes with it"
+    )
 
 
 def test_an_undecided_statement_holds_the_signature_up() -> None:
@@ -113,7 +138,9 @@ def test_a_signed_case_is_not_signed_again() -> None:
         sign(replace(in_review(*ALL), report=make_signed_report()), ATTENDING, SIGNED_AT)
 
 
-@pytest.mark.parametrize("state", [CaseState.OPENED, CaseState.DRAFTED, CaseState.AMENDED, CaseState.WITHDRAWN])
+@pytest.mark.parametrize(
+    "state", [CaseState.OPENED, CaseState.DRAFTED, CaseState.AMENDED, CaseState.WITHDRAWN]
+)
 def test_a_case_in_another_state_is_not_signed(state: CaseState) -> None:
     with pytest.raises(StateError):
         sign(replace(make_case_file(state), decisions=ALL), ATTENDING, SIGNED_AT)
@@ -192,7 +219,9 @@ DROPPED = [
 ]
 
 
-@pytest.mark.parametrize(("statement", "text", "assertion"), DROPPED, ids=[t for _, t, _ in DROPPED])
+@pytest.mark.parametrize(
+    ("statement", "text", "assertion"), DROPPED, ids=[t for _, t, _ in DROPPED]
+)
 def test_words_that_say_something_else_travel_without_the_code(
     statement: Statement, text: str, assertion: Assertion
 ) -> None:
@@ -214,7 +243,9 @@ def test_a_side_in_the_code_alone_is_enough_to_part_from_the_words() -> None:
 def test_a_measurement_keeps_its_coding_only_with_its_side() -> None:
     _, _, draft = mr_cases.drafted(make_mr_study("HIPPOCAMPUS"))
     left = draft.statements[1]
-    assert keeps_coding(left, left.text.replace("Left hippocampus", "The left hippocampus has a"), None)
+    assert keeps_coding(
+        left, left.text.replace("Left hippocampus", "The left hippocampus has a"), None
+    )
     assert not keeps_coding(left, left.text.replace("Left", "Right"), None)
     assert not keeps_coding(left, left.text.replace("2.48", "2.84"), None)
     heart = mr_cases.drafted(make_mr_study("HEART"))[2].statements[1]
@@ -236,7 +267,9 @@ def test_no_other_room_makes_a_signed_report() -> None:
     assert makers == {"review/signing.py"}
 
 
-def test_nobody_signs_under_the_name_that_ships_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_signs_under_the_name_that_ships_with_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("MEDMM_CONFIG", raising=False)
     shipped = load_settings().readers[0].reader()
     assert shipped.unnamed

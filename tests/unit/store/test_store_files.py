@@ -71,7 +71,9 @@ def flushes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return flushed
 
 
-def test_what_is_there_is_neither_written_nor_flushed(store: Store, tmp_path: Path, flushes: list[str]) -> None:
+def test_what_is_there_is_neither_written_nor_flushed(
+    store: Store, tmp_path: Path, flushes: list[str]
+) -> None:
     (tmp_path / "film").write_bytes(b"pixels")
     digest = store.put_object(tmp_path / "film")
     before, place = store.object_place(digest).stat(), store.object_place(digest)
@@ -82,12 +84,17 @@ def test_what_is_there_is_neither_written_nor_flushed(store: Store, tmp_path: Pa
     assert flushes == []
     assert (place.stat().st_ino, place.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     (tmp_path / "film").write_bytes(b"others")
-    with pytest.raises(InputError, match="changed after"), store.copied({digest: tmp_path / "film"}):
+    with (
+        pytest.raises(InputError, match="changed after"),
+        store.copied({digest: tmp_path / "film"}),
+    ):
         pass
     assert list(store.objects.digests()) == [digest]
 
 
-def test_one_flush_of_the_folder_covers_a_study(store: Store, tmp_path: Path, flushes: list[str]) -> None:
+def test_one_flush_of_the_folder_covers_a_study(
+    store: Store, tmp_path: Path, flushes: list[str]
+) -> None:
     for n in range(20):
         (tmp_path / f"{n}.dcm").write_bytes(b"slice %d" % n)
     sources = {files.sha256_of(path): path for path in tmp_path.glob("*.dcm")}
@@ -117,7 +124,9 @@ def test_objects_of_an_earlier_release_stay_where_they_are(store: Store, tmp_pat
     assert (store.object_path(digest), earlier.read_bytes()) == (earlier, b"pixels")
 
 
-def test_a_look_flushes_the_database_alone(store: Store, tmp_path: Path, flushes: list[str]) -> None:
+def test_a_look_flushes_the_database_alone(
+    store: Store, tmp_path: Path, flushes: list[str]
+) -> None:
     def step(*, look: bool = False) -> list[str]:
         flushes.clear()
         with store.step(look=look) as work:
@@ -137,7 +146,9 @@ def test_a_look_flushes_the_database_alone(store: Store, tmp_path: Path, flushes
 
 
 @pytest.mark.parametrize("left", [1, 2, 3, 4, 5])
-def test_heads_of_looks_that_a_loss_of_power_took_are_written_again(store: Store, tmp_path: Path, left: int) -> None:
+def test_heads_of_looks_that_a_loss_of_power_took_are_written_again(
+    store: Store, tmp_path: Path, left: int
+) -> None:
     """A write, two looks, a write, two looks: what no flush kept may be lost, all else is found missing."""
     for look in (False, True, True, False, True, True):
         with store.step(look=look) as work:
@@ -173,7 +184,9 @@ def test_an_object_is_verified_when_it_is_first_opened_and_after_a_change(
     assert read == [place]
     state = place.stat()
     place.write_bytes(b"pixel!")
-    os.utime(place, ns=(state.st_atime_ns, state.st_mtime_ns))  # a date that says it was not changed
+    os.utime(
+        place, ns=(state.st_atime_ns, state.st_mtime_ns)
+    )  # a date that says it was not changed
     for _ in range(2):
         with pytest.raises(IntegrityError, match="altered"):
             store.object_path(digest)

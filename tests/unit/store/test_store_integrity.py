@@ -29,7 +29,14 @@ DECISIONS = (Accept("s1"), Accept("s2"), Accept("s3"))
 
 
 def event(verb: str) -> AuditEvent:
-    return AuditEvent(at=SIGNED_AT, verb=verb, outcome="done", actor="reader-1", role="attending", subject="case-1")
+    return AuditEvent(
+        at=SIGNED_AT,
+        verb=verb,
+        outcome="done",
+        actor="reader-1",
+        role="attending",
+        subject="case-1",
+    )
 
 
 @pytest.fixture
@@ -105,11 +112,16 @@ def test_a_report_that_was_removed_is_named(store: Store) -> None:
 
 
 def test_a_report_without_an_entry_is_refused(store: Store) -> None:
-    tamper(store, "INSERT INTO report SELECT 'report-2', case_id, replace(body, 'report-1', 'report-2') FROM report")
+    tamper(
+        store,
+        "INSERT INTO report SELECT 'report-2', case_id, replace(body, 'report-1', 'report-2') FROM report",
+    )
     for load in (lambda: store.report("report-2"), lambda: store.case_file("case-1")):
         with pytest.raises(IntegrityError, match="report-2"):
             load()
-    assert [(p.kind, p.place) for p in store.verify().problems] == [("not in the log", "report report-2")]
+    assert [(p.kind, p.place) for p in store.verify().problems] == [
+        ("not in the log", "report report-2")
+    ]
 
 
 def test_a_case_that_was_removed_is_named(store: Store) -> None:
@@ -138,11 +150,17 @@ def move_on(store: Store, state: CaseState) -> None:
         work.record(event(f"to {state.value}"))
 
 
-AFTER_SIGNING = {CaseState.SIGNED: "report-1", CaseState.AMENDED: "report-2", CaseState.WITHDRAWN: "report-1"}
+AFTER_SIGNING = {
+    CaseState.SIGNED: "report-1",
+    CaseState.AMENDED: "report-2",
+    CaseState.WITHDRAWN: "report-1",
+}
 
 
 @pytest.mark.parametrize("state", AFTER_SIGNING, ids=lambda state: state.name)
-def test_a_case_with_a_report_is_sound_in_every_state_that_it_can_have(store: Store, state: CaseState) -> None:
+def test_a_case_with_a_report_is_sound_in_every_state_that_it_can_have(
+    store: Store, state: CaseState
+) -> None:
     move_on(store, state)
     file = store.case_file("case-1")
     assert (file.state, file.report and file.report.id) == (state, AFTER_SIGNING[state])
@@ -160,20 +178,29 @@ def test_no_state_can_be_put_in_the_place_of_another_after_signing(
     if other is state:
         assert store.verify().ok
         return
-    with pytest.raises(IntegrityError, match=f"entry 5 says that it is {state.value}; the case is {other.value}"):
+    with pytest.raises(
+        IntegrityError, match=f"entry 5 says that it is {state.value}; the case is {other.value}"
+    ):
         store.case_file("case-1")
-    assert [(p.kind, p.place) for p in store.verify().problems] == [("state altered", "case case-1")]
+    assert [(p.kind, p.place) for p in store.verify().problems] == [
+        ("state altered", "case case-1")
+    ]
 
 
 def test_an_earlier_report_in_the_place_of_the_amended_one_is_named(store: Store) -> None:
     move_on(store, CaseState.AMENDED)
     tamper(store, "UPDATE \"case\" SET report_id = 'report-1'")
     (problem,) = store.verify().problems
-    assert (problem.kind, "entry 5 signed report report-2" in problem.text) == ("state altered", True)
+    assert (problem.kind, "entry 5 signed report report-2" in problem.text) == (
+        "state altered",
+        True,
+    )
 
 
 @pytest.mark.parametrize("other", CaseState, ids=lambda state: state.name)
-def test_no_state_can_be_put_in_the_place_of_another_before_signing(tmp_path: Path, other: CaseState) -> None:
+def test_no_state_can_be_put_in_the_place_of_another_before_signing(
+    tmp_path: Path, other: CaseState
+) -> None:
     with Store.open(tmp_path / "data") as store:
         case = make_case()
         with store.step() as work:
@@ -181,7 +208,9 @@ def test_no_state_can_be_put_in_the_place_of_another_before_signing(tmp_path: Pa
             work.open_case(case, SIGNED_AT)
             work.record(event("open_case"))
         tamper(store, f"UPDATE \"case\" SET state = '{other.value}'")
-        assert [p.kind for p in store.verify().problems] == ["state altered"] * (other is not CaseState.OPENED)
+        assert [p.kind for p in store.verify().problems] == ["state altered"] * (
+            other is not CaseState.OPENED
+        )
 
 
 def test_a_state_that_changed_after_the_event_is_refused(store: Store) -> None:

@@ -27,7 +27,13 @@ UID = make_case().study.uid
 
 def event(verb: str, subject: str = "case-1", **details: str) -> AuditEvent:
     return AuditEvent(
-        at=SIGNED_AT, verb=verb, outcome="done", actor="reader-1", role="reader", subject=subject, details=details
+        at=SIGNED_AT,
+        verb=verb,
+        outcome="done",
+        actor="reader-1",
+        role="reader",
+        subject=subject,
+        details=details,
     )
 
 
@@ -73,7 +79,9 @@ def look_at_all(store: Store) -> int:
     return len(asked)
 
 
-def test_opening_costs_the_same_after_many_looks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_costs_the_same_after_many_looks(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = look_at_all(store)
     with store.step() as work:
         for _ in range(300):
@@ -110,7 +118,9 @@ def test_a_row_that_its_entry_contradicts_is_refused_and_found(store: Store, nam
     with pytest.raises(IntegrityError, match="draft case-1"):
         store.case_file("case-1")
     problems = store.verify().problems
-    assert [(p.kind, p.place) for p in problems] == [("altered", "row of the last digest of draft case-1")]
+    assert [(p.kind, p.place) for p in problems] == [
+        ("altered", "row of the last digest of draft case-1")
+    ]
     assert "entry 4" in problems[0].text
 
 
@@ -148,7 +158,10 @@ def test_rows_of_an_earlier_release_are_those_of_its_log(tmp_path: Path) -> None
     with Store.open(tmp_path / "data") as store:
         with store._engine.connect() as connection:
             words = last_words.collected(connection)
-            rows = {last_words.Word(**row._mapping) for row in connection.execute(sa.select(last_words.WORDS))}
+            rows = {
+                last_words.Word(**row._mapping)
+                for row in connection.execute(sa.select(last_words.WORDS))
+            }
         assert rows == set(words.values())
         assert {word.kind for word in rows} >= set(last_words.PARTS) | {"report"}
         assert store.verify().ok

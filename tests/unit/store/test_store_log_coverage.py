@@ -20,7 +20,14 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.report import Accept, CaseState
 from medmm.store import Store
-from tests.factories import SIGNED_AT, make_case, make_checked_draft, make_signed_report, make_study, make_volume
+from tests.factories import (
+    SIGNED_AT,
+    make_case,
+    make_checked_draft,
+    make_signed_report,
+    make_study,
+    make_volume,
+)
 from tests.unit.store.test_store_nouns import IDENTITY
 
 KEY = make_study().patient_key
@@ -30,7 +37,9 @@ EARLIER = Path(__file__).with_name("earlier_release") / "store.tar.xz"
 
 
 def event(verb: str, subject: str = "case-1") -> AuditEvent:
-    return AuditEvent(at=SIGNED_AT, verb=verb, outcome="done", actor="reader-1", role="attending", subject=subject)
+    return AuditEvent(
+        at=SIGNED_AT, verb=verb, outcome="done", actor="reader-1", role="attending", subject=subject
+    )
 
 
 def fill(store: Store, folder: Path) -> str:
@@ -85,10 +94,18 @@ def places(store: Store) -> list[tuple[str, str]]:
 
 def test_what_nobody_touched_is_printed_and_sound(store: Store) -> None:
     printed = store.printed("report-1")
-    assert (printed.report, printed.identity, printed.order) == (make_signed_report(), IDENTITY, ORDER)
+    assert (printed.report, printed.identity, printed.order) == (
+        make_signed_report(),
+        IDENTITY,
+        ORDER,
+    )
     found = store.verify()
     assert found.ok
-    assert (found.not_covered_before, found.identities_not_covered, found.studies_not_covered) == (None, (), ())
+    assert (found.not_covered_before, found.identities_not_covered, found.studies_not_covered) == (
+        None,
+        (),
+        (),
+    )
 
 
 def test_no_entry_tells_who_the_patient_is(store: Store) -> None:
@@ -145,7 +162,10 @@ def test_two_patients_exchanged_are_both_named(store: Store) -> None:
         "UPDATE identity SET body = (SELECT body FROM other WHERE other.patient_key <> identity.patient_key)",
         "DROP TABLE other",
     )
-    assert set(places(store)) == {("altered", "identity of patient pk-2"), ("altered", f"identity of patient {KEY}")}
+    assert set(places(store)) == {
+        ("altered", "identity of patient pk-2"),
+        ("altered", f"identity of patient {KEY}"),
+    }
 
 
 def test_a_name_that_was_stated_anew_is_not_called_altered(store: Store) -> None:
@@ -308,7 +328,9 @@ def test_a_signature_in_an_earlier_folder_covers_the_identity(earlier: Path) -> 
 
 
 @pytest.mark.parametrize("change", [one_byte, Path.unlink])
-def test_files_of_an_earlier_folder_are_held_against_their_names(earlier: Path, change: Callable[[Path], None]) -> None:
+def test_files_of_an_earlier_folder_are_held_against_their_names(
+    earlier: Path, change: Callable[[Path], None]
+) -> None:
     with Store.open(earlier) as store:
         path = the_object(store)
         change(path)
@@ -331,7 +353,14 @@ def test_a_read_only_copy_of_an_earlier_folder_can_be_checked(earlier: Path) -> 
 
 def test_entries_stay_what_they_are_where_a_detail_is_no_text(store: Store) -> None:
     """An entry that a careless hand wrote is found by the tree; the rows are compared with the others."""
-    broken = json.dumps({"outcome": "done", "verb": "admit", "subject": "x", "details": {"objects": 3, "patient": []}})
+    broken = json.dumps(
+        {
+            "outcome": "done",
+            "verb": "admit",
+            "subject": "x",
+            "details": {"objects": 3, "patient": []},
+        }
+    )
     tamper(store, f"INSERT INTO audit_entry VALUES (5, 'x', CAST('{broken}' AS BLOB), x'00')")
     kinds = {kind for kind, _ in places(store)}
     assert "altered" not in kinds

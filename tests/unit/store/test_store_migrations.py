@@ -22,7 +22,9 @@ def test_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
     with Store.open(tmp_path / "data") as store, store._engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables.metadata) == []
-        triggers = set(connection.scalars(sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")))
+        triggers = set(
+            connection.scalars(sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger'"))
+        )
     assert triggers == set(log.TRIGGERS)
 
 
@@ -53,7 +55,9 @@ def test_a_database_of_a_newer_release_is_refused_untouched(tmp_path: Path) -> N
         assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
 
 
-@pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+@pytest.mark.parametrize(
+    "content", [b"this is no database" * 100, b"SQLite format 3\0" + b"\xff" * 4096]
+)
 def test_a_file_that_is_no_database_is_refused(content: bytes, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()

@@ -36,7 +36,9 @@ IDENTITY = PatientIdentity(
     sex="F",
     identifiers=(("urn:oid:1.2.3", "42"), (None, "7")),
 )
-EVENT = AuditEvent(at=OPENED_AT, verb="admit", outcome="done", actor="reader-1", role="attending", subject="case-1")
+EVENT = AuditEvent(
+    at=OPENED_AT, verb="admit", outcome="done", actor="reader-1", role="attending", subject="case-1"
+)
 
 
 @pytest.fixture
@@ -53,7 +55,11 @@ def open_case(work: Step) -> None:
 
 
 def test_everything_of_a_case_comes_back(store: Store, tmp_path: Path) -> None:
-    decisions = (Accept("s1"), Edit("s2", "Possible small left pleural effusion."), Reject("s4", "seen twice"))
+    decisions = (
+        Accept("s1"),
+        Edit("s2", "Possible small left pleural effusion."),
+        Reject("s4", "seen twice"),
+    )
     with store.step() as work:
         open_case(work)
         work.save_identity("pk-1", IDENTITY)
@@ -81,7 +87,11 @@ def test_everything_of_a_case_comes_back(store: Store, tmp_path: Path) -> None:
         assert again.report("report-1") == make_signed_report()
         assert [replace(e, details={}) for e in again.events("case-1")] == [EVENT, EVENT]
         (line,) = again.cases()
-    assert (line.case_id, line.state, line.suspected) == ("case-1", CaseState.SIGNED, ("Effusion", "Cardiomegaly"))
+    assert (line.case_id, line.state, line.suspected) == (
+        "case-1",
+        CaseState.SIGNED,
+        ("Effusion", "Cardiomegaly"),
+    )
     assert line.opened_at == OPENED_AT
 
 
@@ -99,7 +109,11 @@ def test_what_is_not_there_is_none_or_named(store: Store) -> None:
 def test_the_worklist_names_critical_findings_first(store: Store) -> None:
     with store.step() as work:
         open_case(work)
-        seen = (make_finding("Effusion", 0.9), make_finding("Pneumothorax", 0.4), make_finding("Mass", 0.1))
+        seen = (
+            make_finding("Effusion", 0.9),
+            make_finding("Pneumothorax", 0.4),
+            make_finding("Mass", 0.1),
+        )
         work.save_reading("case-1", make_reading(findings=seen))
         work.record(replace(EVENT, subject="case-1"))
     assert store.cases()[0].suspected == ("Pneumothorax", "Effusion")
@@ -115,7 +129,9 @@ def test_the_worklist_is_newest_first(store: Store) -> None:
 
 def test_refusals_are_kept_in_order(store: Store) -> None:
     refused = [
-        NotEvaluable(uid=None, reason_code=f"code-{n}", reason="because", sha256=f"{n:064x}", held=n == 1)
+        NotEvaluable(
+            uid=None, reason_code=f"code-{n}", reason="because", sha256=f"{n:064x}", held=n == 1
+        )
         for n in range(3)
     ]
     with store.step() as work:

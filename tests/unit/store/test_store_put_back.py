@@ -28,7 +28,9 @@ def put_back(data: Path, kept: dict[str, list[tuple[object, ...]]]) -> None:
             connection.execute(f"DELETE FROM {table}")
         for table, lines in kept.items():
             for line in lines:
-                connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(line))})", line)
+                connection.execute(
+                    f"INSERT INTO {table} VALUES ({', '.join('?' * len(line))})", line
+                )
         connection.commit()
 
 
@@ -49,10 +51,14 @@ def drafted(tmp_path: Path) -> tuple[Path, str]:
 def accepted(assistant: Assistant, case_id: str) -> None:
     draft = assistant.case(case_id).draft
     assert draft is not None
-    assistant.decide(case_id, [Accept(s.id) for s in draft.statements if s.summarises is None], by="reader-1")
+    assistant.decide(
+        case_id, [Accept(s.id) for s in draft.statements if s.summarises is None], by="reader-1"
+    )
 
 
-def test_a_signed_case_that_was_put_back_is_not_decided_and_signed_again(drafted: tuple[Path, str]) -> None:
+def test_a_signed_case_that_was_put_back_is_not_decided_and_signed_again(
+    drafted: tuple[Path, str],
+) -> None:
     data, case_id = drafted
     before = rows(data)
     with quick_assistant(data) as assistant:
@@ -65,7 +71,9 @@ def test_a_signed_case_that_was_put_back_is_not_decided_and_signed_again(drafted
         assert not assistant.verify().ok
 
 
-def test_the_signature_of_a_case_whose_decisions_were_put_back_is_refused(drafted: tuple[Path, str]) -> None:
+def test_the_signature_of_a_case_whose_decisions_were_put_back_is_refused(
+    drafted: tuple[Path, str],
+) -> None:
     data, case_id = drafted
     with quick_assistant(data) as assistant:
         accepted(assistant, case_id)
@@ -87,7 +95,9 @@ def test_the_signature_of_a_case_whose_decisions_were_put_back_is_refused(drafte
         "UPDATE worklist SET suspected = 0, suspicions = '[]'",
     ],
 )
-def test_a_worklist_that_shows_a_case_otherwise_is_not_shown(drafted: tuple[Path, str], statement: str) -> None:
+def test_a_worklist_that_shows_a_case_otherwise_is_not_shown(
+    drafted: tuple[Path, str], statement: str
+) -> None:
     data, _ = drafted
     run(data, statement)
     with quick_assistant(data) as assistant, pytest.raises(IntegrityError, match="worklist"):
@@ -108,7 +118,9 @@ def test_a_worklist_that_shows_a_case_otherwise_is_not_shown(drafted: tuple[Path
 def test_nothing_is_proved_of_a_damaged_log(drafted: tuple[Path, str], statement: str) -> None:
     data, _ = drafted
     with closing(sqlite3.connect(data / "medmm.sqlite")) as connection:
-        for name in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        for name in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
             connection.execute(f"DROP TRIGGER {name[0]}")
         connection.commit()
     run(data, statement)

@@ -63,7 +63,11 @@ def test_a_read_only_copy_is_checked_and_stays_as_it_is(copy: Path) -> None:
         found = assistant.verify()
         assert (found.ok, found.size, found.uncovered) == (True, 20, 0)
         assert assistant.capabilities().models
-        for look in (assistant.cases, lambda: assistant.inspect(copy), lambda: next(assistant.read(copy))):
+        for look in (
+            assistant.cases,
+            lambda: assistant.inspect(copy),
+            lambda: next(assistant.read(copy)),
+        ):
             with pytest.raises(ConfigError, match="read-only"):
                 look()
     assert contents(copy) == before

@@ -57,7 +57,9 @@ def whole_way(assistant: Assistant, folder: Path) -> dict[str, Any]:
         film_file(folder / "knee", BodyPartExamined="KNEE", StudyInstanceUID="1.2.3.77"),
     )
     held = film_file(folder / "held", AcquisitionDate="20990101", StudyDate="20990101")
-    given: dict[str, Any] = {"release": assistant.release(held, reason="clock", by="reader-1", key="release")}
+    given: dict[str, Any] = {
+        "release": assistant.release(held, reason="clock", by="reader-1", key="release")
+    }
     given["refusal"] = assistant.admit(knee, key="refusal")
     study = given["admit"] = assistant.admit(film, key="admit")
     assert isinstance(given["refusal"], NotEvaluable)
@@ -77,7 +79,9 @@ def test_every_verb_gives_its_first_result_again_and_keeps_a_reference(tmp_path:
         entries = assistant.verify().size
         assert whole_way(assistant, tmp_path) == first
         assert assistant.verify().size == entries + 1  # that of the check before
-    assert [key for key, whole in rows(tmp_path / "data").items() if whole is not None] == ["publish"]
+    assert [key for key, whole in rows(tmp_path / "data").items() if whole is not None] == [
+        "publish"
+    ]
 
 
 def test_a_draft_that_was_made_again_is_given_as_it_was_first(tmp_path: Path) -> None:
@@ -95,8 +99,12 @@ def test_a_draft_that_was_made_again_is_given_as_it_was_first(tmp_path: Path) ->
 
 
 def test_a_study_that_grew_is_given_as_it_was_first(tmp_path: Path) -> None:
-    one = film_file(tmp_path / "in", "a.dcm", StudyInstanceUID="1.2.3.9", SOPInstanceUID="1.2.3.9.1")
-    two = film_file(tmp_path / "in", "b.dcm", StudyInstanceUID="1.2.3.9", SOPInstanceUID="1.2.3.9.2")
+    one = film_file(
+        tmp_path / "in", "a.dcm", StudyInstanceUID="1.2.3.9", SOPInstanceUID="1.2.3.9.1"
+    )
+    two = film_file(
+        tmp_path / "in", "b.dcm", StudyInstanceUID="1.2.3.9", SOPInstanceUID="1.2.3.9.2"
+    )
     with quick_assistant(tmp_path / "data") as assistant:
         first = assistant.admit(one, key="one")
         grown = assistant.admit(two, key="two")
@@ -114,7 +122,9 @@ def test_a_release_with_another_reason_leaves_the_first_answer(tmp_path: Path) -
         with kept(assistant).step() as step:
             step.save_release(replace(first, reason="something else"))
             step.record(EVENT)
-        assert assistant.release(held, reason="the clock was wrong", by="reader-1", key="one") == first
+        assert (
+            assistant.release(held, reason="the clock was wrong", by="reader-1", key="one") == first
+        )
 
 
 def keep(store: Store, work: Callable[[Step], object]) -> None:
@@ -138,10 +148,14 @@ def test_what_stays_as_it_is_stays_a_reference(drafted: Store) -> None:
     with drafted as store:
         keep(store, lambda step: step.save_draft("case-1", make_checked_draft()))
         assert rows(store.data_dir) == {"key-1": None}
-        assert from_json(CheckedDraft, store.recall("key-1", "draft", REQUEST)) == make_checked_draft()
+        assert (
+            from_json(CheckedDraft, store.recall("key-1", "draft", REQUEST)) == make_checked_draft()
+        )
         keep(store, lambda step: step.save_draft("case-1", make_checked_draft(failed=("s2",))))
         assert rows(store.data_dir)["key-1"] is not None
-        assert from_json(CheckedDraft, store.recall("key-1", "draft", REQUEST)) == make_checked_draft()
+        assert (
+            from_json(CheckedDraft, store.recall("key-1", "draft", REQUEST)) == make_checked_draft()
+        )
 
 
 def test_a_draft_that_a_hand_changed_is_given_to_nobody(drafted: Store) -> None:
@@ -151,7 +165,9 @@ def test_a_draft_that_a_hand_changed_is_given_to_nobody(drafted: Store) -> None:
             store.recall("key-1", "draft", REQUEST)
 
 
-@pytest.mark.parametrize("change", ["result_sha256 = 'f00'", "result = '{}'", "kind = 'case'", "kind = 'nothing'"])
+@pytest.mark.parametrize(
+    "change", ["result_sha256 = 'f00'", "result = '{}'", "kind = 'case'", "kind = 'nothing'"]
+)
 def test_an_answer_that_a_hand_changed_is_given_to_nobody(drafted: Store, change: str) -> None:
     with drafted as store:
         tamper(store.data_dir, f"UPDATE idempotency SET {change}")
@@ -174,7 +190,11 @@ def test_a_key_is_forgotten_after_its_days(tmp_path: Path) -> None:
         first = assistant.admit(film, key="one")
         for hours, forgotten in ((47, False), (49, True)):
             at = datetime.now(UTC) - timedelta(hours=hours)
-            tamper(tmp_path / "data", "UPDATE idempotency SET at = ?", at.isoformat(timespec="microseconds"))
+            tamper(
+                tmp_path / "data",
+                "UPDATE idempotency SET at = ?",
+                at.isoformat(timespec="microseconds"),
+            )
             entries = len(kept(assistant).events())
             assert assistant.admit(film, key="one") == first
             assert len(kept(assistant).events()) == entries + forgotten  # it was done anew
@@ -192,7 +212,9 @@ def test_a_forgotten_key_is_free_for_another_request_and_leaves_the_table(drafte
         assert store.recall("key-1", "sign", REQUEST) == ["b"]
 
 
-def test_what_an_earlier_release_kept_whole_is_given_again_and_forgotten_in_its_time(tmp_path: Path) -> None:
+def test_what_an_earlier_release_kept_whole_is_given_again_and_forgotten_in_its_time(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     engine, config = open_engine(folder / "medmm.sqlite"), Config()

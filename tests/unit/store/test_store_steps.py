@@ -70,7 +70,9 @@ def test_a_full_disk_is_unavailable_until_there_is_space_again(store: Store) -> 
     run(store, "save_identity", "pk-0", IDENTITY)
     with store._engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")  # for this connection, which the pool reuses
+        connection.exec_driver_sql(
+            f"PRAGMA max_page_count = {pages}"
+        )  # for this connection, which the pool reuses
     long = make_case(context=make_context(sha256="x" * 100_000))
     with pytest.raises(Unavailable, match="free space"):
         save_case(store, long)
@@ -89,9 +91,14 @@ def save_case(store: Store, case: Any) -> None:
         work.record(EVENT)
 
 
-def test_a_locked_database_is_unavailable_and_then_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_database_is_unavailable_and_then_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
-    with Store.open(tmp_path / "data") as store, closing(sqlite3.connect(store.file, isolation_level=None)) as other:
+    with (
+        Store.open(tmp_path / "data") as store,
+        closing(sqlite3.connect(store.file, isolation_level=None)) as other,
+    ):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable, match="locked"):
             run(store, "save_identity", "pk-1", IDENTITY)
@@ -176,7 +183,9 @@ with store.step() as work:
 
 @pytest.mark.parametrize(("moment", "kept"), [("before", 0), ("after", 1)])
 def test_a_killed_process_leaves_nothing_half(moment: str, kept: int, tmp_path: Path) -> None:
-    process = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "data"), moment], check=False)
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "data"), moment], check=False
+    )
     assert process.returncode == -signal.SIGKILL
     with Store.open(tmp_path / "data") as store:
         assert (len(store.cases()), len(store.events())) == (kept, kept)

@@ -29,7 +29,9 @@ AT = datetime(2026, 1, 2, 9, 0, tzinfo=UTC)
 
 
 def event(case_id: str, verb: str = "open_case") -> AuditEvent:
-    return AuditEvent(at=AT, verb=verb, outcome="done", actor="reader-1", role="attending", subject=case_id)
+    return AuditEvent(
+        at=AT, verb=verb, outcome="done", actor="reader-1", role="attending", subject=case_id
+    )
 
 
 def add(store: Store, *cases: tuple[str, datetime], **study: object) -> None:
@@ -58,9 +60,13 @@ def tamper(store: Store, statement: str) -> None:
 
 
 def test_pages_are_the_whole_list_in_its_order(store: Store) -> None:
-    add(store, *((f"case-{n:02}", AT + timedelta(minutes=n // 3)) for n in range(20)))  # three of each time
+    add(
+        store, *((f"case-{n:02}", AT + timedelta(minutes=n // 3)) for n in range(20))
+    )  # three of each time
     whole = ids(store.cases())
-    assert whole == [f"case-{n:02}" for n in sorted(range(20), key=lambda n: (n // 3, n), reverse=True)]
+    assert whole == [
+        f"case-{n:02}" for n in sorted(range(20), key=lambda n: (n // 3, n), reverse=True)
+    ]
     for size in (1, 3, 7, 20, 50):
         seen: list[str] = []
         while page := store.cases(part=Page(limit=size, after=seen[-1] if seen else None)):
@@ -94,7 +100,9 @@ def test_a_page_after_no_case_and_a_page_of_none_are_refused(store: Store) -> No
 def test_filters_find_what_the_lines_say(store: Store) -> None:
     add(store, ("case-a", AT), ("case-b", AT), ("case-c", AT))
     taken = StudyTime(
-        moment=datetime(2025, 12, 31, 23, 59, 59, 5, tzinfo=UTC), source_tag="AcquisitionDateTime", precise=True
+        moment=datetime(2025, 12, 31, 23, 59, 59, 5, tzinfo=UTC),
+        source_tag="AcquisitionDateTime",
+        precise=True,
     )
     add(store, ("case-d", AT), uid="1.2.3", acquired=taken, body_part="Chest")
     for case_id, finding in (("case-b", "Pneumothorax"), ("case-c", "Effusion")):
@@ -117,9 +125,11 @@ def test_filters_find_what_the_lines_say(store: Store) -> None:
     assert found(acquired_from=day, acquired_to=day) == {"case-d"}
     assert "case-d" not in found(acquired_from=day + timedelta(days=1))
     assert "case-d" not in found(acquired_to=day - timedelta(days=1))
-    assert [one.acquired for one in store.cases(CaseFilter(acquired_to=date.max)) if one.case_id == "case-d"] == [
-        taken.moment
-    ]
+    assert [
+        one.acquired
+        for one in store.cases(CaseFilter(acquired_to=date.max))
+        if one.case_id == "case-d"
+    ] == [taken.moment]
 
 
 def test_a_line_follows_its_case(store: Store) -> None:
@@ -158,7 +168,9 @@ def test_an_altered_line_is_found(store: Store, name: str) -> None:
         work.record(event("case-1"))
     assert store.verify().ok
     tamper(store, statement)
-    assert [(p.kind, p.place) for p in store.verify().problems] == [(kind, "worklist line of case case-1")]
+    assert [(p.kind, p.place) for p in store.verify().problems] == [
+        (kind, "worklist line of case case-1")
+    ]
 
 
 @pytest.mark.parametrize("name", [None, *TAMPERINGS])
@@ -175,14 +187,18 @@ def test_the_line_of_a_case_of_an_earlier_release_is_derived_and_held_against_it
         if name is not None:
             statement, kind = TAMPERINGS[name]
             tamper(store, statement.replace("'signed'", "'opened'"))
-            assert [(p.kind, p.place) for p in store.verify().problems] == [(kind, "worklist line of case case-1")]
+            assert [(p.kind, p.place) for p in store.verify().problems] == [
+                (kind, "worklist line of case case-1")
+            ]
 
 
 def test_a_line_without_a_case_is_found(store: Store) -> None:
     add(store, ("case-1", AT))
     names = ", ".join(name for name in lines.NAMES if name != "case_id")
     tamper(store, f"INSERT INTO worklist (case_id, {names}) SELECT 'case-2', {names} FROM worklist")
-    assert [(p.kind, p.place) for p in store.verify().problems] == [("not in the log", "worklist line of case case-2")]
+    assert [(p.kind, p.place) for p in store.verify().problems] == [
+        ("not in the log", "worklist line of case case-2")
+    ]
 
 
 def test_a_case_that_can_not_be_read_is_not_left_out_silently(store: Store) -> None:
@@ -225,7 +241,11 @@ def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             "strftime('%Y-%m-%dT%H:%M:%f', '2026-01-02T09:00:00', '+' || i || ' minutes')",
         )
         of_case = {"id": case_id, "opened_at": f"{at} || '+00:00'"}
-        of_line = {"case_id": case_id, "opened_at": f"{at} || '+00:00'", "opened_utc": f"{at} || '000+00:00'"}
+        of_line = {
+            "case_id": case_id,
+            "opened_at": f"{at} || '+00:00'",
+            "opened_utc": f"{at} || '000+00:00'",
+        }
         for table, changed in (('"case"', of_case), ("worklist", of_line)):
             with closing(sqlite3.connect(store.file)) as database, database:
                 columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
@@ -239,10 +259,17 @@ def test_a_page_of_ten_thousand_cases_takes_no_longer_than_one_of_few(ten_thousa
     tracemalloc.start()
     start = time.process_time()
     page = ten_thousand.cases(CaseFilter(suspected=True), Page(limit=50))
-    last = ten_thousand.cases(CaseFilter(state=CaseState.OPENED), Page(limit=50, after="case-00050"))
+    last = ten_thousand.cases(
+        CaseFilter(state=CaseState.OPENED), Page(limit=50, after="case-00050")
+    )
     seconds, (_, peak) = time.process_time() - start, tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert (page[0].case_id, len(page), last[-1].case_id, len(last)) == ("case-09999", 50, "case-00000", 50)
+    assert (page[0].case_id, len(page), last[-1].case_id, len(last)) == (
+        "case-09999",
+        50,
+        "case-00000",
+        50,
+    )
     assert seconds < 1
     assert peak < 4 << 20
 
@@ -250,7 +277,11 @@ def test_a_page_of_ten_thousand_cases_takes_no_longer_than_one_of_few(ten_thousa
 def test_every_filter_and_page_is_answered_from_an_index(ten_thousand: Store) -> None:
     asked: list[str] = []
     engine = ten_thousand._engine
-    sa.event.listen(engine, "before_cursor_execute", lambda c, cursor, text, values, *_: asked.append((text, values)))  # type: ignore[arg-type]
+    sa.event.listen(
+        engine,
+        "before_cursor_execute",
+        lambda c, cursor, text, values, *_: asked.append((text, values)),
+    )  # type: ignore[arg-type]
     filters = (
         CaseFilter(),
         CaseFilter(state=CaseState.DRAFTED),

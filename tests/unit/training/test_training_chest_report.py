@@ -23,7 +23,15 @@ from medmm.models.weights.catalogue import WeightsFolder, open_weights, row_name
 from medmm.training.loop.fitting import FitResult
 from medmm.training.recipes import LayoutFolder
 from medmm.training.reports import chest_report
-from medmm.training.reports.chest_report import SIZE_PX, UNITS, Corpus, Maps, School, save, sequences
+from medmm.training.reports.chest_report import (
+    SIZE_PX,
+    UNITS,
+    Corpus,
+    Maps,
+    School,
+    save,
+    sequences,
+)
 from medmm.training.reports.examples import record_codes, spoken
 from medmm.training.reports.sources import ReportSource, report_source
 from medmm.training.reports.statements import phrase_book
@@ -101,7 +109,9 @@ def test_what_was_learned_is_the_end_of_every_stage(trained: Path) -> None:
     shipped = weights_of(findings.folder).items()
     before = {f"encoders.film.{k}": v for k, v in shipped if k.startswith("trunk")}
     after = weights_of(trained)
-    moved = {name for name, value in before.items() if not torch.equal(value.half(), after[name].half())}
+    moved = {
+        name for name, value in before.items() if not torch.equal(value.half(), after[name].half())
+    }
     assert moved
     assert {name.split(".")[3] for name in moved} == {"layer3"}
 
@@ -126,7 +136,11 @@ def test_a_run_that_stopped_between_stages_goes_on_to_the_same_weights(
 
 def _stopped(fit: Any, *arguments: Any, **named: Any) -> FitResult:
     """The first stage as it is; a signal at the beginning of the second."""
-    return FitResult(steps=0, stopped=True, log=[]) if named["name"] == "alignment" else fit(*arguments, **named)
+    return (
+        FitResult(steps=0, stopped=True, log=[])
+        if named["name"] == "alignment"
+        else fit(*arguments, **named)
+    )
 
 
 def test_a_model_saved_and_loaded_again_gives_identical_logits(
@@ -156,7 +170,9 @@ def test_a_film_is_the_same_to_training_processor_and_heads_bit_for_bit(
 ) -> None:
     start = started(trained)
     school = school_of(source, begun(trained), start=start)
-    monkeypatch.setattr("medmm.training.reports.chest_report.random.Random.random", lambda self: 0.9)  # no mirror image
+    monkeypatch.setattr(
+        "medmm.training.reports.chest_report.random.Random.random", lambda self: 0.9
+    )  # no mirror image
     learned = school.collate(None)(list(range(8)))["pixel_values"]
     greys = list(source.greys([e.report for e in school.corpus.examples]))
     live = MedMMImageProcessor(size_px=SIZE_PX)(greys)["pixel_values"]
@@ -164,7 +180,10 @@ def test_a_film_is_the_same_to_training_processor_and_heads_bit_for_bit(
     assert torch.equal(learned, live)
 
     seen: list[Tensor] = []
-    heads, model = ReportHeads.open(opened(trained), CPU), ChestReportModel.open(opened(trained), CPU)
+    heads, model = (
+        ReportHeads.open(opened(trained), CPU),
+        ChestReportModel.open(opened(trained), CPU),
+    )
     for encoder in (heads.encoder, model.network.encoder(2)):
         encoder.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     heads.logits_and_maps(greys[2])
@@ -173,7 +192,9 @@ def test_a_film_is_the_same_to_training_processor_and_heads_bit_for_bit(
     assert all(torch.equal(film, learned[2:3]) for film in seen)
 
 
-def test_kept_maps_are_the_live_maps_to_half_precision(trained: Path, source: ReportSource, tmp_path: Path) -> None:
+def test_kept_maps_are_the_live_maps_to_half_precision(
+    trained: Path, source: ReportSource, tmp_path: Path
+) -> None:
     model, corpus = started(trained).model(), Corpus.read(source, "train", quiet=True)
     maps = Maps.kept(model, corpus.films, quiet=True)
     on_disk = Maps.kept(model, corpus.films, quiet=True, folder=tmp_path)
@@ -185,7 +206,9 @@ def test_kept_maps_are_the_live_maps_to_half_precision(trained: Path, source: Re
         assert isinstance(disk, np.memmap)
         assert (torch.from_numpy(kept).float() - exact).abs().max() <= exact.abs().max() * 2**-10
         with torch.inference_mode():
-            heads = [model.encoder(2).finding_logits(m) for m in (torch.from_numpy(kept).float(), exact)]
+            heads = [
+                model.encoder(2).finding_logits(m) for m in (torch.from_numpy(kept).float(), exact)
+            ]
         torch.testing.assert_close(*heads, atol=5e-3, rtol=0)
 
 
@@ -227,7 +250,10 @@ def test_adapters_on_a_model_trained_before_are_saved_in_its_weights(
     folder: Path, trained: Path, tmp_path: Path
 ) -> None:
     lora = {"r": 2, "target_modules": ["q_proj", "v_proj"]}
-    stages = {"language": stage(True, LANGUAGE), "alignment": stage(True, ["connectors", *LANGUAGE])}
+    stages = {
+        "language": stage(True, LANGUAGE),
+        "alignment": stage(True, ["connectors", *LANGUAGE]),
+    }
     config = begun(folder, start=str(trained), lora=lora, stages=stages)
     out = chest_report.train(config, tmp_path, tmp_path / "more", quiet=True)
     before, after = weights_of(trained), weights_of(out)
@@ -242,24 +268,35 @@ def test_adapters_on_a_model_trained_before_are_saved_in_its_weights(
 
 
 @pytest.mark.slow
-def test_a_decoder_of_a_folder_becomes_the_language_model(folder: Path, source: ReportSource, tmp_path: Path) -> None:
+def test_a_decoder_of_a_folder_becomes_the_language_model(
+    folder: Path, source: ReportSource, tmp_path: Path
+) -> None:
     foreign = decoder_folder(tmp_path / "decoder")
     parts = {"penalty": 0.003, "connector": "pooled", "connector_size": 2}
-    config = begun(folder, **parts, decoder=str(foreign), lora={"r": 2, "target_modules": ["q_proj"]})
+    config = begun(
+        folder, **parts, decoder=str(foreign), lora={"r": 2, "target_modules": ["q_proj"]}
+    )
     out = chest_report.train(config, tmp_path, tmp_path / "out", quiet=True)
     before, after = weights_of(foreign), weights_of(out)
     name = "model.layers.1.mlp.up_proj.weight"
     assert torch.equal(before[name].half(), after[f"language_model.{name}"])
     model = ChestReportModel.open(opened(out), CPU)
     grey = next(iter(source.greys(source.reports("test"))))
-    (opinion,) = model.opinions_on([Job(grey=grey, context=NOBODY, permitted=dict.fromkeys(FINDINGS, ALL))])
+    (opinion,) = model.opinions_on(
+        [Job(grey=grey, context=NOBODY, permitted=dict.fromkeys(FINDINGS, ALL))]
+    )
     assert set(opinion.probability) == set(FINDINGS)
 
 
-def test_a_start_with_other_findings_is_refused(folder: Path, trained: Path, tmp_path: Path) -> None:
+def test_a_start_with_other_findings_is_refused(
+    folder: Path, trained: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match="other findings"):
         chest_report.train(
-            begun(folder, start=str(trained), findings=["Effusion"]), tmp_path, tmp_path / "o", quiet=True
+            begun(folder, start=str(trained), findings=["Effusion"]),
+            tmp_path,
+            tmp_path / "o",
+            quiet=True,
         )
     with pytest.raises(ConfigError, match="the start lacks"):
         chest_report.train(begun(folder, start=str(tmp_path)), tmp_path, tmp_path / "o", quiet=True)
@@ -267,4 +304,6 @@ def test_a_start_with_other_findings_is_refused(folder: Path, trained: Path, tmp
 
 def test_a_finding_that_no_report_has_is_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Hernia \\(0 present"):
-        chest_report.train(recipe(folder, findings=[*FINDINGS, "Hernia"]), tmp_path, tmp_path / "o", quiet=True)
+        chest_report.train(
+            recipe(folder, findings=[*FINDINGS, "Hernia"]), tmp_path, tmp_path / "o", quiet=True
+        )

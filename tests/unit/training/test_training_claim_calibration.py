@@ -62,7 +62,10 @@ def test_the_threshold_is_the_lowest_that_invents_at_most_so_much(most: float) -
     heads, claims, truth = made()
     rule = claim_rule(heads, claims, truth, most)
     p = sigmoid(rule.head * heads + rule.language * claims + rule.intercept)
-    wrong = [float(((p >= t) & (truth == 0)).sum() / len(truth)) for t in (rule.threshold, rule.threshold - 0.01)]
+    wrong = [
+        float(((p >= t) & (truth == 0)).sum() / len(truth))
+        for t in (rule.threshold, rule.threshold - 0.01)
+    ]
     assert wrong[0] <= most < wrong[1]
 
 

@@ -30,7 +30,9 @@ SIZE_PX = 288
 
 def findings_recipe(**changes: Any) -> dict[str, Any]:
     """The recipe that ships, at one epoch."""
-    content = yaml.safe_load((ROOT / "configs" / "train" / "chest_findings.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load(
+        (ROOT / "configs" / "train" / "chest_findings.yaml").read_text(encoding="utf-8")
+    )
     return {**content, "runs": [{"seed": 0, "epochs": 1}], **changes}
 
 
@@ -46,13 +48,19 @@ class Trained:
     def __init__(self) -> None:
         self.times, self.stops = 0, False
 
-    def __call__(self, config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
+    def __call__(
+        self, config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False
+    ) -> Path:
         self.times += 1
         torch.manual_seed(self.times)
         network = network_of.build(config)
         preprocessing = {"size_px": config["size_px"]}
         write_weights_folder(
-            out_dir, network, config={"findings": config["findings"]}, preprocessing=preprocessing, calibration={}
+            out_dir,
+            network,
+            config={"findings": config["findings"]},
+            preprocessing=preprocessing,
+            calibration={},
         )
         if self.stops:
             raise KeyboardInterrupt
@@ -74,7 +82,9 @@ def test_without_a_recipe_the_encoder_is_the_shipped_one(tmp_path: Path, trained
     assert (found.folder, trained.times) == (shipped.folder, 0)
 
 
-def test_an_encoder_is_trained_once_and_again_only_after_a_stop(tmp_path: Path, trained: Trained) -> None:
+def test_an_encoder_is_trained_once_and_again_only_after_a_stop(
+    tmp_path: Path, trained: Trained
+) -> None:
     file, run_dir = written(tmp_path), tmp_path / "run"
     run_dir.mkdir()
     trained.stops = True
@@ -100,8 +110,14 @@ def test_an_encoder_is_trained_once_and_again_only_after_a_stop(tmp_path: Path, 
         (None, "can't be read"),
         ("task: [", "can't be read"),
         ("task: chest-findings\n", "Field required"),
-        (yaml.safe_dump(findings_recipe(size_px=256)), "films of 256 px, the report model sees 288"),
-        ((ROOT / "configs" / "train" / "film_kind.yaml").read_text(encoding="utf-8"), "not by film-kind"),
+        (
+            yaml.safe_dump(findings_recipe(size_px=256)),
+            "films of 256 px, the report model sees 288",
+        ),
+        (
+            (ROOT / "configs" / "train" / "film_kind.yaml").read_text(encoding="utf-8"),
+            "not by film-kind",
+        ),
     ],
 )
 def test_a_recipe_that_gives_no_encoder_for_the_report_model_is_refused(
@@ -122,7 +138,9 @@ def test_one_command_trains_encoder_and_report_model(tmp_path: Path, trained: Tr
     recipes.mkdir()
     written(recipes)
     stages = {"language": stage(True, LANGUAGE)}
-    content = recipe(open_i_reports(tmp_path / "open-i"), encoder_recipe="chest_findings.yaml", stages=stages)
+    content = recipe(
+        open_i_reports(tmp_path / "open-i"), encoder_recipe="chest_findings.yaml", stages=stages
+    )
     (recipes / "report.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     command = [str(recipes / "report.yaml"), "--data", str(tmp_path), "--out", str(out)]
     assert train.main(command) == 0
@@ -130,7 +148,9 @@ def test_one_command_trains_encoder_and_report_model(tmp_path: Path, trained: Tr
     assert {"encoder", "language"} <= {p.name for p in run_dir.iterdir()}
     trunk = load_file(run_dir / "encoder" / "model.safetensors")
     model = load_file(out / "model.safetensors")
-    assert torch.equal(model["encoders.film.trunk.conv1.weight"].float(), trunk["trunk.conv1.weight"].float())
+    assert torch.equal(
+        model["encoders.film.trunk.conv1.weight"].float(), trunk["trunk.conv1.weight"].float()
+    )
     kept = json.loads((out / "training.json").read_text(encoding="utf-8"))
     assert kept["encoder"] == sha256_of(run_dir / "encoder" / "model.safetensors")
 

@@ -46,7 +46,9 @@ def tables(folder: Path, patient: str) -> Path:
 def test_films_of_a_test_patient_are_refused(tmp_path: Path) -> None:
     films = training_films(tables(tmp_path / "apart", "2"))
     assert [film.file for film in films] == ["a.png", "c.png"]
-    with pytest.raises(InputError, match=r"val or test are among those to learn from \(patients 1\)"):
+    with pytest.raises(
+        InputError, match=r"val or test are among those to learn from \(patients 1\)"
+    ):
         training_films(tables(tmp_path / "mixed", "7"))
 
 
@@ -73,7 +75,11 @@ def test_reports_of_a_test_patient_are_refused(
     tested: str,
     refused: tuple[type[Exception], str | None],
 ) -> None:
-    people: Callable[[str], Any] = {"train": {("set", "1")}, "val": set(), "test": {("set", tested)}}.__getitem__
+    people: Callable[[str], Any] = {
+        "train": {("set", "1")},
+        "val": set(),
+        "test": {("set", tested)},
+    }.__getitem__
     examples = [SimpleNamespace(report=SimpleNamespace(split=split))]
     corpus = SimpleNamespace(read=lambda *_, **__: SimpleNamespace(examples=examples, labels=begin))
     monkeypatch.setattr(chest_report, "report_source", lambda *_: SimpleNamespace(people=people))

@@ -22,5 +22,8 @@ def test_every_finding_is_counted(caplog: pytest.LogCaptureFixture) -> None:
 def test_findings_that_no_film_or_every_film_shows_are_named_with_their_counts() -> None:
     with pytest.raises(InputError) as error:
         check_labels(["Edema", "Effusion", "Mass"], LABELS)
-    assert "Effusion (0 present, 3 absent, 0 unknown), Mass (3 present, 0 absent, 0 unknown)" in error.value.problem
+    assert (
+        "Effusion (0 present, 3 absent, 0 unknown), Mass (3 present, 0 absent, 0 unknown)"
+        in error.value.problem
+    )
     assert "Edema" not in error.value.problem

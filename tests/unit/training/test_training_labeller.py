@@ -60,7 +60,11 @@ def label(text: str) -> Labels:
 
 
 def stated(text: str) -> Labels:
-    return {name: value for name, value in label(text).items() if value is not None and name != NO_FINDING}
+    return {
+        name: value
+        for name, value in label(text).items()
+        if value is not None and name != NO_FINDING
+    }
 
 
 @given(named, said)
@@ -87,10 +91,16 @@ def test_a_negation_flips_a_present_finding_and_reaches_a_list(name: str, other:
 
 
 @given(st.lists(st.tuples(named, said), min_size=1, max_size=6), st.randoms())
-def test_the_order_of_sentences_and_upper_case_change_nothing(parts: list[tuple[str, tuple[int, str]]], random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_sentences_and_upper_case_change_nothing(
+    parts: list[tuple[str, tuple[int, str]]], random
+) -> None:  # type: ignore[no-untyped-def]
     texts = [frame.format(NOUNS[name]) for name, (_, frame) in parts]
     shuffled = random.sample(texts, len(texts))
-    assert label(" ".join(texts)) == label(" ".join(shuffled)) == label(" ".join(texts).upper().replace("XXXX", ""))
+    assert (
+        label(" ".join(texts))
+        == label(" ".join(shuffled))
+        == label(" ".join(texts).upper().replace("XXXX", ""))
+    )
 
 
 @given(st.text(max_size=300))
@@ -105,17 +115,32 @@ def test_any_text_gets_fourteen_values(text: str) -> None:
     [
         ("No pleural effusion or pneumothorax.", {"Pleural Effusion": 0, "Pneumothorax": 0}),
         ("There is neither effusion nor pneumothorax.", {"Pleural Effusion": 0, "Pneumothorax": 0}),
-        ("Pleural effusion and pneumothorax are not seen.", {"Pleural Effusion": 0, "Pneumothorax": 0}),
+        (
+            "Pleural effusion and pneumothorax are not seen.",
+            {"Pleural Effusion": 0, "Pneumothorax": 0},
+        ),
         ("The pneumothorax has resolved.", {"Pneumothorax": 0}),
         ("Resolved pneumothorax.", {"Pneumothorax": 0}),
         ("Resolving pneumonia.", {"Pneumonia": 1}),
         ("The edema has not resolved.", {"Edema": 1}),
         ("No change in the left effusion.", {"Pleural Effusion": 1}),
         ("No pneumothorax, mild cardiomegaly.", {"Pneumothorax": 0, "Cardiomegaly": 1}),
-        ("No pneumothorax but a left effusion is seen.", {"Pneumothorax": 0, "Pleural Effusion": 1}),
-        ("Cardiomegaly is present and effusion is not seen.", {"Cardiomegaly": 1, "Pleural Effusion": 0}),
-        ("Effusion is present and pneumonia is possible.", {"Pleural Effusion": 1, "Pneumonia": -1}),
-        ("The effusion has resolved with residual atelectasis.", {"Pleural Effusion": 0, "Atelectasis": 1}),
+        (
+            "No pneumothorax but a left effusion is seen.",
+            {"Pneumothorax": 0, "Pleural Effusion": 1},
+        ),
+        (
+            "Cardiomegaly is present and effusion is not seen.",
+            {"Cardiomegaly": 1, "Pleural Effusion": 0},
+        ),
+        (
+            "Effusion is present and pneumonia is possible.",
+            {"Pleural Effusion": 1, "Pneumonia": -1},
+        ),
+        (
+            "The effusion has resolved with residual atelectasis.",
+            {"Pleural Effusion": 0, "Atelectasis": 1},
+        ),
         ("Atelectasis versus pneumonia.", {"Atelectasis": -1, "Pneumonia": -1}),
         ("The heart size is normal.", {"Cardiomegaly": 0}),
         ("The heart is not enlarged.", {"Cardiomegaly": 0}),
@@ -164,7 +189,9 @@ NAMED_ALIKE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [n for n in phrases().findings if finding_term(n).body_part == "CHEST"])
+@pytest.mark.parametrize(
+    "name", [n for n in phrases().findings if finding_term(n).body_part == "CHEST"]
+)
 def test_every_phrase_of_the_rule_writer_is_understood(name: str) -> None:
     row, expected = phrases().findings[name], NAMED_ALIKE.get(name, name)
     for text, value in ((row.possible.format(side=""), UNCERTAIN), (row.absent, ABSENT)):
@@ -175,7 +202,10 @@ def test_every_phrase_of_the_rule_writer_is_understood(name: str) -> None:
 
 
 def broken(change: str) -> str:
-    rows = {n: {"mention": ["xx"], "absent": [], "uncertain": [], "unless": [], "why": "test"} for n in ABNORMAL}
+    rows = {
+        n: {"mention": ["xx"], "absent": [], "uncertain": [], "unless": [], "why": "test"}
+        for n in ABNORMAL
+    }
     cues = {key: ["xx"] for key in Cues.model_fields}
     if change == "missing":
         del rows["Edema"]

@@ -141,9 +141,18 @@ def test_commas_that_end_a_line_are_no_columns(head: str, line: str, tmp_path: P
 def test_films_of_chexpert(tmp_path: Path) -> None:
     layout = read_layout("chexpert", make.chexpert(tmp_path))
     films = by_uid(layout)
-    ill, well = films["patient00001/study1/view1_frontal"], films["patient00002/study1/view1_frontal"]
+    ill, well = (
+        films["patient00001/study1/view1_frontal"],
+        films["patient00002/study1/view1_frontal"],
+    )
     assert layout.left_out == {"lateral film": 1, "label Lung Lesion": 1}
-    assert (ill.split, ill.age_years, ill.sex, ill.view, ill.report) == ("train", 68, "F", View.AP, None)
+    assert (ill.split, ill.age_years, ill.sex, ill.view, ill.report) == (
+        "train",
+        68,
+        "F",
+        View.AP,
+        None,
+    )
     assert ill.findings["Fracture"] == 1
     assert ill.findings["Effusion"] == 0
     assert ill.findings["Edema"] is None
@@ -159,7 +168,9 @@ def test_films_of_chexpert(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("policy", "value"), [("ignore", None), ("positive", 1), ("negative", 0)])
-def test_uncertain_labels_go_by_the_policy(policy: Uncertain, value: float | None, tmp_path: Path) -> None:
+def test_uncertain_labels_go_by_the_policy(
+    policy: Uncertain, value: float | None, tmp_path: Path
+) -> None:
     make.chexpert(tmp_path / "a")
     make.mimic(tmp_path / "b")
     films = by_uid(read_layout("chexpert", tmp_path / "a", uncertain=policy))
@@ -204,7 +215,9 @@ def test_a_report_without_headings_has_no_sections() -> None:
 
 
 def test_sections_of_one_name_are_joined_in_order() -> None:
-    report = report_of("HISTORY: Cough.\nFINDINGS: One.\nWET READ: gone\nFINDINGS AND IMPRESSION: Two.")
+    report = report_of(
+        "HISTORY: Cough.\nFINDINGS: One.\nWET READ: gone\nFINDINGS AND IMPRESSION: Two."
+    )
     assert (report.findings, report.indication) == ("One. Two.", "Cough.")
 
 
@@ -213,7 +226,10 @@ def test_films_of_nih(sex_column: str, tmp_path: Path) -> None:
     layout = read_layout("nih-chestxray14", make.nih(tmp_path, sex_column=sex_column))
     films = by_uid(layout)
     assert layout.left_out == {"film in neither list": 1}
-    assert [name for name, value in films["00000001_000"].findings.items() if value] == ["Cardiomegaly", "Effusion"]
+    assert [name for name, value in films["00000001_000"].findings.items() if value] == [
+        "Cardiomegaly",
+        "Effusion",
+    ]
     assert set(films["00000001_001"].findings.values()) == {0}
     assert films["00000002_000"].findings["Pleural_Thickening"] == 1
     assert [film.age_years for film in layout.films] == [58, 58, None]
@@ -253,7 +269,11 @@ def test_films_of_padchest(tmp_path: Path) -> None:
     assert heart.findings["Cardiomegaly"] == 1
     assert heart.findings["Mass"] is None, "a mass, but it does not say where"
     assert heart.findings["Nodule"] == 0
-    assert {n for n, v in tube.findings.items() if v} == {"Effusion", "Pneumothorax", "Support_Devices"}
+    assert {n for n, v in tube.findings.items() if v} == {
+        "Effusion",
+        "Pneumothorax",
+        "Support_Devices",
+    }
     assert (tube.view, tube.sex) == (View.AP, None)
     assert set(well.findings.values()) == {0}
     assert set(unchanged.findings.values()) == {None}
@@ -261,7 +281,9 @@ def test_films_of_padchest(tmp_path: Path) -> None:
     assert heart.report is not None
     assert (heart.report.findings, heart.report.language) == ("sin hallazg .", "es")
     assert unchanged.report is None
-    np.testing.assert_allclose(heart.film.grey(), make.picture(tmp_path / "x.png", bits=16, seed=0) / 65535, atol=1e-6)
+    np.testing.assert_allclose(
+        heart.film.grey(), make.picture(tmp_path / "x.png", bits=16, seed=0) / 65535, atol=1e-6
+    )
     np.testing.assert_allclose(
         well.film.grey(), 1 - make.picture(tmp_path / "x.png", bits=16, seed=2) / 65535, atol=1e-6
     )
@@ -271,7 +293,12 @@ def test_films_of_open_i(tmp_path: Path) -> None:
     layout = read_layout("open-i", make.open_i(tmp_path))
     films = by_uid(layout)
     assert list(films) == ["CXR1_1_IM-0001-4001", "CXR2_IM-0652-1001"]
-    assert layout.left_out == {"lateral film": 1, "label Aorta": 1, "report without a film": 1, "label No Indexing": 1}
+    assert layout.left_out == {
+        "lateral film": 1,
+        "label Aorta": 1,
+        "report without a film": 1,
+        "label No Indexing": 1,
+    }
     first, second = layout.films
     assert {n for n, v in first.findings.items() if v} == {"Cardiomegaly", "Pleural_Thickening"}
     assert first.findings["Lung_Opacity"] is None, "behind the heart, not said to be of the lung"
@@ -288,7 +315,9 @@ def test_open_i_projections_can_be_made_by_looking(tmp_path: Path) -> None:
     made = read_layout("open-i", make.open_i(tmp_path))
     (tmp_path / "indiana_projections.csv").unlink()
     lateral = make.picture(tmp_path / "x.png", seed=0) / np.float32(255)
-    looked = open_i.write_projections(tmp_path, lambda g: "lateral" if np.array_equal(g, lateral) else "frontal")
+    looked = open_i.write_projections(
+        tmp_path, lambda g: "lateral" if np.array_equal(g, lateral) else "frontal"
+    )
     assert looked.name == "projections.csv"
     assert read_layout("open-i", tmp_path).films == made.films
     open_i.write_projections(tmp_path, lambda grey: "mirrored")
@@ -309,14 +338,20 @@ def test_a_report_of_open_i_that_is_none_names_its_place(text: str, tmp_path: Pa
 def test_a_label_of_another_value_is_refused(value: str, tmp_path: Path) -> None:
     make.mimic(tmp_path)
     line = {"subject_id": "10000032", "study_id": "50414267", "Edema": value}
-    make.table(tmp_path / "mimic-cxr-2.0.0-chexpert.csv.gz", ("subject_id", "study_id", *LABELS), [line])
+    make.table(
+        tmp_path / "mimic-cxr-2.0.0-chexpert.csv.gz", ("subject_id", "study_id", *LABELS), [line]
+    )
     with pytest.raises(InputError, match="a label Edema is no 1, 0, -1 or empty"):
         read_layout("mimic-cxr", tmp_path)
 
 
 def test_a_wrong_split_is_refused(tmp_path: Path) -> None:
     make.mimic(tmp_path)
-    make.table(tmp_path / "mimic-cxr-2.0.0-split.csv.gz", ("dicom_id", "split"), [{"dicom_id": "aa-1", "split": "dev"}])
+    make.table(
+        tmp_path / "mimic-cxr-2.0.0-split.csv.gz",
+        ("dicom_id", "split"),
+        [{"dicom_id": "aa-1", "split": "dev"}],
+    )
     with pytest.raises(InputError, match="no split 'dev'"):
         read_layout("mimic-cxr", tmp_path)
     make.table(tmp_path / "mimic-cxr-2.0.0-split.csv.gz", ("dicom_id", "split"), [])
@@ -334,7 +369,9 @@ def test_wrong_wishes_are_told(tmp_path: Path) -> None:
 
 
 def reported(uid: str, patient: str, split: Split) -> ReportedFilm:
-    return ReportedFilm(uid=uid, patient=patient, split=split, film=FilmSource(path=Path("x.png")), findings={})
+    return ReportedFilm(
+        uid=uid, patient=patient, split=split, film=FilmSource(path=Path("x.png")), findings={}
+    )
 
 
 @given(st.lists(st.tuples(st.text(max_size=3), st.sampled_from(get_args(Split))), max_size=12))
@@ -350,7 +387,9 @@ def test_no_patient_is_in_two_splits(said: list[tuple[str, Split]]) -> None:
 
 @given(st.lists(st.text(max_size=8), max_size=12))
 def test_derived_splits_keep_a_patient_together(patients: list[str]) -> None:
-    films = tuple(reported(str(n), patient, split_of(patient)) for n, patient in enumerate(patients))
+    films = tuple(
+        reported(str(n), patient, split_of(patient)) for n, patient in enumerate(patients)
+    )
     assert len(Layout(name="x", films=films, left_out={}).films) == len(patients)
     for patient in patients:
         assert learning_split_of(patient) in ("train", "val")
@@ -366,9 +405,17 @@ def test_derived_splits_have_their_shares_and_stay() -> None:
     assert [split_of(p) for p in ("p10000032", "CXR1", "1")] == ["test", "train", "train"]
 
 
-@pytest.mark.parametrize("wrong", [{"split": "dev"}, {"view": View.LATERAL}, {"findings": {"Edema": -1.0}}])
+@pytest.mark.parametrize(
+    "wrong", [{"split": "dev"}, {"view": View.LATERAL}, {"findings": {"Edema": -1.0}}]
+)
 def test_a_film_that_is_built_is_valid(wrong: dict[str, object]) -> None:
-    whole = {"uid": "u", "patient": "p", "split": "train", "film": FilmSource(path=Path("x.png")), "findings": {}}
+    whole = {
+        "uid": "u",
+        "patient": "p",
+        "split": "train",
+        "film": FilmSource(path=Path("x.png")),
+        "findings": {},
+    }
     with pytest.raises(InputError):
         ReportedFilm(**{**whole, **wrong})  # type: ignore[arg-type]
 
@@ -379,8 +426,16 @@ def test_a_film_listed_twice_is_refused() -> None:
 
 
 def test_the_page_tells_of_every_layout_and_column() -> None:
-    text = (Path(__file__).resolve().parents[3] / "docs/training-data.md").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[3] / "docs/training-data.md").read_text(
+        encoding="utf-8"
+    )
     for name in LAYOUTS:
         assert f"## `{name}`" in text
-    named = {*nih.COLUMNS, *padchest.COLUMNS, *chexpert.COLUMNS[:5], *dicom_folder.COLUMNS, *dicom_folder.KEYS}
+    named = {
+        *nih.COLUMNS,
+        *padchest.COLUMNS,
+        *chexpert.COLUMNS[:5],
+        *dicom_folder.COLUMNS,
+        *dicom_folder.KEYS,
+    }
     assert not {column for column in named if f"`{column}`" not in text}

@@ -26,14 +26,28 @@ COLUMNS = ("file", "findings", "impression", "indication", "split", "Edema", "Ef
 
 def own_films(folder: Path) -> Path:
     """PA films of two patients, a lateral of the first and an MR slice."""
-    film_file(folder / "films", "a.dcm", SOPInstanceUID="1.2.3.11", PatientAge="060Y", AcquisitionDate="29990101")
-    film_file(folder / "films", "b.dcm", SOPInstanceUID="1.2.3.12", StudyInstanceUID="1.2.3.9", PatientID="ZZ-9")
+    film_file(
+        folder / "films",
+        "a.dcm",
+        SOPInstanceUID="1.2.3.11",
+        PatientAge="060Y",
+        AcquisitionDate="29990101",
+    )
+    film_file(
+        folder / "films",
+        "b.dcm",
+        SOPInstanceUID="1.2.3.12",
+        StudyInstanceUID="1.2.3.9",
+        PatientID="ZZ-9",
+    )
     film_file(folder / "films", "c.dcm", SOPInstanceUID="1.2.3.13", ViewPosition="LL")
     mr_file(folder / "films", "d.dcm", 1.0, SOPInstanceUID="1.2.4.14")
     return folder
 
 
-def reports(folder: Path, lines: list[Mapping[str, object]], columns: tuple[str, ...] = COLUMNS) -> Path:
+def reports(
+    folder: Path, lines: list[Mapping[str, object]], columns: tuple[str, ...] = COLUMNS
+) -> Path:
     return table(folder / "reports.csv", columns, lines)
 
 
@@ -41,7 +55,12 @@ def whole(folder: Path, **changes: object) -> Path:
     """The films with a line each."""
     own_films(folder)
     lines: list[Mapping[str, object]] = [
-        {"file": f"films/{name}.dcm", "findings": f" Words of {name}. ", "impression": "None.", "split": "train"}
+        {
+            "file": f"films/{name}.dcm",
+            "findings": f" Words of {name}. ",
+            "impression": "None.",
+            "split": "train",
+        }
         for name in "abcd"
     ]
     lines[0] = {**lines[0], "Edema": "1", "Effusion": "-1.0", "ward": "3 B", **changes}
@@ -64,7 +83,9 @@ def test_films_that_the_table_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("policy", "value"), [("ignore", None), ("positive", 1), ("negative", 0)])
-def test_uncertain_labels_go_by_the_policy(policy: Uncertain, value: float | None, tmp_path: Path) -> None:
+def test_uncertain_labels_go_by_the_policy(
+    policy: Uncertain, value: float | None, tmp_path: Path
+) -> None:
     layout = read_layout("dicom", whole(tmp_path), uncertain=policy)
     assert layout.films[0].findings == {"Edema": 1, "Effusion": value}
 
@@ -74,7 +95,11 @@ def test_films_may_be_named_by_uid(key: str, tmp_path: Path) -> None:
     own_films(tmp_path)
     (tmp_path / "films/notes.txt").write_text("words")
     uids = {"SOPInstanceUID": "1.2.3.11", "StudyInstanceUID": "1.2.3.1"}
-    reports(tmp_path, [{key: uids[key], "findings": "One.", "impression": ""}], (key, "findings", "impression"))
+    reports(
+        tmp_path,
+        [{key: uids[key], "findings": "One.", "impression": ""}],
+        (key, "findings", "impression"),
+    )
     layout = read_layout("dicom", tmp_path)
     assert [film.uid for film in layout.films] == ["1.2.3.11"]
     assert layout.films[0].split == split_of(layout.films[0].patient)
@@ -97,7 +122,9 @@ def test_a_copy_of_a_film_is_counted_and_another_film_under_its_uid_refused(tmp_
 @pytest.mark.parametrize("key", ["file", "SOPInstanceUID", "StudyInstanceUID"])
 def test_a_film_that_is_not_there(key: str, tmp_path: Path) -> None:
     own_films(tmp_path)
-    there = {"file": "films/a.dcm", "SOPInstanceUID": "1.2.3.11", "StudyInstanceUID": "1.2.3.1"}[key]
+    there = {"file": "films/a.dcm", "SOPInstanceUID": "1.2.3.11", "StudyInstanceUID": "1.2.3.1"}[
+        key
+    ]
     reports(tmp_path, [{key: there}, {key: "1.9"}], (key, "findings", "impression"))
     with pytest.raises(InputError, match="film of the table is not there") as caught:
         read_layout("dicom", tmp_path)
@@ -110,7 +137,10 @@ def test_a_film_that_is_not_there(key: str, tmp_path: Path) -> None:
 def test_a_patient_in_two_splits_is_refused(tmp_path: Path) -> None:
     own_films(tmp_path)
     film_file(tmp_path / "films", "e.dcm", SOPInstanceUID="1.2.3.15")
-    lines = [{"file": f"films/{name}.dcm", "split": split} for name, split in (("a", "train"), ("e", "test"))]
+    lines = [
+        {"file": f"films/{name}.dcm", "split": split}
+        for name, split in (("a", "train"), ("e", "test"))
+    ]
     reports(tmp_path, lines)
     with pytest.raises(InputError, match="a patient is in test and train") as caught:
         read_layout("dicom", tmp_path)
@@ -123,7 +153,9 @@ def test_a_film_without_a_patient_id_is_left_out_unless_the_table_names_one(tmp_
     reports(tmp_path, [{"file": "a.dcm", "patient": "ZZ7"}], columns)
     assert read_layout("dicom", tmp_path).films[0].patient == "ZZ7"
     reports(tmp_path, [{"file": "a.dcm"}], columns)
-    with pytest.raises(InputError, match=r"no frontal film is left \(1 x film without UID or patient ID\)"):
+    with pytest.raises(
+        InputError, match=r"no frontal film is left \(1 x film without UID or patient ID\)"
+    ):
         read_layout("dicom", tmp_path)
 
 
@@ -144,10 +176,16 @@ def test_a_view_of_the_table_counts_where_the_film_states_none(
 ) -> None:
     film_file(tmp_path, "a.dcm", **tags)
     film_file(tmp_path, "b.dcm", SOPInstanceUID="1.2.3.4")
-    reports(tmp_path, [{"file": "a.dcm", "view": word}, {"file": "b.dcm"}], ("file", "findings", "impression", "view"))
+    reports(
+        tmp_path,
+        [{"file": "a.dcm", "view": word}, {"file": "b.dcm"}],
+        ("file", "findings", "impression", "view"),
+    )
     layout = read_layout("dicom", tmp_path)
     assert layout.left_out == ({left_out: 1} if left_out else {})
-    assert [film.view.value for film in layout.films[:-1]] == ([] if left_out else [tags["ViewPosition"] or word])
+    assert [film.view.value for film in layout.films[:-1]] == (
+        [] if left_out else [tags["ViewPosition"] or word]
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +205,11 @@ def test_a_wrong_cell_is_told(changes: dict[str, str], said: str, tmp_path: Path
     ("columns", "lines", "said"),
     [
         (("file", "findings"), [{"file": "a"}], "has no column impression"),
-        (("findings", "impression"), [{"findings": "a"}], "no column file or SOPInstanceUID or StudyInstanceUID"),
+        (
+            ("findings", "impression"),
+            [{"findings": "a"}],
+            "no column file or SOPInstanceUID or StudyInstanceUID",
+        ),
         (COLUMNS, [], "table of reports is empty"),
     ],
 )
@@ -192,7 +234,9 @@ def test_a_layout_shows_no_patient_id_in_its_errors(tmp_path: Path) -> None:
 
 def test_monochrome1_is_shown_as_monochrome2(tmp_path: Path) -> None:
     plain = FilmSource(path=film_file(tmp_path, "a.dcm")).grey()
-    turned = FilmSource(path=film_file(tmp_path, "b.dcm", PhotometricInterpretation="MONOCHROME1")).grey()
+    turned = FilmSource(
+        path=film_file(tmp_path, "b.dcm", PhotometricInterpretation="MONOCHROME1")
+    ).grey()
     np.testing.assert_allclose(turned, 1 - plain, atol=1e-6)
     assert plain[0, 0] < plain[-1, -1]
 
@@ -210,7 +254,9 @@ def test_pictures_of_16_bits_and_inverted_ones(tmp_path: Path) -> None:
     values = picture(tmp_path / "x.png", bits=16)
     grey = FilmSource(path=tmp_path / "x.png").grey()
     np.testing.assert_allclose(grey, values / 65535, atol=1e-6)
-    np.testing.assert_allclose(FilmSource(path=tmp_path / "x.png", inverted=True).grey(), 1 - grey, atol=1e-6)
+    np.testing.assert_allclose(
+        FilmSource(path=tmp_path / "x.png", inverted=True).grey(), 1 - grey, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", ["x.png", "film.dcm"])
@@ -225,7 +271,9 @@ def test_films_in_an_archive(name: str, archive: str, tmp_path: Path) -> None:
     else:
         with tarfile.open(packed, "w:gz" if packed.suffix == ".gz" else "w") as shard:
             shard.add(plain, f"p/{name}")
-    np.testing.assert_array_equal(FilmSource(path=packed, member=f"p/{name}").grey(), FilmSource(path=plain).grey())
+    np.testing.assert_array_equal(
+        FilmSource(path=packed, member=f"p/{name}").grey(), FilmSource(path=plain).grey()
+    )
     with pytest.raises(InputError, match="a film can't be read") as caught:
         FilmSource(path=packed, member="q").grey() if name == "q" else FilmSource(
             path=packed, member=f"q/{name}"
@@ -257,19 +305,36 @@ def test_a_film_of_several_frames_is_refused(tmp_path: Path) -> None:
         FilmSource(path=path).grey()
 
 
-NAMED = ("file", "findings", "impression", "split", "Pleural Effusion", "pulmonary edema", "Pacemaker")
+NAMED = (
+    "file",
+    "findings",
+    "impression",
+    "split",
+    "Pleural Effusion",
+    "pulmonary edema",
+    "Pacemaker",
+)
 
 
 def test_a_column_under_another_name_of_a_finding_is_that_finding(tmp_path: Path) -> None:
     own_films(tmp_path)
     line = {"findings": "Words.", "impression": "", "split": "train"}
     lines = [
-        {**line, "file": "films/a.dcm", "Pleural Effusion": "1", "pulmonary edema": "0", "Pacemaker": "1"},
+        {
+            **line,
+            "file": "films/a.dcm",
+            "Pleural Effusion": "1",
+            "pulmonary edema": "0",
+            "Pacemaker": "1",
+        },
         {**line, "file": "films/b.dcm", "Pleural Effusion": "0", "Pacemaker": "1"},
     ]
     reports(tmp_path, lines, NAMED)
     layout = read_layout("dicom", tmp_path)
-    assert [film.findings for film in layout.films] == [{"Effusion": 1, "Edema": 0}, {"Effusion": 0, "Edema": None}]
+    assert [film.findings for film in layout.films] == [
+        {"Effusion": 1, "Edema": 0},
+        {"Effusion": 0, "Edema": None},
+    ]
     # a pacemaker is a support device, but a film without one may show another: the column is no finding's
     assert layout.left_out == {"column Pacemaker": 1, "label Pacemaker": 2}
     assert counted(layout.left_out) == "2 x label Pacemaker; 1 x column Pacemaker"
@@ -299,7 +364,13 @@ def test_a_report_has_the_language_that_is_stated_or_that_its_text_is_in(
     tmp_path: Path, stated: str | None, text: str, language: str
 ) -> None:
     columns = ("file", "findings", "impression", "split", *(("language",) if stated else ()))
-    line = {"file": "films/a.dcm", "findings": text, "impression": "", "split": "train", "language": stated or ""}
+    line = {
+        "file": "films/a.dcm",
+        "findings": text,
+        "impression": "",
+        "split": "train",
+        "language": stated or "",
+    }
     reports(own_films(tmp_path), [{name: line[name] for name in columns}], columns)
     (film,) = read_layout("dicom", tmp_path).films
     assert film.report is not None

@@ -21,10 +21,20 @@ from medmm.training.reports.objective import ReportObjective
 from tests.tiny_multimodal import OBJECTIVE, OPTIONS, examples, film_model, same, state_of
 
 
-def run(run_dir: Path, model: Any = None, rows: int = 10, **more: Any) -> tuple[dict[str, torch.Tensor], FitResult]:
+def run(
+    run_dir: Path, model: Any = None, rows: int = 10, **more: Any
+) -> tuple[dict[str, torch.Tensor], FitResult]:
     model = model or film_model()
     extra = {key: more.pop(key) for key in ("validate", "inputs") if key in more}
-    result = fit(model, examples(rows), OBJECTIVE, LoopOptions(**OPTIONS | more), run_dir, quiet=True, **extra)
+    result = fit(
+        model,
+        examples(rows),
+        OBJECTIVE,
+        LoopOptions(**OPTIONS | more),
+        run_dir,
+        quiet=True,
+        **extra,
+    )
     return state_of(model), result
 
 
@@ -79,7 +89,9 @@ def test_a_part_can_have_a_learning_rate_of_its_own(tmp_path: Path) -> None:
     before = state_of(film_model())
     after, _ = run(tmp_path, epochs=1, learning_rates={"language_model.": 1e-12}, weight_decay=0.0)
     moved = {
-        name: float((after[name] - before[name]).abs().max()) for name in before if before[name].is_floating_point()
+        name: float((after[name] - before[name]).abs().max())
+        for name in before
+        if before[name].is_floating_point()
     }
     assert max(moved[n] for n in moved if n.startswith("language_model.")) < 1e-7
     assert max(moved[n] for n in moved if n.startswith("connectors.")) > 1e-4
@@ -122,12 +134,16 @@ def test_validation_is_logged_and_changes_nothing(tmp_path: Path) -> None:
 
 def test_validation_keeps_its_cadence_and_ends_the_run(tmp_path: Path) -> None:
     scores = iter(range(10))
-    _, result = run(tmp_path, epochs=5, validate_every=2, validate=lambda model: {"call": float(next(scores))})
+    _, result = run(
+        tmp_path, epochs=5, validate_every=2, validate=lambda model: {"call": float(next(scores))}
+    )
     epochs = [row.get("validation") for row in result.log if row["kind"] == "epoch"]
     assert epochs == [None, {"call": 0.0}, None, {"call": 1.0}, {"call": 2.0}]
 
 
-def test_the_average_is_looked_at_and_handed_back_and_changes_nothing_of_the_steps(tmp_path: Path) -> None:
+def test_the_average_is_looked_at_and_handed_back_and_changes_nothing_of_the_steps(
+    tmp_path: Path,
+) -> None:
     """A mean over the steps as the loop gives them, step by step."""
     plain, looked = Looks(), Looks()
     run(tmp_path / "a", rows=4, epochs=6, validate=plain)  # a step an epoch
@@ -136,7 +152,9 @@ def test_the_average_is_looked_at_and_handed_back_and_changes_nothing_of_the_ste
     for step, (moved, shown) in enumerate(zip(plain.states, looked.states, strict=True), start=1):
         decay = min(0.4, (1 + step) / (10 + step))
         for name, value in moved.items():
-            kept[name] = kept[name] * decay + value * (1 - decay) if value.is_floating_point() else value
+            kept[name] = (
+                kept[name] * decay + value * (1 - decay) if value.is_floating_point() else value
+            )
             torch.testing.assert_close(shown[name], kept[name], atol=1e-6, rtol=1e-5, msg=name)
     assert len(looked.states) == 6
     assert same(after, looked.states[-1])
@@ -176,9 +194,30 @@ def test_the_run_folder_says_what_was_done(tmp_path: Path) -> None:
 
 def test_the_page_stands_alone() -> None:
     rows = [
-        {"kind": "steps", "step": 10, "epoch": 1, "loss": 3.0, "text_loss": None, "learning_rate": 1e-4},
-        {"kind": "steps", "step": 20, "epoch": 1, "loss": 2.5, "text_loss": None, "learning_rate": 2e-4},
-        {"kind": "epoch", "step": 20, "epoch": 1, "loss": 2.7, "learning_rate": 2e-4, "validation": {"a<b": 0.5}},
+        {
+            "kind": "steps",
+            "step": 10,
+            "epoch": 1,
+            "loss": 3.0,
+            "text_loss": None,
+            "learning_rate": 1e-4,
+        },
+        {
+            "kind": "steps",
+            "step": 20,
+            "epoch": 1,
+            "loss": 2.5,
+            "text_loss": None,
+            "learning_rate": 2e-4,
+        },
+        {
+            "kind": "epoch",
+            "step": 20,
+            "epoch": 1,
+            "loss": 2.7,
+            "learning_rate": 2e-4,
+            "validation": {"a<b": 0.5},
+        },
     ]
     text = page("one & two", rows, "Step 20 of 40.")
     assert "<script" not in text
@@ -196,7 +235,9 @@ def test_the_page_stands_alone() -> None:
     assert "No step was logged" in page("x", [], "")
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (2.0, 2.0), (0.0, 0.0), (-3e-9, 5e-9), (1e6, 1e6 + 1)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.0, 1.0), (2.0, 2.0), (0.0, 0.0), (-3e-9, 5e-9), (1e6, 1e6 + 1)]
+)
 def test_ticks_hold_their_range(low: float, high: float) -> None:
     found = ticks(low, high)
     assert found[0] <= low <= high <= found[-1]
@@ -220,7 +261,9 @@ def test_tensorboard_is_written_where_it_is(tmp_path: Path) -> None:
     assert list((tmp_path / "tensorboard").glob("events.*"))
 
 
-def test_what_cannot_be_learned_from_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_learned_from_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = LoopOptions(**OPTIONS)
     with pytest.raises(InputError, match="no examples"):
         fit(film_model(), [], OBJECTIVE, options, tmp_path)
@@ -232,8 +275,13 @@ def test_what_cannot_be_learned_from_is_refused(tmp_path: Path, monkeypatch: pyt
         fit(film_model(), examples(4), ReportObjective(collate=unlabelled), options, tmp_path)
     with pytest.raises(ConfigError, match="no parameter's name starts with 'conector'"):
         run(tmp_path, trained=("conector",))
-    plain, shards = torch.nn.Linear(2, 2), LoopOptions(**OPTIONS | {"shard": True, "gradient_checkpointing": True})
-    with pytest.raises(ConfigError, match="gradient_checkpointing, shard: this model has no language model"):
+    plain, shards = (
+        torch.nn.Linear(2, 2),
+        LoopOptions(**OPTIONS | {"shard": True, "gradient_checkpointing": True}),
+    )
+    with pytest.raises(
+        ConfigError, match="gradient_checkpointing, shard: this model has no language model"
+    ):
         fit(plain, examples(4), OBJECTIVE, shards, tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="2 processes, and `shard` is false"):
@@ -255,7 +303,9 @@ def test_a_loss_that_is_no_number_stops_before_it_is_learned(tmp_path: Path) -> 
 def test_a_model_trains_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert Processes.here(torch.nn.Linear(1, 1), shard=False).device == torch.device("cpu")
-    assert Processes.here(torch.nn.Linear(1, 1, device="meta"), shard=False).device == torch.device("meta")
+    assert Processes.here(torch.nn.Linear(1, 1, device="meta"), shard=False).device == torch.device(
+        "meta"
+    )
 
 
 def test_one_process_with_shard_trains_plainly(tmp_path: Path) -> None:

@@ -19,7 +19,14 @@ LORA = {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": ["q_proj", "v_proj
 
 
 def run(run_dir: Path, model: Any, **more: Any) -> Any:
-    return fit(model, examples(8), OBJECTIVE, LoopOptions(**OPTIONS | {"lora": LORA} | more), run_dir, quiet=True)
+    return fit(
+        model,
+        examples(8),
+        OBJECTIVE,
+        LoopOptions(**OPTIONS | {"lora": LORA} | more),
+        run_dir,
+        quiet=True,
+    )
 
 
 def base_name(name: str) -> str:
@@ -37,7 +44,11 @@ def test_the_language_model_stays_bit_for_bit(tmp_path: Path, trained: tuple[str
     assert all(after[name].abs().max() > 0 for name in new), "B starts at zero and learns"
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert not any(name.startswith("language_model.") for name in changed)
-    expected = {name.split(".")[0] + "." for name in before} - {"language_model."} if not trained else set(trained)
+    expected = (
+        {name.split(".")[0] + "." for name in before} - {"language_model."}
+        if not trained
+        else set(trained)
+    )
     assert {name.split(".")[0] + "." for name in changed} == expected
 
 
@@ -59,7 +70,14 @@ def test_merged_it_is_a_plain_model_that_says_the_same(tmp_path: Path) -> None:
     assert same(state_of(again), state_of(model))
     with torch.no_grad():
         assert torch.equal(again(**batch).logits, together)
-    fit(model, examples(8), OBJECTIVE, LoopOptions(**OPTIONS | {"epochs": 1}), tmp_path / "next", quiet=True)
+    fit(
+        model,
+        examples(8),
+        OBJECTIVE,
+        LoopOptions(**OPTIONS | {"epochs": 1}),
+        tmp_path / "next",
+        quiet=True,
+    )
 
 
 def test_it_goes_on_and_is_not_adapted_twice(tmp_path: Path) -> None:
@@ -71,7 +89,9 @@ def test_it_goes_on_and_is_not_adapted_twice(tmp_path: Path) -> None:
     assert len(adapter_layers(one)) == 4
 
 
-def test_adapters_that_cannot_be_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adapters_that_cannot_be_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigError, match="no adapters for wrong_proj"):
         run(tmp_path, film_model(), lora={"r": 2, "target_modules": ["wrong_proj"]})
     model = film_model()

@@ -18,7 +18,11 @@ LEAST = {"epochs": 1, "batch": 2, "learning_rate": 1e-4}
 
 
 def test_a_mapping_gives_the_options() -> None:
-    given = {**LEAST, "trained": ["connectors."], "learning_rates": {"encoders.": 1e-5, "encoders.film.head": 1e-3}}
+    given = {
+        **LEAST,
+        "trained": ["connectors."],
+        "learning_rates": {"encoders.": 1e-5, "encoders.film.head": 1e-3},
+    }
     options = LoopOptions.from_mapping(given)
     assert options.trained == ("connectors.",)
     assert options.rate_of("encoders.film.trunk.conv1.weight") == 1e-5
@@ -30,7 +34,10 @@ def test_a_mapping_gives_the_options() -> None:
 
 def test_habits_do_not_decide() -> None:
     plain = LoopOptions(**LEAST).deciding()
-    assert LoopOptions(**LEAST, save_every=3, log_every=1, validate_every=2, shard=True).deciding() == plain
+    assert (
+        LoopOptions(**LEAST, save_every=3, log_every=1, validate_every=2, shard=True).deciding()
+        == plain
+    )
     assert LoopOptions(**LEAST, seed=3).deciding() != plain
 
 

@@ -26,10 +26,20 @@ from tests.tiny_multimodal import OBJECTIVE, OPTIONS, collate, examples, film_mo
 ROWS = 10  # with batch 2 and accumulate 2: three steps an epoch, the last of two examples
 
 
-def run(run_dir: Path, model: Any = None, batches: Callable[..., Any] = collate, rows: int = ROWS, **more: Any) -> Any:
+def run(
+    run_dir: Path,
+    model: Any = None,
+    batches: Callable[..., Any] = collate,
+    rows: int = ROWS,
+    **more: Any,
+) -> Any:
     model = model or film_model(0.1)
-    options = LoopOptions(**OPTIONS | {"batch": 2, "accumulate": 2, "epochs": 3, "log_every": 2} | more)
-    result = fit(model, examples(rows), ReportObjective(collate=batches), options, run_dir, quiet=True)
+    options = LoopOptions(
+        **OPTIONS | {"batch": 2, "accumulate": 2, "epochs": 3, "log_every": 2} | more
+    )
+    result = fit(
+        model, examples(rows), ReportObjective(collate=batches), options, run_dir, quiet=True
+    )
     return state_of(model), result
 
 
@@ -55,7 +65,9 @@ def ask(number: signal.Signals) -> Callable[[], None]:
 
 
 def without_time(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in row.items() if key != "examples_per_second"} for row in rows]
+    return [
+        {key: value for key, value in row.items() if key != "examples_per_second"} for row in rows
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +98,9 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 @pytest.mark.parametrize("batch", [{"batch": 4, "accumulate": 1}, {"batch": 2, "accumulate": 2}])
-def test_a_run_stopped_after_each_step_is_one_run(tmp_path: Path, dropout: float, batch: dict[str, int]) -> None:
+def test_a_run_stopped_after_each_step_is_one_run(
+    tmp_path: Path, dropout: float, batch: dict[str, int]
+) -> None:
     whole, result = run(tmp_path / "whole", film_model(dropout), **batch)
     for step in range(1, 10):
         state, part = run(tmp_path / "parts", film_model(dropout), batches=Noiseless(), **batch)
@@ -145,7 +159,9 @@ class Noiseless(Noisy):
         return collate(rows)
 
 
-def test_a_run_that_was_cut_off_goes_on_from_its_last_checkpoint(tmp_path: Path, uninterrupted: Any) -> None:
+def test_a_run_that_was_cut_off_goes_on_from_its_last_checkpoint(
+    tmp_path: Path, uninterrupted: Any
+) -> None:
     def fail() -> None:
         raise KeyboardInterrupt
 
@@ -191,7 +207,9 @@ def test_a_save_that_is_cut_off_leaves_a_whole_checkpoint(
     assert (tmp_path / "checkpoint").exists() is (cut == "before")
     state, _ = run(tmp_path, batches=Noisy(), save_every=1)
     assert same(state, uninterrupted[0])
-    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir() and p.name.startswith("check")) == ["checkpoint"]
+    assert sorted(
+        p.name for p in tmp_path.iterdir() if p.is_dir() and p.name.startswith("check")
+    ) == ["checkpoint"]
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +267,9 @@ def test_a_second_signal_acts_at_once_and_handlers_come_back(tmp_path: Path) -> 
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
-    outside = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    outside = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job ignores it
     try:
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, batches=Noisy(0, twice))

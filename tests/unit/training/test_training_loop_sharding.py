@@ -16,13 +16,23 @@ import torch
 from safetensors.torch import load_file
 
 from medmm.training.loop.fitting import LoopOptions, fit
-from tests.tiny_multimodal import MOSTLY_PLAIN, OBJECTIVE, OPTIONS, examples, film_model, one_of_several, state_of
+from tests.tiny_multimodal import (
+    MOSTLY_PLAIN,
+    OBJECTIVE,
+    OPTIONS,
+    examples,
+    film_model,
+    one_of_several,
+    state_of,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 LORA = {"r": 2, "alpha": 4, "target_modules": ["q_proj", "v_proj"]}
 
 
-def process(rank: int, port: int, run_dir: Path, out: Path, lora: dict[str, Any] | None, stop_at: int) -> None:
+def process(
+    rank: int, port: int, run_dir: Path, out: Path, lora: dict[str, Any] | None, stop_at: int
+) -> None:
     """The environment is what torchrun and `accelerate launch` set."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -30,7 +40,9 @@ def process(rank: int, port: int, run_dir: Path, out: Path, lora: dict[str, Any]
     one_of_several(run_dir, out, lora, stop_at)
 
 
-def two(run_dir: Path, out: Path, lora: dict[str, Any] | None = None, stop_at: int = -1) -> list[dict[str, Any]]:
+def two(
+    run_dir: Path, out: Path, lora: dict[str, Any] | None = None, stop_at: int = -1
+) -> list[dict[str, Any]]:
     """Run both processes; what each said. A server that has imported everything once forks them."""
     out.mkdir()
     with socket.socket() as free:
@@ -38,7 +50,10 @@ def two(run_dir: Path, out: Path, lora: dict[str, Any] | None = None, stop_at: i
         port = free.getsockname()[1]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.tiny_multimodal"])
-    both = [context.Process(target=process, args=(rank, port, run_dir, out, lora, stop_at)) for rank in (0, 1)]
+    both = [
+        context.Process(target=process, args=(rank, port, run_dir, out, lora, stop_at))
+        for rank in (0, 1)
+    ]
     for one in both:
         one.start()
     for one in both:
@@ -47,7 +62,9 @@ def two(run_dir: Path, out: Path, lora: dict[str, Any] | None = None, stop_at: i
     return [json.loads((out / f"{rank}.json").read_text()) for rank in (0, 1)]
 
 
-def alone(run_dir: Path, lora: dict[str, Any] | None = None) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
+def alone(
+    run_dir: Path, lora: dict[str, Any] | None = None
+) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
     model = film_model()
     options = LoopOptions(**OPTIONS, lora=lora)
     result = fit(model, examples(9, MOSTLY_PLAIN), OBJECTIVE, options, run_dir, quiet=True)
@@ -73,7 +90,9 @@ def test_shards_learn_what_one_process_learns(tmp_path: Path) -> None:
     losses = [[row["loss"] for row in one["log"] if row["kind"] == "epoch"] for one in said]
     assert losses[0] == losses[1]
     assert losses[0][1] < losses[0][0]
-    assert losses[0] == pytest.approx([row["loss"] for row in log if row["kind"] == "epoch"], rel=1e-4)
+    assert losses[0] == pytest.approx(
+        [row["loss"] for row in log if row["kind"] == "epoch"], rel=1e-4
+    )
     close(tmp_path / "out", expected)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["processes"] == 2
@@ -105,7 +124,13 @@ def test_torchrun_starts_it(tmp_path: Path) -> None:
         "--rdzv-endpoint",
         "127.0.0.1:0",
     ]
-    script = [str(ROOT / "tests" / "tiny_multimodal.py"), str(tmp_path / "run"), str(tmp_path / "out")]
+    script = [
+        str(ROOT / "tests" / "tiny_multimodal.py"),
+        str(tmp_path / "run"),
+        str(tmp_path / "out"),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", *launcher, *script], check=True, env=environment, timeout=280)
+    subprocess.run(
+        [sys.executable, "-m", *launcher, *script], check=True, env=environment, timeout=280
+    )
     close(tmp_path / "out", alone(tmp_path / "alone")[0])

@@ -23,11 +23,24 @@ from medmm.training.data.films import NIH_TABLE, _age_years, chosen, greys, prep
 from medmm.training.data.segmentation_masks import read_outlined_films
 from medmm.training.film.augmentation import random_views
 from medmm.training.film.chest_anatomy import dice, outline_loss
-from medmm.training.film.chest_findings import follow, label_matrix, learning_rate, mean_of_weights, training_films
+from medmm.training.film.chest_findings import (
+    follow,
+    label_matrix,
+    learning_rate,
+    mean_of_weights,
+    training_films,
+)
 from medmm.training.loop import precision
 from medmm.training.validation_metrics import macro_auroc
 
-STILL = {"rotation_degrees": 0, "log_zoom": 0, "shift": 0, "log_gamma": 0, "log_contrast": 0, "brightness": 0}
+STILL = {
+    "rotation_degrees": 0,
+    "log_zoom": 0,
+    "shift": 0,
+    "log_gamma": 0,
+    "log_contrast": 0,
+    "brightness": 0,
+}
 
 
 @pytest.fixture
@@ -36,7 +49,10 @@ def data_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "cxr"
     folder.mkdir()
     header = "file,patient,labels,age,sex,view,split,official_list,source,shard"
-    rows = [f"f{i}.png,p{i},{'Mass|Nodule' if i else 'No Finding'},60,F,PA,train,train_val,s,a.tar" for i in range(3)]
+    rows = [
+        f"f{i}.png,p{i},{'Mass|Nodule' if i else 'No Finding'},60,F,PA,train,train_val,s,a.tar"
+        for i in range(3)
+    ]
     (folder / "labels.csv").write_text("\n".join([header, *rows]) + "\n")
     with tarfile.open(folder / "a.tar", "w") as shard:
         for i in range(3):
@@ -85,7 +101,9 @@ def test_views_without_ranges_are_the_film_or_its_mirror() -> None:
 def test_views_are_the_same_for_the_same_seed() -> None:
     ranges = {**STILL, "rotation_degrees": 8, "shift": 0.1, "log_gamma": 0.3}
     films = torch.rand(4, 1, 40, 40)
-    one, other = (random_views(films, 32, ranges, torch.Generator().manual_seed(7))[0] for _ in range(2))
+    one, other = (
+        random_views(films, 32, ranges, torch.Generator().manual_seed(7))[0] for _ in range(2)
+    )
     assert torch.equal(one, other)
     assert one.shape == (4, 1, 32, 32)
 
@@ -109,7 +127,14 @@ def test_one_in_ten_films_without_the_finding_reaches_the_operating_point() -> N
     threshold = operating_point(sigmoid(logit), truth)
     assert (sigmoid(logit)[truth == 0] >= threshold).mean() == pytest.approx(0.1, abs=0.005)
     rows = calibration(["Mass"], logit[:, None], truth[:, None], {"Mass": True})
-    assert set(rows["Mass"]) == {"slope", "intercept", "threshold", "rule_out", "prevalence", "side"}
+    assert set(rows["Mass"]) == {
+        "slope",
+        "intercept",
+        "threshold",
+        "rule_out",
+        "prevalence",
+        "side",
+    }
     assert rows["Mass"]["prevalence"] == pytest.approx(0.2, abs=0.03)
     assert rows["Mass"]["side"] is True
     assert calibration(["Mass"], logit[:, None], truth[:, None], {})["Mass"]["side"] is False
@@ -164,7 +189,11 @@ def one_box(said: Side | None, drawn: Side = Side.LEFT, *, suspected: bool = Tru
 
 
 def test_a_side_holds_where_it_agrees_often_enough_on_enough_suspected_films() -> None:
-    agree, opposite, half = one_box(Side.LEFT), one_box(Side.RIGHT), one_box(Side.LEFT, Side.BILATERAL)
+    agree, opposite, half = (
+        one_box(Side.LEFT),
+        one_box(Side.RIGHT),
+        one_box(Side.LEFT, Side.BILATERAL),
+    )
     for found, holds in (
         ([agree] * 15, True),
         ([agree] * 14 + [one_box(None)] * 5, False),  # too few films with a side
@@ -178,10 +207,17 @@ def test_a_side_holds_where_it_agrees_often_enough_on_enough_suspected_films() -
 
 @pytest.mark.parametrize(
     ("capabilities", "there"),
-    [({"avx2": True, "avx512_f": True}, False), ({"avx512_bf16": True}, True), ({"bf16": True}, True)],
+    [
+        ({"avx2": True, "avx512_f": True}, False),
+        ({"avx512_bf16": True}, True),
+        ({"bf16": True}, True),
+    ],
 )
 def test_bf16_is_used_only_where_the_processor_has_it(
-    capabilities: dict[str, bool], there: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    capabilities: dict[str, bool],
+    there: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     precision.bf16_here.cache_clear()
@@ -224,7 +260,9 @@ def test_a_structure_that_was_not_drawn_does_not_count_in_the_loss() -> None:
 
 def test_the_anatomy_network_keeps_the_grid() -> None:
     network = chest_anatomy.build({"channels": [4, 8], "residual_units": 1})
-    seen = chest_anatomy.outlines(network, np.random.default_rng(0).random((90, 70)).astype(np.float32), 32)
+    seen = chest_anatomy.outlines(
+        network, np.random.default_rng(0).random((90, 70)).astype(np.float32), 32
+    )
     assert seen.lungs.shape == seen.heart.shape == (90, 70)
 
 
@@ -251,11 +289,14 @@ def test_outlined_films_are_split_by_film_and_source(shared_data: Path) -> None:
         f.source for f in films if f.heart is None and f.split == "test"
     }
     hannover = [f for f in films if f.source == "ml-workgroup/covid-19-image-repository"]
-    assert {f.split for f in hannover} == {"test"}, "another hospital's films are for reporting alone"
+    assert {f.split for f in hannover} == {"test"}, (
+        "another hospital's films are for reporting alone"
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "years"), [("58", 58.0), ("0.5", 0.5), ("1-5 (cohort)", None), ("", None), (None, None)]
+    ("text", "years"),
+    [("58", 58.0), ("0.5", 0.5), ("1-5 (cohort)", None), ("", None), (None, None)],
 )
 def test_a_range_of_ages_is_no_age(text: str | None, years: float | None) -> None:
     assert _age_years(text) == years

@@ -10,7 +10,14 @@ import torch
 import yaml
 
 from medmm.domain.errors import ConfigError
-from medmm.training.recipes import RECIPES, SHARED, ChestFindingsRecipe, ChestReportRecipe, LayoutFolder, recipe_of
+from medmm.training.recipes import (
+    RECIPES,
+    SHARED,
+    ChestFindingsRecipe,
+    ChestReportRecipe,
+    LayoutFolder,
+    recipe_of,
+)
 from pipelines import train
 from tests.conftest import ROOT
 from tests.layout_folders import open_i_reports
@@ -36,7 +43,11 @@ def test_every_recipe_that_ships_is_read(path: Path) -> None:
 
 
 def test_every_task_has_a_recipe_that_ships() -> None:
-    assert {yaml.safe_load(path.read_text())["task"] for path in CONFIGS} == set(RECIPES) == set(train.TASKS)
+    assert (
+        {yaml.safe_load(path.read_text())["task"] for path in CONFIGS}
+        == set(RECIPES)
+        == set(train.TASKS)
+    )
 
 
 def test_the_recipes_that_ship_weights_read_the_shared_data_alone() -> None:
@@ -52,12 +63,18 @@ def test_the_recipes_that_ship_weights_read_the_shared_data_alone() -> None:
 def test_folders_of_public_sets_are_named_one_or_several(tmp_path: Path) -> None:
     one = recipe_of(recipe(tmp_path))
     several = recipe_of(
-        recipe(tmp_path, reports=["shared", {"layout": "dicom", "folder": "f", "uncertain": "positive"}])
+        recipe(
+            tmp_path,
+            reports=["shared", {"layout": "dicom", "folder": "f", "uncertain": "positive"}],
+        )
     )
     assert isinstance(one, ChestReportRecipe)
     assert isinstance(several, ChestReportRecipe)
     assert one.reports == [LayoutFolder(layout="open-i", folder=tmp_path)]
-    assert several.reports == [SHARED, LayoutFolder(layout="dicom", folder=Path("f"), uncertain="positive")]
+    assert several.reports == [
+        SHARED,
+        LayoutFolder(layout="dicom", folder=Path("f"), uncertain="positive"),
+    ]
 
 
 def test_adapters_are_those_of_every_stage_that_names_none(tmp_path: Path) -> None:
@@ -129,7 +146,9 @@ def command(tmp_path: Path, content: str) -> int:
     return train.main([str(file), "--data", str(tmp_path), "--out", str(tmp_path / "out")])
 
 
-def test_the_command_names_the_file_of_a_wrong_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_names_the_file_of_a_wrong_recipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command(tmp_path, "task: chest-report\nfindngs: []\n") == 4
     assert str(tmp_path / "recipe.yaml") in capsys.readouterr().err
     assert command(tmp_path, "task: [") == 4
@@ -149,7 +168,9 @@ def test_the_command_says_where_and_on_what_it_runs(
     assert command(tmp_path, yaml.safe_dump(content)) == 3
     assert "findings that no training film shows" in capsys.readouterr().err
     assert f"device: cpu, {torch.get_num_threads()} threads" in caplog.messages
-    assert f"run: {tmp_path / 'out-run'}, each stage or cycle with its curves.html" in caplog.messages
+    assert (
+        f"run: {tmp_path / 'out-run'}, each stage or cycle with its curves.html" in caplog.messages
+    )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert command(tmp_path, yaml.safe_dump({**content, "device": "cuda"})) == 4
     assert "none is here" in capsys.readouterr().err

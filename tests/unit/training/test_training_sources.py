@@ -60,19 +60,35 @@ def test_english_reports_with_findings_enter_once_each_with_their_first_film() -
         layout(
             film("a", patient="1"),
             film("b", patient="1"),
-            film("c", patient="1", report=ReportText(findings="No effusion.", impression="Stable.")),
+            film(
+                "c", patient="1", report=ReportText(findings="No effusion.", impression="Stable.")
+            ),
             film("d", patient="2", report=spanish),
             film("e", patient="3", report=None),
             film("f", patient="4", report=ReportText(findings=" ", impression="Clear.")),
-            film("g", patient="5", split="val", report=ReportText(findings="No mass.", language="en-GB")),
+            film(
+                "g",
+                patient="5",
+                split="val",
+                report=ReportText(findings="No mass.", language="en-GB"),
+            ),
         ),
         NOTHING,
     )
     assert [r.uid for r in source.reports("train")] == ["mimic-cxr/a", "mimic-cxr/c"]
     assert [r.uid for r in source.reports("val")] == ["mimic-cxr/g"]
-    assert source.left_out == {"further film of a report": 1, "language es": 1, "no findings text": 2}
+    assert source.left_out == {
+        "further film of a report": 1,
+        "language es": 1,
+        "no findings text": 2,
+    }
     (report,) = source.reports("val")
-    assert (report.findings, report.split, report.split_source, report.scored) == ("No mass.", "val", "mimic-cxr", True)
+    assert (report.findings, report.split, report.split_source, report.scored) == (
+        "No mass.",
+        "val",
+        "mimic-cxr",
+        True,
+    )
     with pytest.raises(InputError, match="no English report"):
         LayoutReports.of(layout(film("d", report=spanish)), NOTHING)
 
@@ -83,7 +99,9 @@ def test_the_shared_reports_are_read_as_they_are(tmp_path: Path) -> None:
     assert source.reports("train") == read_reports(tmp_path, {"train"})
     assert [r.uid for r in source.reports("train")] == ["2", "11"]
     for mine, theirs in zip(
-        source.greys(source.reports("train")), film_greys(tmp_path, source.reports("train")), strict=True
+        source.greys(source.reports("train")),
+        film_greys(tmp_path, source.reports("train")),
+        strict=True,
     ):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -99,7 +117,9 @@ def test_pixels_of_a_folder_are_its_films(tmp_path: Path) -> None:
 
 def test_open_i_reports_that_the_shared_data_hold_back_never_enter(tmp_path: Path) -> None:
     train, val = make.numbers("train", 3), make.numbers("val", 2)
-    make.shared_reports(tmp_path, {train[0]: "test", train[1]: "val", val[0]: "test", train[2]: "train"})
+    make.shared_reports(
+        tmp_path, {train[0]: "test", train[1]: "val", val[0]: "test", train[2]: "train"}
+    )
     folder = make.open_i_reports(tmp_path / "o", train=3, val=2, test=1)
     source = report_source([LayoutFolder(layout="open-i", folder=folder)], tmp_path)
     assert source.people("train") == {person("open-i", str(train[2]))}
@@ -130,7 +150,11 @@ def test_joined_sources_give_each_report_its_own_film(tmp_path: Path) -> None:
 
 
 def test_nih_films_that_the_shared_data_hold_back_never_enter(tmp_path: Path) -> None:
-    rows = [("00000007_000.webp", "7", "test"), ("00000008_000.webp", "8", "val"), ("00000009_000.webp", "9", "train")]
+    rows = [
+        ("00000007_000.webp", "7", "test"),
+        ("00000008_000.webp", "8", "val"),
+        ("00000009_000.webp", "9", "train"),
+    ]
     held = Holdout.of(nih_tables(tmp_path, rows))
     films = [
         film("00000007_003", patient="00000007"),
@@ -149,7 +173,9 @@ def test_nih_films_that_the_shared_data_hold_back_never_enter(tmp_path: Path) ->
 
 def test_open_i_films_of_the_external_test_set_never_enter(tmp_path: Path) -> None:
     make.table(
-        tmp_path / "cxr" / "external.csv", ("file", "patient"), [{"file": "openi_12.webp", "patient": "openi_12"}]
+        tmp_path / "cxr" / "external.csv",
+        ("file", "patient"),
+        [{"file": "openi_12.webp", "patient": "openi_12"}],
     )
     films = [film("CXR12_IM-1", patient="CXR12"), film("CXR13_IM-1", patient="CXR13")]
     kept, _ = Holdout.of(tmp_path).without(layout(*films, name="open-i"), films)
@@ -194,7 +220,9 @@ def test_labelled_films_of_train_stand_behind_the_others(tmp_path: Path) -> None
         np.testing.assert_array_equal(prepared, prepare_film(one.film.grey(), 32)[0])
     unknown = MoreFilms.of({**config, "findings": ["Hernia"]}, tmp_path)
     assert unknown.films == ()
-    assert list(unknown.left_out.values()) == [{"no label is known": 2, "label Lung Lesion": 1, "lateral film": 1}]
+    assert list(unknown.left_out.values()) == [
+        {"no label is known": 2, "label Lung Lesion": 1, "lateral film": 1}
+    ]
 
 
 def test_the_logistic_start_learns_of_known_labels_alone() -> None:
@@ -208,7 +236,9 @@ def test_the_logistic_start_learns_of_known_labels_alone() -> None:
     np.testing.assert_array_equal(weight, [whole[0][0], part[0][1]])
     np.testing.assert_array_equal(bias, [whole[1][0], part[1][1]])
     with pytest.raises(InputError, match="number 2"):
-        logistic_head(features, np.stack([truth[:, 0], np.where(truth[:, 1] > 0, 1.0, np.nan)], 1), 1.0)
+        logistic_head(
+            features, np.stack([truth[:, 0], np.where(truth[:, 1] > 0, 1.0, np.nan)], 1), 1.0
+        )
 
 
 def test_fine_tuning_learns_nothing_of_unknown_labels() -> None:
@@ -224,7 +254,9 @@ def test_fine_tuning_learns_nothing_of_unknown_labels() -> None:
 
     def tuned(labels: np.ndarray) -> torch.nn.Module:
         run = CONFIG["runs"][0]
-        return chest_findings.fine_tuned(start, films, labels, val, val_truth, CONFIG, run, [], True)
+        return chest_findings.fine_tuned(
+            start, films, labels, val, val_truth, CONFIG, run, [], True
+        )
 
     network = tuned(unknown)
     assert torch.isfinite(network.head.weight).all()

@@ -21,7 +21,13 @@ from medmm.training.reports.examples import (
     target_text,
     words_for,
 )
-from medmm.training.reports.statements import COMPARING, FindingSaid, phrase_book, phrases_of, report_findings
+from medmm.training.reports.statements import (
+    COMPARING,
+    FindingSaid,
+    phrase_book,
+    phrases_of,
+    report_findings,
+)
 
 
 def report(findings: str, indication: str = "") -> FilmReport:
@@ -40,7 +46,10 @@ def report(findings: str, indication: str = "") -> FilmReport:
         ),
         ("No pneumothorax.", ["No pneumothorax."]),
         ("Mild cardiomegaly.", ["Cardiomegaly.", "Possible cardiomegaly."]),
-        ("There are bilateral pleural effusions.", ["There are pleural effusions.", "There may be pleural effusions."]),
+        (
+            "There are bilateral pleural effusions.",
+            ["There are pleural effusions.", "There may be pleural effusions."],
+        ),
         ("Stable cardiomegaly.", []),  # compares
         ("Pleural effusion has increased since the prior study.", []),
         ("No pleural effusion or pneumothorax.", []),  # two findings
@@ -68,7 +77,9 @@ def test_every_phrase_of_the_corpus_names_one_finding_as_coded_and_no_side(share
 
 
 def test_what_a_report_says_of_each_finding() -> None:
-    said = report_findings("The heart is enlarged. No pneumothorax. Possible effusion. Calcified granuloma.")
+    said = report_findings(
+        "The heart is enlarged. No pneumothorax. Possible effusion. Calcified granuloma."
+    )
     assert said["Cardiomegaly"] is FindingSaid.PRESENT
     assert said["Pneumothorax"] is FindingSaid.ABSENT
     assert said["Effusion"] is FindingSaid.POSSIBLE
@@ -77,19 +88,27 @@ def test_what_a_report_says_of_each_finding() -> None:
 
 
 def test_phrases_that_one_report_alone_has_are_not_learned() -> None:
-    book = spoken(phrase_book(["Cardiomegaly.", "Cardiomegaly.", "The heart is grotesquely enlarged cardiomegaly."]))
+    book = spoken(
+        phrase_book(
+            ["Cardiomegaly.", "Cardiomegaly.", "The heart is grotesquely enlarged cardiomegaly."]
+        )
+    )
     assert set(book["Cardiomegaly", FindingSaid.PRESENT]) == {"Cardiomegaly."}
 
 
 def test_no_phrase_names_a_kind_of_device() -> None:
     book = spoken(phrase_book(["There is a pacemaker.", "There is a pacemaker."]))
     assert ("Support_Devices", FindingSaid.PRESENT) not in book
-    words = words_for("Support_Devices", FindingSaid.PRESENT, "There is a pacemaker.", book, random.Random(0))
+    words = words_for(
+        "Support_Devices", FindingSaid.PRESENT, "There is a pacemaker.", book, random.Random(0)
+    )
     assert set(findings_named(words)) == {"Support_Devices"}
 
 
 @pytest.mark.parametrize("said", [FindingSaid.PRESENT, FindingSaid.POSSIBLE, FindingSaid.ABSENT])
-@pytest.mark.parametrize("finding", ["Pneumothorax", "Support_Devices", "Pleural_Thickening", "Hernia"])
+@pytest.mark.parametrize(
+    "finding", ["Pneumothorax", "Support_Devices", "Pleural_Thickening", "Hernia"]
+)
 def test_templates_name_their_finding_as_coded(finding: str, said: FindingSaid) -> None:
     from medmm.training.reports.statements import POLARITY
 
@@ -119,9 +138,13 @@ def test_facts_are_dropped_and_drawn_whatever_the_report_says() -> None:
     (sick,) = examples([report("Cardiomegaly.", "female with chest pain")])
     (well,) = examples([report("No cardiomegaly.", "female with chest pain")])
     for seed in range(50):
-        records = [drawn_record(e, random.Random(seed), drop=0.5, most_random=4) for e in (sick, well)]
+        records = [
+            drawn_record(e, random.Random(seed), drop=0.5, most_random=4) for e in (sick, well)
+        ]
         assert records[0].facts == records[1].facts
-    kept = [len(drawn_record(sick, random.Random(s), drop=0.5, most_random=0).facts) for s in range(200)]
+    kept = [
+        len(drawn_record(sick, random.Random(s), drop=0.5, most_random=0).facts) for s in range(200)
+    ]
     assert 0 in kept
     assert 2 in kept
     assert len(set(record_codes())) == len(record_codes())

@@ -45,7 +45,9 @@ def test_the_spread_is_a_t_interval_of_prediction() -> None:
         "half_width": round(float(stats.t.ppf(0.975, 2)) * np.sqrt(4 / 3), 4),
         "subjects": 3,
     }
-    assert spread([4.0, 5.0, 6.0], "absolute")["half_width"] == pytest.approx(found["half_width"] + 5, abs=1e-4)
+    assert spread([4.0, 5.0, 6.0], "absolute")["half_width"] == pytest.approx(
+        found["half_width"] + 5, abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("bias", [0.0, 0.4])
@@ -71,13 +73,17 @@ def test_the_spread_holds_the_next_error_as_often_as_it_says(bias: float) -> Non
         ([0, 1] * 8, []),
     ],
 )
-def test_runs_without_a_lesion_do_not_touch_one(truth: list[int], runs: list[tuple[int, int]]) -> None:
+def test_runs_without_a_lesion_do_not_touch_one(
+    truth: list[int], runs: list[tuple[int, int]]
+) -> None:
     assert runs_without(np.array(truth)) == runs
 
 
 def test_runs_without_a_lesion_stand_for_volumes_without() -> None:
     truth = np.array([0] * 6 + [1, 1])
-    scores, there = volume_examples([np.array([0.1] * 6 + [0.8, 0.9]), np.full(5, 0.5)], [truth, np.ones(5, dtype=int)])
+    scores, there = volume_examples(
+        [np.array([0.1] * 6 + [0.8, 0.9]), np.full(5, 0.5)], [truth, np.ones(5, dtype=int)]
+    )
     assert there.tolist() == [1, 0, 1]
     np.testing.assert_allclose(scores, [np.log(4), np.log(1 / 9), 0], atol=1e-9)
 
@@ -90,13 +96,21 @@ def test_lesions_are_calibrated_by_what_overlaps_best() -> None:
         flair = np.where(truth, 240, 120) * 1.0
         flair[:, :2], flair[:, :, :2] = 0, 0
         flair = (flair + random.uniform(0, 20, flair.shape)).astype(np.float32)
-        one = outlined(truth, sequences=("pre", "flair", "post"), signals=(None, flair, None), spacing_zyx_mm=None)
+        one = outlined(
+            truth,
+            sequences=("pre", "flair", "post"),
+            signals=(None, flair, None),
+            spacing_zyx_mm=None,
+        )
         val.append(one)
         probability = np.where(truth, 0.45, 0.02)
         probability[-1, -1, -1] = 0.9  # a speck of one voxel
         presence = np.where(truth.any((1, 2)), 0.9, 0.05).astype(np.float32)
         found.append(
-            Labelled(probabilities=np.stack([1 - probability, probability]).astype(np.float32), presence=presence)
+            Labelled(
+                probabilities=np.stack([1 - probability, probability]).astype(np.float32),
+                presence=presence,
+            )
         )
     made = _lesions(val, found, ("lesion",))
     assert made["voxel_threshold"] in (0.3, 0.4)
@@ -111,7 +125,9 @@ def test_lesions_are_calibrated_by_what_overlaps_best() -> None:
 
 def test_a_hippocampus_is_calibrated_in_logarithms() -> None:
     truths = [block((8, 10, 10), (slice(1, 5), slice(1, n), slice(1, 9))) for n in (5, 7, 9)]
-    larger = [block((8, 10, 10), (slice(1, 6), slice(1, n), slice(1, 9))) for n in (5, 7, 9)]  # 5 slices of 4
+    larger = [
+        block((8, 10, 10), (slice(1, 6), slice(1, n), slice(1, 9))) for n in (5, 7, 9)
+    ]  # 5 slices of 4
     made = _hippocampi([outlined(t) for t in truths], [labelled(v, 2) for v in larger], ("a", "p"))
     assert made["hippocampus volume"]["half_width"] == pytest.approx(np.log(5 / 4), abs=1e-3)
     assert made["plausible_ml"] == [round(0.128 / 2, 2), round(0.256 * 1.5, 2)]
@@ -132,7 +148,9 @@ def test_fractions_are_calibrated_in_percent_and_the_rest_in_logarithms() -> Non
     val, found = [], []
     for n, lv in enumerate((40, 48, 60)):
         heart = hearts(f"h{n}", "NOR", (100, 80, 120), (50, 90, lv))
-        seen = hearts(f"h{n}", "NOR", (100, 80, 120), (50, 90, lv + 12))  # ESV 12 ml too large: LVEF 10 % too low
+        seen = hearts(
+            f"h{n}", "NOR", (100, 80, 120), (50, 90, lv + 12)
+        )  # ESV 12 ml too large: LVEF 10 % too low
         val += heart
         found += [labelled(one.labels, 3) for one in seen]
     made = _hearts(val, found, LABELS)
@@ -154,10 +172,14 @@ def test_groups_are_learned_from_what_was_drawn() -> None:
         one
         for name, (ed, es) in kinds.items()
         for n in range(4)
-        for one in hearts(f"{name}{n}", name, tuple(v + 3 * n for v in ed), tuple(v + 2 * n for v in es))  # type: ignore[arg-type]
+        for one in hearts(
+            f"{name}{n}", name, tuple(v + 3 * n for v in ed), tuple(v + 2 * n for v in es)
+        )  # type: ignore[arg-type]
     ]
     each = subjects(learned)
-    drawn = [heart_quantities(heart, {one.part: one.labels for one in heart}, LABELS) for heart in each]
+    drawn = [
+        heart_quantities(heart, {one.part: one.labels for one in heart}, LABELS) for heart in each
+    ]
     rows = group_rows(drawn, [heart[0].row["group"] for heart in each])
     assert rows["groups"] == sorted(kinds)
     for name, (ed, es) in kinds.items():
@@ -175,13 +197,21 @@ def test_plausible_is_what_was_drawn_and_half_as_far_again() -> None:
 
 @pytest.mark.parametrize(
     ("task", "signs"),
-    [("hippocampus", {"entropy"}), ("cardiac", {"entropy", "disagreement", "loose"}), ("brain-lesion", set())],
+    [
+        ("hippocampus", {"entropy"}),
+        ("cardiac", {"entropy", "disagreement", "loose"}),
+        ("brain-lesion", set()),
+    ],
 )
-def test_doubt_is_bounded_by_outlines_of_validation_and_looks_of_training_too(task: str, signs: set[str]) -> None:
+def test_doubt_is_bounded_by_outlines_of_validation_and_looks_of_training_too(
+    task: str, signs: set[str]
+) -> None:
     seen = {"sequences": (SEQUENCE_SEEN[task],)}
     val = outlined(block((4, 8, 8), (slice(1, 3), slice(2, 6), slice(2, 6))), **seen)
     learned = outlined(np.eye(8)[None].repeat(4, 0), **seen)
-    found = Labelled(probabilities=labelled(val.labels, 1).probabilities, presence=None, disagreement=0.1)
+    found = Labelled(
+        probabilities=labelled(val.labels, 1).probabilities, presence=None, disagreement=0.1
+    )
     grid = Grid(spacing_zyx_mm=(1.0, 1.0, 1.0), side_px=None)
     bounds = doubt_bounds(task, [val], [found], [learned], grid)
     look = look_of(task, val, grid)
@@ -192,4 +222,6 @@ def test_doubt_is_bounded_by_outlines_of_validation_and_looks_of_training_too(ta
         assert bounds["disagreement"] == [0.0, 0.12]
     for one in (val, learned):
         assert beyond(look_of(task, one, grid), bounds) == ()
-    assert all(high > low for name, (low, high) in bounds.items() if name in look)  # the two look otherwise
+    assert all(
+        high > low for name, (low, high) in bounds.items() if name in look
+    )  # the two look otherwise

@@ -86,8 +86,16 @@ def test_views_keep_image_and_outline_together() -> None:
     made = config()
     one = prepared(outlined(TWO), Grid())
     one[IMAGE] = one[LABEL].clone()  # the image is its own outline
-    augmentation = {**made["augmentation"], "noise": 0.0, "contrast": 0.0, "brightness": 0.0, "gamma": [0.999, 1.001]}
-    drawn = views({**made, "patch_zyx": [8, 16, 16], "augmentation": {**augmentation, "blur": 0.31}})
+    augmentation = {
+        **made["augmentation"],
+        "noise": 0.0,
+        "contrast": 0.0,
+        "brightness": 0.0,
+        "gamma": [0.999, 1.001],
+    }
+    drawn = views(
+        {**made, "patch_zyx": [8, 16, 16], "augmentation": {**augmentation, "blur": 0.31}}
+    )
     drawn.set_random_state(0)
     moved = 0
     for _ in range(10):
@@ -119,7 +127,10 @@ def test_an_outline_is_padded_as_the_image_is() -> None:
 
 
 def test_a_missing_sequence_is_flair_again_at_times() -> None:
-    made = {"sequences": ["T1", "FLAIR", "T1 post-contrast"], "augmentation": {"missing_share": 0.5}}
+    made = {
+        "sequences": ["T1", "FLAIR", "T1 post-contrast"],
+        "augmentation": {"missing_share": 0.5},
+    }
     images = torch.arange(3.0).reshape(1, 3, 1, 1, 1).repeat(40, 1, 2, 2, 2)
     found = without_some(images.clone(), made, torch.Generator().manual_seed(0))
     assert torch.equal(found[:, 1], images[:, 1])
@@ -129,7 +140,9 @@ def test_a_missing_sequence_is_flair_again_at_times() -> None:
         assert (gone | kept).all()
         assert 8 < int(gone.sum()) < 32
     never = {**made, "augmentation": {"missing_share": 0.0}}
-    assert torch.equal(without_some(images.clone(), never, torch.Generator().manual_seed(0)), images)
+    assert torch.equal(
+        without_some(images.clone(), never, torch.Generator().manual_seed(0)), images
+    )
 
 
 def test_the_loss_counts_presence_by_its_weight() -> None:
@@ -141,12 +154,16 @@ def test_the_loss_counts_presence_by_its_weight() -> None:
     assert plain < 0.05  # the labels are right
     weighed = loss_of(network, images, labels, 0.5)
     logits = torch.tensor([-1.0, -0.5, -1.0])  # means of the slices
-    wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([0.0, 1.0, 0.0]))
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, torch.tensor([0.0, 1.0, 0.0])
+    )
     assert weighed - plain == pytest.approx(0.5 * float(wanted), rel=0.02)
     assert loss_of(network, -images, labels, 0.0) > 1
 
 
-def loss_of(network: VoxelNetwork, images: torch.Tensor, labels: torch.Tensor, weight: float) -> float:
+def loss_of(
+    network: VoxelNetwork, images: torch.Tensor, labels: torch.Tensor, weight: float
+) -> float:
     objective = VolumeObjective.of(config(presence=True, presence_weight=weight), [])
     batch = {IMAGE: images, LABEL: labels}
     assert objective.counts(batch) == (1, 1)
@@ -167,12 +184,15 @@ def test_the_look_at_val_is_that_of_live_use() -> None:
     made = checked(labels=["one"], spacing_zyx_mm=[None, None, None])
     found = val_dice(VoxelNetwork(), made, [outlined(values)])  # type: ignore[arg-type]
     assert found["one"] > 0.5
-    empty = val_dice(VoxelNetwork(), made, [outlined(values, labels=(values == 0).astype(np.uint8))])  # type: ignore[arg-type]
+    empty = val_dice(
+        VoxelNetwork(), made, [outlined(values, labels=(values == 0).astype(np.uint8))]
+    )  # type: ignore[arg-type]
     assert empty["one"] < found["one"]
 
 
 @pytest.mark.parametrize(
-    ("name", "multiple"), [("hippocampus", [8, 8, 8]), ("brain_lesion", [1, 16, 16]), ("cardiac", [1, 16, 16])]
+    ("name", "multiple"),
+    [("hippocampus", [8, 8, 8]), ("brain_lesion", [1, 16, 16]), ("cardiac", [1, 16, 16])],
 )
 def test_the_multiples_are_the_products_of_the_strides(name: str, multiple: list[int]) -> None:
     assert preprocessing_of(recipe(name))["multiple_zyx"] == multiple

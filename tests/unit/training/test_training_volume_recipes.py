@@ -63,7 +63,9 @@ def test_brain_lesions_need_their_head_and_flair(changes: dict[str, Any]) -> Non
         recipe_of(recipe("brain_lesion", augmentation=augmentation, **changes))
 
 
-def test_the_command_names_a_missing_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_names_a_missing_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump(recipe("hippocampus")))
     assert train.main([str(file), "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 3

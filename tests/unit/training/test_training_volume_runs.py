@@ -87,7 +87,9 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
         run(tmp_path)
     monkeypatch.undo()
     assert stop.value.where == {"cycle": cycle}
-    place = json.loads((tmp_path / f"cycle-{cycle}" / "checkpoint" / "state.json").read_text())["place"]
+    place = json.loads((tmp_path / f"cycle-{cycle}" / "checkpoint" / "state.json").read_text())[
+        "place"
+    ]
     assert place["step"] == step
     torch.manual_seed(99)
     state, log = run(tmp_path)
@@ -115,7 +117,9 @@ def test_averaged_weights_come_out_and_are_looked_at_and_begun_from(
     assert same(state, whole[1])
     for number, after in ((1, begun[1]), (2, state)):
         folder = tmp_path / f"cycle-{number}" / "checkpoint"
-        average, moving = (load_file(folder / f"{name}.safetensors") for name in ("average", "weights"))
+        average, moving = (
+            load_file(folder / f"{name}.safetensors") for name in ("average", "weights")
+        )
         assert any("running_var" in name for name in average)
         for name, value in average.items():
             assert torch.equal(after[name], value), name
@@ -154,12 +158,18 @@ def test_a_gpu_that_is_not_here_is_missed_before_anything_is_learned(
 
 def test_a_run_says_what_it_learned(whole: Any) -> None:
     folder, _, log = whole
-    assert [(row["name"], row["epoch"]) for row in log] == [(f"cycle {c}", e) for c in (1, 2) for e in (1, 2)]
+    assert [(row["name"], row["epoch"]) for row in log] == [
+        (f"cycle {c}", e) for c in (1, 2) for e in (1, 2)
+    ]
     assert all(set(row["val_dice"]) == {"one", "two"} for row in log)
     for number in (1, 2):
-        rows = [json.loads(line) for line in (folder / f"cycle-{number}" / "log.jsonl").read_text().splitlines()]
+        rows = [
+            json.loads(line)
+            for line in (folder / f"cycle-{number}" / "log.jsonl").read_text().splitlines()
+        ]
         assert all(
-            row["loss"] == pytest.approx(row["outline_loss"] + 0.3 * row["presence_loss"], rel=1e-5) for row in rows
+            row["loss"] == pytest.approx(row["outline_loss"] + 0.3 * row["presence_loss"], rel=1e-5)
+            for row in rows
         )
         page = (folder / f"cycle-{number}" / "curves.html").read_text()
         for title in ("Loss of the outlines", "Loss of presence in slices", "Validation: two"):
@@ -200,8 +210,13 @@ def test_the_command_goes_on_and_writes_a_weights_folder(
     command = [str(file), "--data", str(data), "--out", str(out)]
     monkeypatch.setattr(VolumeObjective, "batch", asked_at(9, VolumeObjective.batch))
     assert train.main(command) == 3
-    assert "the training was stopped (cycle 1); give the same command again: it goes on" in capsys.readouterr().err
-    assert f"run: {tmp_path / 'out-run'}, each stage or cycle with its curves.html" in caplog.messages
+    assert (
+        "the training was stopped (cycle 1); give the same command again: it goes on"
+        in capsys.readouterr().err
+    )
+    assert (
+        f"run: {tmp_path / 'out-run'}, each stage or cycle with its curves.html" in caplog.messages
+    )
     assert not out.exists()
     assert (tmp_path / "out-run" / "cycle-1" / "curves.html").is_file()
     monkeypatch.undo()

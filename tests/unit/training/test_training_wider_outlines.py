@@ -34,9 +34,18 @@ from medmm.training.film.ratio_calibration import (
     plausible_shapes,
 )
 from medmm.training.film.strong_views import stretched, strong_views, toned, warp
-from medmm.training.film.wider_outlines import Shelf, between, drawn_shelves, rate_of, taken, widened
+from medmm.training.film.wider_outlines import (
+    Shelf,
+    between,
+    drawn_shelves,
+    rate_of,
+    taken,
+    widened,
+)
 
-WIDER: dict[str, Any] = yaml.safe_load((configs_dir() / "train" / "chest_anatomy.yaml").read_text())["wider"]
+WIDER: dict[str, Any] = yaml.safe_load(
+    (configs_dir() / "train" / "chest_anatomy.yaml").read_text()
+)["wider"]
 RANGES = WIDER["strong_views"]
 STILL = dict.fromkeys(RANGES, 0.0)
 
@@ -54,7 +63,10 @@ def test_a_view_carries_its_outlines_along() -> None:
     film, masks = films()
     bent = {
         **STILL,
-        **{name: RANGES[name] for name in ("rotation_degrees", "log_zoom", "shift", "shear", "bend", "heart_width")},
+        **{
+            name: RANGES[name]
+            for name in ("rotation_degrees", "log_zoom", "shift", "shear", "bend", "heart_width")
+        },
     }
     grid = warp(len(film), 48, bent, torch.Generator().manual_seed(0))
     view = torch.nn.functional.grid_sample(film, grid, align_corners=False)
@@ -120,7 +132,9 @@ def test_learning_wider_moves_a_share_of_the_way() -> None:
     half, _ = widened(first, {**small, "share": 0.5}, shelves, outline_loss, quiet=True)
     none, _ = widened(first, {**small, "share": 0.0}, shelves, outline_loss, quiet=True)
     assert log == []
-    for a, b, c, d in zip(first.parameters(), none.parameters(), half.parameters(), whole.parameters(), strict=True):
+    for a, b, c, d in zip(
+        first.parameters(), none.parameters(), half.parameters(), whole.parameters(), strict=True
+    ):
         assert torch.equal(a, b)
         torch.testing.assert_close(c, a.lerp(d, 0.5))
     assert not torch.equal(next(first.parameters()), next(whole.parameters()))
@@ -137,7 +151,9 @@ def test_a_step_takes_films_from_every_shelf_by_its_share() -> None:
 def write_tables(data: Path, pictures: list[np.ndarray]) -> None:
     """The tables of films, with these pictures in the first and none in the second."""
     header = "file,patient,labels,age,sex,view,split,official_list,source,shard"
-    rows = [f"f{i}.png,p{i},No Finding,60,F,PA,train,train_val,s,a.tar" for i in range(len(pictures))]
+    rows = [
+        f"f{i}.png,p{i},No Finding,60,F,PA,train,train_val,s,a.tar" for i in range(len(pictures))
+    ]
     for table, lines in ((NIH_TABLE, [header, *rows]), (MORE_TABLE, [header])):
         (data / table).parent.mkdir()
         (data / table).write_text("\n".join(lines) + "\n")
@@ -178,7 +194,9 @@ def test_own_outlines_are_of_films_on_which_the_looks_agree(tmp_path: Path) -> N
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    rates = [rate_of(step, {"rise_steps": 10, "steps": 100, "learning_rate": 1.0}) for step in range(100)]
+    rates = [
+        rate_of(step, {"rise_steps": 10, "steps": 100, "learning_rate": 1.0}) for step in range(100)
+    ]
     assert rates[0] < rates[9] > rates[50] > rates[99]
     assert max(rates) <= 1
 
@@ -211,16 +229,27 @@ def test_the_interval_is_learned_from_errors_that_grow_with_the_spread() -> None
 
 def test_most_upright_films_are_within_the_spread() -> None:
     lungs, heart = np.zeros((10, 10), bool), np.zeros((10, 10), bool)
-    rule = DoubtRule(shapes={}, ratio=(0.0, 1.0), floor=1.0, slope=0.0, scale=0.0, most_spread=math.inf)
-    seen = [Outlines(lungs=lungs, heart=heart, shapes={"lungs": 1.0}, looks=looks(n / 1000)) for n in range(101)]
-    assert most_spread([*seen, replace(seen[0], looks=None), replace(seen[0], shapes={})], rule) == pytest.approx(
-        STATED / 10
+    rule = DoubtRule(
+        shapes={}, ratio=(0.0, 1.0), floor=1.0, slope=0.0, scale=0.0, most_spread=math.inf
     )
+    seen = [
+        Outlines(lungs=lungs, heart=heart, shapes={"lungs": 1.0}, looks=looks(n / 1000))
+        for n in range(101)
+    ]
+    assert most_spread(
+        [*seen, replace(seen[0], looks=None), replace(seen[0], shapes={})], rule
+    ) == pytest.approx(STATED / 10)
 
 
 def test_the_harder_source_gives_the_width() -> None:
-    easy = [Measured(source="JSRT", truth=0.5, ratio=0.5 + n / 10_000, looks=looks(0.0)) for n in range(101)]
-    hard = [Measured(source="NIH", truth=0.5, ratio=0.5 - n / 1_000, looks=looks(0.0)) for n in range(21)]
+    easy = [
+        Measured(source="JSRT", truth=0.5, ratio=0.5 + n / 10_000, looks=looks(0.0))
+        for n in range(101)
+    ]
+    hard = [
+        Measured(source="NIH", truth=0.5, ratio=0.5 - n / 1_000, looks=looks(0.0))
+        for n in range(21)
+    ]
     assert interval_scale(easy + hard, 0.01, 1.0) == pytest.approx(2.0)
     assert interval_scale(easy, 0.01, 1.0) == pytest.approx(0.96)
 
@@ -230,7 +259,9 @@ def test_shapes_of_a_drawn_chest_lie_within_their_bounds() -> None:
     lungs, heart = np.zeros((96, 96), bool), np.zeros((96, 96), bool)
     lungs[20:70, 16:40] = lungs[20:70, 56:80] = True
     heart[46:68, 36:64] = True
-    film = OutlinedFilm(name="a", source="made", split="train", grey=grey, lungs=lungs, heart=heart, ratio=28 / 64)
+    film = OutlinedFilm(
+        name="a", source="made", split="train", grey=grey, lungs=lungs, heart=heart, ratio=28 / 64
+    )
     bounds = plausible_shapes([film], 96)
     assert set(bounds) == set(SHAPES)
     assert bounds["balance"][1] == bounds["margin"][1] == 1.0
@@ -242,7 +273,10 @@ def test_the_marks_are_those_of_val_and_test_films(shared_data: Path) -> None:
     from medmm.training.data.films import NIH_TABLE, read_table
 
     split = {film.file: film for film in read_table(shared_data, NIH_TABLE)}
-    assert (len(read_marks("val")), len(read_marks("test"))) == (39, 80)  # one val film could not be marked
+    assert (len(read_marks("val")), len(read_marks("test"))) == (
+        39,
+        80,
+    )  # one val film could not be marked
     for name in ("val", "test"):
         marks = read_marks(name)
         assert all(split[mark.file].split == name for mark in marks)

@@ -17,10 +17,18 @@ from medmm.models.report_model.multimodal.config import MedMMConfig
 from medmm.models.report_model.multimodal.modeling import MedMMForConditionalGeneration, MedMMOutput
 from medmm.models.report_model.multimodal.processing import MedMMImageProcessor, MedMMProcessor
 
-__all__ = ["MedMMConfig", "MedMMForConditionalGeneration", "MedMMImageProcessor", "MedMMOutput", "MedMMProcessor"]
+__all__ = [
+    "MedMMConfig",
+    "MedMMForConditionalGeneration",
+    "MedMMImageProcessor",
+    "MedMMOutput",
+    "MedMMProcessor",
+]
 
 AutoConfig.register("medmm", MedMMConfig, exist_ok=True)
 AutoModelForCausalLM.register(MedMMConfig, MedMMForConditionalGeneration, exist_ok=True)
 AutoModelForImageTextToText.register(MedMMConfig, MedMMForConditionalGeneration, exist_ok=True)
-AutoImageProcessor.register(MedMMConfig, slow_image_processor_class=MedMMImageProcessor, exist_ok=True)
+AutoImageProcessor.register(
+    MedMMConfig, slow_image_processor_class=MedMMImageProcessor, exist_ok=True
+)
 AutoProcessor.register(MedMMConfig, MedMMProcessor, exist_ok=True)

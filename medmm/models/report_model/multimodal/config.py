@@ -12,10 +12,20 @@ from medmm.domain.errors import ConfigError
 from medmm.models.report_model.measurement_tokens import checked_typical
 
 KIND = "volume-network"
-BUILT_OF = ("sequences", "channels", "kernels", "strides", "norm")  # what a `VolumeEncoder` is built of
+BUILT_OF = (
+    "sequences",
+    "channels",
+    "kernels",
+    "strides",
+    "norm",
+)  # what a `VolumeEncoder` is built of
 NORMS = ("batch", "instance")
 CONNECTORS = ("pooled", "perceiver")
-ENCODER_DEFAULTS: dict[str, Any] = {"layers": [2, 2, 2, 2], "widths": [64, 128, 256, 512], "stages": 3}
+ENCODER_DEFAULTS: dict[str, Any] = {
+    "layers": [2, 2, 2, 2],
+    "widths": [64, 128, 256, 512],
+    "stages": 3,
+}
 SPATIAL_DIMS = (2, 3)
 
 
@@ -66,9 +76,14 @@ class MedMMConfig(PretrainedConfig):
         self.findings = list(findings)
         self.image_token_id, self.record_token_id = image_token_id, record_token_id
         self.finding_loss_weight = finding_loss_weight
-        self.measurements, self.measurement_token_id = checked_typical(measurements or {}), measurement_token_id
+        self.measurements, self.measurement_token_id = (
+            checked_typical(measurements or {}),
+            measurement_token_id,
+        )
         self._check()
-        kwargs.setdefault("tie_word_embeddings", getattr(self.text_config, "tie_word_embeddings", False))
+        kwargs.setdefault(
+            "tie_word_embeddings", getattr(self.text_config, "tie_word_embeddings", False)
+        )
         super().__init__(**kwargs)
 
     @classmethod
@@ -88,7 +103,9 @@ class MedMMConfig(PretrainedConfig):
             raise _wrong(f"connector_size {self.connector_size}", "give 1 or more")
         dims = [row.get("spatial_dims") for row in self.encoders.values()]
         if any(d not in SPATIAL_DIMS for d in dims) or len(set(dims)) != len(dims):
-            raise _wrong(f"encoders with spatial_dims {dims}", "give each encoder 2 or 3, each at most once")
+            raise _wrong(
+                f"encoders with spatial_dims {dims}", "give each encoder 2 or 3, each at most once"
+            )
         for name, row in self.encoders.items():
             if row.get("kind") == KIND:
                 _check_volume_network(name, row, self.findings)
@@ -97,9 +114,13 @@ class MedMMConfig(PretrainedConfig):
         if self.image_token_id == self.record_token_id:
             raise _wrong("image and record placeholders are the same token", "give two tokens")
         if (self.measurement_token_id is None) == bool(self.measurements):
-            raise _wrong("measurements without their placeholder, or the reverse", "give both or neither")
+            raise _wrong(
+                "measurements without their placeholder, or the reverse", "give both or neither"
+            )
         if self.measurement_token_id in (self.image_token_id, self.record_token_id):
-            raise _wrong("the measurement placeholder is another's token", "give it a token of its own")
+            raise _wrong(
+                "the measurement placeholder is another's token", "give it a token of its own"
+            )
         for name in ("record_codes", "record_units", "findings"):
             if len(set(getattr(self, name))) != len(getattr(self, name)):
                 raise _wrong(f"{name} names something twice", "name each once")
@@ -112,7 +133,11 @@ class MedMMConfig(PretrainedConfig):
 
     def image_tokens(self, spatial_dims: int) -> int:
         """How many tokens an image of so many dimensions becomes: the connector's and one a finding head."""
-        connected = self.connector_size if self.connector == "perceiver" else self.connector_size**spatial_dims + 1
+        connected = (
+            self.connector_size
+            if self.connector == "perceiver"
+            else self.connector_size**spatial_dims + 1
+        )
         return int(connected) + len(self.findings)
 
     def encoder_for(self, spatial_dims: int) -> str:
@@ -120,7 +145,10 @@ class MedMMConfig(PretrainedConfig):
         for name, row in self.encoders.items():
             if row["spatial_dims"] == spatial_dims:
                 return name
-        raise _wrong(f"no encoder for {spatial_dims}D images", "give one in `encoders`, or leave the image out")
+        raise _wrong(
+            f"no encoder for {spatial_dims}D images",
+            "give one in `encoders`, or leave the image out",
+        )
 
 
 def _encoder(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,8 +156,14 @@ def _encoder(row: Mapping[str, Any]) -> dict[str, Any]:
     if row.get("kind") is None:
         return {**ENCODER_DEFAULTS, **row}
     if row["kind"] != KIND:
-        raise _wrong(f"an encoder of kind {row['kind']!r}", f"use {KIND!r}, or no kind for a ResNet")
-    lists = {key: [list(v) if isinstance(v, tuple) else v for v in row[key]] for key in BUILT_OF[:-1] if key in row}
+        raise _wrong(
+            f"an encoder of kind {row['kind']!r}", f"use {KIND!r}, or no kind for a ResNet"
+        )
+    lists = {
+        key: [list(v) if isinstance(v, tuple) else v for v in row[key]]
+        for key in BUILT_OF[:-1]
+        if key in row
+    }
     return {"spatial_dims": 3, "presence": None, **row, **lists}
 
 
@@ -142,20 +176,38 @@ def _check_resnet(name: str, row: Mapping[str, Any]) -> None:
 
 def _check_volume_network(name: str, row: Mapping[str, Any], findings: Sequence[str]) -> None:
     if missing := [key for key in BUILT_OF if key not in row]:
-        raise _wrong(f"encoder {name!r} without {', '.join(missing)}", "build the row with `encoder_row`")
+        raise _wrong(
+            f"encoder {name!r} without {', '.join(missing)}", "build the row with `encoder_row`"
+        )
     triples = [*row["kernels"], *row["strides"]]
     levels = {len(row[key]) for key in ("channels", "kernels", "strides")}
     whole = all(isinstance(triple, list) and len(triple) == 3 for triple in triples)
-    counts = [*row["channels"], *(count for triple in triples for count in triple)] if whole else [0]
-    if row["spatial_dims"] != 3 or len(levels) != 1 or not all(isinstance(n, int) and n > 0 for n in counts):
-        raise _wrong(f"encoder {name!r}", "give channels, and kernels and strides (z, y, x), of as many levels, and 3D")
-    if row["norm"] not in NORMS or not row["sequences"] or len(set(row["sequences"])) != len(row["sequences"]):
-        raise _wrong(f"encoder {name!r}", f"name its sequences, each once, and a norm: {' or '.join(NORMS)}")
+    counts = (
+        [*row["channels"], *(count for triple in triples for count in triple)] if whole else [0]
+    )
+    if (
+        row["spatial_dims"] != 3
+        or len(levels) != 1
+        or not all(isinstance(n, int) and n > 0 for n in counts)
+    ):
+        raise _wrong(
+            f"encoder {name!r}",
+            "give channels, and kernels and strides (z, y, x), of as many levels, and 3D",
+        )
+    if (
+        row["norm"] not in NORMS
+        or not row["sequences"]
+        or len(set(row["sequences"])) != len(row["sequences"])
+    ):
+        raise _wrong(
+            f"encoder {name!r}", f"name its sequences, each once, and a norm: {' or '.join(NORMS)}"
+        )
     if row["presence"] is not None and (
         row["presence"] not in findings or any(stride[0] != 1 for stride in row["strides"])
     ):
         raise _wrong(
-            f"encoder {name!r} with presence of {row['presence']!r}", "name a finding, and give no stride along z"
+            f"encoder {name!r} with presence of {row['presence']!r}",
+            "name a finding, and give no stride along z",
         )
 
 
@@ -165,12 +217,15 @@ def _text_config(given: Any) -> PretrainedConfig:
     if isinstance(given, PretrainedConfig):
         return given
     if not isinstance(given, Mapping) or "model_type" not in given:
-        raise _wrong("text_config names no model_type", "name one, as in a config.json of transformers")
+        raise _wrong(
+            "text_config names no model_type", "name one, as in a config.json of transformers"
+        )
     try:
         return AutoConfig.for_model(**given)
     except (ValueError, StrictDataclassError) as error:
         raise _wrong(
-            f"text_config of {given['model_type']!r}", "give what a causal language model of transformers is built of"
+            f"text_config of {given['model_type']!r}",
+            "give what a causal language model of transformers is built of",
         ) from error
 
 

@@ -33,7 +33,10 @@ class RowEmbedding(nn.Module):
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:
         """ids (b, n, tables) and values (b, n, columns) to (b, n, width); padding rows give what padding gives."""
-        named = [self.table(name)(column) for name, column in zip(self.tables, ids.unbind(-1), strict=True)]
+        named = [
+            self.table(name)(column)
+            for name, column in zip(self.tables, ids.unbind(-1), strict=True)
+        ]
         numbers = self.numbers(values.to(self.normalise.weight.dtype))
         return self.normalise(reduce(torch.add, named) + numbers)
 

@@ -68,7 +68,9 @@ class Grammar:
             )
         tokens = max(known.values()) + 1
         gaps = set(range(tokens)) - set(known.values())
-        added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+        added = {
+            number for number, token in tokenizer.added_tokens_decoder.items() if token.special
+        }
         return cls(
             findings=tuple(findings),
             finding_ids=tuple(at([finding_token(name) for name in findings])),
@@ -91,7 +93,9 @@ class Grammar:
 class Decider(Protocol):
     """Decides what is said of one finding from the language model's scores of the four assertions."""
 
-    def said(self, row: int, finding: str, scores: Mapping[Assertion | None, float]) -> Assertion | None:
+    def said(
+        self, row: int, finding: str, scores: Mapping[Assertion | None, float]
+    ) -> Assertion | None:
         """The assertion for `finding` in the draft `row` of a batch."""
         ...
 
@@ -115,9 +119,18 @@ class GrammarProcessor(LogitsProcessor):
     """
 
     def __init__(
-        self, grammar: Grammar, decider: Decider, prompt_length: int, on_sentence: Callable[[Spoken], None]
+        self,
+        grammar: Grammar,
+        decider: Decider,
+        prompt_length: int,
+        on_sentence: Callable[[Spoken], None],
     ) -> None:
-        self.grammar, self.decider, self.prompt_length, self.on_sentence = grammar, decider, prompt_length, on_sentence
+        self.grammar, self.decider, self.prompt_length, self.on_sentence = (
+            grammar,
+            decider,
+            prompt_length,
+            on_sentence,
+        )
         self.written: dict[int, SentencePosition] = {}
         self.expected: Tensor | None = None
         self.words: Tensor | None = None
@@ -128,20 +141,35 @@ class GrammarProcessor(LogitsProcessor):
         if self.words is None:
             self.words = self.grammar.words(scores.shape[1]).to(scores.device)
         length = input_ids.shape[1] - self.prompt_length
-        heard = None if self.expected is None else self.expected.gather(1, input_ids[:, -1:])[:, 0].tolist()
+        heard = (
+            None
+            if self.expected is None
+            else self.expected.gather(1, input_ids[:, -1:])[:, 0].tolist()
+        )
         for row, last in enumerate(input_ids[:, -1].tolist()):
             sentence = self.written.setdefault(row, SentencePosition())
             if length == 0:
                 allowed[row, self.grammar.section] = 0.0
                 continue
             self._allow(
-                row, sentence, last, needed(heard, "what the step before expected")[row], scores[row], allowed[row]
+                row,
+                sentence,
+                last,
+                needed(heard, "what the step before expected")[row],
+                scores[row],
+                allowed[row],
             )
         self.expected = allowed.float().log_softmax(-1)
         return allowed
 
     def _allow(
-        self, row: int, sentence: SentencePosition, last: int, log_probability: float, scores: Tensor, allowed: Tensor
+        self,
+        row: int,
+        sentence: SentencePosition,
+        last: int,
+        log_probability: float,
+        scores: Tensor,
+        allowed: Tensor,
     ) -> None:
         grammar = self.grammar
         if last in grammar.finding_ids:

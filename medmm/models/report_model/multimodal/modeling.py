@@ -10,14 +10,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, Cache, GenerationMixin, PreTrainedModel, initialization
+from transformers import (
+    AutoModelForCausalLM,
+    Cache,
+    GenerationMixin,
+    PreTrainedModel,
+    initialization,
+)
 from transformers.utils import ModelOutput
 
 from medmm.domain.errors import ConfigError, InputError
 from medmm.models.image_encoder import ImageEncoder
 from medmm.models.report_model.multimodal.config import KIND, MedMMConfig
-from medmm.models.report_model.multimodal.connector import PerceiverConnector, PooledConnector, connector
-from medmm.models.report_model.multimodal.fact_embedding import MeasurementEmbedding, RecordEmbedding, RowEmbedding
+from medmm.models.report_model.multimodal.connector import (
+    PerceiverConnector,
+    PooledConnector,
+    connector,
+)
+from medmm.models.report_model.multimodal.fact_embedding import (
+    MeasurementEmbedding,
+    RecordEmbedding,
+    RowEmbedding,
+)
 from medmm.models.report_model.multimodal.volume_encoder import VolumeEncoder
 
 # inputs of a prompt that are in the cache once it was read
@@ -53,7 +67,9 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     base_model_prefix = "language_model"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
-    accepts_loss_kwargs = False  # the loss is a mean over its own batch: a trainer divides by its accumulation steps
+    accepts_loss_kwargs = (
+        False  # the loss is a mean over its own batch: a trainer divides by its accumulation steps
+    )
     _supports_sdpa = True
     _supports_attention_backend = True
     _keep_in_fp32_modules_strict = ("encoders",)  # batch norms lose their statistics in bf16
@@ -69,7 +85,13 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.encoders = nn.ModuleDict(encoders)
         self.connectors = nn.ModuleDict(
             {
-                name: connector(config.connector, encoder.channels, width, config.connector_size, encoder.spatial_dims)
+                name: connector(
+                    config.connector,
+                    encoder.channels,
+                    width,
+                    config.connector_size,
+                    encoder.spatial_dims,
+                )
                 for name, encoder in encoders.items()
             }
         )
@@ -78,7 +100,9 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         known = len(config.measurements)
         self.measurement = MeasurementEmbedding.of(known, width) if known else None
         tied = getattr(self.language_model, "_tied_weights_keys", None) or {}
-        self._tied_weights_keys = {f"language_model.{a}": f"language_model.{b}" for a, b in dict(tied).items()}
+        self._tied_weights_keys = {
+            f"language_model.{a}": f"language_model.{b}" for a, b in dict(tied).items()
+        }
         self.post_init()
         self.generation_config.suppress_tokens = config.placeholders  # never written
 
@@ -122,7 +146,9 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             )
         return self.image_tokens(encoder(pixel_values.to(encoder.head.weight.dtype)))
 
-    def _seen(self, pixel_values: Tensor | None, encoded_values: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    def _seen(
+        self, pixel_values: Tensor | None, encoded_values: Tensor | None
+    ) -> tuple[Tensor, Tensor] | None:
         if encoded_values is not None:
             return self.image_tokens(encoded_values)
         return None if pixel_values is None else self.encode(pixel_values)
@@ -136,7 +162,9 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         name = self.config.encoder_for(encoded.dim() - 2)
         encoder, width = self.encoder(encoded.dim() - 2), self.finding_tokens.names.weight.dtype
         parts = encoder.parts(encoded)
-        logits = torch.cat([encoder.finding_logits(part.to(encoder.head.weight.dtype)) for part in parts])
+        logits = torch.cat(
+            [encoder.finding_logits(part.to(encoder.head.weight.dtype)) for part in parts]
+        )
         connected = torch.cat([self.connectors[name](part.to(width)) for part in parts])
         return torch.cat([connected, self.finding_tokens(logits.to(width))], 1), logits
 
@@ -157,7 +185,9 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         """
         table = self.get_input_embeddings()
         if input_ids.dim() != 2:
-            raise InputError(f"token ids of shape {tuple(input_ids.shape)}", remedy="give (sequences, tokens)")
+            raise InputError(
+                f"token ids of shape {tuple(input_ids.shape)}", remedy="give (sequences, tokens)"
+            )
         if max(self.config.placeholders) >= table.num_embeddings:
             raise ConfigError(
                 f"the placeholders are beyond the {table.num_embeddings} tokens of the language model",
@@ -174,15 +204,20 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             embeddings = _placed(embeddings, images, tokens.flatten(0, 1), whole, "image")
         facts = input_ids == self.config.record_token_id
         embeddings = _rows_placed(embeddings, facts, self.record, record_ids, record_values)
-        return self._measured(embeddings, input_ids, measurement_ids, measurement_values), finding_logits
+        return self._measured(
+            embeddings, input_ids, measurement_ids, measurement_values
+        ), finding_logits
 
-    def _measured(self, embeddings: Tensor, input_ids: Tensor, ids: Tensor | None, values: Tensor | None) -> Tensor:
+    def _measured(
+        self, embeddings: Tensor, input_ids: Tensor, ids: Tensor | None, values: Tensor | None
+    ) -> Tensor:
         if self.measurement is not None:
             places = input_ids == self.config.measurement_token_id
             return _rows_placed(embeddings, places, self.measurement, ids, values)
         if ids is not None and ids.numel():
             raise ConfigError(
-                "this model knows no measurements", remedy="name them in `measurements` of its configuration"
+                "this model knows no measurements",
+                remedy="name them in `measurements` of its configuration",
             )
         return embeddings
 
@@ -217,7 +252,10 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         Raises: InputError for inputs that do not fit together, ConfigError for what this model has no part for.
         """
         begun, finding_logits = _cached(kwargs.get("past_key_values")), None
-        shown = any(given is not None for given in (pixel_values, encoded_values, record_ids, measurement_ids))
+        shown = any(
+            given is not None
+            for given in (pixel_values, encoded_values, record_ids, measurement_ids)
+        )
         if (inputs_embeds is None) == (input_ids is None) or (inputs_embeds is not None and shown):
             raise InputError(
                 "token ids and embeddings, or embeddings and images or records at once, or none of them",
@@ -227,13 +265,26 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             inputs_embeds = self.get_input_embeddings()(input_ids)
         elif input_ids is not None:
             inputs_embeds, finding_logits = self.embedded(
-                input_ids, pixel_values, record_ids, record_values, encoded_values, measurement_ids, measurement_values
+                input_ids,
+                pixel_values,
+                record_ids,
+                record_values,
+                encoded_values,
+                measurement_ids,
+                measurement_values,
             )
-        if position_ids is None and attention_mask is not None and attention_mask.dim() == 2 and not begun:
+        if (
+            position_ids is None
+            and attention_mask is not None
+            and attention_mask.dim() == 2
+            and not begun
+        ):
             position_ids = (attention_mask.long().cumsum(-1) - 1).clamp_min(0)
         if self._takes_position_ids:
             kwargs["position_ids"] = position_ids
-        out = self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs)
+        out = self.language_model(
+            inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs
+        )
         return MedMMOutput(
             logits=out.logits,
             past_key_values=out.get("past_key_values"),
@@ -244,14 +295,21 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         )
 
     def _losses(
-        self, logits: Tensor, labels: Tensor | None, finding_logits: Tensor | None, finding_labels: Tensor | None
+        self,
+        logits: Tensor,
+        labels: Tensor | None,
+        finding_logits: Tensor | None,
+        finding_labels: Tensor | None,
     ) -> dict[str, Tensor | None]:
         text_loss = finding_loss = None
         if labels is not None:
             text_loss = _text_loss(logits, labels)
         if finding_labels is not None and finding_logits is not None:
             finding_loss = masked_finding_loss(finding_logits, finding_labels)
-        losses = [text_loss, None if finding_loss is None else self.config.finding_loss_weight * finding_loss]
+        losses = [
+            text_loss,
+            None if finding_loss is None else self.config.finding_loss_weight * finding_loss,
+        ]
         given = [loss for loss in losses if loss is not None]
         loss = torch.stack(given).sum() if given else None
         return {"loss": loss, "text_loss": text_loss, "finding_loss": finding_loss}
@@ -264,7 +322,9 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     ) -> dict[str, Any]:
         """As transformers does it; what is no text enters with the prompt and is in the cache afterwards."""
         others = {name: kwargs.pop(name, None) for name in NO_TEXT}
-        inputs = super().prepare_inputs_for_generation(input_ids, is_first_iteration=is_first_iteration, **kwargs)
+        inputs = super().prepare_inputs_for_generation(
+            input_ids, is_first_iteration=is_first_iteration, **kwargs
+        )
         whole = is_first_iteration or not kwargs.get("use_cache", True)
         return {**inputs, **{name: value if whole else None for name, value in others.items()}}
 
@@ -294,25 +354,37 @@ def _language_model(config: MedMMConfig) -> Any:
 
 
 def _encoder(row: Mapping[str, Any], findings: Sequence[str]) -> Any:
-    return VolumeEncoder(row, findings) if row.get("kind") == KIND else ImageEncoder(row, len(findings))
+    return (
+        VolumeEncoder(row, findings)
+        if row.get("kind") == KIND
+        else ImageEncoder(row, len(findings))
+    )
 
 
 def _cached(past: Cache | None) -> bool:
     return past is not None and int(past.get_seq_length()) > 0
 
 
-def _placed(embeddings: Tensor, places: Tensor, tokens: Tensor, fitting: Tensor, what: str) -> Tensor:
+def _placed(
+    embeddings: Tensor, places: Tensor, tokens: Tensor, fitting: Tensor, what: str
+) -> Tensor:
     """`tokens` in their `places`; every sequence must be `fitting`, or one case would be told of another."""
     if int(places.sum()) != len(tokens) or not bool(fitting.all()):
         raise InputError(
             f"{places.sum(1).tolist()} {what} placeholders in the sequences for {len(tokens)} {what} tokens",
             remedy="let the processor build text, images and records together",
         )
-    return embeddings.masked_scatter(places[..., None].expand_as(embeddings), tokens.to(embeddings.dtype))
+    return embeddings.masked_scatter(
+        places[..., None].expand_as(embeddings), tokens.to(embeddings.dtype)
+    )
 
 
 def _rows_placed(
-    embeddings: Tensor, places: Tensor, embedding: RowEmbedding, ids: Tensor | None, values: Tensor | None
+    embeddings: Tensor,
+    places: Tensor,
+    embedding: RowEmbedding,
+    ids: Tensor | None,
+    values: Tensor | None,
 ) -> Tensor:
     """The rows of a record or of measurements in their `places`."""
     if ids is None or values is None or not ids.numel():
@@ -335,10 +407,13 @@ def _text_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross entropy of each next token; zero where a batch teaches none. Raises: InputError for another shape."""
     if labels.shape != logits.shape[:2]:
         raise InputError(
-            f"labels of shape {tuple(labels.shape)}", remedy="give one a token, -100 where none is learned"
+            f"labels of shape {tuple(labels.shape)}",
+            remedy="give one a token, -100 where none is learned",
         )
     wanted = labels[:, 1:].flatten()
-    total = functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), wanted, ignore_index=-100, reduction="sum")
+    total = functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), wanted, ignore_index=-100, reduction="sum"
+    )
     return total / (wanted != -100).sum().clamp_min(1)
 
 
@@ -350,5 +425,7 @@ def masked_finding_loss(logits: Tensor, labels: Tensor) -> Tensor:
             remedy="give (images, findings), NaN where nobody said",
         )
     given = ~torch.isnan(labels)
-    loss = functional.binary_cross_entropy_with_logits(logits.float(), labels.nan_to_num(0.0).float(), reduction="none")
+    loss = functional.binary_cross_entropy_with_logits(
+        logits.float(), labels.nan_to_num(0.0).float(), reduction="none"
+    )
     return (loss * given).sum() / given.sum().clamp_min(1)

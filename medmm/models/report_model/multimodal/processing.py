@@ -36,7 +36,12 @@ class MedMMImageProcessor(BaseImageProcessor):
     model_input_names = ["pixel_values"]  # noqa: RUF012 - transformers reads a class attribute
 
     def __init__(
-        self, *, size_px: int = 288, size_voxels: int = 64, mr: Mapping[str, Any] | None = None, **kwargs: Any
+        self,
+        *,
+        size_px: int = 288,
+        size_voxels: int = 64,
+        mr: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.size_px, self.size_voxels = size_px, size_voxels
@@ -53,17 +58,23 @@ class MedMMImageProcessor(BaseImageProcessor):
                 raise InputError("MR images among others in one batch", remedy=OTHER_IMAGES)
             if self.mr is None:
                 raise ConfigError(
-                    "this processor takes no MR images", remedy="give it `preparation_of` weights as `mr`"
+                    "this processor takes no MR images",
+                    remedy="give it `preparation_of` weights as `mr`",
                 )
             preparation = Preparation.of(self.mr)
-            return BatchFeature({"pixel_values": batched([preparation.prepared(image) for image in mr])})
+            return BatchFeature(
+                {"pixel_values": batched([preparation.prepared(image) for image in mr])}
+            )
         arrays = [np.asarray(image) for image in images]
         dims = {array.ndim for array in arrays}
         if len(dims) != 1 or not dims <= {2, 3}:
-            raise InputError(f"images of {sorted(dims)} dimensions in one batch", remedy=OTHER_IMAGES)
+            raise InputError(
+                f"images of {sorted(dims)} dimensions in one batch", remedy=OTHER_IMAGES
+            )
         if dims == {3} and self.mr is not None:
             raise InputError(
-                "an array for a model that takes MR images", remedy="give an MrImage: its sequences by role"
+                "an array for a model that takes MR images",
+                remedy="give an MrImage: its sequences by role",
             )
         if dims == {2}:
             prepared = [prepare_film(array, self.size_px) for array in arrays]
@@ -114,13 +125,19 @@ class MedMMProcessor(ProcessorMixin):
         nothing = [None] * len(text)
         images = nothing if images is None else images
         contexts = nothing if records is None else records
-        facts = [record_tokens(context, self.record_codes, self.record_units) for context in contexts]
-        rows = [measured.measurement_tokens(m or (), self.measurements) for m in measurements or nothing]
+        facts = [
+            record_tokens(context, self.record_codes, self.record_units) for context in contexts
+        ]
+        rows = [
+            measured.measurement_tokens(m or (), self.measurements) for m in measurements or nothing
+        ]
         prompts = [
             self.prompt(image, len(fact.ids), len(row.ids)) + words
             for words, image, fact, row in zip(text, images, facts, rows, strict=True)
         ]
-        encoded = self.tokenizer(prompts, padding=True, return_tensors="pt", add_special_tokens=False, **kwargs)
+        encoded = self.tokenizer(
+            prompts, padding=True, return_tensors="pt", add_special_tokens=False, **kwargs
+        )
         record_ids, record_values = stacked(facts)
         inputs = {
             "input_ids": encoded["input_ids"],
@@ -130,7 +147,10 @@ class MedMMProcessor(ProcessorMixin):
         }
         if self.measurements:
             ids, values = measured.stacked(rows)
-            inputs |= {"measurement_ids": torch.from_numpy(ids), "measurement_values": torch.from_numpy(values)}
+            inputs |= {
+                "measurement_ids": torch.from_numpy(ids),
+                "measurement_values": torch.from_numpy(values),
+            }
         if shown := [image for image in images if image is not None]:
             inputs["pixel_values"] = self.image_processor(shown)["pixel_values"]
         return BatchFeature(inputs)
@@ -139,7 +159,12 @@ class MedMMProcessor(ProcessorMixin):
         """Begin of sequence, image placeholders and one placeholder a fact and a measurement."""
         dims = 0 if image is None else 3 if isinstance(image, MrImage) else image.ndim
         shown = {0: 0, 2: self.film_tokens}.get(dims, self.volume_tokens)
-        return (self.tokenizer.bos_token or "") + IMAGE * shown + RECORD * facts + MEASUREMENT * measurements
+        return (
+            (self.tokenizer.bos_token or "")
+            + IMAGE * shown
+            + RECORD * facts
+            + MEASUREMENT * measurements
+        )
 
     def _check(self, text: Any, *others: Any) -> None:
         marks = [IMAGE, RECORD, *([MEASUREMENT] if self.measurements else [])]
@@ -150,10 +175,12 @@ class MedMMProcessor(ProcessorMixin):
             )
         if others[-1] is not None and not self.measurements:
             raise ConfigError(
-                "this processor takes no measurements", remedy="give it those of the model's configuration"
+                "this processor takes no measurements",
+                remedy="give it those of the model's configuration",
             )
         counts = {len(given) for given in (text, *others) if given is not None}
         if len(counts) > 1:
             raise InputError(
-                "texts, images, records and measurements differ in number", remedy="give one of each a case, or None"
+                "texts, images, records and measurements differ in number",
+                remedy="give one of each a case, or None",
             )

@@ -37,7 +37,9 @@ class VolumeEncoder(nn.Module):
         self.built_of = {key: config[key] for key in BUILT_OF}
         self.inputs, self.channels = len(config["sequences"]), int(config["channels"][-1])
         self.trunk = trunk_of(inputs=self.inputs, **{key: config[key] for key in BUILT_OF[1:]})
-        self.multiple_zyx = [math.prod(stride[axis] for stride in config["strides"]) for axis in range(3)]
+        self.multiple_zyx = [
+            math.prod(stride[axis] for stride in config["strides"]) for axis in range(3)
+        ]
         self.findings = len(findings)
         self.head = nn.Conv3d(self.channels, max(self.findings, 1), 1)
         named = config["presence"]
@@ -58,7 +60,10 @@ class VolumeEncoder(nn.Module):
         logits = self.head(encoded).flatten(2).mean(2)[:, : self.findings]
         if self.presence is None or self.speaks_for is None:
             return logits
-        surest, place = presence_logits(self.presence, encoded).amax(1, keepdim=True), self.speaks_for
+        surest, place = (
+            presence_logits(self.presence, encoded).amax(1, keepdim=True),
+            self.speaks_for,
+        )
         return torch.cat([logits[:, :place], surest, logits[:, place + 1 :]], 1)
 
     def _encoded(self, volumes: Tensor) -> Tensor:

@@ -18,7 +18,9 @@ def upgrade() -> None:
         sa.Column("sop_uid", sa.Text),
     )
     for uid, body in op.get_bind().execute(sa.text("SELECT uid, body FROM study")).all():
-        op.bulk_insert(files, [{"study_uid": uid, "sha256": d, "sop_uid": s} for d, s in _files(body).items()])
+        op.bulk_insert(
+            files, [{"study_uid": uid, "sha256": d, "sop_uid": s} for d, s in _files(body).items()]
+        )
 
 
 def _files(body: str) -> dict[str, str | None]:
@@ -32,7 +34,9 @@ def _files(body: str) -> dict[str, str | None]:
             digests = volume.get("file_sha256s") or [volume["sha256"]]
             uids = volume.get("sop_uids") or []
             alike = (
-                uids if len(uids) == len(digests) else [uids[0] if len(digests) == 1 and uids else None] * len(digests)
+                uids
+                if len(uids) == len(digests)
+                else [uids[0] if len(digests) == 1 and uids else None] * len(digests)
             )
             found.update(zip(digests, alike, strict=True))
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -4,4 +4,12 @@ from medmm.training.data.layouts.collector import counted
 from medmm.training.data.layouts.registry import LAYOUTS, read_layout
 from medmm.training.data.layouts.reported_film import FilmSource, Layout, ReportedFilm, ReportText
 
-__all__ = ["LAYOUTS", "FilmSource", "Layout", "ReportText", "ReportedFilm", "counted", "read_layout"]
+__all__ = [
+    "LAYOUTS",
+    "FilmSource",
+    "Layout",
+    "ReportText",
+    "ReportedFilm",
+    "counted",
+    "read_layout",
+]

@@ -44,7 +44,9 @@ def _film(
     parts = PurePosixPath(row["Path"]).parts[1:]  # without the name of the release
     if len(parts) < 3:
         raise InputError(
-            "a path is not release/split/patient/study/film", remedy="give the table as distributed", path=str(table)
+            "a path is not release/split/patient/study/film",
+            remedy="give the table as distributed",
+            path=str(table),
         )
     film = gathering.first_there(table.parent.joinpath(*parts))
     if film is None:

@@ -11,7 +11,9 @@ from medmm.training.reports.labeller import DEVICES, LABELS, NO_FINDING
 SOURCE = "chexpert"
 
 
-def chexpert_findings(row: dict[str, str], path: Path, uncertain: Uncertain) -> tuple[Findings, tuple[str, ...]]:
+def chexpert_findings(
+    row: dict[str, str], path: Path, uncertain: Uncertain
+) -> tuple[Findings, tuple[str, ...]]:
     """Findings of a line, and its labels that are present and have no finding.
 
     A label is 1, 0, -1 or empty (not mentioned). Where No Finding is 1 the empty ones are absent, because that says that
@@ -21,7 +23,11 @@ def chexpert_findings(row: dict[str, str], path: Path, uncertain: Uncertain) -> 
     grades = {label: grade(row, label, path) for label in LABELS}
     if grades[NO_FINDING] == 1:
         grades |= {n: 0.0 for n, value in grades.items() if value is None and n != DEVICES}
-    nameless = (n for n, value in grades.items() if value == 1 and n != NO_FINDING and not any(meant(SOURCE, n)))
+    nameless = (
+        n
+        for n, value in grades.items()
+        if value == 1 and n != NO_FINDING and not any(meant(SOURCE, n))
+    )
     return from_grades(SOURCE, grades, uncertain), tuple(nameless)
 
 

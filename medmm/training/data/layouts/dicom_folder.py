@@ -28,7 +28,14 @@ from medmm.imaging.gate import rules
 from medmm.training.data.layouts.collector import Collector
 from medmm.training.data.layouts.label_map import Findings, Uncertain, settled, sure_labels
 from medmm.training.data.layouts.language import language_of
-from medmm.training.data.layouts.reported_film import SPLITS, FilmSource, Layout, ReportedFilm, ReportText, Split
+from medmm.training.data.layouts.reported_film import (
+    SPLITS,
+    FilmSource,
+    Layout,
+    ReportedFilm,
+    ReportText,
+    Split,
+)
 from medmm.training.data.layouts.splits import split_of
 from medmm.training.data.layouts.tables import age_years, find_table, grade, read_rows, sex
 
@@ -40,7 +47,10 @@ _PASSES = frozenset(
     {"future-date", "born-after-study", "body-part-unknown"}
 )  # dates may be shifted, and words taken out
 _OPTIONAL = ("indication", "patient", "split", "view", "language")
-ALIKE = ("chexpert", "nih")  # sets whose labels mean what the vocabulary's findings mean; those of others are narrower
+ALIKE = (
+    "chexpert",
+    "nih",
+)  # sets whose labels mean what the vocabulary's findings mean; those of others are narrower
 _VIEWS = ("PA", "AP", "LATERAL")
 
 
@@ -65,7 +75,11 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
     gathering = Collector(name=NAME, partial=partial)
     rows = list(_rows(find_table(folder, TABLE), uncertain, gathering))
     if not rows:
-        raise InputError("the table of reports is empty", remedy="give a line for each film", path=str(folder / TABLE))
+        raise InputError(
+            "the table of reports is empty",
+            remedy="give a line for each film",
+            path=str(folder / TABLE),
+        )
     for row, file in _paired(folder, rows, gathering):
         if (film := _film(row, file, gathering)) is not None:
             gathering.films.append(film)
@@ -76,17 +90,27 @@ def _rows(table: Path, uncertain: Uncertain, gathering: Collector) -> Iterator[_
     for number, cells in enumerate(read_rows(table, COLUMNS)):
         key = next((name for name in KEYS if name in cells), None)
         if key is None:
-            raise InputError(f"no column {' or '.join(KEYS)}", remedy="name the films by one of them", path=str(table))
+            raise InputError(
+                f"no column {' or '.join(KEYS)}",
+                remedy="name the films by one of them",
+                path=str(table),
+            )
         if number == 0:
             labels = _labels(cells, table)
             strangers = sorted(cells.keys() - {*KEYS, *COLUMNS, *_OPTIONAL, *labels.values()})
             for name in strangers:
                 gathering.leave_out(f"column {name}")
-        gathering.leave_out_labels(name for name in strangers if cells[name].strip() in ("1", "1.0"))
+        gathering.leave_out_labels(
+            name for name in strangers if cells[name].strip() in ("1", "1.0")
+        )
         for column, words in (("split", SPLITS), ("view", _VIEWS)):
             if (word := cells.get(column, "")) not in (*words, ""):
-                raise InputError(f"no {column} {word!r}", remedy=f"use {', '.join(words)}", path=str(table))
-        findings = {name: settled(grade(cells, column, table), uncertain) for name, column in labels.items()}
+                raise InputError(
+                    f"no {column} {word!r}", remedy=f"use {', '.join(words)}", path=str(table)
+                )
+        findings = {
+            name: settled(grade(cells, column, table), uncertain) for name, column in labels.items()
+        }
         yield _Row(cells=cells, path=table, key=key, findings=findings)
 
 
@@ -97,7 +121,9 @@ def _labels(columns: Iterable[str], table: Path) -> dict[str, str]:
         name = _names().get(_plain(column))
         if name is not None and name in meant:
             raise InputError(
-                f"the columns {meant[name]} and {column} both mean {name}", remedy="give one of them", path=str(table)
+                f"the columns {meant[name]} and {column} both mean {name}",
+                remedy="give one of them",
+                path=str(table),
             )
         if name is not None:
             meant[name] = column
@@ -117,7 +143,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
-def _paired(folder: Path, rows: list[_Row], gathering: Collector) -> Iterator[tuple[_Row, DicomFile]]:
+def _paired(
+    folder: Path, rows: list[_Row], gathering: Collector
+) -> Iterator[tuple[_Row, DicomFile]]:
     """Lines with their files: one by `file` or SOP Instance UID, several by Study Instance UID."""
     if rows[0].key == "file":
         for row in rows:
@@ -135,7 +163,9 @@ def _paired(folder: Path, rows: list[_Row], gathering: Collector) -> Iterator[tu
         for file in files.get(uid, ()):
             yield row, file
     named = {row.cells[row.key] for row in rows}
-    gathering.leave_out("file without a report", sum(len(found) for uid, found in files.items() if uid not in named))
+    gathering.leave_out(
+        "file without a report", sum(len(found) for uid, found in files.items() if uid not in named)
+    )
 
 
 def _dicom_files(folder: Path, gathering: Collector) -> Iterator[DicomFile]:
@@ -159,7 +189,9 @@ def _dicom_files(folder: Path, gathering: Collector) -> Iterator[DicomFile]:
 
 def _unfit(tags: Tags, file: DicomFile, view: View | None) -> str | None:
     """Why a file is no frontal chest film; None where it is one."""
-    refusal = next((one for one in rules.objections(tags, file.preamble) if one.code not in _PASSES), None)
+    refusal = next(
+        (one for one in rules.objections(tags, file.preamble) if one.code not in _PASSES), None
+    )
     if view is View.LATERAL or refusal == rules.LATERAL_FILM:
         return "lateral film"
     if refusal is not None:

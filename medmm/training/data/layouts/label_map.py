@@ -38,7 +38,9 @@ def meanings(source: str) -> Mapping[str, tuple[LabelMeaning, ...]]:
     for row in csv.DictReader(text.splitlines()):
         if row["source"] == source and row["finding"]:
             head, *parts = row["label"].lower().split("/")
-            meaning = LabelMeaning(parts=frozenset(parts), finding=row["finding"], sure=row["sure"] == "yes")
+            meaning = LabelMeaning(
+                parts=frozenset(parts), finding=row["finding"], sure=row["sure"] == "yes"
+            )
             found[head].append(meaning)
     return {head: tuple(rows) for head, rows in found.items()}
 
@@ -75,7 +77,9 @@ def settled(value: float | None, uncertain: Uncertain) -> float | None:
 def check_policy(uncertain: str) -> None:
     """Raises: InputError if there is no such policy for uncertain labels."""
     if uncertain not in get_args(Uncertain):
-        raise InputError(f"no policy {uncertain!r} for uncertain labels", remedy=f"use {', '.join(_SETTLED)}")
+        raise InputError(
+            f"no policy {uncertain!r} for uncertain labels", remedy=f"use {', '.join(_SETTLED)}"
+        )
 
 
 def from_list(source: str, stated: Iterable[str]) -> tuple[Findings, tuple[str, ...]]:
@@ -95,4 +99,8 @@ def from_list(source: str, stated: Iterable[str]) -> tuple[Findings, tuple[str, 
 
 def from_grades(source: str, grades: Mapping[str, float | None], uncertain: Uncertain) -> Findings:
     """Findings of a set that grades each label 1, 0, -1 or None (not mentioned)."""
-    return {m.finding: settled(value, uncertain) for label, value in grades.items() for m in meant(source, label)}
+    return {
+        m.finding: settled(value, uncertain)
+        for label, value in grades.items()
+        for m in meant(source, label)
+    }

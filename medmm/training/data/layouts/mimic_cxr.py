@@ -12,7 +12,13 @@ from medmm.domain.study import View
 from medmm.training.data.layouts.chexpert_names import chexpert_findings, unknown_findings
 from medmm.training.data.layouts.collector import Collector
 from medmm.training.data.layouts.label_map import Findings, Uncertain
-from medmm.training.data.layouts.reported_film import FilmSource, Layout, ReportedFilm, ReportText, Split
+from medmm.training.data.layouts.reported_film import (
+    FilmSource,
+    Layout,
+    ReportedFilm,
+    ReportText,
+    Split,
+)
 from medmm.training.data.layouts.sections import report_of
 from medmm.training.data.layouts.tables import find_table, read_rows
 from medmm.training.reports.labeller import LABELS
@@ -35,12 +41,21 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
     reports: dict[str, ReportText | None] = {}
     table = find_table(folder, "mimic-cxr-2*-metadata.csv")
     for row in read_rows(table, ("dicom_id", *IDS, "ViewPosition")):
-        uid, subject, study, view = row["dicom_id"], row["subject_id"], row["study_id"], row["ViewPosition"]
+        uid, subject, study, view = (
+            row["dicom_id"],
+            row["subject_id"],
+            row["study_id"],
+            row["ViewPosition"],
+        )
         if view not in _VIEWS:
-            gathering.leave_out("lateral film" if view in _LATERAL else f"view {view or 'not stated'}")
+            gathering.leave_out(
+                "lateral film" if view in _LATERAL else f"view {view or 'not stated'}"
+            )
             continue
         if uid not in splits:
-            raise InputError("a film has no split", remedy="fetch the table of splits again", dicom_id=uid)
+            raise InputError(
+                "a film has no split", remedy="fetch the table of splits again", dicom_id=uid
+            )
         film = gathering.first_there(_place(folder / "files", subject, study) / f"{uid}.jpg")
         if film is None:
             continue
@@ -72,7 +87,9 @@ def _splits(table: Path) -> dict[str, Split]:
     splits: dict[str, Split] = {}
     for row in read_rows(table, ("dicom_id", "split")):
         if row["split"] not in _SPLITS:
-            raise InputError(f"no split {row['split']!r}", remedy=f"use {', '.join(_SPLITS)}", path=str(table))
+            raise InputError(
+                f"no split {row['split']!r}", remedy=f"use {', '.join(_SPLITS)}", path=str(table)
+            )
         splits[row["dicom_id"]] = _SPLITS[row["split"]]
     return splits
 
@@ -89,5 +106,7 @@ def _report(folder: Path, subject: str, study: str) -> ReportText | None:
             try:
                 return report_of(path.read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError) as error:
-                raise InputError("a report can't be read", remedy="fetch it again", path=str(path)) from error
+                raise InputError(
+                    "a report can't be read", remedy="fetch it again", path=str(path)
+                ) from error
     return None

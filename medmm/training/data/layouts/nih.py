@@ -30,7 +30,11 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
     gathering = Collector(name=NAME, partial=partial)
     table = find_table(folder, "Data_Entry_2017*.csv")
     split = _split_by(folder)
-    there = {path.name: path for pattern in ("images*/*.png", "images*/images/*.png") for path in folder.glob(pattern)}
+    there = {
+        path.name: path
+        for pattern in ("images*/*.png", "images*/images/*.png")
+        for path in folder.glob(pattern)
+    }
     for row in read_rows(table, COLUMNS):
         name, patient = row["Image Index"], row["Patient ID"]
         film = gathering.first_there(there.get(name, folder / "images" / name))
@@ -63,7 +67,11 @@ def _sex(row: dict[str, str], table: Path) -> str | None:
     for column in ("Patient Sex", "Patient Gender"):
         if column in row:
             return sex(row[column])
-    raise InputError("the table has no column Patient Sex", remedy="give the table as distributed", path=str(table))
+    raise InputError(
+        "the table has no column Patient Sex",
+        remedy="give the table as distributed",
+        path=str(table),
+    )
 
 
 def _split_by(folder: Path) -> Callable[[str, str], Split | None]:
@@ -81,9 +89,13 @@ def _split_by(folder: Path) -> Callable[[str, str], Split | None]:
     try:
         learning, test = (frozenset(path.read_text(encoding="utf-8").split()) for path in lists)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a list of films can't be read", remedy="fetch it again", path=str(folder)) from error
+        raise InputError(
+            "a list of films can't be read", remedy="fetch it again", path=str(folder)
+        ) from error
     if learning & test:
-        raise InputError("a film is in both lists", remedy="fetch the lists again", film=min(learning & test))
+        raise InputError(
+            "a film is in both lists", remedy="fetch the lists again", film=min(learning & test)
+        )
 
     def split(name: str, patient: str) -> Split | None:
         return "test" if name in test else learning_split_of(patient) if name in learning else None

@@ -16,7 +16,13 @@ from medmm.domain.errors import InputError
 from medmm.domain.study import View
 from medmm.training.data.layouts.collector import Collector
 from medmm.training.data.layouts.label_map import Findings, Uncertain, from_list, labelled
-from medmm.training.data.layouts.reported_film import FilmSource, Grey, Layout, ReportedFilm, ReportText
+from medmm.training.data.layouts.reported_film import (
+    FilmSource,
+    Grey,
+    Layout,
+    ReportedFilm,
+    ReportText,
+)
 from medmm.training.data.layouts.splits import split_of
 from medmm.training.data.layouts.tables import find_table, read_rows
 
@@ -34,13 +40,20 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
     """
     gathering = Collector(name=NAME, partial=partial)
     table = find_table(folder, PROJECTIONS, f"indiana_{PROJECTIONS}")
-    projections = {_key(r["filename"]): r["projection"].lower() for r in read_rows(table, ("filename", "projection"))}
+    projections = {
+        _key(r["filename"]): r["projection"].lower()
+        for r in read_rows(table, ("filename", "projection"))
+    }
     for path in _report_files(folder):
         report = _parsed(path)
         findings, nameless = _findings(report)
         images = report.findall(".//parentImage")
         gathering.leave_out("report without a film", int(not images))
-        given = [film for image in images if (film := _film(image, report, folder, projections, findings, gathering))]
+        given = [
+            film
+            for image in images
+            if (film := _film(image, report, folder, projections, findings, gathering))
+        ]
         gathering.films += given
         gathering.leave_out_labels(nameless if given else ())
     return gathering.layout()
@@ -53,7 +66,9 @@ def write_projections(folder: Path, kind_of: Callable[[Grey], str]) -> Path:
     """
     films = sorted((folder / FILMS).glob("*.png"))
     if not films:
-        raise InputError("no films", remedy=f"name the folder that holds {FILMS}", path=str(folder / FILMS))
+        raise InputError(
+            "no films", remedy=f"name the folder that holds {FILMS}", path=str(folder / FILMS)
+        )
     rows = [(film.name, kind_of(FilmSource(path=film).grey())) for film in films]
     table = folder / PROJECTIONS
     with table.open("w", encoding="utf-8", newline="") as lines:
@@ -64,7 +79,9 @@ def write_projections(folder: Path, kind_of: Callable[[Grey], str]) -> Path:
 def _report_files(folder: Path) -> list[Path]:
     files = sorted((folder / REPORTS).glob("*.xml"))
     if not files:
-        raise InputError("no reports", remedy=f"name the folder that holds {REPORTS}", path=str(folder / REPORTS))
+        raise InputError(
+            "no reports", remedy=f"name the folder that holds {REPORTS}", path=str(folder / REPORTS)
+        )
     return files
 
 
@@ -73,7 +90,9 @@ def _parsed(path: Path) -> ElementTree.Element:
     try:
         report = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:
-        raise InputError("a report can't be read", remedy="fetch it again", path=str(path)) from error
+        raise InputError(
+            "a report can't be read", remedy="fetch it again", path=str(path)
+        ) from error
     uid = report.find(".//uId")
     if uid is None or not uid.get("id"):
         raise InputError("a report has no uId", remedy="fetch it again", path=str(path))
@@ -92,7 +111,9 @@ def _film(
     uid, patient = image.get("id", ""), report.get("uid", "")
     projection = projections.get(_key(uid), "not stated")
     if projection != "frontal":
-        gathering.leave_out("lateral film" if projection == "lateral" else f"projection {projection}")
+        gathering.leave_out(
+            "lateral film" if projection == "lateral" else f"projection {projection}"
+        )
         return None
     film = gathering.first_there(folder / FILMS / f"{uid}.png")
     if film is None:
@@ -115,7 +136,8 @@ def _key(name: str) -> str:
 
 def _report_text(report: ElementTree.Element) -> ReportText:
     words = {
-        (e.get("Label") or "").upper(): " ".join("".join(e.itertext()).split()) for e in report.iter("AbstractText")
+        (e.get("Label") or "").upper(): " ".join("".join(e.itertext()).split())
+        for e in report.iter("AbstractText")
     }
     return ReportText(
         findings=words.get("FINDINGS", ""),
@@ -126,7 +148,11 @@ def _report_text(report: ElementTree.Element) -> ReportText:
 
 def _findings(report: ElementTree.Element) -> tuple[Findings, tuple[str, ...]]:
     """Findings by the manual terms (MeSH/major), and the heads of terms without one."""
-    terms = [term.text.strip() for term in report.findall(".//MeSH/major") if term.text and term.text.strip()]
+    terms = [
+        term.text.strip()
+        for term in report.findall(".//MeSH/major")
+        if term.text and term.text.strip()
+    ]
     if not terms or "No Indexing" in terms:
         return dict.fromkeys(labelled(NAME)), tuple(terms)
     findings, nameless = from_list(NAME, [term for term in terms if term.lower() != "normal"])

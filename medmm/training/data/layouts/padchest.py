@@ -35,7 +35,9 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
     for row in read_rows(table, COLUMNS):
         projection, labels = row["Projection"], _labels(row, table)
         if projection not in _VIEWS:
-            gathering.leave_out("lateral film" if projection == "L" else f"projection {projection or 'not stated'}")
+            gathering.leave_out(
+                "lateral film" if projection == "L" else f"projection {projection or 'not stated'}"
+            )
         elif "exclude" in labels:
             gathering.leave_out("film that the authors exclude")
         elif (film := _place(row, folder, gathering)) is not None:
@@ -47,7 +49,9 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
 
 def _film(row: dict[str, str], path: Path, findings: Findings) -> ReportedFilm:
     text = " ".join(row["Report"].split())
-    inverted = row["PhotometricInterpretation_DICOM"].strip() == "MONOCHROME1"  # the PNG holds the values as stored
+    inverted = (
+        row["PhotometricInterpretation_DICOM"].strip() == "MONOCHROME1"
+    )  # the PNG holds the values as stored
     return ReportedFilm(
         uid=row["ImageID"].removesuffix(".png"),
         patient=row["PatientID"],
@@ -63,14 +67,18 @@ def _film(row: dict[str, str], path: Path, findings: Findings) -> ReportedFilm:
 
 def _place(row: dict[str, str], folder: Path, gathering: Collector) -> Path | None:
     name, number = row["ImageID"], row["ImageDir"].removesuffix(".0")
-    return gathering.first_there(*(folder / place / name for place in (number, f"images/{number}", "images", "")))
+    return gathering.first_there(
+        *(folder / place / name for place in (number, f"images/{number}", "images", ""))
+    )
 
 
 def _labels(row: dict[str, str], table: Path) -> tuple[str, ...]:
     """The labels of a list written as Python does; none where it is empty. Raises: InputError if it is no list."""
     text = row["Labels"].strip()
     if not re.fullmatch(r"\[.*\]|nan|", text, re.DOTALL):
-        raise InputError("labels are no list", remedy="give the table as distributed", path=str(table))
+        raise InputError(
+            "labels are no list", remedy="give the table as distributed", path=str(table)
+        )
     return tuple(label for quoted in re.findall(r"'([^']*)'", text) if (label := quoted.strip()))
 
 
@@ -83,7 +91,9 @@ def _findings(labels: tuple[str, ...]) -> tuple[Findings, tuple[str, ...]]:
 
 def _age_years(row: dict[str, str]) -> float | None:
     """The year of the study less that of birth."""
-    years = [re.match(r"\d{4}", row[column].strip()) for column in ("StudyDate_DICOM", "PatientBirth")]
+    years = [
+        re.match(r"\d{4}", row[column].strip()) for column in ("StudyDate_DICOM", "PatientBirth")
+    ]
     if years[0] is None or years[1] is None:
         return None
     return age_years(str(int(years[0][0]) - int(years[1][0])))

@@ -15,16 +15,21 @@ from medmm.training.data.layouts.reported_film import Layout
 class ReadsLayout(Protocol):
     """Reads a folder in one layout."""
 
-    def __call__(self, folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
+    def __call__(
+        self, folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
+    ) -> Layout:
         """See `read_layout`."""
 
 
 LAYOUTS: dict[str, ReadsLayout] = {
-    module.NAME: module.read for module in (open_i, mimic_cxr, chexpert, nih, padchest, dicom_folder)
+    module.NAME: module.read
+    for module in (open_i, mimic_cxr, chexpert, nih, padchest, dicom_folder)
 }
 
 
-def read_layout(name: str, folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
+def read_layout(
+    name: str, folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
+) -> Layout:
     """The frontal films of a folder.
 
     Args:
@@ -42,5 +47,7 @@ def read_layout(name: str, folder: Path, *, uncertain: Uncertain = "ignore", par
     layout = LAYOUTS[name](folder, uncertain=uncertain, partial=partial)
     if not layout.films:
         why = counted(layout.left_out) if layout.left_out else "the table is empty"
-        raise InputError(f"no frontal film is left ({why})", remedy="check the folder", path=str(folder))
+        raise InputError(
+            f"no frontal film is left ({why})", remedy="check the folder", path=str(folder)
+        )
     return layout

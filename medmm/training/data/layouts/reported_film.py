@@ -46,7 +46,11 @@ class FilmSource:
 
         Raises: InputError if the film is not there or can't be decoded.
         """
-        grey = self._picture() if PurePosixPath(self.member or self.path).suffix.lower() in PICTURES else self._dicom()
+        grey = (
+            self._picture()
+            if PurePosixPath(self.member or self.path).suffix.lower() in PICTURES
+            else self._dicom()
+        )
         return np.float32(1) - grey if self.inverted else grey
 
     def _bytes(self) -> bytes:
@@ -62,7 +66,9 @@ class FilmSource:
                     raise KeyError(self.member)
                 return member.read()
         except _ARCHIVE_ERRORS as error:
-            raise InputError("a film can't be read", remedy="fetch the data again", **self._where()) from error
+            raise InputError(
+                "a film can't be read", remedy="fetch the data again", **self._where()
+            ) from error
 
     def _picture(self) -> Grey:
         data = self._bytes()
@@ -74,7 +80,9 @@ class FilmSource:
                     raise ValueError("neither 8 nor 16 bits")
                 return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
         except _PICTURE_ERRORS as error:
-            raise InputError("a film can't be decoded", remedy="fetch the data again", **self._where()) from error
+            raise InputError(
+                "a film can't be decoded", remedy="fetch the data again", **self._where()
+            ) from error
 
     def _dicom(self) -> Grey:
         if self.member is None:
@@ -93,7 +101,9 @@ def _dicom_grey(path: Path) -> Grey:
     check_grid(open_dicom(path))
     stored, dataset = stored_values(path)
     if len(stored) != 1:
-        raise InputError(f"{len(stored)} frames in a film", remedy="give films of one frame", path=str(path))
+        raise InputError(
+            f"{len(stored)} frames in a film", remedy="give films of one frame", path=str(path)
+        )
     return display(stored, dataset, path)[0]
 
 
@@ -131,11 +141,17 @@ class ReportedFilm:
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
-            raise InputError(f"no split {self.split!r}", remedy=f"use {', '.join(SPLITS)}", uid=self.uid)
+            raise InputError(
+                f"no split {self.split!r}", remedy=f"use {', '.join(SPLITS)}", uid=self.uid
+            )
         if self.view is View.LATERAL:
             raise InputError("a lateral film", remedy="leave it out and count it", uid=self.uid)
         if wrong := sorted(n for n, value in self.findings.items() if value not in (0, 1, None)):
-            raise InputError(f"findings {wrong} are neither 0, 1 nor None", remedy="correct the label", uid=self.uid)
+            raise InputError(
+                f"findings {wrong} are neither 0, 1 nor None",
+                remedy="correct the label",
+                uid=self.uid,
+            )
 
     def labels(self, names: Iterable[str]) -> list[float]:
         """1 present, 0 absent, NaN unknown, in the order of `names`."""
@@ -167,5 +183,7 @@ class Layout:
                     uid=film.uid,
                 )
             if film.uid in uids:
-                raise InputError("a film is listed twice", remedy="list it once", layout=self.name, uid=film.uid)
+                raise InputError(
+                    "a film is listed twice", remedy="list it once", layout=self.name, uid=film.uid
+                )
             uids.add(film.uid)

@@ -22,4 +22,6 @@ def learning_split_of(patient: str) -> Split:
 
 def _place(patient: str) -> float:
     """From 0 up to 1, evenly."""
-    return int.from_bytes(hashlib.sha1(patient.encode(), usedforsecurity=False).digest()[:6]) / 2**48
+    return (
+        int.from_bytes(hashlib.sha1(patient.encode(), usedforsecurity=False).digest()[:6]) / 2**48
+    )

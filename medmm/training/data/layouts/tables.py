@@ -23,7 +23,9 @@ def find_table(folder: Path, *patterns: str) -> Path:
             if found := sorted(folder.glob(pattern + suffix)):
                 return found[-1]
     raise InputError(
-        f"no table {' or '.join(patterns)}", remedy="name the folder that holds it, as distributed", path=str(folder)
+        f"no table {' or '.join(patterns)}",
+        remedy="name the folder that holds it, as distributed",
+        path=str(folder),
     )
 
 
@@ -39,13 +41,19 @@ def read_rows(path: Path, columns: Iterable[str]) -> Iterator[dict[str, str]]:
             lines = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
             yield from _checked(csv.DictReader(lines), path, tuple(columns))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise InputError("a table can't be read", remedy="fetch it again", path=str(path)) from error
+        raise InputError(
+            "a table can't be read", remedy="fetch it again", path=str(path)
+        ) from error
 
 
-def _checked(reader: csv.DictReader[str], path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+def _checked(
+    reader: csv.DictReader[str], path: Path, columns: Sequence[str]
+) -> Iterator[dict[str, str]]:
     if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
         raise InputError(
-            f"the table has no column {', '.join(missing)}", remedy="give the table as distributed", path=str(path)
+            f"the table has no column {', '.join(missing)}",
+            remedy="give the table as distributed",
+            path=str(path),
         )
     for row in reader:
         if any(row[name] is None for name in columns) or any(row.get(None) or ()):
@@ -62,7 +70,9 @@ def grade(row: dict[str, str], label: str, path: Path) -> float | None:
     """A label of a line: 1, 0, -1, or None where it is empty. Raises: InputError for anything else."""
     text = row[label].strip()
     if not re.fullmatch(r"(-?1|0)(\.0+)?|", text):
-        raise InputError(f"a label {label} is no 1, 0, -1 or empty", remedy="correct the table", path=str(path))
+        raise InputError(
+            f"a label {label} is no 1, 0, -1 or empty", remedy="correct the table", path=str(path)
+        )
     return float(text) if text else None
 
 

@@ -27,7 +27,11 @@ from tests.factories import (
 )
 
 IDENTITY = PatientIdentity(
-    patient_id="ZZ-0001", family_name="ZZTEST", given_name="Alpha", birth_date=date(1950, 2, 28), sex="F"
+    patient_id="ZZ-0001",
+    family_name="ZZTEST",
+    given_name="Alpha",
+    birth_date=date(1950, 2, 28),
+    sex="F",
 )
 DECISIONS = (Accept("s1"), Accept("s2"), Accept("s3"))
 FILM = b"no real film: " + bytes(range(256))
@@ -37,7 +41,9 @@ def fill(store: Store, folder: Path) -> None:
     """Admit, open, draft, decide, sign and publish, each in the step and with the entry of the assistant of then."""
     calls = Calls(store, "medmm-service", {ATTENDING.id: ATTENDING})
     (folder / "film").write_bytes(FILM)
-    case = make_case(study=make_study(volumes=(make_volume(sha256=store.put_object(folder / "film")),)))
+    case = make_case(
+        study=make_study(volumes=(make_volume(sha256=store.put_object(folder / "film")),))
+    )
     with calls.call("admit", None, None, {"path": "film"}) as call, store.step() as step:
         step.save_identity(case.study.patient_key, IDENTITY)
         step.save_study(case.study)
