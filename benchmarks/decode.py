@@ -1,8 +1,9 @@
 """Decoding each transfer syntax against the fastest decoder at hand, on the same file in the same run (proof F2).
 
-Every decoder gets the path of a file and gives its stored values, so each opens the file itself. GDCM decodes in a process
-of its own, as it must; its time is what that process measured, without the way to it. Prints milliseconds and our time
-over the fastest. Files: the folder of DICOM files given, else pictures of 512 x 512 that pydicom's own encoders compress.
+Every decoder gets the path of a file and gives its stored values, so each opens the file itself.
+GDCM decodes in a process of its own, as it must; its time is what that process measured, without
+the way to it. Prints milliseconds and our time over the fastest. Files: the folder of DICOM files
+given, else pictures of 512 x 512 that pydicom's own encoders compress.
 """
 
 from __future__ import annotations
@@ -196,7 +197,8 @@ def main() -> int:
         other = f"{row[row['fastest']]:7.2f} ms {row['fastest']}"
         mark = "" if row["ratio"] <= TARGET else f"  over {TARGET}"
         sys.stdout.write(
-            f"{row['file']:<34}{row['syntax']:<26}{row['ms']:6.2f} ms  {other:<24}{row['ratio']:.2f}{mark}\n"
+            f"{row['file']:<34}{row['syntax']:<26}{row['ms']:6.2f} ms  "
+            f"{other:<24}{row['ratio']:.2f}{mark}\n"
         )
     missing = [
         name for name, there in (("gdcm", gdcm), ("SimpleITK", find_spec("SimpleITK"))) if not there

@@ -1,7 +1,7 @@
 """Drafting with the language model: cache and batch against one by one and without cache (proof F5).
 
-Prints cases a minute and tokens a second, each as a ratio within this run. Films are noise over the demo's film, so that
-drafts differ; everything may be said, so that drafts are as long as they get.
+Prints cases a minute and tokens a second, each as a ratio within this run. Films are noise over the
+demo's film, so that drafts differ; everything may be said, so that drafts are as long as they get.
 """
 
 from __future__ import annotations
@@ -77,8 +77,9 @@ def main() -> int:
     base = rows["one by one"]["cases_a_minute"]
     for name, row in rows.items():
         sys.stdout.write(
-            f"{name:<24}{row['cases_a_minute']:8.1f} cases a minute{row['tokens_a_second']:8.0f} tokens a second"
-            f"{row['cases_a_minute'] / base:7.2f} x\n"
+            f"{name:<24}{row['cases_a_minute']:8.1f} cases a "
+            f"minute{row['tokens_a_second']:8.0f} tokens a "
+            f"second{row['cases_a_minute'] / base:7.2f} x\n"
         )
     return 0
 

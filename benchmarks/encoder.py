@@ -2,10 +2,11 @@
 
     python benchmarks/encoder.py [--data DIR] [--compile SECONDS]
 
-Every way reads the same films in pairs, each film with its mirror image as in live use; a round of all ways follows another,
-and the best round counts. Printed are films a CPU-second as ratios to eager fp32 within this run, and the largest
-difference of a calibrated probability. ONNX Runtime and OpenVINO are measured where they are installed; torch.compile, which
-needs a C++ compiler, only with `--compile`, in a process of its own that is given up after so many seconds.
+Every way reads the same films in pairs, each film with its mirror image as in live use; a round of
+all ways follows another, and the best round counts. Printed are films a CPU-second as ratios to
+eager fp32 within this run, and the largest difference of a calibrated probability. ONNX Runtime and
+OpenVINO are measured where they are installed; torch.compile, which needs a C++ compiler, only with
+`--compile`, in a process of its own that is given up after so many seconds.
 """
 
 from __future__ import annotations
@@ -41,12 +42,8 @@ EAGER, LIVE, BF16, COMPILED = (
     "bf16 autocast",
     "compiled fp32",
 )
-CORE = (
-    EAGER,
-    "eager fp32, channels last",
-    LIVE,
-    BF16,
-)  # what the core install carries on every machine
+# What the core install carries on every machine
+CORE = (EAGER, "eager fp32, channels last", LIVE, BF16)
 LEAST_SAME = 0.005  # of a probability: what a default may differ from eager fp32
 NOISE = 1.1  # a way counts as faster from so many times the live path's speed
 CPU = torch.device("cpu")
@@ -133,7 +130,10 @@ class Ways:
         middle = time.process_time()
         bf16(self.pair)
         slower = (time.process_time() - middle) / (middle - start)
-        return f"not run: this processor has no bf16, one film takes {slower:.0f} times as long as in fp32"
+        return (
+            f"not run: this processor has no bf16, one film takes {slower:.0f} times as long as "
+            "in fp32"
+        )
 
     def _onnxruntime(self, file: Path) -> dict[str, Run | str]:
         if find_spec("onnxruntime") is None:
@@ -290,9 +290,10 @@ def main() -> int:
         said = (
             row
             if isinstance(row, str)
-            else "{films_a_cpu_second:6.1f} films a CPU-second {times_eager:5.2f} x   {largest_difference:.5f}".format(
-                **row
-            )
+            else (
+                "{films_a_cpu_second:6.1f} films a CPU-second {times_eager:5.2f} x   "
+                "{largest_difference:.5f}"
+            ).format(**row)
         )
         sys.stdout.write(f"{name:<36}{said}\n")
     holds, words = verdict(rows)

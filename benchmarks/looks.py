@@ -1,7 +1,8 @@
 """Opening a case before and after 50,000 looks at 1,000 cases, beside another checkout of medmm in one run.
 
-`python benchmarks/looks.py OTHER_CHECKOUT` fills a data folder by each checkout's own store and prints milliseconds of CPU to
-open a case with its patient's identity, before and after, and their ratio (1.00: looks cost nothing later).
+`python benchmarks/looks.py OTHER_CHECKOUT` fills a data folder by each checkout's own store and
+prints milliseconds of CPU to open a case with its patient's identity, before and after, and their
+ratio (1.00: looks cost nothing later).
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def main() -> int:
         found = measured(checkout, options.cases, options.looks)
         ratios[name] = found["after"] / found["before"]
         print(
-            f"{name:<6}{found['before']:8.2f} ms before {found['after']:8.2f} ms after   ratio {ratios[name]:.2f}"
+            f"{name:<6}{found['before']:8.2f} ms before {found['after']:8.2f} ms after   ratio "
+            f"{ratios[name]:.2f}"
         )
     return 0 if ratios["here"] < TARGET else 1
 

@@ -1,7 +1,8 @@
 """An MR study of 5 series x 200 slices, files to `Study`: index, gate, assemble (proof F8).
 
-The files are made in a temporary folder: headers of five brain sequences over a smooth head of nobody. Prints seconds, those
-of a processor (the machine may be shared), and the peak memory of this process with its libraries. Absolute times are the machine's.
+The files are made in a temporary folder: headers of five brain sequences over a smooth head of
+nobody. Prints seconds, those of a processor (the machine may be shared), and the peak memory of
+this process with its libraries. Absolute times are the machine's.
 """
 
 from __future__ import annotations
@@ -157,7 +158,8 @@ def main() -> int:
         sys.stdout.write(json.dumps({**found, "roles": roles}) + "\n")
         return 0
     print(
-        f"{found['files']} files to {found['volumes']} volumes in {seconds:.1f} s (target {TARGET_S} s), {busy_s:.1f} s of a processor"
+        f"{found['files']} files to {found['volumes']} volumes in {seconds:.1f} s (target "
+        f"{TARGET_S} s), {busy_s:.1f} s of a processor"
     )
     print(f"peak memory {peak_gb:.2f} GB (target {TARGET_GB} GB); roles {roles}")
     return 0 if seconds < TARGET_S and peak_gb < TARGET_GB else 1

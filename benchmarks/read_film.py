@@ -1,6 +1,7 @@
 """One radiograph, file to checked draft, warm, beside the bare networks on a tensor: `make bench` (proof F7).
 
-Prints milliseconds, their ratio within this run, and the process's peak memory. Absolute times are the machine's; quote ratios.
+Prints milliseconds, their ratio within this run, and the process's peak memory. Absolute times are
+the machine's; quote ratios.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """CPU time of reading and of drafting one radiograph beside another checkout of medmm, turn by turn in one run.
 
-`python benchmarks/read_film_beside.py OTHER_CHECKOUT` prints milliseconds of CPU of both and their ratio (1.00: as before).
-Both work in this Python, each in a process of its own, in turns, so that what the machine does beside weighs on both.
+`python benchmarks/read_film_beside.py OTHER_CHECKOUT` prints milliseconds of CPU of both and their
+ratio (1.00: as before). Both work in this Python, each in a process of its own, in turns, so that
+what the machine does beside weighs on both.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def main() -> int:
         median = {name: 1000 * statistics.median(values) for name, values in taken.items()}
         ratio = median["here"] / median["other"]
         sys.stdout.write(
-            f"{work:<8}{median['here']:8.0f} ms here {median['other']:8.0f} ms there   ratio {ratio:.2f}\n"
+            f"{work:<8}{median['here']:8.0f} ms here {median['other']:8.0f} ms there   ratio "
+            f"{ratio:.2f}\n"
         )
     for worker in workers.values():
         assert worker.stdin is not None

@@ -1,8 +1,9 @@
 """CPU time of a slice step and of `medmm study show --html` beside another checkout of medmm, turn by turn in one run.
 
-`python benchmarks/slice_steps.py OTHER_CHECKOUT` prints milliseconds of CPU of both and their ratio. A step is what a viewer
-does when its reader goes on by one slice: the picture of the next slice of a kept study. Two studies are made: a series of
-200 files and an enhanced image of 200 frames, each 256 x 256 in JPEG 2000. Work ahead of the reader counts as its own.
+`python benchmarks/slice_steps.py OTHER_CHECKOUT` prints milliseconds of CPU of both and their
+ratio. A step is what a viewer does when its reader goes on by one slice: the picture of the next
+slice of a kept study. Two studies are made: a series of 200 files and an enhanced image of 200
+frames, each 256 x 256 in JPEG 2000. Work ahead of the reader counts as its own.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     python benchmarks/volume_network.py [--weights brain-lesion] [--slices 24] [--json]
 
-The volume is smooth noise of nobody, on the network's own grid. Every way labels the same volume, a round of all ways follows
-another, and the best round counts. Printed are voxels a CPU-second as ratios to fp32 as built within this run, and the share of
-voxels that get another label. Memory is the peak of a process of its own above what it held before, for the volume once and four times as
+The volume is smooth noise of nobody, on the network's own grid. Every way labels the same volume, a
+round of all ways follows another, and the best round counts. Printed are voxels a CPU-second as
+ratios to fp32 as built within this run, and the share of voxels that get another label. Memory is
+the peak of a process of its own above what it held before, for the volume once and four times as
 long, in windows as live use looks and as a whole.
 """
 

@@ -1,9 +1,10 @@
 """The first page of a worklist of 10,000 cases beside the worklist of another checkout of medmm, in one run.
 
-`python benchmarks/worklist.py OTHER_CHECKOUT` fills a data folder by each checkout's own store and asks for the worklist:
-here for its first page and the next, there for all of it, which is all that it could give. Prints CPU seconds, the memory
-above that of the open assistant, and the ratio (0.005: one two-hundredth). An older checkout takes long: `--cases` takes
-fewer there, whose time a case is then taken for all.
+`python benchmarks/worklist.py OTHER_CHECKOUT` fills a data folder by each checkout's own store and
+asks for the worklist: here for its first page and the next, there for all of it, which is all that
+it could give. Prints CPU seconds, the memory above that of the open assistant, and the ratio
+(0.005: one two-hundredth). An older checkout takes long: `--cases` takes fewer there, whose time a
+case is then taken for all.
 """
 
 from __future__ import annotations
@@ -78,13 +79,16 @@ def main() -> int:
     whole, whole_mb = (there[name] * options.here / options.cases for name in ("seconds", "mb"))
     ratio = here["seconds"] / whole
     print(
-        f"here   first page of {here['cases']:.0f} of {options.here} cases {here['seconds']:.4f} s, next {here['second']:.4f} s"
+        f"here   first page of {here['cases']:.0f} of {options.here} cases "
+        f"{here['seconds']:.4f} s, next {here['second']:.4f} s"
     )
     print(
-        f"here   {here['mb']:.1f} MB above idle (target {TARGET_MB} MB); filled in {here['filled']:.0f} s of a processor"
+        f"here   {here['mb']:.1f} MB above idle (target {TARGET_MB} MB); filled in "
+        f"{here['filled']:.0f} s of a processor"
     )
     print(
-        f"there  all {options.here} cases {whole:.2f} s, {whole_mb:.0f} MB above idle (measured with {options.cases})"
+        f"there  all {options.here} cases {whole:.2f} s, {whole_mb:.0f} MB above idle (measured "
+        f"with {options.cases})"
     )
     print(f"ratio  {ratio:.5f} = 1/{1 / ratio:.0f} (target 1/200)")
     return 0 if ratio <= TARGET_RATIO and here["mb"] < TARGET_MB else 1

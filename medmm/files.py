@@ -1,6 +1,7 @@
 """Digests of files, files that are there whole or not at all, and locks: each once, for every room.
 
-Nothing here knows what a file holds. Failures are `OSError`: the caller knows what could not be done, and who can mend it.
+Nothing here knows what a file holds. Failures are `OSError`: the caller knows what could not be
+done, and who can mend it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def flushed_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
 
     Args:
         mode: its permissions, less those that the umask takes away.
-    Raises: FileExistsError if something lies under the name, be it a link; OSError if it can't be written.
+    Raises: FileExistsError if something lies under the name, be it a link; OSError if it can't be
+        written.
     """
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
         yield out
@@ -62,7 +64,8 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
 
     Args:
         mode: permissions of the file, less those that the umask takes away.
-    Raises: OSError if the folder is not there or can't be written; then what was there before is as it was.
+    Raises: OSError if the folder is not there or can't be written; then what was there before is as
+        it was.
     """
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
     try:
@@ -70,9 +73,8 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
             out.write(content)
         temporary.replace(path)
     finally:
-        with suppress(
-            OSError
-        ):  # it is gone where all went well; where the disk failed, that error counts
+        # It is gone where all went well; where the disk failed, that error counts
+        with suppress(OSError):
             temporary.unlink()
     with suppress(PermissionError):  # a folder that may be written and not read can't be flushed
         flush(path.parent)
@@ -82,8 +84,8 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
 def locked(path: Path) -> Iterator[int]:
     """Hold a lock on a file, which is made with its folder where it is not there; the content is left as it is.
 
-    It excludes other threads and other processes, and goes with the process that holds it, however that dies. It is not
-    reentrant. The file stays, since a lock file that is removed lets two in.
+    It excludes other threads and other processes, and goes with the process that holds it, however
+    that dies. It is not reentrant. The file stays, since a lock file that is removed lets two in.
 
     Yields: the open file, to read and to append to.
     Raises: OSError if the file can't be opened to be written, as in a read-only folder.

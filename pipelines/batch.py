@@ -1,7 +1,7 @@
 """Draft every study of a folder: `python -m pipelines.batch FOLDER --out DIR`. One line a study; what is done is skipped.
 
-Studies are found by Study Instance UID, at any depth and in flat heaps. Done is what has the same images, record, settings
-and models, wherever its files lie; what has changed is done again.
+Studies are found by Study Instance UID, at any depth and in flat heaps. Done is what has the same
+images, record, settings and models, wherever its files lie; what has changed is done again.
 """
 
 from __future__ import annotations
@@ -83,9 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--json", action="store_true", help="print the lines of results.jsonl, nothing else"
     )
     options = parser.parse_args(arguments)
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # a terminal that lacks a character gets its number, not a crash
+    # A terminal that lacks a character gets its number, not a crash
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with Assistant.from_config(options.config) as assistant:
@@ -109,7 +108,8 @@ def run(
 ) -> int:
     """Draft what is not done yet, in order of name; each line is on disk before the next study begins.
 
-    Returns: the exit code of the studies together, of those of earlier runs too. Raises: InputError if a folder can't be used.
+    Returns: the exit code of the studies together, of those of earlier runs too. Raises: InputError
+        if a folder can't be used.
     """
     found, known = prepared(assistant, folder, out_dir, records, by)
     counts: Counter[str] = Counter()
@@ -178,9 +178,8 @@ def write_table(path: Path, lines: list[dict[str, Any]]) -> None:
         )
         row = {**line, "findings": "; ".join(line.get("findings", ())), "scores": scores}
         table.writerow({name: _cell(row.get(name)) for name in COLUMNS})
-    write_atomically(
-        path, text.getvalue().encode(errors="backslashreplace")
-    )  # names of files may be any bytes
+    # Names of files may be any bytes
+    write_atomically(path, text.getvalue().encode(errors="backslashreplace"))
 
 
 def _cell(value: Any) -> Any:
@@ -226,8 +225,8 @@ def prepared(
 def finished(results: Path, found: tuple[FoundStudy, ...]) -> dict[str, dict[str, Any]]:
     """Whole lines of what is finished, the last of each study; the file keeps those that still hold.
 
-    A line torn by a crash is dropped and its study done again; so is that of a study that has changed, and of one in whose
-    place another lies now.
+    A line torn by a crash is dropped and its study done again; so is that of a study that has
+    changed, and of one in whose place another lies now.
     """
     if not results.is_file():
         return {}
@@ -258,9 +257,8 @@ def finished(results: Path, found: tuple[FoundStudy, ...]) -> dict[str, dict[str
 def told(line: dict[str, Any], outcome: str) -> str:
     """The line for people."""
     if line["outcome"] == "done":
-        flagged = (
-            line.get("suspected_line") or ", ".join(line["findings"]) or NONE
-        )  # a line of an earlier release has none
+        # A line of an earlier release has none
+        flagged = line.get("suspected_line") or ", ".join(line["findings"]) or NONE
         words = f"{line['case']} {line['state']}: {flagged}"
     else:
         words = line["reason"]

@@ -1,5 +1,6 @@
 """Measure shipped (or other) weights: `python -m pipelines.evaluate chest-findings --data DIR [--json] [--write]`,
-or drafted report text: `python -m pipelines.evaluate reports --data DIR [--drafts FILE.jsonl] [--out DIR]`.
+or drafted report text: `python -m pipelines.evaluate reports --data DIR [--drafts FILE.jsonl]
+[--out DIR]`.
 """
 
 from __future__ import annotations
@@ -97,8 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--unmeasured",
         choices=("looks", "readings"),
-        help="MR: only count anew how often numbers are left out, by the look of the images alone (a minute) or by whole "
-        "readings; the other figures are the folder's evaluation.json",
+        help="MR: only count anew how often numbers are left out, by the look of the images "
+        "alone (a minute) or by whole readings; the other figures are the folder's "
+        "evaluation.json",
     )
     parser.add_argument(
         "--at-most",
@@ -134,9 +136,8 @@ def main(arguments: list[str] | None = None) -> int:
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
-    found = json.loads(
-        json.dumps(measures, sort_keys=True)
-    )  # in the order in which evaluation.json keeps it
+    # In the order in which evaluation.json keeps it
+    found = json.loads(json.dumps(measures, sort_keys=True))
     text = CARDS[options.task](found)
     if options.task in VOLUME_TASKS and not options.unmeasured:
         pictures_of_failures(
@@ -229,15 +230,17 @@ def reports(options: argparse.Namespace) -> int:
 
 def _there(task: str, data_dir: Path) -> None:
     """Raises: InputError naming what of the shared data is not there, before anything is loaded."""
+    # Stand in its place
     others = (
         (name for other in VOLUME_TASKS for name in INPUTS[other]) if task in VOLUME_TASKS else ()
-    )  # stand in its place
+    )
     needed = dict.fromkeys((*INPUTS[task], *others))
     missing = [name for name in needed if not (data_dir / name).is_file()]
     if missing:
         raise InputError(
             f"{task} is measured on sets that are not here: {', '.join(missing)}",
-            remedy="give --data the folder of the shared data; a network can be added without, see docs/training-data.md",
+            remedy="give --data the folder of the shared data; a network can be added without, see "
+            "docs/training-data.md",
             data=str(data_dir),
         )
 

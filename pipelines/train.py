@@ -1,9 +1,9 @@
 """Train the weights that a YAML file describes: `python -m pipelines.train CONFIG --data DIR --out DIR`.
 
-A recipe of chest-report may name an `encoder_recipe` of chest-findings, which is then trained first in the same run.
-A run of chest-report, hippocampus, brain-lesion or cardiac that was stopped (Ctrl-C, SIGTERM, a power cut) goes on where it
-stood when the same command is given again: there is no option for it. With `--calibrate` a trained folder is calibrated anew
-and nothing is trained.
+A recipe of chest-report may name an `encoder_recipe` of chest-findings, which is then trained first
+in the same run. A run of chest-report, hippocampus, brain-lesion or cardiac that was stopped
+(Ctrl-C, SIGTERM, a power cut) goes on where it stood when the same command is given again: there is
+no option for it. With `--calibrate` a trained folder is calibrated anew and nothing is trained.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--out",
         type=Path,
         required=True,
-        help="where the weights folder is written; a run that can go on stands beside it, in OUT-run",
+        help="where the weights folder is written; a run that can go on stands beside it, in "
+        "OUT-run",
     )
     parser.add_argument(
         "--threads", type=int, default=None, help="CPU threads (default: torch's own choice)"
@@ -170,7 +171,6 @@ def _device(name: str) -> str:
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # a stop while films are loaded ends as Ctrl-C does
+    # A stop while films are loaded ends as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -83,9 +83,8 @@ class HeadFile:
 
     def __init__(self, path: Path, signer: HeadSigner, *, read_only: bool = False) -> None:
         self.path, self._signer, self._read_only = path, signer, read_only
-        self._flushed = (
-            0  # the size that is known to be covered on disk, whatever happens to this machine
-        )
+        # The size that is known to be covered on disk, whatever happens to this machine
+        self._flushed = 0
 
     def last_size(self) -> int:
         """The size that the last sound head covers, 0 where there is none. Raises: Unavailable if it can't be read."""
@@ -105,7 +104,8 @@ class HeadFile:
     def locked(self) -> Iterator[list[str]]:
         """All lines, while nobody appends. A last line without its end counts as one.
 
-        Of a read-only copy, which nobody appends to, they are read without a lock; no file has no lines.
+        Of a read-only copy, which nobody appends to, they are read without a lock; no file has no
+        lines.
         """
         if self._read_only:
             yield _lines(self._content())
@@ -126,9 +126,11 @@ class HeadFile:
     ) -> None:
         """Append the heads of `heads_after(size of the last line)`; several processes may call it at once.
 
-        Without `flush` a loss of power may take the lines again: opening writes those anew, as it does after a crash.
+        Without `flush` a loss of power may take the lines again: opening writes those anew, as it
+        does after a crash.
 
-        Raises: Unavailable if the file can't be written; the entries stay uncovered until the next call.
+        Raises: Unavailable if the file can't be written; the entries stay uncovered until the next
+            call.
         """
         with _locked(self.path) as file:
             tail = _tail(file)
@@ -136,7 +138,9 @@ class HeadFile:
             heads = heads_after(size)
             text = "".join(head.line() for head in heads).encode()
             torn = tail.rpartition(b"\n")[2]
-            if torn:  # a crash in mid-line is completed; anything else stays, a line of its own, for verify to find
+            # A crash in mid-line is completed; anything else stays, a line of its own, for verify
+            # to find
+            if torn:
                 text = text[len(torn) :] if text.startswith(torn) else b"\n" + text
             if text:
                 with os.fdopen(file, "ab", closefd=False) as out:  # buffered: writes all or raises

@@ -43,13 +43,13 @@ frontier = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("peaks", sa.LargeBinary, nullable=False),
-    sa.Column(
-        "covered", sa.Integer, nullable=False
-    ),  # what the heads file was seen to hold: tells a cut from a crash
+    # What the heads file was seen to hold: tells a cut from a crash
+    sa.Column("covered", sa.Integer, nullable=False),
 )
 
-# A person with the file can drop these; the signed heads are what finds that. They stop accidents and other programs.
-# REPLACE deletes without firing a DELETE trigger, hence the check before INSERT.
+# A person with the file can drop these; the signed heads are what finds that. They stop accidents
+# and other programs. REPLACE deletes without firing a DELETE trigger, hence the check before
+# INSERT.
 TRIGGERS = tuple(
     f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table}{when} "
     f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
@@ -65,7 +65,8 @@ TRIGGERS = tuple(
 def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, covered: int) -> int:
     """Append within the caller's write transaction: it commits with what the event is about, or not at all.
 
-    `covered` is the size that the heads file covers now; it only ever grows. Returns: the number of the entry.
+    `covered` is the size that the heads file covers now; it only ever grows. Returns: the number of
+    the entry.
     """
     tree, seen = load_frontier(connection), covered_size(connection)
     entry = entry_bytes(event)
@@ -123,7 +124,8 @@ def proof_of(
 ) -> AuditProof:
     """Prove that an entry stands in the whole log, and that the log only appended to the head of size `since`.
 
-    Raises: InputError if there is no such entry or head, IntegrityError if the log does not bear it out.
+    Raises: InputError if there is no such entry or head, IntegrityError if the log does not bear it
+        out.
     """
     size = connection.scalar(sa.select(sa.func.max(heads.c.size))) or 0
     _refuse_outside(number, "entry", size)
@@ -205,9 +207,8 @@ def numbered(
 
 def damaged(error: sa.exc.DatabaseError) -> bool:
     """Whether an error says that the database is not as medmm wrote it, rather than busy, full or out of reach."""
-    code = (
-        getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    )  # the primary code
+    # The primary code
+    code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     return code in (
         sqlite3.SQLITE_ERROR,
         sqlite3.SQLITE_CORRUPT,

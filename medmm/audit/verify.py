@@ -14,8 +14,8 @@ from medmm.domain.audit_event import AuditProblem, AuditVerification
 
 # As bytes, whatever type a tampering hand gave them.
 ENTRIES = sa.text(
-    "SELECT seq, CAST(subject AS BLOB) AS subject, COALESCE(CAST(entry AS BLOB), x'') AS entry, CAST(leaf AS BLOB) AS leaf"
-    " FROM audit_entry ORDER BY seq"
+    "SELECT seq, CAST(subject AS BLOB) AS subject, COALESCE(CAST(entry AS BLOB), x'') AS entry, "
+    "CAST(leaf AS BLOB) AS leaf FROM audit_entry ORDER BY seq"
 )
 HEADS = sa.text(
     "SELECT size, CAST(root AS BLOB) AS root, CAST(signature AS BLOB) AS signature FROM audit_head"
@@ -28,8 +28,9 @@ def verify(
 ) -> AuditVerification:
     """Find every changed, removed, reordered or inserted entry, a cut tail and a restored copy.
 
-    `lines` are those of the heads file, held still until `connection` has begun to read. The first root that is
-    not the signed one names the place of a change that was made consistently (all hashes recomputed).
+    `lines` are those of the heads file, held still until `connection` has begun to read. The first
+    root that is not the signed one names the place of a change that was made consistently (all
+    hashes recomputed).
     """
     tree = Frontier()
     problems: list[AuditProblem] = []

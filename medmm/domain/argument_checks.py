@@ -59,21 +59,17 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _fits(value: Any, kind: Any) -> bool:
     origin = get_origin(kind)
-    if kind is Any or getattr(
-        kind, "_is_protocol", False
-    ):  # whether it has the methods is seen when they are called
+    # Whether it has the methods is seen when they are called
+    if kind is Any or getattr(kind, "_is_protocol", False):
         return True
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in get_args(kind))
-    if origin in (
-        Iterable,
-        Sequence,
-    ):  # a text would be taken apart letter by letter, a mapping by its keys
+    # A text would be taken apart letter by letter, a mapping by its keys
+    if origin in (Iterable, Sequence):
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, origin):
             return False
-        again = isinstance(
-            value, Sequence | set | frozenset
-        )  # what can be gone through but once is checked where it is used
+        # What can be gone through but once is checked where it is used
+        again = isinstance(value, Sequence | set | frozenset)
         return not again or all(_fits(item, get_args(kind)[0]) for item in value)
     if origin is not None:
         return isinstance(value, origin)

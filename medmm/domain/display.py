@@ -22,12 +22,15 @@ from medmm.domain.suspicion import Standing, Suspicion
 from medmm.domain.vocabulary import measurement_terms
 
 T = TypeVar("T", bound=np.generic)
-ALSO_NOTE = "A score reaches its operating point. It stands in the report only if a reader accepts or edits it."
-OBLIQUE = (
-    0.34  # sine of some 20 degrees: a direction that an edge's letters name beside the main one
+ALSO_NOTE = (
+    "A score reaches its operating point. It stands in the report only if a reader accepts or "
+    "edits it."
 )
+# Sine of some 20 degrees: a direction that an edge's letters name beside the main one
+OBLIQUE = 0.34
 SQUARE = 0.01  # pixels that differ less from a square are shown as squares
-# Anchors of a perceptually ordered map from dark purple over orange to light yellow (after matplotlib's inferno, CC0).
+# Anchors of a perceptually ordered map from dark purple over orange to light yellow (after
+# matplotlib's inferno, CC0).
 ANCHORS = np.array(
     [
         (0, 0, 4),
@@ -61,7 +64,9 @@ def unit_words(ucum: str) -> str:
 
 def quantity_words(value: Quantity) -> str:
     """A value with comparator and unit, all digits and no exponent."""
-    return f"{value.comparator or ''}{value.written or digits(value.value)} {unit_words(value.unit)}".strip()
+    return (
+        f"{value.comparator or ''}{value.written or digits(value.value)} {unit_words(value.unit)}"
+    ).strip()
 
 
 def figures(numbers: tuple[float, ...], least_decimals: int) -> tuple[str, ...]:
@@ -155,7 +160,8 @@ def grey_bytes(
     Args:
         grey: (rows, columns), 0 black to 1 white.
         window: (level shown black, level shown white).
-        aspect: height of a pixel over its width; the shorter side of a pixel is stretched to the longer.
+        aspect: height of a pixel over its width; the shorter side of a pixel is stretched to the
+            longer.
     """
     tall, wide = max(aspect, 1.0), max(1 / aspect, 1.0)
     if abs(aspect - 1) < SQUARE:
@@ -184,8 +190,9 @@ def facing(
 ) -> tuple[NDArray[np.float32], tuple[str, str]]:
     """A slice turned the way readers look at it, and the letters of its left and of its right edge.
 
-    Rows run toward the patient's left or back, columns toward the back or feet (PS3.3 C.7.6.1.1.1 names the
-    directions); what runs against that is mirrored. As stored, without letters, where the affine is unknown.
+    Rows run toward the patient's left or back, columns toward the back or feet (PS3.3 C.7.6.1.1.1
+    names the directions); what runs against that is mirrored. As stored, without letters, where the
+    affine is unknown.
     """
     edges = edge_letters(affine_lps_mm)
     return turned(grey, affine_lps_mm), (edges.left, edges.right)
@@ -235,7 +242,8 @@ def _letters(toward_lpf: NDArray[np.float64]) -> str:
 def generation_words(generation: Generation) -> str:
     """Whose words a sentence has. The language model's own numbers stay in the record of the sentence.
 
-    People see one probability of a finding: two side by side, of which one is not what the other is, mislead.
+    People see one probability of a finding: two side by side, of which one is not what the other
+    is, mislead.
     """
     return f"worded by {generation.model}"
 
@@ -273,7 +281,10 @@ def unstated_words(one: Suspicion) -> str:
     """A suspected finding that a draft of an earlier release neither states nor lists."""
     if one.probability is None or one.threshold is None:
         return f"{marked_words(one)}; not stated: {one.why}"
-    return f"{marked_words(one)} {probability_words(one.probability, one.threshold)}; not stated: {one.why}"
+    return (
+        f"{marked_words(one)} {probability_words(one.probability, one.threshold)}; not stated: "
+        f"{one.why}"
+    )
 
 
 def own_mark(by: Reader | None, *, coded: bool = False) -> str:

@@ -20,7 +20,8 @@ T = TypeVar("T")
 class MedmmError(Exception):
     """What went wrong (`problem`), where (`where`), and what to do about it (`remedy`).
 
-    `where` holds keys, paths and hashes, never names or text of a record, so that an error can be logged.
+    `where` holds keys, paths and hashes, never names or text of a record, so that an error can be
+    logged.
     """
 
     def __init__(self, problem: str, *, remedy: str, **where: str) -> None:

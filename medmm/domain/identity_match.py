@@ -17,8 +17,9 @@ from medmm.domain.study import Notice
 
 FIELDS = ("patient_id", "birth_date", "sex", "name")
 CONFIRM = (
-    "compare the two, then `medmm --by READER draft STUDY --record RECORD --confirm-patient` "
-    "or the box in the dashboard's form or admit(…, confirmed=True, by=reader); or admit the study without the record"
+    "compare the two, then `medmm --by READER draft STUDY --record RECORD --confirm-patient` or "
+    "the box in the dashboard's form or admit(…, confirmed=True, by=reader); or admit the study "
+    "without the record"
 )
 NEARLY = 0.8  # similarity of two spellings of one name
 NO_SHARED_ID = "image and record share no patient ID"
@@ -60,14 +61,15 @@ class IdentityMatch:
 def compare_identities(image: PatientIdentity, record: PatientIdentity) -> IdentityMatch:
     """Compare what an image and a record say of their patient.
 
-    A different ID, birth date or sex is a mismatch, and so is a name of which no part agrees. All names of the one are
-    compared with all names of the other, and birth dates at the coarser precision. Nearly equal spellings, one changed part
-    of the name, a former name, swapped day and month of the birth date, an equal ID of which both sides name an issuer and
-    not the same, or a field that only one side has are near.
+    A different ID, birth date or sex is a mismatch, and so is a name of which no part agrees. All
+    names of the one are compared with all names of the other, and birth dates at the coarser
+    precision. Nearly equal spellings, one changed part of the name, a former name, swapped day and
+    month of the birth date, an equal ID of which both sides name an issuer and not the same, or a
+    field that only one side has are near.
 
-    A person must confirm where there is no ID on both sides, however well the rest agrees, and where an ID differs in
-    padding or case alone, the image's sex is the record's birth sex or gender identity and not its gender, or names stand
-    in scripts that can't be compared.
+    A person must confirm where there is no ID on both sides, however well the rest agrees, and
+    where an ID differs in padding or case alone, the image's sex is the record's birth sex or
+    gender identity and not its gender, or names stand in scripts that can't be compared.
     """
     compared = (
         _compare_ids(image, record),
@@ -225,8 +227,8 @@ def _scripts(words: list[str]) -> set[str]:
 def joined(match: IdentityMatch, confirmed_by: Reader | None = None) -> Notice | None:
     """What a reader must know of a join of image and record that may stand; None where all agrees.
 
-    `confirmed_by` is the person who says that both are one patient. It counts only where that can't be told without a
-    person: no word turns a mismatch into a match.
+    `confirmed_by` is the person who says that both are one patient. It counts only where that can't
+    be told without a person: no word turns a mismatch into a match.
 
     Raises: InputError if the two must not be joined.
     """

@@ -18,7 +18,8 @@ class OrderIdentifier:
 class OrderRequest:
     """A ServiceRequest of the record: how it may be referred to.
 
-    `reference` is "ServiceRequest/ID", where that is its place on the server that the record came from.
+    `reference` is "ServiceRequest/ID", where that is its place on the server that the record came
+    from.
     """
 
     reference: str | None
@@ -30,12 +31,16 @@ class StudyOrder:
     """What the images of a study state of its order, and the request of the record that they fit.
 
     Attributes:
-        accession, placer_order, filler_order: numbers that the images state alike (DICOM PS3.3 C.7.2.1, C.7.3.1, C.4.12).
-        contradicting: in words, the numbers on which images of the study differ: none of these is used.
+        accession, placer_order, filler_order: numbers that the images state alike (DICOM PS3.3
+            C.7.2.1, C.7.3.1, C.4.12).
+        contradicting: in words, the numbers on which images of the study differ: none of these is
+            used.
         portable: whether a description says that the film was taken at the bedside.
-        contrast: of MR, whether every, no or some image states a contrast agent: "all", "none", "some"; None where nobody
-            can tell. The module is required where an agent was used (PS3.3 A.4.3, C.7.6.4), so without it there was none.
-        request: the one request of the record that ordered the study; None where none or several fit.
+        contrast: of MR, whether every, no or some image states a contrast agent: "all", "none",
+            "some"; None where nobody can tell. The module is required where an agent was used
+            (PS3.3 A.4.3, C.7.6.4), so without it there was none.
+        request: the one request of the record that ordered the study; None where none or several
+            fit.
         request_note: why there is none, in words, where a record was given.
     """
 
@@ -53,7 +58,8 @@ class StudyOrder:
 class IdentifierSystems:
     """Under which systems (absolute URIs) the hospital's servers know patients and orders; None where it is not set.
 
-    `mrn_issuers` are the names that images give as Issuer of Patient ID (0010,0021) and that mean the system `mrn`.
+    `mrn_issuers` are the names that images give as Issuer of Patient ID (0010,0021) and that mean
+    the system `mrn`.
     """
 
     mrn: str | None = None

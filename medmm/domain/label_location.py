@@ -9,8 +9,10 @@ from medmm.domain.reading import Extent, ImageHalf, LabelMap, Side
 from medmm.domain.study import Affine, Volume
 
 Indices = NDArray[np.intp]
-SHARE = 0.9  # of the voxels that lie on one side of a middle for the label to be called of that half or side
-WHOLE_HEAD_MM = 120.0  # a field of view as wide as this holds both sides of a head; a smaller one may be a cut-out
+# Of the voxels that lie on one side of a middle for the label to be called of that half or side
+SHARE = 0.9
+# A field of view as wide as this holds both sides of a head; a smaller one may be a cut-out
+WHOLE_HEAD_MM = 120.0
 MIDLINE_MARGIN_MM = 20.0  # how far a head may lie from the centre of its field of view
 
 

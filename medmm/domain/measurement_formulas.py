@@ -5,9 +5,8 @@ from __future__ import annotations
 from medmm.domain.reading import Extent, LabelMap, Measurement, Side
 from medmm.domain.study import Volume
 
-MYOCARDIUM_G_PER_ML = (
-    1.05  # Schulz-Menger et al., J Cardiovasc Magn Reson 2020;22:19 (SCMR post-processing)
-)
+# Schulz-Menger et al., J Cardiovasc Magn Reson 2020;22:19 (SCMR post-processing)
+MYOCARDIUM_G_PER_ML = 1.05
 ASYMMETRY = "hippocampus asymmetry"
 
 
@@ -39,7 +38,8 @@ def asymmetry_percent(left: float, right: float) -> float:
 def hippocampus_asymmetry(left: Measurement, right: Measurement) -> Measurement:
     """The asymmetry of two volumes that were measured of the two sides.
 
-    Its interval goes over both intervals' ends, as if both errors were at their worst at once: wider than 95 %.
+    Its interval goes over both intervals' ends, as if both errors were at their worst at once:
+    wider than 95 %.
     """
     low = asymmetry_percent(left.interval[0], right.interval[1])
     high = asymmetry_percent(left.interval[1], right.interval[0])

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from medmm.domain.study import Notice
 
 FOR_THE_RECORD_TITLE = "For the record"
-# What stands on nearly every study and changes nothing of what a reader does with this one. What is not named here matters.
+# What stands on nearly every study and changes nothing of what a reader does with this one. What is
+# not named here matters.
 FOR_THE_RECORD = frozenset(
     {
         "duplicate-dropped",

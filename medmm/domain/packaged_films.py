@@ -24,6 +24,7 @@ def packaged_note(study: Study) -> str | None:
         return None
     name, seen = found
     return (
-        f"Demo film {name}: no report of it is known, so nobody can say here what of the draft is right. What a person sees who "
-        f"looks at it (the developers, not a radiologist; no truth either): {seen}."
+        f"Demo film {name}: no report of it is known, so nobody can say here what of the draft "
+        "is right. What a person sees who looks at it (the developers, not a radiologist; no "
+        f"truth either): {seen}."
     )

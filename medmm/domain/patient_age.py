@@ -12,10 +12,10 @@ from medmm.domain.study import Notice, StatedAge, Study
 
 ADULT_YEARS = 18
 OLDEST_YEARS = 120
-CAPPED_YEARS = 89  # ages from here on are often written as 089Y or 090Y to hide who it is (45 CFR 164.514(b)(2)(i)(C))
-SLACK_YEARS = (
-    1.0  # birth dates moved to the first of January, and ages at the order, differ by less
-)
+# Ages from here on are often written as 089Y or 090Y to hide who it is (45 CFR 164.514(b)(2)(i)(C))
+CAPPED_YEARS = 89
+# Birth dates moved to the first of January, and ages at the order, differ by less
+SLACK_YEARS = 1.0
 AGE_FACT = "Patient#age"  # of a record: the age in whole years at the study
 CHILD = Notice(code="child", text="The patient is under 18 years; the models were made for adults.")
 

@@ -45,7 +45,8 @@ class Coding:
 class Quantity:
     """A value with its UCUM unit and the range that the source states as normal (same unit).
 
-    `written` is the number as its source writes it, without exponent, where a float does not hold all its digits.
+    `written` is the number as its source writes it, without exponent, where a float does not hold
+    all its digits.
     """
 
     value: float
@@ -101,7 +102,8 @@ class Omission:
 class ClinicalContext:
     """The facts of one patient as of a moment; nothing dated after `as_of` is in it.
 
-    `incomplete` says why the record is known to hold only a part of what its sender has; empty where nothing says so.
+    `incomplete` says why the record is known to hold only a part of what its sender has; empty
+    where nothing says so.
     """
 
     patient_key: str

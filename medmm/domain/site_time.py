@@ -31,12 +31,12 @@ def at_site(study: Study, zone_name: str | None) -> Study:
     ]
     notice = Notice(
         code="time-zone-of-site",
-        text=f"The image states no time zone; its times were taken as those of the site ({zone_name}).",
+        text="The image states no time zone; its times were taken as those of the site "
+        f"({zone_name}).",
     )
     warnings = tuple(notice if w.code == ZONE_UNKNOWN_CODE else w for w in study.warnings)
-    first = min(
-        read, key=lambda when: when.earliest
-    )  # of several images the order may be another now
+    # Of several images the order may be another now
+    first = min(read, key=lambda when: when.earliest)
     return replace(
         study, acquired=first if study.acquired else None, volumes=volumes, warnings=warnings
     )

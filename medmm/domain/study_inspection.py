@@ -43,8 +43,8 @@ class SeriesLook:
 class Inspection:
     """What one study of a path was understood as; nothing is stored.
 
-    Exactly one of `study`, `not_evaluable` and `problem` is set. `match` compares the identities of image
-    and record where both are there.
+    Exactly one of `study`, `not_evaluable` and `problem` is set. `match` compares the identities of
+    image and record where both are there.
     """
 
     path: str
@@ -64,15 +64,18 @@ class FoundStudy:
 
     Attributes:
         uid: Study Instance UID; None where it is no study.
-        name: where it lies, told from the folder: the topmost folder that holds it alone, else its first file.
+        name: where it lies, told from the folder: the topmost folder that holds it alone, else its
+            first file.
         path: that place itself.
         files: every file of it, copies too.
         input_sha256: digest of all that a draft of it depends on; never a path.
-        inputs: what that is, each by its digest: the contents of its images and of its record, settings with models.
+        inputs: what that is, each by its digest: the contents of its images and of its record,
+            settings with models.
         record: the record that fits it, if a folder of records was named and exactly one does.
         record_note: why none does.
         problem: why a file belongs to no study.
-        left_out: whether that file is another kind of thing than an image: a text, an archive, a DICOMDIR.
+        left_out: whether that file is another kind of thing than an image: a text, an archive, a
+            DICOMDIR.
     """
 
     uid: str | None
@@ -101,8 +104,8 @@ class SyntaxSupport:
 class ModelRow:
     """One network of the catalogue and its state here.
 
-    `state` is "ready", "not installed", "altered" (a digest does not hold) or "another" (sound, but not of this release). `added_at` (ISO 8601, UTC) is set where
-    this installation adopted it.
+    `state` is "ready", "not installed", "altered" (a digest does not hold) or "another" (sound, but
+    not of this release). `added_at` (ISO 8601, UTC) is set where this installation adopted it.
     """
 
     name: str
@@ -122,7 +125,8 @@ class ModelRow:
 class Capabilities:
     """What this installation can decode, run and write.
 
-    `writer_problem` says why the language model that the settings name can't word drafts; "" where it can, or none is named.
+    `writer_problem` says why the language model that the settings name can't word drafts; "" where
+    it can, or none is named.
     """
 
     syntaxes: tuple[SyntaxSupport, ...]

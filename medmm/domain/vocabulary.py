@@ -20,19 +20,17 @@ RADLEX = "http://radlex.org"
 SNOMED_CT = "http://snomed.info/sct"
 DICOM_DCM = "http://dicom.nema.org/resources/ontology/DCM"
 LOINC = "http://loinc.org"
-_SYSTEMS = {
-    "LN": LOINC,
-    "SCT": SNOMED_CT,
-    "DCM": DICOM_DCM,
-}  # coding scheme designators, DICOM PS3.16 chapter 8
+# Coding scheme designators, DICOM PS3.16 chapter 8
+_SYSTEMS = {"LN": LOINC, "SCT": SNOMED_CT, "DCM": DICOM_DCM}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingTerm:
     """One row of the vocabulary. A code without a source is absent, never invented.
 
-    `sided` says whether a patient side can be named; `critical` whether a reader must be told at once; `broader` are
-    the codes that mean more than the finding: they travel with their own display, the finding's words beside them.
+    `sided` says whether a patient side can be named; `critical` whether a reader must be told at
+    once; `broader` are the codes that mean more than the finding: they travel with their own
+    display, the finding's words beside them.
     """
 
     name: str
@@ -58,7 +56,8 @@ class MeasurementTerm:
         unit: the UCUM unit in which it is stated, and in no other.
         decimals: how many decimals are stated at least.
         sided: whether it is measured of a side of the patient.
-        of_finding: the finding whose labelled voxels it measures; it is stated only where that is suspected.
+        of_finding: the finding whose labelled voxels it measures; it is stated only where that is
+            suspected.
         codings: at most one; `broader` says that it means more than the quantity.
         site: the structure that was measured.
     """

@@ -27,9 +27,9 @@ def image_sentences(
 ) -> Iterator[Sentence]:
     """Findings, measurements and impression, in the order in which a reader should meet them.
 
-    Suspected findings come first, critical ones before others, then by probability. All are POSSIBLE: a
-    calibrated probability above its operating point is a suspicion, and only a measured number is PRESENT,
-    unless `wording` says otherwise.
+    Suspected findings come first, critical ones before others, then by probability. All are
+    POSSIBLE: a calibrated probability above its operating point is a suspicion, and only a measured
+    number is PRESENT, unless `wording` says otherwise.
 
     `wording` gives a sentence other words, or takes it out; without it the phrases stand.
     """

@@ -66,7 +66,8 @@ class FindingPhrases(_Row):
 class MeasurementPhrase(_Row):
     """The words for one measurement.
 
-    `unless_pa` is added on films that are not known to be PA, `unless_sided` where a side was measured and is unknown.
+    `unless_pa` is added on films that are not known to be PA, `unless_sided` where a side was
+    measured and is unknown.
     """
 
     text: Annotated[str, _slots("name", "value", "interval", "side")]

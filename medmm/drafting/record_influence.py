@@ -25,7 +25,8 @@ LEAST_SHIFT = 5e-4  # of a probability with three digits: less is no difference
 def influence(case: Case, reading: Reading, model: LanguageModel | None) -> Influence:
     """Draft a case in three ways and each fact's part in it; without a language model, and for MR, no fact has any.
 
-    By rules the record never touches what is said of the image, so only the record's own statements differ.
+    By rules the record never touches what is said of the image, so only the record's own statements
+    differ.
     """
     if case.study.modality is Modality.MR:
         model = None  # it does not write MR

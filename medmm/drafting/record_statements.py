@@ -25,8 +25,8 @@ def record_sentences(context: ClinicalContext, body_part: str) -> Iterator[Sente
     """Orders with their reason, age and sex, conditions, procedures and values out of range, in this order.
 
     Conditions and procedures are stated only if they bear on this body part, a refuted, inactive or
-    unconfirmed one as that; nothing entered in error is. A value is stated if it is the newest of its kind,
-    not too old, and out of the range that its source gives, or marked as doubtful.
+    unconfirmed one as that; nothing entered in error is. A value is stated if it is the newest of
+    its kind, not too old, and out of the range that its source gives, or marked as doubtful.
     """
     facts = [f for f in context.facts if f.status is not FactStatus.ENTERED_IN_ERROR]
     yield from (_order(f) for f in stated_orders(facts))

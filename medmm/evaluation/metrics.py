@@ -61,7 +61,8 @@ def reliability(
 ) -> list[dict[str, Any]]:
     """The points of a reliability diagram: of each bin of the ECE the mean probability, and the share that is positive.
 
-    Source: Niculescu-Mizil and Caruana, ICML 2005. Shares with their interval by patient; see `share`.
+    Source: Niculescu-Mizil and Caruana, ICML 2005. Shares with their interval by patient; see
+    `share`.
     """
     return [
         {
@@ -86,7 +87,8 @@ def brier(truth: Array, probability: Array) -> float:
 def share(hits: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, float | None]:
     """The share of hits with its 95 % Wilson interval (JASA 1927), counting as many draws as there are patients.
 
-    Several films of one patient tell less than as many films of several: each patient counts as one draw.
+    Several films of one patient tell less than as many films of several: each patient counts as one
+    draw.
     """
     count, draws = len(hits), len(set(patients))
     counted = {"hits": int(hits.sum()), "count": count, "patients": draws}

@@ -63,7 +63,9 @@ def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
             yield f"the measurement {item.name} differs from the reading's"
     elif isinstance(item, ExtentEvidence):
         if item.extent not in (*reading.extents, *(replace(e, side=None) for e in reading.extents)):
-            yield f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
+            yield (
+                f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
+            )
     elif not isinstance(item, ReaderEvidence):
         facts = case.context.facts if case.context else ()
         if not any(f.id == item.fact_id and f.source == item.source for f in facts):

@@ -13,10 +13,8 @@ from medmm.domain.study import View
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
 
 _FINDING, _MEASUREMENT = "Cardiomegaly", "cardiothoracic ratio"
-_PLAUSIBLE = (
-    0.25,
-    0.85,
-)  # a heart so small or so large is not met in a chest that is outlined rightly
+# A heart so small or so large is not met in a chest that is outlined rightly
+_PLAUSIBLE = (0.25, 0.85)
 _WIDEST = 0.1  # half of an interval: a wider one tells a large heart from a normal one nowhere
 _ROUNDED = 0.006  # a value of two digits against the outlines' own
 _LIMIT = 0.5  # upper limit of normal in adults on a PA film (Danzer, Am J Med Sci 1919)
@@ -41,12 +39,17 @@ def _problems(statement: Statement, case: Case, ratio: Measurement) -> Iterator[
     low, high = ratio.interval
     film = case.study.frontal
     if statement.assertion is Assertion.ABSENT:
-        if (
-            low > _LIMIT and film is not None and film.view is View.PA
-        ):  # an AP film enlarges a heart of any size
-            yield f"denied beside a cardiothoracic ratio of {ratio.value} ({low} to {high}), above {_LIMIT}"
+        # An AP film enlarges a heart of any size
+        if low > _LIMIT and film is not None and film.view is View.PA:
+            yield (
+                f"denied beside a cardiothoracic ratio of {ratio.value} ({low} to {high}), "
+                f"above {_LIMIT}"
+            )
     elif high < _LIMIT:  # on an AP film all the more
-        yield f"suspected beside a cardiothoracic ratio of {ratio.value} ({low} to {high}), below {_LIMIT}"
+        yield (
+            f"suspected beside a cardiothoracic ratio of {ratio.value} ({low} to {high}), below "
+            f"{_LIMIT}"
+        )
 
 
 def _implausible(reading: Reading) -> Iterator[str]:

@@ -82,7 +82,10 @@ def _voxel_problems(
         return
     rounding = 0.5 * 10.0**-term.decimals
     if not math.isclose(measured.value, expected, rel_tol=_RELATIVE, abs_tol=rounding):
-        yield f"{measured.name} is {measured.value:g} {term.unit}, the labelled voxels give {expected:.4g}"
+        yield (
+            f"{measured.name} is {measured.value:g} {term.unit}, the labelled voxels give "
+            f"{expected:.4g}"
+        )
 
 
 def _voxels(extents: tuple[Extent, ...], reading: Reading) -> int | None:

@@ -19,7 +19,8 @@ _STATUS_WORDS = {
         r"\b(?:ruled out|refuted|excluded|no|not|denied|without)\b", re.IGNORECASE
     ),
     FactStatus.INACTIVE: re.compile(
-        r"\b(?:inactive|former|formerly|past|history|resolved|previous|no longer|procedure|completed|stopped)\b",
+        r"\b(?:inactive|former|formerly|past|history|resolved|previous|no longer|procedure|"
+        r"completed|stopped)\b",
         re.IGNORECASE,
     ),
     FactStatus.UNCONFIRMED: re.compile(

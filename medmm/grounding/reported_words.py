@@ -14,7 +14,8 @@ from medmm.language.record_words import fact_words, without_words_of
 from medmm.language.report_parser import findings_named
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-# What a sentence says around the record's words: its kind, its status, its time, and words that carry no content.
+# What a sentence says around the record's words: its kind, its status, its time, and words that
+# carry no content.
 _AROUND = frozenset(
     [
         "a",

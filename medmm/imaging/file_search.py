@@ -11,7 +11,8 @@ from medmm.domain.errors import InputError
 from medmm.imaging.dicom.files import dicom_border, irregular
 
 _SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
-# filesystems(5) and the kernel's own documentation: what is read there is made on the spot, and may block or never end.
+# filesystems(5) and the kernel's own documentation: what is read there is made on the spot, and may
+# block or never end.
 _KERNEL_FILE_SYSTEMS = frozenset(
     [
         "autofs",
@@ -41,8 +42,9 @@ _KERNEL_FILE_SYSTEMS = frozenset(
 def find_files(path: Path) -> Iterator[Path | InputError]:
     """Files under a path, folder by folder in sorted order; what is not opened comes as an error.
 
-    Not opened are links out of the path, pipes, devices and sockets, folders on other file systems, and what the kernel
-    shows as files: to open one of those may block, never end, or set something off.
+    Not opened are links out of the path, pipes, devices and sockets, folders on other file systems,
+    and what the kernel shows as files: to open one of those may block, never end, or set something
+    off.
     """
     if not os.path.isdir(path):  # unlike Path.is_dir it asks no permission
         yield checked(path, path)

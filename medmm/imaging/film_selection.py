@@ -19,8 +19,9 @@ MOST_FILMS = 6  # that a warning lists
 def choose_film(built: Sequence[Built]) -> tuple[ChosenFilm | None, list[Built]]:
     """The newest frontal film by acquisition, content, series and study time, then by number, and the films of the study.
 
-    Where nothing tells, PA is read before AP before a film of unknown view, then the one whose digest comes first: never
-    by the name of a file. Where another time than that of acquisition told the films apart, it becomes their own.
+    Where nothing tells, PA is read before AP before a film of unknown view, then the one whose
+    digest comes first: never by the name of a file. Where another time than that of acquisition
+    told the films apart, it becomes their own.
     """
     frontal = sorted(
         (one for one in built if one.volume.view in FRONTAL_VIEWS),
@@ -74,13 +75,14 @@ def film_notices(film: ChosenFilm | None, volumes: Sequence[Volume]) -> Iterator
     if film.order_known:
         yield Notice(
             code="films-not-read",
-            text=f"One frontal film is read, the {read}: {film.reason}. Not read: {named}{more}; what only they show is missed.",
+            text=f"One frontal film is read, the {read}: {film.reason}. Not read: {named}{more}; "
+            "what only they show is missed.",
         )
     else:
         yield Notice(
             code="film-order-unknown",
-            text=f"Nothing tells which frontal film is the newest. One is read, the {read}. Not read: {named}{more}; "
-            "what only they show is missed.",
+            text=f"Nothing tells which frontal film is the newest. One is read, the {read}. Not "
+            f"read: {named}{more}; what only they show is missed.",
         )
 
 

@@ -112,7 +112,8 @@ class Ahead:
     ) -> None:
         """A slice was asked for: if the one before it was near, the next in that direction are decoded.
 
-        What was waiting to be decoded is dropped: the reader is elsewhere now. An error is left for who asks for that slice.
+        What was waiting to be decoded is dropped: the reader is elsewhere now. An error is left for
+        who asks for that slice.
         """
         with self._lock:
             before = self._last.pop(volume, None)

@@ -1,7 +1,8 @@
 """One slice of a volume, decoded alone: what viewers ask for. The values are those of the volume's `pixels()`, bit for bit.
 
-What was shown last is kept up to a bound of bytes (`keep_at_most`), and the slices that a reader comes to next are decoded
-ahead. Files are told apart by what the file system says of them, so a file that was replaced is read anew.
+What was shown last is kept up to a bound of bytes (`keep_at_most`), and the slices that a reader
+comes to next are decoded ahead. Files are told apart by what the file system says of them, so a
+file that was replaced is read anew.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from medmm.imaging.nifti.slices import NiftiSlices
 
 Grey = NDArray[np.float32]
 _SMALL_BYTES = 4096  # about what is kept of a file beside its slices
-_SHARE = 2  # a volume that has to be decoded whole is kept where it takes at most the cache's bytes over this
+# A volume that has to be decoded whole is kept where it takes at most the cache's bytes over this
+_SHARE = 2
 
 
 def keep_at_most(limit_bytes: int) -> None:
@@ -41,7 +43,8 @@ class Slices:
 
     Attributes:
         decode: decodes one of them: `film_slice`, `stack_slice` or `nifti_slice`.
-        files: SHA-256 of each file, one for every slice or one for all; `path_of` gives the path of one when it is opened.
+        files: SHA-256 of each file, one for every slice or one for all; `path_of` gives the path of
+            one when it is opened.
         frame_numbers: as in `Volume`.
         count: how many slices there are.
     """
@@ -80,7 +83,8 @@ def with_frames(volume: Volume, path_of: Callable[[str], Path]) -> Volume:
     """The same volume, which gives its slices one at a time.
 
     Args:
-        path_of: SHA-256 of a file to its path; it is asked when a slice of that file is, and may refuse.
+        path_of: SHA-256 of a file to its path; it is asked when a slice of that file is, and may
+            refuse.
     """
     decode = film_slice if volume.sequence is None else stack_slice
     slices = Slices(

@@ -68,7 +68,8 @@ class Intake:
 
     Attributes:
         path: the file, or the folder that holds all files of the study.
-        files: every file that was looked at for this outcome, also copies and objects left out of it.
+        files: every file that was looked at for this outcome, also copies and objects left out of
+            it.
         order: what the images state of the order that they were made for.
     """
 
@@ -138,8 +139,8 @@ def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -
     )
     study = Study(
         uid=uid,
-        patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret)
-        or "",  # nobody's files are not one patient's
+        # Nobody's files are not one patient's
+        patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret) or "",
         modality=Modality.MR,
         body_part="BRAIN",
         acquired=None,
@@ -155,7 +156,8 @@ def attach_pixels(study: Study, path_of: Callable[[str], Path]) -> Study:
     """The same study with loaders over stored files.
 
     Args:
-        path_of: SHA-256 of a file to its path; it is asked whenever that file is opened, not before.
+        path_of: SHA-256 of a file to its path; it is asked whenever that file is opened, not
+            before.
     """
     return replace(
         study, volumes=tuple(_attached(study, volume, path_of) for volume in study.volumes)
@@ -215,9 +217,8 @@ def study_intakes(
     if not kept:
         return
     judged, empty = with_their_series(judged)
-    judged.sort(
-        key=lambda pair: rank(pair[0])
-    )  # what follows goes by content, never by the names of files
+    # What follows goes by content, never by the names of files
+    judged.sort(key=lambda pair: rank(pair[0]))
     passed = [file for file, refusal in judged if refusal is None]
     laterals = [file for file, refusal in judged if refusal == rules.LATERAL_FILM]
     films = [
@@ -283,7 +284,8 @@ def _judge(file: DicomFile, witness: Witness) -> rules.Refusal | None:
         picture = shown(stored, dataset, file.path)
     except InputError:
         if doubted:
-            return refusal  # refused by its tags already: whether its pixels can be read changes nothing
+            # Refused by its tags already: whether its pixels can be read changes nothing
+            return refusal
         raise
     field, kind = JudgedPicture.of(picture.grey, film=film), None
     witness.seen[file.sha256] = (*picture.notices, *field.notices)
@@ -366,9 +368,8 @@ def _accepted(
     lead = Tags(used[0].header)
     radiograph = anatomy.modality_of(lead) is Modality.RADIOGRAPH
     regions = (anatomy.body_part_of(Tags(file.header)).region for file in used)
-    body_part = (
-        "CHEST" if radiograph else next(filter(None, regions), "BRAIN")
-    )  # what was released may state none
+    # What was released may state none
+    body_part = "CHEST" if radiograph else next(filter(None, regions), "BRAIN")
     built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
     chosen_film, built = choose_film(built) if radiograph else (None, built)
     plain = Sequenced(volumes=tuple(one.volume for one in built), chosen=(), missing=(), notices=())

@@ -36,13 +36,14 @@ def read_studies(
 ) -> Iterator[Intake]:
     """Read files and folders; every file ends up in exactly one Intake, and every Study Instance UID in one study.
 
-    Files that can't be read come first, as they are met; then the studies in the order of their first file. Of several
-    paths this holds for each in turn: a study stands where its first file was met. Pixels are decoded once to see that
-    they can be, and let go.
+    Files that can't be read come first, as they are met; then the studies in the order of their
+    first file. Of several paths this holds for each in turn: a study stands where its first file
+    was met. Pixels are decoded once to see that they can be, and let go.
 
     Args:
         patient_secret: key of the pseudonyms that stand for patient and accession number.
-        kinds: what says of a radiograph's pixels what kind of picture they are; without it the studies carry a warning.
+        kinds: what says of a radiograph's pixels what kind of picture they are; without it the
+            studies carry a warning.
         released: codes of what would hold a file and a person let pass, by the digest of the file.
     """
     if isinstance(paths, Path):
@@ -77,8 +78,8 @@ def judged(
     """What becomes of files that were found, as `read_studies` says it.
 
     Args:
-        kept: the images of a study that were kept before; it is judged with them. An image that came again under its UID
-            with other contents takes the place of the one that was kept.
+        kept: the images of a study that were kept before; it is judged with them. An image that
+            came again under its UID with other contents takes the place of the one that was kept.
     """
     yield from map(_no_study, problems)
     judge = Judge(files, patient_secret=patient_secret, kinds=kinds, released=released, kept=kept)
@@ -141,18 +142,23 @@ def _with_kept(
     for one in kept:
         if one.sha256 in here:
             continue
-        if any(
-            decodes(file) for file in again.get(one.sop_uid, ())
-        ):  # a copy that was cut short takes nobody's place
+        # A copy that was cut short takes nobody's place
+        if any(decodes(file) for file in again.get(one.sop_uid, ())):
             replaced += 1
         else:
             joined.append(_kept_file(one))
     notices = []
     if joined:
-        text = f"The study grew: {len(joined)} of its files came with an earlier admission and are read with the others."
+        text = (
+            f"The study grew: {len(joined)} of its files came with an earlier admission and are "
+            "read with the others."
+        )
         notices.append(Notice(code="images-joined", text=text))
     if replaced:
-        text = f"{replaced} images came again with other contents under the same UID; the newest are used."
+        text = (
+            f"{replaced} images came again with other contents under the same UID; the newest "
+            "are used."
+        )
         notices.append(Notice(code="images-replaced", text=text))
     return joined, tuple(notices)
 

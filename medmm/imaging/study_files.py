@@ -18,14 +18,14 @@ from medmm.imaging.dicom.patient import identity_of
 from medmm.imaging.file_search import find_files
 from medmm.imaging.nifti.files import NiftiFile, is_nifti, open_nifti
 
-# What people and programs leave beside images. A file of another name may be an image that is damaged.
+# What people and programs leave beside images. A file of another name may be an image that is
+# damaged.
 OTHER_KINDS = frozenset(
     """.bat .bmp .bval .bvec .cfg .css .csv .db .dll .doc .docx .exe .gif .htm .html .ico .inf .ini .jar .jpeg .jpg .js
     .json .lnk .log .md .ndjson .pdf .png .py .rtf .sh .sqlite .tif .tiff .tsv .txt .xls .xlsx .xml .yaml .yml""".split()  # noqa: SIM905
 )
-HEADERS_BYTES = (
-    2**26
-)  # of files whose headers are held at once; the others are opened again when their study is judged
+# Of files whose headers are held at once; the others are opened again when their study is judged
+HEADERS_BYTES = 2**26
 NOTHING_HERE = "no file here"
 
 
@@ -64,7 +64,8 @@ class ImageFile:
 class Problem:
     """A file that belongs to no study: it can't be read, or it is a DICOMDIR (then `directory` holds it).
 
-    `other_kind`: it is another kind of thing than an image, by its name and its first bytes; nothing is missing without it.
+    `other_kind`: it is another kind of thing than an image, by its name and its first bytes;
+    nothing is missing without it.
     """
 
     path: Path
@@ -175,8 +176,8 @@ class StudyFiles:
 class Place:
     """Where a study lies: the topmost folder that holds it alone, else its first file.
 
-    `names` are those it goes by, the nearest first: of the file or folder, then of the folders above that hold no image of
-    another patient.
+    `names` are those it goes by, the nearest first: of the file or folder, then of the folders
+    above that hold no image of another patient.
     """
 
     path: Path

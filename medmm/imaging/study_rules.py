@@ -59,7 +59,10 @@ def _judged(files: Sequence[DicomFile], contested: frozenset[str]) -> rules.Refu
         )
     scans = [one for one in slices if anatomy.modality_of(one.tags) is Modality.MR]
     if crowded(scans):
-        why = "slices or frames of one series share a place and nothing in their headers tells them apart"
+        why = (
+            "slices or frames of one series share a place and nothing in their headers tells "
+            "them apart"
+        )
         return rules.Refusal(code="series", reason=why, held=True)
     regions = {anatomy.body_part_of(one.tags).region for one in scans}
     if {"BRAIN", "HEART"} <= regions:
@@ -71,7 +74,8 @@ def _judged(files: Sequence[DicomFile], contested: frozenset[str]) -> rules.Refu
 def contested_uids(groups: Iterable[Sequence[ImageFile]]) -> frozenset[str]:
     """SOP Instance UIDs that stand for more than one content, within a study or across studies.
 
-    A file whose pixels can't be read, such as a copy that was cut short, contests nothing: it gets its own line.
+    A file whose pixels can't be read, such as a copy that was cut short, contests nothing: it gets
+    its own line.
     """
     contents: dict[str, dict[str, ImageFile]] = {}
     for file in chain.from_iterable(groups):
@@ -109,8 +113,8 @@ def with_their_series(
 ) -> tuple[list[tuple[DicomFile, rules.Refusal | None]], tuple[Notice, ...]]:
     """The verdicts, after MR slices without content were let in with their series.
 
-    The first and last slices of a head may lie beyond it; left out, one in the middle would tear the volume. A series
-    without any slice of content stays refused.
+    The first and last slices of a head may lie beyond it; left out, one in the middle would tear
+    the volume. A series without any slice of content stays refused.
     """
     filled = {_series(file) for file, refusal in judged if refusal is None and _is_mr(file)}
     kept = [

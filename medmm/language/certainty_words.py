@@ -7,16 +7,18 @@ import re
 from medmm.domain.certainty import Strength, certainty_of
 from medmm.language.report_parser import Polarity, clauses, findings_named
 
-# Hedges that say more than "possible"; a weaker word in the same clause takes them back ("possibly suggesting").
+# Hedges that say more than "possible"; a weaker word in the same clause takes them back ("possibly
+# suggesting").
 _PROBABLE = re.compile(
-    r"\b(?:probabl[ey]|(?<!less )likely|presum(?:ed|ably)|suspicious|suggest(?:s|ing|ive|ed)?|appears?|"
-    r"concern(?:ing)?\s+for)\b",
+    r"\b(?:probabl[ey]|(?<!less )likely|presum(?:ed|ably)|suspicious|suggest(?:s|ing|ive|ed)?|"
+    r"appears?|concern(?:ing)?\s+for)\b",
     re.IGNORECASE,
 )
 
 _WEAKER = re.compile(
-    r"\b(?:possib(?:le|ly)|may|might|could|cannot|can['’]t|questionable|question\s+of|perhaps|potential(?:ly)?|equivocal|"
-    r"indeterminate|uncertain|unconfirmed|not\s+(?:certain|clear|sure))\b",
+    r"\b(?:possib(?:le|ly)|may|might|could|cannot|can['’]t|questionable|question\s+of|perhaps|"
+    r"potential(?:ly)?|equivocal|indeterminate|uncertain|unconfirmed|"
+    r"not\s+(?:certain|clear|sure))\b",
     re.IGNORECASE,
 )
 

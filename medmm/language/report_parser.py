@@ -1,9 +1,9 @@
 """What the words of one sentence say: which finding, affirmed, left open or denied.
 
-Small written-down rules in the manner of NegEx (Chapman et al., J Biomed Inform 2001;34:301-310): a cue governs
-the findings of its own clause, cues that only look like a denial are taken out first. They are meant for
-sentences of a report that carry one finding; they err towards finding something, because a check that fails
-is looked at by a person and a check that passes is not.
+Small written-down rules in the manner of NegEx (Chapman et al., J Biomed Inform 2001;34:301-310): a
+cue governs the findings of its own clause, cues that only look like a denial are taken out first.
+They are meant for sentences of a report that carry one finding; they err towards finding something,
+because a check that fails is looked at by a person and a check that passes is not.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Polarity(Enum):
 
 # Sentence ends, and the words after which a denial no longer reaches.
 _CLAUSE_ENDS = re.compile(
-    r"(?<!\d)\.(?!\d)|[;!?]|\.\s|\b(?:but|however|although|though|yet|except(?:\s+for)?|apart\s+from|"
-    r"aside\s+from|otherwise|whereas|while|nevertheless)\b|"
-    r"(?:,|\band\b|\bwith\b)\s+(?:an?\s+)?(?=(?:possib|probab|suspect|suspic|likely|there\s+(?:is|are)|small|large|"
-    r"moderate|mild|severe|subtle|left|right|bilateral)\w*)",
+    r"(?<!\d)\.(?!\d)|[;!?]|\.\s|\b(?:but|however|although|though|yet|except(?:\s+for)?|"
+    r"apart\s+from|aside\s+from|otherwise|whereas|while|nevertheless)\b|"
+    r"(?:,|\band\b|\bwith\b)\s+(?:an?\s+)?(?=(?:possib|probab|suspect|suspic|likely|"
+    r"there\s+(?:is|are)|small|large|moderate|mild|severe|subtle|left|right|bilateral)\w*)",
     re.IGNORECASE,
 )
 # They hold a denying word and don't deny the finding: they leave it open.
@@ -78,8 +78,8 @@ _DENYING_BEFORE = any_of(
 _DENYING_AFTER = any_of(
     "absent",
     r"(?:is|are|was|were|has_been|have_been)_(?:excluded|ruled_out|negative|unlikely|refuted)",
-    r"not_(?:\w+ly_)?(?:seen|present|visible|visuali[sz]ed|identified|evident|detected|found|suspected|"
-    r"demonstrated|apparent|noted|shown|observed)",
+    r"not_(?:\w+ly_)?(?:seen|present|visible|visuali[sz]ed|identified|evident|detected|found|"
+    r"suspected|demonstrated|apparent|noted|shown|observed)",
     r"(?:is|are)_no",
     "unlikely",
     "ruled_out",
@@ -133,8 +133,9 @@ def _phrases() -> tuple[tuple[re.Pattern[str], str | None, bool], ...]:
 def findings_named(text: str) -> dict[str, Polarity]:
     """The findings of the vocabulary that a sentence names, and what it says of each.
 
-    Where it names one twice with different polarity, the affirmation counts before the hedge, the hedge
-    before the denial. Longer phrases hide shorter ones inside them ("pericardial effusion" names none).
+    Where it names one twice with different polarity, the affirmation counts before the hedge, the
+    hedge before the denial. Longer phrases hide shorter ones inside them ("pericardial effusion"
+    names none).
     """
     said: dict[str, Polarity] = {}
     order = (Polarity.AFFIRMED, Polarity.HEDGED, Polarity.DENIED)

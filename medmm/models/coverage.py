@@ -1,8 +1,8 @@
 """How much of what a network looks at its images show: a part must never pass for the whole.
 
-The bounds for heads and hippocampi were set on the training and validation subjects of the MR sets, every one of them whole:
-76 heads (lgg-mri-segmentation), 179 crops (Medical Segmentation Decathlon, Task04); none is doubted. Those for hearts stand in
-the network's calibration.
+The bounds for heads and hippocampi were set on the training and validation subjects of the MR sets,
+every one of them whole: 76 heads (lgg-mri-segmentation), 179 crops (Medical Segmentation Decathlon,
+Task04); none is doubted. Those for hearts stand in the network's calibration.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ from medmm.domain.study import Notice, Volume
 from medmm.models.mr.resampling import spacing_zyx_mm
 
 Mask = NDArray[np.bool_]
-# An adult head is 130 to 160 mm wide, 170 to 200 mm long; its brain is 120 to 140 mm high (Bushby et al., J Med Genet
-# 1992;29:756-758 for the head). Below these a part is missing whoever it is.
+# An adult head is 130 to 160 mm wide, 170 to 200 mm long; its brain is 120 to 140 mm high (Bushby
+# et al., J Med Genet 1992;29:756-758 for the head). Below these a part is missing whoever it is.
 LEAST_HEIGHT_MM, LEAST_WIDTH_MM, LEAST_LENGTH_MM = 90.0, 100.0, 120.0
 TOP_SHARE = 0.6  # of the largest slice: the uppermost slice of the 76 heads has at most 0.49
-BORDER_SHARE = (
-    0.35  # of a head's extent that lies on one border of the picture: at most 0.24 of the 76 heads
-)
+# Of a head's extent that lies on one border of the picture: at most 0.24 of the 76 heads
+BORDER_SHARE = 0.35
 WIDTH_OVER_LENGTH = (0.6, 1.15)  # of the 76 heads 0.73 to 0.89
 EDGE_PX = 2  # of a film that count as its edge
-LUNG_EDGE_SHARE = (
-    0.15  # of the lungs' width on the upper or lower edge: two of 402 validation films have more
-)
+# Of the lungs' width on the upper or lower edge: two of 402 validation films have more
+LUNG_EDGE_SHARE = 0.15
 LEAST_FACE_VOXELS = 5  # of an outline on the edge of its crop: none of the 179 hippocampi has any
 
 
@@ -128,7 +126,8 @@ class VentricleShape:
     Attributes:
         length_mm: over all slices with it.
         length_over_width: that over the diameter of a circle as large as its largest slice.
-        end_share: its area in the first or the last slice of the stack, the smaller of the two, over that of the largest.
+        end_share: its area in the first or the last slice of the stack, the smaller of the two,
+            over that of the largest.
     """
 
     length_mm: float
@@ -200,7 +199,8 @@ def crop_coverage(outline: Mask, volume: Volume) -> Coverage:
 def lungs_coverage(lungs: Mask, volume: Volume) -> Coverage:
     """Whether the outline of the lungs lies along the upper or lower edge of the film, so that a part of them may lie beyond.
 
-    The sides are not asked: there an outline that ran into an arm or clothes reached the edge on 3 of 150 whole films.
+    The sides are not asked: there an outline that ran into an arm or clothes reached the edge on 3
+    of 150 whole films.
 
     Args:
         lungs: (rows, columns); empty where none was outlined, which tells nothing.

@@ -17,8 +17,9 @@ Network = TypeVar("Network", bound=nn.Module)
 class ImageEncoder(nn.Module):
     """A ResNet cut after some stages (He et al., CVPR 2016; the MONAI class), and a map and a logit a finding.
 
-    2D and 3D alike: (b, 1, *spatial) to a map (b, channels, *spatial / stride). A finding's map is a 1 x 1 convolution of
-    it and the logit that map's mean (Zhou et al., CVPR 2016), as in the findings network.
+    2D and 3D alike: (b, 1, *spatial) to a map (b, channels, *spatial / stride). A finding's map is
+    a 1 x 1 convolution of it and the logit that map's mean (Zhou et al., CVPR 2016), as in the
+    findings network.
     """
 
     def __init__(self, config: Mapping[str, Any], findings: int) -> None:
@@ -56,8 +57,9 @@ class ImageEncoder(nn.Module):
 def for_reading(network: Network) -> Network:
     """A 2D network with MONAI ResNet blocks as live use runs it, changed in place: it can't learn any more.
 
-    Each batch norm is folded into the convolution before it, and the parameters lie channels last: 1.8 times the films a
-    second of the same network as built, on a CPU, and its logits but for rounding (proof F4).
+    Each batch norm is folded into the convolution before it, and the parameters lie channels last:
+    1.8 times the films a second of the same network as built, on a CPU, and its logits but for
+    rounding (proof F4).
     """
     for block in list(network.eval().modules()):
         pairs = (

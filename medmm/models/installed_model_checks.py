@@ -67,7 +67,8 @@ def check_report(weights: WeightsFolder) -> None:
         processor = MedMMProcessor.from_pretrained(folder, local_files_only=True)
         if processor.film_tokens != config.image_tokens(2):
             raise ValueError(
-                f"{processor.film_tokens} tokens a film where the model takes {config.image_tokens(2)}"
+                f"{processor.film_tokens} tokens a film where the model takes "
+                f"{config.image_tokens(2)}"
             )
         if processor.measurements != config.measurements:
             raise ValueError("other measurements, or other typical values, than the model's")
@@ -93,7 +94,8 @@ def check_decoder(folder: Path) -> None:
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise InputError(
             f"model_type {kind!r} is no causal language model of transformers",
-            remedy="give a folder whose config.json names one, for example llama, qwen2, gemma or gpt2",
+            remedy="give a folder whose config.json names one, for example llama, qwen2, gemma or "
+            "gpt2",
             file="config.json",
         )
     with _malformed("config.json"), quiet():
@@ -193,7 +195,10 @@ def _malformed(file: str) -> Iterator[None]:
 
 
 def _lacks(name: str) -> InputError:
-    remedy = "give the whole folder, with the parameters as safetensors and the tokenizer as tokenizer.json"
+    remedy = (
+        "give the whole folder, with the parameters as safetensors and the tokenizer as "
+        "tokenizer.json"
+    )
     return InputError("a file of the model is missing", remedy=remedy, file=name)
 
 

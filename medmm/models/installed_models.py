@@ -110,8 +110,8 @@ class Adopted:
         Args:
             name: of the model here; the folder's own without it.
             licence: its terms in words or by SPDX; those of its manifest or card without it.
-        Raises: InputError for a folder or name that can't be taken, IntegrityError for a file that its manifest does not
-            bear out, Unavailable if it can't be written.
+        Raises: InputError for a folder or name that can't be taken, IntegrityError for a file that
+            its manifest does not bear out, Unavailable if it can't be written.
         """
         source = source.expanduser().absolute()
         name = self._free_name(source.name if name is None else name)
@@ -262,7 +262,8 @@ def _kind(folder: Path, manifest: Mapping[str, Any]) -> CatalogueRow:
     if known is None:
         raise InputError(
             "config.json and manifest.json name no kind of model that is known",
-            remedy="give a folder of the training pipeline, or of a causal language model of transformers",
+            remedy="give a folder of the training pipeline, or of a causal language model of "
+            "transformers",
             file="config.json",
         )
     return known

@@ -167,7 +167,8 @@ class _ByModality:
 def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> Any:
     """What says of a film's pixels what kind of picture they are (`kind_of`); None where it is not installed.
 
-    The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights was altered.
+    The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights
+    was altered.
     """
     from medmm.models.film.kinds_when_asked import KindsWhenAsked
 
@@ -185,7 +186,8 @@ def language_model(
 ) -> Any:
     """What writes sentences from film and record together; None where a packaged one is not installed.
 
-    Raises: ConfigError for a name that is no report model's, IntegrityError if a file of the weights was altered.
+    Raises: ConfigError for a name that is no report model's, IntegrityError if a file of the
+        weights was altered.
     """
     weights = report_weights(report, weights_dir, adopted)
     if weights is None:

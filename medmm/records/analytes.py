@@ -21,8 +21,8 @@ ANNOTATION = re.compile(r"/?\{[^{}]*\}")
 class Analyte:
     """One LOINC code: `low` to `high` in `unit` is plausible; `suspects` are units that it is mistaken for.
 
-    `usual` are narrower bounds, given where a value in the wrong unit may still be plausible: beyond them a value is
-    doubted only if it would be usual in a unit that it is mistaken for.
+    `usual` are narrower bounds, given where a value in the wrong unit may still be plausible:
+    beyond them a value is doubted only if it would be usual in a unit that it is mistaken for.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """What a record consists of: Bundles, lone resources, lines of NDJSON; and whether its sender says that it is a part.
 
-Source: FHIR R4 Bundle (total, link, entry.search, entry.request, entry.response), OperationOutcome with value set
-issue-type, and the tags SUBSETTED, REDACTED and MASKED of v3-ObservationValue.
+Source: FHIR R4 Bundle (total, link, entry.search, entry.request, entry.response), OperationOutcome
+with value set issue-type, and the tags SUBSETTED, REDACTED and MASKED of v3-ObservationValue.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from medmm.records.versions import Version, named_key, version_of
 
 ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")  # FHIR R4 datatype id
 TYPE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
-# Issues that say that something was not given, whatever their severity (FHIR R4 value set issue-type).
+# Issues that say that something was not given, whatever their severity (FHIR R4 value set
+# issue-type).
 NOT_ALL = (
     "incomplete",
     "suppressed",

@@ -71,7 +71,8 @@ class RecordDocument:
         """The one patient. Raises: InputError if there is none or several: whose facts would they be?"""
         if self.patient_versions:
             raise InputError(
-                "the record holds several versions of its patient, and which is the newest is not said",
+                "the record holds several versions of its patient, and which is the newest is "
+                "not said",
                 remedy="send a Bundle with the newest Patient alone, or with meta.versionId",
                 sha256=self.sha256,
             )

@@ -27,7 +27,8 @@ def facts_of(
 ) -> Iterator[Fact | Omission]:
     """The facts of one resource (several for an observation with components), or why there is none.
 
-    `referred` are the resources of the record by how they may be referred to, `dating` is what dates this one.
+    `referred` are the resources of the record by how they may be referred to, `dating` is what
+    dates this one.
     """
     kind = str(resource.get("resourceType"))
     cut = cut_short(resource)
@@ -71,7 +72,8 @@ def facts_of(
 def _concept(resource: Resource, kind: str, referred: Referred) -> tuple[Any, str | None]:
     """What a resource is about, and what of a medicine that it refers to may turn its meaning round.
 
-    That of a medicine is its own code, that of a Medication in the resource or the record, else a reference's words.
+    That of a medicine is its own code, that of a Medication in the resource or the record, else a
+    reference's words.
     """
     if not kind.startswith("Medication"):
         return resource.get("code"), None

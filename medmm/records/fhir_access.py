@@ -78,8 +78,8 @@ def code_of(concept: Any) -> str | None:
 def moment(value: Any) -> tuple[datetime | date | None, str | None]:
     """A FHIR dateTime and a mark where it is coarse or wrong.
 
-    A year or a month stands for its last day, and a time without zone for its whole day, so that a coarse date never
-    brings a fact in too early. Source: FHIR R4 datatypes, section 2.24.0.1.
+    A year or a month stands for its last day, and a time without zone for its whole day, so that a
+    coarse date never brings a fact in too early. Source: FHIR R4 datatypes, section 2.24.0.1.
     """
     if value is None:
         return None, None

@@ -9,9 +9,8 @@ from medmm.domain.errors import InputError
 from medmm.domain.record import Omission
 
 LARGEST_BYTES = 64_000_000
-MOST_VALUES = (
-    3_000_000  # a Bundle of 64 MB holds about 2.6 million; a bomb of 64 MB could hold 30 million
-)
+# A Bundle of 64 MB holds about 2.6 million; a bomb of 64 MB could hold 30 million
+MOST_VALUES = 3_000_000
 LONGEST_INTEGER = 400  # digits; a float ends at 309, and Python reads an integer in quadratic time
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 
@@ -32,7 +31,8 @@ class JsonNumber(float):
 def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
     """The JSON values of a document (one, or one a line of NDJSON) and what was tolerated or skipped.
 
-    Raises: InputError if it is too large, packed, not UTF-8 or UTF-16, no JSON, too deeply nested, or names a key twice.
+    Raises: InputError if it is too large, packed, not UTF-8 or UTF-16, no JSON, too deeply nested,
+        or names a key twice.
     """
     if len(data) > LARGEST_BYTES:
         raise too_large()

@@ -125,8 +125,8 @@ def _with_range(
 ) -> tuple[Quantity, list[str], list[str]]:
     """The value with its normal range in its own unit, marks, and the range as written where that is another unit.
 
-    Several normal ranges are for several kinds of patient: none is chosen. Other ranges (critical, treatment) are not
-    normal. Source: FHIR R4 Observation.referenceRange.
+    Several normal ranges are for several kinds of patient: none is chosen. Other ranges (critical,
+    treatment) are not normal. Source: FHIR R4 Observation.referenceRange.
     """
     normal = []
     for reference in items(resource.get("referenceRange")):

@@ -15,7 +15,8 @@ Resource = dict[str, Any]
 SEX = {"male": "M", "female": "F", "other": "O"}  # AdministrativeGender; unknown stays unknown
 NAME_USES = ("official", "usual", None)
 FORMER_USES = ("old", "maiden", "temp")
-# Extensions that say more of sex and gender, by the end of their URL: US Core, R5 and its cross-version ones, R4.
+# Extensions that say more of sex and gender, by the end of their URL: US Core, R5 and its
+# cross-version ones, R4.
 SEX_EXTENSIONS = (
     "us-core-birthsex",
     "us-core-sex",
@@ -27,9 +28,8 @@ SEX_EXTENSIONS = (
     "patient-sexParameterForClinicalUse",
 )
 SEX_WORDS = {
-    **dict.fromkeys(
-        ("m", "male", "248153007", "446151000124109"), "M"
-    ),  # SNOMED CT: male; identifies as male
+    # SNOMED CT: male; identifies as male
+    **dict.fromkeys(("m", "male", "248153007", "446151000124109"), "M"),
     **dict.fromkeys(("f", "female", "248152002", "446141000124107"), "F"),
 }
 SILENT = ("unk", "unknown", "asked-declined", "asku", "non-disclose")
@@ -97,9 +97,15 @@ def questions(patient: Resource, *, replaced: bool, deleted: bool) -> Iterator[s
     if replaced:
         yield REPLACED
     if deleted:
-        yield "the patient's record was deleted, and whether before or after what is there is not said"
+        yield (
+            "the patient's record was deleted, and whether before or after what is there is not "
+            "said"
+        )
     if any(patient.get(name) for name in MODIFIERS):
-        yield f"the patient's record holds {' and '.join(n for n in MODIFIERS if patient.get(n))} that may change who is meant"
+        yield (
+            f"the patient's record holds {' and '.join(n for n in MODIFIERS if patient.get(n))} "
+            "that may change who is meant"
+        )
 
 
 def links(patient: Resource) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """When a fact began and ended: dates, periods and ages of FHIR R4 as the first and the last moment that they can mean.
 
-A coarse date is a span: what counts as known must have come by its last moment, what counts as not yet over must not
-have ended at its first. Source: FHIR R4 datatypes Period, Age, Range and Timing; Condition.onset[x] and abatement[x].
+A coarse date is a span: what counts as known must have come by its last moment, what counts as not
+yet over must not have ended at its first. Source: FHIR R4 datatypes Period, Age, Range and Timing;
+Condition.onset[x] and abatement[x].
 """
 
 from __future__ import annotations

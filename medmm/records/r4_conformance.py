@@ -1,6 +1,7 @@
 """What of a resource is not strict FHIR R4: said beside the facts, which are read tolerantly all the same.
 
-fhir.resources has no R4 (4.0.1); its R4B classes accept the R4 of every resource type that is read here.
+fhir.resources has no R4 (4.0.1); its R4B classes accept the R4 of every resource type that is read
+here.
 """
 
 from __future__ import annotations
@@ -35,12 +36,8 @@ def deviations(resource: dict[str, Any]) -> str | None:
         )
     except RecursionError:
         return "read tolerantly: nested too deeply to be checked"
-    except (
-        TypeError,
-        AttributeError,
-        ValueError,
-        KeyError,
-    ):  # its own validators meet shapes they don't expect
+    except (TypeError, AttributeError, ValueError, KeyError):
+        # Its own validators meet shapes they don't expect
         return "read tolerantly: not of the shape of R4"
     return None
 

@@ -53,9 +53,9 @@ class RecordFolder:
     ) -> RecordFit:
         """The one record that fits a study; where two fit by the same sign, neither.
 
-        Signs, the first that any record bears: the file is called by the Study Instance UID or an ImagingStudy in it has
-        that UID; the file is called as one of `names`, the first before the others; its one patient has the patient ID of the image, and nothing else
-        contradicts.
+        Signs, the first that any record bears: the file is called by the Study Instance UID or an
+        ImagingStudy in it has that UID; the file is called as one of `names`, the first before the
+        others; its one patient has the patient ID of the image, and nothing else contradicts.
 
         Raises: InputError if the folder can't be used.
         """
@@ -72,12 +72,16 @@ class RecordFolder:
         for sign, found in signs:
             if len({r.sha256 or str(r.path) for r in found}) > 1:
                 return RecordFit(
-                    note=f"{len(found)} records fit the study by its {sign} ({_named(found)}): neither is used."
+                    note=f"{len(found)} records fit the study by its {sign} ({_named(found)}): "
+                    "neither is used."
                 )
             if found:
                 return RecordFit(path=found[0].path, sha256=found[0].sha256)
         if numbered:
-            text = f"A record has the patient ID of the image and names another patient ({_named(numbered)}): not used."
+            text = (
+                "A record has the patient ID of the image and names another patient "
+                f"({_named(numbered)}): not used."
+            )
             return RecordFit(note=text)
         unread = [r for r in known if r.sha256 is None]
         more = (

@@ -15,7 +15,8 @@ from medmm.records.patient import links
 Resource = dict[str, Any]
 Entry = tuple[str, Resource]
 NO_PATIENT = re.compile(
-    r"(?:.*/)?(Group|Device|Location|Practitioner|Organization|RelatedPerson|Substance|Medication)/[^/]+"
+    r"(?:.*/)?(Group|Device|Location|Practitioner|Organization|RelatedPerson|Substance|"
+    r"Medication)/[^/]+"
 )
 FOCUS_EXTENSIONS = ("observation-focusCode", "observation-focal-subject")  # R4; STU3
 
@@ -34,15 +35,14 @@ class Owner(Enum):
 class References:
     """How the resources of a record name each other. Nothing is fetched.
 
-    `patients` are the resources of the one patient: several where some were merged into another; none where it is not
-    known who that is.
+    `patients` are the resources of the one patient: several where some were merged into another;
+    none where it is not known who that is.
     """
 
     def __init__(self, entries: list[Entry], patients: Sequence[Resource]) -> None:
         self.referred = {name: resource for _, resource in entries for name in _names(resource)}
-        linked = (
-            name for patient in patients for _, name in links(patient)
-        )  # the same person by definition
+        # The same person by definition
+        linked = (name for patient in patients for _, name in links(patient))
         self._own = frozenset(
             [*(name for patient in patients for name in _names(patient)), *linked]
         )

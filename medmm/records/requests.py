@@ -15,7 +15,8 @@ from medmm.records.statuses import status_of
 # Types of an identifier (HL7 table 0203) and the number of a study that each is.
 TYPES = {"ACSN": "accession", "PLAC": "placer_order", "FILL": "filler_order"}
 NUMBERS = tuple(TYPES.values())
-DICOM_UID = "urn:dicom:uid"  # FHIR R4 ImagingStudy: the system of the identifier that is the Study Instance UID
+# FHIR R4 ImagingStudy: the system of the identifier that is the Study Instance UID
+DICOM_UID = "urn:dicom:uid"
 OID = "urn:oid:"
 ON_A_SERVER = re.compile(r"https?://[^\s]+/ServiceRequest/[A-Za-z0-9.\-]{1,64}")
 

@@ -20,7 +20,8 @@ KINDS = {
     "ServiceRequest": FactKind.ORDER,
     "DiagnosticReport": FactKind.PRIOR_REPORT,
 }
-# What dates a resource: it counts from the latest of these, when it was known, not from when it began.
+# What dates a resource: it counts from the latest of these, when it was known, not from when it
+# began.
 DATES = {
     "Condition": ("onsetDateTime", "onsetPeriod.start", "recordedDate", "assertedDate"),
     "Observation": (
@@ -87,7 +88,10 @@ DETAILS = {
 }
 _EVERY = {
     "id": "id of the fact; of several versions of an id the newest alone is read",
-    "meta": "versionId and lastUpdated: which version is the newest; SUBSETTED, REDACTED, MASKED: marked",
+    "meta": (
+        "versionId and lastUpdated: which version is the newest; SUBSETTED, REDACTED, MASKED: "
+        "marked"
+    ),
     "implicitRules": "never used if there is one, at any depth",
     "modifierExtension": "never used if there is one, at any depth; a component with one alone is left out",
 }
@@ -106,7 +110,10 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
     "Patient": {
         "id": "references to the patient",
         "identifier": "identity check (MR first); value with system as issuer",
-        "name": "identity check: all names, also former ones and other scripts (shown: official, usual, else the first)",
+        "name": (
+            "identity check: all names, also former ones and other scripts (shown: official, "
+            "usual, else the first)"
+        ),
         "gender": "identity check; sex",
         "birthDate": "identity check, at the precision that it has; age at the study",
         "deceased[x]": "said; before the study: a person must confirm the patient",
@@ -125,7 +132,10 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "severity": "value",
         "bodySite": _SITE,
         "onset[x]": "date, an age by the birth date; said beside the fact where another date is later",
-        "abatement[x]": "said; by date or age, what ended after the study was active, and what ended before it was not",
+        "abatement[x]": (
+            "said; by date or age, what ended after the study was active, and what ended before "
+            "it was not"
+        ),
         "recordedDate": "date",
         "assertedDate": "date (STU3)",
         "category": "said beside the fact",
@@ -222,7 +232,8 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "modifierExtension": "what refers to it is left out",
     },
 }
-# What a sender may do against R4, and what is made of it. Strictness is checked with the R4B classes.
+# What a sender may do against R4, and what is made of it. Strictness is checked with the R4B
+# classes.
 DEVIATIONS = (
     (
         "an element that R4 has not, or of another type",

@@ -13,7 +13,8 @@ from medmm.records.conflicts import with_conflicts
 from medmm.records.document import RecordDocument
 from medmm.records.periods import day_of
 
-# A condition or an allergy without a date may be old news; anything else without a date may be of tomorrow.
+# A condition or an allergy without a date may be old news; anything else without a date may be of
+# tomorrow.
 KEPT_UNDATED = (FactKind.CONDITION, FactKind.ALLERGY)
 # No clock is further behind UTC (IANA time zone database).
 LAST_ZONE = timedelta(hours=12)
@@ -26,9 +27,10 @@ def context_as_of(
 ) -> ClinicalContext:
     """The facts of a record that were known when the study was acquired; the rest is left out and said.
 
-    A fact with a time enters up to the acquisition; one with a date alone from the day before. Where the study has a
-    date alone, its own day stays out; where it has none, only the patient's sex enters. Where its time zone is not known,
-    a fact with a time enters only if it is earlier in every zone.
+    A fact with a time enters up to the acquisition; one with a date alone from the day before.
+    Where the study has a date alone, its own day stays out; where it has none, only the patient's
+    sex enters. Where its time zone is not known, a fact with a time enters only if it is earlier in
+    every zone.
     """
     facts: list[Fact] = []
     left_out = list(document.left_out)
@@ -137,8 +139,8 @@ def _as_then(fact: Fact, document: RecordDocument, acquired: StudyTime | None) -
 def _ended_by(fact: Fact, document: RecordDocument, acquired: StudyTime) -> Fact:
     """The fact as it stood then by when it ended: what ended later was active, what ended before was not.
 
-    Only what is active or over can change: what is refuted or unconfirmed stays that whenever it ended. A medicine that
-    is inactive may have been stopped long before the end that was planned.
+    Only what is active or over can change: what is refuted or unconfirmed stays that whenever it
+    ended. A medicine that is inactive may have been stopped long before the end that was planned.
     """
     ended = document.ended.get(fact.id)
     changes = (

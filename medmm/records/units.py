@@ -1,7 +1,8 @@
 """UCUM units: what a written unit means, and a value in another unit of the same dimension.
 
-A table instead of a library, because clinical meaning hangs on what libraries drop: an annotation that sets the
-quantity apart ({1.73_m2}, {FEU}), moles that need a molar mass, equivalents that need a valence.
+A table instead of a library, because clinical meaning hangs on what libraries drop: an annotation
+that sets the quantity apart ({1.73_m2}, {FEU}), moles that need a molar mass, equivalents that need
+a valence.
 Source: The Unified Code for Units of Measure, version 2.2, sections 2 and 4.
 """
 
@@ -22,11 +23,13 @@ PREFIXES = {
     **{"d": 1e-1, "c": 1e-2, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18},
 }
 OFFSETS_K = {"Cel": 273.15, "[degF]": 273.15 - 32 / 1.8}  # kelvins at zero
-# Annotations that say what was measured, not what was counted: 80 mL/min/{1.73_m2} is not 80 mL/min.
+# Annotations that say what was measured, not what was counted: 80 mL/min/{1.73_m2} is not 80
+# mL/min.
 MEANING = ("{1.73_m2}", "{FEU}", "{DDU}")
 LONGEST = 60
 COMPONENT = re.compile(
-    r"(?P<atom>10[*^]|\d+(?![\d*^])|(?:[A-Za-z%']|\[[^\[\]{}\s]+\])+)?(?P<exponent>[+-]?\d{1,2})?(?P<notes>(?:\{[^{}]*\})*)"
+    r"(?P<atom>10[*^]|\d+(?![\d*^])|(?:[A-Za-z%']|"
+    r"\[[^\[\]{}\s]+\])+)?(?P<exponent>[+-]?\d{1,2})?(?P<notes>(?:\{[^{}]*\})*)"
 )
 Dimension = tuple[tuple[str, int], ...]
 
@@ -55,7 +58,8 @@ NO_SUBSTANCE = Substance()
 def known_unit(written: str) -> str | None:
     """The UCUM code of a unit as it is written; None where neither the table of words nor UCUM has it.
 
-    The words come first, whatever their case: UCUM reads "C" as coulomb, "K/ul" as kelvin and "ft" as femtotonne.
+    The words come first, whatever their case: UCUM reads "C" as coulomb, "K/ul" as kelvin and "ft"
+    as femtotonne.
     """
     folded = " ".join(written.translate(SAME).split())
     compact = folded.replace(" ", "")

@@ -1,7 +1,7 @@
 """Which version of a resource counts: the newest of its type and id alone, and none where a deletion is the newest.
 
-Source: FHIR R4 section 3.1.0.1.3 (versionId, lastUpdated), section 3.1.0.10 (history: newest first, deletions by request.method),
-section 3.1.0.11 (Bundle.entry.request and response).
+Source: FHIR R4 section 3.1.0.1.3 (versionId, lastUpdated), section 3.1.0.10 (history: newest first,
+deletions by request.method), section 3.1.0.11 (Bundle.entry.request and response).
 """
 
 from __future__ import annotations
@@ -44,9 +44,8 @@ class Version:
     def is_newer_than(self, other: Version) -> bool | None:
         """Whether it surely is; None where nothing says so, or what says so contradicts itself."""
         if self.base and other.base and self.base != other.base:
-            return (
-                None  # of two servers, whose numbers and clocks have nothing to do with each other
-            )
+            # Of two servers, whose numbers and clocks have nothing to do with each other
+            return None
         if self.number is not None and self.number == other.number:
             return None
         said = set()

@@ -25,8 +25,8 @@ def sigmoid(x: Array) -> Array:
 def platt(logit: Array, truth: Array) -> tuple[float, float]:
     """Slope and intercept of p = sigmoid(slope * logit + intercept) (Platt 1999), slope kept positive.
 
-    A slope below zero would turn the ranking round on a few unlucky films; then the slope 1 is kept and only the
-    intercept is fitted.
+    A slope below zero would turn the ranking round on a few unlucky films; then the slope 1 is kept
+    and only the intercept is fitted.
     """
     model = LogisticRegression(C=10.0).fit(logit[:, np.newaxis], truth)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
@@ -45,8 +45,8 @@ def platt(logit: Array, truth: Array) -> tuple[float, float]:
 def operating_point(probability: Array, truth: Array) -> float:
     """The threshold that one in ten films without the finding reaches, within (0.001, 0.999).
 
-    Thirteen findings are drafted at once: at the largest Youden index some four of them would be called on a film that
-    shows none.
+    Thirteen findings are drafted at once: at the largest Youden index some four of them would be
+    called on a film that shows none.
     """
     return float(
         np.clip(
@@ -60,9 +60,10 @@ def rule_out_point(
 ) -> float | None:
     """The probability below which a finding may be denied; None where these films don't bear a denial.
 
-    The largest score of a carrier with at most `MISSED` of the carriers below it, none for a critical finding, and at
-    most the operating point, rounded down to the four digits of a reading. None for fewer than `LEAST_CARRIERS`
-    carriers, and where fewer than `LEAST_RULED_OUT` of the films without the finding lie below.
+    The largest score of a carrier with at most `MISSED` of the carriers below it, none for a
+    critical finding, and at most the operating point, rounded down to the four digits of a reading.
+    None for fewer than `LEAST_CARRIERS` carriers, and where fewer than `LEAST_RULED_OUT` of the
+    films without the finding lie below.
     """
     carriers = np.sort(probability[truth > 0])
     if len(carriers) < LEAST_CARRIERS:

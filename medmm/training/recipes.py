@@ -205,9 +205,11 @@ class Facts(RecipePart):
 class ChestReportRecipe(RecipePart):
     """See configs/train/chest_report.yaml and chest_report_mimic.yaml.
 
-    With `decoder` the language model of a folder learns on, with `start` the whole model of a weights folder: what it is
-    made of (`LANGUAGE`, `PARTS`) is that folder's. Stages run in the order of `STAGES`, whatever their order in the file. With `encoder_recipe` the film encoder is trained first, by a recipe of
-    chest-findings; else it is that of the installed chest-findings. A stage's options are those of `LoopOptions`, and `kept_maps`.
+    With `decoder` the language model of a folder learns on, with `start` the whole model of a
+    weights folder: what it is made of (`LANGUAGE`, `PARTS`) is that folder's. Stages run in the
+    order of `STAGES`, whatever their order in the file. With `encoder_recipe` the film encoder is
+    trained first, by a recipe of chest-findings; else it is that of the installed chest-findings. A
+    stage's options are those of `LoopOptions`, and `kept_maps`.
     """
 
     PARTS: ClassVar = ("penalty", "connector", "connector_size")
@@ -261,7 +263,8 @@ class ChestReportRecipe(RecipePart):
             raise ValueError(f"{', '.join(missing)}: a value is missing")
         if self.lora is not None and not begun:
             raise ValueError(
-                "lora: adapters need a language model that learned before; name it in start or decoder"
+                "lora: adapters need a language model that learned before; name it in start or "
+                "decoder"
             )
         for name, stage in self.stages.items():
             if not isinstance(stage.get("kept_maps"), bool):

@@ -21,9 +21,8 @@ from medmm.language.sides import named_side
 Permitted = Mapping[str, frozenset[Assertion]]
 Heard = Mapping[str, Written]
 DENIAL = frozenset({Assertion.ABSENT})
-PRESENT_FROM = (
-    0.5  # what the language model takes for less likely than not is never said to be present
-)
+# What the language model takes for less likely than not is never said to be present
+PRESENT_FROM = 0.5
 SILENT = "the language model does not state it"
 DENYING = "the language model denies it"
 _POLARITY = {
@@ -41,7 +40,8 @@ NOT_OF_MR = Notice(
 )
 SAID_NOTHING = Notice(
     code="language-model-said-nothing",
-    text="The language model states nothing that the reading bears out; fixed rules wrote this draft.",
+    text="The language model states nothing that the reading bears out; fixed rules wrote this "
+    "draft.",
 )
 NOT_INSTALLED = Notice(
     code="language-model-not-installed",
@@ -62,7 +62,8 @@ class LanguageModel(Protocol):
     ) -> list[Opinion] | None:
         """What it says of each case: at most one sentence a finding, and of a finding only what is permitted.
 
-        The cases are of one study, on which `measurements` were made. None where the study holds no image that the model reads.
+        The cases are of one study, on which `measurements` were made. None where the study holds no
+        image that the model reads.
         """
         ...
 
@@ -74,9 +75,10 @@ class LanguageModel(Protocol):
 class LanguageWriter:
     """Writes drafts in a language model's words.
 
-    The reading decides what may be said (a claim needs a suspected finding, a denial one that is ruled out); the language
-    model decides what is said of that, and how. So neither the record nor a slip of the language model makes a finding seen.
-    A critical finding that is suspected is stated in any case, by rule if need be.
+    The reading decides what may be said (a claim needs a suspected finding, a denial one that is
+    ruled out); the language model decides what is said of that, and how. So neither the record nor
+    a slip of the language model makes a finding seen. A critical finding that is suspected is
+    stated in any case, by rule if need be.
     """
 
     def __init__(self, model: LanguageModel) -> None:
@@ -126,8 +128,9 @@ def permitted(reading: Reading) -> dict[str, frozenset[Assertion]]:
 def worded(sentence: Sentence, said: Written | None) -> Sentence | None:
     """A sentence in the language model's words; None where it does not say so, unless a critical finding is suspected.
 
-    The rule's own words stay where the model's are not sound, where they claim more than the calibrated probability of the
-    finding bears, and where a side is to be named: a side comes from a region, never from a token.
+    The rule's own words stay where the model's are not sound, where they claim more than the
+    calibrated probability of the finding bears, and where a side is to be named: a side comes from
+    a region, never from a token.
     """
     claimed = sentence.assertion in CLAIMS
     if (

@@ -55,7 +55,8 @@ def written(
 ) -> Draft:
     """The draft of a case whose image sentences are worded by `wording`; `unsaid` and `warnings` join its own.
 
-    A suspected finding that `wording` takes out is listed as also suspected, with what `why_unstated` says of it.
+    A suspected finding that `wording` takes out is listed as also suspected, with what
+    `why_unstated` says of it.
     """
     if reading.study_uid != case.study.uid:
         raise InputError(
@@ -139,7 +140,10 @@ def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
         return
     open_ones = sorted(finding_term(f.name).words for f in reading.findings if f.undecided)
     if open_ones:
-        yield f"undecided, neither suspected nor low enough in score to be denied: {', '.join(open_ones)}"
+        yield (
+            "undecided, neither suspected nor low enough in score to be denied: "
+            f"{', '.join(open_ones)}"
+        )
     read = {f.name for f in reading.findings}
     terms = (t for t in finding_terms().values() if t.modality == case.study.modality.value)
     unread = sorted(

@@ -94,7 +94,10 @@ def marked_text(marks: Json) -> str:
             f"{m['measured']} of {m['marked']}",
             figure(m["median_error"]),
             figure(m["mean_error"]),
-            f"{m['interval_holds']['hits']} of {m['interval_holds']['count']}: {figure(m['interval_holds'])}",
+            (
+                f"{m['interval_holds']['hits']} of {m['interval_holds']['count']}: "
+                f"{figure(m['interval_holds'])}"
+            ),
             f"± {m['half_width_median']:.3f}",
         ]
         for name, m in marks.items()

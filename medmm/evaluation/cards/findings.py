@@ -168,8 +168,9 @@ def calibration_said(rows: dict[str, tuple[float, float, float]]) -> str:
         else:
             met.append(name)
     return (
-        f"ECE at most {MOST_ECE} and a Brier score below that of the same number for every film (the label prior): "
-        f"{', '.join(met) or 'no finding'}.\nNot so: {', '.join(missed) or 'no finding'}."
+        f"ECE at most {MOST_ECE} and a Brier score below that of the same number for every film "
+        f"(the label prior): {', '.join(met) or 'no finding'}.\nNot so: "
+        f"{', '.join(missed) or 'no finding'}."
     )
 
 
@@ -255,9 +256,11 @@ def sides_text(sides: Json) -> str:
         else "This holds for no finding, so no side is named at all."
     )
     return (
-        f"A side is named of a finding only where the map's side agreed with the boxes on at least {rule['least_agreement']:.0%} of at least "
-        f"{rule['least_films']} films of training and validation at or above the operating point. {who} Both sides are never named. "
-        "Below, the maps' sides on test films: with boxes of the finding itself, and for three opacities boxes of any lung opacity."
+        "A side is named of a finding only where the map's side agreed with the boxes on at "
+        f"least {rule['least_agreement']:.0%} of at least {rule['least_films']} films of "
+        f"training and validation at or above the operating point. {who} Both sides are never "
+        "named. Below, the maps' sides on test films: with boxes of the finding itself, and "
+        "for three opacities boxes of any lung opacity."
     )
 
 
@@ -279,7 +282,10 @@ def sides_table(sides: Json) -> str:
         named = {True: "yes", False: "no", None: ""}[r.get("named_in_drafts")]
         rows.append(
             [name, named, str(every["boxes"]), str(every["agree"]["count"]), figure(every["agree"]),
-             str(every["opposite"]), f"{suspected['agree']['hits']} of {suspected['agree']['count']}: {figure(suspected['agree'])}"]
+             str(every["opposite"]), (
+                 f"{suspected['agree']['hits']} of {suspected['agree']['count']}: "
+                 f"{figure(suspected['agree'])}"
+             )]
         )  # fmt: skip
     return table(header, rows)
 

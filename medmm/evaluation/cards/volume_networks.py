@@ -9,44 +9,77 @@ from medmm.evaluation.cards.tables import figure, table
 
 Json = dict[str, Any]
 TERMS = {
-    "hippocampus": "Learned from Task04 of the Medical Segmentation Decathlon (Vanderbilt University Medical Center; CC BY-SA 4.0; "
-    "Antonelli et al., Nature Communications 2022). The weights go under the same terms.",
-    "brain-lesion": "Research use only. Learned from lgg-mri-segmentation (pictures of TCGA-LGG, The Cancer Imaging Archive; Buda et al. "
-    "2019, Mazurowski et al. 2017). Its page was remembered to say CC BY-NC-SA 4.0; that was not verified.",
-    "cardiac": "Research use only. Learned from ACDC (University Hospital of Dijon, CREATIS; Bernard et al., IEEE TMI 2018, must be "
-    "cited). Remembered to be CC BY-NC-SA 4.0; that was not verified.",
+    "hippocampus": (
+        "Learned from Task04 of the Medical Segmentation Decathlon (Vanderbilt University "
+        "Medical Center; CC BY-SA 4.0; Antonelli et al., Nature Communications 2022). The "
+        "weights go under the same terms."
+    ),
+    "brain-lesion": (
+        "Research use only. Learned from lgg-mri-segmentation (pictures of TCGA-LGG, The Cancer "
+        "Imaging Archive; Buda et al. 2019, Mazurowski et al. 2017). Its page was remembered to "
+        "say CC BY-NC-SA 4.0; that was not verified."
+    ),
+    "cardiac": (
+        "Research use only. Learned from ACDC (University Hospital of Dijon, CREATIS; Bernard "
+        "et al., IEEE TMI 2018, must be cited). Remembered to be CC BY-NC-SA 4.0; that was not "
+        "verified."
+    ),
 }
 WHAT = {
-    "hippocampus": "Outlines the anterior and posterior hippocampus on a T1 crop around one hippocampus and measures its volume in ml.",
-    "brain-lesion": "Outlines lesions of high FLAIR signal in MR of the brain, with T1 before and after contrast where there are any, and "
-    "says in which slices and which half they lie and which share of the head they take.",
-    "cardiac": "Outlines right ventricle, myocardium and left ventricle on short-axis cine MR at end-diastole and end-systole, and measures "
-    "volumes, ejection fractions and mass.",
+    "hippocampus": (
+        "Outlines the anterior and posterior hippocampus on a T1 crop around one hippocampus "
+        "and measures its volume in ml."
+    ),
+    "brain-lesion": (
+        "Outlines lesions of high FLAIR signal in MR of the brain, with T1 before and after "
+        "contrast where there are any, and says in which slices and which half they lie and "
+        "which share of the head they take."
+    ),
+    "cardiac": (
+        "Outlines right ventricle, myocardium and left ventricle on short-axis cine MR at "
+        "end-diastole and end-systole, and measures volumes, ejection fractions and mass."
+    ),
 }
 LIMITS = {
-    "hippocampus": "Axes of an array that does not say how it lies are taken as in the set (to the left or right, to the front, to the head): in "
-    "another order the outline is wrong; mostly the network doubts it then far more than any crop that it knows, and nothing is "
-    "measured. No age, sex or diagnosis was there, and healthy people and patients with psychosis are mixed: **no norm is applied**. A "
-    "whole head is not searched for the hippocampus. Sides and asymmetry are not measured: no crop says its side, and no "
-    "pair of one person is labelled as such.",
-    "brain-lesion": "Every patient of the set has a glioma: how often the network marks something in a head without one was measured only on "
-    "runs of slices without a lesion, not on healthy people. Other bright lesions (demyelination, small vessels, stroke, "
-    "oedema) were not learned; it does not say what a lesion is. The pictures were reduced to 128 x 128 and compressed "
-    "with loss. The set states no voxel size and no side: millilitres and sides are stated only where a file's own "
-    "geometry gives them, and were not measured against a truth. No lobe is named.",
-    "cardiac": "The pictures were cut to 176 x 176 and compressed with loss; one hospital, two scanners. Only the two phases are there: the "
-    "phases are not looked for in a cine, and of DICOM no ejection fraction is stated. Slices are taken to run from base to apex, as in "
-    "the set: the other way round the right ventricle is missed. At the base, where the ventricles end, a slice too many or too few is "
-    "the largest error of volumes. The five groups are five times 12 "
-    "training and 4 or 5 test patients: a suggestion, not a diagnosis.",
+    "hippocampus": (
+        "Axes of an array that does not say how it lies are taken as in the set (to the left or "
+        "right, to the front, to the head): in another order the outline is wrong; mostly the "
+        "network doubts it then far more than any crop that it knows, and nothing is measured. "
+        "No age, sex or diagnosis was there, and healthy people and patients with psychosis are "
+        "mixed: **no norm is applied**. A whole head is not searched for the hippocampus. Sides "
+        "and asymmetry are not measured: no crop says its side, and no pair of one person is "
+        "labelled as such."
+    ),
+    "brain-lesion": (
+        "Every patient of the set has a glioma: how often the network marks something in a head "
+        "without one was measured only on runs of slices without a lesion, not on healthy "
+        "people. Other bright lesions (demyelination, small vessels, stroke, oedema) were not "
+        "learned; it does not say what a lesion is. The pictures were reduced to 128 x 128 and "
+        "compressed with loss. The set states no voxel size and no side: millilitres and sides "
+        "are stated only where a file's own geometry gives them, and were not measured against "
+        "a truth. No lobe is named."
+    ),
+    "cardiac": (
+        "The pictures were cut to 176 x 176 and compressed with loss; one hospital, two "
+        "scanners. Only the two phases are there: the phases are not looked for in a cine, and "
+        "of DICOM no ejection fraction is stated. Slices are taken to run from base to apex, as "
+        "in the set: the other way round the right ventricle is missed. At the base, where the "
+        "ventricles end, a slice too many or too few is the largest error of volumes. The five "
+        "groups are five times 12 training and 4 or 5 test patients: a suggestion, not a "
+        "diagnosis."
+    ),
 }
 
 _LABELS_ALONE = (
-    "The slice with most voxels wrong. Labels alone: the terms of the images were not verified, so none is shown.\n"
-    "`python -m pipelines.evaluate {task} --data DIR --out FOLDER` writes `failures.png` with them."
+    "The slice with most voxels wrong. Labels alone: the terms of the images were not verified, "
+    "so none is shown.\n`python -m pipelines.evaluate {task} --data DIR --out FOLDER` writes "
+    "`failures.png` with them."
 )
 PICTURES = {
-    "hippocampus": "The slice with most voxels wrong. Images and drawn labels: Medical Segmentation Decathlon, CC BY-SA 4.0, cut out and scaled.",
+    "hippocampus": (
+        "The slice with most voxels wrong. Images and drawn labels: Medical Segmentation "
+        "Decathlon, CC BY-SA 4.0, cut out and scaled."
+    ),
     "brain-lesion": _LABELS_ALONE.format(task="brain-lesion"),
     "cardiac": _LABELS_ALONE.format(task="cardiac"),
 }
@@ -179,12 +212,16 @@ def unmeasured_text(found: Json) -> str:
     rest = (
         ""
         if whole
-        else " Where no reading was made, what the outline and the bounds of size, shape and coverage notice beyond that is not counted."
+        else (
+            " Where no reading was made, what the outline and the bounds of size, shape and "
+            "coverage notice beyond that is not counted."
+        )
     )
     return (
-        "Nothing is measured where the look of the images, or the outline, lies beyond what the own set has (bounds: validation, of looks also "
-        f"training; all rows but the first: test).\nImages of another set and damaged ones should be unlike.{rest}\n\n"
-        f"{table(head, unmeasured_rows(found))}\n{said}\n"
+        "Nothing is measured where the look of the images, or the outline, lies beyond what "
+        "the own set has (bounds: validation, of looks also training; all rows but the first: "
+        "test).\nImages of another set and damaged ones should be "
+        f"unlike.{rest}\n\n{table(head, unmeasured_rows(found))}\n{said}\n"
     )
 
 

@@ -49,8 +49,9 @@ def evaluate(
 ) -> Json:
     """All figures of one weights folder, as JSON values.
 
-    Cost: some fifteen minutes on two CPU cores with nothing else to do; half of it is the baselines' features, which
-    `keep_baselines` takes from the folder's evaluation.json: no calibration changes them.
+    Cost: some fifteen minutes on two CPU cores with nothing else to do; half of it is the
+    baselines' features, which `keep_baselines` takes from the folder's evaluation.json: no
+    calibration changes them.
     """
     weights = WeightsFolder(row=row_named("chest-findings"), folder=weights_dir)
     names, size = (

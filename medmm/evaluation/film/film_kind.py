@@ -1,7 +1,8 @@
 """What the gate does with pictures whose tags all say the same: by pixels alone.
 
-Once the tags say a PA film of a chest, once they name neither body part nor view, and once chest films are collimated.
-Every picture is written as a DICOM file and goes the way that a file of a hospital goes.
+Once the tags say a PA film of a chest, once they name neither body part nor view, and once chest
+films are collimated. Every picture is written as a DICOM file and goes the way that a file of a
+hospital goes.
 """
 
 from __future__ import annotations

@@ -23,10 +23,8 @@ from medmm.training.data.bounding_boxes import (
 from medmm.training.data.films import Film
 
 Json = dict[str, Any]
-LUNG_CENTRES = (
-    (0.27, 0.45),
-    (0.73, 0.45),
-)  # of the film, right and left lung of an average upright film
+# Of the film, right and left lung of an average upright film
+LUNG_CENTRES = ((0.27, 0.45), (0.73, 0.45))
 POINTED_OFTEN = ("Pneumonia", "Infiltration")
 
 
@@ -35,9 +33,9 @@ def looks(
 ) -> tuple[Json, Json]:
     """Hit rates and sides on the boxes of these films.
 
-    NIH boxes count for their own finding. The RSNA `Lung_Opacity` boxes count for the union (greatest value) of the
-    maps of pneumonia, consolidation and infiltration, on films that carry one of these labels, and for the sides of
-    these three.
+    NIH boxes count for their own finding. The RSNA `Lung_Opacity` boxes count for the union
+    (greatest value) of the maps of pneumonia, consolidation and infiltration, on films that carry
+    one of these labels, and for the sides of these three.
     """
     cpu = torch.device("cpu")
     findings = FindingsModel.open(

@@ -45,11 +45,13 @@ def unmeasured(
 ) -> list[Json]:
     """What became of the numbers of a network, a row a set.
 
-    The bounds of doubt were learned on training and validation subjects; the other rows are of test subjects.
+    The bounds of doubt were learned on training and validation subjects; the other rows are of test
+    subjects.
 
     Args:
-        looks_alone: only by the look of the images, which asks no network and takes a minute: what nothing but the outline or
-            a bound of size, shape or coverage would notice counts as not noticed.
+        looks_alone: only by the look of the images, which asks no network and takes a minute: what
+            nothing but the outline or a bound of size, shape or coverage would notice counts as not
+            noticed.
         at_most: of how many subjects a row is made, the first of the table; None is all.
     """
     model = MODELS[task].open(

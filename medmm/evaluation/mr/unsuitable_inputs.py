@@ -17,14 +17,12 @@ from medmm.training.data.mr_sets import OutlinedVolume, read_outlined_volumes, s
 Array = NDArray[np.float32]
 Volumes = list[OutlinedVolume]
 CROP_MM = (36.0, 50.0, 36.0)  # the middle crop around a hippocampus
-HEAD_MM = (
-    5.0,
-    1.9,
-    1.9,
-)  # taken for the gliomas, of which no voxel size is known, so that something can be measured
+# Taken for the gliomas, of which no voxel size is known, so that something can be measured
+HEAD_MM = (5.0, 1.9, 1.9)
 HEART_MM = (10.0, 1.5, 1.5)  # taken for what stands in a heart's place
 HEAD_PX = 128
-SMALLER = 0.85  # what stands for end-systole is the volume for end-diastole, so much smaller in its slices
+# What stands for end-systole is the volume for end-diastole, so much smaller in its slices
+SMALLER = 0.85
 NOISE = 0.15  # standard deviation of what is added, of the range of the volume
 
 

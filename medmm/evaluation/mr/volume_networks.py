@@ -43,9 +43,18 @@ from medmm.training.validation_metrics import dice
 Json = dict[str, Any]
 Array = NDArray[np.float64]
 PUBLISHED = {
-    "hippocampus": "nnU-Net on the Decathlon's own test part: anterior 0.90, posterior 0.89 (Isensee 2018, from memory)",
-    "brain-lesion": "2D U-Net, 110 patients, 22-fold cross-validation: mean 0.82, median 0.85 (Buda 2019); readers 0.84",
-    "cardiac": "ACDC test, another 50 patients: LV ED 0.96, ES 0.92; LVEF bias -0.5, limits 3.1 (Isensee 2017)",
+    "hippocampus": (
+        "nnU-Net on the Decathlon's own test part: anterior 0.90, posterior 0.89 (Isensee 2018, "
+        "from memory)"
+    ),
+    "brain-lesion": (
+        "2D U-Net, 110 patients, 22-fold cross-validation: mean 0.82, median 0.85 (Buda 2019); "
+        "readers 0.84"
+    ),
+    "cardiac": (
+        "ACDC test, another 50 patients: LV ED 0.96, ES 0.92; LVEF bias -0.5, limits 3.1 "
+        "(Isensee 2017)"
+    ),
 }
 
 
@@ -275,9 +284,10 @@ def _lesions(
     return {
         "dice": {"mean": rows.mean(dices), "median": rows.figure(dices, np.median)},
         "baseline_dice": {
-            f"FLAIR above its {brightness:g}th percentile of the head (best on training patients)": {
-                "mean": rows.mean([dice(b, t) for b, t in zip(bright, truths, strict=True)])
-            }
+            (
+                f"FLAIR above its {brightness:g}th percentile of the head (best on training "
+                "patients)"
+            ): {"mean": rows.mean([dice(b, t) for b, t in zip(bright, truths, strict=True)])}
         },
         "slices": _slices(rows, slices, truths, ones),
         "volumes": _volumes(model, slices, truths),

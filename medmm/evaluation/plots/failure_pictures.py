@@ -17,11 +17,8 @@ from medmm.training.validation_metrics import dice
 
 CELL_PX, GAP_PX, LINE_PX = 200, 4, 18
 MARGIN = 0.3  # around what was drawn and found, of its longer side
-LABEL_TINTS = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-)  # apart for the colour-blind too (Okabe and Ito)
+# Apart for the colour-blind too (Okabe and Ito)
+LABEL_TINTS = ((230, 159, 0), (86, 180, 233), (0, 158, 115))
 BOTH, MISSED, EXTRA, OTHER = (110, 110, 110), (60, 140, 255), (255, 150, 60), (230, 90, 200)
 DIFFERENCES = (("both", BOTH), ("missed", MISSED), ("too much", EXTRA), ("other label", OTHER))
 Plane = NDArray[Any]
@@ -44,9 +41,9 @@ class Failure:
         """Subject, phase, slice and overlap of all that is labelled, in words."""
         one = self.outlined
         overlap = dice(self.found > 0, one.labels > 0)
-        return (
-            f"{one.subject} {one.part}".strip()
-            + f"   slice {self.slice_index + 1} of {len(one.labels)}, Dice of the whole volume {overlap:.2f}"
+        return f"{one.subject} {one.part}".strip() + (
+            f"   slice {self.slice_index + 1} of {len(one.labels)}, Dice of the whole "
+            f"volume {overlap:.2f}"
         )
 
 

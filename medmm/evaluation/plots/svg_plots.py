@@ -93,7 +93,8 @@ def scatter(
     for value, name in marks:
         x = left + inner * value / most_x
         parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{base - tall}" y2="{base}" stroke="#999" stroke-dasharray="4 4"/>'
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{base - tall}" y2="{base}" stroke="#999" '
+            'stroke-dasharray="4 4"/>'
         )
         parts.append(_text(x + 4, base - tall + 10, name, "start"))
     for n, point in enumerate(points):
@@ -109,7 +110,8 @@ def scatter(
 def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str = "") -> str:
     """A reliability diagram: mean probability of a bin against its share of positives, with the diagonal.
 
-    Args: points: of each bin the mean probability and the share with its interval; note: words below the plot.
+    Args: points: of each bin the mean probability and the share with its interval; note: words
+        below the plot.
     """
     size, left, base = 300, 46, 250
     bounds = [
@@ -121,7 +123,10 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str 
     most = min(1.0, max(bounds, default=0.0) * 1.05) or 1.0
     scale = (base - 16) / most
     parts = [
-        f'<path d="M{left},{base - most * scale:.1f} V{base} H{left + most * scale:.1f}" fill="none" stroke="#888"/>'
+        (
+            f'<path d="M{left},{base - most * scale:.1f} V{base} H{left + most * scale:.1f}" '
+            'fill="none" stroke="#888"/>'
+        )
     ]
     ends = f'x2="{left + most * scale:.1f}" y2="{base - most * scale:.1f}"'
     parts.append(f'<line x1="{left}" y1="{base}" {ends} stroke="#999" stroke-dasharray="4 4"/>')
@@ -133,12 +138,17 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str 
     for x, share in points:
         at = left + x * scale
         if share.low is not None and share.high is not None:
-            span = f'y1="{base - share.low * scale:.1f}" y2="{base - min(share.high, most) * scale:.1f}"'
+            span = (
+                f'y1="{base - share.low * scale:.1f}" '
+                f'y2="{base - min(share.high, most) * scale:.1f}"'
+            )
             parts.append(
-                f'<line x1="{at:.1f}" x2="{at:.1f}" {span} stroke="{COLOURS[0]}" stroke-opacity="0.45"/>'
+                f'<line x1="{at:.1f}" x2="{at:.1f}" {span} stroke="{COLOURS[0]}" '
+                'stroke-opacity="0.45"/>'
             )
         parts.append(
-            f'<circle cx="{at:.1f}" cy="{base - (share.value or 0.0) * scale:.1f}" r="3.5" fill="{COLOURS[0]}"/>'
+            f'<circle cx="{at:.1f}" cy="{base - (share.value or 0.0) * scale:.1f}" r="3.5" '
+            f'fill="{COLOURS[0]}"/>'
         )
     return _svg(title, size, size, parts, note)
 
@@ -162,12 +172,16 @@ def _axis_x(most: float, top: float, base: float, inner: float) -> list[str]:
 
 
 def _text(x: float, y: float, words: str, anchor: str, colour: str = "#222") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(words)}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" '
+        f'fill="{colour}">{escape(words)}</text>'
+    )
 
 
 def _svg(title: str, width: int, height: int, parts: Sequence[str], note: str = "") -> str:
     return (
         f"<figure><figcaption>{escape(title)}</figcaption>"
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title, quote=True)}">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(title, quote=True)}">{"".join(parts)}</svg>'
         f"{f'<p>{escape(note)}</p>' if note else ''}</figure>"
     )

@@ -1,7 +1,7 @@
 """Drafts that cost nothing: what any drafter of report text has to beat, and by how much.
 
-Every baseline learns from reports of the train split alone. A baseline has one version of its drafts, or several where
-chance writes them.
+Every baseline learns from reports of the train split alone. A baseline has one version of its
+drafts, or several where chance writes them.
 """
 
 from __future__ import annotations

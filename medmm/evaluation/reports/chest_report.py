@@ -41,9 +41,8 @@ Grey = NDArray[np.float32]
 SWAPPED, PAIRED, PAIRS = 200, 304, 1000
 BRIGHTER = 0.01
 SEED = 0
-MAIN_SUBSETS = (
-    3  # all, all without removed words, R2Gen's; the others stand in the evaluation of reports
-)
+# All, all without removed words, R2Gen's; the others stand in the evaluation of reports
+MAIN_SUBSETS = 3
 
 
 def evaluate(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
@@ -67,7 +66,8 @@ def evaluate(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
     }
 
 
-# ---- does it look at the picture? -------------------------------------------------------------------------
+# ---- does it look at the picture?
+# -------------------------------------------------------------------------
 
 
 class Drafting:

@@ -27,7 +27,9 @@ LANGUAGE_MODEL, IMAGE_ONLY = "language model, film and record", "language model,
 def case_of(report: FilmReport, grey: Grey, *, with_record: bool = False) -> Case:
     """A case of one film, in memory: no gate, spacing and sides unknown, since the pictures carry no tags.
 
-    The record, where one is asked for, is what the indication says in codes, and nothing else. The original was stretched to 256 x 256 pixels; the reading model stretches every film to a square as well.
+    The record, where one is asked for, is what the indication says in codes, and nothing else. The
+    original was stretched to 256 x 256 pixels; the reading model stretches every film to a square
+    as well.
     """
     uid = f"indiana-{report.uid}"
     film = Volume(
@@ -84,7 +86,8 @@ def drafted(
 ) -> dict[str, Drafted]:
     """What every writer drafts over one reading of each film, by its name.
 
-    The rule writer; with a language model also its drafts from film and record, and from the film alone.
+    The rule writer; with a language model also its drafts from film and record, and from the film
+    alone.
     """
     films = track(
         film_greys(data_dir, reports), total=len(reports), description="drafts", disable=quiet

@@ -53,7 +53,8 @@ def html(found: Json) -> str:
     parts += ["<h2>Published figures (words alone)</h2>", _published(found)]
     body = "\n".join(parts)
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Drafted report text</title>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Drafted report '
+        "text</title>"
         f"<style>{STYLE}</style></head><body>{body}</body></html>\n"
     )
 
@@ -64,8 +65,8 @@ def _summary(found: Json) -> str:
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in found["notes"])
     lead = (
-        "BLEU and ROUGE do not show that a drafter looks at the film: the constant normal report, which sees none, "
-        "stands beside every score. Intervals are 95 % by patient "
+        "BLEU and ROUGE do not show that a drafter looks at the film: the constant normal "
+        "report, which sees none, stands beside every score. Intervals are 95 % by patient "
         f"({found['draws']} bootstrap draws, seed {found['seed']})."
     )
     return (
@@ -176,7 +177,10 @@ def _labellers(found: Json) -> list[str]:
             parts.append(_html_table(head, [_finding_row(name, call, its) for name in LABELS]))
     return [
         *parts,
-        f"<p>The manual “{LABELS[0]}” is the index term “normal”, which is narrower than CheXpert's.</p>",
+        (
+            f"<p>The manual “{LABELS[0]}” is the index term “normal”, which is narrower than "
+            "CheXpert's.</p>"
+        ),
     ]
 
 

@@ -1,7 +1,7 @@
 """Scores of drafted report text: words (pycocoevalcap) and findings (a labeller), on bootstrap draws by patient.
 
-Every figure is an array of 1 + draws values: first that of all reports, then one a bootstrap draw, so that a difference
-of two figures on the same draws is paired.
+Every figure is an array of 1 + draws values: first that of all reports, then one a bootstrap draw,
+so that a difference of two figures on the same draws is paired.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ def interval_of(figure: Array) -> Interval:
 def words(text: str) -> str:
     """A text as R2Gen (Chen et al., EMNLP 2020) scored it: lower case, punctuation off, " . " after a sentence.
 
-    PTBTokenizer of pycocoevalcap is not used: it needs Java, and the published figures did without. `XXXX` stays a
-    word, as there. Not done: the cut at 60 words and `unk` for words seen less than three times.
+    PTBTokenizer of pycocoevalcap is not used: it needs Java, and the published figures did without.
+    `XXXX` stays a word, as there. Not done: the cut at 60 words and `unk` for words seen less than
+    three times.
     """
     numbered = re.sub(r"(?:^|(?<=\s))\d\.\s", "", re.sub(r"\.{2,}", ".", text.lower()))
     parts = (

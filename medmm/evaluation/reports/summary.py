@@ -38,7 +38,8 @@ def terminal(found: Json) -> str:
     for labels, row in found["labeller"]["test"]["labellers"].items():
         micro = figure(row["present"]["figures"][MICRO])
         out.append(
-            f"{labels} against the manual labels of the test reports: micro F1 over 13 findings {micro}"
+            f"{labels} against the manual labels of the test reports: micro F1 over 13 findings "
+            f"{micro}"
         )
     for subset in found["subsets"]:
         out.append(f"\n## {subset['subset']} ({subset['reports']} reports)\n")

@@ -19,24 +19,24 @@ _DATES = (
 )
 ZONE_UNKNOWN = Notice(
     code="time-zone-unknown",
-    text="The image states no time zone; its times are shown as UTC, and of a record only what is earlier in every time "
-    "zone enters (setting site_time_zone).",
+    text="The image states no time zone; its times are shown as UTC, and of a record only what "
+    "is earlier in every time zone enters (setting site_time_zone).",
 )
 
 
 DATE_UNKNOWN = Notice(
     code="date-unknown", text="The image states no usable date; dated facts of a record stay out."
 )
-EARLIEST_YEAR = (
-    1960  # older dates are what de-identification leaves, not when a digital image was made
-)
+# Older dates are what de-identification leaves, not when a digital image was made
+EARLIEST_YEAR = 1960
 
 
 def study_time(tags: Tags) -> tuple[StudyTime | None, tuple[Notice, ...]]:
     """Acquisition time of an image: Acquisition DateTime, else Acquisition, Series or Study Date and Time.
 
-    The moment is always aware: by its own offset, by Timezone Offset From UTC (0008,0201), else as if in UTC,
-    marked as of unknown zone, with a notice. Source: DICOM PS3.3 C.12.1 (SOP Common) and C.7.6.1 (General Image).
+    The moment is always aware: by its own offset, by Timezone Offset From UTC (0008,0201), else as
+    if in UTC, marked as of unknown zone, with a notice. Source: DICOM PS3.3 C.12.1 (SOP Common) and
+    C.7.6.1 (General Image).
     """
     zone = zone_of(tags.text("TimezoneOffsetFromUTC"))
     for moment, source_tag, precise in _candidates(tags):

@@ -68,7 +68,8 @@ def body_part_table() -> dict[str, BodyPart]:
 def body_part_of(tags: Tags) -> BodyPart:
     """Body Part Examined (0018,0015), else a coded region, else words of the descriptions.
 
-    Words of a description count only where all of them mean one region. A PA view says nothing: hands are taken so too.
+    Words of a description count only where all of them mean one region. A PA view says nothing:
+    hands are taken so too.
     """
     region = tags.first_item("AnatomicRegionSequence")
     stated = tags.word("BodyPartExamined") or (region.word("CodeMeaning") if region else "")

@@ -41,7 +41,8 @@ class CodedFrames:
     Attributes:
         base: where the items after the Basic Offset Table begin in the file.
         frames: the fragments of each frame, in order.
-        table_holds: whether the offset tables that are there agree with the fragments; true where there is none.
+        table_holds: whether the offset tables that are there agree with the fragments; true where
+            there is none.
     """
 
     base: int
@@ -65,15 +66,18 @@ def coded_frames(
 ) -> CodedFrames:
     """Find the fragments of every frame; the heads of the fragments are read, their content is not.
 
-    An offset table counts where each of its entries is the start of a fragment and there is one for every frame. Files come
-    with tables of zeros, of one entry, or of another encoding of the same image; then, as without a table, a fragment is a
-    frame if there are as many, and a frame ends with the end of a JPEG image if there are more.
+    An offset table counts where each of its entries is the start of a fragment and there is one for
+    every frame. Files come with tables of zeros, of one entry, or of another encoding of the same
+    image; then, as without a table, a fragment is a frame if there are as many, and a frame ends
+    with the end of a JPEG image if there are more.
 
     Args:
         file: at the Basic Offset Table.
         frames: as many as the header states, at least 1.
-        extended: the values of Extended Offset Table and Extended Offset Table Lengths, little endian.
-    Raises: InputError if the fragments can't be told apart by frame; ValueError or EOFError if items are broken.
+        extended: the values of Extended Offset Table and Extended Offset Table Lengths, little
+            endian.
+    Raises: InputError if the fragments can't be told apart by frame; ValueError or EOFError if
+        items are broken.
     """
     basic = _basic_table(file)
     base = file.tell()
@@ -87,7 +91,8 @@ def coded_frames(
     found = next((one for one in by_table if one is not None), by_walk)
     if found is None:
         raise InputError(
-            f"the coded pixels are {len(fragments)} fragments that can't be told apart as {frames} frames",
+            f"the coded pixels are {len(fragments)} fragments that can't be told apart as "
+            f"{frames} frames",
             remedy=_REMEDY,
             tag="PixelData",
         )
@@ -97,7 +102,8 @@ def coded_frames(
 def with_true_table(dataset: Dataset, frames: int) -> Dataset:
     """The image as it is if its offset tables agree with its fragments; else a copy with one that does.
 
-    A decoder that follows a wrong table shows one frame in place of another. Raises: as `coded_frames`.
+    A decoder that follows a wrong table shows one frame in place of another. Raises: as
+    `coded_frames`.
     """
     if frames <= 1:
         return dataset
@@ -114,9 +120,8 @@ def with_true_table(dataset: Dataset, frames: int) -> Dataset:
             del right[keyword]
     table = struct.pack(f"<{frames}I", *(fragments[0].start for fragments in found.frames))
     coded = ITEM + struct.pack("<I", len(table)) + table + data[found.base :]
-    right["PixelData"] = DataElement(
-        0x7FE00010, "OB", coded, is_undefined_length=True
-    )  # a new one: both share the others
+    # A new one: both share the others
+    right["PixelData"] = DataElement(0x7FE00010, "OB", coded, is_undefined_length=True)
     return right
 
 

@@ -35,9 +35,9 @@ from pydicom.uid import (
 from medmm.domain.errors import InputError
 from medmm.imaging.dicom.content_uids import content_uid
 
-# What pydicom 3 and its decoders raise on bytes that are not what they claim to be. RuntimeError covers
-# RecursionError (nesting) and NotImplementedError; LookupError unknown codecs; ArithmeticError bad numbers;
-# StopIteration fewer frames than stated.
+# What pydicom 3 and its decoders raise on bytes that are not what they claim to be. RuntimeError
+# covers RecursionError (nesting) and NotImplementedError; LookupError unknown codecs;
+# ArithmeticError bad numbers; StopIteration fewer frames than stated.
 LIBRARY_ERRORS = (
     InvalidDicomError,
     BytesLengthException,
@@ -61,7 +61,8 @@ _ITEM = b"\xfe\xff\x00\xe0"
 UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_FILE_BYTES = 2**30
 MAX_INFLATED_BYTES = 2**26  # of a deflated file, or 30 times its size where that is more
-# An element costs pydicom some 400 bytes and may have 8 in the file: so many, and one more for so many bytes of it.
+# An element costs pydicom some 400 bytes and may have 8 in the file: so many, and one more for so
+# many bytes of it.
 MAX_ELEMENTS, BYTES_PER_ELEMENT = 100_000, 20
 _CLASS_OF = {"CR": ComputedRadiographyImageStorage, "MR": MRImageStorage}
 _PACKED = {
@@ -85,7 +86,8 @@ class DicomFile:
     Attributes:
         pixel_bytes: bytes of Pixel Data that are really there; None where the element is missing.
         pixels_whole: whether they are as many as their element says.
-        room_bytes: the most that its uncompressed data can hold: the file's size, or its inflated size.
+        room_bytes: the most that its uncompressed data can hold: the file's size, or its inflated
+            size.
         prefixed: whether the file had the 128-byte preamble and DICM (PS3.10 section 7.1).
         uids_stated: false where the file states no UID at all and has those of its content.
     """
@@ -185,7 +187,8 @@ def content_of(path: Path) -> bytes:
 def open_dicom(path: Path) -> DicomFile:
     """Read a file once: digest and header come from the same bytes, memory is bounded by its real size.
 
-    Raises: InputError if it is empty, too large, no DICOM, nested too deep or inflates beyond its limit.
+    Raises: InputError if it is empty, too large, no DICOM, nested too deep or inflates beyond its
+        limit.
     """
     data = content_of(path)
     if not data:
@@ -302,9 +305,8 @@ def _inflated(deflated: bytes, path: Path) -> bytes:
 
 def _check_lengths(header: Dataset) -> None:
     """Raises: EOFError if an element before the pixels states more bytes than the file has left."""
-    tags = takewhile(
-        lambda tag: tag != _PIXEL_DATA, header.keys()
-    )  # as stored; junk may follow the pixels
+    # As stored; junk may follow the pixels
+    tags = takewhile(lambda tag: tag != _PIXEL_DATA, header.keys())
     if not all(_whole(header.get_item(tag)) for tag in tags):
         raise EOFError("an element is longer than its file")
 

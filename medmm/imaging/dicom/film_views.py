@@ -1,7 +1,9 @@
 """The projection of a film from all elements that name one, by data/film_views.csv; where they contradict, it is unknown.
 
-An AP film enlarges the heart: what is called PA in one element and AP in another, or taken at the bed, is not known to be PA.
-Source: PS3.3 C.8.7.1 (View Position), C.8.11.5 (View Code Sequence), PS3.16 CID 4010 (views of projection radiography).
+An AP film enlarges the heart: what is called PA in one element and AP in another, or taken at the
+bed, is not known to be PA.
+Source: PS3.3 C.8.7.1 (View Position), C.8.11.5 (View Code Sequence), PS3.16 CID 4010 (views of
+projection radiography).
 """
 
 from __future__ import annotations
@@ -84,7 +86,8 @@ def coded_view(tags: Tags) -> View | None:
 def views_against(view: View | None, tags: Tags) -> Iterator[SaidView]:
     """The elements that contradict a frontal view: another frontal one, a film at the bed called PA, a lateral one.
 
-    The words for a whole study name a lateral film beside a frontal one, so there only the other frontal view counts.
+    The words for a whole study name a lateral film beside a frontal one, so there only the other
+    frontal view counts.
     """
     if view in FRONTAL:
         yield from (said for said in _said(tags) if _contradicts(said, view))

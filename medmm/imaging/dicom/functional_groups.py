@@ -1,6 +1,7 @@
 """The frames of an enhanced multi-frame MR image: what is stated of each, in its functional groups, those it shares, and the image.
 
-Source: PS3.3 C.7.6.16 (functional groups), C.7.6.17 (dimensions), C.8.13.5 (functional groups of Enhanced MR).
+Source: PS3.3 C.7.6.16 (functional groups), C.7.6.17 (dimensions), C.8.13.5 (functional groups of
+Enhanced MR).
 """
 
 from __future__ import annotations

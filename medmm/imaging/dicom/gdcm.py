@@ -37,7 +37,8 @@ def decode(path: Path, shape: tuple[int, int, int]) -> NDArray[np.generic]:
 
     Args:
         shape: what the header states; anything else that comes back is refused.
-    Raises: InputError if GDCM can't read the file, dies on it, or takes too long or too much memory.
+    Raises: InputError if GDCM can't read the file, dies on it, or takes too long or too much
+        memory.
     """
     return _worker.decode(path, shape)
 
@@ -56,9 +57,8 @@ class Worker:
             values, code = self._tried(path, shape)
             if values is None and code == -signal.SIGPROF:
                 raise _undecodable(path, "decoding took too much processor time")
-            if (
-                values is None and code < 0 and self.files > 1
-            ):  # killed: perhaps for what it was asked before
+            # Killed: perhaps for what it was asked before
+            if values is None and code < 0 and self.files > 1:
                 values, code = self._tried(path, shape)
             if values is None:
                 raise _undecodable(path, f"GDCM can't decode the pixels (exit {code})")

@@ -12,12 +12,12 @@ from medmm.domain.study import Affine, Notice
 from medmm.imaging.dicom.functional_groups import Frame
 from medmm.imaging.dicom.header import Tags
 
-SMALLEST_MM, LARGEST_MM = (
-    0.01,
-    10.0,
-)  # pixel spacing of films and MR slices; beyond it is a wrong entry
+# Pixel spacing of films and MR slices; beyond it is a wrong entry
+SMALLEST_MM, LARGEST_MM = 0.01, 10.0
 EVEN = 0.02  # steps between slices may differ by this part of their mean
-SLANT = 0.02  # sine of the angle between the step and the normal of the slices up to which they are a box: 1.1 degrees
+# Sine of the angle between the step and the normal of the slices up to which they are a box: 1.1
+# degrees
+SLANT = 0.02
 SPACING_UNKNOWN = Notice(
     code="spacing-unknown",
     text="Spacing unknown: the image states no usable pixel spacing; nothing is in mm.",
@@ -95,9 +95,10 @@ def pixel_aspect(spacing_yx_mm: tuple[float, float] | None, tags: Tags) -> float
 def film_affine(tags: Tags, spacing_yx_mm: tuple[float, float] | None) -> Affine | None:
     """Affine of a radiograph from its spacing and Patient Orientation; None unless both are known and exact.
 
-    Voxel (column, row, slice) to LPS in mm, 4 x 4. The origin is the film's first pixel: a projection says in which
-    directions it runs, not where in the patient it lies. The third axis is the unit normal. A direction of several
-    letters (LF) is oblique by an angle that is not stated, so there is none.
+    Voxel (column, row, slice) to LPS in mm, 4 x 4. The origin is the film's first pixel: a
+    projection says in which directions it runs, not where in the patient it lies. The third axis is
+    the unit normal. A direction of several letters (LF) is oblique by an angle that is not stated,
+    so there is none.
     """
     along_rows, along_columns = (
         _LPS.get(value.upper()) for value in (*tags.texts("PatientOrientation"), "", "")[:2]
@@ -123,9 +124,10 @@ def _matrix(columns: Sequence[NDArray[np.float64]]) -> Affine:
 def patient_left_on(tags: Tags) -> str | None:
     """The image edge that shows the patient's left on an upright frontal film; None where it is not stated.
 
-    Patient Orientation (0020,0020) names the direction of rows, then of columns, of the stored pixels
-    (PS3.3 C.7.6.1.1.1): rows toward L with columns toward F put the patient's left on the image's right.
-    Field of View Horizontal Flip tells what was done before; Patient Orientation already holds after it.
+    Patient Orientation (0020,0020) names the direction of rows, then of columns, of the stored
+    pixels (PS3.3 C.7.6.1.1.1): rows toward L with columns toward F put the patient's left on the
+    image's right. Field of View Horizontal Flip tells what was done before; Patient Orientation
+    already holds after it.
     """
     along_rows, along_columns = _directions(tags)
     if along_columns != "F":
@@ -265,8 +267,8 @@ def parallel(one: Plane, other: Plane) -> bool:
 def stack_affine(planes: Sequence[Plane]) -> Affine | None:
     """Affine of slices that are in order of position: voxel (column, row, slice) to LPS in mm, 4 x 4.
 
-    None unless all are parallel and their first pixels lie evenly spaced on one line. A single slice takes
-    its thickness as its third extent.
+    None unless all are parallel and their first pixels lie evenly spaced on one line. A single
+    slice takes its thickness as its third extent.
     """
     first, last = planes[0], planes[-1]
     if not all(parallel(first, plane) for plane in planes):
@@ -304,7 +306,8 @@ def sheared(affine_lps_mm: Affine) -> bool:
 def skips(affine_lps_mm: Affine, tags: Tags | Frame) -> bool:
     """Whether slices lie a whole multiple of Spacing Between Slices (0018,0088) apart: every second one is missing, say.
 
-    A stated spacing below the slice thickness counts as a gap, which some writers put there, and says nothing.
+    A stated spacing below the slice thickness counts as a gap, which some writers put there, and
+    says nothing.
     """
     stated, thickness = tags.number("SpacingBetweenSlices"), tags.number("SliceThickness")
     if stated is None or thickness is None or stated < max(0.95 * thickness, SMALLEST_MM):

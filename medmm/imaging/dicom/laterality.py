@@ -1,7 +1,7 @@
 """Whether all that a header says of left and right agrees; where it does not, no side is named.
 
-Source: PS3.3 C.7.6.1.1.1 (Patient Orientation), C.7.6.2.1.1 (Image Orientation Patient), C.7.3.1 (Laterality), C.8.11.1 and
-10.5 (Image and Frame Laterality).
+Source: PS3.3 C.7.6.1.1.1 (Patient Orientation), C.7.6.2.1.1 (Image Orientation Patient), C.7.3.1
+(Laterality), C.8.11.1 and 10.5 (Image and Frame Laterality).
 """
 
 from __future__ import annotations
@@ -14,14 +14,8 @@ from pydicom.datadict import dictionary_description
 from medmm.domain.study import Affine, Notice
 from medmm.imaging.dicom.header import Tags
 
-AXES = {
-    "L": (0, 1),
-    "R": (0, -1),
-    "P": (1, 1),
-    "A": (1, -1),
-    "H": (2, 1),
-    "F": (2, -1),
-}  # axis in LPS, direction
+# Axis in LPS, direction
+AXES = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "H": (2, 1), "F": (2, -1)}
 ALONG = 0.5  # cosine from which a direction counts as along an axis
 ONE_SIDE = ("ImageLaterality", "Laterality", "FrameLaterality")
 DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "StudyDescription")
@@ -35,7 +29,8 @@ def side_conflicts(
     """What contradicts itself of left and right in a header, in words.
 
     Args:
-        affine_lps_mm: of an MR volume: one that lies wholly on a side may not be called one of the other.
+        affine_lps_mm: of an MR volume: one that lies wholly on a side may not be called one of the
+            other.
         shape_yx: rows and columns of its slices.
     """
     axes = tags.numbers("ImageOrientationPatient")
@@ -49,7 +44,10 @@ def side_conflicts(
         yield f"{' and '.join(map(dictionary_description, stated))} name different sides"
     lies = _side_of(affine_lps_mm, shape_yx)
     if lies and stated and set(stated.values()) == {"R" if lies == "L" else "L"}:
-        yield f"{dictionary_description(next(iter(stated)))} names another side than that on which the slices lie"
+        yield (
+            f"{dictionary_description(next(iter(stated)))} names another side than that on "
+            "which the slices lie"
+        )
 
 
 def side_notice(conflicts: Sequence[str]) -> tuple[Notice, ...]:

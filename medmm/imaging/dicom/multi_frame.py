@@ -33,7 +33,8 @@ from medmm.imaging.dicom.header import Tags
 from medmm.imaging.dicom.pixel_cells import alone_suffices, values_in
 from medmm.imaging.dicom.pixels import by_gdcm, cells_of, frame_count, grey_syntax, packed_12_bit
 
-HEADER_TIMES = 45  # bytes in memory for a byte of header in the file: of enhanced MR images 4 to 45, once all was read
+# Bytes in memory for a byte of header in the file: of enhanced MR images 4 to 45, once all was read
+HEADER_TIMES = 45
 _PIXELS = 0x7FE00010
 # What a decoder must know of one frame (PS3.3 C.7.6.3).
 _GRID = (
@@ -55,7 +56,8 @@ class MultiFrameImage:
     Attributes:
         coded: where the frames of compressed pixel data lie; None where they are not compressed.
         start: where uncompressed pixel data begin in the file.
-        lock: pydicom reads the elements of a header when they are asked for, which is not safe from several threads.
+        lock: pydicom reads the elements of a header when they are asked for, which is not safe from
+            several threads.
     """
 
     path: Path

@@ -1,7 +1,7 @@
 """What in a picture is no signal: padding that the header states, and values far from all others that nothing states.
 
-Padding fills what a device or a program did not measure, as the corners around a circular field (PS3.3 C.7.5.1.1.2). It
-counts in no minimum, percentile or network input, and is shown black.
+Padding fills what a device or a program did not measure, as the corners around a circular field
+(PS3.3 C.7.5.1.1.2). It counts in no minimum, percentile or network input, and is shown black.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from medmm.imaging.dicom.header import Tags
 _REMEDY = "export the image again"
 BACKGROUND_ASSUMED = Notice(
     code="background-assumed",
-    text="Many pixels have a value far from all others that nothing states as padding; they were taken as background and are shown black.",
+    text="Many pixels have a value far from all others that nothing states as padding; they were "
+    "taken as background and are shown black.",
 )
 SAMPLE = 10_000  # values that are looked at for what lies far off
 BINS, NARROW = 256, 5  # of the range of values; a far-off spike is that narrow
-SPARSE = 0.0005  # part of the values below which a bin counts as empty: blurred edges of a spike fill some
+# Part of the values below which a bin counts as empty: blurred edges of a spike fill some
+SPARSE = 0.0005
 DARKEST = 0.01  # part of the signal below the value that stands for background
 MANY = 0.01  # part of the values from which a far-off spike counts
 NEAR = 0.01  # part of the range of values: padding that is nearer to them may be a value too
@@ -50,8 +52,8 @@ class Padding:
 def stated_padding(tags: Tags) -> Padding | None:
     """Pixel Padding Value (0028,0120), to Pixel Padding Range Limit (0028,0121) where there is one; None where none is stated.
 
-    Both may be written as if the cells had the other sign: then the bits of the cell count. Raises: InputError where one is
-    no whole number of a cell, or the limit stands alone.
+    Both may be written as if the cells had the other sign: then the bits of the cell count. Raises:
+    InputError where one is no whole number of a cell, or the limit stands alone.
     """
     value, limit = (
         _stated(tags, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
@@ -107,8 +109,8 @@ def _within(number: int, bits: int, signed: bool) -> bool:
 def padded(stored: NDArray[Any], padding: Padding | None) -> NDArray[np.bool_] | None:
     """Where pictures (…, rows, columns) hold padding; None where they hold none.
 
-    Padding that is a value like others (many devices state 0 whatever they fill with) counts only from the picture's edge
-    inwards: within the picture it may be signal.
+    Padding that is a value like others (many devices state 0 whatever they fill with) counts only
+    from the picture's edge inwards: within the picture it may be signal.
     """
     if padding is None:
         return None
@@ -155,7 +157,8 @@ class SignalRange:
     """The values of a picture lie from `low` to `high`; beyond them is background, a far-off spike.
 
     Attributes:
-        foreign: whether a spike lies within the picture, so far off that it is nothing a device measured.
+        foreign: whether a spike lies within the picture, so far off that it is nothing a device
+            measured.
     """
 
     low: float
@@ -218,9 +221,8 @@ def _cut(sample: NDArray[np.float64], black: float) -> tuple[int, float, float] 
         gap = _gap(shares if side < 0 else shares[::-1])
         if gap is None:
             continue
-        first, last = (
-            end + (far - end) * n / BINS for n in gap
-        )  # of nothing, from the spike to the rest
+        # Of nothing, from the spike to the rest
+        first, last = (end + (far - end) * n / BINS for n in gap)
         rest = sample[sample >= last] if side < 0 else sample[sample <= last]
         ratio = abs(last - first) / max(abs(far - last), 1e-30)
         if ratio >= _least(side, end, last, black) and np.unique(rest).size >= LEVELS:
@@ -240,8 +242,9 @@ def _gap(shares: NDArray[np.float64]) -> tuple[int, int] | None:
 def _least(side: int, spike: float, rest: float, black: float) -> float:
     """How many times as wide as the rest of the values the gap before a far-off spike is at least.
 
-    Black around a body is no spike: on JSRT films (training) the gap above it is up to 1.5 times as wide as the rest. A
-    spike below zero among values that have few there is one at a small gap too: signal has no sign.
+    Black around a body is no spike: on JSRT films (training) the gap above it is up to 1.5 times as
+    wide as the rest. A spike below zero among values that have few there is one at a small gap too:
+    signal has no sign.
     """
     if abs(spike - black) <= 0.1 * abs(rest - black):
         return FAR_FROM_BLACK
@@ -251,8 +254,9 @@ def _least(side: int, spike: float, rest: float, black: float) -> float:
 def without_background(values: NDArray[np.float32], *, finite: bool = True) -> NDArray[np.float32]:
     """Signal (…, rows, columns) with what is none at the level of its darkest, changed in place.
 
-    That is what lies far off and, where `finite`, what is not finite (padding comes as NaN). The darkest is the value that a
-    hundredth of the rest lies below, so that single outliers do not count. Raises: InputError if nothing is signal.
+    That is what lies far off and, where `finite`, what is not finite (padding comes as NaN). The
+    darkest is the value that a hundredth of the rest lies below, so that single outliers do not
+    count. Raises: InputError if nothing is signal.
     """
     missing = ~np.isfinite(values)
     limits = signal_range_of(values, missing if missing.any() else None)

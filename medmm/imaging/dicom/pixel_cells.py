@@ -1,8 +1,8 @@
 """Pixel cells to stored values: where in a cell the bits of a value lie, its sign, and what else may lie beside it.
 
-A cell has Bits Allocated bits; the value takes Bits Stored of them up to High Bit (PS3.5 8.1.1). What lies beside it is no
-part of it: overlay planes in ACR-NEMA and early DICOM (PS3.3 C.9.2, retired), a lost sign, or a padding value that is wider
-than the values.
+A cell has Bits Allocated bits; the value takes Bits Stored of them up to High Bit (PS3.5 8.1.1).
+What lies beside it is no part of it: overlay planes in ACR-NEMA and early DICOM (PS3.3 C.9.2,
+retired), a lost sign, or a padding value that is wider than the values.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def values_in(cells: NDArray[Any], tags: Tags, *, coded: bool = False) -> NDArra
 
     Args:
         coded: whether the cells were compressed: loss may carry values a little beyond the largest.
-    Raises: InputError where the bits that hold something are not those that the header names, and no overlay explains it.
+    Raises: InputError where the bits that hold something are not those that the header names, and
+        no overlay explains it.
     """
     stored, allocated = int(tags.number("BitsStored") or 0), 8 * cells.dtype.itemsize
     shift = high_bit(tags) + 1 - stored
@@ -50,9 +51,8 @@ def values_in(cells: NDArray[Any], tags: Tags, *, coded: bool = False) -> NDArra
     padding = stated_padding(tags)
     overlays = _overlay_bits(tags, range(shift, shift + stored))
     above = allocated - stored - shift
-    values = (
-        (cells << above) >> (above + shift) if above or shift else cells
-    )  # an arithmetic shift keeps the sign
+    # An arithmetic shift keeps the sign
+    values = (cells << above) >> (above + shift) if above or shift else cells
     values = values.astype(cells.dtype, copy=False)
     if shift:
         _check_low_bits(cells, values, shift, stored, overlays, padding)
@@ -87,8 +87,9 @@ def _beside(
 ) -> NDArray[Any]:
     """Values of cells of which some hold more than a value: padding, a sign that was not extended, overlays.
 
-    What nothing in the header explains is an overlay where the values without it are the smoother picture; otherwise the
-    picture is deeper than it says, and would come out folded: it is as it was coded, or refused. Raises: InputError.
+    What nothing in the header explains is an overlay where the values without it are the smoother
+    picture; otherwise the picture is deeper than it says, and would come out folded: it is as it
+    was coded, or refused. Raises: InputError.
     """
     more = values != cells
     if padding is not None:
@@ -143,9 +144,8 @@ def _overlay_bits(tags: Tags, used: range) -> int:
     for group in _OVERLAY_GROUPS:
         held = (group, _BIT_POSITION) in tags.dataset and (group, _OVERLAY_DATA) not in tags.dataset
         position = tags.element_number(group, _BIT_POSITION) if held else None
-        several = (
-            held and (tags.element_number(group, _BITS_ALLOCATED) or 1) > 1
-        )  # 1: a plane of its own, left out
+        # 1: a plane of its own, left out
+        several = held and (tags.element_number(group, _BITS_ALLOCATED) or 1) > 1
         if position is None or not several or position < 0 or position % 1:
             continue
         if int(position) in used:

@@ -1,7 +1,8 @@
 """Stored values to display-ready grey, once and in the order of the standard.
 
-Modality LUT or rescale, then VOI LUT or window, then inversion (PS3.3 C.11.1, C.11.2, C.7.6.3.1.2, and PS3.4
-N.2). Every step is pointwise, so it is applied to a table of the possible stored values and then looked up.
+Modality LUT or rescale, then VOI LUT or window, then inversion (PS3.3 C.11.1, C.11.2, C.7.6.3.1.2,
+and PS3.4 N.2). Every step is pointwise, so it is applied to a table of the possible stored values
+and then looked up.
 """
 
 from __future__ import annotations
@@ -36,14 +37,13 @@ from medmm.imaging.dicom.rescale import on_scale, rescaled, voi_table
 
 MAX_DECODED_BYTES = 2**30
 _TABLE_DTYPES = ("uint8", "int8", "uint16", "int16")
-_RUN_TABLES_BYTES = (
-    4096  # of one RLE frame beside its runs (PS3.5 annex G): its table of segments and padding
-)
+# Of one RLE frame beside its runs (PS3.5 annex G): its table of segments and padding
+_RUN_TABLES_BYTES = 4096
 _FAR = np.array([-1e15, 1e15])
 GDCM = "gdcm"
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-# What decodes: pydicom's plugins by name, because one that is merely installed may abort the process on a broken file;
-# GDCM does, so it runs in a process of its own.
+# What decodes: pydicom's plugins by name, because one that is merely installed may abort the
+# process on a broken file; GDCM does, so it runs in a process of its own.
 _PLUGIN = {
     "1.2.840.10008.1.2.4.50": "pillow",
     "1.2.840.10008.1.2.4.51": "pillow",
@@ -115,8 +115,8 @@ def groups_whole(tags: Tags, frames: int) -> bool:
 def check_grid(file: DicomFile) -> None:
     """Hold the header's picture size against the bytes that are really there, before anything is decoded.
 
-    Raises: InputError if the image header is incomplete or contradicts itself, if it claims more pixels than
-        the file can hold, or if there are no pixels.
+    Raises: InputError if the image header is incomplete or contradicts itself, if it claims more
+        pixels than the file can hold, or if there are no pixels.
     """
     tags, where = Tags(file.header), {"path": str(file.path)}
     if not file.pixel_bytes:
@@ -173,7 +173,8 @@ def stored_values(path: Path, frames: Sequence[int] = ()) -> tuple[NDArray[np.ge
     Args:
         frames: the frames that are wanted, from 0, in this order; all where there are none.
 
-    Raises: InputError if the pixels can't be decoded; a missing decoder's remedy says how to get by.
+    Raises: InputError if the pixels can't be decoded; a missing decoder's remedy says how to get
+        by.
     """
     with dicom_border(path, "decode"):
         dataset = pydicom.dcmread(path, force=True)
@@ -199,9 +200,8 @@ def grey_syntax(dataset: Dataset, path: Path) -> UID:
     with dicom_border(path, "decode"):
         syntax = settle_syntax(dataset)
     tags = Tags(dataset)
-    if "SOPClassUID" not in dataset and not tags.text(
-        "PhotometricInterpretation"
-    ):  # ACR-NEMA: grey, one sample
+    # ACR-NEMA: grey, one sample
+    if "SOPClassUID" not in dataset and not tags.text("PhotometricInterpretation"):
         dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
     if (tags.number("SamplesPerPixel") or 1) != 1:
         raise InputError("not a grey picture", remedy="send the original image", path=str(path))
@@ -301,9 +301,10 @@ class Shown:
 
     Attributes:
         grey: float32, 0 black to 1 white.
-        background: where nothing was measured, of the same shape (of a NIfTI file its middle slice, rows and columns); None
-            where everything was. It is shown black.
-        assumed: whether some of it is stated nowhere, and was told by its values far from all others.
+        background: where nothing was measured, of the same shape (of a NIfTI file its middle slice,
+            rows and columns); None where everything was. It is shown black.
+        assumed: whether some of it is stated nowhere, and was told by its values far from all
+            others.
         foreign: whether values far from all others lie within the picture, where no background is.
     """
 
@@ -326,8 +327,8 @@ def display(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArra
 def shown(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> Shown:
     """Display-ready pictures (…, rows, columns) of stored values.
 
-    The first of several windows counts. Without a usable window an 8-bit image is shown over its whole range
-    and a deeper one over the range of values in it, padding left out.
+    The first of several windows counts. Without a usable window an 8-bit image is shown over its
+    whole range and a deeper one over the range of values in it, padding left out.
 
     Raises: InputError if a look-up table or the padding of the header can't be applied.
     """
@@ -370,7 +371,8 @@ def _natural_black(stored: NDArray[np.generic], tags: Tags) -> float:
 def signal(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray[np.float32]:
     """Stored values on the scale that all slices share, float32, of the same shape; no window. Padding is NaN.
 
-    Where small values are shown white they are counted from the largest that Bits Stored can hold: bright stays bright.
+    Where small values are shown white they are counted from the largest that Bits Stored can hold:
+    bright stays bright.
     Raises: InputError if the scale or the padding of the header can't be applied.
     """
     tags = Tags(dataset)

@@ -1,6 +1,7 @@
 """Stored values to the scale that the header states: Modality LUT or rescale (PS3.3 C.11.1), or Real World Value Mapping (C.7.6.16.2.11).
 
-Look-up tables are read here too, those for showing (C.11.2) among them: their descriptors and data often contradict.
+Look-up tables are read here too, those for showing (C.11.2) among them: their descriptors and data
+often contradict.
 """
 
 from __future__ import annotations

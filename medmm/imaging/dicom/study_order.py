@@ -10,7 +10,8 @@ from medmm.domain.imaging_order import StudyOrder
 from medmm.imaging.dicom.header import Tags
 from medmm.imaging.mr.physics import NO_AGENT
 
-# PS3.3: General Study (C.7.2.1); Imaging Service Request (C.4.12); Request Attributes (10.6), in the sequence of C.7.3.1.
+# PS3.3: General Study (C.7.2.1); Imaging Service Request (C.4.12); Request Attributes (10.6), in
+# the sequence of C.7.3.1.
 NUMBERS = {
     "accession": ("accession number", ("AccessionNumber",)),
     "placer_order": ("placer order number", ("PlacerOrderNumberImagingServiceRequest",)),

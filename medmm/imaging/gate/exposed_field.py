@@ -1,8 +1,9 @@
 """The exposed field of a film: what is left of the picture inside the uniform border that a collimator or a shutter leaves.
 
-A border is one grey along two opposite sides of the picture or all four, black (a shutter), white (unexposed film) or any
-between. What lies within it counts as a field only where it is a rectangle, upright or a little turned: air around a
-patient leaves none. A band along one side alone is no collimator's: part of the picture may be lost.
+A border is one grey along two opposite sides of the picture or all four, black (a shutter), white
+(unexposed film) or any between. What lies within it counts as a field only where it is a rectangle,
+upright or a little turned: air around a patient leaves none. A band along one side alone is no
+collimator's: part of the picture may be lost.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ from PIL import Image
 from scipy import ndimage
 
 LOOKED_AT_PX = 256  # longest side of the reduced picture on which the border is found
-LARGEST_SHARE, SMALLEST_SHARE = (
-    0.9,
-    0.15,
-)  # of the picture; outside of these the whole picture stands
+# Of the picture; outside of these the whole picture stands
+LARGEST_SHARE, SMALLEST_SHARE = 0.9, 0.15
 SMALLEST_FIELD_PX = 128  # as of a whole film
 FILLED = 0.95  # of its rectangle, by a turned field
 UNIFORM = 0.97  # of what lies outside of an upright field, by the border
-STRAIGHT = 0.6  # of an upright field's edge, by what is no border: a patient in air touches a box in places only
+# Of an upright field's edge, by what is no border: a patient in air touches a box in places only
+STRAIGHT = 0.6
 MOST_DEGREES = 15.0
 _SIDES = {"top": np.s_[0, :], "bottom": np.s_[-1, :], "left": np.s_[:, 0], "right": np.s_[:, -1]}
 _OF_A_SIDE = 0.6  # in one grey
@@ -187,9 +187,8 @@ def _cut(grey: Grey, degrees: float, box: Box, step: int) -> Grey:
     x0, y0, x1, y1 = (
         step * (edge + inwards) for edge, inwards in zip(box, (2, 2, -2, -2), strict=True)
     )
-    rows, columns = (
-        step * -(-n // step) for n in grey.shape
-    )  # of the reduced picture, back at full size
+    # Of the reduced picture, back at full size
+    rows, columns = (step * -(-n // step) for n in grey.shape)
     size = round(x1 - x0), round(y1 - y0)
     if degrees == 0:
         left, top = max(0, round(columns / 2 + x0)), max(0, round(rows / 2 + y0))

@@ -13,24 +13,17 @@ from medmm.imaging.gate.rules import Refusal, judge_pixels
 Grey = NDArray[np.float32]
 CELLS = 24  # along each side of a tile that are compared
 MOST_TILES, LEAST_TILES = 16, 3  # along one side of a mosaic
-SAME_SHAPE, DARK_SEAMS = (
-    0.3,
-    0.5,
-)  # of neighbouring tiles of a mosaic: likeness; grey where they meet over that of all
-LEAST_CONTOURS = (
-    0.08  # part of the spread of grey in a tile; 0.12 and more in halves and thirds of films
-)
+# Of neighbouring tiles of a mosaic: likeness; grey where they meet over that of all
+SAME_SHAPE, DARK_SEAMS = 0.3, 0.5
+# Part of the spread of grey in a tile; 0.12 and more in halves and thirds of films
+LEAST_CONTOURS = 0.08
 SAME_FILM = 0.8  # likeness of contours of two exposures of one patient side by side
 LINES = 250  # that are looked at across a divider or a seam
 MIDDLE = (0.3, 0.7)  # of a side: between two films, and across a patient in one
-DIVIDER_SPREAD, DIVIDER_SHARE = (
-    0.003,
-    0.005,
-)  # greatest spread of grey along a divider; least part of the side that it takes
-SEAM_STEP, SEAM_ROWS = (
-    0.08,
-    0.7,
-)  # least step of grey across a seam, and part of its length that has it
+# Greatest spread of grey along a divider; least part of the side that it takes
+DIVIDER_SPREAD, DIVIDER_SHARE = (0.003, 0.005)
+# Least step of grey across a seam, and part of its length that has it
+SEAM_STEP, SEAM_ROWS = 0.08, 0.7
 
 
 MOSAIC = Refusal(
@@ -41,7 +34,8 @@ TWO_FILMS = Refusal(
 )
 FOREIGN = Refusal(
     code="far-values",
-    reason="many pixels within the picture have a value far from all others: perhaps something was drawn into it",
+    reason="many pixels within the picture have a value far from all others: perhaps something was "
+    "drawn into it",
     held=True,
 )
 
@@ -74,7 +68,8 @@ def judge_shown_nifti(picture: Shown) -> Refusal | None:
 def is_mosaic(picture: Grey) -> bool:
     """Whether an MR picture (rows, columns) is many slices laid out as tiles: neighbours are alike, and dark where they meet.
 
-    Of 1368 single slices of brain and heart (training) none has dark seams and tiles that are alike at all.
+    Of 1368 single slices of brain and heart (training) none has dark seams and tiles that are alike
+    at all.
     """
     for rows, columns in _tilings(picture.shape[0], picture.shape[1]):
         if _dark_seams(picture, rows, columns) and _likeness(picture, rows, columns) >= SAME_SHAPE:
@@ -85,8 +80,9 @@ def is_mosaic(picture: Grey) -> bool:
 def is_two_films(picture: Grey) -> bool:
     """Whether a radiograph (rows, columns) is two or three beside or above each other.
 
-    They show the same contours, as the pictures of a dual-energy exposure do, or a divider or a seam runs between them. Of
-    942 single films (validation, JSRT, Open-i and Guangzhou) the likeness of halves and thirds was at most 0.73.
+    They show the same contours, as the pictures of a dual-energy exposure do, or a divider or a
+    seam runs between them. Of 942 single films (validation, JSRT, Open-i and Guangzhou) the
+    likeness of halves and thirds was at most 0.73.
     """
     for grey in (picture, picture.T):
         if max(_likeness(grey, 1, n, contours=True) for n in (2, 3)) >= SAME_FILM or _divided(grey):
@@ -126,8 +122,10 @@ def _likeness(picture: Grey, rows: int, columns: int, *, contours: bool = False)
     """How far neighbouring tiles are alike, of a picture cut into so many rows and columns: -1 to 1.
 
     Args:
-        contours: whether what is brighter or darker than its surroundings is compared, or the grey itself.
-    Returns: the mean correlation; -1 where few tiles hold anything, or the picture is too small to be cut.
+        contours: whether what is brighter or darker than its surroundings is compared, or the grey
+            itself.
+    Returns: the mean correlation; -1 where few tiles hold anything, or the picture is too small to
+        be cut.
     """
     if picture.shape[0] < rows * CELLS or picture.shape[1] < columns * CELLS:
         return -1.0

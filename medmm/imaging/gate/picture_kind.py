@@ -1,7 +1,7 @@
 """What a radiograph's pixels say it is, held against its tags: the gate's second witness.
 
-The witness is asked after every rule that can decide by tags, size and plain pixel statistics. It never lets in what
-they refuse: the most it does against a tag is to have a person look.
+The witness is asked after every rule that can decide by tags, size and plain pixel statistics. It
+never lets in what they refuse: the most it does against a tag is to have a person look.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ KINDS = {
 }
 CONTRADICTION = Refusal(
     code="tags-contradict-picture",
-    reason="the tags name another body part or view, but by its pixels it is a frontal chest radiograph",
+    reason="the tags name another body part or view, but by its pixels it is a frontal chest "
+    "radiograph",
     held=True,
 )
 UNCHECKED = Notice(
@@ -60,7 +61,8 @@ RELEASED = Notice(
 )
 BY_PICTURE = Notice(
     code="body-part-by-picture",
-    text="No body part is stated; by its pixels the film is surely a frontal chest radiograph and was taken for one.",
+    text="No body part is stated; by its pixels the film is surely a frontal chest radiograph "
+    "and was taken for one.",
 )
 UNSTATED_PART = "body-part-unknown"  # the hold that a sure picture lifts
 DOUBTED = ("body-part", "view")  # refusals by a tag that a picture can contradict
@@ -88,8 +90,9 @@ class JudgedPicture:
             return cls(pixels=pixels)
         notice = Notice(
             code="collimated",
-            text=f"Only {field.share:.0%} of the picture is exposed; a uniform border is the rest. Nothing outside of the "
-            "field was seen, and the models read field and border as if they were a whole film.",
+            text=f"Only {field.share:.0%} of the picture is exposed; a uniform border is the "
+            "rest. Nothing outside of the field was seen, and the models read field and "
+            "border as if they were a whole film.",
         )
         return cls(pixels=field.grey[None], notices=(notice,))
 

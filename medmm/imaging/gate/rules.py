@@ -1,7 +1,7 @@
 """What may go on to a model: rules on the header as a table in the order they are asked, then on the picture.
 
-A rule that answers refuses the image, or holds it until a person has looked; what only warns stands in `warnings`.
-What rules can't know from tags (a hand labelled CHEST) they do not decide.
+A rule that answers refuses the image, or holds it until a person has looked; what only warns stands
+in `warnings`. What rules can't know from tags (a hand labelled CHEST) they do not decide.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ GREYS = 1024  # of the histogram that a picture is judged by
 BLANK_SPAN = 0.02  # of 0 to 1: fewer greys than that are no picture
 SMALLEST_FILM_PX = 256
 SMALLEST_MR_PX = 64
-LARGEST_FIELD_MM = 600  # of one MR picture: the bore of whole-body scanners is 600 to 700 mm wide, their fields up to 550 mm
+# Of one MR picture: the bore of whole-body scanners is 600 to 700 mm wide, their fields up to 550
+# mm
+LARGEST_FIELD_MM = 600
 _UID = "1.2.840.10008.5.1.4.1.1."
 SOP_CLASSES = {
     Modality.RADIOGRAPH: (f"{_UID}1", f"{_UID}1.1", f"{_UID}7"),
@@ -73,7 +75,8 @@ class Refusal:
 
 NO_UIDS = Refusal(
     code="no-uids",
-    reason="the file states no UID of study, series or image; it would go under UIDs made from its content",
+    reason="the file states no UID of study, series or image; it would go under UIDs made from its "
+    "content",
     held=True,
 )
 LATERAL_FILM = Refusal(
@@ -122,11 +125,8 @@ def _for_processing(tags: Tags) -> str | None:
 def _colour(tags: Tags) -> str | None:
     """A photometric interpretation other than MONOCHROME1 and MONOCHROME2."""
     stated = tags.word("PhotometricInterpretation")
-    grey = stated in (
-        "",
-        "MONOCHROME1",
-        "MONOCHROME2",
-    )  # missing: the header is not consistent, an error later
+    # Missing: the header is not consistent, an error later
+    grey = stated in ("", "MONOCHROME1", "MONOCHROME2")
     return None if grey else "not evaluable: the picture is not grey"
 
 
@@ -166,7 +166,10 @@ def _view_contradiction(tags: Tags) -> str | None:
     if lies in ("upside down", "rotated"):
         return f"the film is stored {lies}"
     if lies == "other":
-        return "by its patient orientation the film is no upright picture from the front or from the side"
+        return (
+            "by its patient orientation the film is no upright picture from the front or from "
+            "the side"
+        )
     view, words = (
         named_view(tags)[0],
         [view_in(word) for k in OF_ONE_IMAGE for word in tags.word(k).split()],
@@ -220,7 +223,10 @@ def _mosaic(tags: Tags) -> str | None:
         )
     field = field_of_view_mm(tags)
     if field is not None and max(field) > LARGEST_FIELD_MM:
-        return f"a field of view of {field[1]:.0f} x {field[0]:.0f} mm, which no scanner makes: perhaps a mosaic of many slices"
+        return (
+            f"a field of view of {field[1]:.0f} x {field[0]:.0f} mm, which no scanner makes: "
+            "perhaps a mosaic of many slices"
+        )
     named = "MOSAIC" in tags.texts("ImageType") and not in_places(tags)
     return "a mosaic of many slices in one picture" if named else None
 
@@ -328,8 +334,8 @@ def judge_pixels(
 ) -> Refusal | None:
     """Refuse a display-ready picture without content: blank, saturated, or noise.
 
-    Of 282 real films no single grey fills more than 18 % and the mean step between neighbours is at most 0.18
-    of the spread; independent noise has 1.1. Only MR has a background of one grey.
+    Of 282 real films no single grey fills more than 18 % and the mean step between neighbours is at
+    most 0.18 of the spread; independent noise has 1.1. Only MR has a background of one grey.
 
     Args:
         pixels: shape (slices, rows, columns), 0 to 1; the middle slice is looked at.

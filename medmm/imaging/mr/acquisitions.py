@@ -1,9 +1,10 @@
 """Acquisitions of one series: slices of two are never one volume, and which volume is the newest.
 
-A series may hold two: a repeat, a control months later under the same UIDs. Where their slices lie between each other, their
-planes alone would make one stack of both. What is one acquisition may state several times and numbers as well (odd slices
-first, then the even ones; a slice for each breath): it stays whole where its slices lie no closer than its header states, and
-were made without a long break.
+A series may hold two: a repeat, a control months later under the same UIDs. Where their slices lie
+between each other, their planes alone would make one stack of both. What is one acquisition may
+state several times and numbers as well (odd slices first, then the even ones; a slice for each
+breath): it stays whole where its slices lie no closer than its header states, and were made without
+a long break.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from medmm.imaging.dicom.header import Tags
 from medmm.imaging.dicom.newest_image import LEVELS, Moment, Stated, order_of
 from medmm.imaging.mr.slice_grouping import Placed, SliceGroup, told_apart
 
-LONGEST_BREAK = timedelta(
-    hours=1
-)  # between two slices of one acquisition; the longest scans take that in all
+# Between two slices of one acquisition; the longest scans take that in all
+LONGEST_BREAK = timedelta(hours=1)
 DENSER = 0.75  # of the stated distance of slices: a stack denser than that holds slices of two
 NUMBERS = (
     "AcquisitionNumber",
@@ -50,7 +50,8 @@ def _several(counts: Sequence[int]) -> Notice:
     )
     return Notice(
         code="several-acquisitions",
-        text=f"One series holds several acquisitions ({listed} slices); each is a volume of its own.",
+        text=f"One series holds several acquisitions ({listed} slices); each is a volume of its "
+        "own.",
     )
 
 

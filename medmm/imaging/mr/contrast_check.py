@@ -1,9 +1,10 @@
 """Whether the pixels of a brain series bear its role out: fluid is dark in T1 and FLAIR, bright in T2.
 
-In the middle of the head the ventricles hold the fluid: dark fluid gives the signal there a tail below its median, bright
-fluid one above. Of 63 T1 series, 60 T1 series after contrast and 66 FLAIR series of patients with glioma (training part of
-the lgg-mri-segmentation set) the skewness by quantiles was at most 0.24, 0.24 and 0.51; of two T2 series 0.65 and 0.66. A tumour
-that is bright in FLAIR fills the gap between the bounds; there, and in other views and roles, nothing is said.
+In the middle of the head the ventricles hold the fluid: dark fluid gives the signal there a tail
+below its median, bright fluid one above. Of 63 T1 series, 60 T1 series after contrast and 66 FLAIR
+series of patients with glioma (training part of the lgg-mri-segmentation set) the skewness by
+quantiles was at most 0.24, 0.24 and 0.51; of two T2 series 0.65 and 0.66. A tumour that is bright
+in FLAIR fills the gap between the bounds; there, and in other views and roles, nothing is said.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def bears_out(
     """Whether the fluid of a head is as the role says; None where the pixels can't say.
 
     Args:
-        signal_zyx: signal of slices from the middle of an axial stack, shape (slices, rows, columns).
+        signal_zyx: signal of slices from the middle of an axial stack, shape (slices, rows,
+            columns).
     """
     if (
         role not in (*DARK_FLUID, SequenceRole.T2)

@@ -1,6 +1,7 @@
 """The physics of an MR image as its header states it, single-frame or enhanced multi-frame, in one noun.
 
-Elements of PS3.3 C.8.3 (MR Image) and of the functional groups of C.8.13.5 (Enhanced MR). What is not stated is None.
+Elements of PS3.3 C.8.3 (MR Image) and of the functional groups of C.8.13.5 (Enhanced MR). What is
+not stated is None.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from medmm.imaging.dicom.functional_groups import Frame, frames_of
 from medmm.imaging.dicom.header import Tags
 
-# b-value of vendors before Diffusion b-value (0018,9087): creator, group, element. Source: the vendors' conformance
-# statements; GE adds multiples of 10^9 to it.
+# b-value of vendors before Diffusion b-value (0018,9087): creator, group, element. Source: the
+# vendors' conformance statements; GE adds multiples of 10^9 to it.
 PRIVATE_B = (
     ("SIEMENS MR HEADER", 0x0019, 0x0C),
     ("GEMS_PARM_01", 0x0043, 0x39),

@@ -1,8 +1,9 @@
 """The role of an MR series in its study: what its header states, weighed by the tables data/mr_terms.csv and data/mr_physics.csv.
 
-A term that decides (a localiser, a diffusion map) is taken at its word. Weightings are decided by the physics, TE, TR and TI;
-where a word says otherwise the reason names both. Nothing is guessed: what no rule fits, or two rules, is UNKNOWN. A reason
-names elements and values; of a text it repeats only the table's own name for it.
+A term that decides (a localiser, a diffusion map) is taken at its word. Weightings are decided by
+the physics, TE, TR and TI; where a word says otherwise the reason names both. Nothing is guessed:
+what no rule fits, or two rules, is UNKNOWN. A reason names elements and values; of a text it
+repeats only the table's own name for it.
 """
 
 from __future__ import annotations
@@ -21,9 +22,8 @@ from medmm.domain import study
 from medmm.domain.study import SequenceRole
 from medmm.imaging.mr.physics import Physics, alike
 
-WEIGHTED_FROM_B = (
-    50.0  # s/mm2; below it an image of a diffusion series has no diffusion weighting to speak of
-)
+# s/mm2; below it an image of a diffusion series has no diffusion weighting to speak of
+WEIGHTED_FROM_B = 50.0
 HEART_ROLES = (
     SequenceRole.CINE,
     SequenceRole.LOCALISER,
@@ -212,9 +212,8 @@ def _terms_of(physics: Physics) -> list[Term]:
             t for t in terms() if t.element == "SeriesDescription" and t.pattern.search(protocol)
         )
         term_ = next(words, None)
-        if (
-            term_ is not None
-        ):  # a protocol's name may be that of the whole examination: it decides nothing alone
+        # A protocol's name may be that of the whole examination: it decides nothing alone
+        if term_ is not None:
             found["ProtocolName"] = replace(term_, element="ProtocolName", decides=False)
     return list(found.values())
 
@@ -231,7 +230,10 @@ def _weighed(physics: Physics, said: Sequence[Term], region: str) -> tuple[Seque
             return role, "; ".join(filter(None, (fitting[0].name, quoted)))
         return (
             role,
-            f"{fitting[0].name}, but {'; '.join(t.words for t in against)}: they contradict, the physics counts",
+            (
+                f"{fitting[0].name}, but {'; '.join(t.words for t in against)}: they contradict, "
+                "the physics counts"
+            ),
         )
     names = " or ".join(rule.name for rule in fitting)
     if len(by_words) == 1 and (not possible or said[0].role in possible):

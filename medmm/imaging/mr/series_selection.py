@@ -20,7 +20,8 @@ from medmm.imaging.mr.contrast_check import bears_out, middle
 from medmm.imaging.mr.physics import Physics, frames_physics
 from medmm.imaging.mr.sequence_roles import sequence_of
 
-# What a reading of the body part uses (models' own lists; the phases of a cine come through the door for arrays alone).
+# What a reading of the body part uses (models' own lists; the phases of a cine come through the
+# door for arrays alone).
 WANTED = {
     "BRAIN": (SequenceRole.FLAIR, SequenceRole.T1, SequenceRole.T1_CONTRAST),
     "HEART": (SequenceRole.CINE_ED, SequenceRole.CINE_ES),
@@ -134,7 +135,10 @@ def _parts(parts: Sequence[Built], chosen: Sequence[ChosenSequence]) -> Notice:
 def _part(volume: Volume, why: str | None) -> str:
     role = volume.sequence.role.value if volume.sequence else "unknown"
     count = volume.shape_zyx[0]
-    return f"{role} ({count} {'frame' if count == 1 else 'frames'}{f', stands for its role: {why}' if why else ''})"
+    return (
+        f"{role} ({count} "
+        f"{'frame' if count == 1 else 'frames'}{f', stands for its role: {why}' if why else ''})"
+    )
 
 
 def _doubted(volume: Volume) -> bool:
@@ -145,9 +149,8 @@ def _choice(built: Sequence[Built], role: SequenceRole) -> ChosenSequence | None
     """The series of a role that is read: of those that nothing in `_kind` sets back the newest, then the best by `_finish`."""
     own = sorted(
         (one for one in built if one.volume.sequence and one.volume.sequence.role is role),
-        key=lambda one: (
-            one.volume.sha256
-        ),  # never by the names of files, which gave them their order
+        # Never by the names of files, which gave them their order
+        key=lambda one: one.volume.sha256,
     )
     if role in NOT_CHOSEN or not own:
         return None
@@ -246,8 +249,8 @@ def unread_notices(chosen: Sequence[ChosenSequence], volumes: Sequence[Volume]) 
         told = "" if choice.order_known else " Nothing tells which of them is the newest."
         yield Notice(
             code="series-not-read",
-            text=f"{choice.role.value} is read from the series {time_words(best.acquired)}, {choice.reason}. "
-            f"Not read: {named}{more}; what only they show is missed.{told}",
+            text=f"{choice.role.value} is read from the series {time_words(best.acquired)}, "
+            f"{choice.reason}. Not read: {named}{more}; what only they show is missed.{told}",
         )
 
 

@@ -44,10 +44,8 @@ TELLING = (
     "FrameAcquisitionNumber",
     "DimensionIndexValues",
 )
-DAYS = (
-    "AcquisitionDateTime",
-    "AcquisitionDate",
-)  # of acquisitions that `acquisitions.parts_of` tells apart
+# Of acquisitions that `acquisitions.parts_of` tells apart
+DAYS = ("AcquisitionDateTime", "AcquisitionDate")
 TIMES = (
     "TriggerTime",
     "NominalCardiacTriggerDelayTime",
@@ -66,9 +64,12 @@ class Placed:
     """A file, or a frame of an enhanced image, with its planes, read once.
 
     Attributes:
-        index: from 0, of a frame of an enhanced image whose frames all have a plane; None for a whole file.
-        place: series or image, first pixel (to 0.01 mm), axes and grid of a single slice; None where it has no plane.
-        kin: what slices of one stack share beside their plane; its own for a file that joins no other.
+        index: from 0, of a frame of an enhanced image whose frames all have a plane; None for a
+            whole file.
+        place: series or image, first pixel (to 0.01 mm), axes and grid of a single slice; None
+            where it has no plane.
+        kin: what slices of one stack share beside their plane; its own for a file that joins no
+            other.
     """
 
     file: DicomFile
@@ -182,7 +183,8 @@ def told_apart(slices: Sequence[Placed]) -> list[SliceGroup]:
 def by_contrast(part: SliceGroup) -> list[SliceGroup]:
     """A part by the first element of contrast that differs in it, also where no place comes twice; as it is if none does.
 
-    An element that leaves a slice alone is one that differs from slice to slice, and tells no contrast.
+    An element that leaves a slice alone is one that differs from slice to slice, and tells no
+    contrast.
     """
     with quiet:
         for keyword in CONTRASTS:

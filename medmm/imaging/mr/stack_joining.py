@@ -1,6 +1,7 @@
 """Stacks of one enhanced image that are one volume: slices were acquired in interleaved packages, or in slabs.
 
-Stack ID (0020,9056) groups frames (PS3.3 C.7.6.16.2.2); a writer may give every package of one volume a stack of its own.
+Stack ID (0020,9056) groups frames (PS3.3 C.7.6.16.2.2); a writer may give every package of one
+volume a stack of its own.
 """
 
 from __future__ import annotations

@@ -50,15 +50,18 @@ SINGLE = Notice(
 )
 SHEARED = Notice(
     code="sheared-stack",
-    text="The slices are stacked at a slant to their planes, as of a tilted gantry; no volume is measured in them.",
+    text="The slices are stacked at a slant to their planes, as of a tilted gantry; no volume is "
+    "measured in them.",
 )
 SLICES_LEFT_OUT = Notice(
     code="slices-left-out",
-    text="The slices lie a multiple of their stated spacing apart: some are missing; no volume is measured in them.",
+    text="The slices lie a multiple of their stated spacing apart: some are missing; no volume "
+    "is measured in them.",
 )
 SEVERAL_CONTRASTS = Notice(
     code="several-contrasts",
-    text="A series holds images of several contrasts that their places do not tell apart; it is no volume.",
+    text="A series holds images of several contrasts that their places do not tell apart; it is "
+    "no volume.",
 )
 GEOMETRY_UNKNOWN = Notice(
     code="geometry-unknown", text="The slices do not say where they lie in the patient."
@@ -85,7 +88,8 @@ def load_slices(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDA
     """Display-ready pixels of MR slices in the order of the files, or of the frames of one file.
 
     Args:
-        frame_numbers: the frames of the one file, from 1; where there are none, all of each file in order of position.
+        frame_numbers: the frames of the one file, from 1; where there are none, all of each file in
+            order of position.
 
     Returns: shape (slices, rows, columns), float32. Raises: InputError.
     """
@@ -97,8 +101,9 @@ def load_signal(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDA
 
     What is no signal (padding, values far from all others) is at the level of the darkest signal.
 
-    Source: PS3.3 C.11.1 (Modality LUT) and C.7.6.16.2.9 (Pixel Value Transformation); a slope of its own for each slice, as
-    Philips writes it, is applied to that slice. Args, returns and raises as `load_slices`.
+    Source: PS3.3 C.11.1 (Modality LUT) and C.7.6.16.2.9 (Pixel Value Transformation); a slope of
+    its own for each slice, as Philips writes it, is applied to that slice. Args, returns and raises
+    as `load_slices`.
     """
     return without_background(
         _stacked([frame for path in paths for frame in _frames(path, frame_numbers, signal)])
@@ -176,8 +181,9 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
 def stacks(files: Sequence[DicomFile]) -> list[Built]:
     """The volumes of MR files: slices and frames of one image join by series or image, frame of reference, plane and grid.
 
-    Slices of two acquisitions are apart, and so are slices and frames that share a place, by what tells them apart: echoes,
-    times, contrasts. Frames of one image that share none are apart too where they are of several contrasts.
+    Slices of two acquisitions are apart, and so are slices and frames that share a place, by what
+    tells them apart: echoes, times, contrasts. Frames of one image that share none are apart too
+    where they are of several contrasts.
     """
     joined: dict[object, list[list[Placed]]] = {}
     for file in placed(files):

@@ -1,7 +1,7 @@
 """The second door: NIfTI-1 and NIfTI-2 files, plain or in gzip, to a `Volume` with an LPS affine in mm.
 
-Sizes are held against the real bytes before anything of that size is allocated. Source: NIfTI-1 and NIfTI-2 headers
-(nifti1.h, nifti2.h); voxel axes (i, j, k) are column, row and slice here.
+Sizes are held against the real bytes before anything of that size is allocated. Source: NIfTI-1 and
+NIfTI-2 headers (nifti1.h, nifti2.h); voxel axes (i, j, k) are column, row and slice here.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ GZIP = b"\x1f\x8b"
 SUFFIXES = (".nii", ".nii.gz")
 HEAD_BYTES = 544  # a NIfTI-2 header and its extension flag; a NIfTI-1 header has 348
 CHUNK_BYTES = 2**20
-# A NIfTI file is no DICOM object. PS3.3 A.8 keeps this class for pictures converted from another format.
+# A NIfTI file is no DICOM object. PS3.3 A.8 keeps this class for pictures converted from another
+# format.
 CONVERTED = "1.2.840.10008.5.1.4.1.1.7.3"
 UNSTATED = Refusal(
     code="nifti-unstated",
-    reason="a NIfTI file states neither modality nor body part nor patient: a person must look whether it is a brain MR",
+    reason="a NIfTI file states neither modality nor body part nor patient: a person must look "
+    "whether it is a brain MR",
     held=True,
 )
 _NOT_GREY = Refusal(
@@ -49,7 +51,8 @@ _SMALL = Refusal(
 NOTICES = (
     Notice(
         code="nifti",
-        text="A NIfTI file states no modality, body part or date; a release takes it for a brain MR.",
+        text="A NIfTI file states no modality, body part or date; a release takes it for a brain "
+        "MR.",
     ),
     Notice(
         code="no-patient-id",
@@ -66,7 +69,8 @@ NOTICES = (
 )
 ORIENTATION_UNKNOWN = Notice(
     code="orientation-unknown",
-    text="Orientation unknown: the header states none, or one that can't be relied on; no side is named.",
+    text="Orientation unknown: the header states none, or one that can't be relied on; no side "
+    "is named.",
 )
 _SPACING_UNKNOWN = Notice(
     code="spacing-unknown",
@@ -77,18 +81,14 @@ _UNIT_ASSUMED = Notice(
 )
 _PLAIN_AXES = Notice(
     code="orientation-plain",
-    text="The header states axes to the right, to the front and to the head, as programs also write that know no orientation; "
-    "it was taken at its word, and a side rests on it.",
+    text="The header states axes to the right, to the front and to the head, as programs also "
+    "write that know no orientation; it was taken at its word, and a side rests on it.",
 )
 _WINDOW = Notice(
     code="window-unknown", text="No window is stated; the whole range of values is shown."
 )
-_MM_PER = {
-    0: 1.0,
-    1: 1000.0,
-    2: 1.0,
-    3: 0.001,
-}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
+# xyzt_units & 7: unknown, metre, millimetre, micrometre
+_MM_PER = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +109,8 @@ class NiftiFile:
     affine_lps_mm: Affine | None
     spacing_zyx_mm: tuple[float | None, float | None, float | None]
     notices: tuple[Notice, ...]
-    matrix_mm: NDArray[np.float64] = field(
-        compare=False
-    )  # what the header says of the grid, to be relied on or not
+    # What the header says of the grid, to be relied on or not
+    matrix_mm: NDArray[np.float64] = field(compare=False)
 
     @property
     def value_bytes(self) -> int:
@@ -302,8 +301,8 @@ def _geometry(
 ) -> tuple[Affine | None, tuple[float | None, float | None, float | None], tuple[Notice, ...]]:
     """Affine to LPS in mm, spacing of slices, rows, columns in mm, and what is to be said of them.
 
-    The affine counts where the code of sform or qform is above 0 (NIfTI-1 header, qform_code and sform_code), both name the
-    same directions, and it agrees with the voxel size.
+    The affine counts where the code of sform or qform is above 0 (NIfTI-1 header, qform_code and
+    sform_code), both name the same directions, and it agrees with the voxel size.
     """
     unit = int(header["xyzt_units"]) & 7
     mm = _MM_PER.get(unit, 1.0)
@@ -372,14 +371,13 @@ def load_nifti(path: Path) -> NDArray[np.float32]:
 def shown_nifti(path: Path) -> Shown:
     """Display-ready values, shape (slices, rows, columns), with the background of the middle slice.
 
-    Scale and intercept come first, then the window cal_min to cal_max; without one the range of the whole volume is
-    shown. What is not finite, or far from all other values, is black. Raises: InputError.
+    Scale and intercept come first, then the window cal_min to cal_max; without one the range of the
+    whole volume is shown. What is not finite, or far from all other values, is black. Raises:
+    InputError.
     """
     file, stored = stored_in(path)
-    with (
-        nifti_border(path),
-        np.errstate(over="ignore", invalid="ignore"),
-    ):  # of values that are not finite
+    # Of values that are not finite
+    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):
         limits, scale = limits_and_scale(file, stored)
         far = scale.far
         grey = np.empty(file.shape_zyx, dtype=np.float32)
@@ -439,14 +437,13 @@ def limits_and_scale(file: NiftiFile, stored: NDArray[Any]) -> tuple[SignalRange
 def nifti_signal(path: Path) -> NDArray[np.float32]:
     """Values after scale and intercept, no window: (slices, rows, columns); not finite stays so.
 
-    What lies far from all other values is background, and is at the level of the darkest signal. Raises: InputError.
+    What lies far from all other values is background, and is at the level of the darkest signal.
+    Raises: InputError.
     """
     file, stored = stored_in(path)
     signal = np.empty(file.shape_zyx, dtype=np.float32)
-    with (
-        nifti_border(path),
-        np.errstate(over="ignore", invalid="ignore"),
-    ):  # beyond float32 it becomes infinite
+    # Beyond float32 it becomes infinite
+    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):
         for z, plane in enumerate(stored):
             signal[z] = plane.astype(np.float64) * file.slope + file.intercept
     return without_background(signal, finite=False)

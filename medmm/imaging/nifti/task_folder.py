@@ -1,7 +1,8 @@
 """The door for arrays: a folder of NIfTI files under fixed names and the task they are for, to one `Study`.
 
-The caller says by task and names what the files show; nothing in them can bear that out. What can be known is checked: the
-grid, the voxel size, the values, and that the files of one study lie on one grid.
+The caller says by task and names what the files show; nothing in them can bear that out. What can
+be known is checked: the grid, the voxel size, the values, and that the files of one study lie on
+one grid.
 """
 
 from __future__ import annotations
@@ -51,12 +52,13 @@ MOST_NAMES = 6
 
 BY_NAME = Notice(
     code="arrays-by-name",
-    text="NIfTI files state no modality, body part, sequence, patient or date: they were taken for what the task and their "
-    "names say.",
+    text="NIfTI files state no modality, body part, sequence, patient or date: they were taken "
+    "for what the task and their names say.",
 )
 NOT_IN_ML = Notice(
     code="lesion-not-in-ml",
-    text="A lesion in arrays gets no volume in ml: it was never checked on arrays with a known voxel size.",
+    text="A lesion in arrays gets no volume in ml: it was never checked on arrays with a known "
+    "voxel size.",
 )
 
 
@@ -98,8 +100,8 @@ def read_arrays(folder: Path, task: ReadTask, *, patient_secret: bytes) -> Itera
     Args:
         patient_secret: key of the pseudonym that stands for the patient, whom nothing names.
 
-    Raises: InputError if the folder is none, or does not hold the files of the task; a file of it that can't be read is the
-        outcome of its `Intake`.
+    Raises: InputError if the folder is none, or does not hold the files of the task; a file of it
+        that can't be read is the outcome of its `Intake`.
     """
     paths = named_files(folder, task)
     try:
@@ -122,9 +124,8 @@ def read_arrays(folder: Path, task: ReadTask, *, patient_secret: bytes) -> Itera
         yield made(outcome=refused)
         return
     kept, notices = outcome
-    patient = (
-        pseudonym("pk", f"content\x1f{digest}", patient_secret) or ""
-    )  # nobody's files are not one patient's
+    # Nobody's files are not one patient's
+    patient = pseudonym("pk", f"content\x1f{digest}", patient_secret) or ""
     yield made(outcome=_study(uid, patient, task, kept, notices))
 
 
@@ -276,7 +277,8 @@ def _judge_phases(ed: Array, es: Array) -> Refusal | None:
     if not same_grid(ed.file, es.file):
         return Refusal(
             code="grids-differ",
-            reason=f"not evaluable: {ed.name} and {es.name} differ in shape, voxel size or place; send two phases of one cine",
+            reason=f"not evaluable: {ed.name} and {es.name} differ in shape, voxel size or place; "
+            "send two phases of one cine",
         )
     if _same_values(ed, es):
         return Refusal(
@@ -298,7 +300,8 @@ def _without_copies(arrays: Sequence[Array]) -> tuple[list[Array], list[Notice]]
             notices.append(
                 Notice(
                     code="array-repeated",
-                    text=f"{array.name} holds the same values as {twin.name} and was left out: that sequence is missing.",
+                    text=f"{array.name} holds the same values as {twin.name} and was left out: "
+                    "that sequence is missing.",
                 )
             )
     return kept, notices
@@ -326,7 +329,8 @@ def _on_one_grid(
         notices.append(
             Notice(
                 code="array-resampled",
-                text=f"{array.name} lay on another grid; by the headers it was brought onto that of {first.name}, not registered.",
+                text=f"{array.name} lay on another grid; by the headers it was brought onto that "
+                f"of {first.name}, not registered.",
             )
         )
     return arrays, notices
@@ -338,8 +342,9 @@ def _out_of_reach(array: Array, first: Array) -> Refusal | None:
         return Refusal(
             code="grids-differ",
             reason=(
-                f"not evaluable: {array.name} lies on another grid than {first.name}, and not both headers say where they lie "
-                "in the patient; bring it onto that grid or leave it out"
+                f"not evaluable: {array.name} lies on another grid than {first.name}, and not "
+                "both headers say where they lie in the patient; bring it onto that grid or "
+                "leave it out"
             ),
         )
     index = index_in(array.volume, first.volume)
@@ -347,6 +352,7 @@ def _out_of_reach(array: Array, first: Array) -> Refusal | None:
     if covered < COVERED:
         return Refusal(
             code="not-covered",
-            reason=f"not evaluable: {array.name} reaches only {covered:.0%} of {first.name} by their headers; leave it out",
+            reason=f"not evaluable: {array.name} reaches only {covered:.0%} of {first.name} by "
+            "their headers; leave it out",
         )
     return None

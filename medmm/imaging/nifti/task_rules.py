@@ -18,8 +18,8 @@ from medmm.imaging.gate.layout import judge_shown_nifti
 from medmm.imaging.gate.rules import Refusal
 from medmm.imaging.nifti.files import NiftiFile, shown_nifti
 
-# A crop around one hippocampus: those of the Decathlon's Task04 span 31 to 43 x 40 to 59 x 24 to 47 voxels of 1 mm. An
-# adult's head is more than 100 mm wide, long and high.
+# A crop around one hippocampus: those of the Decathlon's Task04 span 31 to 43 x 40 to 59 x 24 to 47
+# voxels of 1 mm. An adult's head is more than 100 mm wide, long and high.
 CROP_MM = (20.0, 64.0)
 CROP_VOXEL_MM = (0.5, 2.0)
 # Short-axis cine; ACDC has pixels of 0.70 to 1.92 mm and slices 5 to 10 mm apart.
@@ -62,7 +62,8 @@ def judge_grid(array: Array, task: ReadTask) -> Refusal | None:
     if file.volumes > 1:
         return Refusal(
             code="frames",
-            reason=f"not evaluable: {name} holds {file.volumes} volumes, and one is read; send the one that is meant",
+            reason=f"not evaluable: {name} holds {file.volumes} volumes, and one is read; send the "
+            "one that is meant",
         )
     if min(file.shape_zyx) < 2:
         return Refusal(
@@ -73,7 +74,8 @@ def judge_grid(array: Array, task: ReadTask) -> Refusal | None:
     if max(file.shape_zyx[1:]) < rules.SMALLEST_MR_PX:
         return Refusal(
             code="too-small",
-            reason=f"not evaluable: the longest side of {name} is under {rules.SMALLEST_MR_PX} pixels",
+            reason=f"not evaluable: the longest side of {name} is under {rules.SMALLEST_MR_PX} "
+            "pixels",
         )
     return _judge_cine(name, file) if task is ReadTask.CARDIAC else None
 
@@ -93,8 +95,10 @@ def _judge_crop(name: str, file: NiftiFile) -> Refusal | None:
     return Refusal(
         code="not-a-crop",
         reason=(
-            f"not evaluable: {name} spans {' x '.join(f'{side:.0f}' for side in reversed(sides))} mm; a crop around one "
-            f"hippocampus of {_range(CROP_MM)} mm a side is read, a whole head is not: the hippocampi are not looked for in it"
+            f"not evaluable: {name} spans "
+            f"{' x '.join(f'{side:.0f}' for side in reversed(sides))} mm; a crop around one "
+            f"hippocampus of {_range(CROP_MM)} mm a side is read, a whole head is not: the "
+            "hippocampi are not looked for in it"
         ),
     )
 
@@ -107,7 +111,10 @@ def _judge_cine(name: str, file: NiftiFile) -> Refusal | None:
     ranges = (CINE_SLICE_MM, CINE_PIXEL_MM, CINE_PIXEL_MM)
     if all(_within(step, limits) for step, limits in zip(spacing, ranges, strict=True)):
         return None if _is_box(file, spacing) else _no_box(name)
-    words = f"short-axis cine has pixels of {_range(CINE_PIXEL_MM)} mm and slices {_range(CINE_SLICE_MM)} mm apart"
+    words = (
+        f"short-axis cine has pixels of {_range(CINE_PIXEL_MM)} mm and slices "
+        f"{_range(CINE_SLICE_MM)} mm apart"
+    )
     return _odd_spacing(name, spacing, f"{words}, along the third axis")
 
 
@@ -126,8 +133,9 @@ def _no_box(name: str) -> Refusal:
     return Refusal(
         code="slanted",
         reason=(
-            f"not evaluable: the axes of {name} stand at a slant, as of a tilted gantry, or contradict its voxel size; "
-            "nothing is measured in such voxels, resample it onto a grid of right angles first"
+            f"not evaluable: the axes of {name} stand at a slant, as of a tilted gantry, or "
+            "contradict its voxel size; nothing is measured in such voxels, resample it onto a "
+            "grid of right angles first"
         ),
     )
 
@@ -144,7 +152,8 @@ def _range(limits: tuple[float, float]) -> str:
 def _no_spacing(name: str) -> Refusal:
     return Refusal(
         code="spacing-unknown",
-        reason=f"not evaluable: {name} states no usable voxel size, without which nothing is measured in ml",
+        reason=f"not evaluable: {name} states no usable voxel size, without which nothing is "
+        "measured in ml",
     )
 
 
@@ -161,12 +170,14 @@ def judge_values(array: Array, notices: list[Notice]) -> Refusal | None:
     if not np.isfinite(signal).all():
         return Refusal(
             code="not-finite",
-            reason=f"not evaluable: {array.name} holds values that are not finite (NaN or infinite); send the image as it was made, or leave it out if it may be missing",
+            reason=f"not evaluable: {array.name} holds values that are not finite (NaN or "
+            "infinite); send the image as it was made, or leave it out if it may be missing",
         )
     if signal.min() == signal.max():
         return Refusal(
             code="blank",
-            reason=f"not evaluable: all values of {array.name} are the same; send the image as it was made, or leave it out if it may be missing",
+            reason=f"not evaluable: all values of {array.name} are the same; send the image as it "
+            "was made, or leave it out if it may be missing",
         )
     picture = shown_nifti(array.file.path)
     notices.extend(picture.notices)

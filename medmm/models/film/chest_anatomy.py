@@ -20,14 +20,16 @@ from medmm.models.film.ratio_uncertainty import EDGE, Outlines, agreement, shape
 
 STRUCTURES = ("lungs", "heart")
 Mask = NDArray[np.bool_]
-# Looks at one film: (mirrored, zoomed out by, shifted right and down by, as fractions of half the film).
+# Looks at one film: (mirrored, zoomed out by, shifted right and down by, as fractions of half the
+# film).
 LOOKS = ((1, 1.0, 0.0, 0.0), (-1, 1.0, 0.0, 0.0), (1, 0.93, 0.04, -0.03), (-1, 1.12, -0.05, 0.04))
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
     """The network that `config.json` describes: (b, 1, h, w) prepared films to logits (b, 2, h, w), lungs and heart.
 
-    Source: Ronneberger et al., MICCAI 2015, with residual units (Kerfoot et al., STACOM 2018), as in MONAI.
+    Source: Ronneberger et al., MICCAI 2015, with residual units (Kerfoot et al., STACOM 2018), as
+    in MONAI.
     """
     network = UNet(
         spatial_dims=2,
@@ -104,7 +106,8 @@ def for_outlines(network: nn.Module) -> nn.Module:
 def outlines(network: nn.Module, grey: NDArray[np.float32], size_px: int) -> Outlines:
     """Lungs and heart of a display-ready film by several looks at it, which go through the network in one batch.
 
-    Drawn where the mean probability of the looks is above one half. Islands and holes are judged on the network's grid.
+    Drawn where the mean probability of the looks is above one half. Islands and holes are judged on
+    the network's grid.
     """
     film = torch.from_numpy(prepare_film(grey, size_px))[None]
     logits = network(looks_at(film).to(next(network.parameters()).device))

@@ -15,8 +15,8 @@ TRUNK_CHANNELS = 256
 class ChestFindingsNetwork(nn.Module):
     """ResNet-18 up to its third stage (He et al., CVPR 2016; the MONAI class), a map and a logit a finding.
 
-    A finding's map is a 1 x 1 convolution of the trunk's last map (stride 16); its logit is the map's mean, so the
-    map is the class-activation map of Zhou et al. (CVPR 2016) exactly.
+    A finding's map is a 1 x 1 convolution of the trunk's last map (stride 16); its logit is the
+    map's mean, so the map is the class-activation map of Zhou et al. (CVPR 2016) exactly.
     """
 
     def __init__(self, findings: int) -> None:

@@ -35,9 +35,8 @@ class FilmKindModel:
     kinds: tuple[str, ...]
     accept: float
     mirrored: float
-    sure: (
-        float | None
-    )  # of an upright frontal film, at least; None: no picture is sure (weights of an earlier form)
+    # Of an upright frontal film, at least; None: no picture is sure (weights of an earlier form)
+    sure: float | None
 
     @classmethod
     def open(cls, weights: WeightsFolder, device: torch.device) -> FilmKindModel:

@@ -10,18 +10,16 @@ from scipy import ndimage
 from medmm.domain.errors import InputError
 
 TONE_PERCENTILES = (0.5, 99.5)
-GREY_MEAN, GREY_SPREAD = (
-    0.449,
-    0.226,
-)  # of the grey ImageNet pictures that the first layers were learned from
+# Of the grey ImageNet pictures that the first layers were learned from
+GREY_MEAN, GREY_SPREAD = 0.449, 0.226
 
 
 def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]:
     """A film as the networks take it: square, tones stretched, normalised.
 
-    The film is stretched to a square (its aspect is lost): the public films that the networks learn from were
-    made square in the same way, so padding would show them borders that they have never met. Tones are
-    stretched between two percentiles, so that a vendor's window changes little.
+    The film is stretched to a square (its aspect is lost): the public films that the networks learn
+    from were made square in the same way, so padding would show them borders that they have never
+    met. Tones are stretched between two percentiles, so that a vendor's window changes little.
 
     Args:
         grey: shape (rows, columns), display-ready (MONOCHROME2), 0 black to 1 white.

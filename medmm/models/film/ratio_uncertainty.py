@@ -15,10 +15,8 @@ from medmm.models.film.cardiothoracic_ratio import columns_of, largest_parts
 Mask = NDArray[np.bool_]
 Maps = NDArray[np.float32]
 Bounds = Mapping[str, tuple[float, float]]
-EDGE, SOFT = (
-    0.5,
-    (0.25, 0.75),
-)  # probabilities: where an outline runs, and between which its edge is soft
+# Probabilities: where an outline runs, and between which its edge is soft
+EDGE, SOFT = 0.5, (0.25, 0.75)
 INSIDE = 8  # columns inside an outline's end from which its edge is followed outward
 # What is said of a shape outside its bounds.
 SHAPES = {
@@ -40,7 +38,8 @@ class Agreement:
 
     Attributes:
         columns: (looks, 4), fractions of the film's width, in the image's own left and right.
-        soft: summed width of the four edges between the probabilities of SOFT, over the width between the lungs.
+        soft: summed width of the four edges between the probabilities of SOFT, over the width
+            between the lungs.
     """
 
     columns: NDArray[np.float64]
@@ -215,7 +214,7 @@ class DoubtRule:
             return f"the outlines give {low:.2f} to {high:.2f}, which is hardly a person's ratio"
         if seen.looks.spread > self.most_spread:
             return (
-                f"the outlines are not sure enough: looks at the film as it is, mirrored, shifted and scaled give {low:.2f} "
-                f"to {high:.2f}"
+                "the outlines are not sure enough: looks at the film as it is, mirrored, "
+                f"shifted and scaled give {low:.2f} to {high:.2f}"
             )
         return None

@@ -37,7 +37,8 @@ REST_NOT_SEEN = "What lies outside was not looked at."
 NO_ANATOMY = Notice(code="no-anatomy-model", text="No model for lungs and heart is installed.")
 RATIO_NOT_PA = Notice(
     code="ratio-not-pa",
-    text="The film is not known to be PA: an AP projection enlarges the heart and the cardiothoracic ratio.",
+    text="The film is not known to be PA: an AP projection enlarges the heart and the "
+    "cardiothoracic ratio.",
 )
 
 
@@ -49,9 +50,8 @@ class Chest:
     measurements: tuple[Measurement, ...] = ()
     warnings: tuple[Notice, ...] = ()
     midline: float = 0.5  # column between the lungs, as a fraction of the film's width
-    cells: NDArray[np.bool_] | None = (
-        None  # lung or heart, on the film's grid; None where the outlines are not trusted
-    )
+    # Lung or heart, on the film's grid; None where the outlines are not trusted
+    cells: NDArray[np.bool_] | None = None
     heart: NDArray[np.bool_] | None = None  # likewise
 
 
@@ -224,7 +224,8 @@ class ChestReader:
     def read(self, study: Study) -> Reading:
         """Read the frontal film that the study names.
 
-        A study without a frontal film, or without an installed network, gives a reading whose warnings say so.
+        A study without a frontal film, or without an installed network, gives a reading whose
+        warnings say so.
         """
         film = study.frontal
         installed = [
@@ -259,5 +260,8 @@ class ChestReader:
 
 def _no_model(study: Study) -> Notice:
     kind = "chest radiograph" if study.modality is Modality.RADIOGRAPH else study.modality.value
-    text = f"No reading model is installed for this study ({kind}, {study.body_part}); nothing was read from the image."
+    text = (
+        f"No reading model is installed for this study ({kind}, {study.body_part}); nothing was "
+        "read from the image."
+    )
     return Notice(code="no-reading-model", text=text)

@@ -20,8 +20,9 @@ CHEST_SHARE = 0.05  # of a cell that is lung or heart: from there it counts as c
 def chest_cells(chest: NDArray[np.bool_] | None, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """The cells of a map in which a finding of the chest may be shown.
 
-    Row by row from the outermost lung or heart to the other side: an opaque lung is missing from its outline, so what
-    lies between counts too. Without outlines, all but the outermost cells, where the convolutions saw padding.
+    Row by row from the outermost lung or heart to the other side: an opaque lung is missing from
+    its outline, so what lies between counts too. Without outlines, all but the outermost cells,
+    where the convolutions saw padding.
 
     Args:
         chest: (rows, columns) of the film, where lung or heart is; None where no outline is known.
@@ -55,7 +56,8 @@ def region_of(
 
     Args:
         heat: (rows, columns) class-activation map; positive speaks for the finding.
-        patient_left_on: the film's edge that shows the patient's left, None where unknown (then no side).
+        patient_left_on: the film's edge that shows the patient's left, None where unknown (then no
+            side).
         midline: column between the lungs, as a fraction of the film's width.
         cells: (rows, columns) of the map, where a finding may be shown, as `chest_cells` says for
             all maps of a film at once; None where no outline is known.
@@ -88,9 +90,9 @@ def side_of(
 ) -> Side | None:
     """The patient's side that carries a map's weight above the box threshold.
 
-    None where the film does not say, where both halves carry it (one box can't show both sides), and where the
-    strongest place lies on the other side than most of the weight: a draft that named one would contradict its own
-    evidence.
+    None where the film does not say, where both halves carry it (one box can't show both sides),
+    and where the strongest place lies on the other side than most of the weight: a draft that named
+    one would contradict its own evidence.
 
     Args:
         weight: (rows, columns) of the map, its greatest value 1.
@@ -103,9 +105,8 @@ def side_of(
     strong = np.where(weight >= STRONG, weight, 0).sum(axis=0)
     columns = len(strong)
     edges = np.arange(columns + 1) / columns
-    left_part = np.clip(
-        (midline - edges[:-1]) * columns, 0, 1
-    )  # share of each column that lies left of the midline
+    # Share of each column that lies left of the midline
+    left_part = np.clip((midline - edges[:-1]) * columns, 0, 1)
     image_left, image_right = (
         float((strong * left_part).sum()),
         float((strong * (1 - left_part)).sum()),

@@ -34,31 +34,39 @@ NO_FLAIR = Notice(
 )
 NOT_AXIAL = Notice(
     code="not-axial",
-    text="The FLAIR series is not axial; the network knows axial slices alone, so nothing was looked for.",
+    text="The FLAIR series is not axial; the network knows axial slices alone, so nothing was "
+    "looked for.",
 )
 SLICES_APART = Notice(
     code="slices-apart",
-    text="The FLAIR slices do not say how they lie to each other; one of them shows little of a brain, so nothing was looked for.",
+    text="The FLAIR slices do not say how they lie to each other; one of them shows little of a "
+    "brain, so nothing was looked for.",
 )
 AXES_ASSUMED = Notice(
     code="axes-assumed",
-    text="Orientation unknown: columns were taken to run to the left or right, rows to the back and slices to the head; in "
-    "another order lesions may be missed.",
+    text="Orientation unknown: columns were taken to run to the left or right, rows to the back "
+    "and slices to the head; in another order lesions may be missed.",
 )
 NOT_MEASURED = Notice(
     code="not-measured",
-    text="The slices are single, uneven or of unknown place; lesions were outlined and not measured.",
+    text="The slices are single, uneven or of unknown place; lesions were outlined and not "
+    "measured.",
 )
 NOT_WHOLE = Notice(
     code="not-whole",
-    text="FLAIR slices are missing, uneven or but one: the network learned whole stacks alone; a lesion may be missed.",
+    text="FLAIR slices are missing, uneven or but one: the network learned whole stacks alone; a "
+    "lesion may be missed.",
 )
 NOT_OUTLINED = Notice(
     code="not-outlined",
-    text="A lesion is suspected by its score, and no voxel is sure enough to be outlined; nothing was measured.",
+    text="A lesion is suspected by its score, and no voxel is sure enough to be outlined; "
+    "nothing was measured.",
 )
 KEPT = "Finding and outline were"
-REST_NOT_SEEN = "What lies outside was not looked at; a lesion there is missed, one at the edge may be larger, and no share of the head is stated."
+REST_NOT_SEEN = (
+    "What lies outside was not looked at; a lesion there is missed, one at the edge may be "
+    "larger, and no share of the head is stated."
+)
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 

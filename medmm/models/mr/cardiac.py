@@ -30,23 +30,29 @@ RV, MYOCARDIUM, LV = 1, 2, 3
 MAPS = {SequenceRole.CINE_ED: "cardiac-ed", SequenceRole.CINE_ES: "cardiac-es"}
 NO_PHASES = Notice(
     code="no-phases",
-    text="No pair of volumes at end-diastole and end-systole was given; the function of the heart was not measured. "
-    "In DICOM series the phases are not looked for: no such series with a known ejection fraction was there to check that on.",
+    text="No pair of volumes at end-diastole and end-systole was given; the function of the "
+    "heart was not measured. In DICOM series the phases are not looked for: no such series "
+    "with a known ejection fraction was there to check that on.",
 )
 NOT_MEASURED = Notice(
     code="not-measured",
-    text="The volumes have one slice or no voxel size; the ventricles were neither outlined nor measured.",
+    text="The volumes have one slice or no voxel size; the ventricles were neither outlined nor "
+    "measured.",
 )
 BASE_FIRST = Notice(
     code="axes-assumed",
-    text="Slices were taken to run from the base of the heart to its apex; the other way round the right ventricle is missed "
-    "or outlined where it is not.",
+    text="Slices were taken to run from the base of the heart to its apex; the other way round "
+    "the right ventricle is missed or outlined where it is not.",
 )
 SWAPPED = Notice(
     code="phases-swapped",
-    text="Both ventricles are larger at end-systole than at end-diastole: the two phases may be swapped; nothing was measured.",
+    text="Both ventricles are larger at end-systole than at end-diastole: the two phases may be "
+    "swapped; nothing was measured.",
 )
-NOTHING_MEASURED = "Volumes and ejection fractions of a part would be wrong; the outlines were kept and nothing was measured."
+NOTHING_MEASURED = (
+    "Volumes and ejection fractions of a part would be wrong; the outlines were kept and "
+    "nothing was measured."
+)
 KEPT = "The outlines of the ventricles were"
 Values = np.ndarray[Any, np.dtype[np.uint8]]
 GROUPS = {  # the groups of Bernard et al., IEEE TMI 2018, by their names in the vocabulary
@@ -211,7 +217,10 @@ def group_probabilities(rows: Mapping[str, Any], found: Mapping[str, float]) -> 
 
 
 def _unmeasured(name: str) -> Notice:
-    text = f"The {name} was not found in both phases, or is larger at end-systole; its volumes are not stated."
+    text = (
+        f"The {name} was not found in both phases, or is larger at end-systole; its volumes are "
+        "not stated."
+    )
     return Notice(code=f"{name.lower()}-not-measured", text=text)
 
 
@@ -225,8 +234,9 @@ def _rests_on(name: str, odd: Iterable[str]) -> bool:
 def _odd(name: str, value: float, low: float, high: float) -> Notice:
     unit = measurement_terms()[name].unit
     text = (
-        f"{name} came out as {value:.3g} {unit}, far from the hearts it was learned on ({low:.3g} to {high:.3g} {unit}); it is not stated. "
-        "Look at the outlines: the slices may not hold the whole heart, or the phases not belong together."
+        f"{name} came out as {value:.3g} {unit}, far from the hearts it was learned on "
+        f"({low:.3g} to {high:.3g} {unit}); it is not stated. Look at the outlines: the slices "
+        "may not hold the whole heart, or the phases not belong together."
     )
     return Notice(code="implausible", text=text)
 

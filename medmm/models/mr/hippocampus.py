@@ -24,21 +24,23 @@ ASSUMED_MM = (1.0, 1.0, 1.0)  # to outline a crop of unknown voxel size; nothing
 NO_T1 = Notice(code="no-t1", text="No T1 series was found; the hippocampus was not looked for.")
 AXES_ASSUMED = Notice(
     code="axes-assumed",
-    text="Orientation unknown: the axes were taken to run to the left or right, to the front and to the head; in another "
-    "order the outline and the volume are wrong.",
+    text="Orientation unknown: the axes were taken to run to the left or right, to the front and "
+    "to the head; in another order the outline and the volume are wrong.",
 )
 NOT_FOUND = Notice(
     code="not-found", text="No hippocampus was found in the volume; nothing was measured."
 )
 NOT_MEASURED = Notice(
     code="not-measured",
-    text="The volume has one slice or no voxel size; the hippocampus was outlined and not measured.",
+    text="The volume has one slice or no voxel size; the hippocampus was outlined and not "
+    "measured.",
 )
 NOT_WHOLE = "The outline was kept and nothing was measured."
 KEPT = "The outline was"
 IMPLAUSIBLE = Notice(
     code="implausible",
-    text="The outlined volume is no hippocampus's by size; the outline was kept and nothing was measured.",
+    text="The outlined volume is no hippocampus's by size; the outline was kept and nothing was "
+    "measured.",
 )
 
 

@@ -24,8 +24,8 @@ def measured(
 ) -> Measurement:
     """A measurement with its 95 % interval by the `calibration.json` row of its name.
 
-    A row is {"kind": "absolute", "half_width"} in the unit, or {"kind": "relative", "half_width"} of the logarithm.
-    The interval stays within 0 and `most`.
+    A row is {"kind": "absolute", "half_width"} in the unit, or {"kind": "relative", "half_width"}
+    of the logarithm. The interval stays within 0 and `most`.
     """
     half = float(spread["half_width"])
     low, high = (

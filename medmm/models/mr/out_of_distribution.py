@@ -1,9 +1,10 @@
 """Whether a number of a volume network can be believed: signs that it met input unlike what it learned from.
 
-Signs of the outline: entropy for each marked voxel, disagreement of the mirrored passes (test-time augmentation, Wang et al.,
-Neurocomputing 2019;338:34-45), parts that hang apart. Signs of the image as the network is shown it: how its tones lie and change
-from voxel to voxel. Each is held against the extremes on subjects of the network's own set, with room, which stand in its
-calibration. A number is left out where one lies beyond; outline and finding stay.
+Signs of the outline: entropy for each marked voxel, disagreement of the mirrored passes (test-time
+augmentation, Wang et al., Neurocomputing 2019;338:34-45), parts that hang apart. Signs of the image
+as the network is shown it: how its tones lie and change from voxel to voxel. Each is held against
+the extremes on subjects of the network's own set, with room, which stand in its calibration. A
+number is left out where one lies beyond; outline and finding stay.
 """
 
 from __future__ import annotations
@@ -35,9 +36,8 @@ SAID = {
     EDGE: "the edge of the slices is otherwise bright",
 }
 OUTLINE_ROOM = 1.2  # times the greatest on validation subjects
-IMAGE_ROOM = (
-    0.5  # of the distance of the extremes on training and validation subjects, on either side
-)
+# Of the distance of the extremes on training and validation subjects, on either side
+IMAGE_ROOM = 0.5
 
 
 def outline_signs(probabilities: Probabilities, disagreement: float | None, loose: float) -> Signs:
@@ -63,7 +63,8 @@ def disagreement_of(views: Sequence[Tensor]) -> float | None:
     """How far the passes over mirror images differ: 1 - Dice of their labels, its mean over labels that one of them has.
 
     Args:
-        views: labels (slices, rows, columns) of each pass, turned back. With fewer than two there is no answer.
+        views: labels (slices, rows, columns) of each pass, turned back. With fewer than two there
+            is no answer.
     """
     if len(views) < 2:
         return None
@@ -142,5 +143,8 @@ def doubt_notice(
     if not found:
         return ()
     why = "; ".join(SAID[name] for name in found)
-    text = f"Not measured, because the volume is unlike those that the network learned from ({why}). {kept} kept; look at it."
+    text = (
+        "Not measured, because the volume is unlike those that the network learned from "
+        f"({why}). {kept} kept; look at it."
+    )
     return (Notice(code="unsure", text=text),)

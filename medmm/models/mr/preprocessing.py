@@ -28,7 +28,8 @@ class Grid:
 
     Attributes:
         spacing_zyx_mm: voxel size; None on an axis leaves it as it is.
-        side_px: side of the square to which slices are padded and scaled; then in-plane spacing plays no part.
+        side_px: side of the square to which slices are padded and scaled; then in-plane spacing
+            plays no part.
     """
 
     spacing_zyx_mm: tuple[float | None, float | None, float | None] = (None, None, None)
@@ -77,7 +78,8 @@ class MrImage:
     """Sequences of an MR study on one grid.
 
     Attributes:
-        signals: (slices, rows, columns) of each sequence that is there, its axes as the network learned them (`turn_to`).
+        signals: (slices, rows, columns) of each sequence that is there, its axes as the network
+            learned them (`turn_to`).
         spacing_zyx_mm: voxel size; None where unknown.
     """
 
@@ -89,7 +91,8 @@ class MrImage:
 class Preparation:
     """What a network is shown of an MR image: its sequences in order, on its grid.
 
-    `stand_in` is the sequence that is shown again where another is missing; None where none may be missing.
+    `stand_in` is the sequence that is shown again where another is missing; None where none may be
+    missing.
     """
 
     sequences: tuple[SequenceRole, ...]
@@ -109,7 +112,8 @@ class Preparation:
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(
                 f"no preparation of volumes: {error}",
-                remedy="give sequences, stand_in, spacing_zyx_mm and side_px, as `preparation_of` a weights folder does",
+                remedy="give sequences, stand_in, spacing_zyx_mm and side_px, as `preparation_of` "
+                "a weights folder does",
             ) from error
 
     def prepared(self, image: MrImage) -> Tensor:
@@ -135,7 +139,8 @@ def in_order(
         )
         raise InputError(
             f"an MR image without {missing.value}",
-            remedy=f"give its sequences by their roles: {', '.join(role.value for role in sequences)}",
+            remedy="give its sequences by their roles: "
+            f"{', '.join(role.value for role in sequences)}",
         )
     return there
 
@@ -149,8 +154,8 @@ def prepare_sequences(
         signals: one array (slices, rows, columns) a sequence, finite, all of one shape.
         spacing_zyx_mm: voxel size of the source; None where unknown.
     Returns: float32 (sequences, z, y, x), and how it lies over the source.
-    Raises: InputError if shapes differ, values are not finite, a volume shows a single tone, or the grid needs a voxel
-        size that is unknown.
+    Raises: InputError if shapes differ, values are not finite, a volume shows a single tone, or the
+        grid needs a voxel size that is unknown.
     """
     source = signals[0].shape
     if len(source) != 3 or any(signal.shape != source for signal in signals):
@@ -231,7 +236,6 @@ def of_one_shape(batch: Tensor) -> list[Tensor]:
     parts = []
     for volume, inside in zip(batch, there, strict=True):
         z, y, x = (int(inside.any(dim=axes).sum()) for axes in ((1, 2), (0, 2), (0, 1)))
-        parts.append(
-            volume[None, :, :z, :y, :x] if z else volume[None]
-        )  # a map of NaN alone is an overflow, no margin
+        # A map of NaN alone is an overflow, no margin
+        parts.append(volume[None, :, :z, :y, :x] if z else volume[None])
     return parts

@@ -57,7 +57,10 @@ class MrReader:
         """Read a study; one without a network for it, or without the sequences it needs, gives a reading that says so."""
         model = self.models.get(study.body_part)
         if model is None:
-            text = f"No reading model is installed for MR of this body part ({study.body_part}); nothing was read."
+            text = (
+                f"No reading model is installed for MR of this body part ({study.body_part}); "
+                "nothing was read."
+            )
             return Reading(
                 study_uid=study.uid, warnings=(Notice(code="no-reading-model", text=text),)
             )

@@ -36,10 +36,11 @@ def middle_x_lps_mm(body: Mask, volume: Volume) -> float | None:
 def on_grid_of(target: Volume, source: Volume) -> Signal:
     """The signal of `source` on the grid of `target`, linearly; its least value where it does not reach.
 
-    The outermost voxels reach a voxel further, so that rounding of a place on the edge loses no slice.
+    The outermost voxels reach a voxel further, so that rounding of a place on the edge loses no
+    slice.
 
-    Raises: InputError where the two differ in shape and a geometry is unknown, state different frames of reference (PS3.3
-        C.7.4.1), or do not share half of the target.
+    Raises: InputError where the two differ in shape and a geometry is unknown, state different
+        frames of reference (PS3.3 C.7.4.1), or do not share half of the target.
     """
     frames = {volume.frame_of_reference_uid for volume in (target, source)} - {None}
     if len(frames) > 1:
@@ -51,7 +52,8 @@ def on_grid_of(target: Volume, source: Volume) -> Signal:
     if source.affine_lps_mm is None or target.affine_lps_mm is None:
         if source.shape_zyx != target.shape_zyx:
             raise InputError(
-                f"volumes of {source.shape_zyx} and {target.shape_zyx} voxels whose geometry is unknown",
+                f"volumes of {source.shape_zyx} and {target.shape_zyx} voxels whose geometry is "
+                "unknown",
                 remedy="send sequences of one grid, or with their geometry",
             )
         return signal
@@ -123,9 +125,8 @@ def head_of(signal: Signal) -> Mask:
     mean_below = np.cumsum(counts * centres) / np.maximum(below, 1)
     mean_above = np.cumsum((counts * centres)[::-1])[::-1] / np.maximum(above, 1)
     between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    threshold = (
-        low + centres[int(np.argmax(between))]
-    ) / 2  # dark parts of the head lie below Otsu's
+    # Dark parts of the head lie below Otsu's
+    threshold = (low + centres[int(np.argmax(between))]) / 2
     bright = signal > threshold
     return np.stack(
         [ndimage.binary_fill_holes(largest_part(ndimage.binary_opening(plane))) for plane in bright]

@@ -13,16 +13,18 @@ from torch import Tensor, nn
 class VolumeNetwork(nn.Module):
     """A U-Net over volumes whose heads share the trunk: labels of voxels and, where asked for, presence in a slice.
 
-    Kernels and strides may differ by axis, so that thick slices are not mixed before their planes are understood.
-    Source: Ronneberger et al., MICCAI 2015; kernels by spacing after Isensee et al., Nature Methods 2021 (MONAI's DynUNet
-    blocks).
+    Kernels and strides may differ by axis, so that thick slices are not mixed before their planes
+    are understood.
+    Source: Ronneberger et al., MICCAI 2015; kernels by spacing after Isensee et al., Nature Methods
+    2021 (MONAI's DynUNet blocks).
 
     Args:
         labels: number of labels without background.
         channels: of the levels of the trunk, first to deepest.
         kernels: (z, y, x) of each level.
         strides: (z, y, x) of each level; the first is (1, 1, 1).
-        presence: whether a second head says for each slice whether a label is in it; then no stride along z.
+        presence: whether a second head says for each slice whether a label is in it; then no stride
+            along z.
     """
 
     def __init__(
@@ -52,7 +54,8 @@ class VolumeNetwork(nn.Module):
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits of labels (b, labels + 1, z, y, x) and of presence in a slice (b, z), None without that head.
 
-        `volume` is prepared, (b, inputs, z, y, x), each axis a multiple of the product of its strides.
+        `volume` is prepared, (b, inputs, z, y, x), each axis a multiple of the product of its
+        strides.
         """
         kept: list[Tensor] = []
         for block in self.trunk:

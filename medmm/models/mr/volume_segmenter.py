@@ -36,7 +36,8 @@ class Labelled:
         probabilities: (labels + 1, slices, rows, columns) on the source's grid, background first.
         presence: probability of a label in each slice by the head for it; None without that head.
         disagreement: of the passes over mirror images, see `disagreement_of`; None of one pass.
-        looks: signs of each sequence as the network was shown it, see `image_signs`; empty where they were not taken.
+        looks: signs of each sequence as the network was shown it, see `image_signs`; empty where
+            they were not taken.
     """
 
     probabilities: Probabilities

@@ -28,7 +28,8 @@ def load_decoder(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """The causal language model of a folder, in `dtype`, and its tokenizer; local files alone.
 
-    Raises: InputError if the folder holds what no model needs, lacks something, or its tensors do not fit its config.
+    Raises: InputError if the folder holds what no model needs, lacks something, or its tensors do
+        not fit its config.
     """
     files_of(folder)
     check_decoder(folder)
@@ -48,8 +49,9 @@ def with_special_tokens(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """The same two, changed: the grammar's tokens behind the vocabulary, with an embedding row each; padding at the left.
 
-    Beginning, end and padding are the tokenizer's own where it has them. New rows are drawn around the mean of the old
-    ones (Hewitt, 2021, "Initializing new word embeddings for pretrained language models").
+    Beginning, end and padding are the tokenizer's own where it has them. New rows are drawn around
+    the mean of the old ones (Hewitt, 2021, "Initializing new word embeddings for pretrained
+    language models").
     """
     ends = {"pad_token": PAD, "bos_token": BOS, "eos_token": EOS}
     lacking = {role: token for role, token in ends.items() if getattr(tokenizer, role) is None}

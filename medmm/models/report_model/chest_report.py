@@ -40,8 +40,9 @@ UNSEEN = -10.0  # a head's logit where there is no image
 class ClaimRule:
     """From what head and language model think of a finding to one probability, and from which it is claimed.
 
-    p = sigmoid(head * head's logit + language * the language model's logit + intercept), learned on films that neither saw.
-    From `threshold` a finding is claimed as possible, from `present` as present.
+    p = sigmoid(head * head's logit + language * the language model's logit + intercept), learned on
+    films that neither saw. From `threshold` a finding is claimed as possible, from `present` as
+    present.
     """
 
     head: float
@@ -188,7 +189,8 @@ class ChestReportModel:
     ) -> list[Opinion]:
         """What is said of several films in one batch, all with an image or all without.
 
-        `on_sentence` is called with a film's place in the batch and each sentence as soon as it is written.
+        `on_sentence` is called with a film's place in the batch and each sentence as soon as it is
+        written.
         """
         inputs, decider = self._prepared(jobs)
         written: list[list[Written]] = [[] for _ in jobs]

@@ -15,8 +15,9 @@ KEPT = 4  # films; a map takes a third of a megabyte
 class EncodedFilms:
     """The last encoded films by network and pixels. Safe from several threads.
 
-    A map is kept under the digest of the manifest of the weights and of the prepared pixels, so another film, another
-    preparation or other weights never find it: what is given back is what the encoder gave.
+    A map is kept under the digest of the manifest of the weights and of the prepared pixels, so
+    another film, another preparation or other weights never find it: what is given back is what the
+    encoder gave.
     """
 
     def __init__(self) -> None:

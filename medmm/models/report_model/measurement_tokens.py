@@ -15,7 +15,8 @@ from medmm.domain.measurement_formulas import ASYMMETRY
 from medmm.domain.reading import Measurement, Side
 from medmm.domain.vocabulary import measurement_terms
 
-LOG_LIMIT = 6.0  # a factor of 400 from the typical value: farther off says no more, and zero has no logarithm
+# A factor of 400 from the typical value: farther off says no more, and zero has no logarithm
+LOG_LIMIT = 6.0
 WIDEST = 2.0  # half-width over value: a wider interval says no more
 SIDES = tuple(Side)
 ID_COLUMNS = ("measurement", "side")
@@ -27,8 +28,10 @@ class MeasurementTokens:
     """Measurements as rows and what was left out and why.
 
     Attributes:
-        ids: (measurements, 2) integers: which quantity, counted from 1, and side (0 where none is known); 0 is padding.
-        values: (measurements, 2) float32: natural logarithm of value over typical value; half of the interval over the value.
+        ids: (measurements, 2) integers: which quantity, counted from 1, and side (0 where none is
+            known); 0 is padding.
+        values: (measurements, 2) float32: natural logarithm of value over typical value; half of
+            the interval over the value.
         left_out: reason -> number of measurements.
     """
 
@@ -43,7 +46,8 @@ def measurement_tokens(
     """The measurements of a reading as tokens, in the order of their names and sides.
 
     Args:
-        typical: name of a quantity -> its typical value in the vocabulary's unit (`measurements` of a configuration).
+        typical: name of a quantity -> its typical value in the vocabulary's unit (`measurements` of
+            a configuration).
     Raises: InputError for another unit than the vocabulary's, or a value that is no number.
     """
     places = {name: place for place, name in enumerate(sorted(typical), start=1)}
@@ -77,7 +81,8 @@ def typical_values(measurements: Iterable[Measurement]) -> dict[str, float]:
 def checked_typical(typical: Mapping[str, float]) -> dict[str, float]:
     """Typical values in the order of their names, which is that of their rows in the embedding.
 
-    Raises: ConfigError for a quantity that the vocabulary does not have or that can be negative, or a value not above 0.
+    Raises: ConfigError for a quantity that the vocabulary does not have or that can be negative, or
+        a value not above 0.
     """
     for name, value in typical.items():
         if name not in measurement_terms():

@@ -15,9 +15,8 @@ from medmm.domain.errors import InputError
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Quantity
 
 MOST_FACTS = 48
-Z_LIMIT = (
-    8.0  # a value farther from its range than this says no more, and a typing error says nothing
-)
+# A value farther from its range than this says no more, and a typing error says nothing
+Z_LIMIT = 8.0
 RANGE_IN_SD = 4.0  # a reference range holds 95 % of the healthy: four standard deviations
 AGE_MEAN_YEARS, AGE_SPREAD_YEARS = 50.0, 20.0  # an age has no reference range
 UNDATED = "undated"  # the one mark that casts no doubt on the fact itself
@@ -34,7 +33,8 @@ class RecordTokens:
 
     Attributes:
         ids: (facts, 3) integers: code, unit, status; 0 is padding.
-        values: (facts, 4) float32: z-scored value and whether there is one, log1p of days before the study and whether known.
+        values: (facts, 4) float32: z-scored value and whether there is one, log1p of days before
+            the study and whether known.
         fact_ids: the facts' ids, row by row.
         left_out: reason -> number of facts.
     """
@@ -64,8 +64,9 @@ def record_tokens(
 ) -> RecordTokens:
     """The facts of a record as tokens: at most `most`; earlier reports, doubtful and withdrawn entries left out.
 
-    Nothing dated after the study enters, whatever the record holds. A fact is its code (one of `codes`, else its kind alone), its value z-scored on the range that its source gives, its
-    unit, its status and the days before the study. Free text never enters.
+    Nothing dated after the study enters, whatever the record holds. A fact is its code (one of
+    `codes`, else its kind alone), its value z-scored on the range that its source gives, its unit,
+    its status and the days before the study. Free text never enters.
     """
     facts, as_of = (context.facts, context.as_of) if context else ((), None)
     left_out: dict[str, int] = {}

@@ -16,7 +16,10 @@ from medmm.domain.reading import ModelIdentity
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import sha256_of
 
-REMEDY = "restore the weights folder from a copy; or install medmm again, or remove and add an adopted model again"
+REMEDY = (
+    "restore the weights folder from a copy; or install medmm again, or remove and add an "
+    "adopted model again"
+)
 ANOTHER = "the folder is not the network of this release, though its own manifest bears it out"
 DEFAULT_REPORT = "chest-report"
 
@@ -71,7 +74,8 @@ class WeightsFolder:
 def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsFolder | None:
     """The checked weights folder of a row, or None where it is not installed.
 
-    The manifest must have the digest of the catalogue row, and each other file that of the manifest.
+    The manifest must have the digest of the catalogue row, and each other file that of the
+    manifest.
 
     Raises: IntegrityError naming the file that is altered, missing or too many.
     """

@@ -12,15 +12,8 @@ from typing import Any
 from medmm.domain.errors import InputError
 
 MANIFEST, INDEX = "manifest.json", "model.safetensors.index.json"
-KNOWN = (
-    ".safetensors",
-    ".json",
-    ".txt",
-    ".model",
-    ".md",
-    ".jinja",
-    ".png",
-)  # pictures stand beside cards
+# Pictures stand beside cards
+KNOWN = (".safetensors", ".json", ".txt", ".model", ".md", ".jinja", ".png")
 TEXTS = re.compile(r"(LICEN[CS]E|NOTICE|USE_POLICY)[\w.-]*", re.I)
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5")
 CODE = (".py", ".pyc", ".so", ".ipynb", ".sh")
@@ -30,7 +23,8 @@ MOST_JSON_BYTES = 256 << 20
 def files_of(folder: Path) -> dict[str, int]:
     """Name and bytes of each file of a model's folder; names that begin with a dot are left out.
 
-    Raises: InputError for pickles, code, links, folders within, files that no model needs, JSON that asks for code.
+    Raises: InputError for pickles, code, links, folders within, files that no model needs, JSON
+        that asks for code.
     """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

@@ -20,11 +20,8 @@ from medmm.training.data.films import Film, greys
 Box = tuple[float, float, float, float]
 Maps = NDArray[np.float32]
 OPACITY = "Lung_Opacity"
-UNION = (
-    "Pneumonia",
-    "Consolidation",
-    "Infiltration",
-)  # the labels whose films carry boxes of opacities
+# The labels whose films carry boxes of opacities
+UNION = ("Pneumonia", "Consolidation", "Infiltration")
 SIDE_AGREEMENT = 0.85  # of the films on which a side is named
 LEAST_SIDED = 15  # films, else no side is ever named
 
@@ -33,8 +30,9 @@ LEAST_SIDED = 15  # films, else no side is ever named
 class Boxed:
     """One finding on one film: what a reader drew, and what its map says before calibration has a word on sides.
 
-    Places are fractions of the film. `own` is whether the boxes were drawn for this finding itself; else they are
-    those of a lung opacity on a film that carries it. `drawn` is the patient's side of the boxes, `said` the map's.
+    Places are fractions of the film. `own` is whether the boxes were drawn for this finding itself;
+    else they are those of a lung opacity on a film that carries it. `drawn` is the patient's side
+    of the boxes, `said` the map's.
     """
 
     finding: str
@@ -140,8 +138,8 @@ def _peak(heat: Maps, cells: NDArray[np.bool_]) -> tuple[float, float]:
 def sides_that_hold(found: list[Boxed]) -> dict[str, bool]:
     """Whether a finding's side may be named: it agrees with the boxes often enough, on enough films.
 
-    Counted are films at or above the operating point on which the map names a side; naming one of two sides is no
-    agreement.
+    Counted are films at or above the operating point on which the map names a side; naming one of
+    two sides is no agreement.
     """
     out = {}
     for name in {b.finding for b in found}:

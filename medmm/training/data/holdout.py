@@ -1,7 +1,7 @@
 """What the shared data keep for validation and test: no folder of a public set brings it back into training.
 
-The shared data hold films of NIH ChestX-ray14 and of Open-i. In a folder of these sets their patients are found again by
-number, and in any folder their films by name.
+The shared data hold films of NIH ChestX-ray14 and of Open-i. In a folder of these sets their
+patients are found again by number, and in any folder their films by name.
 """
 
 from __future__ import annotations

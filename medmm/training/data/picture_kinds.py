@@ -1,8 +1,9 @@
 """Pictures with their kind, for the network that looks at a film before the gate believes its tags.
 
-Parts: "train" is learned from, "val" sets thresholds, "test" gives figures. Frontal and lateral films go by the split
-of their set; whole sources are kept for test where there are several (Hannover, Guangzhou); the rest goes by a digest of
-its name, so that a picture that two tables list is in one part.
+Parts: "train" is learned from, "val" sets thresholds, "test" gives figures. Frontal and lateral
+films go by the split of their set; whole sources are kept for test where there are several
+(Hannover, Guangzhou); the rest goes by a digest of its name, so that a picture that two tables list
+is in one part.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from medmm.training.data.films import (
 ADULT_YEARS = 18
 JSRT_TABLE = "cxr_more/other.csv"
 Grey = NDArray[np.float32]
-# Stand-ins for radiographs of other body parts, of which too few are here: windows of a frontal film as shares of its
-# rows and columns (top, bottom, left, right).
+# Stand-ins for radiographs of other body parts, of which too few are here: windows of a frontal
+# film as shares of its rows and columns (top, bottom, left, right).
 WINDOWS = {
     "a shoulder": (0.0, 0.4, 0.0, 0.4),
     "a neck": (0.0, 1 / 3, 0.0, 1.0),

@@ -27,8 +27,8 @@ Films = NDArray[np.float32]  # (n, size, size), prepared
 class MoreFilms:
     """Films of the "train" split of the recipe's folders, with at least one label that is known.
 
-    Films and patients that the shared data keep for val and test are left out, and films that they learn from already;
-    `left_out` counts by folder and reason.
+    Films and patients that the shared data keep for val and test are left out, and films that they
+    learn from already; `left_out` counts by folder and reason.
     """
 
     films: tuple[ReportedFilm, ...]

@@ -1,7 +1,8 @@
 """Columns of heart and lungs that were read off rulers on NIH films, twice and blind to any output; no radiologist did.
 
-A vision-language model looked at each film under a ruler two times, independently. `ratio_marks.csv` holds both readings as
-fractions of the film's width (left and right are the image's), their mean, and by how much the two ratios differ.
+A vision-language model looked at each film under a ruler two times, independently.
+`ratio_marks.csv` holds both readings as fractions of the film's width (left and right are the
+image's), their mean, and by how much the two ratios differ.
 """
 
 from __future__ import annotations

@@ -34,9 +34,9 @@ class OutlinedFilm:
 def read_outlined_films(data_dir: Path) -> list[OutlinedFilm]:
     """All outlined films with their split.
 
-    JSRT (a film a patient): 150 train, 30 val, 60 test, drawn with a fixed seed. Of the lung-only films the two collections
-    that may share films are learned from; the third, of another hospital with up to three films a patient, is kept for
-    reporting.
+    JSRT (a film a patient): 150 train, 30 val, 60 test, drawn with a fixed seed. Of the lung-only
+    films the two collections that may share films are learned from; the third, of another hospital
+    with up to three films a patient, is kept for reporting.
     """
     return _jsrt(data_dir / "cxr_more") + _lung_only(data_dir / "cxr" / "masks")
 
@@ -78,8 +78,8 @@ def _lung_only(folder: Path) -> list[OutlinedFilm]:
                 source=row["image_source"],
                 split="train" if row["image_source"] in LEARNED_LUNG_SOURCES else "test",
                 grey=_grey(shard, f"images/{row['image']}"),
-                lungs=_member(shard, f"masks/{row['mask']}")
-                == 255,  # 127 is lung hidden behind the heart
+                # 127 is lung hidden behind the heart
+                lungs=_member(shard, f"masks/{row['mask']}") == 255,
                 heart=None,
                 ratio=None,
             )

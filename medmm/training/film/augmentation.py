@@ -21,7 +21,8 @@ def random_views(
 ) -> tuple[Tensor, Tensor | None]:
     """One random view a film, and of its masks: (b, 1, s, s) to (b, 1, size_px, size_px), masks (b, m, s, s) alike.
 
-    Mirroring is right where neither the labels nor the structures name a side; elsewhere `mirror_too` is False.
+    Mirroring is right where neither the labels nor the structures name a side; elsewhere
+    `mirror_too` is False.
     """
     count = len(films)
 
@@ -41,9 +42,8 @@ def random_views(
         torch.stack(rows, 1), [count, 1, size_px, size_px], align_corners=False
     )
     black = films.amin(dim=(1, 2, 3), keepdim=True)
-    turned = (
-        functional.grid_sample(films - black, grid, align_corners=False) + black
-    )  # outside is black
+    # Outside is black
+    turned = functional.grid_sample(films - black, grid, align_corners=False) + black
     tones = {
         name: uniform(ranges[name])[:, None, None, None]
         for name in ("log_gamma", "log_contrast", "brightness")

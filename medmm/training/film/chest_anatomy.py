@@ -33,7 +33,8 @@ __all__ = ["calibrate", "dice", "fitted", "outline_loss", "train"]
 def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
     """Run the recipe and write the weights folder `out_dir`. Cost: see the recipe.
 
-    First on plain views of drawn films, then on strong views, then also on films that nobody outlined; see `widened`.
+    First on plain views of drawn films, then on strong views, then also on films that nobody
+    outlined; see `widened`.
     """
     learned = [film for film in read_outlined_films(data_dir) if film.split == "train"]
     network, log = fitted(config, *_tensors(learned, int(config["size_px"]), quiet), quiet)

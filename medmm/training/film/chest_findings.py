@@ -47,7 +47,8 @@ TRAINED = ("trunk.layer2", "trunk.layer3", "head")
 def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
     """Run the recipe and write the weights folder `out_dir` (card and manifest are the evaluation's).
 
-    Cost: about 250 s an epoch of 3,229 films on two CPU cores with bf16, several times that without.
+    Cost: about 250 s an epoch of 3,229 films on two CPU cores with bf16, several times that
+    without.
     Returns: `out_dir`.
     """
     films = training_films(data_dir)

@@ -31,7 +31,8 @@ from medmm.training.loop import precision
 from medmm.training.weights_export import write_json, write_weights_folder
 
 TRAINED = ("trunk.layer2", "trunk.layer3", "head")
-# Of any kind of val picture that is no frontal chest film, at most this share may be taken for one without a tag's word.
+# Of any kind of val picture that is no frontal chest film, at most this share may be taken for one
+# without a tag's word.
 NOT_FRONTAL_PASSED = 0.002
 LEAST_SURE = 0.9
 NEGATIVE = (1 - 2 * GREY_MEAN) / GREY_SPREAD  # a prepared film z shows its negative at NEGATIVE - z
@@ -86,11 +87,8 @@ def _calibration(
         kind: probabilities(network, films, quiet)[:, KINDS.index("frontal")]
         for kind, films in strange.items()
     }
-    for kind in (
-        "inverted",
-        "upside down",
-        "rotated",
-    ):  # of mirrored films, more look alike: they are counted apart
+    # Of mirrored films, more look alike: they are counted apart
+    for kind in ("inverted", "upside down", "rotated"):
         films = np.stack([_turned(film, kind) for film in val["frontal"]])
         apart[kind] = probabilities(network, films, quiet)[:, KINDS.index("frontal")]
     return {**thresholds(frontal, config), "sure": sure_threshold(apart)}
@@ -266,7 +264,8 @@ def probabilities(
 def thresholds(frontal: NDArray[np.float32], config: Mapping[str, Any]) -> dict[str, float]:
     """What passes the stated share of frontal val films, given their probabilities (n, kinds).
 
-    `accept` is the least sum of frontal and mirrored, `mirrored` the probability from which a film is called mirrored.
+    `accept` is the least sum of frontal and mirrored, `mirrored` the probability from which a film
+    is called mirrored.
     """
     upright = frontal[:, KINDS.index("frontal")] + frontal[:, KINDS.index("mirrored")]
     mirrored = frontal[:, KINDS.index("mirrored")]

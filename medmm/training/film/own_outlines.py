@@ -27,8 +27,9 @@ def own_outlines(
 ) -> tuple[Tensor, Tensor]:
     """NIH train films (n, 1, s, s) of 0 to 1 and the network's probabilities on them (n, 2, s, s).
 
-    Kept are films on which the looks agree within `most_edge_spread` and whose outlines have the shapes of a chest: what a
-    network is sure of on a plain view teaches it the strong ones (Xie et al., CVPR 2020).
+    Kept are films on which the looks agree within `most_edge_spread` and whose outlines have the
+    shapes of a chest: what a network is sure of on a plain view teaches it the strong ones (Xie et
+    al., CVPR 2020).
 
     Raises: InputError if there is no such film, or a film of train is of a patient of val or test.
     """

@@ -26,7 +26,8 @@ from medmm.training.weights_export import write_json
 
 COVERAGE = 0.95
 RATIO = (0.30, 0.75)  # looks at a film whose ratio lies outside are not believed
-STATED = 0.85  # of the upright val films whose outlines look like a chest: on the rest the looks are too far apart
+# Of the upright val films whose outlines look like a chest: on the rest the looks are too far apart
+STATED = 0.85
 GEOMETRY = {  # of the views whose shapes are what a chest may look like
     "rotation_degrees": 8.0,
     "log_zoom": 0.2,
@@ -68,8 +69,9 @@ class Measured:
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
     """Write calibration.json of a weights folder: bounds of shapes, how far looks may be apart, and the interval's width.
 
-    The bounds come from drawn outlines of train films, the spread from all upright NIH val films, the interval from the
-    marked NIH val films and JSRT's val films. Cost: about a minute of one CPU core.
+    The bounds come from drawn outlines of train films, the spread from all upright NIH val films,
+    the interval from the marked NIH val films and JSRT's val films. Cost: about a minute of one CPU
+    core.
     """
     weights = WeightsFolder(row=row_named("chest-anatomy"), folder=folder)
     network = for_outlines(load_network(weights, torch.device("cpu")))
@@ -189,8 +191,9 @@ def error_model(found: list[Measured]) -> tuple[float, float]:
 def interval_scale(found: list[Measured], floor: float, slope: float) -> float:
     """From the error's scale to the half of a 95 % interval: the greatest of the sources' own.
 
-    As in split conformal prediction with a local scale (Lei et al., JASA 2018), by source, so that films of the easier one
-    do not narrow the other's: of n films the (n + 1)-corrected rank, which with some 30 is the worst film.
+    As in split conformal prediction with a local scale (Lei et al., JASA 2018), by source, so that
+    films of the easier one do not narrow the other's: of n films the (n + 1)-corrected rank, which
+    with some 30 is the worst film.
     """
     scores: dict[str, list[float]] = {}
     for m in found:

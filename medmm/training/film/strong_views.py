@@ -1,6 +1,7 @@
 """Strong random views of films with outlines: what bedside films, other hospitals and sick lungs do to a picture.
 
-Nothing here inverts tones, and every shape moves with its outline, so a view's outlines are as true as the film's.
+Nothing here inverts tones, and every shape moves with its outline, so a view's outlines are as true
+as the film's.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def _uniform(count: int, spread: float, random: torch.Generator) -> Tensor:
 def warp(count: int, size_px: int, ranges: Ranges, random: torch.Generator) -> Tensor:
     """Sampling grids (b, p, p, 2): turned, zoomed, of other aspect, sheared, mirrored, bent, and the middle widened.
 
-    The middle of the film, where the heart lies, is widened or narrowed against the flanks: hearts of all sizes, which
-    150 films do not show.
+    The middle of the film, where the heart lies, is widened or narrowed against the flanks: hearts
+    of all sizes, which 150 films do not show.
     """
     angle = _uniform(count, math.radians(ranges["rotation_degrees"]), random)
     zoom_x = torch.exp(
@@ -152,9 +153,8 @@ def occluded(films: Tensor, ranges: Ranges, random: torch.Generator) -> Tensor:
 def blurred(films: Tensor, ranges: Ranges, random: torch.Generator) -> Tensor:
     """Blur of a random part of the films, and noise."""
     soft = functional.avg_pool2d(functional.pad(films, (2, 2, 2, 2), mode="replicate"), 5, 1)
-    share = (torch.rand(len(films), generator=random) * 1.6 - 0.8)[
-        :, None, None, None
-    ]  # below 0: sharpened
+    # Below 0: sharpened
+    share = (torch.rand(len(films), generator=random) * 1.6 - 0.8)[:, None, None, None]
     noise = (
         torch.randn(films.shape, generator=random)
         * torch.rand(len(films), generator=random)[:, None, None, None]

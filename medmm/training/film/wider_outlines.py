@@ -48,8 +48,8 @@ def widened(
 ) -> tuple[nn.Module, Log]:
     """The network between the first one and what it becomes on strong views, and the losses.
 
-    The weights are those of the line between both, `share` of the way (Wortsman et al., CVPR 2022): the strong views make
-    the outlines robust, the first network keeps them exact.
+    The weights are those of the line between both, `share` of the way (Wortsman et al., CVPR 2022):
+    the strong views make the outlines robust, the first network keeps them exact.
     """
     wide, log = _learned(copy.deepcopy(first), config, shelves, loss_of, quiet)
     return between(first, wide, config["share"]), log

@@ -14,8 +14,8 @@ from medmm.training.loop.state import put
 class Average:
     """Exponential moving average of what moves in a run: parameters that learn and running statistics.
 
-    Its first steps weigh less (Polyak and Juditsky, SIAM J. Control Optim. 1992; the start as in TensorFlow's
-    ExponentialMovingAverage): the decay is at most (1 + n) / (10 + n) after n steps.
+    Its first steps weigh less (Polyak and Juditsky, SIAM J. Control Optim. 1992; the start as in
+    TensorFlow's ExponentialMovingAverage): the decay is at most (1 + n) / (10 + n) after n steps.
     """
 
     def __init__(self, moving: Mapping[str, Tensor], decay: float) -> None:

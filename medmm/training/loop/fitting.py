@@ -53,19 +53,22 @@ def fit(
 ) -> FitResult:
     """Train `model` in place and where it lies, from where `run_dir` stands; it is left in eval mode.
 
-    Each part of a step's loss is the mean over what teaches it, however the step is cut into batches and shares. On a CPU
-    a run that was cut off and went on gives the same bits as one that was not. SIGINT or SIGTERM finishes the step, saves
-    and returns; a second one acts at once. Torch's, NumPy's and Python's random generators are started from the seed. Among
-    several processes (torchrun; `accelerate launch` on GPUs) all must call, `validate` gets the sharded model and must call
-    it as often in each; every process ends with the whole model.
+    Each part of a step's loss is the mean over what teaches it, however the step is cut into
+    batches and shares. On a CPU a run that was cut off and went on gives the same bits as one that
+    was not. SIGINT or SIGTERM finishes the step, saves and returns; a second one acts at once.
+    Torch's, NumPy's and Python's random generators are started from the seed. Among several
+    processes (torchrun; `accelerate launch` on GPUs) all must call, `validate` gets the sharded
+    model and must call it as often in each; every process ends with the whole model.
 
     Args:
         objective: what is learned, and how examples become a batch.
-        validate: the model to figures, after every `validate_every` epochs and the last; it cannot change how the
-            training goes on. With `average` it gets the averaged weights, as the caller does in the end.
+        validate: the model to figures, after every `validate_every` epochs and the last; it cannot
+            change how the training goes on. With `average` it gets the averaged weights, as the
+            caller does in the end.
         inputs: the tables the examples come from; a run goes on with these alone.
-    Raises: StateError to go on with other options, settings or data, IntegrityError for an altered run folder, ConfigError
-        for options this model cannot have and for a loss that is not a number, InputError without examples or labels.
+    Raises: StateError to go on with other options, settings or data, IntegrityError for an altered
+        run folder, ConfigError for options this model cannot have and for a loss that is not a
+        number, InputError without examples or labels.
     """
     if not len(train):
         raise InputError(
@@ -223,13 +226,11 @@ class _Loop:
             [weight * part for weight, part in zip(costs.weights, parts, strict=True)]
         ).sum()
         if self.processes.world > 1:
-            loss = (
-                loss + 0 * costs.output
-            )  # all go backward together, taught by their shares or not
+            # All go backward together, taught by their shares or not
+            loss = loss + 0 * costs.output
         if loss.requires_grad:
-            (
-                loss * self.processes.world
-            ).backward()  # shards take the mean over processes, the step wants the sum
+            # Shards take the mean over processes, the step wants the sum
+            (loss * self.processes.world).backward()
         return [float(value.detach()) for value in (loss, *parts)]
 
     def _clip(self) -> float:
@@ -315,7 +316,10 @@ class _Loop:
 
     def _said(self) -> str:
         place, all_steps = self.place, self.options.epochs * self.steps_an_epoch
-        return f"Step {place.step} of {all_steps}, {place.seconds:.0f} s of training, {len(self.train)} examples."
+        return (
+            f"Step {place.step} of {all_steps}, {place.seconds:.0f} s of training, "
+            f"{len(self.train)} examples."
+        )
 
     def finish(self, model: Any, stopped: bool) -> None:
         """Give the caller's model what was learned, and write curves and manifest."""

@@ -16,9 +16,11 @@ class Costs:
     """What a model's answer to a batch costs.
 
     Attributes:
-        parts: mean of each part of the loss over what teaches it; None for a part that nothing of the batch teaches.
+        parts: mean of each part of the loss over what teaches it; None for a part that nothing of
+            the batch teaches.
         weights: of the parts in their sum.
-        output: an element of the answer: through it processes go backward together, taught by their shares or not.
+        output: an element of the answer: through it processes go backward together, taught by their
+            shares or not.
     """
 
     parts: tuple[Tensor | None, ...]

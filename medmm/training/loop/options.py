@@ -12,23 +12,20 @@ from medmm.domain.errors import ConfigError
 PRECISIONS = ("auto", "fp32", "bf16")
 LORA_KEYS = frozenset({"r", "alpha", "dropout", "target_modules"})
 LAST_SHARE = 0.05  # of the peak learning rate, at the last step
-HABITS = (
-    "save_every",
-    "log_every",
-    "validate_every",
-    "shard",
-)  # what may differ when a run goes on
+# What may differ when a run goes on
+HABITS = ("save_every", "log_every", "validate_every", "shard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopOptions:
     """Settings of one run.
 
-    A step learns from `batch` x `accumulate` examples, shared among the processes. `trained` and `learning_rates` name
-    parameters by the start of their names; an empty `trained` means all. With `lora` ({"r", "alpha", "dropout",
-    "target_modules"}) the language model itself stays as it is and its adapters learn. With `average`, a share below 1, the
-    weights that are looked at and kept are a mean over the steps (see `Average`), without `shard`. `save_every` and
-    `log_every` are in steps, `validate_every` in epochs.
+    A step learns from `batch` x `accumulate` examples, shared among the processes. `trained` and
+    `learning_rates` name parameters by the start of their names; an empty `trained` means all. With
+    `lora` ({"r", "alpha", "dropout", "target_modules"}) the language model itself stays as it is
+    and its adapters learn. With `average`, a share below 1, the weights that are looked at and kept
+    are a mean over the steps (see `Average`), without `shard`. `save_every` and `log_every` are in
+    steps, `validate_every` in epochs.
     Raises: ConfigError for values no run can have.
     """
 

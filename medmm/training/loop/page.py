@@ -39,9 +39,11 @@ def page(name: str, rows: Sequence[Mapping[str, Any]], state: str) -> str:
             figures.append(figure(f"Validation: {key}", [], epochs))
     body = "\n".join(figures) or "<p>No step was logged yet.</p>"
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(name)}: curves</title>\n'
+        '<!doctype html>\n<html lang="en"><head><meta '
+        f'charset="utf-8"><title>{html.escape(name)}: curves</title>\n'
         f"<style>{STYLE}</style></head>\n<body><h1>{html.escape(name)}</h1><p>{html.escape(state)}</p>\n"
-        '<p class="key">Over steps: <b>mean since the line before</b>, <b>mean of the epoch, and validation</b></p>\n'
+        '<p class="key">Over steps: <b>mean since the line before</b>, <b>mean of the epoch, '
+        "and validation</b></p>\n"
         f"<main>\n{body}\n</main></body></html>\n"
     )
 
@@ -73,8 +75,11 @@ def figure(title: str, steps: Points, epochs: Points) -> str:
         )
 
     parts = [
-        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y_at(y):.1f}" y2="{y_at(y):.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y_at(y) + 4:.1f}" text-anchor="end">{y:.4g}</text>'
+        (
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y_at(y):.1f}" '
+            f'y2="{y_at(y):.1f}"/><text x="{LEFT - 6}" y="{y_at(y) + 4:.1f}" '
+            f'text-anchor="end">{y:.4g}</text>'
+        )
         for y in y_ticks
     ]
     parts += [

@@ -16,8 +16,9 @@ from medmm.training.loop.state import learned, norms, seed_everything
 def ready(model: Any, options: LoopOptions, *, whole_fp32: bool) -> None:
     """Put adapters in if wanted and mark what learns; it learns in fp32.
 
-    Raises: ConfigError if a name of `trained` or `learning_rates` starts no parameter's name, for adapters that the
-        options do not name, and for options that need a language model where there is none.
+    Raises: ConfigError if a name of `trained` or `learning_rates` starts no parameter's name, for
+        adapters that the options do not name, and for options that need a language model where
+        there is none.
     """
     wanted = [
         name for name in ("lora", "gradient_checkpointing", "shard") if getattr(options, name)
@@ -78,9 +79,8 @@ def to_train(model: nn.Module, still: tuple[str, ...]) -> None:
 
 def checkpointed(model: Any, on: bool) -> None:
     """Compute activations again in the backward pass instead of keeping them, or no longer."""
-    kind = (
-        "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
-    )  # older transformers 5
+    # Older transformers 5
+    kind = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
     if on:
         getattr(model, f"{kind}_checkpointing_enable")(
             **{f"{kind}_checkpointing_kwargs": {"use_reentrant": False}}

@@ -97,8 +97,9 @@ class Processes:
 def sharded(model: Any, processes: Processes) -> Any:
     """A copy of a model on the CPU of which each process holds a shard of every parameter.
 
-    Each layer of the language model is gathered when it is needed. Encoders, connectors and record tokens belong to the
-    root: a process whose share of a batch has no image must gather and reduce them with the others all the same.
+    Each layer of the language model is gathered when it is needed. Encoders, connectors and record
+    tokens belong to the root: a process whose share of a batch has no image must gather and reduce
+    them with the others all the same.
     Raises: ConfigError if a parameter was not sharded.
     """
     mesh = init_device_mesh(processes.device.type, (processes.world,))
@@ -112,7 +113,8 @@ def sharded(model: Any, processes: Processes) -> Any:
         raise ConfigError(
             f"not sharded: {', '.join(whole[:3])}", remedy="train this model in one process"
         )
-    # gradients flow into every first layer, whatever a share holds: so all processes reduce the layers in one order
+    # gradients flow into every first layer, whatever a share holds: so all processes reduce the
+    # layers in one order
     copied.get_input_embeddings().register_forward_hook(
         lambda module, args, out: out.requires_grad_(True)
     )

@@ -165,7 +165,8 @@ def _put_in_place(new: Path, folder: Path) -> None:
 def load(run_dir: Path, run: Mapping[str, Any]) -> Checkpoint | None:
     """The checkpoint of a run folder, or None if there is none.
 
-    Raises: StateError if it is of other options, data or frozen weights, IntegrityError if a file was altered.
+    Raises: StateError if it is of other options, data or frozen weights, IntegrityError if a file
+        was altered.
     """
     folder = run_dir / FOLDER
     if not folder.exists():

@@ -62,14 +62,12 @@ GROUP_MEASUREMENTS = (
     "LV mass",
 )
 GROUP_THRESHOLD = 0.5
-SEQUENCE_SEEN = {
-    "hippocampus": "t1",
-    "brain-lesion": "flair",
-    "cardiac": "cine",
-}  # whose look tells an unlike image
+# Whose look tells an unlike image
+SEQUENCE_SEEN = {"hippocampus": "t1", "brain-lesion": "flair", "cardiac": "cine"}
 OUTLINE_SIGNS: dict[str, tuple[str, ...]] = {
     "hippocampus": (ENTROPY,),
-    "brain-lesion": (),  # entropy and disagreement go with the size of a lesion, and a lesion may have parts
+    # Entropy and disagreement go with the size of a lesion, and a lesion may have parts
+    "brain-lesion": (),
     "cardiac": (ENTROPY, DISAGREEMENT, LOOSE),
 }
 FRACTIONS = ("LVEF", "RVEF")  # in %
@@ -134,8 +132,8 @@ def look_of(task: str, outlined: OutlinedVolume, grid: Grid) -> Signs:
 def spread(errors: Sequence[float], kind: str) -> Json:
     """Half of the interval that holds the next error with 95 %, for errors that are normal: a t interval of prediction.
 
-    `errors` are differences ("absolute") or logarithms of ratios ("relative"); their mean counts too, so that a bias
-    widens the interval to both sides.
+    `errors` are differences ("absolute") or logarithms of ratios ("relative"); their mean counts
+    too, so that a bias widens the interval to both sides.
     """
     values = np.asarray(errors, dtype=float)
     n = len(values)

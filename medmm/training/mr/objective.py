@@ -65,7 +65,8 @@ class VolumeObjective:
     def batch(self, examples: Sequence[int]) -> Batch:
         """Images (b, sequences, z, y, x) and labels (b, 1, z, y, x) of random views, in channels-last memory format.
 
-        Every draw hangs on one number from torch's generator, so that a run that goes on draws the same.
+        Every draw hangs on one number from torch's generator, so that a run that goes on draws the
+        same.
         """
         random = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
         drawn = [self._view(place % len(self.volumes), random) for place in examples]

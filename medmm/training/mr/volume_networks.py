@@ -144,8 +144,9 @@ def fitted(
 ) -> tuple[VolumeNetwork, Log]:
     """The network after training, with averaged weights, on the CPU; and its losses and val figures, epoch by epoch.
 
-    Each cycle of the learning rate (Loshchilov and Hutter, ICLR 2017) is a run of the loop, from the averaged weights of the
-    one before. Raises: InputError if a signal stopped it; the same call goes on.
+    Each cycle of the learning rate (Loshchilov and Hutter, ICLR 2017) is a run of the loop, from
+    the averaged weights of the one before. Raises: InputError if a signal stopped it; the same call
+    goes on.
     """
     config = recipe.model_dump(mode="json")
     torch.manual_seed(recipe.seed)

@@ -404,9 +404,8 @@ def save(model: MedMMForConditionalGeneration, processor: MedMMProcessor, folder
     model.half().save_pretrained(folder)
     model.float()
     for name, buffer in model.named_buffers():
-        if (
-            name in derived
-        ):  # the frequencies of rotary positions: computed at loading, never rounded
+        # The frequencies of rotary positions: computed at loading, never rounded
+        if name in derived:
             buffer.copy_(derived[name])
     (folder / "model.safetensors").chmod(0o644)
     processor.save_pretrained(folder)

@@ -24,9 +24,8 @@ from medmm.training.weights_export import write_json
 
 Array = NDArray[np.float64]
 LEAST_AUROC = 0.6  # of a head on val reports; below, it says next to nothing of a finding
-PRESENT_FROM = (
-    0.5  # likelier than not: from there a finding is said to be present, below it possible
-)
+# Likelier than not: from there a finding is said to be present, below it possible
+PRESENT_FROM = 0.5
 NEUTRAL = ClaimRule(head=0.0, language=1.0, intercept=0.0, threshold=0.5, present=0.5)
 
 
@@ -93,9 +92,11 @@ def opinions(
 def claim_rule(heads: Array, claims: Array, truth: Array, most_invented: float) -> ClaimRule:
     """The rule that fits all findings at once, and the threshold of the best micro F1 that invents at most so much a report.
 
-    Where no point of the search keeps to that, the lowest one above it that does; at 1 nothing is claimed.
+    Where no point of the search keeps to that, the lowest one above it that does; at 1 nothing is
+    claimed.
 
-    Args: heads, claims: log-odds (n, findings); truth: 0 or 1, (n, findings); most_invented: wrong claims a report.
+    Args: heads, claims: log-odds (n, findings); truth: 0 or 1, (n, findings); most_invented: wrong
+        claims a report.
     Raises: InputError if no report calls a finding, or each report calls all.
     """
     if truth.min() == truth.max():

@@ -1,6 +1,7 @@
 """Reports of the shared data with their films, the manual labels beside them, and what others published.
 
-The texts are under CC BY-NC-ND 4.0: they are read where they lie, and none is written into a result.
+The texts are under CC BY-NC-ND 4.0: they are read where they lie, and none is written into a
+result.
 """
 
 from __future__ import annotations

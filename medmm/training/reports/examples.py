@@ -1,7 +1,8 @@
 """Reports of the corpus as examples for the multimodal model: what to say of each finding, in which words, and which facts.
 
-The facts are those that the corpus really has: what the indication names, and the sex where it is stated (ages are masked).
-Others may be drawn at random, independent of film and report, so that the model learns to claim nothing from them.
+The facts are those that the corpus really has: what the indication names, and the sex where it is
+stated (ages are masked). Others may be drawn at random, independent of film and report, so that the
+model learns to claim nothing from them.
 """
 
 from __future__ import annotations
@@ -23,9 +24,8 @@ from medmm.training.reports.corpus import FilmReport
 from medmm.training.reports.statements import FindingSaid, Phrase, phrase_book, report_findings
 
 LEAST_TIMES = 2  # a phrase that only one report has is a person's, not a way of speaking
-GENERIC = frozenset(
-    {"Support_Devices"}
-)  # a report names the kind of device; a draft that has no check on it does not
+# A report names the kind of device; a draft that has no check on it does not
+GENERIC = frozenset({"Support_Devices"})
 SEX = re.compile(r"\b(?:(?P<female>female|woman|lady|girl)|(?P<male>male|man|gentleman|boy))\b")
 TEMPLATES = {
     FindingSaid.PRESENT: "There is {words}.",

@@ -24,10 +24,13 @@ def encoder_weights(
 ) -> WeightsFolder:
     """The weights whose trunk the report model starts with: those of `run_dir`/encoder with a recipe, else the shipped ones.
 
-    Trained once: a run that goes on takes the folder as it is. A stop in the middle of this stage begins it again.
+    Trained once: a run that goes on takes the folder as it is. A stop in the middle of this stage
+    begins it again.
 
-    Args: recipe: a file of task chest-findings; size_px: the side of the films that the report model sees.
-    Raises: ConfigError for another recipe or other film sizes, StateError if the run holds an encoder of another recipe.
+    Args: recipe: a file of task chest-findings; size_px: the side of the films that the report
+        model sees.
+    Raises: ConfigError for another recipe or other film sizes, StateError if the run holds an
+        encoder of another recipe.
     """
     row = row_named("chest-findings")
     if recipe is None:
@@ -72,7 +75,8 @@ def encoder_recipe(file: Path, size_px: int) -> dict[str, Any]:
         )
     if recipe.size_px != size_px:
         raise ConfigError(
-            f"the encoder learns from films of {recipe.size_px} px, the report model sees {size_px}",
+            f"the encoder learns from films of {recipe.size_px} px, the report model sees "
+            f"{size_px}",
             remedy=f"set size_px: {size_px} in the encoder's recipe",
             file=str(file),
         )

@@ -1,10 +1,11 @@
 """A rule labeller for the words of chest film reports: 14 CheXpert names, offline, from phrases kept as data.
 
-Values are those of CheXpert (Irvin et al., AAAI 2019): 1 present, 0 said to be absent, -1 uncertain, None not mentioned.
-It is not CheXbert (Smit et al., EMNLP 2020), a BERT that learned from 1,000 reports labelled by radiologists and from
-the CheXpert rules: this one learned from nothing, sees one clause at a time, knows the phrases of `report_phrases.yaml`
-alone, and takes heart failure as edema, granulomas as lesions and clips as devices, as the manual terms of the Indiana
-reports do. Its figures are comparable with those of CheXbert in kind, not in value.
+Values are those of CheXpert (Irvin et al., AAAI 2019): 1 present, 0 said to be absent, -1
+uncertain, None not mentioned. It is not CheXbert (Smit et al., EMNLP 2020), a BERT that learned
+from 1,000 reports labelled by radiologists and from the CheXpert rules: this one learned from
+nothing, sees one clause at a time, knows the phrases of `report_phrases.yaml` alone, and takes
+heart failure as edema, granulomas as lesions and clips as devices, as the manual terms of the
+Indiana reports do. Its figures are comparable with those of CheXbert in kind, not in value.
 """
 
 from __future__ import annotations
@@ -27,13 +28,8 @@ LABELS = (
     "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", DEVICES,
 )  # fmt: skip
 ABNORMAL = LABELS[1:]
-FIVE = (
-    "Atelectasis",
-    "Cardiomegaly",
-    "Consolidation",
-    "Edema",
-    "Pleural Effusion",
-)  # CheXpert's competition tasks
+# CheXpert's competition tasks
+FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 PRESENT, ABSENT, UNCERTAIN = 1, 0, -1
 Labels = dict[str, int | None]
 _RANK = {None: 0, ABSENT: 1, UNCERTAIN: 2, PRESENT: 3}
@@ -142,8 +138,9 @@ class Labeller:
     def label(self, *sections: str) -> Labels:
         """The 14 values of a report, given as one text or as its sections.
 
-        The strongest word counts: present before uncertain before absent. "No Finding" is 1 where none of the twelve
-        findings of the body is present or uncertain (devices do not count), 0 where one is, None for an empty text.
+        The strongest word counts: present before uncertain before absent. "No Finding" is 1 where
+        none of the twelve findings of the body is present or uncertain (devices do not count), 0
+        where one is, None for an empty text.
         """
         values: Labels = dict.fromkeys(LABELS)
         for clause in (

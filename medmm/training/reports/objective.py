@@ -16,8 +16,8 @@ from medmm.training.loop.objective import Batch, Costs
 class ReportObjective:
     """Cross-entropy of taught tokens, and binary cross-entropy of given labels by the model's `finding_loss_weight`.
 
-    `collate` makes the model's arguments of examples, with `labels`, `finding_labels` or both. Batches are small: batch
-    norms of the encoders stay as they came.
+    `collate` makes the model's arguments of examples, with `labels`, `finding_labels` or both.
+    Batches are small: batch norms of the encoders stay as they came.
     """
 
     parts: ClassVar = ("text_loss", "finding_loss")

@@ -1,7 +1,8 @@
 """Report texts as statements: one finding each, without what one film cannot show.
 
-A sentence of a report teaches only what a draft may say: it names one finding of the vocabulary, with one polarity, and no
-side, place, size, number, removed word or comparison. Sides and places are stated from regions, sizes from measurements.
+A sentence of a report teaches only what a draft may say: it names one finding of the vocabulary,
+with one polarity, and no side, place, size, number, removed word or comparison. Sides and places
+are stated from regions, sizes from measurements.
 """
 
 from __future__ import annotations
@@ -43,28 +44,35 @@ POLARITY = {
     Polarity.HEDGED: FindingSaid.POSSIBLE,
     Polarity.DENIED: FindingSaid.ABSENT,
 }
-# Words of comparison: what they claim needs an earlier film (the check on comparisons has the same list in mind).
+# Words of comparison: what they claim needs an earlier film (the check on comparisons has the same
+# list in mind).
 COMPARING = re.compile(
-    r"\b(?:new|newly|unchanged|unaltered|chang\w*|interval|increas\w*|decreas\w*|diminish\w*|reduced|enlarging|growing|"
-    r"shr[iu]nk\w*|stable|stability|improv\w*|worse\w*|better|progress\w*|regress\w*|resolv\w*|resolution|clearing|"
-    r"cleared|compar\w*|previous\w*|prior|earlier|formerly|again|persist\w*|remain\w*|still|redemonstrat\w*|recurr\w*|"
-    r"residual|evolving|no longer|since|last|follow\w*[- ]?up|baseline|serial|long-?standing|now|old|healed|healing|"
-    r"acute|chronic|post\w*|known|history|patient\w*|lateral view|ct|recommend\w*|correlat\w*)\b"
+    r"\b(?:new|newly|unchanged|unaltered|chang\w*|interval|increas\w*|decreas\w*|diminish\w*|"
+    r"reduced|enlarging|growing|shr[iu]nk\w*|stable|stability|improv\w*|worse\w*|better|"
+    r"progress\w*|regress\w*|resolv\w*|resolution|clearing|cleared|compar\w*|previous\w*|prior|"
+    r"earlier|formerly|again|persist\w*|remain\w*|still|redemonstrat\w*|recurr\w*|residual|"
+    r"evolving|no longer|since|last|follow\w*[- ]?up|baseline|serial|long-?standing|now|old|"
+    r"healed|healing|acute|chronic|post\w*|known|history|patient\w*|lateral view|ct|"
+    r"recommend\w*|correlat\w*)\b"
 )
 SIDES = re.compile(
-    r"\b(?:left|right|bilateral\w*|both|bibasilar|bibasal|biapical|(?:left|right)[- ]sided|unilateral|lul|lll|rul|rml|rll)\b[- ]?"
+    r"\b(?:left|right|bilateral\w*|both|bibasilar|bibasal|biapical|(?:left|right)[- ]sided|"
+    r"unilateral|lul|lll|rul|rml|rll)\b[- ]?"
 )
 SIZES = re.compile(
-    r"\b(?:small|tiny|trace|minimal(?:ly)?|mild(?:ly)?|moderate(?:ly)?|large|marked(?:ly)?|severe(?:ly)?|massive|slight(?:ly)?|"
-    r"subtle|borderline|significant(?:ly)?|gross(?:ly)?|few|multiple|several|scattered|numerous|one|two|three|single)\b ?"
+    r"\b(?:small|tiny|trace|minimal(?:ly)?|mild(?:ly)?|moderate(?:ly)?|large|marked(?:ly)?|"
+    r"severe(?:ly)?|massive|slight(?:ly)?|subtle|borderline|significant(?:ly)?|gross(?:ly)?|few|"
+    r"multiple|several|scattered|numerous|one|two|three|single)\b ?"
 )
 PLACES = re.compile(
-    r",? ?\b(?:in|at|within|over|overlying|involving|along|near|projecting over|projected over)\b (?:the |a )?[^,;]*?"
-    r"\b(?:lobes?|bases?|apex|apices|lungs?|zones?|hemithora\w+|angles?|sulc\w+|hil[aiu]\w*|regions?|areas?|midlung|spine|"
-    r"ribs?|thorax|chest|atrium|svc|cava|ventricle|stomach|carina|space)\b[^,;]*"
+    r",? ?\b(?:in|at|within|over|overlying|involving|along|near|projecting over|"
+    r"projected over)\b (?:the |a )?[^,;]*?\b(?:lobes?|bases?|apex|apices|lungs?|zones?|"
+    r"hemithora\w+|angles?|sulc\w+|hil[aiu]\w*|regions?|areas?|midlung|spine|ribs?|thorax|chest|"
+    r"atrium|svc|cava|ventricle|stomach|carina|space)\b[^,;]*"
 )
 PLACED = re.compile(
-    r"\b(?:basilar|basal|apical|perihilar|hilar|retrocardiac|lingular?|(?:upper|lower|middle) (?:lobe|lung)|midlung)\b ?"
+    r"\b(?:basilar|basal|apical|perihilar|hilar|retrocardiac|lingular?|"
+    r"(?:upper|lower|middle) (?:lobe|lung)|midlung)\b ?"
 )
 VERB = re.compile(r"\b(?:is|are|has|have|shows?|demonstrates?)\b")
 HEDGES = {"is": "may be", "are": "may be", "has": "may have", "have": "may have", "show": "may show", "shows": "may show",
@@ -85,8 +93,9 @@ class Phrase:
 def report_findings(text: str) -> dict[str, FindingSaid]:
     """What a report says of each finding of the vocabulary; one that it does not mention is not in the result.
 
-    By the labeller of report words where it has the finding; the findings that it does not tell apart (nodule, mass,
-    granuloma) or does not have (emphysema, fibrosis, hernia, infiltrate) by the vocabulary's own words.
+    By the labeller of report words where it has the finding; the findings that it does not tell
+    apart (nodule, mass, granuloma) or does not have (emphysema, fibrosis, hernia, infiltrate) by
+    the vocabulary's own words.
     """
     said: dict[str, FindingSaid] = {}
     labels = labeller().label(text)

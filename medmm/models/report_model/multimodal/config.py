@@ -12,13 +12,8 @@ from medmm.domain.errors import ConfigError
 from medmm.models.report_model.measurement_tokens import checked_typical
 
 KIND = "volume-network"
-BUILT_OF = (
-    "sequences",
-    "channels",
-    "kernels",
-    "strides",
-    "norm",
-)  # what a `VolumeEncoder` is built of
+# What a `VolumeEncoder` is built of
+BUILT_OF = ("sequences", "channels", "kernels", "strides", "norm")
 NORMS = ("batch", "instance")
 CONNECTORS = ("pooled", "perceiver")
 ENCODER_DEFAULTS: dict[str, Any] = {
@@ -33,18 +28,25 @@ class MedMMConfig(PretrainedConfig):
     """Encoders, connector, record tokens, finding heads and the language model.
 
     Args:
-        encoders: name -> {"spatial_dims": 2 or 3, "size": pixels or voxels a side, "layers", "widths", "stages"}: a MONAI
-            ResNet cut after `stages` stages; or {"kind": "volume-network", ...}: the trunk of a `VolumeNetwork`, see
-            `VolumeEncoder`. At most one encoder for each number of spatial dimensions.
-        text_config: the configuration of any causal language model of transformers, as an object or a mapping.
-        connector: "pooled" (a grid of means) or "perceiver" (learned queries; Jaegle et al., ICML 2021).
+        encoders: name -> {"spatial_dims": 2 or 3, "size": pixels or voxels a side, "layers",
+            "widths", "stages"}: a MONAI ResNet cut after `stages` stages; or {"kind":
+            "volume-network", ...}: the trunk of a `VolumeNetwork`, see `VolumeEncoder`. At most one
+            encoder for each number of spatial dimensions.
+        text_config: the configuration of any causal language model of transformers, as an object or
+            a mapping.
+        connector: "pooled" (a grid of means) or "perceiver" (learned queries; Jaegle et al., ICML
+            2021).
         connector_size: cells a side of the pooled grid, or the number of queries.
-        record_codes: code keys ("system|code") that have an embedding of their own; all others share one a kind.
+        record_codes: code keys ("system|code") that have an embedding of their own; all others
+            share one a kind.
         record_units: UCUM units that have an embedding of their own.
         findings: names of the finding heads, in order.
-        image_token_id, record_token_id: placeholders in the text that image and record tokens take the place of.
-        measurements: quantity of the vocabulary -> its typical value, in its unit; those that can enter. None: none can.
-        measurement_token_id: the placeholder that measurement tokens take the place of; None where none can enter.
+        image_token_id, record_token_id: placeholders in the text that image and record tokens take
+            the place of.
+        measurements: quantity of the vocabulary -> its typical value, in its unit; those that can
+            enter. None: none can.
+        measurement_token_id: the placeholder that measurement tokens take the place of; None where
+            none can enter.
         finding_loss_weight: of the heads' loss beside the text's.
     Raises: ConfigError for what no model can be built of.
     """
@@ -91,7 +93,8 @@ class MedMMConfig(PretrainedConfig):
         """As transformers does it. Raises: ConfigError for the configuration of another architecture."""
         if config_dict.get("model_type") != cls.model_type:
             raise ConfigError(
-                f"a configuration of model_type {config_dict.get('model_type')!r} is no multimodal model's",
+                f"a configuration of model_type {config_dict.get('model_type')!r} is no "
+                "multimodal model's",
                 remedy="give the folder of a multimodal model, or load this one with AutoConfig",
             )
         return super().from_dict(config_dict, **kwargs)

@@ -50,8 +50,10 @@ class RowEmbedding(nn.Module):
         wanted = ((*rows, len(self.tables)), (*rows, self.columns))
         if len(ids) != sequences or (tuple(ids.shape), tuple(values.shape)) != wanted:
             raise InputError(
-                f"{self.what}s of shape {tuple(ids.shape)} and {tuple(values.shape)} for {sequences} sequences",
-                remedy=f"give (sequences, rows, {len(self.tables)}) and (sequences, rows, {self.columns}), as the processor does",
+                f"{self.what}s of shape {tuple(ids.shape)} and {tuple(values.shape)} for "
+                f"{sequences} sequences",
+                remedy=f"give (sequences, rows, {len(self.tables)}) and (sequences, rows, "
+                f"{self.columns}), as the processor does",
             )
         known = ids.new_tensor([self.table(name).num_embeddings for name in self.tables])
         if bool(((ids < 0) | (ids >= known)).any()):

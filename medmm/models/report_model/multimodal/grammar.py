@@ -2,8 +2,9 @@
 
     <findings> <Pneumothorax> <absent> No pneumothorax. <end> <Effusion> <nothing> … </s>
 
-Findings come in a fixed order, so that nothing is said twice and nothing is forgotten. What may be said of a finding is
-given from outside (what the reading bears out); the language model chooses among it, and finds the words.
+Findings come in a fixed order, so that nothing is said twice and nothing is forgotten. What may be
+said of a finding is given from outside (what the reading bears out); the language model chooses
+among it, and finds the words.
 """
 
 from __future__ import annotations
@@ -63,8 +64,10 @@ class Grammar:
         lacking = [token for token in needed if token not in known]
         if lacking or tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
             raise ConfigError(
-                f"the tokenizer lacks tokens of the grammar: {', '.join(lacking) or 'end of sequence or padding'}",
-                remedy="add them with medmm.models.report_model.base_models.with_special_tokens before training",
+                "the tokenizer lacks tokens of the grammar: "
+                f"{', '.join(lacking) or 'end of sequence or padding'}",
+                remedy="add them with medmm.models.report_model.base_models.with_special_tokens "
+                "before training",
             )
         tokens = max(known.values()) + 1
         gaps = set(range(tokens)) - set(known.values())
@@ -114,8 +117,9 @@ class Spoken:
 class GrammarProcessor(LogitsProcessor):
     """Lets `generate` write nothing but the grammar; what is said of each finding a decider decides.
 
-    One object serves one greedy call of `generate`, whose prompts all have `prompt_length` tokens. Each sentence is handed
-    to `on_sentence` as soon as it is finished, so a reader need not wait for the rest.
+    One object serves one greedy call of `generate`, whose prompts all have `prompt_length` tokens.
+    Each sentence is handed to `on_sentence` as soon as it is finished, so a reader need not wait
+    for the rest.
     """
 
     def __init__(

@@ -57,19 +57,19 @@ class MedMMOutput(ModelOutput):
 class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     """MONAI encoders, a connector, record and measurement tokens in front of any causal language model of transformers.
 
-    A sequence holds `config.image_tokens(dims)` image placeholders for each image, one record placeholder for each fact and
-    one measurement placeholder for each measurement; their embeddings are replaced, and the language model attends to all
-    of them alike. An image's tokens are those of the connector and one a finding head, which says what the head thinks. The
-    heads stand on the encoders alone: they see neither record nor text, so they are an opinion of their own.
+    A sequence holds `config.image_tokens(dims)` image placeholders for each image, one record
+    placeholder for each fact and one measurement placeholder for each measurement; their embeddings
+    are replaced, and the language model attends to all of them alike. An image's tokens are those
+    of the connector and one a finding head, which says what the head thinks. The heads stand on the
+    encoders alone: they see neither record nor text, so they are an opinion of their own.
     """
 
     config_class = MedMMConfig
     base_model_prefix = "language_model"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
-    accepts_loss_kwargs = (
-        False  # the loss is a mean over its own batch: a trainer divides by its accumulation steps
-    )
+    # The loss is a mean over its own batch: a trainer divides by its accumulation steps
+    accepts_loss_kwargs = False
     _supports_sdpa = True
     _supports_attention_backend = True
     _keep_in_fp32_modules_strict = ("encoders",)  # batch norms lose their statistics in bf16
@@ -133,16 +133,19 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         """Image tokens (images, tokens, width) and finding logits (images, findings) of prepared images.
 
         Args:
-            pixel_values: (images, 1, rows, columns) or (images, 1, slices, rows, columns), from `models/film/preprocessing.py`; or
-                (images, sequences, slices, rows, columns) for a `VolumeEncoder`, NaN beyond the end of smaller ones.
-        Raises: ConfigError if there is no encoder for so many dimensions, InputError for another shape.
+            pixel_values: (images, 1, rows, columns) or (images, 1, slices, rows, columns), from
+                `models/film/preprocessing.py`; or (images, sequences, slices, rows, columns) for a
+                `VolumeEncoder`, NaN beyond the end of smaller ones.
+        Raises: ConfigError if there is no encoder for so many dimensions, InputError for another
+            shape.
         """
         there = pixel_values.dim() in (4, 5)
         encoder = self.encoder(pixel_values.dim() - 2) if there else None
         if encoder is None or pixel_values.shape[1] != encoder.inputs:
             raise InputError(
                 f"images of shape {tuple(pixel_values.shape)}",
-                remedy="give (images, 1, rows, columns) or (images, 1 or sequences, slices, rows, columns)",
+                remedy="give (images, 1, rows, columns) or (images, 1 or sequences, slices, rows, "
+                "columns)",
             )
         return self.image_tokens(encoder(pixel_values.to(encoder.head.weight.dtype)))
 
@@ -180,8 +183,8 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     ) -> tuple[Tensor, Tensor | None]:
         """Token embeddings with image, record and measurement tokens in their places, and the finding logits.
 
-        Raises: InputError if the placeholders of a sequence do not come to the number of its tokens, ConfigError if the
-            placeholders are no tokens of the language model.
+        Raises: InputError if the placeholders of a sequence do not come to the number of its
+            tokens, ConfigError if the placeholders are no tokens of the language model.
         """
         table = self.get_input_embeddings()
         if input_ids.dim() != 2:
@@ -190,7 +193,8 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             )
         if max(self.config.placeholders) >= table.num_embeddings:
             raise ConfigError(
-                f"the placeholders are beyond the {table.num_embeddings} tokens of the language model",
+                f"the placeholders are beyond the {table.num_embeddings} tokens of the language "
+                "model",
                 remedy="call resize_token_embeddings with the length of the tokenizer",
             )
         embeddings, finding_logits = table(input_ids), None
@@ -242,14 +246,18 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         Args:
             input_ids: (b, n); image and record placeholders in the order of their tokens.
             inputs_embeds: (b, n, width) from `embedded`, instead of `input_ids`.
-            pixel_values: see `encode`; only the images of sequences that hold placeholders, in the batch's order.
+            pixel_values: see `encode`; only the images of sequences that hold placeholders, in the
+                batch's order.
             record_ids, record_values: (b, facts, 3) and (b, facts, 4), padded with rows of zeros.
             labels: (b, n); -100 where no token is learned.
             finding_labels: (images, findings) of 0 to 1; NaN where nobody said.
-            encoded_values: the encoder's last maps in place of `pixel_values`, where they are kept (a frozen encoder).
+            encoded_values: the encoder's last maps in place of `pixel_values`, where they are kept
+                (a frozen encoder).
             position_ids: (b, n); counted along `attention_mask` if it alone is given.
-            measurement_ids, measurement_values: (b, measurements, 2) both, padded with rows of zeros.
-        Raises: InputError for inputs that do not fit together, ConfigError for what this model has no part for.
+            measurement_ids, measurement_values: (b, measurements, 2) both, padded with rows of
+                zeros.
+        Raises: InputError for inputs that do not fit together, ConfigError for what this model has
+            no part for.
         """
         begun, finding_logits = _cached(kwargs.get("past_key_values")), None
         shown = any(
@@ -258,7 +266,8 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         )
         if (inputs_embeds is None) == (input_ids is None) or (inputs_embeds is not None and shown):
             raise InputError(
-                "token ids and embeddings, or embeddings and images or records at once, or none of them",
+                "token ids and embeddings, or embeddings and images or records at once, or none "
+                "of them",
                 remedy="give input_ids with images and records, or inputs_embeds alone",
             )
         if input_ids is not None and begun and not shown:
@@ -348,7 +357,8 @@ def _language_model(config: MedMMConfig) -> Any:
         return AutoModelForCausalLM.from_config(config.text_config)
     except (ValueError, KeyError) as error:
         raise ConfigError(
-            f"no causal language model can be built of text_config {config.text_config.model_type!r}",
+            "no causal language model can be built of text_config "
+            f"{config.text_config.model_type!r}",
             remedy="give the configuration of a causal language model of transformers",
         ) from error
 
@@ -371,7 +381,8 @@ def _placed(
     """`tokens` in their `places`; every sequence must be `fitting`, or one case would be told of another."""
     if int(places.sum()) != len(tokens) or not bool(fitting.all()):
         raise InputError(
-            f"{places.sum(1).tolist()} {what} placeholders in the sequences for {len(tokens)} {what} tokens",
+            f"{places.sum(1).tolist()} {what} placeholders in the sequences for {len(tokens)} "
+            f"{what} tokens",
             remedy="let the processor build text, images and records together",
         )
     return embeddings.masked_scatter(

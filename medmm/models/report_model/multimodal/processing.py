@@ -1,6 +1,7 @@
 """From images, records, measurements and text to the model's inputs.
 
-Every number comes from `models/film/preprocessing.py`, `models/mr/preprocessing.py`, `record_tokens` or `measurement_tokens`.
+Every number comes from `models/film/preprocessing.py`, `models/mr/preprocessing.py`,
+`record_tokens` or `measurement_tokens`.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ OTHER_IMAGES = "give films (rows, columns), volumes (slices, rows, columns) or M
 class MedMMImageProcessor(BaseImageProcessor):
     """Films (rows, columns), volumes (slices, rows, columns) and MR images to `pixel_values`.
 
-    Films and volumes are prepared by `models/film/preprocessing.py`, MR images by `mr.preprocessing.prepare_sequences`, as in live use;
-    `mr` says how (`preparation_of` a weights folder) and is None for a model that takes none.
+    Films and volumes are prepared by `models/film/preprocessing.py`, MR images by
+    `mr.preprocessing.prepare_sequences`, as in live use; `mr` says how (`preparation_of` a weights
+    folder) and is None for a model that takes none.
     """
 
     model_input_names = ["pixel_values"]  # noqa: RUF012 - transformers reads a class attribute
@@ -50,7 +52,8 @@ class MedMMImageProcessor(BaseImageProcessor):
     def preprocess(self, images: Sequence[Image], **kwargs: Any) -> BatchFeature:
         """`pixel_values` (images, 1, *spatial), or (images, sequences, *spatial) of MR images, NaN beyond the smaller ones.
 
-        Raises: InputError for what is no image, or kinds mixed; ConfigError for MR images where nothing says how.
+        Raises: InputError for what is no image, or kinds mixed; ConfigError for MR images where
+            nothing says how.
         """
         mr = [image for image in images if isinstance(image, MrImage)]
         if mr:
@@ -86,7 +89,8 @@ class MedMMImageProcessor(BaseImageProcessor):
 class MedMMProcessor(ProcessorMixin):
     """Builds whole inputs: text with its placeholders, `pixel_values`, `record_ids` and `record_values`.
 
-    `measurements` are the configuration's; with them come `measurement_ids` and `measurement_values` too.
+    `measurements` are the configuration's; with them come `measurement_ids` and
+    `measurement_values` too.
     """
 
     attributes = ["image_processor", "tokenizer"]  # noqa: RUF012 - transformers reads a class attribute
@@ -118,8 +122,9 @@ class MedMMProcessor(ProcessorMixin):
     ) -> BatchFeature:
         """Inputs of a batch: one text; one image, one record and one reading's measurements, or None, a case.
 
-        Raises: InputError if the lists differ in length, a text holds a placeholder or an image cannot be prepared;
-            ConfigError for measurements or MR images where the model takes none.
+        Raises: InputError if the lists differ in length, a text holds a placeholder or an image
+            cannot be prepared; ConfigError for measurements or MR images where the model takes
+            none.
         """
         self._check(text, images, records, measurements)
         nothing = [None] * len(text)

@@ -21,12 +21,14 @@ from medmm.models.weights.loading import fill
 class VolumeEncoder(nn.Module):
     """The trunk of a `VolumeNetwork`: (b, sequences, z, y, x) to its deepest map, and a logit a finding.
 
-    Volumes may differ in shape: NaN stands beyond the end of each (`mr.preprocessing.batched`), each is encoded by itself,
-    whole, and the maps are batched alike. A finding's logit is the mean of its map, as in `ImageEncoder`; that of the
-    finding which `presence` names is the surest slice's, by the network's head for presence in a slice.
+    Volumes may differ in shape: NaN stands beyond the end of each (`mr.preprocessing.batched`),
+    each is encoded by itself, whole, and the maps are batched alike. A finding's logit is the mean
+    of its map, as in `ImageEncoder`; that of the finding which `presence` names is the surest
+    slice's, by the network's head for presence in a slice.
 
     Args:
-        config: "sequences", "channels", "kernels", "strides", "norm" as in a weights folder; "presence": a finding or None.
+        config: "sequences", "channels", "kernels", "strides", "norm" as in a weights folder;
+            "presence": a finding or None.
         findings: names of the finding heads, in order.
     """
 
@@ -102,7 +104,8 @@ def put_in(encoder: VolumeEncoder, weights: WeightsFolder) -> VolumeEncoder:
 
     `encoder.trunk.requires_grad_(False)` keeps it as it is; the finding heads are new in any case.
 
-    Raises: ConfigError if the encoder is built otherwise, IntegrityError if the folder's parameters do not fit it.
+    Raises: ConfigError if the encoder is built otherwise, IntegrityError if the folder's parameters
+        do not fit it.
     """
     config = weights.json("config.json")
     other = [key for key, value in encoder.built_of.items() if config.get(key) != value]

@@ -1,6 +1,7 @@
 """CheXpert as distributed (Irvin et al., AAAI 2019): `train.csv`, `valid.csv` and the JPEG files that they name.
 
-The folder is that of the tables (CheXpert-v1.0 or CheXpert-v1.0-small) or holds it. It has no reports.
+The folder is that of the tables (CheXpert-v1.0 or CheXpert-v1.0-small) or holds it. It has no
+reports.
 """
 
 from __future__ import annotations

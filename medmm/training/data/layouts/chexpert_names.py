@@ -16,8 +16,9 @@ def chexpert_findings(
 ) -> tuple[Findings, tuple[str, ...]]:
     """Findings of a line, and its labels that are present and have no finding.
 
-    A label is 1, 0, -1 or empty (not mentioned). Where No Finding is 1 the empty ones are absent, because that says that
-    none of the others is present or uncertain; it says nothing of devices (Irvin et al., AAAI 2019, section 3).
+    A label is 1, 0, -1 or empty (not mentioned). Where No Finding is 1 the empty ones are absent,
+    because that says that none of the others is present or uncertain; it says nothing of devices
+    (Irvin et al., AAAI 2019, section 3).
     Raises: InputError for a label of another value.
     """
     grades = {label: grade(row, label, path) for label in LABELS}

@@ -1,9 +1,10 @@
 """One's own films: a folder of DICOM files and a table of reports.
 
-Columns: `file` (below the folder), `SOPInstanceUID` or `StudyInstanceUID`; `findings`, `impression`; and, where
-wanted, `indication`, `patient`, `split`, `view` (PA, AP or LATERAL, for films that state none) and a finding of the
-vocabulary each (1, 0, -1 uncertain, empty unknown), by its name, its words or the name that a public set gives it.
-Where `language` (as in BCP 47) is not stated, a report's text tells it.
+Columns: `file` (below the folder), `SOPInstanceUID` or `StudyInstanceUID`; `findings`,
+`impression`; and, where wanted, `indication`, `patient`, `split`, `view` (PA, AP or LATERAL, for
+films that state none) and a finding of the vocabulary each (1, 0, -1 uncertain, empty unknown), by
+its name, its words or the name that a public set gives it. Where `language` (as in BCP 47) is not
+stated, a report's text tells it.
 """
 
 from __future__ import annotations
@@ -43,14 +44,11 @@ NAME = "dicom"
 TABLE = "reports.csv"
 KEYS = ("file", "SOPInstanceUID", "StudyInstanceUID")
 COLUMNS = ("findings", "impression")
-_PASSES = frozenset(
-    {"future-date", "born-after-study", "body-part-unknown"}
-)  # dates may be shifted, and words taken out
+# Dates may be shifted, and words taken out
+_PASSES = frozenset({"future-date", "born-after-study", "body-part-unknown"})
 _OPTIONAL = ("indication", "patient", "split", "view", "language")
-ALIKE = (
-    "chexpert",
-    "nih",
-)  # sets whose labels mean what the vocabulary's findings mean; those of others are narrower
+# Sets whose labels mean what the vocabulary's findings mean; those of others are narrower
+ALIKE = ("chexpert", "nih")
 _VIEWS = ("PA", "AP", "LATERAL")
 
 
@@ -67,10 +65,12 @@ class _Row:
 def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
     """The frontal films that the table names and the gate has nothing against; without a split by a digest of the patient.
 
-    Patients are named by a digest of PatientID, or by the column `patient`; splits are by patient, so a film without
-    either is left out. Dates that can't be and a body part that is not stated are no objection: the films may be de-identified.
+    Patients are named by a digest of PatientID, or by the column `patient`; splits are by patient,
+    so a film without either is left out. Dates that can't be and a body part that is not stated are
+    no objection: the films may be de-identified.
 
-    Raises: InputError if the table, a column or a film is missing, a split is unknown or a patient is in two.
+    Raises: InputError if the table, a column or a film is missing, a split is unknown or a patient
+        is in two.
     """
     gathering = Collector(name=NAME, partial=partial)
     rows = list(_rows(find_table(folder, TABLE), uncertain, gathering))

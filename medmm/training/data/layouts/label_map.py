@@ -1,7 +1,8 @@
 """Labels of public sets as names of the vocabulary: `data/label_names.csv`.
 
-A label with several rows means several findings. Where `sure` is "no" the label leaves a finding open: it is unknown
-then, neither present nor absent. A label without a finding, or without a row, has none: it is left out and counted.
+A label with several rows means several findings. Where `sure` is "no" the label leaves a finding
+open: it is unknown then, neither present nor absent. A label without a finding, or without a row,
+has none: it is left out and counted.
 """
 
 from __future__ import annotations

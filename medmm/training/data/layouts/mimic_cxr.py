@@ -1,6 +1,7 @@
 """MIMIC-CXR-JPG 2.x with the report texts of MIMIC-CXR (Johnson et al., Scientific Data 2019), as PhysioNet gives them.
 
-The folder holds the three tables and `files/`; the texts lie in the same `files/` or in `mimic-cxr-reports/files/`.
+The folder holds the three tables and `files/`; the texts lie in the same `files/` or in
+`mimic-cxr-reports/files/`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """NIH ChestX-ray14 as distributed (Wang et al., CVPR 2017): `Data_Entry_2017*.csv` beside folders of PNG files.
 
-The labels were mined from reports that were not published: what is not listed counts as absent. All films are frontal.
+The labels were mined from reports that were not published: what is not listed counts as absent. All
+films are frontal.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _VIEWS = {"PA": View.PA, "AP": View.AP}
 def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
     """All films. The test films are those of the official list if there is one; `uncertain` has nothing to decide.
 
-    Raises: InputError if a table, a column or a film is missing, or there is one list without the other.
+    Raises: InputError if a table, a column or a film is missing, or there is one list without the
+        other.
     """
     gathering = Collector(name=NAME, partial=partial)
     table = find_table(folder, "Data_Entry_2017*.csv")

@@ -1,7 +1,8 @@
 """Open-i / IU X-Ray as the NLM gives it (Demner-Fushman et al., JAMIA 2016): reports in XML, films in PNG.
 
-The files do not say which film is frontal: a table of projections does (columns `filename` and `projection`, in
-`projections.csv` or `indiana_projections.csv`), and `write_projections` makes one by looking at the films.
+The files do not say which film is frontal: a table of projections does (columns `filename` and
+`projection`, in `projections.csv` or `indiana_projections.csv`), and `write_projections` makes one
+by looking at the films.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ REPORTS, FILMS, PROJECTIONS = "ecgen-radiology", "NLMCXR_png", "projections.csv"
 def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
     """All frontal films, split by a digest of the report's uid, which stands for its patient.
 
-    Findings are those of the manual MeSH terms; what they do not name is absent, and unknown where nobody indexed the
-    report. `uncertain` has nothing to decide.
+    Findings are those of the manual MeSH terms; what they do not name is absent, and unknown where
+    nobody indexed the report. `uncertain` has nothing to decide.
 
     Raises: InputError if the reports, the table of projections or a film are missing.
     """
@@ -62,7 +63,8 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
 def write_projections(folder: Path, kind_of: Callable[[Grey], str]) -> Path:
     """Look at every film and write `projections.csv`: frontal, lateral or what else `kind_of` calls it.
 
-    `FilmKindModel.kind_of` is such a function. Raises: InputError if there are no films or one can't be decoded.
+    `FilmKindModel.kind_of` is such a function. Raises: InputError if there are no films or one
+    can't be decoded.
     """
     films = sorted((folder / FILMS).glob("*.png"))
     if not films:

@@ -1,6 +1,7 @@
 """PadChest as distributed (Bustos et al., Medical Image Analysis 2020): one table beside numbered folders of 16-bit PNG.
 
-The reports are Spanish, in one piece and without stop words: they are given as findings with language "es".
+The reports are Spanish, in one piece and without stop words: they are given as findings with
+language "es".
 """
 
 from __future__ import annotations
@@ -49,9 +50,8 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
 
 def _film(row: dict[str, str], path: Path, findings: Findings) -> ReportedFilm:
     text = " ".join(row["Report"].split())
-    inverted = (
-        row["PhotometricInterpretation_DICOM"].strip() == "MONOCHROME1"
-    )  # the PNG holds the values as stored
+    # The PNG holds the values as stored
+    inverted = row["PhotometricInterpretation_DICOM"].strip() == "MONOCHROME1"
     return ReportedFilm(
         uid=row["ImageID"].removesuffix(".png"),
         patient=row["PatientID"],

@@ -33,11 +33,12 @@ def read_layout(
     """The frontal films of a folder.
 
     Args:
-        uncertain: what an uncertain label becomes: unknown ("ignore"), 1 ("positive") or 0 ("negative").
+        uncertain: what an uncertain label becomes: unknown ("ignore"), 1 ("positive") or 0
+            ("negative").
         partial: whether films that the table names may be missing; they are counted then.
 
-    Raises: InputError if there is no such layout, policy or folder, if a table, a column or a film is missing, or if
-        no frontal film is left.
+    Raises: InputError if there is no such layout, policy or folder, if a table, a column or a film
+        is missing, or if no frontal film is left.
     """
     if name not in LAYOUTS:
         raise InputError(f"no layout {name!r}", remedy=f"use {', '.join(LAYOUTS)}")

@@ -33,8 +33,8 @@ _PICTURE_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombErro
 class FilmSource:
     """Where the pixels of a film lie: a file, or a `member` of a zip or tar archive.
 
-    Pictures are told by their suffix, anything else is DICOM. `inverted` says that small values are to be shown white
-    although the picture file does not know it; DICOM states that itself.
+    Pictures are told by their suffix, anything else is DICOM. `inverted` says that small values are
+    to be shown white although the picture file does not know it; DICOM states that itself.
     """
 
     path: Path
@@ -124,7 +124,8 @@ class ReportedFilm:
     Attributes:
         uid: the film's own name in its set.
         patient: a key of the patient within the set; no patient is in two splits.
-        findings: 1 present, 0 absent, None unknown, by names of the vocabulary; a name that is missing is unknown.
+        findings: 1 present, 0 absent, None unknown, by names of the vocabulary; a name that is
+            missing is unknown.
         report: None where the set has no reports.
         sex: "F", "M" or None.
     """

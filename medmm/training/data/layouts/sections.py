@@ -6,7 +6,8 @@ import re
 
 from medmm.training.data.layouts.reported_film import ReportText
 
-# Headings of MIMIC-CXR (Johnson et al., Scientific Data 2019); any other heading ends a section and is left out.
+# Headings of MIMIC-CXR (Johnson et al., Scientific Data 2019); any other heading ends a section and
+# is left out.
 _SECTION = {
     "FINDINGS": "findings",
     "FINDINGS AND IMPRESSION": "findings",

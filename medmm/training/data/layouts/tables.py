@@ -32,7 +32,8 @@ def find_table(folder: Path, *patterns: str) -> Path:
 def read_rows(path: Path, columns: Iterable[str]) -> Iterator[dict[str, str]]:
     """The lines of a table by column.
 
-    Raises: InputError if it can't be read, if a column is missing, or if a line ends before one of `columns`.
+    Raises: InputError if it can't be read, if a column is missing, or if a line ends before one of
+        `columns`.
     """
     try:
         with path.open("rb") as raw:
