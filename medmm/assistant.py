@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from medmm.config import Settings, load_settings
 from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
+from medmm.domain.clock import Clock, utc_now
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.read_task import ReadTask
@@ -30,7 +31,6 @@ from medmm.domain.worklist import CaseFilter, Page
 from medmm.verbs import (
     Asked,
     By,
-    Clock,
     Networks,
     admitting,
     auditing,
@@ -47,11 +47,6 @@ from medmm.verbs.incoming import Incoming
 
 Paths = str | Path | Iterable[str | Path]
 Record = str | Path | None
-
-
-def utc_now() -> datetime:
-    """Give the time now, in UTC."""
-    return datetime.now(UTC)
 
 
 @checked_methods

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from typing import Any
 
 from medmm.domain.audit_event import AuditEvent
+from medmm.domain.clock import Clock
 from medmm.domain.errors import InputError, PermissionDenied
 from medmm.domain.report import Reader
 from medmm.domain.roles import require
@@ -15,7 +15,6 @@ from medmm.store import Step, Store, digest
 
 WITHOUT_ENTRY = ("verify", "prove")  # what works on a read-only copy
 Request = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
-Clock = Callable[[], datetime]  # the time now, with its zone
 
 
 class VerbCall:

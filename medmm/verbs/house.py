@@ -10,10 +10,11 @@ from typing import Protocol
 
 from medmm import drafting, imaging, models, records
 from medmm.config import Settings
+from medmm.domain.clock import Clock, in_utc
 from medmm.domain.draft import Case
 from medmm.domain.study_inspection import ModelRow
 from medmm.store import Store, digest
-from medmm.verbs.calls import Calls, Clock
+from medmm.verbs.calls import Calls
 
 
 class Networks(Protocol):
@@ -92,8 +93,12 @@ class House:
 
 def opened_house(settings: Settings, networks: Networks | None, clock: Clock) -> House:
     """Open what the settings name; networks that are given take the place of theirs."""
+    clock = in_utc(clock)
     store = Store.open(
-        settings.data_dir, heads_path=settings.heads_path, replay_days=settings.replay_days
+        settings.data_dir,
+        heads_path=settings.heads_path,
+        replay_days=settings.replay_days,
+        clock=clock,
     )
     imaging.keep_at_most(
         settings.frame_cache_bytes
@@ -104,17 +109,17 @@ def opened_house(settings: Settings, networks: Networks | None, clock: Clock) ->
     return House(
         settings=settings,
         store=store,
-        networks=networks or _networks_of(settings),
+        networks=networks or _networks_of(settings, clock),
         calls=calls,
         clock=clock,
     )
 
 
-def _networks_of(settings: Settings) -> Networks:
+def _networks_of(settings: Settings, clock: Clock) -> Networks:
     return models.Networks(
         settings.weights_dir,
         device=settings.device,
         threads=settings.threads,
-        adopted=models.Adopted(settings.data_dir / "models"),
+        adopted=models.Adopted(settings.data_dir / "models", clock),
         report=settings.language_model,
     )
