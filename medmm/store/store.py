@@ -16,6 +16,7 @@ from medmm.audit.head import HeadFile, HeadSigner, TreeHead
 from medmm.audit.identity_digest import identity_hmac
 from medmm.audit.verify import verify
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
+from medmm.domain.clock import Clock, utc_now
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import ConfigError, InputError, StateError
@@ -58,7 +59,7 @@ class Step:
         signer: HeadSigner,
         covered: int,
         secret: bytes,
-        replay_days: float,
+        expiry: replays.Expiry,
     ) -> None:
         self._connection, self._signer, self._covered, self._secret = (
             connection,
@@ -66,7 +67,7 @@ class Step:
             covered,
             secret,
         )
-        self._replay_days = replay_days
+        self._expiry = expiry
         self.verb = ""  # of the last event; empty until one is recorded
         self._event: AuditEvent | None = (
             None  # the last one: appended when all that it names is known
@@ -263,9 +264,7 @@ class Step:
         self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
     ) -> None:
         """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
-        replays.remember(
-            self._connection, self._replay_days, key, verb, request_sha256, result, subject
-        )
+        replays.remember(self._connection, self._expiry, key, verb, request_sha256, result, subject)
 
     def _update_case(self, case_id: str, **values: Any) -> None:
         parts = {"case" if name == "body" else name: value for name, value in values.items()}
@@ -307,14 +306,10 @@ class Store:
     def __init__(
         self,
         data_dir: Path,
-        heads_path: Path | None = None,
-        replay_days: float = replays.REPLAY_DAYS,
+        heads_path: Path | None,
+        expiry: replays.Expiry,
     ) -> None:
-        self.data_dir, self.file, self._replay_days = (
-            data_dir,
-            data_dir / "medmm.sqlite",
-            replay_days,
-        )
+        self.data_dir, self.file, self._expiry = data_dir, data_dir / "medmm.sqlite", expiry
         self.objects, self._open = files.Objects(data_dir / "objects"), ExitStack()
         self._closed = False
         try:
@@ -355,13 +350,15 @@ class Store:
         *,
         heads_path: Path | None = None,
         replay_days: float = replays.REPLAY_DAYS,
+        clock: Clock = utc_now,
     ) -> Store:
         """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
 
         Args:
             replay_days: how long a call with the same idempotency key gets the first result again.
+            clock: gives the time now, with its zone.
         """
-        return cls(data_dir, heads_path, replay_days)
+        return cls(data_dir, heads_path, replays.Expiry(days=replay_days, clock=clock))
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -403,7 +400,7 @@ class Store:
                 self._signer,
                 self.heads.flushed_size(),
                 self.secret("patient"),
-                self._replay_days,
+                self._expiry,
             )
             yield step
             step.finish()
@@ -575,7 +572,7 @@ class Store:
 
         Raises: as `replays.recall`.
         """
-        return self._read(lambda c: replays.recall(c, self._replay_days, key, verb, request_sha256))
+        return self._read(lambda c: replays.recall(c, self._expiry, key, verb, request_sha256))
 
     def events(self, *subjects: str) -> tuple[AuditEvent, ...]:
         """Audit events of these subjects, or all, in the order of the log whatever the clock said."""
