@@ -234,7 +234,7 @@ class Step:
         kept = self._connection.scalar(
             sa.select(tables.cases.c.decisions).where(tables.cases.c.id == case_id)
         )
-        if kept != to_json(expected):
+        if kept is None or from_json(tuple[Decision, ...], kept) != expected:
             raise _outdated(case_id)
         self._update_case(case_id, decisions=to_json(decisions))
 
