@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from medmm.domain.display import grey_bytes, heat_overlay
 from medmm.domain.reading import Region
+from medmm.presentation.film_picture import grey_bytes, heat_overlay
 
 LONGEST_PX = 1000
 BOX_COLOUR = (120, 220, 255)

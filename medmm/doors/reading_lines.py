@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from medmm.domain.display import measured_words, suspected_line
 from medmm.domain.errors import Unavailable, needed
 from medmm.domain.images import (
     ImageReference,
@@ -28,6 +27,8 @@ from medmm.domain.study import Notice, Study
 from medmm.domain.suspicion import suspicions
 from medmm.doors.label_files import study_name, write_label_map
 from medmm.doors.series_label_files import no_affine, write_series_label_maps
+from medmm.presentation.suspicion_words import suspected_line
+from medmm.presentation.value_words import measured_words
 
 Json = dict[str, Any]
 MOST_NAMES = 3  # of studies beside a warning that they share

@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
 
-from medmm.domain.display import facing, grey_bytes
 from medmm.domain.images import reference
 from medmm.domain.study import Sequence, Volume
 from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.doors.session import add_row, new_table
+from medmm.presentation.film_picture import grey_bytes
+from medmm.presentation.orientation import facing
 
 PICTURE_COLUMNS = 64
 UPPER_HALF = "▀"

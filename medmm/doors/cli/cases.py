@@ -110,7 +110,7 @@ def cases(
     ] = None,
 ) -> None:
     """The worklist, newest first; patients by key."""
-    from medmm.domain.display import suspected_line
+    from medmm.presentation.suspicion_words import suspected_line
 
     who = session(context)
     with who.assistant() as assistant:

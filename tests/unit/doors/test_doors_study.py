@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from medmm.domain.display import grey_bytes
 from medmm.domain.study import (
     ChosenSequence,
     Modality,
@@ -25,6 +24,7 @@ from medmm.domain.study import (
 from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.doors.study_html import study_html
 from medmm.doors.study_page import half_blocks, study_page
+from medmm.presentation.film_picture import grey_bytes
 from tests.factories import make_study, make_volume
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
