@@ -8,11 +8,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.study import Affine
+from medmm.domain.study import Affine, Volume
 
 T = TypeVar("T", bound=np.generic)
-
-
 OBLIQUE = (
     0.34  # sine of some 20 degrees: a direction that an edge's letters name beside the main one
 )
@@ -69,3 +67,11 @@ def _in_plane(affine_lps_mm: Affine) -> list[tuple[NDArray[np.float64], bool]]:
 def _letters(toward_lpf: NDArray[np.float64]) -> str:
     order = [n for n in np.argsort(-np.abs(toward_lpf)) if abs(toward_lpf[n]) >= OBLIQUE]
     return "".join("LPF"[n] if toward_lpf[n] > 0 else "RAH"[n] for n in order)
+
+
+def slice_of(volume: Volume, index_z: int) -> tuple[NDArray[np.float32], tuple[str, str]]:
+    """A slice as readers look at it with the letters of its left and right edges; a film as it is stored."""
+    grey = volume.frame(index_z)
+    if volume.patient_left_on is not None:
+        return grey, ("L", "R") if volume.patient_left_on == "left" else ("R", "L")
+    return facing(grey, volume.affine_lps_mm)

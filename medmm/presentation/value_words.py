@@ -14,8 +14,6 @@ from medmm.domain.vocabulary import measurement_terms
 
 # UCUM codes and parts of them (UCUM 2.2, print symbols); data for machines keep the code.
 WHOLE_UNITS = {"1": "", "[pH]": "", "a": "years", "mo": "months", "wk": "weeks", "d": "days"}
-
-
 UNIT_PARTS = {
     "Cel": "°C", "[degF]": "°F", "mm[Hg]": "mmHg", "cm[H2O]": "cmH2O", "[IU]": "IU", "[iU]": "IU", "m[IU]": "mIU",
     "u[IU]": "µIU", "k[IU]": "kIU", "[in_i]": "in", "[ft_i]": "ft", "[lb_av]": "lb", "[oz_av]": "oz", "10*3": "10³",

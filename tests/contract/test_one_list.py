@@ -28,8 +28,8 @@ from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term
 from medmm.doors import reading_lines
 from medmm.doors.cli.cases import listed
-from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
+from medmm.presentation.draft_html import draft_html
 from medmm.presentation.suspicion_words import suspected_line, suspicion_words
 from medmm.training.data.films import NIH_TABLE, chosen, greys, read_table
 from pipelines import batch

@@ -87,7 +87,7 @@ def listed(file: CaseFile) -> list[dict[str, Any]]:
 
 
 def _write_page(file: CaseFile, path: Path) -> None:
-    from medmm.doors.draft_html import draft_html
+    from medmm.presentation.draft_html import draft_html
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ from medmm.presentation.value_words import measurement_rows, quantity_words
 
 LONGEST_PX = 900
 SMALL_PX = 420
-STYLE = files("medmm.doors").joinpath("draft.css").read_text(encoding="utf-8")
+STYLE = files("medmm.presentation").joinpath("templates/page.css").read_text(encoding="utf-8")
 
 
 def draft_html(file: CaseFile) -> str:
