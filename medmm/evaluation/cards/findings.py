@@ -9,7 +9,7 @@ MOST_ECE = 0.05  # what calls a probability calibrated in the cards
 
 
 def findings_card(found: Json) -> str:
-    """The card of chest-findings."""
+    """Write the card of chest-findings."""
     macro, films, expert = found["macro_auroc"], found["films"], found["expert"]
     drafts = found["drafts"]
     return f"""# chest-findings
@@ -154,7 +154,7 @@ def _labels(labels: Json) -> str:
 
 
 def calibration_said(rows: dict[str, tuple[float, float, float]]) -> str:
-    """Which findings have an ECE of at most 0.05 and a Brier score below the label prior's, and which have not.
+    """Say which findings have an ECE of at most 0.05 and beat the label prior's Brier score.
 
     Args: rows: ECE, Brier score and that of the prior as a constant, by finding.
     """
@@ -175,7 +175,7 @@ def calibration_said(rows: dict[str, tuple[float, float, float]]) -> str:
 
 
 def said_table(labels: Json) -> str:
-    """By finding: how often a draft calls and denies it, and how often a call is right."""
+    """Tabulate by finding how often a draft calls and denies it, and is right."""
     header = ["finding", "operating point", "sensitivity", "specificity", "a \"possible\" is right", "rule-out point",
               "denied though labelled", "denied where not labelled"]  # fmt: skip
     rows = []
@@ -198,7 +198,10 @@ def _counted(share: Json) -> str:
 
 
 def groups_table(groups: list[Json]) -> str:
-    """Figures over all findings together, by group; see `evaluation.drafted.groups_said`."""
+    """Tabulate figures over all findings together, by group.
+
+    See `evaluation.film.draft_rates.groups_said`.
+    """
     header = [
         "group",
         "films",
@@ -248,7 +251,7 @@ def _points(name: str, row: Json) -> list[str]:
 
 
 def sides_text(sides: Json) -> str:
-    """When a side is named, in words."""
+    """Say in words when a side is named."""
     rule, named = sides["rule"], sides["findings_with_a_side"]
     who = (
         f"This holds for {', '.join(named)}."
@@ -265,7 +268,7 @@ def sides_text(sides: Json) -> str:
 
 
 def sides_table(sides: Json) -> str:
-    """How the maps' sides agree with the boxes of test films."""
+    """Tabulate how the maps' sides agree with the boxes of test films."""
     header = [
         "finding",
         "named in drafts",
@@ -291,7 +294,7 @@ def sides_table(sides: Json) -> str:
 
 
 def beside_chance(auroc: Json) -> str:
-    """What an AUROC with its interval says beside a coin, as an appended clause."""
+    """Say what an AUROC with its interval says beside a coin, as an appended clause."""
     if auroc["high"] is not None and auroc["high"] < 0.5:
         return ", worse than chance"
     return ", no better than chance" if auroc["low"] is not None and auroc["low"] <= 0.5 else ""

@@ -17,7 +17,7 @@ the RSNA 2018 challenge (non-commercial; Shih et al., 2019), on ImageNet weights
 
 
 def report_card(found: Json) -> str:
-    """The card of chest-report."""
+    """Write the card of chest-report."""
     looks, training = found["looks"], found["training"]
     swapped, pairs = looks["swapped_records"], looks["pairs"]
     no_film = "; ".join(f"{name}: {what}" for name, what in looks["no_film"].items())

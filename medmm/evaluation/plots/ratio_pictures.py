@@ -1,4 +1,4 @@
-"""Small pictures of NIH test films whose stated ratio is extreme, with the outlines that gave it."""
+"""Small pictures of NIH test films with an extreme stated ratio, and its outlines."""
 
 from __future__ import annotations
 

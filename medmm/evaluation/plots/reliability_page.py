@@ -1,4 +1,7 @@
-"""Reliability diagrams of calibrated probabilities, a finding each, as a page that stands alone (HTML)."""
+"""Reliability diagrams of calibrated probabilities as a page that stands alone (HTML).
+
+There is one for each finding.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ svg{width:100%;height:auto;font:12px system-ui,sans-serif}"""
 
 
 def html(name: str, findings: Mapping[str, Json]) -> str:
-    """The page of one network; findings without a calibration or with too few cases are named, not drawn.
+    """Write the page of one network.
+
+    Findings without a calibration or with too few cases are named, not drawn.
 
     Args: name: of the weights; findings: its figures by finding, as evaluation.json holds them.
     """
@@ -51,7 +56,7 @@ def html(name: str, findings: Mapping[str, Json]) -> str:
 
 
 def prior_of(row: Json) -> float:
-    """The Brier score of the label prior."""
+    """Return the Brier score of the label prior."""
     return float(next(row[key] for key in PRIORS if key in row))
 
 

@@ -42,7 +42,7 @@ figure{margin:18px 0 0}figcaption{font-weight:600}svg{width:100%;height:auto;fon
 
 
 def html(found: Json) -> str:
-    """The whole evaluation as one page without links to anything."""
+    """Write the whole evaluation as one page without links to anything."""
     parts = [f"<h1>Drafted report text: {escape(found['drafter'])}</h1>", _summary(found)]
     for subset in found["subsets"]:
         parts += [

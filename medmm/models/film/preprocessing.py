@@ -1,4 +1,4 @@
-"""The only way from pixels to a network's input: training, evaluation and live use call it alike."""
+"""The only way from pixels to a network's input, in training, evaluation and live use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GREY_MEAN, GREY_SPREAD = 0.449, 0.226
 
 
 def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]:
-    """A film as the networks take it: square, tones stretched, normalised.
+    """Prepare a film as the networks take it: square, tones stretched, normalised.
 
     The film is stretched to a square (its aspect is lost): the public films that the networks learn
     from were made square in the same way, so padding would show them borders that they have never
@@ -43,7 +43,9 @@ def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]
 
 
 def prepare_volume(grey: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """A volume as the 3D encoders take it: a cube, tones stretched between the same percentiles, mean 0 and spread 1.
+    """Prepare a volume as the 3D encoders take it: a cube, tones stretched, mean 0, spread 1.
+
+    Tones are stretched between the same percentiles as a film's.
 
     Args:
         grey: shape (slices, rows, columns), finite.

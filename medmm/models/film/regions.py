@@ -18,7 +18,7 @@ CHEST_SHARE = 0.05  # of a cell that is lung or heart: from there it counts as c
 
 
 def chest_cells(chest: NDArray[np.bool_] | None, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The cells of a map in which a finding of the chest may be shown.
+    """Find the cells of a map in which a finding of the chest may be shown.
 
     Row by row from the outermost lung or heart to the other side: an opaque lung is missing from
     its outline, so what lies between counts too. Without outlines, all but the outermost cells,
@@ -41,7 +41,7 @@ def chest_cells(chest: NDArray[np.bool_] | None, shape: tuple[int, int]) -> NDAr
 
 
 def within_chest(heat: Array, cells: NDArray[np.bool_]) -> Array:
-    """A map smoothed a little, and least (-inf) outside `cells`: what is shown and what points."""
+    """Smooth a map a little and set it to -inf outside `cells`: what is shown and points."""
     smooth = ndimage.gaussian_filter(heat.astype(np.float32), SMOOTHING_CELLS)
     return np.where(cells, smooth, np.float32(-np.inf))
 
@@ -52,7 +52,7 @@ def region_of(
     midline: float = 0.5,
     chest: NDArray[np.bool_] | None = None,
 ) -> Region | None:
-    """The region of a map, or None where nothing in it speaks for the finding.
+    """Find the region of a map; return None if nothing in it speaks for the finding.
 
     Args:
         heat: (rows, columns) class-activation map; positive speaks for the finding.
@@ -87,7 +87,7 @@ def region_of(
 def side_of(
     weight: NDArray[np.float64], peak_x: float, patient_left_on: str | None, midline: float
 ) -> Side | None:
-    """The patient's side that carries a map's weight above the box threshold.
+    """Name the patient's side that carries a map's weight above the box threshold.
 
     None where the film does not say, where both halves carry it (one box can't show both sides),
     and where the strongest place lies on the other side than most of the weight: a draft that named

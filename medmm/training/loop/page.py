@@ -26,7 +26,7 @@ Points = list[tuple[float, float]]
 
 
 def page(name: str, rows: Sequence[Mapping[str, Any]], state: str) -> str:
-    """The page of a run's log (`FitResult.log`)."""
+    """Build the page of a run's log (`FitResult.log`)."""
     figures = []
     for key, title in FIGURES.items():
         steps, epochs = points(rows, "steps", key), points(rows, "epoch", key)
@@ -49,7 +49,7 @@ def page(name: str, rows: Sequence[Mapping[str, Any]], state: str) -> str:
 
 
 def points(rows: Sequence[Mapping[str, Any]], kind: str, key: str, within: str = "") -> Points:
-    """(step, value) of the rows of a kind that have a finite value."""
+    """List (step, value) of the rows of a kind that have a finite value."""
     found = []
     for row in rows:
         value = (row.get(within, {}) if within else row).get(key)
@@ -59,7 +59,7 @@ def points(rows: Sequence[Mapping[str, Any]], kind: str, key: str, within: str =
 
 
 def figure(title: str, steps: Points, epochs: Points) -> str:
-    """One chart: a line over the steps, one over the epochs."""
+    """Draw one chart: a line over the steps, one over the epochs."""
     both = steps + epochs
     x_ticks = ticks(min(x for x, _ in both), max(x for x, _ in both))
     y_ticks = ticks(min(y for _, y in both), max(y for _, y in both))
@@ -101,7 +101,7 @@ def figure(title: str, steps: Points, epochs: Points) -> str:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers around a range, three to seven of them."""
+    """Choose three to seven round numbers around a range."""
     if high <= low:
         spread = abs(low) * 0.1 or 1.0
         low, high = low - spread, high + spread
