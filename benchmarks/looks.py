@@ -1,4 +1,6 @@
-"""Opening a case before and after 50,000 looks at 1,000 cases, beside another checkout of medmm in one run.
+"""Opening a case before and after 50,000 looks at 1,000 cases, beside another checkout.
+
+Both are measured in one run.
 
 `python benchmarks/looks.py OTHER_CHECKOUT` fills a data folder by each checkout's own store and
 prints milliseconds of CPU to open a case with its patient's identity, before and after, and their
@@ -57,7 +59,7 @@ with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "data") 
 
 
 def measured(checkout: Path, cases: int, looks: int) -> dict[str, float]:
-    """What the worker of one checkout says."""
+    """Return what the worker of one checkout says."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", WORKER, str(cases), str(looks)]
     done = subprocess.run(

@@ -1,4 +1,6 @@
-"""The first page of a worklist of 10,000 cases beside the worklist of another checkout of medmm, in one run.
+"""The first page of a worklist of 10,000 cases beside another checkout's worklist.
+
+Both are measured in one run.
 
 `python benchmarks/worklist.py OTHER_CHECKOUT` fills a data folder by each checkout's own store and
 asks for the worklist: here for its first page and the next, there for all of it, which is all that
@@ -56,7 +58,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def measured(checkout: Path, cases: int) -> dict[str, float]:
-    """What the worker of one checkout says."""
+    """Return what the worker of one checkout says."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", WORKER, str(cases), str(PAGE)]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What is read of FHIR R4: resource types, their dates and elements, and which deviations are tolerated.
+"""What is read of FHIR R4: resource types, dates, elements, tolerated deviations.
 
 `ELEMENTS` is the reach of the readers: what is not in it is taken away before they see a resource.
 """
@@ -265,7 +265,7 @@ DEVIATIONS = (
 
 
 def within_reach(resource: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """A resource without the elements that are not read."""
+    """Return a resource without the elements that are not read."""
     reach = ELEMENTS[kind]
     stems = tuple(name.removesuffix("[x]") for name in reach if name.endswith("[x]"))
     return {name: value for name, value in resource.items() if name in reach or _typed(name, stems)}
