@@ -56,7 +56,9 @@ class AuditProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditProof:
-    """Proof that an entry stands in the log of a signed tree head, for whoever has nothing else of the log (RFC 6962, 2.1).
+    """Proof that an entry stands in the log of a signed tree head (RFC 6962, 2.1).
+
+    It is for whoever has nothing else of the log.
 
     A leaf is SHA-256 of a zero byte and the entry's UTF-8 bytes, a node SHA-256 of a one byte and
     both hashes below it. The signature is Ed25519 (RFC 8032) of "medmm tree head v1", size and root
@@ -108,7 +110,7 @@ class AuditVerification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was changed, removed, reordered or inserted, as far as the entries speak of it."""
+        """Whether nothing was changed, removed, reordered or inserted, as entries tell."""
         return not self.problems
 
     @property

@@ -1,4 +1,7 @@
-"""What is shown to people: a film with a heat-map laid over it, as bytes of grey or RGB; values and units in print."""
+"""What people are shown: a film under a heat-map as bytes, values and units in print.
+
+The bytes are of grey or RGB.
+"""
 
 from __future__ import annotations
 
@@ -56,21 +59,24 @@ UNIT_PARTS = {
 
 
 def unit_words(ucum: str) -> str:
-    """A UCUM unit as it is printed ("Cel" as "°C"); what the tables do not know stays as it is written."""
+    """Print a UCUM unit ("Cel" as "°C"); what the tables do not know stays as written."""
     if ucum in WHOLE_UNITS:
         return WHOLE_UNITS[ucum]
     return clean("/".join(UNIT_PARTS.get(part, part) for part in ucum.split("/")))
 
 
 def quantity_words(value: Quantity) -> str:
-    """A value with comparator and unit, all digits and no exponent."""
+    """Write a value with comparator and unit, all digits and no exponent."""
     return (
         f"{value.comparator or ''}{value.written or digits(value.value)} {unit_words(value.unit)}"
     ).strip()
 
 
 def figures(numbers: tuple[float, ...], least_decimals: int) -> tuple[str, ...]:
-    """Numbers of one quantity with the same decimals: so many that none is rounded away (by 5 % or 0.004, 4 at most)."""
+    """Write numbers of one quantity with the same decimals.
+
+    There are so many that none is rounded away (by 5 % or 0.004, 4 at most).
+    """
     for decimals in range(least_decimals, 5):
         texts = tuple(f"{number:.{decimals}f}" for number in numbers)
         if all(
@@ -84,7 +90,10 @@ def figures(numbers: tuple[float, ...], least_decimals: int) -> tuple[str, ...]:
 def measured_words(
     name: str, unit: str, value: float, interval: tuple[float, float]
 ) -> tuple[str, str]:
-    """A measured value and its interval, each with its unit, with the decimals of its row of the vocabulary."""
+    """Write a measured value and its interval, each with its unit.
+
+    Decimals are those of its row of the vocabulary.
+    """
     term = measurement_terms().get(name)
     number, low, high = figures((value, *interval), term.decimals if term else 2)
     after = f" {unit_words(unit)}".rstrip()
@@ -103,7 +112,7 @@ class MeasurementRow:
 
 
 def measurement_rows(statements: Iterable[Statement]) -> tuple[MeasurementRow, ...]:
-    """What a draft states as measured, with its 95 % intervals, in the statements' order."""
+    """List what a draft states as measured, with 95 % intervals, in the statements' order."""
     return tuple(
         MeasurementRow(
             statement=statement.id,
@@ -121,7 +130,10 @@ def measurement_rows(statements: Iterable[Statement]) -> tuple[MeasurementRow, .
 
 
 def slice_words(extent: Extent, slice_total: int | None = None) -> str:
-    """Its slices as people count them, from 1: "slices 34 to 61 of 155 (20 of them)"."""
+    """Write an extent's slices as people count them: "slices 34 to 61 of 155 (20 of them)".
+
+    They are counted from 1.
+    """
     first, last = (index + 1 for index in extent.slices)
     total = f" of {slice_total}" if slice_total else ""
     if first == last:
@@ -131,7 +143,7 @@ def slice_words(extent: Extent, slice_total: int | None = None) -> str:
 
 
 def extent_words(extent: Extent) -> str:
-    """Where labelled voxels lie, in one line."""
+    """Write in one line where labelled voxels lie."""
     z, y, x = extent.centroid_index_zyx
     centre = f"centre at slice {z + 1:.0f}, row {y + 1:.0f}, column {x + 1:.0f}"
     if extent.centroid_lps_mm is not None:
@@ -143,7 +155,7 @@ def extent_words(extent: Extent) -> str:
 
 
 def digits(number: float) -> str:
-    """A number without exponent, with all digits that tell it from its neighbours."""
+    """Write a number without exponent, with all digits that tell it from its neighbours."""
     text = format(Decimal(float.__repr__(float(number))), "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
@@ -155,7 +167,9 @@ def grey_bytes(
     window: tuple[float, float] = (0.0, 1.0),
     aspect: float = 1.0,
 ) -> NDArray[np.uint8]:
-    """A film as uint8 (rows, columns), its longest side at most `longest_px`, block-averaged.
+    """Reduce a film to uint8 (rows, columns), its longest side at most `longest_px`.
+
+    Blocks are averaged.
 
     Args:
         grey: (rows, columns), 0 black to 1 white.
@@ -178,7 +192,7 @@ def grey_bytes(
 
 
 def _averaged(grey: NDArray[np.float32], tall: int, wide: int) -> NDArray[np.float32]:
-    """Means of blocks of `tall` x `wide` pixels; what is left over at the far edges is left out."""
+    """Average blocks of `tall` x `wide` pixels, without what is left over at far edges."""
     tall, wide = min(tall, grey.shape[0]), min(wide, grey.shape[1])
     rows, columns = grey.shape[0] // tall * tall, grey.shape[1] // wide * wide
     blocks = grey[:rows, :columns].reshape(rows // tall, tall, columns // wide, wide)
@@ -188,7 +202,7 @@ def _averaged(grey: NDArray[np.float32], tall: int, wide: int) -> NDArray[np.flo
 def facing(
     grey: NDArray[np.float32], affine_lps_mm: Affine | None
 ) -> tuple[NDArray[np.float32], tuple[str, str]]:
-    """A slice turned the way readers look at it, and the letters of its left and of its right edge.
+    """Turn a slice the way readers look at it; name its left and right edge by letters.
 
     Rows run toward the patient's left or back, columns toward the back or feet (PS3.3 C.7.6.1.1.1
     names the directions); what runs against that is mirrored. As stored, without letters, where the
@@ -199,7 +213,10 @@ def facing(
 
 
 def turned(grid: NDArray[T], affine_lps_mm: Affine | None) -> NDArray[T]:
-    """A slice (rows, columns, ...) mirrored so that it lies as readers look at it; as stored where that is unknown."""
+    """Mirror a slice (rows, columns, ...) so that it lies as readers look at it.
+
+    It stays as stored if that is unknown.
+    """
     if affine_lps_mm is None:
         return grid
     along, down = (-1 if against else 1 for _, against in _in_plane(affine_lps_mm))
@@ -208,7 +225,10 @@ def turned(grid: NDArray[T], affine_lps_mm: Affine | None) -> NDArray[T]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
-    """The patient's direction at each edge of a turned slice, as letters ("R", or "RA" where oblique); "" unknown."""
+    """The patient's direction at each edge of a turned slice ("R", or "RA" if oblique).
+
+    An unknown direction is "".
+    """
 
     left: str = ""
     right: str = ""
@@ -217,7 +237,10 @@ class Edges:
 
 
 def edge_letters(affine_lps_mm: Affine | None) -> Edges:
-    """The letters at the edges of a slice after `turned`: main direction first, a second one from some 20 degrees on."""
+    """Return the letters at the edges of a slice after `turned`, main direction first.
+
+    A second one follows from some 20 degrees on.
+    """
     if affine_lps_mm is None:
         return Edges()
     (along, flip_x), (down, flip_y) = _in_plane(affine_lps_mm)
@@ -228,7 +251,10 @@ def edge_letters(affine_lps_mm: Affine | None) -> Edges:
 
 
 def _in_plane(affine_lps_mm: Affine) -> list[tuple[NDArray[np.float64], bool]]:
-    """Unit direction (toward L, P, F) in which columns count up, and whether that is mirrored; likewise for rows."""
+    """Return the direction in which columns count up, and whether it is mirrored; then rows.
+
+    Directions are unit vectors toward L, P, F.
+    """
     axes = np.array(affine_lps_mm)[:3, :2] * [[1], [1], [-1]]
     axes = axes / np.linalg.norm(axes, axis=0)
     return [(axis, bool(axis[np.abs(axis).argmax()] < 0)) for axis in axes.T]
@@ -240,7 +266,7 @@ def _letters(toward_lpf: NDArray[np.float64]) -> str:
 
 
 def generation_words(generation: Generation) -> str:
-    """Whose words a sentence has. The language model's own numbers stay in the record of the sentence.
+    """Say whose words a sentence has; the language model's own numbers stay in its record.
 
     People see one probability of a finding: two side by side, of which one is not what the other
     is, mislead.
@@ -249,26 +275,35 @@ def generation_words(generation: Generation) -> str:
 
 
 def probability_words(probability: float, threshold: float) -> str:
-    """A calibrated probability with its operating point and what it means in words."""
+    """Write a calibrated probability with its operating point and what it means in words."""
     return (
         f"{probability:.2f}, operating point {threshold:.2f}: {certainty_of(probability).meaning}"
     )
 
 
 def marked_words(one: Suspicion) -> str:
-    """A suspected finding in the vocabulary's words, with a mark if a reader must be told at once."""
+    """Write a suspected finding in the vocabulary's words, marked if it is urgent.
+
+    It is urgent if a reader must be told at once.
+    """
     return f"{one.words} (critical)" if one.critical else one.words
 
 
 def suspicion_words(one: Suspicion) -> str:
-    """A suspected finding as every list shows it: words, mark, probability; or that a reader added it."""
+    """Write a suspected finding as every list shows it: words, mark, probability.
+
+    If a reader added it, that stands instead.
+    """
     if one.probability is None:
         return f"{marked_words(one)}, {Standing.ADDED.value}"
     return f"{marked_words(one)} {one.probability:.2f}"
 
 
 def suspected_line(listed: Iterable[Suspicion]) -> str:
-    """The one list in one line: what is stated, then what is also suspected and not stated; "" where it is empty."""
+    """Write the one list in one line: what is stated, then what is suspected and not stated.
+
+    Returns: "" if it is empty.
+    """
     parts: dict[bool, list[str]] = {False: [], True: []}
     for one in listed:
         if not one.rejected:
@@ -278,7 +313,7 @@ def suspected_line(listed: Iterable[Suspicion]) -> str:
 
 
 def unstated_words(one: Suspicion) -> str:
-    """A suspected finding that a draft of an earlier release neither states nor lists."""
+    """Write a suspected finding that a draft of an earlier release does not mention."""
     if one.probability is None or one.threshold is None:
         return f"{marked_words(one)}; not stated: {one.why}"
     return (
@@ -288,17 +323,17 @@ def unstated_words(one: Suspicion) -> str:
 
 
 def own_mark(by: Reader | None, *, coded: bool = False) -> str:
-    """How a reader's own words are marked: whose they are, and whether they are free text."""
+    """Mark a reader's own words: whose they are, and whether they are free text."""
     return f"added by {by.name if by else 'a reader'}{'' if coded else ', free text'}"
 
 
 def mark_words(verdict: Verdict) -> str:
-    """What a check has against a reader's own words: a question, no refusal."""
+    """Say what a check has against a reader's own words: a question, not a refusal."""
     return f"{verdict.check}: {verdict.reason}. Look again."
 
 
 def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """RGB (…, 3) of 0 to 255 for values of 0 to 1."""
+    """Map values of 0 to 1 to RGB (…, 3) of 0 to 255."""
     place = np.clip(values, 0, 1) * (len(ANCHORS) - 1)
     lower = np.minimum(place.astype(int), len(ANCHORS) - 2)
     part = (place - lower)[..., None]
@@ -308,7 +343,10 @@ def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def heat_overlay(
     picture: NDArray[np.uint8], region: Region, opacity: float = 0.5
 ) -> NDArray[np.uint8]:
-    """RGB (rows, columns, 3): the heat of a region over a grey picture; where there is no heat the film stays grey."""
+    """Lay the heat of a region over a grey picture, as RGB (rows, columns, 3).
+
+    Where there is no heat the film stays grey.
+    """
     heat = resized(np.asarray(region.heat, dtype=np.float32) / np.float32(255), picture.shape)
     cover = np.clip(opacity * heat * 1.5, 0, opacity)[..., None]
     base = np.repeat(picture[..., None].astype(np.float32), 3, axis=2)
@@ -316,7 +354,7 @@ def heat_overlay(
 
 
 def resized(grid: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A small grid bilinearly resized to `shape` (rows, columns), cell centres as sample points."""
+    """Resize a small grid bilinearly to `shape` (rows, columns), sampled at cell centres."""
     out = grid
     for axis in (0, 1):
         size = out.shape[axis]

@@ -114,7 +114,10 @@ class ClinicalContext:
     incomplete: tuple[str, ...] = ()
 
     def fact(self, fact_id: str) -> Fact:
-        """The fact with this id. Raises: InputError if there is none."""
+        """Return the fact with this id.
+
+        Raises: InputError if there is none.
+        """
         for fact in self.facts:
             if fact.id == fact_id:
                 return fact

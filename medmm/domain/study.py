@@ -101,7 +101,7 @@ class ChosenSequence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenFilm:
-    """The frontal film that is read in a study with several, and why this one; the rest as in `ChosenSequence`."""
+    """The frontal film that is read in a study with several, and why; see `ChosenSequence`."""
 
     volume_sha256: str
     reason: str
@@ -140,7 +140,10 @@ class StudyTime:
 
     @property
     def earliest(self) -> datetime:
-        """The earliest moment that is meant: of a day its start, of a wall clock of unknown zone its moment in the first zone."""
+        """The earliest moment that is meant.
+
+        Of a day it is its start, of a wall clock of unknown zone its moment in the first zone.
+        """
         start = (
             self.moment
             if self.precise
@@ -243,14 +246,16 @@ class Volume:
             )
 
     def pixels(self) -> NDArray[np.float32]:
-        """Display-ready pixels, shape `shape_zyx`, float32, 0 black to 1 white.
+        """Return display-ready pixels, shape `shape_zyx`, float32, 0 black to 1 white.
 
         Raises: StateError if the volume came out of the store without its pixels.
         """
         return self._loaded(self.loader)
 
     def frame(self, index: int) -> NDArray[np.float32]:
-        """One slice of the display-ready pixels, decoded without the others: what viewers show.
+        """Return one slice of the display-ready pixels, decoded without the others.
+
+        Viewers show it.
 
         Args:
             index: of the slice, from 0 to `shape_zyx[0] - 1`, in the stored order of the volume:
@@ -285,7 +290,9 @@ class Volume:
         return found
 
     def signal(self) -> NDArray[np.float32]:
-        """The signal that networks measure on, shape `shape_zyx`, float32: stored values after rescale, one scale, no window.
+        """Return the signal that networks measure on, shape `shape_zyx`, float32.
+
+        It is stored values after rescale, on one scale, without a window.
 
         Display windows may differ from slice to slice; networks must not see them. Raises:
         StateError as `pixels`.
@@ -355,28 +362,34 @@ class Study:
 
     @property
     def image_time(self) -> StudyTime | None:
-        """When the image was acquired that the reading rests on; of a study that names none its earliest time."""
+        """When the image was acquired that the reading rests on, else the study's earliest time."""
         main = self.volume(self.main_sha256) if self.main_sha256 else None
         return main.acquired if main is not None else self.acquired
 
     def volume(self, sha256: str) -> Volume | None:
-        """The volume of this digest, if the study has it."""
+        """Return the volume of this digest, if the study has it."""
         return next((v for v in self.volumes if v.sha256 == sha256), None)
 
     def chosen(self, role: SequenceRole) -> Volume | None:
-        """The volume that stands for a role, if one was found."""
+        """Return the volume that stands for a role, if one was found."""
         return next((self.volume(c.volume_sha256) for c in self.sequences if c.role is role), None)
 
     @property
     def image_sha256s(self) -> tuple[str, ...]:
-        """Digests of the files that its volumes were made of, each once, sorted: what the study is made of, wherever it lay."""
+        """Digests of the files that its volumes were made of, each once, sorted.
+
+        They are what the study is made of, wherever it lay.
+        """
         return tuple(
             sorted({digest for v in self.volumes for digest in v.file_sha256s or (v.sha256,)})
         )
 
     @property
     def orientation_known(self) -> bool:
-        """Whether every image says which edge shows the patient's left (films) or carries an affine."""
+        """Whether every image says which edge shows the patient's left or carries an affine.
+
+        Films say the former.
+        """
         return all(
             v.patient_left_on is not None or v.affine_lps_mm is not None for v in self.volumes
         )
