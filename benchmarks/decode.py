@@ -49,7 +49,8 @@ for line in sys.stdin:
     start = time.perf_counter()
     reader = gdcm.ImageReader()
     reader.SetFileName(line.rstrip("\\n"))
-    good = reader.Read() and len(reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")) > 0
+    good = reader.Read()
+    good = good and len(reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")) > 0
     print(time.perf_counter() - start if good else "none", flush=True)
 """
 

@@ -28,7 +28,9 @@ from medmm.store import Store
 from tests.factories import SIGNED_AT, make_case, make_checked_draft, make_reading
 count, looks = int(sys.argv[1]), int(sys.argv[2])
 def event(verb, subject):
-    return AuditEvent(at=SIGNED_AT, verb=verb, outcome="done", actor="a", role="service", subject=subject)
+    return AuditEvent(
+        at=SIGNED_AT, verb=verb, outcome="done", actor="a", role="service", subject=subject
+    )
 def opening(store):
     taken = []
     for n in range(0, count, max(1, count // 20)):

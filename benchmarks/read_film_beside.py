@@ -31,7 +31,10 @@ with tempfile.TemporaryDirectory() as folder:
     with Assistant(settings) as assistant:
         study = assistant.admit(film, record=record)
         case = assistant.open_case(study.uid).id
-        works = {"read": lambda: list(assistant.read([film])), "draft": lambda: assistant.draft(case)}
+        works = {
+            "read": lambda: list(assistant.read([film])),
+            "draft": lambda: assistant.draft(case),
+        }
         for line in sys.stdin:
             begin = time.process_time()
             works[line.strip()]()

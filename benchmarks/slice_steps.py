@@ -122,7 +122,8 @@ def make_studies(folder: Path, slices: int) -> None:
     many.PerFrameFunctionalGroupsSequence = [
         group(PlanePositionSequence={"ImagePositionPatient": [-100, -120, z - 80]},
               FrameVOILUTSequence={"WindowCenter": 1200, "WindowWidth": 2400},
-              PixelValueTransformationSequence={"RescaleSlope": 1, "RescaleIntercept": 0, "RescaleType": "US"})
+              PixelValueTransformationSequence={"RescaleSlope": 1, "RescaleIntercept": 0,
+                                                "RescaleType": "US"})
         for z in range(slices)
     ]  # fmt: skip
     written(many, pixels, folder / "enhanced" / "image.dcm")
@@ -143,8 +144,12 @@ def started(checkout: Path, studies: Path) -> subprocess.Popen[str]:
     """Start a worker of one checkout."""
     return subprocess.Popen(
         [sys.executable, "-c", WORKER, str(studies)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(checkout), cwd=checkout,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(checkout),
+        cwd=checkout,
+    )
 
 
 def seconds(worker: subprocess.Popen[str], work: str) -> float:

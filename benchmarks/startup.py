@@ -1,4 +1,4 @@
-"""CPU time of `medmm --help`, `--version` and the worklist's start beside another checkout.
+"""CPU time of `medmm --help`, `--version` and the worklist beside another checkout.
 
 Both take turns in one run.
 

@@ -33,7 +33,8 @@ count, page = int(sys.argv[1]), int(sys.argv[2])
 with tempfile.TemporaryDirectory() as folder:
     settings = Settings(data_dir=Path(folder) / "data")
     start = time.process_time()
-    with Store.open(settings.data_dir, heads_path=settings.heads_path) as store, store.step() as step:
+    store = Store.open(settings.data_dir, heads_path=settings.heads_path)
+    with store, store.step() as step:
         case = make_case()
         step.save_study(case.study)
         for n in range(count):
@@ -41,7 +42,8 @@ with tempfile.TemporaryDirectory() as folder:
             step.open_case(replace(case, id=name), SIGNED_AT + timedelta(minutes=n))
             step.save_reading(name, make_reading())
             step.save_draft(name, make_checked_draft())
-            step.record(AuditEvent(at=SIGNED_AT, verb="draft", outcome="done", actor="a", role="service", subject=name))
+            step.record(AuditEvent(at=SIGNED_AT, verb="draft", outcome="done", actor="a",
+                                   role="service", subject=name))
     filled = time.process_time() - start
     def memory():
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
@@ -53,7 +55,8 @@ with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
         again = assistant.cases(limit=page, after=first[-1].case_id) if paged else first
         second = time.process_time() - start
-    print(json.dumps({"filled": filled, "seconds": seconds, "second": second, "mb": above, "cases": len(first)}))
+    print(json.dumps({"filled": filled, "seconds": seconds, "second": second, "mb": above,
+                      "cases": len(first)}))
 """
 
 

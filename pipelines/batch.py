@@ -45,8 +45,8 @@ from medmm.files import write_atomically
 
 RESULTS, TABLE = "results.jsonl", "results.csv"
 COLUMNS = (
-    "study", "name", "path", "outcome", "reason_code", "reason", "case", "state", "record", "findings", "scores", "statements",
-    "failed_checks", "at", "seconds",
+    "study", "name", "path", "outcome", "reason_code", "reason", "case", "state", "record",
+    "findings", "scores", "statements", "failed_checks", "at", "seconds",
 )  # fmt: skip
 OUTCOMES = ("done", "skipped", "refused", "held", "failed")
 LEFT_OUT = "left out"  # another kind of thing than an image: no study, and no failure

@@ -51,10 +51,11 @@ ANCHORS = np.array(
 # UCUM codes and parts of them (UCUM 2.2, print symbols); data for machines keep the code.
 WHOLE_UNITS = {"1": "", "[pH]": "", "a": "years", "mo": "months", "wk": "weeks", "d": "days"}
 UNIT_PARTS = {
-    "Cel": "°C", "[degF]": "°F", "mm[Hg]": "mmHg", "cm[H2O]": "cmH2O", "[IU]": "IU", "[iU]": "IU", "m[IU]": "mIU",
-    "u[IU]": "µIU", "k[IU]": "kIU", "[in_i]": "in", "[ft_i]": "ft", "[lb_av]": "lb", "[oz_av]": "oz", "10*3": "10³",
-    "10*6": "10⁶", "10*9": "10⁹", "10*12": "10¹²", "m2": "m²", "cm2": "cm²", "{1.73_m2}": "1.73 m²", "ug": "µg",
-    "umol": "µmol", "uL": "µL", "um": "µm", "us": "µs", "ukat": "µkat",
+    "Cel": "°C", "[degF]": "°F", "mm[Hg]": "mmHg", "cm[H2O]": "cmH2O", "[IU]": "IU", "[iU]": "IU",
+    "m[IU]": "mIU", "u[IU]": "µIU", "k[IU]": "kIU", "[in_i]": "in", "[ft_i]": "ft", "[lb_av]": "lb",
+    "[oz_av]": "oz", "10*3": "10³", "10*6": "10⁶", "10*9": "10⁹", "10*12": "10¹²", "m2": "m²",
+    "cm2": "cm²", "{1.73_m2}": "1.73 m²", "ug": "µg", "umol": "µmol", "uL": "µL", "um": "µm",
+    "us": "µs", "ukat": "µkat",
 }  # fmt: skip
 
 

@@ -23,13 +23,38 @@ from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
 from medmm.language.numbers import Number, dates_named, numbers_named
 from medmm.language.record_words import fact_words, without_words_of
 
-_LENGTHS = {"mm", "cm", "millimetre", "millimetres", "millimeter", "millimeters", "centimetre", "centimetres",
-            "centimeter", "centimeters", "mm2", "cm2", "mm3", "cm3", "ml", "mL"}  # fmt: skip
+_LENGTHS = {
+    "mm",
+    "cm",
+    "millimetre",
+    "millimetres",
+    "millimeter",
+    "millimeters",
+    "centimetre",
+    "centimetres",
+    "centimeter",
+    "centimeters",
+    "mm2",
+    "cm2",
+    "mm3",
+    "cm3",
+    "ml",
+    "mL",
+}
 # Units as UCUM writes them, as a sentence may.
-_WRITTEN = {"1": ("",), "a": ("years", "year", "y", "a"), "mo": ("months", "month"), "wk": ("weeks", "week"),
-            "d": ("days", "day"), "mm": ("mm", "millimetres", "millimeters"), "cm": ("cm",)}  # fmt: skip
-_A_UNIT = re.compile(r"^(?:[%°\[{µμ].*|.*[/\d%].*|[munpk]?(?:m|g|l|mol|s|Hz|Pa|U)|[cd]m|dL|mmHg|bpm|Cel|years?|"
-                     r"months?|weeks?|days?|mL|fL|pg|IU|U)$")  # fmt: skip
+_WRITTEN = {
+    "1": ("",),
+    "a": ("years", "year", "y", "a"),
+    "mo": ("months", "month"),
+    "wk": ("weeks", "week"),
+    "d": ("days", "day"),
+    "mm": ("mm", "millimetres", "millimeters"),
+    "cm": ("cm",),
+}
+_A_UNIT = re.compile(
+    r"^(?:[%°\[{µμ].*|.*[/\d%].*|[munpk]?(?:m|g|l|mol|s|Hz|Pa|U)|[cd]m|dL|mmHg|bpm|Cel|years?|"
+    r"months?|weeks?|days?|mL|fL|pg|IU|U)$"
+)
 
 
 _NUMBERS = (

@@ -31,9 +31,16 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.spatial_dims, self.stages = int(config["spatial_dims"]), int(config["stages"])
         trunk = ResNet(
-            "basic", list(config["layers"]), list(config["widths"]), spatial_dims=self.spatial_dims, n_input_channels=1,
-            conv1_t_size=7, conv1_t_stride=2, bias_downsample=False, feed_forward=False,
-        )  # fmt: skip
+            "basic",
+            list(config["layers"]),
+            list(config["widths"]),
+            spatial_dims=self.spatial_dims,
+            n_input_channels=1,
+            conv1_t_size=7,
+            conv1_t_stride=2,
+            bias_downsample=False,
+            feed_forward=False,
+        )
         for stage in range(self.stages + 1, 5):
             setattr(trunk, f"layer{stage}", nn.Identity())
         self.trunk = trunk

@@ -37,8 +37,8 @@ from medmm.models.weights.model_folder import INDEX, json_mapping
 TOKENIZER_S = 120
 # what transformers, safetensors and torch raise for a folder that is not what it says
 MALFORMED = (
-    ArithmeticError, AttributeError, ConfigError, ImportError, LookupError, OSError, RuntimeError, SafetensorError,
-    StrictDataclassError, TypeError, ValueError,
+    ArithmeticError, AttributeError, ConfigError, ImportError, LookupError, OSError, RuntimeError,
+    SafetensorError, StrictDataclassError, TypeError, ValueError,
 )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ class Networks:
 
     @property
     def reader(self) -> ReadingModel:
-        """What reads a study of any modality; the networks of one are opened when it first comes."""
+        """What reads a study of any modality, whose networks are opened when it first comes."""
         return cast(ReadingModel, self._once("reader", lambda: _ByModality(networks=self)))
 
     def reader_of(self, modality: Modality) -> ReadingModel:

@@ -128,10 +128,15 @@ def _baselines(baselines: Json, films: Json) -> str:
         f"the same on the {films['official']} official films",
     ]
     rows = [
-        [n, figure(r["test"]), figure(r["official"]), figure(r.get("network_minus_baseline")),
-         figure(r.get("network_minus_baseline_official"))]
+        [
+            n,
+            figure(r["test"]),
+            figure(r["official"]),
+            figure(r.get("network_minus_baseline")),
+            figure(r.get("network_minus_baseline_official")),
+        ]
         for n, r in sorted(baselines.items())
-    ]  # fmt: skip
+    ]
     return table(header, rows)
 
 
@@ -146,10 +151,17 @@ def _labels(labels: Json) -> str:
         "Brier / of the prior",
     ]
     rows = [
-        [n, str(r["cases"]), figure(r["auroc"]), figure(r["auroc_official"]), figure(r["auprc"]), f"{r['ece']:.3f}",
-         f"{r['brier']:.3f} / {r['brier_label_prior']:.3f}"]
+        [
+            n,
+            str(r["cases"]),
+            figure(r["auroc"]),
+            figure(r["auroc_official"]),
+            figure(r["auprc"]),
+            f"{r['ece']:.3f}",
+            f"{r['brier']:.3f} / {r['brier_label_prior']:.3f}",
+        ]
         for n, r in sorted(labels.items())
-    ]  # fmt: skip
+    ]
     return table(header, rows)
 
 
@@ -176,8 +188,16 @@ def calibration_said(rows: dict[str, tuple[float, float, float]]) -> str:
 
 def said_table(labels: Json) -> str:
     """Tabulate by finding how often a draft calls and denies it, and is right."""
-    header = ["finding", "operating point", "sensitivity", "specificity", "a \"possible\" is right", "rule-out point",
-              "denied though labelled", "denied where not labelled"]  # fmt: skip
+    header = [
+        "finding",
+        "operating point",
+        "sensitivity",
+        "specificity",
+        'a "possible" is right',
+        "rule-out point",
+        "denied though labelled",
+        "denied where not labelled",
+    ]
     rows = []
     for name, r in sorted(labels.items()):
         never = r["rule_out"] is None
@@ -187,9 +207,15 @@ def said_table(labels: Json) -> str:
             else [f"{r['rule_out']:.4f}", _counted(r["denied_with"]), figure(r["denied_without"])]
         )
         rows.append(
-            [name, f"{r['threshold']:.3f}", figure(r["sensitivity"]), figure(r["specificity"]),
-             figure(r["positive_predictive_value"]), *denied]
-        )  # fmt: skip
+            [
+                name,
+                f"{r['threshold']:.3f}",
+                figure(r["sensitivity"]),
+                figure(r["specificity"]),
+                figure(r["positive_predictive_value"]),
+                *denied,
+            ]
+        )
     return table(header, rows)
 
 
@@ -215,10 +241,18 @@ def groups_table(groups: list[Json]) -> str:
     rows = [
         [g["group"], str(g["films"]), "too few", "", "", "", "", ""]
         if g["too_few"]
-        else [g["group"], str(g["films"]), str(g["labels"]), figure(g["macro_auroc"]), figure(g["sensitivity"]),
-              figure(g["specificity"]), f"{g['ece']:.3f}", figure(g["denied_with"])]
+        else [
+            g["group"],
+            str(g["films"]),
+            str(g["labels"]),
+            figure(g["macro_auroc"]),
+            figure(g["sensitivity"]),
+            figure(g["specificity"]),
+            f"{g['ece']:.3f}",
+            figure(g["denied_with"]),
+        ]
         for g in groups
-    ]  # fmt: skip
+    ]
     return table(header, rows)
 
 
@@ -284,12 +318,19 @@ def sides_table(sides: Json) -> str:
         every, suspected = r["all"], r["suspected"]
         named = {True: "yes", False: "no", None: ""}[r.get("named_in_drafts")]
         rows.append(
-            [name, named, str(every["boxes"]), str(every["agree"]["count"]), figure(every["agree"]),
-             str(every["opposite"]), (
-                 f"{suspected['agree']['hits']} of {suspected['agree']['count']}: "
-                 f"{figure(suspected['agree'])}"
-             )]
-        )  # fmt: skip
+            [
+                name,
+                named,
+                str(every["boxes"]),
+                str(every["agree"]["count"]),
+                figure(every["agree"]),
+                str(every["opposite"]),
+                (
+                    f"{suspected['agree']['hits']} of {suspected['agree']['count']}: "
+                    f"{figure(suspected['agree'])}"
+                ),
+            ]
+        )
     return table(header, rows)
 
 

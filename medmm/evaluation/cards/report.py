@@ -148,10 +148,16 @@ def _heads(findings: Json) -> str:
             continue
         rows.append(
             [
-                name, str(row["cases"]), figure(row["auroc"]), figure(row["auprc"]), f"{row['ece']:.3f}",
-                f"{row['brier']:.3f} ({row['brier_prior']:.3f})", figure(row["sensitivity"]), figure(row["specificity"]),
+                name,
+                str(row["cases"]),
+                figure(row["auroc"]),
+                figure(row["auprc"]),
+                f"{row['ece']:.3f}",
+                f"{row['brier']:.3f} ({row['brier_prior']:.3f})",
+                figure(row["sensitivity"]),
+                figure(row["specificity"]),
             ]
-        )  # fmt: skip
+        )
     return table(
         [
             "finding",

@@ -17,9 +17,11 @@ from medmm.evaluation.plots.svg_plots import reliability
 Json = dict[str, Any]
 # In the figures of chest-findings and of chest-report
 PRIORS = ("brier_label_prior", "brier_prior")
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1320px;margin:24px auto;padding:0 20px}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1320px;
+margin:24px auto;padding:0 20px}
 main{display:grid;grid-template-columns:repeat(auto-fill,minmax(290px,1fr));gap:18px 24px}
-figure{margin:0}figcaption{font-weight:600}figure p{margin:0;color:#444;font-size:13px;white-space:pre-line}
+figure{margin:0}figcaption{font-weight:600}
+figure p{margin:0;color:#444;font-size:13px;white-space:pre-line}
 svg{width:100%;height:auto;font:12px system-ui,sans-serif}"""
 
 

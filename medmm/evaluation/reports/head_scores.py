@@ -52,10 +52,19 @@ def as_film(report: FilmReport, names: Sequence[str]) -> Film:
     text = f"{report.findings} {report.impression}"
     shard, file = report.film or ("", "")
     return Film(
-        folder="reports", shard=shard, file=file, patient=report.uid, split=report.split, age_years=None,
-        findings=frozenset(name for name in names if told(text, name)), sex=sex_of(report), view=view_of(report), source="Open-i",
-        official_list=None, row={},
-    )  # fmt: skip
+        folder="reports",
+        shard=shard,
+        file=file,
+        patient=report.uid,
+        split=report.split,
+        age_years=None,
+        findings=frozenset(name for name in names if told(text, name)),
+        sex=sex_of(report),
+        view=view_of(report),
+        source="Open-i",
+        official_list=None,
+        row={},
+    )
 
 
 def groups(films: list[Film], logits: Array, rows: dict[str, Json]) -> list[Json]:

@@ -140,15 +140,12 @@ def _body_part(tags: Tags) -> str | None:
 
 
 def _body_part_unknown(tags: Tags) -> str | None:
-    """Object if no element states a body part."""
+    """Object to a header without a body part in any element."""
     return None if body_part_of(tags).region else "the image does not say which body part it shows"
 
 
 def _view(tags: Tags) -> str | None:
-    """Object to a lateral, oblique or decubitus view of the chest.
-
-    A lateral film may go with its frontal one.
-    """
+    """Object to a lateral, oblique or decubitus chest film; a lateral may go with its frontal."""
     if modality_of(tags) is not Modality.RADIOGRAPH:
         return None
     view = view_of(tags)

@@ -27,9 +27,16 @@ class ChestFindingsNetwork(nn.Module):
     def __init__(self, findings: int) -> None:
         super().__init__()
         trunk = ResNet(
-            "basic", [2, 2, 2, 2], [64, 128, 256, 512], spatial_dims=2, n_input_channels=1, conv1_t_size=7,
-            conv1_t_stride=2, bias_downsample=False, feed_forward=False,
-        )  # fmt: skip
+            "basic",
+            [2, 2, 2, 2],
+            [64, 128, 256, 512],
+            spatial_dims=2,
+            n_input_channels=1,
+            conv1_t_size=7,
+            conv1_t_stride=2,
+            bias_downsample=False,
+            feed_forward=False,
+        )
         trunk.layer4 = nn.Identity()
         self.trunk = trunk
         self.head = nn.Conv2d(TRUNK_CHANNELS, findings, 1)

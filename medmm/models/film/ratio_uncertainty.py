@@ -34,7 +34,7 @@ SHAPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """What several looks at one film say of four columns: heart and outer lung, left and right.
+    """What looks at one film say of four columns: heart and outer lung, left and right.
 
     Attributes:
         columns: (looks, 4), fractions of the film's width, in the image's own left and right.

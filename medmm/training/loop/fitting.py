@@ -86,9 +86,18 @@ def fit(
     if checkpoint is not None:
         state.restore(checkpoint, state.moving(model, objective.still))
     loop = _Loop(
-        model=model, train=train, objective=objective, options=options, run_dir=run_dir, processes=processes,
-        precision=chosen, identity=run, checkpoint=checkpoint, validate=validate, name=name,
-    )  # fmt: skip
+        model=model,
+        train=train,
+        objective=objective,
+        options=options,
+        run_dir=run_dir,
+        processes=processes,
+        precision=chosen,
+        identity=run,
+        checkpoint=checkpoint,
+        validate=validate,
+        name=name,
+    )
     try:
         with signals() as stop, bar_of(quiet or processes.rank > 0) as bar:
             stopped = loop.run(stop, bar)

@@ -44,7 +44,7 @@ class Objective(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What decides beside the loop's options, as JSON has it: a run goes on with these alone."""
+        """What decides beside the loop's options, as JSON: a run goes on with these alone."""
 
     def batch(self, examples: Sequence[Any]) -> Batch:
         """Build a batch of examples, on the CPU.

@@ -20,8 +20,10 @@ FIGURES = {
 STYLE = """body{font:15px system-ui,sans-serif;margin:2rem;color:#1c2733;background:#fff}
 h1{font-size:1.4rem}h2{font-size:1rem;margin:0 0 .3rem}main{display:flex;flex-wrap:wrap;gap:1.5rem}
 figure{margin:0}svg{max-width:100%;height:auto}text{font:11px system-ui,sans-serif;fill:#44525f}
-.grid{stroke:#e1e7ec}.line{fill:none;stroke:#1f5fa8;stroke-width:1.6}.epoch{fill:none;stroke:#b3541e;stroke-width:1.8}
-.dot{fill:#b3541e}.key{font-size:.85rem;color:#44525f}.key b:first-child{color:#1f5fa8}.key b:last-child{color:#b3541e}"""
+.grid{stroke:#e1e7ec}.line{fill:none;stroke:#1f5fa8;stroke-width:1.6}
+.epoch{fill:none;stroke:#b3541e;stroke-width:1.8}
+.dot{fill:#b3541e}.key{font-size:.85rem;color:#44525f}
+.key b:first-child{color:#1f5fa8}.key b:last-child{color:#b3541e}"""
 Points = list[tuple[float, float]]
 
 

@@ -31,8 +31,8 @@ from medmm.training.loop.objective import Batch, Costs
 Config = Mapping[str, Any]
 IMAGE, LABEL = "image", "label"
 DECIDING = (
-    "task", "sequences", "labels", "spacing_zyx_mm", "side_px", "patch_zyx", "channels", "kernels", "strides", "norm",
-    "presence", "presence_weight", "patches",
+    "task", "sequences", "labels", "spacing_zyx_mm", "side_px", "patch_zyx", "channels", "kernels",
+    "strides", "norm", "presence", "presence_weight", "patches",
 )  # fmt: skip
 
 

@@ -32,8 +32,14 @@ TEMPLATES = {
     FindingSaid.POSSIBLE: "Possible {words}.",
     FindingSaid.ABSENT: "No {words}.",
 }
-DEVICE = {FindingSaid.PRESENT: "A line, tube, pacemaker, surgical clips or another support device is seen.",
-          FindingSaid.POSSIBLE: "Possible line, tube, pacemaker, surgical clips or another support device."}  # fmt: skip
+DEVICE = {
+    FindingSaid.PRESENT: (
+        "A line, tube, pacemaker, surgical clips or another support device is seen."
+    ),
+    FindingSaid.POSSIBLE: (
+        "Possible line, tube, pacemaker, surgical clips or another support device."
+    ),
+}
 Book = Mapping[tuple[str, FindingSaid], Sequence[str]]
 
 

@@ -26,8 +26,9 @@ from medmm.domain.errors import ConfigError
 
 NO_FINDING, DEVICES = "No Finding", "Support Devices"
 LABELS = (
-    NO_FINDING, "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema", "Consolidation",
-    "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", DEVICES,
+    NO_FINDING, "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",
+    "Edema", "Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion",
+    "Pleural Other", "Fracture", DEVICES,
 )  # fmt: skip
 ABNORMAL = LABELS[1:]
 # CheXpert's competition tasks

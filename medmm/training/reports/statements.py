@@ -20,9 +20,11 @@ from medmm.training.reports.labeller import PRESENT, UNCERTAIN, labeller, senten
 
 # The labeller's names and the vocabulary's.
 VOCABULARY: Mapping[str, str] = {
-    "Cardiomegaly": "Cardiomegaly", "Lung Opacity": "Lung_Opacity", "Edema": "Edema", "Consolidation": "Consolidation",
-    "Pneumonia": "Pneumonia", "Atelectasis": "Atelectasis", "Pneumothorax": "Pneumothorax", "Pleural Effusion": "Effusion",
-    "Pleural Other": "Pleural_Thickening", "Fracture": "Fracture", "Support Devices": "Support_Devices",
+    "Cardiomegaly": "Cardiomegaly", "Lung Opacity": "Lung_Opacity", "Edema": "Edema",
+    "Consolidation": "Consolidation", "Pneumonia": "Pneumonia", "Atelectasis": "Atelectasis",
+    "Pneumothorax": "Pneumothorax", "Pleural Effusion": "Effusion",
+    "Pleural Other": "Pleural_Thickening", "Fracture": "Fracture",
+    "Support Devices": "Support_Devices",
 }  # fmt: skip
 
 
@@ -75,8 +77,16 @@ PLACED = re.compile(
     r"(?:upper|lower|middle) (?:lobe|lung)|midlung)\b ?"
 )
 VERB = re.compile(r"\b(?:is|are|has|have|shows?|demonstrates?)\b")
-HEDGES = {"is": "may be", "are": "may be", "has": "may have", "have": "may have", "show": "may show", "shows": "may show",
-          "demonstrate": "may show", "demonstrates": "may show"}  # fmt: skip
+HEDGES = {
+    "is": "may be",
+    "are": "may be",
+    "has": "may have",
+    "have": "may have",
+    "show": "may show",
+    "shows": "may show",
+    "demonstrate": "may show",
+    "demonstrates": "may show",
+}
 WORDS = (2, 14)
 REMOVED = "#"  # stands for a removed word, so that no sentence with a hole in it is learned
 

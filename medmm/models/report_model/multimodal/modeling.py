@@ -36,7 +36,8 @@ from medmm.models.report_model.multimodal.volume_encoder import VolumeEncoder
 
 # inputs of a prompt that are in the cache once it was read
 NO_TEXT = (
-    "pixel_values", "encoded_values", "record_ids", "record_values", "measurement_ids", "measurement_values",
+    "pixel_values", "encoded_values", "record_ids", "record_values", "measurement_ids",
+    "measurement_values",
 )  # fmt: skip
 
 

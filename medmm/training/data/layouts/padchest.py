@@ -21,8 +21,8 @@ from medmm.training.data.layouts.tables import age_years, find_table, read_rows,
 
 NAME = "padchest"
 COLUMNS = (
-    "ImageID", "ImageDir", "StudyDate_DICOM", "PatientID", "PatientBirth", "PatientSex_DICOM", "Projection",
-    "PhotometricInterpretation_DICOM", "Report", "Labels",
+    "ImageID", "ImageDir", "StudyDate_DICOM", "PatientID", "PatientBirth", "PatientSex_DICOM",
+    "Projection", "PhotometricInterpretation_DICOM", "Report", "Labels",
 )  # fmt: skip
 _VIEWS = {"PA": View.PA, "AP": View.AP, "AP_horizontal": View.AP}
 _SAYS_NOTHING = frozenset({"unchanged", "suboptimal study"})  # of what is on the film
