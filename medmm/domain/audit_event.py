@@ -70,7 +70,7 @@ class AuditProof:
         path: hashes in hex that lead from its leaf to the root, lowest first.
         size: entries of the log, whose root and signature these are, in hex.
         public_key: of the installation, raw, in hex.
-        since: size of an earlier head; None where none was asked for.
+        since: size of an earlier head; None if none was asked for.
         since_root: its root.
         since_path: hashes that show that the log only appended to it.
     """
@@ -95,7 +95,7 @@ class AuditVerification:
         uncovered: entries that are committed and not yet in the heads file; the next step or
             opening covers them.
         not_covered_before: entries before this number were written by an earlier release and say
-            nothing of identities, studies and stored files; None where there are none.
+            nothing of identities, studies and stored files; None if there are none.
         identities_not_covered, studies_not_covered: the patient keys, and the study UIDs, of which
             no later entry speaks either: what is kept of them is neither known to be sound nor
             altered.

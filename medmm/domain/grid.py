@@ -28,7 +28,7 @@ class SourceFrame:
 
     Attributes:
         frame_number: from 1; 1 for an image of a single frame.
-        position_lps_mm: centre of its first pixel, Image Position (Patient); None where the volume
+        position_lps_mm: centre of its first pixel, Image Position (Patient); None if the volume
             has no affine.
     """
 

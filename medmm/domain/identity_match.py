@@ -242,7 +242,7 @@ def _scripts(words: list[str]) -> set[str]:
 def joined(match: IdentityMatch, confirmed_by: Reader | None = None) -> Notice | None:
     """Say what a reader must know of a join of image and record that may stand.
 
-    `confirmed_by` is the person who says that both are one patient. It counts only where that can't
+    `confirmed_by` is the person who says that both are one patient. It counts only if that can't
     be told without a person: no word turns a mismatch into a match.
 
     Returns: None if all agrees.

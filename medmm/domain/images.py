@@ -142,7 +142,7 @@ def seen_in_part(study: Study, reading: Reading | None) -> tuple[str, ...]:
 
 
 def with_limits(words: str, limits: Iterable[str]) -> str:
-    """Write a list where nothing is suspected, with its limits.
+    """Write the words of a list without suspicions, with its limits.
 
     As in "none flagged (only a part of the head is shown)".
     """

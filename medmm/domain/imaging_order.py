@@ -43,9 +43,9 @@ class StudyOrder:
             used.
         portable: whether a description says that the film was taken at the bedside.
         contrast: of MR, whether every, no or some image states a contrast agent: "all", "none",
-            "some"; None where nobody can tell. The module is required where an agent was used
+            "some"; None if nobody can tell. The module is required where an agent was used
             (PS3.3 A.4.3, C.7.6.4), so without it there was none.
-        request: the one request of the record that ordered the study; None where none or several
+        request: the one request of the record that ordered the study; None if none or several
             fit.
         request_note: why there is none, in words, where a record was given.
     """

@@ -73,7 +73,7 @@ class Sequence:
     Attributes:
         reason: the elements that said so, with their values of physics (TE, TR, TI), never text of
             a patient.
-        confirmed: whether the pixels bear the role out; None where they can't say, or were not
+        confirmed: whether the pixels bear the role out; None if they can't say, or were not
             looked at.
     """
 
@@ -128,8 +128,8 @@ class StatedAge:
 class StudyTime:
     """When the image was acquired, and which tag said so.
 
-    `precise` is false where only a date is known: then facts of that same day stay out of the
-    record's cut. `zone_known` is false where no time zone is stated: then `moment` is the wall
+    `precise` is false if only a date is known: then facts of that same day stay out of the
+    record's cut. `zone_known` is false if no time zone is stated: then `moment` is the wall
     clock as if it were UTC, and may be hours off.
     """
 
@@ -167,24 +167,24 @@ class Volume:
         view: projection, for radiographs.
         file_sha256s: digests of its files in the order of `sop_uids`.
         frame_numbers: for a multi-frame image the frame (from 1, as in Referenced Frame Number) of
-            each slice of `shape_zyx`; empty where every slice is an image of its own, in the order
+            each slice of `shape_zyx`; empty if every slice is an image of its own, in the order
             of `sop_uids`.
         frame_of_reference_uid: Frame of Reference UID (0020,0052): affines of two volumes may be
-            compared only where both state the same; None where it is not stated.
+            compared only if both state the same; None if it is not stated.
         shape_zyx: slices, rows, columns (a radiograph has one slice).
-        affine_lps_mm: 4 x 4, voxel index (column, row, slice) to patient LPS in mm; None where
+        affine_lps_mm: 4 x 4, voxel index (column, row, slice) to patient LPS in mm; None if
             unknown. That of a radiograph has its origin at the first pixel: a projection has no
             position in the patient, only directions.
-        spacing_yx_mm: distance of rows, of columns; None where unknown, then nothing in mm is
+        spacing_yx_mm: distance of rows, of columns; None if unknown, then nothing in mm is
             stated.
-        spacing_z_mm: distance of slice centres; None where unknown or uneven, then nothing is
+        spacing_z_mm: distance of slice centres; None if unknown or uneven, then nothing is
             measured across slices.
         pixel_aspect: height of a pixel over its width, for showing; masks stay on the grid of
             `shape_zyx`.
         patient_left_on: the image edge ("right" or "left") that shows the patient's left side on a
-            frontal film (DICOM PS3.3 C.7.6.1.1.1, Patient Orientation); None where unknown, then no
+            frontal film (DICOM PS3.3 C.7.6.1.1.1, Patient Orientation); None if unknown, then no
             side is named.
-        acquired: when this image, or the first slice of this stack, was acquired; None where it
+        acquired: when this image, or the first slice of this stack, was acquired; None if it
             does not say.
         sequence: role of an MR volume; None for a radiograph.
         loader: gives display-ready pixels, float32 (slices, rows, columns), 0 black to 1 white.

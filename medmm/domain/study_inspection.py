@@ -63,7 +63,7 @@ class FoundStudy:
     """One study found in a folder, or a file of none; nothing was decoded or kept.
 
     Attributes:
-        uid: Study Instance UID; None where it is no study.
+        uid: Study Instance UID; None if it is no study.
         name: where it lies, told from the folder: the topmost folder that holds it alone, else its
             first file.
         path: that place itself.

@@ -58,7 +58,7 @@ class MeasurementTerm:
         unit: the UCUM unit in which it is stated, and in no other.
         decimals: how many decimals are stated at least.
         sided: whether it is measured of a side of the patient.
-        of_finding: the finding whose labelled voxels it measures; it is stated only where that is
+        of_finding: the finding whose labelled voxels it measures; it is stated only if that is
             suspected.
         codings: at most one; `broader` says that it means more than the quantity.
         site: the structure that was measured.

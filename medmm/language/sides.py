@@ -59,7 +59,7 @@ def _chambers() -> re.Pattern[str]:
 def named_side(text: str) -> Side | None:
     """Return the patient side that a text names; left and right together are bilateral.
 
-    Chambers are none where they stand in the vocabulary's own words ("left ventricular mass").
+    Chambers are none if they stand in the vocabulary's own words ("left ventricular mass").
     """
     plain = _NO_SIDE.sub(blank, _chambers().sub(blank, text))
     left, right = bool(_LEFT.search(plain)), bool(_RIGHT.search(plain))

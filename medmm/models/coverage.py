@@ -219,7 +219,7 @@ def lungs_coverage(lungs: Mask, volume: Volume) -> Coverage:
     of 150 whole films.
 
     Args:
-        lungs: (rows, columns); empty where none was outlined, which tells nothing.
+        lungs: (rows, columns); empty if none was outlined, which tells nothing.
     """
     wide = max(_extent(lungs, 0), 1)
     lines = {"upper": lungs[:EDGE_PX].any(0), "lower": lungs[-EDGE_PX:].any(0)}

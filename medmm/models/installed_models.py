@@ -213,7 +213,7 @@ def report_weights(
     """Open the checked folder of the report model of this name, packaged or adopted.
 
     Returns: None if a packaged one is not installed.
-    Raises: ConfigError for a name that is no report model's.
+    Raises: ConfigError for a name that is not a report model's.
     """
     own = {key for key, row in catalogue().items() if row.task == "report"}
     if name in own:

@@ -209,7 +209,7 @@ def language_model(
     """Return what writes sentences from film and record together.
 
     Returns: None if a packaged one is not installed.
-    Raises: ConfigError for a name that is no report model's, IntegrityError if a file of the
+    Raises: ConfigError for a name that is not a report model's, IntegrityError if a file of the
         weights was altered.
     """
     weights = report_weights(report, weights_dir, adopted)

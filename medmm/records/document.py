@@ -93,7 +93,8 @@ def read_record(source: Path | bytes) -> RecordDocument:
 
     Nothing is fetched, and no reference is followed outside.
 
-    Raises: InputError if the file can't be read, is no FHIR JSON, or a resource id is not valid.
+    Raises: InputError if the file can't be read, is not FHIR JSON, or a resource id is not
+        valid.
     """
     data = source if isinstance(source, bytes) else read_file(source)
     values, tolerated = json_parser.parse(data)

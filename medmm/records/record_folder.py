@@ -36,7 +36,7 @@ class RecordFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Indexed:
-    """What of a record says whose it is; nothing where the file can't be read as one."""
+    """What of a record says whose it is; nothing if the file can't be read as one."""
 
     path: Path
     sha256: str | None = None

@@ -36,7 +36,7 @@ class References:
     """How the resources of a record name each other. Nothing is fetched.
 
     `patients` are the resources of the one patient: several where some were merged into another;
-    none where it is not known who that is.
+    none if it is not known who that is.
     """
 
     def __init__(self, entries: list[Entry], patients: Sequence[Resource]) -> None:

@@ -62,7 +62,7 @@ class LanguageModel(Protocol):
     ) -> list[Opinion] | None:
         """Say of each case at most one sentence a finding, and only what is permitted.
 
-        The cases are of one study, on which `measurements` were made. None where the study holds no
+        The cases are of one study, on which `measurements` were made. None if the study holds no
         image that the model reads.
         """
         ...

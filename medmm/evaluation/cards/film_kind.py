@@ -5,7 +5,7 @@ from __future__ import annotations
 from medmm.evaluation.cards.tables import Json, figure, table
 from medmm.evaluation.cards.terms import KIND_TERMS
 
-# Of what is no frontal chest film, at most; shown where the interval's upper limit is no more
+# Of what is not a frontal chest film, at most; shown where the interval's upper limit is no more
 MOST_PASSED = 0.01
 
 

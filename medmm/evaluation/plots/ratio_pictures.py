@@ -22,7 +22,7 @@ CREDIT = "Films: ChestX-ray14, NIH Clinical Center (Wang et al., CVPR 2017)"
 
 
 def write(path: Path, weights_dir: Path, data_dir: Path, extremes: list[dict[str, Any]]) -> None:
-    """Write one picture with a cell a film; nothing where no extreme ratio is stated."""
+    """Write one picture with a cell a film; nothing if no extreme ratio is stated."""
     if not extremes:
         path.unlink(missing_ok=True)
         return

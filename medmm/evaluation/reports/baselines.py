@@ -47,7 +47,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingSentences:
-    """How the label prior says a finding; `absent` is empty where nobody would deny it."""
+    """How the label prior says a finding; `absent` is empty if nobody would deny it."""
 
     finding: str
     present: str

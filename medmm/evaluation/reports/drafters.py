@@ -29,7 +29,7 @@ def case_of(report: FilmReport, grey: Grey, *, with_record: bool = False) -> Cas
 
     Spacing and sides are unknown, since the pictures carry no tags.
 
-    The record, where one is asked for, is what the indication says in codes, and nothing else. The
+    The record, if one is asked for, is what the indication says in codes, and nothing else. The
     original was stretched to 256 x 256 pixels; the reading model stretches every film to a square
     as well.
     """

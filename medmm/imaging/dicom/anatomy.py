@@ -73,7 +73,7 @@ def body_part_of(tags: Tags) -> BodyPart:
 
     These are Body Part Examined (0018,0015), a coded region, and words of the descriptions.
 
-    Words of a description count only where all of them mean one region. A PA view says nothing:
+    Words of a description count only if all of them mean one region. A PA view says nothing:
     hands are taken so too.
     """
     region = tags.first_item("AnatomicRegionSequence")

@@ -46,7 +46,7 @@ class CodedFrames:
     Attributes:
         base: where the items after the Basic Offset Table begin in the file.
         frames: the fragments of each frame, in order.
-        table_holds: whether the offset tables that are there agree with the fragments; true where
+        table_holds: whether the offset tables that are there agree with the fragments; true if
             there is none.
     """
 

@@ -84,12 +84,12 @@ class DicomFile:
     """An opened file: its digest and its header; the pixels were measured and let go.
 
     Attributes:
-        pixel_bytes: bytes of Pixel Data that are really there; None where the element is missing.
+        pixel_bytes: bytes of Pixel Data that are really there; None if the element is missing.
         pixels_whole: whether they are as many as their element says.
         room_bytes: the most that its uncompressed data can hold: the file's size, or its inflated
             size.
         prefixed: whether the file had the 128-byte preamble and DICM (PS3.10 section 7.1).
-        uids_stated: false where the file states no UID at all and has those of its content.
+        uids_stated: false if the file states no UID at all and has those of its content.
     """
 
     path: Path
@@ -358,7 +358,7 @@ def settle_syntax(header: Dataset) -> UID:
 
     Without file meta information it is little endian, implicit or explicit as found.
 
-    Raises: ValueError if the file names something that is no transfer syntax.
+    Raises: ValueError if the file names something that is not a transfer syntax.
     """
     meta = getattr(header, "file_meta", None) or FileMetaDataset()
     if "TransferSyntaxUID" not in meta:

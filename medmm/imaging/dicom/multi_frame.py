@@ -57,7 +57,7 @@ class MultiFrameImage:
     """An opened image: its header without pixels, and where its frames lie.
 
     Attributes:
-        coded: where the frames of compressed pixel data lie; None where they are not compressed.
+        coded: where the frames of compressed pixel data lie; None if they are not compressed.
         start: where uncompressed pixel data begin in the file.
         lock: pydicom reads the elements of a header when they are asked for, which is not safe from
             several threads.

@@ -1,7 +1,7 @@
 """Which of several images is the newest by their headers; file names say nothing.
 
 What tells them apart is asked in the order of `LEVELS`, the time of acquisition first. An element
-counts only where all images that are left state it: between an image with a time and one without,
+counts only if all images that are left state it: between an image with a time and one without,
 no order is made up.
 Source: PS3.3 C.7.6.1 (General Image), C.7.3.1 (General Series), C.7.2.1 (General Study), C.12.1
 (SOP Common).
@@ -67,7 +67,7 @@ class Newest:
 
     Attributes:
         index: of the image.
-        by: the level that told, in words; None where nothing did: then `index` is the first of what
+        by: the level that told, in words; None if nothing did: then `index` is the first of what
             is left.
         level: its index in `LEVELS`; None likewise.
     """

@@ -53,7 +53,7 @@ def stated_padding(tags: Tags) -> Padding | None:
     """Read Pixel Padding Value (0028,0120) and Pixel Padding Range Limit (0028,0121).
 
     Both may be written as if the cells had the other sign: then the bits of the cell count. Raises:
-    InputError where one is no whole number of a cell, or the limit stands alone.
+    InputError if one is not a whole number of a cell, or the limit stands alone.
 
     Returns: None if no padding is stated; a single value if there is no limit.
     """

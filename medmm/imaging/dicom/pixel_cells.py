@@ -46,7 +46,7 @@ def values_in(cells: NDArray[Any], tags: Tags, *, coded: bool = False) -> NDArra
 
     Args:
         coded: whether the cells were compressed: loss may carry values a little beyond the largest.
-    Raises: InputError where the bits that hold something are not those that the header names, and
+    Raises: InputError if the bits that hold something are not those that the header names, and
         no overlay explains it.
     """
     stored, allocated = int(tags.number("BitsStored") or 0), 8 * cells.dtype.itemsize

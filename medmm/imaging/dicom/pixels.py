@@ -174,7 +174,7 @@ def stored_values(path: Path, frames: Sequence[int] = ()) -> tuple[NDArray[np.ge
     """Decode a monochrome image file; return stored values and its header.
 
     Args:
-        frames: the frames that are wanted, from 0, in this order; all where there are none.
+        frames: the frames that are wanted, from 0, in this order; all if there are none.
 
     Returns: values of shape (frames, rows, columns).
     Raises: InputError if the pixels can't be decoded; a missing decoder's remedy says how to get
@@ -319,7 +319,7 @@ class Shown:
     Attributes:
         grey: float32, 0 black to 1 white.
         background: where nothing was measured, of the same shape (of a NIfTI file its middle slice,
-            rows and columns); None where everything was. It is shown black.
+            rows and columns); None if everything was. It is shown black.
         assumed: whether some of it is stated nowhere, and was told by its values far from all
             others.
         foreign: whether values far from all others lie within the picture, where no background is.

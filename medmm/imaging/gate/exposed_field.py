@@ -1,8 +1,8 @@
 """The exposed field of a film: the picture inside a collimator's uniform border.
 
 A border is one grey along two opposite sides of the picture or all four, black (a shutter), white
-(unexposed film) or any between. What lies within it counts as a field only where it is a rectangle,
-upright or a little turned: air around a patient leaves none. A band along one side alone is no
+(unexposed film) or any between. What lies within it counts as a field only if it is a rectangle,
+upright or a little turned: air around a patient leaves none. A band along one side alone is not a
 collimator's: part of the picture may be lost.
 """
 

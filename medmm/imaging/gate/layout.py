@@ -128,7 +128,7 @@ def _likeness(picture: Grey, rows: int, columns: int, *, contours: bool = False)
     Args:
         contours: whether what is brighter or darker than its surroundings is compared, or the grey
             itself.
-    Returns: the mean correlation; -1 where few tiles hold anything, or the picture is too small to
+    Returns: the mean correlation; -1 if few tiles hold anything, or the picture is too small to
         be cut.
     """
     if picture.shape[0] < rows * CELLS or picture.shape[1] < columns * CELLS:

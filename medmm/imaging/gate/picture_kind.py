@@ -115,7 +115,7 @@ def judge_kind(kind: str, by_tags: Refusal | None) -> Refusal | None:
 
     Args:
         kind: what the pixels say.
-        by_tags: None where the tags pass; otherwise a hold, or a refusal whose code is in DOUBTED.
+        by_tags: None if the tags pass; otherwise a hold, or a refusal whose code is in DOUBTED.
     """
     by_picture = KINDS.get(kind)
     if by_tags is None:

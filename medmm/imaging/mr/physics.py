@@ -30,12 +30,12 @@ class Physics:
     """How one image was made.
 
     Attributes:
-        family: SE or GR of Scanning Sequence; empty where neither is stated, or both are.
-        inversion: whether an inversion pulse was used; None where no element says.
+        family: SE or GR of Scanning Sequence; empty if neither is stated, or both are.
+        inversion: whether an inversion pulse was used; None if no element says.
         spoiled, prepared: SP and MP of Sequence Variant.
-        dimension: MR Acquisition Type, 2D or 3D; empty where unknown.
+        dimension: MR Acquisition Type, 2D or 3D; empty if unknown.
         b_value: in s/mm2; one of 0 stands in many files without diffusion weighting.
-        agent: whether a contrast agent was given; None where no element says.
+        agent: whether a contrast agent was given; None if no element says.
         phases: whether the image is one of several phases of a heart beat.
         types: Image Type, or Frame Type, in capitals.
         stated: words of other elements that name a contrast: element to text in capitals.

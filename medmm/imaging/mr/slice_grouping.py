@@ -67,7 +67,7 @@ class Placed:
         index: from 0, of a frame of an enhanced image whose frames all have a plane; None for a
             whole file.
         place: series or image, first pixel (to 0.01 mm), axes and grid of a single slice; None
-            where it has no plane.
+            if it has no plane.
         kin: what slices of one stack share beside their plane; its own for a file that joins no
             other.
     """

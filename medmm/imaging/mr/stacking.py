@@ -88,7 +88,7 @@ def load_slices(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDA
     """Load display-ready pixels of MR slices in the order of the files or frames.
 
     Args:
-        frame_numbers: the frames of the one file, from 1; where there are none, all of each file in
+        frame_numbers: the frames of the one file, from 1; if there are none, all of each file in
             order of position.
 
     Returns: shape (slices, rows, columns), float32. Raises: InputError.

@@ -25,7 +25,7 @@ def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]
         grey: shape (rows, columns), display-ready (MONOCHROME2), 0 black to 1 white.
         size_px: side of the square.
     Returns: shape (1, size_px, size_px), float32.
-    Raises: InputError if `grey` is no finite two-dimensional image or shows a single tone.
+    Raises: InputError if `grey` is not a finite two-dimensional image or shows a single tone.
     """
     if grey.ndim != 2 or not grey.size or not np.isfinite(grey).all():
         raise InputError(
@@ -51,7 +51,7 @@ def prepare_volume(grey: NDArray[np.float32], size: int) -> NDArray[np.float32]:
         grey: shape (slices, rows, columns), finite.
         size: voxels a side of the cube; the volume is stretched to it.
     Returns: shape (1, size, size, size), float32.
-    Raises: InputError if `grey` is no finite three-dimensional image or shows a single tone.
+    Raises: InputError if `grey` is not a finite three-dimensional image or shows a single tone.
     """
     if grey.ndim != 3 or not grey.size or not np.isfinite(grey).all():
         raise InputError(

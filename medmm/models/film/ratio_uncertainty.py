@@ -156,8 +156,8 @@ class Outlines:
     """Lungs and heart on the film's grid (rows, columns), and what speaks for them or against.
 
     Attributes:
-        shapes: see `shapes_of`; empty where lungs or heart were not found.
-        looks: how far the looks agree; None where one of them finds no lungs or no heart.
+        shapes: see `shapes_of`; empty if lungs or heart were not found.
+        looks: how far the looks agree; None if one of them finds no lungs or no heart.
     """
 
     lungs: Mask

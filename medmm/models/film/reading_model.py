@@ -50,7 +50,7 @@ class Chest:
     measurements: tuple[Measurement, ...] = ()
     warnings: tuple[Notice, ...] = ()
     midline: float = 0.5  # column between the lungs, as a fraction of the film's width
-    # Lung or heart, on the film's grid; None where the outlines are not trusted
+    # Lung or heart, on the film's grid; None if the outlines are not trusted
     cells: NDArray[np.bool_] | None = None
     heart: NDArray[np.bool_] | None = None  # likewise
 

@@ -25,7 +25,7 @@ def chest_cells(chest: NDArray[np.bool_] | None, shape: tuple[int, int]) -> NDAr
     where the convolutions saw padding.
 
     Args:
-        chest: (rows, columns) of the film, where lung or heart is; None where no outline is known.
+        chest: (rows, columns) of the film, where lung or heart is; None if no outline is known.
         shape: rows and columns of the map.
     """
     inner = np.zeros(shape, dtype=bool)
@@ -56,7 +56,7 @@ def region_of(
 
     Args:
         heat: (rows, columns) class-activation map; positive speaks for the finding.
-        patient_left_on: the film's edge that shows the patient's left, None where unknown (then no
+        patient_left_on: the film's edge that shows the patient's left, None if unknown (then no
             side).
         midline: column between the lungs, as a fraction of the film's width.
         chest: (rows, columns) of the film, where lung or heart is; see `chest_cells`.
@@ -89,14 +89,14 @@ def side_of(
 ) -> Side | None:
     """Name the patient's side that carries a map's weight above the box threshold.
 
-    None where the film does not say, where both halves carry it (one box can't show both sides),
-    and where the strongest place lies on the other side than most of the weight: a draft that named
+    None if the film does not say, if both halves carry it (one box can't show both sides),
+    and if the strongest place lies on the other side than most of the weight: a draft that named
     one would contradict its own evidence.
 
     Args:
         weight: (rows, columns) of the map, its greatest value 1.
         peak_x: column of the strongest place, as a fraction of the film's width.
-        patient_left_on: the film's edge that shows the patient's left, None where unknown.
+        patient_left_on: the film's edge that shows the patient's left, None if unknown.
         midline: column between the lungs, as a fraction of the film's width.
     """
     if patient_left_on is None:

@@ -45,7 +45,7 @@ def outline_signs(probabilities: Probabilities, disagreement: float | None, loos
 
     Args:
         probabilities: (labels + 1, slices, rows, columns), background first.
-        disagreement: of the mirrored passes, see `disagreement_of`; None where there was one pass.
+        disagreement: of the mirrored passes, see `disagreement_of`; None if there was one pass.
         loose: share of the marked voxels outside the part that is kept, 0 to 1.
     """
     signs = {ENTROPY: entropy(probabilities), LOOSE: loose}

@@ -40,7 +40,7 @@ class Grid:
     def shape(self, source: Shape, spacing_zyx_mm: Sequence[float] | None) -> Shape:
         """Compute the shape on this grid of a source of this shape and voxel size.
 
-        Raises: InputError where the grid needs a voxel size and the source has none.
+        Raises: InputError if the grid needs a voxel size and the source has none.
         """
         if self.side_px is not None:
             return source[0], self.side_px, self.side_px
@@ -82,7 +82,7 @@ class MrImage:
     Attributes:
         signals: (slices, rows, columns) of each sequence that is there, its axes as the network
             learned them (`turn_to`).
-        spacing_zyx_mm: voxel size; None where unknown.
+        spacing_zyx_mm: voxel size; None if unknown.
     """
 
     signals: Mapping[SequenceRole, Signal]
@@ -93,7 +93,7 @@ class MrImage:
 class Preparation:
     """What a network is shown of an MR image: its sequences in order, on its grid.
 
-    `stand_in` is the sequence that is shown again where another is missing; None where none may be
+    `stand_in` is the sequence that is shown again where another is missing; None if none may be
     missing.
     """
 
@@ -137,7 +137,7 @@ def in_order(
 ) -> list[Signal]:
     """Order a network's inputs; a missing sequence is `stand_in` again, as in training.
 
-    Raises: InputError where nothing stands in for a missing sequence.
+    Raises: InputError if nothing stands in for a missing sequence.
     """
     found = [signals.get(role, signals.get(stand_in) if stand_in else None) for role in sequences]
     there = [signal for signal in found if signal is not None]
@@ -162,7 +162,7 @@ def prepare_sequences(
 
     Args:
         signals: one array (slices, rows, columns) a sequence, finite, all of one shape.
-        spacing_zyx_mm: voxel size of the source; None where unknown.
+        spacing_zyx_mm: voxel size of the source; None if unknown.
     Returns: float32 (sequences, z, y, x), and how it lies over the source.
     Raises: InputError if shapes differ, values are not finite, a volume shows a single tone, or the
         grid needs a voxel size that is unknown.

@@ -44,7 +44,7 @@ def on_grid_of(target: Volume, source: Volume) -> Signal:
     The outermost voxels reach a voxel further, so that rounding of a place on the edge loses no
     slice.
 
-    Raises: InputError where the two differ in shape and a geometry is unknown, state different
+    Raises: InputError if the two differ in shape and a geometry is unknown, state different
         frames of reference (PS3.3 C.7.4.1), or do not share half of the target.
     """
     frames = {volume.frame_of_reference_uid for volume in (target, source)} - {None}

@@ -36,7 +36,7 @@ class Labelled:
         probabilities: (labels + 1, slices, rows, columns) on the source's grid, background first.
         presence: probability of a label in each slice by the head for it; None without that head.
         disagreement: of the passes over mirror images, see `disagreement_of`; None of one pass.
-        looks: signs of each sequence as the network was shown it, see `image_signs`; empty where
+        looks: signs of each sequence as the network was shown it, see `image_signs`; empty if
             they were not taken.
     """
 
@@ -103,7 +103,7 @@ class VolumeSegmenter:
 
         Args:
             signals: one array (slices, rows, columns) a sequence of the network, in its order.
-            spacing_zyx_mm: voxel size; None where unknown.
+            spacing_zyx_mm: voxel size; None if unknown.
         Raises: InputError for volumes that can't be prepared; see `prepare_sequences`.
         """
         volume, placement = prepare_sequences(signals, self.grid, spacing_zyx_mm)

@@ -28,7 +28,7 @@ class MeasurementTokens:
     """Measurements as rows and what was left out and why.
 
     Attributes:
-        ids: (measurements, 2) integers: which quantity, counted from 1, and side (0 where none is
+        ids: (measurements, 2) integers: which quantity, counted from 1, and side (0 if none is
             known); 0 is padding.
         values: (measurements, 2) float32: natural logarithm of value over typical value; half of
             the interval over the value.
@@ -48,7 +48,7 @@ def measurement_tokens(
     Args:
         typical: name of a quantity -> its typical value in the vocabulary's unit (`measurements` of
             a configuration).
-    Raises: InputError for another unit than the vocabulary's, or a value that is no number.
+    Raises: InputError for another unit than the vocabulary's, or a value that is not a number.
     """
     places = {name: place for place, name in enumerate(sorted(typical), start=1)}
     rows: list[tuple[tuple[int, int], tuple[float, float]]] = []

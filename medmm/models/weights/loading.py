@@ -37,7 +37,7 @@ def torch_device(device: str) -> torch.device:
 def load_network(weights: WeightsFolder, device: torch.device) -> Any:
     """Load the network of a weights folder, on `device`, ready to read.
 
-    Raises: IntegrityError if the parameters are no safetensors or do not fit the configuration.
+    Raises: IntegrityError if the parameters are not safetensors or do not fit the configuration.
     """
     builder = importlib.import_module(BUILDERS[weights.row.task])
     network: nn.Module = builder.build(weights.json("config.json"))
@@ -49,7 +49,7 @@ def fill(network: Network, weights: WeightsFolder, prefix: str = "") -> Network:
 
     They are those whose names start with `prefix`.
 
-    Raises: IntegrityError if they are no safetensors, or not those of the network.
+    Raises: IntegrityError if they are not safetensors, or not those of the network.
     """
     try:
         parameters = load_file(weights.folder / "model.safetensors")

@@ -42,7 +42,7 @@ class Film:
     row: dict[str, str]
 
     def labels(self, names: Iterable[str]) -> list[float]:
-        """Return 1 where the label is given, else 0, in the order of `names`."""
+        """Return 1 if the label is given, else 0, in the order of `names`."""
         return [float(name in self.findings) for name in names]
 
 

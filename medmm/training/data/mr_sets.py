@@ -35,7 +35,7 @@ class OutlinedVolume:
         sequences: names of `signals` in order; those that the subject lacks are None.
         signals: arrays (slices, rows, columns).
         labels: values (slices, rows, columns).
-        spacing_zyx_mm: voxel size; None where the publisher gives none.
+        spacing_zyx_mm: voxel size; None if the publisher gives none.
     """
 
     subject: str

@@ -58,7 +58,7 @@ class Picture:
     kind: str
     row: str
     part: str
-    person: str  # patient, or the picture itself where none is known
+    person: str  # patient, or the picture itself if none is known
 
 
 def read_pictures(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:

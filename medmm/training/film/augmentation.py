@@ -23,7 +23,7 @@ def random_views(
 
     Films (b, 1, s, s) become (b, 1, size_px, size_px), masks (b, m, s, s) alike.
 
-    Mirroring is right where neither the labels nor the structures name a side; elsewhere
+    Mirroring is right if neither the labels nor the structures name a side; elsewhere
     `mirror_too` is False.
     """
     count = len(films)

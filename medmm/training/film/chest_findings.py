@@ -153,7 +153,7 @@ def training_films(data_dir: Path) -> list[Film]:
 
 
 def label_matrix(films: Sequence[Film | ReportedFilm], names: list[str]) -> Array:
-    """Build labels as (films, findings) of 0 and 1, NaN where nobody said."""
+    """Build labels as (films, findings) of 0 and 1, NaN if nobody said."""
     return np.asarray([film.labels(names) for film in films])
 
 

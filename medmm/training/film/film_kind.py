@@ -31,8 +31,8 @@ from medmm.training.loop import precision
 from medmm.training.weights_export import write_json, write_weights_folder
 
 TRAINED = ("trunk.layer2", "trunk.layer3", "head")
-# Of any kind of val picture that is no frontal chest film, at most this share may be taken for one
-# without a tag's word.
+# Of any kind of val picture that is not a frontal chest film, at most this share may be taken for
+# one without a tag's word.
 NOT_FRONTAL_PASSED = 0.002
 LEAST_SURE = 0.9
 NEGATIVE = (1 - 2 * GREY_MEAN) / GREY_SPREAD  # a prepared film z shows its negative at NEGATIVE - z

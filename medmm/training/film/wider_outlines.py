@@ -30,7 +30,7 @@ class Shelf:
 
     Attributes:
         films: (n, 1, s, s) of 0 to 1.
-        masks: (n, 2, s, s), drawn or the probabilities of a network; NaN where no heart was drawn.
+        masks: (n, 2, s, s), drawn or the probabilities of a network; NaN if no heart was drawn.
     """
 
     films: Tensor

@@ -17,7 +17,7 @@ def ready(model: Any, options: LoopOptions, *, whole_fp32: bool) -> None:
     """Put adapters in if wanted and mark what learns; it learns in fp32.
 
     Raises: ConfigError if a name of `trained` or `learning_rates` starts no parameter's name, for
-        adapters that the options do not name, and for options that need a language model where
+        adapters that the options do not name, and for options that need a language model if
         there is none.
     """
     wanted = [

@@ -1,6 +1,6 @@
 """Reports as examples for the multimodal model: findings, their words, and facts.
 
-The facts are those that the corpus really has: what the indication names, and the sex where it is
+The facts are those that the corpus really has: what the indication names, and the sex if it is
 stated (ages are masked). Others may be drawn at random, independent of film and report, so that the
 model learns to claim nothing from them.
 """

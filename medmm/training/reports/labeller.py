@@ -144,9 +144,9 @@ class Labeller:
     def label(self, *sections: str) -> Labels:
         """Label a report, given as one text or as its sections, with the 14 values.
 
-        The strongest word counts: present before uncertain before absent. "No Finding" is 1 where
+        The strongest word counts: present before uncertain before absent. "No Finding" is 1 if
         none of the twelve findings of the body is present or uncertain (devices do not count), 0
-        where one is, None for an empty text.
+        if one is, None for an empty text.
         """
         values: Labels = dict.fromkeys(LABELS)
         for clause in (

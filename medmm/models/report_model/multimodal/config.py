@@ -45,7 +45,7 @@ class MedMMConfig(PretrainedConfig):
             the place of.
         measurements: quantity of the vocabulary -> its typical value, in its unit; those that can
             enter. None: none can.
-        measurement_token_id: the placeholder that measurement tokens take the place of; None where
+        measurement_token_id: the placeholder that measurement tokens take the place of; None if
             none can enter.
         finding_loss_weight: of the heads' loss beside the text's.
     Raises: ConfigError for what no model can be built of.

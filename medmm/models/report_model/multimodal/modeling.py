@@ -199,7 +199,7 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
         Returns: the embeddings, and the finding logits.
         Raises: InputError if the placeholders of a sequence do not come to the number of its
-            tokens, ConfigError if the placeholders are no tokens of the language model.
+            tokens, ConfigError if the placeholders are not tokens of the language model.
         """
         table = self.get_input_embeddings()
         if input_ids.dim() != 2:
@@ -265,7 +265,7 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 batch's order.
             record_ids, record_values: (b, facts, 3) and (b, facts, 4), padded with rows of zeros.
             labels: (b, n); -100 where no token is learned.
-            finding_labels: (images, findings) of 0 to 1; NaN where nobody said.
+            finding_labels: (images, findings) of 0 to 1; NaN if nobody said.
             encoded_values: the encoder's last maps in place of `pixel_values`, where they are kept
                 (a frozen encoder).
             position_ids: (b, n); counted along `attention_mask` if it alone is given.

@@ -54,7 +54,7 @@ class MedMMImageProcessor(BaseImageProcessor):
 
         There NaN stands beyond the smaller ones.
 
-        Raises: InputError for what is no image, or kinds mixed; ConfigError for MR images where
+        Raises: InputError for what is not an image, or kinds mixed; ConfigError for MR images if
             nothing says how.
         """
         mr = [image for image in images if isinstance(image, MrImage)]

@@ -1,7 +1,7 @@
 """One's own films: a folder of DICOM files and a table of reports.
 
 Columns: `file` (below the folder), `SOPInstanceUID` or `StudyInstanceUID`; `findings`,
-`impression`; and, where wanted, `indication`, `patient`, `split`, `view` (PA, AP or LATERAL, for
+`impression`; and, if wanted, `indication`, `patient`, `split`, `view` (PA, AP or LATERAL, for
 films that state none) and a finding of the vocabulary each (1, 0, -1 uncertain, empty unknown), by
 its name, its words or the name that a public set gives it. Where `language` (as in BCP 47) is not
 stated, a report's text tells it.

@@ -38,7 +38,7 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
 
     The uid stands for its patient.
 
-    Findings are those of the manual MeSH terms; what they do not name is absent, and unknown where
+    Findings are those of the manual MeSH terms; what they do not name is absent, and unknown if
     nobody indexed the report. `uncertain` has nothing to decide.
 
     Raises: InputError if the reports, the table of projections or a film are missing.

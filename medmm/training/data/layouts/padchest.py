@@ -33,7 +33,7 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
 
     `uncertain` has nothing to decide.
 
-    Raises: InputError if the table, a column or a film is missing, or labels are no list.
+    Raises: InputError if the table, a column or a film is missing, or labels are not a list.
     """
     gathering = Collector(name=NAME, partial=partial)
     table = find_table(folder, "PADCHEST_chest_x_ray_images_labels_*.csv")

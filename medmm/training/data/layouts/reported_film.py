@@ -122,7 +122,7 @@ class ReportText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedFilm:
-    """A frontal film and what is known of it; `age_years`, `sex` and `view` are no input.
+    """A frontal film and what is known of it; `age_years`, `sex` and `view` are never an input.
 
     No network ever gets those three.
 
@@ -131,7 +131,7 @@ class ReportedFilm:
         patient: a key of the patient within the set; no patient is in two splits.
         findings: 1 present, 0 absent, None unknown, by names of the vocabulary; a name that is
             missing is unknown.
-        report: None where the set has no reports.
+        report: None if the set has no reports.
         sex: "F", "M" or None.
     """
 
