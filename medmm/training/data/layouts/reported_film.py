@@ -122,9 +122,9 @@ class ReportText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedFilm:
-    """A frontal film and what is known of it; `age_years`, `sex` and `view` are never an input.
+    """A frontal film and what is known of it.
 
-    No network ever gets those three.
+    `age_years`, `sex` and `view` are never a network's input.
 
     Attributes:
         uid: the film's own name in its set.
