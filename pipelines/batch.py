@@ -34,7 +34,6 @@ from rich.text import Text
 
 from medmm.assistant import Assistant
 from medmm.domain.codec import to_json
-from medmm.domain.display import suspected_line
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, exit_code, exit_code_of_several
 from medmm.domain.images import seen_in_part, with_limits
 from medmm.domain.plain_text import clean
@@ -42,6 +41,7 @@ from medmm.domain.report import CaseFile, Reader
 from medmm.domain.study import NotEvaluable
 from medmm.domain.study_inspection import FoundStudy
 from medmm.files import write_atomically
+from medmm.presentation.suspicion_words import suspected_line
 
 RESULTS, TABLE = "results.jsonl", "results.csv"
 COLUMNS = (

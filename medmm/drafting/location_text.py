@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from medmm.domain.display import slice_words
 from medmm.domain.draft import ExtentEvidence
 from medmm.domain.reading import Extent
 from medmm.domain.study import Study
 from medmm.drafting.phrases import phrases
+from medmm.presentation.value_words import slice_words
 
 
 def extent_evidence(extent: Extent, study: Study) -> ExtentEvidence:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from medmm.domain.display import measured_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
 from medmm.domain.measurement_formulas import ASYMMETRY
 from medmm.domain.reading import Measurement, Reading, Side
@@ -13,6 +12,7 @@ from medmm.domain.vocabulary import measurement_terms
 from medmm.drafting.location_text import extent_evidence, oriented
 from medmm.drafting.phrases import phrases
 from medmm.drafting.sentences import Sentence
+from medmm.presentation.value_words import measured_words
 
 HIPPOCAMPUS = "hippocampus volume"
 

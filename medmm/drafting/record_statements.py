@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
-from medmm.domain.display import digits, quantity_words
 from medmm.domain.draft import Assertion, FactEvidence, Section
 from medmm.domain.errors import StateError
 from medmm.domain.plain_text import clean
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Quantity
 from medmm.drafting.phrases import phrases
 from medmm.drafting.sentences import Sentence
+from medmm.presentation.value_words import digits, quantity_words
 
 _STATED_STATUS = {
     FactStatus.ACTIVE: "active",

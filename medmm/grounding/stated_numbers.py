@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from medmm.domain.display import unit_words
 from medmm.domain.draft import (
     Assertion,
     Case,
@@ -22,6 +21,7 @@ from medmm.domain.record import Fact, Quantity
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
 from medmm.language.numbers import Number, dates_named, numbers_named
 from medmm.language.record_words import fact_words, without_words_of
+from medmm.presentation.value_words import unit_words
 
 _LENGTHS = {
     "mm",

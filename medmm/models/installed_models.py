@@ -16,10 +16,10 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from medmm.domain.clock import Clock, utc_now
 from medmm.domain.errors import ConfigError, InputError, IntegrityError, Unavailable
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import CHUNK_BYTES, PRIVATE, flush, flushed_file, locked, write_atomically
@@ -55,8 +55,8 @@ class Adopted:
     Whoever changes something holds a lock.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, clock: Clock = utc_now) -> None:
+        self.folder, self._clock = folder, clock
 
     def rows(self) -> dict[str, CatalogueRow]:
         """Read all rows by name.
@@ -133,7 +133,10 @@ class Adopted:
             incoming = self.folder / f"{PASSING}{secrets.token_hex(8)}"
             before, stays = self.rows(), False
             try:
-                row = _taken(source, incoming, sizes, name, licence)
+                row = replace(
+                    _taken(source, incoming, sizes, name, licence),
+                    added_at=self._clock().isoformat(timespec="seconds"),
+                )
                 with _writable():
                     incoming.rename(self.folder / name)
                 self._write({**before, name: row})
@@ -255,7 +258,6 @@ def _taken(
         manifest_sha256=written,
         licence=terms.strip(),
         research_only=research is not False,
-        added_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     _check_fit(WeightsFolder(row=row, folder=incoming))
     return row

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from medmm.domain.display import digits
 from medmm.domain.record import Coding, Fact, Quantity
+from medmm.presentation.value_words import digits
 from medmm.records.analytes import name_doubts, substance_of, takes_no_unit, value_doubts
 from medmm.records.fhir_access import code_of, exact_digits, items, label, number, text_of
 from medmm.records.units import convert, known_unit, unit_of

@@ -20,7 +20,7 @@ from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio, columns
 from medmm.models.film.chest_anatomy import STRUCTURES, for_outlines, outlines
 from medmm.models.film.preprocessing import prepare_film
 from medmm.models.film.ratio_uncertainty import DoubtRule, Outlines
-from medmm.models.film.regions import region_of
+from medmm.models.film.regions import chest_cells, region_of
 from medmm.models.image_encoder import for_reading
 from medmm.models.installed_models import Adopted, report_weights
 from medmm.models.report_model.encoded_films import EncodedFilms
@@ -97,24 +97,30 @@ class FindingsModel:
     def read(self, grey: Grey, patient_left_on: str | None, chest: Chest) -> tuple[Finding, ...]:
         """Read all findings of a film, each with the region that speaks for it."""
         logits, maps = self.logits_and_maps(grey)
+        cells = chest_cells(chest.cells, (maps.shape[1], maps.shape[2]))
         return tuple(
             calibrated_finding(
                 name,
                 self.calibration[name],
                 float(logit),
-                self.region(name, heat, patient_left_on, chest),
+                self.region(name, heat, patient_left_on, chest, cells),
             )
             for name, logit, heat in zip(self.names, logits, maps, strict=True)
         )
 
     def region(
-        self, name: str, heat: Grey, patient_left_on: str | None, chest: Chest
+        self,
+        name: str,
+        heat: Grey,
+        patient_left_on: str | None,
+        chest: Chest,
+        cells: NDArray[np.bool_] | None = None,
     ) -> Region | None:
         """Find where a map speaks for a finding.
 
         It has a side only if the finding's sides held on boxes of training films.
         """
-        region = region_of(heat, patient_left_on, chest.midline, chest.cells)
+        region = region_of(heat, patient_left_on, chest.midline, cells)
         if region is None or (name in OF_THE_HEART and not on_the_heart(region, chest.heart)):
             return None
         named = self.calibration[name]["side"] and finding_term(name).sided

@@ -50,7 +50,7 @@ def region_of(
     heat: Array,
     patient_left_on: str | None,
     midline: float = 0.5,
-    chest: NDArray[np.bool_] | None = None,
+    cells: NDArray[np.bool_] | None = None,
 ) -> Region | None:
     """Find the region of a map; return None if nothing in it speaks for the finding.
 
@@ -59,12 +59,13 @@ def region_of(
         patient_left_on: the film's edge that shows the patient's left, None if unknown (then no
             side).
         midline: column between the lungs, as a fraction of the film's width.
-        chest: (rows, columns) of the film, where lung or heart is; see `chest_cells`.
+        cells: (rows, columns) of the map, where a finding may be shown, as `chest_cells` says for
+            all maps of a film at once; None where no outline is known.
     """
     rows, columns = heat.shape
-    weight = np.clip(within_chest(heat, chest_cells(chest, (rows, columns))), 0, None).astype(
-        np.float64
-    )
+    if cells is None:
+        cells = chest_cells(None, (rows, columns))
+    weight = np.clip(within_chest(heat, cells), 0, None).astype(np.float64)
     if weight.max() <= 0:
         return None
     weight /= weight.max()

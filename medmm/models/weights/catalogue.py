@@ -43,10 +43,13 @@ def catalogue() -> dict[str, CatalogueRow]:
     """Read all rows by name."""
     text = files("medmm.models.weights").joinpath("catalogue.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
-    return {
-        row["name"]: CatalogueRow(**{**row, "research_only": row["research_only"] == "yes"})
-        for row in rows
-    }  # type: ignore[arg-type]
+    named = {row["name"]: row for row in rows}
+    return {name: _row(row) for name, row in named.items()}
+
+
+def _row(row: dict[str, str]) -> CatalogueRow:
+    rest = {name: value for name, value in row.items() if name != "research_only"}
+    return CatalogueRow(**rest, research_only=row["research_only"] == "yes")
 
 
 def packaged_weights() -> Path:

@@ -103,7 +103,7 @@ def _of_film(
         asked = [drawn_for] if drawn_for in findings.names else sorted(film.findings & set(UNION))
         for name in asked:
             j, row = findings.names.index(name), findings.calibration[name]
-            region = region_of(maps[j], "right", chest.midline, chest.cells)
+            region = region_of(maps[j], "right", chest.midline, cells)
             yield Boxed(
                 finding=name,
                 patient=film.patient,

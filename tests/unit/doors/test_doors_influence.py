@@ -24,9 +24,9 @@ from medmm.domain.study import Study
 from medmm.doors import demo
 from medmm.doors.cli import app
 from medmm.doors.doctor import examine
-from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
 from medmm.doors.influence_page import influence_page
+from medmm.presentation.draft_html import draft_html
 from medmm.presentation.draft_words import BANNER
 from tests.factories import make_case_file, make_checked_draft, make_draft, make_reading
 from tests.language_models import Told, make_generation, say
