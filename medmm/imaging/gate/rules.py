@@ -365,8 +365,8 @@ def judge_pixels(
 def _blank(values: NDArray[np.float32], bins: NDArray[np.int64]) -> bool:
     """Say whether the greys between the 1st and 99th percentile span under `BLANK_SPAN`.
 
-    The percentiles are taken from the histogram where it decides, and sorted out of all pixels, which
-    takes a hundred times longer, only where it does not.
+    The percentiles are taken from the histogram where it decides, and sorted out of all pixels,
+    which takes a hundred times longer, only where it does not.
     """
     if not values.size:
         return True
