@@ -1,9 +1,10 @@
-"""CPU time of one accepted statement, and of one film to its draft, beside another checkout of medmm.
+"""CPU time of one accepted statement, and of a film to its draft, beside a checkout.
 
-`python benchmarks/decide_beside.py OTHER_CHECKOUT` prints milliseconds of CPU of both and their ratio (1.00: as before).
-"decide" is a reader's click: the decision is kept, and the dashboard draws the page anew. "verb" is the same without the
-page: decide, and read the case again. "film" is one radiograph from its file to the draft that rules write, warm. Both
-checkouts work in this Python, each in a process of its own, in turns, so that what the machine does beside weighs on both.
+`python benchmarks/decide_beside.py OTHER_CHECKOUT` prints milliseconds of CPU of both and their
+ratio (1.00: as before). "decide" is a reader's click: the decision is kept, and the dashboard draws
+the page anew. "verb" is the same without the page: decide, and read the case again. "film" is one
+radiograph from its file to the draft that rules write, warm. Both checkouts work in this Python,
+each in a process of its own, in turns, so that what the machine does beside weighs on both.
 """
 
 from __future__ import annotations

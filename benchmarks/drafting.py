@@ -1,4 +1,6 @@
-"""Drafting with the language model: cache and batch against one by one and without cache (proof F5).
+"""Drafting with the language model: cache and batch against neither (proof F5).
+
+The latter drafts one by one, without cache.
 
 Prints cases a minute and tokens a second, each as a ratio within this run. Films are noise over the
 demo's film, so that drafts differ; everything may be said, so that drafts are as long as they get.
@@ -23,7 +25,7 @@ CASES = 8
 
 
 def jobs(model: ChestReportModel) -> list[Job]:
-    """Eight films that are no films, of which anything may be said."""
+    """Build eight films that are not films, of which anything may be said."""
     draw = np.random.default_rng(0)
     anything = dict.fromkeys(model.grammar.findings, frozenset(Assertion))
     return [
@@ -33,7 +35,7 @@ def jobs(model: ChestReportModel) -> list[Job]:
 
 
 def timed(work: Callable[[], Sequence[Opinion]], repeats: int) -> tuple[float, int]:
-    """The best wall time of some runs, and the words' tokens that were written."""
+    """Measure the best wall time of some runs, and the words' tokens that were written."""
     taken, tokens = [], 0
     for _ in range(repeats):
         start = time.perf_counter()

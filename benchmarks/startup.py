@@ -1,4 +1,6 @@
-"""CPU time of `medmm --help`, `--version` and the worklist's start beside another checkout of medmm, turn by turn in one run.
+"""CPU time of `medmm --help`, `--version` and the worklist beside another checkout.
+
+Both take turns in one run.
 
 `python benchmarks/startup.py OTHER_CHECKOUT` prints seconds of CPU of both, as the system counts
 them for the whole process, and their ratio: the median of the repeats after a first one that warms

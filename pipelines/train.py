@@ -1,4 +1,6 @@
-"""Train the weights that a YAML file describes: `python -m pipelines.train CONFIG --data DIR --out DIR`.
+"""Train the weights that a YAML file describes.
+
+Run it as `python -m pipelines.train CONFIG --data DIR --out DIR`.
 
 A recipe of chest-report may name an `encoder_recipe` of chest-findings, which is then trained first
 in the same run. A run of chest-report, hippocampus, brain-lesion or cardiac that was stopped
@@ -139,7 +141,10 @@ def run(
 
 
 def _of_own_data(recipe: Any) -> bool:
-    """Whether something else than the shared data was learned from, whose terms nobody here knows."""
+    """Tell whether something else than the shared data was learned from.
+
+    Nobody here knows the terms of that.
+    """
     folders = [
         *getattr(recipe, "layouts", []),
         *(r for r in getattr(recipe, "reports", []) if r != SHARED),
@@ -150,7 +155,10 @@ def _of_own_data(recipe: Any) -> bool:
 
 
 def _content(config_file: Path) -> Any:
-    """A YAML file's content. Raises: ConfigError if it can't be read."""
+    """Read a YAML file's content.
+
+    Raises: ConfigError if it can't be read.
+    """
     try:
         return yaml.safe_load(config_file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -160,7 +168,10 @@ def _content(config_file: Path) -> Any:
 
 
 def _device(name: str) -> str:
-    """A device in words. Raises: ConfigError if it is not here."""
+    """Name a device in words.
+
+    Raises: ConfigError if it is not here.
+    """
     if name == "cpu":
         return f"cpu, {torch.get_num_threads()} threads"
     if not torch.cuda.is_available():

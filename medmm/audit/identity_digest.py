@@ -1,4 +1,4 @@
-"""Keyed digests of what names a patient: an entry can be compared with a row, and tells nobody a name."""
+"""Keyed digests of what names a patient: entries compare with rows, and tell no name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DOMAIN = b"medmm identity v1\n"
 
 
 def identity_hmac(secret: bytes, owner: str, body: Any) -> str:
-    """HMAC-SHA256 (RFC 2104) in hex over whose row it is and its JSON value.
+    """Compute HMAC-SHA256 (RFC 2104) in hex over a row's owner and its JSON value.
 
     Args:
         owner: the patient key, or the study UID, under which the row is kept: a body moved to

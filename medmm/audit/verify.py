@@ -1,4 +1,4 @@
-"""Check the whole log: recompute the tree from the entries and hold it against every signed head."""
+"""Check the whole log: recompute the tree and hold it against every signed head."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FRONTIER = sa.text("SELECT size, CAST(peaks AS BLOB) AS peaks, covered FROM audi
 def verify(
     connection: sa.Connection, lines: Sequence[str], signer: HeadSigner
 ) -> AuditVerification:
-    """Find every changed, removed, reordered or inserted entry, a cut tail and a restored copy.
+    """Find every changed, removed, reordered or inserted entry, a cut tail, a restored copy.
 
     `lines` are those of the heads file, held still until `connection` has begun to read. The first
     root that is not the signed one names the place of a change that was made consistently (all
@@ -81,7 +81,7 @@ def _inside(connection: sa.Connection) -> dict[int, TreeHead]:
 def _signed(
     inside: Mapping[int, TreeHead], outside: Mapping[int, TreeHead], signer: HeadSigner
 ) -> dict[int, TreeHead]:
-    """One sound head a size; the file's count before the database's."""
+    """Keep one sound head a size; the file's count before the database's."""
     only_inside = {
         size: head for size, head in inside.items() if size not in outside and signer.holds(head)
     }
@@ -119,7 +119,10 @@ def _inside_problems(
     tree: Frontier,
     signer: HeadSigner,
 ) -> Iterator[AuditProblem]:
-    """Heads in the database that are missing, forged, or of another history than the heads file."""
+    """Find heads in the database that are missing, forged, or of another history.
+
+    The heads file tells the history.
+    """
     yield from _removed(
         [size for size in range(1, tree.size + 1) if size not in inside], "not in the database"
     )
@@ -138,7 +141,7 @@ def _inside_problems(
 def _outside_problems(
     connection: sa.Connection, outside: Mapping[int, TreeHead], tree: Frontier
 ) -> Iterator[AuditProblem]:
-    """Heads that the file should hold and does not, or that cover more than there is."""
+    """Find heads that the file should hold and does not, or that cover more than there is."""
     last = max(outside, default=0)
     if last > tree.size:
         text = f"the log has {tree.size} entries, a signed head covers {last}"
@@ -153,7 +156,7 @@ def _outside_problems(
 
 
 def _removed(sizes: Sequence[int], text: str) -> Iterator[AuditProblem]:
-    """Heads that are not there: one problem a run of sizes, at its first."""
+    """Report heads that are not there: one problem a run of sizes, at its first."""
     start = 0
     for at, size in enumerate(sizes):
         if at + 1 == len(sizes) or sizes[at + 1] != size + 1:
@@ -163,7 +166,7 @@ def _removed(sizes: Sequence[int], text: str) -> Iterator[AuditProblem]:
 
 
 def _database_problems(connection: sa.Connection) -> Iterator[AuditProblem]:
-    """Pages, indexes and triggers that are not as medmm made them."""
+    """Find pages, indexes and triggers that are not as medmm made them."""
     kept = set(connection.scalars(sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")))
     gone = [trigger.split()[2] for trigger in log.TRIGGERS if trigger not in kept]
     if gone:

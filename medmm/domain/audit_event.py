@@ -56,7 +56,9 @@ class AuditProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditProof:
-    """Proof that an entry stands in the log of a signed tree head, for whoever has nothing else of the log (RFC 6962, 2.1).
+    """Proof that an entry stands in the log of a signed tree head (RFC 6962, 2.1).
+
+    It is for whoever has nothing else of the log.
 
     A leaf is SHA-256 of a zero byte and the entry's UTF-8 bytes, a node SHA-256 of a one byte and
     both hashes below it. The signature is Ed25519 (RFC 8032) of "medmm tree head v1", size and root
@@ -68,7 +70,7 @@ class AuditProof:
         path: hashes in hex that lead from its leaf to the root, lowest first.
         size: entries of the log, whose root and signature these are, in hex.
         public_key: of the installation, raw, in hex.
-        since: size of an earlier head; None where none was asked for.
+        since: size of an earlier head; None if none was asked for.
         since_root: its root.
         since_path: hashes that show that the log only appended to it.
     """
@@ -93,7 +95,7 @@ class AuditVerification:
         uncovered: entries that are committed and not yet in the heads file; the next step or
             opening covers them.
         not_covered_before: entries before this number were written by an earlier release and say
-            nothing of identities, studies and stored files; None where there are none.
+            nothing of identities, studies and stored files; None if there are none.
         identities_not_covered, studies_not_covered: the patient keys, and the study UIDs, of which
             no later entry speaks either: what is kept of them is neither known to be sound nor
             altered.
@@ -108,7 +110,7 @@ class AuditVerification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was changed, removed, reordered or inserted, as far as the entries speak of it."""
+        """Whether nothing was changed, removed, reordered or inserted, as entries tell."""
         return not self.problems
 
     @property

@@ -55,7 +55,9 @@ class PatientIdentity:
             )
 
     def key(self, secret: bytes) -> str:
-        """A keyed pseudonym of the patient: HMAC-SHA256 over issuer and ID, 128 bits in hex.
+        """Compute a keyed pseudonym of the patient: HMAC-SHA256 over issuer and ID.
+
+        It has 128 bits, in hex.
 
         Without a PatientID the name and birth date stand in, so that two films of nobody in
         particular do not fall together under one empty key.

@@ -1,4 +1,7 @@
-"""Films that come with a package and are shown in the demo: what a person sees on them, which is no report and no truth."""
+"""Films of a package, shown in the demo: what a person sees on them.
+
+That is neither a report nor the truth.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def _seen() -> dict[str, tuple[str, str]]:
 
 
 def packaged_note(study: Study) -> str | None:
-    """What must stand beside a draft of a packaged film; None for any other study."""
+    """Return what must stand beside a draft of a packaged film; None for any other study."""
     found = next(
         (_seen()[volume.sha256] for volume in study.volumes if volume.sha256 in _seen()), None
     )

@@ -27,7 +27,7 @@ class FactInfluence:
     """What one fact does: the draft without it against the draft with it.
 
     `shift` is the greatest change of a finding's probability, and `finding` the finding that it is
-    of; both None where the language model does not read the fact.
+    of; both None if the language model does not read the fact.
     """
 
     fact_id: str

@@ -13,7 +13,9 @@ ZONE_UNKNOWN_CODE = "time-zone-unknown"
 
 
 def at_site(study: Study, zone_name: str | None) -> Study:
-    """The study with its wall clocks read in the zone of the site, and a notice that says so in place of the other one.
+    """Read a study's wall clocks in the zone of the site, with a notice that says so.
+
+    It replaces the notice of an unknown zone.
 
     Unchanged where all images state their zone or no time, or no zone is set.
     """
@@ -43,7 +45,10 @@ def at_site(study: Study, zone_name: str | None) -> Study:
 
 
 def _in_zone(when: StudyTime | None, zone: ZoneInfo) -> StudyTime | None:
-    """A wall clock in a zone; of an hour that comes twice when daylight saving ends the first is meant, the earlier one."""
+    """Place a wall clock in a zone.
+
+    Of an hour that comes twice when daylight saving ends, the earlier one is meant.
+    """
     if when is None or when.zone_known:
         return when
     clock = when.moment.replace(tzinfo=None)

@@ -13,7 +13,7 @@ from medmm.domain.study import NotEvaluable, Notice, Study, Volume
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesLook:
-    """What one series was understood as, whether or not the gate let it pass. It holds no text of the patient.
+    """What one series was understood as, whether or not it passes; no text of the patient.
 
     Attributes:
         kind: modality, body part and view as understood, in words.
@@ -60,10 +60,10 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundStudy:
-    """One study that was found in a folder, or a file there that belongs to none; nothing was decoded or kept.
+    """One study found in a folder, or a file of none; nothing was decoded or kept.
 
     Attributes:
-        uid: Study Instance UID; None where it is no study.
+        uid: Study Instance UID; None if it is no study.
         name: where it lies, told from the folder: the topmost folder that holds it alone, else its
             first file.
         path: that place itself.
@@ -92,7 +92,10 @@ class FoundStudy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntaxSupport:
-    """Whether this machine decodes a transfer syntax (DICOM PS3.5 section 10), and what would help if not."""
+    """Whether this machine decodes a transfer syntax, and what would help if not.
+
+    Source: DICOM PS3.5 section 10.
+    """
 
     uid: str
     name: str

@@ -33,7 +33,10 @@ class CaseFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A part of the worklist: at most `limit` cases, those that follow the case `after` (its id); None is without bound."""
+    """A part of the worklist: at most `limit` cases after the case `after` (its id).
+
+    None is without bound.
+    """
 
     limit: int | None = None
     after: str | None = None

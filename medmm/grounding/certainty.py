@@ -1,4 +1,7 @@
-"""G10: the words claim no more certainty than the calibrated probability of the finding bears."""
+"""G10: the words claim no more certainty than the finding's probability bears.
+
+The probability is calibrated.
+"""
 
 from __future__ import annotations
 

@@ -143,7 +143,9 @@ def check(draft: Draft, case: Case, reading: Reading) -> CheckedDraft:
 
 
 def recheck(file: CaseFile) -> tuple[Verdict, ...]:
-    """The same checks on the words that readers wrote since: edits, added findings, their own impression.
+    """Run the same checks on the words that readers wrote since.
+
+    These are edits, added findings and their own impression.
 
     They mark what a second look is worth and bind nobody: a reader sees what no model does.
     """

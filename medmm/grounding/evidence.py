@@ -1,4 +1,7 @@
-"""G1: the evidence that a statement names is there, with the same values, and speaks of what the text names."""
+"""G1: the evidence of a statement is there, with its values, and speaks of the text.
+
+It speaks of what the text names.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,7 @@ def _image_problems(statement: Statement, reading: Reading) -> Iterator[str]:
 
 
 def _foreign_extents(statement: Statement, reading: Reading) -> Iterator[str]:
-    """Labelled voxels of another finding or measurement than the statement is of."""
+    """Yield labelled voxels of another finding or measurement than the statement is of."""
     found = reading.finding(statement.finding or "")
     own = [found.extent] if found is not None and found.extent is not None else []
     names = {item.name for item in evidence_of(statement, MeasurementEvidence)}

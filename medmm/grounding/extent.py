@@ -1,4 +1,7 @@
-"""G8: labelled voxels lie where the statement's evidence says: slices, centre, half and side, recomputed."""
+"""G8: labelled voxels lie where the statement's evidence says, as recomputed.
+
+That is slices, centre, half and side.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,7 @@ def _side_problems(extent: Extent, volume: Volume) -> Iterator[str]:
 
 
 def _order_problems(extent: Extent, reading: Reading) -> Iterator[str]:
-    """Of two places of one label, the one that is called left lies farther left."""
+    """Yield a problem unless, of two places of a label, the left one lies farther left."""
     if extent.side not in _OPPOSITE or extent.centroid_lps_mm is None:
         return
     for other in reading.extents:

@@ -1,4 +1,4 @@
-"""G7: a stated ratio can be one, and what is said of the heart's size does not contradict it."""
+"""G7: a stated ratio can be one, and what is said of the heart's size agrees with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _LIMIT = 0.5  # upper limit of normal in adults on a PA film (Danzer, Am J Med S
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
-    """Compare a statement on the size of the heart with the cardiothoracic ratio, and a stated ratio with its outlines."""
+    """Compare a statement on heart size with the ratio, and a stated ratio with outlines.
+
+    The ratio is the cardiothoracic one.
+    """
     if any(item.name == _MEASUREMENT for item in evidence_of(statement, MeasurementEvidence)):
         return judged(
             _implausible(reading),
@@ -53,7 +56,7 @@ def _problems(statement: Statement, case: Case, ratio: Measurement) -> Iterator[
 
 
 def _implausible(reading: Reading) -> Iterator[str]:
-    """Why the reading's ratio can't be one, whatever the models say of it."""
+    """Say why the reading's ratio can't be one, whatever the models say of it."""
     ratio = reading.measurement(_MEASUREMENT)
     if ratio is None:
         yield "no cardiothoracic ratio was measured"
@@ -71,7 +74,7 @@ def _implausible(reading: Reading) -> Iterator[str]:
 def _against_outlines(
     ratio: Measurement, lungs: NDArray[np.bool_], heart: NDArray[np.bool_]
 ) -> Iterator[str]:
-    """What the outlines themselves say against a ratio: the widths are measured anew."""
+    """Say what the outlines tell against a ratio: the widths are measured anew."""
     chest, its = np.flatnonzero(lungs.any(axis=0)), np.flatnonzero(heart.any(axis=0))
     if not len(chest) or not len(its):
         yield "lungs or heart are not outlined"

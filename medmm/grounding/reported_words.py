@@ -1,4 +1,7 @@
-"""G11: what is reported from the record says nothing beside it: the words are the record's or those of the templates."""
+"""G11: a statement from the record says nothing beside it.
+
+Its words are the record's or those of the templates.
+"""
 
 from __future__ import annotations
 

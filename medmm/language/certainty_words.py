@@ -24,7 +24,10 @@ _WEAKER = re.compile(
 
 
 def strength_of(text: str, finding: str) -> Strength | None:
-    """How much certainty a sentence claims for a finding: the strongest of its clauses; None where none claims it."""
+    """Return how much certainty a sentence claims for a finding: its strongest clause.
+
+    Returns: None if no clause claims it.
+    """
     found = []
     for clause in clauses(text):
         said = findings_named(clause).get(finding)
@@ -37,6 +40,9 @@ def strength_of(text: str, finding: str) -> Strength | None:
 
 
 def says_too_much(text: str, finding: str, probability: float) -> bool:
-    """Whether a sentence claims more certainty for a finding than its calibrated probability bears."""
+    """Tell whether a sentence claims more certainty than its finding's probability bears.
+
+    The probability is calibrated.
+    """
     claimed = strength_of(text, finding)
     return claimed is not None and claimed > certainty_of(probability).strongest

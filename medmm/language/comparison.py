@@ -29,5 +29,5 @@ _COMPARING = re.compile(
 
 
 def comparing_words(text: str) -> tuple[str, ...]:
-    """The words of a text that compare with something earlier, each once, in lower case."""
+    """Return the words of a text that compare with something earlier, once, in lower case."""
     return tuple(dict.fromkeys(match.group().casefold() for match in _COMPARING.finditer(text)))

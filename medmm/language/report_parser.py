@@ -120,7 +120,10 @@ _HEDGING = any_of(
 
 @cache
 def _phrases() -> tuple[tuple[re.Pattern[str], str | None, bool], ...]:
-    """(pattern, finding or None for look-alikes, denies it by itself), the longest phrase first."""
+    """Compile each phrase with its finding and whether it denies by itself, longest first.
+
+    The finding is None for look-alikes.
+    """
     text = files("medmm.language").joinpath("data/finding_words.csv").read_text(encoding="utf-8")
     found: list[tuple[str, str | None, bool]] = []
     for row in csv.DictReader(text.splitlines()):
@@ -131,7 +134,7 @@ def _phrases() -> tuple[tuple[re.Pattern[str], str | None, bool], ...]:
 
 
 def findings_named(text: str) -> dict[str, Polarity]:
-    """The findings of the vocabulary that a sentence names, and what it says of each.
+    """Return the findings of the vocabulary that a sentence names, and what it says.
 
     Where it names one twice with different polarity, the affirmation counts before the hedge, the
     hedge before the denial. Longer phrases hide shorter ones inside them ("pericardial effusion"
@@ -165,12 +168,15 @@ def _outermost(
 
 
 def clauses(text: str) -> tuple[str, ...]:
-    """The parts of a text within which a denial reaches."""
+    """Split a text into the parts within which a denial reaches."""
     return tuple(part for part in (p.strip() for p in _CLAUSE_ENDS.split(text)) if part)
 
 
 def polarity(text: str) -> Polarity:
-    """What a text says as a whole: denied only if every clause with words denies, hedged if any clause hedges."""
+    """Return what a text says as a whole.
+
+    It is denied only if every clause with words denies, hedged if any clause hedges.
+    """
     said = [_polarity_at(clause, len(clause), len(clause)) for clause in clauses(text)]
     if said and all(p is Polarity.DENIED for p in said):
         return Polarity.DENIED
@@ -178,7 +184,7 @@ def polarity(text: str) -> Polarity:
 
 
 def _polarity_at(clause: str, start: int, stop: int) -> Polarity:
-    """Polarity of the words at `start:stop`; cues are blanked, not cut, so that places stay."""
+    """Return the polarity of the words at `start:stop`; cues are blanked, so places stay."""
     open_question = bool(_OPEN.search(clause))
     plain = _AFFIRMING.sub(blank, _OPEN.sub(blank, clause))
     if _DENYING_BEFORE.search(plain[:start]) or _DENYING_AFTER.search(plain[stop:]):

@@ -45,7 +45,7 @@ _BOTH = any_of(
 
 @cache
 def _chambers() -> re.Pattern[str]:
-    """The words of the vocabulary that hold left or right and name a chamber of the heart."""
+    """Compile the vocabulary's words with left or right that name a chamber of the heart."""
     terms = [
         *(t.words for t in finding_terms().values()),
         *(t.words for t in measurement_terms().values()),
@@ -57,9 +57,9 @@ def _chambers() -> re.Pattern[str]:
 
 
 def named_side(text: str) -> Side | None:
-    """The patient side that a text names; left and right together are bilateral.
+    """Return the patient side that a text names; left and right together are bilateral.
 
-    Chambers are none where they stand in the vocabulary's own words ("left ventricular mass").
+    Chambers are none if they stand in the vocabulary's own words ("left ventricular mass").
     """
     plain = _NO_SIDE.sub(blank, _chambers().sub(blank, text))
     left, right = bool(_LEFT.search(plain)), bool(_RIGHT.search(plain))

@@ -12,7 +12,7 @@ MODIFIERS = ("modifierExtension", "implicitRules")
 
 
 def modifier_in(value: Any) -> str | None:
-    """The first of these elements in a value, at any depth; None if there is none.
+    """Return the first of these elements in a value, at any depth; None if there is none.
 
     Without recursion: a resource may be nested as deep as JSON may.
     """

@@ -1,4 +1,6 @@
-"""What becomes of the statuses of FHIR R4 resources: one table, by resource, element and code.
+"""What becomes of the statuses of FHIR R4 resources: one table.
+
+It goes by resource, element and code.
 
 A CodeableConcept may hold several codings: those of HL7's own systems count wherever they stand,
 and of several the most negative. Words and unknown codes leave a fact unconfirmed, and that is
@@ -185,7 +187,10 @@ NAMES = {
 
 
 def status_of(resource: Resource, kind: str) -> tuple[FactStatus, tuple[str, ...]]:
-    """The status of a fact with the marks that it leaves; what is missing, in words or unknown leaves it unconfirmed."""
+    """Return the status of a fact with the marks that it leaves.
+
+    What is missing, in words or unknown leaves it unconfirmed.
+    """
     main = next(iter(STATUSES[kind]))
     stated = {
         element: _stated(resource.get(element), element, codes)
@@ -204,7 +209,10 @@ def _worst(meanings: list[StatusMeaning]) -> FactStatus | None:
 
 
 def _stated(value: Any, element: str, codes: Mapping[str, StatusMeaning]) -> list[StatusMeaning]:
-    """What an element says: a code, a flag, or one or several concepts; nothing where it is absent or empty."""
+    """Return what an element says: a code, a flag, or one or several concepts.
+
+    Nothing is said if it is absent or empty.
+    """
     if value is None or value in ("", [], {}):
         return []
     if isinstance(value, bool):
@@ -219,7 +227,10 @@ def _stated(value: Any, element: str, codes: Mapping[str, StatusMeaning]) -> lis
 
 
 def _of_code(code: str, element: str, codes: Mapping[str, StatusMeaning]) -> StatusMeaning:
-    """The meaning of one code. A denial is understood in any spelling, since the error would be to overlook it."""
+    """Return the meaning of one code.
+
+    A denial is understood in any spelling, since the error would be to overlook it.
+    """
     if code in codes:
         return codes[code]
     loose = codes.get(re.sub(r"[\s_]+", "-", code.strip()).casefold())
@@ -280,7 +291,7 @@ def _key(coding: Resource) -> tuple[Any, Any]:
 
 
 def _certainty(concept: Any) -> list[StatusMeaning]:
-    """What an extension of the coding says of how sure a diagnosis is."""
+    """Return what an extension of the coding says of how sure a diagnosis is."""
     return list(_certainties(concept))
 
 

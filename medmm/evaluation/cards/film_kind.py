@@ -5,12 +5,15 @@ from __future__ import annotations
 from medmm.evaluation.cards.tables import Json, figure, table
 from medmm.evaluation.cards.terms import KIND_TERMS
 
-# Of what is no frontal chest film, at most; shown where the interval's upper limit is no more
+# Of what is not a frontal chest film, at most; shown where the interval's upper limit is no more
 MOST_PASSED = 0.01
 
 
 def silent_tables(found: Json) -> str:
-    """What passes where no tag names body part or view, and what becomes of collimated films, as Markdown."""
+    """Write in Markdown what passes without a tag for body part or view.
+
+    It also says what becomes of collimated films.
+    """
     silent, collimated = found["silent"], found["collimated"]
 
     def judged(row: Json) -> str:
@@ -62,7 +65,7 @@ def silent_tables(found: Json) -> str:
 
 
 def kind_card(found: Json) -> str:
-    """The card of film-kind: table (b) of the gate."""
+    """Write the card of film-kind: table (b) of the gate."""
 
     def line(name: str, row: Json) -> list[str]:
         reasons = ", ".join(f"{reason} {count}" for reason, count in row["reasons"].items())

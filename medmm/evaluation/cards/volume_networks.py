@@ -87,7 +87,7 @@ MAY_BE_SHOWN = frozenset({"hippocampus"})  # the sets whose images may go on wit
 
 
 def volumes_card(found: Json) -> str:
-    """The card of one of the MR networks."""
+    """Write the card of one of the MR networks."""
     task = found["task"]
     return f"""# {task}
 
@@ -117,7 +117,7 @@ How it learned: `configs/train/{task.replace("-", "_")}.yaml`. Every figure: `py
 
 
 def _overlap(found: Json) -> str:
-    """Dice of each label, beside the trivial guess."""
+    """Write the Dice of each label, beside the trivial guess."""
     base = found["baseline_dice"]
     guess = next(iter(base))
     parts = found["dice"] if found["task"] == "cardiac" else {"": found["dice"]}
@@ -131,7 +131,7 @@ def _overlap(found: Json) -> str:
 
 
 def _slices(found: Json) -> str:
-    """Lesions by slice, volume and half."""
+    """Write the figures of lesions by slice, volume and half."""
     if "slices" not in found:
         return ""
     slices, volumes, half = found["slices"], found["volumes"], found["half"]
@@ -147,7 +147,7 @@ nine tenths in one half of the image {half["right"]} got that half; {half["lesio
 
 
 def _quantities(found: Json) -> str:
-    """Errors of what is measured."""
+    """Write the errors of what is measured."""
     rows = []
     for name, row in found["quantities"].items():
         if row["stated"] < 2:
@@ -178,14 +178,14 @@ def _quantities(found: Json) -> str:
 
 
 def _unmeasured(found: Json) -> str:
-    """How often a number is left out, by set."""
+    """Write how often a number is left out, by set."""
     return (
         f"## Left unmeasured, by set\n\n{unmeasured_text(found)}\n" if "unmeasured" in found else ""
     )
 
 
 def unmeasured_text(found: Json) -> str:
-    """The table of what was left unmeasured, and the rows of which something passes."""
+    """Tabulate what was left unmeasured, and the rows of which something passes."""
     passes = []
     for row in found["unmeasured"]:
         missed = (
@@ -226,7 +226,7 @@ def unmeasured_text(found: Json) -> str:
 
 
 def unmeasured_rows(found: Json) -> list[list[str]]:
-    """A row a set: its kind and name, studies, share that looks unlike, share of which a number is stated."""
+    """Build a row a set: kind and name, studies, share unlike, share with a number stated."""
     return [
         [
             row["kind"],
@@ -261,7 +261,7 @@ By measured quantities alone; the group of the greatest probability is right in 
 
 
 def _parts(found: Json) -> str:
-    """Overlap by institution and by the sequences that were there."""
+    """Write the overlap by institution and by the sequences that were there."""
     text = ""
     for key, title in (
         ("by_institution", "institution"),

@@ -1,4 +1,7 @@
-"""Pictures of the test subjects that a volume network read worst: what readers drew, what it found, where the two differ."""
+"""Pictures of the test subjects that a volume network read worst.
+
+They show what readers drew, what it found, and where the two differ.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ class Failure:
 
 
 def write(path: Path, failures: Sequence[Failure], labels: Sequence[str], *, pixels: bool) -> None:
-    """Write one picture, a row a subject. `pixels` says whether the subject's own image is shown beside the labels."""
+    """Write one picture, a row a subject.
+
+    `pixels` says whether the subject's own image is shown beside the labels.
+    """
     columns = [*(("image",) if pixels else ()), "drawn", "found", "difference"]
     width, height = (
         (CELL_PX + GAP_PX) * len(columns),
@@ -69,7 +75,7 @@ def write(path: Path, failures: Sequence[Failure], labels: Sequence[str], *, pix
 
 
 def _planes(failure: Failure, *, pixels: bool) -> list[Plane]:
-    """The cut-out slice (rows, columns, rgb): its image where asked for, drawn, found, difference."""
+    """Cut out the slice (rows, columns, rgb): image if asked for, drawn, found, difference."""
     z, one = failure.slice_index, failure.outlined
     drawn, found = one.labels[z], failure.found[z]
     part = cut((drawn > 0) | (found > 0))
@@ -85,7 +91,7 @@ def _planes(failure: Failure, *, pixels: bool) -> list[Plane]:
 
 
 def cut(marked: Plane) -> tuple[slice, slice]:
-    """The square part of a slice around what is marked, within the slice as far as it goes."""
+    """Return the square part of a slice around what is marked, within the slice."""
     places = np.argwhere(marked)
     low, high = places.min(0), places.max(0) + 1
     side = int(np.ceil((high - low).max() * (1 + 2 * MARGIN)))
@@ -110,7 +116,7 @@ def _grey(outlined: OutlinedVolume, z: int) -> Plane:
 
 
 def _cell(plane: Plane) -> Image.Image:
-    """A slice as large as a cell takes it, its voxels plain squares."""
+    """Scale a slice to a cell, its voxels plain squares."""
     picture = Image.fromarray(np.ascontiguousarray(plane))
     scale = CELL_PX / max(picture.size)
     picture = picture.resize(

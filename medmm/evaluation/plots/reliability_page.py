@@ -1,4 +1,7 @@
-"""Reliability diagrams of calibrated probabilities, a finding each, as a page that stands alone (HTML)."""
+"""Reliability diagrams of calibrated probabilities as a page that stands alone (HTML).
+
+There is one for each finding.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,18 @@ from medmm.evaluation.plots.svg_plots import reliability
 Json = dict[str, Any]
 # In the figures of chest-findings and of chest-report
 PRIORS = ("brier_label_prior", "brier_prior")
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1320px;margin:24px auto;padding:0 20px}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1320px;
+margin:24px auto;padding:0 20px}
 main{display:grid;grid-template-columns:repeat(auto-fill,minmax(290px,1fr));gap:18px 24px}
-figure{margin:0}figcaption{font-weight:600}figure p{margin:0;color:#444;font-size:13px;white-space:pre-line}
+figure{margin:0}figcaption{font-weight:600}
+figure p{margin:0;color:#444;font-size:13px;white-space:pre-line}
 svg{width:100%;height:auto;font:12px system-ui,sans-serif}"""
 
 
 def html(name: str, findings: Mapping[str, Json]) -> str:
-    """The page of one network; findings without a calibration or with too few cases are named, not drawn.
+    """Write the page of one network.
+
+    Findings without a calibration or with too few cases are named, not drawn.
 
     Args: name: of the weights; findings: its figures by finding, as evaluation.json holds them.
     """
@@ -51,7 +58,7 @@ def html(name: str, findings: Mapping[str, Json]) -> str:
 
 
 def prior_of(row: Json) -> float:
-    """The Brier score of the label prior."""
+    """Return the Brier score of the label prior."""
     return float(next(row[key] for key in PRIORS if key in row))
 
 

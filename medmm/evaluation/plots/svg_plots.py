@@ -1,4 +1,4 @@
-"""Plots as SVG, drawn by hand so that a page stands alone: dots with intervals, and points on two axes."""
+"""Plots as SVG, written so that a page stands alone: dots with intervals, points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROW, LEFT, RIGHT, TOP = 34, 410, 40, 34
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A colour of the plot: its name and one figure a row, None where there is none."""
+    """A colour of the plot: its name and one figure a row, None if there is none."""
 
     name: str
     figures: tuple[Interval | None, ...]
@@ -30,7 +30,7 @@ class Point:
 
 
 def dots(title: str, rows: Sequence[str], series: Sequence[Series], width: int = 900) -> str:
-    """A dot with its 95 % interval for every row and series, from 0 to the greatest bound."""
+    """Draw a dot with its 95 % interval for every row and series, from 0 to the largest."""
     bounds = [
         f.high if f.high is not None else f.value
         for s in series
@@ -74,7 +74,7 @@ def scatter(
     points: Sequence[Point],
     marks: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """Points with their names; `marks` are upright lines at values of x."""
+    """Draw points with their names; `marks` are upright lines at values of x."""
     width, height, left, base = 900, 380, 80, 320
     most_x = max([p.x for p in points] + [m for m, _ in marks], default=0.0) * 1.1 or 1.0
     most_y = max([p.y for p in points], default=0.0) * 1.15 or 1.0
@@ -108,7 +108,9 @@ def scatter(
 
 
 def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str = "") -> str:
-    """A reliability diagram: mean probability of a bin against its share of positives, with the diagonal.
+    """Draw a reliability diagram: mean probability of a bin against its share of positives.
+
+    The diagonal stands beside it.
 
     Args: points: of each bin the mean probability and the share with its interval; note: words
         below the plot.
@@ -154,7 +156,7 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str 
 
 
 def legend(names: Sequence[str]) -> str:
-    """The colours with their names."""
+    """Draw the colours with their names."""
     parts = (
         f'<span><i style="background:{c}"></i>{escape(n)}</span>'
         for n, c in zip(names, COLOURS, strict=False)

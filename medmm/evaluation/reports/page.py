@@ -32,17 +32,21 @@ HABITS = {
     "share_word_for_word_in_train": "share word for word in train",
     "mean_words": "words a draft",
 }
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1560px;margin:24px auto;padding:0 20px}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1560px;
+margin:24px auto;padding:0 20px}
 table{border-collapse:collapse;margin:10px 0 22px;display:block;overflow-x:auto}
 th,td{border:1px solid #ccc;padding:4px 9px;text-align:right;font-variant-numeric:tabular-nums}
-td{white-space:nowrap}th:first-child,td:first-child{text-align:left}th{background:#f2f4f7}tr.drafter td{background:#e8f0fb}
-figure{margin:18px 0 0}figcaption{font-weight:600}svg{width:100%;height:auto;font:13px system-ui,sans-serif}
-.legend span{margin-right:22px}.legend i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px}
+td{white-space:nowrap}th:first-child,td:first-child{text-align:left}
+th{background:#f2f4f7}tr.drafter td{background:#e8f0fb}
+figure{margin:18px 0 0}figcaption{font-weight:600}
+svg{width:100%;height:auto;font:13px system-ui,sans-serif}
+.legend span{margin-right:22px}
+.legend i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px}
 .names{columns:2;color:#444}h2{margin-top:34px;border-bottom:1px solid #ddd}"""
 
 
 def html(found: Json) -> str:
-    """The whole evaluation as one page without links to anything."""
+    """Write the whole evaluation as one page without links to anything."""
     parts = [f"<h1>Drafted report text: {escape(found['drafter'])}</h1>", _summary(found)]
     for subset in found["subsets"]:
         parts += [

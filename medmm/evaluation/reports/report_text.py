@@ -1,4 +1,4 @@
-"""What drafted report text is worth: words and findings of a drafter beside baselines that see no film.
+"""What drafted report text is worth, beside baselines that see no film.
 
 Words alone do not show that a drafter looks at the film: a constant normal report reaches the BLEU
 and ROUGE of published networks. So the findings decide, and what was invented stands beside what
@@ -86,7 +86,7 @@ class Subset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drafts:
-    """Test reports and what a drafter wrote for each, under its name; `also` are other drafters to stand beside it.
+    """Test reports and a drafter's text for each, by name; `also` are other drafters.
 
     `wording` says in whose words a language model's drafts came out.
     """
@@ -101,7 +101,7 @@ class Drafts:
 def drafts_of_the_writers(
     data_dir: Path, reader: ChestReader, model: ChestReportModel | None, *, quiet: bool = False
 ) -> Drafts:
-    """What the writers draft over a reading model, some minutes on two CPU cores.
+    """Draft by the writers over a reading model, some minutes on two CPU cores.
 
     With a language model: its drafts from film and record, beside those from the film alone and
     those by rules.
@@ -116,7 +116,7 @@ def drafts_of_the_writers(
 
 
 def drafts_of_file(data_dir: Path, path: Path) -> Drafts:
-    """Drafts of JSON lines, for all test reports or else for R2Gen's part of them.
+    """Read drafts from JSON lines, for all test reports or for R2Gen's part of them.
 
     Raises: InputError if they cover neither: a drafter does not choose which reports it is scored
         on.
@@ -136,7 +136,9 @@ def drafts_of_file(data_dir: Path, path: Path) -> Drafts:
 
 
 def evaluate(data_dir: Path, drafts: Drafts, *, draws: int = 500, quiet: bool = False) -> Json:
-    """All figures as JSON values, some ten minutes on two CPU cores; no text of the corpus is among them.
+    """Compute all figures as JSON values; no text of the corpus is among them.
+
+    Cost: some ten minutes on two CPU cores.
 
     Raises: InputError if tables or the weights of chest-findings (for the nearest films) are
         missing.
@@ -178,7 +180,10 @@ def evaluate(data_dir: Path, drafts: Drafts, *, draws: int = 500, quiet: bool = 
 
 
 def subsets(test: Sequence[FilmReport]) -> list[Subset]:
-    """All, without removed words, R2Gen's, and by view where the exam's title names one."""
+    """List the subsets: all, without removed words, R2Gen's, and by stated view.
+
+    The view is that which the exam's title names.
+    """
 
     def where(keep: Callable[[FilmReport], bool]) -> list[int]:
         return [i for i, report in enumerate(test) if keep(report)]
@@ -227,7 +232,7 @@ class Bench:
         }
 
     def scored(self, subset: Subset) -> Json:
-        """All figures of one subset."""
+        """Compute all figures of one subset."""
         reports = [self.test[i] for i in subset.index]
         out: Json = {
             "subset": subset.name,
@@ -296,7 +301,10 @@ def _stated(figures: Figures) -> Json:
 
 
 def agreement(data_dir: Path, split: str, draws: int) -> Json:
-    """How far the labellers agree with the manual labels on reports of one split, findings and impression together."""
+    """Compute how far the labellers agree with the manual labels of one split.
+
+    Findings and impression count together.
+    """
     manual = manual_labels(data_dir, {split})
     reports = [r for r in read_reports(data_dir, {split}) if r.uid in manual]
     truth = calls([manual[r.uid] for r in reports], CALLS["present"])

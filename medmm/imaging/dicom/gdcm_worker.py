@@ -1,4 +1,4 @@
-"""Decodes DICOM files with GDCM, in a process of its own: GDCM aborts the process on some broken files.
+"""Decodes DICOM files with GDCM in a process of its own, because broken files abort GDCM.
 
 Run by path (`python -I gdcm_worker.py MEMORY_BYTES`), so that it imports nothing of medmm. Takes
 lines of JSON (a path, and the seconds of work that it may cost); answers each with a line of JSON
@@ -17,7 +17,7 @@ CANNOT_READ = 3
 
 
 def decode(path: str) -> tuple[bytes, bytes] | None:
-    """Header and stored values of the answer; None if GDCM can't read the file as a grey picture."""
+    """Return header and stored values of the answer; None if GDCM can't read a grey picture."""
     import gdcm
 
     gdcm.Trace.WarningOff()

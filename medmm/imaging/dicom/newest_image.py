@@ -1,7 +1,7 @@
-"""Which of several images is the newest, by what their headers state; the name of a file says nothing.
+"""Which of several images is the newest by their headers; file names say nothing.
 
 What tells them apart is asked in the order of `LEVELS`, the time of acquisition first. An element
-counts only where all images that are left state it: between an image with a time and one without,
+counts only if all images that are left state it: between an image with a time and one without,
 no order is made up.
 Source: PS3.3 C.7.6.1 (General Image), C.7.3.1 (General Series), C.7.2.1 (General Study), C.12.1
 (SOP Common).
@@ -67,7 +67,7 @@ class Newest:
 
     Attributes:
         index: of the image.
-        by: the level that told, in words; None where nothing did: then `index` is the first of what
+        by: the level that told, in words; None if nothing did: then `index` is the first of what
             is left.
         level: its index in `LEVELS`; None likewise.
     """
@@ -78,12 +78,15 @@ class Newest:
 
 
 def order_of(tags: Tags) -> tuple[Stated, ...]:
-    """What an image states at every level."""
+    """Return what an image states at every level."""
     return tuple(_number(tags, level) if level.number else _moment(tags, level) for level in LEVELS)
 
 
 def newest(orders: Sequence[tuple[Stated, ...]]) -> Newest:
-    """The newest of some images by what each states (`order_of`); permuting them changes nothing but the index."""
+    """Find the newest of some images by what each states (`order_of`).
+
+    Permuting them changes nothing but the index.
+    """
     left = list(range(len(orders)))
     for number, level in enumerate(LEVELS):
         last = _latest([orders[i][number] for i in left])
@@ -94,7 +97,7 @@ def newest(orders: Sequence[tuple[Stated, ...]]) -> Newest:
 
 
 def _latest(stated: Sequence[Stated]) -> set[int]:
-    """The places of those that may be the latest: all of them where one states nothing."""
+    """Return the places of those that may be the latest: all if one of them states nothing."""
     everybody = set(range(len(stated)))
     if any(one is None for one in stated):
         return everybody

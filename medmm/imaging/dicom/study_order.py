@@ -1,4 +1,4 @@
-"""What the images of a study state of its order: accession, placer and filler numbers, bedside, contrast agent."""
+"""What the images of a study state of its order, from accession to contrast agent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PORTABLE = re.compile(r"(?<!\bNON[- ])(?<!\bNOT )(?<!\bNO )\b(PORTABLE|BEDSIDE|M
 
 
 def stated_order(images: Sequence[Tags], *, mr: bool) -> StudyOrder:
-    """The numbers that all images state alike, or that some state and none contradicts."""
+    """Return the order numbers that images of a study state and none contradicts."""
     found: dict[str, Any] = {}
     contradicting = []
     for field, (words, keywords) in NUMBERS.items():

@@ -1,4 +1,4 @@
-"""Several pictures in one: a mosaic of MR slices, two films side by side, and what was drawn into a picture."""
+"""Several pictures in one: mosaics of MR slices, films side by side, things drawn in."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def judge_layout(pixels: Grey, *, film: bool, foreign: bool = False) -> Refusal 
 
 
 def judge_shown_nifti(picture: Shown) -> Refusal | None:
-    """What speaks against the pixels of a NIfTI volume: the middle slice is looked at."""
+    """Judge the pixels of a NIfTI volume by its middle slice."""
     middle = len(picture.grey) // 2
     pixels = picture.grey[middle : middle + 1]
     background = None if picture.background is None else picture.background[np.newaxis]
@@ -66,7 +66,9 @@ def judge_shown_nifti(picture: Shown) -> Refusal | None:
 
 
 def is_mosaic(picture: Grey) -> bool:
-    """Whether an MR picture (rows, columns) is many slices laid out as tiles: neighbours are alike, and dark where they meet.
+    """Tell whether an MR picture (rows, columns) is many slices laid out as tiles.
+
+    Neighbours are alike, and dark where they meet.
 
     Of 1368 single slices of brain and heart (training) none has dark seams and tiles that are alike
     at all.
@@ -78,7 +80,7 @@ def is_mosaic(picture: Grey) -> bool:
 
 
 def is_two_films(picture: Grey) -> bool:
-    """Whether a radiograph (rows, columns) is two or three beside or above each other.
+    """Tell whether a radiograph (rows, columns) is two or three beside or above each other.
 
     They show the same contours, as the pictures of a dual-energy exposure do, or a divider or a
     seam runs between them. Of 942 single films (validation, JSRT, Open-i and Guangzhou) the
@@ -91,7 +93,7 @@ def is_two_films(picture: Grey) -> bool:
 
 
 def _divided(grey: Grey) -> bool:
-    """Whether columns of one grey, or a step of grey, run down the middle of a picture from edge to edge."""
+    """Tell whether a divider or a step of grey runs down the middle from edge to edge."""
     size = grey.shape[1]
     first, last = (int(part * size) for part in MIDDLE)
     middle = grey[:: max(1, grey.shape[0] // LINES), first:last]
@@ -103,13 +105,13 @@ def _divided(grey: Grey) -> bool:
 
 
 def _longest_run(marks: NDArray[np.bool_]) -> int:
-    """The length of the longest row of true values."""
+    """Return the length of the longest run of true values."""
     ends = np.flatnonzero(np.diff(np.concatenate([[0], marks.astype(np.int8), [0]])))
     return int((ends[1::2] - ends[::2]).max(initial=0))
 
 
 def _dark_seams(picture: Grey, rows: int, columns: int) -> bool:
-    """Whether the lines on which tiles meet are dark beside the rest."""
+    """Tell whether the lines on which tiles meet are dark beside the rest."""
     places = [
         np.arange(1, count) * size // count
         for count, size in zip((rows, columns), picture.shape, strict=True)
@@ -119,12 +121,14 @@ def _dark_seams(picture: Grey, rows: int, columns: int) -> bool:
 
 
 def _likeness(picture: Grey, rows: int, columns: int, *, contours: bool = False) -> float:
-    """How far neighbouring tiles are alike, of a picture cut into so many rows and columns: -1 to 1.
+    """Measure how alike neighbouring tiles of a picture are, from -1 to 1.
+
+    The picture is cut into so many rows and columns.
 
     Args:
         contours: whether what is brighter or darker than its surroundings is compared, or the grey
             itself.
-    Returns: the mean correlation; -1 where few tiles hold anything, or the picture is too small to
+    Returns: the mean correlation; -1 if few tiles hold anything, or the picture is too small to
         be cut.
     """
     if picture.shape[0] < rows * CELLS or picture.shape[1] < columns * CELLS:
@@ -149,7 +153,7 @@ def _likeness(picture: Grey, rows: int, columns: int, *, contours: bool = False)
 
 
 def _tiles(picture: Grey, rows: int, columns: int) -> NDArray[np.float64]:
-    """Means over the cells of each tile, of some 4 x 4 pixels each: (rows, columns, CELLS, CELLS)."""
+    """Average each tile over its cells, some 4 x 4 pixels each: (rows, columns, CELLS, CELLS)."""
     steps = (
         max(1, size // (4 * CELLS * count))
         for size, count in zip(picture.shape, (rows, columns), strict=True)
@@ -164,7 +168,10 @@ def _tiles(picture: Grey, rows: int, columns: int) -> NDArray[np.float64]:
 
 
 def _tilings(rows: int, columns: int) -> Iterator[tuple[int, int]]:
-    """Rows and columns of tiles into which a picture may be cut: of whole pixels, not too small, nearly square."""
+    """Yield rows and columns of tiles into which a picture may be cut.
+
+    Tiles have whole pixels, are not too small and nearly square.
+    """
     counts = [
         [n for n in range(LEAST_TILES, MOST_TILES + 1) if size % n == 0 and size // n >= CELLS]
         for size in (rows, columns)

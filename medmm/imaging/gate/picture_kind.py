@@ -20,11 +20,14 @@ class PictureKinds(Protocol):
     """Says what kind of picture a display-ready film (rows, columns; 0 black to 1 white) is."""
 
     def kind_of(self, grey: NDArray[np.float32]) -> str:
-        """A key of `KINDS`, or "frontal"."""
+        """Return a key of `KINDS`, or "frontal"."""
         ...
 
     def surely_frontal(self, grey: NDArray[np.float32]) -> bool:
-        """Whether the picture alone may stand for a body part that no tag names; then its kind is "frontal"."""
+        """Tell whether the picture alone may stand for a body part that no tag names.
+
+        Then its kind is "frontal".
+        """
         ...
 
 
@@ -70,7 +73,9 @@ DOUBTED = ("body-part", "view")  # refusals by a tag that a picture can contradi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedPicture:
-    """What of a display-ready picture the gate looks at: a film without the border that a collimator left.
+    """The part of a display-ready picture that the gate looks at.
+
+    It is a film without the border that a collimator left.
 
     Attributes:
         pixels: (slices, rows, columns).
@@ -82,7 +87,7 @@ class JudgedPicture:
 
     @classmethod
     def of(cls, pixels: NDArray[np.float32], *, film: bool) -> JudgedPicture:
-        """The field of a collimated film; anything else as it is."""
+        """Cut out the field of a collimated film; leave anything else as it is."""
         from medmm.imaging.gate.exposed_field import exposed_field
 
         field = exposed_field(pixels[0]) if film else None
@@ -97,17 +102,20 @@ class JudgedPicture:
         return cls(pixels=field.grey[None], notices=(notice,))
 
     def empty(self, *, film: bool, background: NDArray[np.bool_] | None = None) -> Refusal | None:
-        """What speaks against it by plain pixels; background of the whole picture counts where nothing was cut off."""
+        """Judge the picture by plain pixels.
+
+        The background of the whole picture counts if nothing was cut off.
+        """
         same = background is not None and background.shape == self.pixels.shape
         return judge_pixels(self.pixels, film=film, background=background if same else None)
 
 
 def judge_kind(kind: str, by_tags: Refusal | None) -> Refusal | None:
-    """The verdict on a film from its kind and from what the tags said.
+    """Judge a film by its kind and by what the tags said.
 
     Args:
         kind: what the pixels say.
-        by_tags: None where the tags pass; otherwise a hold, or a refusal whose code is in DOUBTED.
+        by_tags: None if the tags pass; otherwise a hold, or a refusal whose code is in DOUBTED.
     """
     by_picture = KINDS.get(kind)
     if by_tags is None:

@@ -1,4 +1,6 @@
-"""The door for arrays: a folder of NIfTI files under fixed names and the task they are for, to one `Study`.
+"""The door for arrays: a folder of NIfTI files for a task, to one `Study`.
+
+The files stand under fixed names.
 
 The caller says by task and names what the files show; nothing in them can bear that out. What can
 be known is checked: the grid, the voxel size, the values, and that the files of one study lie on
@@ -130,7 +132,10 @@ def read_arrays(folder: Path, task: ReadTask, *, patient_secret: bytes) -> Itera
 
 
 def named_files(folder: Path, task: ReadTask) -> dict[TaskFile, Path]:
-    """The files of a task in a folder. Raises: InputError that says what was looked for and what is there."""
+    """Find the files of a task in a folder.
+
+    Raises: InputError that says what was looked for and what is there.
+    """
     there = _entries(folder, task)
     found: dict[TaskFile, Path] = {}
     for part in KINDS[task].parts:
@@ -185,7 +190,7 @@ def _looked_for(task: ReadTask) -> str:
 
 
 def _not_there(folder: Path, task: ReadTask, there: Sequence[Path]) -> InputError:
-    """What was looked for, what is there, and what would help."""
+    """Say what was looked for, what is there, and what would help."""
     files = [path for path in there if path.is_file()]
     arrays = [path.name for path in files if path.name.lower().endswith(SUFFIXES)]
     dicom = sum(_is_dicom(path) for path in files)
@@ -217,7 +222,10 @@ def _is_dicom(path: Path) -> bool:
 
 
 def _opened(part: TaskFile, path: Path) -> Array:
-    """Raises: InputError if it is no NIfTI, or its values are not there."""
+    """Open one file of a task.
+
+    Raises: InputError if it is not NIfTI, or its values are not there.
+    """
     if not is_nifti(path):
         raise InputError(
             "DICOM under the name of a NIfTI file", remedy="leave --task out", path=str(path)
@@ -258,7 +266,10 @@ def _study(
 
 
 def _judged(arrays: Sequence[Array], task: ReadTask) -> Refusal | tuple[list[Array], list[Notice]]:
-    """What may go on, with what a reader must know of it; or why nothing does. Raises: InputError."""
+    """Judge arrays; return what may go on with notices, or why nothing does.
+
+    Raises: InputError if a file can't be read.
+    """
     seen: list[Notice] = []
     for array in arrays:
         refusal = judge_grid(array, task) or judge_values(array, seen)
@@ -273,7 +284,10 @@ def _judged(arrays: Sequence[Array], task: ReadTask) -> Refusal | tuple[list[Arr
 
 
 def _judge_phases(ed: Array, es: Array) -> Refusal | None:
-    """Whether two files can be two phases of one heart. Raises: InputError."""
+    """Judge whether two files can be two phases of one heart.
+
+    Raises: InputError if a file can't be read.
+    """
     if not same_grid(ed.file, es.file):
         return Refusal(
             code="grids-differ",
@@ -289,7 +303,10 @@ def _judge_phases(ed: Array, es: Array) -> Refusal | None:
 
 
 def _without_copies(arrays: Sequence[Array]) -> tuple[list[Array], list[Notice]]:
-    """Leave out what repeats another file, as sets do that fill a missing sequence with another. Raises: InputError."""
+    """Leave out arrays that repeat another, as sets do to fill in for a missing sequence.
+
+    Raises: InputError if a file can't be read.
+    """
     kept: list[Array] = []
     notices: list[Notice] = []
     for array in arrays:
@@ -318,7 +335,10 @@ def _same_values(one: Array, other: Array) -> bool:
 def _on_one_grid(
     arrays: list[Array], notices: list[Notice]
 ) -> Refusal | tuple[list[Array], list[Notice]]:
-    """Volumes that can be laid on the grid of the first, with a notice for each that lies on another; the reader does it."""
+    """Keep volumes that can be laid on the grid of the first, noting those that must be.
+
+    The reading lays them there.
+    """
     first = arrays[0]
     for array in arrays[1:]:
         if same_grid(first.file, array.file):
@@ -337,7 +357,10 @@ def _on_one_grid(
 
 
 def _out_of_reach(array: Array, first: Array) -> Refusal | None:
-    """Why an array can't be brought onto the grid of the first by what both headers say; None where it can."""
+    """Say why an array can't be brought onto the first one's grid; None if it can.
+
+    That goes by what both headers say.
+    """
     if first.volume.affine_lps_mm is None or array.volume.affine_lps_mm is None:
         return Refusal(
             code="grids-differ",

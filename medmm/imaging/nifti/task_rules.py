@@ -1,4 +1,4 @@
-"""What a file of arrays must be like for its task: its grid by the header, then its values."""
+"""What an array of a task must be like: its grid by the header, then its values."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Array:
 
 
 def judge_grid(array: Array, task: ReadTask) -> Refusal | None:
-    """What the header alone refuses."""
+    """Judge an array by its header alone."""
     name, file = array.name, array.file
     if not file.grey:
         return Refusal(
@@ -81,7 +81,10 @@ def judge_grid(array: Array, task: ReadTask) -> Refusal | None:
 
 
 def _judge_crop(name: str, file: NiftiFile) -> Refusal | None:
-    """Whether a T1 is a crop around one hippocampus: in a whole head the hippocampi would have to be found first."""
+    """Judge whether a T1 is a crop around one hippocampus.
+
+    In a whole head the hippocampi would have to be found first.
+    """
     spacing = _known_spacing(file)
     if spacing is None:
         return _no_spacing(name)
@@ -104,7 +107,7 @@ def _judge_crop(name: str, file: NiftiFile) -> Refusal | None:
 
 
 def _judge_cine(name: str, file: NiftiFile) -> Refusal | None:
-    """Whether a voxel can be one of short-axis cine, slices along the third axis."""
+    """Judge whether a voxel can be that of short-axis cine, slices along the third axis."""
     spacing = _known_spacing(file)
     if spacing is None:
         return _no_spacing(name)
@@ -124,7 +127,10 @@ def _known_spacing(file: NiftiFile) -> tuple[float, float, float] | None:
 
 
 def _is_box(file: NiftiFile, spacing_zyx_mm: Sequence[float]) -> bool:
-    """Whether the header's axes stand at right angles and are as long as its voxel size; what is not finite says nothing."""
+    """Tell whether the header's axes are orthogonal and as long as its voxel size.
+
+    What is not finite says nothing.
+    """
     axes = file.matrix_mm[:3, :3] / np.array(spacing_zyx_mm)[::-1]
     return not np.isfinite(axes).all() or bool(np.allclose(axes.T @ axes, np.eye(3), atol=BOX))
 
@@ -141,7 +147,7 @@ def _no_box(name: str) -> Refusal:
 
 
 def _within(value: float, limits: tuple[float, float]) -> bool:
-    """Within limits, and a thousandth beyond: headers hold float32."""
+    """Tell whether a value is within limits or a thousandth beyond, as headers hold float32."""
     return limits[0] * 0.999 <= value <= limits[1] * 1.001
 
 
@@ -165,7 +171,10 @@ def _odd_spacing(name: str, spacing: Sequence[float], wanted: str) -> Refusal:
 
 
 def judge_values(array: Array, notices: list[Notice]) -> Refusal | None:
-    """Refuse values without a picture, or of several; `notices` takes what a reader must know. Raises: InputError."""
+    """Refuse values without a picture, or of several; add what a reader must know.
+
+    `notices` takes the latter. Raises: InputError if the file can't be read.
+    """
     signal = array.volume.signal()
     if not np.isfinite(signal).all():
         return Refusal(
@@ -189,7 +198,10 @@ def judge_values(array: Array, notices: list[Notice]) -> Refusal | None:
 
 
 def same_grid(one: NiftiFile, other: NiftiFile) -> bool:
-    """Same shape and voxel size, and by the headers no corner half a voxel or more from the other's."""
+    """Tell whether two files share shape, voxel size and place.
+
+    By the headers no corner is half a voxel or more from the other's.
+    """
     if one.shape_zyx != other.shape_zyx or not np.allclose(_sizes(one), _sizes(other), rtol=0.01):
         return False
     ends = [(0, count - 1) for count in reversed(one.shape_zyx)]
@@ -206,7 +218,10 @@ def _sizes(file: NiftiFile) -> list[float]:
 
 
 def index_in(source: Volume, target: Volume) -> NDArray[np.float64]:
-    """4 x 4: voxel index (slice, row, column) of the target to that of the source. Raises: InputError of unknown geometry."""
+    """Compute the 4 x 4 from the target's voxel index to the source's.
+
+    An index is (slice, row, column). Raises: InputError if a geometry is unknown.
+    """
     if source.affine_lps_mm is None or target.affine_lps_mm is None:
         raise InputError(
             "a volume of unknown geometry lies on no grid", remedy="send it with its affine"
@@ -218,7 +233,10 @@ def index_in(source: Volume, target: Volume) -> NDArray[np.float64]:
 def coverage(
     index: NDArray[np.float64], target_zyx: Sequence[int], source_zyx: Sequence[int]
 ) -> float:
-    """Part of the target's voxels that lie within the source, by every fourth of them along each axis."""
+    """Compute the part of the target's voxels that lie within the source.
+
+    Every fourth voxel along each axis is asked.
+    """
     places = np.stack(
         np.meshgrid(*[np.arange(0, n, 4) for n in target_zyx], indexing="ij"), -1
     ).reshape(-1, 3)

@@ -1,4 +1,4 @@
-"""The reading model for frontal chest radiographs: findings with regions, outlines, cardiothoracic ratio."""
+"""The reading model for frontal chest films: findings, regions, outlines, ratio."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Chest:
     measurements: tuple[Measurement, ...] = ()
     warnings: tuple[Notice, ...] = ()
     midline: float = 0.5  # column between the lungs, as a fraction of the film's width
-    # Lung or heart, on the film's grid; None where the outlines are not trusted
+    # Lung or heart, on the film's grid; None if the outlines are not trusted
     cells: NDArray[np.bool_] | None = None
     heart: NDArray[np.bool_] | None = None  # likewise
 
@@ -80,7 +80,10 @@ class FindingsModel:
 
     @torch.inference_mode()
     def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
-        """Logits (findings,) and maps (findings, rows, columns): the mean over the film and its mirror image."""
+        """Compute logits (findings,) and maps (findings, rows, columns) of a film.
+
+        Both are the mean over the film and its mirror image.
+        """
         film = torch.from_numpy(prepare_film(grey, self.size_px))[None]
         pair = (
             torch.cat([film, film.flip(3)])
@@ -92,7 +95,7 @@ class FindingsModel:
         return logits.float().mean(0).cpu().numpy(), heat.float().cpu().numpy()
 
     def read(self, grey: Grey, patient_left_on: str | None, chest: Chest) -> tuple[Finding, ...]:
-        """All findings of a film, each with the region that speaks for it."""
+        """Read all findings of a film, each with the region that speaks for it."""
         logits, maps = self.logits_and_maps(grey)
         cells = chest_cells(chest.cells, (maps.shape[1], maps.shape[2]))
         return tuple(
@@ -113,7 +116,10 @@ class FindingsModel:
         chest: Chest,
         cells: NDArray[np.bool_] | None = None,
     ) -> Region | None:
-        """Where a map speaks for a finding; with a side only where its sides held on boxes of training films."""
+        """Find where a map speaks for a finding.
+
+        It has a side only if the finding's sides held on boxes of training films.
+        """
         region = region_of(heat, patient_left_on, chest.midline, cells)
         if region is None or (name in OF_THE_HEART and not on_the_heart(region, chest.heart)):
             return None
@@ -122,7 +128,7 @@ class FindingsModel:
 
 
 def on_the_heart(region: Region, heart: NDArray[np.bool_] | None) -> bool:
-    """Whether enough of a region's box is heart; False where no outline is trusted."""
+    """Tell whether enough of a region's box is heart; False if no outline is trusted."""
     if heart is None:
         return False
     rows, columns = heart.shape
@@ -153,7 +159,10 @@ class AnatomyModel:
         )
 
     def read(self, grey: Grey) -> Chest:
-        """Outlines of a film with the ratio; outlines that look like no chest are kept, but nothing rests on them."""
+        """Outline a film and measure its ratio.
+
+        Outlines that do not look like a chest are kept, but nothing rests on them.
+        """
         seen = outlines(self.network, grey, self.size_px)
         masks = tuple(
             Mask.from_array(n, m) for n, m in zip(STRUCTURES, (seen.lungs, seen.heart), strict=True)
@@ -175,7 +184,7 @@ class AnatomyModel:
         )
 
     def ratio(self, seen: Outlines) -> Measurement | str:
-        """The cardiothoracic ratio with the 95 % interval of this film, or why there is none."""
+        """Compute the cardiothoracic ratio with this film's 95 % interval, or say why not."""
         if why := self.rule.objection(seen):
             return why
         value = round(cardiothoracic_ratio(seen.lungs, seen.heart), 2)
@@ -186,7 +195,7 @@ class AnatomyModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChestReader:
-    """Reads a study with whatever networks are installed. Safe from several threads: nothing changes after opening."""
+    """Reads a study with whatever networks are installed; thread-safe once opened."""
 
     findings: FindingsModel | None
     anatomy: AnatomyModel | None
@@ -203,7 +212,9 @@ class ChestReader:
         report: str = DEFAULT_REPORT,
         films: EncodedFilms | None = None,
     ) -> ChestReader:
-        """Load what is installed; the heads of the multimodal model `report` read what no other network does.
+        """Load what is installed; `report`'s heads read what no other network does.
+
+        `report` is the multimodal model.
 
         `films` is what the language model shares with these heads.
 

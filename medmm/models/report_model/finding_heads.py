@@ -1,4 +1,7 @@
-"""The finding heads of the language model for chest films: what no other network reads. Loads without transformers."""
+"""The finding heads of the chest film language model: what no other network reads.
+
+Loads without transformers.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ class ReportHeads:
 
     @torch.inference_mode()
     def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
-        """Logits (findings,) and maps (findings, rows, columns) of a film."""
+        """Compute logits (findings,) and maps (findings, rows, columns) of a film."""
         film = torch.from_numpy(prepare_film(grey, self.size_px))[None].to(self.device)
         film = film.contiguous(memory_format=torch.channels_last)
         maps = self.encoder.head(
@@ -68,7 +71,7 @@ class ReportHeads:
     def read(
         self, grey: Grey, midline: float, chest: NDArray[np.bool_] | None, others: frozenset[str]
     ) -> Iterator[Finding]:
-        """The findings that are calibrated and that no other network reads, each with the region that speaks for it.
+        """Yield the calibrated findings that no other network reads, each with its region.
 
         No side is named: the reports that the heads learned from bear none out.
         """

@@ -46,12 +46,12 @@ class RecordTokens:
 
 
 def code_key(system: str, code: str) -> str:
-    """How a code is named in a model's configuration."""
+    """Name a code as a model's configuration does."""
     return f"{system}|{code}"
 
 
 def code_rows(codes: Sequence[str]) -> int:
-    """Rows of the code embedding: padding, one for unknown codes of each kind, then the known codes."""
+    """Count the code embedding's rows: padding, unknown codes of each kind, known codes."""
     return FIRST_KIND + len(KINDS) + len(codes)
 
 
@@ -62,7 +62,9 @@ def record_tokens(
     *,
     most: int = MOST_FACTS,
 ) -> RecordTokens:
-    """The facts of a record as tokens: at most `most`; earlier reports, doubtful and withdrawn entries left out.
+    """Return the facts of a record as at most `most` tokens.
+
+    Earlier reports, doubtful and withdrawn entries are left out.
 
     Nothing dated after the study enters, whatever the record holds. A fact is its code (one of
     `codes`, else its kind alone), its value z-scored on the range that its source gives, its unit,
@@ -135,7 +137,7 @@ def _code(fact: Fact, code_at: dict[str, int]) -> int:
 
 
 def _unit(fact: Fact, unit_at: dict[str, int]) -> int:
-    """0 without a unit, 1 for a unit that is not known, then the known ones."""
+    """Return 0 without a unit, 1 for a unit that is not known, then the known ones."""
     if not isinstance(fact.value, Quantity):
         return 0
     return unit_at.get(fact.value.unit, -1) + 2
@@ -171,7 +173,7 @@ def _ordinal(when: datetime | date | None) -> int:
 
 
 def stacked(rows: Iterable[RecordTokens]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Records of several cases padded to one length: ids (b, n, 3) and values (b, n, 4)."""
+    """Pad records of several cases to one length: ids (b, n, 3) and values (b, n, 4)."""
     rows = list(rows)
     most = max((len(r.ids) for r in rows), default=0)
     ids = np.zeros((len(rows), most, len(ID_COLUMNS)), dtype=np.int64)

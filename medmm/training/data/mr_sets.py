@@ -1,4 +1,4 @@
-"""The MR sets with outlines: subjects, splits and arrays, read from the packed folder `mri/` of the shared data."""
+"""The MR sets with outlines: subjects, splits and arrays of the shared data's `mri/`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OutlinedVolume:
         sequences: names of `signals` in order; those that the subject lacks are None.
         signals: arrays (slices, rows, columns).
         labels: values (slices, rows, columns).
-        spacing_zyx_mm: voxel size; None where the publisher gives none.
+        spacing_zyx_mm: voxel size; None if the publisher gives none.
     """
 
     subject: str
@@ -50,12 +50,12 @@ class OutlinedVolume:
 
 
 def files_of(data_dir: Path, task: str) -> dict[str, Path]:
-    """The files that a task's set is read from."""
+    """List the files that a task's set is read from."""
     return {"subjects": data_dir / TABLE, "volumes": data_dir / "mri" / f"{SET_OF[task]}.zip"}
 
 
 def read_outlined_volumes(data_dir: Path, task: str, *splits: str) -> Iterator[OutlinedVolume]:
-    """The volumes of a task's set in these splits, by subject.
+    """Yield the volumes of a task's set in these splits, by subject.
 
     Raises: InputError if the table or an archive is missing or can't be read.
     """
@@ -78,7 +78,7 @@ def read_outlined_volumes(data_dir: Path, task: str, *splits: str) -> Iterator[O
 
 
 def _strip(archive: zipfile.ZipFile, member: str, width: int) -> Labels:
-    """Slices that lie one under the other in one picture."""
+    """Cut one picture into slices that lie one under the other."""
     image = Image.open(io.BytesIO(archive.read(member)))
     grey = image.convert("L") if image.format == "WEBP" else image
     return np.asarray(grey).astype(np.uint8).reshape(-1, width, width)
@@ -182,7 +182,10 @@ BODY_PARTS = {"hippocampus": "HIPPOCAMPUS", "brain-lesion": "BRAIN", "cardiac": 
 
 
 def study_of(task: str, outlined: Sequence[OutlinedVolume]) -> Study:
-    """The volumes of one subject as live use gets them from arrays: without orientation, with the publisher's spacing."""
+    """Build one subject's study as live use gets it from arrays.
+
+    It has no orientation, and the publisher's spacing.
+    """
     volumes = [
         _volume(one, one.part or name, signal)
         for one in outlined
@@ -221,12 +224,12 @@ def _volume(outlined: OutlinedVolume, name: str, signal: Array) -> Volume:
 
 
 def present(outlined: OutlinedVolume) -> list[Array]:
-    """The signals of a subject; a sequence that it lacks is FLAIR again, as in live use."""
+    """List the signals of a subject; a missing sequence is FLAIR again, as in live use."""
     named = dict(zip(outlined.sequences, outlined.signals, strict=True))
     filled = [signal if signal is not None else named["flair"] for signal in outlined.signals]
     return [signal for signal in filled if signal is not None]
 
 
 def subjects(outlined: Iterable[OutlinedVolume]) -> list[list[OutlinedVolume]]:
-    """Volumes by subject, in the order of the table."""
+    """Group volumes by subject, in the order of the table."""
     return [list(group) for _, group in groupby(outlined, key=lambda one: one.subject)]

@@ -1,4 +1,4 @@
-"""The training loop: steps, checkpoints, a stop that keeps what was learned, and going on from there."""
+"""The training loop: steps, checkpoints, stops that lose nothing, and going on from there."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Validate = Callable[[Any], dict[str, float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitResult:
-    """Steps done in all, whether a signal asked the run to stop, and its log (as in log.jsonl)."""
+    """Steps done in all, whether a signal asked to stop, and the log (as in log.jsonl)."""
 
     steps: int
     stopped: bool
@@ -51,7 +51,9 @@ def fit(
     name: str = "train",
     inputs: Mapping[str, Path] | None = None,
 ) -> FitResult:
-    """Train `model` in place and where it lies, from where `run_dir` stands; it is left in eval mode.
+    """Train `model` in place from where `run_dir` stands; leave it in eval mode.
+
+    It stays on the device where it lies.
 
     Each part of a step's loss is the mean over what teaches it, however the step is cut into
     batches and shares. On a CPU a run that was cut off and went on gives the same bits as one that
@@ -84,9 +86,18 @@ def fit(
     if checkpoint is not None:
         state.restore(checkpoint, state.moving(model, objective.still))
     loop = _Loop(
-        model=model, train=train, objective=objective, options=options, run_dir=run_dir, processes=processes,
-        precision=chosen, identity=run, checkpoint=checkpoint, validate=validate, name=name,
-    )  # fmt: skip
+        model=model,
+        train=train,
+        objective=objective,
+        options=options,
+        run_dir=run_dir,
+        processes=processes,
+        precision=chosen,
+        identity=run,
+        checkpoint=checkpoint,
+        validate=validate,
+        name=name,
+    )
     try:
         with signals() as stop, bar_of(quiet or processes.rank > 0) as bar:
             stopped = loop.run(stop, bar)
@@ -136,7 +147,7 @@ class _Loop:
         self.steps_an_epoch = math.ceil(len(self.train) / self.per_step)
 
     def run(self, stop: Stop, bar: Progress) -> bool:
-        """All steps that are left; whether a signal stopped it."""
+        """Take all steps that are left; return whether a signal stopped it."""
         options, place = self.options, self.place
         task = bar.add_task(
             self.journal.name,
@@ -165,7 +176,10 @@ class _Loop:
         return [int(i) for i in torch.randperm(len(self.train), generator=generator)]
 
     def _step(self, rows: list[int], stop: Stop) -> tuple[bool, float]:
-        """Learn from the examples of one step; whether any process was asked to stop, and the loss."""
+        """Learn from the examples of one step; return whether to stop, and the loss.
+
+        Any process may have been asked to stop.
+        """
         began, place = time.monotonic(), self.place
         to_train(self.model, self.objective.still)
         share = self.options.share_of_rate(place.step, self.options.epochs * self.steps_an_epoch)
@@ -200,7 +214,10 @@ class _Loop:
         return asked > 0, losses[0]
 
     def _batch(self, rows: list[int]) -> tuple[Batch, tuple[int, ...]]:
-        """This process's share of a batch, and how much of it teaches each part; without a share, none."""
+        """Return this process's share of a batch, and how much of it teaches each part.
+
+        Without a share there is nothing.
+        """
         share = self.processes.share(rows)
         batch = self.objective.batch([self.train[i] for i in share or rows[:1]])
         counts = self.objective.counts(batch)
@@ -212,7 +229,7 @@ class _Loop:
         return on_device, counts if share else (0,) * len(counts)
 
     def _learn(self, batch: Batch, counts: tuple[int, ...], totals: Sequence[float]) -> list[float]:
-        """Add a batch's part to the gradients; gives its parts of the loss and of each of the loss's own parts."""
+        """Add a batch to the gradients; return its share of the loss and of each of its parts."""
         with precision.autocast(self.processes.device, self.precision):
             costs = self.objective.costs(self.model, batch)
         shares = [
@@ -234,7 +251,10 @@ class _Loop:
         return [float(value.detach()) for value in (loss, *parts)]
 
     def _clip(self) -> float:
-        """Clip the gradients; gives their norm. What a step did not use has a gradient of zero, sharded or not."""
+        """Clip the gradients; return their norm.
+
+        What a step did not use has a gradient of zero, sharded or not.
+        """
         parameters = [tensor for tensor in self.moving.values() if tensor.requires_grad]
         for parameter in parameters:
             if parameter.grad is None:

@@ -1,4 +1,7 @@
-"""Stage (a) of the report model: the film encoder, shipped with chest-findings or trained first in the same run."""
+"""Stage (a) of the report model: the film encoder, shipped or trained first in the run.
+
+The shipped one is that of chest-findings.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ log = logging.getLogger(__name__)
 def encoder_weights(
     recipe: Path | None, data_dir: Path, run_dir: Path, *, size_px: int, quiet: bool = False
 ) -> WeightsFolder:
-    """The weights whose trunk the report model starts with: those of `run_dir`/encoder with a recipe, else the shipped ones.
+    """Return the weights whose trunk the report model starts with.
+
+    They are those of `run_dir`/encoder with a recipe, else the shipped ones.
 
     Trained once: a run that goes on takes the folder as it is. A stop in the middle of this stage
     begins it again.
@@ -57,7 +62,10 @@ def encoder_weights(
 
 
 def encoder_recipe(file: Path, size_px: int) -> dict[str, Any]:
-    """The content of an encoder's recipe. Raises: ConfigError if it can't be read, or is none for this report model."""
+    """Read an encoder's recipe.
+
+    Raises: ConfigError if it can't be read, or is none for this report model.
+    """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -88,5 +96,5 @@ def _trained_with(folder: Path) -> Any:
 
 
 def _plain(content: dict[str, Any]) -> Any:
-    """The content as JSON keeps it."""
+    """Return the content as JSON keeps it."""
     return json.loads(json.dumps(content))

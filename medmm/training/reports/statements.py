@@ -20,9 +20,11 @@ from medmm.training.reports.labeller import PRESENT, UNCERTAIN, labeller, senten
 
 # The labeller's names and the vocabulary's.
 VOCABULARY: Mapping[str, str] = {
-    "Cardiomegaly": "Cardiomegaly", "Lung Opacity": "Lung_Opacity", "Edema": "Edema", "Consolidation": "Consolidation",
-    "Pneumonia": "Pneumonia", "Atelectasis": "Atelectasis", "Pneumothorax": "Pneumothorax", "Pleural Effusion": "Effusion",
-    "Pleural Other": "Pleural_Thickening", "Fracture": "Fracture", "Support Devices": "Support_Devices",
+    "Cardiomegaly": "Cardiomegaly", "Lung Opacity": "Lung_Opacity", "Edema": "Edema",
+    "Consolidation": "Consolidation", "Pneumonia": "Pneumonia", "Atelectasis": "Atelectasis",
+    "Pneumothorax": "Pneumothorax", "Pleural Effusion": "Effusion",
+    "Pleural Other": "Pleural_Thickening", "Fracture": "Fracture",
+    "Support Devices": "Support_Devices",
 }  # fmt: skip
 
 
@@ -75,8 +77,16 @@ PLACED = re.compile(
     r"(?:upper|lower|middle) (?:lobe|lung)|midlung)\b ?"
 )
 VERB = re.compile(r"\b(?:is|are|has|have|shows?|demonstrates?)\b")
-HEDGES = {"is": "may be", "are": "may be", "has": "may have", "have": "may have", "show": "may show", "shows": "may show",
-          "demonstrate": "may show", "demonstrates": "may show"}  # fmt: skip
+HEDGES = {
+    "is": "may be",
+    "are": "may be",
+    "has": "may have",
+    "have": "may have",
+    "show": "may show",
+    "shows": "may show",
+    "demonstrate": "may show",
+    "demonstrates": "may show",
+}
 WORDS = (2, 14)
 REMOVED = "#"  # stands for a removed word, so that no sentence with a hole in it is learned
 
@@ -91,7 +101,7 @@ class Phrase:
 
 
 def report_findings(text: str) -> dict[str, FindingSaid]:
-    """What a report says of each finding of the vocabulary; one that it does not mention is not in the result.
+    """Read what a report says of each finding; unmentioned ones are not in the result.
 
     By the labeller of report words where it has the finding; the findings that it does not tell
     apart (nodule, mass, granuloma) or does not have (emphysema, fibrosis, hernia, infiltrate) by
@@ -119,12 +129,15 @@ def report_findings(text: str) -> dict[str, FindingSaid]:
 
 @lru_cache(maxsize=100_000)
 def _named(sentence: str) -> tuple[tuple[str, Polarity], ...]:
-    """What a sentence names; kept, since reports repeat themselves."""
+    """Return what a sentence names, cached since reports repeat themselves."""
     return tuple(findings_named(sentence).items())
 
 
 def phrases_of(text: str) -> Iterator[Phrase]:
-    """The statements that a report teaches, in its own words with sides, places and sizes taken out."""
+    """Yield the statements that a report teaches, without sides, places and sizes.
+
+    They are in its own words.
+    """
     for sentence in sentences(text.replace("XXXX", REMOVED)):
         plain = _plain(sentence)
         if plain is None:
@@ -136,7 +149,7 @@ def phrases_of(text: str) -> Iterator[Phrase]:
 
 
 def _plain(sentence: str) -> str | None:
-    """The sentence without sides, places and sizes; None where it compares or counts."""
+    """Strip sides, places and sizes from a sentence; return None if it compares or counts."""
     if COMPARING.search(sentence) or numbers_named(sentence) or re.search(r"[^a-z ,'-]", sentence):
         return None
     for pattern in (SIDES, PLACES, PLACED, SIZES):
@@ -151,7 +164,10 @@ def _plain(sentence: str) -> str | None:
 
 
 def _hedged(sentence: str) -> str | None:
-    """A sentence that affirms as one that leaves open: "is" becomes "may be", a sentence without a verb "possible …"."""
+    """Turn a sentence that affirms into one that leaves open.
+
+    "is" becomes "may be", a sentence without a verb "possible …".
+    """
     if {polarity for _, polarity in _named(sentence)} != {Polarity.AFFIRMED}:
         return None
     verb = VERB.search(sentence)
@@ -171,7 +187,7 @@ def _phrase(sentence: str) -> Phrase | None:
 
 
 def phrase_book(texts: Iterable[str]) -> dict[tuple[str, FindingSaid], list[str]]:
-    """All statements of reports by finding and what they say, as often as they occur."""
+    """Collect all statements of reports by finding and what they say, as often as they occur."""
     book: dict[tuple[str, FindingSaid], list[str]] = {}
     for text in texts:
         for phrase in phrases_of(text):

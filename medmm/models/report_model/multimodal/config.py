@@ -45,7 +45,7 @@ class MedMMConfig(PretrainedConfig):
             the place of.
         measurements: quantity of the vocabulary -> its typical value, in its unit; those that can
             enter. None: none can.
-        measurement_token_id: the placeholder that measurement tokens take the place of; None where
+        measurement_token_id: the placeholder that measurement tokens take the place of; None if
             none can enter.
         finding_loss_weight: of the heads' loss beside the text's.
     Raises: ConfigError for what no model can be built of.
@@ -90,7 +90,10 @@ class MedMMConfig(PretrainedConfig):
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """As transformers does it. Raises: ConfigError for the configuration of another architecture."""
+        """Read a configuration as transformers does.
+
+        Raises: ConfigError for the configuration of another architecture.
+        """
         if config_dict.get("model_type") != cls.model_type:
             raise ConfigError(
                 f"a configuration of model_type {config_dict.get('model_type')!r} is no "
@@ -135,7 +138,10 @@ class MedMMConfig(PretrainedConfig):
         return [self.image_token_id, self.record_token_id, *more]
 
     def image_tokens(self, spatial_dims: int) -> int:
-        """How many tokens an image of so many dimensions becomes: the connector's and one a finding head."""
+        """Count the tokens of an image of so many dimensions: the connector's and the heads'.
+
+        There is one for each finding head.
+        """
         connected = (
             self.connector_size
             if self.connector == "perceiver"
@@ -144,7 +150,10 @@ class MedMMConfig(PretrainedConfig):
         return int(connected) + len(self.findings)
 
     def encoder_for(self, spatial_dims: int) -> str:
-        """The name of the encoder for 2D or 3D images. Raises: ConfigError if there is none."""
+        """Name the encoder for 2D or 3D images.
+
+        Raises: ConfigError if there is none.
+        """
         for name, row in self.encoders.items():
             if row["spatial_dims"] == spatial_dims:
                 return name
@@ -155,7 +164,7 @@ class MedMMConfig(PretrainedConfig):
 
 
 def _encoder(row: Mapping[str, Any]) -> dict[str, Any]:
-    """An encoder's row with its defaults, in what JSON has: equal to itself after a round trip."""
+    """Complete an encoder's row by defaults, in what JSON has: equal after a round trip."""
     if row.get("kind") is None:
         return {**ENCODER_DEFAULTS, **row}
     if row["kind"] != KIND:

@@ -50,9 +50,11 @@ class MedMMImageProcessor(BaseImageProcessor):
         self.mr = None if mr is None else dict(mr)
 
     def preprocess(self, images: Sequence[Image], **kwargs: Any) -> BatchFeature:
-        """`pixel_values` (images, 1, *spatial), or (images, sequences, *spatial) of MR images, NaN beyond the smaller ones.
+        """Prepare `pixel_values` (images, 1, *spatial), or (images, sequences, *spatial) of MR.
 
-        Raises: InputError for what is no image, or kinds mixed; ConfigError for MR images where
+        There NaN stands beyond the smaller ones.
+
+        Raises: InputError for what is not an image, or kinds mixed; ConfigError for MR images if
             nothing says how.
         """
         mr = [image for image in images if isinstance(image, MrImage)]
@@ -87,7 +89,7 @@ class MedMMImageProcessor(BaseImageProcessor):
 
 
 class MedMMProcessor(ProcessorMixin):
-    """Builds whole inputs: text with its placeholders, `pixel_values`, `record_ids` and `record_values`.
+    """Builds whole inputs: text with placeholders, `pixel_values`, record ids and values.
 
     `measurements` are the configuration's; with them come `measurement_ids` and
     `measurement_values` too.
@@ -120,7 +122,9 @@ class MedMMProcessor(ProcessorMixin):
         measurements: Sequence[Sequence[Measurement] | None] | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
-        """Inputs of a batch: one text; one image, one record and one reading's measurements, or None, a case.
+        """Build the inputs of a batch: one text a case, and image, record and measurements.
+
+        Each of the latter may be None.
 
         Raises: InputError if the lists differ in length, a text holds a placeholder or an image
             cannot be prepared; ConfigError for measurements or MR images where the model takes
@@ -161,7 +165,7 @@ class MedMMProcessor(ProcessorMixin):
         return BatchFeature(inputs)
 
     def prompt(self, image: Image | None, facts: int, measurements: int = 0) -> str:
-        """Begin of sequence, image placeholders and one placeholder a fact and a measurement."""
+        """Write begin of sequence, image placeholders, and one for each fact and measurement."""
         dims = 0 if image is None else 3 if isinstance(image, MrImage) else image.ndim
         shown = {0: 0, 2: self.film_tokens}.get(dims, self.volume_tokens)
         return (

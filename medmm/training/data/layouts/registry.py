@@ -18,7 +18,7 @@ class ReadsLayout(Protocol):
     def __call__(
         self, folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
     ) -> Layout:
-        """See `read_layout`."""
+        """Read a folder as `read_layout` does."""
 
 
 LAYOUTS: dict[str, ReadsLayout] = {
@@ -30,7 +30,7 @@ LAYOUTS: dict[str, ReadsLayout] = {
 def read_layout(
     name: str, folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
 ) -> Layout:
-    """The frontal films of a folder.
+    """Read the frontal films of a folder.
 
     Args:
         uncertain: what an uncertain label becomes: unknown ("ignore"), 1 ("positive") or 0
