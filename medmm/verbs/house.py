@@ -93,12 +93,13 @@ class House:
         return read_by(self.networks.reading_models, study)
 
     def language_model(self) -> drafting.LanguageModel | None:
-        """The language model that the settings name; None where drafts are written by rules."""
-        return None if self.settings.writer == "rules" else self.networks.language_model
+        """The language model that the settings name; None where their writer asks for none, or it is not installed."""
+        asks = drafting.WRITERS[self.settings.writer].asks_model
+        return self.networks.language_model if asks else None
 
     def writer(self) -> drafting.Writer:
         """The writer that the settings name."""
-        return drafting.writer(self.language_model(), by_rules=self.settings.writer == "rules")
+        return drafting.WRITERS[self.settings.writer].make(self.language_model())
 
 
 def opened_house(
