@@ -41,6 +41,7 @@ from medmm.store.database import (
     refuse_other_release,
     upgrade,
 )
+from medmm.store.object_store import ObjectStore
 from medmm.store.step import Step
 
 T = TypeVar("T")
@@ -58,9 +59,11 @@ class Store:
         data_dir: Path,
         heads_path: Path | None,
         expiry: replays.Expiry,
+        objects: ObjectStore | None = None,
     ) -> None:
         self.data_dir, self.file, self._expiry = data_dir, data_dir / "medmm.sqlite", expiry
-        self.objects, self._open = files.Objects(data_dir / "objects"), ExitStack()
+        self.objects: ObjectStore = objects or files.Objects(data_dir / "objects")
+        self._open = ExitStack()
         self._closed = False
         try:
             self.read_only = files.is_read_only(data_dir, self.file)
@@ -101,14 +104,16 @@ class Store:
         heads_path: Path | None = None,
         replay_days: float = replays.REPLAY_DAYS,
         clock: Clock = utc_now,
+        objects: ObjectStore | None = None,
     ) -> Store:
         """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
 
         Args:
             replay_days: how long a call with the same idempotency key gets the first result again.
             clock: gives the time now, with its zone.
+            objects: keeps the files of images; without it the folder `objects` does.
         """
-        return cls(data_dir, heads_path, replays.Expiry(days=replay_days, clock=clock))
+        return cls(data_dir, heads_path, replays.Expiry(days=replay_days, clock=clock), objects)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -184,7 +189,7 @@ class Store:
         return self.objects.put(path)
 
     def copied(self, sources: Mapping[str, Path]) -> AbstractContextManager[Callable[[], None]]:
-        """Copy files in, by the digests that they must have; see `Objects.copied`."""
+        """Copy files in, by the digests that they must have; see `ObjectStore.copied`."""
         return self.objects.copied(sources)
 
     def files_of(self, study_uid: str) -> dict[str, str | None]:
