@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from medmm.domain.errors import InputError
+from medmm.domain.frame_reference import FrameReference
 from medmm.domain.images import ImageReference
 from medmm.domain.reading import Extent, ModelIdentity, Side
 from medmm.domain.record import ClinicalContext
@@ -57,11 +58,15 @@ class ScoreEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionEvidence:
-    """A place in the picture, as fractions of the film, and the patient's side where known."""
+    """A place in the picture, as fractions of the film, and the patient's side where known.
+
+    `image` is the film, as in `Region`.
+    """
 
     finding: str
     box_xyxy: tuple[float, float, float, float]
     side: Side | None
+    image: FrameReference | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

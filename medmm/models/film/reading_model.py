@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medmm.domain.errors import needed
+from medmm.domain.frame_reference import FrameReference, frame_of
 from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region
 from medmm.domain.study import Modality, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
@@ -175,7 +176,9 @@ class AnatomyModel:
         value = round(cardiothoracic_ratio(seen.lungs, seen.heart), 2)
         spread = self.rule.half_width(needed(seen.looks, "what the further looks at the film gave"))
         interval = (round(value - spread, 3), round(value + spread, 3))
-        return Measurement(name=RATIO, value=value, unit="1", interval=interval)
+        return Measurement(
+            name=RATIO, value=value, unit="1", interval=interval, model=self.weights.row.name
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +235,7 @@ class ChestReader:
         if self.report_heads:
             others = frozenset(f.name for f in found)
             found += tuple(self.report_heads.read(grey, chest.midline, chest.cells, others))
+        image = frame_of(film)
         not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
         no_findings = () if self.findings else (NO_FINDINGS,)
         coverage = tuple(lungs_coverage(m.array(), film) for m in chest.masks if m.name == "lungs")
@@ -242,13 +246,19 @@ class ChestReader:
                 ModelIdentity(name=w.row.name, manifest_sha256=w.row.manifest_sha256)
                 for w in installed
             ),
-            findings=found,
+            findings=tuple(_seen_on(image, finding) for finding in found),
             measurements=chest.measurements,
-            masks=chest.masks,
+            masks=tuple(replace(mask, image=image) for mask in chest.masks),
             warnings=chest.warnings + cut + not_pa + no_findings,
             volumes_read=(film.sha256,),
             coverage=coverage,
         )
+
+
+def _seen_on(image: FrameReference, finding: Finding) -> Finding:
+    if finding.region is None:
+        return finding
+    return replace(finding, region=replace(finding.region, image=image))
 
 
 def _no_model(study: Study) -> Notice:

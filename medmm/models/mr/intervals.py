@@ -21,6 +21,7 @@ def measured(
     most: float = math.inf,
     side: Side | None = None,
     extents: tuple[Extent, ...] = (),
+    model: str | None = None,
 ) -> Measurement:
     """A measurement with its 95 % interval by the `calibration.json` row of its name.
 
@@ -40,4 +41,5 @@ def measured(
         interval=(round(max(low, 0.0), DECIMALS), round(min(high, most), DECIMALS)),
         side=side,
         extents=extents,
+        model=model,
     )
