@@ -22,7 +22,7 @@ from medmm.domain.draft import (
     Statement,
     Verdict,
 )
-from medmm.domain.frame_reference import FrameReference
+from medmm.domain.frame_reference import FrameReference, frame_of
 from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region, Side
 from medmm.domain.record import (
     ClinicalContext,
@@ -221,6 +221,17 @@ def make_reading(**changes: Any) -> Reading:
         masks=(Mask.from_array("right lung", lung, FILM),),
     )
     return replace(reading, **changes)
+
+
+def make_reading_of(study: Study, **changes: Any) -> Reading:
+    """The reading of `make_reading` as one of another film: the frontal one of a study, or its first image."""
+    film = frame_of(study.frontal or study.volumes[0])
+    reading = make_reading(study_uid=study.uid, **changes)
+    findings = tuple(
+        replace(f, region=f.region and replace(f.region, image=film)) for f in reading.findings
+    )
+    masks = tuple(replace(mask, image=film) for mask in reading.masks)
+    return replace(reading, findings=findings, masks=masks)
 
 
 def make_statements() -> tuple[Statement, ...]:

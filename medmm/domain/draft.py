@@ -10,6 +10,7 @@ from enum import Enum
 from medmm.domain.errors import InputError
 from medmm.domain.frame_reference import FrameReference
 from medmm.domain.images import ImageReference
+from medmm.domain.prior import Prior
 from medmm.domain.reading import Extent, ModelIdentity, Side
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Notice, Study
@@ -18,11 +19,15 @@ from medmm.domain.vocabulary import finding_terms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A study and the record that was joined to it (None: no record was given)."""
+    """A study, the record that was joined to it (None: no record was given), and the patient's earlier studies.
+
+    `priors` are those that were known when the case was opened, newest first; empty in cases of earlier releases.
+    """
 
     id: str
     study: Study
     context: ClinicalContext | None = None
+    priors: tuple[Prior, ...] = ()
 
 
 class Assertion(Enum):
