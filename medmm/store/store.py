@@ -293,6 +293,19 @@ class Store:
         word = self._read(lambda c: last_words.of(c, last_words.DRAFTED_FROM, case_id))
         return None if word is None else word.value
 
+    def studies_of(self, patient_key: str) -> tuple[str, ...]:
+        """UIDs of the studies of a patient."""
+        query = sa.select(tables.studies.c.uid).where(tables.studies.c.patient_key == patient_key)
+        return tuple(self._read(lambda c: c.scalars(query.order_by(tables.studies.c.uid)).all()))
+
+    def cases_of(self, study_uid: str) -> tuple[str, ...]:
+        """Ids of the cases of a study, oldest first."""
+        table = tables.cases
+        query = sa.select(table.c.id).where(table.c.study_uid == study_uid)
+        return tuple(
+            self._read(lambda c: c.scalars(query.order_by(table.c.opened_at, table.c.id)).all())
+        )
+
     def signed_of(self, study_uid: str) -> list[CaseFile]:
         """The cases of a study with a signed report."""
         table = tables.cases

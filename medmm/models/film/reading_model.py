@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medmm.domain.errors import needed
+from medmm.domain.frame_reference import FrameReference, frame_of
 from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region
 from medmm.domain.reading_model import Declaration, no_reading_model
 from medmm.domain.study import NotEvaluable, Notice, Study, View
@@ -198,7 +199,9 @@ class AnatomyModel:
         value = round(cardiothoracic_ratio(seen.lungs, seen.heart), 2)
         spread = self.rule.half_width(needed(seen.looks, "what the further looks at the film gave"))
         interval = (round(value - spread, 3), round(value + spread, 3))
-        return Measurement(name=RATIO, value=value, unit="1", interval=interval)
+        return Measurement(
+            name=RATIO, value=value, unit="1", interval=interval, model=self.weights.row.name
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +269,7 @@ class ChestReader:
         if self.report_heads:
             others = frozenset(f.name for f in found)
             found += tuple(self.report_heads.read(grey, chest.midline, chest.cells, others))
+        image = frame_of(film)
         not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
         no_findings = () if self.findings else (NO_FINDINGS,)
         coverage = tuple(lungs_coverage(m.array(), film) for m in chest.masks if m.name == "lungs")
@@ -273,10 +277,16 @@ class ChestReader:
         return Reading(
             study_uid=study.uid,
             models=self.identities,
-            findings=found,
+            findings=tuple(_seen_on(image, finding) for finding in found),
             measurements=chest.measurements,
-            masks=chest.masks,
+            masks=tuple(replace(mask, image=image) for mask in chest.masks),
             warnings=chest.warnings + cut + not_pa + no_findings,
             volumes_read=(film.sha256,),
             coverage=coverage,
         )
+
+
+def _seen_on(image: FrameReference, finding: Finding) -> Finding:
+    if finding.region is None:
+        return finding
+    return replace(finding, region=replace(finding.region, image=image))

@@ -201,7 +201,7 @@ class BrainLesionModel:
         """
         if extent is None or _uneven(flair) or flair.shape_zyx[0] < 2:
             return ()
-        voxels, extents = int(mask.sum()), (extent,)
+        voxels, extents, model = int(mask.sum()), (extent,), self.weights.row.name
         share = measured(
             SHARE,
             share_of_head(mask, head),
@@ -209,13 +209,14 @@ class BrainLesionModel:
             self.calibration[SHARE],
             most=100.0,
             extents=extents,
+            model=model,
         )
         size = voxel_ml(flair) if flair.affine_lps_mm is not None else None
         shares = (share,) if coverage.whole else ()
         if size is None:
             return shares
         return *shares, measured(
-            VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents
+            VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents, model=model
         )
 
 

@@ -216,7 +216,15 @@ class CardiacModel(LabellingModel):
             extent for phase in phases for label in labels for extent in phase.extents(label)
         )
         most = 100.0 if term.unit == "%" else math.inf
-        return measured(name, value, term.unit, self.calibration[name], most=most, extents=extents)
+        return measured(
+            name,
+            value,
+            term.unit,
+            self.calibration[name],
+            most=most,
+            extents=extents,
+            model=self.weights.row.name,
+        )
 
 
 def group_probabilities(rows: Mapping[str, Any], found: Mapping[str, float]) -> dict[str, float]:

@@ -95,7 +95,14 @@ class HippocampusModel(LabellingModel):
         low, high = self.calibration["plausible_ml"]
         if not low <= ml <= high:
             return IMPLAUSIBLE
-        return measured(VOLUME, ml, "ml", self.calibration[VOLUME], extents=extents)
+        return measured(
+            VOLUME,
+            ml,
+            "ml",
+            self.calibration[VOLUME],
+            extents=extents,
+            model=self.weights.row.name,
+        )
 
 
 def hippocampus_of(labelled: Labelled) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -24,7 +24,7 @@ from medmm.domain.study import NotEvaluable, Study
 from medmm.store import Step, Store
 from medmm.store.database import MIGRATIONS, open_engine
 from tests.dicom_files import film_file
-from tests.factories import make_case, make_checked_draft, make_reading, make_study
+from tests.factories import make_case, make_checked_draft, make_reading, make_reading_of, make_study
 from tests.kept import kept
 from tests.quick_assistant import quick_assistant, signed
 from tests.unit.store.test_store_nouns import EVENT, OPENED_AT
@@ -36,7 +36,7 @@ class ReadsMore:
     """Sees something else in every study."""
 
     def read(self, study: Study) -> Any:
-        return make_reading(study_uid=study.uid, findings=make_reading().findings[:1])
+        return make_reading_of(study, findings=make_reading().findings[:1])
 
 
 def rows(folder: Path) -> dict[str, Any]:
