@@ -21,6 +21,7 @@ from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.lease import Lease
 from medmm.domain.printed_report import Printed
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
@@ -32,6 +33,7 @@ from medmm.store import (
     files,
     integrity,
     last_words,
+    leases,
     log_coverage,
     replays,
     tables,
@@ -259,6 +261,26 @@ class Step:
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
         self._update_case(report.case_id, report_id=report.id)
 
+    def claim(self, case_id: str, holder: str, at: datetime, until: datetime) -> Lease:
+        """Take or renew a reader's lease on a case. Raises: as `leases.claim`."""
+        return leases.claim(self._connection, case_id, holder, at, until)
+
+    def unclaim(self, case_id: str) -> None:
+        """End the reader's lease on a case, if there is one."""
+        leases.unclaim(self._connection, case_id)
+
+    def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
+        """Raises: StateError while another reader works on a case, as `leases.refuse_others`."""
+        leases.refuse_others(self._connection, case_id, by, at)
+
+    def refuse_drafting(self, case_id: str, at: datetime) -> None:
+        """Raises: Unavailable while a case is drafted."""
+        leases.refuse_drafting(self._connection, case_id, at)
+
+    def end(self, work: leases.Work) -> None:
+        """End a process's lease with what it was held for. Raises: as `leases.Work.end`."""
+        work.end(self._connection)
+
     def remember(
         self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
     ) -> None:
@@ -417,9 +439,23 @@ class Store:
         self.refuse_read_only()
         return files.exclusive(self.data_dir / "locks", key)
 
-    def exclusive_study(self, uid: str) -> AbstractContextManager[None]:
-        """Hold a lock on a study while images are joined to it; inside that of a key, never the other way round."""
-        return files.exclusive(self.data_dir / "locks" / "studies", uid)
+    def working(
+        self, subject: str, purpose: str, holder: str, clock: Callable[[], datetime]
+    ) -> AbstractContextManager[leases.Work]:
+        """Hold a process's lease while a model runs; wait while another holds it. See `leases.working`.
+
+        It stands inside the lock of an idempotency key, never the other way round.
+        """
+        self.refuse_read_only()
+        return leases.working(leases.Work(subject, purpose, holder), clock, self._read, self._write)
+
+    def lease(self, case_id: str, at: datetime) -> Lease | None:
+        """The lease of the reader who works on a case at this time."""
+        return self._read(lambda c: leases.active(c, case_id, at))
+
+    def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
+        """Raises: StateError while another reader works on a case, as `leases.refuse_others`."""
+        self._read(lambda c: leases.refuse_others(c, case_id, by, at))
 
     def secret(self, name: str) -> bytes:
         """A 32-byte key of this installation, made on first use. Raises: ConfigError if it can't be read or made."""
@@ -566,9 +602,11 @@ class Store:
         )
         return [self.case_file(case_id) for case_id in self._read(lambda c: c.scalars(query).all())]
 
-    def cases(self, wanted: CaseFilter = ALL_CASES, part: Page = WHOLE) -> tuple[CaseSummary, ...]:
-        """The worklist, newest first: what is asked for, and of that a page. Raises: as `worklist.page`."""
-        return self._read(lambda c: worklist.page(c, wanted, part))
+    def cases(
+        self, wanted: CaseFilter = ALL_CASES, part: Page = WHOLE, at: datetime | None = None
+    ) -> tuple[CaseSummary, ...]:
+        """The worklist: what is asked for, and of that a page. Args and Raises: as `worklist.page`."""
+        return self._read(lambda c: worklist.page(c, wanted, part, at))
 
     def recall(self, key: str, verb: str, request_sha256: str) -> Any:
         """The JSON of the result that was given under an idempotency key; None if there is none, or it is too long ago.
@@ -644,6 +682,15 @@ class Store:
 
     def _heads_after(self, size: int) -> list[TreeHead]:
         return self._read(lambda c: log.heads_after(c, size))
+
+    def _write(self, change: Callable[[sa.Connection], T]) -> T:
+        """Change what no entry tells of: leases of processes."""
+        with (
+            database_border(self.file),
+            self._engine.connect() as connection,
+            connection.execution_options(medmm_write=True).begin(),
+        ):
+            return change(connection)
 
     def _read(self, query: Callable[[sa.Connection], T]) -> T:
         with database_border(self.file), self._engine.connect() as connection:

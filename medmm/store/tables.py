@@ -101,6 +101,19 @@ last_words = sa.Table(  # derived from the log by medmm.store.last_words
     sa.Column("entry", sa.Integer, nullable=False),
     sa.Column("value", sa.Text),
 )
+leases = sa.Table(  # times in UTC, as text that sorts
+    "lease",
+    metadata,
+    sa.Column("subject", sa.Text, primary_key=True),  # a case, or a study that is admitted
+    sa.Column("purpose", sa.Text, primary_key=True),  # as medmm.store.leases names it
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),  # of a process's lease another at every renewal
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("renewed", sa.Text, nullable=False),
+    sa.Column("counts_from", sa.Text, nullable=False),
+    sa.Column("until", sa.Text, nullable=False),
+    sa.Index("ix_lease_holder", "purpose", "holder", "until"),
+)
 reports = sa.Table(
     "report",
     metadata,

@@ -23,7 +23,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.suspicion import Suspicion
 from medmm.domain.worklist import CaseFilter, Page
-from medmm.store import integrity, last_words, tables
+from medmm.store import integrity, last_words, leases, tables
 from medmm.store.decoded import noun
 
 LINES, CASES = tables.worklist, tables.cases
@@ -33,10 +33,15 @@ RAW = sa.text(
 )
 
 
-def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
+def page(
+    connection: sa.Connection, wanted: CaseFilter, part: Page, at: datetime | None = None
+) -> tuple[CaseSummary, ...]:
     """The cases that are asked for, newest first, of equal times by id.
 
     A page begins after a case by that case's own place: cases that are opened meanwhile move nothing.
+
+    Args:
+        at: the time now, by which claims count; without it none does.
 
     Raises: InputError if the case to begin after is not there; IntegrityError if a case can't be listed.
     """
@@ -58,8 +63,16 @@ def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[Cas
     said = (last_words.WORDS.c.kind == last_words.WORKLIST) & (
         last_words.WORDS.c.owner == LINES.c.case_id
     )
+    claimed = leases.claimed(LINES.c.case_id, at)
     lines = LINES.outerjoin(last_words.WORDS, said).join(CASES, CASES.c.id == LINES.c.case_id)
-    shown = (LINES, last_words.WORDS.c.value.label("said"), CASES.c.state.label("case_state"))
+    lines = lines.outerjoin(leases.LEASES, claimed)
+    shown = (
+        LINES,
+        last_words.WORDS.c.value.label("said"),
+        CASES.c.state.label("case_state"),
+        leases.LEASES.c.holder.label("assigned"),
+        leases.LEASES.c.until.label("assigned_until"),
+    )
     query = (
         sa.select(*shown)
         .select_from(lines)
@@ -110,6 +123,8 @@ def _conditions(wanted: CaseFilter) -> Iterator[sa.ColumnElement[bool]]:
         yield LINES.c.critical == wanted.critical
     if wanted.suspected is not None:
         yield LINES.c.suspected == wanted.suspected
+    if wanted.assigned is not None:
+        yield leases.LEASES.c.holder == wanted.assigned
     if wanted.acquired_from is not None:  # the text of a time begins with its day
         yield LINES.c.acquired >= wanted.acquired_from.isoformat()
     if wanted.acquired_to is not None and wanted.acquired_to < date.max:
@@ -130,6 +145,10 @@ def _summary(row: Any) -> CaseSummary:
         opened_at=datetime.fromisoformat(row.opened_at),
         suspicions=flagged,
         seen_in_part=from_json(tuple[str, ...], json.loads(row.seen_in_part)),
+        assigned=row.assigned,
+        assigned_until=(
+            None if row.assigned_until is None else datetime.fromisoformat(row.assigned_until)
+        ),
     )
 
 

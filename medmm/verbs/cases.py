@@ -59,7 +59,7 @@ def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
 @look("cases", lambda wanted, part: "worklist")
 def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
     """List the cases that are asked for, newest first; see `Assistant.cases`."""
-    return house.store.cases(wanted, part)
+    return house.store.cases(wanted, part, house.clock())
 
 
 @look("case", lambda case_id, pixels: case_id)

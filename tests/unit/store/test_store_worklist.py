@@ -151,6 +151,24 @@ def test_a_line_follows_its_case(store: Store) -> None:
     assert store.verify().ok
 
 
+def test_a_line_says_who_has_claimed_its_case_while_the_claim_lasts(store: Store) -> None:
+    add(store, ("case-1", AT), ("case-2", AT))
+    until = AT + timedelta(minutes=30)
+    with store.step() as work:
+        work.claim("case-1", "reader-1", AT, until)
+        work.record(event("case-1", "claim"))
+
+    def assigned(at: datetime | None) -> dict[str, tuple[str | None, datetime | None]]:
+        return {one.case_id: (one.assigned, one.assigned_until) for one in store.cases(at=at)}
+
+    nobody = {"case-1": (None, None), "case-2": (None, None)}
+    assert assigned(AT) == {**nobody, "case-1": ("reader-1", until)}
+    assert assigned(until) == assigned(None) == assigned(AT - timedelta(hours=1)) == nobody
+    mine = CaseFilter(assigned="reader-1")
+    assert (ids(store.cases(mine, at=AT)), ids(store.cases(mine, at=until))) == (["case-1"], [])
+    assert store.verify().ok
+
+
 TAMPERINGS = {
     "hidden": ("UPDATE worklist SET critical = 0, suspected = 0, suspicions = '[]'", "altered"),
     "of another state": ("UPDATE worklist SET state = 'signed'", "altered"),
@@ -207,7 +225,7 @@ def test_a_case_that_can_not_be_read_is_not_left_out_silently(store: Store) -> N
     tamper(store, "DELETE FROM worklist")
     with closing(sqlite3.connect(store.file)) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '0005'")
-        database.executescript("DROP TABLE worklist; DROP TABLE last_word")
+        database.executescript("DROP TABLE worklist; DROP TABLE last_word; DROP TABLE lease")
     store.close()
     with Store.open(store.data_dir) as again:
         with pytest.raises(IntegrityError, match="not be whole"):
