@@ -10,6 +10,7 @@ from medmm.config import Settings, load_settings
 from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.draft_version import DraftVersion
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.lease import Lease
 from medmm.domain.read_task import ReadTask
@@ -171,6 +172,10 @@ class Assistant:
         Not `again`: a draft that the same settings and models made, or that a person has decided on, is given back.
         """
         return writing.draft(self._house, Asked(by, key), case_id, again)
+
+    def drafts(self, case_id: str, *, by: By | None = None) -> tuple[DraftVersion, ...]:
+        """List every version of a case's draft, oldest first; the last one is what `case` gives and readers decide on."""
+        return writing.drafts(self._house, by, case_id)
 
     def influence(self, case_id: str, *, by: By | None = None) -> Influence:
         """Show what the record does to a draft, fact by fact: the case from image, record and both. Nothing is kept."""

@@ -18,6 +18,7 @@ from medmm.audit.verify import verify
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.draft_version import DraftVersion
 from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
@@ -29,6 +30,7 @@ from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, Sign
 from medmm.domain.study import NotEvaluable, Release, Study
 from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page
 from medmm.store import (
+    drafts,
     failpoint,
     files,
     integrity,
@@ -221,12 +223,14 @@ class Step:
         return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
 
     def save_reading(self, case_id: str, reading: Reading) -> None:
-        """Keep what the models read."""
-        self._update_case(case_id, reading=to_json(reading))
+        """Keep what the models read, as the newest version."""
+        self._update_case(case_id)
+        self._kept |= drafts.keep_reading(self._connection, case_id, reading)
 
-    def save_draft(self, case_id: str, checked: CheckedDraft) -> None:
-        """Keep a draft; decisions on an earlier draft fall away with it."""
-        self._update_case(case_id, draft=to_json(checked), decisions=[])
+    def save_draft(self, case_id: str, checked: CheckedDraft, at: datetime | None = None) -> None:
+        """Keep a draft as the newest version; decisions on an earlier one fall away."""
+        self._update_case(case_id, decisions=[])
+        self._kept |= drafts.keep_draft(self._connection, case_id, checked, at)
 
     def save_decisions(
         self, case_id: str, decisions: tuple[Decision, ...], *, expected: tuple[Decision, ...]
@@ -298,12 +302,12 @@ class Step:
             for part, value in parts.items()
             if part in last_words.PARTS
         }
-        where = tables.cases.c.id == case_id
-        if (
-            self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount
-            != 1
-        ):
+        where, table = tables.cases.c.id == case_id, tables.cases
+        found = self._connection.scalar(sa.select(table.c.id).where(where))
+        if found is None:
             raise _missing("case", case_id)
+        if values:
+            self._connection.execute(table.update().where(where).values(**values))
         self._relisted.add(case_id)
 
     def _names(self, owner: str, value: str, **digests: str) -> None:
@@ -589,6 +593,11 @@ class Store:
         """Everything of one case, checked and read in one transaction. Raises: IntegrityError if a part is not what the log says."""
         return self._read(lambda c: _checked_case(c, case_id))
 
+    def drafts(self, case_id: str) -> tuple[DraftVersion, ...]:
+        """Every version of a case's draft, oldest first. Raises: as `case_file`."""
+        self.study_of(case_id)
+        return self._read(lambda c: drafts.versions(c, case_id))
+
     def drafted_from(self, case_id: str) -> str | None:
         """What the last draft of a case says that it was made from; None of an earlier release's."""
         word = self._read(lambda c: last_words.of(c, last_words.DRAFTED_FROM, case_id))
@@ -699,8 +708,9 @@ class Store:
 
 def _fill(connection: sa.Connection) -> None:
     """Derive what a database of an earlier release does not hold yet."""
-    worklist.fill(connection)
     last_words.fill(connection)
+    drafts.fill(connection)
+    worklist.fill(connection)
 
 
 def _refuse_second(owner: str, named: str, value: str) -> None:

@@ -64,10 +64,26 @@ cases = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("opened_at", sa.Text, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
-    sa.Column("reading", sa.JSON(none_as_null=True)),
-    sa.Column("draft", sa.JSON(none_as_null=True)),
     sa.Column("decisions", sa.JSON, nullable=False),
     sa.Column("report_id", sa.Text),
+)
+readings = sa.Table(
+    "reading",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+drafts = sa.Table(
+    "draft",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("reading", sa.Integer),  # the version of the reading that it rests on
+    sa.Column("parent", sa.Integer),  # the version in whose place it came
+    sa.Column("author", sa.Text),  # None of an earlier release: the writer that its body names
+    sa.Column("created_at", sa.Text),
+    sa.Column("body", sa.JSON, nullable=False),
 )
 worklist = sa.Table(  # derived from the cases by medmm.store.worklist
     "worklist",

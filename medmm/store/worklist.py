@@ -23,7 +23,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.suspicion import Suspicion
 from medmm.domain.worklist import CaseFilter, Page
-from medmm.store import integrity, last_words, leases, tables
+from medmm.store import drafts, integrity, last_words, leases, tables
 from medmm.store.decoded import noun
 
 LINES, CASES = tables.worklist, tables.cases
@@ -179,7 +179,7 @@ def problems(
     Args:
         said: what the log says, by case.
     """
-    if not sa.inspect(connection).has_table(LINES.name):  # a read-only copy of an earlier release
+    if not sa.inspect(connection).has_table("draft"):  # a read-only copy of an earlier release
         return
     cases, seen = set(connection.scalars(sa.text('SELECT id FROM "case"'))), set()
     for row in connection.execute(RAW):
@@ -211,9 +211,10 @@ READ = (
     CASES.c.study_uid,
     CASES.c.state,
     CASES.c.opened_at,
+    *(sa.cast(CASES.c[part], sa.LargeBinary).label(part) for part in ("body", "decisions")),
     *(
-        sa.cast(CASES.c[part], sa.LargeBinary).label(part)
-        for part in ("body", "reading", "draft", "decisions")
+        sa.cast(drafts.newest(table), sa.LargeBinary).label(table.name)
+        for table in (tables.readings, tables.drafts)
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medmm import drafting, grounding, review
 from medmm.domain.draft import CheckedDraft
+from medmm.domain.draft_version import DraftVersion
 from medmm.domain.record_influence import Influence
 from medmm.domain.report import CaseFile
 from medmm.store import DRAFT, Work
@@ -53,7 +54,7 @@ def _drafted(
         step.refuse_others(case_id, call.actor.id, house.clock())
         step.end(work)
         step.save_reading(case_id, reading)
-        step.save_draft(case_id, checked)
+        step.save_draft(case_id, checked, house.clock())
         step.set_state(case_id, state, expected=file.state)
         failed = sum(bool(checked.failed(s.id)) for s in checked.statements)
         said = {m.name: m.manifest_sha256 for m in reading.models} | {"drafted_from": made_by}
@@ -64,6 +65,12 @@ def _drafted(
 def draft(house: House, asked: Asked, case_id: str, again: bool) -> CheckedDraft:
     """Read, write and check; see `Assistant.draft`. One digest of settings and models stands in request and entry."""
     return _draft(house, asked, case_id, again, house.drafted_from())
+
+
+@look("case", lambda case_id: case_id)
+def drafts(house: House, call: VerbCall, case_id: str) -> tuple[DraftVersion, ...]:
+    """List the versions of a case's draft; see `Assistant.drafts`."""
+    return house.store.drafts(case_id)
 
 
 @look("influence", lambda case_id: case_id)

@@ -1,4 +1,4 @@
-"""`medmm case claim` and `unclaim`: who works on a case."""
+"""`medmm case claim`, `unclaim` and `drafts`: who works on a case, and what was drafted there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError
 from medmm.doors.cli.cases import AsJson, case_app
-from medmm.doors.session import Session, out, session, write_json
+from medmm.doors.session import Session, add_row, new_table, out, session, write_json
 
 if TYPE_CHECKING:
     from medmm.assistant import Assistant
@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands of this file to those of a case."""
     case_app.command("claim")(claim)
     case_app.command("unclaim")(unclaim)
+    case_app.command("drafts")(drafts)
 
 
 def claim(
@@ -52,6 +53,27 @@ def unclaim(context: typer.Context, case: CaseId) -> None:
     with who.assistant() as assistant:
         assistant.unclaim(case, by=_named(who, assistant))
     out().print("The case is free.")
+
+
+def drafts(context: typer.Context, case: CaseId, as_json: AsJson = False) -> None:
+    """List the versions of a case's draft, oldest first; the last one is what is decided on."""
+    who = session(context)
+    with who.assistant() as assistant:
+        found = assistant.drafts(case, by=who.reader(assistant))
+    if as_json:
+        for version in found:
+            write_json(to_json(version))
+        return
+    table = new_table("version", "in place of", "drafted", "writer", "statements", "not passed")
+    for version in found:
+        drafted = version.created_at
+        when = "unknown" if drafted is None else f"{drafted.astimezone():%Y-%m-%d %H:%M}"
+        parent = "" if version.parent is None else str(version.parent)
+        statements = version.checked.statements
+        failed = sum(bool(version.checked.failed(one.id)) for one in statements)
+        cells = (str(version.version), parent, when, version.author)
+        add_row(table, *cells, str(len(statements)), str(failed))
+    out().print(table if found else "No draft yet.")
 
 
 def _named(who: Session, assistant: Assistant) -> Reader:

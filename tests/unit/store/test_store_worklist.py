@@ -219,18 +219,15 @@ def test_a_line_without_a_case_is_found(store: Store) -> None:
     ]
 
 
-def test_a_case_that_can_not_be_read_is_not_left_out_silently(store: Store) -> None:
-    add(store, ("case-1", AT), ("case-2", AT))
-    tamper(store, "UPDATE \"case\" SET body = '{}' WHERE id = 'case-1'")
-    tamper(store, "DELETE FROM worklist")
-    with closing(sqlite3.connect(store.file)) as database, database:
-        database.execute("UPDATE alembic_version SET version_num = '0005'")
-        database.executescript("DROP TABLE worklist; DROP TABLE last_word; DROP TABLE lease")
-    store.close()
-    with Store.open(store.data_dir) as again:
+def test_a_case_that_can_not_be_read_is_not_left_out_silently(tmp_path: Path) -> None:
+    with tarfile.open(EARLIER) as archive:
+        archive.extractall(tmp_path, filter="data")
+    with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as database, database:
+        database.execute("UPDATE \"case\" SET body = '{}'")
+    with Store.open(tmp_path / "data") as store:
         with pytest.raises(IntegrityError, match="not be whole"):
-            again.cases(CaseFilter(state=CaseState.DRAFTED))
-        assert "case case-1" in {problem.place for problem in again.verify().problems}
+            store.cases(CaseFilter(state=CaseState.DRAFTED))
+        assert "case case-1" in {problem.place for problem in store.verify().problems}
 
 
 def test_a_step_that_changes_a_case_after_its_event_is_refused(store: Store) -> None:
@@ -259,12 +256,14 @@ def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             "strftime('%Y-%m-%dT%H:%M:%f', '2026-01-02T09:00:00', '+' || i || ' minutes')",
         )
         of_case = {"id": case_id, "opened_at": f"{at} || '+00:00'"}
+        of_part = {"case_id": case_id}
         of_line = {
             "case_id": case_id,
             "opened_at": f"{at} || '+00:00'",
             "opened_utc": f"{at} || '000+00:00'",
         }
-        for table, changed in (('"case"', of_case), ("worklist", of_line)):
+        tables = {'"case"': of_case, "reading": of_part, "draft": of_part, "worklist": of_line}
+        for table, changed in tables.items():
             with closing(sqlite3.connect(store.file)) as database, database:
                 columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
                 values = ", ".join(changed.get(column, column) for column in columns)
