@@ -46,6 +46,7 @@ NOT_OF_A_DRAFT = {
     "identifiers",
     "readers",
     "replay_days",
+    "claim_minutes",
 }
 # which file to read; where the tests find the shared data; where a test lets the process die
 NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
@@ -115,6 +116,7 @@ class Settings(BaseSettings):
     site_time_zone: str | None = None
     actor: str = "medmm-service"
     replay_days: float = Field(default=7, gt=0, le=3650)
+    claim_minutes: PositiveInt = Field(default=30, le=1440)
     identifiers: IdentifierEntry = IdentifierEntry()
     readers: tuple[ReaderEntry, ...] = ()
 

@@ -398,7 +398,7 @@ class CaseSummary:
     """One line of the worklist; it names the patient by key only.
 
     `suspected` names the findings of `suspicions`, which is the list of `CaseFile.flagged`; `seen_in_part` is what keeps an
-    empty one from being said of the whole.
+    empty one from being said of the whole. `assigned` is the id of the reader who has claimed it until `assigned_until`.
     """
 
     case_id: str
@@ -412,3 +412,5 @@ class CaseSummary:
     opened_at: datetime
     suspicions: tuple[Suspicion, ...] = ()
     seen_in_part: tuple[str, ...] = ()
+    assigned: str | None = None
+    assigned_until: datetime | None = None

@@ -18,6 +18,7 @@ class CaseFilter:
         body_part: as the study states it, in any case of letters.
         critical: whether something is suspected that a reader must be told at once.
         suspected: whether anything is suspected.
+        assigned: id of the reader who has claimed it.
         acquired_from, acquired_to: first and last day of the image, by its own clock; a case of
             unknown day is in neither.
     """
@@ -27,6 +28,7 @@ class CaseFilter:
     body_part: str | None = None
     critical: bool | None = None
     suspected: bool | None = None
+    assigned: str | None = None
     acquired_from: date | None = None
     acquired_to: date | None = None
 

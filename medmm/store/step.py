@@ -18,11 +18,21 @@ from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.lease import Lease
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseState, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.store import integrity, last_words, log_coverage, replays, tables, worklist
+from medmm.store import (
+    drafts,
+    integrity,
+    last_words,
+    leases,
+    log_coverage,
+    replays,
+    tables,
+    worklist,
+)
 from medmm.store.reads import missing
 
 OWNERS = {"patient", "study"}  # the details of an event that say whose the digests are
@@ -198,12 +208,14 @@ class Step:
         return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
 
     def save_reading(self, case_id: str, reading: Reading) -> None:
-        """Keep what the models read."""
-        self._update_case(case_id, reading=to_json(reading))
+        """Keep what the models read, as the newest version."""
+        self._update_case(case_id)
+        self._kept |= drafts.keep_reading(self._connection, case_id, reading)
 
-    def save_draft(self, case_id: str, checked: CheckedDraft) -> None:
-        """Keep a draft; decisions on an earlier draft fall away with it."""
-        self._update_case(case_id, draft=to_json(checked), decisions=[])
+    def save_draft(self, case_id: str, checked: CheckedDraft, at: datetime | None = None) -> None:
+        """Keep a draft as the newest version; decisions on an earlier one fall away."""
+        self._update_case(case_id, decisions=[])
+        self._kept |= drafts.keep_draft(self._connection, case_id, checked, at)
 
     def save_decisions(
         self, case_id: str, decisions: tuple[Decision, ...], *, expected: tuple[Decision, ...]
@@ -238,6 +250,26 @@ class Step:
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
         self._update_case(report.case_id, report_id=report.id)
 
+    def claim(self, case_id: str, holder: str, at: datetime, until: datetime) -> Lease:
+        """Take or renew a reader's lease on a case. Raises: as `leases.claim`."""
+        return leases.claim(self._connection, case_id, holder, at, until)
+
+    def unclaim(self, case_id: str) -> None:
+        """End the reader's lease on a case, if there is one."""
+        leases.unclaim(self._connection, case_id)
+
+    def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
+        """Raises: StateError while another reader works on a case, as `leases.refuse_others`."""
+        leases.refuse_others(self._connection, case_id, by, at)
+
+    def refuse_drafting(self, case_id: str, at: datetime) -> None:
+        """Raises: Unavailable while a case is drafted."""
+        leases.refuse_drafting(self._connection, case_id, at)
+
+    def end(self, work: leases.Work) -> None:
+        """End a process's lease with what it was held for. Raises: as `leases.Work.end`."""
+        work.end(self._connection)
+
     def remember(
         self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
     ) -> None:
@@ -253,12 +285,11 @@ class Step:
             for part, value in parts.items()
             if part in last_words.PARTS
         }
-        where = tables.cases.c.id == case_id
-        if (
-            self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount
-            != 1
-        ):
+        where, table = tables.cases.c.id == case_id, tables.cases
+        if self._connection.scalar(sa.select(table.c.id).where(where)) is None:
             raise missing("case", case_id)
+        if values:
+            self._connection.execute(table.update().where(where).values(**values))
         self._relisted.add(case_id)
 
     def _names(self, owner: str, value: str, **digests: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from medmm.audit.log_database import bytes_of
+from medmm.audit.log_database import as_bytes, bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
@@ -24,7 +24,7 @@ from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.suspicion import Suspicion
 from medmm.domain.worklist import CaseFilter, Page
-from medmm.store import integrity, last_words, tables
+from medmm.store import integrity, last_words, leases, tables
 from medmm.store.decoded import noun
 
 LINES, CASES = tables.worklist, tables.cases
@@ -32,10 +32,15 @@ NAMES = tuple(column.name for column in LINES.columns)
 RAW = sa.select(*bytes_of(*LINES.c)).execution_options(yield_per=1000)
 
 
-def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
+def page(
+    connection: sa.Connection, wanted: CaseFilter, part: Page, at: datetime | None = None
+) -> tuple[CaseSummary, ...]:
     """The cases that are asked for, newest first, of equal times by id.
 
     A page begins after a case by that case's own place: cases that are opened meanwhile move nothing.
+
+    Args:
+        at: the time now, by which claims count; without it none does.
 
     Raises: InputError if the case to begin after is not there; IntegrityError if a case can't be listed.
     """
@@ -57,8 +62,16 @@ def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[Cas
     said = (last_words.WORDS.c.kind == last_words.WORKLIST) & (
         last_words.WORDS.c.owner == LINES.c.case_id
     )
+    claimed = leases.claimed(LINES.c.case_id, at)
     lines = LINES.outerjoin(last_words.WORDS, said).join(CASES, CASES.c.id == LINES.c.case_id)
-    shown = (LINES, last_words.WORDS.c.value.label("said"), CASES.c.state.label("case_state"))
+    lines = lines.outerjoin(leases.LEASES, claimed)
+    shown = (
+        LINES,
+        last_words.WORDS.c.value.label("said"),
+        CASES.c.state.label("case_state"),
+        leases.LEASES.c.holder.label("assigned"),
+        leases.LEASES.c.until.label("assigned_until"),
+    )
     query = (
         sa.select(*shown)
         .select_from(lines)
@@ -109,6 +122,8 @@ def _conditions(wanted: CaseFilter) -> Iterator[sa.ColumnElement[bool]]:
         yield LINES.c.critical == wanted.critical
     if wanted.suspected is not None:
         yield LINES.c.suspected == wanted.suspected
+    if wanted.assigned is not None:
+        yield leases.LEASES.c.holder == wanted.assigned
     if wanted.acquired_from is not None:  # the text of a time begins with its day
         yield LINES.c.acquired >= wanted.acquired_from.isoformat()
     if wanted.acquired_to is not None and wanted.acquired_to < date.max:
@@ -129,6 +144,10 @@ def _summary(row: Any) -> CaseSummary:
         opened_at=datetime.fromisoformat(row.opened_at),
         suspicions=flagged,
         seen_in_part=from_json(tuple[str, ...], json.loads(row.seen_in_part)),
+        assigned=row.assigned,
+        assigned_until=(
+            None if row.assigned_until is None else datetime.fromisoformat(row.assigned_until)
+        ),
     )
 
 
@@ -159,7 +178,7 @@ def problems(
     Args:
         said: what the log says, by case.
     """
-    if not sa.inspect(connection).has_table(LINES.name):  # a read-only copy of an earlier release
+    if not sa.inspect(connection).has_table("draft"):  # a read-only copy of an earlier release
         return
     cases, seen = set(connection.scalars(sa.select(CASES.c.id))), set()
     for row in connection.execute(RAW):
@@ -191,7 +210,8 @@ READ = (
     CASES.c.study_uid,
     CASES.c.state,
     CASES.c.opened_at,
-    *bytes_of(CASES.c.body, CASES.c.reading, CASES.c.draft, CASES.c.decisions),
+    *bytes_of(CASES.c.body, CASES.c.decisions),
+    *(as_bytes(tables.newest(t)).label(t.name) for t in (tables.readings, tables.drafts)),
 )
 
 

@@ -91,7 +91,7 @@ def _prior(house: House, study: Study, acquired: StudyTime) -> Prior:
 @look("cases", lambda wanted, part: "worklist")
 def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
     """List the cases that are asked for, newest first; see `Assistant.cases`."""
-    return house.store.cases(wanted, part)
+    return house.store.cases(wanted, part, house.clock())
 
 
 @look("case", lambda case_id, pixels: case_id)

@@ -52,9 +52,11 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     assert isinstance(study, Study)
     case = assistant.open_case(study.uid, key="open-1")
     draft = assistant.draft(case.id, key="draft-1")
+    claim = assistant.claim(case.id, by=reader, key="claim-1")
     decided = assistant.decide(
         case.id, [Accept(s.id) for s in draft.statements], by=reader, key="decide-1"
     )
+    assistant.unclaim(case.id, by=reader, key="unclaim-1")
     report = assistant.sign(case.id, by=reader, key="sign-1")
     paths = assistant.publish(report.id, to=out, key="publish-1")
     results = {
@@ -62,6 +64,7 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
         "admit": study,
         "open_case": case,
         "draft": draft,
+        "claim": claim,
         "decide": decided,
         "sign": report,
         "publish": paths,

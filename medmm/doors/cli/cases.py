@@ -104,6 +104,9 @@ def cases(
     context: typer.Context,
     as_json: AsJson = False,
     state: Annotated[CaseState | None, typer.Option(help="Only cases that stand there.")] = None,
+    assigned: Annotated[
+        str | None, typer.Option(help="Only cases that this reader (an id) has claimed.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many: one page.")] = None,
     after: Annotated[
         str | None, typer.Option(help="Id of the last case of the page before: the next page.")
@@ -114,22 +117,22 @@ def cases(
 
     who = session(context)
     with who.assistant() as assistant:
-        found = assistant.cases(state=state, limit=limit, after=after, by=who.reader(assistant))
+        by = who.reader(assistant)
+        found = assistant.cases(state=state, assigned=assigned, limit=limit, after=after, by=by)
     if as_json:
         for summary in found:
             write_json(to_json(summary))
         return
-    table = new_table("case", "state", "what", "acquired", "suspected")
+    claimed = any(summary.assigned for summary in found)
+    table = new_table("case", "state", "what", "acquired", "suspected", *["claimed by"] * claimed)
     for summary in found:
         when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
         what = f"{summary.modality} {summary.body_part}"
         listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
-        add_row(table, summary.case_id, summary.state.value, what, when, listed_words)
-    none = (
-        "No cases yet: `medmm draft STUDY` makes one."
-        if state is None and after is None
-        else "No such cases."
-    )
+        cells = (summary.case_id, summary.state.value, what, when, listed_words)
+        add_row(table, *cells, *[summary.assigned or ""] * claimed)
+    all_asked_for = state is None and assigned is None and after is None
+    none = "No cases yet: `medmm draft STUDY` makes one." if all_asked_for else "No such cases."
     out().print(table if found else none)
     if limit is not None and len(found) == limit:
         out().print(f"Next page: --after {found[-1].case_id}")

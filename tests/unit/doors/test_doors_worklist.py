@@ -58,10 +58,12 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def tool(config: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, ["--config", str(config), *words], env={"NO_COLOR": "1"})
+
+
 def cases(config: Path, *words: str) -> Result:
-    return CliRunner().invoke(
-        app, ["--config", str(config), "cases", *words], env={"NO_COLOR": "1"}
-    )
+    return tool(config, "cases", *words)
 
 
 def ids(config: Path, *words: str) -> list[str]:
@@ -80,6 +82,22 @@ def test_the_command_gives_pages_and_states(config: Path) -> None:
     assert "No such cases" in cases(config, "--state", "signed").stdout
     assert cases(config, "--after", "case-9").exit_code != 0
     assert cases(config, "--limit", "0").exit_code == 2
+
+
+def test_the_command_claims_a_case_and_gives_it_back(config: Path) -> None:
+    claimed = tool(config, "--by", "reader-1", "case", "claim", "case-2", "--minutes", "90")
+    assert "Yours until" in claimed.stdout
+    assert ids(config, "--assigned", "reader-1") == ["case-2"]
+    assert "claimed by" in cases(config).stdout
+    (line,) = cases(config, "--json", "--assigned", "reader-1").stdout.splitlines()
+    assert json.loads(line)["assigned"] == "reader-1"
+    again = tool(config, "--by", "reader-1", "case", "claim", "case-2", "--json")
+    assert json.loads(again.stdout)["holder"] == "reader-1"
+    for word in ("claim", "unclaim"):  # the service reads no films
+        assert isinstance(tool(config, "case", word, "case-2").exception, InputError)
+    assert "free" in tool(config, "--by", "reader-1", "case", "unclaim", "case-2").stdout
+    assert ids(config, "--assigned", "reader-1") == []
+    assert "claimed by" not in cases(config).stdout
 
 
 def test_the_assistant_takes_filters_and_pages(config: Path) -> None:
