@@ -74,9 +74,8 @@ def main() -> None:
 def choose_reader(assistant: Assistant) -> Reader | None:
     """Who reads, of the configured readers."""
     st.title("medmm", anchor=False)
-    readers = [entry.reader() for entry in assistant.settings.readers]
     reader = st.selectbox(
-        "Reader", readers, format_func=lambda r: f"{r.name} · {r.role}", key="reader"
+        "Reader", assistant.readers(), format_func=lambda r: f"{r.name} · {r.role}", key="reader"
     )
     st.caption("There is no sign-in in this version: whoever sits here acts as this reader.")
     if reader is not None and reader.unnamed:

@@ -1,4 +1,4 @@
-"""Check the whole log: recompute the tree from the entries and hold it against every signed head."""
+"""Check the whole log: recompute the tree and hold it against every signed head."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from medmm.domain.audit_event import AuditProblem, AuditVerification
 
 # As bytes, whatever type a tampering hand gave them.
 ENTRIES = sa.text(
-    "SELECT seq, CAST(subject AS BLOB) AS subject, COALESCE(CAST(entry AS BLOB), x'') AS entry, CAST(leaf AS BLOB) AS leaf"
-    " FROM audit_entry ORDER BY seq"
+    "SELECT seq, CAST(subject AS BLOB) AS subject, COALESCE(CAST(entry AS BLOB), x'') AS entry, "
+    "CAST(leaf AS BLOB) AS leaf FROM audit_entry ORDER BY seq"
 )
 HEADS = sa.text(
     "SELECT size, CAST(root AS BLOB) AS root, CAST(signature AS BLOB) AS signature FROM audit_head"
@@ -26,10 +26,11 @@ FRONTIER = sa.text("SELECT size, CAST(peaks AS BLOB) AS peaks, covered FROM audi
 def verify(
     connection: sa.Connection, lines: Sequence[str], signer: HeadSigner
 ) -> AuditVerification:
-    """Find every changed, removed, reordered or inserted entry, a cut tail and a restored copy.
+    """Find every changed, removed, reordered or inserted entry, a cut tail, a restored copy.
 
-    `lines` are those of the heads file, held still until `connection` has begun to read. The first root that is
-    not the signed one names the place of a change that was made consistently (all hashes recomputed).
+    `lines` are those of the heads file, held still until `connection` has begun to read. The first
+    root that is not the signed one names the place of a change that was made consistently (all
+    hashes recomputed).
     """
     tree = Frontier()
     problems: list[AuditProblem] = []
@@ -80,7 +81,7 @@ def _inside(connection: sa.Connection) -> dict[int, TreeHead]:
 def _signed(
     inside: Mapping[int, TreeHead], outside: Mapping[int, TreeHead], signer: HeadSigner
 ) -> dict[int, TreeHead]:
-    """One sound head a size; the file's count before the database's."""
+    """Keep one sound head a size; the file's count before the database's."""
     only_inside = {
         size: head for size, head in inside.items() if size not in outside and signer.holds(head)
     }
@@ -118,7 +119,10 @@ def _inside_problems(
     tree: Frontier,
     signer: HeadSigner,
 ) -> Iterator[AuditProblem]:
-    """Heads in the database that are missing, forged, or of another history than the heads file."""
+    """Find heads in the database that are missing, forged, or of another history.
+
+    The heads file tells the history.
+    """
     yield from _removed(
         [size for size in range(1, tree.size + 1) if size not in inside], "not in the database"
     )
@@ -137,7 +141,7 @@ def _inside_problems(
 def _outside_problems(
     connection: sa.Connection, outside: Mapping[int, TreeHead], tree: Frontier
 ) -> Iterator[AuditProblem]:
-    """Heads that the file should hold and does not, or that cover more than there is."""
+    """Find heads that the file should hold and does not, or that cover more than there is."""
     last = max(outside, default=0)
     if last > tree.size:
         text = f"the log has {tree.size} entries, a signed head covers {last}"
@@ -152,7 +156,7 @@ def _outside_problems(
 
 
 def _removed(sizes: Sequence[int], text: str) -> Iterator[AuditProblem]:
-    """Heads that are not there: one problem a run of sizes, at its first."""
+    """Report heads that are not there: one problem a run of sizes, at its first."""
     start = 0
     for at, size in enumerate(sizes):
         if at + 1 == len(sizes) or sizes[at + 1] != size + 1:
@@ -162,7 +166,7 @@ def _removed(sizes: Sequence[int], text: str) -> Iterator[AuditProblem]:
 
 
 def _database_problems(connection: sa.Connection) -> Iterator[AuditProblem]:
-    """Pages, indexes and triggers that are not as medmm made them."""
+    """Find pages, indexes and triggers that are not as medmm made them."""
     kept = set(connection.scalars(sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")))
     gone = [trigger.split()[2] for trigger in log.TRIGGERS if trigger not in kept]
     if gone:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,13 +247,13 @@ class LabelMap:
         return np.repeat(np.asarray(values, dtype=np.uint8), lengths).reshape(self.shape_zyx)
 
     def __post_init__(self) -> None:
-        if sum(length for _, length in self.runs) != math.prod(self.shape_zyx):
+        if sum(map(itemgetter(1), self.runs)) != math.prod(self.shape_zyx):
             raise InputError(
                 "label runs do not fill their grid",
                 remedy="pack it with LabelMap.from_array",
                 mask=self.name,
             )
-        if not all(0 <= value <= len(self.labels) for value, _ in self.runs):
+        if not all(0 <= value <= len(self.labels) for value in set(map(itemgetter(0), self.runs))):
             raise InputError("a label of no name", remedy="name every label", mask=self.name)
 
 

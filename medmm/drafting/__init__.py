@@ -1,4 +1,4 @@
-"""Drafting: a case and its reading become a draft of statements that each carry their evidence."""
+"""Drafting: case and reading become a draft of statements that carry their evidence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ __all__ = [
 
 
 def writer(model: LanguageModel | None, *, by_rules: bool = False) -> Writer:
-    """The writer in the language model's words; by rules where they were chosen, or where there is no model, which it says.
+    """Choose the writer in the language model's words, or by rules.
+
+    Rules write if they were chosen, or if there is no model, which the draft says.
 
     MR is written by rules whatever is chosen, and the draft says so: see `LanguageWriter.write`.
     """
@@ -32,7 +34,7 @@ def writer(model: LanguageModel | None, *, by_rules: bool = False) -> Writer:
 
 
 def name_of(make: Callable[[], Writer]) -> tuple[str, str]:
-    """The name of the writer that is made, and ""; where it can't be made, that of the one by rules, and why not."""
+    """Name the writer that is made and ""; if that fails, the rule writer and why."""
     try:
         return make().name, ""
     except MedmmError as error:

@@ -1,4 +1,7 @@
-"""G1: the evidence that a statement names is there, with the same values, and speaks of what the text names."""
+"""G1: the evidence of a statement is there, with its values, and speaks of the text.
+
+It speaks of what the text names.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,9 @@ def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
             yield f"the measurement {item.name} differs from the reading's"
     elif isinstance(item, ExtentEvidence):
         if item.extent not in (*reading.extents, *(replace(e, side=None) for e in reading.extents)):
-            yield f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
+            yield (
+                f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
+            )
     elif not isinstance(item, ReaderEvidence):
         facts = case.context.facts if case.context else ()
         if not any(f.id == item.fact_id and f.source == item.source for f in facts):
@@ -106,7 +111,7 @@ def _image_problems(statement: Statement, reading: Reading) -> Iterator[str]:
 
 
 def _foreign_extents(statement: Statement, reading: Reading) -> Iterator[str]:
-    """Labelled voxels of another finding or measurement than the statement is of."""
+    """Yield labelled voxels of another finding or measurement than the statement is of."""
     found = reading.finding(statement.finding or "")
     own = [found.extent] if found is not None and found.extent is not None else []
     names = {item.name for item in evidence_of(statement, MeasurementEvidence)}

@@ -1,4 +1,7 @@
-"""G11: what is reported from the record says nothing beside it: the words are the record's or those of the templates."""
+"""G11: a statement from the record says nothing beside it.
+
+Its words are the record's or those of the templates.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from medmm.language.report_parser import findings_named
 from medmm.presentation.value_words import unit_words
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-# What a sentence says around the record's words: its kind, its status, its time, and words that carry no content.
+# What a sentence says around the record's words: its kind, its status, its time, and words that
+# carry no content.
 _AROUND = frozenset(
     [
         "a",

@@ -1,4 +1,7 @@
-"""The networks of one folder of weights, each opened when it is first asked for. Loads without torch."""
+"""The networks of one folder of weights, each opened when it is first asked for.
+
+Loads without torch.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,17 @@ class ReadingModel(Protocol):
     """Reads findings, regions, measurements and masks off a study's pixels."""
 
     def read(self, study: Study) -> Reading:
-        """What the networks see; a study without a model for it gives a reading that says so."""
+        """Read what the networks see.
+
+        A study without a model for it gives a reading that says so.
+        """
         ...
 
 
 class Networks:
-    """The networks of one folder of weights, each opened when it is first asked for: what needs none needs no torch.
+    """The networks of one folder of weights, each opened when it is first asked for.
+
+    What needs none needs no torch.
 
     `report` names the multimodal model in use, of the catalogue or among `adopted`.
     """
@@ -59,11 +67,14 @@ class Networks:
 
     @property
     def reader(self) -> ReadingModel:
-        """What reads a study of any modality; the networks of one are opened when it first comes."""
+        """What reads a study of any modality, whose networks are opened when it first comes."""
         return cast(ReadingModel, self._once("reader", lambda: _ByModality(networks=self)))
 
     def reader_of(self, modality: Modality) -> ReadingModel:
-        """What reads studies of one modality. Raises: IntegrityError if a file of the weights was altered."""
+        """Return what reads studies of one modality.
+
+        Raises: IntegrityError if a file of the weights was altered.
+        """
         make = {Modality.RADIOGRAPH: self._chest_reader, Modality.MR: self._mr_reader}[modality]
         return cast(ReadingModel, self._once(f"reader of {modality.value}", make))
 
@@ -78,11 +89,14 @@ class Networks:
         return self._once("language model", self._language_model)
 
     def model_rows(self) -> tuple[ModelRow, ...]:
-        """Every network of the catalogue, then every adopted one, with their state."""
+        """List every network of the catalogue, then every adopted one, with their state."""
         return model_rows(self.weights_dir) + self.adopted.model_rows()
 
     def manifests(self) -> dict[str, str]:
-        """By name the manifest digest of every packaged network that is here, and of the report model in use."""
+        """Return manifest digests by name.
+
+        They are those of every packaged network that is here, and of the report model in use.
+        """
         folder = self.weights_dir or packaged_weights()
         here = {
             name: row.manifest_sha256
@@ -93,19 +107,25 @@ class Networks:
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
 
     def contents(self, source: Path) -> dict[str, str]:
-        """By their names in the folder the digests of the files that would be adopted. Raises: as `adding`."""
+        """Return by name in the folder the digests of the files that would be adopted.
+
+        Raises: as `adding`.
+        """
         source = source.expanduser().absolute()
         return {name: sha256_of(source / name) for name in files_of(source)}
 
     def adding(
         self, source: Path, name: str | None, licence: str | None
     ) -> AbstractContextManager[ModelRow]:
-        """See `Adopted.adding`."""
+        """Adopt a folder as `Adopted.adding` does."""
         return self.adopted.adding(source, name=name, licence=licence)
 
     @contextmanager
     def removing(self, name: str) -> Iterator[CatalogueRow]:
-        """See `Adopted.removing`. Raises: StateError for the model in use."""
+        """Remove an adopted model as `Adopted.removing` does.
+
+        Raises: StateError for the model in use.
+        """
         if name == self.report and name in self.adopted.rows():
             raise StateError(
                 "this model is in use", remedy="name another under language_model first", model=name
@@ -140,7 +160,7 @@ class Networks:
         )
 
     def _films(self) -> Any:
-        """What the heads and the language model share of a film."""
+        """Return what the heads and the language model share of a film."""
         from medmm.models.report_model.encoded_films import EncodedFilms
 
         with self._sharing:
@@ -165,9 +185,12 @@ class _ByModality:
 
 
 def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> Any:
-    """What says of a film's pixels what kind of picture they are (`kind_of`); None where it is not installed.
+    """Return what says of a film's pixels which kind of picture they are (`kind_of`).
 
-    The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights was altered.
+    The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights
+    was altered.
+
+    Returns: None if it is not installed.
     """
     from medmm.models.film.kinds_when_asked import KindsWhenAsked
 
@@ -183,9 +206,11 @@ def language_model(
     report: str = DEFAULT_REPORT,
     films: Any = None,
 ) -> Any:
-    """What writes sentences from film and record together; None where a packaged one is not installed.
+    """Return what writes sentences from film and record together.
 
-    Raises: ConfigError for a name that is no report model's, IntegrityError if a file of the weights was altered.
+    Returns: None if a packaged one is not installed.
+    Raises: ConfigError for a name that is not a report model's, IntegrityError if a file of the
+        weights was altered.
     """
     weights = report_weights(report, weights_dir, adopted)
     if weights is None:
@@ -197,7 +222,7 @@ def language_model(
 
 
 def device_name(device: str) -> tuple[str, str]:
-    """The torch device that `device` (auto, cpu, cuda) means here, and torch's version."""
+    """Return the torch device that `device` (auto, cpu, cuda) means, and torch's version."""
     import torch
 
     from medmm.models.weights.loading import torch_device

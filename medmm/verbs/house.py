@@ -10,10 +10,12 @@ from typing import Protocol
 
 from medmm import drafting, imaging, models, records
 from medmm.config import Settings
+from medmm.domain.clock import Clock, in_utc
+from medmm.domain.directory import Directory
 from medmm.domain.draft import Case
 from medmm.domain.study_inspection import ModelRow
 from medmm.store import Store, digest
-from medmm.verbs.calls import Calls, Clock
+from medmm.verbs.calls import Calls
 
 
 class Networks(Protocol):
@@ -62,13 +64,15 @@ class House:
     """What every verb works with.
 
     Attributes:
-        clock: gives the time now, with its zone.
+        directory: who may act.
+        clock: gives the time now, in UTC.
         record_folders: folders of records that were gone through, by their places.
     """
 
     settings: Settings
     store: Store
     networks: Networks
+    directory: Directory
     calls: Calls
     clock: Clock
     record_folders: dict[Path, records.RecordFolder] = field(default_factory=dict)
@@ -90,31 +94,36 @@ class House:
         return drafting.writer(self.language_model(), by_rules=self.settings.writer == "rules")
 
 
-def opened_house(settings: Settings, networks: Networks | None, clock: Clock) -> House:
-    """Open what the settings name; networks that are given take the place of theirs."""
+def opened_house(
+    settings: Settings, networks: Networks | None, directory: Directory | None, clock: Clock
+) -> House:
+    """Open what the settings name; networks and a directory that are given take the place of theirs."""
+    clock = in_utc(clock)
     store = Store.open(
-        settings.data_dir, heads_path=settings.heads_path, replay_days=settings.replay_days
+        settings.data_dir,
+        heads_path=settings.heads_path,
+        replay_days=settings.replay_days,
+        clock=clock,
     )
     imaging.keep_at_most(
         settings.frame_cache_bytes
     )  # memory is the process's: the last opened says
-    calls = Calls(
-        store, settings.actor, {entry.id: entry.reader() for entry in settings.readers}, clock
-    )
+    directory = directory or settings.directory()
     return House(
         settings=settings,
         store=store,
-        networks=networks or _networks_of(settings),
-        calls=calls,
+        networks=networks or _networks_of(settings, clock),
+        directory=directory,
+        calls=Calls(store, settings.actor, directory, clock),
         clock=clock,
     )
 
 
-def _networks_of(settings: Settings) -> Networks:
+def _networks_of(settings: Settings, clock: Clock) -> Networks:
     return models.Networks(
         settings.weights_dir,
         device=settings.device,
         threads=settings.threads,
-        adopted=models.Adopted(settings.data_dir / "models"),
+        adopted=models.Adopted(settings.data_dir / "models", clock),
         report=settings.language_model,
     )

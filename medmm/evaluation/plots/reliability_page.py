@@ -1,4 +1,7 @@
-"""Reliability diagrams of calibrated probabilities, a finding each, as a page that stands alone (HTML)."""
+"""Reliability diagrams of calibrated probabilities as a page that stands alone (HTML).
+
+There is one for each finding.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,19 @@ from medmm.presentation.pages import page
 from medmm.presentation.plots import Plot
 
 Json = dict[str, Any]
-PRIORS = (
-    "brier_label_prior",
-    "brier_prior",
-)  # in the figures of chest-findings and of chest-report
-
-
+# In the figures of chest-findings and of chest-report
+PRIORS = ("brier_label_prior", "brier_prior")
 LEAD = (
-    "Test films in ten parts of equal count by rising probability: "
-    "the mean probability of a part against its share of positives, with the 95 % interval by patient. "
-    "On the dashed line a probability is what it says."
+    "Test films in ten parts of equal count by rising probability: the mean probability of "
+    "a part against its share of positives, with the 95 % interval by patient. On the "
+    "dashed line a probability is what it says."
 )
 
 
 def html(name: str, findings: Mapping[str, Json]) -> str:
-    """The page of one network; findings without a calibration or with too few cases are named, not drawn.
+    """Write the page of one network.
+
+    Findings without a calibration or with too few cases are named, not drawn.
 
     Args: name: of the weights; findings: its figures by finding, as evaluation.json holds them.
     """
@@ -47,7 +48,7 @@ def html(name: str, findings: Mapping[str, Json]) -> str:
 
 
 def prior_of(row: Json) -> float:
-    """The Brier score of the label prior."""
+    """Return the Brier score of the label prior."""
     return float(next(row[key] for key in PRIORS if key in row))
 
 

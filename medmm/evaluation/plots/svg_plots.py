@@ -1,4 +1,4 @@
-"""Plots of an evaluation: dots with intervals, points on two axes, and a reliability diagram."""
+"""Plots of an evaluation: dots with intervals, points on two axes, reliability."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Point:
 
 
 def dots(title: str, rows: Sequence[str], series: Sequence[Series], width: int = 900) -> Plot:
-    """Draw a dot with its 95 % interval for every row and series, from 0 to the greatest bound."""
+    """Draw a dot with its 95 % interval for every row and series, from 0 to the largest."""
     bounds = [
         f.high if f.high is not None else f.value
         for s in series
@@ -94,9 +94,12 @@ def scatter(
 
 
 def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str = "") -> Plot:
-    """Draw the mean probability of each bin against its share of positives, with the diagonal.
+    """Draw a reliability diagram: mean probability of a bin against its share of positives.
 
-    Args: points: of each bin the mean probability and the share with its interval; note: words below the plot.
+    The diagonal stands beside it.
+
+    Args: points: of each bin the mean probability and the share with its interval; note: words
+        below the plot.
     """
     size, left, base = 300, 46, 250
     bounds = [
@@ -133,7 +136,7 @@ def _axis_x(most: float, top: float, base: float, inner: float) -> list[Mark]:
 
 
 def _corner(left: float, top: float, base: float, right: float) -> Mark:
-    """The two axes: from the top down to the base, and along it."""
+    """Draw the two axes: from the top down to the base, and along it."""
     path = f"M{left:g},{top:.1f} V{base:g} H{right:.1f}"
     return Mark(tag="path", attributes={"d": path, "fill": "none", "stroke": AXIS})
 

@@ -39,7 +39,7 @@ NARROWER = (
 
 
 def html(found: Json) -> str:
-    """Make one page of the whole evaluation, without links to anything."""
+    """Write the whole evaluation as one page without links to anything."""
     blocks: list[Block] = [
         Heading(words=f"Drafted report text: {found['drafter']}", level=1),
         *_summary(found),
@@ -54,8 +54,8 @@ def html(found: Json) -> str:
 
 def _summary(found: Json) -> list[Block]:
     lead = (
-        "BLEU and ROUGE do not show that a drafter looks at the film: the constant normal report, which sees none, "
-        "stands beside every score. Intervals are 95 % by patient "
+        "BLEU and ROUGE do not show that a drafter looks at the film: the constant normal "
+        "report, which sees none, stands beside every score. Intervals are 95 % by patient "
         f"({found['draws']} bootstrap draws, seed {found['seed']})."
     )
     tools = tuple(f"{name}: {state}" for name, state in found["tools"].items())

@@ -1,4 +1,4 @@
-"""The reading model for MR studies: labels, measurements and findings of the body part that a study shows."""
+"""The reading model for MR studies: labels, measurements, findings of the body part."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ class VolumeModel(Protocol):
     """A network of the volume family with its measurements."""
 
     def read(self, study: Study) -> Reading:
-        """What it sees in a study. Raises: InputError for volumes that can't be prepared."""
+        """Read what it sees in a study.
+
+        Raises: InputError for volumes that can't be prepared.
+        """
         ...
 
 
@@ -54,10 +57,17 @@ class MrReader:
         return cls(models=models)
 
     def read(self, study: Study) -> Reading:
-        """Read a study; one without a network for it, or without the sequences it needs, gives a reading that says so."""
+        """Read a study.
+
+        A study without a network for it, or without the sequences that it needs, gives a reading
+        that says so.
+        """
         model = self.models.get(study.body_part)
         if model is None:
-            text = f"No reading model is installed for MR of this body part ({study.body_part}); nothing was read."
+            text = (
+                f"No reading model is installed for MR of this body part ({study.body_part}); "
+                "nothing was read."
+            )
             return Reading(
                 study_uid=study.uid, warnings=(Notice(code="no-reading-model", text=text),)
             )

@@ -1,4 +1,4 @@
-"""The networks that medmm knows: one row each, with the digest of its manifest. Loads without torch."""
+"""The networks that medmm knows, a row each, with manifest digests; loads no torch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from medmm.domain.reading import ModelIdentity
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import sha256_of
 
-REMEDY = "restore the weights folder from a copy; or install medmm again, or remove and add an adopted model again"
+REMEDY = (
+    "restore the weights folder from a copy; or install medmm again, or remove and add an "
+    "adopted model again"
+)
 ANOTHER = "the folder is not the network of this release, though its own manifest bears it out"
 DEFAULT_REPORT = "chest-report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueRow:
-    """A network of the catalogue; `added_at` (ISO 8601) is set where an installation adopted it."""
+    """A network of the catalogue; `added_at` (ISO 8601) is set if it was adopted."""
 
     name: str
     task: str
@@ -37,17 +40,20 @@ class CatalogueRow:
 
 @cache
 def catalogue() -> dict[str, CatalogueRow]:
-    """All rows by name."""
+    """Read all rows by name."""
     text = files("medmm.models.weights").joinpath("catalogue.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
-    return {
-        row["name"]: CatalogueRow(**{**row, "research_only": row["research_only"] == "yes"})
-        for row in rows
-    }  # type: ignore[arg-type]
+    named = {row["name"]: row for row in rows}
+    return {name: _row(row) for name, row in named.items()}
+
+
+def _row(row: dict[str, str]) -> CatalogueRow:
+    rest = {name: value for name, value in row.items() if name != "research_only"}
+    return CatalogueRow(**rest, research_only=row["research_only"] == "yes")
 
 
 def packaged_weights() -> Path:
-    """The folder of weights that ships."""
+    """Return the folder of weights that ships."""
     return Path(str(files("medmm"))) / "weights"
 
 
@@ -64,14 +70,15 @@ class WeightsFolder:
         return ModelIdentity(name=self.row.name, manifest_sha256=self.row.manifest_sha256)
 
     def json(self, name: str) -> Any:
-        """A JSON file of the folder."""
+        """Read a JSON file of the folder."""
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
 
 def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsFolder | None:
-    """The checked weights folder of a row, or None where it is not installed.
+    """Open the checked weights folder of a row; return None if it is not installed.
 
-    The manifest must have the digest of the catalogue row, and each other file that of the manifest.
+    The manifest must have the digest of the catalogue row, and each other file that of the
+    manifest.
 
     Raises: IntegrityError naming the file that is altered, missing or too many.
     """
@@ -94,7 +101,7 @@ def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsF
 
 
 def model_rows(weights_dir: Path | None = None) -> tuple[ModelRow, ...]:
-    """Every network and its state here."""
+    """List every network and its state here."""
     return tuple(
         model_row(row, lambda row: open_weights(row, weights_dir)) for row in catalogue().values()
     )
@@ -103,7 +110,7 @@ def model_rows(weights_dir: Path | None = None) -> tuple[ModelRow, ...]:
 def model_row(
     row: CatalogueRow, opened: Callable[[CatalogueRow], WeightsFolder | None]
 ) -> ModelRow:
-    """A network and the state in which `opened` finds it."""
+    """Describe a network and the state in which `opened` finds it."""
     findings, state, remedy = (), "ready", ""
     try:
         weights = opened(row)
@@ -134,7 +141,10 @@ def model_row(
 
 
 def row_named(name: str) -> CatalogueRow:
-    """A row. Raises: InputError if the catalogue has none of this name."""
+    """Return a row.
+
+    Raises: InputError if the catalogue has none of this name.
+    """
     try:
         return catalogue()[name]
     except KeyError:
@@ -144,7 +154,7 @@ def row_named(name: str) -> CatalogueRow:
 
 
 def _is_borne_out(folder: Path) -> bool:
-    """Whether a folder is what its own manifest says, whatever manifest was expected."""
+    """Tell whether a folder is what its own manifest says, whatever manifest was expected."""
     try:
         files = dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"])
         found = {p.name for p in folder.iterdir() if p.name != "manifest.json"}

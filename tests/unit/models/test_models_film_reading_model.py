@@ -86,7 +86,7 @@ def test_nothing_outside_the_chest_is_pointed_at() -> None:
     assert cells[3, 4], "what lies between the lungs belongs to the chest"
     assert not cells[0].any()
     for chest_mask in (drawn, None):
-        region = region_of(heat, "right", chest=chest_mask)
+        region = region_of(heat, "right", cells=chest_cells(chest_mask, (9, 9)))
         assert region is not None
         assert region.heat[0][0] == 0
         assert region.peak_xy == (2.5 / 9, 4.5 / 9)

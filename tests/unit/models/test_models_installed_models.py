@@ -8,6 +8,7 @@ import pickle
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +34,8 @@ from medmm.training.weights_export import write_manifest, write_weights_folder
 from tests.factories import make_case, make_ratio
 from tests.model_folders import FINDINGS, decoder_folder, report_folder
 
+ADDED_AT = datetime(2031, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -52,7 +55,7 @@ def source(made: Path, tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def adopted(tmp_path: Path) -> Adopted:
-    return Adopted(tmp_path / "data" / "models")
+    return Adopted(tmp_path / "data" / "models", lambda: ADDED_AT)
 
 
 def add(
@@ -86,7 +89,7 @@ def test_a_decoder_gets_a_manifest_and_its_terms_from_its_card(
     )
     weights = adopted.open(name, task="decoder")
     assert set(weights.json("manifest.json")["files"]) == {p.name for p in (made / name).iterdir()}
-    assert row.added_at
+    assert row.added_at == "2031-02-03T04:05:06+00:00"
     assert (
         weights.folder.stat().st_mode & 0o777,
         (weights.folder / "config.json").stat().st_mode & 0o777,

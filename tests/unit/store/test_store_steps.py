@@ -152,6 +152,21 @@ def test_no_decision_is_overwritten_unseen(store: Store) -> None:
     assert store.case_file("case-1").decisions == ()
 
 
+def test_decisions_of_a_release_that_knew_fewer_fields_are_compared_as_what_they_say(
+    store: Store,
+) -> None:
+    with store.step() as work:
+        open_case(work)
+    run(store, "save_decisions", "case-1", (Reject("s1"),), expected=())
+    early = '[{"type": "Reject", "statement_id": "s1"}]'
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql('UPDATE "case" SET decisions = ?', (early,))
+    with pytest.raises(StateError, match="somebody else"):
+        run(store, "save_decisions", "case-1", (), expected=(Reject("s1", "seen twice"),))
+    run(store, "save_decisions", "case-1", (Accept("s1"),), expected=(Reject("s1"),))
+    assert store.case_file("case-1").decisions == (Accept("s1"),)
+
+
 def test_a_remembered_result_comes_back_for_the_same_request_only(store: Store) -> None:
     assert store.recall("key-1", "sign", "a" * 64) is None
     run(store, "remember", "key-1", "sign", "a" * 64, {"report": "report-1"})
