@@ -5,7 +5,10 @@ from __future__ import annotations
 from medmm.domain.draft import CheckedDraft, Generation, Outcome, Section, Statement, Verdict
 from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reader, Reject
 
-BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
+RESEARCH = "Research software, not a medical device."
+BANNER = f"DRAFT, not signed: a clinician decides. {RESEARCH}"
+SIGNED_BANNER = f"SIGNED: the report stays as a clinician signed it. {RESEARCH}"
+NO_DRAFT = "No draft yet."
 LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
 MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "–"}
 
@@ -54,12 +57,6 @@ def decision_word(decision: Decision | None) -> str | None:
         if isinstance(decision, Edit)
         else "rejected"
     )
-
-
-def check_words(verdict: Verdict) -> str:
-    """A check by its number with the mark of its outcome, and why it failed."""
-    mark = f"{verdict.check} {MARKS[verdict.outcome]}"
-    return f"{mark} {verdict.reason}" if verdict.outcome is Outcome.FAILED else mark
 
 
 def made_by(draft: CheckedDraft) -> str:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from medmm.domain.reading import Region
 
+HEAT_NOTE = "A heat-map shows where a network's score comes from, not the outline of a lesion."
 LONGEST_PX = 1000
 BOX_COLOUR = (120, 220, 255)
 BAR_PX = (20, 280)  # rows, columns
@@ -114,11 +115,18 @@ def film_picture(
     picture = grey_bytes(grey, LONGEST_PX, window, aspect)
     if region is None:
         return np.repeat(picture[..., None], 3, axis=2)
+    return heat_picture(picture, region, opacity)
+
+
+def heat_picture(
+    picture: NDArray[np.uint8], region: Region, opacity: float, box_width_px: int = 2
+) -> NDArray[np.uint8]:
+    """RGB (rows, columns, 3) of a grey picture (rows, columns) with a region's heat and its box."""
     image = Image.fromarray(heat_overlay(picture, region, opacity))
     rows, columns = picture.shape
     x0, y0, x1, y1 = region.box_xyxy
     box = (x0 * columns, y0 * rows, x1 * columns - 1, y1 * rows - 1)
-    ImageDraw.Draw(image).rectangle(box, outline=BOX_COLOUR, width=2)
+    ImageDraw.Draw(image).rectangle(box, outline=BOX_COLOUR, width=box_width_px)
     return np.asarray(image)
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from medmm.domain.study import Affine, Volume
 
 T = TypeVar("T", bound=np.generic)
+SIDE_UNKNOWN = "Orientation unknown: no side is named."
+STORED = "Orientation unknown: shown as stored, no side is named."
 OBLIQUE = (
     0.34  # sine of some 20 degrees: a direction that an edge's letters name beside the main one
 )
@@ -75,3 +77,10 @@ def slice_of(volume: Volume, index_z: int) -> tuple[NDArray[np.float32], tuple[s
     if volume.patient_left_on is not None:
         return grey, ("L", "R") if volume.patient_left_on == "left" else ("R", "L")
     return facing(grey, volume.affine_lps_mm)
+
+
+def film_side_words(patient_left_on: str | None) -> str:
+    """Which side of the patient is where on a film."""
+    if patient_left_on is None:
+        return SIDE_UNKNOWN
+    return f"The patient's left is on the {patient_left_on} of the picture."

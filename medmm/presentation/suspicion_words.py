@@ -7,14 +7,20 @@ from collections.abc import Iterable
 from medmm.domain.certainty import certainty_of
 from medmm.domain.suspicion import Standing, Suspicion
 
-ALSO_NOTE = "A score reaches its operating point. It stands in the report only if a reader accepts or edits it."
+ALSO_NOTE = (
+    "A score reaches its operating point. "
+    "It stands in the report only if a reader accepts or edits it."
+)
 
 
 def probability_words(probability: float, threshold: float) -> str:
     """A calibrated probability with its operating point and what it means in words."""
-    return (
-        f"{probability:.2f}, operating point {threshold:.2f}: {certainty_of(probability).meaning}"
-    )
+    return f"{probability:.2f}, {operating_point_words(probability, threshold)}"
+
+
+def operating_point_words(probability: float, threshold: float) -> str:
+    """The operating point of a score, and what its probability means in words."""
+    return f"operating point {threshold:.2f}: {certainty_of(probability).meaning}"
 
 
 def marked_words(one: Suspicion) -> str:

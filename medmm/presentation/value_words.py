@@ -63,6 +63,9 @@ def measured_words(
     return f"{number}{after}", f"{low} to {high}{after}"
 
 
+MEASURED_HEAD = ("no.", "measured", "side", "value", "95 % interval")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurementRow:
     """One line of a table of measurements, all of it as it is printed."""
@@ -72,6 +75,11 @@ class MeasurementRow:
     side: str
     value: str
     interval: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The line under `MEASURED_HEAD`."""
+        return self.statement, self.name, self.side, self.value, self.interval
 
 
 def measurement_rows(statements: Iterable[Statement]) -> tuple[MeasurementRow, ...]:
