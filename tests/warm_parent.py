@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+SAFE_THREADS = {"jemalloc_bg_thd"}  # of pyarrow's allocator, which takes care of a fork itself
 RESOURCES = (
     "bundle",
     "device",
@@ -81,12 +82,15 @@ class WarmParent:
         self._printed[pid] = Path(printed)
         return pid
 
+    def said(self, pid: int) -> str:
+        """What a running program has printed so far."""
+        return self._printed[pid].read_text(encoding="utf-8", errors="replace")
+
     def ended(self, pid: int, timeout_s: float = 120) -> Ended:
         """Wait for a program. Raises: TimeoutError if it does not end in time."""
         code = self._asked(timeout_s=timeout_s, pid=pid)
-        printed = self._printed.pop(pid)
-        said = printed.read_text(encoding="utf-8", errors="replace")
-        printed.unlink()
+        said = self.said(pid)
+        self._printed.pop(pid).unlink()
         return Ended(code=code, said=said)
 
     def run(self, code: str, *words: object, **how: Any) -> Ended:
@@ -111,11 +115,17 @@ class WarmParent:
         return int(line)
 
 
+def _threads() -> set[str]:
+    """Names of the threads beside the main one, also of those that Python does not know; Linux alone tells them."""
+    tasks = Path("/proc/self/task")
+    others = [task for task in tasks.glob("*") if task.name != str(os.getpid())]
+    return {(task / "comm").read_text().strip() for task in others}
+
+
 def _serve() -> dict[str, Any] | None:
     """Answer until nobody asks any more. Returns: None then, and in a child what it has to run."""
-    tasks = Path("/proc/self/task")
-    if tasks.is_dir() and len(list(tasks.iterdir())) > 1:
-        raise RuntimeError("a module started a thread: what is forked now may hang")
+    if found := _threads() - SAFE_THREADS:
+        raise RuntimeError(f"threads were started, what is forked now may hang: {sorted(found)}")
     for line in sys.stdin:
         job: dict[str, Any] = json.loads(line)
         if "pid" in job:
