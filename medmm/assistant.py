@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from medmm.config import Settings, load_settings
 from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
+from medmm.domain.clock import Clock, utc_now
+from medmm.domain.directory import Directory
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.read_task import ReadTask
@@ -30,7 +32,6 @@ from medmm.domain.worklist import CaseFilter, Page
 from medmm.verbs import (
     Asked,
     By,
-    Clock,
     Networks,
     admitting,
     auditing,
@@ -49,11 +50,6 @@ Paths = str | Path | Iterable[str | Path]
 Record = str | Path | None
 
 
-def utc_now() -> datetime:
-    """Give the time now, in UTC."""
-    return datetime.now(UTC)
-
-
 @checked_methods
 class Assistant:
     """Reads studies with their record, drafts findings, and keeps what clinicians decide.
@@ -66,16 +62,22 @@ class Assistant:
     """
 
     def __init__(
-        self, settings: Settings, *, networks: Networks | None = None, clock: Clock = utc_now
+        self,
+        settings: Settings,
+        *,
+        networks: Networks | None = None,
+        directory: Directory | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         """Open the data folder of the settings.
 
         Args:
             networks: what reads and words; without them those that the settings name.
+            directory: who may act; without one the readers of the settings.
             clock: gives the time now, with its zone.
         """
         self.settings = settings
-        self._house = opened_house(settings, networks, clock)
+        self._house = opened_house(settings, networks, directory, clock)
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:
@@ -318,6 +320,10 @@ class Assistant:
         """Say what this installation can decode, run and write. The language model that the settings name is opened."""
         return installing.capabilities(self._house, by)
 
+    def readers(self) -> tuple[Reader, ...]:
+        """List who may act here: the readers of the settings, or those of the directory that was given."""
+        return self._house.directory.readers()
+
     def reader_named(self, reader_id: str) -> Reader:
-        """Find the configured reader of this id. Raises: PermissionDenied if there is none."""
+        """Find the reader of this id. Raises: PermissionDenied if there is none."""
         return self._house.calls.reader_named(reader_id)

@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 from rapidfuzz import process
 
+from medmm.domain.directory import ConfiguredReaders
 from medmm.domain.errors import ConfigError
 from medmm.domain.imaging_order import IdentifierSystems
 from medmm.domain.report import Reader
@@ -120,6 +121,10 @@ class Settings(BaseSettings):
     def of_a_draft(self) -> dict[str, Any]:
         """The settings that a draft depends on, as JSON; a new setting is one of them until `NOT_OF_A_DRAFT` names it."""
         return self.model_dump(mode="json", exclude=NOT_OF_A_DRAFT)
+
+    def directory(self) -> ConfiguredReaders:
+        """Give the directory that `readers` make."""
+        return ConfiguredReaders(entry.reader() for entry in self.readers)
 
     @field_validator("data_dir", "heads_path", "weights_dir")
     @classmethod

@@ -12,13 +12,13 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.notices import FOR_THE_RECORD_TITLE
 from medmm.domain.report import CaseFile, CaseSummary, Reader
 from medmm.domain.study import Volume
+from medmm.presentation.film_picture import film_picture
 from medmm.presentation.slice_picture import png_bytes
 from ui import presenter
 from ui.actions import acted, forget, told
 from ui.admission import admit_released, show_admission
 from ui.held_study import KEY as HELD
 from ui.held_study import forget_held, show_held
-from ui.pictures import film_picture
 from ui.presenter import CaseView, HeatChoice, inert
 from ui.review import show_signing, show_statements
 from ui.volumes import show_volume
@@ -72,9 +72,8 @@ def main() -> None:
 def choose_reader(assistant: Assistant) -> Reader | None:
     """Who reads, of the configured readers."""
     st.title("medmm", anchor=False)
-    readers = [entry.reader() for entry in assistant.settings.readers]
     reader = st.selectbox(
-        "Reader", readers, format_func=lambda r: f"{r.name} · {r.role}", key="reader"
+        "Reader", assistant.readers(), format_func=lambda r: f"{r.name} · {r.role}", key="reader"
     )
     st.caption("There is no sign-in in this version: whoever sits here acts as this reader.")
     if reader is not None and reader.unnamed:

@@ -15,9 +15,9 @@ from medmm.domain.errors import StateError
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable, Volume
 from medmm.domain.study_inspection import Inspection, SeriesLook
+from medmm.presentation.film_picture import film_picture
 from medmm.presentation.slice_picture import png_bytes
 from ui import presenter
-from ui.pictures import film_picture
 from ui.presenter import inert
 
 KEY = "held"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from medmm.domain.display import mark_words
 from medmm.domain.draft import Outcome, Section
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Study
 from medmm.domain.vocabulary import FindingTerm, finding_terms
+from medmm.presentation.draft_words import mark_words
 from ui.presenter import CaseView
 
 

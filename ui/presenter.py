@@ -9,15 +9,6 @@ from dataclasses import dataclass, replace
 
 from medmm.config import Settings
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.display import (
-    generation_words,
-    mark_words,
-    own_mark,
-    unstated_words,
-)
-from medmm.domain.display import (
-    suspected_line as listed_line,
-)
 from medmm.domain.draft import (
     CheckedDraft,
     Outcome,
@@ -44,9 +35,18 @@ from medmm.domain.report import (
 )
 from medmm.domain.study import Volume
 from medmm.domain.vocabulary import finding_term, most_urgent_first
-from medmm.presentation.draft_words import MARKS, decision_word, made_by
+from medmm.presentation.draft_words import (
+    MARKS,
+    decision_word,
+    generation_words,
+    made_by,
+    mark_words,
+    own_mark,
+)
 from medmm.presentation.evidence_words import EvidenceView, evidence_view, fact_value
 from medmm.presentation.slice_picture import marked_slices
+from medmm.presentation.suspicion_words import suspected_line as listed_line
+from medmm.presentation.suspicion_words import unstated_words
 
 BANNER = "DRAFT: a clinician decides. Research software, not a medical device."
 SIGNED_BANNER = (

@@ -8,15 +8,15 @@ from functools import partial
 import streamlit as st
 
 from medmm.assistant import Assistant
-from medmm.domain.display import ALSO_NOTE
 from medmm.domain.draft import Assertion, Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject
+from medmm.presentation.film_picture import score_bar
 from medmm.presentation.slice_picture import png_bytes
+from medmm.presentation.suspicion_words import ALSO_NOTE
 from ui import own_words, presenter
 from ui.actions import acted, outdated, told
-from ui.pictures import score_bar
 from ui.presenter import CaseView, StatementView, inert
 
 FINDINGS, IMPRESSION = Section.FINDINGS.value.capitalize(), Section.IMPRESSION.value.capitalize()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from medmm.domain.display import measurement_rows
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Volume
 from medmm.presentation.slice_picture import MarkedSlice, marked_slices, png_bytes, slice_picture
+from medmm.presentation.value_words import measurement_rows
 from ui.presenter import inert, side_line
 
 

@@ -18,7 +18,8 @@ class CaseFilter:
         body_part: as the study states it, in any case of letters.
         critical: whether something is suspected that a reader must be told at once.
         suspected: whether anything is suspected.
-        acquired_from, acquired_to: first and last day of the image, by its own clock; a case of unknown day is in neither.
+        acquired_from, acquired_to: first and last day of the image, by its own clock; a case of
+            unknown day is in neither.
     """
 
     state: CaseState | None = None
@@ -32,7 +33,10 @@ class CaseFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A part of the worklist: at most `limit` cases, those that follow the case `after` (its id); None is without bound."""
+    """A part of the worklist: at most `limit` cases after the case `after` (its id).
+
+    None is without bound.
+    """
 
     limit: int | None = None
     after: str | None = None

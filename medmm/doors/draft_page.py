@@ -9,13 +9,6 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from medmm.domain.display import (
-    ALSO_NOTE,
-    edge_letters,
-    mark_words,
-    measurement_rows,
-    unstated_words,
-)
 from medmm.domain.draft import (
     CheckedDraft,
     ExtentEvidence,
@@ -37,10 +30,14 @@ from medmm.presentation.draft_words import (
     check_words,
     decided_words,
     made_by,
+    mark_words,
     own_rows,
 )
 from medmm.presentation.evidence_words import evidence_lines
+from medmm.presentation.orientation import edge_letters
 from medmm.presentation.slice_picture import marked_slices, slice_picture
+from medmm.presentation.suspicion_words import ALSO_NOTE, unstated_words
+from medmm.presentation.value_words import measurement_rows
 
 INDENT = 6
 

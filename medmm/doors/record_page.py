@@ -8,9 +8,9 @@ from datetime import datetime
 
 from rich.table import Table
 
-from medmm.domain.display import digits, quantity_words
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Omission, Quantity
 from medmm.doors.session import add_row, out, plain
+from medmm.presentation.value_words import digits, quantity_words
 
 MOST_PLACES = 3
 WHEN_WIDTH = 12

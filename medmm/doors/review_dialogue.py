@@ -8,7 +8,6 @@ from rich.prompt import Confirm, Prompt
 from rich.text import Text
 
 from medmm.assistant import Assistant
-from medmm.domain.display import mark_words
 from medmm.domain.draft import Assertion, Outcome, Section, Statement
 from medmm.domain.errors import InputError, StateError, needed
 from medmm.domain.reading import Side
@@ -16,7 +15,7 @@ from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impressio
 from medmm.domain.vocabulary import finding_called
 from medmm.doors.draft_page import print_also_suspected, statement_panel
 from medmm.doors.session import out, plain
-from medmm.presentation.draft_words import own_rows
+from medmm.presentation.draft_words import mark_words, own_rows
 
 OWN_WORDS = {
     "+": "finding; side; place ('possible' or 'no' before it)",

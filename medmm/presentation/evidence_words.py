@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medmm.domain.display import (
-    extent_words,
-    generation_words,
-    measured_words,
-    probability_words,
-    quantity_words,
-)
 from medmm.domain.draft import (
     Evidence,
     ExtentEvidence,
@@ -23,6 +16,9 @@ from medmm.domain.draft import (
 from medmm.domain.reading import Side
 from medmm.domain.record import ClinicalContext, Fact, FactStatus
 from medmm.domain.vocabulary import finding_term
+from medmm.presentation.draft_words import generation_words
+from medmm.presentation.suspicion_words import probability_words
+from medmm.presentation.value_words import extent_words, measured_words, quantity_words
 
 BAR = 20
 

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from medmm.domain.display import Edges, edge_letters, grey_bytes, turned
 from medmm.domain.draft import CheckedDraft, ExtentEvidence
 from medmm.domain.label_location import largest_slice
 from medmm.domain.reading import Extent, LabelMap, Reading, Side
 from medmm.domain.study import Study, Volume
+from medmm.presentation.film_picture import grey_bytes
+from medmm.presentation.orientation import Edges, edge_letters, turned
 
 LONGEST_PX = 640
 SMALL_PX = 200  # below it outlines are one pixel wide, and letters could not be read

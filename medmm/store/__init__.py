@@ -1,6 +1,7 @@
 """What is: domain values on disk, in one unit of work with the audit entry."""
 
 from medmm.store.integrity import digest
-from medmm.store.store import Step, Store
+from medmm.store.step import Step
+from medmm.store.store import Store
 
 __all__ = ["Step", "Store", "digest"]

@@ -22,15 +22,15 @@ import yaml
 from rich.console import Console
 
 from medmm.assistant import Assistant
-from medmm.domain.display import suspected_line, suspicion_words
 from medmm.domain.draft import CLAIMS, Section
 from medmm.domain.report import Accept, CaseFile, Decision, Reject
 from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term
 from medmm.doors import reading_lines
 from medmm.doors.cli.cases import listed
-from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
+from medmm.presentation.draft_html import draft_html
+from medmm.presentation.suspicion_words import suspected_line, suspicion_words
 from medmm.training.data.films import NIH_TABLE, chosen, greys, read_table
 from pipelines import batch
 from tests.dicom_files import film_file

@@ -26,9 +26,11 @@ from medmm.domain.record import FactKind, Quantity
 from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Edit, Reject
 from medmm.domain.study import Notice, View
 from medmm.presentation.evidence_words import evidence_view, fact_value
+from medmm.presentation.film_picture import BELOW, REACHED, TICK, TRACK, film_picture, score_bar
 from medmm.presentation.slice_picture import png_bytes
 from tests.factories import (
     ATTENDING,
+    FILM,
     SIGNED_AT,
     make_case_file,
     make_checked_draft,
@@ -42,7 +44,6 @@ from tests.factories import (
     make_volume,
 )
 from ui import presenter
-from ui.pictures import BELOW, REACHED, TICK, TRACK, film_picture, score_bar
 
 
 def test_a_fresh_draft_shows_every_statement_undecided() -> None:
@@ -314,7 +315,7 @@ def test_a_picture_travels_as_png_unchanged() -> None:
 
 
 def test_the_presenter_needs_no_streamlit() -> None:
-    code = "import sys, ui.presenter, ui.pictures; assert 'streamlit' not in sys.modules"
+    code = "import sys, ui.presenter, medmm.presentation.film_picture; assert 'streamlit' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
@@ -330,7 +331,10 @@ def critical_case() -> CaseFile:
         finding="Pneumothorax", probability=0.3, threshold=0.15, model="chest-test"
     )
     region = RegionEvidence(
-        finding="Pneumothorax", box_xyxy=make_region(Side.RIGHT).box_xyxy, side=Side.RIGHT
+        finding="Pneumothorax",
+        box_xyxy=make_region(Side.RIGHT).box_xyxy,
+        side=Side.RIGHT,
+        image=FILM,
     )
     first, effusion = draft.statements[0], draft.statements[1]
     urgent = replace(

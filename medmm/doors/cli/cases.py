@@ -87,7 +87,7 @@ def listed(file: CaseFile) -> list[dict[str, Any]]:
 
 
 def _write_page(file: CaseFile, path: Path) -> None:
-    from medmm.doors.draft_html import draft_html
+    from medmm.presentation.draft_html import draft_html
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def cases(
     ] = None,
 ) -> None:
     """The worklist, newest first; patients by key."""
-    from medmm.domain.display import suspected_line
+    from medmm.presentation.suspicion_words import suspected_line
 
     who = session(context)
     with who.assistant() as assistant:

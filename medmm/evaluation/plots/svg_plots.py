@@ -1,4 +1,4 @@
-"""Plots as SVG, drawn by hand so that a page stands alone: dots with intervals, and points on two axes."""
+"""Plots as SVG, written so that a page stands alone: dots with intervals, points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROW, LEFT, RIGHT, TOP = 34, 410, 40, 34
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A colour of the plot: its name and one figure a row, None where there is none."""
+    """A colour of the plot: its name and one figure a row, None if there is none."""
 
     name: str
     figures: tuple[Interval | None, ...]
@@ -30,7 +30,7 @@ class Point:
 
 
 def dots(title: str, rows: Sequence[str], series: Sequence[Series], width: int = 900) -> str:
-    """A dot with its 95 % interval for every row and series, from 0 to the greatest bound."""
+    """Draw a dot with its 95 % interval for every row and series, from 0 to the largest."""
     bounds = [
         f.high if f.high is not None else f.value
         for s in series
@@ -74,7 +74,7 @@ def scatter(
     points: Sequence[Point],
     marks: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """Points with their names; `marks` are upright lines at values of x."""
+    """Draw points with their names; `marks` are upright lines at values of x."""
     width, height, left, base = 900, 380, 80, 320
     most_x = max([p.x for p in points] + [m for m, _ in marks], default=0.0) * 1.1 or 1.0
     most_y = max([p.y for p in points], default=0.0) * 1.15 or 1.0
@@ -93,7 +93,8 @@ def scatter(
     for value, name in marks:
         x = left + inner * value / most_x
         parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{base - tall}" y2="{base}" stroke="#999" stroke-dasharray="4 4"/>'
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{base - tall}" y2="{base}" stroke="#999" '
+            'stroke-dasharray="4 4"/>'
         )
         parts.append(_text(x + 4, base - tall + 10, name, "start"))
     for n, point in enumerate(points):
@@ -107,9 +108,12 @@ def scatter(
 
 
 def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str = "") -> str:
-    """A reliability diagram: mean probability of a bin against its share of positives, with the diagonal.
+    """Draw a reliability diagram: mean probability of a bin against its share of positives.
 
-    Args: points: of each bin the mean probability and the share with its interval; note: words below the plot.
+    The diagonal stands beside it.
+
+    Args: points: of each bin the mean probability and the share with its interval; note: words
+        below the plot.
     """
     size, left, base = 300, 46, 250
     bounds = [
@@ -121,7 +125,10 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str 
     most = min(1.0, max(bounds, default=0.0) * 1.05) or 1.0
     scale = (base - 16) / most
     parts = [
-        f'<path d="M{left},{base - most * scale:.1f} V{base} H{left + most * scale:.1f}" fill="none" stroke="#888"/>'
+        (
+            f'<path d="M{left},{base - most * scale:.1f} V{base} H{left + most * scale:.1f}" '
+            'fill="none" stroke="#888"/>'
+        )
     ]
     ends = f'x2="{left + most * scale:.1f}" y2="{base - most * scale:.1f}"'
     parts.append(f'<line x1="{left}" y1="{base}" {ends} stroke="#999" stroke-dasharray="4 4"/>')
@@ -133,18 +140,23 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]], note: str 
     for x, share in points:
         at = left + x * scale
         if share.low is not None and share.high is not None:
-            span = f'y1="{base - share.low * scale:.1f}" y2="{base - min(share.high, most) * scale:.1f}"'
+            span = (
+                f'y1="{base - share.low * scale:.1f}" '
+                f'y2="{base - min(share.high, most) * scale:.1f}"'
+            )
             parts.append(
-                f'<line x1="{at:.1f}" x2="{at:.1f}" {span} stroke="{COLOURS[0]}" stroke-opacity="0.45"/>'
+                f'<line x1="{at:.1f}" x2="{at:.1f}" {span} stroke="{COLOURS[0]}" '
+                'stroke-opacity="0.45"/>'
             )
         parts.append(
-            f'<circle cx="{at:.1f}" cy="{base - (share.value or 0.0) * scale:.1f}" r="3.5" fill="{COLOURS[0]}"/>'
+            f'<circle cx="{at:.1f}" cy="{base - (share.value or 0.0) * scale:.1f}" r="3.5" '
+            f'fill="{COLOURS[0]}"/>'
         )
     return _svg(title, size, size, parts, note)
 
 
 def legend(names: Sequence[str]) -> str:
-    """The colours with their names."""
+    """Draw the colours with their names."""
     parts = (
         f'<span><i style="background:{c}"></i>{escape(n)}</span>'
         for n, c in zip(names, COLOURS, strict=False)
@@ -162,12 +174,16 @@ def _axis_x(most: float, top: float, base: float, inner: float) -> list[str]:
 
 
 def _text(x: float, y: float, words: str, anchor: str, colour: str = "#222") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(words)}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" '
+        f'fill="{colour}">{escape(words)}</text>'
+    )
 
 
 def _svg(title: str, width: int, height: int, parts: Sequence[str], note: str = "") -> str:
     return (
         f"<figure><figcaption>{escape(title)}</figcaption>"
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title, quote=True)}">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(title, quote=True)}">{"".join(parts)}</svg>'
         f"{f'<p>{escape(note)}</p>' if note else ''}</figure>"
     )

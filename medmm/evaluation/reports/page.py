@@ -32,17 +32,21 @@ HABITS = {
     "share_word_for_word_in_train": "share word for word in train",
     "mean_words": "words a draft",
 }
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1560px;margin:24px auto;padding:0 20px}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1560px;
+margin:24px auto;padding:0 20px}
 table{border-collapse:collapse;margin:10px 0 22px;display:block;overflow-x:auto}
 th,td{border:1px solid #ccc;padding:4px 9px;text-align:right;font-variant-numeric:tabular-nums}
-td{white-space:nowrap}th:first-child,td:first-child{text-align:left}th{background:#f2f4f7}tr.drafter td{background:#e8f0fb}
-figure{margin:18px 0 0}figcaption{font-weight:600}svg{width:100%;height:auto;font:13px system-ui,sans-serif}
-.legend span{margin-right:22px}.legend i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px}
+td{white-space:nowrap}th:first-child,td:first-child{text-align:left}
+th{background:#f2f4f7}tr.drafter td{background:#e8f0fb}
+figure{margin:18px 0 0}figcaption{font-weight:600}
+svg{width:100%;height:auto;font:13px system-ui,sans-serif}
+.legend span{margin-right:22px}
+.legend i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px}
 .names{columns:2;color:#444}h2{margin-top:34px;border-bottom:1px solid #ddd}"""
 
 
 def html(found: Json) -> str:
-    """The whole evaluation as one page without links to anything."""
+    """Write the whole evaluation as one page without links to anything."""
     parts = [f"<h1>Drafted report text: {escape(found['drafter'])}</h1>", _summary(found)]
     for subset in found["subsets"]:
         parts += [
@@ -53,7 +57,8 @@ def html(found: Json) -> str:
     parts += ["<h2>Published figures (words alone)</h2>", _published(found)]
     body = "\n".join(parts)
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Drafted report text</title>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Drafted report '
+        "text</title>"
         f"<style>{STYLE}</style></head><body>{body}</body></html>\n"
     )
 
@@ -64,8 +69,8 @@ def _summary(found: Json) -> str:
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in found["notes"])
     lead = (
-        "BLEU and ROUGE do not show that a drafter looks at the film: the constant normal report, which sees none, "
-        "stands beside every score. Intervals are 95 % by patient "
+        "BLEU and ROUGE do not show that a drafter looks at the film: the constant normal "
+        "report, which sees none, stands beside every score. Intervals are 95 % by patient "
         f"({found['draws']} bootstrap draws, seed {found['seed']})."
     )
     return (
@@ -176,7 +181,10 @@ def _labellers(found: Json) -> list[str]:
             parts.append(_html_table(head, [_finding_row(name, call, its) for name in LABELS]))
     return [
         *parts,
-        f"<p>The manual “{LABELS[0]}” is the index term “normal”, which is narrower than CheXpert's.</p>",
+        (
+            f"<p>The manual “{LABELS[0]}” is the index term “normal”, which is narrower than "
+            "CheXpert's.</p>"
+        ),
     ]
 
 

@@ -20,13 +20,15 @@ FIGURES = {
 STYLE = """body{font:15px system-ui,sans-serif;margin:2rem;color:#1c2733;background:#fff}
 h1{font-size:1.4rem}h2{font-size:1rem;margin:0 0 .3rem}main{display:flex;flex-wrap:wrap;gap:1.5rem}
 figure{margin:0}svg{max-width:100%;height:auto}text{font:11px system-ui,sans-serif;fill:#44525f}
-.grid{stroke:#e1e7ec}.line{fill:none;stroke:#1f5fa8;stroke-width:1.6}.epoch{fill:none;stroke:#b3541e;stroke-width:1.8}
-.dot{fill:#b3541e}.key{font-size:.85rem;color:#44525f}.key b:first-child{color:#1f5fa8}.key b:last-child{color:#b3541e}"""
+.grid{stroke:#e1e7ec}.line{fill:none;stroke:#1f5fa8;stroke-width:1.6}
+.epoch{fill:none;stroke:#b3541e;stroke-width:1.8}
+.dot{fill:#b3541e}.key{font-size:.85rem;color:#44525f}
+.key b:first-child{color:#1f5fa8}.key b:last-child{color:#b3541e}"""
 Points = list[tuple[float, float]]
 
 
 def page(name: str, rows: Sequence[Mapping[str, Any]], state: str) -> str:
-    """The page of a run's log (`FitResult.log`)."""
+    """Build the page of a run's log (`FitResult.log`)."""
     figures = []
     for key, title in FIGURES.items():
         steps, epochs = points(rows, "steps", key), points(rows, "epoch", key)
@@ -39,15 +41,17 @@ def page(name: str, rows: Sequence[Mapping[str, Any]], state: str) -> str:
             figures.append(figure(f"Validation: {key}", [], epochs))
     body = "\n".join(figures) or "<p>No step was logged yet.</p>"
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(name)}: curves</title>\n'
+        '<!doctype html>\n<html lang="en"><head><meta '
+        f'charset="utf-8"><title>{html.escape(name)}: curves</title>\n'
         f"<style>{STYLE}</style></head>\n<body><h1>{html.escape(name)}</h1><p>{html.escape(state)}</p>\n"
-        '<p class="key">Over steps: <b>mean since the line before</b>, <b>mean of the epoch, and validation</b></p>\n'
+        '<p class="key">Over steps: <b>mean since the line before</b>, <b>mean of the epoch, '
+        "and validation</b></p>\n"
         f"<main>\n{body}\n</main></body></html>\n"
     )
 
 
 def points(rows: Sequence[Mapping[str, Any]], kind: str, key: str, within: str = "") -> Points:
-    """(step, value) of the rows of a kind that have a finite value."""
+    """List (step, value) of the rows of a kind that have a finite value."""
     found = []
     for row in rows:
         value = (row.get(within, {}) if within else row).get(key)
@@ -57,7 +61,7 @@ def points(rows: Sequence[Mapping[str, Any]], kind: str, key: str, within: str =
 
 
 def figure(title: str, steps: Points, epochs: Points) -> str:
-    """One chart: a line over the steps, one over the epochs."""
+    """Draw one chart: a line over the steps, one over the epochs."""
     both = steps + epochs
     x_ticks = ticks(min(x for x, _ in both), max(x for x, _ in both))
     y_ticks = ticks(min(y for _, y in both), max(y for _, y in both))
@@ -73,8 +77,11 @@ def figure(title: str, steps: Points, epochs: Points) -> str:
         )
 
     parts = [
-        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y_at(y):.1f}" y2="{y_at(y):.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y_at(y) + 4:.1f}" text-anchor="end">{y:.4g}</text>'
+        (
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y_at(y):.1f}" '
+            f'y2="{y_at(y):.1f}"/><text x="{LEFT - 6}" y="{y_at(y) + 4:.1f}" '
+            f'text-anchor="end">{y:.4g}</text>'
+        )
         for y in y_ticks
     ]
     parts += [
@@ -96,7 +103,7 @@ def figure(title: str, steps: Points, epochs: Points) -> str:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers around a range, three to seven of them."""
+    """Choose three to seven round numbers around a range."""
     if high <= low:
         spread = abs(low) * 0.1 or 1.0
         low, high = low - spread, high + spread

@@ -7,11 +7,12 @@ from html import escape
 
 import numpy as np
 
-from medmm.domain.display import grey_bytes
 from medmm.domain.study import Volume
 from medmm.domain.study_inspection import Inspection, SeriesLook
-from medmm.doors.draft_html import STYLE, figure, letters
-from medmm.doors.study_page import series_rows, slice_of, verdict_rows
+from medmm.presentation.draft_html import STYLE, figure, letters
+from medmm.presentation.film_picture import grey_bytes
+from medmm.presentation.inspection_words import series_rows, verdict_rows
+from medmm.presentation.orientation import slice_of
 
 BANNER = "A look at what came in: no draft and no report. Research software, not a medical device."
 LONGEST_PX = 700

@@ -1,7 +1,8 @@
-"""Label maps as NIfTI files on the grid of a series of images, each with a JSON file that ties its slices to the images.
+"""Label maps as NIfTI files: on the very grid of the array that was read, or on the grid of a series of images.
 
-NIfTI counts in RAS, DICOM in LPS (PS3.3 C.7.6.2.1.1): x and y change their sign. What a DICOM Segmentation (PS3.3 A.51) asks of its
-source, images, frames and frame of reference, stands in the JSON file, since NIfTI has no place for it.
+Beside the latter a JSON file ties slices to images. NIfTI counts in RAS, DICOM in LPS (PS3.3 C.7.6.2.1.1): x and y change
+their sign. What a DICOM Segmentation (PS3.3 A.51) asks of its source, images, frames and frame of reference, stands in the JSON
+file, since NIfTI has no place for it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,15 +19,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.errors import InputError
+from medmm.domain.errors import InputError, Unavailable
 from medmm.domain.grid import source_frames
 from medmm.domain.reading import LabelMap, Reading
 from medmm.domain.study import Affine, Study, Volume
-from medmm.doors.label_files import LABEL_INTENT, file_stem, put
+from medmm.files import write_atomically
 
+LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL (nifti1.h)
 SCANNER = 1  # NIFTI_XFORM_SCANNER_ANAT: the scanner's own coordinates (nifti1.h)
+
+
 AGREE = 0.1  # of the smallest voxel size, up to which a qform may differ from the affine anywhere on the grid
 Json = dict[str, Any]
+
+
+def write_label_map(label_map: LabelMap, arrays_dir: Path, out_dir: Path) -> Path:
+    """Write a label map as NAME.nii.gz (uint8), with shape, axes, affines, their codes and units of its source.
+
+    Args:
+        arrays_dir: the folder that was read; its file with the digest of the label map's volume is the source.
+
+    Raises: InputError if that file is there no more, Unavailable if the folder can't be written.
+    """
+    header = _header(_source(label_map, arrays_dir))
+    header.set_data_dtype("uint8")
+    for key, value in {
+        "scl_slope": 1,
+        "scl_inter": 0,
+        "cal_min": 0,
+        "cal_max": 0,
+        "intent_code": LABEL_INTENT,
+    }.items():
+        header[key] = value
+    for key in {"descrip", "aux_file", "intent_name", "data_type", "db_name"} & set(header.keys()):
+        header[key] = b""  # free text of the source may name a patient
+    header["vox_offset"] = len(header.binaryblock) + 4
+    # Label maps lie as NIfTI does: columns run fastest, then rows, then slices. Four zero bytes: no extension follows.
+    content = header.binaryblock + bytes(4) + label_map.array().tobytes()
+    return put(out_dir / f"{file_stem(label_map.name)}.nii.gz", gzip.compress(content, mtime=0))
 
 
 def write_series_label_maps(reading: Reading, study: Study, out_dir: Path) -> dict[str, Path]:
@@ -64,6 +96,57 @@ def no_affine(volume: Volume) -> str | None:
     if volume.shape_zyx[0] == 1:
         return "a single slice states no thickness"
     return "slices are missing or uneven, or images of several contrasts are among them"
+
+
+def file_stem(name: str) -> str:
+    """The name of a label map as that of a file: it can be no path."""
+    return re.sub("[^a-z0-9-]", "-", name.lower())
+
+
+def put(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all; a link that waits under the name is replaced, not followed.
+
+    Raises: Unavailable if the folder can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    except OSError as error:
+        raise Unavailable(
+            f"a mask can't be written: {type(error).__name__}",
+            remedy="make the folder writable",
+            path=str(path),
+        ) from error
+    return path
+
+
+def _source(label_map: LabelMap, arrays_dir: Path) -> bytes:
+    """The bytes that were read. Raises: InputError if no file of the folder holds them."""
+    cause: OSError | None = None
+    try:
+        for path in sorted(arrays_dir.iterdir()):
+            if path.name.lower().endswith((".nii", ".nii.gz")) and path.is_file():
+                data = path.read_bytes()
+                if hashlib.sha256(data).hexdigest() == label_map.volume_sha256:
+                    return data
+    except OSError as error:
+        cause = error
+    raise InputError(
+        "the file that was read is there no more, or was changed",
+        remedy="read the folder again",
+        path=str(arrays_dir),
+        sha256=label_map.volume_sha256,
+    ) from cause
+
+
+def _header(data: bytes) -> Any:
+    """The header of a NIfTI-1 or NIfTI-2 file, plain or in gzip."""
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
+
+    head = zlib.decompressobj(31).decompress(data, 540) if data[:2] == b"\x1f\x8b" else data[:540]
+    second = 540 in (int.from_bytes(head[:4], order) for order in ("little", "big"))
+    return Nifti2Header(head, check=False) if second else Nifti1Header(head[:348], check=False)
 
 
 def _write(label_map: LabelMap, volume: Volume, reading: Reading, path: Path) -> Path:

@@ -12,15 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from medmm.domain.certainty import certainty_of
-from medmm.domain.display import (
-    ALSO_NOTE,
-    grey_bytes,
-    heat_overlay,
-    mark_words,
-    measurement_rows,
-    quantity_words,
-    unstated_words,
-)
 from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement
 from medmm.domain.errors import needed
 from medmm.domain.images import image_lines
@@ -38,14 +29,18 @@ from medmm.presentation.draft_words import (
     check_words,
     decided_words,
     made_by,
+    mark_words,
     own_rows,
 )
 from medmm.presentation.evidence_words import evidence_lines
+from medmm.presentation.film_picture import grey_bytes, heat_overlay
 from medmm.presentation.slice_picture import marked_slices, png_bytes, slice_picture
+from medmm.presentation.suspicion_words import ALSO_NOTE, unstated_words
+from medmm.presentation.value_words import measurement_rows, quantity_words
 
 LONGEST_PX = 900
 SMALL_PX = 420
-STYLE = files("medmm.doors").joinpath("draft.css").read_text(encoding="utf-8")
+STYLE = files("medmm.presentation").joinpath("templates/page.css").read_text(encoding="utf-8")
 
 
 def draft_html(file: CaseFile) -> str:
