@@ -87,6 +87,12 @@ class GivenNetworks(Networks):
         )
 
 
+class QuickNetworks(Networks):
+    """In the place of `medmm.models.Networks`: whatever settings name, it loads no torch."""
+
+    reader, picture_kinds, language_model = READS, SAYS_FRONTAL, None  # type: ignore[assignment]
+
+
 def quick_assistant(
     data: Path, *, reader: Any = READS, picture_kinds: Any = SAYS_FRONTAL, **settings: Any
 ) -> Assistant:
