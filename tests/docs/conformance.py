@@ -163,9 +163,7 @@ def _objected(rule: Callable[..., object]) -> str:
 
 
 def _gate() -> str:
-    rules = [
-        [f"`{r.code}`", _holds(r.held), _objected(r.asks)] for r in gate_rules.RULES
-    ]
+    rules = [[f"`{r.code}`", _holds(r.held), _objected(r.asks)] for r in gate_rules.RULES]
     named = {rule.code for rule in gate_rules.RULES}
     others = [
         [
