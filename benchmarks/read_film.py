@@ -18,15 +18,15 @@ import time
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from medmm import Assistant
 from medmm.config import Settings
-from medmm.domain.study import Modality, Study
+from medmm.domain.study import Study
 from medmm.doors.demo import CHEST, films_dir
 from medmm.models import Adopted, Networks
+from medmm.models.film.reading_model import ChestReader
 
 
 def seconds(work: Callable[[], object], repeats: int) -> list[float]:
@@ -67,7 +67,8 @@ def main() -> int:
                 next(assistant.read([film]))
 
             whole_way()  # warm: networks loaded, code compiled
-            reader: Any = networks.reader_of(Modality.RADIOGRAPH)
+            reader = networks.reading_models[0].opened()
+            assert isinstance(reader, ChestReader)
             findings, anatomy = reader.findings, reader.anatomy
             if findings is None or anatomy is None:
                 sys.stderr.write("the shipped weights are not installed: nothing to measure\n")

@@ -58,4 +58,5 @@ def hippocampus_asymmetry(left: Measurement, right: Measurement) -> Measurement:
         interval=(low, high),
         side=Side.BILATERAL,
         extents=extents,
+        model=left.model if left.model == right.model else None,
     )

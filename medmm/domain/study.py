@@ -14,6 +14,7 @@ from medmm.domain.errors import InputError, StateError
 from medmm.domain.read_task import ReadTask as ReadTask  # programs know it by this place
 
 FIRST_ZONE = timedelta(hours=14)  # no clock is further ahead of UTC (IANA time zone database)
+LAST_ZONE = timedelta(hours=12)  # and none further behind
 Affine = tuple[tuple[float, float, float, float], ...]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch
+from medmm.domain.reading_model import Declaration
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import NotEvaluable, Notice, Study, Volume
 
@@ -107,8 +108,8 @@ class SyntaxSupport:
 class ModelRow:
     """One network of the catalogue and its state here.
 
-    `state` is "ready", "not installed", "altered" (a digest does not hold) or "another" (sound, but
-    not of this release). `added_at` (ISO 8601, UTC) is set where this installation adopted it.
+    `state` is "ready", "not installed", "altered" (a digest does not hold) or "another" (sound, but not of this release). `added_at` (ISO 8601, UTC) is set where
+    this installation adopted it. `declares` is what it reads and states; None of one that reads no study.
     """
 
     name: str
@@ -122,6 +123,7 @@ class ModelRow:
     state: str
     remedy: str = ""
     added_at: str = ""
+    declares: Declaration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

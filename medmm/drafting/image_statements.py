@@ -66,7 +66,12 @@ def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
     if finding.region is not None:
         shown = finding.region.side if study.orientation_known else None
         evidence += (
-            RegionEvidence(finding=finding.name, box_xyxy=finding.region.box_xyxy, side=shown),
+            RegionEvidence(
+                finding=finding.name,
+                box_xyxy=finding.region.box_xyxy,
+                side=shown,
+                image=finding.region.image,
+            ),
         )
     if finding.extent is not None:
         evidence += (extent_evidence(finding.extent, study),)

@@ -43,8 +43,9 @@ CHECKS: tuple[NumberedCheck, ...] = (
     NumberedCheck(
         number="G1",
         name="evidence",
-        what="Every piece of evidence is in the reading or the record with the same values, and "
-        "the text names the coded finding and no other.",
+        what="Every piece of evidence is in the reading or the record with the same values, a "
+        "region on an image of the study that was read, and the text names the coded finding and "
+        "no other.",
         examine=evidence.examine,
     ),
     NumberedCheck(

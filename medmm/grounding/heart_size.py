@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.draft import Assertion, Case, MeasurementEvidence, Statement
+from medmm.domain.frame_reference import has_frame
 from medmm.domain.reading import Measurement, Reading
 from medmm.domain.study import View
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
@@ -27,7 +28,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
     """
     if any(item.name == _MEASUREMENT for item in evidence_of(statement, MeasurementEvidence)):
         return judged(
-            _implausible(reading),
+            [*_implausible(reading), *_foreign_outlines(case, reading)],
             "the stated ratio is plausible and does not contradict the outlines",
         )
     if statement.finding != _FINDING or statement.assertion is Assertion.REPORTED:
@@ -69,6 +70,19 @@ def _implausible(reading: Reading) -> Iterator[str]:
     masks = {mask.name: mask.array() for mask in reading.masks}
     if "lungs" in masks and "heart" in masks:
         yield from _against_outlines(ratio, masks["lungs"], masks["heart"])
+
+
+def _foreign_outlines(case: Case, reading: Reading) -> Iterator[str]:
+    """Object to outlines of an image that is not of the case, or of different images.
+
+    No ratio follows from them.
+    """
+    masks = [mask for mask in reading.masks if mask.name in ("lungs", "heart")]
+    for mask in masks:
+        if mask.image is not None and not has_frame(case.study, mask.image):
+            yield f"the outline of the {mask.name} lies on an image that the study does not have"
+    if len({mask.image for mask in masks}) > 1:
+        yield "lungs and heart are outlined on different images"
 
 
 def _against_outlines(

@@ -6,14 +6,13 @@ import importlib
 from typing import Any
 
 from medmm.models.installed_models import Adopted
-from medmm.models.networks import Networks, ReadingModel, device_name, language_model, picture_kinds
+from medmm.models.networks import Networks, device_name, language_model, picture_kinds
 from medmm.models.weights.catalogue import CatalogueRow
 
 __all__ = [
     "Adopted",
     "CatalogueRow",
     "Networks",
-    "ReadingModel",
     "device_name",
     "language_model",
     "picture_kinds",

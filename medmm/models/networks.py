@@ -6,22 +6,31 @@ Loads without torch.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING
 
 from medmm.domain.errors import StateError
-from medmm.domain.reading import Reading
-from medmm.domain.study import Modality, Study
+from medmm.domain.reading_model import ReadingModel
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import sha256_of
 from medmm.models.installed_models import Adopted, report_weights
+from medmm.models.reading_models import (
+    OF_FILMS,
+    OF_ONE_FOLDER,
+    Once,
+    OpenedWhenAsked,
+    Opener,
+    of_films,
+)
 from medmm.models.weights.catalogue import (
     DEFAULT_REPORT,
     CatalogueRow,
     catalogue,
+    declarations,
+    declared_by,
     model_rows,
     open_weights,
     packaged_weights,
@@ -29,16 +38,10 @@ from medmm.models.weights.catalogue import (
 )
 from medmm.models.weights.model_folder import files_of
 
-
-class ReadingModel(Protocol):
-    """Reads findings, regions, measurements and masks off a study's pixels."""
-
-    def read(self, study: Study) -> Reading:
-        """Read what the networks see.
-
-        A study without a model for it gives a reading that says so.
-        """
-        ...
+if TYPE_CHECKING:
+    from medmm.models.film.kinds_when_asked import KindsWhenAsked
+    from medmm.models.report_model.chest_report import ChestReportModel
+    from medmm.models.report_model.encoded_films import EncodedFilms
 
 
 class Networks:
@@ -60,33 +63,29 @@ class Networks:
     ) -> None:
         self.weights_dir, self.device, self.threads = weights_dir, device, threads
         self.adopted, self.report = adopted, report
-        self._loaded: dict[str, Any] = {}
-        self._loading = threading.Lock()
-        self._shared: Any = None
-        self._sharing = threading.Lock()
+        self._opening = opening = threading.RLock()
+        self._kinds = Once(lambda: picture_kinds(weights_dir, device=device), opening)
+        self._language_model = Once(self._opened_language_model, opening)
+        self._films = Once(_encoded_films, opening)
+        self._reading_models = Once(lambda: (self._of_films(), *self._of_one_folder()), opening)
 
     @property
-    def reader(self) -> ReadingModel:
-        """What reads a study of any modality, whose networks are opened when it first comes."""
-        return cast(ReadingModel, self._once("reader", lambda: _ByModality(networks=self)))
+    def reading_models(self) -> tuple[OpenedWhenAsked, ...]:
+        """List the reading models that are here.
 
-    def reader_of(self, modality: Modality) -> ReadingModel:
-        """Return what reads studies of one modality.
-
-        Raises: IntegrityError if a file of the weights was altered.
+        Each opens its networks when the first study comes that it reads.
         """
-        make = {Modality.RADIOGRAPH: self._chest_reader, Modality.MR: self._mr_reader}[modality]
-        return cast(ReadingModel, self._once(f"reader of {modality.value}", make))
+        return self._reading_models()
 
     @property
-    def picture_kinds(self) -> Any:
+    def picture_kinds(self) -> KindsWhenAsked | None:
         """See `picture_kinds`."""
-        return self._once("kinds", lambda: picture_kinds(self.weights_dir, device=self.device))
+        return self._kinds()
 
     @property
-    def language_model(self) -> Any:
+    def language_model(self) -> ChestReportModel | None:
         """See `language_model`."""
-        return self._once("language model", self._language_model)
+        return self._language_model()
 
     def model_rows(self) -> tuple[ModelRow, ...]:
         """List every network of the catalogue, then every adopted one, with their state."""
@@ -133,7 +132,31 @@ class Networks:
         with self.adopted.removing(name) as row:
             yield row
 
-    def _chest_reader(self) -> ReadingModel:
+    def _opened_language_model(self) -> ChestReportModel | None:
+        return language_model(
+            self.weights_dir,
+            device=self.device,
+            adopted=self.adopted,
+            report=self.report,
+            films=self._films(),
+        )
+
+    def _of_films(self) -> OpenedWhenAsked:
+        """Make the reading model of chest films of those of its networks that are here."""
+        packaged = [row_named(name) for name in OF_FILMS]
+        adopted = {} if self.report in catalogue() else self.adopted.rows()
+        heads = catalogue().get(self.report) or adopted.get(self.report)
+        rows = [*packaged, *([heads] if heads is not None else [])]
+        there = [row for row in rows if self._folder(row).is_dir()]
+        declared = [declared_by(row, self._folder(row)) for row in there]
+        opened = Once(self._opened_film_reader, self._opening)
+        return OpenedWhenAsked(tuple(there), of_films(filter(None, declared)), opened)
+
+    def _folder(self, row: CatalogueRow) -> Path:
+        own = self.weights_dir or packaged_weights()
+        return (own if row.name in catalogue() else self.adopted.folder) / row.name
+
+    def _opened_film_reader(self) -> ReadingModel | None:
         from medmm.models.film.reading_model import ChestReader
 
         return ChestReader.open(
@@ -145,47 +168,31 @@ class Networks:
             films=self._films(),
         )
 
-    def _mr_reader(self) -> ReadingModel:
-        from medmm.models.mr.reading_model import MrReader
+    def _of_one_folder(self) -> Iterator[OpenedWhenAsked]:
+        for name, opener in OF_ONE_FOLDER.items():
+            row = row_named(name)
+            if self._folder(row).is_dir():
+                opened = Once(partial(self._opened_folder, row, opener), self._opening)
+                yield OpenedWhenAsked((row,), declarations()[name], opened)
 
-        return MrReader.open(self.weights_dir, device=self.device, threads=self.threads)
+    def _opened_folder(self, row: CatalogueRow, opener: Opener) -> ReadingModel | None:
+        from medmm.models.weights.loading import reading_device
 
-    def _language_model(self) -> Any:
-        return language_model(
-            self.weights_dir,
-            device=self.device,
-            adopted=self.adopted,
-            report=self.report,
-            films=self._films(),
-        )
-
-    def _films(self) -> Any:
-        """Return what the heads and the language model share of a film."""
-        from medmm.models.report_model.encoded_films import EncodedFilms
-
-        with self._sharing:
-            self._shared = self._shared or EncodedFilms()
-            return self._shared
-
-    def _once(self, name: str, make: Callable[[], Any]) -> Any:
-        with self._loading:
-            if name not in self._loaded:
-                self._loaded[name] = make()
-            return self._loaded[name]
+        weights = open_weights(row, self.weights_dir)
+        return opener(weights, reading_device(self.device, self.threads)) if weights else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ByModality:
-    """Reads each study with the reader of its modality."""
+def _encoded_films() -> EncodedFilms:
+    """Make what the heads and the language model share of a film."""
+    from medmm.models.report_model.encoded_films import EncodedFilms
 
-    networks: Networks
-
-    def read(self, study: Study) -> Reading:
-        return self.networks.reader_of(study.modality).read(study)
+    return EncodedFilms()
 
 
-def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> Any:
-    """Return what says of a film's pixels which kind of picture they are (`kind_of`).
+def picture_kinds(
+    weights_dir: Path | None = None, *, device: str = "auto"
+) -> KindsWhenAsked | None:
+    """Open what says of a film's pixels what kind of picture they are; None if not installed.
 
     The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights
     was altered.
@@ -204,9 +211,9 @@ def language_model(
     device: str = "auto",
     adopted: Adopted | None = None,
     report: str = DEFAULT_REPORT,
-    films: Any = None,
-) -> Any:
-    """Return what writes sentences from film and record together.
+    films: EncodedFilms | None = None,
+) -> ChestReportModel | None:
+    """Open what writes sentences from film and record; None if it is not installed.
 
     Returns: None if a packaged one is not installed.
     Raises: ConfigError for a name that is not a report model's, IntegrityError if a file of the

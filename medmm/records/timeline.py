@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Omission, Quantity
-from medmm.domain.study import StudyTime
+from medmm.domain.study import LAST_ZONE, StudyTime
 from medmm.records.conflicts import with_conflicts
 from medmm.records.document import RecordDocument
 from medmm.records.periods import day_of
@@ -16,8 +16,6 @@ from medmm.records.periods import day_of
 # A condition or an allergy without a date may be old news; anything else without a date may be of
 # tomorrow.
 KEPT_UNDATED = (FactKind.CONDITION, FactKind.ALLERGY)
-# No clock is further behind UTC (IANA time zone database).
-LAST_ZONE = timedelta(hours=12)
 ENDED = "stated as active, but ended"
 MAY_HAVE_ENDED = "it ended about that time: whether before or after can't be told"
 

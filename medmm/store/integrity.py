@@ -10,18 +10,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from medmm.audit.log_database import as_bytes, bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.domain.report import SIGNED_STATES, CaseState
-from medmm.store import last_words
+from medmm.store import last_words, tables
 from medmm.store.last_words import PARTS, LoggedPart, Word
 
-# As bytes, whatever type a tampering hand gave them.
-CASES = (
-    'SELECT id, state, report_id, CAST(body AS BLOB) AS "case", CAST(reading AS BLOB) AS reading,'
-    ' CAST(draft AS BLOB) AS draft, CAST(decisions AS BLOB) AS decisions FROM "case"'
+_CASE, _REPORT = tables.cases.c, tables.reports.c
+CASES = sa.select(
+    _CASE.id,
+    _CASE.state,
+    _CASE.report_id,
+    as_bytes(_CASE.body).label("case"),
+    *bytes_of(_CASE.reading, _CASE.draft, _CASE.decisions),
 )
-REPORTS = "SELECT id, case_id, CAST(body AS BLOB) AS body FROM report"
+REPORTS = sa.select(_REPORT.id, _REPORT.case_id, *bytes_of(_REPORT.body))
 
 
 def digest(value: Any) -> str:
@@ -67,15 +71,15 @@ def _said_of(connection: sa.Connection, case_id: str) -> CaseMarks:
 def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
     """Raises: IntegrityError naming the case, or its report, and the entry, if a part is not what the log says."""
     said = _said_of(connection, case_id)
-    for row in connection.execute(sa.text(f"{CASES} WHERE id = :id"), {"id": case_id}):
+    for row in connection.execute(CASES.where(_CASE.id == case_id)):
         refuse(_case_problems(row, said))
-    for row in connection.execute(sa.text(f"{REPORTS} WHERE case_id = :id"), {"id": case_id}):
+    for row in connection.execute(REPORTS.where(_REPORT.case_id == case_id)):
         refuse(_report_problems(row, said))
 
 
 def refuse_altered_report(connection: sa.Connection, report_id: str) -> None:
     """Raises: IntegrityError naming report and entry, if the report is not what was signed."""
-    for row in connection.execute(sa.text(f"{REPORTS} WHERE id = :id"), {"id": report_id}):
+    for row in connection.execute(REPORTS.where(_REPORT.id == report_id)):
         refuse(_report_problems(row, _said_of(connection, row.case_id)))
 
 
@@ -85,12 +89,11 @@ def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
     Raises: IntegrityError naming case and entry, if the case is not what the log says, or is missing.
     """
     refuse_altered_case(connection, case_id)
-    body = connection.scalar(
-        sa.text('SELECT CAST(body AS BLOB) FROM "case" WHERE id = :id'), {"id": case_id}
-    )
+    body = connection.scalar(sa.select(as_bytes(_CASE.body)).where(_CASE.id == case_id))
     written = _said_of(connection, case_id).parts.get("case")
     if body is None:
         refuse((_missing(f"case {case_id}", written or LoggedPart(entry=0, sha256=None)),))
+        return {}
     return dict.fromkeys(image_files(json.loads(body)["study"]), f"case {case_id} names it")
 
 
@@ -105,10 +108,10 @@ def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:
 def problems(connection: sa.Connection, said: Mapping[str, CaseMarks]) -> Iterator[AuditProblem]:
     """Every case and report that is not what the log says, is missing, or that the log does not know."""
     cases, reports = set(), set()
-    for row in connection.execute(sa.text(CASES)):
+    for row in connection.execute(CASES.execution_options(yield_per=100)):
         cases.add(row.id)
         yield from _case_problems(row, said.get(row.id, CaseMarks()))
-    for row in connection.execute(sa.text(REPORTS)):
+    for row in connection.execute(REPORTS.execution_options(yield_per=100)):
         reports.add(row.id)
         yield from _report_problems(row, said.get(row.case_id, CaseMarks()))
     for case_id, mark in said.items():

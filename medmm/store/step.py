@@ -242,9 +242,7 @@ class Step:
         self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
     ) -> None:
         """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
-        replays.remember(
-            self._connection, self._expiry, key, verb, request_sha256, result, subject
-        )
+        replays.remember(self._connection, self._expiry, key, verb, request_sha256, result, subject)
 
     def _update_case(self, case_id: str, **values: Any) -> None:
         parts = {"case" if name == "body" else name: value for name, value in values.items()}

@@ -34,13 +34,9 @@ from medmm.store import (
     verification,
     worklist,
 )
-from medmm.store.database import (
-    database_border,
-    open_engine,
-    read_only_engine,
-    refuse_other_release,
-    upgrade,
-)
+from medmm.store.database import Database
+from medmm.store.dialects import dialect_of
+from medmm.store.object_store import ObjectStore
 from medmm.store.step import Step
 
 T = TypeVar("T")
@@ -58,17 +54,18 @@ class Store:
         data_dir: Path,
         heads_path: Path | None,
         expiry: replays.Expiry,
+        objects: ObjectStore | None = None,
     ) -> None:
-        self.data_dir, self.file, self._expiry = data_dir, data_dir / "medmm.sqlite", expiry
-        self.objects, self._open = files.Objects(data_dir / "objects"), ExitStack()
-        self._closed = False
+        self.data_dir, self._expiry = data_dir, expiry
+        self.objects: ObjectStore = objects or files.Objects(data_dir / "objects")
+        self._closed, self.dialect = False, dialect_of(data_dir)
         try:
-            self.read_only = files.is_read_only(data_dir, self.file)
+            self.read_only = files.is_read_only(data_dir, self.dialect.marker)
             if not self.read_only:
                 data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self.objects.sweep()
             self._signer = HeadSigner(self.secret("audit"))
-            self._engine = self._opened()
+            self._database = Database(self.dialect, read_only=self.read_only)
         except OSError as error:
             raise ConfigError(
                 f"the data folder can't be used: {type(error).__name__}",
@@ -80,18 +77,11 @@ class Store:
         with ExitStack() as on_failure:
             on_failure.callback(self.close)
             if self.read_only:
-                refuse_other_release(self._engine, self.file)
+                self._database.is_newest()
             else:
-                upgrade(self._engine, self.file, data_dir / "locks", _fill)
+                self._database.upgrade(_fill)
                 self._cover()  # a crash may have left the last entries without their line in the heads file
             on_failure.pop_all()
-
-    def _opened(self) -> sa.Engine:
-        if self.read_only:
-            return self._open.enter_context(read_only_engine(self.file))
-        engine = open_engine(self.file)
-        self._open.callback(engine.dispose)
-        return engine
 
     @classmethod
     def open(
@@ -101,19 +91,21 @@ class Store:
         heads_path: Path | None = None,
         replay_days: float = replays.REPLAY_DAYS,
         clock: Clock = utc_now,
+        objects: ObjectStore | None = None,
     ) -> Store:
         """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
 
         Args:
             replay_days: how long a call with the same idempotency key gets the first result again.
             clock: gives the time now, with its zone.
+            objects: keeps the files of images; without it the folder `objects` does.
         """
-        return cls(data_dir, heads_path, replays.Expiry(days=replay_days, clock=clock))
+        return cls(data_dir, heads_path, replays.Expiry(days=replay_days, clock=clock), objects)
 
     def close(self) -> None:
         """Let go of all connections."""
         self._closed = True
-        self._open.close()
+        self._database.close()
 
     def refuse_closed(self) -> None:
         """Raises: StateError after `close`."""
@@ -140,11 +132,7 @@ class Store:
             ConfigError if the data folder is a read-only copy.
         """
         self.refuse_read_only()
-        with (
-            database_border(self.file),
-            self._engine.connect() as connection,
-            connection.execution_options(medmm_write=True).begin(),
-        ):
+        with self._database.write() as connection:
             step = Step(
                 connection,
                 self._signer,
@@ -162,11 +150,11 @@ class Store:
     def exclusive(self, key: str) -> AbstractContextManager[None]:
         """Hold a lock on an idempotency key across threads and processes."""
         self.refuse_read_only()
-        return files.exclusive(self.data_dir / "locks", key)
+        return self._database.exclusive(key)
 
     def exclusive_study(self, uid: str) -> AbstractContextManager[None]:
         """Hold a lock on a study while images are joined to it; inside that of a key, never the other way round."""
-        return files.exclusive(self.data_dir / "locks" / "studies", uid)
+        return self._database.exclusive(uid, of="studies")
 
     def secret(self, name: str) -> bytes:
         """A 32-byte key of this installation, made on first use. Raises: ConfigError if it can't be read or made."""
@@ -184,7 +172,7 @@ class Store:
         return self.objects.put(path)
 
     def copied(self, sources: Mapping[str, Path]) -> AbstractContextManager[Callable[[], None]]:
-        """Copy files in, by the digests that they must have; see `Objects.copied`."""
+        """Copy files in, by the digests that they must have; see `ObjectStore.copied`."""
         return self.objects.copied(sources)
 
     def files_of(self, study_uid: str) -> dict[str, str | None]:
@@ -288,6 +276,19 @@ class Store:
         word = self._read(lambda c: last_words.of(c, last_words.DRAFTED_FROM, case_id))
         return None if word is None else word.value
 
+    def studies_of(self, patient_key: str) -> tuple[str, ...]:
+        """UIDs of the studies of a patient."""
+        query = sa.select(tables.studies.c.uid).where(tables.studies.c.patient_key == patient_key)
+        return tuple(self._read(lambda c: c.scalars(query.order_by(tables.studies.c.uid)).all()))
+
+    def cases_of(self, study_uid: str) -> tuple[str, ...]:
+        """Ids of the cases of a study, oldest first."""
+        table = tables.cases
+        query = sa.select(table.c.id).where(table.c.study_uid == study_uid)
+        return tuple(
+            self._read(lambda c: c.scalars(query.order_by(table.c.opened_at, table.c.id)).all())
+        )
+
     def signed_of(self, study_uid: str) -> list[CaseFile]:
         """The cases of a study with a signed report."""
         table = tables.cases
@@ -320,9 +321,13 @@ class Store:
 
         def check(connection: sa.Connection) -> tuple[AuditVerification, dict[str, str]]:
             with self.heads.locked() as lines:  # until the snapshot is taken: no entry runs ahead
-                connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).first()
+                self.dialect.take_snapshot(connection)
             return verification.check(
-                connection, lines, self._signer, self._secret_there("patient")
+                connection,
+                lines,
+                self._signer,
+                self._secret_there("patient"),
+                self.dialect,
             )
 
         found, objects = self._read(check)
@@ -351,8 +356,7 @@ class Store:
         return self._read(lambda c: log.heads_after(c, size))
 
     def _read(self, query: Callable[[sa.Connection], T]) -> T:
-        with database_border(self.file), self._engine.connect() as connection:
-            return query(connection)
+        return self._database.read(query)
 
 
 def _fill(connection: sa.Connection) -> None:

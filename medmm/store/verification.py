@@ -8,13 +8,18 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from medmm.audit.head import HeadSigner
+from medmm.audit.log_database import LogDatabase
 from medmm.audit.verify import verify
 from medmm.domain.audit_event import AuditVerification
 from medmm.store import integrity, last_words, log_coverage, worklist
 
 
 def check(
-    connection: sa.Connection, lines: Sequence[str], signer: HeadSigner, secret: bytes | None
+    connection: sa.Connection,
+    lines: Sequence[str],
+    signer: HeadSigner,
+    secret: bytes | None,
+    database: LogDatabase,
 ) -> tuple[AuditVerification, dict[str, str]]:
     """Check log and rows in one snapshot.
 
@@ -24,7 +29,7 @@ def check(
 
     Returns: what was found, and the stored files still to be looked at (by digest, who names them).
     """
-    found = verify(connection, lines, signer)
+    found = verify(connection, lines, signer, database)
     covered = log_coverage.check(connection, secret)
     words = last_words.collected(connection)
     said = {

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from medmm.audit.log_database import bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
@@ -28,9 +29,7 @@ from medmm.store.decoded import noun
 
 LINES, CASES = tables.worklist, tables.cases
 NAMES = tuple(column.name for column in LINES.columns)
-RAW = sa.text(
-    f"SELECT {', '.join(f'CAST({name} AS BLOB) AS {name}' for name in NAMES)} FROM worklist"
-)
+RAW = sa.select(*bytes_of(*LINES.c)).execution_options(yield_per=1000)
 
 
 def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
@@ -162,7 +161,7 @@ def problems(
     """
     if not sa.inspect(connection).has_table(LINES.name):  # a read-only copy of an earlier release
         return
-    cases, seen = set(connection.scalars(sa.text('SELECT id FROM "case"'))), set()
+    cases, seen = set(connection.scalars(sa.select(CASES.c.id))), set()
     for row in connection.execute(RAW):
         line = {name: _text(getattr(row, name)) for name in NAMES}
         case_id = line["case_id"] or ""
@@ -192,10 +191,7 @@ READ = (
     CASES.c.study_uid,
     CASES.c.state,
     CASES.c.opened_at,
-    *(
-        sa.cast(CASES.c[part], sa.LargeBinary).label(part)
-        for part in ("body", "reading", "draft", "decisions")
-    ),
+    *bytes_of(CASES.c.body, CASES.c.reading, CASES.c.draft, CASES.c.decisions),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,9 @@ from medmm.config import Settings
 from medmm.domain.clock import Clock, in_utc
 from medmm.domain.directory import Directory
 from medmm.domain.draft import Case
+from medmm.domain.reading import Reading
+from medmm.domain.reading_model import ReadingModel, read_by
+from medmm.domain.study import Study
 from medmm.domain.study_inspection import ModelRow
 from medmm.store import Store, digest
 from medmm.verbs.calls import Calls
@@ -22,8 +25,8 @@ class Networks(Protocol):
     """The networks of an installation, each opened when it is first asked for."""
 
     @property
-    def reader(self) -> models.ReadingModel:
-        """The reading model of every modality."""
+    def reading_models(self) -> Sequence[ReadingModel]:
+        """What reads studies here, in the order in which they have their say."""
         ...
 
     @property
@@ -85,13 +88,18 @@ class House:
         """Give a kept case the pixels that its study names."""
         return replace(case, study=imaging.attach_pixels(case.study, self.store.object_path))
 
+    def read(self, study: Study) -> Reading:
+        """Read a study with the models that declare it; see `read_by`."""
+        return read_by(self.networks.reading_models, study)
+
     def language_model(self) -> drafting.LanguageModel | None:
-        """The language model that the settings name; None where drafts are written by rules."""
-        return None if self.settings.writer == "rules" else self.networks.language_model
+        """The language model that the settings name; None where their writer asks for none, or it is not installed."""
+        asks = drafting.WRITERS[self.settings.writer].asks_model
+        return self.networks.language_model if asks else None
 
     def writer(self) -> drafting.Writer:
         """The writer that the settings name."""
-        return drafting.writer(self.language_model(), by_rules=self.settings.writer == "rules")
+        return drafting.WRITERS[self.settings.writer].make(self.language_model())
 
 
 def opened_house(

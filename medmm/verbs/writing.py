@@ -27,7 +27,7 @@ def _draft(house: House, call: VerbCall, case_id: str, again: bool, made_by: str
         return file.draft
     state = review.advance(file.state, review.Act.DRAFT)
     case = house.attached(file.case)
-    reading = house.networks.reader.read(case.study)
+    reading = house.read(case.study)
     checked = grounding.check(house.writer().write(case, reading), case, reading)
     with house.store.step() as step:
         step.save_reading(case_id, reading)
@@ -48,4 +48,4 @@ def draft(house: House, asked: Asked, case_id: str, again: bool) -> CheckedDraft
 def influence(house: House, call: VerbCall, case_id: str) -> Influence:
     """Draft a case from image, record and both; see `Assistant.influence`."""
     case = house.attached(house.store.case_file(case_id).case)
-    return drafting.influence(case, house.networks.reader.read(case.study), house.language_model())
+    return drafting.influence(case, house.read(case.study), house.language_model())

@@ -11,7 +11,7 @@ from medmm.config import load_settings
 from medmm.domain.report import Accept
 from medmm.domain.study import Study
 from tests.dicom_files import film_file
-from tests.factories import make_reading
+from tests.factories import make_reading_of
 from tests.quick_assistant import GivenNetworks
 
 
@@ -29,7 +29,7 @@ class Reads:
     """Sees the same in every film; loads no torch."""
 
     def read(self, study: Study) -> Any:
-        return make_reading(study_uid=study.uid)
+        return make_reading_of(study)
 
 
 def quick(path: Path) -> Assistant:

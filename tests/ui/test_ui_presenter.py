@@ -30,6 +30,7 @@ from medmm.presentation.film_picture import BELOW, REACHED, TICK, TRACK, film_pi
 from medmm.presentation.slice_picture import png_bytes
 from tests.factories import (
     ATTENDING,
+    FILM,
     SIGNED_AT,
     make_case_file,
     make_checked_draft,
@@ -330,7 +331,10 @@ def critical_case() -> CaseFile:
         finding="Pneumothorax", probability=0.3, threshold=0.15, model="chest-test"
     )
     region = RegionEvidence(
-        finding="Pneumothorax", box_xyxy=make_region(Side.RIGHT).box_xyxy, side=Side.RIGHT
+        finding="Pneumothorax",
+        box_xyxy=make_region(Side.RIGHT).box_xyxy,
+        side=Side.RIGHT,
+        image=FILM,
     )
     first, effusion = draft.statements[0], draft.statements[1]
     urgent = replace(

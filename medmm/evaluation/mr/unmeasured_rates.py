@@ -16,6 +16,7 @@ import torch
 from rich.progress import track
 
 from medmm.domain.errors import InputError
+from medmm.domain.reading_model import read_by
 from medmm.domain.study import Study
 from medmm.evaluation.metrics import share
 from medmm.evaluation.mr.unsuitable_inputs import Volumes, damaged, foreign
@@ -129,6 +130,6 @@ def _looks_unlike(model: Model, task: str, volumes: Volumes) -> bool:
 def _stated(model: Model, study: Study) -> bool:
     """Tell whether a number is stated; input that can't be prepared is not measured."""
     try:
-        return bool(model.read(study).measurements)
+        return bool(read_by([model], study).measurements)
     except InputError:
         return False

@@ -15,6 +15,7 @@ from rich.progress import track
 
 from medmm.domain.errors import InputError
 from medmm.domain.reading import ImageHalf, Reading
+from medmm.domain.reading_model import read_by
 from medmm.evaluation.metrics import (
     auroc,
     brier,
@@ -120,7 +121,7 @@ def failures(
     }
     found = []
     for name in names:
-        maps = model.read(study_of(task, by_name[name])).label_maps
+        maps = read_by([model], study_of(task, by_name[name])).label_maps
         read = [
             Failure(outlined=o, found=m.array()) for o, m in zip(by_name[name], maps, strict=True)
         ]
@@ -160,7 +161,7 @@ def _hippocampi(
     rows = Rows.of([one[0].row["person"] for one in test])
     truths = [one[0].labels for one in test]
     readings = [
-        model.read(study_of("hippocampus", one))
+        read_by([model], study_of("hippocampus", one))
         for one in track(test, description="test", disable=quiet)
     ]
     found = [reading.label_maps[0].array() for reading in readings]
@@ -280,7 +281,7 @@ def _lesions(
     rows = Rows.of([one.subject for one in ones])
     truths = [one.labels > 0 for one in ones]
     readings = [
-        model.read(study_of("brain-lesion", one))
+        read_by([model], study_of("brain-lesion", one))
         for one in track(test, description="test", disable=quiet)
     ]
     labelled = [
@@ -441,7 +442,7 @@ def _hearts(
     model = CardiacModel.open(weights, torch.device("cpu"))
     rows = Rows.of([heart[0].subject for heart in test])
     readings = [
-        model.read(study_of("cardiac", heart))
+        read_by([model], study_of("cardiac", heart))
         for heart in track(test, description="test", disable=quiet)
     ]
     truth = [heart_quantities(h, {one.part: one.labels for one in h}, model.labels) for h in test]

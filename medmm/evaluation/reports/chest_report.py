@@ -19,6 +19,7 @@ from rich.progress import Progress
 from medmm.domain.draft import Assertion, Case
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
+from medmm.domain.reading_model import read_by
 from medmm.domain.record import ClinicalContext, Fact, FactKind
 from medmm.domain.vocabulary import finding_terms
 from medmm.drafting.record_influence import changes, said_of_image
@@ -108,7 +109,7 @@ class Drafting:
         for place, (name, grey, context) in enumerate(films):
             case = replace(self.case(grey, name), context=context)
             try:
-                cases[place] = case, self.reader.read(case.study)
+                cases[place] = case, read_by([self.reader], case.study)
             except InputError:
                 continue
         for place, draft in zip(cases, drafts(self.model, list(cases.values())), strict=True):

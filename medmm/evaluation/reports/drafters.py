@@ -11,6 +11,7 @@ from rich.progress import track
 
 from medmm.domain.draft import Case, Draft, Section
 from medmm.domain.reading import Reading
+from medmm.domain.reading_model import read_by
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Modality, Study, Volume
 from medmm.drafting import RuleWriter
@@ -106,7 +107,7 @@ def drafted(
     pairs = zip(reports, films, strict=True)
     while group := list(islice(pairs, AT_ONCE)):
         alone = [case_of(report, grey) for report, grey in group]
-        readings = [reader.read(case.study) for case in alone]
+        readings = [read_by([reader], case.study) for case in alone]
         by_rule = [
             findings_text(RuleWriter().write(c, r)) for c, r in zip(alone, readings, strict=True)
         ]
@@ -138,7 +139,7 @@ def wording(
     pairs = zip(reports, films, strict=True)
     while group := list(islice(pairs, AT_ONCE)):
         cases = [case_of(report, grey, with_record=True) for report, grey in group]
-        its = _by_model(model, cases, [reader.read(case.study) for case in cases]).wording
+        its = _by_model(model, cases, [read_by([reader], case.study) for case in cases]).wording
         found = found + its if its else found
     return found
 

@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from medmm.domain.errors import needed
+from medmm.domain.frame_reference import FrameReference, frame_of
 from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region
-from medmm.domain.study import Modality, Notice, Study, View
+from medmm.domain.reading_model import Declaration, no_reading_model
+from medmm.domain.study import NotEvaluable, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
 from medmm.models.calibration import calibrated_finding
 from medmm.models.coverage import coverage_notice, lungs_coverage
@@ -23,10 +25,17 @@ from medmm.models.film.ratio_uncertainty import DoubtRule, Outlines
 from medmm.models.film.regions import chest_cells, region_of
 from medmm.models.image_encoder import for_reading
 from medmm.models.installed_models import Adopted, report_weights
+from medmm.models.reading_models import of_films
 from medmm.models.report_model.encoded_films import EncodedFilms
 from medmm.models.report_model.finding_heads import ReportHeads
-from medmm.models.weights.catalogue import DEFAULT_REPORT, WeightsFolder, open_weights, row_named
-from medmm.models.weights.loading import load_network, torch_device
+from medmm.models.weights.catalogue import (
+    DEFAULT_REPORT,
+    WeightsFolder,
+    declared_by,
+    open_weights,
+    row_named,
+)
+from medmm.models.weights.loading import load_network, reading_device
 
 Grey = NDArray[np.float32]
 RATIO = "cardiothoracic ratio"
@@ -190,7 +199,9 @@ class AnatomyModel:
         value = round(cardiothoracic_ratio(seen.lungs, seen.heart), 2)
         spread = self.rule.half_width(needed(seen.looks, "what the further looks at the film gave"))
         interval = (round(value - spread, 3), round(value + spread, 3))
-        return Measurement(name=RATIO, value=value, unit="1", interval=interval)
+        return Measurement(
+            name=RATIO, value=value, unit="1", interval=interval, model=self.weights.row.name
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,9 +231,7 @@ class ChestReader:
 
         Raises: IntegrityError if a file of the weights was altered.
         """
-        where = torch_device(device)
-        if threads is not None:
-            torch.set_num_threads(threads)
+        where = reading_device(device, threads)
         findings = open_weights(row_named("chest-findings"), weights_dir)
         anatomy = open_weights(row_named("chest-anatomy"), weights_dir)
         heads = report_weights(report, weights_dir, adopted)
@@ -232,47 +241,52 @@ class ChestReader:
             report_heads=ReportHeads.open(heads, where, films) if heads else None,
         )
 
-    def read(self, study: Study) -> Reading:
-        """Read the frontal film that the study names.
+    @property
+    def weights(self) -> tuple[WeightsFolder, ...]:
+        """The folders of the networks that are installed."""
+        there = (self.findings, self.anatomy, self.report_heads)
+        return tuple(network.weights for network in there if network is not None)
 
-        A study without a frontal film, or without an installed network, gives a reading whose
-        warnings say so.
-        """
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """The networks that it reads with."""
+        return tuple(weights.identity for weights in self.weights)
+
+    @property
+    def declares(self) -> Declaration:
+        """What these networks read and state together."""
+        declared = (declared_by(weights.row, weights.folder) for weights in self.weights)
+        return of_films(filter(None, declared))
+
+    def read(self, study: Study) -> Reading | NotEvaluable:
+        """Read the frontal film that the study names; see `ReadingModel.read`."""
         film = study.frontal
-        installed = [
-            m.weights for m in (self.findings, self.anatomy, self.report_heads) if m is not None
-        ]
-        if film is None or not installed:
-            return Reading(study_uid=study.uid, warnings=(_no_model(study),))
+        if film is None or not self.weights:
+            return no_reading_model(study)
         grey = film.pixels()[0]
         chest = self.anatomy.read(grey) if self.anatomy else Chest(warnings=(NO_ANATOMY,))
         found = self.findings.read(grey, film.patient_left_on, chest) if self.findings else ()
         if self.report_heads:
             others = frozenset(f.name for f in found)
             found += tuple(self.report_heads.read(grey, chest.midline, chest.cells, others))
+        image = frame_of(film)
         not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
         no_findings = () if self.findings else (NO_FINDINGS,)
         coverage = tuple(lungs_coverage(m.array(), film) for m in chest.masks if m.name == "lungs")
         cut = tuple(notice for one in coverage for notice in coverage_notice(one, REST_NOT_SEEN))
         return Reading(
             study_uid=study.uid,
-            models=tuple(
-                ModelIdentity(name=w.row.name, manifest_sha256=w.row.manifest_sha256)
-                for w in installed
-            ),
-            findings=found,
+            models=self.identities,
+            findings=tuple(_seen_on(image, finding) for finding in found),
             measurements=chest.measurements,
-            masks=chest.masks,
+            masks=tuple(replace(mask, image=image) for mask in chest.masks),
             warnings=chest.warnings + cut + not_pa + no_findings,
             volumes_read=(film.sha256,),
             coverage=coverage,
         )
 
 
-def _no_model(study: Study) -> Notice:
-    kind = "chest radiograph" if study.modality is Modality.RADIOGRAPH else study.modality.value
-    text = (
-        f"No reading model is installed for this study ({kind}, {study.body_part}); nothing was "
-        "read from the image."
-    )
-    return Notice(code="no-reading-model", text=text)
+def _seen_on(image: FrameReference, finding: Finding) -> Finding:
+    if finding.region is None:
+        return finding
+    return replace(finding, region=replace(finding.region, image=image))

@@ -17,8 +17,17 @@ from medmm.domain.errors import ConfigError
 from medmm.domain.grid import axial
 from medmm.domain.label_location import extent_of
 from medmm.domain.measurement_formulas import voxel_ml
-from medmm.domain.reading import Coverage, Extent, Finding, LabelMap, Measurement, Reading
-from medmm.domain.study import Notice, SequenceRole, Study, Volume
+from medmm.domain.reading import (
+    Coverage,
+    Extent,
+    Finding,
+    LabelMap,
+    Measurement,
+    ModelIdentity,
+    Reading,
+)
+from medmm.domain.reading_model import Declaration, not_read
+from medmm.domain.study import NotEvaluable, Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import finding_term
 from medmm.models.coverage import coverage_notice, head_coverage
 from medmm.models.mr.axis_order import BACK, HEAD, LEFT, turn_to
@@ -27,7 +36,7 @@ from medmm.models.mr.out_of_distribution import bounds_in, doubt_notice
 from medmm.models.mr.preprocessing import in_order
 from medmm.models.mr.resampling import head_of, middle_x_lps_mm, sequences_on_grid, without_specks
 from medmm.models.mr.volume_segmenter import Labelled, VolumeSegmenter
-from medmm.models.weights.catalogue import WeightsFolder
+from medmm.models.weights.catalogue import WeightsFolder, declarations
 
 FINDING, MAP, LESION = "brain lesion", "brain-lesion", "lesion"
 SHARE, VOLUME = "lesion share of head", "lesion volume"
@@ -104,18 +113,28 @@ class BrainLesionModel:
             calibration=weights.json("calibration.json"),
         )
 
-    def read(self, study: Study) -> Reading:
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """The network that it reads with."""
+        return (self.weights.identity,)
+
+    @property
+    def declares(self) -> Declaration:
+        """What the catalogue says of the network."""
+        return declarations()[self.weights.row.name]
+
+    def read(self, study: Study) -> Reading | NotEvaluable:
         """Read the FLAIR series of a study with the others that the network knows.
 
-        See `MrReader.read`.
+        See `ReadingModel.read`.
         """
         flair = study.chosen(SequenceRole.FLAIR)
         if flair is None:
-            return Reading(study_uid=study.uid, warnings=(NO_FLAIR,))
+            return not_read(study, NO_FLAIR)
         if flair.affine_lps_mm is not None and not axial(flair.affine_lps_mm):
-            return Reading(study_uid=study.uid, warnings=(NOT_AXIAL,))
+            return not_read(study, NOT_AXIAL)
         if flair.shape_zyx[0] == 1 and _slices_of_series(study, flair) > 1:
-            return Reading(study_uid=study.uid, warnings=(SLICES_APART,))
+            return not_read(study, SLICES_APART)
         signals, left_out = sequences_on_grid(study, SequenceRole.FLAIR, flair, self.sequences)
         turn = turn_to(LEARNED, flair.affine_lps_mm, slices_stay=True)
         inputs = [
@@ -142,7 +161,7 @@ class BrainLesionModel:
         )
         return Reading(
             study_uid=study.uid,
-            models=(self.weights.identity,),
+            models=self.identities,
             findings=(finding,),
             measurements=() if doubts else measurements,
             label_maps=(label_map,),
@@ -182,7 +201,7 @@ class BrainLesionModel:
         """
         if extent is None or _uneven(flair) or flair.shape_zyx[0] < 2:
             return ()
-        voxels, extents = int(mask.sum()), (extent,)
+        voxels, extents, model = int(mask.sum()), (extent,), self.weights.row.name
         share = measured(
             SHARE,
             share_of_head(mask, head),
@@ -190,13 +209,14 @@ class BrainLesionModel:
             self.calibration[SHARE],
             most=100.0,
             extents=extents,
+            model=model,
         )
         size = voxel_ml(flair) if flair.affine_lps_mm is not None else None
         shares = (share,) if coverage.whole else ()
         if size is None:
             return shares
         return *shares, measured(
-            VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents
+            VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents, model=model
         )
 
 

@@ -21,7 +21,8 @@ from medmm.domain.measurement_formulas import (
     voxel_ml,
 )
 from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
-from medmm.domain.study import Notice, SequenceRole, Study, Volume
+from medmm.domain.reading_model import not_read
+from medmm.domain.study import NotEvaluable, Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import measurement_terms
 from medmm.models.coverage import coverage_notice, ventricle_coverage
 from medmm.models.mr.intervals import measured
@@ -124,13 +125,13 @@ def quantities(ed: Phase, es: Phase) -> dict[str, float]:
 class CardiacModel(LabellingModel):
     """The network for the ventricles with its calibration."""
 
-    def read(self, study: Study) -> Reading:
-        """Outline both phases and measure; see `MrReader.read`."""
+    def read(self, study: Study) -> Reading | NotEvaluable:
+        """Outline both phases and measure; see `ReadingModel.read`."""
         chosen = {role: volume for role in MAPS if (volume := study.chosen(role)) is not None}
         if len(chosen) < len(MAPS):
-            return Reading(study_uid=study.uid, warnings=(NO_PHASES,))
+            return not_read(study, NO_PHASES)
         if any(voxel_ml(volume) is None or volume.shape_zyx[0] < 2 for volume in chosen.values()):
-            return Reading(study_uid=study.uid, warnings=(NOT_MEASURED,))
+            return not_read(study, NOT_MEASURED)
         ed, es = (
             self.phase(role, chosen[role]) for role in (SequenceRole.CINE_ED, SequenceRole.CINE_ES)
         )
@@ -151,7 +152,7 @@ class CardiacModel(LabellingModel):
         )
         return Reading(
             study_uid=study.uid,
-            models=(self.weights.identity,),
+            models=self.identities,
             findings=self.suggestions(found) if not odd else (),
             measurements=tuple(
                 self._measured(n, value, ed, es)
@@ -215,7 +216,15 @@ class CardiacModel(LabellingModel):
             extent for phase in phases for label in labels for extent in phase.extents(label)
         )
         most = 100.0 if term.unit == "%" else math.inf
-        return measured(name, value, term.unit, self.calibration[name], most=most, extents=extents)
+        return measured(
+            name,
+            value,
+            term.unit,
+            self.calibration[name],
+            most=most,
+            extents=extents,
+            model=self.weights.row.name,
+        )
 
 
 def group_probabilities(rows: Mapping[str, Any], found: Mapping[str, float]) -> dict[str, float]:

@@ -13,7 +13,8 @@ import numpy as np
 from medmm.domain.label_location import extent_of
 from medmm.domain.measurement_formulas import voxel_count, voxel_ml
 from medmm.domain.reading import LabelMap, Measurement, Reading
-from medmm.domain.study import Notice, SequenceRole, Study, Volume
+from medmm.domain.reading_model import not_read
+from medmm.domain.study import NotEvaluable, Notice, SequenceRole, Study, Volume
 from medmm.models.coverage import coverage_notice, crop_coverage
 from medmm.models.mr.axis_order import FRONT, HEAD, RIGHT, turn_to
 from medmm.models.mr.intervals import measured
@@ -51,11 +52,11 @@ IMPLAUSIBLE = Notice(
 class HippocampusModel(LabellingModel):
     """The hippocampus network with its calibration."""
 
-    def read(self, study: Study) -> Reading:
-        """Outline and measure the hippocampus of a study's T1 crop; see `MrReader.read`."""
+    def read(self, study: Study) -> Reading | NotEvaluable:
+        """Outline and measure the hippocampus of a T1 crop; see `ReadingModel.read`."""
         volume = study.chosen(SequenceRole.T1)
         if volume is None:
-            return Reading(study_uid=study.uid, warnings=(NO_T1,))
+            return not_read(study, NO_T1)
         turn = turn_to(LEARNED, volume.affine_lps_mm)
         spacing = turn.sizes(spacing_zyx_mm(volume) or ASSUMED_MM)
         labelled = self.segmenter.read([turn.there(volume.signal())], spacing)
@@ -72,7 +73,7 @@ class HippocampusModel(LabellingModel):
         assumed = (AXES_ASSUMED,) if volume.affine_lps_mm is None else ()
         return Reading(
             study_uid=study.uid,
-            models=(self.weights.identity,),
+            models=self.identities,
             measurements=(measurement,) if isinstance(measurement, Measurement) else (),
             label_maps=(label_map,),
             volumes_read=(volume.sha256,),
@@ -94,7 +95,14 @@ class HippocampusModel(LabellingModel):
         low, high = self.calibration["plausible_ml"]
         if not low <= ml <= high:
             return IMPLAUSIBLE
-        return measured(VOLUME, ml, "ml", self.calibration[VOLUME], extents=extents)
+        return measured(
+            VOLUME,
+            ml,
+            "ml",
+            self.calibration[VOLUME],
+            extents=extents,
+            model=self.weights.row.name,
+        )
 
 
 def hippocampus_of(labelled: Labelled) -> np.ndarray[Any, np.dtype[np.uint8]]:

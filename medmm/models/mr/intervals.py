@@ -21,6 +21,7 @@ def measured(
     most: float = math.inf,
     side: Side | None = None,
     extents: tuple[Extent, ...] = (),
+    model: str | None = None,
 ) -> Measurement:
     """Build a measurement with its 95 % interval by its row of `calibration.json`.
 
@@ -40,4 +41,5 @@ def measured(
         interval=(round(max(low, 0.0), DECIMALS), round(min(high, most), DECIMALS)),
         side=side,
         extents=extents,
+        model=model,
     )

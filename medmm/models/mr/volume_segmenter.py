@@ -12,6 +12,8 @@ from monai.inferers import sliding_window_inference
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medmm.domain.reading import ModelIdentity
+from medmm.domain.reading_model import Declaration
 from medmm.models.mr.out_of_distribution import Signs, disagreement_of, image_signs, outline_signs
 from medmm.models.mr.preprocessing import (
     Grid,
@@ -22,7 +24,7 @@ from medmm.models.mr.preprocessing import (
 )
 from medmm.models.mr.resampling import largest_part
 from medmm.models.mr.volume_network import VolumeNetwork
-from medmm.models.weights.catalogue import WeightsFolder
+from medmm.models.weights.catalogue import WeightsFolder, declarations
 from medmm.models.weights.loading import load_network
 
 Probabilities = NDArray[np.float32]
@@ -173,3 +175,13 @@ class LabellingModel:
             labels=tuple(weights.json("config.json")["labels"]),
             calibration=weights.json("calibration.json"),
         )
+
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """The network that it reads with."""
+        return (self.weights.identity,)
+
+    @property
+    def declares(self) -> Declaration:
+        """What the catalogue says of the network."""
+        return declarations()[self.weights.row.name]

@@ -13,8 +13,11 @@ from typing import Any
 
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.reading import ModelIdentity
+from medmm.domain.reading_model import Declaration
+from medmm.domain.study import Modality
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import sha256_of
+from medmm.models.weights.model_folder import json_mapping
 
 REMEDY = (
     "restore the weights folder from a copy; or install medmm again, or remove and add an "
@@ -37,19 +40,50 @@ class CatalogueRow:
     research_only: bool
     added_at: str = ""
 
+    @property
+    def identity(self) -> ModelIdentity:
+        """Who read, as a reading names it."""
+        return ModelIdentity(name=self.name, manifest_sha256=self.manifest_sha256)
+
 
 @cache
 def catalogue() -> dict[str, CatalogueRow]:
     """Read all rows by name."""
+    return {
+        row["name"]: CatalogueRow(
+            name=row["name"],
+            task=row["task"],
+            modality=row["modality"],
+            body_part=row["body_part"],
+            manifest_sha256=row["manifest_sha256"],
+            licence=row["licence"],
+            research_only=row["research_only"] == "yes",
+        )
+        for row in _table()
+    }
+
+
+@cache
+def declarations() -> dict[str, Declaration]:
+    """Say what each network of the catalogue reads and states, by its name."""
+    return {
+        row["name"]: Declaration(
+            modality=Modality(row["modality"]),
+            body_parts=(row["body_part"],),
+            findings=_names(row["findings"]),
+            quantities=_names(row["quantities"]),
+        )
+        for row in _table()
+    }
+
+
+def _names(cell: str) -> tuple[str, ...]:
+    return tuple(filter(None, cell.split(";")))
+
+
+def _table() -> list[dict[str, str]]:
     text = files("medmm.models.weights").joinpath("catalogue.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
-    named = {row["name"]: row for row in rows}
-    return {name: _row(row) for name, row in named.items()}
-
-
-def _row(row: dict[str, str]) -> CatalogueRow:
-    rest = {name: value for name, value in row.items() if name != "research_only"}
-    return CatalogueRow(**rest, research_only=row["research_only"] == "yes")
+    return list(csv.DictReader(text.splitlines()))
 
 
 def packaged_weights() -> Path:
@@ -67,7 +101,7 @@ class WeightsFolder:
     @property
     def identity(self) -> ModelIdentity:
         """Who read, as a reading names it."""
-        return ModelIdentity(name=self.row.name, manifest_sha256=self.row.manifest_sha256)
+        return self.row.identity
 
     def json(self, name: str) -> Any:
         """Read a JSON file of the folder."""
@@ -112,6 +146,7 @@ def model_row(
 ) -> ModelRow:
     """Describe a network and the state in which `opened` finds it."""
     findings, state, remedy = (), "ready", ""
+    declares = declarations().get(row.name)
     try:
         weights = opened(row)
     except IntegrityError as error:
@@ -125,6 +160,7 @@ def model_row(
         else:
             config = weights.json("config.json")
             findings = tuple(config.get("findings") or config.get("structures") or ())
+            declares = declared_by(row, weights.folder)
     return ModelRow(
         name=row.name,
         task=row.task,
@@ -137,6 +173,26 @@ def model_row(
         state=state,
         remedy=remedy,
         added_at=row.added_at,
+        declares=declares,
+    )
+
+
+def declared_by(row: CatalogueRow, folder: Path) -> Declaration | None:
+    """Say what a weights folder reads and states; None if nothing reads with it.
+
+    An adopted report model states what its heads are calibrated for. A damaged file says
+    nothing: opening it does.
+    """
+    if row.name in declarations() or row.task != "report":
+        return declarations().get(row.name)
+    try:
+        heads = json_mapping(folder / "calibration.json").get("heads")
+    except InputError:
+        heads = None
+    return Declaration(
+        modality=Modality(row.modality),
+        body_parts=(row.body_part,),
+        findings=tuple(heads) if isinstance(heads, dict) else (),
     )
 
 

@@ -34,6 +34,14 @@ def torch_device(device: str) -> torch.device:
     return torch.device(device)
 
 
+def reading_device(device: str, threads: int | None) -> torch.device:
+    """Give the process so many threads (None leaves those it has); return the device."""
+    where = torch_device(device)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return where
+
+
 def load_network(weights: WeightsFolder, device: torch.device) -> Any:
     """Load the network of a weights folder, on `device`, ready to read.
 

@@ -24,6 +24,7 @@ Labels = NDArray[np.uint8]
 TABLE = "mri/subjects.csv"
 SET_OF = {"hippocampus": "hippocampus", "brain-lesion": "lgg", "cardiac": "acdc"}
 LGG_SEQUENCES = ("pre", "flair", "post")
+FAR_FROM_A_LABEL = 0.05  # what a scaled file of 8 bits leaves between a value and its label is less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +92,40 @@ def _hippocampus(archive: zipfile.ZipFile, row: Mapping[str, str]) -> Iterator[O
         for kind in ("image", "label")
     )
     yield _outlined(
-        row, "", (_zyx(image).astype(np.float32),), ("t1",), _zyx(label), (1.0, 1.0, 1.0)
+        row,
+        "",
+        (_zyx(image).astype(np.float32),),
+        ("t1",),
+        whole_labels(_zyx(label), row["subject"]),
+        (1.0, 1.0, 1.0),
     )
 
 
 def _zyx(image: object) -> Labels:
     return np.ascontiguousarray(np.asanyarray(image.dataobj).T)  # type: ignore[attr-defined]
+
+
+def whole_labels(values: NDArray[np.generic], subject: str) -> Labels:
+    """Round label values to the whole numbers that they stand for.
+
+    A label map that was saved as an array of floats under a header of integers comes back with
+    values like 0.988 and 2.988, which truncation would turn into other labels.
+
+    Args:
+        values: of any shape, as the file gives them after its scaling.
+        subject: whose labels they are, for the error.
+
+    Raises: InputError if a value lies further than 0.05 from every label of 0 to 255.
+    """
+    rounded = np.rint(values)
+    near = np.abs(values - rounded) <= FAR_FROM_A_LABEL  # False of what is no number
+    if not near.all() or rounded.min() < 0 or rounded.max() > 255:
+        raise InputError(
+            "the label map holds values that are no labels",
+            remedy="save it as whole numbers of 0 to 255",
+            subject=subject,
+        )
+    return rounded.astype(np.uint8)
 
 
 def _lgg(archive: zipfile.ZipFile, row: Mapping[str, str]) -> Iterator[OutlinedVolume]:

@@ -28,7 +28,12 @@ from medmm.doors.draft_page import draft_page
 from medmm.doors.influence_page import influence_page
 from medmm.presentation.draft_html import draft_html
 from medmm.presentation.draft_words import BANNER
-from tests.factories import make_case_file, make_checked_draft, make_draft, make_reading
+from tests.factories import (
+    make_case_file,
+    make_checked_draft,
+    make_draft,
+    make_reading_of,
+)
 from tests.language_models import Told, make_generation, say
 from ui.presenter import case_view
 
@@ -64,7 +69,7 @@ class ToldNetworks:
         self.reader = self
 
     def read(self, study: Study) -> Reading:
-        return replace(make_reading(), study_uid=study.uid)
+        return make_reading_of(study)
 
     def manifests(self) -> dict[str, str]:
         return {}

@@ -25,7 +25,6 @@ from medmm.domain.errors import (
     StateError,
     Unavailable,
 )
-from medmm.domain.study import Modality
 from medmm.domain.study_inspection import ModelRow
 from medmm.models import Networks
 from medmm.models.film.chest_anatomy import STRUCTURES, build
@@ -515,7 +514,8 @@ def test_the_report_model_in_use_is_named_by_the_settings(adopted: Adopted, made
 def test_drafts_and_heads_come_from_the_named_model(adopted: Adopted, made: Path) -> None:
     add(adopted, made / "tiny-report")
     networks = Networks(None, device="cpu", adopted=adopted, report="tiny-report")
-    reader: Any = networks.reader_of(Modality.RADIOGRAPH)
+    reader: Any = networks.reading_models[0].opened()
+    assert networks.language_model is not None
     assert networks.language_model.name == reader.report_heads.weights.row.name == "tiny-report"
     with pytest.raises(StateError, match="in use"), networks.removing("tiny-report"):
         pass
@@ -544,7 +544,7 @@ def test_a_model_that_knows_measurements_is_told_those_of_the_reading(
 def test_an_unknown_report_model_stops_reading_and_drafting(adopted: Adopted) -> None:
     networks = Networks(None, device="cpu", adopted=adopted, report="nobody")
     with pytest.raises(ConfigError, match="nobody"):
-        networks.reader_of(Modality.RADIOGRAPH)
+        networks.reading_models[0].opened()
     with pytest.raises(ConfigError, match="nobody"):
         _ = networks.language_model
 

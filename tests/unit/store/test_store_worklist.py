@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tarfile
 import time
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -22,6 +21,7 @@ from medmm.domain.study import Modality, StudyTime
 from medmm.domain.worklist import CaseFilter, Page
 from medmm.store import Store
 from medmm.store import worklist as lines
+from tests.databases import raw
 from tests.factories import make_case, make_checked_draft, make_finding, make_reading, make_study
 
 EARLIER = Path(__file__).with_name("earlier_release") / "store.tar.xz"
@@ -55,7 +55,7 @@ def ids(found: tuple[CaseSummary, ...]) -> list[str]:
 
 
 def tamper(store: Store, statement: str) -> None:
-    with closing(sqlite3.connect(store.file)) as database, database:
+    with raw(store) as database:
         database.execute(statement)
 
 
@@ -205,7 +205,7 @@ def test_a_case_that_can_not_be_read_is_not_left_out_silently(store: Store) -> N
     add(store, ("case-1", AT), ("case-2", AT))
     tamper(store, "UPDATE \"case\" SET body = '{}' WHERE id = 'case-1'")
     tamper(store, "DELETE FROM worklist")
-    with closing(sqlite3.connect(store.file)) as database, database:
+    with raw(store) as database:
         database.execute("UPDATE alembic_version SET version_num = '0005'")
         database.executescript("DROP TABLE worklist; DROP TABLE last_word")
     store.close()
@@ -247,7 +247,7 @@ def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             "opened_utc": f"{at} || '000+00:00'",
         }
         for table, changed in (('"case"', of_case), ("worklist", of_line)):
-            with closing(sqlite3.connect(store.file)) as database, database:
+            with raw(store) as database:
                 columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
                 values = ", ".join(changed.get(column, column) for column in columns)
                 database.execute(f"{number} INSERT INTO {table} SELECT {values} FROM {table}, n")
@@ -276,7 +276,7 @@ def test_a_page_of_ten_thousand_cases_takes_no_longer_than_one_of_few(ten_thousa
 
 def test_every_filter_and_page_is_answered_from_an_index(ten_thousand: Store) -> None:
     asked: list[str] = []
-    engine = ten_thousand._engine
+    engine = ten_thousand._database._engine
     sa.event.listen(
         engine,
         "before_cursor_execute",
@@ -290,7 +290,7 @@ def test_every_filter_and_page_is_answered_from_an_index(ten_thousand: Store) ->
     )
     for one in filters:
         ten_thousand.cases(one, Page(limit=50, after="case-05000"))
-    with closing(sqlite3.connect(ten_thousand.file)) as database:
+    with raw(ten_thousand) as database:
         for text, values in [a for a in asked if "FROM worklist" in a[0]]:  # type: ignore[misc]
             plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {text}", values)]
             assert plan
