@@ -19,7 +19,13 @@ from medmm.domain.reading import Reading
 from medmm.store import integrity, tables
 from medmm.store.decoded import noun
 
-READINGS, DRAFTS = tables.readings, tables.drafts
+READINGS, DRAFTS, CASES = tables.readings, tables.drafts, tables.cases
+
+
+def waiting_since() -> sa.ScalarSelect[Any]:
+    """The query, within one of cases, for the time of a case's first draft: from then on a person is waited for."""
+    query = sa.select(DRAFTS.c.created_at).where(DRAFTS.c.case_id == CASES.c.id).correlate(CASES)
+    return query.order_by(DRAFTS.c.version).limit(1).scalar_subquery()
 
 
 def version(connection: sa.Connection, table: sa.Table, case_id: str) -> int | None:

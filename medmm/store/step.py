@@ -19,6 +19,7 @@ from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.lease import Lease
+from medmm.domain.priority import CasePriority
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseState, Decision, SignedReport
@@ -175,7 +176,7 @@ class Step:
                 {"body": to_json(release)},
             )
 
-    def open_case(self, case: Case, at: datetime) -> None:
+    def open_case(self, case: Case, at: datetime, site: str | None = None) -> None:
         """Keep a case; of one that is there already the study's newest notices, until a reader has decided on it."""
         query = sa.select(tables.cases.c.body, tables.cases.c.state).where(
             tables.cases.c.id == case.id
@@ -187,6 +188,8 @@ class Step:
         else:
             self._kept["case_sha256"] = integrity.digest(to_json(case))
             self._kept["decisions_sha256"] = integrity.digest([])
+            if site is not None:
+                self._kept["site_sha256"] = integrity.digest(site)
             self._moved[case.id] = CaseState.OPENED
             self._relisted.add(case.id)
             self._connection.execute(
@@ -197,6 +200,7 @@ class Step:
                     opened_at=at.isoformat(),
                     body=to_json(case),
                     decisions=[],
+                    site=site,
                 )
             )
 
@@ -206,6 +210,10 @@ class Step:
             tables.cases.c.study_uid == study_uid
         )
         return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
+
+    def set_priority(self, case_id: str, priority: CasePriority) -> None:
+        """Keep how urgent a case is, in place of what was said before."""
+        self._update_case(case_id, priority=to_json(priority))
 
     def save_reading(self, case_id: str, reading: Reading) -> None:
         """Keep what the models read, as the newest version."""

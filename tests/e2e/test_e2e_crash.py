@@ -23,6 +23,7 @@ WRITING = (
     "admit",
     "open_case",
     "draft",
+    "prioritise",
     "claim",
     "decide",
     "unclaim",
