@@ -27,6 +27,12 @@ def newest(table: sa.Table) -> sa.ScalarSelect[Any]:
     return query.order_by(table.c.version.desc()).limit(1).scalar_subquery()
 
 
+def waiting_since() -> sa.ScalarSelect[Any]:
+    """The query, within one of cases, for the time of a case's first draft: from then on a person is waited for."""
+    query = sa.select(DRAFTS.c.created_at).where(DRAFTS.c.case_id == CASES.c.id).correlate(CASES)
+    return query.order_by(DRAFTS.c.version).limit(1).scalar_subquery()
+
+
 def version(connection: sa.Connection, table: sa.Table, case_id: str) -> int | None:
     """The number of the newest version; None where there is none."""
     found = sa.select(sa.func.max(table.c.version)).where(table.c.case_id == case_id)

@@ -24,10 +24,12 @@ _NEWEST = (
 )
 _CASES = (
     'SELECT id, state, report_id, CAST(body AS BLOB) AS "case", {0} AS reading, {1} AS draft,'
-    ' CAST(decisions AS BLOB) AS decisions FROM "case"'
+    ' CAST(decisions AS BLOB) AS decisions, {2} AS priority, {3} AS site FROM "case"'
 )
-CASES = _CASES.format(_NEWEST.format("reading"), _NEWEST.format("draft"))
-EARLY_CASES = _CASES.format("CAST(reading AS BLOB)", "CAST(draft AS BLOB)")
+CASES = _CASES.format(
+    *map(_NEWEST.format, ("reading", "draft")), *("CAST(priority AS BLOB)", "CAST(site AS BLOB)")
+)
+EARLY_CASES = _CASES.format("CAST(reading AS BLOB)", "CAST(draft AS BLOB)", "NULL", "NULL")
 VERSIONED = {
     "reading": "SELECT case_id, version, CAST(body AS BLOB) AS body FROM reading",
     "draft": "SELECT case_id, version, reading, parent, author, created_at, CAST(body AS BLOB) AS body FROM draft",

@@ -24,6 +24,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.lease import Lease
 from medmm.domain.printed_report import Printed
+from medmm.domain.priority import CasePriority
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
@@ -190,7 +191,7 @@ class Step:
                 {"body": to_json(release)},
             )
 
-    def open_case(self, case: Case, at: datetime) -> None:
+    def open_case(self, case: Case, at: datetime, site: str | None = None) -> None:
         """Keep a case; of one that is there already the study's newest notices, until a reader has decided on it."""
         query = sa.select(tables.cases.c.body, tables.cases.c.state).where(
             tables.cases.c.id == case.id
@@ -212,8 +213,11 @@ class Step:
                     opened_at=at.isoformat(),
                     body=to_json(case),
                     decisions=[],
+                    site=site,
                 )
             )
+            if site is not None:
+                self._kept["site_sha256"] = integrity.digest(site)
 
     def cases_of(self, study_uid: str) -> dict[str, CaseState]:
         """The cases of a study and where they stand."""
@@ -221,6 +225,10 @@ class Step:
             tables.cases.c.study_uid == study_uid
         )
         return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
+
+    def set_priority(self, case_id: str, priority: CasePriority) -> None:
+        """Keep how urgent a case is, in place of what was said before."""
+        self._update_case(case_id, priority=to_json(priority))
 
     def save_reading(self, case_id: str, reading: Reading) -> None:
         """Keep what the models read, as the newest version."""

@@ -66,6 +66,8 @@ cases = sa.Table(
     sa.Column("body", sa.JSON, nullable=False),
     sa.Column("decisions", sa.JSON, nullable=False),
     sa.Column("report_id", sa.Text),
+    sa.Column("priority", sa.JSON(none_as_null=True)),
+    sa.Column("site", sa.JSON(none_as_null=True)),
 )
 readings = sa.Table(
     "reading",
@@ -102,10 +104,25 @@ worklist = sa.Table(  # derived from the cases by medmm.store.worklist
     sa.Column("suspected", sa.Boolean),
     sa.Column("suspicions", sa.Text),
     sa.Column("seen_in_part", sa.Text),
+    sa.Column("priority", sa.Text),
+    sa.Column("priority_reason", sa.Text),
+    sa.Column("waiting_since", sa.Text),  # in UTC, as text that sorts
+    sa.Column("site", sa.Text),
+    sa.Column("turn", sa.Text),  # priority and waiting_since, as text that sorts
     sa.Index("ix_worklist_newest", "opened_utc", "case_id"),
+    sa.Index("ix_worklist_turn", "turn", "case_id"),
     *(
         sa.Index(f"ix_worklist_{column}", column, "opened_utc", "case_id")
-        for column in ("state", "modality", "body_part", "critical", "suspected")
+        for column in (
+            "state",
+            "modality",
+            "body_part",
+            "critical",
+            "suspected",
+            "priority",
+            "waiting_since",
+            "site",
+        )
     ),
 )
 last_words = sa.Table(  # derived from the log by medmm.store.last_words

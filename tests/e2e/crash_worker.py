@@ -8,6 +8,7 @@ from typing import Any
 
 from medmm.assistant import Assistant
 from medmm.config import load_settings
+from medmm.domain.priority import Priority
 from medmm.domain.report import Accept
 from medmm.domain.study import Study
 from tests.dicom_files import film_file
@@ -52,6 +53,9 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     assert isinstance(study, Study)
     case = assistant.open_case(study.uid, key="open-1")
     draft = assistant.draft(case.id, key="draft-1")
+    priority = assistant.prioritise(
+        case.id, Priority.URGENT, reason="asked for", by=reader, key="prioritise-1"
+    )
     claim = assistant.claim(case.id, by=reader, key="claim-1")
     decided = assistant.decide(
         case.id, [Accept(s.id) for s in draft.statements], by=reader, key="decide-1"
@@ -64,6 +68,7 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
         "admit": study,
         "open_case": case,
         "draft": draft,
+        "prioritise": priority,
         "claim": claim,
         "decide": decided,
         "sign": report,

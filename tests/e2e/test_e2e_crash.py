@@ -22,6 +22,7 @@ WRITING = (
     "admit",
     "open_case",
     "draft",
+    "prioritise",
     "claim",
     "decide",
     "unclaim",

@@ -1,4 +1,4 @@
-"""`medmm case claim`, `unclaim` and `drafts`: who works on a case, and what was drafted there."""
+"""`medmm case claim`, `unclaim`, `prioritise` and `drafts`: who works on a case, how urgent it is, what was drafted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError
+from medmm.domain.priority import Priority
 from medmm.doors.cli.cases import AsJson, case_app
 from medmm.doors.session import Session, add_row, new_table, out, session, write_json
 
@@ -23,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     case_app.command("claim")(claim)
     case_app.command("unclaim")(unclaim)
     case_app.command("drafts")(drafts)
+    case_app.command("prioritise")(prioritise)
 
 
 def claim(
@@ -53,6 +55,24 @@ def unclaim(context: typer.Context, case: CaseId) -> None:
     with who.assistant() as assistant:
         assistant.unclaim(case, by=_named(who, assistant))
     out().print("The case is free.")
+
+
+def prioritise(
+    context: typer.Context,
+    case: CaseId,
+    priority: Annotated[Priority, typer.Argument(help="How urgent it is.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the worklist.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say how urgent an unsigned case is, in place of what its order says. Needs `--by READER`."""
+    who = session(context)
+    with who.assistant() as assistant:
+        by = _named(who, assistant)
+        given = assistant.prioritise(case, priority, reason=reason, by=by)
+    if as_json:
+        write_json(to_json(given))
+    else:
+        out().print(f"{given.level.value}; `medmm cases --sort urgency` lists by priority.")
 
 
 def drafts(context: typer.Context, case: CaseId, as_json: AsJson = False) -> None:

@@ -44,8 +44,8 @@ class Clock:
         self.now += timedelta(**time)
 
 
-def assistant_of(folder: Path, clock: Clock, reader: Any = READS) -> Assistant:
-    settings = Settings(data_dir=folder / "data", readers=READERS, threads=1)
+def assistant_of(folder: Path, clock: Clock, reader: Any = READS, **how: Any) -> Assistant:
+    settings = Settings(data_dir=folder / "data", readers=READERS, threads=1, **how)
     networks = GivenNetworks(
         settings, reader=reader, picture_kinds=SAYS_FRONTAL, language_model=None
     )

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.errors import InputError, IntegrityError, StateError
+from medmm.domain.priority import CasePriority, Order, Priority
 from medmm.domain.report import CaseState, CaseSummary, Reject
 from medmm.domain.study import Modality, StudyTime
 from medmm.domain.worklist import CaseFilter, Page
@@ -151,6 +152,22 @@ def test_a_line_follows_its_case(store: Store) -> None:
     assert store.verify().ok
 
 
+def test_an_altered_priority_or_site_of_a_case_is_found(store: Store) -> None:
+    with store.step() as work:
+        work.save_study(make_case().study)
+        work.open_case(make_case(), AT, "Hospital North")
+        work.set_priority("case-1", CasePriority(level=Priority.STAT, reason="as ordered"))
+        work.record(event("case-1"))
+    assert (store.cases()[0].priority, store.cases()[0].site) == ("stat", "Hospital North")
+    assert store.verify().ok
+    for part, other in (("priority", "NULL"), ("site", """'"Hospital South"'""")):
+        tamper(store, f'UPDATE "case" SET {part} = {other}')
+        with pytest.raises(IntegrityError, match="of case case-1 is not what the audit log says"):
+            store.case_file("case-1")
+    places = {p.place for p in store.verify().problems}
+    assert places == {"priority of case case-1", "site of case case-1"}
+
+
 def test_a_line_says_who_has_claimed_its_case_while_the_claim_lasts(store: Store) -> None:
     add(store, ("case-1", AT), ("case-2", AT))
     until = AT + timedelta(minutes=30)
@@ -172,6 +189,10 @@ def test_a_line_says_who_has_claimed_its_case_while_the_claim_lasts(store: Store
 TAMPERINGS = {
     "hidden": ("UPDATE worklist SET critical = 0, suspected = 0, suspicions = '[]'", "altered"),
     "of another state": ("UPDATE worklist SET state = 'signed'", "altered"),
+    "as urgent": ("UPDATE worklist SET priority = 'stat'", "altered"),
+    "at another turn": ("UPDATE worklist SET turn = '0'", "altered"),
+    "of another site": ("UPDATE worklist SET site = 'elsewhere'", "altered"),
+    "waiting since long": ("UPDATE worklist SET waiting_since = '2020'", "altered"),
     "of another patient": ("UPDATE worklist SET patient_key = x'ff'", "altered"),
     "removed": ("DELETE FROM worklist", "missing"),
 }
@@ -304,11 +325,19 @@ def test_every_filter_and_page_is_answered_from_an_index(ten_thousand: Store) ->
         CaseFilter(state=CaseState.DRAFTED),
         CaseFilter(critical=True),
         CaseFilter(modality=Modality.MR),
+        CaseFilter(priority=Priority.STAT),
+        CaseFilter(site="Hospital North"),
     )
     for one in filters:
-        ten_thousand.cases(one, Page(limit=50, after="case-05000"))
+        ten_thousand.cases(one, Page(limit=50, after="case-05000"), AT)
+    urgent = Page(limit=50, after="case-05000", order=Order.URGENCY)
+    ten_thousand.cases(CaseFilter(waiting=True), urgent, AT)
+    ten_thousand.cases(CaseFilter(assigned="reader-1"), Page(limit=50), AT)
     with closing(sqlite3.connect(ten_thousand.file)) as database:
         for text, values in [a for a in asked if "FROM worklist" in a[0]]:  # type: ignore[misc]
             plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {text}", values)]
             assert plan
+            if "ix_lease_holder" in plan[0]:  # of one reader's few claims, which are sorted
+                plan.remove("USE TEMP B-TREE FOR ORDER BY")
             assert all("INDEX" in step and "TEMP B-TREE" not in step for step in plan), (text, plan)
+        assert "ix_lease_holder" in str(plan)
