@@ -38,6 +38,7 @@ from medmm.presentation.draft_words import (
     decided_words,
     made_by,
     own_rows,
+    unstated_sentence,
 )
 from medmm.presentation.evidence_words import evidence_lines
 from medmm.presentation.slice_picture import marked_slices, slice_picture
@@ -77,6 +78,7 @@ def draft_page(file: CaseFile, console: Console) -> None:
             console.print(own_panel(file, number, text, mark))
         if section is Section.FINDINGS:
             print_also_suspected(file, console)
+    _print_unstated(file.draft, console)
     _print_measured(file.draft, console)
     _print_limits(file.draft, console)
     for warning in recorded:
@@ -180,6 +182,15 @@ def _print_marked(file: CaseFile, console: Console) -> None:
         console.print(
             _hanging(Text("▣", style="cyan"), Text(plain(marked.caption(marked.index_z) + letters)))
         )
+
+
+def _print_unstated(draft: CheckedDraft, console: Console) -> None:
+    """What a language model proposed in other words than the draft has, and why: for who asks, not to be decided on."""
+    lines = [words for record in draft.draft.sentences if (words := unstated_sentence(record))]
+    if lines:
+        console.print(Rule("PROPOSED, NOT STATED", align="left", style="dim"))
+    for line in lines:
+        console.print(_hanging(Text("  ·", style="dim"), Text(plain(line), style="dim")))
 
 
 def _print_measured(draft: CheckedDraft, console: Console) -> None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from medmm.domain.draft import Case, CheckedDraft, Draft, Statement, Verdict
+from medmm.domain.draft import (
+    Case,
+    CheckedDraft,
+    Draft,
+    Fate,
+    Section,
+    SentenceRecord,
+    Statement,
+    Verdict,
+)
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile
@@ -133,7 +142,26 @@ def check(draft: Draft, case: Case, reading: Reading) -> CheckedDraft:
     verdicts = tuple(
         _verdict(one, statement, case, reading) for statement in draft.decidable for one in CHECKS
     )
-    return CheckedDraft(draft=draft, verdicts=verdicts)
+    sentences = tuple(_judged(record, case, reading) for record in draft.sentences)
+    return CheckedDraft(draft=replace(draft, sentences=sentences), verdicts=verdicts)
+
+
+def _judged(record: SentenceRecord, case: Case, reading: Reading) -> SentenceRecord:
+    """A sentence that is not stated, with what the checks would have said of it; without words or evidence nothing is said."""
+    said = record.proposal
+    if record.fate is Fate.STATED or not record.evidence or not said.text.strip():
+        return record
+    statement = Statement(
+        id=record.id,
+        section=Section.FINDINGS,
+        text=said.text,
+        assertion=said.assertion,
+        evidence=record.evidence,
+        finding=said.finding,
+    )
+    return replace(
+        record, verdicts=tuple(_verdict(one, statement, case, reading) for one in CHECKS)
+    )
 
 
 def recheck(file: CaseFile) -> tuple[Verdict, ...]:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from medmm.domain.display import own_mark
-from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement, Verdict
+from medmm.domain.draft import (
+    CheckedDraft,
+    Fate,
+    Outcome,
+    Section,
+    SentenceRecord,
+    Statement,
+    Verdict,
+)
 from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reject
 
 BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
@@ -61,6 +69,14 @@ def check_words(verdict: Verdict) -> str:
     """A check by its number with the mark of its outcome, and why it failed."""
     mark = f"{verdict.check} {MARKS[verdict.outcome]}"
     return f"{mark} {verdict.reason}" if verdict.outcome is Outcome.FAILED else mark
+
+
+def unstated_sentence(record: SentenceRecord) -> str:
+    """A sentence that a language model proposed, what stands in its place, and why; "" where it is stated."""
+    if record.fate is Fate.STATED:
+        return ""
+    instead = f" by {record.statement_id}" if record.fate is Fate.REPLACED else ""
+    return f"{record.id} “{record.proposal.text}” {record.fate.value}{instead}: {record.reason}"
 
 
 def made_by(draft: CheckedDraft) -> str:

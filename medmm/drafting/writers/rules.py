@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from medmm.domain.codec import to_json
-from medmm.domain.draft import AlsoSuspected, Case, Draft, FactEvidence, Statement
+from medmm.domain.draft import (
+    AlsoSuspected,
+    Case,
+    Draft,
+    FactEvidence,
+    SentenceRecord,
+    Statement,
+)
 from medmm.domain.errors import InputError
 from medmm.domain.images import images_read, images_unread, rivals_unread
 from medmm.domain.reading import Reading
@@ -52,10 +59,12 @@ def written(
     why_unstated: Callable[[str], str] | None = None,
     unsaid: tuple[str, ...] = (),
     warnings: tuple[Notice, ...] = (),
+    sentences: Callable[[Draft], tuple[SentenceRecord, ...]] | None = None,
 ) -> Draft:
     """The draft of a case whose image sentences are worded by `wording`; `unsaid` and `warnings` join its own.
 
     A suspected finding that `wording` takes out is listed as also suspected, with what `why_unstated` says of it.
+    `sentences` says of the draft what became of the sentences that were proposed for it.
     """
     if reading.study_uid != case.study.uid:
         raise InputError(
@@ -82,6 +91,7 @@ def written(
             for s in unstated
         ),
     )
+    draft = replace(draft, sentences=sentences(draft)) if sentences else draft
     content = json.dumps(to_json(draft), sort_keys=True, ensure_ascii=True)
     return replace(draft, id="draft-" + hashlib.sha256(content.encode()).hexdigest()[:32])
 
