@@ -271,18 +271,35 @@ class SentenceRecord:
         return next((e.probability for e in self.evidence if isinstance(e, ScoreEvidence)), None)
 
 
+class AuthorKind(Enum):
+    """Whether a program or a person made a version of a draft."""
+
+    WRITER = "writer"
+    READER = "reader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who made a version of a draft: a writer by its name, or a reader by id."""
+
+    kind: AuthorKind
+    id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a writer proposes for a case.
+    """What a writer proposes for a case. A draft that is made again is another version, with another id.
 
     `not_evaluated` says openly what neither the models nor the writer looked at; `also_suspected` what the models
     suspect and the writer does not state; `sentences` what a language model proposed, whatever became of it. `images_read` are the images that the models looked at, with their own times,
-    `images_unread` the others of the study, with the reasons.
+    `images_unread` the others of the study, with the reasons. `writer` is whose words it is in, `author` who made this
+    version; `version` counts from 1, and `parent` is the id of the one before (None: it is the first).
     """
 
     id: str
     case_id: str
     writer: str
+    author: Author
     statements: tuple[Statement, ...]
     not_evaluated: tuple[str, ...]
     models: tuple[ModelIdentity, ...] = ()
@@ -291,6 +308,8 @@ class Draft:
     images_unread: tuple[ImageReference, ...] = ()
     also_suspected: tuple[AlsoSuspected, ...] = ()
     sentences: tuple[SentenceRecord, ...] = ()
+    version: int = 1
+    parent: str | None = None
 
     @property
     def decidable(self) -> tuple[Statement, ...]:
@@ -303,6 +322,12 @@ class Draft:
         return tuple(line for line in self.not_evaluated if not line.startswith(SUSPECTED_BEFORE))
 
     def __post_init__(self) -> None:
+        if self.version < 1 or (self.version == 1) != (self.parent is None):
+            raise InputError(
+                f"version {self.version} of a draft {'names no' if self.parent is None else 'names a'} parent",
+                remedy="count from 1; every version but the first names the one before",
+                draft=self.id,
+            )
         ids = [statement.id for statement in self.decidable]
         if len(set(ids)) != len(ids):
             raise InputError(

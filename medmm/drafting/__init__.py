@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from medmm.domain.errors import MedmmError
 from medmm.drafting.record_influence import influence
+from medmm.drafting.versions import following
 from medmm.drafting.writers.language_model import NOT_INSTALLED, LanguageModel, LanguageWriter
 from medmm.drafting.writers.protocol import Writer
 from medmm.drafting.writers.rules import RuleWriter
@@ -15,6 +16,7 @@ __all__ = [
     "LanguageWriter",
     "RuleWriter",
     "Writer",
+    "following",
     "influence",
     "name_of",
     "writer",

@@ -28,7 +28,9 @@ def _draft(house: House, call: VerbCall, case_id: str, again: bool, made_by: str
     state = review.advance(file.state, review.Act.DRAFT)
     case = house.attached(file.case)
     reading = house.networks.reader.read(case.study)
-    checked = grounding.check(house.writer().write(case, reading), case, reading)
+    written = house.writer().write(case, reading)
+    drafted = drafting.following(written, file.draft.draft if file.draft else None)
+    checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:
         step.save_reading(case_id, reading)
         step.save_draft(case_id, checked)

@@ -195,6 +195,11 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
         fields["also_suspected"] = also.map(
             lambda found: tuple(replace(o, statement=_unstated(o.statement)) for o in found)
         )
+        del fields["version"], fields["parent"]
+        first, later = st.just((1, None)), st.tuples(st.integers(2, 9), WORDS)
+        return st.tuples(st.builds(kind, **fields), first | later).map(
+            lambda both: replace(both[0], version=both[1][0], parent=both[1][1])
+        )
     return st.builds(kind, **fields)
 
 

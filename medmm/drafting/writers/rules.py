@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from medmm.domain.codec import to_json
 from medmm.domain.draft import (
     AlsoSuspected,
+    Author,
+    AuthorKind,
     Case,
     Draft,
     FactEvidence,
@@ -29,6 +28,7 @@ from medmm.drafting.mr_not_evaluated import marked_volumes, unread_mr
 from medmm.drafting.phrases import phrases
 from medmm.drafting.record_statements import record_sentences
 from medmm.drafting.sentences import Sentence
+from medmm.drafting.versions import UNNUMBERED, identified
 
 
 class RuleWriter:
@@ -74,9 +74,10 @@ def written(
     statements = _numbered([*recorded, *image_sentences(case.study, reading, wording)])
     unstated = _numbered(unstated_sentences(case.study, reading, wording), "u")
     draft = Draft(
-        id="draft-unnumbered",
+        id=UNNUMBERED,
         case_id=case.id,
         writer=writer,
+        author=Author(kind=AuthorKind.WRITER, id=writer),
         statements=statements,
         not_evaluated=(*unsaid, *_not_evaluated(case, reading, statements)),
         models=reading.models,
@@ -92,8 +93,7 @@ def written(
         ),
     )
     draft = replace(draft, sentences=sentences(draft)) if sentences else draft
-    content = json.dumps(to_json(draft), sort_keys=True, ensure_ascii=True)
-    return replace(draft, id="draft-" + hashlib.sha256(content.encode()).hexdigest()[:32])
+    return identified(draft)
 
 
 def _numbered(sentences: Iterable[Sentence], letter: str = "s") -> tuple[Statement, ...]:

@@ -16,6 +16,7 @@ from medmm.grounding import check, recheck
 from medmm.review import decide, sign
 from tests.factories import (
     ATTENDING,
+    WRITER,
     make_case,
     make_context,
     make_fact,
@@ -203,6 +204,8 @@ def test_no_draft_may_name_a_reader_as_its_evidence() -> None:
         id="s1", section=Section.FINDINGS, text="Scoliosis.", assertion=EFFUSION.assertion,
         evidence=(ReaderEvidence(reader_id="reader-1"),),
     )  # fmt: skip
-    draft = Draft(id="d", case_id=case.id, writer="x", statements=(own,), not_evaluated=())
+    draft = Draft(
+        id="d", case_id=case.id, writer="x", author=WRITER, statements=(own,), not_evaluated=()
+    )
     g1 = next(v for v in check(draft, case, make_reading()).verdicts if v.check == "G1")
     assert g1.outcome is Outcome.FAILED
