@@ -361,14 +361,26 @@ class Outcome(Enum):
     NOT_APPLICABLE = "not applicable"
 
 
+class Severity(Enum):
+    """What it means that a check failed."""
+
+    BLOCKS = "blocks"  # the statement can't be accepted as it stands
+    WARNS = "warns"  # a person is asked to look again, and nothing is refused
+    INFORMS = "informs"  # of a sentence that is not stated: nobody is asked anything
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One check's outcome on one statement; `check` is its number in the docs (G1, G2, ...)."""
+    """One check's outcome on one statement; `check` is its number in the docs (G1, G2, ...).
+
+    `severity` says what a failure of the check means there; in drafts of earlier releases each blocked.
+    """
 
     check: str
     statement_id: str
     outcome: Outcome
     reason: str
+    severity: Severity = Severity.BLOCKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,3 +402,7 @@ class CheckedDraft:
     def failed(self, statement_id: str) -> tuple[Verdict, ...]:
         """The verdicts that failed on one statement."""
         return tuple(v for v in self.verdicts_on(statement_id) if v.outcome is Outcome.FAILED)
+
+    def blocking(self, statement_id: str) -> tuple[Verdict, ...]:
+        """The failed verdicts because of which one statement can't be accepted as it stands."""
+        return tuple(v for v in self.failed(statement_id) if v.severity is Severity.BLOCKS)

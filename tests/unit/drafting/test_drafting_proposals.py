@@ -20,6 +20,7 @@ from medmm.domain.draft import (
     ScoreEvidence,
     Section,
     SentenceRecord,
+    Severity,
 )
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading, Side
@@ -174,6 +175,7 @@ def test_the_checks_judge_what_was_not_stated_as_if_it_were() -> None:
     assert failed == {"G10"}
     assert [v.check for v in too_sure.verdicts] == [one.number for one in CHECKS]
     assert {v.statement_id for v in too_sure.verdicts} == {"p1"}
+    assert {v.severity for v in too_sure.verdicts} == {Severity.INFORMS}
     assert (stated.verdicts, not_read.verdicts) == ((), ())
     assert {v.statement_id for v in checked.verdicts} == {s.id for s in checked.draft.decidable}
 

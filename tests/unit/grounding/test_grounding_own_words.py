@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from medmm.domain.draft import Draft, Outcome, ReaderEvidence, Section, Statement
+from medmm.domain.draft import Draft, Outcome, ReaderEvidence, Section, Severity, Statement
 from medmm.domain.reading import Side
 from medmm.domain.record import FactKind, FactStatus
 from medmm.domain.report import Accept, Add, CaseFile, CaseState, Decision, Edit, Impression
 from medmm.drafting import RuleWriter
-from medmm.grounding import check, recheck
+from medmm.grounding import CHECKS, check, recheck
 from medmm.review import decide, sign
 from tests.factories import (
     ATTENDING,
@@ -58,6 +58,19 @@ def statement(words: str) -> Statement:
 
 
 ORDERED, EFFUSION, RATIO = statement("Ordered"), statement("effusion"), statement("ratio")
+
+
+def test_a_failed_check_blocks_in_a_draft_and_warns_in_a_readers_words() -> None:
+    file = drafted()
+    assert file.draft is not None
+    blocks = {one.number: one.severity for one in CHECKS}
+    assert set(blocks.values()) == {Severity.BLOCKS}
+    assert {v.check: v.severity for v in file.draft.verdicts} == blocks
+    own = replace(file, decisions=(Edit(EFFUSION.id, "Possible right effusion."),))
+    warns = {one.number: one.of_readers for one in CHECKS if one.of_readers is not None}
+    assert "G10" not in warns
+    assert set(warns.values()) == {Severity.WARNS}
+    assert {v.check: v.severity for v in recheck(own)} == warns
 
 
 def test_nothing_is_marked_without_own_words() -> None:
