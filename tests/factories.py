@@ -10,6 +10,8 @@ import numpy as np
 
 from medmm.domain.draft import (
     Assertion,
+    Author,
+    AuthorKind,
     Case,
     CheckedDraft,
     Draft,
@@ -65,6 +67,7 @@ DX_STORAGE = (
 )
 FILM = FrameReference(volume_sha256="a" * 64, sop_uid=SOP_UID)  # of `make_volume`
 MODEL = ModelIdentity(name="chest-test", manifest_sha256="0" * 64)
+WRITER = Author(kind=AuthorKind.WRITER, id="rule-writer")
 ATTENDING = Reader(id="reader-1", name="ZZREADER One", role="attending")
 SIGNED_AT = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
 
@@ -287,6 +290,7 @@ def make_draft(**changes: Any) -> Draft:
         id="draft-1",
         case_id="case-1",
         writer="rule-writer",
+        author=WRITER,
         statements=make_statements(),
         not_evaluated=("fractures", "comparison with earlier images"),
         models=(MODEL,),

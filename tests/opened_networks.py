@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medmm.domain.reading import Reading
-from medmm.domain.study import Modality, Study
-from medmm.models import Adopted, Networks, ReadingModel
+from medmm.domain.reading import ModelIdentity, Reading
+from medmm.domain.reading_model import Declaration, ReadingModel
+from medmm.domain.study import NotEvaluable, Study
+from medmm.models import Adopted, Networks
 from medmm.models.weights.catalogue import DEFAULT_REPORT
 
 NONE_ADDED = Adopted(Path("/nonexistent"))  # the packaged networks ask for no added one
@@ -24,10 +25,20 @@ class RemembersStudies:
     """
 
     model: ReadingModel
-    readings: dict[str, Reading] = field(default_factory=dict)
+    readings: dict[str, Reading | NotEvaluable] = field(default_factory=dict)
     reading: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self, study: Study) -> Reading:
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """Those of the model."""
+        return self.model.identities
+
+    @property
+    def declares(self) -> Declaration:
+        """What the model declares."""
+        return self.model.declares
+
+    def read(self, study: Study) -> Reading | NotEvaluable:
         """The reading of this study, as it was when the study first came."""
         with self.reading:
             key = repr(study)
@@ -37,20 +48,21 @@ class RemembersStudies:
 
 
 _OPENED: dict[tuple[str, int | None], Networks] = {}
-_READERS: dict[tuple[str, int | None, Modality], RemembersStudies] = {}
+_READERS: dict[tuple[str, int | None], tuple[RemembersStudies, ...]] = {}
 
 
 class OpenedNetworks(Networks):
     """Networks as settings name them: the packaged ones those of the process, all others opened anew."""
 
-    def reader_of(self, modality: Modality) -> ReadingModel:
-        """The reader of one modality, which remembers what it read."""
+    @property
+    def reading_models(self) -> Any:
+        """The reading models, which remember what they read."""
         packaged = self._packaged()
         if packaged is None:
-            return super().reader_of(modality)
-        key = (self.device, self.threads, modality)
+            return super().reading_models
+        key = (self.device, self.threads)
         if key not in _READERS:
-            _READERS[key] = RemembersStudies(packaged.reader_of(modality))
+            _READERS[key] = tuple(map(RemembersStudies, packaged.reading_models))
         return _READERS[key]
 
     @property

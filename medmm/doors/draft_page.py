@@ -41,6 +41,7 @@ def draft_page(file: CaseFile, console: Console) -> None:
             console.print(statement_panel(statement))
         if section is Section.FINDINGS:
             print_also_suspected(view, console)
+    _print_proposed(view, console)
     if _localised(file):
         _print_measured(view, console)
     _print_limits(view, console)
@@ -129,6 +130,14 @@ def _print_marked(file: CaseFile, console: Console) -> None:
         )
         words = plain(marked.caption(marked.index_z) + letters)
         console.print(_hanging(Text("▣", style="cyan"), Text(words)))
+
+
+def _print_proposed(view: CaseView, console: Console) -> None:
+    """Say what a language model proposed and the draft does not state, and why, for who asks."""
+    if view.proposed:
+        console.print(Rule("PROPOSED, NOT STATED", align="left", style="dim"))
+    for line in view.proposed:
+        console.print(_hanging(Text("  ·", style="dim"), Text(plain(line), style="dim")))
 
 
 def _localised(file: CaseFile) -> bool:

@@ -156,8 +156,8 @@ def _mark_lines(file: CaseFile, statement_id: str) -> list[str]:
 def _ask(file: CaseFile, statement: Statement) -> Decision | None:
     console, draft = out(), needed(file.draft, "the draft of a case", case=file.case.id)
     console.print(statement_panel(*statement_views(file, [statement])))
-    failed = bool(draft.failed(statement.id))
-    also = [one.statement.id for one in file.also_suspected if not draft.failed(one.statement.id)]
+    failed = bool(draft.blocking(statement.id))
+    also = [one.statement.id for one in file.also_suspected if not draft.blocking(one.statement.id)]
     choices = [*([] if failed else ["a"]), "e", "r", "+", "t", "i", *also, "q"]
     question = "a check failed: edit, reject" if failed else "accept, edit, reject"
     stating = f", {also[0]} … state what is also suspected" if also else ""

@@ -22,6 +22,7 @@ from medmm.presentation.draft_words import (
     made_by,
     mark_words,
     own_rows,
+    unstated_sentence,
 )
 from medmm.presentation.evidence_words import EvidenceView, evidence_lines, evidence_view
 from medmm.presentation.suspicion_words import operating_point_words, suspected_line, unstated_words
@@ -166,6 +167,7 @@ class CaseView:
         own: what readers wrote without a draft; `impression` is their own impression among them.
         also: what is suspected and not stated, as it would be stated.
         unstated: what a draft of an earlier release suspects and does not list.
+        proposed: what a language model proposed and the draft does not state, and why.
     """
 
     case_id: str
@@ -187,6 +189,7 @@ class CaseView:
     made_by: str
     also: tuple[StatementView, ...] = ()
     unstated: tuple[str, ...] = ()
+    proposed: tuple[str, ...] = ()
     own: tuple[StatementView, ...] = ()
     suspected: str = ""
     images: tuple[str, ...] = ()
@@ -267,6 +270,7 @@ def case_view(file: CaseFile) -> CaseView:
         made_by=made_by(draft) if draft else "",
         also=_also(file),
         unstated=tuple(map(unstated_words, file.unstated)),
+        proposed=_proposed(draft) if draft else (),
         own=_own(file),
         suspected=suspected_line(file.flagged),
         images=image_lines(draft.draft.images_read, draft.draft.images_unread) if draft else (),
@@ -302,6 +306,10 @@ def _statement(file: CaseFile, statement: Statement) -> StatementView:
 def _checks(draft: CheckedDraft | None, statement: Statement) -> tuple[CheckView, ...]:
     verdicts: tuple[Verdict, ...] = tuple(draft.verdicts_on(statement.id)) if draft else ()
     return tuple(CheckView(outcome=v.outcome, number=v.check, reason=v.reason) for v in verdicts)
+
+
+def _proposed(draft: CheckedDraft) -> tuple[str, ...]:
+    return tuple(filter(None, map(unstated_sentence, draft.draft.sentences)))
 
 
 def _also(file: CaseFile) -> tuple[StatementView, ...]:

@@ -49,7 +49,9 @@ def _drafted(
     house.store.refuse_others(case_id, call.actor.id, house.clock())  # before a model runs
     case = house.attached(file.case)
     reading = house.read(case.study)
-    checked = grounding.check(house.writer().write(case, reading), case, reading)
+    written = house.writer().write(case, reading)
+    drafted = drafting.following(written, file.draft.draft if file.draft else None)
+    checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())
         step.end(work)

@@ -49,7 +49,7 @@ def believing(case: Case) -> Opinion:
         Assertion.PRESENT if facts else Assertion.ABSENT,
         probability=max(0.5, chance),
     )
-    return Opinion(written=(said,), probability={"Cardiomegaly": chance})
+    return Opinion(proposals=(said,), probability={"Cardiomegaly": chance})
 
 
 class Everything(Told):
