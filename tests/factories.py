@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ from medmm.domain.report import (
     SignedStatement,
     StudyReference,
 )
+from medmm.domain.report_kind import ReportKind
 from medmm.domain.study import (
     ChosenSequence,
     Modality,
@@ -64,6 +65,7 @@ DX_STORAGE = (
 )
 MODEL = ModelIdentity(name="chest-test", manifest_sha256="0" * 64)
 ATTENDING = Reader(id="reader-1", name="ZZREADER One", role="attending")
+SECOND = Reader(id="reader-2", name="ZZREADER Two", role="attending")
 SIGNED_AT = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
 
 
@@ -344,6 +346,24 @@ def make_signed_report(**changes: Any) -> SignedReport:
         models=(MODEL,),
     )
     return replace(report, **changes)
+
+
+def make_amended_report(report: SignedReport | None = None, **changes: Any) -> SignedReport:
+    """The next version of a report: an amendment by another reader a day later."""
+    report = report or make_signed_report()
+    number = report.version + 1
+    made = replace(
+        report,
+        id=f"report-{number}",
+        version=number,
+        kind=ReportKind.AMENDMENT,
+        replaces=report.id,
+        first=report.root,
+        reason="Seen again beside the film of 2024.",
+        signed_by=SECOND,
+        signed_at=report.signed_at + timedelta(days=1),
+    )
+    return replace(made, **changes)
 
 
 def make_case_file(

@@ -34,6 +34,7 @@ from medmm.store import (
     last_words,
     log_coverage,
     replays,
+    report_versions,
     tables,
     worklist,
 )
@@ -252,8 +253,16 @@ class Step:
         self._relisted.add(case_id)
 
     def save_report(self, report: SignedReport, *, decisions: tuple[Decision, ...]) -> None:
-        """Keep a signed report. Raises: StateError if the decisions changed after they were read for signing."""
+        """Keep a signed report, beside those that it replaces.
+
+        Raises: StateError if the decisions changed after they were read for signing, or the report that it replaces is not
+            that of the case any more.
+        """
         self.save_decisions(report.case_id, decisions, expected=decisions)
+        kept = tables.cases.c
+        newest = (kept.id == report.case_id) & kept.report_id.is_not_distinct_from(report.replaces)
+        if self._connection.scalar(sa.select(kept.id).where(newest)) is None:
+            raise _outdated(report.case_id)
         values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
         self._connection.execute(tables.reports.insert().values(**values))
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
@@ -515,6 +524,7 @@ class Store:
             named = integrity.files_of_case(connection, report.case_id)
             case = _noun(connection, Case, tables.cases.c.body, tables.cases.c.id, report.case_id)
             identity = _checked_identity(connection, secret, report.patient_key)
+            versions = report_versions.of_case(connection, report.case_id)
             order = _checked_order(connection, secret, report.study.uid)
             restated = log_coverage.restated_entry(connection, report.case_id, report.patient_key)
             found = Printed(
@@ -523,6 +533,7 @@ class Store:
                 study=case.study,
                 order=order,
                 restated_entry=restated,
+                versions=versions,
             )
             return found, named
 
@@ -701,9 +712,10 @@ def _checked_case(connection: sa.Connection, case_id: str) -> CaseFile:
     row = connection.execute(sa.select(*worklist.READ).where(tables.cases.c.id == case_id)).first()
     if row is None:
         raise _missing("case", case_id)
-    return worklist.decoded_file(
-        row, None if row.report_id is None else _checked_report(connection, row.report_id)
-    )
+    versions = report_versions.of_case(connection, case_id) if row.report_id else ()
+    newest = next((one for one in versions if one.id == row.report_id), None)
+    earlier = tuple(one for one in versions if one is not newest)
+    return replace(worklist.decoded_file(row, newest), earlier=earlier)
 
 
 def _select(body: sa.Column[Any], column: sa.Column[Any], value: str) -> sa.Select[Any]:

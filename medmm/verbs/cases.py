@@ -44,7 +44,8 @@ def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
         study, context = house.store.study(study_uid), house.store.context(study_uid)
         cases = [house.store.case_file(case_id) for case_id in step.cases_of(study_uid)]
         found = review.succession(study, context, cases)
-        case_id = found.same.case.id if found.same else "case-" + digest(content)[:12]
+        anew = {"after": list(found.withdrawn)} if found.withdrawn else {}
+        case_id = found.same.case.id if found.same else "case-" + digest({**content, **anew})[:12]
         study = replace(study, warnings=tuple(dict.fromkeys((*study.warnings, *found.notices))))
         case = Case(id=case_id, study=study, context=context)
         for other, before, after in found.moves:

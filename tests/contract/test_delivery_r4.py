@@ -14,7 +14,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import IdentifierSystems
 from medmm.domain.report import SignedReport
 from medmm.domain.vocabulary import finding_terms
-from tests.factories import make_signed_report
+from tests.factories import make_amended_report, make_signed_report
 from tests.unit.delivery.test_delivery_fhir import IDENTITY
 from tests.unit.delivery.test_delivery_joins import ORDER, REQUEST, joins
 from tests.unit.delivery.test_delivery_mr import signed
@@ -29,7 +29,7 @@ def every_finding() -> SignedReport:
     report = make_signed_report()
     seen = report.statements[1]
     said = tuple(replace(seen, id=f"f{n}", finding=name) for n, name in enumerate(finding_terms()))
-    return replace(report, statements=said, version=2)
+    return make_amended_report(report, statements=said)
 
 
 def without_time() -> SignedReport:
