@@ -9,12 +9,12 @@ from pathlib import Path
 
 from medmm.delivery.fhir.bundle import report_bundle
 from medmm.delivery.fhir.joins import Joins, joins_outcome
-from medmm.delivery.lineage import Lineage
 from medmm.delivery.text import report_json, report_text
 from medmm.domain.errors import InputError, Unavailable
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import SignedReport
 from medmm.files import write_atomically
+from medmm.presentation.report_versions import Lineage
 
 FORMATS = {"text": "txt", "json": "json", "fhir": "fhir.json"}
 

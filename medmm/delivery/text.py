@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from medmm.delivery.lineage import Lineage, reader_words
 from medmm.domain.codec import to_json
 from medmm.domain.draft import Section
 from medmm.domain.identity import PatientIdentity
@@ -14,6 +13,7 @@ from medmm.domain.images import ImageReference, time_words
 from medmm.domain.plain_text import clean
 from medmm.domain.report import SignedReport, SignedStatement
 from medmm.domain.version import __version__
+from medmm.presentation.report_versions import Lineage, reader_words
 
 WIDTH = 80
 TOLD = (Section.FINDINGS, Section.ADDENDUM)  # the impression repeats

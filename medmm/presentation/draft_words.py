@@ -5,6 +5,7 @@ from __future__ import annotations
 from medmm.domain.display import own_mark
 from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement, Verdict
 from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reject
+from medmm.presentation.report_versions import Lineage
 
 BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
 LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
@@ -15,7 +16,14 @@ def banner(file: CaseFile) -> str:
     """What stands on top of every page of a draft."""
     if file.report is None:
         return BANNER
-    return f"An earlier DRAFT. Report {file.report.id} was signed from it: that report counts, not this page."
+    line = Lineage.of(file.report, file.versions)
+    changed = " ".join([f"{line.mark}.", *line.notices(), ""]) if line.mark else ""
+    if line.withdrawn:
+        return f"{changed}This page shows the DRAFT that it was signed from."
+    return (
+        f"{changed}An earlier DRAFT. Report {file.report.id} was signed from it: "
+        "that report counts, not this page."
+    )
 
 
 def decided_words(file: CaseFile, statement: Statement) -> str:

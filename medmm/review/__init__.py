@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medmm.review.amending import addendum, amend, amended, withdraw
+from medmm.review.amending import addendum, amend, amended, to_amend, withdraw
 from medmm.review.decisions import decide, draft_of
 from medmm.review.edited_coding import keeps_coding
 from medmm.review.lifecycle import NEXT, Act, advance, reopened
@@ -27,6 +27,7 @@ __all__ = [
     "reopened",
     "sign",
     "succession",
+    "to_amend",
     "to_sign",
     "withdraw",
 ]

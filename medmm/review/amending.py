@@ -7,13 +7,27 @@ from dataclasses import replace
 from datetime import datetime
 
 from medmm.domain.errors import InputError, needed
-from medmm.domain.report import Addendum, CaseFile, Decision, Reader, SignedReport
+from medmm.domain.report import (
+    Addendum,
+    CaseFile,
+    Decision,
+    Reader,
+    SignedReport,
+    SignedStatement,
+)
 from medmm.domain.report_kind import ReportKind
 from medmm.review.contradiction import refuse_contradicting_addendum
 from medmm.review.decisions import merged
 from medmm.review.lifecycle import Act, advance
 from medmm.review.own_words import addendum_statement
-from medmm.review.signing import UNNUMBERED, numbered, refuse_signer, rejected_count, to_sign
+from medmm.review.signing import (
+    UNNUMBERED,
+    decided_statements,
+    numbered,
+    refuse_signer,
+    refuse_unsound,
+    rejected_count,
+)
 
 
 def amended(file: CaseFile, decisions: Sequence[Decision], by: Reader) -> CaseFile:
@@ -25,38 +39,56 @@ def amended(file: CaseFile, decisions: Sequence[Decision], by: Reader) -> CaseFi
     return replace(file, decisions=merged(file, decisions, by))
 
 
-def amend(
-    file: CaseFile, *, reason: str, correction: bool, by: Reader, at: datetime
-) -> tuple[CaseFile, SignedReport]:
-    """Sign the decisions of a case that `amended` gave in place of its report.
-
-    Sentences whose words stay are those that were signed, with their coding.
+def to_amend(file: CaseFile, after: CaseFile, by: Reader) -> tuple[SignedStatement, ...]:
+    """The statements that an amendment signs: what the decisions change, and all else as it was signed.
 
     Args:
-        correction: whether what stood there was wrong; else there is more to say.
+        file: the case as it was signed.
+        after: the same with the decisions of the amendment, as `amended` gives it.
 
-    Returns: the case with the decisions that the report was made of, and the report.
-    Raises: InputError without a reason, or if the report would say what it says now; as `sign`.
+    Raises: InputError if the decisions change no statement; StateError as `to_sign`.
     """
     before = needed(file.report, "the signed report", case=file.case.id)
-    report = _next(
-        file, ReportKind.CORRECTION if correction else ReportKind.AMENDMENT, reason, by, at
-    )
-    file = replace(file, decisions=tuple(_dated(one, at) for one in file.decisions))
+    was = {s.id: s.text for s in decided_statements(file, before.signed_by)}
     signed = {s.id: s for s in before.statements}
-    statements = tuple(
-        signed[s.id] if s.id in signed and signed[s.id].text == s.text else s
-        for s in to_sign(file, by)
-    )
-    if statements == before.statements:
+    changed = decided_statements(after, by)
+    if {s.id: s.text for s in changed} == was:
         raise InputError(
             "the amendment changes nothing in the report",
             remedy="edit, reject or add a statement; `addendum` adds a remark",
             case=file.case.id,
         )
-    return file, numbered(
-        replace(report, statements=statements, rejected_count=rejected_count(file))
+    statements = tuple(signed.get(s.id, s) if was.get(s.id) == s.text else s for s in changed)
+    refuse_unsound(statements, after)
+    return statements
+
+
+def amend(
+    file: CaseFile,
+    decisions: Sequence[Decision],
+    *,
+    reason: str,
+    correction: bool,
+    by: Reader,
+    at: datetime,
+) -> tuple[CaseFile, SignedReport]:
+    """Sign decisions over those that were signed. Statements that they do not change stay as they were signed.
+
+    Args:
+        correction: whether what stood there was wrong; else there is more to say.
+
+    Returns: the case with the decisions that the report was made of, and the report.
+    Raises: InputError without a reason, or if nothing changes; as `decide` and `sign`.
+    """
+    after = amended(file, decisions, by)
+    after = replace(after, decisions=tuple(_dated(one, at) for one in after.decisions))
+    kind = ReportKind.CORRECTION if correction else ReportKind.AMENDMENT
+    report = replace(
+        _next(file, kind, reason, by, at),
+        statements=to_amend(file, after, by),
+        rejected_count=rejected_count(after),
     )
+    return after, numbered(report)
 
 
 def addendum(

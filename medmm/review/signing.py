@@ -101,7 +101,6 @@ def to_sign(file: CaseFile, by: Reader | None = None) -> tuple[SignedStatement, 
 
     Raises: StateError if one is undecided, one that failed a check was accepted, or nothing is left to sign.
     """
-    draft = draft_of(file)
     undecided = [s.id for s in file.asked if file.decision_on(s) is None]
     if undecided:
         raise StateError(
@@ -110,30 +109,40 @@ def to_sign(file: CaseFile, by: Reader | None = None) -> tuple[SignedStatement, 
             case=file.case.id,
             statements=" ".join(undecided),
         )
+    signed = decided_statements(file, by)
+    refuse_unsound(signed, file)
+    return signed
+
+
+def decided_statements(file: CaseFile, by: Reader | None) -> tuple[SignedStatement, ...]:
+    """What was decided and written so far, as statements of a report; see `to_sign`."""
     drafted = [
         s
-        for s in draft.statements
+        for s in draft_of(file).statements
         if file.impression is None or s.section is not Section.IMPRESSION
     ]
     also = [s for s in _also(file) if file.decision_on(s) is not None]
     own = list(own_statements(file, by))
-    signed = [
+    return (
         *_decided(file, [s for s in drafted if s.section is not Section.IMPRESSION]),
         *_decided(file, also),
         *(s for s in own if s.section is Section.FINDINGS),
         *_decided(file, [s for s in drafted if s.section is Section.IMPRESSION]),
         *(_summary(s) for s in _decided(file, also) if file.impression is None),
         *(s for s in own if s.section is not Section.FINDINGS),
-    ]
-    if not signed:
+    )
+
+
+def refuse_unsound(statements: Sequence[SignedStatement], file: CaseFile) -> None:
+    """Raises: StateError if nothing is left to sign, or if the statements contradict each other."""
+    if not statements:
         raise StateError(
             "nothing is left to sign",
             remedy="edit a statement to say what you see",
             case=file.case.id,
         )
-    refuse_contradiction(signed, draft, file.case.id)
-    refuse_contradicting_addendum(signed, file.case.id)
-    return tuple(signed)
+    refuse_contradiction(statements, draft_of(file), file.case.id)
+    refuse_contradicting_addendum(statements, file.case.id)
 
 
 def _also(file: CaseFile) -> tuple[Statement, ...]:

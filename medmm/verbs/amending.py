@@ -37,7 +37,8 @@ def amend(
     """Sign other words in place of a report's; see `Assistant.amend`."""
     before = house.store.case_file(case_id)
     file, report = review.amend(
-        review.amended(before, decisions, call.actor),
+        before,
+        decisions,
         reason=reason,
         correction=correction,
         by=call.actor,

@@ -71,11 +71,8 @@ def to_sign(
 ) -> tuple[SignedStatement, ...]:
     """Say what a signature would take now; see `Assistant.to_sign`."""
     file = house.store.case_file(case_id)
+    if decisions and file.report is not None:
+        return review.to_amend(file, review.amended(file, decisions, call.actor), call.actor)
     if decisions:
-        signed = file.report is not None
-        file = (
-            review.amended(file, decisions, call.actor)
-            if signed
-            else replace(file, decisions=review.decide(file, decisions, call.actor))
-        )
+        file = replace(file, decisions=review.decide(file, decisions, call.actor))
     return review.to_sign(file, call.actor)

@@ -23,7 +23,6 @@ from medmm.delivery.fhir.versions import (
     report_status,
     retracted,
 )
-from medmm.delivery.lineage import Lineage
 from medmm.delivery.text import printable, report_text
 from medmm.domain.display import unit_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
@@ -36,6 +35,7 @@ from medmm.domain.record import Coding
 from medmm.domain.report import Reader, SignedReport, SignedStatement
 from medmm.domain.version import __version__
 from medmm.domain.vocabulary import SNOMED_CT, finding_term, measurement_terms
+from medmm.presentation.report_versions import Lineage
 
 Json = dict[str, Any]
 URI = "urn:ietf:rfc:3986"

@@ -52,9 +52,7 @@ def after(file: CaseFile, act: Act, made: tuple[CaseFile, SignedReport]) -> Case
 def changed(
     file: CaseFile, *decisions: Decision, reason: str = "Seen again.", correction: bool = False
 ) -> CaseFile:
-    made = amend(
-        amended(file, decisions, SECOND), reason=reason, correction=correction, by=SECOND, at=LATER
-    )
+    made = amend(file, decisions, reason=reason, correction=correction, by=SECOND, at=LATER)
     return after(file, Act.AMEND, made)
 
 
@@ -111,6 +109,19 @@ def test_versions_name_the_one_before_and_the_first() -> None:
     third = report_of(file)
     assert (third.version, third.replaces, third.first, third.root) == (3, second.id, root, root)
     assert [report.version for report in file.versions] == [1, 2, 3]
+
+
+def test_what_no_decision_names_stays_word_for_word_and_code_for_code() -> None:
+    """Even where a later release would make another statement of the same decision."""
+    file = signed()
+    before = report_of(file)
+    clinical, *rest = before.statements
+    older = replace(clinical, text="Recorded: heart failure.", assertion=Assertion.PRESENT)
+    file = replace(file, report=replace(before, statements=(older, *rest)))
+    now = report_of(changed(file, Edit("s3", "Heart not enlarged.")))
+    assert now.statements[0] == older
+    with pytest.raises(InputError, match="changes nothing"):
+        changed(file, Accept("s1"))
 
 
 def test_an_amendment_that_changes_nothing_is_refused() -> None:
