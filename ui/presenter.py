@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from medmm.config import Settings
 from medmm.domain.audit_event import AuditEvent
+from medmm.domain.case_state import SIGNED_STATES
 from medmm.domain.display import (
     generation_words,
     mark_words,
@@ -251,8 +252,9 @@ def suspected_line(summary: CaseSummary) -> str:
 
 
 def changed(shown: CaseFile, now: CaseFile) -> bool:
-    """Whether a case is no longer what the reader has before the eyes: its draft, a decision or its state."""
-    return (shown.draft, shown.decisions, shown.state) != (now.draft, now.decisions, now.state)
+    """Whether a case is no longer what the reader has before the eyes: its draft, a decision, its state or its report."""
+    before, after = ((file.draft, file.decisions, file.state, file.report) for file in (shown, now))
+    return before != after
 
 
 def pictures(file: CaseFile) -> tuple[Volume, ...]:
@@ -296,7 +298,7 @@ def case_view(file: CaseFile) -> CaseView:
     return CaseView(
         title=f"{study.modality.value} {study.body_part}, {when}",
         state=file.state.value,
-        signed=file.state is CaseState.SIGNED,
+        signed=file.state in SIGNED_STATES,
         warnings=tuple(notice.text for notice in matters),
         recorded=tuple(notice.text for notice in recorded),
         note=packaged_note(study),

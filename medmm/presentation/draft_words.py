@@ -17,7 +17,7 @@ def banner(file: CaseFile) -> str:
     if file.report is None:
         return BANNER
     line = Lineage.of(file.report, file.versions)
-    changed = " ".join([f"{line.mark}.", *line.notices(), ""]) if line.mark else ""
+    changed = "".join(f"{notice} " for notice in line.notices())
     if line.withdrawn:
         return f"{changed}This page shows the DRAFT that it was signed from."
     return (

@@ -70,8 +70,6 @@ class Lineage:
 
     def notices(self) -> Iterator[str]:
         """In sentences, the last change first: who changed the report, when and why, and whether this version counts."""
-        if self.withdrawn:
-            yield NOTHING_VALID
         if self.replaced:
             newest = self.newest
             yield (
@@ -81,6 +79,8 @@ class Lineage:
         for version in reversed(self.versions):
             if version.kind is not ReportKind.ORIGINAL:
                 yield change_words(version)
+            if version.withdrawn:
+                yield NOTHING_VALID
 
 
 def change_words(version: SignedReport) -> str:

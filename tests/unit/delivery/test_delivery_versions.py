@@ -309,7 +309,9 @@ def test_the_conclusion_begins_with_what_became_of_the_report() -> None:
     assert lines[1].startswith("AMENDED, CORRECTED on 2026-01-03")
     assert lines[2:] == [f"Addendum: {TOLD}", "Possible right pleural effusion."]
     (report,) = resources("DiagnosticReport", *CHAIN)
-    assert report["conclusion"].startswith("No finding of this report is valid.\nWITHDRAWN")
+    lines = report["conclusion"].splitlines()
+    assert lines[0].startswith("WITHDRAWN, ENTERED IN ERROR on 2026-01-05")
+    assert lines[1] == "No finding of this report is valid."
     assert "effusion" not in report["conclusion"]
     whole = base64.b64decode(report["presentedForm"][0]["data"]).decode()
     assert whole == text_of(WITHDRAWN, *CHAIN)

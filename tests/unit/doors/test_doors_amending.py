@@ -96,11 +96,14 @@ def test_a_page_of_the_draft_says_first_what_became_of_the_report() -> None:
     earlier = (make_signed_report(),)
     assert banner(signed).startswith("An earlier DRAFT. Report report-1 was signed from it")
     words = banner(replace(signed, state=CaseState.AMENDED, report=amended, earlier=earlier))
-    assert words.startswith("AMENDED. AMENDED on 2026-01-03T09:30:00+00:00 by ZZREADER Two")
+    assert words.startswith("AMENDED on 2026-01-03T09:30:00+00:00 by ZZREADER Two")
     assert "Report report-2 was signed from it: that report counts, not this page." in words
     words = banner(replace(signed, state=CaseState.WITHDRAWN, report=withdrawn, earlier=earlier))
-    assert words.startswith("WITHDRAWN, ENTERED IN ERROR. No finding of this report is valid.")
+    assert words.startswith(
+        "WITHDRAWN, ENTERED IN ERROR on 2026-01-03T09:30:00+00:00 by ZZREADER Two"
+    )
     assert "Reason: Seen again beside the film of 2024." in words
+    assert "No finding of this report is valid." in words
     assert "counts" not in words
 
 
