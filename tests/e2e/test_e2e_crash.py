@@ -17,7 +17,18 @@ from tests.e2e.crash_worker import quick, whole_way
 from tests.kept import kept
 
 ROOT = Path(__file__).resolve().parents[2]
-WRITING = ("release", "admit", "open_case", "draft", "decide", "sign", "publish")
+WRITING = (
+    "release",
+    "admit",
+    "open_case",
+    "draft",
+    "decide",
+    "sign",
+    "publish",
+    "amend",
+    "addendum",
+    "withdraw",
+)
 LOOKS = {
     "read",
     "prove",
