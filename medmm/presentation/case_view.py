@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from medmm.domain.case_state import SIGNED_STATES
 from medmm.domain.draft import CheckedDraft, Outcome, RegionEvidence, Section, Statement, Verdict
 from medmm.domain.images import image_lines
 from medmm.domain.notices import sorted_notices
@@ -208,7 +209,7 @@ class CaseView:
     @property
     def signed(self) -> bool:
         """Whether a signed report counts, and no longer the draft."""
-        return self.state is CaseState.SIGNED
+        return self.state in SIGNED_STATES
 
     @property
     def may_sign(self) -> bool:

@@ -13,6 +13,7 @@ from medmm.domain.draft import (
     Verdict,
 )
 from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reader, Reject
+from medmm.presentation.report_versions import Lineage
 
 RESEARCH = "Research software, not a medical device."
 BANNER = f"DRAFT, not signed: a clinician decides. {RESEARCH}"
@@ -26,7 +27,14 @@ def banner(file: CaseFile) -> str:
     """What stands on top of every page of a draft."""
     if file.report is None:
         return BANNER
-    return f"An earlier DRAFT. Report {file.report.id} was signed from it: that report counts, not this page."
+    line = Lineage.of(file.report, file.versions)
+    changed = "".join(f"{notice} " for notice in line.notices())
+    if line.withdrawn:
+        return f"{changed}This page shows the DRAFT that it was signed from."
+    return (
+        f"{changed}An earlier DRAFT. Report {file.report.id} was signed from it: "
+        "that report counts, not this page."
+    )
 
 
 def decided_words(file: CaseFile, statement: Statement) -> str:

@@ -251,8 +251,16 @@ class Step:
         self._relisted.add(case_id)
 
     def save_report(self, report: SignedReport, *, decisions: tuple[Decision, ...]) -> None:
-        """Keep a signed report. Raises: StateError if the decisions changed after they were read for signing."""
+        """Keep a signed report, beside those that it replaces.
+
+        Raises: StateError if the decisions changed after they were read for signing, or the report
+            that it replaces is not that of the case any more.
+        """
         self.save_decisions(report.case_id, decisions, expected=decisions)
+        kept = tables.cases.c
+        newest = (kept.id == report.case_id) & kept.report_id.is_not_distinct_from(report.replaces)
+        if self._connection.scalar(sa.select(kept.id).where(newest)) is None:
+            raise _outdated(report.case_id)
         values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
         self._connection.execute(tables.reports.insert().values(**values))
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}

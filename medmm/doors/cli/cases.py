@@ -235,12 +235,7 @@ def review(
 
     who = session(context)
     with who.assistant() as assistant:
-        reader = who.reader(assistant)
-        if reader is None:
-            raise InputError(
-                "nobody is named as reader",
-                remedy="medmm --by READER review …; see `readers:` in the config",
-            )
+        reader = who.person(assistant, "review")
         named = named_decisions(accept, reject, edit, finding, add, impression)
         if named:
             assistant.decide(case, named, by=reader)
@@ -267,16 +262,16 @@ def publish(
     to: Annotated[
         Path | None, typer.Option(help="Write all three formats into this folder instead.")
     ] = None,
+    version: Annotated[
+        int | None,
+        typer.Option(min=1, help="An earlier version, marked as replaced; without it the newest."),
+    ] = None,
 ) -> None:
     """Give out a case's signed report. A draft can't be published."""
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        report = assistant.case(case, pixels=False, by=by).report
-        if report is None:
-            raise StateError(
-                "the case has no signed report", remedy="review and sign it first", case=case
-            )
+        report = _version(assistant.case(case, pixels=False, by=by), version)
         if to is None:
             typer.echo(assistant.render(report.id, format=format, by=by), nl=False)
         else:
@@ -284,6 +279,21 @@ def publish(
                 typer.echo(str(path))
         if to is not None or format == "fhir":
             _say_what_is_not_joined(assistant, report.id, by)
+
+
+def _version(file: CaseFile, version: int | None) -> SignedReport:
+    if file.report is None:
+        raise StateError(
+            "the case has no signed report", remedy="review and sign it first", case=file.case.id
+        )
+    found = {report.version: report for report in file.versions}
+    if version is not None and version not in found:
+        raise InputError(
+            f"the report has no version {version}",
+            remedy=f"there are versions 1 to {file.report.version}",
+            case=file.case.id,
+        )
+    return file.report if version is None else found[version]
 
 
 def _say_what_is_not_joined(assistant: Assistant, report_id: str, by: Reader | None) -> None:
