@@ -262,7 +262,7 @@ class Step:
         self._update_case(report.case_id, report_id=report.id)
 
     def remember(
-        self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
+        self, key: str, verb: str, request_sha256: str, result: object, subject: str = ""
     ) -> None:
         """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
         replays.remember(self._connection, self._expiry, key, verb, request_sha256, result, subject)
@@ -572,7 +572,7 @@ class Store:
         """The worklist, newest first: what is asked for, and of that a page. Raises: as `worklist.page`."""
         return self._read(lambda c: worklist.page(c, wanted, part))
 
-    def recall(self, key: str, verb: str, request_sha256: str) -> Any:
+    def recall(self, key: str, verb: str, request_sha256: str) -> object:
         """The JSON of the result that was given under an idempotency key; None if there is none, or it is too long ago.
 
         Raises: as `replays.recall`.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from medmm import grounding, review
 from medmm.domain.codec import from_json, to_json
@@ -42,7 +41,7 @@ def decide(
     return draft
 
 
-def _as_it_stands(house: House, value: Any) -> SignedReport:
+def _as_it_stands(house: House, value: object) -> SignedReport:
     return house.store.report(from_json(SignedReport, value).id)
 
 
