@@ -1,6 +1,9 @@
-"""One radiograph, file to checked draft, warm, beside the bare networks on a tensor: `make bench` (proof F7).
+"""One radiograph, file to checked draft, warm, beside the bare networks (proof F7).
 
-Prints milliseconds, their ratio within this run, and the process's peak memory. Absolute times are the machine's; quote ratios.
+`make bench` runs it; the networks read a tensor.
+
+Prints milliseconds, their ratio within this run, and the process's peak memory. Absolute times are
+the machine's; quote ratios.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from medmm.models.film.reading_model import ChestReader
 
 
 def seconds(work: Callable[[], object], repeats: int) -> list[float]:
-    """Wall time of each of `repeats` runs."""
+    """Measure the wall time of each of `repeats` runs."""
     taken = []
     for _ in range(repeats):
         start = time.perf_counter()

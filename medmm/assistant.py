@@ -12,7 +12,10 @@ from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.clock import Clock, utc_now
 from medmm.domain.directory import Directory
 from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.draft_version import DraftVersion
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.lease import Lease
+from medmm.domain.priority import CasePriority, Order, Priority
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
@@ -36,6 +39,7 @@ from medmm.verbs import (
     admitting,
     auditing,
     cases,
+    claiming,
     deciding,
     inspecting,
     installing,
@@ -172,9 +176,43 @@ class Assistant:
         """
         return writing.draft(self._house, Asked(by, key), case_id, again)
 
+    def drafts(self, case_id: str, *, by: By | None = None) -> tuple[DraftVersion, ...]:
+        """List every version of a case's draft, oldest first; the last one is what `case` gives and readers decide on."""
+        return writing.drafts(self._house, by, case_id)
+
     def influence(self, case_id: str, *, by: By | None = None) -> Influence:
         """Show what the record does to a draft, fact by fact: the case from image, record and both. Nothing is kept."""
         return writing.influence(self._house, by, case_id)
+
+    def prioritise(
+        self, case_id: str, priority: Priority, *, reason: str, by: By, key: str | None = None
+    ) -> CasePriority:
+        """Say how urgent an unsigned case is, and why, in place of what its order or another person said.
+
+        Raises: StateError if it is signed or superseded, InputError without a reason.
+        """
+        return cases.prioritise(self._house, Asked(by, key), case_id, priority, reason)
+
+    def claim(
+        self, case_id: str, *, by: By, minutes: int | None = None, key: str | None = None
+    ) -> Lease:
+        """Take a case to work on it, or renew the claim: until it ends nobody else decides, signs or drafts there.
+
+        A case that nobody claimed stays open to all; a claim that has expired counts for nothing.
+
+        Args:
+            minutes: from now on; `claim_minutes` of the settings without it, at most a day.
+
+        Raises: StateError naming the holder while another reader has it.
+        """
+        return claiming.claim(self._house, Asked(by, key), case_id, minutes)
+
+    def unclaim(self, case_id: str, *, by: By, key: str | None = None) -> None:
+        """Give a claimed case back; an administrator frees any. Of a case that nobody has, nothing changes.
+
+        Raises: StateError naming the holder while another reader has it.
+        """
+        claiming.unclaim(self._house, Asked(by, key), case_id)
 
     def decide(
         self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None
@@ -269,18 +307,25 @@ class Assistant:
         body_part: str | None = None,
         critical: bool | None = None,
         suspected: bool | None = None,
+        priority: Priority | None = None,
+        waiting: bool | None = None,
+        site: str | None = None,
+        assigned: str | None = None,
         acquired_from: date | None = None,
         acquired_to: date | None = None,
         limit: int | None = None,
         after: str | None = None,
+        order: Order = Order.NEWEST,
         by: By | None = None,
     ) -> tuple[CaseSummary, ...]:
-        """List the cases of the worklist, newest first, patients by key only; all of them without arguments.
+        """List the cases of the worklist, patients by key only; all of them, newest first, without arguments.
 
         Args:
-            state, modality, body_part, critical, suspected, acquired_from, acquired_to: only these, see `CaseFilter`.
+            state, modality, body_part, critical, suspected, priority, waiting, site, assigned, acquired_from,
+                acquired_to: only these, see `CaseFilter`.
             limit: at most so many.
             after: the id of the last case of the page before; cases that are opened meanwhile change nothing there.
+            order: newest first, or by priority and, of equal ones, the longest waiting first; then signed cases.
         """
         wanted = CaseFilter(
             state=state,
@@ -288,10 +333,14 @@ class Assistant:
             body_part=body_part,
             critical=critical,
             suspected=suspected,
+            priority=priority,
+            waiting=waiting,
+            site=site,
+            assigned=assigned,
             acquired_from=acquired_from,
             acquired_to=acquired_to,
         )
-        return cases.cases(self._house, by, wanted, Page(limit=limit, after=after))
+        return cases.cases(self._house, by, wanted, Page(limit=limit, after=after, order=order))
 
     def case(self, case_id: str, *, pixels: bool = True, by: By | None = None) -> CaseFile:
         """Everything of one case and what the checks mark in the words of readers; without `pixels` no image can be opened."""

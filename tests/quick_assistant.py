@@ -14,7 +14,7 @@ from medmm.domain.report import Reader as Person
 from medmm.domain.study import Modality, NotEvaluable, Study
 from medmm.models import Adopted, Networks
 from tests.dicom_files import SAYS_FRONTAL
-from tests.factories import make_reading
+from tests.factories import make_reading_of
 
 READERS = (ReaderEntry(id="reader-1", name="ZZREADER One", role="attending"),)
 
@@ -23,7 +23,7 @@ class Reads:
     """Sees the same in every study."""
 
     def read(self, study: Study) -> Reading:
-        return make_reading(study_uid=study.uid)
+        return make_reading_of(study)
 
 
 READS = Reads()
@@ -85,6 +85,12 @@ class GivenNetworks(Networks):
             if "language_model" in self._given
             else super().language_model
         )
+
+
+class QuickNetworks(Networks):
+    """In the place of `medmm.models.Networks`: whatever settings name, it loads no torch."""
+
+    reader, picture_kinds, language_model = READS, SAYS_FRONTAL, None  # type: ignore[assignment]
 
 
 def quick_assistant(

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from medmm.domain.errors import InputError
+from medmm.domain.frame_reference import FrameReference
 from medmm.domain.images import ImageReference
+from medmm.domain.prior import Prior
 from medmm.domain.reading import Extent, ModelIdentity, Side
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Notice, Study
@@ -17,11 +19,15 @@ from medmm.domain.vocabulary import finding_terms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A study and the record that was joined to it (None: no record was given)."""
+    """A study, the record that was joined to it (None: no record was given), and the patient's earlier studies.
+
+    `priors` are those that were known when the case was opened, newest first; empty in cases of earlier releases.
+    """
 
     id: str
     study: Study
     context: ClinicalContext | None = None
+    priors: tuple[Prior, ...] = ()
 
 
 class Assertion(Enum):
@@ -57,11 +63,15 @@ class ScoreEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionEvidence:
-    """A place in the picture, as fractions of the film, and the patient's side where known."""
+    """A place in the picture, as fractions of the film, and the patient's side where known.
+
+    `image` is the film, as in `Region`.
+    """
 
     finding: str
     box_xyxy: tuple[float, float, float, float]
     side: Side | None
+    image: FrameReference | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

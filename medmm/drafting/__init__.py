@@ -1,4 +1,4 @@
-"""Drafting: a case and its reading become a draft of statements that each carry their evidence."""
+"""Drafting: case and reading become a draft of statements that carry their evidence."""
 
 from medmm.drafting.record_influence import influence
 from medmm.drafting.writers.language_model import LanguageModel, LanguageWriter

@@ -43,77 +43,84 @@ CHECKS: tuple[NumberedCheck, ...] = (
     NumberedCheck(
         number="G1",
         name="evidence",
-        what="Every piece of evidence is in the reading or the record with the same values, and the text "
-        "names the coded finding and no other.",
+        what="Every piece of evidence is in the reading or the record with the same values, a "
+        "region on an image of the study that was read, and the text names the coded finding and "
+        "no other.",
         examine=evidence.examine,
     ),
     NumberedCheck(
         number="G2",
         name="side",
-        what="The side in the words, the coded side and the side of the evidence (region, labelled voxels, "
-        "measurement) agree; none is named when the image does not say where the patient's left is.",
+        what="The side in the words, the coded side and the side of the evidence (region, "
+        "labelled voxels, measurement) agree; none is named when the image does not say "
+        "where the patient's left is.",
         examine=laterality.examine,
     ),
     NumberedCheck(
         number="G3",
         name="negation",
-        what="What the words affirm, hedge or deny is what is coded, and the score lies on the right side of "
-        "the operating point, for a denial below the rule-out point.",
+        what="What the words affirm, hedge or deny is what is coded, and the score lies on the "
+        "right side of the operating point, for a denial below the rule-out point.",
         examine=negation.examine,
     ),
     NumberedCheck(
         number="G4",
         name="comparison",
-        what="No word claims a change, or that nothing changed, unless an earlier report is quoted.",
+        what="No word claims a change, or that nothing changed, unless an earlier report is "
+        "quoted.",
         examine=comparison.examine,
     ),
     NumberedCheck(
         number="G5",
         name="record",
-        what="The statement does not contradict the record: conditions, their status, doubtful values, age and sex.",
+        what="The statement does not contradict the record: conditions, their status, doubtful "
+        "values, age and sex.",
         examine=record_conflict.examine,
     ),
     NumberedCheck(
         number="G6",
         name="measurement",
-        what="Every number and date is one of the evidence, in its unit; no size without a measurement and a "
-        "known pixel spacing.",
+        what="Every number and date is one of the evidence, in its unit; no size without a "
+        "measurement and a known pixel spacing.",
         examine=stated_numbers.examine,
     ),
     NumberedCheck(
         number="G7",
         name="size",
-        what="An enlarged heart is not suspected beside a cardiothoracic ratio that lies below 0.5 with its whole "
-        "interval, nor denied beside one that lies above 0.5 on a PA film; a stated ratio is a plausible one (0.25 to 0.85), "
-        "with an interval of at most ± 0.1, and the one that the outlines give.",
+        what="An enlarged heart is not suspected beside a cardiothoracic ratio that lies below "
+        "0.5 with its whole interval, nor denied beside one that lies above 0.5 on a PA "
+        "film; a stated ratio is a plausible one (0.25 to 0.85), with an interval of at "
+        "most ± 0.1, and the one that the outlines give.",
         examine=heart_size.examine,
     ),
     NumberedCheck(
         number="G8",
         name="extent",
-        what="Labelled voxels are on the slices, in the half and at the centre that the evidence names, recomputed from "
-        "the label map; a side needs a known orientation, and the centre lies on it.",
+        what="Labelled voxels are on the slices, in the half and at the centre that the evidence "
+        "names, recomputed from the label map; a side needs a known orientation, and the "
+        "centre lies on it.",
         examine=extent.examine,
     ),
     NumberedCheck(
         number="G9",
         name="quantity",
-        what="What was measured in MR has the vocabulary's unit, known spacing where that is ml or g, and the value that "
-        "the labelled voxels give, where that can be recomputed.",
+        what="What was measured in MR has the vocabulary's unit, known spacing where that is ml "
+        "or g, and the value that the labelled voxels give, where that can be recomputed.",
         examine=recomputation.examine,
     ),
     NumberedCheck(
         number="G10",
         name="certainty",
-        what="A drafted sentence claims no more certainty than the calibrated probability of its finding bears.",
+        what="A drafted sentence claims no more certainty than the calibrated probability of its "
+        "finding bears.",
         examine=certainty.examine,
         of_readers=False,
     ),
     NumberedCheck(
         number="G11",
         name="reported words",
-        what="What is reported from the record says nothing beside it: every word is one of the named facts or says what "
-        "kind of fact it is, of what status and time.",
+        what="What is reported from the record says nothing beside it: every word is one of the "
+        "named facts or says what kind of fact it is, of what status and time.",
         examine=reported_words.examine,
     ),
 )
@@ -137,7 +144,9 @@ def check(draft: Draft, case: Case, reading: Reading) -> CheckedDraft:
 
 
 def recheck(file: CaseFile) -> tuple[Verdict, ...]:
-    """The same checks on the words that readers wrote since: edits, added findings, their own impression.
+    """Run the same checks on the words that readers wrote since.
+
+    These are edits, added findings and their own impression.
 
     They mark what a second look is worth and bind nobody: a reader sees what no model does.
     """

@@ -1,4 +1,7 @@
-"""The networks of one folder of weights, each opened when it is first asked for. Loads without torch."""
+"""The networks of one folder of weights, each opened when it is first asked for.
+
+Loads without torch.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,9 @@ if TYPE_CHECKING:
 
 
 class Networks:
-    """The networks of one folder of weights, each opened when it is first asked for: what needs none needs no torch.
+    """The networks of one folder of weights, each opened when it is first asked for.
+
+    What needs none needs no torch.
 
     `report` names the multimodal model in use, of the catalogue or among `adopted`.
     """
@@ -66,7 +71,10 @@ class Networks:
 
     @property
     def reading_models(self) -> tuple[OpenedWhenAsked, ...]:
-        """The reading models that are here; each opens its networks when the first study comes that it reads."""
+        """List the reading models that are here.
+
+        Each opens its networks when the first study comes that it reads.
+        """
         return self._reading_models()
 
     @property
@@ -80,11 +88,14 @@ class Networks:
         return self._language_model()
 
     def model_rows(self) -> tuple[ModelRow, ...]:
-        """Every network of the catalogue, then every adopted one, with their state."""
+        """List every network of the catalogue, then every adopted one, with their state."""
         return model_rows(self.weights_dir) + self.adopted.model_rows()
 
     def manifests(self) -> dict[str, str]:
-        """By name the manifest digest of every packaged network that is here, and of the report model in use."""
+        """Return manifest digests by name.
+
+        They are those of every packaged network that is here, and of the report model in use.
+        """
         folder = self.weights_dir or packaged_weights()
         here = {
             name: row.manifest_sha256
@@ -95,19 +106,25 @@ class Networks:
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
 
     def contents(self, source: Path) -> dict[str, str]:
-        """By their names in the folder the digests of the files that would be adopted. Raises: as `adding`."""
+        """Return by name in the folder the digests of the files that would be adopted.
+
+        Raises: as `adding`.
+        """
         source = source.expanduser().absolute()
         return {name: sha256_of(source / name) for name in files_of(source)}
 
     def adding(
         self, source: Path, name: str | None, licence: str | None
     ) -> AbstractContextManager[ModelRow]:
-        """See `Adopted.adding`."""
+        """Adopt a folder as `Adopted.adding` does."""
         return self.adopted.adding(source, name=name, licence=licence)
 
     @contextmanager
     def removing(self, name: str) -> Iterator[CatalogueRow]:
-        """See `Adopted.removing`. Raises: StateError for the model in use."""
+        """Remove an adopted model as `Adopted.removing` does.
+
+        Raises: StateError for the model in use.
+        """
         if name == self.report and name in self.adopted.rows():
             raise StateError(
                 "this model is in use", remedy="name another under language_model first", model=name
@@ -125,7 +142,7 @@ class Networks:
         )
 
     def _of_films(self) -> OpenedWhenAsked:
-        """The reading model of chest films, which those of its networks make that are here."""
+        """Make the reading model of chest films of those of its networks that are here."""
         packaged = [row_named(name) for name in OF_FILMS]
         adopted = {} if self.report in catalogue() else self.adopted.rows()
         heads = catalogue().get(self.report) or adopted.get(self.report)
@@ -166,7 +183,7 @@ class Networks:
 
 
 def _encoded_films() -> EncodedFilms:
-    """What the heads and the language model share of a film."""
+    """Make what the heads and the language model share of a film."""
     from medmm.models.report_model.encoded_films import EncodedFilms
 
     return EncodedFilms()
@@ -175,9 +192,12 @@ def _encoded_films() -> EncodedFilms:
 def picture_kinds(
     weights_dir: Path | None = None, *, device: str = "auto"
 ) -> KindsWhenAsked | None:
-    """What says of a film's pixels what kind of picture they are (`kind_of`); None where it is not installed.
+    """Open what says of a film's pixels what kind of picture they are; None if not installed.
 
-    The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights was altered.
+    The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights
+    was altered.
+
+    Returns: None if it is not installed.
     """
     from medmm.models.film.kinds_when_asked import KindsWhenAsked
 
@@ -193,9 +213,11 @@ def language_model(
     report: str = DEFAULT_REPORT,
     films: EncodedFilms | None = None,
 ) -> ChestReportModel | None:
-    """What writes sentences from film and record together; None where a packaged one is not installed.
+    """Open what writes sentences from film and record; None if it is not installed.
 
-    Raises: ConfigError for a name that is no report model's, IntegrityError if a file of the weights was altered.
+    Returns: None if a packaged one is not installed.
+    Raises: ConfigError for a name that is not a report model's, IntegrityError if a file of the
+        weights was altered.
     """
     weights = report_weights(report, weights_dir, adopted)
     if weights is None:
@@ -207,7 +229,7 @@ def language_model(
 
 
 def device_name(device: str) -> tuple[str, str]:
-    """The torch device that `device` (auto, cpu, cuda) means here, and torch's version."""
+    """Return the torch device that `device` (auto, cpu, cuda) means, and torch's version."""
     import torch
 
     from medmm.models.weights.loading import torch_device

@@ -1,4 +1,7 @@
-"""The reading models of one folder of weights, each opened when it is first to read. Loads without torch."""
+"""The reading models of one folder of weights, each opened when it is first to read.
+
+Loads without torch.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class Once(Generic[T]):
         self._made: tuple[T] | None = None
 
     def __call__(self) -> T:
-        """Give it, and make it first if nobody asked yet. What fails to be made is tried again at the next call."""
+        """Give it, and make it first if nobody asked yet.
+
+        What fails to be made is tried again at the next call.
+        """
         with self._making:
             if self._made is None:
                 self._made = (self._make(),)
@@ -33,7 +39,10 @@ class Once(Generic[T]):
 
 
 class OpenedWhenAsked:
-    """A reading model whose networks are opened when the first study comes: what it declares needs none."""
+    """A reading model whose networks are opened when the first study comes.
+
+    What it declares needs none.
+    """
 
     def __init__(
         self,
@@ -54,13 +63,16 @@ class OpenedWhenAsked:
         return self._declares
 
     def read(self, study: Study) -> Reading | NotEvaluable:
-        """Read a study; see `ReadingModel.read`. The first call opens the networks, and verifies their files."""
+        """Read a study; see `ReadingModel.read`.
+
+        The first call opens the networks, and verifies their files.
+        """
         model = self.opened()
         return no_reading_model(study) if model is None else model.read(study)
 
 
 def of_films(declared: Iterable[Declaration]) -> Declaration:
-    """What the networks of chest films declare together, each name once."""
+    """Join what the networks of chest films declare, each name once."""
     all_of_them = list(declared)
     return Declaration(
         modality=Modality.RADIOGRAPH,
@@ -89,8 +101,10 @@ def _cardiac(weights: WeightsFolder, device: torch.device) -> ReadingModel:
 
 
 Opener = Callable[[WeightsFolder, "torch.device"], ReadingModel]
-OF_FILMS = ("chest-findings", "chest-anatomy")  # beside the heads of the report model in use
-# By name in the catalogue, which says what each reads: a network of one weights folder is a row here.
+# Beside the heads of the report model in use.
+OF_FILMS = ("chest-findings", "chest-anatomy")
+# By name in the catalogue, which says what each reads: a network of one weights folder is a row
+# here.
 OF_ONE_FOLDER: Mapping[str, Opener] = {
     "brain-lesion": _brain_lesion,
     "hippocampus": _hippocampus,

@@ -20,6 +20,7 @@ from hypothesis.extra import numpy as arrays
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import AlsoSuspected, Assertion, Draft, Generation, Statement
+from medmm.domain.frame_reference import FrameReference
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, Region
 from medmm.domain.report import Add, Edit, Impression, SignedReport
@@ -43,7 +44,10 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 INSIDE = st.tuples(FRACTIONS, FRACTIONS).filter(lambda pair: pair[0] < pair[1])
 BOXES = st.tuples(INSIDE, INSIDE).map(lambda axes: (axes[0][0], axes[1][0], axes[0][1], axes[1][1]))
 MASKS = st.builds(
-    Mask.from_array, TEXT, arrays.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6)))
+    Mask.from_array,
+    TEXT,
+    arrays.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))),
+    st.none() | st.deferred(lambda: noun(FrameReference)),
 )
 GRIDS = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
 LABEL_MAPS = st.builds(
@@ -72,6 +76,7 @@ def _tokens(pairs: list[tuple[str, float]]) -> dict[str, Any]:
 
 # Fields whose noun asks more of them than their type does.
 NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
+    FrameReference: {"frame_number": st.none() | st.integers(1, 10_000)},
     PatientIdentity: {"sex": st.sampled_from([None, "M", "F", "O"])},
     Region: {"peak_xy": st.tuples(FRACTIONS, FRACTIONS), "box_xyxy": BOXES},
     Finding: {

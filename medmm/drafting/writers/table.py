@@ -29,7 +29,7 @@ def _by_rules(model: LanguageModel | None) -> Writer:
 
 
 def _in_words_of(model: LanguageModel | None) -> Writer:
-    """The writer in a language model's words; without one the rules write, which the draft says.
+    """Make the writer in a language model's words; without one the rules write, and say so.
 
     MR is written by rules whatever is chosen, and the draft says so: see `LanguageWriter.write`.
     """
@@ -44,7 +44,7 @@ WRITERS: Mapping[str, WriterRow] = {
 
 
 def name_of(make: Callable[[], Writer]) -> tuple[str, str]:
-    """The name of the writer that is made, and ""; where it can't be made, that of the one by rules, and why not."""
+    """Name the writer that is made, or the one by rules and why the other is not."""
     try:
         return make().name, ""
     except MedmmError as error:

@@ -1,4 +1,7 @@
-"""The hippocampus on a T1 crop around it: anterior and posterior part outlined, its volume measured; no norm is applied."""
+"""The hippocampus on a T1 crop around it: both parts outlined, its volume measured.
+
+The parts are anterior and posterior; no norm is applied.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +28,23 @@ ASSUMED_MM = (1.0, 1.0, 1.0)  # to outline a crop of unknown voxel size; nothing
 NO_T1 = Notice(code="no-t1", text="No T1 series was found; the hippocampus was not looked for.")
 AXES_ASSUMED = Notice(
     code="axes-assumed",
-    text="Orientation unknown: the axes were taken to run to the left or right, to the front and to the head; in another "
-    "order the outline and the volume are wrong.",
+    text="Orientation unknown: the axes were taken to run to the left or right, to the front and "
+    "to the head; in another order the outline and the volume are wrong.",
 )
 NOT_FOUND = Notice(
     code="not-found", text="No hippocampus was found in the volume; nothing was measured."
 )
 NOT_MEASURED = Notice(
     code="not-measured",
-    text="The volume has one slice or no voxel size; the hippocampus was outlined and not measured.",
+    text="The volume has one slice or no voxel size; the hippocampus was outlined and not "
+    "measured.",
 )
 NOT_WHOLE = "The outline was kept and nothing was measured."
 KEPT = "The outline was"
 IMPLAUSIBLE = Notice(
     code="implausible",
-    text="The outlined volume is no hippocampus's by size; the outline was kept and nothing was measured.",
+    text="The outlined volume is no hippocampus's by size; the outline was kept and nothing was "
+    "measured.",
 )
 
 
@@ -48,7 +53,7 @@ class HippocampusModel(LabellingModel):
     """The hippocampus network with its calibration."""
 
     def read(self, study: Study) -> Reading | NotEvaluable:
-        """Outline and measure the hippocampus of the T1 crop of a study; see `ReadingModel.read`."""
+        """Outline and measure the hippocampus of a T1 crop; see `ReadingModel.read`."""
         volume = study.chosen(SequenceRole.T1)
         if volume is None:
             return not_read(study, NO_T1)
@@ -77,7 +82,7 @@ class HippocampusModel(LabellingModel):
         )
 
     def _measurement(self, label_map: LabelMap, volume: Volume) -> Measurement | Notice:
-        """The volume in ml, or why there is none."""
+        """Compute the volume in ml, or say why there is none."""
         extents = tuple(
             e for name in self.labels if (e := extent_of(label_map, name, volume)) is not None
         )
@@ -90,10 +95,17 @@ class HippocampusModel(LabellingModel):
         low, high = self.calibration["plausible_ml"]
         if not low <= ml <= high:
             return IMPLAUSIBLE
-        return measured(VOLUME, ml, "ml", self.calibration[VOLUME], extents=extents)
+        return measured(
+            VOLUME,
+            ml,
+            "ml",
+            self.calibration[VOLUME],
+            extents=extents,
+            model=self.weights.row.name,
+        )
 
 
 def hippocampus_of(labelled: Labelled) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Labels (slices, rows, columns) of the largest connected part: 1 anterior, 2 posterior."""
+    """Keep the largest connected part: 1 anterior, 2 posterior; (slices, rows, columns)."""
     values = labelled.labels
     return np.where(largest_part(values > 0), values, 0).astype(np.uint8)

@@ -23,7 +23,10 @@ BUILDERS = {
 
 
 def torch_device(device: str) -> torch.device:
-    """The device that `auto`, `cpu` or `cuda` means here. Raises: ConfigError for a cuda that is not there."""
+    """Return the device that `auto`, `cpu` or `cuda` means here.
+
+    Raises: ConfigError for a cuda that is not there.
+    """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("no CUDA device is here", remedy="set device: auto or cpu")
     if device == "auto":
@@ -32,7 +35,7 @@ def torch_device(device: str) -> torch.device:
 
 
 def reading_device(device: str, threads: int | None) -> torch.device:
-    """The device as `torch_device`, after the process was given so many threads; None leaves those it has."""
+    """Give the process so many threads (None leaves those it has); return the device."""
     where = torch_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
@@ -40,9 +43,9 @@ def reading_device(device: str, threads: int | None) -> torch.device:
 
 
 def load_network(weights: WeightsFolder, device: torch.device) -> Any:
-    """The network of a weights folder, on `device`, ready to read.
+    """Load the network of a weights folder, on `device`, ready to read.
 
-    Raises: IntegrityError if the parameters are no safetensors or do not fit the configuration.
+    Raises: IntegrityError if the parameters are not safetensors or do not fit the configuration.
     """
     builder = importlib.import_module(BUILDERS[weights.row.task])
     network: nn.Module = builder.build(weights.json("config.json"))
@@ -50,9 +53,11 @@ def load_network(weights: WeightsFolder, device: torch.device) -> Any:
 
 
 def fill(network: Network, weights: WeightsFolder, prefix: str = "") -> Network:
-    """Put the parameters of a weights folder into a network, in float32: those whose names start with `prefix`.
+    """Put parameters of a weights folder into a network, in float32.
 
-    Raises: IntegrityError if they are no safetensors, or not those of the network.
+    They are those whose names start with `prefix`.
+
+    Raises: IntegrityError if they are not safetensors, or not those of the network.
     """
     try:
         parameters = load_file(weights.folder / "model.safetensors")

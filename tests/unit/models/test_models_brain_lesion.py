@@ -136,6 +136,11 @@ def test_the_network_sees_its_own_axes_however_the_array_runs(
     )
 
 
+def test_measurements_name_the_network() -> None:
+    measured = model().read(make_mr_study()).measurements
+    assert {m.model for m in measured} == {"brain-lesion"}
+
+
 def test_without_geometry_a_half_and_a_share_are_said_and_no_side_or_millilitres() -> None:
     made = make_mr_study(oriented=False)
     reading = model().read(made)

@@ -102,6 +102,7 @@ def test_what_is_measured_is_that_by_hand() -> None:
     made = study(planted(200, 80, 160), planted(120, 90, 40))
     reading = model().read(made)
     found = {m.name: m.value for m in reading.measurements}
+    assert {m.model for m in reading.measurements} == {"cardiac"}
     assert found == pytest.approx(
         {
             "LVEF": 75.0,

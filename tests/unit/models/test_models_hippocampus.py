@@ -69,7 +69,7 @@ def test_a_hippocampus_is_outlined_and_measured() -> None:
     (volume,) = reading.measurements
     assert volume.value == pytest.approx((truth > 0).sum() / 1000)
     assert volume.interval == pytest.approx((volume.value - 0.3, volume.value + 0.3))
-    assert (volume.unit, volume.side) == ("ml", None)
+    assert (volume.unit, volume.side, volume.model) == ("ml", None, "hippocampus")
     assert [e.label for e in volume.extents] == ["anterior hippocampus", "posterior hippocampus"]
     assert [e.centroid_index_zyx[1] < 19.5 for e in volume.extents] == [True, False]
     assert reading.models[0].name == "hippocampus"

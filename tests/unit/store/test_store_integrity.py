@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from medmm.domain.codec import to_json
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.domain.report import Accept, CaseState
 from medmm.store import Store
+from tests.databases import raw
 from tests.factories import (
     SIGNED_AT,
     make_case,
@@ -63,7 +62,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def tamper(store: Store, *statements: str) -> None:
-    with closing(sqlite3.connect(store.file)) as database, database:
+    with raw(store) as database:
         for statement in statements:
             database.execute(statement)
 
@@ -77,13 +76,13 @@ def test_what_nobody_touched_is_loaded_and_sound(store: Store) -> None:
 OTHER = json.dumps(to_json(replace(make_case(), context=None))).replace("'", "''")
 TAMPERINGS = {
     "the case": (f"UPDATE \"case\" SET body = '{OTHER}'", "case case-1", 1),
-    "a score": ("UPDATE \"case\" SET reading = replace(reading, '0.62', '0.26')", "reading of case case-1", 2),
-    "a sentence": ("UPDATE \"case\" SET draft = replace(draft, 'left', 'right')", "draft of case case-1", 2),
-    "a verdict": ("UPDATE \"case\" SET draft = replace(draft, 'passed', 'failed')", "draft of case case-1", 2),
+    "a score": ("UPDATE reading SET body = replace(body, '0.62', '0.26')", "reading of case case-1", 2),
+    "a sentence": ("UPDATE draft SET body = replace(body, 'left', 'right')", "draft of case case-1", 2),
+    "a verdict": ("UPDATE draft SET body = replace(body, 'passed', 'failed')", "draft of case case-1", 2),
     "a decision": ("UPDATE \"case\" SET decisions = replace(decisions, 'Accept', 'Reject')", "decisions of case case-1", 4),
     "all decisions": ("UPDATE \"case\" SET decisions = '[]'", "decisions of case case-1", 4),
     "no JSON": ("UPDATE \"case\" SET decisions = x'ff'", "decisions of case case-1", 4),
-    "the draft taken away": ('UPDATE "case" SET draft = NULL', "draft of case case-1", 2),
+    "the draft taken away": ("DELETE FROM draft", "draft of case case-1", 2),
     "the state": ("UPDATE \"case\" SET state = 'in review'", "case case-1", 4),
     "the report taken away": ('UPDATE "case" SET report_id = NULL', "case case-1", 4),
     "a word of the report": ("UPDATE report SET body = replace(body, 'effusion', 'EFFUSION')", "report report-1", 4),
@@ -133,7 +132,7 @@ def test_a_case_that_was_removed_is_named(store: Store) -> None:
 
 
 def test_a_case_without_an_entry_is_refused(store: Store) -> None:
-    tamper(store, "INSERT INTO \"case\" SELECT 'case-2', study_uid, 'opened', opened_at, body, NULL, NULL, '[]', NULL"
+    tamper(store, "INSERT INTO \"case\" SELECT 'case-2', study_uid, 'opened', opened_at, body, '[]', NULL"
                   ' FROM "case"')  # fmt: skip
     with pytest.raises(IntegrityError, match="case case-2"):
         store.case_file("case-2")

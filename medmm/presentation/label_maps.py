@@ -1,58 +1,69 @@
-"""Label maps as NIfTI files on the grid of a series of images, each with a JSON file that ties its slices to the images.
+"""Label maps as the bytes of NIfTI files, and what ties them to their source.
 
-NIfTI counts in RAS, DICOM in LPS (PS3.3 C.7.6.2.1.1): x and y change their sign. What a DICOM Segmentation (PS3.3 A.51) asks of its
-source, images, frames and frame of reference, stands in the JSON file, since NIfTI has no place for it.
+The grid is that of the array that was read, or that of a series of images. NIfTI counts in RAS, DICOM
+in LPS (PS3.3 C.7.6.2.1.1): x and y change their sign. What a DICOM Segmentation (PS3.3 A.51) asks of
+its source, images, frames and frame of reference, stands beside it in JSON, since NIfTI has no place
+for it.
 """
 
 from __future__ import annotations
 
 import gzip
-import hashlib
-import json
-from collections import Counter
-from pathlib import Path
+import re
+import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medmm.domain.errors import InputError
 from medmm.domain.grid import source_frames
 from medmm.domain.reading import LabelMap, Reading
-from medmm.domain.study import Affine, Study, Volume
-from medmm.doors.label_files import LABEL_INTENT, file_stem, put
+from medmm.domain.study import Affine, Volume
 
+LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL (nifti1.h)
 SCANNER = 1  # NIFTI_XFORM_SCANNER_ANAT: the scanner's own coordinates (nifti1.h)
-AGREE = 0.1  # of the smallest voxel size, up to which a qform may differ from the affine anywhere on the grid
+# Of the smallest voxel size, up to which a qform may differ from the affine anywhere on the grid
+AGREE = 0.1
 Json = dict[str, Any]
 
 
-def write_series_label_maps(reading: Reading, study: Study, out_dir: Path) -> dict[str, Path]:
-    """Write each label map of a reading of images into a folder of its study, NAME.nii.gz and NAME.json.
+def label_map_bytes(label_map: LabelMap, source: bytes) -> bytes:
+    """Make the NIfTI file of a label map (uint8) on the very grid of the array that was read.
 
-    The folder goes by a digest of the study's UID: a UID of the input never becomes a path. Returns: the NIfTI files by
-    name; where several maps have one name, those of the later ones carry a part of their volume's digest.
-
-    Raises: InputError if a volume is none of the study, Unavailable if the folder can't be written.
+    Args:
+        source: the file that was read; shape, axes, affines, their codes and units are taken from it.
     """
-    folder = out_dir / hashlib.sha256(study.uid.encode()).hexdigest()[:16]
-    often = Counter(label_map.name for label_map in reading.label_maps)
-    written: dict[str, Path] = {}
-    for label_map in reading.label_maps:
-        volume = study.volume(label_map.volume_sha256)
-        if volume is None or volume.shape_zyx != label_map.shape_zyx:
-            raise InputError(
-                "a label map of no volume of its study",
-                remedy="read the study again",
-                label_map=label_map.name,
-            )
-        name = (
-            f"{label_map.name}-{volume.sha256[:16]}"
-            if often[label_map.name] > 1
-            else label_map.name
-        )
-        written[name] = _write(label_map, volume, reading, folder / f"{file_stem(name)}.nii.gz")
-    return written
+    header = _header(source)
+    header.set_data_dtype("uint8")
+    for key, value in {
+        "scl_slope": 1,
+        "scl_inter": 0,
+        "cal_min": 0,
+        "cal_max": 0,
+        "intent_code": LABEL_INTENT,
+    }.items():
+        header[key] = value
+    for key in {"descrip", "aux_file", "intent_name", "data_type", "db_name"} & set(header.keys()):
+        header[key] = b""  # free text of the source may name a patient
+    header["vox_offset"] = len(header.binaryblock) + 4
+    # Label maps lie as NIfTI does: columns run fastest, then rows, then slices. Four zero bytes: no
+    # extension follows.
+    content = header.binaryblock + bytes(4) + label_map.array().tobytes()
+    return gzip.compress(content, mtime=0)
+
+
+def series_label_map(
+    label_map: LabelMap, volume: Volume, reading: Reading, file: str
+) -> tuple[bytes, Json]:
+    """Make the NIfTI file of a label map on the grid of a series, and what ties it to the series.
+
+    Args:
+        file: the name that the NIfTI file will have.
+    """
+    image = _image(label_map.array(), volume)
+    quaternion = bool(image.header["qform_code"])
+    about = _about(label_map, volume, reading, file, quaternion=quaternion)
+    return gzip.compress(image.to_bytes(), mtime=0), about
 
 
 def no_affine(volume: Volume) -> str | None:
@@ -66,16 +77,19 @@ def no_affine(volume: Volume) -> str | None:
     return "slices are missing or uneven, or images of several contrasts are among them"
 
 
-def _write(label_map: LabelMap, volume: Volume, reading: Reading, path: Path) -> Path:
-    image = _image(label_map.array(), volume)
-    about = _about(
-        label_map, volume, reading, path.name, quaternion=bool(image.header["qform_code"])
-    )
-    put(
-        path.with_name(f"{path.name.removesuffix('.nii.gz')}.json"),
-        json.dumps(about, indent=1).encode() + b"\n",
-    )
-    return put(path, gzip.compress(image.to_bytes(), mtime=0))
+def file_stem(name: str) -> str:
+    """The name of a label map as that of a file: it can be no path."""
+    return re.sub("[^a-z0-9-]", "-", name.lower())
+
+
+def _header(data: bytes) -> Any:
+    """The header of a NIfTI-1 or NIfTI-2 file, plain or in gzip."""
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
+
+    head = zlib.decompressobj(31).decompress(data, 540) if data[:2] == b"\x1f\x8b" else data[:540]
+    second = 540 in (int.from_bytes(head[:4], order) for order in ("little", "big"))
+    return Nifti2Header(head, check=False) if second else Nifti1Header(head[:348], check=False)
 
 
 def _image(labels_zyx: NDArray[np.uint8], volume: Volume) -> Any:

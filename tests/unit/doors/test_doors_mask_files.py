@@ -15,7 +15,7 @@ import pytest
 
 from medmm.domain.errors import InputError, Unavailable
 from medmm.domain.reading import LabelMap
-from medmm.doors.label_files import folders_for, study_name, write_label_map
+from medmm.doors.mask_files import folders_for, study_name, write_label_map
 from tests.array_files import CROP, blob, diagonal
 from tests.nifti_files import OBLIQUE, nifti_file
 

@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import pytest
 
-from medmm.domain.display import UNIT_PARTS, WHOLE_UNITS, quantity_words, unit_words
 from medmm.domain.record import Quantity
+from medmm.presentation.value_words import UNIT_PARTS, WHOLE_UNITS, quantity_words, unit_words
 
 
 @pytest.mark.parametrize(

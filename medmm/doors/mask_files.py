@@ -1,26 +1,25 @@
-"""Label maps as NIfTI files on the very grid of the array that they were read from, and where they are written."""
+"""Masks of readings as files: folders that can be no path and no device, each file whole."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
+import json
 import os
 import re
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from medmm.domain.errors import InputError, Unavailable
-from medmm.domain.reading import LabelMap
+from medmm.domain.reading import LabelMap, Reading
+from medmm.domain.study import Study
 from medmm.files import write_atomically
+from medmm.presentation.label_maps import file_stem, label_map_bytes, series_label_map
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(?<!\.)")
 DEVICE = re.compile(
     r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?"
 )  # names that Windows keeps for itself
-LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL (nifti1.h)
 
 
 def folders_for(studies: Sequence[Path], out_dir: Path) -> dict[Path, Path]:
@@ -50,34 +49,45 @@ def _folder_name(study: Path, name: str, taken: bool) -> str:
 
 
 def write_label_map(label_map: LabelMap, arrays_dir: Path, out_dir: Path) -> Path:
-    """Write a label map as NAME.nii.gz (uint8), with shape, axes, affines, their codes and units of its source.
+    """Write a label map as NAME.nii.gz, on the grid of the array that it was read from.
 
     Args:
-        arrays_dir: the folder that was read; its file with the digest of the label map's volume is the source.
+        arrays_dir: the folder that was read; its file with the digest of the label map's volume is
+            the source.
 
     Raises: InputError if that file is there no more, Unavailable if the folder can't be written.
     """
-    header = _header(_source(label_map, arrays_dir))
-    header.set_data_dtype("uint8")
-    for key, value in {
-        "scl_slope": 1,
-        "scl_inter": 0,
-        "cal_min": 0,
-        "cal_max": 0,
-        "intent_code": LABEL_INTENT,
-    }.items():
-        header[key] = value
-    for key in {"descrip", "aux_file", "intent_name", "data_type", "db_name"} & set(header.keys()):
-        header[key] = b""  # free text of the source may name a patient
-    header["vox_offset"] = len(header.binaryblock) + 4
-    # Label maps lie as NIfTI does: columns run fastest, then rows, then slices. Four zero bytes: no extension follows.
-    content = header.binaryblock + bytes(4) + label_map.array().tobytes()
-    return put(out_dir / f"{file_stem(label_map.name)}.nii.gz", gzip.compress(content, mtime=0))
+    content = label_map_bytes(label_map, _source(label_map, arrays_dir))
+    return put(out_dir / f"{file_stem(label_map.name)}.nii.gz", content)
 
 
-def file_stem(name: str) -> str:
-    """The name of a label map as that of a file: it can be no path."""
-    return re.sub("[^a-z0-9-]", "-", name.lower())
+def write_series_label_maps(reading: Reading, study: Study, out_dir: Path) -> dict[str, Path]:
+    """Write the label maps of a reading of images, each as NAME.nii.gz and NAME.json.
+
+    They go into a folder named by a digest of the study's UID: a UID of the input never becomes a path.
+    Returns: the NIfTI files by name; where several maps have one name, each carries a part of its
+    volume's digest.
+
+    Raises: InputError if a volume is none of the study, Unavailable if the folder can't be written.
+    """
+    folder = out_dir / hashlib.sha256(study.uid.encode()).hexdigest()[:16]
+    often = Counter(label_map.name for label_map in reading.label_maps)
+    written: dict[str, Path] = {}
+    for label_map in reading.label_maps:
+        volume = study.volume(label_map.volume_sha256)
+        if volume is None or volume.shape_zyx != label_map.shape_zyx:
+            raise InputError(
+                "a label map of no volume of its study",
+                remedy="read the study again",
+                label_map=label_map.name,
+            )
+        several = often[label_map.name] > 1
+        name = f"{label_map.name}-{volume.sha256[:16]}" if several else label_map.name
+        path = folder / f"{file_stem(name)}.nii.gz"
+        content, about = series_label_map(label_map, volume, reading, path.name)
+        put(folder / f"{file_stem(name)}.json", json.dumps(about, indent=1).encode() + b"\n")
+        written[name] = put(path, content)
+    return written
 
 
 def put(path: Path, content: bytes) -> Path:
@@ -98,7 +108,7 @@ def put(path: Path, content: bytes) -> Path:
 
 
 def _source(label_map: LabelMap, arrays_dir: Path) -> bytes:
-    """The bytes that were read. Raises: InputError if no file of the folder holds them."""
+    """Read the source anew. Raises: InputError if no file of the folder holds what was read."""
     cause: OSError | None = None
     try:
         for path in sorted(arrays_dir.iterdir()):
@@ -114,13 +124,3 @@ def _source(label_map: LabelMap, arrays_dir: Path) -> bytes:
         path=str(arrays_dir),
         sha256=label_map.volume_sha256,
     ) from cause
-
-
-def _header(data: bytes) -> Any:
-    """The header of a NIfTI-1 or NIfTI-2 file, plain or in gzip."""
-    from nibabel.nifti1 import Nifti1Header
-    from nibabel.nifti2 import Nifti2Header
-
-    head = zlib.decompressobj(31).decompress(data, 540) if data[:2] == b"\x1f\x8b" else data[:540]
-    second = 540 in (int.from_bytes(head[:4], order) for order in ("little", "big"))
-    return Nifti2Header(head, check=False) if second else Nifti1Header(head[:348], check=False)
