@@ -6,7 +6,6 @@ import base64
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from medmm import grounding, review
 from medmm.domain.draft import Case
@@ -22,7 +21,7 @@ from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
 
 
-def _content_of(house: House, study_uid: str) -> dict[str, Any]:
+def _content_of(house: House, study_uid: str) -> dict[str, object]:
     """Say what a kept study is by its contents. Raises: StateError if the gate refused it, InputError if it is not kept."""
     if not house.store.keeps_study(study_uid) and (refused := house.store.refused_study(study_uid)):
         remedy = (
