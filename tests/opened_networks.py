@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from medmm.domain.reading import Reading
+from medmm.domain.reading_model import ReadingModel
 from medmm.domain.study import Modality, Study
-from medmm.models import Adopted, Networks, ReadingModel
+from medmm.models import Adopted, Networks
 from medmm.models.weights.catalogue import DEFAULT_REPORT
 
 NONE_ADDED = Adopted(Path("/nonexistent"))  # the packaged networks ask for no added one

@@ -55,7 +55,7 @@ def label_map_bytes(label_map: LabelMap, source: bytes) -> bytes:
 def series_label_map(
     label_map: LabelMap, volume: Volume, reading: Reading, file: str
 ) -> tuple[bytes, Json]:
-    """Make the NIfTI file of a label map on the grid of a series, and what ties it to the series.
+    """Make the NIfTI file of a label map on the grid of a series, and what ties the two.
 
     Args:
         file: the name that the NIfTI file will have.
