@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,39 +15,43 @@ from medmm.models.weights.catalogue import DEFAULT_REPORT
 NONE_ADDED = Adopted(Path("/nonexistent"))  # the packaged networks ask for no added one
 
 
-@dataclass(frozen=True, slots=True)
 class RemembersStudies:
-    """Reads a study once: a study names the digests of its pixels, and a reading is a value.
+    """A reading model that reads a study once: a study names the digests of its pixels, a reading is a value.
 
-    That one study gives one reading is proved where networks read for themselves (`tests/unit/models`, and
-    `test_eight_threads_share_one_assistant`).
+    That a model gives the same for the same study is proved where networks read for themselves:
+    in `tests/unit/models`, and in `test_eight_threads_share_one_assistant`.
     """
 
-    model: ReadingModel
-    readings: dict[str, Reading | NotEvaluable] = field(default_factory=dict)
-    reading: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, model: ReadingModel) -> None:
+        self.model = model
+        self._read: dict[str, Reading | NotEvaluable] = {}
+        self._reading = threading.Lock()
 
     @property
     def identities(self) -> tuple[ModelIdentity, ...]:
-        """Those of the model."""
         return self.model.identities
 
     @property
     def declares(self) -> Declaration:
-        """What the model declares."""
         return self.model.declares
 
     def read(self, study: Study) -> Reading | NotEvaluable:
-        """The reading of this study, as it was when the study first came."""
-        with self.reading:
+        with self._reading:
             key = repr(study)
-            if key not in self.readings:
-                self.readings[key] = self.model.read(study)
-            return self.readings[key]
+            if key not in self._read:
+                self._read[key] = self.model.read(study)
+            return self._read[key]
 
 
-_OPENED: dict[tuple[str, int | None], Networks] = {}
-_READERS: dict[tuple[str, int | None], tuple[RemembersStudies, ...]] = {}
+class _Opened:
+    """The packaged networks of one device and number of threads."""
+
+    def __init__(self, device: str, threads: int | None) -> None:
+        self.networks = Networks(None, device=device, threads=threads, adopted=NONE_ADDED)
+        self.reading_models = tuple(map(RemembersStudies, self.networks.reading_models))
+
+
+_OPENED: dict[tuple[str, int | None], _Opened] = {}
 
 
 class OpenedNetworks(Networks):
@@ -56,33 +59,23 @@ class OpenedNetworks(Networks):
 
     @property
     def reading_models(self) -> Any:
-        """The models, each of which remembers what it read."""
         packaged = self._packaged()
-        if packaged is None:
-            return super().reading_models
-        key = (self.device, self.threads)
-        if key not in _READERS:
-            _READERS[key] = tuple(map(RemembersStudies, packaged.reading_models))
-        return _READERS[key]
+        return super().reading_models if packaged is None else packaged.reading_models
 
     @property
     def picture_kinds(self) -> Any:
-        """What tells kinds of pictures."""
         packaged = self._packaged()
-        return super().picture_kinds if packaged is None else packaged.picture_kinds
+        return super().picture_kinds if packaged is None else packaged.networks.picture_kinds
 
     @property
     def language_model(self) -> Any:
-        """What writes from film and record."""
         packaged = self._packaged()
-        return super().language_model if packaged is None else packaged.language_model
+        return super().language_model if packaged is None else packaged.networks.language_model
 
-    def _packaged(self) -> Networks | None:
+    def _packaged(self) -> _Opened | None:
         if self.weights_dir is not None or self.report != DEFAULT_REPORT:
             return None
         key = (self.device, self.threads)
         if key not in _OPENED:
-            _OPENED[key] = Networks(
-                None, device=self.device, threads=self.threads, adopted=NONE_ADDED
-            )
+            _OPENED[key] = _Opened(*key)
         return _OPENED[key]
