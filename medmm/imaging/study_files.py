@@ -251,7 +251,7 @@ def study_uid(file: DicomFile) -> str | None:
     ]
     if not all(uids) or any(set(uid) & set("/\\: ") for uid in uids):
         raise InputError(
-            "a UID of study, series or image is missing or is none",
+            "a UID of study, series or image is missing or malformed",
             remedy="export the file again with its UIDs",
             path=str(file.path),
         )

@@ -222,7 +222,7 @@ def _understood(path: Path, data: bytes, header: Any, version: int) -> NiftiFile
     shape = tuple(int(n) for n in header["dim"][1 : int(header["dim"][0]) + 1])
     if not 2 <= len(shape) <= 7 or min(shape) < 1:
         raise InputError(
-            f"a grid of {shape} is none",
+            f"a grid of {shape} is not an image",
             remedy="send an image with two or three axes",
             path=str(path),
         )

@@ -181,7 +181,7 @@ def stacked(rows: Iterable[RecordTokens]) -> tuple[NDArray[np.int64], NDArray[np
     for place, row in enumerate(rows):
         if not np.isfinite(row.values).all():
             raise InputError(
-                "a record holds values that are no numbers", remedy="check the values of its facts"
+                "a record holds values that are not numbers", remedy="check the values of its facts"
             )
         ids[place, : len(row.ids)], values[place, : len(row.ids)] = row.ids, row.values
     return ids, values

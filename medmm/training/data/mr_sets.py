@@ -121,7 +121,7 @@ def whole_labels(values: NDArray[np.generic], subject: str) -> Labels:
     near = np.abs(values - rounded) <= FAR_FROM_A_LABEL  # False of what is no number
     if not near.all() or rounded.min() < 0 or rounded.max() > 255:
         raise InputError(
-            "the label map holds values that are no labels",
+            "the label map holds values that are not labels",
             remedy="save it as whole numbers of 0 to 255",
             subject=subject,
         )

@@ -233,9 +233,9 @@ def read_drafts(path: Path) -> dict[str, str]:
             row = json.loads(line)
             uid, text = str(row["uid"]), row["text"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise _wrong_line(path, number, "is no JSON object with uid and text") from error
+            raise _wrong_line(path, number, "is not a JSON object with uid and text") from error
         if not isinstance(text, str):
-            raise _wrong_line(path, number, "has a text that is no string")
+            raise _wrong_line(path, number, "has a text that is not a string")
         if uid in drafts:
             raise _wrong_line(path, number, "names a uid again")
         drafts[uid] = text
