@@ -103,7 +103,13 @@ class LanguageWriter:
 
 
 def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> Draft:
-    """Draft a case as a language model words it, whatever it says; see `LanguageWriter`."""
+    """Draft a case as a language model words it, whatever it says; see `LanguageWriter`.
+
+    Args:
+        opinion: what the model says of the case, at most one sentence a finding.
+        reading: that of the case, on which the opinion was given.
+        writer: name that stands in the draft.
+    """
     heard = {one.finding: one for one in opinion.written}
     draft = written(
         case,

@@ -149,7 +149,10 @@ def manual_labels(data_dir: Path, splits: Iterable[str]) -> dict[str, Labels]:
 
 
 def other_labeller(data_dir: Path) -> Label | None:
-    """Load `rule_labels.py` of the data folder from where it lies; None if there is none."""
+    """Load `rule_labels.py` of the data folder from where it lies; None if there is none.
+
+    Raises: InputError if it is there and can't be loaded.
+    """
     path = data_dir / "reports" / "rule_labels.py"
     if not path.is_file():
         return None
