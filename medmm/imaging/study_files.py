@@ -18,8 +18,7 @@ from medmm.imaging.dicom.patient import identity_of
 from medmm.imaging.file_search import find_files
 from medmm.imaging.nifti.files import NiftiFile, is_nifti, open_nifti
 
-# What people and programs leave beside images. A file of another name may be an image that is
-# damaged.
+# What is left beside images. A file of another name may be an image that is damaged.
 OTHER_KINDS = frozenset(
     """.bat .bmp .bval .bvec .cfg .css .csv .db .dll .doc .docx .exe .gif .htm .html .ico .inf
     .ini .jar .jpeg .jpg .js .json .lnk .log .md .ndjson .pdf .png .py .rtf .sh .sqlite .tif

@@ -34,8 +34,7 @@ GZIP = b"\x1f\x8b"
 SUFFIXES = (".nii", ".nii.gz")
 HEAD_BYTES = 544  # a NIfTI-2 header and its extension flag; a NIfTI-1 header has 348
 CHUNK_BYTES = 2**20
-# A NIfTI file is not a DICOM object. PS3.3 A.8 keeps this class for pictures converted from another
-# format.
+# A NIfTI file is not a DICOM object. PS3.3 A.8 keeps this class for converted pictures.
 CONVERTED = "1.2.840.10008.5.1.4.1.1.7.3"
 UNSTATED = Refusal(
     code="nifti-unstated",

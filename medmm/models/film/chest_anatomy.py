@@ -20,8 +20,7 @@ from medmm.models.film.ratio_uncertainty import EDGE, Outlines, agreement, shape
 
 STRUCTURES = ("lungs", "heart")
 Mask = NDArray[np.bool_]
-# Looks at one film: (mirrored, zoomed out by, shifted right and down by, as fractions of half the
-# film).
+# Looks at one film: (mirrored, zoomed out by, shifted right and down by, in halves of the film).
 LOOKS = ((1, 1.0, 0.0, 0.0), (-1, 1.0, 0.0, 0.0), (1, 0.93, 0.04, -0.03), (-1, 1.12, -0.05, 0.04))
 
 
