@@ -262,7 +262,8 @@ class SignedReport:
 class CaseFile:
     """All that is known of one case, as a reader opens it.
 
-    `rechecked` are the verdicts of the checks on the words that readers wrote: they mark, and refuse nothing.
+    `rechecked` are the verdicts of the checks on the words that readers wrote: they mark, and refuse nothing. `blind` marks a
+    file without anything that was read, drafted, decided or reported: see `blinded`.
     """
 
     case: Case
@@ -272,6 +273,23 @@ class CaseFile:
     decisions: tuple[Decision, ...]
     report: SignedReport | None
     rechecked: tuple[Verdict, ...] = ()
+    blind: bool = False
+
+    def blinded(self) -> CaseFile:
+        """Leave the images, the record and the earlier studies alone, for a reader whom nothing else may steer.
+
+        Of the earlier studies what models read is left out too.
+        """
+        priors = tuple(replace(prior, reading=None) for prior in self.case.priors)
+        return CaseFile(
+            case=replace(self.case, priors=priors),
+            state=self.state,
+            reading=None,
+            draft=None,
+            decisions=(),
+            report=None,
+            blind=True,
+        )
 
     @property
     def decided(self) -> bool:

@@ -54,7 +54,8 @@ def draft_html(file: CaseFile) -> str:
     when = study.image_time.moment.isoformat() if study.image_time else "unknown"
     title = f"{study.modality.value} {study.body_part}, case {file.case.id}"
     matters, recorded = sorted_notices(file.draft.draft.warnings if file.draft else study.warnings)
-    note = packaged_note(study)
+    note = None if file.blind else packaged_note(study)
+    nothing = "Nothing else is shown." if file.blind else "No draft yet."
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
@@ -64,7 +65,7 @@ def draft_html(file: CaseFile) -> str:
 {_images(file.draft) if file.draft else ""}
 {f'<div class="note">{escape(note)}</div>' if note else ""}
 {"".join(f'<div class="warning">⚠ {escape(w.text)}</div>' for w in matters)}
-{_statements(file, file.draft) if file.draft else "<p>No draft yet.</p>"}
+{_statements(file, file.draft) if file.draft else f"<p>{nothing}</p>"}
 </section><section class="rest">
 {_limits(file.draft) if file.draft else ""}
 {_recorded(recorded)}

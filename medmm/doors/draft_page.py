@@ -56,7 +56,7 @@ def draft_page(file: CaseFile, console: Console) -> None:
     if file.draft is not None:
         for line in image_lines(file.draft.draft.images_read, file.draft.draft.images_unread):
             console.print(Text(plain(line), style="dim"))
-    if note := packaged_note(study):
+    if not file.blind and (note := packaged_note(study)):
         console.print(_hanging(Text("i", style="cyan"), Text(plain(note), style="cyan")))
     matters, recorded = sorted_notices(file.draft.draft.warnings if file.draft else study.warnings)
     for warning in matters:
@@ -64,7 +64,7 @@ def draft_page(file: CaseFile, console: Console) -> None:
             _hanging(Text("!", style="yellow"), Text(plain(warning.text), style="yellow"))
         )
     if file.draft is None:
-        console.print("No draft yet.")
+        console.print("Nothing else is shown." if file.blind else "No draft yet.")
         return
     _print_marked(file, console)
     for section in Section:

@@ -15,12 +15,15 @@ from medmm.domain.draft import (
 from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reject
 
 BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
+BLIND = "Shown blind: images and record alone, whatever was read, drafted or reported."
 LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
 MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "–"}
 
 
 def banner(file: CaseFile) -> str:
     """What stands on top of every page of a draft."""
+    if file.blind:
+        return BLIND
     if file.report is None:
         return BANNER
     return f"An earlier DRAFT. Report {file.report.id} was signed from it: that report counts, not this page."
