@@ -1,8 +1,11 @@
-"""One big reading to JSON and back, beside another checkout of medmm and beside pydantic's TypeAdapter, in one run.
+"""One big reading to JSON and back, beside another checkout and pydantic's TypeAdapter.
 
-`python benchmarks/codec.py OTHER_CHECKOUT` prints CPU milliseconds (the median of 41) for a film of 18 findings with their
-heat-maps, two masks and a label map of some 5,000 runs. Of pydantic it prints what it does without tags and without
-leaving anything out, and what building its adapters costs each process.
+All are measured in one run.
+
+`python benchmarks/codec.py OTHER_CHECKOUT` prints CPU milliseconds (the median of 41) for a film of
+18 findings with their heat-maps, two masks and a label map of some 5,000 runs. Of pydantic it
+prints what it does without tags and without leaving anything out, and what building its adapters
+costs each process.
 """
 
 from __future__ import annotations
@@ -47,7 +50,11 @@ def ms(function):
 data = to_json(reading)
 text = json.dumps(data)
 assert from_json(Reading, json.loads(text)) == reading
-found = {"bytes": len(text), "to_json": ms(lambda: to_json(reading)), "from_json": ms(lambda: from_json(Reading, data))}
+found = {
+    "bytes": len(text),
+    "to_json": ms(lambda: to_json(reading)),
+    "from_json": ms(lambda: from_json(Reading, data)),
+}
 found["json.loads"] = ms(lambda: json.loads(text))
 if sys.argv[1] == "pydantic":
     start = time.process_time()
@@ -69,7 +76,7 @@ print(json.dumps(found))
 
 
 def measured(checkout: Path, what: str) -> dict[str, float]:
-    """What the worker of one checkout says."""
+    """Return what the worker of one checkout says."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", WORKER, what]
     done = subprocess.run(

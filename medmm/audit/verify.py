@@ -1,4 +1,4 @@
-"""Check the whole log: recompute the tree from the entries and hold it against every signed head."""
+"""Check the whole log: recompute the tree and hold it against every signed head."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ import sqlalchemy as sa
 from medmm.audit import log
 from medmm.audit.entry import subject_of
 from medmm.audit.head import HeadSigner, TreeHead
+from medmm.audit.log_database import LogDatabase, bytes_of
 from medmm.audit.proof import Frontier, leaf_hash
 from medmm.domain.audit_event import AuditProblem, AuditVerification
 
-# As bytes, whatever type a tampering hand gave them.
-ENTRIES = sa.text(
-    "SELECT seq, CAST(subject AS BLOB) AS subject, COALESCE(CAST(entry AS BLOB), x'') AS entry, CAST(leaf AS BLOB) AS leaf"
-    " FROM audit_entry ORDER BY seq"
+ENTRIES = (
+    sa.select(
+        log.entries.c.seq, *bytes_of(*(log.entries.c[n] for n in ("subject", "entry", "leaf")))
+    )
+    .order_by(log.entries.c.seq)
+    .execution_options(yield_per=1000)
 )
-HEADS = sa.text(
-    "SELECT size, CAST(root AS BLOB) AS root, CAST(signature AS BLOB) AS signature FROM audit_head"
-)
-FRONTIER = sa.text("SELECT size, CAST(peaks AS BLOB) AS peaks, covered FROM audit_frontier")
+HEADS = sa.select(log.heads.c.size, *bytes_of(log.heads.c.root, log.heads.c.signature))
+FRONTIER = sa.select(log.frontier.c.size, *bytes_of(log.frontier.c.peaks), log.frontier.c.covered)
 
 
 def verify(
-    connection: sa.Connection, lines: Sequence[str], signer: HeadSigner
+    connection: sa.Connection, lines: Sequence[str], signer: HeadSigner, database: LogDatabase
 ) -> AuditVerification:
-    """Find every changed, removed, reordered or inserted entry, a cut tail and a restored copy.
+    """Find every changed, removed, reordered or inserted entry, a cut tail, a restored copy.
 
-    `lines` are those of the heads file, held still until `connection` has begun to read. The first root that is
-    not the signed one names the place of a change that was made consistently (all hashes recomputed).
+    `lines` are those of the heads file, held still until `connection` has begun to read. The first
+    root that is not the signed one names the place of a change that was made consistently (all
+    hashes recomputed).
     """
     tree = Frontier()
     problems: list[AuditProblem] = []
@@ -40,11 +42,13 @@ def verify(
         problems += _entry_problems(connection, _signed(inside, outside, signer), tree)
         problems += _inside_problems(inside, outside, tree, signer)
         problems += _outside_problems(connection, outside, tree)
-        problems += _database_problems(connection)
+        problems += _database_problems(connection, database)
     except sa.exc.DatabaseError as error:
-        if not log.damaged(error):
+        if not database.is_damage(error):
             raise
         problems.append(_problem("database damaged", f"after entry {tree.size}", str(error.orig)))
+    except UnicodeDecodeError as error:  # a name or a message of a damaged database
+        problems.append(_problem("database damaged", f"after entry {tree.size}", error.reason))
     covered = max((size for size in outside if size <= tree.size), default=0)
     return AuditVerification(
         size=tree.size, problems=tuple(problems), uncovered=tree.size - covered
@@ -80,7 +84,7 @@ def _inside(connection: sa.Connection) -> dict[int, TreeHead]:
 def _signed(
     inside: Mapping[int, TreeHead], outside: Mapping[int, TreeHead], signer: HeadSigner
 ) -> dict[int, TreeHead]:
-    """One sound head a size; the file's count before the database's."""
+    """Keep one sound head a size; the file's count before the database's."""
     only_inside = {
         size: head for size, head in inside.items() if size not in outside and signer.holds(head)
     }
@@ -98,10 +102,10 @@ def _entry_problems(
             yield _problem(
                 "entry removed or renumbered", place, f"the next entry is numbered {row.seq}"
             )
-        leaf = leaf_hash(row.entry)
+        leaf = leaf_hash(row.entry or b"")
         if leaf != row.leaf:
             yield _problem("entry changed", place, "its bytes do not give its leaf hash")
-        elif subject_of(row.entry) != row.subject:
+        elif subject_of(row.entry or b"") != row.subject:
             yield _problem("entry changed", place, "its index column differs from its bytes")
         tree.append(leaf)
         head = signed.get(tree.size)
@@ -118,7 +122,10 @@ def _inside_problems(
     tree: Frontier,
     signer: HeadSigner,
 ) -> Iterator[AuditProblem]:
-    """Heads in the database that are missing, forged, or of another history than the heads file."""
+    """Find heads in the database that are missing, forged, or of another history.
+
+    The heads file tells the history.
+    """
     yield from _removed(
         [size for size in range(1, tree.size + 1) if size not in inside], "not in the database"
     )
@@ -137,7 +144,7 @@ def _inside_problems(
 def _outside_problems(
     connection: sa.Connection, outside: Mapping[int, TreeHead], tree: Frontier
 ) -> Iterator[AuditProblem]:
-    """Heads that the file should hold and does not, or that cover more than there is."""
+    """Find heads that the file should hold and does not, or that cover more than there is."""
     last = max(outside, default=0)
     if last > tree.size:
         text = f"the log has {tree.size} entries, a signed head covers {last}"
@@ -152,7 +159,7 @@ def _outside_problems(
 
 
 def _removed(sizes: Sequence[int], text: str) -> Iterator[AuditProblem]:
-    """Heads that are not there: one problem a run of sizes, at its first."""
+    """Report heads that are not there: one problem a run of sizes, at its first."""
     start = 0
     for at, size in enumerate(sizes):
         if at + 1 == len(sizes) or sizes[at + 1] != size + 1:
@@ -161,17 +168,14 @@ def _removed(sizes: Sequence[int], text: str) -> Iterator[AuditProblem]:
             start = at + 1
 
 
-def _database_problems(connection: sa.Connection) -> Iterator[AuditProblem]:
-    """Pages, indexes and triggers that are not as medmm made them."""
-    kept = set(connection.scalars(sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")))
-    gone = [trigger.split()[2] for trigger in log.TRIGGERS if trigger not in kept]
-    if gone:
+def _database_problems(connection: sa.Connection, database: LogDatabase) -> Iterator[AuditProblem]:
+    """Find pages, indexes and triggers that are not as medmm made them."""
+    if gone := database.unprotected(connection):
         yield _problem(
             "trigger removed or altered", ", ".join(gone), "the log is no longer append-only"
         )
-    for finding in connection.scalars(sa.text("PRAGMA integrity_check(10)")):
-        if finding != "ok":
-            yield _problem("database damaged", "database file", str(finding))
+    for finding in database.integrity_findings(connection):
+        yield _problem("database damaged", "database file", finding)
 
 
 def _text(value: bytes | None) -> str:

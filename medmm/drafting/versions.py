@@ -13,13 +13,19 @@ UNNUMBERED = "draft-unnumbered"
 
 
 def identified(draft: Draft) -> Draft:
-    """Give a draft the id of its content: the same content in the same place among the versions gives the same id."""
+    """Give a draft the id of its content.
+
+    The same content in the same place among the versions gives the same id.
+    """
     content = json.dumps(to_json(replace(draft, id=UNNUMBERED)), sort_keys=True, ensure_ascii=True)
     return replace(draft, id="draft-" + hashlib.sha256(content.encode()).hexdigest()[:32])
 
 
 def following(draft: Draft, before: Draft | None) -> Draft:
-    """Make a draft the version that follows another of its case; without one it is the first as it stands."""
+    """Make a draft the version that follows another of its case.
+
+    Without one it is the first as it stands.
+    """
     if before is None:
         return draft
     return identified(replace(draft, version=before.version + 1, parent=before.id))

@@ -1,4 +1,7 @@
-"""G1: the evidence that a statement names is there, with the same values, and speaks of what the text names."""
+"""G1: the evidence of a statement is there, with its values, and speaks of the text.
+
+It speaks of what the text names.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,9 @@ def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
         yield from _foreign_models(measured, reading)
     elif isinstance(item, ExtentEvidence):
         if item.extent not in (*reading.extents, *(replace(e, side=None) for e in reading.extents)):
-            yield f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
+            yield (
+                f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
+            )
     elif not isinstance(item, ReaderEvidence):
         facts = case.context.facts if case.context else ()
         if not any(f.id == item.fact_id and f.source == item.source for f in facts):
@@ -78,7 +83,7 @@ def _wrong_score(item: ScoreEvidence, reading: Reading) -> Iterator[str]:
 
 
 def _wrong_region(item: RegionEvidence, case: Case, reading: Reading) -> Iterator[str]:
-    """A region that the reading does not have, or one of an image that the case does not have or nothing read."""
+    """Object to a region that the reading lacks, or whose image is not read or not of the case."""
     found = reading.finding(item.finding)
     region = found.region if found else None
     if region is None:
@@ -128,7 +133,7 @@ def _image_problems(statement: Statement, reading: Reading) -> Iterator[str]:
 
 
 def _foreign_extents(statement: Statement, reading: Reading) -> Iterator[str]:
-    """Labelled voxels of another finding or measurement than the statement is of."""
+    """Yield labelled voxels of another finding or measurement than the statement is of."""
     found = reading.finding(statement.finding or "")
     own = [found.extent] if found is not None and found.extent is not None else []
     names = {item.name for item in evidence_of(statement, MeasurementEvidence)}

@@ -19,7 +19,7 @@ def publish(house: House, call: VerbCall, report_id: str, to: str) -> tuple[Path
     """Write a signed report into a folder; see `Assistant.publish`."""
     printed = house.store.printed(report_id)
     report, joins = printed.report, delivery.Joins.of(printed, house.settings.identifiers.systems())
-    written = delivery.write_report(report, printed.identity, Path(to), joins)
+    written = delivery.write_report(report, printed.identity, Path(to), joins, printed.versions)
     with house.store.step() as step:
         call.done(
             step, [str(p) for p in written], report.case_id, report=report_id, files=len(written)
@@ -33,4 +33,4 @@ def render(house: House, call: VerbCall, report_id: str, form: str) -> str:
     printed = house.store.printed(report_id)
     call.subject = printed.report.case_id
     joins = delivery.Joins.of(printed, house.settings.identifiers.systems())
-    return delivery.render(printed.report, printed.identity, form, joins)
+    return delivery.render(printed.report, printed.identity, form, joins, printed.versions)

@@ -17,8 +17,8 @@ from medmm.domain.codec import from_json, to_json
 from medmm.domain.report import Add, CaseFile, CaseState, Edit
 from medmm.domain.vocabulary import finding_terms, measurement_terms
 from medmm.doors.cli import app
-from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
+from medmm.presentation.draft_html import draft_html
 from tests.dicom_files import film_file
 from tests.quick_assistant import READERS, opened, quick_assistant, signed
 

@@ -29,7 +29,8 @@ NOT_OF_MR = Notice(
 )
 SAID_NOTHING = Notice(
     code="language-model-said-nothing",
-    text="The language model states nothing that the reading bears out; fixed rules wrote this draft.",
+    text="The language model states nothing that the reading bears out; fixed rules wrote this "
+    "draft.",
 )
 NOT_INSTALLED = Notice(
     code="language-model-not-installed",
@@ -48,23 +49,25 @@ class LanguageModel(Protocol):
     def opinions(
         self, cases: Sequence[Case], permitted: Permitted, measurements: Sequence[Measurement] = ()
     ) -> list[Opinion] | None:
-        """What it says of each case: at most one sentence a finding, and of a finding only what is permitted.
+        """Say of each case at most one sentence a finding, and only what is permitted.
 
-        The cases are of one study, on which `measurements` were made. None where the study holds no image that the model reads.
+        The cases are of one study, on which `measurements` were made. None if the study holds no
+        image that the model reads.
         """
         ...
 
     def facts_read(self, case: Case) -> frozenset[str]:
-        """The ids of the facts that it reads of a case's record."""
+        """Return the ids of the facts that it reads of a case's record."""
         ...
 
 
 class LanguageWriter:
     """Writes drafts in a language model's words.
 
-    The reading decides what may be said (a claim needs a suspected finding, a denial one that is ruled out); the language
-    model decides what is said of that, and how. So neither the record nor a slip of the language model makes a finding seen.
-    A critical finding that is suspected is stated in any case, by rule if need be.
+    The reading decides what may be said (a claim needs a suspected finding, a denial one that is
+    ruled out); the language model decides what is said of that, and how. So neither the record nor
+    a slip of the language model makes a finding seen. A critical finding that is suspected is
+    stated in any case, by rule if need be.
     """
 
     def __init__(self, model: LanguageModel) -> None:
@@ -76,7 +79,10 @@ class LanguageWriter:
         return self.model.name
 
     def write(self, case: Case, reading: Reading) -> Draft:
-        """Draft a case; see `Writer.write`. MR is written by rules: the language model learned from films alone."""
+        """Draft a case; see `Writer.write`.
+
+        MR is written by rules: the language model learned from films alone.
+        """
         if case.study.modality is Modality.MR:
             return RuleWriter(NOT_OF_MR).write(case, reading)
         opinions = self.model.opinions([case], permitted(reading), reading.measurements)
@@ -86,7 +92,7 @@ class LanguageWriter:
 
 
 def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> Draft:
-    """The draft of a case as a language model words it, whatever it says; see `LanguageWriter`."""
+    """Draft a case as a language model words it, whatever it says; see `LanguageWriter`."""
     heard = {one.finding: one for one in opinion.proposals if one.finding is not None}
     sentences = partial(sentence_records, opinion.proposals, case, reading)
     draft = written(
@@ -108,7 +114,10 @@ def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> 
 
 
 def permitted(reading: Reading) -> dict[str, frozenset[Assertion]]:
-    """What may be said of each finding of a reading; of any other finding nothing may."""
+    """Return what may be said of each finding of a reading.
+
+    Of any other finding nothing may be said.
+    """
     return {
         f.name: CLAIMS if f.suspected else DENIAL if f.ruled_out else frozenset()
         for f in reading.findings
@@ -116,10 +125,13 @@ def permitted(reading: Reading) -> dict[str, frozenset[Assertion]]:
 
 
 def worded(sentence: Sentence, said: Proposal | None) -> Sentence | None:
-    """A sentence in the language model's words; None where it does not say so, unless a critical finding is suspected.
+    """Put a sentence in the language model's words; return None if it does not say so.
 
-    The rule's own words stay where the model's are not sound, where they claim more than the calibrated probability of the
-    finding bears, and where a side is to be named: a side comes from a region, never from a token.
+    It stays all the same if a critical finding is suspected.
+
+    The rule's own words stay where the model's are not sound, where they claim more than the
+    calibrated probability of the finding bears, and where a side is to be named: a side comes from
+    a region, never from a token.
     """
     claimed = sentence.assertion in CLAIMS
     if (
@@ -138,7 +150,7 @@ def _critical(finding: str | None) -> bool:
 
 
 def _unsaid(reading: Reading, heard: Heard) -> Iterator[str]:
-    """Where a score is low and the language model does not deny the finding, said openly."""
+    """Yield findings with a low score that the language model does not deny, said openly."""
     ruled_out = [f.name for f in reading.findings if f.ruled_out]
     undenied = [
         name for name in ruled_out if name not in heard or heard[name].assertion not in DENIAL

@@ -1,4 +1,4 @@
-"""What a language model proposes: what speaks against its words, and what becomes of each sentence."""
+"""What a language model proposes: what speaks against it, and what becomes of each sentence."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ NO_CLAIM = "it neither claims nor denies its finding"
 def objection(said: Proposal, side: Side | None, evidence: Sequence[Evidence]) -> str | None:
     """Say why a sentence can't be stated in its own words; None where it can.
 
-    It must say of its finding what is coded and nothing else: no other finding, side, number or comparison.
+    It must say of its finding what is coded and nothing else: no other finding, side, number or
+    comparison.
 
     Args:
         side: the side that the statement is to name.

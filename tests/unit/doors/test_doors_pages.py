@@ -22,9 +22,9 @@ from medmm.domain.errors import (
 )
 from medmm.domain.record import FactKind, Quantity
 from medmm.domain.report import Accept, CaseState, Edit, Reject
-from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
 from medmm.doors.session import report
+from medmm.presentation.draft_html import draft_html
 from tests.factories import (
     make_case,
     make_case_file,

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medmm.domain.display import unit_words
 from medmm.domain.draft import (
     Assertion,
     Case,
@@ -29,6 +28,7 @@ from medmm.domain.record import Coding, Fact, FactKind, FactStatus, Quantity
 from medmm.domain.study import View
 from medmm.domain.vocabulary import SNOMED_CT
 from medmm.grounding import CHECKS, check
+from medmm.presentation.value_words import unit_words
 from tests.factories import (
     FILM,
     MODEL,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from medmm.domain.draft import Case, Outcome
 from medmm.domain.reading import Reading
+from medmm.domain.reading_model import read_by
 from medmm.domain.study import SequenceRole, Study
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
@@ -142,7 +143,7 @@ def test_nothing_found_is_said() -> None:
 def test_no_t1_no_reading() -> None:
     made = crop()
     flair = replace(made.sequences[0], role=SequenceRole.FLAIR)
-    reading = model().read(replace(made, sequences=(flair,)))
+    reading = read_by([model()], replace(made, sequences=(flair,)))
     assert [n.code for n in reading.warnings] == ["no-t1"]
     assert (reading.models, reading.label_maps, reading.measurements) == ((), (), ())
 
