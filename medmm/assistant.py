@@ -385,9 +385,16 @@ class Assistant:
         )
         return cases.cases(self._house, by, wanted, Page(limit=limit, after=after, order=order))
 
-    def case(self, case_id: str, *, pixels: bool = True, by: By | None = None) -> CaseFile:
-        """Everything of one case and what the checks mark in the words of readers; without `pixels` no image can be opened."""
-        return cases.case(self._house, by, case_id, pixels)
+    def case(
+        self, case_id: str, *, pixels: bool = True, blind: bool = False, by: By | None = None
+    ) -> CaseFile:
+        """Show everything of one case and what the checks mark in the words of readers.
+
+        Args:
+            pixels: without them no image can be opened.
+            blind: leave out reading, draft, suspicions, decisions and report: images, record and earlier studies alone.
+        """
+        return cases.case(self._house, by, case_id, pixels, blind)
 
     def to_sign(
         self, case_id: str, *, by: By, decisions: Sequence[Decision] = ()

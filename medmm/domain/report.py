@@ -320,6 +320,7 @@ class CaseFile:
 
     `rechecked` are the verdicts of the checks on the words that readers wrote: they mark, and refuse nothing.
     `report` is the version that counts; `earlier` are those that it replaced, oldest first.
+    `blind` marks a file without anything that was read, drafted, decided or reported: see `blinded`.
     """
 
     case: Case
@@ -331,6 +332,23 @@ class CaseFile:
     rechecked: tuple[Verdict, ...] = ()
     priority: CasePriority | None = None
     earlier: tuple[SignedReport, ...] = ()
+    blind: bool = False
+
+    def blinded(self) -> CaseFile:
+        """Leave images, record and earlier studies alone, for a reader whom nothing else may steer.
+
+        Of the earlier studies what models read is left out too, and why the case is urgent.
+        """
+        priors = tuple(replace(prior, reading=None) for prior in self.case.priors)
+        return CaseFile(
+            case=replace(self.case, priors=priors),
+            state=self.state,
+            reading=None,
+            draft=None,
+            decisions=(),
+            report=None,
+            blind=True,
+        )
 
     @property
     def versions(self) -> tuple[SignedReport, ...]:

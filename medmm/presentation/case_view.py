@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from medmm.domain.case_state import SIGNED_STATES
-from medmm.domain.draft import CheckedDraft, Outcome, RegionEvidence, Section, Statement, Verdict
+from medmm.domain.draft import (
+    CheckedDraft,
+    Outcome,
+    RegionEvidence,
+    Section,
+    Severity,
+    Statement,
+    Verdict,
+)
 from medmm.domain.images import image_lines
 from medmm.domain.notices import sorted_notices
 from medmm.domain.packaged_films import packaged_note
@@ -16,6 +24,8 @@ from medmm.domain.report import CaseFile, CaseState, Edit
 from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.presentation.draft_words import (
     MARKS,
+    NO_DRAFT,
+    NOTHING_ELSE,
     banner,
     decided_words,
     decision_word,
@@ -37,6 +47,7 @@ class CheckView:
     outcome: Outcome
     number: str
     reason: str
+    severity: Severity = Severity.BLOCKS
 
     @property
     def mark(self) -> str:
@@ -120,8 +131,8 @@ class StatementView:
 
     @property
     def may_accept(self) -> bool:
-        """Whether it may be accepted unchanged: one that failed a check is edited or rejected."""
-        return not any(check.failed for check in self.checks)
+        """Whether it may be accepted unchanged: it failed no check that blocks."""
+        return not any(c.failed and c.severity is Severity.BLOCKS for c in self.checks)
 
     @property
     def passed(self) -> str:
@@ -169,6 +180,7 @@ class CaseView:
         also: what is suspected and not stated, as it would be stated.
         unstated: what a draft of an earlier release suspects and does not list.
         proposed: what a language model proposed and the draft does not state, and why.
+        without_draft: what stands where there is no draft to show.
     """
 
     case_id: str
@@ -188,6 +200,7 @@ class CaseView:
     heats: tuple[HeatChoice, ...]
     measured: tuple[MeasurementRow, ...]
     made_by: str
+    without_draft: str = NO_DRAFT
     also: tuple[StatementView, ...] = ()
     unstated: tuple[str, ...] = ()
     proposed: tuple[str, ...] = ()
@@ -261,7 +274,7 @@ def case_view(file: CaseFile) -> CaseView:
         drafted=draft is not None,
         warnings=tuple(notice.text for notice in matters),
         recorded=tuple(notice.text for notice in recorded),
-        note=packaged_note(study),
+        note=None if file.blind else packaged_note(study),
         statements=statement_views(file, draft.statements) if draft else (),
         not_evaluated=draft.draft.limits if draft else (),
         decided=sum(file.decision_on(s) is not None for s in file.asked),
@@ -269,6 +282,7 @@ def case_view(file: CaseFile) -> CaseView:
         heats=_heats(file),
         measured=measurement_rows(draft.statements) if draft else (),
         made_by=made_by(draft) if draft else "",
+        without_draft=NOTHING_ELSE if file.blind else NO_DRAFT,
         also=_also(file),
         unstated=tuple(map(unstated_words, file.unstated)),
         proposed=_proposed(draft) if draft else (),
@@ -306,7 +320,10 @@ def _statement(file: CaseFile, statement: Statement) -> StatementView:
 
 def _checks(draft: CheckedDraft | None, statement: Statement) -> tuple[CheckView, ...]:
     verdicts: tuple[Verdict, ...] = tuple(draft.verdicts_on(statement.id)) if draft else ()
-    return tuple(CheckView(outcome=v.outcome, number=v.check, reason=v.reason) for v in verdicts)
+    return tuple(
+        CheckView(outcome=v.outcome, number=v.check, reason=v.reason, severity=v.severity)
+        for v in verdicts
+    )
 
 
 def _proposed(draft: CheckedDraft) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from medmm.domain.report import CaseFile
 from medmm.domain.study import Volume
 from medmm.domain.suspicion import Standing
 from medmm.presentation.case_view import CaseView, HeatChoice, case_view
-from medmm.presentation.draft_words import LEGEND, NO_DRAFT
+from medmm.presentation.draft_words import LEGEND
 from medmm.presentation.film_picture import HEAT_NOTE, grey_bytes, heat_picture
 from medmm.presentation.orientation import film_side_words
 from medmm.presentation.pages import Figure, page
@@ -45,7 +45,6 @@ def draft_html(file: CaseFile) -> str:
         measured=[row.cells for row in view.measured] if file.case.study.frontal is None else [],
         measured_head=MEASURED_HEAD,
         recorded_title=FOR_THE_RECORD_TITLE.lower(),
-        no_draft=NO_DRAFT,
         legend=LEGEND,
     )
 

@@ -19,12 +19,16 @@ RESEARCH = "Research software, not a medical device."
 BANNER = f"DRAFT, not signed: a clinician decides. {RESEARCH}"
 SIGNED_BANNER = f"SIGNED: the report stays as a clinician signed it. {RESEARCH}"
 NO_DRAFT = "No draft yet."
+BLIND_BANNER = f"Shown blind: images and record alone, whatever was read or drafted. {RESEARCH}"
+NOTHING_ELSE = "Nothing else is shown."
 LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
 MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "–"}
 
 
 def banner(file: CaseFile) -> str:
     """Say what stands on top of every page of a draft."""
+    if file.blind:
+        return BLIND_BANNER
     if file.report is None:
         return BANNER
     line = Lineage.of(file.report, file.versions)

@@ -34,6 +34,7 @@ class VerbCall:
         self.actor = Reader(id=who, name="", role="nobody")  # until it is checked
         self.recalled: object = None  # the JSON that an earlier call of the same key kept
         self.subject = ""  # of a look
+        self.seen: dict[str, Any] = {}  # what its entry says of it
 
     def event(self, outcome: str, subject: str, **details: object) -> AuditEvent:
         """The audit event of this call, with its time."""
@@ -136,7 +137,7 @@ class Calls:
             call.subject = subject
             yield call
             with self._store.step(look=True) as step:
-                call.done(step, None, call.subject)
+                call.done(step, None, call.subject, **call.seen)
 
     def _actor(self, by: Reader | str | None) -> Reader:
         if by is None:

@@ -137,12 +137,18 @@ def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple
     return house.store.cases(wanted, part, house.clock())
 
 
-@look("case", lambda case_id, pixels: case_id)
-def case(house: House, call: VerbCall, case_id: str, pixels: bool) -> CaseFile:
-    """Look at a case, with its pixels if they are asked for, and what the checks mark in the words of readers."""
+@look("case", lambda case_id, pixels, blind: case_id)
+def case(house: House, call: VerbCall, case_id: str, pixels: bool, blind: bool) -> CaseFile:
+    """Look at a case, with its pixels if they are asked for, and what the checks mark in the words of readers.
+
+    What is seen blind stands in the entry as that.
+    """
     file = house.store.case_file(case_id)
-    seen = house.attached(file.case) if pixels else file.case
-    return replace(file, case=seen, rechecked=grounding.recheck(file))
+    file = replace(file, case=house.attached(file.case)) if pixels else file
+    if blind:
+        call.seen["blind"] = True
+        return file.blinded()
+    return replace(file, rechecked=grounding.recheck(file))
 
 
 @look("identity", lambda patient_key: patient_key)

@@ -180,6 +180,12 @@ def case_show(
     html: Annotated[
         Path | None, typer.Option(help="Write the page with picture and heat-maps here.")
     ] = None,
+    blind: Annotated[
+        bool,
+        typer.Option(
+            "--blind", help="Images and record alone: no reading, draft, decision or report."
+        ),
+    ] = False,
 ) -> None:
     """Print a case: its draft, or its signed report."""
     from medmm.doors.draft_page import draft_page
@@ -187,9 +193,10 @@ def case_show(
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        file = assistant.case(case, by=by)
+        file = assistant.case(case, blind=blind, by=by)
         if as_json:
-            write_json({**to_json(file), "suspected": listed(file)})
+            told = {} if blind else {"suspected": listed(file)}
+            write_json({**to_json(file), **told})
         elif file.report is not None:
             out().print(plain(assistant.render(file.report.id, by=by)))
         else:
