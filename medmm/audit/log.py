@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
@@ -48,18 +47,8 @@ frontier = sa.Table(
     ),  # what the heads file was seen to hold: tells a cut from a crash
 )
 
-# A person with the file can drop these; the signed heads are what finds that. They stop accidents and other programs.
-# REPLACE deletes without firing a DELETE trigger, hence the check before INSERT.
-TRIGGERS = tuple(
-    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table}{when} "
-    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-    for table, column in (("audit_entry", "seq"), ("audit_head", "size"))
-    for verb, when in (
-        ("UPDATE", ""),
-        ("DELETE", ""),
-        ("INSERT", f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {column} = NEW.{column})"),
-    )
-)
+# Tables whose rows are only ever added, each with its key; the database holds it by triggers.
+APPEND_ONLY = (("audit_entry", "seq"), ("audit_head", "size"))
 
 
 def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, covered: int) -> int:
@@ -201,16 +190,3 @@ def numbered(
         query = query.where(entries.c.subject.in_(subjects))
     for row in connection.execute(query):
         yield row.seq, row.entry
-
-
-def damaged(error: sa.exc.DatabaseError) -> bool:
-    """Whether an error says that the database is not as medmm wrote it, rather than busy, full or out of reach."""
-    code = (
-        getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    )  # the primary code
-    return code in (
-        sqlite3.SQLITE_ERROR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_CONSTRAINT,
-    )

@@ -9,22 +9,23 @@ import sqlalchemy as sa
 from medmm.audit import log
 from medmm.audit.entry import subject_of
 from medmm.audit.head import HeadSigner, TreeHead
+from medmm.audit.log_database import LogDatabase, bytes_of
 from medmm.audit.proof import Frontier, leaf_hash
 from medmm.domain.audit_event import AuditProblem, AuditVerification
 
-# As bytes, whatever type a tampering hand gave them.
-ENTRIES = sa.text(
-    "SELECT seq, CAST(subject AS BLOB) AS subject, COALESCE(CAST(entry AS BLOB), x'') AS entry, CAST(leaf AS BLOB) AS leaf"
-    " FROM audit_entry ORDER BY seq"
+ENTRIES = (
+    sa.select(
+        log.entries.c.seq, *bytes_of(*(log.entries.c[n] for n in ("subject", "entry", "leaf")))
+    )
+    .order_by(log.entries.c.seq)
+    .execution_options(yield_per=1000)
 )
-HEADS = sa.text(
-    "SELECT size, CAST(root AS BLOB) AS root, CAST(signature AS BLOB) AS signature FROM audit_head"
-)
-FRONTIER = sa.text("SELECT size, CAST(peaks AS BLOB) AS peaks, covered FROM audit_frontier")
+HEADS = sa.select(log.heads.c.size, *bytes_of(log.heads.c.root, log.heads.c.signature))
+FRONTIER = sa.select(log.frontier.c.size, *bytes_of(log.frontier.c.peaks), log.frontier.c.covered)
 
 
 def verify(
-    connection: sa.Connection, lines: Sequence[str], signer: HeadSigner
+    connection: sa.Connection, lines: Sequence[str], signer: HeadSigner, database: LogDatabase
 ) -> AuditVerification:
     """Find every changed, removed, reordered or inserted entry, a cut tail and a restored copy.
 
@@ -40,9 +41,9 @@ def verify(
         problems += _entry_problems(connection, _signed(inside, outside, signer), tree)
         problems += _inside_problems(inside, outside, tree, signer)
         problems += _outside_problems(connection, outside, tree)
-        problems += _database_problems(connection)
+        problems += _database_problems(connection, database)
     except sa.exc.DatabaseError as error:
-        if not log.damaged(error):
+        if not database.is_damage(error):
             raise
         problems.append(_problem("database damaged", f"after entry {tree.size}", str(error.orig)))
     except UnicodeDecodeError as error:  # a name or a message of a damaged database
@@ -100,10 +101,10 @@ def _entry_problems(
             yield _problem(
                 "entry removed or renumbered", place, f"the next entry is numbered {row.seq}"
             )
-        leaf = leaf_hash(row.entry)
+        leaf = leaf_hash(row.entry or b"")
         if leaf != row.leaf:
             yield _problem("entry changed", place, "its bytes do not give its leaf hash")
-        elif subject_of(row.entry) != row.subject:
+        elif subject_of(row.entry or b"") != row.subject:
             yield _problem("entry changed", place, "its index column differs from its bytes")
         tree.append(leaf)
         head = signed.get(tree.size)
@@ -163,17 +164,14 @@ def _removed(sizes: Sequence[int], text: str) -> Iterator[AuditProblem]:
             start = at + 1
 
 
-def _database_problems(connection: sa.Connection) -> Iterator[AuditProblem]:
+def _database_problems(connection: sa.Connection, database: LogDatabase) -> Iterator[AuditProblem]:
     """Pages, indexes and triggers that are not as medmm made them."""
-    kept = set(connection.scalars(sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")))
-    gone = [trigger.split()[2] for trigger in log.TRIGGERS if trigger not in kept]
-    if gone:
+    if gone := database.unprotected(connection):
         yield _problem(
             "trigger removed or altered", ", ".join(gone), "the log is no longer append-only"
         )
-    for finding in connection.scalars(sa.text("PRAGMA integrity_check(10)")):
-        if finding != "ok":
-            yield _problem("database damaged", "database file", str(finding))
+    for finding in database.integrity_findings(connection):
+        yield _problem("database damaged", "database file", finding)
 
 
 def _text(value: bytes | None) -> str:

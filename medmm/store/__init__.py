@@ -2,6 +2,7 @@
 
 from medmm.store.integrity import digest
 from medmm.store.leases import ADMISSION, DRAFT, Work
-from medmm.store.store import Step, Store
+from medmm.store.step import Step
+from medmm.store.store import Store
 
 __all__ = ["ADMISSION", "DRAFT", "Step", "Store", "Work", "digest"]

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from medmm.audit import log
 from medmm.audit.entry import event_of
+from medmm.audit.log_database import bytes_of
 from medmm.domain.codec import to_json
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.draft_version import DraftVersion
@@ -19,12 +20,6 @@ from medmm.store import integrity, tables
 from medmm.store.decoded import noun
 
 READINGS, DRAFTS, CASES = tables.readings, tables.drafts, tables.cases
-
-
-def newest(table: sa.Table) -> sa.ScalarSelect[Any]:
-    """The query, within one of cases, for the newest body of a case."""
-    query = sa.select(table.c.body).where(table.c.case_id == CASES.c.id).correlate(CASES)
-    return query.order_by(table.c.version.desc()).limit(1).scalar_subquery()
 
 
 def waiting_since() -> sa.ScalarSelect[Any]:
@@ -72,8 +67,11 @@ def versions(connection: sa.Connection, case_id: str) -> tuple[DraftVersion, ...
     """Every draft of a case, oldest first. Raises: IntegrityError if one is not what the log says."""
     integrity.refuse_altered_drafts(connection, case_id)
     columns = [column for column in DRAFTS.c if column.name != "body"]
-    body = sa.cast(DRAFTS.c.body, sa.LargeBinary).label("body")
-    query = sa.select(*columns, body).where(DRAFTS.c.case_id == case_id).order_by(DRAFTS.c.version)
+    query = (
+        sa.select(*columns, *bytes_of(DRAFTS.c.body))
+        .where(DRAFTS.c.case_id == case_id)
+        .order_by(DRAFTS.c.version)
+    )
     return tuple(_version(row) for row in connection.execute(query))
 
 

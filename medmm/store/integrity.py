@@ -10,31 +10,29 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from medmm.audit.log_database import as_bytes, bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.domain.report import SIGNED_STATES, CaseState
-from medmm.store import last_words
+from medmm.store import last_words, tables
 from medmm.store.last_words import PARTS, VERSIONS, LoggedPart, Word
 
 PART_OF_VERSION = {kind: part for part, kind in VERSIONS.items()}
-
-# As bytes, whatever type a tampering hand gave them.
-_NEWEST = (
-    ' CAST((SELECT body FROM {0} WHERE case_id = "case".id ORDER BY version DESC LIMIT 1) AS BLOB)'
+VERSIONED = {"reading": tables.readings, "draft": tables.drafts}
+_CASE, _REPORT = tables.cases.c, tables.reports.c
+_WHOLE = (_CASE.id, _CASE.state, _CASE.report_id, as_bytes(_CASE.body).label("case"))
+CASES = sa.select(
+    *_WHOLE,
+    *bytes_of(_CASE.decisions, _CASE.priority, _CASE.site),
+    *(as_bytes(tables.newest(table)).label(part) for part, table in VERSIONED.items()),
 )
-_CASES = (
-    'SELECT id, state, report_id, CAST(body AS BLOB) AS "case", {0} AS reading, {1} AS draft,'
-    ' CAST(decisions AS BLOB) AS decisions, {2} AS priority, {3} AS site FROM "case"'
+EARLY_CASES = sa.select(  # of a copy of an earlier release: parts in columns, and fewer of them
+    *_WHOLE,
+    *bytes_of(_CASE.decisions),
+    *(as_bytes(sa.literal_column(part)).label(part) for part in VERSIONED),
+    *(sa.null().label(part) for part in ("priority", "site")),
 )
-CASES = _CASES.format(
-    *map(_NEWEST.format, ("reading", "draft")), *("CAST(priority AS BLOB)", "CAST(site AS BLOB)")
-)
-EARLY_CASES = _CASES.format("CAST(reading AS BLOB)", "CAST(draft AS BLOB)", "NULL", "NULL")
-VERSIONED = {
-    "reading": "SELECT case_id, version, CAST(body AS BLOB) AS body FROM reading",
-    "draft": "SELECT case_id, version, reading, parent, author, created_at, CAST(body AS BLOB) AS body FROM draft",
-}
-REPORTS = "SELECT id, case_id, CAST(body AS BLOB) AS body FROM report"
+REPORTS = sa.select(_REPORT.id, _REPORT.case_id, *bytes_of(_REPORT.body))
 
 
 def digest(value: Any) -> str:
@@ -92,27 +90,22 @@ def _said_of(connection: sa.Connection, case_id: str) -> CaseMarks:
 def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
     """Raises: IntegrityError naming the case, or its report, and the entry, if a part is not what the log says."""
     said = _said_of(connection, case_id)
-    for row in connection.execute(sa.text(f"{CASES} WHERE id = :id"), {"id": case_id}):
+    for row in connection.execute(CASES.where(_CASE.id == case_id)):
         refuse(_case_problems(row, said))
-    for row in connection.execute(sa.text(f"{REPORTS} WHERE case_id = :id"), {"id": case_id}):
+    for row in connection.execute(REPORTS.where(_REPORT.case_id == case_id)):
         refuse(_report_problems(row, said))
 
 
 def refuse_altered_drafts(connection: sa.Connection, case_id: str) -> None:
     """Raises: IntegrityError naming case and entry, if the case or any version of its draft is not what the log says."""
     refuse_altered_case(connection, case_id)
-    said, query = (
-        _said_of(connection, case_id),
-        sa.text(f"{VERSIONED['draft']} WHERE case_id = :id"),
-    )
-    refuse(
-        _version_problems("draft", case_id, connection.execute(query, {"id": case_id}).all(), said)
-    )
+    rows = connection.execute(_versions("draft").where(tables.drafts.c.case_id == case_id)).all()
+    refuse(_version_problems("draft", case_id, rows, _said_of(connection, case_id)))
 
 
 def refuse_altered_report(connection: sa.Connection, report_id: str) -> None:
     """Raises: IntegrityError naming report and entry, if the report is not what was signed."""
-    for row in connection.execute(sa.text(f"{REPORTS} WHERE id = :id"), {"id": report_id}):
+    for row in connection.execute(REPORTS.where(_REPORT.id == report_id)):
         refuse(_report_problems(row, _said_of(connection, row.case_id)))
 
 
@@ -122,12 +115,11 @@ def files_of_case(connection: sa.Connection, case_id: str) -> dict[str, str]:
     Raises: IntegrityError naming case and entry, if the case is not what the log says, or is missing.
     """
     refuse_altered_case(connection, case_id)
-    body = connection.scalar(
-        sa.text('SELECT CAST(body AS BLOB) FROM "case" WHERE id = :id'), {"id": case_id}
-    )
+    body = connection.scalar(sa.select(as_bytes(_CASE.body)).where(_CASE.id == case_id))
     written = _said_of(connection, case_id).parts.get("case")
     if body is None:
         refuse((_missing(f"case {case_id}", written or LoggedPart(entry=0, sha256=None)),))
+        return {}
     return dict.fromkeys(image_files(json.loads(body)["study"]), f"case {case_id} names it")
 
 
@@ -142,13 +134,12 @@ def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:
 def problems(connection: sa.Connection, said: Mapping[str, CaseMarks]) -> Iterator[AuditProblem]:
     """Every case and report that is not what the log says, is missing, or that the log does not know."""
     cases, reports = set(), set()
-    in_versions = sa.inspect(connection).has_table(
-        "draft"
-    )  # not so in a copy of an earlier release
-    for row in connection.execute(sa.text(CASES if in_versions else EARLY_CASES)):
+    in_versions = sa.inspect(connection).has_table("draft")  # not so in an early copy
+    cases_kept = CASES if in_versions else EARLY_CASES
+    for row in connection.execute(cases_kept.execution_options(yield_per=100)):
         cases.add(row.id)
         yield from _case_problems(row, said.get(row.id, CaseMarks()))
-    for row in connection.execute(sa.text(REPORTS)):
+    for row in connection.execute(REPORTS.execution_options(yield_per=100)):
         reports.add(row.id)
         yield from _report_problems(row, said.get(row.case_id, CaseMarks()))
     if in_versions:
@@ -175,12 +166,19 @@ def _case_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
         yield AuditProblem(kind="state altered", place=f"case {row.id}", text=text)
 
 
+def _versions(part: str) -> sa.Select[Any]:
+    """Every version of one part of cases, its body as bytes."""
+    columns = VERSIONED[part].c
+    beside = [column for column in columns if column.name != "body"]
+    return sa.select(*beside, *bytes_of(columns.body)).order_by(columns.case_id, columns.version)
+
+
 def _problems_of_versions(
     connection: sa.Connection, part: str, cases: Iterable[str], said: Mapping[str, CaseMarks]
 ) -> Iterator[AuditProblem]:
     """What is wrong with any version of the reading or draft of any case; of a missing case nothing but that is told."""
     rows: dict[str, list[Any]] = {case_id: [] for case_id in cases}
-    for row in connection.execute(sa.text(f"{VERSIONED[part]} ORDER BY case_id, version")):
+    for row in connection.execute(_versions(part).execution_options(yield_per=100)):
         rows.setdefault(row.case_id, []).append(row)
     for case_id, kept in rows.items():
         mark = said.get(case_id, CaseMarks())

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from medmm.audit import log
+from medmm.audit.log_database import bytes_of
 from medmm.domain.audit_event import AuditEvent, AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.store import tables
@@ -44,10 +45,7 @@ OF_A_CASE = (
     WORKLIST,
 )  # what only an entry about the case itself speaks of
 WORDS = tables.last_words
-RAW = sa.text(
-    "SELECT CAST(kind AS BLOB) AS kind, CAST(owner AS BLOB) AS owner, CAST(about AS BLOB) AS about,"
-    " CAST(entry AS BLOB) AS entry, CAST(value AS BLOB) AS value FROM last_word"
-)
+RAW = sa.select(*bytes_of(*WORDS.c)).execution_options(yield_per=1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 
 from medmm.audit import log
 from medmm.audit.identity_digest import identity_hmac
+from medmm.audit.log_database import as_bytes, bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.files import digest_of_open
-from medmm.store import integrity, last_words
+from medmm.store import integrity, last_words, tables
 from medmm.store.files import Objects
 from medmm.store.last_words import IDENTITY, KINDS, ORDER, RECORD, STUDY, LoggedPart, RowKind
 
@@ -142,10 +143,7 @@ def identity_now(connection: sa.Connection, secret: bytes, patient_key: str) -> 
     Raises: IntegrityError naming patient key and entry, if it is not what the last entry says, or is missing.
     """
     written = _last(connection, IDENTITY, patient_key)
-    body = connection.scalar(
-        sa.text("SELECT CAST(body AS BLOB) FROM identity WHERE patient_key = :key"),
-        {"key": patient_key},
-    )
+    body = _body(connection, IDENTITY, patient_key)
     if body is None:
         integrity.refuse(_missing(IDENTITY, patient_key, written) if written else ())
         return None
@@ -178,8 +176,7 @@ def _refuse_altered(
     written = _last(connection, kind, uid)
     if written is None:
         return
-    query = sa.text(f"SELECT CAST(body AS BLOB) FROM {kind.table} WHERE {kind.column} = :uid")
-    body = connection.scalar(query, {"uid": uid})
+    body = _body(connection, kind, uid)
     if body is not None:
         integrity.refuse(_compared(kind, uid, digests(secret)[kind](uid, body), written))
     elif written.sha256 != GONE:
@@ -257,14 +254,22 @@ def _take(said: LoggedRows, number: int, entry: bytes) -> None:
 
 
 def _tables(connection: sa.Connection) -> set[str]:
-    return set(connection.scalars(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")))
+    return set(sa.inspect(connection).get_table_names())
+
+
+def _body(connection: sa.Connection, kind: RowKind, owner: str) -> bytes | None:
+    """The bytes of a row's body; None if there is no such row."""
+    table = tables.metadata.tables[kind.table]
+    query = sa.select(as_bytes(table.c.body)).where(table.c[kind.column] == owner)
+    return connection.scalar(query)
 
 
 def _rows(connection: sa.Connection, kind: RowKind) -> Iterator[tuple[str, bytes]]:
     """Owner and body of every row, as text and bytes whatever type a tampering hand gave them."""
-    query = f"SELECT CAST({kind.column} AS BLOB) AS owner, COALESCE(CAST(body AS BLOB), x'') AS body FROM {kind.table}"
-    for row in connection.execute(sa.text(query)):
-        yield (row.owner or b"").decode("utf-8", errors="replace"), row.body
+    table = tables.metadata.tables[kind.table]
+    query = sa.select(as_bytes(table.c[kind.column]).label("owner"), *bytes_of(table.c.body))
+    for row in connection.execute(query.execution_options(yield_per=100)):
+        yield (row.owner or b"").decode("utf-8", errors="replace"), row.body or b""
 
 
 def _may_be_early(connection: sa.Connection, kind: RowKind, owner: str, said: LoggedRows) -> bool:
@@ -274,9 +279,8 @@ def _may_be_early(connection: sa.Connection, kind: RowKind, owner: str, said: Lo
     """
     if kind is IDENTITY:
         return bool(said.early)
-    cases = connection.scalars(
-        sa.text('SELECT id FROM "case" WHERE study_uid = :uid'), {"uid": owner}
-    )
+    table = tables.cases
+    cases = connection.scalars(sa.select(table.c.id).where(table.c.study_uid == owner))
     return owner in said.early or not said.early.isdisjoint(cases)
 
 
@@ -286,9 +290,7 @@ def _of_early_studies(
     """The files that studies of earlier entries name themselves; what can't be read names none."""
     named: dict[str, str] = {}
     for uid in (uid for uid in uids if uid in said.early):
-        body = connection.scalar(
-            sa.text("SELECT CAST(body AS BLOB) FROM study WHERE uid = :uid"), {"uid": uid}
-        )
+        body = _body(connection, STUDY, uid)
         value = _value(body) if body is not None else None
         try:
             named |= dict.fromkeys(

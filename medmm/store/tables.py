@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from medmm.audit import log
@@ -169,3 +171,10 @@ idempotency = sa.Table(
     sa.Column("result", sa.JSON(none_as_null=True)),  # where no row holds it, or not any more
     sa.Index("ix_idempotency_kind_names", "kind", "names"),
 )
+
+
+def newest(of_versions: sa.Table) -> sa.ScalarSelect[Any]:
+    """The query, within one of cases, for the newest reading or draft of a case."""
+    columns = of_versions.c
+    query = sa.select(columns.body).where(columns.case_id == cases.c.id).correlate(cases)
+    return query.order_by(columns.version.desc()).limit(1).scalar_subquery()

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from medmm.audit.log_database import as_bytes, bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
@@ -33,9 +34,7 @@ WAITING = frozenset({CaseState.DRAFTED, CaseState.IN_REVIEW})  # for a person
 LEVELS = frozenset(level.value for level in Priority)
 LATER = frozenset({"priority", "priority_reason", "waiting_since", "site"})  # columns of 0012
 NAMES = tuple(column.name for column in LINES.columns)
-RAW = sa.text(
-    f"SELECT {', '.join(f'CAST({name} AS BLOB) AS {name}' for name in NAMES)} FROM worklist"
-)
+RAW = sa.select(*bytes_of(*LINES.c)).execution_options(yield_per=1000)
 
 
 def page(
@@ -203,7 +202,7 @@ def problems(
     """
     if not sa.inspect(connection).has_table("draft"):  # a read-only copy of an earlier release
         return
-    cases, seen = set(connection.scalars(sa.text('SELECT id FROM "case"'))), set()
+    cases, seen = set(connection.scalars(sa.select(CASES.c.id))), set()
     for row in connection.execute(RAW):
         line = {name: _text(getattr(row, name)) for name in NAMES}
         case_id = line["case_id"] or ""
@@ -235,13 +234,10 @@ READ = (
     CASES.c.study_uid,
     CASES.c.state,
     CASES.c.opened_at,
-    *(
-        sa.cast(CASES.c[part], sa.LargeBinary).label(part)
-        for part in ("body", "decisions", "priority", "site")
-    ),
+    *bytes_of(CASES.c.body, CASES.c.decisions, CASES.c.priority, CASES.c.site),
     drafts.waiting_since().label("waiting_since"),
     *(
-        sa.cast(drafts.newest(table), sa.LargeBinary).label(table.name)
+        as_bytes(tables.newest(table)).label(table.name)
         for table in (tables.readings, tables.drafts)
     ),
 )

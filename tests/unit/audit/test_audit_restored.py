@@ -13,6 +13,7 @@ from medmm.audit import log
 from medmm.domain.audit_event import AuditVerification
 from medmm.domain.errors import IntegrityError
 from medmm.store import Store
+from tests.databases import raw
 from tests.unit.audit.test_audit_tampering import event
 
 
@@ -109,7 +110,7 @@ def test_another_program_cannot_change_what_happened(statement: str, tmp_path: P
 def test_a_missing_table_stops_everything(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     write(folder, range(3))
-    with closing(sqlite3.connect(folder / "medmm.sqlite")) as database:
+    with raw(folder) as database:
         database.execute("DROP TABLE audit_head")
     with pytest.raises(IntegrityError, match="no such table"):
         Store.open(folder)

@@ -23,6 +23,10 @@ from medmm.audit.proof import Frontier, leaf_hash
 from medmm.audit.verify import verify
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.store import Store
+from medmm.store.dialects import SQLite
+
+DATABASE = SQLite(Path("no-such-folder"))  # what it knows of its triggers needs no file
+TRIGGERS = [made for table in log.APPEND_ONLY for made in DATABASE.append_only(*table)]
 
 SIZE, YESTERDAY = 60, 40
 BATCHES, PER_BATCH = 10, 100
@@ -73,9 +77,14 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
             with store.step() as work:
                 work.record(event(number))
             if number + 1 == YESTERDAY:
-                yesterday = image(store.file)
+                yesterday = image(store.data_dir / "medmm.sqlite")
         lines = tuple(store.heads.path.read_text().splitlines())
-        return Kept(image(store.file), yesterday, lines, CachingSigner(store.secret("audit")))
+        return Kept(
+            image(store.data_dir / "medmm.sqlite"),
+            yesterday,
+            lines,
+            CachingSigner(store.secret("audit")),
+        )
 
 
 def checked(
@@ -83,7 +92,7 @@ def checked(
 ) -> AuditVerification:
     engine = sa.create_engine("sqlite://", creator=lambda: database, poolclass=sa.pool.StaticPool)
     with engine.connect() as connection:
-        return verify(connection, lines, signer)
+        return verify(connection, lines, signer, DATABASE)
 
 
 def opened(content: bytes) -> sqlite3.Connection:
@@ -355,12 +364,12 @@ def test_the_last_entry_is_uncovered_until_its_head_is_written(kept: Kept) -> No
 
 def test_many_of_one_kind_are_told_once(kept: Kept) -> None:
     with closing(opened(kept.today)) as database:
-        for trigger in log.TRIGGERS:
+        for trigger in TRIGGERS:
             database.execute(f"DROP TRIGGER {trigger.split()[2]}")
         found = checked(database, [], kept.signer)
     assert [(p.kind, p.place) for p in found.problems] == [
         ("head removed", "head of size 1"),
-        ("trigger removed or altered", ", ".join(trigger.split()[2] for trigger in log.TRIGGERS)),
+        ("trigger removed or altered", ", ".join(trigger.split()[2] for trigger in TRIGGERS)),
     ]
     assert (
         found.problems[0].text.endswith(f"nor any up to size {SIZE - 1}")

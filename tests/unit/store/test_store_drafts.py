@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.report import Accept
 from medmm.domain.study import Study
 from medmm.store import Store
+from tests.databases import raw
 from tests.dicom_files import film_file
 from tests.factories import (
     SIGNED_AT,
@@ -62,7 +61,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def tamper(store: Store, statement: str) -> None:
-    with closing(sqlite3.connect(store.file)) as database, database:
+    with raw(store) as database:
         database.execute(statement)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from medmm.domain.codec import to_json
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.domain.report import Accept, CaseState
 from medmm.store import Store
+from tests.databases import raw
 from tests.factories import (
     SIGNED_AT,
     make_case,
@@ -63,7 +62,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def tamper(store: Store, *statements: str) -> None:
-    with closing(sqlite3.connect(store.file)) as database, database:
+    with raw(store) as database:
         for statement in statements:
             database.execute(statement)
 
@@ -133,7 +132,7 @@ def test_a_case_that_was_removed_is_named(store: Store) -> None:
 
 
 def test_a_case_without_an_entry_is_refused(store: Store) -> None:
-    tamper(store, "INSERT INTO \"case\" SELECT 'case-2', study_uid, 'opened', opened_at, body, '[]', NULL"
+    tamper(store, "INSERT INTO \"case\" SELECT 'case-2', study_uid, 'opened', opened_at, body, '[]', NULL, NULL, NULL"
                   ' FROM "case"')  # fmt: skip
     with pytest.raises(IntegrityError, match="case case-2"):
         store.case_file("case-2")

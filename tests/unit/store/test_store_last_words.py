@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from medmm.domain.errors import IntegrityError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import Accept
 from medmm.store import Store, last_words
+from tests.databases import raw
 from tests.factories import SIGNED_AT, make_case, make_checked_draft, make_reading
 
 EARLIER = Path(__file__).with_name("earlier_release") / "store.tar.xz"
@@ -70,12 +69,12 @@ def look_at_all(store: Store) -> int:
     def count(*call: object) -> None:
         asked.append(str(call[2]))
 
-    sa.event.listen(store._engine, "before_cursor_execute", count)
+    sa.event.listen(store._database._engine, "before_cursor_execute", count)
     store.case_file("case-1")
     store.study(UID)
     store.identity(KEY)
     assert store.drafted_from("case-1") == "settings"
-    sa.event.remove(store._engine, "before_cursor_execute", count)
+    sa.event.remove(store._database._engine, "before_cursor_execute", count)
     return len(asked)
 
 
@@ -97,7 +96,7 @@ def test_opening_costs_the_same_after_many_looks(
 
 
 def tamper(store: Store, *statements: str) -> None:
-    with closing(sqlite3.connect(store.file)) as database, database:
+    with raw(store) as database:
         for statement in statements:
             database.execute(statement)
 
@@ -127,7 +126,7 @@ def test_a_row_that_its_entry_contradicts_is_refused_and_found(store: Store, nam
 def test_a_row_of_an_earlier_entry_is_found(store: Store) -> None:
     """Rolled back with what it covers, it agrees with an entry; the log as a whole tells."""
     earlier = sa.select(last_words.WORDS)
-    with store._engine.connect() as connection:
+    with store._database._engine.connect() as connection:
         words = [w for n, e in log.numbered(connection) if n == 3 for w in last_words._words(n, e)]
         assert len(connection.execute(earlier).all()) > len(words)
     (word,) = [w for w in words if w.kind == "draft"]
@@ -156,7 +155,7 @@ def test_rows_of_an_earlier_release_are_those_of_its_log(tmp_path: Path) -> None
     with tarfile.open(EARLIER) as archive:
         archive.extractall(tmp_path, filter="data")
     with Store.open(tmp_path / "data") as store:
-        with store._engine.connect() as connection:
+        with store._database._engine.connect() as connection:
             words = last_words.collected(connection)
             rows = {
                 last_words.Word(**row._mapping)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from medmm.domain.audit_event import AuditEvent
 from medmm.domain.errors import InputError, StateError
 from medmm.domain.lease import Lease
 from medmm.store import DRAFT, Store, Work, leases
+from tests.databases import raw
 
 NOW = datetime(2026, 1, 2, 9, 0, tzinfo=UTC)
 
@@ -34,8 +33,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def rows(store: Store) -> list[tuple[str, ...]]:
-    with closing(sqlite3.connect(store.file)) as database:
-        return database.execute("SELECT subject, holder, token, until FROM lease").fetchall()
+    with raw(store) as database:
+        query = "SELECT subject, holder, token, until FROM lease"
+        return [tuple(row) for row in database.execute(query).fetchall()]
 
 
 def dead(store: Store, at: datetime) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.report import Accept, CaseState
 from medmm.store import Store
+from tests.databases import raw
 from tests.factories import (
     SIGNED_AT,
     make_case,
@@ -78,7 +77,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def tamper(store: Store, *statements: str) -> None:
-    with closing(sqlite3.connect(store.file)) as database, database:
+    with raw(store) as database:
         for statement in statements:
             database.execute(statement)
 

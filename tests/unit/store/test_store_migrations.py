@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,20 +10,22 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from medmm.audit import log
+from medmm.audit.log import APPEND_ONLY
 from medmm.domain.errors import ConfigError, IntegrityError
 from medmm.store import Store, tables
+from medmm.store.dialects import SQLite
+from tests.databases import raw
 from tests.unit.store.test_store_nouns import EVENT
 
 
 def test_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "data") as store, store._engine.connect() as connection:
+    with Store.open(tmp_path / "data") as store, store._database._engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables.metadata) == []
         triggers = set(
             connection.scalars(sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger'"))
         )
-    assert triggers == set(log.TRIGGERS)
+    assert triggers == {made for table in APPEND_ONLY for made in store.dialect.append_only(*table)}
 
 
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:
@@ -45,13 +45,13 @@ def test_eight_open_an_empty_folder_at_once(tmp_path: Path) -> None:
 
 def test_a_database_of_a_newer_release_is_refused_untouched(tmp_path: Path) -> None:
     with Store.open(tmp_path / "data") as store:
-        file = store.file
-    with closing(sqlite3.connect(file)) as database:
+        file = store.data_dir
+    with raw(file) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.commit()
     with pytest.raises(ConfigError, match="another release"):
         Store.open(tmp_path / "data")
-    with closing(sqlite3.connect(file)) as database:
+    with raw(file) as database:
         assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
 
 
@@ -71,10 +71,10 @@ def test_an_interrupted_upgrade_leaves_nothing_and_is_done_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(log, "TRIGGERS", ("CREATE TRIGGER broken",))
+        patched.setattr(SQLite, "append_only", lambda *_: ("CREATE TRIGGER broken",))
         with pytest.raises(IntegrityError):
             Store.open(tmp_path / "data")
-    with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as database:
+    with raw(tmp_path / "data") as database:
         assert database.execute("SELECT name FROM sqlite_master").fetchall() == []
     with Store.open(tmp_path / "data") as store:
         assert store.verify().ok

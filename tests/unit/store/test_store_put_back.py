@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from medmm import Assistant
 from medmm.domain.errors import IntegrityError
 from medmm.domain.report import Accept
+from tests.databases import raw
 from tests.dicom_files import film_file
 from tests.quick_assistant import opened, quick_assistant, signed
 
@@ -18,12 +17,12 @@ TABLES = ('"case"', "reading", "draft", "report", "last_word", "worklist")
 
 
 def rows(data: Path) -> dict[str, list[tuple[object, ...]]]:
-    with closing(sqlite3.connect(data / "medmm.sqlite")) as connection:
+    with raw(data) as connection:
         return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}
 
 
 def put_back(data: Path, kept: dict[str, list[tuple[object, ...]]]) -> None:
-    with closing(sqlite3.connect(data / "medmm.sqlite")) as connection:
+    with raw(data) as connection:
         for table in reversed(TABLES):
             connection.execute(f"DELETE FROM {table}")
         for table, lines in kept.items():
@@ -35,7 +34,7 @@ def put_back(data: Path, kept: dict[str, list[tuple[object, ...]]]) -> None:
 
 
 def run(data: Path, statement: str) -> None:
-    with closing(sqlite3.connect(data / "medmm.sqlite")) as connection:
+    with raw(data) as connection:
         assert connection.execute(statement).rowcount == 1
         connection.commit()
 
@@ -117,7 +116,7 @@ def test_a_worklist_that_shows_a_case_otherwise_is_not_shown(
 )
 def test_nothing_is_proved_of_a_damaged_log(drafted: tuple[Path, str], statement: str) -> None:
     data, _ = drafted
-    with closing(sqlite3.connect(data / "medmm.sqlite")) as connection:
+    with raw(data) as connection:
         for name in connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'trigger'"
         ).fetchall():

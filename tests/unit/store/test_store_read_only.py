@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from medmm.assistant import Assistant
 from medmm.config import Settings
 from medmm.domain.errors import ConfigError, IntegrityError
 from medmm.store import Store
+from tests.databases import raw
 from tests.unit.audit.test_audit_tampering import event
 
 
@@ -74,7 +73,7 @@ def test_a_read_only_copy_is_checked_and_stays_as_it_is(copy: Path) -> None:
 
 
 def test_damage_in_a_read_only_copy_is_found(copy: Path) -> None:
-    with closing(sqlite3.connect(copy / "medmm.sqlite")) as database:
+    with raw(copy) as database:
         database.execute("DROP TRIGGER audit_entry_no_update")
         database.execute("UPDATE audit_entry SET entry = x'7b7d' WHERE seq = 7")
         database.commit()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +10,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from medmm.assistant import Assistant
 from medmm.domain.codec import from_json, to_json
@@ -22,7 +18,9 @@ from medmm.domain.errors import IntegrityError, StateError
 from medmm.domain.report import Accept
 from medmm.domain.study import NotEvaluable, Study
 from medmm.store import Step, Store
-from medmm.store.database import MIGRATIONS, open_engine
+from medmm.store.database import migrate
+from medmm.store.dialects import dialect_of
+from tests.databases import raw
 from tests.dicom_files import film_file
 from tests.factories import make_case, make_checked_draft, make_reading, make_study
 from tests.kept import kept
@@ -41,12 +39,12 @@ class ReadsMore:
 
 def rows(folder: Path) -> dict[str, Any]:
     """What is kept whole under each key: None where a reference is kept."""
-    with closing(sqlite3.connect(folder / "medmm.sqlite")) as database:
+    with raw(folder) as database:
         return dict(database.execute("SELECT key, result FROM idempotency").fetchall())
 
 
 def tamper(folder: Path, statement: str, *values: str) -> None:
-    with closing(sqlite3.connect(folder / "medmm.sqlite")) as database, database:
+    with raw(folder) as database:
         database.execute(statement, values)
 
 
@@ -217,15 +215,12 @@ def test_what_an_earlier_release_kept_whole_is_given_again_and_forgotten_in_its_
 ) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
-    engine, config = open_engine(folder / "medmm.sqlite"), Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.connect().execution_options(medmm_write=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0004")
+    dialect = dialect_of(folder)
+    with dialect.engine(read_only=False) as engine, dialect.migrating(engine) as connection:
+        migrate(connection, dialect, "0004")
         insert = "INSERT INTO idempotency VALUES ('key-1', 'admit', :request, :result)"
         body = sa.bindparam("result", to_json(make_study()), type_=sa.JSON)
         connection.execute(sa.text(insert).bindparams(body, request=REQUEST))
-    engine.dispose()
     with Store.open(folder) as store:
         assert from_json(Study, store.recall("key-1", "admit", REQUEST)) == make_study()
         with pytest.raises(StateError, match="another request"):

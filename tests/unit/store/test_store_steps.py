@@ -17,7 +17,8 @@ import pytest
 from medmm.domain.audit_event import AuditVerification
 from medmm.domain.errors import InputError, IntegrityError, StateError, Unavailable
 from medmm.domain.report import Accept, CaseState, Decision, Reject
-from medmm.store import Store, database
+from medmm.store import Store
+from medmm.store.dialects import SQLite, sqlite
 from tests.factories import make_case, make_checked_draft, make_context, make_signed_report
 from tests.unit.store.test_store_nouns import EVENT, IDENTITY, OPENED_AT, open_case
 
@@ -68,7 +69,7 @@ def test_a_value_without_its_parent_is_refused(store: Store) -> None:
 
 def test_a_full_disk_is_unavailable_until_there_is_space_again(store: Store) -> None:
     run(store, "save_identity", "pk-0", IDENTITY)
-    with store._engine.connect() as connection:
+    with store._database._engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(
             f"PRAGMA max_page_count = {pages}"
@@ -77,7 +78,7 @@ def test_a_full_disk_is_unavailable_until_there_is_space_again(store: Store) -> 
     with pytest.raises(Unavailable, match="free space"):
         save_case(store, long)
     assert (store.cases(), len(store.events())) == ((), 1)
-    with store._engine.connect() as connection:
+    with store._database._engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
     save_case(store, long)
     assert store.case_file(long.id).case == long
@@ -94,10 +95,10 @@ def save_case(store: Store, case: Any) -> None:
 def test_a_locked_database_is_unavailable_and_then_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.2)
     with (
         Store.open(tmp_path / "data") as store,
-        closing(sqlite3.connect(store.file, isolation_level=None)) as other,
+        closing(sqlite3.connect(SQLite(store.data_dir).file, isolation_level=None)) as other,
     ):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable, match="locked"):

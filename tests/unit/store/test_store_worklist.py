@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tarfile
 import time
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -23,6 +22,7 @@ from medmm.domain.study import Modality, StudyTime
 from medmm.domain.worklist import CaseFilter, Page
 from medmm.store import Store
 from medmm.store import worklist as lines
+from tests.databases import raw
 from tests.factories import make_case, make_checked_draft, make_finding, make_reading, make_study
 
 EARLIER = Path(__file__).with_name("earlier_release") / "store.tar.xz"
@@ -56,7 +56,7 @@ def ids(found: tuple[CaseSummary, ...]) -> list[str]:
 
 
 def tamper(store: Store, statement: str) -> None:
-    with closing(sqlite3.connect(store.file)) as database, database:
+    with raw(store) as database:
         database.execute(statement)
 
 
@@ -243,7 +243,7 @@ def test_a_line_without_a_case_is_found(store: Store) -> None:
 def test_a_case_that_can_not_be_read_is_not_left_out_silently(tmp_path: Path) -> None:
     with tarfile.open(EARLIER) as archive:
         archive.extractall(tmp_path, filter="data")
-    with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as database, database:
+    with raw(tmp_path / "data") as database:
         database.execute("UPDATE \"case\" SET body = '{}'")
     with Store.open(tmp_path / "data") as store:
         with pytest.raises(IntegrityError, match="not be whole"):
@@ -285,7 +285,7 @@ def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         }
         tables = {'"case"': of_case, "reading": of_part, "draft": of_part, "worklist": of_line}
         for table, changed in tables.items():
-            with closing(sqlite3.connect(store.file)) as database, database:
+            with raw(store) as database:
                 columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
                 values = ", ".join(changed.get(column, column) for column in columns)
                 database.execute(f"{number} INSERT INTO {table} SELECT {values} FROM {table}, n")
@@ -314,7 +314,7 @@ def test_a_page_of_ten_thousand_cases_takes_no_longer_than_one_of_few(ten_thousa
 
 def test_every_filter_and_page_is_answered_from_an_index(ten_thousand: Store) -> None:
     asked: list[str] = []
-    engine = ten_thousand._engine
+    engine = ten_thousand._database._engine
     sa.event.listen(
         engine,
         "before_cursor_execute",
@@ -333,7 +333,7 @@ def test_every_filter_and_page_is_answered_from_an_index(ten_thousand: Store) ->
     urgent = Page(limit=50, after="case-05000", order=Order.URGENCY)
     ten_thousand.cases(CaseFilter(waiting=True), urgent, AT)
     ten_thousand.cases(CaseFilter(assigned="reader-1"), Page(limit=50), AT)
-    with closing(sqlite3.connect(ten_thousand.file)) as database:
+    with raw(ten_thousand) as database:
         for text, values in [a for a in asked if "FROM worklist" in a[0]]:  # type: ignore[misc]
             plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {text}", values)]
             assert plan

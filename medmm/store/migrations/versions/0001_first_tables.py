@@ -1,9 +1,9 @@
 """The first tables."""
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
-from medmm.audit.log import TRIGGERS
+from medmm.audit.log import APPEND_ONLY
 
 revision = "0001"
 down_revision = None
@@ -81,5 +81,7 @@ def upgrade() -> None:
         sa.Column("peaks", sa.LargeBinary, nullable=False),
         sa.Column("covered", sa.Integer, nullable=False),
     )
-    for trigger in TRIGGERS:
-        op.execute(trigger)
+    dialect = context.config.attributes["dialect"]
+    for table in APPEND_ONLY:
+        for statement in dialect.append_only(*table):
+            op.execute(statement)

@@ -1,0 +1,328 @@
+"""One unit of work: what it keeps and the audit entry that says so, committed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from medmm.audit import log
+from medmm.audit.head import HeadSigner
+from medmm.audit.identity_digest import identity_hmac
+from medmm.domain.audit_event import AuditEvent
+from medmm.domain.codec import to_json
+from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.errors import StateError
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.lease import Lease
+from medmm.domain.priority import CasePriority
+from medmm.domain.reading import Reading
+from medmm.domain.record import ClinicalContext
+from medmm.domain.report import CaseState, Decision, SignedReport
+from medmm.domain.study import NotEvaluable, Release, Study
+from medmm.store import (
+    drafts,
+    integrity,
+    last_words,
+    leases,
+    log_coverage,
+    replays,
+    tables,
+    worklist,
+)
+from medmm.store.reads import missing
+
+OWNERS = {"patient", "study"}  # the details of an event that say whose the digests are
+
+
+class Step:
+    """One unit of work. It commits only if an audit event was recorded: no log, no verb."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        signer: HeadSigner,
+        covered: int,
+        secret: bytes,
+        replay_days: float,
+    ) -> None:
+        self._connection, self._signer, self._covered, self._secret = (
+            connection,
+            signer,
+            covered,
+            secret,
+        )
+        self._replay_days = replay_days
+        self.verb = ""  # of the last event; empty until one is recorded
+        self._event: AuditEvent | None = (
+            None  # the last one: appended when all that it names is known
+        )
+        self._kept: dict[str, str] = {}  # digests of the parts of a case that no event names yet
+        self._named: dict[str, str] = {}  # and of identities, studies and files
+        self._relisted: set[str] = set()  # cases whose line of the worklist is to be derived anew
+        self._moved: dict[
+            str, CaseState
+        ] = {}  # where cases stand now, until an event about them says so
+
+    def record(self, event: AuditEvent) -> None:
+        """Append an event to the audit log, with the digests of what this step kept."""
+        self._append()
+        if event.subject in self._relisted:
+            self._relisted.remove(event.subject)
+            self._kept[last_words.LINE] = worklist.write(self._connection, event.subject)
+        moved = (
+            {"state": self._moved.pop(event.subject).value} if event.subject in self._moved else {}
+        )
+        self._event = replace(
+            event, details={**event.details, **moved, **self._kept, **self._named}
+        )
+        self.verb, self._kept, self._named = event.verb, {}, {}
+
+    def finish(self) -> None:
+        """Append the last event. Raises: StateError if there is none, or if a part or the state of a case changed after it."""
+        if self._event is None or self._kept or self._moved or self._relisted:
+            raise StateError(
+                "a step without an audit entry", remedy="record an event in every step"
+            )
+        for owner in OWNERS & self._named.keys() & self._event.details.keys():
+            _refuse_second(owner, self._event.details[owner], self._named[owner])
+        self._event = replace(self._event, details={**self._event.details, **self._named})
+        self._append()
+
+    def _append(self) -> None:
+        if self._event is not None:
+            number = log.append(self._connection, self._event, self._signer, self._covered)
+            last_words.take(self._connection, number, self._event)
+
+    def save_identity(self, patient_key: str, identity: PatientIdentity) -> None:
+        """Keep who a patient key is; the newest statement counts."""
+        body = to_json(identity)
+        self._put(tables.identities, {"patient_key": patient_key}, {"body": body})
+        self._names(
+            "patient", patient_key, identity_hmac=identity_hmac(self._secret, patient_key, body)
+        )
+
+    def cover_identity(self, patient_key: str) -> None:
+        """Have the next event name the identity as it is kept now.
+
+        Raises: IntegrityError if that is not what the last entry says.
+        """
+        if found := log_coverage.identity_now(self._connection, self._secret, patient_key):
+            self._names("patient", patient_key, identity_hmac=found)
+
+    def cover_objects(self, study_uid: str, sha256s: Iterable[str]) -> None:
+        """Have the next event name the stored files of a study."""
+        self._names("study", study_uid, objects=" ".join(sorted(set(sha256s))))
+
+    def save_study(self, study: Study, files: Mapping[str, str | None] | None = None) -> None:
+        """Keep a study, and by their digests the files it is made of now with their SOP Instance UIDs.
+
+        Its cases keep the images that they were opened with.
+        """
+        body = to_json(study)
+        self._put(
+            tables.studies, {"uid": study.uid}, {"patient_key": study.patient_key, "body": body}
+        )
+        self._names("study", study.uid, study_sha256=integrity.digest(body))
+        kept = tables.study_files
+        if files is not None:
+            self._connection.execute(kept.delete().where(kept.c.study_uid == study.uid))
+            rows = [
+                {"study_uid": study.uid, "sha256": sha256, "sop_uid": uid}
+                for sha256, uid in files.items()
+            ]
+            self._connection.execute(kept.insert(), rows)
+
+    def save_order(self, study_uid: str, order: StudyOrder) -> None:
+        """Keep what joins a study to its order."""
+        body = to_json(order)
+        self._put(tables.orders, {"study_uid": study_uid}, {"body": body})
+        self._names("study", study_uid, order_hmac=identity_hmac(self._secret, study_uid, body))
+
+    def drop_context(self, study_uid: str) -> None:
+        """Join no record to a study any more; its cases keep theirs."""
+        self._connection.execute(
+            tables.contexts.delete().where(tables.contexts.c.study_uid == study_uid)
+        )
+        self._names("study", study_uid, context_sha256=log_coverage.GONE)
+
+    def save_context(self, study_uid: str, context: ClinicalContext) -> None:
+        """Keep the record that was joined to a study; cases opened earlier keep theirs."""
+        body = to_json(context)
+        self._put(tables.contexts, {"study_uid": study_uid}, {"body": body})
+        self._names("study", study_uid, context_sha256=integrity.digest(body))
+
+    def save_not_evaluable(self, refused: NotEvaluable) -> None:
+        """Keep and count what was not evaluable."""
+        values = {
+            "sha256": refused.sha256,
+            "reason_code": refused.reason_code,
+            "held": refused.held,
+        }
+        self._connection.execute(
+            tables.not_evaluable.insert().values(body=to_json(refused), **values)
+        )
+
+    def save_release(self, release: Release) -> None:
+        """Keep that a person let these contents pass the gate; the newest reason counts."""
+        for sha256 in release.file_sha256s:
+            self._put(
+                tables.releases,
+                {"sha256": sha256, "reason_code": release.reason_code},
+                {"body": to_json(release)},
+            )
+
+    def open_case(self, case: Case, at: datetime, site: str | None = None) -> None:
+        """Keep a case; of one that is there already the study's newest notices, until a reader has decided on it."""
+        query = sa.select(tables.cases.c.body, tables.cases.c.state).where(
+            tables.cases.c.id == case.id
+        )
+        kept = self._connection.execute(query).first()
+        if kept is not None:
+            undecided = kept.state in (CaseState.OPENED.value, CaseState.DRAFTED.value)
+            self._update_case(case.id, body=to_json(case) if undecided else kept.body)
+        else:
+            self._kept["case_sha256"] = integrity.digest(to_json(case))
+            self._kept["decisions_sha256"] = integrity.digest([])
+            self._moved[case.id] = CaseState.OPENED
+            self._relisted.add(case.id)
+            self._connection.execute(
+                tables.cases.insert().values(
+                    id=case.id,
+                    study_uid=case.study.uid,
+                    state=CaseState.OPENED.value,
+                    opened_at=at.isoformat(),
+                    body=to_json(case),
+                    decisions=[],
+                    site=site,
+                )
+            )
+            if site is not None:
+                self._kept["site_sha256"] = integrity.digest(site)
+
+    def cases_of(self, study_uid: str) -> dict[str, CaseState]:
+        """The cases of a study and where they stand."""
+        query = sa.select(tables.cases.c.id, tables.cases.c.state).where(
+            tables.cases.c.study_uid == study_uid
+        )
+        return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
+
+    def set_priority(self, case_id: str, priority: CasePriority) -> None:
+        """Keep how urgent a case is, in place of what was said before."""
+        self._update_case(case_id, priority=to_json(priority))
+
+    def save_reading(self, case_id: str, reading: Reading) -> None:
+        """Keep what the models read, as the newest version."""
+        self._update_case(case_id)
+        self._kept |= drafts.keep_reading(self._connection, case_id, reading)
+
+    def save_draft(self, case_id: str, checked: CheckedDraft, at: datetime | None = None) -> None:
+        """Keep a draft as the newest version; decisions on an earlier one fall away."""
+        self._update_case(case_id, decisions=[])
+        self._kept |= drafts.keep_draft(self._connection, case_id, checked, at)
+
+    def save_decisions(
+        self, case_id: str, decisions: tuple[Decision, ...], *, expected: tuple[Decision, ...]
+    ) -> None:
+        """Keep decisions. Raises: StateError if somebody else decided since `expected` was read."""
+        kept = self._connection.scalar(
+            sa.select(tables.cases.c.decisions).where(tables.cases.c.id == case_id)
+        )
+        if kept != to_json(expected):
+            raise _outdated(case_id)
+        self._update_case(case_id, decisions=to_json(decisions))
+
+    def set_state(self, case_id: str, state: CaseState, *, expected: CaseState) -> None:
+        """Move a case on. Raises: StateError if it is no longer where `expected` says, IntegrityError if it was put back."""
+        last_words.refuse_put_back(self._connection, case_id)
+        where = (tables.cases.c.id == case_id) & (tables.cases.c.state == expected.value)
+        if (
+            self._connection.execute(
+                tables.cases.update().where(where).values(state=state.value)
+            ).rowcount
+            != 1
+        ):
+            raise _outdated(case_id)
+        self._moved[case_id] = state
+        self._relisted.add(case_id)
+
+    def save_report(self, report: SignedReport, *, decisions: tuple[Decision, ...]) -> None:
+        """Keep a signed report. Raises: StateError if the decisions changed after they were read for signing."""
+        self.save_decisions(report.case_id, decisions, expected=decisions)
+        values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
+        self._connection.execute(tables.reports.insert().values(**values))
+        self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
+        self._update_case(report.case_id, report_id=report.id)
+
+    def claim(self, case_id: str, holder: str, at: datetime, until: datetime) -> Lease:
+        """Take or renew a reader's lease on a case. Raises: as `leases.claim`."""
+        return leases.claim(self._connection, case_id, holder, at, until)
+
+    def unclaim(self, case_id: str) -> None:
+        """End the reader's lease on a case, if there is one."""
+        leases.unclaim(self._connection, case_id)
+
+    def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
+        """Raises: StateError while another reader works on a case, as `leases.refuse_others`."""
+        leases.refuse_others(self._connection, case_id, by, at)
+
+    def refuse_drafting(self, case_id: str, at: datetime) -> None:
+        """Raises: Unavailable while a case is drafted."""
+        leases.refuse_drafting(self._connection, case_id, at)
+
+    def end(self, work: leases.Work) -> None:
+        """End a process's lease with what it was held for. Raises: as `leases.Work.end`."""
+        work.end(self._connection)
+
+    def remember(
+        self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
+    ) -> None:
+        """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
+        replays.remember(
+            self._connection, self._replay_days, key, verb, request_sha256, result, subject
+        )
+
+    def _update_case(self, case_id: str, **values: Any) -> None:
+        parts = {"case" if name == "body" else name: value for name, value in values.items()}
+        for kind in parts.keys() & replays.PLACES.keys():
+            replays.replaced(self._connection, kind, (case_id,), parts[kind])
+        self._kept |= {
+            f"{part}_sha256": integrity.digest(value)
+            for part, value in parts.items()
+            if part in last_words.PARTS
+        }
+        where, table = tables.cases.c.id == case_id, tables.cases
+        if self._connection.scalar(sa.select(table.c.id).where(where)) is None:
+            raise missing("case", case_id)
+        if values:
+            self._connection.execute(table.update().where(where).values(**values))
+        self._relisted.add(case_id)
+
+    def _names(self, owner: str, value: str, **digests: str) -> None:
+        """What the next event will name, with whose it is."""
+        _refuse_second(owner, self._named.get(owner, value), value)
+        self._named |= {owner: value, **digests}
+
+    def _put(self, table: sa.Table, key: dict[str, str], values: dict[str, Any]) -> None:
+        if table.name in replays.PLACES:
+            replays.replaced(self._connection, table.name, tuple(key.values()), values["body"])
+        where = sa.and_(*(table.c[column] == value for column, value in key.items()))
+        if self._connection.execute(table.update().where(where).values(**values)).rowcount == 0:
+            self._connection.execute(table.insert().values(**key, **values))
+
+
+def _refuse_second(owner: str, named: str, value: str) -> None:
+    if named != value:
+        raise StateError(
+            f"an event about a second {owner}", remedy="record an event between the two"
+        )
+
+
+def _outdated(case_id: str) -> StateError:
+    return StateError(
+        "somebody else changed this case meanwhile", remedy="reload it and look again", case=case_id
+    )
