@@ -34,7 +34,7 @@ class VerbCall:
         self.actor = Reader(id=who, name="", role="nobody")  # until it is checked
         self.recalled: object = None  # the JSON that an earlier call of the same key kept
         self.subject = ""  # of a look
-        self.seen: dict[str, Any] = {}  # what its entry says of it
+        self.seen: dict[str, str] = {}  # what its entry says of it
 
     def event(self, outcome: str, subject: str, **details: object) -> AuditEvent:
         """The audit event of this call, with its time."""

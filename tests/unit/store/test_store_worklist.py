@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tarfile
 import time
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -244,7 +243,7 @@ def test_a_line_without_a_case_is_found(store: Store) -> None:
 def test_a_case_that_can_not_be_read_is_not_left_out_silently(tmp_path: Path) -> None:
     with tarfile.open(EARLIER) as archive:
         archive.extractall(tmp_path, filter="data")
-    with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as database, database:
+    with raw(tmp_path / "data") as database:
         database.execute("UPDATE \"case\" SET body = '{}'")
     with Store.open(tmp_path / "data") as store:
         with pytest.raises(IntegrityError, match="not be whole"):
