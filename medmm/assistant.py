@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -66,16 +66,23 @@ class Assistant:
     """
 
     def __init__(
-        self, settings: Settings, *, networks: Networks | None = None, clock: Clock = utc_now
+        self,
+        settings: Settings,
+        *,
+        networks: Networks | None = None,
+        clock: Clock = utc_now,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Open the data folder of the settings.
 
         Args:
             networks: what reads and words; without them those that the settings name.
             clock: gives the time now, with its zone.
+            progress: told how many cases of an earlier release were gone through at the first
+                opening of their folder, of how many.
         """
         self.settings = settings
-        self._house = opened_house(settings, networks, clock)
+        self._house = opened_house(settings, networks, clock, progress)
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:

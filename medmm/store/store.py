@@ -52,10 +52,12 @@ class Store:
         data_dir: Path,
         heads_path: Path | None = None,
         replay_days: float = replays.REPLAY_DAYS,
+        url: str | None = None,
+        progress: worklist.Progress | None = None,
     ) -> None:
         self.data_dir, self._replay_days = data_dir, replay_days
         self.objects = files.Objects(data_dir / "objects")
-        self._closed, self.dialect = False, dialect_of(data_dir)
+        self._closed, self.dialect = False, dialect_of(url, data_dir)
         try:
             self.read_only = files.is_read_only(data_dir, self.dialect.marker)
             if not self.read_only:
@@ -76,9 +78,25 @@ class Store:
             if self.read_only:
                 self._database.is_newest()
             else:
-                self._database.upgrade(_fill)
+                self._database.upgrade(lambda connection: _fill(connection, progress))
+                self._refuse_other_keys()
                 self._cover()  # a crash may have left the last entries without their line in the heads file
             on_failure.pop_all()
+
+    def _refuse_other_keys(self) -> None:
+        """Raises: ConfigError if a shared database has the log of an installation whose keys are not in this folder."""
+        if self.dialect.shared and self._read(lambda c: log.is_signed_by_another(c, self._signer)):
+            raise ConfigError(
+                "the log of the database was signed with a key that is not in the data folder",
+                remedy="let data_dir be the folder that all hosts of this installation share",
+                data_dir=str(self.data_dir),
+                **self.dialect.where,
+            )
+
+    def database(self) -> str:
+        """Name the database, its release and its place; it is asked, so that it is known to answer."""
+        (place,) = self.dialect.where.values()
+        return f"{self._read(self.dialect.version)}, {place}"
 
     @classmethod
     def open(
@@ -87,13 +105,17 @@ class Store:
         *,
         heads_path: Path | None = None,
         replay_days: float = replays.REPLAY_DAYS,
+        url: str | None = None,
+        progress: worklist.Progress | None = None,
     ) -> Store:
         """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
 
         Args:
             replay_days: how long a call with the same idempotency key gets the first result again.
+            url: of a PostgreSQL database; None: an SQLite file in the folder.
+            progress: told how many cases of an earlier release were gone through, of how many.
         """
-        return cls(data_dir, heads_path, replay_days)
+        return cls(data_dir, heads_path, replay_days, url, progress)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -339,7 +361,7 @@ class Store:
         return self._database.read(query)
 
 
-def _fill(connection: sa.Connection) -> None:
+def _fill(connection: sa.Connection, progress: worklist.Progress | None) -> None:
     """Derive what a database of an earlier release does not hold yet."""
-    worklist.fill(connection)
+    worklist.fill(connection, progress)
     last_words.fill(connection)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.errors import InputError, PermissionDenied
+from medmm.domain.errors import InputError, PermissionDenied, Unavailable
 from medmm.domain.report import Reader
 from medmm.domain.roles import require
 from medmm.store import Step, Store, digest
@@ -129,7 +129,9 @@ class Calls:
 
         def leave(kind: type[BaseException] | None, *_: object) -> bool:
             if kind is not None and issubclass(kind, Exception) and not self._store.read_only:
-                with self._store.step() as step:
+                # of a store that is out of reach this error is seen, not that of the entry
+                gone = suppress(Unavailable) if issubclass(kind, Unavailable) else nullcontext()
+                with gone, self._store.step() as step:
                     step.record(call.event("failed", "request", error=kind.__name__))
             return False
 

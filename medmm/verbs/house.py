@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -90,10 +90,24 @@ class House:
         return drafting.writer(self.language_model(), by_rules=self.settings.writer == "rules")
 
 
-def opened_house(settings: Settings, networks: Networks | None, clock: Clock) -> House:
-    """Open what the settings name; networks that are given take the place of theirs."""
+def opened_house(
+    settings: Settings,
+    networks: Networks | None,
+    clock: Clock,
+    progress: Callable[[int, int], None] | None = None,
+) -> House:
+    """Open what the settings name; networks that are given take the place of theirs.
+
+    Args:
+        progress: told how many cases of an earlier release were gone through, of how many.
+    """
+    url = settings.store.url
     store = Store.open(
-        settings.data_dir, heads_path=settings.heads_path, replay_days=settings.replay_days
+        settings.data_dir,
+        heads_path=settings.heads_path,
+        replay_days=settings.replay_days,
+        url=None if url is None else url.get_secret_value(),
+        progress=progress,
     )
     imaging.keep_at_most(
         settings.frame_cache_bytes

@@ -82,7 +82,9 @@ def test_any_single_change_of_an_identity_is_named(store: Store, batch: int) -> 
     for number in range(TAMPERINGS // 3):
         dice = random.Random(f"identity {batch}/{number}")
         key = f"pk-{dice.randrange(PATIENTS)}"
-        with closing(sqlite3.connect(store.data_dir / "medmm.sqlite", isolation_level=None)) as database:
+        with closing(
+            sqlite3.connect(store.data_dir / "medmm.sqlite", isolation_level=None)
+        ) as database:
             (kept,) = database.execute(
                 "SELECT body FROM identity WHERE patient_key = ?", (key,)
             ).fetchone()

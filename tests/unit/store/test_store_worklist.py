@@ -21,7 +21,7 @@ from medmm.domain.study import Modality, StudyTime
 from medmm.domain.worklist import CaseFilter, Page
 from medmm.store import Store
 from medmm.store import worklist as lines
-from tests.databases import raw
+from tests.databases import only_sqlite, raw
 from tests.factories import make_case, make_checked_draft, make_finding, make_reading, make_study
 
 EARLIER = Path(__file__).with_name("earlier_release") / "store.tar.xz"
@@ -152,16 +152,22 @@ def test_a_line_follows_its_case(store: Store) -> None:
 
 
 TAMPERINGS = {
-    "hidden": ("UPDATE worklist SET critical = 0, suspected = 0, suspicions = '[]'", "altered"),
+    "hidden": (
+        "UPDATE worklist SET critical = false, suspected = false, suspicions = '[]'",
+        "altered",
+    ),
     "of another state": ("UPDATE worklist SET state = 'signed'", "altered"),
-    "of another patient": ("UPDATE worklist SET patient_key = x'ff'", "altered"),
+    "of another patient": ("UPDATE worklist SET patient_key = 'pk-2'", "altered"),
+    "of no text": ("UPDATE worklist SET patient_key = CAST('\u00ff' AS BLOB)", "altered"),
     "removed": ("DELETE FROM worklist", "missing"),
 }
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)
-def test_an_altered_line_is_found(store: Store, name: str) -> None:
+def test_an_altered_line_is_found(store: Store, name: str, engine: str) -> None:
     statement, kind = TAMPERINGS[name]
+    if "BLOB" in statement and engine == "postgresql":
+        pytest.skip("a text of PostgreSQL is always text")
     add(store, ("case-1", AT))
     with store.step() as work:
         work.save_reading("case-1", make_reading(findings=(make_finding("Pneumothorax", 0.9),)))
@@ -173,6 +179,7 @@ def test_an_altered_line_is_found(store: Store, name: str) -> None:
     ]
 
 
+@only_sqlite
 @pytest.mark.parametrize("name", [None, *TAMPERINGS])
 def test_the_line_of_a_case_of_an_earlier_release_is_derived_and_held_against_its_case(
     name: str | None, tmp_path: Path
@@ -192,6 +199,7 @@ def test_the_line_of_a_case_of_an_earlier_release_is_derived_and_held_against_it
             ]
 
 
+@only_sqlite  # a foreign key of PostgreSQL binds other programs too
 def test_a_line_without_a_case_is_found(store: Store) -> None:
     add(store, ("case-1", AT))
     names = ", ".join(name for name in lines.NAMES if name != "case_id")
@@ -207,7 +215,8 @@ def test_a_case_that_can_not_be_read_is_not_left_out_silently(store: Store) -> N
     tamper(store, "DELETE FROM worklist")
     with raw(store) as database:
         database.execute("UPDATE alembic_version SET version_num = '0005'")
-        database.executescript("DROP TABLE worklist; DROP TABLE last_word")
+        database.execute("DROP TABLE worklist")
+        database.execute("DROP TABLE last_word")
     store.close()
     with Store.open(store.data_dir) as again:
         with pytest.raises(IntegrityError, match="not be whole"):
@@ -254,6 +263,7 @@ def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield store
 
 
+@only_sqlite
 def test_a_page_of_ten_thousand_cases_takes_no_longer_than_one_of_few(ten_thousand: Store) -> None:
     ten_thousand.cases(part=Page(limit=50))  # warm
     tracemalloc.start()
@@ -274,6 +284,7 @@ def test_a_page_of_ten_thousand_cases_takes_no_longer_than_one_of_few(ten_thousa
     assert peak < 4 << 20
 
 
+@only_sqlite
 def test_every_filter_and_page_is_answered_from_an_index(ten_thousand: Store) -> None:
     asked: list[str] = []
     engine = ten_thousand._database._engine
