@@ -36,7 +36,8 @@ class Place:
     def value(self, names: Names) -> sa.Select[Any]:
         """The query for the JSON value that is kept there."""
         pairs = zip(self.columns, names, strict=True)
-        return sa.select(self.body).where(*(column == name for column, name in pairs))
+        values = ((column, column.type.python_type(name)) for column, name in pairs)
+        return sa.select(self.body).where(*(column == value for column, value in values))
 
 
 PLACES = {
