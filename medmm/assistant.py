@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from medmm.config import Settings, load_settings
 from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
+from medmm.domain.clock import Clock, utc_now
+from medmm.domain.directory import Directory
 from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.draft_version import DraftVersion
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.lease import Lease
+from medmm.domain.priority import CasePriority, Order, Priority
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
@@ -30,11 +35,11 @@ from medmm.domain.worklist import CaseFilter, Page
 from medmm.verbs import (
     Asked,
     By,
-    Clock,
     Networks,
     admitting,
     auditing,
     cases,
+    claiming,
     deciding,
     inspecting,
     installing,
@@ -47,11 +52,6 @@ from medmm.verbs.incoming import Incoming
 
 Paths = str | Path | Iterable[str | Path]
 Record = str | Path | None
-
-
-def utc_now() -> datetime:
-    """Give the time now, in UTC."""
-    return datetime.now(UTC)
 
 
 @checked_methods
@@ -70,6 +70,7 @@ class Assistant:
         settings: Settings,
         *,
         networks: Networks | None = None,
+        directory: Directory | None = None,
         clock: Clock = utc_now,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -77,12 +78,13 @@ class Assistant:
 
         Args:
             networks: what reads and words; without them those that the settings name.
+            directory: who may act; without one the readers of the settings.
             clock: gives the time now, with its zone.
             progress: told how many cases of an earlier release were gone through at the first
                 opening of their folder, of how many.
         """
         self.settings = settings
-        self._house = opened_house(settings, networks, clock, progress)
+        self._house = opened_house(settings, networks, directory, clock, progress)
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:
@@ -177,9 +179,43 @@ class Assistant:
         """
         return writing.draft(self._house, Asked(by, key), case_id, again)
 
+    def drafts(self, case_id: str, *, by: By | None = None) -> tuple[DraftVersion, ...]:
+        """List every version of a case's draft, oldest first; the last one is what `case` gives and readers decide on."""
+        return writing.drafts(self._house, by, case_id)
+
     def influence(self, case_id: str, *, by: By | None = None) -> Influence:
         """Show what the record does to a draft, fact by fact: the case from image, record and both. Nothing is kept."""
         return writing.influence(self._house, by, case_id)
+
+    def prioritise(
+        self, case_id: str, priority: Priority, *, reason: str, by: By, key: str | None = None
+    ) -> CasePriority:
+        """Say how urgent an unsigned case is, and why, in place of what its order or another person said.
+
+        Raises: StateError if it is signed or superseded, InputError without a reason.
+        """
+        return cases.prioritise(self._house, Asked(by, key), case_id, priority, reason)
+
+    def claim(
+        self, case_id: str, *, by: By, minutes: int | None = None, key: str | None = None
+    ) -> Lease:
+        """Take a case to work on it, or renew the claim: until it ends nobody else decides, signs or drafts there.
+
+        A case that nobody claimed stays open to all; a claim that has expired counts for nothing.
+
+        Args:
+            minutes: from now on; `claim_minutes` of the settings without it, at most a day.
+
+        Raises: StateError naming the holder while another reader has it.
+        """
+        return claiming.claim(self._house, Asked(by, key), case_id, minutes)
+
+    def unclaim(self, case_id: str, *, by: By, key: str | None = None) -> None:
+        """Give a claimed case back; an administrator frees any. Of a case that nobody has, nothing changes.
+
+        Raises: StateError naming the holder while another reader has it.
+        """
+        claiming.unclaim(self._house, Asked(by, key), case_id)
 
     def decide(
         self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None
@@ -274,18 +310,25 @@ class Assistant:
         body_part: str | None = None,
         critical: bool | None = None,
         suspected: bool | None = None,
+        priority: Priority | None = None,
+        waiting: bool | None = None,
+        site: str | None = None,
+        assigned: str | None = None,
         acquired_from: date | None = None,
         acquired_to: date | None = None,
         limit: int | None = None,
         after: str | None = None,
+        order: Order = Order.NEWEST,
         by: By | None = None,
     ) -> tuple[CaseSummary, ...]:
-        """List the cases of the worklist, newest first, patients by key only; all of them without arguments.
+        """List the cases of the worklist, patients by key only; all of them, newest first, without arguments.
 
         Args:
-            state, modality, body_part, critical, suspected, acquired_from, acquired_to: only these, see `CaseFilter`.
+            state, modality, body_part, critical, suspected, priority, waiting, site, assigned, acquired_from,
+                acquired_to: only these, see `CaseFilter`.
             limit: at most so many.
             after: the id of the last case of the page before; cases that are opened meanwhile change nothing there.
+            order: newest first, or by priority and, of equal ones, the longest waiting first; then signed cases.
         """
         wanted = CaseFilter(
             state=state,
@@ -293,10 +336,14 @@ class Assistant:
             body_part=body_part,
             critical=critical,
             suspected=suspected,
+            priority=priority,
+            waiting=waiting,
+            site=site,
+            assigned=assigned,
             acquired_from=acquired_from,
             acquired_to=acquired_to,
         )
-        return cases.cases(self._house, by, wanted, Page(limit=limit, after=after))
+        return cases.cases(self._house, by, wanted, Page(limit=limit, after=after, order=order))
 
     def case(self, case_id: str, *, pixels: bool = True, by: By | None = None) -> CaseFile:
         """Everything of one case and what the checks mark in the words of readers; without `pixels` no image can be opened."""
@@ -325,6 +372,10 @@ class Assistant:
         """Say what this installation can decode, run and write. The language model that the settings name is opened."""
         return installing.capabilities(self._house, by)
 
+    def readers(self) -> tuple[Reader, ...]:
+        """List who may act here: the readers of the settings, or those of the directory that was given."""
+        return self._house.directory.readers()
+
     def reader_named(self, reader_id: str) -> Reader:
-        """Find the configured reader of this id. Raises: PermissionDenied if there is none."""
+        """Find the reader of this id. Raises: PermissionDenied if there is none."""
         return self._house.calls.reader_named(reader_id)

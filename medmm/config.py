@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 from rapidfuzz import process
 
+from medmm.domain.directory import ConfiguredReaders
 from medmm.domain.errors import ConfigError
 from medmm.domain.imaging_order import IdentifierSystems
 from medmm.domain.report import Reader
@@ -47,13 +48,15 @@ NOT_OF_A_DRAFT = {
     "identifiers",
     "readers",
     "replay_days",
+    "claim_minutes",
+    "site",
     "store",
 }
-# which file to read; where the tests find the shared data; where a test lets the process die
 DATABASE_URL = (  # user, password; host, port and database; options
     r"(?P<scheme>postgresql(\+psycopg)?)://((?P<user>[^:@/?\s]*)(:[^@/?\s]*)?@)?"
     r"(?P<place>[^@?\s]*/[^@/?\s]+)(\?\S*)?"
 )
+# which file to read; where the tests find the shared data; where a test lets the process die
 NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
 
 
@@ -150,9 +153,11 @@ class Settings(BaseSettings):
     frame_cache_bytes: NonNegativeInt = 268_435_456
     writer: Literal["language-model", "rules"] = "language-model"
     language_model: str = Field(default="chest-report", min_length=1)
+    site: str | None = Field(default=None, min_length=1, max_length=200)
     site_time_zone: str | None = None
     actor: str = "medmm-service"
     replay_days: float = Field(default=7, gt=0, le=3650)
+    claim_minutes: PositiveInt = Field(default=30, le=1440)
     store: StoreEntry = StoreEntry()
     identifiers: IdentifierEntry = IdentifierEntry()
     readers: tuple[ReaderEntry, ...] = ()
@@ -160,6 +165,10 @@ class Settings(BaseSettings):
     def of_a_draft(self) -> dict[str, Any]:
         """The settings that a draft depends on, as JSON; a new setting is one of them until `NOT_OF_A_DRAFT` names it."""
         return self.model_dump(mode="json", exclude=NOT_OF_A_DRAFT)
+
+    def directory(self) -> ConfiguredReaders:
+        """Give the directory that `readers` make."""
+        return ConfiguredReaders(entry.reader() for entry in self.readers)
 
     @field_validator("data_dir", "heads_path", "weights_dir")
     @classmethod

@@ -22,6 +22,7 @@ from medmm.domain.draft import (
 )
 from medmm.domain.errors import InputError
 from medmm.domain.images import ImageReference
+from medmm.domain.priority import CasePriority
 from medmm.domain.reading import ModelIdentity, Reading, Side
 from medmm.domain.suspicion import OwnWords, Standing, Suspicion, flagged, suspicions
 from medmm.domain.vocabulary import finding_term
@@ -272,6 +273,7 @@ class CaseFile:
     decisions: tuple[Decision, ...]
     report: SignedReport | None
     rechecked: tuple[Verdict, ...] = ()
+    priority: CasePriority | None = None
 
     @property
     def decided(self) -> bool:
@@ -398,7 +400,9 @@ class CaseSummary:
     """One line of the worklist; it names the patient by key only.
 
     `suspected` names the findings of `suspicions`, which is the list of `CaseFile.flagged`; `seen_in_part` is what keeps an
-    empty one from being said of the whole.
+    empty one from being said of the whole. `priority` is a level of `Priority`, None where neither order nor person gave one;
+    `waiting_since` is when its first draft was made, while it is not signed; `assigned` is the id of the reader who has
+    claimed it until `assigned_until`.
     """
 
     case_id: str
@@ -412,3 +416,9 @@ class CaseSummary:
     opened_at: datetime
     suspicions: tuple[Suspicion, ...] = ()
     seen_in_part: tuple[str, ...] = ()
+    priority: str | None = None
+    priority_reason: str | None = None
+    waiting_since: datetime | None = None
+    site: str | None = None
+    assigned: str | None = None
+    assigned_until: datetime | None = None

@@ -189,11 +189,11 @@ def _syntaxes(can: Capabilities) -> Iterator[Check]:
 
 
 def _readers(assistant: Assistant) -> Check:
-    readers = assistant.settings.readers
+    readers = assistant.readers()
     if not readers:
         remedy = "add them under `readers:` in the settings"
         return Check(name="readers", state="note", found="nobody may decide or sign", remedy=remedy)
-    unnamed = [entry.id for entry in readers if entry.reader().unnamed]
+    unnamed = [reader.id for reader in readers if reader.unnamed]
     if unnamed:
         remedy = f"put your own name under `readers:` in the settings, for {', '.join(unnamed)}"
         return Check(

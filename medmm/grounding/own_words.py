@@ -18,7 +18,7 @@ _ASSERTION = {
 
 
 def own_words(file: CaseFile) -> Iterator[Statement]:
-    """Each edit, each added finding and the own impression, coded as its words say."""
+    """Yield each edit, added finding and the own impression, coded as its words say."""
     drafted = {s.id: s for s in (file.draft.draft.decidable if file.draft else ())}
     for one in file.decisions:
         if isinstance(one, Edit) and one.statement_id in drafted:
@@ -38,7 +38,10 @@ def own_words(file: CaseFile) -> Iterator[Statement]:
 
 
 def _edited(drafted: Statement, text: str) -> Statement:
-    """The drafted statement with its evidence in the reader's words: as certain and of the side that they say."""
+    """Put the drafted statement with its evidence in the reader's words.
+
+    It is as certain and of the side that they say.
+    """
     if drafted.assertion is Assertion.REPORTED:
         return replace(drafted, text=text)
     named = findings_named(text)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from medmm.domain.display import own_mark
-from medmm.domain.draft import CheckedDraft, Outcome, Section, Statement, Verdict
-from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reject
+from medmm.domain.draft import (
+    CheckedDraft,
+    Fate,
+    Generation,
+    Outcome,
+    Section,
+    SentenceRecord,
+    Statement,
+    Verdict,
+)
+from medmm.domain.report import Accept, CaseFile, Decision, Edit, Reader, Reject
 
-BANNER = "DRAFT, not signed: a clinician decides. Research software, not a medical device."
+RESEARCH = "Research software, not a medical device."
+BANNER = f"DRAFT, not signed: a clinician decides. {RESEARCH}"
+SIGNED_BANNER = f"SIGNED: the report stays as a clinician signed it. {RESEARCH}"
+NO_DRAFT = "No draft yet."
 LEGEND = "checks: ✓ passed, ✗ failed; docs/checks.md says what each of them looks at"
 MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_APPLICABLE: "–"}
 
@@ -57,13 +68,33 @@ def decision_word(decision: Decision | None) -> str | None:
     )
 
 
-def check_words(verdict: Verdict) -> str:
-    """A check by its number with the mark of its outcome, and why it failed."""
-    mark = f"{verdict.check} {MARKS[verdict.outcome]}"
-    return f"{mark} {verdict.reason}" if verdict.outcome is Outcome.FAILED else mark
+def unstated_sentence(record: SentenceRecord) -> str:
+    """Word what a language model proposed, what stands in its place, and why; "" if it is stated."""
+    if record.fate is Fate.STATED:
+        return ""
+    instead = f" by {record.statement_id}" if record.fate is Fate.REPLACED else ""
+    return f"{record.id} “{record.proposal.text}” {record.fate.value}{instead}: {record.reason}"
 
 
 def made_by(draft: CheckedDraft) -> str:
     """The writer of a draft and the models that it rests on, each with the start of its digest."""
     models = ", ".join(f"{m.name} {m.manifest_sha256[:12]}" for m in draft.draft.models) or "none"
     return f"writer {draft.draft.writer}; models {models}"
+
+
+def generation_words(generation: Generation) -> str:
+    """Whose words a sentence has. The language model's own numbers stay in the record of the sentence.
+
+    People see one probability of a finding: two side by side, of which one is not what the other is, mislead.
+    """
+    return f"worded by {generation.model}"
+
+
+def own_mark(by: Reader | None, *, coded: bool = False) -> str:
+    """How a reader's own words are marked: whose they are, and whether they are free text."""
+    return f"added by {by.name if by else 'a reader'}{'' if coded else ', free text'}"
+
+
+def mark_words(verdict: Verdict) -> str:
+    """What a check has against a reader's own words: a question, no refusal."""
+    return f"{verdict.check}: {verdict.reason}. Look again."

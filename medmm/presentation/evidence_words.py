@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medmm.domain.display import (
-    extent_words,
-    generation_words,
-    measured_words,
-    probability_words,
-    quantity_words,
-)
 from medmm.domain.draft import (
     Evidence,
     ExtentEvidence,
@@ -21,8 +14,12 @@ from medmm.domain.draft import (
     Statement,
 )
 from medmm.domain.reading import Side
-from medmm.domain.record import ClinicalContext, Fact, FactStatus
+from medmm.domain.record import ClinicalContext, Fact
 from medmm.domain.vocabulary import finding_term
+from medmm.presentation.draft_words import generation_words
+from medmm.presentation.record_view import fact_view
+from medmm.presentation.suspicion_words import probability_words
+from medmm.presentation.value_words import extent_words, measured_words
 
 BAR = 20
 
@@ -93,19 +90,6 @@ def _place_words(evidence: ExtentEvidence | ReaderEvidence) -> str:
 def _fact_line(fact: Fact | None) -> str:
     if fact is None:
         return ""
-    status = "" if fact.status is FactStatus.ACTIVE else fact.status.value
-    parts = (
-        fact.label,
-        fact_value(fact),
-        fact.when.isoformat() if fact.when else "",
-        status,
-        *fact.marks,
-    )
+    view = fact_view(fact)
+    parts = (view.label, view.value, view.when, view.state.lower(), *view.doubts)
     return ", ".join(part for part in parts if part) + " "
-
-
-def fact_value(fact: Fact) -> str:
-    """The value of a fact as it is written, or nothing."""
-    if fact.value is None or isinstance(fact.value, str):
-        return fact.value or ""
-    return quantity_words(fact.value)

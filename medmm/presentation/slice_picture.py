@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from medmm.domain.display import Edges, edge_letters, grey_bytes, turned
 from medmm.domain.draft import CheckedDraft, ExtentEvidence
 from medmm.domain.label_location import largest_slice
 from medmm.domain.reading import Extent, LabelMap, Reading, Side
 from medmm.domain.study import Study, Volume
+from medmm.presentation.film_picture import grey_bytes
+from medmm.presentation.orientation import STORED, Edges, edge_letters, turned
 
+OUTLINE_NOTE = (
+    "Outlines are what a network marked. Slices are counted from 1 in the order of the volume."
+)
 LONGEST_PX = 640
 SMALL_PX = 200  # below it outlines are one pixel wide, and letters could not be read
 # Apart in hue and lightness, also for the colour-blind (after Okabe and Ito).
@@ -46,14 +50,15 @@ class MarkedSlice:
     def caption(self, index_z: int) -> str:
         """Which slice is shown, of what, and what the outlines are."""
         side = f", {self.side.phrase}" if self.side else ""
-        unknown = (
-            ""
-            if self.volume.affine_lps_mm
-            else " Orientation unknown: shown as stored, no side is named."
-        )
-        slices = f"slice {index_z + 1} of {self.volume.shape_zyx[0]}"
+        unknown = "" if self.volume.affine_lps_mm else f" {STORED}"
+        slices = slice_title(self.volume, index_z)
         labels, statements = ", ".join(self.labels), ", ".join(self.statements)
         return f"{self.title}{side}, {slices}: {labels}, outlined by a network ({statements}).{unknown}"
+
+
+def slice_title(volume: Volume, index_z: int) -> str:
+    """Which slice of a volume it is, counted from 1."""
+    return f"slice {index_z + 1} of {volume.shape_zyx[0]}"
 
 
 def marked_slices(

@@ -98,7 +98,7 @@ def draft_of(file: CaseFile) -> CheckedDraft:
 
 def refuse_failed(draft: CheckedDraft, decision: Decision, case_id: str) -> None:
     """Raises: StateError if a statement that failed a check is accepted as it stands."""
-    failed = draft.failed(decision.statement_id)
+    failed = draft.blocking(decision.statement_id)
     words = {statement.id: statement.text for statement in draft.draft.decidable}[
         decision.statement_id
     ]

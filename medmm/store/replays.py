@@ -1,6 +1,6 @@
 """Results that a repeated call gets again: under its idempotency key, by reference to what is kept, for some days.
 
-What a reference names can be replaced: a draft is made again, a study grows. Before it is, the result goes to the keys that
+What a reference names can be replaced: a study grows, a case takes notices. Before it is, the result goes to the keys that
 refer to it, so that a repeated call gets what the first one got.
 """
 
@@ -14,15 +14,32 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from medmm.domain.clock import Clock, utc_now
 from medmm.domain.codec import to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.domain.report import SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.store import integrity, log_coverage, tables
+from medmm.store import drafts, integrity, log_coverage, tables
 
 REPLAY_DAYS = 7  # unless the settings say otherwise
 Names = tuple[str, ...]  # what a row goes by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """How long results are given again, by the clock of the house."""
+
+    days: float = REPLAY_DAYS
+    clock: Clock = utc_now
+
+    def now(self) -> str:
+        """When a result is kept, as text that sorts."""
+        return _moment(self.clock())
+
+    def oldest(self) -> str:
+        """When the oldest result was kept that is still given, as text that sorts."""
+        return _moment(self.clock() - timedelta(days=self.days))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +51,13 @@ class Place:
     check: Callable[[sa.Connection, str], None] | None = None
 
     def value(self, names: Names) -> sa.Select[Any]:
-        """The query for the JSON value that is kept there."""
+        """The query for the JSON value that is kept there; of names that name nothing there it finds none."""
+        if len(names) != len(self.columns):
+            return sa.select(self.body).where(sa.false())
         pairs = zip(self.columns, names, strict=True)
-        values = ((column, column.type.python_type(name)) for column, name in pairs)
-        return sa.select(self.body).where(*(column == value for column, value in values))
+        return sa.select(self.body).where(
+            *(column == _typed(column, name) for column, name in pairs)
+        )
 
 
 PLACES = {
@@ -50,7 +70,9 @@ PLACES = {
         body=tables.cases.c.body, columns=(tables.cases.c.id,), check=integrity.refuse_altered_case
     ),
     "draft": Place(
-        body=tables.cases.c.draft, columns=(tables.cases.c.id,), check=integrity.refuse_altered_case
+        body=tables.drafts.c.body,
+        columns=(tables.drafts.c.case_id, tables.drafts.c.version),
+        check=integrity.refuse_altered_drafts,
     ),
     "report": Place(
         body=tables.reports.c.body,
@@ -67,25 +89,25 @@ PLACES = {
 
 def remember(
     connection: sa.Connection,
-    days: float,
+    expiry: Expiry,
     key: str,
     verb: str,
     request_sha256: str,
     result: Any,
     subject: str = "",
 ) -> None:
-    """Keep under a key what its call gave, and forget what is older than so many days.
+    """Keep under a key what its call gave, and forget what has expired.
 
     A result that is kept as it is is referred to; any other (names of files, a row of a table of models) is kept whole.
 
     Args:
         result: a noun, or a JSON value.
-        subject: of the call's event: a draft goes by its case.
+        subject: of the call's event: a draft goes by its case and its version there.
 
     Raises: StateError if the key is taken.
     """
-    table, now = tables.idempotency, datetime.now(UTC)
-    connection.execute(table.delete().where(table.c.at < _moment(now - timedelta(days=days))))
+    table = tables.idempotency
+    connection.execute(table.delete().where(table.c.at < expiry.oldest()))
     if connection.scalar(sa.select(table.c.verb).where(table.c.key == key)) is not None:
         raise StateError(
             "this idempotency key is taken", remedy="take a new key, or ask for its result"
@@ -98,17 +120,19 @@ def remember(
     else:
         reference = {"kind": None, "names": None, "result": value}
     values = {"key": key, "verb": verb, "request_sha256": request_sha256, "result_sha256": sha256}
-    connection.execute(table.insert().values(**values, **reference, at=_moment(now)))
+    connection.execute(table.insert().values(**values, **reference, at=expiry.now()))
 
 
-def recall(connection: sa.Connection, days: float, key: str, verb: str, request_sha256: str) -> Any:
-    """The JSON value of the result that was given under a key within so many days; None if there is none.
+def recall(
+    connection: sa.Connection, expiry: Expiry, key: str, verb: str, request_sha256: str
+) -> Any:
+    """The JSON value of the result that was given under a key; None if there is none, or it has expired.
 
     Raises: StateError if the key was used for another verb or request; IntegrityError if the result is no longer what
         was given, or what it is a part of is not what the log says.
     """
     table = tables.idempotency
-    fresh = table.c.at >= _moment(datetime.now(UTC) - timedelta(days=days))
+    fresh = table.c.at >= expiry.oldest()
     row = connection.execute(sa.select(table).where((table.c.key == key) & fresh)).first()
     if row is None:
         return None
@@ -153,7 +177,7 @@ def _where(connection: sa.Connection, result: Any, subject: str) -> tuple[str, N
         case Case():
             return "case", (result.id,)
         case CheckedDraft():
-            return "draft", (subject,)
+            return "draft", (subject, str(drafts.version(connection, tables.drafts, subject)))
         case SignedReport():
             return "report", (result.id,)
         case Release(file_sha256s=(first, *_)):
@@ -165,6 +189,13 @@ def _where(connection: sa.Connection, result: Any, subject: str) -> tuple[str, N
     return None
 
 
+def _typed(column: sa.Column[Any], name: str) -> str | int | None:
+    """A name as its column holds it: a text or a number."""
+    if column.type.python_type is int:
+        return int(name) if name.isdecimal() else None
+    return name
+
+
 def _moment(at: datetime) -> str:
-    """A time that sorts as text."""
-    return at.isoformat(timespec="microseconds")
+    """A time in UTC as text that sorts."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

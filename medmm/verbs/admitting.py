@@ -9,7 +9,7 @@ from medmm import review
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.store import digest
+from medmm.store import Work, digest
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.incoming import Incoming, find, growing, judged
@@ -34,14 +34,14 @@ def admit(
     confirmed: bool,
 ) -> Study | NotEvaluable:
     """Take what came in, after the request found its files and its record; see `Assistant.admit`."""
-    with growing(house, came):
+    with growing(house, came, call.actor.id) as work:
         if confirmed:
             house.calls.person_who_may("identity", call.by)
-        return _admitted(house, call, came, call.actor if confirmed else None)
+        return _admitted(house, call, came, call.actor if confirmed else None, work)
 
 
 def _admitted(
-    house: House, call: VerbCall, came: Incoming, confirmed_by: Reader | None
+    house: House, call: VerbCall, came: Incoming, confirmed_by: Reader | None, work: Work | None
 ) -> Study | NotEvaluable:
     """Judge what came in and keep it with its record and its audit entry: all of it or nothing.
 
@@ -58,6 +58,8 @@ def _admitted(
     with house.store.copied(files) as keep, house.store.step() as step:
         step.save_identity(study.patient_key, intake.identity or PatientIdentity(patient_id=None))
         step.save_study(study, {file.sha256: file.sop_uid for file in intake.files})
+        if work is not None:
+            step.end(work)
         step.cover_objects(study.uid, (file.sha256 for file in intake.files))
         step.save_order(study.uid, order)
         if context is not None:

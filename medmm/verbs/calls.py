@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from datetime import datetime
 from typing import Any
 
 from medmm.domain.audit_event import AuditEvent
+from medmm.domain.clock import Clock
+from medmm.domain.directory import Directory
 from medmm.domain.errors import InputError, PermissionDenied, Unavailable
 from medmm.domain.report import Reader
 from medmm.domain.roles import require
@@ -15,7 +16,6 @@ from medmm.store import Step, Store, digest
 
 WITHOUT_ENTRY = ("verify", "prove")  # what works on a read-only copy
 Request = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
-Clock = Callable[[], datetime]  # the time now, with its zone
 
 
 class VerbCall:
@@ -63,21 +63,13 @@ class VerbCall:
 class Calls:
     """Opens calls: permission first, then the answer kept under the idempotency key; a failure leaves its entry too."""
 
-    def __init__(
-        self, store: Store, service: str, readers: Mapping[str, Reader], clock: Clock
-    ) -> None:
-        self._store, self._service, self._readers, self._clock = store, service, readers, clock
+    def __init__(self, store: Store, service: str, directory: Directory, clock: Clock) -> None:
+        self._store, self._service, self._directory, self._clock = store, service, directory, clock
 
     def reader_named(self, reader_id: str) -> Reader:
-        """The configured reader of this id. Raises: PermissionDenied if there is none."""
+        """Find who has this id in the directory. Raises: PermissionDenied if nobody has."""
         self._store.refuse_closed()
-        if reader_id not in self._readers:
-            raise PermissionDenied(
-                "no such reader in the configuration",
-                remedy="add the reader under `readers:`",
-                reader=reader_id,
-            )
-        return self._readers[reader_id]
+        return self._directory.reader(reader_id)
 
     def allow(self, verb: str, by: Reader | str | None) -> None:
         """Raises: PermissionDenied if this one may not do this verb."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +12,11 @@ from medmm import grounding, review
 from medmm.domain.draft import Case
 from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
-from medmm.domain.report import CaseFile, CaseState, CaseSummary
+from medmm.domain.prior import Prior, ReadingSummary, earlier_studies
+from medmm.domain.priority import CasePriority, Priority, most_urgent
+from medmm.domain.report import SIGNED_STATES, CaseFile, CaseState, CaseSummary
+from medmm.domain.study import Study, StudyTime
 from medmm.domain.worklist import CaseFilter, Page
-from medmm.store import digest
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
@@ -39,27 +44,98 @@ def _content_of(house: House, study_uid: str) -> dict[str, Any]:
 @verb("open_case", kept(Case), request=_content_of, reads=True)
 def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
     """Open the case of a study's images and record; an open one of others is superseded. Raises: as `review.succession`."""
-    with house.store.step() as step:
-        content = _content_of(house, study_uid)
+    with house.store.exclusive_study(study_uid), house.store.step() as step:
         study, context = house.store.study(study_uid), house.store.context(study_uid)
         cases = [house.store.case_file(case_id) for case_id in step.cases_of(study_uid)]
         found = review.succession(study, context, cases)
-        case_id = found.same.case.id if found.same else "case-" + digest(content)[:12]
+        case_id = found.same.case.id if found.same else _new_id()
         study = replace(study, warnings=tuple(dict.fromkeys((*study.warnings, *found.notices))))
-        case = Case(id=case_id, study=study, context=context)
+        case = Case(id=case_id, study=study, context=context, priors=_priors(house, study))
         for other, before, after in found.moves:
             step.set_state(other, after, expected=before)
             if after is CaseState.SUPERSEDED:
                 step.record(call.event("done", other, superseded_by=case_id))
-        step.open_case(case, house.clock())
+        step.open_case(case, house.clock(), house.settings.site)
+        given = found.same.priority if found.same else None
+        priority = _priority(house, study_uid, cases, given)
+        if priority is not None and priority != given:
+            step.set_priority(case_id, priority)
         call.done(step, case, case_id, study=study_uid)
     return case
+
+
+def _new_id() -> str:
+    """Make an id that says nothing of what the case holds: 80 random bits, so that no two are ever alike."""
+    return f"case-{base64.b32encode(secrets.token_bytes(10)).decode().lower()}"
+
+
+def _priors(house: House, study: Study) -> tuple[Prior, ...]:
+    """The patient's earlier studies; none where the image names no patient ID, since a name may be two people's."""
+    if not house.store.identity(study.patient_key).patient_id:
+        return ()
+    others = map(house.store.study, house.store.studies_of(study.patient_key))
+    return tuple(_prior(house, *one) for one in earlier_studies(study, others))
+
+
+def _prior(house: House, study: Study, acquired: StudyTime) -> Prior:
+    """An earlier study with its newest signed report, or else with the case that is open."""
+    files = [house.store.case_file(case_id) for case_id in house.store.cases_of(study.uid)]
+    going = [file for file in files if file.state is not CaseState.SUPERSEDED]
+    signed = [file for file in going if file.report and file.state is not CaseState.WITHDRAWN]
+    file = next(iter([*reversed(signed), *reversed(going)]), None)
+    return Prior(
+        study_uid=study.uid,
+        modality=study.modality,
+        body_part=study.body_part,
+        acquired=acquired,
+        case_id=file.case.id if file else None,
+        reading=ReadingSummary.of(file.reading) if file and file.reading else None,
+        report_id=file.report.id if file and file.report and file in signed else None,
+    )
+
+
+def _priority(
+    house: House, study_uid: str, cases: Iterable[CaseFile], before: CasePriority | None
+) -> CasePriority | None:
+    """What a person said of the case stays; else the most urgent of the order and of what persons said of the study's open cases."""
+    if before is not None and before.by is not None:
+        return before
+    given = (one.priority for one in cases if one.state not in SIGNED_STATES)
+    persons = (one for one in given if one is not None and one.by is not None)
+    return most_urgent(house.store.order(study_uid).stated_priority, *persons)
+
+
+@verb(
+    "prioritise",
+    kept(CasePriority),
+    request=lambda house, case_id, level, reason: {
+        "case": case_id,
+        "priority": level.value,
+        "reason": reason,
+    },
+)
+def prioritise(
+    house: House, call: VerbCall, case_id: str, level: Priority, reason: str
+) -> CasePriority:
+    """Say how urgent a case is; see `Assistant.prioritise`."""
+    given = CasePriority(level=level, reason=reason, by=call.actor.id, at=house.clock())
+    state = house.store.case_file(case_id).state
+    if state in SIGNED_STATES or state is CaseState.SUPERSEDED:
+        raise StateError(
+            f"a case that is {state.value} waits for nobody",
+            remedy="say it of the study's open case; `medmm cases` lists them",
+            case=case_id,
+        )
+    with house.store.step() as step:
+        step.set_priority(case_id, given)
+        call.done(step, given, case_id, priority=level.value)
+    return given
 
 
 @look("cases", lambda wanted, part: "worklist")
 def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
     """List the cases that are asked for, newest first; see `Assistant.cases`."""
-    return house.store.cases(wanted, part)
+    return house.store.cases(wanted, part, house.clock())
 
 
 @look("case", lambda case_id, pixels: case_id)

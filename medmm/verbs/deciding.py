@@ -36,6 +36,8 @@ def decide(
     ]
     marks = {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in marked)} if marked else {}
     with house.store.step() as step:
+        step.refuse_others(case_id, call.actor.id, house.clock())
+        step.refuse_drafting(case_id, house.clock())
         step.save_decisions(case_id, merged, expected=file.decisions)
         step.set_state(case_id, state, expected=file.state)
         call.done(step, draft, case_id, decisions=len(decisions), decided=len(merged), **marks)
@@ -54,6 +56,9 @@ def sign(house: House, call: VerbCall, case_id: str) -> SignedReport:
     review.refuse_outgrown(file, house.store.study(file.case.study.uid))
     report = review.sign(file, call.actor, house.clock())
     with house.store.step() as step:
+        step.refuse_others(case_id, call.actor.id, house.clock())
+        step.refuse_drafting(case_id, house.clock())
+        step.unclaim(case_id)
         step.set_state(case_id, state, expected=file.state)
         step.save_report(report, decisions=file.decisions)
         step.cover_identity(report.patient_key)

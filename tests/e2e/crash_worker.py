@@ -8,10 +8,11 @@ from typing import Any
 
 from medmm.assistant import Assistant
 from medmm.config import load_settings
+from medmm.domain.priority import Priority
 from medmm.domain.report import Accept
 from medmm.domain.study import Study
 from tests.dicom_files import film_file
-from tests.factories import make_reading
+from tests.factories import make_reading_of
 from tests.quick_assistant import GivenNetworks
 
 
@@ -29,7 +30,7 @@ class Reads:
     """Sees the same in every film; loads no torch."""
 
     def read(self, study: Study) -> Any:
-        return make_reading(study_uid=study.uid)
+        return make_reading_of(study)
 
 
 def quick(path: Path) -> Assistant:
@@ -52,9 +53,14 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     assert isinstance(study, Study)
     case = assistant.open_case(study.uid, key="open-1")
     draft = assistant.draft(case.id, key="draft-1")
+    priority = assistant.prioritise(
+        case.id, Priority.URGENT, reason="asked for", by=reader, key="prioritise-1"
+    )
+    claim = assistant.claim(case.id, by=reader, key="claim-1")
     decided = assistant.decide(
         case.id, [Accept(s.id) for s in draft.statements], by=reader, key="decide-1"
     )
+    assistant.unclaim(case.id, by=reader, key="unclaim-1")
     report = assistant.sign(case.id, by=reader, key="sign-1")
     paths = assistant.publish(report.id, to=out, key="publish-1")
     results = {
@@ -62,6 +68,8 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
         "admit": study,
         "open_case": case,
         "draft": draft,
+        "prioritise": priority,
+        "claim": claim,
         "decide": decided,
         "sign": report,
         "publish": paths,

@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 from medmm.delivery.fhir.joins import Joins, identifier
 from medmm.delivery.text import printable, report_text
-from medmm.domain.display import unit_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
 from medmm.domain.errors import needed
 from medmm.domain.identity import PatientIdentity
@@ -26,6 +25,7 @@ from medmm.domain.record import Coding
 from medmm.domain.report import Reader, SignedReport, SignedStatement
 from medmm.domain.version import __version__
 from medmm.domain.vocabulary import SNOMED_CT, finding_term, measurement_terms
+from medmm.presentation.value_words import unit_words
 
 Json = dict[str, Any]
 URI = "urn:ietf:rfc:3986"

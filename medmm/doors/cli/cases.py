@@ -11,6 +11,7 @@ import typer
 from medmm.domain.case_state import CaseState
 from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError, StateError
+from medmm.domain.priority import Order, Priority
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def listed(file: CaseFile) -> list[dict[str, Any]]:
 
 
 def _write_page(file: CaseFile, path: Path) -> None:
-    from medmm.doors.draft_html import draft_html
+    from medmm.presentation.draft_html import draft_html
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,32 +105,67 @@ def cases(
     context: typer.Context,
     as_json: AsJson = False,
     state: Annotated[CaseState | None, typer.Option(help="Only cases that stand there.")] = None,
+    priority: Annotated[Priority | None, typer.Option(help="Only cases of this priority.")] = None,
+    waiting: Annotated[
+        bool | None,
+        typer.Option("--waiting/--not-waiting", help="Only cases that wait for a person, or none."),
+    ] = None,
+    site: Annotated[str | None, typer.Option(help="Only cases of this site.")] = None,
+    assigned: Annotated[
+        str | None, typer.Option(help="Only cases that this reader (an id) has claimed.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many: one page.")] = None,
     after: Annotated[
         str | None, typer.Option(help="Id of the last case of the page before: the next page.")
     ] = None,
+    sort: Annotated[
+        Order,
+        typer.Option(
+            help="Newest first, or by priority and, of equal ones, the longest waiting first."
+        ),
+    ] = Order.NEWEST,
 ) -> None:
-    """The worklist, newest first; patients by key."""
-    from medmm.domain.display import suspected_line
+    """List the worklist, newest first or by urgency; patients by key."""
+    from medmm.presentation.suspicion_words import suspected_line
 
     who = session(context)
     with who.assistant() as assistant:
-        found = assistant.cases(state=state, limit=limit, after=after, by=who.reader(assistant))
+        by = who.reader(assistant)
+        found = assistant.cases(
+            state=state,
+            priority=priority,
+            waiting=waiting,
+            site=site,
+            assigned=assigned,
+            limit=limit,
+            after=after,
+            order=sort,
+            by=by,
+        )
     if as_json:
         for summary in found:
             write_json(to_json(summary))
         return
-    table = new_table("case", "state", "what", "acquired", "suspected")
+    prioritised = any(summary.priority for summary in found)
+    claimed = any(summary.assigned for summary in found)
+    table = new_table(
+        "case",
+        "state",
+        "what",
+        "acquired",
+        "suspected",
+        *["priority"] * prioritised,
+        *["claimed by"] * claimed,
+    )
     for summary in found:
         when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
         what = f"{summary.modality} {summary.body_part}"
         listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
-        add_row(table, summary.case_id, summary.state.value, what, when, listed_words)
-    none = (
-        "No cases yet: `medmm draft STUDY` makes one."
-        if state is None and after is None
-        else "No such cases."
-    )
+        cells = (summary.case_id, summary.state.value, what, when, listed_words)
+        urgency = [summary.priority or ""] * prioritised
+        add_row(table, *cells, *urgency, *[summary.assigned or ""] * claimed)
+    whole = {state, priority, waiting, site, assigned, after} == {None}
+    none = "No cases yet: `medmm draft STUDY` makes one." if whole else "No such cases."
     out().print(table if found else none)
     if limit is not None and len(found) == limit:
         out().print(f"Next page: --after {found[-1].case_id}")

@@ -1,4 +1,4 @@
-"""What the images of a study state of its order: accession, placer and filler numbers, bedside, contrast agent."""
+"""What the images of a study state of its order, from accession to contrast agent."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.priority import OF_DICOM
 from medmm.imaging.dicom.header import Tags
 from medmm.imaging.mr.physics import NO_AGENT
 
-# PS3.3: General Study (C.7.2.1); Imaging Service Request (C.4.12); Request Attributes (10.6), in the sequence of C.7.3.1.
+# PS3.3: General Study (C.7.2.1); Imaging Service Request (C.4.12); Request Attributes (10.6), in
+# the sequence of C.7.3.1.
 NUMBERS = {
     "accession": ("accession number", ("AccessionNumber",)),
     "placer_order": ("placer order number", ("PlacerOrderNumberImagingServiceRequest",)),
@@ -27,7 +29,7 @@ PORTABLE = re.compile(r"(?<!\bNON[- ])(?<!\bNOT )(?<!\bNO )\b(PORTABLE|BEDSIDE|M
 
 
 def stated_order(images: Sequence[Tags], *, mr: bool) -> StudyOrder:
-    """The numbers that all images state alike, or that some state and none contradicts."""
+    """Return the order numbers that images of a study state and none contradicts."""
     found: dict[str, Any] = {}
     contradicting = []
     for field, (words, keywords) in NUMBERS.items():
@@ -41,6 +43,7 @@ def stated_order(images: Sequence[Tags], *, mr: bool) -> StudyOrder:
         contradicting=tuple(contradicting),
         portable=not mr and any(_portable(image) for image in images),
         contrast=_contrast(images) if mr else None,
+        priority=_priority(images),
     )
 
 
@@ -49,6 +52,12 @@ def _values(image: Tags, keywords: Sequence[str]) -> Iterator[str]:
         for keyword in keywords:
             if value := tags.text(keyword):
                 yield value
+
+
+def _priority(images: Sequence[Tags]) -> str | None:
+    words = {image.word("RequestedProcedurePriority") for image in images}
+    levels = [OF_DICOM[word] for word in words if word in OF_DICOM]
+    return min(levels, key=lambda level: level.rank).value if levels else None
 
 
 def _portable(image: Tags) -> bool:

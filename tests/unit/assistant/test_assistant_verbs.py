@@ -19,7 +19,7 @@ from tests.kept import kept
 from tests.quick_assistant import READERS, READS, GivenNetworks, opened, quick_assistant, signed
 
 # opening, closing; render is publish without files, to_sign a look at the case, studies one at a folder (inspect)
-NOT_VERBS = {"from_config", "close", "reader_named", "render", "to_sign", "studies"}
+NOT_VERBS = {"from_config", "close", "reader_named", "readers", "render", "to_sign", "studies"}
 
 
 def public() -> set[str]:

@@ -22,7 +22,7 @@ from medmm.store.database import migrate
 from medmm.store.dialects import dialect_of
 from tests.databases import only_sqlite, raw
 from tests.dicom_files import film_file
-from tests.factories import make_case, make_checked_draft, make_reading, make_study
+from tests.factories import make_case, make_checked_draft, make_reading, make_reading_of, make_study
 from tests.kept import kept
 from tests.quick_assistant import quick_assistant, signed
 from tests.unit.store.test_store_nouns import EVENT, OPENED_AT
@@ -34,7 +34,7 @@ class ReadsMore:
     """Sees something else in every study."""
 
     def read(self, study: Study) -> Any:
-        return make_reading(study_uid=study.uid, findings=make_reading().findings[:1])
+        return make_reading_of(study, findings=make_reading().findings[:1])
 
 
 def rows(folder: Path) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def test_what_stays_as_it_is_stays_a_reference(drafted: Store) -> None:
             from_json(CheckedDraft, store.recall("key-1", "draft", REQUEST)) == make_checked_draft()
         )
         keep(store, lambda step: step.save_draft("case-1", make_checked_draft(failed=("s2",))))
-        assert rows(store.data_dir)["key-1"] is not None
+        assert rows(store.data_dir) == {"key-1": None}
         assert (
             from_json(CheckedDraft, store.recall("key-1", "draft", REQUEST)) == make_checked_draft()
         )
@@ -158,7 +158,7 @@ def test_what_stays_as_it_is_stays_a_reference(drafted: Store) -> None:
 
 def test_a_draft_that_a_hand_changed_is_given_to_nobody(drafted: Store) -> None:
     with drafted as store:
-        tamper(store.data_dir, "UPDATE \"case\" SET draft = replace(draft, 'left', 'right')")
+        tamper(store.data_dir, "UPDATE draft SET body = replace(body, 'left', 'right')")
         with pytest.raises(IntegrityError, match="draft of case case-1"):
             store.recall("key-1", "draft", REQUEST)
 

@@ -19,7 +19,7 @@ from medmm.domain.errors import InputError, IntegrityError, StateError, Unavaila
 from medmm.domain.report import Accept, CaseState, Decision, Reject
 from medmm.store import Store
 from medmm.store.dialects import SQLite, sqlite
-from tests.databases import only_sqlite, url_of
+from tests.databases import only_sqlite, raw, url_of
 from tests.factories import make_case, make_checked_draft, make_context, make_signed_report
 from tests.unit.store.test_store_nouns import EVENT, IDENTITY, OPENED_AT, open_case
 
@@ -154,6 +154,21 @@ def test_no_decision_is_overwritten_unseen(store: Store) -> None:
     assert store.case_file("case-1").decisions == first
     run(store, "save_draft", "case-1", make_checked_draft())
     assert store.case_file("case-1").decisions == ()
+
+
+def test_decisions_of_a_release_that_knew_fewer_fields_are_compared_as_what_they_say(
+    store: Store,
+) -> None:
+    with store.step() as work:
+        open_case(work)
+    run(store, "save_decisions", "case-1", (Reject("s1"),), expected=())
+    early = '[{"type": "Reject", "statement_id": "s1"}]'
+    with raw(store) as database:
+        database.execute(f"UPDATE \"case\" SET decisions = '{early}'")
+    with pytest.raises(StateError, match="somebody else"):
+        run(store, "save_decisions", "case-1", (), expected=(Reject("s1", "seen twice"),))
+    run(store, "save_decisions", "case-1", (Accept("s1"),), expected=(Reject("s1"),))
+    assert store.case_file("case-1").decisions == (Accept("s1"),)
 
 
 def test_a_remembered_result_comes_back_for_the_same_request_only(store: Store) -> None:
