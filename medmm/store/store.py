@@ -40,7 +40,7 @@ from medmm.store import (
     worklist,
 )
 from medmm.store.database import Database
-from medmm.store.dialects import dialect_of
+from medmm.store.dialects import Dialect, dialect_of
 from medmm.store.object_store import ObjectStore
 from medmm.store.step import Step
 
@@ -59,11 +59,13 @@ class Store:
         data_dir: Path,
         heads_path: Path | None,
         expiry: replays.Expiry,
+        dialect: Dialect,
         objects: ObjectStore | None = None,
+        progress: worklist.Progress | None = None,
     ) -> None:
-        self.data_dir, self._expiry = data_dir, expiry
+        self.data_dir, self._expiry, self.dialect = data_dir, expiry, dialect
         self.objects: ObjectStore = objects or files.Objects(data_dir / "objects")
-        self._closed, self.dialect = False, dialect_of(data_dir)
+        self._closed = False
         try:
             self.read_only = files.is_read_only(data_dir, self.dialect.marker)
             if not self.read_only:
@@ -84,9 +86,25 @@ class Store:
             if self.read_only:
                 self._database.is_newest()
             else:
-                self._database.upgrade(_fill)
+                self._database.upgrade(lambda connection: _fill(connection, progress))
+                self._refuse_other_keys()
                 self._cover()  # a crash may have left the last entries without their line in the heads file
             on_failure.pop_all()
+
+    def _refuse_other_keys(self) -> None:
+        """Raises: ConfigError if a shared database has the log of an installation whose keys are not in this folder."""
+        if self.dialect.shared and self._read(lambda c: log.is_signed_by_another(c, self._signer)):
+            raise ConfigError(
+                "the log of the database was signed with a key that is not in the data folder",
+                remedy="let data_dir be the folder that all hosts of this installation share",
+                data_dir=str(self.data_dir),
+                **self.dialect.where,
+            )
+
+    def database(self) -> str:
+        """Name the database, its release and its place; it is asked, so that it is known to answer."""
+        (place,) = self.dialect.where.values()
+        return f"{self._read(self.dialect.version)}, {place}"
 
     @classmethod
     def open(
@@ -97,6 +115,8 @@ class Store:
         replay_days: float = replays.REPLAY_DAYS,
         clock: Clock = utc_now,
         objects: ObjectStore | None = None,
+        url: str | None = None,
+        progress: worklist.Progress | None = None,
     ) -> Store:
         """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
 
@@ -104,8 +124,11 @@ class Store:
             replay_days: how long a call with the same idempotency key gets the first result again.
             clock: gives the time now, with its zone.
             objects: keeps the files of images; without it the folder `objects` does.
+            url: of a PostgreSQL database; None: an SQLite file in the folder.
+            progress: told how many cases of an earlier release were gone through, of how many.
         """
-        return cls(data_dir, heads_path, replays.Expiry(days=replay_days, clock=clock), objects)
+        expiry, dialect = replays.Expiry(days=replay_days, clock=clock), dialect_of(url, data_dir)
+        return cls(data_dir, heads_path, expiry, dialect, objects, progress)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -398,8 +421,8 @@ class Store:
         return self._database.read(query)
 
 
-def _fill(connection: sa.Connection) -> None:
+def _fill(connection: sa.Connection, progress: worklist.Progress | None) -> None:
     """Derive what a database of an earlier release does not hold yet."""
     last_words.fill(connection)
     drafts.fill(connection)
-    worklist.fill(connection)
+    worklist.fill(connection, progress)
