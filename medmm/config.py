@@ -46,6 +46,8 @@ NOT_OF_A_DRAFT = {
     "identifiers",
     "readers",
     "replay_days",
+    "claim_minutes",
+    "site",
 }
 # which file to read; where the tests find the shared data; where a test lets the process die
 NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
@@ -112,9 +114,11 @@ class Settings(BaseSettings):
     frame_cache_bytes: NonNegativeInt = 268_435_456
     writer: Literal["language-model", "rules"] = "language-model"
     language_model: str = Field(default="chest-report", min_length=1)
+    site: str | None = Field(default=None, min_length=1, max_length=200)
     site_time_zone: str | None = None
     actor: str = "medmm-service"
     replay_days: float = Field(default=7, gt=0, le=3650)
+    claim_minutes: PositiveInt = Field(default=30, le=1440)
     identifiers: IdentifierEntry = IdentifierEntry()
     readers: tuple[ReaderEntry, ...] = ()
 

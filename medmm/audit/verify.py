@@ -50,6 +50,8 @@ def verify(
         if not database.is_damage(error):
             raise
         problems.append(_problem("database damaged", f"after entry {tree.size}", str(error.orig)))
+    except UnicodeDecodeError as error:  # a name or a message of a damaged database
+        problems.append(_problem("database damaged", f"after entry {tree.size}", error.reason))
     covered = max((size for size in outside if size <= tree.size), default=0)
     return AuditVerification(
         size=tree.size, problems=tuple(problems), uncovered=tree.size - covered

@@ -19,7 +19,7 @@ from medmm.domain.audit_event import AuditEvent, AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.store import tables
 
-PARTS = ("case", "reading", "draft", "decisions")
+PARTS = ("case", "reading", "draft", "decisions", "priority", "site")
 LINE = "worklist_sha256"  # the detail with the digest of the line of the worklist
 # Entries of an earlier form name no digest: what they kept can't be compared.
 WRITERS = {
@@ -34,7 +34,16 @@ STATE, WORKLIST, REPORT, DRAFTED_FROM, OF_CASE = (
     "drafted from",
     "identity as of",
 )
-OF_A_CASE = (*PARTS, STATE, REPORT, WORKLIST)  # what only an entry about the case itself speaks of
+# Parts that are kept in versions; an entry that names none speaks of the first, which is all that was kept then.
+VERSIONS = {"reading": "reading version", "draft": "draft version"}
+FIRST = "1"
+OF_A_CASE = (
+    *PARTS,
+    *VERSIONS.values(),
+    STATE,
+    REPORT,
+    WORKLIST,
+)  # what only an entry about the case itself speaks of
 WORDS = tables.last_words
 RAW = sa.select(*bytes_of(*WORDS.c)).execution_options(yield_per=1000)
 
@@ -118,6 +127,10 @@ def words_of(
     named = [part for part in PARTS if f"{part}_sha256" in details]
     said |= {(part, about): details[f"{part}_sha256"] for part in named}
     said |= {(part, about): None for part in (() if named else WRITERS.get(verb, ()))}
+    for part in VERSIONS.keys() & {part for part, _ in said}:
+        version = details.get(f"{part}_version", FIRST)
+        row = details.get(f"{part}_row_sha256", said[part, about])
+        said[VERSIONS[part], f"{about} {version}"] = row
     if LINE in details:
         said[WORKLIST, about] = details[LINE]
     if "state" in details:
@@ -168,12 +181,14 @@ def collected(connection: sa.Connection) -> Words:
 
 
 def fill(connection: sa.Connection) -> None:
-    """Derive the rows of a database of an earlier release."""
-    if connection.scalar(sa.select(WORDS.c.entry).limit(1)) is not None:
-        return
+    """Derive the rows that a database of an earlier release lacks; those that are there stay for the check."""
+    there = {
+        (row.kind, row.owner) for row in connection.execute(sa.select(WORDS.c.kind, WORDS.c.owner))
+    }
     rows = [
         {"kind": w.kind, "owner": w.owner, "about": w.about, "entry": w.entry, "value": w.value}
-        for w in collected(connection).values()
+        for key, w in collected(connection).items()
+        if key not in there
     ]
     if rows:
         connection.execute(WORDS.insert(), rows)

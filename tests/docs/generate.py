@@ -197,7 +197,16 @@ def _code(coding: Coding, broader: tuple[str, ...]) -> str:
 def checks_md() -> str:
     from medmm.grounding import CHECKS
 
-    rows = [[check.number, check.name, check.what] for check in CHECKS]
+    rows = [
+        [
+            check.number,
+            check.name,
+            check.what,
+            check.severity.value,
+            check.of_readers.value if check.of_readers else "not run",
+        ]
+        for check in CHECKS
+    ]
     data = files("medmm.domain").joinpath("data/certainty.csv").read_text(encoding="utf-8")
     words = [
         [row["from"], row["meaning"], row["strongest"], row["source"]]
@@ -206,9 +215,10 @@ def checks_md() -> str:
     return (
         MADE
         + "# Checks\n\nEvery statement of a draft gets a verdict of every check, and so does what is also suspected. A statement "
-        + "that failed one can't be accepted unchanged. The same checks but G10 are run on the words that readers write (edits, "
-        + "added findings, their own impression): there they mark, and refuse nothing.\n\n"
-        + table(["no.", "check", "what it holds"], rows)
+        + "that failed one that blocks can't be accepted unchanged. The same checks but G10 are run on the words that readers "
+        + "write (edits, added findings, their own impression): there they warn, and refuse nothing. What a language model "
+        + "proposed and is not stated is checked too: that informs, and asks nobody anything.\n\n"
+        + table(["no.", "check", "what it holds", "failed in a draft", "in a reader's words"], rows)
         + "\n## Words and probability\n\nWhat a calibrated probability means in words, as it stands beside it on every page, and "
         + "the strongest words that it bears in a draft (G10).\n\n"
         + table(["from", "meaning", "said at most to be", "source"], words)

@@ -13,7 +13,7 @@ from tests.databases import raw
 from tests.dicom_files import film_file
 from tests.quick_assistant import opened, quick_assistant, signed
 
-TABLES = ('"case"', "report", "last_word", "worklist")
+TABLES = ('"case"', "reading", "draft", "report", "last_word", "worklist")
 
 
 def rows(data: Path) -> dict[str, list[tuple[object, ...]]]:

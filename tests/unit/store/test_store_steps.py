@@ -19,6 +19,7 @@ from medmm.domain.errors import InputError, IntegrityError, StateError, Unavaila
 from medmm.domain.report import Accept, CaseState, Decision, Reject
 from medmm.store import Store
 from medmm.store.dialects import SQLite, sqlite
+from tests.databases import raw
 from tests.factories import make_case, make_checked_draft, make_context, make_signed_report
 from tests.unit.store.test_store_nouns import EVENT, IDENTITY, OPENED_AT, open_case
 
@@ -160,8 +161,8 @@ def test_decisions_of_a_release_that_knew_fewer_fields_are_compared_as_what_they
         open_case(work)
     run(store, "save_decisions", "case-1", (Reject("s1"),), expected=())
     early = '[{"type": "Reject", "statement_id": "s1"}]'
-    with store._engine.begin() as connection:
-        connection.exec_driver_sql('UPDATE "case" SET decisions = ?', (early,))
+    with raw(store) as database:
+        database.execute(f"UPDATE \"case\" SET decisions = '{early}'")
     with pytest.raises(StateError, match="somebody else"):
         run(store, "save_decisions", "case-1", (), expected=(Reject("s1", "seen twice"),))
     run(store, "save_decisions", "case-1", (Accept("s1"),), expected=(Reject("s1"),))
