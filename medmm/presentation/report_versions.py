@@ -1,4 +1,4 @@
-"""A report among its versions, and what must be seen first: that it was changed, or is void."""
+"""A report among its versions, and what must be seen first: a change, or that it is void."""
 
 from __future__ import annotations
 

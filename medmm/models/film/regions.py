@@ -65,7 +65,7 @@ def region_of(
             side).
         midline: column between the lungs, as a fraction of the film's width.
         cells: (rows, columns) of the map, where a finding may be shown, as `chest_cells` says for
-            all maps of a film at once; None where no outline is known.
+            all maps of a film at once; None if no outline is known.
     """
     rows, columns = heat.shape
     if cells is None:
