@@ -56,7 +56,7 @@ class OpenedNetworks(Networks):
 
     @property
     def reading_models(self) -> Any:
-        """The reading models, which remember what they read."""
+        """The models, each of which remembers what it read."""
         packaged = self._packaged()
         if packaged is None:
             return super().reading_models

@@ -1,4 +1,4 @@
-"""A case as people see it: the frozen view from which terminal, HTML page and dashboard take every word."""
+"""A case as people see it; terminal, HTML page and dashboard take every word from it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class StatementView:
         text: the words as they stand now.
         drafted_text: the drafted words; None unless a reader wrote others.
         evidence: in few words, with bars; `evidence_lines` say the same at length.
-        decided: what was decided, as a sentence; "" if nothing was. `decision` is the same as one word.
+        decided: what was decided, as a sentence; "" if nothing was. `decision` is it in one word.
         heat: the finding whose heat-map shows its evidence.
         summarises: the statement that it repeats, and with which it is decided.
         why: why it is suspected and not stated.
@@ -241,27 +241,27 @@ class CaseView:
 
     @property
     def first_heat(self) -> str:
-        """The heat-map to begin with, that of the first statement which has one; "" if there is none."""
+        """The heat-map to begin with, of the first statement that has one; "" if none has."""
         suspected = {heat.name for heat in self.heats if heat.suspected}
         findings = self.in_section(Section.FINDINGS)
         shown = (one.heat for one in (*findings, *self.statements, *self.also))
         return next((heat for heat in shown if heat in suspected), "")
 
     def in_section(self, section: Section) -> tuple[StatementView, ...]:
-        """The statements of the draft in a section."""
+        """List the statements of the draft in a section."""
         return tuple(one for one in self.statements if one.section is section)
 
     def own_in(self, section: Section) -> tuple[StatementView, ...]:
-        """What readers wrote into a section without a draft."""
+        """List what readers wrote into a section without a draft."""
         return tuple(one for one in self.own if one.section is section)
 
     def count(self, decision: str) -> int:
-        """How many statements are decided this way."""
+        """Count the statements that are decided this way."""
         return sum(s.decision == decision for s in self.statements if s.summarises is None)
 
 
 def case_view(file: CaseFile) -> CaseView:
-    """What people see of a case."""
+    """Make the view of a case."""
     study, draft = file.case.study, file.draft
     matters, recorded = sorted_notices((*(draft.draft.warnings if draft else ()), *study.warnings))
     return CaseView(
@@ -293,7 +293,7 @@ def case_view(file: CaseFile) -> CaseView:
 
 
 def statement_views(file: CaseFile, statements: Iterable[Statement]) -> tuple[StatementView, ...]:
-    """Statements of a case's draft with their evidence, their checks and what was decided."""
+    """Make the views of statements of a case's draft."""
     return tuple(_statement(file, statement) for statement in statements)
 
 
@@ -331,7 +331,10 @@ def _proposed(draft: CheckedDraft) -> tuple[str, ...]:
 
 
 def _also(file: CaseFile) -> tuple[StatementView, ...]:
-    """What is also suspected, as it would be stated, each with why it is not until somebody decides on it."""
+    """List what is also suspected, as it would be stated.
+
+    Each says why it is not stated until somebody decides on it.
+    """
     views = statement_views(file, (one.statement for one in file.also_suspected))
     return tuple(
         replace(view, why="" if view.decision else one.why)
@@ -340,7 +343,7 @@ def _also(file: CaseFile) -> tuple[StatementView, ...]:
 
 
 def _own(file: CaseFile) -> tuple[StatementView, ...]:
-    """What readers wrote themselves, with what the checks have against it."""
+    """List what readers wrote themselves, with what the checks have against it."""
     return tuple(
         StatementView(
             id=number,
@@ -360,7 +363,10 @@ def _marks(file: CaseFile, statement_id: str) -> tuple[str, ...]:
 
 
 def _heats(file: CaseFile) -> tuple[HeatChoice, ...]:
-    """Heat-maps of all findings that have one: suspected ones first, then critical ones, then by probability."""
+    """List the heat-maps of all findings that have one.
+
+    Suspected ones come first, then critical ones, then by probability.
+    """
     names = {one.finding for one in file.flagged}
     findings = most_urgent_first(file.reading.findings if file.reading else ())
     return tuple(

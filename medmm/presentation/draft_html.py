@@ -1,4 +1,4 @@
-"""A draft as one self-contained HTML page: picture, heat-maps and statements side by side."""
+"""A draft as one HTML page that stands alone: pictures and statements side by side."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def draft_html(file: CaseFile) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pictures:
-    """The film and its heat-maps, or the slices that statements are marked on, with what must be said of them."""
+    """The film with its heat-maps, or the slices that statements are marked on."""
 
     main: tuple[Figure, ...]
     heats: tuple[Figure, ...] = ()
@@ -82,7 +82,10 @@ def _film(film: Volume, view: CaseView) -> _Pictures:
 
 
 def _slices(file: CaseFile) -> _Pictures:
-    """The slice with the most of each label map that a statement rests on, else the middle slice of the first volume."""
+    """Show of each label map that a statement rests on the slice with most of it.
+
+    Without such a label map it is the middle slice of the main volume, or of the first one.
+    """
     study = file.case.study
     marked = marked_slices(study, file.reading, file.draft)
     if marked:

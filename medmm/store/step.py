@@ -287,7 +287,7 @@ class Step:
         work.end(self._connection)
 
     def remember(
-        self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
+        self, key: str, verb: str, request_sha256: str, result: object, subject: str = ""
     ) -> None:
         """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
         replays.remember(self._connection, self._expiry, key, verb, request_sha256, result, subject)

@@ -6,7 +6,6 @@ import base64
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from medmm import grounding, review
 from medmm.domain.draft import Case
@@ -22,7 +21,7 @@ from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
 
 
-def _content_of(house: House, study_uid: str) -> dict[str, Any]:
+def _content_of(house: House, study_uid: str) -> dict[str, object]:
     """Say what a kept study is by its contents. Raises: StateError if the gate refused it, InputError if it is not kept."""
     if not house.store.keeps_study(study_uid) and (refused := house.store.refused_study(study_uid)):
         remedy = (
@@ -147,7 +146,7 @@ def case(house: House, call: VerbCall, case_id: str, pixels: bool, blind: bool) 
     file = house.store.case_file(case_id)
     file = replace(file, case=house.attached(file.case)) if pixels else file
     if blind:
-        call.seen["blind"] = True
+        call.seen["blind"] = "True"
         return file.blinded()
     return replace(file, rechecked=grounding.recheck(file))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from medmm import grounding, review
 from medmm.domain.codec import from_json, to_json
@@ -47,7 +46,7 @@ def marks(file: CaseFile) -> dict[str, str]:
     return {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in failed)} if failed else {}
 
 
-def as_it_stands(house: House, value: Any) -> SignedReport:
+def as_it_stands(house: House, value: object) -> SignedReport:
     """The signed report that was given under an idempotency key, held against the log."""
     return house.store.report(from_json(SignedReport, value).id)
 

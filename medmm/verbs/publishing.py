@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medmm import delivery
+from medmm.domain.codec import from_json
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import look, verb
@@ -12,7 +13,7 @@ from medmm.verbs.verb import look, verb
 
 @verb(
     "publish",
-    lambda house, value: tuple(Path(place) for place in value),
+    lambda house, value: tuple(map(Path, from_json(tuple[str, ...], value))),
     request=lambda house, report_id, to: {"report": report_id, "to": to},
 )
 def publish(house: House, call: VerbCall, report_id: str, to: str) -> tuple[Path, ...]:

@@ -157,6 +157,7 @@ def cases(
         *["priority"] * prioritised,
         *["claimed by"] * claimed,
     )
+    table.columns[0].no_wrap = True  # an id that is folded can't be copied
     for summary in found:
         when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
         what = f"{summary.modality} {summary.body_part}"
