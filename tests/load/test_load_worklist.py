@@ -60,9 +60,7 @@ def name(n: int) -> str:
 
 
 def entry(subject: str, verb: str = "open_case") -> AuditEvent:
-    return AuditEvent(
-        at=AT, verb=verb, outcome="done", actor="a", role="service", subject=subject
-    )
+    return AuditEvent(at=AT, verb=verb, outcome="done", actor="a", role="service", subject=subject)
 
 
 def add(work, n: int, case) -> None:  # type: ignore[no-untyped-def]
