@@ -41,7 +41,7 @@ def timed(work: Callable[[], Sequence[Opinion]], repeats: int) -> tuple[float, i
         start = time.perf_counter()
         opinions = work()
         taken.append(time.perf_counter() - start)
-        tokens = sum(len(w.generation.tokens) + 3 for o in opinions for w in o.written)
+        tokens = sum(len(w.generation.tokens) + 3 for o in opinions for w in o.proposals)
     return min(taken), tokens
 
 

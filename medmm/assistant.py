@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -12,7 +12,10 @@ from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.clock import Clock, utc_now
 from medmm.domain.directory import Directory
 from medmm.domain.draft import Case, CheckedDraft
+from medmm.domain.draft_version import DraftVersion
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.lease import Lease
+from medmm.domain.priority import CasePriority, Order, Priority
 from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import ReadResult
 from medmm.domain.record import ClinicalContext
@@ -34,8 +37,10 @@ from medmm.verbs import (
     By,
     Networks,
     admitting,
+    amending,
     auditing,
     cases,
+    claiming,
     deciding,
     inspecting,
     installing,
@@ -68,6 +73,7 @@ class Assistant:
         networks: Networks | None = None,
         directory: Directory | None = None,
         clock: Clock = utc_now,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Open the data folder of the settings.
 
@@ -75,9 +81,11 @@ class Assistant:
             networks: what reads and words; without them those that the settings name.
             directory: who may act; without one the readers of the settings.
             clock: gives the time now, with its zone.
+            progress: told how many cases of an earlier release were gone through at the first
+                opening of their folder, of how many.
         """
         self.settings = settings
-        self._house = opened_house(settings, networks, directory, clock)
+        self._house = opened_house(settings, networks, directory, clock, progress)
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:
@@ -172,9 +180,43 @@ class Assistant:
         """
         return writing.draft(self._house, Asked(by, key), case_id, again)
 
+    def drafts(self, case_id: str, *, by: By | None = None) -> tuple[DraftVersion, ...]:
+        """List every version of a case's draft, oldest first; the last one is what `case` gives and readers decide on."""
+        return writing.drafts(self._house, by, case_id)
+
     def influence(self, case_id: str, *, by: By | None = None) -> Influence:
         """Show what the record does to a draft, fact by fact: the case from image, record and both. Nothing is kept."""
         return writing.influence(self._house, by, case_id)
+
+    def prioritise(
+        self, case_id: str, priority: Priority, *, reason: str, by: By, key: str | None = None
+    ) -> CasePriority:
+        """Say how urgent an unsigned case is, and why, in place of what its order or another person said.
+
+        Raises: StateError if it is signed or superseded, InputError without a reason.
+        """
+        return cases.prioritise(self._house, Asked(by, key), case_id, priority, reason)
+
+    def claim(
+        self, case_id: str, *, by: By, minutes: int | None = None, key: str | None = None
+    ) -> Lease:
+        """Take a case to work on it, or renew the claim: until it ends nobody else decides, signs or drafts there.
+
+        A case that nobody claimed stays open to all; a claim that has expired counts for nothing.
+
+        Args:
+            minutes: from now on; `claim_minutes` of the settings without it, at most a day.
+
+        Raises: StateError naming the holder while another reader has it.
+        """
+        return claiming.claim(self._house, Asked(by, key), case_id, minutes)
+
+    def unclaim(self, case_id: str, *, by: By, key: str | None = None) -> None:
+        """Give a claimed case back; an administrator frees any. Of a case that nobody has, nothing changes.
+
+        Raises: StateError naming the holder while another reader has it.
+        """
+        claiming.unclaim(self._house, Asked(by, key), case_id)
 
     def decide(
         self, case_id: str, decisions: Sequence[Decision], *, by: By, key: str | None = None
@@ -191,6 +233,48 @@ class Assistant:
         Raises: StateError while a statement is undecided, if it is signed, or if other images of the study came meanwhile.
         """
         return deciding.sign(self._house, Asked(by, key), case_id)
+
+    def amend(
+        self,
+        case_id: str,
+        decisions: Sequence[Decision],
+        *,
+        reason: str,
+        by: By,
+        correction: bool = False,
+        key: str | None = None,
+    ) -> SignedReport:
+        """Change a signed report: sign these decisions over those that were signed. The version before is kept.
+
+        Args:
+            decisions: of `Edit`, `Reject`, `Accept`, `Add` and `Impression`; what they do not name stays.
+            reason: why, for whoever acted on the version before; it stands on top of the report.
+            correction: whether what stood there was wrong; else there is more to say.
+
+        Raises: InputError without a reason or a change; StateError if the case has no signed report, if it is withdrawn, or
+            if somebody else changed it meanwhile.
+        """
+        return amending.amend(self._house, Asked(by, key), case_id, decisions, reason, correction)
+
+    def addendum(
+        self, case_id: str, text: str, *, reason: str, by: By, key: str | None = None
+    ) -> SignedReport:
+        """Add words to a signed report, whose own words stay. The version before is kept.
+
+        Raises: as `amend`; StateError if the text contradicts the report: that takes an amendment.
+        """
+        return amending.addendum(self._house, Asked(by, key), case_id, text, reason)
+
+    def withdraw(
+        self, case_id: str, *, reason: str, by: By, key: str | None = None
+    ) -> SignedReport:
+        """Withdraw a signed report: from then on no finding of it is valid. What was signed is kept and can be read.
+
+        The report that is given back is its last version and states nothing; its study can be opened again for a new case.
+
+        Raises: InputError without a reason; StateError if the case has no signed report, or it is withdrawn already.
+        """
+        return amending.withdraw(self._house, Asked(by, key), case_id, reason)
 
     def publish(
         self, report_id: str, *, to: str | Path, by: By | None = None, key: str | None = None
@@ -269,18 +353,25 @@ class Assistant:
         body_part: str | None = None,
         critical: bool | None = None,
         suspected: bool | None = None,
+        priority: Priority | None = None,
+        waiting: bool | None = None,
+        site: str | None = None,
+        assigned: str | None = None,
         acquired_from: date | None = None,
         acquired_to: date | None = None,
         limit: int | None = None,
         after: str | None = None,
+        order: Order = Order.NEWEST,
         by: By | None = None,
     ) -> tuple[CaseSummary, ...]:
-        """List the cases of the worklist, newest first, patients by key only; all of them without arguments.
+        """List the cases of the worklist, patients by key only; all of them, newest first, without arguments.
 
         Args:
-            state, modality, body_part, critical, suspected, acquired_from, acquired_to: only these, see `CaseFilter`.
+            state, modality, body_part, critical, suspected, priority, waiting, site, assigned, acquired_from,
+                acquired_to: only these, see `CaseFilter`.
             limit: at most so many.
             after: the id of the last case of the page before; cases that are opened meanwhile change nothing there.
+            order: newest first, or by priority and, of equal ones, the longest waiting first; then signed cases.
         """
         wanted = CaseFilter(
             state=state,
@@ -288,21 +379,37 @@ class Assistant:
             body_part=body_part,
             critical=critical,
             suspected=suspected,
+            priority=priority,
+            waiting=waiting,
+            site=site,
+            assigned=assigned,
             acquired_from=acquired_from,
             acquired_to=acquired_to,
         )
-        return cases.cases(self._house, by, wanted, Page(limit=limit, after=after))
+        return cases.cases(self._house, by, wanted, Page(limit=limit, after=after, order=order))
 
-    def case(self, case_id: str, *, pixels: bool = True, by: By | None = None) -> CaseFile:
-        """Everything of one case and what the checks mark in the words of readers; without `pixels` no image can be opened."""
-        return cases.case(self._house, by, case_id, pixels)
+    def case(
+        self, case_id: str, *, pixels: bool = True, blind: bool = False, by: By | None = None
+    ) -> CaseFile:
+        """Show everything of one case and what the checks mark in the words of readers.
 
-    def to_sign(self, case_id: str, *, by: By) -> tuple[SignedStatement, ...]:
+        Args:
+            pixels: without them no image can be opened.
+            blind: leave out reading, draft, suspicions, decisions and report: images, record and earlier studies alone.
+        """
+        return cases.case(self._house, by, case_id, pixels, blind)
+
+    def to_sign(
+        self, case_id: str, *, by: By, decisions: Sequence[Decision] = ()
+    ) -> tuple[SignedStatement, ...]:
         """Say what a signature would take now: each statement in the words that the report will hold.
+
+        Args:
+            decisions: made besides, for this look alone; of a signed case what `amend` would sign.
 
         Raises: StateError while a statement is undecided.
         """
-        return deciding.to_sign(self._house, by, case_id)
+        return deciding.to_sign(self._house, by, case_id, decisions)
 
     def identity(self, patient_key: str, *, by: By) -> PatientIdentity:
         """Who a patient key is."""

@@ -97,7 +97,7 @@ def quick_assistant(
     data: Path, *, reader: Any = READS, picture_kinds: Any = SAYS_FRONTAL, **settings: Any
 ) -> Assistant:
     """An assistant of a data folder of its own."""
-    made = Settings(data_dir=data, readers=READERS, **{"threads": 1, **settings})
+    made = Settings(data_dir=data, **{"threads": 1, "readers": READERS, **settings})
     given = {"reader": reader, "picture_kinds": picture_kinds, "language_model": None}
     return Assistant(made, networks=GivenNetworks(made, **given))
 

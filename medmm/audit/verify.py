@@ -29,9 +29,12 @@ def verify(
 ) -> AuditVerification:
     """Find every changed, removed, reordered or inserted entry, a cut tail, a restored copy.
 
-    `lines` are those of the heads file, held still until `connection` has begun to read. The first
-    root that is not the signed one names the place of a change that was made consistently (all
-    hashes recomputed).
+    The first root that is not the signed one names the place of a change that was made consistently
+    (all hashes recomputed). Damage of the database is a problem that is reported; any other error
+    of it is raised.
+
+    Args:
+        lines: those of the heads file, held still until `connection` has begun to read.
     """
     tree = Frontier()
     problems: list[AuditProblem] = []
@@ -47,6 +50,8 @@ def verify(
         if not database.is_damage(error):
             raise
         problems.append(_problem("database damaged", f"after entry {tree.size}", str(error.orig)))
+    except UnicodeDecodeError as error:  # a name or a message of a damaged database
+        problems.append(_problem("database damaged", f"after entry {tree.size}", error.reason))
     covered = max((size for size in outside if size <= tree.size), default=0)
     return AuditVerification(
         size=tree.size, problems=tuple(problems), uncovered=tree.size - covered

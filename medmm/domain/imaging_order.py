@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from medmm.domain.priority import AS_ORDERED, CasePriority, Priority, most_urgent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIdentifier:
@@ -25,10 +27,11 @@ class OrderRequest:
     """A ServiceRequest of the record: how it may be referred to.
 
     `reference` is "ServiceRequest/ID", where that is its place on the server that the record came
-    from.
+    from. `priority` is its code of FHIR R4 request-priority; None if it states none.
     """
 
     reference: str | None
+    priority: str | None = None
     identifiers: tuple[OrderIdentifier, ...] = ()
 
 
@@ -45,6 +48,8 @@ class StudyOrder:
         contrast: of MR, whether every, no or some image states a contrast agent: "all", "none",
             "some"; None if nobody can tell. The module is required where an agent was used
             (PS3.3 A.4.3, C.7.6.4), so without it there was none.
+        priority: as the images state it, in the words of FHIR R4 request-priority; of several the
+            most urgent one.
         request: the one request of the record that ordered the study; None if none or several
             fit.
         request_note: why there is none, in words, where a record was given.
@@ -56,8 +61,16 @@ class StudyOrder:
     contradicting: tuple[str, ...] = ()
     portable: bool = False
     contrast: str | None = None
+    priority: str | None = None
     request: OrderRequest | None = None
     request_note: str | None = None
+
+    @property
+    def stated_priority(self) -> CasePriority | None:
+        """The more urgent one of what the images and the request state; None where neither states any."""
+        levels = (self.priority, self.request.priority if self.request else None)
+        stated = (CasePriority(level=Priority(one), reason=AS_ORDERED) for one in levels if one)
+        return most_urgent(*stated)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

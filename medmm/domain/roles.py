@@ -9,6 +9,8 @@ from importlib.resources import files
 from medmm.domain.errors import PermissionDenied
 from medmm.domain.report import Reader
 
+ADMINISTRATOR = "administrator"
+
 
 @cache
 def role_table() -> dict[str, dict[str, bool]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from medmm.domain.errors import InputError
+from medmm.domain.priority import Order, Priority
 from medmm.domain.report import CaseState
 from medmm.domain.study import Modality
 
@@ -18,6 +19,9 @@ class CaseFilter:
         body_part: as the study states it, in any case of letters.
         critical: whether something is suspected that a reader must be told at once.
         suspected: whether anything is suspected.
+        waiting: whether a person is waited for: it is drafted and not signed.
+        site: as the settings name it.
+        assigned: id of the reader who has claimed it.
         acquired_from, acquired_to: first and last day of the image, by its own clock; a case of
             unknown day is in neither.
     """
@@ -27,6 +31,10 @@ class CaseFilter:
     body_part: str | None = None
     critical: bool | None = None
     suspected: bool | None = None
+    priority: Priority | None = None
+    waiting: bool | None = None
+    site: str | None = None
+    assigned: str | None = None
     acquired_from: date | None = None
     acquired_to: date | None = None
 
@@ -40,6 +48,7 @@ class Page:
 
     limit: int | None = None
     after: str | None = None
+    order: Order = Order.NEWEST
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:

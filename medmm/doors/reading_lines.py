@@ -25,8 +25,8 @@ from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
 from medmm.domain.study import Notice, Study
 from medmm.domain.suspicion import suspicions
-from medmm.doors.mask_folders import study_name
-from medmm.presentation.label_maps import no_affine, write_label_map, write_series_label_maps
+from medmm.doors.mask_files import study_name, write_label_map, write_series_label_maps
+from medmm.presentation.label_maps import no_affine
 from medmm.presentation.suspicion_words import suspected_line
 from medmm.presentation.value_words import measured_words
 

@@ -1,6 +1,7 @@
 """Drafting: case and reading become a draft of statements that carry their evidence."""
 
 from medmm.drafting.record_influence import influence
+from medmm.drafting.versions import following
 from medmm.drafting.writers.language_model import LanguageModel, LanguageWriter
 from medmm.drafting.writers.protocol import Writer
 from medmm.drafting.writers.rules import RuleWriter
@@ -12,6 +13,7 @@ __all__ = [
     "LanguageWriter",
     "RuleWriter",
     "Writer",
+    "following",
     "influence",
     "name_of",
 ]

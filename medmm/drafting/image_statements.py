@@ -60,8 +60,8 @@ def _as_it_is(sentence: Sentence) -> Sentence:
     return sentence
 
 
-def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
-    side = _side(finding, study)
+def evidence_of(finding: Finding, study: Study, reading: Reading) -> tuple[Evidence, ...]:
+    """Give what a claim of a finding rests on: its score, and its region or labelled voxels."""
     evidence: tuple[Evidence, ...] = (_score(finding, reading),)
     if finding.region is not None:
         shown = finding.region.side if study.orientation_known else None
@@ -75,6 +75,11 @@ def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
         )
     if finding.extent is not None:
         evidence += (extent_evidence(finding.extent, study),)
+    return evidence
+
+
+def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
+    side = _side(finding, study)
     row = phrases_of(finding.name)
     words = [row.possible.format(side=f"{side.value} " if side else "")]
     words += place_words(finding.extent, study) if finding.extent else []
@@ -83,7 +88,7 @@ def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
         section=Section.FINDINGS,
         text=" ".join(words),
         assertion=Assertion.POSSIBLE,
-        evidence=evidence,
+        evidence=evidence_of(finding, study, reading),
         finding=finding.name,
         side=side,
     )

@@ -77,7 +77,7 @@ def _by_fact(case: Case, reading: Reading, model: LanguageModel) -> Iterator[Fac
     ]
     opinions = model.opinions([case, *without], permitted(reading), reading.measurements)
     facts = facts if opinions else []
-    whole, *others = opinions or [Opinion(written=(), probability={})]
+    whole, *others = opinions or [Opinion(proposals=(), probability={})]
 
     def said(opinion: Opinion) -> Said:
         return said_of_image(in_words_of(opinion, case, reading, model.name))

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from medmm.domain.draft import Case, CheckedDraft, Draft, Statement, Verdict
+from medmm.domain.draft import (
+    Case,
+    CheckedDraft,
+    Draft,
+    Fate,
+    Section,
+    SentenceRecord,
+    Severity,
+    Statement,
+    Verdict,
+)
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile
@@ -27,16 +37,19 @@ from medmm.grounding.verdicts import Examine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedCheck:
-    """One check: its number in code and docs, its name, what it does.
+    """One check: its number and name, what it does, and what its failure means.
 
-    `of_readers`: whether it marks a reader's own words too.
+    Attributes:
+        severity: in a drafted statement.
+        of_readers: in a reader's own words; None if it does not look at them.
     """
 
     number: str
     name: str
     what: str
     examine: Examine
-    of_readers: bool = True
+    severity: Severity
+    of_readers: Severity | None = Severity.WARNS
 
 
 CHECKS: tuple[NumberedCheck, ...] = (
@@ -47,6 +60,7 @@ CHECKS: tuple[NumberedCheck, ...] = (
         "region on an image of the study that was read, and the text names the coded finding and "
         "no other.",
         examine=evidence.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G2",
@@ -55,6 +69,7 @@ CHECKS: tuple[NumberedCheck, ...] = (
         "labelled voxels, measurement) agree; none is named when the image does not say "
         "where the patient's left is.",
         examine=laterality.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G3",
@@ -62,6 +77,7 @@ CHECKS: tuple[NumberedCheck, ...] = (
         what="What the words affirm, hedge or deny is what is coded, and the score lies on the "
         "right side of the operating point, for a denial below the rule-out point.",
         examine=negation.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G4",
@@ -69,6 +85,7 @@ CHECKS: tuple[NumberedCheck, ...] = (
         what="No word claims a change, or that nothing changed, unless an earlier report is "
         "quoted.",
         examine=comparison.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G5",
@@ -76,6 +93,7 @@ CHECKS: tuple[NumberedCheck, ...] = (
         what="The statement does not contradict the record: conditions, their status, doubtful "
         "values, age and sex.",
         examine=record_conflict.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G6",
@@ -83,6 +101,7 @@ CHECKS: tuple[NumberedCheck, ...] = (
         what="Every number and date is one of the evidence, in its unit; no size without a "
         "measurement and a known pixel spacing.",
         examine=stated_numbers.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G7",
@@ -92,6 +111,7 @@ CHECKS: tuple[NumberedCheck, ...] = (
         "film; a stated ratio is a plausible one (0.25 to 0.85), with an interval of at "
         "most ± 0.1, and the one that the outlines give.",
         examine=heart_size.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G8",
@@ -100,6 +120,7 @@ CHECKS: tuple[NumberedCheck, ...] = (
         "names, recomputed from the label map; a side needs a known orientation, and the "
         "centre lies on it.",
         examine=extent.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G9",
@@ -107,6 +128,7 @@ CHECKS: tuple[NumberedCheck, ...] = (
         what="What was measured in MR has the vocabulary's unit, known spacing where that is ml "
         "or g, and the value that the labelled voxels give, where that can be recomputed.",
         examine=recomputation.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G10",
@@ -114,7 +136,8 @@ CHECKS: tuple[NumberedCheck, ...] = (
         what="A drafted sentence claims no more certainty than the calibrated probability of its "
         "finding bears.",
         examine=certainty.examine,
-        of_readers=False,
+        severity=Severity.BLOCKS,
+        of_readers=None,
     ),
     NumberedCheck(
         number="G11",
@@ -122,6 +145,7 @@ CHECKS: tuple[NumberedCheck, ...] = (
         what="What is reported from the record says nothing beside it: every word is one of the "
         "named facts or says what kind of fact it is, of what status and time.",
         examine=reported_words.examine,
+        severity=Severity.BLOCKS,
     ),
 )
 
@@ -138,9 +162,34 @@ def check(draft: Draft, case: Case, reading: Reading) -> CheckedDraft:
             draft=draft.id,
         )
     verdicts = tuple(
-        _verdict(one, statement, case, reading) for statement in draft.decidable for one in CHECKS
+        _verdict(one, statement, case, reading, one.severity)
+        for statement in draft.decidable
+        for one in CHECKS
     )
-    return CheckedDraft(draft=draft, verdicts=verdicts)
+    sentences = tuple(_judged(record, case, reading) for record in draft.sentences)
+    return CheckedDraft(draft=replace(draft, sentences=sentences), verdicts=verdicts)
+
+
+def _judged(record: SentenceRecord, case: Case, reading: Reading) -> SentenceRecord:
+    """Add to a sentence that is not stated what the checks would have said of it.
+
+    Without words or evidence they say nothing.
+    """
+    said = record.proposal
+    if record.fate is Fate.STATED or not record.evidence or not said.text.strip():
+        return record
+    statement = Statement(
+        id=record.id,
+        section=Section.FINDINGS,
+        text=said.text,
+        assertion=said.assertion,
+        evidence=record.evidence,
+        finding=said.finding,
+    )
+    return replace(
+        record,
+        verdicts=tuple(_verdict(one, statement, case, reading, Severity.INFORMS) for one in CHECKS),
+    )
 
 
 def recheck(file: CaseFile) -> tuple[Verdict, ...]:
@@ -155,13 +204,21 @@ def recheck(file: CaseFile) -> tuple[Verdict, ...]:
     reading = file.reading or Reading(study_uid=file.case.study.uid)
     own = list(own_words(file))
     return tuple(
-        _verdict(one, statement, file.case, reading)
+        _verdict(one, statement, file.case, reading, one.of_readers)
         for statement in own
         for one in CHECKS
         if one.of_readers
     )
 
 
-def _verdict(one: NumberedCheck, statement: Statement, case: Case, reading: Reading) -> Verdict:
+def _verdict(
+    one: NumberedCheck, statement: Statement, case: Case, reading: Reading, severity: Severity
+) -> Verdict:
     outcome, reason = one.examine(statement, case, reading)
-    return Verdict(check=one.number, statement_id=statement.id, outcome=outcome, reason=reason)
+    return Verdict(
+        check=one.number,
+        statement_id=statement.id,
+        outcome=outcome,
+        reason=reason,
+        severity=severity,
+    )

@@ -1,64 +1,74 @@
-"""What a path was understood as, as one self-contained HTML page with its pictures. No script, all escaped."""
+"""What a path was understood as, as one HTML page that stands alone, with its pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
 
 from medmm.domain.study import Volume
 from medmm.domain.study_inspection import Inspection, SeriesLook
-from medmm.presentation.draft_html import STYLE, figure, letters
+from medmm.presentation.draft_words import RESEARCH
 from medmm.presentation.film_picture import grey_bytes
 from medmm.presentation.inspection_words import series_rows, verdict_rows
 from medmm.presentation.orientation import slice_of
+from medmm.presentation.pages import Figure, page
+from medmm.presentation.slice_picture import slice_title
 
-BANNER = "A look at what came in: no draft and no report. Research software, not a medical device."
+BANNER = f"A look at what came in: no draft and no report. {RESEARCH}"
 LONGEST_PX = 700
 MOST_SLICES = 12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Series:
+    """One series: its number, what it was understood as, and pictures of each volume."""
+
+    number: int
+    rows: tuple[tuple[str, str], ...]
+    volumes: tuple[tuple[Figure, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Study:
+    """The gate's verdict on one study, and its series."""
+
+    verdict: tuple[tuple[str, str], ...]
+    series: tuple[_Series, ...]
+
+
 def study_html(found: Sequence[Inspection]) -> str:
-    """The page of everything that a path holds; the patient is not named, but pictures may hold burned-in text."""
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>Look at a study</title><style>{STYLE}</style></head><body>
-<header>{escape(BANNER)}</header>{"".join(_one(inspection) for inspection in found)}</body></html>
-"""
+    """Make the page of everything that a path holds.
+
+    The patient is not named, but pictures may hold burned-in text.
+    """
+    return page("study.html", banner=BANNER, studies=tuple(map(_study, found)))
 
 
-def _one(found: Inspection) -> str:
+def _study(found: Inspection) -> _Study:
     accepted = found.study is not None
-    looks = "".join(
-        _series(look, number, accepted) for number, look in enumerate(found.series, start=1)
+    series = (_series(look, n, accepted=accepted) for n, look in enumerate(found.series, start=1))
+    return _Study(verdict=tuple(verdict_rows(found)), series=tuple(series))
+
+
+def _series(look: SeriesLook, number: int, *, accepted: bool) -> _Series:
+    return _Series(
+        number=number,
+        rows=tuple(series_rows(look, number, accepted=accepted)),
+        volumes=tuple(map(_figures, look.volumes)),
     )
-    return f"<main><section><h1>Verdict</h1>{_table(tuple(verdict_rows(found)))}</section><section></section>{looks}</main>"
 
 
-def _series(look: SeriesLook, number: int, accepted: bool) -> str:
-    pictures = "".join(_pictures(volume) for volume in look.volumes) or "<p>No picture.</p>"
-    words = _table(tuple(series_rows(look, number, accepted=accepted)))
-    return f"<section><h2>series {number}</h2>{pictures}</section><section><h2>understood as</h2>{words}</section>"
-
-
-def _table(rows: Sequence[tuple[str, str]]) -> str:
-    cells = "".join(
-        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows
-    )
-    return f"<table>{cells}</table>"
-
-
-def _pictures(volume: Volume) -> str:
+def _figures(volume: Volume) -> tuple[Figure, ...]:
+    """Show the film, or slices at even steps through the volume."""
     slices = volume.shape_zyx[0]
     wanted = sorted({round(z) for z in np.linspace(0, slices - 1, min(slices, MOST_SLICES))})
     longest = LONGEST_PX if len(wanted) == 1 else LONGEST_PX // 3
     figures = []
     for z in wanted:
         grey, edges = slice_of(volume, z)
-        caption = f"slice {z + 1} of {slices}" if slices > 1 else "as it was understood"
+        caption = slice_title(volume, z) if slices > 1 else "as it was understood"
         picture = grey_bytes(grey, longest, aspect=volume.pixel_aspect)
-        figures.append(figure(picture, caption, letters(*edges)))
-    joined = "".join(figures)
-    return joined if len(figures) == 1 else f'<div class="heats">{joined}</div>'
+        figures.append(Figure.of(picture, caption, edges))
+    return tuple(figures)

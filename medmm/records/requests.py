@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from medmm.domain.imaging_order import OrderIdentifier, OrderRequest, StudyOrder
+from medmm.domain.priority import Priority
 from medmm.domain.record import FactStatus
 from medmm.records.fhir_access import at, code_of, items, text_of
 from medmm.records.references import Entry, Owner, References, Resource
@@ -15,6 +16,7 @@ from medmm.records.statuses import status_of
 # Types of an identifier (HL7 table 0203) and the number of a study that each is.
 TYPES = {"ACSN": "accession", "PLAC": "placer_order", "FILL": "filler_order"}
 NUMBERS = tuple(TYPES.values())
+LEVELS = {level.value for level in Priority}
 # FHIR R4 ImagingStudy: the system of the identifier that is the Study Instance UID
 DICOM_UID = "urn:dicom:uid"
 OID = "urn:oid:"
@@ -111,8 +113,11 @@ def _fits(order: StudyOrder, request: OrderRequest) -> bool:
 
 
 def _request(resource: Resource) -> OrderRequest:
+    priority = text_of(resource.get("priority"))
     return OrderRequest(
-        reference=_reference(resource), identifiers=tuple(dict.fromkeys(_identifiers(resource)))
+        reference=_reference(resource),
+        priority=priority if priority in LEVELS else None,
+        identifiers=tuple(dict.fromkeys(_identifiers(resource))),
     )
 
 

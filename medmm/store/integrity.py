@@ -15,7 +15,9 @@ from medmm.domain.audit_event import AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.domain.report import SIGNED_STATES, CaseState
 from medmm.store import last_words, tables
-from medmm.store.last_words import PARTS, LoggedPart, Word
+from medmm.store.last_words import PARTS, VERSIONS, LoggedPart, Word
+
+PART_OF_VERSION = {kind: part for part, kind in VERSIONS.items()}
 
 _CASE, _REPORT = tables.cases.c, tables.reports.c
 CASES = sa.select(
@@ -23,8 +25,25 @@ CASES = sa.select(
     _CASE.state,
     _CASE.report_id,
     as_bytes(_CASE.body).label("case"),
-    *bytes_of(_CASE.reading, _CASE.draft, _CASE.decisions),
+    *(as_bytes(tables.newest(t)).label(t.name) for t in (tables.readings, tables.drafts)),
+    *bytes_of(_CASE.decisions, _CASE.priority, _CASE.site),
 )
+# Of an earlier release, where reading and draft lay in the case's own row.
+EARLY_CASES = sa.select(
+    _CASE.id,
+    _CASE.state,
+    _CASE.report_id,
+    as_bytes(_CASE.body).label("case"),
+    *(as_bytes(sa.literal_column(f'"{part}"')).label(part) for part in VERSIONS),
+    *bytes_of(_CASE.decisions),
+    *(sa.null().label(part) for part in ("priority", "site")),
+)
+VERSIONED = {
+    table.name: sa.select(
+        *(column for column in table.c if column.name != "body"), *bytes_of(table.c.body)
+    )
+    for table in (tables.readings, tables.drafts)
+}
 REPORTS = sa.select(_REPORT.id, _REPORT.case_id, *bytes_of(_REPORT.body))
 
 
@@ -33,11 +52,20 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def digest_of_draft(row: Mapping[str, Any], body_sha256: str) -> str:
+    """Compute the digest of the row of a draft, its body by the digest of that."""
+    names = ("case_id", "version", "reading", "parent", "author", "created_at")
+    return digest({**{name: row[name] for name in names}, "body": body_sha256})
+
+
 @dataclass(slots=True, kw_only=True)
 class CaseMarks:
     """What the log says of one case: the last word on each part and on its state, and every report that was signed."""
 
     parts: dict[str, LoggedPart] = field(default_factory=dict)
+    versions: dict[str, dict[str, LoggedPart]] = field(
+        default_factory=lambda: {part: {} for part in VERSIONS}
+    )
     reports: dict[str, LoggedPart] = field(default_factory=dict)
     line: LoggedPart | None = None  # of the worklist; None: entries of an earlier form
     state: tuple[int, str] | None = (
@@ -48,6 +76,9 @@ class CaseMarks:
         """Take in what an entry about the case says."""
         if word.kind in PARTS:
             self.parts[word.kind] = word.written
+        elif word.kind in PART_OF_VERSION:
+            version = word.owner.removeprefix(f"{word.about} ")
+            self.versions[PART_OF_VERSION[word.kind]][version] = word.written
         elif word.kind == last_words.WORKLIST:
             self.line = word.written
         elif word.kind == last_words.STATE and word.value is not None:
@@ -75,6 +106,17 @@ def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
         refuse(_case_problems(row, said))
     for row in connection.execute(REPORTS.where(_REPORT.case_id == case_id)):
         refuse(_report_problems(row, said))
+
+
+def refuse_altered_drafts(connection: sa.Connection, case_id: str) -> None:
+    """Refuse a case of which any version of the draft is not what the log says.
+
+    Raises: IntegrityError naming case and entry.
+    """
+    refuse_altered_case(connection, case_id)
+    of_case = VERSIONED["draft"].where(tables.drafts.c.case_id == case_id)
+    rows = connection.execute(of_case).all()
+    refuse(_version_problems("draft", case_id, rows, _said_of(connection, case_id)))
 
 
 def refuse_altered_report(connection: sa.Connection, report_id: str) -> None:
@@ -108,12 +150,18 @@ def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:
 def problems(connection: sa.Connection, said: Mapping[str, CaseMarks]) -> Iterator[AuditProblem]:
     """Every case and report that is not what the log says, is missing, or that the log does not know."""
     cases, reports = set(), set()
-    for row in connection.execute(CASES.execution_options(yield_per=100)):
+    # Not so in a copy of an earlier release.
+    in_versions = sa.inspect(connection).has_table("draft")
+    query = CASES if in_versions else EARLY_CASES
+    for row in connection.execute(query.execution_options(yield_per=100)):
         cases.add(row.id)
         yield from _case_problems(row, said.get(row.id, CaseMarks()))
     for row in connection.execute(REPORTS.execution_options(yield_per=100)):
         reports.add(row.id)
         yield from _report_problems(row, said.get(row.case_id, CaseMarks()))
+    if in_versions:
+        for part in VERSIONS:
+            yield from _problems_of_versions(connection, part, cases, said)
     for case_id, mark in said.items():
         if "case" in mark.parts and case_id not in cases:
             yield _missing(f"case {case_id}", mark.parts["case"])
@@ -133,6 +181,46 @@ def _case_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
         moved = f", entry {said.state[0]} says that it is {said.state[1]}" if said.state else ""
         text = f"{entry}{moved}; the case is {row.state} with report {row.report_id}"
         yield AuditProblem(kind="state altered", place=f"case {row.id}", text=text)
+
+
+def _problems_of_versions(
+    connection: sa.Connection, part: str, cases: Iterable[str], said: Mapping[str, CaseMarks]
+) -> Iterator[AuditProblem]:
+    """What is wrong with any version of the reading or draft of any case; of a missing case nothing but that is told."""
+    rows: dict[str, list[Any]] = {case_id: [] for case_id in cases}
+    for row in connection.execute(VERSIONED[part].order_by("case_id", "version")):
+        rows.setdefault(row.case_id, []).append(row)
+    for case_id, kept in rows.items():
+        mark = said.get(case_id, CaseMarks())
+        if case_id in cases or "case" not in mark.parts:
+            yield from _version_problems(part, case_id, kept, mark)
+
+
+def _version_problems(
+    part: str, case_id: str, rows: Iterable[Any], said: CaseMarks
+) -> Iterator[AuditProblem]:
+    """Every version that is not what the log says. Of the newest one the case itself tells, but for what is beside its body."""
+    logged, last, seen = said.versions[part], said.parts.get(part), set()
+    newest = max(logged, key=lambda version: logged[version].entry, default="")
+    for row in rows:
+        place, version = f"{part} {row.version} of case {case_id}", str(row.version)
+        seen.add(version)
+        written, body = logged.get(version), digest_of_row(row.body) or ""
+        if written is None:
+            yield AuditProblem(
+                kind="not in the log", place=place, text="no entry says that it was kept"
+            )
+        elif version == newest and last is not None and last.sha256 not in (None, body):
+            continue
+        elif written.sha256 not in (None, body, _row_digest(part, row, body)):
+            yield from _compared(place, None, written)
+    for version, written in logged.items():
+        if version not in seen | {newest}:
+            yield _missing(f"{part} {version} of case {case_id}", written)
+
+
+def _row_digest(part: str, row: Any, body: str) -> str:
+    return body if part == "reading" else digest_of_draft(row._mapping, body)
 
 
 def _state_as_said(state: str, said: CaseMarks) -> bool:

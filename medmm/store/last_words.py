@@ -19,7 +19,7 @@ from medmm.domain.audit_event import AuditEvent, AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.store import tables
 
-PARTS = ("case", "reading", "draft", "decisions")
+PARTS = ("case", "reading", "draft", "decisions", "priority", "site")
 LINE = "worklist_sha256"  # the detail with the digest of the line of the worklist
 # Entries of an earlier form name no digest: what they kept can't be compared.
 WRITERS = {
@@ -34,7 +34,16 @@ STATE, WORKLIST, REPORT, DRAFTED_FROM, OF_CASE = (
     "drafted from",
     "identity as of",
 )
-OF_A_CASE = (*PARTS, STATE, REPORT, WORKLIST)  # what only an entry about the case itself speaks of
+# Parts that are kept in versions; an entry that names none speaks of the first, which is all that was kept then.
+VERSIONS = {"reading": "reading version", "draft": "draft version"}
+FIRST = "1"
+OF_A_CASE = (
+    *PARTS,
+    *VERSIONS.values(),
+    STATE,
+    REPORT,
+    WORKLIST,
+)  # what only an entry about the case itself speaks of
 WORDS = tables.last_words
 RAW = sa.select(*bytes_of(*WORDS.c)).execution_options(yield_per=1000)
 
@@ -118,6 +127,10 @@ def words_of(
     named = [part for part in PARTS if f"{part}_sha256" in details]
     said |= {(part, about): details[f"{part}_sha256"] for part in named}
     said |= {(part, about): None for part in (() if named else WRITERS.get(verb, ()))}
+    for part in VERSIONS.keys() & {part for part, _ in said}:
+        version = details.get(f"{part}_version", FIRST)
+        row = details.get(f"{part}_row_sha256", said[part, about])
+        said[VERSIONS[part], f"{about} {version}"] = row
     if LINE in details:
         said[WORKLIST, about] = details[LINE]
     if "state" in details:
@@ -157,23 +170,36 @@ def _early(word: Word) -> bool:
     return word.value is None and word.kind != DRAFTED_FROM
 
 
-def collected(connection: sa.Connection) -> Words:
-    """The last words, from the whole log. An entry that can't be read says nothing: checking the log finds it."""
-    found: Words = {}
+def said(connection: sa.Connection) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Every entry of the log with its number, parsed once. One that can't be read says nothing: checking the log finds it."""
     for number, entry in log.numbered(connection):
-        for word in _words(number, entry):
-            if not _early(word) or (word.kind, word.owner) not in found:
-                found[word.kind, word.owner] = word
+        yield number, _event(entry)
+
+
+def add(words: Words, entry: int, event: Mapping[str, Any]) -> None:
+    """Take in what the next entry of the log says, in the order of the log."""
+    for word in _words_of(entry, event):
+        if not _early(word) or (word.kind, word.owner) not in words:
+            words[word.kind, word.owner] = word
+
+
+def collected(connection: sa.Connection) -> Words:
+    """Derive the last words from the whole log."""
+    found: Words = {}
+    for number, event in said(connection):
+        add(found, number, event)
     return found
 
 
 def fill(connection: sa.Connection) -> None:
-    """Derive the rows of a database of an earlier release."""
-    if connection.scalar(sa.select(WORDS.c.entry).limit(1)) is not None:
-        return
+    """Derive the rows that a database of an earlier release lacks; those that are there stay for the check."""
+    there = {
+        (row.kind, row.owner) for row in connection.execute(sa.select(WORDS.c.kind, WORDS.c.owner))
+    }
     rows = [
         {"kind": w.kind, "owner": w.owner, "about": w.about, "entry": w.entry, "value": w.value}
-        for w in collected(connection).values()
+        for key, w in collected(connection).items()
+        if key not in there
     ]
     if rows:
         connection.execute(WORDS.insert(), rows)
@@ -191,12 +217,10 @@ def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
     """
     last: Words = {}
     for number, entry in log.numbered(connection, (case_id,)):
-        for word in _words(number, entry):
-            if word.kind in OF_A_CASE and (not _early(word) or (word.kind, word.owner) not in last):
-                last[word.kind, word.owner] = word
+        add(last, number, _event(entry))
     rows = {(word.kind, word.owner): word for word in of_case(connection, case_id)}
     for key, word in last.items():
-        if rows.get(key) != word:
+        if word.kind in OF_A_CASE and rows.get(key) != word:
             raise IntegrityError(
                 f"the row of the last digest of {_place(word)} is not what entry {word.entry} says",
                 remedy="stop; restore the data folder from a copy; `medmm audit verify` names all that differs",
@@ -218,7 +242,7 @@ def _checked(connection: sa.Connection, query: sa.Select[Any]) -> list[Word]:
             entry = connection.scalar(
                 sa.select(log.entries.c.entry).where(log.entries.c.seq == word.entry)
             )
-            entries[word.entry] = [] if entry is None else _words(word.entry, entry)
+            entries[word.entry] = [] if entry is None else _words_of(word.entry, _event(entry))
         if word not in entries[word.entry]:
             raise IntegrityError(
                 f"the row of the last digest of {_place(word)} is not what entry {word.entry} says",
@@ -254,11 +278,19 @@ def _place(word: Word) -> str:
     return f"{word.kind} {word.owner}"
 
 
-def _words(number: int, entry: bytes) -> list[Word]:
+def _event(entry: bytes) -> Mapping[str, Any]:
+    """What an entry holds; nothing where it can't be read."""
     try:
         event = json.loads(entry)
+    except (ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _words_of(number: int, event: Mapping[str, Any]) -> list[Word]:
+    try:
         return words_of(number, event["verb"], event["outcome"], event["subject"], event["details"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (KeyError, TypeError, AttributeError):
         return []
 
 

@@ -1,6 +1,6 @@
 """Results that a repeated call gets again: under its idempotency key, by reference to what is kept, for some days.
 
-What a reference names can be replaced: a draft is made again, a study grows. Before it is, the result goes to the keys that
+What a reference names can be replaced: a study grows, a case takes notices. Before it is, the result goes to the keys that
 refer to it, so that a repeated call gets what the first one got.
 """
 
@@ -20,7 +20,7 @@ from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.domain.report import SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.store import integrity, log_coverage, tables
+from medmm.store import drafts, integrity, log_coverage, tables
 
 REPLAY_DAYS = 7  # unless the settings say otherwise
 Names = tuple[str, ...]  # what a row goes by
@@ -51,9 +51,13 @@ class Place:
     check: Callable[[sa.Connection, str], None] | None = None
 
     def value(self, names: Names) -> sa.Select[Any]:
-        """The query for the JSON value that is kept there."""
+        """The query for the JSON value that is kept there; of names that name nothing there it finds none."""
+        if len(names) != len(self.columns):
+            return sa.select(self.body).where(sa.false())
         pairs = zip(self.columns, names, strict=True)
-        return sa.select(self.body).where(*(column == name for column, name in pairs))
+        return sa.select(self.body).where(
+            *(column == _typed(column, name) for column, name in pairs)
+        )
 
 
 PLACES = {
@@ -66,7 +70,9 @@ PLACES = {
         body=tables.cases.c.body, columns=(tables.cases.c.id,), check=integrity.refuse_altered_case
     ),
     "draft": Place(
-        body=tables.cases.c.draft, columns=(tables.cases.c.id,), check=integrity.refuse_altered_case
+        body=tables.drafts.c.body,
+        columns=(tables.drafts.c.case_id, tables.drafts.c.version),
+        check=integrity.refuse_altered_drafts,
     ),
     "report": Place(
         body=tables.reports.c.body,
@@ -87,7 +93,7 @@ def remember(
     key: str,
     verb: str,
     request_sha256: str,
-    result: Any,
+    result: object,
     subject: str = "",
 ) -> None:
     """Keep under a key what its call gave, and forget what has expired.
@@ -96,7 +102,7 @@ def remember(
 
     Args:
         result: a noun, or a JSON value.
-        subject: of the call's event: a draft goes by its case.
+        subject: of the call's event: a draft goes by its case and its version there.
 
     Raises: StateError if the key is taken.
     """
@@ -119,7 +125,7 @@ def remember(
 
 def recall(
     connection: sa.Connection, expiry: Expiry, key: str, verb: str, request_sha256: str
-) -> Any:
+) -> object:
     """The JSON value of the result that was given under a key; None if there is none, or it has expired.
 
     Raises: StateError if the key was used for another verb or request; IntegrityError if the result is no longer what
@@ -163,7 +169,7 @@ def replaced(connection: sa.Connection, kind: str, names: Names, value: Any) -> 
     connection.execute(table.update().where(changes).values(result=kept))
 
 
-def _where(connection: sa.Connection, result: Any, subject: str) -> tuple[str, Names] | None:
+def _where(connection: sa.Connection, result: object, subject: str) -> tuple[str, Names] | None:
     """Kind and names of the row that a result is kept in; None of what is kept nowhere."""
     match result:
         case Study():
@@ -171,7 +177,7 @@ def _where(connection: sa.Connection, result: Any, subject: str) -> tuple[str, N
         case Case():
             return "case", (result.id,)
         case CheckedDraft():
-            return "draft", (subject,)
+            return "draft", (subject, str(drafts.version(connection, tables.drafts, subject)))
         case SignedReport():
             return "report", (result.id,)
         case Release(file_sha256s=(first, *_)):
@@ -181,6 +187,13 @@ def _where(connection: sa.Connection, result: Any, subject: str) -> tuple[str, N
                 str(connection.scalar(sa.select(sa.func.max(tables.not_evaluable.c.id)))),
             )
     return None
+
+
+def _typed(column: sa.Column[Any], name: str) -> str | int | None:
+    """A name as its column holds it: a text or a number."""
+    if column.type.python_type is int:
+        return int(name) if name.isdecimal() else None
+    return name
 
 
 def _moment(at: datetime) -> str:

@@ -18,11 +18,22 @@ from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.lease import Lease
+from medmm.domain.priority import CasePriority
 from medmm.domain.reading import Reading
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseState, Decision, SignedReport
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.store import integrity, last_words, log_coverage, replays, tables, worklist
+from medmm.store import (
+    drafts,
+    integrity,
+    last_words,
+    leases,
+    log_coverage,
+    replays,
+    tables,
+    worklist,
+)
 from medmm.store.reads import missing
 
 OWNERS = {"patient", "study"}  # the details of an event that say whose the digests are
@@ -165,7 +176,7 @@ class Step:
                 {"body": to_json(release)},
             )
 
-    def open_case(self, case: Case, at: datetime) -> None:
+    def open_case(self, case: Case, at: datetime, site: str | None = None) -> None:
         """Keep a case; of one that is there already the study's newest notices, until a reader has decided on it."""
         query = sa.select(tables.cases.c.body, tables.cases.c.state).where(
             tables.cases.c.id == case.id
@@ -177,6 +188,8 @@ class Step:
         else:
             self._kept["case_sha256"] = integrity.digest(to_json(case))
             self._kept["decisions_sha256"] = integrity.digest([])
+            if site is not None:
+                self._kept["site_sha256"] = integrity.digest(site)
             self._moved[case.id] = CaseState.OPENED
             self._relisted.add(case.id)
             self._connection.execute(
@@ -187,8 +200,11 @@ class Step:
                     opened_at=at.isoformat(),
                     body=to_json(case),
                     decisions=[],
+                    site=site,
                 )
             )
+            if site is not None:
+                self._kept["site_sha256"] = integrity.digest(site)
 
     def cases_of(self, study_uid: str) -> dict[str, CaseState]:
         """The cases of a study and where they stand."""
@@ -197,13 +213,19 @@ class Step:
         )
         return {row.id: CaseState(row.state) for row in self._connection.execute(query)}
 
-    def save_reading(self, case_id: str, reading: Reading) -> None:
-        """Keep what the models read."""
-        self._update_case(case_id, reading=to_json(reading))
+    def set_priority(self, case_id: str, priority: CasePriority) -> None:
+        """Keep how urgent a case is, in place of what was said before."""
+        self._update_case(case_id, priority=to_json(priority))
 
-    def save_draft(self, case_id: str, checked: CheckedDraft) -> None:
-        """Keep a draft; decisions on an earlier draft fall away with it."""
-        self._update_case(case_id, draft=to_json(checked), decisions=[])
+    def save_reading(self, case_id: str, reading: Reading) -> None:
+        """Keep what the models read, as the newest version."""
+        self._update_case(case_id)
+        self._kept |= drafts.keep_reading(self._connection, case_id, reading)
+
+    def save_draft(self, case_id: str, checked: CheckedDraft, at: datetime | None = None) -> None:
+        """Keep a draft as the newest version; decisions on an earlier one fall away."""
+        self._update_case(case_id, decisions=[])
+        self._kept |= drafts.keep_draft(self._connection, case_id, checked, at)
 
     def save_decisions(
         self, case_id: str, decisions: tuple[Decision, ...], *, expected: tuple[Decision, ...]
@@ -231,15 +253,43 @@ class Step:
         self._relisted.add(case_id)
 
     def save_report(self, report: SignedReport, *, decisions: tuple[Decision, ...]) -> None:
-        """Keep a signed report. Raises: StateError if the decisions changed after they were read for signing."""
+        """Keep a signed report, beside those that it replaces.
+
+        Raises: StateError if the decisions changed after they were read for signing, or the report
+            that it replaces is not that of the case any more.
+        """
         self.save_decisions(report.case_id, decisions, expected=decisions)
+        kept = tables.cases.c
+        newest = (kept.id == report.case_id) & kept.report_id.is_not_distinct_from(report.replaces)
+        if self._connection.scalar(sa.select(kept.id).where(newest)) is None:
+            raise _outdated(report.case_id)
         values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
         self._connection.execute(tables.reports.insert().values(**values))
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
         self._update_case(report.case_id, report_id=report.id)
 
+    def claim(self, case_id: str, holder: str, at: datetime, until: datetime) -> Lease:
+        """Take or renew a reader's lease on a case. Raises: as `leases.claim`."""
+        return leases.claim(self._connection, case_id, holder, at, until)
+
+    def unclaim(self, case_id: str) -> None:
+        """End the reader's lease on a case, if there is one."""
+        leases.unclaim(self._connection, case_id)
+
+    def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
+        """Raises: StateError while another reader works on a case, as `leases.refuse_others`."""
+        leases.refuse_others(self._connection, case_id, by, at)
+
+    def refuse_drafting(self, case_id: str, at: datetime) -> None:
+        """Raises: Unavailable while a case is drafted."""
+        leases.refuse_drafting(self._connection, case_id, at)
+
+    def end(self, work: leases.Work) -> None:
+        """End a process's lease with what it was held for. Raises: as `leases.Work.end`."""
+        work.end(self._connection)
+
     def remember(
-        self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
+        self, key: str, verb: str, request_sha256: str, result: object, subject: str = ""
     ) -> None:
         """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
         replays.remember(self._connection, self._expiry, key, verb, request_sha256, result, subject)
@@ -253,12 +303,11 @@ class Step:
             for part, value in parts.items()
             if part in last_words.PARTS
         }
-        where = tables.cases.c.id == case_id
-        if (
-            self._connection.execute(tables.cases.update().where(where).values(**values)).rowcount
-            != 1
-        ):
+        where, table = tables.cases.c.id == case_id, tables.cases
+        if self._connection.scalar(sa.select(table.c.id).where(where)) is None:
             raise missing("case", case_id)
+        if values:
+            self._connection.execute(table.update().where(where).values(**values))
         self._relisted.add(case_id)
 
     def _names(self, owner: str, value: str, **digests: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -15,18 +16,22 @@ from medmm.audit.head import HeadFile, HeadSigner, TreeHead
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.clock import Clock, utc_now
 from medmm.domain.codec import from_json
+from medmm.domain.draft_version import DraftVersion
 from medmm.domain.errors import ConfigError, StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.lease import Lease
 from medmm.domain.printed_report import Printed
 from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, CaseSummary, SignedReport
 from medmm.domain.study import NotEvaluable, Study
 from medmm.domain.worklist import ALL_CASES, WHOLE, CaseFilter, Page
 from medmm.store import (
+    drafts,
     failpoint,
     files,
     last_words,
+    leases,
     log_coverage,
     reads,
     replays,
@@ -35,7 +40,7 @@ from medmm.store import (
     worklist,
 )
 from medmm.store.database import Database
-from medmm.store.dialects import dialect_of
+from medmm.store.dialects import Dialect, dialect_of
 from medmm.store.object_store import ObjectStore
 from medmm.store.step import Step
 
@@ -54,11 +59,13 @@ class Store:
         data_dir: Path,
         heads_path: Path | None,
         expiry: replays.Expiry,
+        dialect: Dialect,
         objects: ObjectStore | None = None,
+        progress: worklist.Progress | None = None,
     ) -> None:
-        self.data_dir, self._expiry = data_dir, expiry
+        self.data_dir, self._expiry, self.dialect = data_dir, expiry, dialect
         self.objects: ObjectStore = objects or files.Objects(data_dir / "objects")
-        self._closed, self.dialect = False, dialect_of(data_dir)
+        self._closed = False
         try:
             self.read_only = files.is_read_only(data_dir, self.dialect.marker)
             if not self.read_only:
@@ -79,9 +86,25 @@ class Store:
             if self.read_only:
                 self._database.is_newest()
             else:
-                self._database.upgrade(_fill)
+                self._database.upgrade(lambda connection: _fill(connection, progress))
+                self._refuse_other_keys()
                 self._cover()  # a crash may have left the last entries without their line in the heads file
             on_failure.pop_all()
+
+    def _refuse_other_keys(self) -> None:
+        """Raises: ConfigError if a shared database has the log of an installation whose keys are not in this folder."""
+        if self.dialect.shared and self._read(lambda c: log.is_signed_by_another(c, self._signer)):
+            raise ConfigError(
+                "the log of the database was signed with a key that is not in the data folder",
+                remedy="let data_dir be the folder that all hosts of this installation share",
+                data_dir=str(self.data_dir),
+                **self.dialect.where,
+            )
+
+    def database(self) -> str:
+        """Name the database, its release and its place; it is asked, so that it is known to answer."""
+        (place,) = self.dialect.where.values()
+        return f"{self._read(self.dialect.version)}, {place}"
 
     @classmethod
     def open(
@@ -92,6 +115,8 @@ class Store:
         replay_days: float = replays.REPLAY_DAYS,
         clock: Clock = utc_now,
         objects: ObjectStore | None = None,
+        url: str | None = None,
+        progress: worklist.Progress | None = None,
     ) -> Store:
         """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
 
@@ -99,8 +124,11 @@ class Store:
             replay_days: how long a call with the same idempotency key gets the first result again.
             clock: gives the time now, with its zone.
             objects: keeps the files of images; without it the folder `objects` does.
+            url: of a PostgreSQL database; None: an SQLite file in the folder.
+            progress: told how many cases of an earlier release were gone through, of how many.
         """
-        return cls(data_dir, heads_path, replays.Expiry(days=replay_days, clock=clock), objects)
+        expiry, dialect = replays.Expiry(days=replay_days, clock=clock), dialect_of(url, data_dir)
+        return cls(data_dir, heads_path, expiry, dialect, objects, progress)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -153,8 +181,30 @@ class Store:
         return self._database.exclusive(key)
 
     def exclusive_study(self, uid: str) -> AbstractContextManager[None]:
-        """Hold a lock on a study while images are joined to it; inside that of a key, never the other way round."""
+        """Hold a lock on a study while a case is opened of it.
+
+        It stands inside the lock of an idempotency key, never the other way round.
+        """
         return self._database.exclusive(uid, of="studies")
+
+    def working(
+        self, subject: str, purpose: str, holder: str, clock: Clock
+    ) -> AbstractContextManager[leases.Work]:
+        """Hold a process's lease while a model runs; wait while another holds it.
+
+        It stands inside the lock of an idempotency key, never the other way round. See
+        `leases.working`.
+        """
+        self.refuse_read_only()
+        return leases.working(leases.Work(subject, purpose, holder), clock, self._read, self._write)
+
+    def lease(self, case_id: str, at: datetime) -> Lease | None:
+        """Find the lease of the reader who works on a case at this time."""
+        return self._read(lambda c: leases.active(c, case_id, at))
+
+    def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
+        """Raises: StateError while another reader works on a case, as `leases.refuse_others`."""
+        self._read(lambda c: leases.refuse_others(c, case_id, by, at))
 
     def secret(self, name: str) -> bytes:
         """A 32-byte key of this installation, made on first use. Raises: ConfigError if it can't be read or made."""
@@ -271,6 +321,11 @@ class Store:
         """Everything of one case, checked and read in one transaction. Raises: IntegrityError if a part is not what the log says."""
         return self._read(lambda c: reads.case_file(c, case_id))
 
+    def drafts(self, case_id: str) -> tuple[DraftVersion, ...]:
+        """List every version of a case's draft, oldest first. Raises: as `case_file`."""
+        self.study_of(case_id)
+        return self._read(lambda c: drafts.versions(c, case_id))
+
     def drafted_from(self, case_id: str) -> str | None:
         """What the last draft of a case says that it was made from; None of an earlier release's."""
         word = self._read(lambda c: last_words.of(c, last_words.DRAFTED_FROM, case_id))
@@ -297,11 +352,13 @@ class Store:
         )
         return [self.case_file(case_id) for case_id in self._read(lambda c: c.scalars(query).all())]
 
-    def cases(self, wanted: CaseFilter = ALL_CASES, part: Page = WHOLE) -> tuple[CaseSummary, ...]:
-        """The worklist, newest first: what is asked for, and of that a page. Raises: as `worklist.page`."""
-        return self._read(lambda c: worklist.page(c, wanted, part))
+    def cases(
+        self, wanted: CaseFilter = ALL_CASES, part: Page = WHOLE, at: datetime | None = None
+    ) -> tuple[CaseSummary, ...]:
+        """The worklist: what is asked for, and of that a page. Args and Raises: as `worklist.page`."""
+        return self._read(lambda c: worklist.page(c, wanted, part, at))
 
-    def recall(self, key: str, verb: str, request_sha256: str) -> Any:
+    def recall(self, key: str, verb: str, request_sha256: str) -> object:
         """The JSON of the result that was given under an idempotency key; None if there is none, or it is too long ago.
 
         Raises: as `replays.recall`.
@@ -355,11 +412,17 @@ class Store:
     def _heads_after(self, size: int) -> list[TreeHead]:
         return self._read(lambda c: log.heads_after(c, size))
 
+    def _write(self, change: Callable[[sa.Connection], T]) -> T:
+        """Change what no entry tells of: leases of processes."""
+        with self._database.write() as connection:
+            return change(connection)
+
     def _read(self, query: Callable[[sa.Connection], T]) -> T:
         return self._database.read(query)
 
 
-def _fill(connection: sa.Connection) -> None:
+def _fill(connection: sa.Connection, progress: worklist.Progress | None) -> None:
     """Derive what a database of an earlier release does not hold yet."""
-    worklist.fill(connection)
     last_words.fill(connection)
+    drafts.fill(connection)
+    worklist.fill(connection, progress)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from medmm.audit import log
@@ -64,11 +66,37 @@ cases = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("opened_at", sa.Text, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
-    sa.Column("reading", sa.JSON(none_as_null=True)),
-    sa.Column("draft", sa.JSON(none_as_null=True)),
     sa.Column("decisions", sa.JSON, nullable=False),
     sa.Column("report_id", sa.Text),
+    sa.Column("priority", sa.JSON(none_as_null=True)),
+    sa.Column("site", sa.JSON(none_as_null=True)),
 )
+readings = sa.Table(
+    "reading",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+drafts = sa.Table(
+    "draft",
+    metadata,
+    sa.Column("case_id", sa.Text, sa.ForeignKey("case.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("reading", sa.Integer),  # the version of the reading that it rests on
+    sa.Column("parent", sa.Integer),  # the version in whose place it came
+    sa.Column("author", sa.Text),  # None of an earlier release: the writer that its body names
+    sa.Column("created_at", sa.Text),
+    sa.Column("body", sa.JSON, nullable=False),
+)
+
+
+def newest(table: sa.Table) -> sa.ScalarSelect[Any]:
+    """Build the query, within one of cases, for the newest body of a case."""
+    query = sa.select(table.c.body).where(table.c.case_id == cases.c.id).correlate(cases)
+    return query.order_by(table.c.version.desc()).limit(1).scalar_subquery()
+
+
 worklist = sa.Table(  # derived from the cases by medmm.store.worklist
     "worklist",
     metadata,
@@ -86,10 +114,25 @@ worklist = sa.Table(  # derived from the cases by medmm.store.worklist
     sa.Column("suspected", sa.Boolean),
     sa.Column("suspicions", sa.Text),
     sa.Column("seen_in_part", sa.Text),
+    sa.Column("priority", sa.Text),
+    sa.Column("priority_reason", sa.Text),
+    sa.Column("waiting_since", sa.Text),  # in UTC, as text that sorts
+    sa.Column("site", sa.Text),
+    sa.Column("turn", sa.Text),  # priority and waiting_since, as text that sorts
     sa.Index("ix_worklist_newest", "opened_utc", "case_id"),
+    sa.Index("ix_worklist_turn", "turn", "case_id"),
     *(
         sa.Index(f"ix_worklist_{column}", column, "opened_utc", "case_id")
-        for column in ("state", "modality", "body_part", "critical", "suspected")
+        for column in (
+            "state",
+            "modality",
+            "body_part",
+            "critical",
+            "suspected",
+            "priority",
+            "waiting_since",
+            "site",
+        )
     ),
 )
 last_words = sa.Table(  # derived from the log by medmm.store.last_words
@@ -100,6 +143,19 @@ last_words = sa.Table(  # derived from the log by medmm.store.last_words
     sa.Column("about", sa.Text, nullable=False, index=True),  # the subject of the entry
     sa.Column("entry", sa.Integer, nullable=False),
     sa.Column("value", sa.Text),
+)
+leases = sa.Table(  # times in UTC, as text that sorts
+    "lease",
+    metadata,
+    sa.Column("subject", sa.Text, primary_key=True),  # a case, or a study that is admitted
+    sa.Column("purpose", sa.Text, primary_key=True),  # as medmm.store.leases names it
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),  # of a process's lease another at every renewal
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("renewed", sa.Text, nullable=False),
+    sa.Column("counts_from", sa.Text, nullable=False),
+    sa.Column("until", sa.Text, nullable=False),
+    sa.Index("ix_lease_holder", "purpose", "holder", "until"),
 )
 reports = sa.Table(
     "report",

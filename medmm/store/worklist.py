@@ -8,34 +8,45 @@ brought to this release, and again by every check.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from medmm.audit.log_database import bytes_of
+from medmm.audit.log_database import as_bytes, bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.images import seen_in_part
+from medmm.domain.priority import CasePriority, Order, Priority
 from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.suspicion import Suspicion
 from medmm.domain.worklist import CaseFilter, Page
-from medmm.store import integrity, last_words, tables
+from medmm.store import drafts, integrity, last_words, leases, tables
 from medmm.store.decoded import noun
 
+Progress = Callable[[int, int], None]  # how many cases are done, of how many
 LINES, CASES = tables.worklist, tables.cases
+OPEN = frozenset(one.value for one in (CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW))
+WAITING = frozenset({CaseState.DRAFTED, CaseState.IN_REVIEW})  # for a person
+LEVELS = frozenset(level.value for level in Priority)
+LATER = frozenset({"priority", "priority_reason", "waiting_since", "site"})  # columns of 0012
 NAMES = tuple(column.name for column in LINES.columns)
 RAW = sa.select(*bytes_of(*LINES.c)).execution_options(yield_per=1000)
 
 
-def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
-    """The cases that are asked for, newest first, of equal times by id.
+def page(
+    connection: sa.Connection, wanted: CaseFilter, part: Page, at: datetime | None = None
+) -> tuple[CaseSummary, ...]:
+    """The cases that are asked for, newest first or by urgency, of equals by id.
 
     A page begins after a case by that case's own place: cases that are opened meanwhile move nothing.
+
+    Args:
+        at: the time now, by which claims count; without it none does.
 
     Raises: InputError if the case to begin after is not there; IntegrityError if a case can't be listed.
     """
@@ -53,20 +64,30 @@ def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[Cas
     )
     if bare is not None:
         raise _not_as_kept(bare)
-    place = sa.tuple_(LINES.c.opened_utc, LINES.c.case_id)
     said = (last_words.WORDS.c.kind == last_words.WORKLIST) & (
         last_words.WORDS.c.owner == LINES.c.case_id
     )
+    by_turn = part.order is Order.URGENCY
+    sort = LINES.c.turn if by_turn else LINES.c.opened_utc
+    newest = (LINES.c.opened_utc.desc(), LINES.c.case_id.desc())
+    claimed = leases.claimed(LINES.c.case_id, at)
     lines = LINES.outerjoin(last_words.WORDS, said).join(CASES, CASES.c.id == LINES.c.case_id)
-    shown = (LINES, last_words.WORDS.c.value.label("said"), CASES.c.state.label("case_state"))
+    lines = lines.outerjoin(leases.LEASES, claimed)
+    shown = (
+        LINES,
+        last_words.WORDS.c.value.label("said"),
+        CASES.c.state.label("case_state"),
+        leases.LEASES.c.holder.label("assigned"),
+        leases.LEASES.c.until.label("assigned_until"),
+    )
     query = (
         sa.select(*shown)
         .select_from(lines)
-        .where(*_conditions(wanted))
-        .order_by(LINES.c.opened_utc.desc(), LINES.c.case_id.desc())
+        .where(*_conditions(wanted, by_turn=by_turn))
+        .order_by(*(LINES.c.turn, LINES.c.case_id) if by_turn else newest)
     )
     if part.after is not None:
-        last = sa.select(LINES.c.opened_utc, LINES.c.case_id).where(LINES.c.case_id == part.after)
+        last = sa.select(sort, LINES.c.case_id).where(LINES.c.case_id == part.after)
         found = connection.execute(last).first()
         if found is None:
             raise InputError(
@@ -74,9 +95,8 @@ def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[Cas
                 remedy="take the id of the last case of a page",
                 case=part.after,
             )
-        query = query.where(
-            place < sa.tuple_(sa.literal(found.opened_utc), sa.literal(found.case_id))
-        )
+        place, reached = sa.tuple_(sort, LINES.c.case_id), sa.tuple_(*map(sa.literal, found))
+        query = query.where(place > reached if by_turn else place < reached)
     if part.limit is not None:
         query = query.limit(part.limit)
     return tuple(_summary(_checked(row)) for row in connection.execute(query))
@@ -85,7 +105,9 @@ def page(connection: sa.Connection, wanted: CaseFilter, part: Page) -> tuple[Cas
 def _checked(row: Any) -> Any:
     """The row, if it is what the log says of the line and where the case is. Raises: IntegrityError."""
     digest = _digest({name: getattr(row, name) for name in NAMES})
-    if row.state != row.case_state or row.said not in (None, digest):  # none: of an earlier release
+    turn = _turn(row.state, row.priority, row.waiting_since)
+    kept = row.state == row.case_state and row.turn == turn
+    if not kept or row.said not in (None, digest):  # none: of an earlier release
         raise _not_as_kept(row.case_id)
     return row
 
@@ -98,7 +120,7 @@ def _not_as_kept(case_id: str) -> IntegrityError:
     )
 
 
-def _conditions(wanted: CaseFilter) -> Iterator[sa.ColumnElement[bool]]:
+def _conditions(wanted: CaseFilter, *, by_turn: bool) -> Iterator[sa.ColumnElement[bool]]:
     if wanted.state is not None:
         yield LINES.c.state == wanted.state.value
     if wanted.modality is not None:
@@ -109,6 +131,16 @@ def _conditions(wanted: CaseFilter) -> Iterator[sa.ColumnElement[bool]]:
         yield LINES.c.critical == wanted.critical
     if wanted.suspected is not None:
         yield LINES.c.suspected == wanted.suspected
+    if wanted.priority is not None:
+        yield LINES.c.priority == wanted.priority.value
+    if wanted.waiting is not None:
+        since = LINES.c.waiting_since  # of open cases few are left out: their order is the index
+        waits = sa.func.coalesce(since, "") != "" if by_turn else since.is_not(None)
+        yield waits if wanted.waiting else sa.not_(waits)
+    if wanted.site is not None:
+        yield LINES.c.site == wanted.site
+    if wanted.assigned is not None:
+        yield leases.LEASES.c.holder == wanted.assigned
     if wanted.acquired_from is not None:  # the text of a time begins with its day
         yield LINES.c.acquired >= wanted.acquired_from.isoformat()
     if wanted.acquired_to is not None and wanted.acquired_to < date.max:
@@ -123,13 +155,23 @@ def _summary(row: Any) -> CaseSummary:
         patient_key=row.patient_key,
         modality=row.modality,
         body_part=row.body_part_words,
-        acquired=None if row.acquired is None else datetime.fromisoformat(row.acquired),
+        acquired=_moment(row.acquired),
         state=CaseState(row.state),
         suspected=tuple(one.finding for one in flagged),
         opened_at=datetime.fromisoformat(row.opened_at),
         suspicions=flagged,
         seen_in_part=from_json(tuple[str, ...], json.loads(row.seen_in_part)),
+        priority=row.priority,
+        priority_reason=row.priority_reason,
+        waiting_since=_moment(row.waiting_since),
+        site=row.site,
+        assigned=row.assigned,
+        assigned_until=_moment(row.assigned_until),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def write(connection: sa.Connection, case_id: str) -> str:
@@ -144,10 +186,17 @@ def write(connection: sa.Connection, case_id: str) -> str:
     return _digest(line)
 
 
-def fill(connection: sa.Connection) -> None:
-    """Derive the lines of cases that have none: those of a database of an earlier release."""
+def fill(connection: sa.Connection, progress: Progress | None = None) -> None:
+    """Derive the lines of cases that have none: those of a database of an earlier release.
+
+    Args:
+        progress: told before each case, since every one is decoded once.
+    """
     bare = sa.select(CASES.c.id).where(CASES.c.id.not_in(sa.select(LINES.c.case_id)))
-    for case_id in connection.scalars(bare).all():
+    case_ids = connection.scalars(bare).all()
+    for done, case_id in enumerate(case_ids):
+        if progress is not None:
+            progress(done, len(case_ids))
         write(connection, case_id)
 
 
@@ -159,7 +208,7 @@ def problems(
     Args:
         said: what the log says, by case.
     """
-    if not sa.inspect(connection).has_table(LINES.name):  # a read-only copy of an earlier release
+    if not sa.inspect(connection).has_table("draft"):  # a read-only copy of an earlier release
         return
     cases, seen = set(connection.scalars(sa.select(CASES.c.id))), set()
     for row in connection.execute(RAW):
@@ -176,6 +225,8 @@ def problems(
             yield _problem("altered", case_id, f"entry {written.entry} kept something else")
         elif written is None and _derived(connection, case_id) != _digest(line):
             yield _problem("altered", case_id, "its case gives another one")
+        elif line["turn"] != _turn(line["state"], line["priority"], line["waiting_since"]):
+            yield _problem("altered", case_id, "its turn is not that of its priority and time")
     for case_id in sorted((cases - seen) & {c for c, mark in said.items() if "case" in mark.parts}):
         yield _problem("missing", case_id, "its case is not in the worklist")
 
@@ -191,7 +242,9 @@ READ = (
     CASES.c.study_uid,
     CASES.c.state,
     CASES.c.opened_at,
-    *bytes_of(CASES.c.body, CASES.c.reading, CASES.c.draft, CASES.c.decisions),
+    *bytes_of(CASES.c.body, CASES.c.decisions, CASES.c.priority, CASES.c.site),
+    drafts.waiting_since().label("waiting_since"),
+    *(as_bytes(tables.newest(t)).label(t.name) for t in (tables.readings, tables.drafts)),
 )
 
 
@@ -204,6 +257,7 @@ def decoded_file(row: Any, report: SignedReport | None) -> CaseFile:
         draft=None if row.draft is None else noun(CheckedDraft, row.draft),
         decisions=noun(tuple[Decision, ...], row.decisions),
         report=report,
+        priority=None if row.priority is None else noun(CasePriority, row.priority),
     )
 
 
@@ -219,7 +273,8 @@ def _line(case: Any) -> dict[str, Any]:
         "study_uid": case.study_uid,
         "state": case.state,
         "opened_at": case.opened_at,
-        "opened_utc": opened.astimezone(UTC).isoformat(timespec="microseconds"),
+        "opened_utc": _utc(opened),
+        "turn": _turn(case.state, None, None),
     }
     try:
         return {**place, **_contents(case)}
@@ -241,13 +296,49 @@ def _contents(case: Any) -> dict[str, Any]:
         "suspected": bool(flagged),
         "suspicions": json.dumps(to_json(flagged)),
         "seen_in_part": json.dumps(to_json(seen_in_part(study, file.reading))),
+        **_queue(case, file),
     }
 
 
+def _queue(case: Any, file: CaseFile) -> dict[str, str | None]:
+    """What says when a case comes to its turn, and where."""
+    given, waits = file.priority, file.state in WAITING and case.waiting_since is not None
+    level = None if given is None else given.level.value
+    waiting = _utc(datetime.fromisoformat(case.waiting_since)) if waits else None
+    return {
+        "priority": level,
+        "priority_reason": None if given is None else given.reason,
+        "waiting_since": waiting,
+        "site": None if case.site is None else noun(str, case.site),
+        "turn": _turn(case.state, level, waiting),
+    }
+
+
+def _turn(state: str | None, priority: str | None, waiting_since: str | None) -> str:
+    """Place of a case in the order of work, as text: of the open ones the most urgent first, then who waits longest.
+
+    What states no priority is routine; of what nobody waits for yet any is last; what is done comes after all.
+    """
+    if state not in OPEN:
+        return "9"
+    rank = Priority(priority).rank if priority in LEVELS else Priority.ROUTINE.rank
+    return f"{rank} {waiting_since or '9999'}"
+
+
+def _utc(at: datetime) -> str:
+    """A moment as text that sorts."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def _digest(line: Mapping[str, Any]) -> str:
-    """Digest of a line as the database shows it: every value is text, a truth is 0 or 1."""
+    """Digest of a line as the database shows it: every value is text, a truth is 0 or 1.
+
+    A line without what came later has the digest that it had before. Its turn follows from the others and is compared itself.
+    """
     shown = {
-        name: str(int(value)) if isinstance(value, bool) else value for name, value in line.items()
+        name: str(int(value)) if isinstance(value, bool) else value
+        for name, value in line.items()
+        if name != "turn" and not (name in LATER and value is None)
     }
     return integrity.digest(shown)
 

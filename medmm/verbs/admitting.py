@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from medmm import review
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable, Release, Study
-from medmm.store import digest
+from medmm.store import Work, digest
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.incoming import Incoming, find, growing, judged
@@ -19,7 +18,7 @@ from medmm.verbs.verb import kept, verb
 
 def _admission(
     house: House, came: Incoming, record: Record, study_uid: str | None, confirmed: bool
-) -> dict[str, Any]:
+) -> dict[str, object]:
     found = find(house, came, record, study_uid).content()
     return {**found, "confirmed": confirmed, "drafted_from": house.drafted_from()}
 
@@ -34,14 +33,14 @@ def admit(
     confirmed: bool,
 ) -> Study | NotEvaluable:
     """Take what came in, after the request found its files and its record; see `Assistant.admit`."""
-    with growing(house, came):
+    with growing(house, came, call.actor.id) as work:
         if confirmed:
             house.calls.person_who_may("identity", call.by)
-        return _admitted(house, call, came, call.actor if confirmed else None)
+        return _admitted(house, call, came, call.actor if confirmed else None, work)
 
 
 def _admitted(
-    house: House, call: VerbCall, came: Incoming, confirmed_by: Reader | None
+    house: House, call: VerbCall, came: Incoming, confirmed_by: Reader | None, work: Work | None
 ) -> Study | NotEvaluable:
     """Judge what came in and keep it with its record and its audit entry: all of it or nothing.
 
@@ -58,6 +57,8 @@ def _admitted(
     with house.store.copied(files) as keep, house.store.step() as step:
         step.save_identity(study.patient_key, intake.identity or PatientIdentity(patient_id=None))
         step.save_study(study, {file.sha256: file.sop_uid for file in intake.files})
+        if work is not None:
+            step.end(work)
         step.cover_objects(study.uid, (file.sha256 for file in intake.files))
         step.save_order(study.uid, order)
         if context is not None:
@@ -82,7 +83,7 @@ def _refused(house: House, call: VerbCall, refused: NotEvaluable) -> NotEvaluabl
 
 def _releasing(
     house: House, came: Incoming, study_uid: str | None, reason: str, held_sha256: str | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         **find(house, came, None, study_uid).content(),
         "reason": reason,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from medmm import grounding, review
 from medmm.domain.draft import Case
 from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.prior import Prior, ReadingSummary, earlier_studies
-from medmm.domain.report import CaseFile, CaseState, CaseSummary
+from medmm.domain.priority import CasePriority, Priority, most_urgent
+from medmm.domain.report import SIGNED_STATES, CaseFile, CaseState, CaseSummary
 from medmm.domain.study import Study, StudyTime
 from medmm.domain.worklist import CaseFilter, Page
 from medmm.verbs.calls import VerbCall
@@ -20,7 +21,7 @@ from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
 
 
-def _content_of(house: House, study_uid: str) -> dict[str, Any]:
+def _content_of(house: House, study_uid: str) -> dict[str, object]:
     """Say what a kept study is by its contents. Raises: StateError if the gate refused it, InputError if it is not kept."""
     if not house.store.keeps_study(study_uid) and (refused := house.store.refused_study(study_uid)):
         remedy = (
@@ -53,7 +54,11 @@ def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
             step.set_state(other, after, expected=before)
             if after is CaseState.SUPERSEDED:
                 step.record(call.event("done", other, superseded_by=case_id))
-        step.open_case(case, house.clock())
+        step.open_case(case, house.clock(), house.settings.site)
+        given = found.same.priority if found.same else None
+        priority = _priority(house, study_uid, cases, given)
+        if priority is not None and priority != given:
+            step.set_priority(case_id, priority)
         call.done(step, case, case_id, study=study_uid)
     return case
 
@@ -88,18 +93,62 @@ def _prior(house: House, study: Study, acquired: StudyTime) -> Prior:
     )
 
 
+def _priority(
+    house: House, study_uid: str, cases: Iterable[CaseFile], before: CasePriority | None
+) -> CasePriority | None:
+    """What a person said of the case stays; else the most urgent of the order and of what persons said of the study's open cases."""
+    if before is not None and before.by is not None:
+        return before
+    given = (one.priority for one in cases if one.state not in SIGNED_STATES)
+    persons = (one for one in given if one is not None and one.by is not None)
+    return most_urgent(house.store.order(study_uid).stated_priority, *persons)
+
+
+@verb(
+    "prioritise",
+    kept(CasePriority),
+    request=lambda house, case_id, level, reason: {
+        "case": case_id,
+        "priority": level.value,
+        "reason": reason,
+    },
+)
+def prioritise(
+    house: House, call: VerbCall, case_id: str, level: Priority, reason: str
+) -> CasePriority:
+    """Say how urgent a case is; see `Assistant.prioritise`."""
+    given = CasePriority(level=level, reason=reason, by=call.actor.id, at=house.clock())
+    state = house.store.case_file(case_id).state
+    if state in SIGNED_STATES or state is CaseState.SUPERSEDED:
+        raise StateError(
+            f"a case that is {state.value} waits for nobody",
+            remedy="say it of the study's open case; `medmm cases` lists them",
+            case=case_id,
+        )
+    with house.store.step() as step:
+        step.set_priority(case_id, given)
+        call.done(step, given, case_id, priority=level.value)
+    return given
+
+
 @look("cases", lambda wanted, part: "worklist")
 def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple[CaseSummary, ...]:
     """List the cases that are asked for, newest first; see `Assistant.cases`."""
-    return house.store.cases(wanted, part)
+    return house.store.cases(wanted, part, house.clock())
 
 
-@look("case", lambda case_id, pixels: case_id)
-def case(house: House, call: VerbCall, case_id: str, pixels: bool) -> CaseFile:
-    """Look at a case, with its pixels if they are asked for, and what the checks mark in the words of readers."""
+@look("case", lambda case_id, pixels, blind: case_id)
+def case(house: House, call: VerbCall, case_id: str, pixels: bool, blind: bool) -> CaseFile:
+    """Look at a case, with its pixels if they are asked for, and what the checks mark in the words of readers.
+
+    What is seen blind stands in the entry as that.
+    """
     file = house.store.case_file(case_id)
-    seen = house.attached(file.case) if pixels else file.case
-    return replace(file, case=seen, rechecked=grounding.recheck(file))
+    file = replace(file, case=house.attached(file.case)) if pixels else file
+    if blind:
+        call.seen["blind"] = "True"
+        return file.blinded()
+    return replace(file, rechecked=grounding.recheck(file))
 
 
 @look("identity", lambda patient_key: patient_key)

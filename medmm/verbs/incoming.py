@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from medmm import imaging, records
 from medmm.domain.argument_checks import paths_of
@@ -14,6 +13,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.read_task import ReadTask
 from medmm.domain.site_time import at_site
 from medmm.domain.study import Notice, Study
+from medmm.store import ADMISSION, Work
 from medmm.verbs.house import House
 from medmm.verbs.record_joining import Record, record_of
 
@@ -32,7 +32,7 @@ class Incoming:
         """What lies under one path or several, not found yet."""
         return cls(paths=paths_of(path))
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """Say what was found by its contents: the images, each once, and the record; never a path."""
         images = {digest for _, digests in self.files.contents().values() for digest in digests}
         return {"images": sorted(images), "record": self.record.sha256}
@@ -52,10 +52,15 @@ def find(
     return incoming
 
 
-def growing(house: House, incoming: Incoming) -> AbstractContextManager[None]:
+@contextmanager
+def growing(house: House, incoming: Incoming, by: str) -> Iterator[Work | None]:
     """Hold the study that came in, so that what two bring at once is joined and not lost."""
     uid = next(iter(incoming.files.studies), None)
-    return house.store.exclusive_study(uid) if uid is not None else nullcontext()
+    if uid is None:
+        yield None
+        return
+    with house.store.working(uid, ADMISSION, by, house.clock) as work:
+        yield work
 
 
 def intakes(

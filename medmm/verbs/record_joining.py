@@ -106,11 +106,10 @@ def _of_kept_record(house: House, study: Study) -> tuple[Notice, ...]:
 def _with_kept_request(house: House, order: StudyOrder, study_uid: str) -> StudyOrder:
     """The order with the request that the record of an earlier admission gave, while its numbers are the same."""
     kept = house.store.order(study_uid)
-    if (
-        replace(
-            kept, request=None, request_note=None, portable=order.portable, contrast=order.contrast
-        )
-        != order
-    ):
+    alone = replace(kept, request=None, request_note=None)
+    seen_now = replace(
+        alone, portable=order.portable, contrast=order.contrast, priority=order.priority
+    )
+    if seen_now != order:
         return order
     return replace(order, request=kept.request, request_note=kept.request_note)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from medmm import drafting, grounding, review
 from medmm.domain.draft import CheckedDraft
+from medmm.domain.draft_version import DraftVersion
 from medmm.domain.record_influence import Influence
+from medmm.domain.report import CaseFile
+from medmm.store import DRAFT, Work
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import Asked, kept, look, verb
@@ -17,21 +20,43 @@ from medmm.verbs.verb import Asked, kept, look, verb
 )
 def _draft(house: House, call: VerbCall, case_id: str, again: bool, made_by: str) -> CheckedDraft:
     file = house.store.case_file(case_id)
-    if (
-        not again
-        and file.draft
-        and (file.decided or house.store.drafted_from(case_id) in (None, made_by))
-    ):
-        with house.store.step() as step:
-            call.done(step, file.draft, case_id, unchanged=True)
-        return file.draft
-    state = review.advance(file.state, review.Act.DRAFT)
+    if not again and (kept_one := _still_good(house, file, made_by)) is not None:
+        return _given_back(house, call, case_id, kept_one)
+    with house.store.working(case_id, DRAFT, call.actor.id, house.clock) as work:
+        file = house.store.case_file(case_id)  # another may have drafted it meanwhile
+        if not again and (kept_one := _still_good(house, file, made_by)) is not None:
+            return _given_back(house, call, case_id, kept_one)
+        return _drafted(house, call, file, made_by, work)
+
+
+def _still_good(house: House, file: CaseFile, made_by: str) -> CheckedDraft | None:
+    """The draft that the same settings and models made, or that a person has decided on."""
+    same = file.decided or house.store.drafted_from(file.case.id) in (None, made_by)
+    return file.draft if same else None
+
+
+def _given_back(house: House, call: VerbCall, case_id: str, checked: CheckedDraft) -> CheckedDraft:
+    with house.store.step() as step:
+        call.done(step, checked, case_id, unchanged=True)
+    return checked
+
+
+def _drafted(
+    house: House, call: VerbCall, file: CaseFile, made_by: str, work: Work
+) -> CheckedDraft:
+    """Read, write and check. Raises: StateError while another reader works on the case."""
+    case_id, state = file.case.id, review.advance(file.state, review.Act.DRAFT)
+    house.store.refuse_others(case_id, call.actor.id, house.clock())  # before a model runs
     case = house.attached(file.case)
     reading = house.read(case.study)
-    checked = grounding.check(house.writer().write(case, reading), case, reading)
+    written = house.writer().write(case, reading)
+    drafted = drafting.following(written, file.draft.draft if file.draft else None)
+    checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:
+        step.refuse_others(case_id, call.actor.id, house.clock())
+        step.end(work)
         step.save_reading(case_id, reading)
-        step.save_draft(case_id, checked)
+        step.save_draft(case_id, checked, house.clock())
         step.set_state(case_id, state, expected=file.state)
         failed = sum(bool(checked.failed(s.id)) for s in checked.statements)
         said = {m.name: m.manifest_sha256 for m in reading.models} | {"drafted_from": made_by}
@@ -42,6 +67,12 @@ def _draft(house: House, call: VerbCall, case_id: str, again: bool, made_by: str
 def draft(house: House, asked: Asked, case_id: str, again: bool) -> CheckedDraft:
     """Read, write and check; see `Assistant.draft`. One digest of settings and models stands in request and entry."""
     return _draft(house, asked, case_id, again, house.drafted_from())
+
+
+@look("case", lambda case_id: case_id)
+def drafts(house: House, call: VerbCall, case_id: str) -> tuple[DraftVersion, ...]:
+    """List the versions of a case's draft; see `Assistant.drafts`."""
+    return house.store.drafts(case_id)
 
 
 @look("influence", lambda case_id: case_id)

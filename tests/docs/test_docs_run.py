@@ -22,6 +22,8 @@ DOCS = sorted(
         ROOT / "SECURITY.md",
         ROOT / "CHANGELOG.md",
         *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "configs").rglob("*.md"),
+        *(ROOT / "benchmarks").rglob("*.md"),
     ]
 )
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.S | re.M)

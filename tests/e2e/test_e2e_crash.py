@@ -18,7 +18,21 @@ from tests.warm_parent import WarmParent
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "tests" / "e2e" / "crash_worker.py"
 RUN = "import runpy, sys; sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
-WRITING = ("release", "admit", "open_case", "draft", "decide", "sign", "publish")
+WRITING = (
+    "release",
+    "admit",
+    "open_case",
+    "draft",
+    "prioritise",
+    "claim",
+    "decide",
+    "unclaim",
+    "sign",
+    "publish",
+    "amend",
+    "addendum",
+    "withdraw",
+)
 LOOKS = {
     "read",
     "prove",

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from medmm.domain.read_task import ReadTask
 from medmm.domain.study import Study
+from medmm.doors.mask_files import write_label_map
 from medmm.imaging import read_arrays
-from medmm.presentation.label_maps import write_label_map
 from tests.array_files import BrightIsLabel, blob
 from tests.nifti_files import nifti_file
 

@@ -20,8 +20,8 @@ from scipy.spatial.transform import Rotation
 from medmm.domain.errors import InputError
 from medmm.domain.reading import LabelMap, Reading
 from medmm.domain.study import Study
+from medmm.doors.mask_files import write_series_label_maps
 from medmm.imaging import read_studies
-from medmm.presentation.label_maps import write_series_label_maps
 from tests.dicom_files import MR_SLICE, dataset, write
 
 # Rows and columns as scanners store them (PS3.3 C.7.3.1.1.2): the planes, and axial ones of a patient in other positions.

@@ -11,6 +11,7 @@ import typer
 from medmm.domain.case_state import CaseState
 from medmm.domain.codec import to_json
 from medmm.domain.errors import InputError, StateError
+from medmm.domain.priority import Order, Priority
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 if TYPE_CHECKING:
@@ -104,32 +105,68 @@ def cases(
     context: typer.Context,
     as_json: AsJson = False,
     state: Annotated[CaseState | None, typer.Option(help="Only cases that stand there.")] = None,
+    priority: Annotated[Priority | None, typer.Option(help="Only cases of this priority.")] = None,
+    waiting: Annotated[
+        bool | None,
+        typer.Option("--waiting/--not-waiting", help="Only cases that wait for a person, or none."),
+    ] = None,
+    site: Annotated[str | None, typer.Option(help="Only cases of this site.")] = None,
+    assigned: Annotated[
+        str | None, typer.Option(help="Only cases that this reader (an id) has claimed.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many: one page.")] = None,
     after: Annotated[
         str | None, typer.Option(help="Id of the last case of the page before: the next page.")
     ] = None,
+    sort: Annotated[
+        Order,
+        typer.Option(
+            help="Newest first, or by priority and, of equal ones, the longest waiting first."
+        ),
+    ] = Order.NEWEST,
 ) -> None:
-    """The worklist, newest first; patients by key."""
+    """List the worklist, newest first or by urgency; patients by key."""
     from medmm.presentation.suspicion_words import suspected_line
 
     who = session(context)
     with who.assistant() as assistant:
-        found = assistant.cases(state=state, limit=limit, after=after, by=who.reader(assistant))
+        by = who.reader(assistant)
+        found = assistant.cases(
+            state=state,
+            priority=priority,
+            waiting=waiting,
+            site=site,
+            assigned=assigned,
+            limit=limit,
+            after=after,
+            order=sort,
+            by=by,
+        )
     if as_json:
         for summary in found:
             write_json(to_json(summary))
         return
-    table = new_table("case", "state", "what", "acquired", "suspected")
+    prioritised = any(summary.priority for summary in found)
+    claimed = any(summary.assigned for summary in found)
+    table = new_table(
+        "case",
+        "state",
+        "what",
+        "acquired",
+        "suspected",
+        *["priority"] * prioritised,
+        *["claimed by"] * claimed,
+    )
+    table.columns[0].no_wrap = True  # an id that is folded can't be copied
     for summary in found:
         when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
         what = f"{summary.modality} {summary.body_part}"
         listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
-        add_row(table, summary.case_id, summary.state.value, what, when, listed_words)
-    none = (
-        "No cases yet: `medmm draft STUDY` makes one."
-        if state is None and after is None
-        else "No such cases."
-    )
+        cells = (summary.case_id, summary.state.value, what, when, listed_words)
+        urgency = [summary.priority or ""] * prioritised
+        add_row(table, *cells, *urgency, *[summary.assigned or ""] * claimed)
+    whole = {state, priority, waiting, site, assigned, after} == {None}
+    none = "No cases yet: `medmm draft STUDY` makes one." if whole else "No such cases."
     out().print(table if found else none)
     if limit is not None and len(found) == limit:
         out().print(f"Next page: --after {found[-1].case_id}")
@@ -143,6 +180,12 @@ def case_show(
     html: Annotated[
         Path | None, typer.Option(help="Write the page with picture and heat-maps here.")
     ] = None,
+    blind: Annotated[
+        bool,
+        typer.Option(
+            "--blind", help="Images and record alone: no reading, draft, decision or report."
+        ),
+    ] = False,
 ) -> None:
     """Print a case: its draft, or its signed report."""
     from medmm.doors.draft_page import draft_page
@@ -150,9 +193,10 @@ def case_show(
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        file = assistant.case(case, by=by)
+        file = assistant.case(case, blind=blind, by=by)
         if as_json:
-            write_json({**to_json(file), "suspected": listed(file)})
+            told = {} if blind else {"suspected": listed(file)}
+            write_json({**to_json(file), **told})
         elif file.report is not None:
             out().print(plain(assistant.render(file.report.id, by=by)))
         else:
@@ -199,12 +243,7 @@ def review(
 
     who = session(context)
     with who.assistant() as assistant:
-        reader = who.reader(assistant)
-        if reader is None:
-            raise InputError(
-                "nobody is named as reader",
-                remedy="medmm --by READER review …; see `readers:` in the config",
-            )
+        reader = who.person(assistant, "review")
         named = named_decisions(accept, reject, edit, finding, add, impression)
         if named:
             assistant.decide(case, named, by=reader)
@@ -231,16 +270,16 @@ def publish(
     to: Annotated[
         Path | None, typer.Option(help="Write all three formats into this folder instead.")
     ] = None,
+    version: Annotated[
+        int | None,
+        typer.Option(min=1, help="An earlier version, marked as replaced; without it the newest."),
+    ] = None,
 ) -> None:
     """Give out a case's signed report. A draft can't be published."""
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        report = assistant.case(case, pixels=False, by=by).report
-        if report is None:
-            raise StateError(
-                "the case has no signed report", remedy="review and sign it first", case=case
-            )
+        report = _version(assistant.case(case, pixels=False, by=by), version)
         if to is None:
             typer.echo(assistant.render(report.id, format=format, by=by), nl=False)
         else:
@@ -248,6 +287,21 @@ def publish(
                 typer.echo(str(path))
         if to is not None or format == "fhir":
             _say_what_is_not_joined(assistant, report.id, by)
+
+
+def _version(file: CaseFile, version: int | None) -> SignedReport:
+    if file.report is None:
+        raise StateError(
+            "the case has no signed report", remedy="review and sign it first", case=file.case.id
+        )
+    found = {report.version: report for report in file.versions}
+    if version is not None and version not in found:
+        raise InputError(
+            f"the report has no version {version}",
+            remedy=f"there are versions 1 to {file.report.version}",
+            case=file.case.id,
+        )
+    return file.report if version is None else found[version]
 
 
 def _say_what_is_not_joined(assistant: Assistant, report_id: str, by: Reader | None) -> None:

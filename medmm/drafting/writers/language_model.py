@@ -4,32 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
-from medmm.domain.draft import CLAIMS, Assertion, Case, Draft, Opinion, ScoreEvidence, Written
+from medmm.domain.draft import CLAIMS, Assertion, Case, Draft, Opinion, Proposal
 from medmm.domain.reading import Measurement, Reading
 from medmm.domain.study import Modality, Notice
 from medmm.domain.vocabulary import finding_term
 from medmm.drafting.sentences import Sentence
+from medmm.drafting.writers.proposals import DENIAL, objection, sentence_records
 from medmm.drafting.writers.rules import RuleWriter, written
-from medmm.language.certainty_words import says_too_much
-from medmm.language.comparison import comparing_words
-from medmm.language.numbers import dates_named, numbers_named
-from medmm.language.report_parser import Polarity, clauses, findings_named, polarity
-from medmm.language.sides import named_side
 
 Permitted = Mapping[str, frozenset[Assertion]]
-Heard = Mapping[str, Written]
-DENIAL = frozenset({Assertion.ABSENT})
-# What the language model takes for less likely than not is never said to be present
-PRESENT_FROM = 0.5
+Heard = Mapping[str, Proposal]
 SILENT = "the language model does not state it"
 DENYING = "the language model denies it"
-_POLARITY = {
-    Assertion.PRESENT: Polarity.AFFIRMED,
-    Assertion.POSSIBLE: Polarity.HEDGED,
-    Assertion.ABSENT: Polarity.DENIED,
-}
 NOT_SEEN = Notice(
     code="language-model-saw-nothing",
     text="The language model found no film that it reads; fixed rules wrote this draft.",
@@ -103,8 +92,15 @@ class LanguageWriter:
 
 
 def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> Draft:
-    """Draft a case as a language model words it, whatever it says; see `LanguageWriter`."""
-    heard = {one.finding: one for one in opinion.written}
+    """Draft a case as a language model words it, whatever it says; see `LanguageWriter`.
+
+    Args:
+        opinion: what the model says of the case.
+        reading: that of the case, on which the opinion was given.
+        writer: name that stands in the draft.
+    """
+    heard = {one.finding: one for one in opinion.proposals if one.finding is not None}
+    sentences = partial(sentence_records, opinion.proposals, case, reading)
     draft = written(
         case,
         reading,
@@ -114,9 +110,12 @@ def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> 
             DENYING if name in heard and heard[name].assertion in DENIAL else SILENT
         ),
         unsaid=tuple(_unsaid(reading, heard)),
+        sentences=sentences,
     )
     if reading.findings and not draft.statements:  # nothing would be there to decide on or to sign
-        return RuleWriter(SAID_NOTHING).write(case, reading)
+        return written(
+            case, reading, RuleWriter().name, warnings=(SAID_NOTHING,), sentences=sentences
+        )
     return draft
 
 
@@ -131,7 +130,7 @@ def permitted(reading: Reading) -> dict[str, frozenset[Assertion]]:
     }
 
 
-def worded(sentence: Sentence, said: Written | None) -> Sentence | None:
+def worded(sentence: Sentence, said: Proposal | None) -> Sentence | None:
     """Put a sentence in the language model's words; return None if it does not say so.
 
     It stays all the same if a critical finding is suspected.
@@ -147,43 +146,9 @@ def worded(sentence: Sentence, said: Written | None) -> Sentence | None:
         or said.assertion not in (CLAIMS if claimed else DENIAL)
     ):
         return sentence if claimed and _critical(sentence.finding) else None
-    if sentence.side is not None or not sound(said) or _too_sure(said, sentence):
+    if objection(said, sentence.side, sentence.evidence):
         return sentence
     return replace(sentence, text=said.text, assertion=said.assertion, generation=said.generation)
-
-
-def sound(said: Written) -> bool:
-    """Tell whether a text says of its finding what is coded and nothing else.
-
-    That is no other finding, side, number or comparison.
-    """
-    if said.assertion is Assertion.PRESENT and said.generation.probability < PRESENT_FROM:
-        return False
-    return (
-        findings_named(said.text) == {said.finding: _POLARITY.get(said.assertion)}
-        and all(_of_the_finding(clause, said) for clause in clauses(said.text))
-        and named_side(said.text) is None
-        and not numbers_named(said.text)
-        and not dates_named(said.text)
-        and not comparing_words(said.text)
-    )
-
-
-def _too_sure(said: Written, sentence: Sentence) -> bool:
-    """Tell whether words claim more certainty than the score that the sentence rests on."""
-    scores = [
-        e.probability
-        for e in sentence.evidence
-        if isinstance(e, ScoreEvidence) and e.finding == said.finding
-    ]
-    return any(says_too_much(said.text, said.finding, probability) for probability in scores)
-
-
-def _of_the_finding(clause: str, said: Written) -> bool:
-    """Tell whether a clause names the finding; one beside a denial may deny something else."""
-    return bool(findings_named(clause)) or (
-        said.assertion is Assertion.ABSENT and polarity(clause) is Polarity.DENIED
-    )
 
 
 def _critical(finding: str | None) -> bool:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from medmm.domain.codec import to_json
-from medmm.domain.draft import AlsoSuspected, Case, Draft, FactEvidence, Statement
+from medmm.domain.draft import (
+    AlsoSuspected,
+    Author,
+    AuthorKind,
+    Case,
+    Draft,
+    FactEvidence,
+    SentenceRecord,
+    Statement,
+)
 from medmm.domain.errors import InputError
 from medmm.domain.images import images_read, images_unread, rivals_unread
 from medmm.domain.reading import Reading
@@ -22,6 +28,7 @@ from medmm.drafting.mr_not_evaluated import marked_volumes, unread_mr
 from medmm.drafting.phrases import phrases
 from medmm.drafting.record_statements import record_sentences
 from medmm.drafting.sentences import Sentence
+from medmm.drafting.versions import UNNUMBERED, identified
 
 
 class RuleWriter:
@@ -52,13 +59,15 @@ def written(
     why_unstated: Callable[[str], str] | None = None,
     unsaid: tuple[str, ...] = (),
     warnings: tuple[Notice, ...] = (),
+    sentences: Callable[[Draft], tuple[SentenceRecord, ...]] | None = None,
 ) -> Draft:
     """Draft a case whose image sentences are worded by `wording`.
 
     `unsaid` and `warnings` join the draft's own.
 
     A suspected finding that `wording` takes out is listed as also suspected, with what
-    `why_unstated` says of it.
+    `why_unstated` says of it. `sentences` says of the draft what became of the sentences that were
+    proposed for it.
     """
     if reading.study_uid != case.study.uid:
         raise InputError(
@@ -68,9 +77,10 @@ def written(
     statements = _numbered([*recorded, *image_sentences(case.study, reading, wording)])
     unstated = _numbered(unstated_sentences(case.study, reading, wording), "u")
     draft = Draft(
-        id="draft-unnumbered",
+        id=UNNUMBERED,
         case_id=case.id,
         writer=writer,
+        author=Author(kind=AuthorKind.WRITER, id=writer),
         statements=statements,
         not_evaluated=(*unsaid, *_not_evaluated(case, reading, statements)),
         models=reading.models,
@@ -85,8 +95,8 @@ def written(
             for s in unstated
         ),
     )
-    content = json.dumps(to_json(draft), sort_keys=True, ensure_ascii=True)
-    return replace(draft, id="draft-" + hashlib.sha256(content.encode()).hexdigest()[:32])
+    draft = replace(draft, sentences=sentences(draft)) if sentences else draft
+    return identified(draft)
 
 
 def _numbered(sentences: Iterable[Sentence], letter: str = "s") -> tuple[Statement, ...]:

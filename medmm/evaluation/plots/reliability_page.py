@@ -6,23 +6,23 @@ There is one for each finding.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from medmm.evaluation.cards.findings import MOST_ECE, calibration_said
 from medmm.evaluation.cards.tables import figure
 from medmm.evaluation.metrics import Interval
 from medmm.evaluation.plots.svg_plots import reliability
+from medmm.presentation.pages import page
+from medmm.presentation.plots import Plot
 
 Json = dict[str, Any]
 # In the figures of chest-findings and of chest-report
 PRIORS = ("brier_label_prior", "brier_prior")
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1320px;
-margin:24px auto;padding:0 20px}
-main{display:grid;grid-template-columns:repeat(auto-fill,minmax(290px,1fr));gap:18px 24px}
-figure{margin:0}figcaption{font-weight:600}
-figure p{margin:0;color:#444;font-size:13px;white-space:pre-line}
-svg{width:100%;height:auto;font:12px system-ui,sans-serif}"""
+LEAD = (
+    "Test films in ten parts of equal count by rising probability: the mean probability of "
+    "a part against its share of positives, with the 95 % interval by patient. On the "
+    "dashed line a probability is what it says."
+)
 
 
 def html(name: str, findings: Mapping[str, Json]) -> str:
@@ -37,23 +37,13 @@ def html(name: str, findings: Mapping[str, Json]) -> str:
     said = calibration_said(
         {n: (row["ece"], row["brier"], prior_of(row)) for n, row in drawn.items()}
     )
-    lead = (
-        "Test films in ten parts of equal count by rising probability: the mean probability of "
-        "a part against its share of positives, with the 95 % interval by patient. On the "
-        "dashed line a probability is what it says."
-    )
-    plots = "".join(_plot(n, row) for n, row in sorted(drawn.items()))
-    without = (
-        f"<p>Not drawn, not calibrated or too few cases: {escape(', '.join(rest))}.</p>"
-        if rest
-        else ""
-    )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Reliability: '
-        f"{escape(name)}</title>"
-        f"<style>{STYLE}</style></head><body><h1>Reliability of the probabilities: "
-        f"{escape(name)}</h1><p>{lead}</p>"
-        f"<p>{escape(said)}</p><main>{plots}</main>{without}</body></html>\n"
+    return page(
+        "reliability.html",
+        name=name,
+        lead=LEAD,
+        said=said,
+        drawn=[_plot(n, row) for n, row in sorted(drawn.items())],
+        rest=rest,
     )
 
 
@@ -62,7 +52,7 @@ def prior_of(row: Json) -> float:
     return float(next(row[key] for key in PRIORS if key in row))
 
 
-def _plot(name: str, row: Json) -> str:
+def _plot(name: str, row: Json) -> Plot:
     points = [(float(p["mean_probability"]), _interval(p["share"])) for p in row["reliability"]]
     better = "below" if row["brier"] < prior_of(row) else "not below"
     note = (

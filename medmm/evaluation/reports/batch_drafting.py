@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from medmm.domain.draft import Case, Draft, Opinion, Section, Statement, Written
+from medmm.domain.draft import Case, Draft, Opinion, Proposal, Section, Statement
 from medmm.domain.reading import Reading
 from medmm.drafting.writers.language_model import CLAIMS, in_words_of, permitted
 from medmm.models.report_model.chest_report import ChestReportModel, Job, frontal_grey
@@ -55,7 +55,7 @@ def wording_of(draft: Draft, opinion: Opinion, writer: str) -> Wording:
     """Say in whose words a draft came out that `writer` made of an opinion."""
     if draft.writer != writer:
         return Wording(drafts=1, by_rule=1)
-    heard = {one.finding: one for one in opinion.written}
+    heard = {one.finding: one for one in opinion.proposals}
     stated = [
         s for s in draft.statements if s.section is Section.FINDINGS and s.finding is not None
     ]
@@ -64,7 +64,7 @@ def wording_of(draft: Draft, opinion: Opinion, writer: str) -> Wording:
     )
 
 
-def _kind(statement: Statement, said: Written | None) -> str:
+def _kind(statement: Statement, said: Proposal | None) -> str:
     if statement.generation is not None:
         return OWN_WORDS
     if said is None or (said.assertion in CLAIMS) is not (statement.assertion in CLAIMS):

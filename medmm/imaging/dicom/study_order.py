@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from medmm.domain.imaging_order import StudyOrder
+from medmm.domain.priority import OF_DICOM
 from medmm.imaging.dicom.header import Tags
 from medmm.imaging.mr.physics import NO_AGENT
 
@@ -42,6 +43,7 @@ def stated_order(images: Sequence[Tags], *, mr: bool) -> StudyOrder:
         contradicting=tuple(contradicting),
         portable=not mr and any(_portable(image) for image in images),
         contrast=_contrast(images) if mr else None,
+        priority=_priority(images),
     )
 
 
@@ -50,6 +52,12 @@ def _values(image: Tags, keywords: Sequence[str]) -> Iterator[str]:
         for keyword in keywords:
             if value := tags.text(keyword):
                 yield value
+
+
+def _priority(images: Sequence[Tags]) -> str | None:
+    words = {image.word("RequestedProcedurePriority") for image in images}
+    levels = [OF_DICOM[word] for word in words if word in OF_DICOM]
+    return min(levels, key=lambda level: level.rank).value if levels else None
 
 
 def _portable(image: Tags) -> bool:

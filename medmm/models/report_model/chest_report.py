@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import LogitsProcessorList
 
-from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
+from medmm.domain.draft import Assertion, Case, Generation, Opinion, Proposal
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Measurement
 from medmm.domain.record import ClinicalContext
@@ -190,7 +190,7 @@ class ChestReportModel:
         self,
         jobs: Sequence[Job],
         *,
-        on_sentence: Callable[[int, Written], None] | None = None,
+        on_sentence: Callable[[int, Proposal], None] | None = None,
         use_cache: bool = True,
     ) -> list[Opinion]:
         """Say what is said of several films in one batch, all with an image or all without.
@@ -199,11 +199,11 @@ class ChestReportModel:
         written.
         """
         inputs, decider = self._prepared(jobs)
-        written: list[list[Written]] = [[] for _ in jobs]
+        proposals: list[list[Proposal]] = [[] for _ in jobs]
 
         def take(spoken: Spoken) -> None:
             sentence = self._sentence(spoken, decider.probability[spoken.row, spoken.finding])
-            written[spoken.row].append(sentence)
+            proposals[spoken.row].append(sentence)
             if on_sentence is not None:
                 on_sentence(spoken.row, sentence)
 
@@ -211,12 +211,12 @@ class ChestReportModel:
         self._generate(inputs, decider, take, most, use_cache)
         return [
             Opinion(
-                written=tuple(sentences),
+                proposals=tuple(sentences),
                 probability={
                     name: round(decider.probability[row, name], 4) for name in self.grammar.findings
                 },
             )
-            for row, sentences in enumerate(written)
+            for row, sentences in enumerate(proposals)
         ]
 
     @torch.inference_mode()
@@ -276,9 +276,9 @@ class ChestReportModel:
         one = self.films.encoded(self.weights.row.manifest_sha256, films[:1], encoder)
         return one.expand(len(films), *one.shape[1:]).contiguous(memory_format=torch.channels_last)
 
-    def _sentence(self, spoken: Spoken, probability: float) -> Written:
+    def _sentence(self, spoken: Spoken, probability: float) -> Proposal:
         decode = self.processor.tokenizer.decode
-        return Written(
+        return Proposal(
             finding=spoken.finding,
             assertion=spoken.said,
             text=" ".join(decode(list(spoken.ids)).split()),
@@ -295,6 +295,7 @@ class ChestReportModel:
 def frontal_grey(case: Case) -> Grey:
     """Return the pixels of a case's frontal film.
 
+    Returns: float32 (rows, columns), 0 black to 1 white.
     Raises: InputError if it has none.
     """
     film = case.study.frontal

@@ -14,7 +14,7 @@ import torch
 
 from medmm.domain.errors import IntegrityError
 from medmm.files import sha256_of
-from medmm.training.loop.page import FIGURES, page
+from medmm.training.loop.curves import FIGURES, curves
 from medmm.training.loop.sharding import Processes
 from medmm.training.loop.state import FOLDER, RunPlace
 from medmm.training.weights_export import write_json
@@ -54,7 +54,9 @@ class Journal:
     def draw(self, state: str) -> None:
         """Write the curves."""
         if self.writes:
-            (self.run_dir / CURVES).write_text(page(self.name, self.rows, state), encoding="utf-8")
+            (self.run_dir / CURVES).write_text(
+                curves(self.name, self.rows, state), encoding="utf-8"
+            )
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest with the digests of what lies in the folder, and close TensorBoard."""

@@ -26,6 +26,7 @@ from medmm.doors.cli import app
 from medmm.doors.doctor import examine
 from medmm.doors.draft_page import draft_page
 from medmm.doors.influence_page import influence_page
+from medmm.presentation.case_view import case_view
 from medmm.presentation.draft_html import draft_html
 from medmm.presentation.draft_words import BANNER
 from tests.factories import (
@@ -35,7 +36,6 @@ from tests.factories import (
     make_reading_of,
 )
 from tests.language_models import Told, make_generation, say
-from ui.presenter import case_view
 
 LINE = "worded by chest-report"
 
@@ -49,7 +49,7 @@ def believing(case: Case) -> Opinion:
         Assertion.PRESENT if facts else Assertion.ABSENT,
         probability=max(0.5, chance),
     )
-    return Opinion(written=(said,), probability={"Cardiomegaly": chance})
+    return Opinion(proposals=(said,), probability={"Cardiomegaly": chance})
 
 
 class Everything(Told):
@@ -192,7 +192,7 @@ def test_how_a_sentence_was_written_stands_under_it_on_every_page() -> None:
     text = io.StringIO()
     draft_page(file, Console(file=text, width=100, no_color=True, highlight=False))
     assert text.getvalue().count(LINE) == draft_html(file).count(LINE) == 1
-    lines = [s.evidence_line for _, statements in case_view(file).sections for s in statements]
+    lines = [s.evidence_line for s in case_view(file).statements]
     assert sum(line.endswith(LINE) for line in lines) == 1
 
 

@@ -21,7 +21,7 @@ from medmm.domain.report import CaseState
 from medmm.domain.study import Modality
 from medmm.doors.cli import app
 from medmm.store import Store
-from tests.factories import SIGNED_AT, make_case
+from tests.factories import SIGNED_AT, make_case, make_checked_draft
 from ui import presenter
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,10 +58,12 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def tool(config: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, ["--config", str(config), *words], env={"NO_COLOR": "1"})
+
+
 def cases(config: Path, *words: str) -> Result:
-    return CliRunner().invoke(
-        app, ["--config", str(config), "cases", *words], env={"NO_COLOR": "1"}
-    )
+    return tool(config, "cases", *words)
 
 
 def ids(config: Path, *words: str) -> list[str]:
@@ -80,6 +82,58 @@ def test_the_command_gives_pages_and_states(config: Path) -> None:
     assert "No such cases" in cases(config, "--state", "signed").stdout
     assert cases(config, "--after", "case-9").exit_code != 0
     assert cases(config, "--limit", "0").exit_code == 2
+
+
+def test_the_command_claims_a_case_and_gives_it_back(config: Path) -> None:
+    claimed = tool(config, "--by", "reader-1", "case", "claim", "case-2", "--minutes", "90")
+    assert "Yours until" in claimed.stdout
+    assert ids(config, "--assigned", "reader-1") == ["case-2"]
+    assert "claimed by" in cases(config).stdout
+    (line,) = cases(config, "--json", "--assigned", "reader-1").stdout.splitlines()
+    assert json.loads(line)["assigned"] == "reader-1"
+    again = tool(config, "--by", "reader-1", "case", "claim", "case-2", "--json")
+    assert json.loads(again.stdout)["holder"] == "reader-1"
+    for word in ("claim", "unclaim"):  # the service reads no films
+        assert isinstance(tool(config, "case", word, "case-2").exception, InputError)
+    assert "free" in tool(config, "--by", "reader-1", "case", "unclaim", "case-2").stdout
+    assert ids(config, "--assigned", "reader-1") == []
+    assert "claimed by" not in cases(config).stdout
+
+
+def test_the_command_prioritises_and_sorts(config: Path) -> None:
+    words = ("--by", "reader-1", "case", "prioritise", "case-2", "stat", "--reason", "chest pain")
+    assert "stat" in tool(config, *words).stdout
+    assert ids(config, "--sort", "urgency") == ["case-2", "case-1", "case-4", "case-5", "case-3"]
+    assert ids(config, "--priority", "stat") == ["case-2"]
+    assert ids(config, "--not-waiting", "--limit", "2") == ["case-5", "case-4"]
+    assert (ids(config, "--waiting"), ids(config, "--site", "elsewhere")) == ([], [])
+    assert "priority" in cases(config).stdout
+    (line,) = cases(config, "--json", "--priority", "stat").stdout.splitlines()
+    assert json.loads(line)["priority_reason"] == "chest pain"
+    assert "No draft yet" in tool(config, "case", "drafts", "case-2").stdout
+    assert tool(config, "--by", "reader-1", "case", "prioritise", "case-2", "now").exit_code == 2
+
+
+def test_the_command_lists_drafts(config: Path) -> None:
+    settings = load_settings(config)
+    with Store.open(settings.data_dir, heads_path=settings.heads_path) as store:
+        for n in range(2):
+            with store.step() as step:
+                step.save_draft("case-1", make_checked_draft(), SIGNED_AT + timedelta(minutes=n))
+                step.record(
+                    AuditEvent(
+                        at=SIGNED_AT,
+                        verb="draft",
+                        outcome="done",
+                        actor="x",
+                        role="service",
+                        subject="case-1",
+                    )
+                )
+    shown = tool(config, "case", "drafts", "case-1").stdout.splitlines()
+    assert [line.split()[0] for line in shown] == ["version", "1", "2"]
+    listed = tool(config, "case", "drafts", "case-1", "--json").stdout.splitlines()
+    assert [json.loads(line)["parent"] for line in listed] == [None, 1]
 
 
 def test_the_assistant_takes_filters_and_pages(config: Path) -> None:

@@ -38,6 +38,24 @@ def test_numbers_come_from_the_study_and_the_request() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("stated", "level"),
+    [
+        (("STAT",), "stat"),
+        (("HIGH", "ROUTINE"), "urgent"),
+        (("medium ",), "routine"),
+        (("LOW", ""), "routine"),
+        (("AT ONCE",), None),
+        (("",), None),
+    ],
+)
+def test_of_stated_priorities_the_most_urgent_counts(
+    stated: tuple[str, ...], level: str | None
+) -> None:
+    images = [image(RequestedProcedurePriority=word) for word in stated]
+    assert stated_order(images, mr=False).priority == level
+
+
 def test_of_numbers_that_contradict_none_is_used() -> None:
     found = stated_order([image(AccessionNumber="A-1"), requested(AccessionNumber="A-2")], mr=False)
     assert (found.accession, found.contradicting) == (None, ("accession number",))

@@ -46,6 +46,18 @@ def found(order: StudyOrder, *resources: dict[str, Any], **urls: str) -> tuple[s
     return (None if got is None else got.reference or got.identifiers[0].value), why
 
 
+@pytest.mark.parametrize(
+    ("stated", "read"), [("stat", "stat"), ("routine", "routine"), ("soon", None), (3, None)]
+)
+def test_a_request_states_its_priority_by_the_codes_of_fhir(
+    stated: object, read: str | None
+) -> None:
+    entries = [{"resource": r} for r in (PATIENT, request("r1", priority=stated))]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    (found,) = read_record(json.dumps(bundle).encode()).requests
+    assert found.request.priority == read
+
+
 ORDER = StudyOrder(accession="A-1", placer_order="P-1")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from medmm.presentation.pages import page
+from medmm.presentation.plots import Mark, Plot, circle, line, text
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 240, 64, 32, 12, 12
 FIGURES = {
@@ -17,18 +19,11 @@ FIGURES = {
     "learning_rate": "Learning rate",
     "examples_per_second": "Examples a second",
 }
-STYLE = """body{font:15px system-ui,sans-serif;margin:2rem;color:#1c2733;background:#fff}
-h1{font-size:1.4rem}h2{font-size:1rem;margin:0 0 .3rem}main{display:flex;flex-wrap:wrap;gap:1.5rem}
-figure{margin:0}svg{max-width:100%;height:auto}text{font:11px system-ui,sans-serif;fill:#44525f}
-.grid{stroke:#e1e7ec}.line{fill:none;stroke:#1f5fa8;stroke-width:1.6}
-.epoch{fill:none;stroke:#b3541e;stroke-width:1.8}
-.dot{fill:#b3541e}.key{font-size:.85rem;color:#44525f}
-.key b:first-child{color:#1f5fa8}.key b:last-child{color:#b3541e}"""
 Points = list[tuple[float, float]]
 
 
-def page(name: str, rows: Sequence[Mapping[str, Any]], state: str) -> str:
-    """Build the page of a run's log (`FitResult.log`)."""
+def curves(name: str, rows: Sequence[Mapping[str, Any]], state: str) -> str:
+    """Make the page of a run's log (`FitResult.log`)."""
     figures = []
     for key, title in FIGURES.items():
         steps, epochs = points(rows, "steps", key), points(rows, "epoch", key)
@@ -39,19 +34,11 @@ def page(name: str, rows: Sequence[Mapping[str, Any]], state: str) -> str:
     for key in sorted({key for row in rows for key in row.get("validation", {})}):
         if epochs := points(rows, "epoch", key, within="validation"):
             figures.append(figure(f"Validation: {key}", [], epochs))
-    body = "\n".join(figures) or "<p>No step was logged yet.</p>"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta '
-        f'charset="utf-8"><title>{html.escape(name)}: curves</title>\n'
-        f"<style>{STYLE}</style></head>\n<body><h1>{html.escape(name)}</h1><p>{html.escape(state)}</p>\n"
-        '<p class="key">Over steps: <b>mean since the line before</b>, <b>mean of the epoch, '
-        "and validation</b></p>\n"
-        f"<main>\n{body}\n</main></body></html>\n"
-    )
+    return page("curves.html", name=name, state=state, figures=figures)
 
 
 def points(rows: Sequence[Mapping[str, Any]], kind: str, key: str, within: str = "") -> Points:
-    """List (step, value) of the rows of a kind that have a finite value."""
+    """(step, value) of the rows of a kind that have a finite value."""
     found = []
     for row in rows:
         value = (row.get(within, {}) if within else row).get(key)
@@ -60,7 +47,7 @@ def points(rows: Sequence[Mapping[str, Any]], kind: str, key: str, within: str =
     return found
 
 
-def figure(title: str, steps: Points, epochs: Points) -> str:
+def figure(title: str, steps: Points, epochs: Points) -> Plot:
     """Draw one chart: a line over the steps, one over the epochs."""
     both = steps + epochs
     x_ticks = ticks(min(x for x, _ in both), max(x for x, _ in both))
@@ -76,34 +63,28 @@ def figure(title: str, steps: Points, epochs: Points) -> str:
             - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (HEIGHT - BOTTOM - TOP)
         )
 
-    parts = [
-        (
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y_at(y):.1f}" '
-            f'y2="{y_at(y):.1f}"/><text x="{LEFT - 6}" y="{y_at(y) + 4:.1f}" '
-            f'text-anchor="end">{y:.4g}</text>'
-        )
-        for y in y_ticks
-    ]
-    parts += [
-        f'<text x="{x_at(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:.6g}</text>'
-        for x in x_ticks
-    ]
-    for style, line in (("line", steps), ("epoch", epochs)):
-        placed = " ".join(f"{x_at(x):.1f},{y_at(y):.1f}" for x, y in line)
-        parts += [f'<polyline class="{style}" points="{placed}"/>'] if len(line) > 1 else []
-    parts += [
-        f'<circle class="dot" r="3" cx="{x_at(x):.1f}" cy="{y_at(y):.1f}"/>' for x, y in epochs
-    ]
-    label = html.escape(f"{title}: {both[0][1]:.4g} to {both[-1][1]:.4g}")
-    return (
-        f"<figure><h2>{html.escape(title)}</h2>"
-        f'<svg role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}">'
-        f"{''.join(parts)}</svg></figure>"
+    marks = []
+    for y in y_ticks:
+        marks.append(line((LEFT, y_at(y), WIDTH - RIGHT, y_at(y)), **{"class": "grid"}))
+        marks.append(text(LEFT - 6, y_at(y) + 4, f"{y:.4g}", "end"))
+    marks += [text(x_at(x), HEIGHT - BOTTOM + 18, f"{x:.6g}", "middle") for x in x_ticks]
+    for style, curve in (("line", steps), ("epoch", epochs)):
+        placed = " ".join(f"{x_at(x):.1f},{y_at(y):.1f}" for x, y in curve)
+        if len(curve) > 1:
+            marks.append(Mark(tag="polyline", attributes={"class": style, "points": placed}))
+    marks += [circle(x_at(x), y_at(y), 3, **{"class": "dot"}) for x, y in epochs]
+    return Plot(
+        title=title,
+        width=WIDTH,
+        height=HEIGHT,
+        marks=tuple(marks),
+        label=f"{title}: {both[0][1]:.4g} to {both[-1][1]:.4g}",
+        shown_px=WIDTH,
     )
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Choose three to seven round numbers around a range."""
+    """Round numbers around a range, three to seven of them."""
     if high <= low:
         spread = abs(low) * 0.1 or 1.0
         low, high = low - spread, high + spread

@@ -15,8 +15,7 @@ import pytest
 
 from medmm.domain.errors import InputError, Unavailable
 from medmm.domain.reading import LabelMap
-from medmm.doors.mask_folders import folders_for, study_name
-from medmm.presentation.label_maps import write_label_map
+from medmm.doors.mask_files import folders_for, study_name, write_label_map
 from tests.array_files import CROP, blob, diagonal
 from tests.nifti_files import OBLIQUE, nifti_file
 

@@ -1,0 +1,28 @@
+"""A draft as it was kept: which one of its case it is, which one it follows, who wrote it, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from medmm.domain.draft import CheckedDraft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftVersion:
+    """One version of the draft of a case.
+
+    Attributes:
+        version: its number in the case, from 1.
+        parent: the version in whose place it came; None of the first, and of the one that an earlier release kept.
+        author: the writer that worded it.
+        created_at: when it was kept; None where nothing tells.
+        checked: the draft with its verdicts.
+    """
+
+    case_id: str
+    version: int
+    parent: int | None
+    author: str
+    created_at: datetime | None
+    checked: CheckedDraft
