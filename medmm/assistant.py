@@ -37,6 +37,7 @@ from medmm.verbs import (
     By,
     Networks,
     admitting,
+    amending,
     auditing,
     cases,
     claiming,
@@ -233,6 +234,48 @@ class Assistant:
         """
         return deciding.sign(self._house, Asked(by, key), case_id)
 
+    def amend(
+        self,
+        case_id: str,
+        decisions: Sequence[Decision],
+        *,
+        reason: str,
+        by: By,
+        correction: bool = False,
+        key: str | None = None,
+    ) -> SignedReport:
+        """Change a signed report: sign these decisions over those that were signed. The version before is kept.
+
+        Args:
+            decisions: of `Edit`, `Reject`, `Accept`, `Add` and `Impression`; what they do not name stays.
+            reason: why, for whoever acted on the version before; it stands on top of the report.
+            correction: whether what stood there was wrong; else there is more to say.
+
+        Raises: InputError without a reason or a change; StateError if the case has no signed report, if it is withdrawn, or
+            if somebody else changed it meanwhile.
+        """
+        return amending.amend(self._house, Asked(by, key), case_id, decisions, reason, correction)
+
+    def addendum(
+        self, case_id: str, text: str, *, reason: str, by: By, key: str | None = None
+    ) -> SignedReport:
+        """Add words to a signed report, whose own words stay. The version before is kept.
+
+        Raises: as `amend`; StateError if the text contradicts the report: that takes an amendment.
+        """
+        return amending.addendum(self._house, Asked(by, key), case_id, text, reason)
+
+    def withdraw(
+        self, case_id: str, *, reason: str, by: By, key: str | None = None
+    ) -> SignedReport:
+        """Withdraw a signed report: from then on no finding of it is valid. What was signed is kept and can be read.
+
+        The report that is given back is its last version and states nothing; its study can be opened again for a new case.
+
+        Raises: InputError without a reason; StateError if the case has no signed report, or it is withdrawn already.
+        """
+        return amending.withdraw(self._house, Asked(by, key), case_id, reason)
+
     def publish(
         self, report_id: str, *, to: str | Path, by: By | None = None, key: str | None = None
     ) -> tuple[Path, ...]:
@@ -345,16 +388,28 @@ class Assistant:
         )
         return cases.cases(self._house, by, wanted, Page(limit=limit, after=after, order=order))
 
-    def case(self, case_id: str, *, pixels: bool = True, by: By | None = None) -> CaseFile:
-        """Everything of one case and what the checks mark in the words of readers; without `pixels` no image can be opened."""
-        return cases.case(self._house, by, case_id, pixels)
+    def case(
+        self, case_id: str, *, pixels: bool = True, blind: bool = False, by: By | None = None
+    ) -> CaseFile:
+        """Show everything of one case and what the checks mark in the words of readers.
 
-    def to_sign(self, case_id: str, *, by: By) -> tuple[SignedStatement, ...]:
+        Args:
+            pixels: without them no image can be opened.
+            blind: leave out reading, draft, suspicions, decisions and report: images, record and earlier studies alone.
+        """
+        return cases.case(self._house, by, case_id, pixels, blind)
+
+    def to_sign(
+        self, case_id: str, *, by: By, decisions: Sequence[Decision] = ()
+    ) -> tuple[SignedStatement, ...]:
         """Say what a signature would take now: each statement in the words that the report will hold.
+
+        Args:
+            decisions: made besides, for this look alone; of a signed case what `amend` would sign.
 
         Raises: StateError while a statement is undecided.
         """
-        return deciding.to_sign(self._house, by, case_id)
+        return deciding.to_sign(self._house, by, case_id, decisions)
 
     def identity(self, patient_key: str, *, by: By) -> PatientIdentity:
         """Who a patient key is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ from medmm.domain.report import (
     SignedStatement,
     StudyReference,
 )
+from medmm.domain.report_kind import ReportKind
 from medmm.domain.study import (
     ChosenSequence,
     Modality,
@@ -69,6 +70,7 @@ FILM = FrameReference(volume_sha256="a" * 64, sop_uid=SOP_UID)  # of `make_volum
 MODEL = ModelIdentity(name="chest-test", manifest_sha256="0" * 64)
 WRITER = Author(kind=AuthorKind.WRITER, id="rule-writer")
 ATTENDING = Reader(id="reader-1", name="ZZREADER One", role="attending")
+SECOND = Reader(id="reader-2", name="ZZREADER Two", role="attending")
 SIGNED_AT = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
 
 
@@ -364,6 +366,24 @@ def make_signed_report(**changes: Any) -> SignedReport:
         models=(MODEL,),
     )
     return replace(report, **changes)
+
+
+def make_amended_report(report: SignedReport | None = None, **changes: Any) -> SignedReport:
+    """The next version of a report: an amendment by another reader a day later."""
+    report = report or make_signed_report()
+    number = report.version + 1
+    made = replace(
+        report,
+        id=f"report-{number}",
+        version=number,
+        kind=ReportKind.AMENDMENT,
+        replaces=report.id,
+        first=report.root,
+        reason="Seen again beside the film of 2024.",
+        signed_by=SECOND,
+        signed_at=report.signed_at + timedelta(days=1),
+    )
+    return replace(made, **changes)
 
 
 def make_case_file(

@@ -90,14 +90,14 @@ class GivenNetworks(Networks):
 class QuickNetworks(Networks):
     """In the place of `medmm.models.Networks`: whatever settings name, it loads no torch."""
 
-    reader, picture_kinds, language_model = READS, SAYS_FRONTAL, None  # type: ignore[assignment]
+    reading_models, picture_kinds, language_model = (ModelOf(READS),), SAYS_FRONTAL, None  # type: ignore[assignment]
 
 
 def quick_assistant(
     data: Path, *, reader: Any = READS, picture_kinds: Any = SAYS_FRONTAL, **settings: Any
 ) -> Assistant:
     """An assistant of a data folder of its own."""
-    made = Settings(data_dir=data, readers=READERS, **{"threads": 1, **settings})
+    made = Settings(data_dir=data, **{"threads": 1, "readers": READERS, **settings})
     given = {"reader": reader, "picture_kinds": picture_kinds, "language_model": None}
     return Assistant(made, networks=GivenNetworks(made, **given))
 

@@ -13,12 +13,13 @@ from medmm.domain.notices import FOR_THE_RECORD_TITLE
 from medmm.domain.report import CaseFile, CaseSummary, Reader
 from medmm.domain.study import Volume
 from medmm.presentation.case_view import CaseView, HeatChoice, case_view
-from medmm.presentation.draft_words import BANNER, SIGNED_BANNER
+from medmm.presentation.draft_words import BANNER
 from medmm.presentation.film_picture import HEAT_NOTE, film_picture
 from medmm.presentation.slice_picture import png_bytes
-from ui import presenter
+from ui import presenter, report_words
 from ui.actions import acted, forget, told
 from ui.admission import admit_released, show_admission
+from ui.amending import show_versions
 from ui.held_study import KEY as HELD
 from ui.held_study import forget_held, show_held
 from ui.presenter import inert
@@ -164,7 +165,7 @@ def opened(assistant: Assistant, case_id: str, reader: Reader) -> tuple[CaseFile
     """The open case and its patient; kept while it is open, so that a moved slider leaves no audit entry."""
     state = st.session_state
     if state.get("file_of") != (case_id, reader.id):
-        for name in ("file", "identity", "events", "signing"):
+        for name in ("file", "identity", "events", "signing", "amending"):
             state.pop(name, None)
     if "file" not in state:
         state["file"] = assistant.case(case_id, by=reader)
@@ -180,7 +181,7 @@ def show_case(assistant: Assistant, case_id: str, reader: Reader, banner: DeltaG
     file, identity = opened(assistant, case_id, reader)
     view = case_view(file)
     if view.signed:
-        banner.warning(SIGNED_BANNER, icon="⚠️")
+        banner.warning(inert(report_words.banner(file)), icon="⚠️")
     st.subheader(
         inert(presenter.patient_line(identity)), anchor=False
     )  # an anchor puts the name in the address
@@ -212,6 +213,7 @@ def show_review(
     """The signed report, or the draft with what is to be decided; what was not evaluated in either case."""
     if file.report is not None:
         show_report(assistant, file.report.id, reader)
+        show_versions(assistant, file, file.report, reader, identity)
     elif not view.statements:
         draft = partial(assistant.draft, file.case.id, by=reader)
         st.button("Draft", key="draft", type="primary", on_click=acted, args=(draft,))

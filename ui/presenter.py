@@ -127,8 +127,9 @@ def suspected_line(summary: CaseSummary) -> str:
 
 
 def changed(shown: CaseFile, now: CaseFile) -> bool:
-    """Whether a case is no longer what the reader has before the eyes: its draft, a decision or its state."""
-    return (shown.draft, shown.decisions, shown.state) != (now.draft, now.decisions, now.state)
+    """Whether a case is no longer what the reader has before the eyes: its draft, a decision, its state or its report."""
+    before, after = ((file.draft, file.decisions, file.state, file.report) for file in (shown, now))
+    return before != after
 
 
 def pictures(file: CaseFile) -> tuple[Volume, ...]:

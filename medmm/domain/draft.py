@@ -49,6 +49,7 @@ class Section(Enum):
     CLINICAL_INFORMATION = "clinical information"
     FINDINGS = "findings"
     IMPRESSION = "impression"
+    ADDENDUM = "addendum"  # of a signed report alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from medmm.domain.suspicion import Standing
 from medmm.doors.session import add_row, new_table, plain
 from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
 from medmm.presentation.case_view import CaseView, StatementView, case_view
-from medmm.presentation.draft_words import LEGEND, NO_DRAFT
+from medmm.presentation.draft_words import LEGEND
 from medmm.presentation.orientation import edge_letters
 from medmm.presentation.slice_picture import marked_slices, slice_picture
 from medmm.presentation.suspicion_words import ALSO_NOTE
@@ -30,7 +30,7 @@ def draft_page(file: CaseFile, console: Console) -> None:
     view = case_view(file)
     _print_head(view, console)
     if not view.drafted:
-        console.print(NO_DRAFT)
+        console.print(view.without_draft)
         return
     _print_marked(file, console)
     for section in Section:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from medmm.domain.errors import MedmmError, exit_code, needed
+from medmm.domain.errors import InputError, MedmmError, exit_code, needed
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -53,6 +53,16 @@ class Session:
     def reader(self, assistant: Assistant) -> Reader | None:
         """Who acts: the reader of `--by`, or None for the service."""
         return assistant.reader_named(self.by) if self.by else None
+
+    def person(self, assistant: Assistant, command: str) -> Reader:
+        """Who acts, where only a person may. Raises: InputError if `--by` names nobody."""
+        reader = self.reader(assistant)
+        if reader is None:
+            raise InputError(
+                "nobody is named as reader",
+                remedy=f"medmm --by READER {command} …; see `readers:` in the config",
+            )
+        return reader
 
 
 def session(context: typer.Context) -> Session:

@@ -1,4 +1,4 @@
-"""A case as people see it: the frozen view from which terminal, HTML page and dashboard take every word."""
+"""A case as people see it; terminal, HTML page and dashboard take every word from it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from medmm.domain.draft import CheckedDraft, Outcome, RegionEvidence, Section, Statement, Verdict
+from medmm.domain.case_state import SIGNED_STATES
+from medmm.domain.draft import (
+    CheckedDraft,
+    Outcome,
+    RegionEvidence,
+    Section,
+    Severity,
+    Statement,
+    Verdict,
+)
 from medmm.domain.images import image_lines
 from medmm.domain.notices import sorted_notices
 from medmm.domain.packaged_films import packaged_note
@@ -15,6 +24,8 @@ from medmm.domain.report import CaseFile, CaseState, Edit
 from medmm.domain.vocabulary import finding_term, most_urgent_first
 from medmm.presentation.draft_words import (
     MARKS,
+    NO_DRAFT,
+    NOTHING_ELSE,
     banner,
     decided_words,
     decision_word,
@@ -36,6 +47,7 @@ class CheckView:
     outcome: Outcome
     number: str
     reason: str
+    severity: Severity = Severity.BLOCKS
 
     @property
     def mark(self) -> str:
@@ -67,7 +79,7 @@ class StatementView:
         text: the words as they stand now.
         drafted_text: the drafted words; None unless a reader wrote others.
         evidence: in few words, with bars; `evidence_lines` say the same at length.
-        decided: what was decided, as a sentence; "" if nothing was. `decision` is the same as one word.
+        decided: what was decided, as a sentence; "" if nothing was. `decision` is it in one word.
         heat: the finding whose heat-map shows its evidence.
         summarises: the statement that it repeats, and with which it is decided.
         why: why it is suspected and not stated.
@@ -119,8 +131,8 @@ class StatementView:
 
     @property
     def may_accept(self) -> bool:
-        """Whether it may be accepted unchanged: one that failed a check is edited or rejected."""
-        return not any(check.failed for check in self.checks)
+        """Whether it may be accepted unchanged: it failed no check that blocks."""
+        return not any(c.failed and c.severity is Severity.BLOCKS for c in self.checks)
 
     @property
     def passed(self) -> str:
@@ -168,6 +180,7 @@ class CaseView:
         also: what is suspected and not stated, as it would be stated.
         unstated: what a draft of an earlier release suspects and does not list.
         proposed: what a language model proposed and the draft does not state, and why.
+        without_draft: what stands where there is no draft to show.
     """
 
     case_id: str
@@ -187,6 +200,7 @@ class CaseView:
     heats: tuple[HeatChoice, ...]
     measured: tuple[MeasurementRow, ...]
     made_by: str
+    without_draft: str = NO_DRAFT
     also: tuple[StatementView, ...] = ()
     unstated: tuple[str, ...] = ()
     proposed: tuple[str, ...] = ()
@@ -208,7 +222,7 @@ class CaseView:
     @property
     def signed(self) -> bool:
         """Whether a signed report counts, and no longer the draft."""
-        return self.state is CaseState.SIGNED
+        return self.state in SIGNED_STATES
 
     @property
     def may_sign(self) -> bool:
@@ -227,27 +241,27 @@ class CaseView:
 
     @property
     def first_heat(self) -> str:
-        """The heat-map to begin with, that of the first statement which has one; "" if there is none."""
+        """The heat-map to begin with, of the first statement that has one; "" if none has."""
         suspected = {heat.name for heat in self.heats if heat.suspected}
         findings = self.in_section(Section.FINDINGS)
         shown = (one.heat for one in (*findings, *self.statements, *self.also))
         return next((heat for heat in shown if heat in suspected), "")
 
     def in_section(self, section: Section) -> tuple[StatementView, ...]:
-        """The statements of the draft in a section."""
+        """List the statements of the draft in a section."""
         return tuple(one for one in self.statements if one.section is section)
 
     def own_in(self, section: Section) -> tuple[StatementView, ...]:
-        """What readers wrote into a section without a draft."""
+        """List what readers wrote into a section without a draft."""
         return tuple(one for one in self.own if one.section is section)
 
     def count(self, decision: str) -> int:
-        """How many statements are decided this way."""
+        """Count the statements that are decided this way."""
         return sum(s.decision == decision for s in self.statements if s.summarises is None)
 
 
 def case_view(file: CaseFile) -> CaseView:
-    """What people see of a case."""
+    """Make the view of a case."""
     study, draft = file.case.study, file.draft
     matters, recorded = sorted_notices((*(draft.draft.warnings if draft else ()), *study.warnings))
     return CaseView(
@@ -260,7 +274,7 @@ def case_view(file: CaseFile) -> CaseView:
         drafted=draft is not None,
         warnings=tuple(notice.text for notice in matters),
         recorded=tuple(notice.text for notice in recorded),
-        note=packaged_note(study),
+        note=None if file.blind else packaged_note(study),
         statements=statement_views(file, draft.statements) if draft else (),
         not_evaluated=draft.draft.limits if draft else (),
         decided=sum(file.decision_on(s) is not None for s in file.asked),
@@ -268,6 +282,7 @@ def case_view(file: CaseFile) -> CaseView:
         heats=_heats(file),
         measured=measurement_rows(draft.statements) if draft else (),
         made_by=made_by(draft) if draft else "",
+        without_draft=NOTHING_ELSE if file.blind else NO_DRAFT,
         also=_also(file),
         unstated=tuple(map(unstated_words, file.unstated)),
         proposed=_proposed(draft) if draft else (),
@@ -278,7 +293,7 @@ def case_view(file: CaseFile) -> CaseView:
 
 
 def statement_views(file: CaseFile, statements: Iterable[Statement]) -> tuple[StatementView, ...]:
-    """Statements of a case's draft with their evidence, their checks and what was decided."""
+    """Make the views of statements of a case's draft."""
     return tuple(_statement(file, statement) for statement in statements)
 
 
@@ -305,7 +320,10 @@ def _statement(file: CaseFile, statement: Statement) -> StatementView:
 
 def _checks(draft: CheckedDraft | None, statement: Statement) -> tuple[CheckView, ...]:
     verdicts: tuple[Verdict, ...] = tuple(draft.verdicts_on(statement.id)) if draft else ()
-    return tuple(CheckView(outcome=v.outcome, number=v.check, reason=v.reason) for v in verdicts)
+    return tuple(
+        CheckView(outcome=v.outcome, number=v.check, reason=v.reason, severity=v.severity)
+        for v in verdicts
+    )
 
 
 def _proposed(draft: CheckedDraft) -> tuple[str, ...]:
@@ -313,7 +331,10 @@ def _proposed(draft: CheckedDraft) -> tuple[str, ...]:
 
 
 def _also(file: CaseFile) -> tuple[StatementView, ...]:
-    """What is also suspected, as it would be stated, each with why it is not until somebody decides on it."""
+    """List what is also suspected, as it would be stated.
+
+    Each says why it is not stated until somebody decides on it.
+    """
     views = statement_views(file, (one.statement for one in file.also_suspected))
     return tuple(
         replace(view, why="" if view.decision else one.why)
@@ -322,7 +343,7 @@ def _also(file: CaseFile) -> tuple[StatementView, ...]:
 
 
 def _own(file: CaseFile) -> tuple[StatementView, ...]:
-    """What readers wrote themselves, with what the checks have against it."""
+    """List what readers wrote themselves, with what the checks have against it."""
     return tuple(
         StatementView(
             id=number,
@@ -342,7 +363,10 @@ def _marks(file: CaseFile, statement_id: str) -> tuple[str, ...]:
 
 
 def _heats(file: CaseFile) -> tuple[HeatChoice, ...]:
-    """Heat-maps of all findings that have one: suspected ones first, then critical ones, then by probability."""
+    """List the heat-maps of all findings that have one.
+
+    Suspected ones come first, then critical ones, then by probability.
+    """
     names = {one.finding for one in file.flagged}
     findings = most_urgent_first(file.reading.findings if file.reading else ())
     return tuple(

@@ -1,4 +1,4 @@
-"""A draft as one self-contained HTML page: picture, heat-maps and statements side by side."""
+"""A draft as one HTML page that stands alone: pictures and statements side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from medmm.domain.report import CaseFile
 from medmm.domain.study import Volume
 from medmm.domain.suspicion import Standing
 from medmm.presentation.case_view import CaseView, HeatChoice, case_view
-from medmm.presentation.draft_words import LEGEND, NO_DRAFT
+from medmm.presentation.draft_words import LEGEND
 from medmm.presentation.film_picture import HEAT_NOTE, grey_bytes, heat_picture
 from medmm.presentation.orientation import film_side_words
 from medmm.presentation.pages import Figure, page
@@ -45,14 +45,13 @@ def draft_html(file: CaseFile) -> str:
         measured=[row.cells for row in view.measured] if file.case.study.frontal is None else [],
         measured_head=MEASURED_HEAD,
         recorded_title=FOR_THE_RECORD_TITLE.lower(),
-        no_draft=NO_DRAFT,
         legend=LEGEND,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pictures:
-    """The film and its heat-maps, or the slices that statements are marked on, with what must be said of them."""
+    """The film with its heat-maps, or the slices that statements are marked on."""
 
     main: tuple[Figure, ...]
     heats: tuple[Figure, ...] = ()
@@ -83,7 +82,10 @@ def _film(film: Volume, view: CaseView) -> _Pictures:
 
 
 def _slices(file: CaseFile) -> _Pictures:
-    """The slice with the most of each label map that a statement rests on, else the middle slice of the first volume."""
+    """Show of each label map that a statement rests on the slice with most of it.
+
+    Without such a label map it is the middle slice of the main volume, or of the first one.
+    """
     study = file.case.study
     marked = marked_slices(study, file.reading, file.draft)
     if marked:

@@ -1,4 +1,4 @@
-"""Evidence in words: at length, a line each, for terminal and page; short, with a bar, for the dashboard."""
+"""Evidence in words: at length for terminal and page, short for the dashboard."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ BAR = 20
 
 
 def evidence_lines(statement: Statement) -> list[str]:
-    """The evidence of a statement in words, each line once, and whose words it has."""
+    """Say the evidence of a statement, each line once, and whose words it has."""
     lines = dict.fromkeys(evidence_line(evidence) for evidence in statement.evidence)
     return [*lines, generation_words(statement.generation)] if statement.generation else [*lines]
 
 
 def evidence_line(evidence: Evidence) -> str:
-    """One piece of evidence in words, at length."""
+    """Say one piece of evidence at length."""
     if isinstance(evidence, ScoreEvidence):
         filled = round(evidence.probability * BAR)
         bar = "█" * filled + "░" * (BAR - filled)
-        return f"{bar} probability {probability_words(evidence.probability, evidence.threshold)} ({evidence.model})"
+        words = probability_words(evidence.probability, evidence.threshold)
+        return f"{bar} probability {words} ({evidence.model})"
     if isinstance(evidence, RegionEvidence):
         x0, y0, x1, y1 = (f"{100 * v:.0f}" for v in evidence.box_xyxy)
         return f"strongest {x0}-{x1} % across, {y0}-{y1} % down, {_side_words(evidence.side)}"
@@ -58,7 +59,10 @@ class EvidenceView:
 
 
 def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) -> EvidenceView:
-    """One piece of evidence in few words; a fact of the record with its value where the context has it."""
+    """Say one piece of evidence in few words.
+
+    A fact of the record has its value beside it if the context has it.
+    """
     if isinstance(evidence, ScoreEvidence):
         words = finding_term(evidence.finding).words
         text = f"{words} {probability_words(evidence.probability, evidence.threshold)}"
@@ -81,7 +85,7 @@ def _side_words(side: Side | None) -> str:
 
 
 def _place_words(evidence: ExtentEvidence | ReaderEvidence) -> str:
-    """Where something is seen, or by whom: the same at length and short."""
+    """Say where something is seen, or by whom: the same at length and short."""
     if isinstance(evidence, ExtentEvidence):
         return extent_words(evidence.extent)
     return f"seen by reader {evidence.reader_id}"

@@ -1,4 +1,4 @@
-"""A film as bytes of grey or RGB, and the heat of a region laid over it in the one set of colours."""
+"""A film as bytes of grey or RGB, with the heat of a region in the one set of colours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ TRACK, BELOW, REACHED, TICK = (228, 232, 236), (148, 163, 176), (38, 109, 133), 
 SQUARE = 0.01  # pixels that differ less from a square are shown as squares
 
 
-# Anchors of a perceptually ordered map from dark purple over orange to light yellow (after matplotlib's inferno, CC0).
+# Anchors of a perceptually ordered map from dark purple over orange to light yellow (after
+# matplotlib's inferno, CC0).
 ANCHORS = np.array(
     [
         (0, 0, 4),
@@ -40,12 +41,15 @@ def grey_bytes(
     window: tuple[float, float] = (0.0, 1.0),
     aspect: float = 1.0,
 ) -> NDArray[np.uint8]:
-    """A film as uint8 (rows, columns), its longest side at most `longest_px`, block-averaged.
+    """Shrink a film to uint8 (rows, columns) by averages of blocks.
+
+    Its longest side is at most `longest_px`.
 
     Args:
         grey: (rows, columns), 0 black to 1 white.
         window: (level shown black, level shown white).
-        aspect: height of a pixel over its width; the shorter side of a pixel is stretched to the longer.
+        aspect: height of a pixel over its width; the shorter side of a pixel is stretched to the
+            longer.
     """
     tall, wide = max(aspect, 1.0), max(1 / aspect, 1.0)
     if abs(aspect - 1) < SQUARE:
@@ -62,7 +66,10 @@ def grey_bytes(
 
 
 def _averaged(grey: NDArray[np.float32], tall: int, wide: int) -> NDArray[np.float32]:
-    """Means of blocks of `tall` x `wide` pixels; what is left over at the far edges is left out."""
+    """Average blocks of `tall` x `wide` pixels.
+
+    What is left over at the far edges is left out.
+    """
     tall, wide = min(tall, grey.shape[0]), min(wide, grey.shape[1])
     rows, columns = grey.shape[0] // tall * tall, grey.shape[1] // wide * wide
     blocks = grey[:rows, :columns].reshape(rows // tall, tall, columns // wide, wide)
@@ -72,7 +79,10 @@ def _averaged(grey: NDArray[np.float32], tall: int, wide: int) -> NDArray[np.flo
 def heat_overlay(
     picture: NDArray[np.uint8], region: Region, opacity: float = 0.5
 ) -> NDArray[np.uint8]:
-    """RGB (rows, columns, 3): the heat of a region over a grey picture; where there is no heat the film stays grey."""
+    """Lay the heat of a region over a grey picture, as RGB (rows, columns, 3).
+
+    Where there is no heat the picture stays grey.
+    """
     heat = resized(np.asarray(region.heat, dtype=np.float32) / np.float32(255), picture.shape)
     cover = np.clip(opacity * heat * 1.5, 0, opacity)[..., None]
     base = np.repeat(picture[..., None].astype(np.float32), 3, axis=2)
@@ -80,7 +90,7 @@ def heat_overlay(
 
 
 def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """RGB (…, 3) of 0 to 255 for values of 0 to 1."""
+    """Give values of 0 to 1 their colours, RGB (…, 3) of 0 to 255."""
     place = np.clip(values, 0, 1) * (len(ANCHORS) - 1)
     lower = np.minimum(place.astype(int), len(ANCHORS) - 2)
     part = (place - lower)[..., None]
@@ -88,7 +98,7 @@ def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def resized(grid: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A small grid bilinearly resized to `shape` (rows, columns), cell centres as sample points."""
+    """Resample a small grid to `shape` (rows, columns), bilinearly between cell centres."""
     out = grid
     for axis in (0, 1):
         size = out.shape[axis]
@@ -107,7 +117,9 @@ def film_picture(
     opacity: float,
     aspect: float = 1.0,
 ) -> NDArray[np.uint8]:
-    """RGB (rows, columns, 3) of a display-ready film (rows, columns), with a region's heat and box where given.
+    """Draw a film (rows, columns) in its window as RGB (rows, columns, 3).
+
+    The heat and the box of a region lie over it if there is one.
 
     Args:
         aspect: height of a pixel over its width.
@@ -121,7 +133,7 @@ def film_picture(
 def heat_picture(
     picture: NDArray[np.uint8], region: Region, opacity: float, box_width_px: int = 2
 ) -> NDArray[np.uint8]:
-    """RGB (rows, columns, 3) of a grey picture (rows, columns) with a region's heat and its box."""
+    """Lay a region's heat and box over a grey picture, as RGB (rows, columns, 3)."""
     image = Image.fromarray(heat_overlay(picture, region, opacity))
     rows, columns = picture.shape
     x0, y0, x1, y1 = region.box_xyxy
@@ -131,7 +143,10 @@ def heat_picture(
 
 
 def score_bar(probability: float, threshold: float) -> NDArray[np.uint8]:
-    """RGB (rows, columns, 3): a bar from 0 to 1 filled to `probability`, a dark tick at the operating point."""
+    """Draw a bar from 0 to 1 filled to `probability`, as RGB (rows, columns, 3).
+
+    A dark tick stands at the operating point.
+    """
     rows, columns = BAR_PX
     bar = np.full((rows, columns, 3), TRACK, dtype=np.uint8)
     bar[4:-4, : round(probability * columns)] = REACHED if probability >= threshold else BELOW

@@ -1,4 +1,4 @@
-"""What a path was understood as, in words: the gate's verdict on a study, and each of its series."""
+"""What a path was understood as, in words: the gate's verdict, and each series."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from medmm.domain.study_inspection import Inspection, SeriesLook
 
 
 def verdict_rows(found: Inspection) -> Iterator[tuple[str, str]]:
-    """The gate's verdict on a study, its time, its warnings, and its record."""
+    """Say the gate's verdict on a study, its time, its warnings, and its record."""
     yield "path", found.path
     if found.problem:
         yield "can't be read", found.problem
@@ -53,7 +53,7 @@ def verdict_rows(found: Inspection) -> Iterator[tuple[str, str]]:
 
 
 def series_rows(look: SeriesLook, number: int, *, accepted: bool) -> Iterator[tuple[str, str]]:
-    """One series: what it is, how it is coded, how it lies, how it is shown, and what speaks against it."""
+    """Say what a series is, how it is coded, lies and is shown, and what is against it."""
     yield f"series {number}", f"{look.kind}; {look.file_count} files, {look.frame_count} frames"
     yield "encoding", look.encoding
     if look.polarity:
@@ -73,7 +73,7 @@ def series_rows(look: SeriesLook, number: int, *, accepted: bool) -> Iterator[tu
 
 
 def _series_number(found: Inspection, sha256: str) -> str:
-    """The series of this page that holds a volume."""
+    """Name the series of this page that holds a volume."""
     numbers = (
         n
         for n, look in enumerate(found.series, start=1)
@@ -84,13 +84,13 @@ def _series_number(found: Inspection, sha256: str) -> str:
 
 
 def sequence_words(sequence: Sequence) -> str:
-    """The role of a series, its reason, and what its pixels say of it."""
+    """Say the role of a series, its reason, and what its pixels say of it."""
     asked = {True: "; its pixels bear it out", False: "; its pixels do not bear it out", None: ""}
     return f"{sequence.role.value}: {sequence.reason}{asked[sequence.confirmed]}"
 
 
 def geometry_words(volume: Volume) -> str:
-    """Grid, spacing, how it lies, and the shape of its pixels."""
+    """Say the grid, spacing and place of a volume, and the shape of its pixels."""
     slices, rows, columns = volume.shape_zyx
     words = [f"{columns} columns x {rows} rows" + (f" x {slices} slices" if slices > 1 else "")]
     spacing = volume.spacing_yx_mm

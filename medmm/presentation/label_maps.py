@@ -1,9 +1,9 @@
 """Label maps as the bytes of NIfTI files, and what ties them to their source.
 
-The grid is that of the array that was read, or that of a series of images. NIfTI counts in RAS, DICOM
-in LPS (PS3.3 C.7.6.2.1.1): x and y change their sign. What a DICOM Segmentation (PS3.3 A.51) asks of
-its source, images, frames and frame of reference, stands beside it in JSON, since NIfTI has no place
-for it.
+The grid is that of the array that was read, or that of a series of images. NIfTI counts in RAS,
+DICOM in LPS (PS3.3 C.7.6.2.1.1): x and y change their sign. What a DICOM Segmentation (PS3.3 A.51)
+asks of its source, images, frames and frame of reference, stands beside it in JSON, since NIfTI has
+no place for it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def label_map_bytes(label_map: LabelMap, source: bytes) -> bytes:
     """Make the NIfTI file of a label map (uint8) on the very grid of the array that was read.
 
     Args:
-        source: the file that was read; shape, axes, affines, their codes and units are taken from it.
+        source: the file that was read, from which shape, axes, affines, codes and units come.
     """
     header = _header(source)
     header.set_data_dtype("uint8")
@@ -55,7 +55,7 @@ def label_map_bytes(label_map: LabelMap, source: bytes) -> bytes:
 def series_label_map(
     label_map: LabelMap, volume: Volume, reading: Reading, file: str
 ) -> tuple[bytes, Json]:
-    """Make the NIfTI file of a label map on the grid of a series, and what ties it to the series.
+    """Make the NIfTI file of a label map on the grid of a series, and what ties the two.
 
     Args:
         file: the name that the NIfTI file will have.
@@ -67,7 +67,7 @@ def series_label_map(
 
 
 def no_affine(volume: Volume) -> str | None:
-    """Why a volume has no affine, in words; None where it has one."""
+    """Say why a volume has no affine; None if it has one."""
     if volume.affine_lps_mm is not None:
         return None
     if volume.spacing_yx_mm is None:
@@ -78,12 +78,12 @@ def no_affine(volume: Volume) -> str | None:
 
 
 def file_stem(name: str) -> str:
-    """The name of a label map as that of a file: it can be no path."""
+    """Make the name of a label map that of a file: it can be no path."""
     return re.sub("[^a-z0-9-]", "-", name.lower())
 
 
 def _header(data: bytes) -> Any:
-    """The header of a NIfTI-1 or NIfTI-2 file, plain or in gzip."""
+    """Read the header of a NIfTI-1 or NIfTI-2 file, plain or in gzip."""
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 
@@ -93,9 +93,10 @@ def _header(data: bytes) -> Any:
 
 
 def _image(labels_zyx: NDArray[np.uint8], volume: Volume) -> Any:
-    """The NIfTI image, voxels (column, row, slice), with sform and qform of the volume, or with neither.
+    """Make the NIfTI image, voxels (column, row, slice), with the volume's affine if known.
 
-    A qform turns and scales alone: where slices are stacked at a slant it would be false, and only the sform is set.
+    A qform turns and scales alone: where slices are stacked at a slant it would be false, and only
+    the sform is set.
     """
     from nibabel.nifti1 import Nifti1Image
 
@@ -117,14 +118,14 @@ def _image(labels_zyx: NDArray[np.uint8], volume: Volume) -> Any:
 
 
 def ras(affine_lps_mm: Affine) -> NDArray[np.float64]:
-    """The affine to RAS in mm, as NIfTI counts."""
+    """Turn an affine to RAS in mm, as NIfTI counts."""
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.array(affine_lps_mm, dtype=np.float64)
 
 
 def _furthest(
     one: NDArray[np.float64], other: NDArray[np.float64], shape_zyx: tuple[int, ...]
 ) -> float:
-    """The largest distance in mm between the places that two affines give a corner of the grid."""
+    """Measure how far apart two affines put a corner of the grid at most, in mm."""
     z, y, x = (count - 1 for count in shape_zyx)
     corners = np.array(
         [(i, j, k, 1) for i in (0, x) for j in (0, y) for k in (0, z)], dtype=np.float64
@@ -135,7 +136,10 @@ def _furthest(
 def _about(
     label_map: LabelMap, volume: Volume, reading: Reading, file: str, *, quaternion: bool
 ) -> Json:
-    """What ties a mask to its source, for a reader and for a DICOM Segmentation; axes and units are in the names."""
+    """Say what ties a mask to its source, for a reader and for a DICOM Segmentation.
+
+    Axes and units are in the names.
+    """
     why = no_affine(volume)
     forms = ["sform", "qform"] if quaternion else ["sform"]
     return {
@@ -161,7 +165,10 @@ def _about(
 
 
 def _slices(volume: Volume) -> list[Json]:
-    """The image and frame of every slice, in the order of the slices; empty for a file that names no images."""
+    """Name the image and frame of every slice, in the order of the slices.
+
+    It is empty for a file that names no images.
+    """
     if not volume.frame_numbers and len(volume.sop_uids) != volume.shape_zyx[0]:
         return []
     return [

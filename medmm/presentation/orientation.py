@@ -1,4 +1,4 @@
-"""A slice turned the way readers look at it, and the letters of the patient's directions at its edges."""
+"""A slice turned the way readers look at it, with letters at its edges."""
 
 from __future__ import annotations
 
@@ -21,17 +21,21 @@ OBLIQUE = (
 def facing(
     grey: NDArray[np.float32], affine_lps_mm: Affine | None
 ) -> tuple[NDArray[np.float32], tuple[str, str]]:
-    """A slice turned the way readers look at it, and the letters of its left and of its right edge.
+    """Turn a slice the way readers look at it; name its left and its right edge.
 
-    Rows run toward the patient's left or back, columns toward the back or feet (PS3.3 C.7.6.1.1.1 names the
-    directions); what runs against that is mirrored. As stored, without letters, where the affine is unknown.
+    Rows run toward the patient's left or back, columns toward the back or feet (PS3.3 C.7.6.1.1.1
+    names the directions); what runs against that is mirrored. It is as stored, without letters, if
+    the affine is unknown.
     """
     edges = edge_letters(affine_lps_mm)
     return turned(grey, affine_lps_mm), (edges.left, edges.right)
 
 
 def turned(grid: NDArray[T], affine_lps_mm: Affine | None) -> NDArray[T]:
-    """A slice (rows, columns, ...) mirrored so that it lies as readers look at it; as stored where that is unknown."""
+    """Mirror a slice (rows, columns, ...) so that it lies as readers look at it.
+
+    It stays as stored if that is unknown.
+    """
     if affine_lps_mm is None:
         return grid
     along, down = (-1 if against else 1 for _, against in _in_plane(affine_lps_mm))
@@ -40,7 +44,10 @@ def turned(grid: NDArray[T], affine_lps_mm: Affine | None) -> NDArray[T]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
-    """The patient's direction at each edge of a turned slice, as letters ("R", or "RA" where oblique); "" unknown."""
+    """The patient's direction at each edge of a turned slice, as letters.
+
+    "R", or "RA" where oblique; "" if unknown.
+    """
 
     left: str = ""
     right: str = ""
@@ -49,7 +56,10 @@ class Edges:
 
 
 def edge_letters(affine_lps_mm: Affine | None) -> Edges:
-    """The letters at the edges of a slice after `turned`: main direction first, a second one from some 20 degrees on."""
+    """Name the edges of a slice after `turned`.
+
+    The main direction comes first, a second one from some 20 degrees on.
+    """
     if affine_lps_mm is None:
         return Edges()
     (along, flip_x), (down, flip_y) = _in_plane(affine_lps_mm)
@@ -60,7 +70,10 @@ def edge_letters(affine_lps_mm: Affine | None) -> Edges:
 
 
 def _in_plane(affine_lps_mm: Affine) -> list[tuple[NDArray[np.float64], bool]]:
-    """Unit direction (toward L, P, F) in which columns count up, and whether that is mirrored; likewise for rows."""
+    """Find the unit direction (toward L, P, F) in which columns, and rows, count up.
+
+    Beside each stands whether it is mirrored.
+    """
     axes = np.array(affine_lps_mm)[:3, :2] * [[1], [1], [-1]]
     axes = axes / np.linalg.norm(axes, axis=0)
     return [(axis, bool(axis[np.abs(axis).argmax()] < 0)) for axis in axes.T]
@@ -72,7 +85,10 @@ def _letters(toward_lpf: NDArray[np.float64]) -> str:
 
 
 def slice_of(volume: Volume, index_z: int) -> tuple[NDArray[np.float32], tuple[str, str]]:
-    """A slice as readers look at it with the letters of its left and right edges; a film as it is stored."""
+    """Take a slice as readers look at it, with the letters of its left and right edges.
+
+    A film stays as it is stored.
+    """
     grey = volume.frame(index_z)
     if volume.patient_left_on is not None:
         return grey, ("L", "R") if volume.patient_left_on == "left" else ("R", "L")
@@ -80,7 +96,7 @@ def slice_of(volume: Volume, index_z: int) -> tuple[NDArray[np.float32], tuple[s
 
 
 def film_side_words(patient_left_on: str | None) -> str:
-    """Which side of the patient is where on a film."""
+    """Say which side of the patient is where on a film."""
     if patient_left_on is None:
         return SIDE_UNKNOWN
     return f"The patient's left is on the {patient_left_on} of the picture."

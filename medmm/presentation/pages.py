@@ -1,4 +1,4 @@
-"""HTML pages from the templates beside this module: each stands alone, without script or link, and all values escaped."""
+"""HTML pages from templates: each stands alone, has no script, and escapes all values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def page(template: str, **values: object) -> str:
     """Render a template of `medmm/presentation/templates/`.
 
-    A value that the template asks for and that is not given raises jinja2.UndefinedError: a page lacks nothing silently.
+    A value that the template asks for and that is not given raises jinja2.UndefinedError: a page
+    lacks nothing silently.
     """
     return _environment().get_template(template).render(values)
 
@@ -40,7 +41,10 @@ def _environment() -> Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A picture in a page, its caption, and the letters of its left and right edges ("" where unknown)."""
+    """A picture in a page, its caption, and the letters of its left and right edges.
+
+    The letters are "" if they are unknown.
+    """
 
     source: str
     caption: str
@@ -51,7 +55,7 @@ class Figure:
     def of(
         cls, picture: NDArray[np.uint8], caption: str, edges: tuple[str, str] = ("", "")
     ) -> Figure:
-        """The figure of a grey or RGB picture, which travels in the page as PNG."""
+        """Make the figure of a grey or RGB picture, which travels in the page as PNG."""
         encoded = base64.b64encode(png_bytes(picture)).decode()
         left, right = edges
         return cls(

@@ -1,4 +1,4 @@
-"""Plots as marks on a plane, drawn as SVG in a page that stands alone (`templates/plots.html`)."""
+"""Plots as marks on a plane, which `templates/plots.html` draws as SVG."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ class Plot:
 
 
 def line(ends: Sequence[float], **attributes: str) -> Mark:
-    """A line from (x, y) to (x, y)."""
+    """Draw a line from (x, y) to (x, y)."""
     x1, y1, x2, y2 = (f"{end:.1f}" for end in ends)
     return Mark(tag="line", attributes={"x1": x1, "x2": x2, "y1": y1, "y2": y2, **attributes})
 
 
 def circle(x: float, y: float, radius: float, **attributes: str) -> Mark:
-    """A dot."""
+    """Draw a dot."""
     place = {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": f"{radius:g}"}
     return Mark(tag="circle", attributes={**place, **attributes})
 
 
 def text(x: float, y: float, words: str, anchor: str, **attributes: str) -> Mark:
-    """Words that start, end or have their middle at a place."""
+    """Write words that start, end or have their middle at a place."""
     place = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor}
     return Mark(tag="text", attributes={**place, **attributes}, words=words)

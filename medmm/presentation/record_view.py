@@ -1,4 +1,4 @@
-"""A record as people see it: its facts in words, and what was left out of it with the reason."""
+"""A record as people see it: its facts in words, and what was left out and why."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ CODE_SYSTEMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactView:
-    """One fact in words; `when` is ISO 8601, "" if undated, `doubts` is what speaks against it."""
+    """One fact in words.
+
+    `when` is ISO 8601, "" if undated; `doubts` is what speaks against it.
+    """
 
     kind: str
     label: str
@@ -54,7 +57,7 @@ class RecordView:
 
 
 def record_view(context: ClinicalContext) -> RecordView:
-    """A record in words."""
+    """Put a record into words."""
     as_of = context.as_of.isoformat() if context.as_of else "an unknown moment"
     counts = f"{len(context.facts)} facts, {len(context.left_out)} left out"
     return RecordView(
@@ -65,7 +68,7 @@ def record_view(context: ClinicalContext) -> RecordView:
 
 
 def fact_view(fact: Fact) -> FactView:
-    """One fact in words."""
+    """Put one fact into words."""
     return FactView(
         kind=kind_words(fact.kind),
         label=fact.label,
@@ -78,19 +81,19 @@ def fact_view(fact: Fact) -> FactView:
 
 
 def kind_words(kind: FactKind) -> str:
-    """A kind of fact in words."""
+    """Name a kind of fact."""
     return kind.value.replace("_", " ")
 
 
 def fact_value(fact: Fact) -> str:
-    """The value of a fact as it is written, or nothing."""
+    """Say the value of a fact as it is written; "" if it has none."""
     if fact.value is None or isinstance(fact.value, str):
         return fact.value or ""
     return quantity_words(fact.value)
 
 
 def value_with_bounds(fact: Fact) -> str:
-    """The value of a fact, with the bounds that are usual where they are stated."""
+    """Say the value of a fact, with the bounds of what is usual if they are stated."""
     words = fact_value(fact)
     if not isinstance(fact.value, Quantity):
         return words
@@ -100,19 +103,22 @@ def value_with_bounds(fact: Fact) -> str:
 
 
 def code_words(fact: Fact) -> str:
-    """The codes of a fact, a line each, with the usual name of their system."""
+    """List the codes of a fact, a line each, with the usual name of their system."""
     return "\n".join(f"{CODE_SYSTEMS.get(c.system, c.system)} {c.code}" for c in fact.codings)
 
 
 def when_words(fact: Fact) -> str:
-    """The day of a fact, its time on a line of its own, or that it is undated."""
+    """Say the day of a fact, its time on a line of its own, or that it is undated."""
     if isinstance(fact.when, datetime):
         return f"{fact.when:%Y-%m-%d\n%H:%M %z}"
     return str(fact.when or "undated")
 
 
 def label_words(fact: Fact) -> str:
-    """What a fact is, its status unless it is active, and on lines below what is marked or told beside it."""
+    """Say what a fact is, and its status unless it is active.
+
+    On lines below stands what is marked or told beside it.
+    """
     status = "" if fact.status is FactStatus.ACTIVE else f" ({fact.status.value})"
     beside = "".join(f"\n! {mark}" for mark in fact.marks)
     beside += f"\n· {'; '.join(fact.details)}" if fact.details else ""
@@ -120,13 +126,13 @@ def label_words(fact: Fact) -> str:
 
 
 def place_words(source: str) -> str:
-    """The entry or line of a source; the resource itself where it stands alone."""
+    """Name the entry or line of a source; the resource itself if it stands alone."""
     match = re.match(r"entry\[\d+\]|line \d+", source)
     return match.group() if match else source
 
 
 def newest_first(facts: Iterable[Fact]) -> list[Fact]:
-    """Facts, the newest first, then undated ones; a day before its moments, then by label."""
+    """Sort facts: the newest first, a day before its moments, then undated ones, by label."""
     return sorted(facts, key=_newest)
 
 
@@ -138,7 +144,7 @@ def _newest(fact: Fact) -> tuple[int, float, str]:
 
 
 def places_by_reason(left_out: Iterable[Omission]) -> dict[str, list[str]]:
-    """What was left out of a record: the places of each reason."""
+    """List what was left out of a record: the places of each reason."""
     found: dict[str, list[str]] = {}
     for omission in left_out:
         found.setdefault(omission.reason, []).append(place_words(omission.source))

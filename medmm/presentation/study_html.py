@@ -1,4 +1,4 @@
-"""What a path was understood as, as one self-contained HTML page with its pictures."""
+"""What a path was understood as, as one HTML page that stands alone, with its pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_SLICES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Series:
-    """One series: its number, what it was understood as, and the pictures of each of its volumes."""
+    """One series: its number, what it was understood as, and pictures of each volume."""
 
     number: int
     rows: tuple[tuple[str, str], ...]
@@ -61,7 +61,7 @@ def _series(look: SeriesLook, number: int, *, accepted: bool) -> _Series:
 
 
 def _figures(volume: Volume) -> tuple[Figure, ...]:
-    """The film, or slices at even steps through the volume."""
+    """Show the film, or slices at even steps through the volume."""
     slices = volume.shape_zyx[0]
     wanted = sorted({round(z) for z in np.linspace(0, slices - 1, min(slices, MOST_SLICES))})
     longest = LONGEST_PX if len(wanted) == 1 else LONGEST_PX // 3

@@ -1,4 +1,4 @@
-"""Suspected findings in words: the one list, a probability with its meaning, why something is not stated."""
+"""Suspected findings in words: the one list, and a probability with its meaning."""
 
 from __future__ import annotations
 
@@ -14,29 +14,35 @@ ALSO_NOTE = (
 
 
 def probability_words(probability: float, threshold: float) -> str:
-    """A calibrated probability with its operating point and what it means in words."""
+    """Say a calibrated probability, its operating point and what it means."""
     return f"{probability:.2f}, {operating_point_words(probability, threshold)}"
 
 
 def operating_point_words(probability: float, threshold: float) -> str:
-    """The operating point of a score, and what its probability means in words."""
+    """Say the operating point of a score, and what its probability means."""
     return f"operating point {threshold:.2f}: {certainty_of(probability).meaning}"
 
 
 def marked_words(one: Suspicion) -> str:
-    """A suspected finding in the vocabulary's words, with a mark if a reader must be told at once."""
+    """Name a suspected finding, with a mark if a reader must be told at once."""
     return f"{one.words} (critical)" if one.critical else one.words
 
 
 def suspicion_words(one: Suspicion) -> str:
-    """A suspected finding as every list shows it: words, mark, probability; or that a reader added it."""
+    """Name a suspected finding as every list does.
+
+    Beside its words stand its mark and its probability, or that a reader added it.
+    """
     if one.probability is None:
         return f"{marked_words(one)}, {Standing.ADDED.value}"
     return f"{marked_words(one)} {one.probability:.2f}"
 
 
 def suspected_line(listed: Iterable[Suspicion]) -> str:
-    """The one list in one line: what is stated, then what is also suspected and not stated; "" where it is empty."""
+    """Write the one list in one line; "" if it is empty.
+
+    What is stated comes first, then what is also suspected and not stated.
+    """
     parts: dict[bool, list[str]] = {False: [], True: []}
     for one in listed:
         if not one.rejected:
@@ -46,7 +52,8 @@ def suspected_line(listed: Iterable[Suspicion]) -> str:
 
 
 def unstated_words(one: Suspicion) -> str:
-    """A suspected finding that a draft of an earlier release neither states nor lists."""
+    """Name a suspected finding that a draft of an earlier release does not list."""
     if one.probability is None or one.threshold is None:
         return f"{marked_words(one)}; not stated: {one.why}"
-    return f"{marked_words(one)} {probability_words(one.probability, one.threshold)}; not stated: {one.why}"
+    words = f"{marked_words(one)} {probability_words(one.probability, one.threshold)}"
+    return f"{words}; not stated: {one.why}"

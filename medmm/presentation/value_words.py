@@ -15,34 +15,39 @@ from medmm.domain.vocabulary import measurement_terms
 # UCUM codes and parts of them (UCUM 2.2, print symbols); data for machines keep the code.
 WHOLE_UNITS = {"1": "", "[pH]": "", "a": "years", "mo": "months", "wk": "weeks", "d": "days"}
 UNIT_PARTS = {
-    "Cel": "°C", "[degF]": "°F", "mm[Hg]": "mmHg", "cm[H2O]": "cmH2O", "[IU]": "IU", "[iU]": "IU", "m[IU]": "mIU",
-    "u[IU]": "µIU", "k[IU]": "kIU", "[in_i]": "in", "[ft_i]": "ft", "[lb_av]": "lb", "[oz_av]": "oz", "10*3": "10³",
-    "10*6": "10⁶", "10*9": "10⁹", "10*12": "10¹²", "m2": "m²", "cm2": "cm²", "{1.73_m2}": "1.73 m²", "ug": "µg",
-    "umol": "µmol", "uL": "µL", "um": "µm", "us": "µs", "ukat": "µkat",
+    "Cel": "°C", "[degF]": "°F", "mm[Hg]": "mmHg", "cm[H2O]": "cmH2O", "[IU]": "IU", "[iU]": "IU",
+    "m[IU]": "mIU", "u[IU]": "µIU", "k[IU]": "kIU", "[in_i]": "in", "[ft_i]": "ft", "[lb_av]": "lb",
+    "[oz_av]": "oz", "10*3": "10³", "10*6": "10⁶", "10*9": "10⁹", "10*12": "10¹²", "m2": "m²",
+    "cm2": "cm²", "{1.73_m2}": "1.73 m²", "ug": "µg", "umol": "µmol", "uL": "µL", "um": "µm",
+    "us": "µs", "ukat": "µkat",
 }  # fmt: skip
 
 
 def unit_words(ucum: str) -> str:
-    """A UCUM unit as it is printed ("Cel" as "°C"); what the tables do not know stays as it is written."""
+    """Print a UCUM unit ("Cel" as "°C"); what the tables do not know stays as it is."""
     if ucum in WHOLE_UNITS:
         return WHOLE_UNITS[ucum]
     return clean("/".join(UNIT_PARTS.get(part, part) for part in ucum.split("/")))
 
 
 def quantity_words(value: Quantity) -> str:
-    """A value with comparator and unit, all digits and no exponent."""
-    return f"{value.comparator or ''}{value.written or digits(value.value)} {unit_words(value.unit)}".strip()
+    """Print a value with comparator and unit, all digits and no exponent."""
+    number = value.written or digits(value.value)
+    return f"{value.comparator or ''}{number} {unit_words(value.unit)}".strip()
 
 
 def digits(number: float) -> str:
-    """A number without exponent, with all digits that tell it from its neighbours."""
+    """Print a number without exponent, with all digits that tell it from its neighbours."""
     text = format(Decimal(float.__repr__(float(number))), "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
 
 
 def figures(numbers: tuple[float, ...], least_decimals: int) -> tuple[str, ...]:
-    """Numbers of one quantity with the same decimals: so many that none is rounded away (by 5 % or 0.004, 4 at most)."""
+    """Print numbers of one quantity with the same decimals.
+
+    There are so many that none is rounded away (by 5 % or 0.004), and 4 at most.
+    """
     for decimals in range(least_decimals, 5):
         texts = tuple(f"{number:.{decimals}f}" for number in numbers)
         if all(
@@ -56,7 +61,10 @@ def figures(numbers: tuple[float, ...], least_decimals: int) -> tuple[str, ...]:
 def measured_words(
     name: str, unit: str, value: float, interval: tuple[float, float]
 ) -> tuple[str, str]:
-    """A measured value and its interval, each with its unit, with the decimals of its row of the vocabulary."""
+    """Print a measured value and its interval, each with its unit.
+
+    Their decimals are those of the row of the vocabulary.
+    """
     term = measurement_terms().get(name)
     number, low, high = figures((value, *interval), term.decimals if term else 2)
     after = f" {unit_words(unit)}".rstrip()
@@ -83,7 +91,7 @@ class MeasurementRow:
 
 
 def measurement_rows(statements: Iterable[Statement]) -> tuple[MeasurementRow, ...]:
-    """What a draft states as measured, with its 95 % intervals, in the statements' order."""
+    """List what statements state as measured, with 95 % intervals, in their order."""
     return tuple(
         MeasurementRow(
             statement=statement.id,
@@ -101,7 +109,7 @@ def measurement_rows(statements: Iterable[Statement]) -> tuple[MeasurementRow, .
 
 
 def slice_words(extent: Extent, slice_total: int | None = None) -> str:
-    """Its slices as people count them, from 1: "slices 34 to 61 of 155 (20 of them)"."""
+    """Count slices as people do, from 1: "slices 34 to 61 of 155 (20 of them)"."""
     first, last = (index + 1 for index in extent.slices)
     total = f" of {slice_total}" if slice_total else ""
     if first == last:
@@ -111,7 +119,7 @@ def slice_words(extent: Extent, slice_total: int | None = None) -> str:
 
 
 def extent_words(extent: Extent) -> str:
-    """Where labelled voxels lie, in one line."""
+    """Say where labelled voxels lie, in one line."""
     z, y, x = extent.centroid_index_zyx
     centre = f"centre at slice {z + 1:.0f}, row {y + 1:.0f}, column {x + 1:.0f}"
     if extent.centroid_lps_mm is not None:

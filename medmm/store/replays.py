@@ -93,7 +93,7 @@ def remember(
     key: str,
     verb: str,
     request_sha256: str,
-    result: Any,
+    result: object,
     subject: str = "",
 ) -> None:
     """Keep under a key what its call gave, and forget what has expired.
@@ -125,7 +125,7 @@ def remember(
 
 def recall(
     connection: sa.Connection, expiry: Expiry, key: str, verb: str, request_sha256: str
-) -> Any:
+) -> object:
     """The JSON value of the result that was given under a key; None if there is none, or it has expired.
 
     Raises: StateError if the key was used for another verb or request; IntegrityError if the result is no longer what
@@ -169,7 +169,7 @@ def replaced(connection: sa.Connection, kind: str, names: Names, value: Any) -> 
     connection.execute(table.update().where(changes).values(result=kept))
 
 
-def _where(connection: sa.Connection, result: Any, subject: str) -> tuple[str, Names] | None:
+def _where(connection: sa.Connection, result: object, subject: str) -> tuple[str, Names] | None:
     """Kind and names of the row that a result is kept in; None of what is kept nowhere."""
     match result:
         case Study():

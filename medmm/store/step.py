@@ -203,6 +203,8 @@ class Step:
                     site=site,
                 )
             )
+            if site is not None:
+                self._kept["site_sha256"] = integrity.digest(site)
 
     def cases_of(self, study_uid: str) -> dict[str, CaseState]:
         """The cases of a study and where they stand."""
@@ -251,8 +253,16 @@ class Step:
         self._relisted.add(case_id)
 
     def save_report(self, report: SignedReport, *, decisions: tuple[Decision, ...]) -> None:
-        """Keep a signed report. Raises: StateError if the decisions changed after they were read for signing."""
+        """Keep a signed report, beside those that it replaces.
+
+        Raises: StateError if the decisions changed after they were read for signing, or the report
+            that it replaces is not that of the case any more.
+        """
         self.save_decisions(report.case_id, decisions, expected=decisions)
+        kept = tables.cases.c
+        newest = (kept.id == report.case_id) & kept.report_id.is_not_distinct_from(report.replaces)
+        if self._connection.scalar(sa.select(kept.id).where(newest)) is None:
+            raise _outdated(report.case_id)
         values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
         self._connection.execute(tables.reports.insert().values(**values))
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
@@ -279,7 +289,7 @@ class Step:
         work.end(self._connection)
 
     def remember(
-        self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
+        self, key: str, verb: str, request_sha256: str, result: object, subject: str = ""
     ) -> None:
         """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
         replays.remember(self._connection, self._expiry, key, verb, request_sha256, result, subject)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -328,7 +328,7 @@ class Store:
         """The worklist: what is asked for, and of that a page. Args and Raises: as `worklist.page`."""
         return self._read(lambda c: worklist.page(c, wanted, part, at))
 
-    def recall(self, key: str, verb: str, request_sha256: str) -> Any:
+    def recall(self, key: str, verb: str, request_sha256: str) -> object:
         """The JSON of the result that was given under an idempotency key; None if there is none, or it is too long ago.
 
         Raises: as `replays.recall`.

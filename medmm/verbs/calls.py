@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from typing import Any
 
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.clock import Clock
@@ -15,7 +14,7 @@ from medmm.domain.roles import require
 from medmm.store import Step, Store, digest
 
 WITHOUT_ENTRY = ("verify", "prove")  # what works on a read-only copy
-Request = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
+Request = Mapping[str, object] | Callable[[], Mapping[str, object]] | None
 
 
 class VerbCall:
@@ -33,8 +32,9 @@ class VerbCall:
         )
         who = by if isinstance(by, str) else by.id if by else "unknown"
         self.actor = Reader(id=who, name="", role="nobody")  # until it is checked
-        self.recalled: Any = None
+        self.recalled: object = None  # the JSON that an earlier call of the same key kept
         self.subject = ""  # of a look
+        self.seen: dict[str, object] = {}  # what its entry says of it
 
     def event(self, outcome: str, subject: str, **details: object) -> AuditEvent:
         """The audit event of this call, with its time."""
@@ -52,7 +52,7 @@ class VerbCall:
         )
 
     def done(
-        self, step: Step, result: Any, subject: str, outcome: str = "done", **details: object
+        self, step: Step, result: object, subject: str, outcome: str = "done", **details: object
     ) -> None:
         """Record the event in the step that keeps the result, and remember the result under the key."""
         step.record(self.event(outcome, subject, **details))
@@ -139,7 +139,7 @@ class Calls:
             call.subject = subject
             yield call
             with self._store.step(look=True) as step:
-                call.done(step, None, call.subject)
+                call.done(step, None, call.subject, "done", **call.seen)
 
     def _actor(self, by: Reader | str | None) -> Reader:
         if by is None:

@@ -6,7 +6,6 @@ import base64
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from medmm import grounding, review
 from medmm.domain.draft import Case
@@ -22,7 +21,7 @@ from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
 
 
-def _content_of(house: House, study_uid: str) -> dict[str, Any]:
+def _content_of(house: House, study_uid: str) -> dict[str, object]:
     """Say what a kept study is by its contents. Raises: StateError if the gate refused it, InputError if it is not kept."""
     if not house.store.keeps_study(study_uid) and (refused := house.store.refused_study(study_uid)):
         remedy = (
@@ -138,12 +137,18 @@ def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple
     return house.store.cases(wanted, part, house.clock())
 
 
-@look("case", lambda case_id, pixels: case_id)
-def case(house: House, call: VerbCall, case_id: str, pixels: bool) -> CaseFile:
-    """Look at a case, with its pixels if they are asked for, and what the checks mark in the words of readers."""
+@look("case", lambda case_id, pixels, blind: case_id)
+def case(house: House, call: VerbCall, case_id: str, pixels: bool, blind: bool) -> CaseFile:
+    """Look at a case, with its pixels if they are asked for, and what the checks mark in the words of readers.
+
+    What is seen blind stands in the entry as that.
+    """
     file = house.store.case_file(case_id)
-    seen = house.attached(file.case) if pixels else file.case
-    return replace(file, case=seen, rechecked=grounding.recheck(file))
+    file = replace(file, case=house.attached(file.case)) if pixels else file
+    if blind:
+        call.seen["blind"] = "True"
+        return file.blinded()
+    return replace(file, rechecked=grounding.recheck(file))
 
 
 @look("identity", lambda patient_key: patient_key)

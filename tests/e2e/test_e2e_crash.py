@@ -29,6 +29,9 @@ WRITING = (
     "unclaim",
     "sign",
     "publish",
+    "amend",
+    "addendum",
+    "withdraw",
 )
 LOOKS = {
     "read",

@@ -31,7 +31,8 @@ from medmm.domain.draft import (
 from medmm.domain.frame_reference import FrameReference
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, Region
-from medmm.domain.report import Add, Edit, Impression, SignedReport
+from medmm.domain.report import Add, Addendum, Edit, Impression, SignedReport
+from medmm.domain.report_kind import ReportKind
 from medmm.domain.study import Study, Volume
 from medmm.domain.worklist import Page
 from tests.unit.domain.test_domain_nouns import nouns
@@ -120,8 +121,23 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     },
     Impression: {"text": WORDS},
     AuditEvent: {"outcome": st.sampled_from(["done", "refused", "failed"])},
-    SignedReport: {"signed_at": MOMENTS},
+    SignedReport: {
+        "signed_at": MOMENTS,
+        "version": st.integers(2, 99),
+        "replaces": WORDS,
+        "first": WORDS,
+        "reason": WORDS,
+        "kind": st.sampled_from([ReportKind.AMENDMENT, ReportKind.CORRECTION, ReportKind.ADDENDUM]),
+    },
+    Addendum: {"text": WORDS},
     Page: {"limit": st.none() | st.integers(1, 10_000)},
+}
+FIRST_VERSION = {
+    "version": 1,
+    "replaces": None,
+    "first": None,
+    "reason": "",
+    "kind": ReportKind.ORIGINAL,
 }
 NEVER_EMPTY = {"volumes", "evidence", "id", "source", "uid"}
 
@@ -200,6 +216,9 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
         return st.tuples(st.builds(kind, **fields), first | later).map(
             lambda both: replace(both[0], version=both[1][0], parent=both[1][1])
         )
+    if kind is SignedReport:
+        first = fields | {n: st.just(value) for n, value in FIRST_VERSION.items()}
+        return st.builds(kind, **fields) | st.builds(kind, **first)
     return st.builds(kind, **fields)
 
 

@@ -17,7 +17,6 @@ LATER = (
     "medmm/delivery",
     "medmm/domain",
     "medmm/doors",
-    "medmm/presentation",
     "medmm/review",
     "medmm/store",
     "medmm/verbs",
