@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from medmm.domain.draft import Case
 from medmm.domain.reading import ModelIdentity, Reading
 from medmm.domain.reading_model import Declaration, ReadingModel
 from medmm.domain.study import NotEvaluable, Study
+from medmm.drafting import LanguageModel
 from medmm.models import Adopted, Networks
 from medmm.models.weights.catalogue import DEFAULT_REPORT
 
@@ -43,12 +49,34 @@ class RemembersStudies:
             return self._read[key]
 
 
+class RemembersOpinions:
+    """A language model that is asked of a case once: what it says depends on what it is given and on no case's id."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.name, self.facts_read = model.name, model.facts_read
+        self._model = model
+        self._said: dict[str, Any] = {}
+        self._asking = threading.Lock()
+
+    def opinions(self, cases: Sequence[Case], *asked: Any) -> Any:
+        with self._asking:
+            key = repr(([replace(case, id="") for case in cases], asked))
+            if key not in self._said:
+                self._said[key] = self._model.opinions(cases, *asked)
+            return copy(self._said[key])
+
+
 class _Opened:
     """The packaged networks of one device and number of threads."""
 
     def __init__(self, device: str, threads: int | None) -> None:
         self.networks = Networks(None, device=device, threads=threads, adopted=NONE_ADDED)
         self.reading_models = tuple(map(RemembersStudies, self.networks.reading_models))
+
+    @cached_property
+    def language_model(self) -> RemembersOpinions | None:
+        model = self.networks.language_model
+        return None if model is None else RemembersOpinions(model)
 
 
 _OPENED: dict[tuple[str, int | None], _Opened] = {}
@@ -70,7 +98,7 @@ class OpenedNetworks(Networks):
     @property
     def language_model(self) -> Any:
         packaged = self._packaged()
-        return super().language_model if packaged is None else packaged.networks.language_model
+        return super().language_model if packaged is None else packaged.language_model
 
     def _packaged(self) -> _Opened | None:
         if self.weights_dir is not None or self.report != DEFAULT_REPORT:

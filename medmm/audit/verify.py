@@ -69,12 +69,12 @@ def _line_problems(
             yield _problem(
                 "head altered", f"heads file, line {number}", "not signed by this installation"
             )
-        elif head.size <= last:
+            continue
+        if head.size <= last:
             text = f"the head of size {head.size} after that of size {last}"
             yield _problem("head moved", f"heads file, line {number}", text)
-        if head is not None and signer.holds(head):
-            outside.setdefault(head.size, head)
-            last = max(last, head.size)
+        outside.setdefault(head.size, head)
+        last = max(last, head.size)
 
 
 def _inside(connection: sa.Connection) -> dict[int, TreeHead]:

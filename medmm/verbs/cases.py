@@ -146,7 +146,7 @@ def case(house: House, call: VerbCall, case_id: str, pixels: bool, blind: bool) 
     file = house.store.case_file(case_id)
     file = replace(file, case=house.attached(file.case)) if pixels else file
     if blind:
-        call.seen["blind"] = True
+        call.seen["blind"] = "True"
         return file.blinded()
     return replace(file, rechecked=grounding.recheck(file))
 

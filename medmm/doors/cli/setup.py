@@ -132,15 +132,13 @@ def _opened(settings: Settings) -> list[Check]:
     from tempfile import TemporaryDirectory
 
     from medmm.assistant import Assistant
+    from medmm.config import StoreEntry
     from medmm.doors.doctor import opened_models
 
     with TemporaryDirectory() as nowhere:
         made = settings.data_dir.exists()
-        tried = (
-            settings
-            if made
-            else settings.model_copy(update={"data_dir": Path(nowhere), "heads_path": None})
-        )
+        own = {"data_dir": Path(nowhere), "heads_path": None, "store": StoreEntry()}
+        tried = settings if made else settings.model_copy(update=own)
         with Assistant(tried) as assistant:
             return list(opened_models(assistant))
 

@@ -21,7 +21,10 @@ from medmm.store import Store
 from medmm.store import store as opened
 from medmm.store.dialects import Fault, dialect_of, postgresql
 from tests.databases import only_postgres, raw, unprotect, url_of
+from tests.dicom_files import film_file
 from tests.postgres_server import PostgresServer
+from tests.quick_assistant import opened as opened_case
+from tests.quick_assistant import quick_assistant, signed
 from tests.unit.store.test_store_nouns import EVENT, IDENTITY, open_case
 
 pytestmark = only_postgres
@@ -67,6 +70,20 @@ def test_all_text_compares_by_its_bytes(store: Store) -> None:
     assert by_default, (
         "the server of the tests sorts by language, so that the columns' own order shows"
     )
+
+
+def test_a_case_goes_its_whole_way_over_a_url_of_the_settings(tmp_path: Path) -> None:
+    url = url_of(tmp_path / "data").replace("medmm@", f"medmm:{PASSWORD}@")
+    with quick_assistant(tmp_path / "data", store={"url": url}) as assistant:
+        case_id = opened_case(assistant, film_file(tmp_path / "in"))
+        report = signed(assistant, case_id, by=assistant.reader_named("reader-1"))
+        assert assistant.case(case_id).report == report
+        assert assistant.verify().problems == ()
+        database = assistant.capabilities().database
+        shown = f"{assistant.history(case_id)} {assistant.settings!r}"
+    assert database.startswith("PostgreSQL 1")
+    assert PASSWORD not in database + shown
+    assert not (tmp_path / "data" / "medmm.sqlite").exists()
 
 
 # ---- a server that is lost ----
