@@ -1,8 +1,9 @@
-"""The audit log at 100,000 entries: what an append costs at its end beside its beginning, and how long a check takes.
+"""The audit log at 100,000 entries: what an append costs at its end, and how long a check takes.
 
-`python benchmarks/audit_log.py` appends entries of looks and prints the CPU milliseconds of an append at the beginning and at the
-end, each in a step of its own as verbs take them, their ratio (1.00: the log's length costs nothing), and the seconds of
-`Store.verify` over the whole log with its heads file. What lies between is appended in larger steps.
+`python benchmarks/audit_log.py` appends entries of looks and prints the CPU milliseconds of an
+append at the beginning and at the end, each in a step of its own as verbs take them, their ratio
+(1.00: the log's length costs nothing), and the seconds of `Store.verify` over the whole log with
+its heads file. What lies between is appended in larger steps.
 """
 
 from __future__ import annotations

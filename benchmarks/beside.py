@@ -9,12 +9,15 @@ from pathlib import Path
 
 
 def environment(checkout: Path) -> dict[str, str]:
-    """The variables of a process that runs a checkout's code on one thread."""
+    """Return the variables of a process that runs a checkout's code on one thread."""
     return {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
 
 
 def cpu_seconds(checkout: Path, words: list[str], folder: Path) -> float:
-    """CPU seconds of one `medmm` command in a process of its own, with a data folder of its own under `folder`."""
+    """Measure the CPU seconds of one `medmm` command in a process and folder of its own.
+
+    Its data folder lies under `folder`.
+    """
     variables = {
         **environment(checkout),
         "MEDMM_DATA_DIR": str(folder / f"data of {checkout.name}"),

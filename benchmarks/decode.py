@@ -1,8 +1,11 @@
-"""Decoding each transfer syntax against the fastest decoder at hand, on the same file in the same run (proof F2).
+"""Decoding each transfer syntax against the fastest decoder at hand (proof F2).
 
-Every decoder gets the path of a file and gives its stored values, so each opens the file itself. GDCM decodes in a process
-of its own, as it must; its time is what that process measured, without the way to it. Prints milliseconds and our time
-over the fastest. Files: the folder of DICOM files given, else pictures of 512 x 512 that pydicom's own encoders compress.
+Both decode the same file in the same run.
+
+Every decoder gets the path of a file and gives its stored values, so each opens the file itself.
+GDCM decodes in a process of its own, as it must; its time is what that process measured, without
+the way to it. Prints milliseconds and our time over the fastest. Files: the folder of DICOM files
+given, else pictures of 512 x 512 that pydicom's own encoders compress.
 """
 
 from __future__ import annotations
@@ -46,13 +49,14 @@ for line in sys.stdin:
     start = time.perf_counter()
     reader = gdcm.ImageReader()
     reader.SetFileName(line.rstrip("\\n"))
-    good = reader.Read() and len(reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")) > 0
+    good = reader.Read()
+    good = good and len(reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")) > 0
     print(time.perf_counter() - start if good else "none", flush=True)
 """
 
 
 class Gdcm:
-    """GDCM in a process of its own that times itself; it is started again after a file that it dies on."""
+    """GDCM in a process of its own that times itself, started again after it dies on a file."""
 
     def __init__(self) -> None:
         self.process = self._start()
@@ -65,7 +69,7 @@ class Gdcm:
         )
 
     def seconds(self, path: Path) -> float | None:
-        """What one decoding took; None where GDCM can't."""
+        """Return what one decoding took; None if GDCM can't."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{path}\n")
@@ -82,7 +86,7 @@ class Gdcm:
 
 
 def made_files(folder: Path) -> list[Path]:
-    """One smooth noisy picture in the syntaxes that pydicom itself can write."""
+    """Write one smooth noisy picture in the syntaxes that pydicom itself can write."""
     rows, columns = np.mgrid[0:512, 0:512]
     noise = np.random.default_rng(1).normal(0, 12, (512, 512))
     pixels = (2000 + 900 * np.sin(rows / 60) * np.cos(columns / 45) + noise).astype(np.uint16)
@@ -123,7 +127,7 @@ def simpleitk(path: Path) -> Callable[[], object]:
 
 
 def rivals(path: Path, syntax: UID) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Every decoder of this process that reads the file."""
+    """Yield every decoder of this process that reads the file."""
     available = get_decoder(syntax).available_plugins if syntax not in RETIRED else ()
     for name in PLUGINS if syntax.is_encapsulated else ("",):
         if name in available or not syntax.is_encapsulated:
@@ -139,7 +143,10 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def timed(path: Path, syntax: UID, repeats: int, gdcm: Gdcm | None) -> dict[str, float]:
-    """Milliseconds of each decoder, the best of runs that take turns: a busy machine slows all alike."""
+    """Measure milliseconds of each decoder, the best of runs that take turns.
+
+    A busy machine slows all alike.
+    """
     works = {"medmm": lambda: stored_values(path), **dict(rivals(path, syntax))}
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeats + 1):
@@ -196,7 +203,8 @@ def main() -> int:
         other = f"{row[row['fastest']]:7.2f} ms {row['fastest']}"
         mark = "" if row["ratio"] <= TARGET else f"  over {TARGET}"
         sys.stdout.write(
-            f"{row['file']:<34}{row['syntax']:<26}{row['ms']:6.2f} ms  {other:<24}{row['ratio']:.2f}{mark}\n"
+            f"{row['file']:<34}{row['syntax']:<26}{row['ms']:6.2f} ms  "
+            f"{other:<24}{row['ratio']:.2f}{mark}\n"
         )
     missing = [
         name for name, there in (("gdcm", gdcm), ("SimpleITK", find_spec("SimpleITK"))) if not there

@@ -1,7 +1,9 @@
-"""Drafting with the language model: cache and batch against one by one and without cache (proof F5).
+"""Drafting with the language model: cache and batch against neither (proof F5).
 
-Prints cases a minute and tokens a second, each as a ratio within this run. Films are noise over the demo's film, so that
-drafts differ; everything may be said, so that drafts are as long as they get.
+The latter drafts one by one, without cache.
+
+Prints cases a minute and tokens a second, each as a ratio within this run. Films are noise over the
+demo's film, so that drafts differ; everything may be said, so that drafts are as long as they get.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ CASES = 8
 
 
 def jobs(model: ChestReportModel) -> list[Job]:
-    """Eight films that are no films, of which anything may be said."""
+    """Build eight films that are not films, of which anything may be said."""
     draw = np.random.default_rng(0)
     anything = dict.fromkeys(model.grammar.findings, frozenset(Assertion))
     return [
@@ -33,13 +35,13 @@ def jobs(model: ChestReportModel) -> list[Job]:
 
 
 def timed(work: Callable[[], Sequence[Opinion]], repeats: int) -> tuple[float, int]:
-    """The best wall time of some runs, and the words' tokens that were written."""
+    """Measure the best wall time of some runs, and the words' tokens that were written."""
     taken, tokens = [], 0
     for _ in range(repeats):
         start = time.perf_counter()
         opinions = work()
         taken.append(time.perf_counter() - start)
-        tokens = sum(len(w.generation.tokens) + 3 for o in opinions for w in o.written)
+        tokens = sum(len(w.generation.tokens) + 3 for o in opinions for w in o.proposals)
     return min(taken), tokens
 
 
@@ -77,8 +79,9 @@ def main() -> int:
     base = rows["one by one"]["cases_a_minute"]
     for name, row in rows.items():
         sys.stdout.write(
-            f"{name:<24}{row['cases_a_minute']:8.1f} cases a minute{row['tokens_a_second']:8.0f} tokens a second"
-            f"{row['cases_a_minute'] / base:7.2f} x\n"
+            f"{name:<24}{row['cases_a_minute']:8.1f} cases a "
+            f"minute{row['tokens_a_second']:8.0f} tokens a "
+            f"second{row['cases_a_minute'] / base:7.2f} x\n"
         )
     return 0
 

@@ -1,11 +1,14 @@
-"""The findings network: as built, as live use runs it, and in other precisions and runtimes, on the same films (proof F4).
+"""The findings network as built, as live, in other precisions and runtimes (proof F4).
+
+All read the same films.
 
     python benchmarks/encoder.py [--data DIR] [--compile SECONDS]
 
-Every way reads the same films in pairs, each film with its mirror image as in live use; a round of all ways follows another,
-and the best round counts. Printed are films a CPU-second as ratios to eager fp32 within this run, and the largest
-difference of a calibrated probability. ONNX Runtime and OpenVINO are measured where they are installed; torch.compile, which
-needs a C++ compiler, only with `--compile`, in a process of its own that is given up after so many seconds.
+Every way reads the same films in pairs, each film with its mirror image as in live use; a round of
+all ways follows another, and the best round counts. Printed are films a CPU-second as ratios to
+eager fp32 within this run, and the largest difference of a calibrated probability. ONNX Runtime and
+OpenVINO are measured where they are installed; torch.compile, which needs a C++ compiler, only with
+`--compile`, in a process of its own that is given up after so many seconds.
 """
 
 from __future__ import annotations
@@ -41,19 +44,15 @@ EAGER, LIVE, BF16, COMPILED = (
     "bf16 autocast",
     "compiled fp32",
 )
-CORE = (
-    EAGER,
-    "eager fp32, channels last",
-    LIVE,
-    BF16,
-)  # what the core install carries on every machine
+# What the core install carries on every machine
+CORE = (EAGER, "eager fp32, channels last", LIVE, BF16)
 LEAST_SAME = 0.005  # of a probability: what a default may differ from eager fp32
 NOISE = 1.1  # a way counts as faster from so many times the live path's speed
 CPU = torch.device("cpu")
 
 
 def demo_views(count: int, size_px: int) -> Tensor:
-    """Cuts of the demo's one film, (count, 1, size, size), where no labelled films are named."""
+    """Cut the demo's one film, (count, 1, size, size), if no labelled films are named."""
     from pydicom import dcmread
 
     from medmm.doors.demo import CHEST, films_dir
@@ -65,7 +64,10 @@ def demo_views(count: int, size_px: int) -> Tensor:
 
 
 def films_of(data_dir: Path | None, count: int, size_px: int) -> Tensor:
-    """Films as the network takes them, (count, 1, size, size): NIH test films at even distances, or cuts of the demo's film."""
+    """Load films as the network takes them, (count, 1, size, size).
+
+    They are NIH test films at even distances, or cuts of the demo's film.
+    """
     if data_dir is None:
         return demo_views(count, size_px)
     test = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "test")
@@ -75,7 +77,7 @@ def films_of(data_dir: Path | None, count: int, size_px: int) -> Tensor:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Torch on so many threads."""
+    """Run torch on so many threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     yield
@@ -95,7 +97,7 @@ class Ways:
         )
 
     def eager(self) -> dict[str, Run | str]:
-        """What torch alone does."""
+        """List what torch alone does."""
         built = self.plain().to(memory_format=torch.contiguous_format)
         last = self.plain().to(memory_format=torch.channels_last)
         return {
@@ -106,13 +108,16 @@ class Ways:
         }
 
     def compiled(self) -> dict[str, Run | str]:
-        """What Inductor makes of the live path's network, beside eager fp32."""
+        """List what Inductor makes of the live path's network, beside eager fp32."""
         compiled = torch.compile(self.live)
         compiled(_last(self.pair))
         return {EAGER: self.eager()[EAGER], COMPILED: lambda x: compiled(_last(x))}
 
     def runtimes(self) -> dict[str, Run | str]:
-        """ONNX Runtime and OpenVINO on the network as built, which they fold and lay out themselves."""
+        """List ONNX Runtime and OpenVINO on the network as built, which they fold themselves.
+
+        They choose its layout too.
+        """
         if find_spec("onnx") is None or find_spec("onnxscript") is None:
             return dict.fromkeys(
                 ("ONNX Runtime", "OpenVINO"), "not run: onnx and onnxscript are not installed"
@@ -133,7 +138,10 @@ class Ways:
         middle = time.process_time()
         bf16(self.pair)
         slower = (time.process_time() - middle) / (middle - start)
-        return f"not run: this processor has no bf16, one film takes {slower:.0f} times as long as in fp32"
+        return (
+            f"not run: this processor has no bf16, one film takes {slower:.0f} times as long as "
+            "in fp32"
+        )
 
     def _onnxruntime(self, file: Path) -> dict[str, Run | str]:
         if find_spec("onnxruntime") is None:
@@ -179,7 +187,10 @@ def _last(x: Tensor) -> Tensor:
 def measured(
     ways: dict[str, Run | str], films: Tensor, scale: tuple[Tensor, Tensor], rounds: int
 ) -> dict[str, Any]:
-    """Films a CPU-second of each way, as a ratio to eager, and the largest difference of a calibrated probability."""
+    """Measure films a CPU-second of each way, as a ratio to eager.
+
+    Also the largest difference of a calibrated probability.
+    """
     pairs = [torch.cat([film, film.flip(2)])[:, None] for film in films]
     slope, intercept = scale
     seconds: dict[str, float] = {}
@@ -203,7 +214,7 @@ def measured(
 
 
 def compiled_apart(options: argparse.Namespace) -> dict[str, Any] | str:
-    """The compiled network's row, measured in a process of its own."""
+    """Measure the compiled network's row in a process of its own."""
     same = [
         "--films",
         str(options.films),
@@ -227,7 +238,7 @@ def compiled_apart(options: argparse.Namespace) -> dict[str, Any] | str:
 
 
 def verdict(rows: dict[str, Any]) -> tuple[bool, str]:
-    """Whether live use runs the fastest way of the core install that is close enough to eager fp32."""
+    """Judge whether live use runs the core install's fastest way close enough to eager fp32."""
     core = {name: rows[name] for name in CORE if not isinstance(rows[name], str)}
     close = {
         name: row["times_eager"]
@@ -290,9 +301,10 @@ def main() -> int:
         said = (
             row
             if isinstance(row, str)
-            else "{films_a_cpu_second:6.1f} films a CPU-second {times_eager:5.2f} x   {largest_difference:.5f}".format(
-                **row
-            )
+            else (
+                "{films_a_cpu_second:6.1f} films a CPU-second {times_eager:5.2f} x   "
+                "{largest_difference:.5f}"
+            ).format(**row)
         )
         sys.stdout.write(f"{name:<36}{said}\n")
     holds, words = verdict(rows)

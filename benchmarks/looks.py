@@ -1,7 +1,10 @@
-"""Opening a case before and after 50,000 looks at 1,000 cases, beside another checkout of medmm in one run.
+"""Opening a case before and after 50,000 looks at 1,000 cases, beside another checkout.
 
-`python benchmarks/looks.py OTHER_CHECKOUT` fills a data folder by each checkout's own store and prints milliseconds of CPU to
-open a case with its patient's identity, before and after, and their ratio (1.00: looks cost nothing later).
+Both are measured in one run.
+
+`python benchmarks/looks.py OTHER_CHECKOUT` fills a data folder by each checkout's own store and
+prints milliseconds of CPU to open a case with its patient's identity, before and after, and their
+ratio (1.00: looks cost nothing later).
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ from medmm.store import Store
 from tests.factories import SIGNED_AT, make_case, make_checked_draft, make_reading
 count, looks = int(sys.argv[1]), int(sys.argv[2])
 def event(verb, subject):
-    return AuditEvent(at=SIGNED_AT, verb=verb, outcome="done", actor="a", role="service", subject=subject)
+    return AuditEvent(
+        at=SIGNED_AT, verb=verb, outcome="done", actor="a", role="service", subject=subject
+    )
 def opening(store):
     taken = []
     for n in range(0, count, max(1, count // 20)):
@@ -56,7 +61,7 @@ with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "data") 
 
 
 def measured(checkout: Path, cases: int, looks: int) -> dict[str, float]:
-    """What the worker of one checkout says."""
+    """Return what the worker of one checkout says."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", WORKER, str(cases), str(looks)]
     done = subprocess.run(
@@ -78,7 +83,8 @@ def main() -> int:
         found = measured(checkout, options.cases, options.looks)
         ratios[name] = found["after"] / found["before"]
         print(
-            f"{name:<6}{found['before']:8.2f} ms before {found['after']:8.2f} ms after   ratio {ratios[name]:.2f}"
+            f"{name:<6}{found['before']:8.2f} ms before {found['after']:8.2f} ms after   ratio "
+            f"{ratios[name]:.2f}"
         )
     return 0 if ratios["here"] < TARGET else 1
 

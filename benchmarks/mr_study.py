@@ -1,7 +1,8 @@
-"""An MR study of 5 series x 200 slices, files to `Study`: index, gate, assemble (proof F8).
+"""An MR study of 5 series x 200 slices, files to `Study`: index, gate, assemble (F8).
 
-The files are made in a temporary folder: headers of five brain sequences over a smooth head of nobody. Prints seconds, those
-of a processor (the machine may be shared), and the peak memory of this process with its libraries. Absolute times are the machine's.
+The files are made in a temporary folder: headers of five brain sequences over a smooth head of
+nobody. Prints seconds, those of a processor (the machine may be shared), and the peak memory of
+this process with its libraries. Absolute times are the machine's.
 """
 
 from __future__ import annotations
@@ -67,7 +68,10 @@ SERIES = {  # name: physics, signal of tissue, of fluid
 
 
 def head(slices: int, size: int, tissue: float, fluid: float, seed: int) -> NDArray[np.uint16]:
-    """A smooth ellipsoid of tissue with fluid in its middle, on a little noise; shape (slices, size, size)."""
+    """Build a smooth ellipsoid of tissue with fluid inside, (slices, size, size).
+
+    It lies on a little noise.
+    """
     z, y, x = np.meshgrid(
         *[np.linspace(-1, 1, n, dtype=np.float32) for n in (slices, size, size)], indexing="ij"
     )
@@ -80,7 +84,7 @@ def head(slices: int, size: int, tissue: float, fluid: float, seed: int) -> NDAr
 
 
 def write_study(folder: Path, series: int, slices: int, size: int) -> None:
-    """The files of the study, named without order."""
+    """Write the files of the study, named without order."""
     study, frame = generate_uid(), generate_uid()
     for number, (name, (physics, tissue, fluid)) in enumerate(list(SERIES.items())[:series]):
         pixels, uid = head(slices, size, tissue, fluid, number), generate_uid()
@@ -97,7 +101,7 @@ def write_study(folder: Path, series: int, slices: int, size: int) -> None:
 def slice_of(
     picture: NDArray[np.uint16], index: int, study: str, series: str, frame: str
 ) -> Dataset:
-    """One axial slice of 1 mm."""
+    """Build one axial slice of 1 mm."""
     made = Dataset()
     made.SOPClassUID, made.SOPInstanceUID = MRImageStorage, generate_uid()
     made.StudyInstanceUID, made.SeriesInstanceUID, made.FrameOfReferenceUID = study, series, frame
@@ -157,7 +161,8 @@ def main() -> int:
         sys.stdout.write(json.dumps({**found, "roles": roles}) + "\n")
         return 0
     print(
-        f"{found['files']} files to {found['volumes']} volumes in {seconds:.1f} s (target {TARGET_S} s), {busy_s:.1f} s of a processor"
+        f"{found['files']} files to {found['volumes']} volumes in {seconds:.1f} s (target "
+        f"{TARGET_S} s), {busy_s:.1f} s of a processor"
     )
     print(f"peak memory {peak_gb:.2f} GB (target {TARGET_GB} GB); roles {roles}")
     return 0 if seconds < TARGET_S and peak_gb < TARGET_GB else 1

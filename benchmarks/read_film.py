@@ -1,6 +1,9 @@
-"""One radiograph, file to checked draft, warm, beside the bare networks on a tensor: `make bench` (proof F7).
+"""One radiograph, file to checked draft, warm, beside the bare networks (proof F7).
 
-Prints milliseconds, their ratio within this run, and the process's peak memory. Absolute times are the machine's; quote ratios.
+`make bench` runs it; the networks read a tensor.
+
+Prints milliseconds, their ratio within this run, and the process's peak memory. Absolute times are
+the machine's; quote ratios.
 """
 
 from __future__ import annotations
@@ -15,19 +18,19 @@ import time
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from medmm import Assistant
 from medmm.config import Settings
-from medmm.domain.study import Modality, Study
+from medmm.domain.study import Study
 from medmm.doors.demo import CHEST, films_dir
 from medmm.models import Adopted, Networks
+from medmm.models.film.reading_model import ChestReader
 
 
 def seconds(work: Callable[[], object], repeats: int) -> list[float]:
-    """Wall time of each of `repeats` runs."""
+    """Measure the wall time of each of `repeats` runs."""
     taken = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -64,7 +67,8 @@ def main() -> int:
                 next(assistant.read([film]))
 
             whole_way()  # warm: networks loaded, code compiled
-            reader: Any = networks.reader_of(Modality.RADIOGRAPH)
+            reader = networks.reading_models[0].opened()
+            assert isinstance(reader, ChestReader)
             findings, anatomy = reader.findings, reader.anatomy
             if findings is None or anatomy is None:
                 sys.stderr.write("the shipped weights are not installed: nothing to measure\n")

@@ -1,7 +1,10 @@
-"""CPU time of reading and of drafting one radiograph beside another checkout of medmm, turn by turn in one run.
+"""CPU time of reading and drafting one radiograph beside another checkout of medmm.
 
-`python benchmarks/read_film_beside.py OTHER_CHECKOUT` prints milliseconds of CPU of both and their ratio (1.00: as before).
-Both work in this Python, each in a process of its own, in turns, so that what the machine does beside weighs on both.
+Both take turns in one run.
+
+`python benchmarks/read_film_beside.py OTHER_CHECKOUT` prints milliseconds of CPU of both and their
+ratio (1.00: as before). Both work in this Python, each in a process of its own, in turns, so that
+what the machine does beside weighs on both.
 """
 
 from __future__ import annotations
@@ -28,7 +31,10 @@ with tempfile.TemporaryDirectory() as folder:
     with Assistant(settings) as assistant:
         study = assistant.admit(film, record=record)
         case = assistant.open_case(study.uid).id
-        works = {"read": lambda: list(assistant.read([film])), "draft": lambda: assistant.draft(case)}
+        works = {
+            "read": lambda: list(assistant.read([film])),
+            "draft": lambda: assistant.draft(case),
+        }
         for line in sys.stdin:
             begin = time.process_time()
             works[line.strip()]()
@@ -37,7 +43,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def started(checkout: Path) -> subprocess.Popen[str]:
-    """A worker of one checkout."""
+    """Start a worker of one checkout."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-c", WORKER],
@@ -46,7 +52,7 @@ def started(checkout: Path) -> subprocess.Popen[str]:
 
 
 def seconds(worker: subprocess.Popen[str], work: str) -> float:
-    """CPU seconds of one piece of work."""
+    """Measure the CPU seconds of one piece of work."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     worker.stdin.write(work + "\n")
@@ -71,7 +77,8 @@ def main() -> int:
         median = {name: 1000 * statistics.median(values) for name, values in taken.items()}
         ratio = median["here"] / median["other"]
         sys.stdout.write(
-            f"{work:<8}{median['here']:8.0f} ms here {median['other']:8.0f} ms there   ratio {ratio:.2f}\n"
+            f"{work:<8}{median['here']:8.0f} ms here {median['other']:8.0f} ms there   ratio "
+            f"{ratio:.2f}\n"
         )
     for worker in workers.values():
         assert worker.stdin is not None

@@ -1,8 +1,11 @@
-"""CPU time of a slice step and of `medmm study show --html` beside another checkout of medmm, turn by turn in one run.
+"""CPU time of a slice step and of `medmm study show --html` beside another checkout.
 
-`python benchmarks/slice_steps.py OTHER_CHECKOUT` prints milliseconds of CPU of both and their ratio. A step is what a viewer
-does when its reader goes on by one slice: the picture of the next slice of a kept study. Two studies are made: a series of
-200 files and an enhanced image of 200 frames, each 256 x 256 in JPEG 2000. Work ahead of the reader counts as its own.
+Both take turns in one run.
+
+`python benchmarks/slice_steps.py OTHER_CHECKOUT` prints milliseconds of CPU of both and their
+ratio. A step is what a viewer does when its reader goes on by one slice: the picture of the next
+slice of a kept study. Two studies are made: a series of 200 files and an enhanced image of 200
+frames, each 256 x 256 in JPEG 2000. Work ahead of the reader counts as its own.
 """
 
 from __future__ import annotations
@@ -63,7 +66,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def header(sop_class: str, syntax_of: str) -> Dataset:
-    """What every image says: an axial brain MR of nobody."""
+    """Build what every image says: an axial brain MR of nobody."""
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -96,7 +99,7 @@ def written(made: Dataset, pixels: NDArray[np.uint16], path: Path) -> None:
 
 
 def make_studies(folder: Path, slices: int) -> None:
-    """A series and an enhanced image of the same noisy head."""
+    """Write a series and an enhanced image of the same noisy head."""
     rows, columns = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
     head = np.hypot(rows / 0.9, columns / 0.75) < 1
     noise = np.random.default_rng(1).normal(0, 20, (slices, SIDE, SIDE))
@@ -119,14 +122,15 @@ def make_studies(folder: Path, slices: int) -> None:
     many.PerFrameFunctionalGroupsSequence = [
         group(PlanePositionSequence={"ImagePositionPatient": [-100, -120, z - 80]},
               FrameVOILUTSequence={"WindowCenter": 1200, "WindowWidth": 2400},
-              PixelValueTransformationSequence={"RescaleSlope": 1, "RescaleIntercept": 0, "RescaleType": "US"})
+              PixelValueTransformationSequence={"RescaleSlope": 1, "RescaleIntercept": 0,
+                                                "RescaleType": "US"})
         for z in range(slices)
     ]  # fmt: skip
     written(many, pixels, folder / "enhanced" / "image.dcm")
 
 
 def group(**sequences: dict[str, object]) -> Dataset:
-    """Functional groups of one item each."""
+    """Build functional groups of one item each."""
     item = Dataset()
     for sequence, elements in sequences.items():
         inner = Dataset()
@@ -137,15 +141,19 @@ def group(**sequences: dict[str, object]) -> Dataset:
 
 
 def started(checkout: Path, studies: Path) -> subprocess.Popen[str]:
-    """A worker of one checkout."""
+    """Start a worker of one checkout."""
     return subprocess.Popen(
         [sys.executable, "-c", WORKER, str(studies)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(checkout), cwd=checkout,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(checkout),
+        cwd=checkout,
+    )
 
 
 def seconds(worker: subprocess.Popen[str], work: str) -> float:
-    """CPU seconds of one piece of work."""
+    """Measure the CPU seconds of one piece of work."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     worker.stdin.write(work + "\n")

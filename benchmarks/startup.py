@@ -1,7 +1,10 @@
-"""CPU time of `medmm --help`, `--version` and the worklist's start beside another checkout of medmm, turn by turn in one run.
+"""CPU time of `medmm --help`, `--version` and the worklist beside another checkout.
 
-`python benchmarks/startup.py OTHER_CHECKOUT` prints seconds of CPU of both, as the system counts them for the whole process,
-and their ratio: the median of the repeats after a first one that warms up the files.
+Both take turns in one run.
+
+`python benchmarks/startup.py OTHER_CHECKOUT` prints seconds of CPU of both, as the system counts
+them for the whole process, and their ratio: the median of the repeats after a first one that warms
+up the files.
 """
 
 from __future__ import annotations
@@ -42,7 +45,8 @@ def main() -> int:
             missed |= target is not None and here / other > target
             wanted = f"   target 1/{1 / target:.0f}" if target else ""
             sys.stdout.write(
-                f"{command:<14}{here:7.3f} s here {other:7.3f} s there   1/{other / here:.1f}{wanted}\n"
+                f"{command:<14}{here:7.3f} s here {other:7.3f} s there   "
+                f"1/{other / here:.1f}{wanted}\n"
             )
     return 1 if missed else 0
 

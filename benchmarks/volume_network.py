@@ -1,10 +1,11 @@
-"""A network that labels MR volumes: speed as built and in other ways, and memory by length of the volume.
+"""A network that labels MR volumes: speed in several ways, memory by length of volume.
 
     python benchmarks/volume_network.py [--weights brain-lesion] [--slices 24] [--json]
 
-The volume is smooth noise of nobody, on the network's own grid. Every way labels the same volume, a round of all ways follows
-another, and the best round counts. Printed are voxels a CPU-second as ratios to fp32 as built within this run, and the share of
-voxels that get another label. Memory is the peak of a process of its own above what it held before, for the volume once and four times as
+The volume is smooth noise of nobody, on the network's own grid. Every way labels the same volume, a
+round of all ways follows another, and the best round counts. Printed are voxels a CPU-second as
+ratios to fp32 as built within this run, and the share of voxels that get another label. Memory is
+the peak of a process of its own above what it held before, for the volume once and four times as
 long, in windows as live use looks and as a whole.
 """
 
@@ -44,7 +45,7 @@ def signals_of(segmenter: VolumeSegmenter, inputs: int, slices: int) -> Signals:
 
 
 def ways(name: str) -> dict[str, Callable[[Signals], Labelled] | str]:
-    """Each way to label, or why it is not run here."""
+    """Build each way to label, or say why it is not run here."""
     weights = open_weights(row_named(name), None)
     assert weights is not None, "the weights ship with the package"
     live = VolumeSegmenter.open(weights, CPU)
@@ -64,7 +65,7 @@ def ways(name: str) -> dict[str, Callable[[Signals], Labelled] | str]:
 
 
 def speeds(name: str, slices: int) -> dict[str, Any]:
-    """Ratios of speed to fp32 as built, and the share of voxels with another label."""
+    """Measure ratios of speed to fp32 as built, and the share of voxels labelled otherwise."""
     made = ways(name)
     weights = open_weights(row_named(name), None)
     assert weights is not None
@@ -91,7 +92,10 @@ def speeds(name: str, slices: int) -> dict[str, Any]:
 
 
 def memory_mb(name: str, slices: int, *, whole: bool) -> float:
-    """Peak memory of labelling above what the process held before, in MB; for a process that does nothing else."""
+    """Measure the peak memory of labelling above what the process held before, in MB.
+
+    The process must do nothing else.
+    """
     weights = open_weights(row_named(name), None)
     assert weights is not None
     segmenter = VolumeSegmenter.open(weights, CPU)
@@ -104,7 +108,7 @@ def memory_mb(name: str, slices: int, *, whole: bool) -> float:
 
 
 def apart(name: str, slices: int, *, whole: bool) -> float:
-    """`memory_mb` in a process of its own."""
+    """Run `memory_mb` in a process of its own."""
     command = [sys.executable, __file__, "--weights", name, "--slices", str(slices), "--memory"]
     found = subprocess.run(
         [*command, *(["--whole"] if whole else [])], check=True, capture_output=True, text=True
@@ -113,7 +117,7 @@ def apart(name: str, slices: int, *, whole: bool) -> float:
 
 
 def measured(name: str, slices: int) -> dict[str, Any]:
-    """All figures of one network."""
+    """Compute all figures of one network."""
     longer = slices * LONGER
     memory = {
         f"{kind}, {count} slices": round(apart(name, count, whole=kind == "whole"))

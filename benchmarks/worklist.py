@@ -1,9 +1,12 @@
-"""The first page of a worklist of 10,000 cases beside the worklist of another checkout of medmm, in one run.
+"""The first page of a worklist of 10,000 cases beside another checkout's worklist.
 
-`python benchmarks/worklist.py OTHER_CHECKOUT` fills a data folder by each checkout's own store and asks for the worklist:
-here for its first page and the next, there for all of it, which is all that it could give. Prints CPU seconds, the memory
-above that of the open assistant, and the ratio (0.005: one two-hundredth). An older checkout takes long: `--cases` takes
-fewer there, whose time a case is then taken for all.
+Both are measured in one run.
+
+`python benchmarks/worklist.py OTHER_CHECKOUT` fills a data folder by each checkout's own store and
+asks for the worklist: here for its first page and the next, there for all of it, which is all that
+it could give. Prints CPU seconds, the memory above that of the open assistant, and the ratio
+(0.005: one two-hundredth). An older checkout takes long: `--cases` takes fewer there, whose time a
+case is then taken for all.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ count, page = int(sys.argv[1]), int(sys.argv[2])
 with tempfile.TemporaryDirectory() as folder:
     settings = Settings(data_dir=Path(folder) / "data")
     start = time.process_time()
-    with Store.open(settings.data_dir, heads_path=settings.heads_path) as store, store.step() as step:
+    store = Store.open(settings.data_dir, heads_path=settings.heads_path)
+    with store, store.step() as step:
         case = make_case()
         step.save_study(case.study)
         for n in range(count):
@@ -38,7 +42,8 @@ with tempfile.TemporaryDirectory() as folder:
             step.open_case(replace(case, id=name), SIGNED_AT + timedelta(minutes=n))
             step.save_reading(name, make_reading())
             step.save_draft(name, make_checked_draft())
-            step.record(AuditEvent(at=SIGNED_AT, verb="draft", outcome="done", actor="a", role="service", subject=name))
+            step.record(AuditEvent(at=SIGNED_AT, verb="draft", outcome="done", actor="a",
+                                   role="service", subject=name))
     filled = time.process_time() - start
     def memory():
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
@@ -50,12 +55,13 @@ with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
         again = assistant.cases(limit=page, after=first[-1].case_id) if paged else first
         second = time.process_time() - start
-    print(json.dumps({"filled": filled, "seconds": seconds, "second": second, "mb": above, "cases": len(first)}))
+    print(json.dumps({"filled": filled, "seconds": seconds, "second": second, "mb": above,
+                      "cases": len(first)}))
 """
 
 
 def measured(checkout: Path, cases: int) -> dict[str, float]:
-    """What the worker of one checkout says."""
+    """Return what the worker of one checkout says."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", WORKER, str(cases), str(PAGE)]
     done = subprocess.run(
@@ -78,13 +84,16 @@ def main() -> int:
     whole, whole_mb = (there[name] * options.here / options.cases for name in ("seconds", "mb"))
     ratio = here["seconds"] / whole
     print(
-        f"here   first page of {here['cases']:.0f} of {options.here} cases {here['seconds']:.4f} s, next {here['second']:.4f} s"
+        f"here   first page of {here['cases']:.0f} of {options.here} cases "
+        f"{here['seconds']:.4f} s, next {here['second']:.4f} s"
     )
     print(
-        f"here   {here['mb']:.1f} MB above idle (target {TARGET_MB} MB); filled in {here['filled']:.0f} s of a processor"
+        f"here   {here['mb']:.1f} MB above idle (target {TARGET_MB} MB); filled in "
+        f"{here['filled']:.0f} s of a processor"
     )
     print(
-        f"there  all {options.here} cases {whole:.2f} s, {whole_mb:.0f} MB above idle (measured with {options.cases})"
+        f"there  all {options.here} cases {whole:.2f} s, {whole_mb:.0f} MB above idle (measured "
+        f"with {options.cases})"
     )
     print(f"ratio  {ratio:.5f} = 1/{1 / ratio:.0f} (target 1/200)")
     return 0 if ratio <= TARGET_RATIO and here["mb"] < TARGET_MB else 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
 from pathlib import Path
 
 from medmm.config import Settings, load_settings
 from medmm.domain.argument_checks import checked_methods, paths_of
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
+from medmm.domain.clock import Clock, utc_now
+from medmm.domain.directory import Directory
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.draft_version import DraftVersion
 from medmm.domain.identity import PatientIdentity
@@ -33,9 +35,9 @@ from medmm.domain.worklist import CaseFilter, Page
 from medmm.verbs import (
     Asked,
     By,
-    Clock,
     Networks,
     admitting,
+    amending,
     auditing,
     cases,
     claiming,
@@ -53,11 +55,6 @@ Paths = str | Path | Iterable[str | Path]
 Record = str | Path | None
 
 
-def utc_now() -> datetime:
-    """Give the time now, in UTC."""
-    return datetime.now(UTC)
-
-
 @checked_methods
 class Assistant:
     """Reads studies with their record, drafts findings, and keeps what clinicians decide.
@@ -70,16 +67,25 @@ class Assistant:
     """
 
     def __init__(
-        self, settings: Settings, *, networks: Networks | None = None, clock: Clock = utc_now
+        self,
+        settings: Settings,
+        *,
+        networks: Networks | None = None,
+        directory: Directory | None = None,
+        clock: Clock = utc_now,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Open the data folder of the settings.
 
         Args:
             networks: what reads and words; without them those that the settings name.
+            directory: who may act; without one the readers of the settings.
             clock: gives the time now, with its zone.
+            progress: told how many cases of an earlier release were gone through at the first
+                opening of their folder, of how many.
         """
         self.settings = settings
-        self._house = opened_house(settings, networks, clock)
+        self._house = opened_house(settings, networks, directory, clock, progress)
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:
@@ -228,6 +234,48 @@ class Assistant:
         """
         return deciding.sign(self._house, Asked(by, key), case_id)
 
+    def amend(
+        self,
+        case_id: str,
+        decisions: Sequence[Decision],
+        *,
+        reason: str,
+        by: By,
+        correction: bool = False,
+        key: str | None = None,
+    ) -> SignedReport:
+        """Change a signed report: sign these decisions over those that were signed. The version before is kept.
+
+        Args:
+            decisions: of `Edit`, `Reject`, `Accept`, `Add` and `Impression`; what they do not name stays.
+            reason: why, for whoever acted on the version before; it stands on top of the report.
+            correction: whether what stood there was wrong; else there is more to say.
+
+        Raises: InputError without a reason or a change; StateError if the case has no signed report, if it is withdrawn, or
+            if somebody else changed it meanwhile.
+        """
+        return amending.amend(self._house, Asked(by, key), case_id, decisions, reason, correction)
+
+    def addendum(
+        self, case_id: str, text: str, *, reason: str, by: By, key: str | None = None
+    ) -> SignedReport:
+        """Add words to a signed report, whose own words stay. The version before is kept.
+
+        Raises: as `amend`; StateError if the text contradicts the report: that takes an amendment.
+        """
+        return amending.addendum(self._house, Asked(by, key), case_id, text, reason)
+
+    def withdraw(
+        self, case_id: str, *, reason: str, by: By, key: str | None = None
+    ) -> SignedReport:
+        """Withdraw a signed report: from then on no finding of it is valid. What was signed is kept and can be read.
+
+        The report that is given back is its last version and states nothing; its study can be opened again for a new case.
+
+        Raises: InputError without a reason; StateError if the case has no signed report, or it is withdrawn already.
+        """
+        return amending.withdraw(self._house, Asked(by, key), case_id, reason)
+
     def publish(
         self, report_id: str, *, to: str | Path, by: By | None = None, key: str | None = None
     ) -> tuple[Path, ...]:
@@ -340,16 +388,28 @@ class Assistant:
         )
         return cases.cases(self._house, by, wanted, Page(limit=limit, after=after, order=order))
 
-    def case(self, case_id: str, *, pixels: bool = True, by: By | None = None) -> CaseFile:
-        """Everything of one case and what the checks mark in the words of readers; without `pixels` no image can be opened."""
-        return cases.case(self._house, by, case_id, pixels)
+    def case(
+        self, case_id: str, *, pixels: bool = True, blind: bool = False, by: By | None = None
+    ) -> CaseFile:
+        """Show everything of one case and what the checks mark in the words of readers.
 
-    def to_sign(self, case_id: str, *, by: By) -> tuple[SignedStatement, ...]:
+        Args:
+            pixels: without them no image can be opened.
+            blind: leave out reading, draft, suspicions, decisions and report: images, record and earlier studies alone.
+        """
+        return cases.case(self._house, by, case_id, pixels, blind)
+
+    def to_sign(
+        self, case_id: str, *, by: By, decisions: Sequence[Decision] = ()
+    ) -> tuple[SignedStatement, ...]:
         """Say what a signature would take now: each statement in the words that the report will hold.
+
+        Args:
+            decisions: made besides, for this look alone; of a signed case what `amend` would sign.
 
         Raises: StateError while a statement is undecided.
         """
-        return deciding.to_sign(self._house, by, case_id)
+        return deciding.to_sign(self._house, by, case_id, decisions)
 
     def identity(self, patient_key: str, *, by: By) -> PatientIdentity:
         """Who a patient key is."""
@@ -367,6 +427,10 @@ class Assistant:
         """Say what this installation can decode, run and write. The language model that the settings name is opened."""
         return installing.capabilities(self._house, by)
 
+    def readers(self) -> tuple[Reader, ...]:
+        """List who may act here: the readers of the settings, or those of the directory that was given."""
+        return self._house.directory.readers()
+
     def reader_named(self, reader_id: str) -> Reader:
-        """Find the configured reader of this id. Raises: PermissionDenied if there is none."""
+        """Find the reader of this id. Raises: PermissionDenied if there is none."""
         return self._house.calls.reader_named(reader_id)

@@ -1,6 +1,7 @@
-"""Digests of files, files that are there whole or not at all, and locks: each once, for every room.
+"""Digests of files, atomic writes, and locks: each once, for every room.
 
-Nothing here knows what a file holds. Failures are `OSError`: the caller knows what could not be done, and who can mend it.
+Nothing here knows what a file holds. Failures are `OSError`: the caller knows what could not be
+done, and who can mend it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ POLL_S = 0.005  # between two tries for a lock that another holds
 
 
 def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes in hex, read in chunks."""
+    """Compute the digest of a file's bytes in hex, read in chunks."""
     with path.open("rb") as file:
         return digest_of_open(file.fileno())
 
 
 def digest_of_open(file: int) -> str:
-    """Digest of an open file from where it stands, read in chunks."""
+    """Compute the digest of an open file from where it stands, read in chunks."""
     digest = hashlib.sha256()
     while chunk := os.read(file, CHUNK_BYTES):
         digest.update(chunk)
@@ -36,11 +37,12 @@ def digest_of_open(file: int) -> str:
 
 @contextmanager
 def flushed_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """A new file, flushed to disk at the end.
+    """Create a file, and flush it to disk at the end.
 
     Args:
         mode: its permissions, less those that the umask takes away.
-    Raises: FileExistsError if something lies under the name, be it a link; OSError if it can't be written.
+    Raises: FileExistsError if something lies under the name, be it a link; OSError if it can't be
+        written.
     """
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
         yield out
@@ -49,7 +51,10 @@ def flushed_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
 
 
 def flush(path: Path) -> None:
-    """Flush a file or folder to disk: a new or changed name is there for good only once its folder is flushed."""
+    """Flush a file or folder to disk.
+
+    A new or changed name is there for good only once its folder is flushed.
+    """
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
@@ -58,11 +63,14 @@ def flush(path: Path) -> None:
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Write a file whole or not at all, and for good; a link that waits under its name is replaced, not followed.
+    """Write a file whole or not at all, and for good.
+
+    A link that waits under its name is replaced, not followed.
 
     Args:
         mode: permissions of the file, less those that the umask takes away.
-    Raises: OSError if the folder is not there or can't be written; then what was there before is as it was.
+    Raises: OSError if the folder is not there or can't be written; then what was there before is as
+        it was.
     """
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
     try:
@@ -70,9 +78,8 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
             out.write(content)
         temporary.replace(path)
     finally:
-        with suppress(
-            OSError
-        ):  # it is gone where all went well; where the disk failed, that error counts
+        # It is gone where all went well; where the disk failed, that error counts
+        with suppress(OSError):
             temporary.unlink()
     with suppress(PermissionError):  # a folder that may be written and not read can't be flushed
         flush(path.parent)
@@ -80,10 +87,12 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """Hold a lock on a file, which is made with its folder where it is not there; the content is left as it is.
+    """Hold a lock on a file, which is made with its folder if it is missing.
 
-    It excludes other threads and other processes, and goes with the process that holds it, however that dies. It is not
-    reentrant. The file stays, since a lock file that is removed lets two in.
+    Its content is left as it is.
+
+    It excludes other threads and other processes, and goes with the process that holds it, however
+    that dies. It is not reentrant. The file stays, since a lock file that is removed lets two in.
 
     Yields: the open file, to read and to append to.
     Raises: OSError if the file can't be opened to be written, as in a read-only folder.

@@ -1,7 +1,9 @@
-"""Draft every study of a folder: `python -m pipelines.batch FOLDER --out DIR`. One line a study; what is done is skipped.
+"""Draft every study of a folder: `python -m pipelines.batch FOLDER --out DIR`.
 
-Studies are found by Study Instance UID, at any depth and in flat heaps. Done is what has the same images, record, settings
-and models, wherever its files lie; what has changed is done again.
+Each study gets one line; what is done is skipped.
+
+Studies are found by Study Instance UID, at any depth and in flat heaps. Done is what has the same
+images, record, settings and models, wherever its files lie; what has changed is done again.
 """
 
 from __future__ import annotations
@@ -32,7 +34,6 @@ from rich.text import Text
 
 from medmm.assistant import Assistant
 from medmm.domain.codec import to_json
-from medmm.domain.display import suspected_line
 from medmm.domain.errors import EXIT_CODES, InputError, MedmmError, exit_code, exit_code_of_several
 from medmm.domain.images import seen_in_part, with_limits
 from medmm.domain.plain_text import clean
@@ -40,11 +41,12 @@ from medmm.domain.report import CaseFile, Reader
 from medmm.domain.study import NotEvaluable
 from medmm.domain.study_inspection import FoundStudy
 from medmm.files import write_atomically
+from medmm.presentation.suspicion_words import suspected_line
 
 RESULTS, TABLE = "results.jsonl", "results.csv"
 COLUMNS = (
-    "study", "name", "path", "outcome", "reason_code", "reason", "case", "state", "record", "findings", "scores", "statements",
-    "failed_checks", "at", "seconds",
+    "study", "name", "path", "outcome", "reason_code", "reason", "case", "state", "record",
+    "findings", "scores", "statements", "failed_checks", "at", "seconds",
 )  # fmt: skip
 OUTCOMES = ("done", "skipped", "refused", "held", "failed")
 LEFT_OUT = "left out"  # another kind of thing than an image: no study, and no failure
@@ -66,7 +68,10 @@ TOLD = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse and run. Returns: the exit code of the studies together; see `exit_code_of_several`."""
+    """Parse and run.
+
+    Returns: the exit code of the studies together; see `exit_code_of_several`.
+    """
     parser = argparse.ArgumentParser(prog="medmm batch", description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="folder with studies, however they lie in it")
     parser.add_argument(
@@ -83,9 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--json", action="store_true", help="print the lines of results.jsonl, nothing else"
     )
     options = parser.parse_args(arguments)
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # a terminal that lacks a character gets its number, not a crash
+    # A terminal that lacks a character gets its number, not a crash
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with Assistant.from_config(options.config) as assistant:
@@ -107,9 +111,12 @@ def run(
     *,
     as_json: bool = False,
 ) -> int:
-    """Draft what is not done yet, in order of name; each line is on disk before the next study begins.
+    """Draft what is not done yet, in order of name, writing each line before the next.
 
-    Returns: the exit code of the studies together, of those of earlier runs too. Raises: InputError if a folder can't be used.
+    A line is on disk before the next study begins.
+
+    Returns: the exit code of the studies together, of those of earlier runs too. Raises: InputError
+        if a folder can't be used.
     """
     found, known = prepared(assistant, folder, out_dir, records, by)
     counts: Counter[str] = Counter()
@@ -145,7 +152,10 @@ def run(
 
 
 def progress() -> Progress:
-    """A bar with count, rate and time left on standard error; lines for people go above it. Quiet off a terminal."""
+    """Build a bar with count, rate and time left on standard error, quiet off a terminal.
+
+    Lines for people go above it.
+    """
     console = Console(stderr=True, quiet=not sys.stderr.isatty())
     columns = (
         TextColumn("{task.description}"),
@@ -163,12 +173,15 @@ class Rate(ProgressColumn):
     """Studies a minute."""
 
     def render(self, task: Task) -> Text:
-        """The rate of a task; nothing before its first study."""
+        """Show the rate of a task; nothing before its first study."""
         return Text("" if task.speed is None else f"{60 * task.speed:.1f} studies a minute")
 
 
 def write_table(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Write what is found in the folder now as CSV for spreadsheets, one row a study, whole or not at all."""
+    """Write what is found in the folder now as CSV for spreadsheets, whole or not at all.
+
+    There is one row for each study.
+    """
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="")
     table.writeheader()
@@ -178,20 +191,19 @@ def write_table(path: Path, lines: list[dict[str, Any]]) -> None:
         )
         row = {**line, "findings": "; ".join(line.get("findings", ())), "scores": scores}
         table.writerow({name: _cell(row.get(name)) for name in COLUMNS})
-    write_atomically(
-        path, text.getvalue().encode(errors="backslashreplace")
-    )  # names of files may be any bytes
+    # Names of files may be any bytes
+    write_atomically(path, text.getvalue().encode(errors="backslashreplace"))
 
 
 def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is quoted."""
+    """Quote a text that a spreadsheet would take for a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
 
 
 def timed_line_of(
     assistant: Assistant, found: FoundStudy, before: dict[str, Any] | None, by: Reader | None
 ) -> dict[str, Any]:
-    """The line of one study with when it began (UTC) and how long it took."""
+    """Return the line of one study with when it began (UTC) and how long it took."""
     at, start = datetime.now(UTC), time.monotonic()
     line = line_of(assistant, found, before, by)
     return {
@@ -204,7 +216,10 @@ def timed_line_of(
 def prepared(
     assistant: Assistant, folder: Path, out_dir: Path, records: Path | None, by: Reader | None
 ) -> tuple[tuple[FoundStudy, ...], dict[str, dict[str, Any]]]:
-    """What is in a folder, and the lines of what is finished, by study. Raises: InputError."""
+    """Find what is in a folder, and by study the lines of what is finished.
+
+    Raises: InputError if the folder can't be used.
+    """
     for needed in filter(None, (folder, records)):
         if not needed.is_dir():
             raise InputError("no such folder", remedy="name a folder", path=str(needed))
@@ -224,10 +239,10 @@ def prepared(
 
 
 def finished(results: Path, found: tuple[FoundStudy, ...]) -> dict[str, dict[str, Any]]:
-    """Whole lines of what is finished, the last of each study; the file keeps those that still hold.
+    """Read whole lines of what is finished, the last of each study; keep what still holds.
 
-    A line torn by a crash is dropped and its study done again; so is that of a study that has changed, and of one in whose
-    place another lies now.
+    A line torn by a crash is dropped and its study done again; so is that of a study that has
+    changed, and of one in whose place another lies now.
     """
     if not results.is_file():
         return {}
@@ -256,11 +271,10 @@ def finished(results: Path, found: tuple[FoundStudy, ...]) -> dict[str, dict[str
 
 
 def told(line: dict[str, Any], outcome: str) -> str:
-    """The line for people."""
+    """Write the line for people."""
     if line["outcome"] == "done":
-        flagged = (
-            line.get("suspected_line") or ", ".join(line["findings"]) or NONE
-        )  # a line of an earlier release has none
+        # A line of an earlier release has none
+        flagged = line.get("suspected_line") or ", ".join(line["findings"]) or NONE
         words = f"{line['case']} {line['state']}: {flagged}"
     else:
         words = line["reason"]
@@ -271,7 +285,10 @@ def told(line: dict[str, Any], outcome: str) -> str:
 def line_of(
     assistant: Assistant, found: FoundStudy, before: dict[str, Any] | None, by: Reader | None
 ) -> dict[str, Any]:
-    """The line of one study: its case and suspected findings, its refusal, or its error; or why a file belongs to none."""
+    """Return the line of one study, or of a file that belongs to none.
+
+    It tells case and suspected findings, the refusal, the error, or why a file belongs to no study.
+    """
     line = {
         "path": found.path,
         "name": found.name,
@@ -308,7 +325,7 @@ def line_of(
 def drafted(
     assistant: Assistant, found: FoundStudy, before: dict[str, Any] | None, by: Reader | None
 ) -> dict[str, Any]:
-    """What became of one study.
+    """Return what became of one study.
 
     A case that a person has decided on keeps its draft: what was decided must not fall away.
     """
@@ -346,14 +363,14 @@ def drafted(
 
 
 def _none(file: CaseFile) -> str:
-    """That nothing is flagged, and what keeps that from being said of the whole; or that nothing was read."""
+    """Say that nothing is flagged, and what limits that; or that nothing was read."""
     if not (file.reading and file.reading.findings):
         return UNREAD
     return with_limits(NONE, seen_in_part(file.case.study, file.reading))
 
 
 def changes(file: CaseFile, found: FoundStudy, before: dict[str, Any] | None) -> list[str]:
-    """What is to be said of a study that was done before from something else."""
+    """Say what changed in a study that was done before from something else."""
     known = before.get("inputs") if before else None
     if before is None or not isinstance(known, dict) or before.get("input") == found.input_sha256:
         return []

@@ -1,5 +1,7 @@
-"""Measure shipped (or other) weights: `python -m pipelines.evaluate chest-findings --data DIR [--json] [--write]`,
-or drafted report text: `python -m pipelines.evaluate reports --data DIR [--drafts FILE.jsonl] [--out DIR]`.
+"""Measure weights (`python -m pipelines.evaluate TASK --data DIR`) or drafted reports.
+
+A task is as `chest-findings`; add [--json] [--write]. Drafted report text is measured by `python -m
+pipelines.evaluate reports --data DIR [--drafts FILE.jsonl] [--out DIR]`.
 """
 
 from __future__ import annotations
@@ -97,8 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--unmeasured",
         choices=("looks", "readings"),
-        help="MR: only count anew how often numbers are left out, by the look of the images alone (a minute) or by whole "
-        "readings; the other figures are the folder's evaluation.json",
+        help="MR: only count anew how often numbers are left out, by the look of the images "
+        "alone (a minute) or by whole readings; the other figures are the folder's "
+        "evaluation.json",
     )
     parser.add_argument(
         "--at-most",
@@ -134,9 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
     except MedmmError as error:
         sys.stderr.write(f"{error}\n")
         return exit_code(error)
-    found = json.loads(
-        json.dumps(measures, sort_keys=True)
-    )  # in the order in which evaluation.json keeps it
+    # In the order in which evaluation.json keeps it
+    found = json.loads(json.dumps(measures, sort_keys=True))
     text = CARDS[options.task](found)
     if options.task in VOLUME_TASKS and not options.unmeasured:
         pictures_of_failures(
@@ -157,7 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def volumes_measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """The figures of an MR network, all of them or the count of numbers left out alone."""
+    """Compute the figures of an MR network: all, or only the count of numbers left out."""
     quiet, task, data = not sys.stderr.isatty(), options.task, options.data
     if not options.unmeasured:
         return mr_volume_networks.evaluate(task, folder, data, at_most=options.at_most, quiet=quiet)
@@ -170,7 +172,10 @@ def volumes_measured(options: argparse.Namespace, folder: Path) -> dict[str, Any
 def pictures_of_failures(
     task: str, folder: Path, data_dir: Path, found: dict[str, Any], out: Path, *, beside_card: bool
 ) -> None:
-    """Draw the worst test subjects: into `out`, and beside the card, there without images that may not go on."""
+    """Draw the worst test subjects into `out`, and beside the card.
+
+    There they stand without images that may not go on.
+    """
     failures, labels = mr_volume_networks.failures(
         task, folder, data_dir, [row["subject"] for row in found["worst"]]
     )
@@ -183,12 +188,12 @@ def pictures_of_failures(
 
 
 def pages_of_findings(found: dict[str, Any]) -> dict[str, str]:
-    """The pages of chest-findings, by file name."""
+    """Write the pages of chest-findings, by file name."""
     return {"reliability.html": reliability_page.html("chest-findings", found["labels"])}
 
 
 def pages_of_report(found: dict[str, Any]) -> dict[str, str]:
-    """The pages of chest-report, by file name."""
+    """Write the pages of chest-report, by file name."""
     return {
         "report.html": reports_page.html(found["text"]),
         "reliability.html": reliability_page.html("chest-report", found["heads"]["findings"]),
@@ -199,7 +204,10 @@ PAGES = {"chest-findings": pages_of_findings, "chest-report": pages_of_report}
 
 
 def reports(options: argparse.Namespace) -> int:
-    """Score drafted report text; evaluation.json, report.html and, where drafted here, drafts.jsonl go to `--out`."""
+    """Score drafted report text, and write evaluation.json and report.html to `--out`.
+
+    If the text was drafted here, drafts.jsonl goes there too.
+    """
     quiet = not sys.stderr.isatty()
     try:
         _there(REPORTS, options.data)
@@ -228,16 +236,21 @@ def reports(options: argparse.Namespace) -> int:
 
 
 def _there(task: str, data_dir: Path) -> None:
-    """Raises: InputError naming what of the shared data is not there, before anything is loaded."""
+    """Check that all shared data of a task is there, before anything is loaded.
+
+    Raises: InputError naming what is not there.
+    """
+    # Stand in its place
     others = (
         (name for other in VOLUME_TASKS for name in INPUTS[other]) if task in VOLUME_TASKS else ()
-    )  # stand in its place
+    )
     needed = dict.fromkeys((*INPUTS[task], *others))
     missing = [name for name in needed if not (data_dir / name).is_file()]
     if missing:
         raise InputError(
             f"{task} is measured on sets that are not here: {', '.join(missing)}",
-            remedy="give --data the folder of the shared data; a network can be added without, see docs/training-data.md",
+            remedy="give --data the folder of the shared data; a network can be added without, see "
+            "docs/training-data.md",
             data=str(data_dir),
         )
 
@@ -254,7 +267,7 @@ def _writable(folder: Path) -> None:
 def measured(
     task: str, folder: Path, data_dir: Path, *, keep_baselines: bool = False
 ) -> dict[str, Any]:
-    """The figures of one task."""
+    """Compute the figures of one task."""
     quiet = not sys.stderr.isatty()
     if task == "film-kind":
         return film_kind.evaluate(folder, data_dir, quiet=quiet)
@@ -269,7 +282,10 @@ def measured(
 
 
 def write(task: str, folder: Path, data_dir: Path, found: dict[str, Any], text: str) -> str:
-    """Keep the figures, the card and the manifest beside the weights. Returns: the manifest's digest."""
+    """Keep the figures, the card and the manifest beside the weights.
+
+    Returns: the manifest's digest.
+    """
     write_json(folder / "evaluation.json", found)
     (folder / "card.md").write_text(text, encoding="utf-8")
     inputs = {name: data_dir / name for name in INPUTS[task]}

@@ -1,9 +1,11 @@
-"""Train the weights that a YAML file describes: `python -m pipelines.train CONFIG --data DIR --out DIR`.
+"""Train the weights that a YAML file describes.
 
-A recipe of chest-report may name an `encoder_recipe` of chest-findings, which is then trained first in the same run.
-A run of chest-report, hippocampus, brain-lesion or cardiac that was stopped (Ctrl-C, SIGTERM, a power cut) goes on where it
-stood when the same command is given again: there is no option for it. With `--calibrate` a trained folder is calibrated anew
-and nothing is trained.
+Run it as `python -m pipelines.train CONFIG --data DIR --out DIR`.
+
+A recipe of chest-report may name an `encoder_recipe` of chest-findings, which is then trained first
+in the same run. A run of chest-report, hippocampus, brain-lesion or cardiac that was stopped
+(Ctrl-C, SIGTERM, a power cut) goes on where it stood when the same command is given again: there is
+no option for it. With `--calibrate` a trained folder is calibrated anew and nothing is trained.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--out",
         type=Path,
         required=True,
-        help="where the weights folder is written; a run that can go on stands beside it, in OUT-run",
+        help="where the weights folder is written; a run that can go on stands beside it, in "
+        "OUT-run",
     )
     parser.add_argument(
         "--threads", type=int, default=None, help="CPU threads (default: torch's own choice)"
@@ -138,7 +141,10 @@ def run(
 
 
 def _of_own_data(recipe: Any) -> bool:
-    """Whether something else than the shared data was learned from, whose terms nobody here knows."""
+    """Tell whether something else than the shared data was learned from.
+
+    Nobody here knows the terms of that.
+    """
     folders = [
         *getattr(recipe, "layouts", []),
         *(r for r in getattr(recipe, "reports", []) if r != SHARED),
@@ -149,7 +155,10 @@ def _of_own_data(recipe: Any) -> bool:
 
 
 def _content(config_file: Path) -> Any:
-    """A YAML file's content. Raises: ConfigError if it can't be read."""
+    """Read a YAML file's content.
+
+    Raises: ConfigError if it can't be read.
+    """
     try:
         return yaml.safe_load(config_file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -159,7 +168,10 @@ def _content(config_file: Path) -> Any:
 
 
 def _device(name: str) -> str:
-    """A device in words. Raises: ConfigError if it is not here."""
+    """Name a device in words.
+
+    Raises: ConfigError if it is not here.
+    """
     if name == "cpu":
         return f"cpu, {torch.get_num_threads()} threads"
     if not torch.cuda.is_available():
@@ -170,7 +182,6 @@ def _device(name: str) -> str:
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # a stop while films are loaded ends as Ctrl-C does
+    # A stop while films are loaded ends as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.warm_parent import WarmParent
 
 ROOT = Path(__file__).resolve().parent.parent
 # No test is timed: how long an example takes says more of the machine than of the code. The same examples at each run.
@@ -20,6 +22,25 @@ settings.load_profile("medmm")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden` rewrites the golden files instead of comparing with them."""
     parser.addoption("--update-golden", action="store_true", default=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def opened_networks() -> Iterator[None]:
+    """Assistants that open the packaged networks share those of the process; see `tests.opened_networks`."""
+    from medmm import models
+    from tests.opened_networks import OpenedNetworks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "Networks", OpenedNetworks)
+        yield
+
+
+@pytest.fixture(scope="session")
+def warm_parent() -> Iterator[WarmParent]:
+    """What forks programs that are processes of their own; see `tests.warm_parent`."""
+    parent = WarmParent()
+    yield parent
+    parent.close()
 
 
 @pytest.fixture

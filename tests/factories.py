@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from medmm.domain.draft import (
     Assertion,
+    Author,
+    AuthorKind,
     Case,
     CheckedDraft,
     Draft,
@@ -22,6 +24,7 @@ from medmm.domain.draft import (
     Statement,
     Verdict,
 )
+from medmm.domain.frame_reference import FrameReference, frame_of
 from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region, Side
 from medmm.domain.record import (
     ClinicalContext,
@@ -43,6 +46,7 @@ from medmm.domain.report import (
     SignedStatement,
     StudyReference,
 )
+from medmm.domain.report_kind import ReportKind
 from medmm.domain.study import (
     ChosenSequence,
     Modality,
@@ -62,8 +66,11 @@ SOP_UID = "1.2.826.0.1.3680043.8.498.3"
 DX_STORAGE = (
     "1.2.840.10008.5.1.4.1.1.1.1"  # Digital X-Ray Image Storage - For Presentation, PS3.4 B.5
 )
+FILM = FrameReference(volume_sha256="a" * 64, sop_uid=SOP_UID)  # of `make_volume`
 MODEL = ModelIdentity(name="chest-test", manifest_sha256="0" * 64)
+WRITER = Author(kind=AuthorKind.WRITER, id="rule-writer")
 ATTENDING = Reader(id="reader-1", name="ZZREADER One", role="attending")
+SECOND = Reader(id="reader-2", name="ZZREADER Two", role="attending")
 SIGNED_AT = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
 
 
@@ -176,7 +183,7 @@ def make_region(side: Side | None = Side.LEFT) -> Region:
     x0 = 0.15 if side is Side.RIGHT else 0.55
     box = (0.15, 0.55, 0.85, 0.9) if side is Side.BILATERAL else (x0, 0.55, x0 + 0.3, 0.9)
     peak = ((box[0] + box[2]) / 2, 0.7)
-    return Region(peak_xy=peak, box_xyxy=box, heat=((0, 64), (128, 255)), side=side)
+    return Region(peak_xy=peak, box_xyxy=box, heat=((0, 64), (128, 255)), side=side, image=FILM)
 
 
 def make_finding(name: str, probability: float, threshold: float = 0.3, **changes: Any) -> Finding:
@@ -198,6 +205,7 @@ def make_ratio(value: float = 0.54) -> Measurement:
         value=value,
         unit="1",
         interval=(round(value - 0.03, 3), round(value + 0.03, 3)),
+        model=MODEL.name,
     )
 
 
@@ -215,15 +223,28 @@ def make_reading(**changes: Any) -> Reading:
             make_finding("Pneumothorax", 0.01, 0.15),
         ),
         measurements=(make_ratio(),),
-        masks=(Mask.from_array("right lung", lung),),
+        masks=(Mask.from_array("right lung", lung, FILM),),
     )
     return replace(reading, **changes)
+
+
+def make_reading_of(study: Study, **changes: Any) -> Reading:
+    """The reading of `make_reading` as one of another film: the frontal one of a study, or its first image."""
+    film = frame_of(study.frontal or study.volumes[0])
+    reading = make_reading(study_uid=study.uid, **changes)
+    findings = tuple(
+        replace(f, region=f.region and replace(f.region, image=film)) for f in reading.findings
+    )
+    masks = tuple(replace(mask, image=film) for mask in reading.masks)
+    return replace(reading, findings=findings, masks=masks)
 
 
 def make_statements() -> tuple[Statement, ...]:
     """One statement a section, and one measurement, as a writer would draft them for `make_case`."""
     score = ScoreEvidence(finding="Effusion", probability=0.62, threshold=0.35, model=MODEL.name)
-    region = RegionEvidence(finding="Effusion", box_xyxy=make_region().box_xyxy, side=Side.LEFT)
+    region = RegionEvidence(
+        finding="Effusion", box_xyxy=make_region().box_xyxy, side=Side.LEFT, image=FILM
+    )
     return (
         Statement(
             id="s1",
@@ -271,6 +292,7 @@ def make_draft(**changes: Any) -> Draft:
         id="draft-1",
         case_id="case-1",
         writer="rule-writer",
+        author=WRITER,
         statements=make_statements(),
         not_evaluated=("fractures", "comparison with earlier images"),
         models=(MODEL,),
@@ -344,6 +366,24 @@ def make_signed_report(**changes: Any) -> SignedReport:
         models=(MODEL,),
     )
     return replace(report, **changes)
+
+
+def make_amended_report(report: SignedReport | None = None, **changes: Any) -> SignedReport:
+    """The next version of a report: an amendment by another reader a day later."""
+    report = report or make_signed_report()
+    number = report.version + 1
+    made = replace(
+        report,
+        id=f"report-{number}",
+        version=number,
+        kind=ReportKind.AMENDMENT,
+        replaces=report.id,
+        first=report.root,
+        reason="Seen again beside the film of 2024.",
+        signed_by=SECOND,
+        signed_at=report.signed_at + timedelta(days=1),
+    )
+    return replace(made, **changes)
 
 
 def make_case_file(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
+from medmm.domain.draft import Assertion, Case, Generation, Opinion, Proposal
 from medmm.domain.reading import Measurement
 from medmm.domain.vocabulary import finding_term
 
@@ -35,10 +35,10 @@ def sound_text(finding: str, assertion: Assertion) -> str:
 
 def say(
     finding: str, assertion: Assertion, text: str | None = None, probability: float = 0.6
-) -> Written:
+) -> Proposal:
     """One sentence of a language model."""
     words = sound_text(finding, assertion) if text is None else text
-    return Written(
+    return Proposal(
         finding=finding, assertion=assertion, text=words, generation=make_generation(probability)
     )
 
@@ -50,13 +50,13 @@ class Told:
 
     def __init__(
         self,
-        *written: Written,
+        *written: Proposal,
         by_case: Callable[[Case], Opinion] | None = None,
         reads: frozenset[str] = frozenset(),
         blind: bool = False,
     ) -> None:
         self.opinion = Opinion(
-            written=written, probability={w.finding: w.generation.probability for w in written}
+            proposals=written, probability={w.finding: w.generation.probability for w in written}
         )
         self.by_case, self.reads, self.blind = by_case, reads, blind
         self.permitted: Mapping[str, frozenset[Assertion]] = {}

@@ -24,7 +24,7 @@ def told() -> Iterator[None]:
 
 def forget() -> None:
     """Something may have changed: read case and worklist again."""
-    for name in ("file", "worklist", "events", "signing"):
+    for name in ("file", "worklist", "events", "signing", "amending", "report_of"):
         st.session_state.pop(name, None)
 
 

@@ -12,14 +12,17 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.notices import FOR_THE_RECORD_TITLE
 from medmm.domain.report import CaseFile, CaseSummary, Reader
 from medmm.domain.study import Volume
+from medmm.presentation.case_view import CaseView, HeatChoice, case_view
+from medmm.presentation.draft_words import BANNER
+from medmm.presentation.film_picture import HEAT_NOTE, film_picture
 from medmm.presentation.slice_picture import png_bytes
-from ui import presenter
+from ui import presenter, report_words
 from ui.actions import acted, forget, told
 from ui.admission import admit_released, show_admission
+from ui.amending import show_versions
 from ui.held_study import KEY as HELD
 from ui.held_study import forget_held, show_held
-from ui.pictures import film_picture
-from ui.presenter import CaseView, HeatChoice, inert
+from ui.presenter import inert
 from ui.review import show_signing, show_statements
 from ui.volumes import show_volume
 
@@ -48,7 +51,7 @@ def main() -> None:
     st.set_page_config(page_title="medmm", page_icon="🩻", layout="wide")
     st.html(STYLE)
     banner = st.empty()
-    banner.warning(presenter.BANNER, icon="⚠️")
+    banner.warning(BANNER, icon="⚠️")
     with told():
         assistant = open_assistant()
         with st.sidebar:
@@ -72,9 +75,8 @@ def main() -> None:
 def choose_reader(assistant: Assistant) -> Reader | None:
     """Who reads, of the configured readers."""
     st.title("medmm", anchor=False)
-    readers = [entry.reader() for entry in assistant.settings.readers]
     reader = st.selectbox(
-        "Reader", readers, format_func=lambda r: f"{r.name} · {r.role}", key="reader"
+        "Reader", assistant.readers(), format_func=lambda r: f"{r.name} · {r.role}", key="reader"
     )
     st.caption("There is no sign-in in this version: whoever sits here acts as this reader.")
     if reader is not None and reader.unnamed:
@@ -163,7 +165,7 @@ def opened(assistant: Assistant, case_id: str, reader: Reader) -> tuple[CaseFile
     """The open case and its patient; kept while it is open, so that a moved slider leaves no audit entry."""
     state = st.session_state
     if state.get("file_of") != (case_id, reader.id):
-        for name in ("file", "identity", "events", "signing"):
+        for name in ("file", "identity", "events", "signing", "amending"):
             state.pop(name, None)
     if "file" not in state:
         state["file"] = assistant.case(case_id, by=reader)
@@ -177,13 +179,13 @@ def opened(assistant: Assistant, case_id: str, reader: Reader) -> tuple[CaseFile
 def show_case(assistant: Assistant, case_id: str, reader: Reader, banner: DeltaGenerator) -> None:
     """Film on the left, statements on the right; the banner of a signed case no longer calls it a draft."""
     file, identity = opened(assistant, case_id, reader)
-    view = presenter.case_view(file)
+    view = case_view(file)
     if view.signed:
-        banner.warning(presenter.SIGNED_BANNER, icon="⚠️")
+        banner.warning(inert(report_words.banner(file)), icon="⚠️")
     st.subheader(
         inert(presenter.patient_line(identity)), anchor=False
     )  # an anchor puts the name in the address
-    st.caption(f"{inert(view.title)} · {view.state} · {inert(case_id)}")
+    st.caption(f"{inert(view.title)} · {view.state.value} · {inert(case_id)}")
     if view.note:
         st.info(inert(view.note))
     if view.warnings:
@@ -211,7 +213,8 @@ def show_review(
     """The signed report, or the draft with what is to be decided; what was not evaluated in either case."""
     if file.report is not None:
         show_report(assistant, file.report.id, reader)
-    elif not view.sections:
+        show_versions(assistant, file, file.report, reader, identity)
+    elif not view.statements:
         draft = partial(assistant.draft, file.case.id, by=reader)
         st.button("Draft", key="draft", type="primary", on_click=acted, args=(draft,))
     else:
@@ -256,9 +259,7 @@ def show_film(file: CaseFile, view: CaseView) -> None:
     )
     caption = [presenter.side_line(image)] if slices == 1 else []
     if choice:
-        caption.append(
-            "The heat-map shows where a network's score comes from, not the outline of a lesion."
-        )
+        caption.append(HEAT_NOTE)
     st.image(picture_of(image, index_z, window, choice, opacity), width="stretch")
     st.caption(" ".join(caption))
 

@@ -15,9 +15,9 @@ from medmm.domain.errors import StateError
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable, Volume
 from medmm.domain.study_inspection import Inspection, SeriesLook
-from medmm.presentation.slice_picture import png_bytes
+from medmm.presentation.film_picture import film_picture
+from medmm.presentation.slice_picture import png_bytes, slice_title
 from ui import presenter
-from ui.pictures import film_picture
 from ui.presenter import inert
 
 KEY = "held"
@@ -121,7 +121,9 @@ def show_pictures(look: Inspection) -> None:
     )
     grey = volume.frame(index_z)
     st.image(png_bytes(film_picture(grey, window, None, 0.0, volume.pixel_aspect)), width="stretch")
-    st.caption(side_by_tags(volume) if slices == 1 else f"Slice {index_z + 1} of {slices}.")
+    st.caption(
+        side_by_tags(volume) if slices == 1 else f"{slice_title(volume, index_z).capitalize()}."
+    )
 
 
 def side_by_tags(volume: Volume) -> str:

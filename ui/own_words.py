@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from medmm.domain.display import mark_words
 from medmm.domain.draft import Outcome, Section
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Study
 from medmm.domain.vocabulary import FindingTerm, finding_terms
-from ui.presenter import CaseView
+from medmm.presentation.case_view import CaseView
+from medmm.presentation.draft_words import mark_words
 
 
 def all_marks(file: CaseFile) -> tuple[str, ...]:
@@ -30,10 +30,5 @@ def drafted_impression(view: CaseView) -> str:
     """The impression as it stands now, a sentence a line, for a reader who writes their own."""
     if view.impression is not None:
         return view.impression.text
-    found = [
-        s
-        for name, statements in view.sections
-        if name == Section.IMPRESSION.value.capitalize()
-        for s in statements
-    ]
+    found = view.in_section(Section.IMPRESSION)
     return "\n".join(s.text for s in found if s.decision != "rejected")

@@ -8,16 +8,18 @@ from functools import partial
 import streamlit as st
 
 from medmm.assistant import Assistant
-from medmm.domain.display import ALSO_NOTE
 from medmm.domain.draft import Assertion, Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impression, Reader, Reject
+from medmm.domain.suspicion import Standing
+from medmm.presentation.case_view import CaseView, StatementView
+from medmm.presentation.film_picture import score_bar
 from medmm.presentation.slice_picture import png_bytes
+from medmm.presentation.suspicion_words import ALSO_NOTE
 from ui import own_words, presenter
 from ui.actions import acted, outdated, told
-from ui.pictures import score_bar
-from ui.presenter import CaseView, StatementView, inert
+from ui.presenter import edit_key, inert, review_sections
 
 FINDINGS, IMPRESSION = Section.FINDINGS.value.capitalize(), Section.IMPRESSION.value.capitalize()
 SAID = {one.value: one for one in (Assertion.PRESENT, Assertion.POSSIBLE, Assertion.ABSENT)}
@@ -34,11 +36,12 @@ def show_statements(assistant: Assistant, file: CaseFile, reader: Reader, view: 
     if view.suspected:
         st.caption(f"**Suspected:** {inert(view.suspected)}")
     decide = partial(decided, assistant, file, reader)
-    shown = {section for section, _ in view.sections}
+    sections = review_sections(view)
+    shown = {section for section, _ in sections}
     with st.container(height=STATEMENTS_HEIGHT_PX, border=False, key="statements"):
         if FINDINGS not in shown:
             show_beside_findings(assistant, file, reader, view)
-        for section, statements in view.sections:
+        for section, statements in sections:
             if section != IMPRESSION:
                 st.markdown(f"##### {section}")
             else:
@@ -62,7 +65,7 @@ def show_beside_findings(
     """What is suspected and not stated, what the reader added, and the form that adds a finding."""
     decide = partial(decided, assistant, file, reader)
     if view.also or view.unstated:
-        st.markdown("**:orange[Also suspected, not stated]**")
+        st.markdown(f"**:orange[{Standing.NOT_STATED.value.capitalize()}]**")
         st.caption(inert(ALSO_NOTE))
     for statement in view.also:
         with st.container(border=True, gap="small"):
@@ -70,9 +73,9 @@ def show_beside_findings(
             show_choices(assistant, file, reader, statement)
     for line in view.unstated:
         st.markdown(inert(line))
-    if view.own:
+    if view.added:
         st.markdown("**Added by a reader**")
-    for statement in view.own:
+    for statement in view.added:
         with st.container(border=True, gap="small"):
             show_statement(statement)
             show_own_choices(decide, file.case.id, statement)
@@ -100,7 +103,7 @@ def show_own_choices(decide: Decide, case_id: str, statement: StatementView) -> 
     """Edit or take away what a reader wrote."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Edit"):
-            field = statement.edit_key(case_id)
+            field = edit_key(case_id, statement)
             st.text_area("New text", statement.text, key=field)
             words = partial(edited, statement.id, field)
             st.button("Save", key=f"save {statement.id}", on_click=decide, args=(words,))
@@ -210,7 +213,7 @@ def show_choices(
             args=(partial(Accept, statement.id),),
         )
         with st.popover("Edit"):
-            field = statement.edit_key(case_id)
+            field = edit_key(case_id, statement)
             st.text_area("New text", statement.text, key=field)
             words = partial(edited, statement.id, field)
             st.button("Save", key=f"save {statement.id}", on_click=decide, args=(words,))

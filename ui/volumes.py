@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from medmm.domain.display import measurement_rows
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Volume
-from medmm.presentation.slice_picture import MarkedSlice, marked_slices, png_bytes, slice_picture
+from medmm.presentation.slice_picture import (
+    MarkedSlice,
+    marked_slices,
+    png_bytes,
+    slice_picture,
+    slice_title,
+)
+from medmm.presentation.value_words import MEASURED_HEAD, measurement_rows
 from ui.presenter import inert, side_line
 
 
@@ -19,16 +25,8 @@ def marked_on(file: CaseFile) -> tuple[MarkedSlice, ...]:
 
 def measured_rows(draft: CheckedDraft | None) -> list[dict[str, str]]:
     """What the draft states as measured, as a table."""
-    return [
-        {
-            "no.": r.statement,
-            "measured": r.name,
-            "side": r.side,
-            "value": r.value,
-            "95 % interval": r.interval,
-        }
-        for r in measurement_rows(draft.statements if draft else ())
-    ]
+    rows = measurement_rows(draft.statements if draft else ())
+    return [dict(zip(MEASURED_HEAD, row.cells, strict=True)) for row in rows]
 
 
 def show_volume(file: CaseFile, image: Volume) -> None:
@@ -52,7 +50,7 @@ def show_volume(file: CaseFile, image: Volume) -> None:
     )
     label_map, labels = (marked.label_map, marked.labels) if marked else (None, ())
     st.image(png_bytes(slice_picture(image, index_z, label_map, labels, window)), width="stretch")
-    words = marked.caption(index_z) if marked else f"Slice {index_z + 1} of {slices}."
+    words = marked.caption(index_z) if marked else f"{slice_title(image, index_z).capitalize()}."
     st.caption(inert(f"{words} {side_line(image)}" if image.affine_lps_mm or not marked else words))
     if rows := measured_rows(file.draft):
         st.dataframe(rows, hide_index=True, width="stretch")

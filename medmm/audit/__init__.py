@@ -1,1 +1,4 @@
-"""What happened: an append-only Merkle log (RFC 6962) with signed tree heads outside the database."""
+"""What happened: an append-only Merkle log (RFC 6962), tree heads signed and kept outside.
+
+They are kept outside the database.
+"""

@@ -9,18 +9,21 @@ from medmm.domain.codec import from_json, to_json
 
 
 def entry_bytes(event: AuditEvent) -> bytes:
-    """Canonical JSON of an event without its number: sorted keys, no spaces, UTF-8."""
+    """Encode an event without its number: sorted keys, no spaces, UTF-8 (canonical JSON)."""
     said = {name: value for name, value in to_json(event).items() if name != "number"}
     return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def event_of(entry: bytes) -> AuditEvent:
-    """The event of an entry. Raises: InputError, or ValueError if the bytes are not even JSON."""
+    """Decode the event of an entry.
+
+    Raises: InputError, or ValueError if the bytes are not even JSON.
+    """
     return from_json(AuditEvent, json.loads(entry))
 
 
 def subject_of(entry: bytes) -> bytes | None:
-    """The subject that an entry names, as UTF-8; None where the bytes name none."""
+    """Return the subject that an entry names, as UTF-8; None if the bytes name none."""
     try:
         return str(json.loads(entry)["subject"]).encode()
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -1,4 +1,7 @@
-"""Signed tree heads: what the log looked like at each size, kept in a file outside the database."""
+"""Signed tree heads: what the log looked like at each size, in a file of their own.
+
+The file lies outside the database.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,17 @@ class TreeHead:
     signature: str
 
     def line(self) -> str:
-        """One line of the heads file."""
+        """Write one line of the heads file."""
         return (
             json.dumps({"size": self.size, "root": self.root, "signature": self.signature}) + "\n"
         )
 
     @classmethod
     def from_line(cls, line: str) -> TreeHead | None:
-        """The head of a line (without its end), or None where it is not, to the byte, what `line` writes."""
+        """Parse one line of the heads file; return None unless it serialises to the same bytes.
+
+        The line comes without its end.
+        """
         try:
             fields = json.loads(line)
             head = cls(
@@ -57,12 +63,12 @@ class HeadSigner:
         self._public: Ed25519PublicKey = self._private.public_key()
 
     def sign(self, size: int, root: bytes) -> TreeHead:
-        """The signed head of a log of `size` entries."""
+        """Sign the head of a log of `size` entries."""
         signature = self._private.sign(_message(size, root.hex()))
         return TreeHead(size=size, root=root.hex(), signature=signature.hex())
 
     def holds(self, head: TreeHead) -> bool:
-        """Whether the signature is this installation's."""
+        """Tell whether the signature is this installation's."""
         try:
             self._public.verify(bytes.fromhex(head.signature), _message(head.size, head.root))
         except (InvalidSignature, ValueError):
@@ -70,7 +76,7 @@ class HeadSigner:
         return head.signature == bytes.fromhex(head.signature).hex()
 
     def public_key(self) -> str:
-        """The public key in hex, for whoever keeps the heads elsewhere."""
+        """Return the public key in hex, for whoever keeps the heads elsewhere."""
         return self._public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
 
 
@@ -83,12 +89,14 @@ class HeadFile:
 
     def __init__(self, path: Path, signer: HeadSigner, *, read_only: bool = False) -> None:
         self.path, self._signer, self._read_only = path, signer, read_only
-        self._flushed = (
-            0  # the size that is known to be covered on disk, whatever happens to this machine
-        )
+        # The size that is known to be covered on disk, whatever happens to this machine
+        self._flushed = 0
 
     def last_size(self) -> int:
-        """The size that the last sound head covers, 0 where there is none. Raises: Unavailable if it can't be read."""
+        """Return the size that the last sound head covers, 0 if there is none.
+
+        Raises: Unavailable if it can't be read.
+        """
         try:
             with self.path.open("rb") as file:
                 return self._last_size(_tail(file.fileno()))
@@ -98,14 +106,18 @@ class HeadFile:
             raise _unusable(self.path, error) from error
 
     def flushed_size(self) -> int:
-        """The size that the file covers and that no loss of power takes from it. Raises: Unavailable as `last_size`."""
+        """Return the size that the file covers and that no loss of power takes from it.
+
+        Raises: Unavailable as `last_size`.
+        """
         return min(self._flushed, self.last_size())
 
     @contextmanager
     def locked(self) -> Iterator[list[str]]:
-        """All lines, while nobody appends. A last line without its end counts as one.
+        """Read all lines while nobody appends; a last line without its end counts as one.
 
-        Of a read-only copy, which nobody appends to, they are read without a lock; no file has no lines.
+        Of a read-only copy, which nobody appends to, they are read without a lock; no file has no
+        lines.
         """
         if self._read_only:
             yield _lines(self._content())
@@ -124,11 +136,13 @@ class HeadFile:
     def cover(
         self, heads_after: Callable[[int], Sequence[TreeHead]], *, flush: bool = True
     ) -> None:
-        """Append the heads of `heads_after(size of the last line)`; several processes may call it at once.
+        """Append the heads of `heads_after(size of the last line)`; processes may call at once.
 
-        Without `flush` a loss of power may take the lines again: opening writes those anew, as it does after a crash.
+        Without `flush` a loss of power may take the lines again: opening writes those anew, as it
+        does after a crash.
 
-        Raises: Unavailable if the file can't be written; the entries stay uncovered until the next call.
+        Raises: Unavailable if the file can't be written; the entries stay uncovered until the next
+            call.
         """
         with _locked(self.path) as file:
             tail = _tail(file)
@@ -136,7 +150,8 @@ class HeadFile:
             heads = heads_after(size)
             text = "".join(head.line() for head in heads).encode()
             torn = tail.rpartition(b"\n")[2]
-            if torn:  # a crash in mid-line is completed; anything else stays, a line of its own, for verify to find
+            # A crash in mid-line is completed; anything else stays a line that verify finds
+            if torn:
                 text = text[len(torn) :] if text.startswith(torn) else b"\n" + text
             if text:
                 with os.fdopen(file, "ab", closefd=False) as out:  # buffered: writes all or raises

@@ -1,4 +1,4 @@
-"""Keyed digests of what names a patient: an entry can be compared with a row, and tells nobody a name."""
+"""Keyed digests of what names a patient: entries compare with rows, and tell no name."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import hmac
 import json
 from typing import Any
 
-DOMAIN = (
-    b"medmm identity v1\n"  # keeps these apart from the pseudonyms that are made with the same key
-)
+# Keeps these apart from the pseudonyms that are made with the same key
+DOMAIN = b"medmm identity v1\n"
 
 
 def identity_hmac(secret: bytes, owner: str, body: Any) -> str:
-    """HMAC-SHA256 (RFC 2104) in hex over whose row it is and its JSON value.
+    """Compute HMAC-SHA256 (RFC 2104) in hex over a row's owner and its JSON value.
 
     Args:
-        owner: the patient key, or the study UID, under which the row is kept: a body moved to another row is found too.
+        owner: the patient key, or the study UID, under which the row is kept: a body moved to
+            another row is found too.
     """
     text = json.dumps([owner, body], sort_keys=True)
     return hmac.new(secret, DOMAIN + text.encode(), hashlib.sha256).hexdigest()

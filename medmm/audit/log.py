@@ -1,4 +1,4 @@
-"""The append-only log inside the store's database: entries, the frontier to grow by, a signed head a size."""
+"""The append-only log in the store's database: entries, frontier, a signed head a size."""
 
 from __future__ import annotations
 
@@ -42,9 +42,8 @@ frontier = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("peaks", sa.LargeBinary, nullable=False),
-    sa.Column(
-        "covered", sa.Integer, nullable=False
-    ),  # what the heads file was seen to hold: tells a cut from a crash
+    # What the heads file was seen to hold: tells a cut from a crash
+    sa.Column("covered", sa.Integer, nullable=False),
 )
 
 # Tables whose rows are only ever added, each with its key; the database holds it by triggers.
@@ -52,9 +51,14 @@ APPEND_ONLY = (("audit_entry", "seq"), ("audit_head", "size"))
 
 
 def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, covered: int) -> int:
-    """Append within the caller's write transaction: it commits with what the event is about, or not at all.
+    """Append within the caller's write transaction, so that both commit or neither.
 
-    `covered` is the size that the heads file covers now; it only ever grows. Returns: the number of the entry.
+    `covered` is the size that the heads file covers now; it only ever grows.
+
+    `covered` is the size that the heads file covers now; it only ever grows. Returns: the number of
+    the entry.
+
+    Returns: the number of the entry.
     """
     tree, seen = load_frontier(connection), covered_size(connection)
     entry = entry_bytes(event)
@@ -76,12 +80,12 @@ def append(connection: sa.Connection, event: AuditEvent, signer: HeadSigner, cov
 
 
 def covered_size(connection: sa.Connection) -> int:
-    """The size that the heads file was last seen to cover."""
+    """Return the size that the heads file was last seen to cover."""
     return connection.scalar(sa.select(frontier.c.covered)) or 0
 
 
 def load_frontier(connection: sa.Connection) -> Frontier:
-    """The frontier that the next entry grows from."""
+    """Load the frontier that the next entry grows from."""
     row = connection.execute(sa.select(frontier.c.size, frontier.c.peaks)).first()
     if row is None:
         return Frontier()
@@ -91,7 +95,7 @@ def load_frontier(connection: sa.Connection) -> Frontier:
 
 
 def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
-    """The signed heads still to be written to a heads file that covers `size`.
+    """List the signed heads still to be written to a heads file that covers `size`.
 
     Where the file once covered more, it was cut: the gap stays open, for verify to find.
     """
@@ -100,8 +104,19 @@ def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
     return [TreeHead(size=r.size, root=r.root, signature=r.signature) for r in rows]
 
 
+def is_signed_by_another(connection: sa.Connection, signer: HeadSigner) -> bool:
+    """Whether there is a log of another installation.
+
+    Neither its first nor its last head bears this one's signature then.
+    """
+    ends = sa.select(sa.func.min(heads.c.size)).union(sa.select(sa.func.max(heads.c.size)))
+    rows = connection.execute(sa.select(heads).where(heads.c.size.in_(ends))).all()
+    found = [TreeHead(size=r.size, root=r.root, signature=r.signature) for r in rows]
+    return bool(found) and not any(signer.holds(head) for head in found)
+
+
 def events(connection: sa.Connection, subjects: Collection[str] = ()) -> list[AuditEvent]:
-    """Events of these subjects, or all, in the order of the log."""
+    """List events of these subjects, or all, in the order of the log."""
     return [
         replace(event_of(entry), number=number) for number, entry in numbered(connection, subjects)
     ]
@@ -110,9 +125,12 @@ def events(connection: sa.Connection, subjects: Collection[str] = ()) -> list[Au
 def proof_of(
     connection: sa.Connection, number: int, signer: HeadSigner, since: int | None = None
 ) -> AuditProof:
-    """Prove that an entry stands in the whole log, and that the log only appended to the head of size `since`.
+    """Prove that an entry stands in the log, and that the log only appended to a head.
 
-    Raises: InputError if there is no such entry or head, IntegrityError if the log does not bear it out.
+    The head is that of size `since`.
+
+    Raises: InputError if there is no such entry or head, IntegrityError if the log does not bear it
+        out.
     """
     size = connection.scalar(sa.select(sa.func.max(heads.c.size))) or 0
     _refuse_outside(number, "entry", size)
@@ -144,7 +162,10 @@ def proof_of(
 
 
 def _sound_head(connection: sa.Connection, size: int, signer: HeadSigner) -> TreeHead:
-    """The head of a size, with this installation's signature. Raises: IntegrityError if there is none."""
+    """Return the head of a size, with this installation's signature.
+
+    Raises: IntegrityError if there is none.
+    """
     row = connection.execute(sa.select(heads).where(heads.c.size == size)).first()
     head = (
         None
@@ -157,7 +178,10 @@ def _sound_head(connection: sa.Connection, size: int, signer: HeadSigner) -> Tre
 
 
 def _leaves(connection: sa.Connection, size: int) -> list[bytes]:
-    """All leaf hashes. Raises: IntegrityError if the entries are not those from 1 to `size`."""
+    """Read all leaf hashes.
+
+    Raises: IntegrityError if the entries are not those from 1 to `size`.
+    """
     rows = connection.execute(
         sa.select(entries.c.seq, entries.c.leaf).order_by(entries.c.seq)
     ).all()
@@ -184,7 +208,7 @@ def _unproved(number: int) -> IntegrityError:
 def numbered(
     connection: sa.Connection, subjects: Collection[str] = ()
 ) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of the entries of these subjects, or of all, in the order of the log."""
+    """Yield number and bytes of the entries of these subjects, or of all, in log order."""
     query = sa.select(entries.c.seq, entries.c.entry).order_by(entries.c.seq)
     if subjects:
         query = query.where(entries.c.subject.in_(subjects))

@@ -1,4 +1,4 @@
-"""The Merkle tree of RFC 6962, section 2.1: hashes, roots, proofs, and a frontier that grows by appending."""
+"""The Merkle tree of RFC 6962, section 2.1: hashes, roots, proofs, a growing frontier."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from hashlib import sha256
 
 
 def leaf_hash(entry: bytes) -> bytes:
-    """Hash of one entry; the prefix keeps a leaf from being read as a node."""
+    """Hash one entry; the prefix keeps a leaf from being read as a node."""
     return sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Hash of two subtrees."""
+    """Hash two subtrees."""
     return sha256(b"\x01" + left + right).digest()
 
 
 def root(leaves: Sequence[bytes]) -> bytes:
-    """Root over leaf hashes by the RFC's own recursion: slow, plain, what the frontier is tested against."""
+    """Compute the root over leaf hashes by the RFC's own recursion.
+
+    It is slow and plain: the frontier is tested against it.
+    """
     if len(leaves) < 2:
         return leaves[0] if leaves else sha256(b"").digest()
     split = _split(len(leaves))
@@ -26,7 +29,10 @@ def root(leaves: Sequence[bytes]) -> bytes:
 
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """Hashes that lead from leaf `index` (from 0) to the root, lowest first (RFC 6962, section 2.1.1)."""
+    """List hashes that lead from leaf `index` (from 0) to the root, lowest first.
+
+    Source: RFC 6962, section 2.1.1.
+    """
     if len(leaves) < 2:
         return []
     split = _split(len(leaves))
@@ -36,19 +42,28 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
 
 
 def includes(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root_hash: bytes) -> bool:
-    """Whether `proof` shows that `leaf` stands at `index` of the tree of `size` leaves with this root."""
+    """Tell whether `proof` shows that `leaf` stands at `index` of this tree.
+
+    The tree has `size` leaves and the root `root_hash`.
+    """
     return 0 <= index < size and _climb(leaf, index, size, list(proof)) == root_hash
 
 
 def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
-    """Hashes that show the tree of the first `old_size` (at least 1) leaves in the whole (RFC 6962, section 2.1.2)."""
+    """List hashes that show the tree of the first `old_size` leaves in the whole.
+
+    `old_size` is at least 1. Source: RFC 6962, section 2.1.2.
+    """
     return _subproof(leaves, old_size, whole=True)
 
 
 def consistent(
     old_size: int, size: int, proof: Sequence[bytes], old_root: bytes, root_hash: bytes
 ) -> bool:
-    """Whether `proof` shows that the tree with `root_hash` only appended to the one with `old_root`."""
+    """Tell whether `proof` shows that a tree only appended to an older one.
+
+    Their roots are `root_hash` and `old_root`.
+    """
     if not 0 < old_size <= size:
         return False
     found = _both_roots(old_size, size, list(proof), old_root, whole=True)
@@ -56,7 +71,7 @@ def consistent(
 
 
 def _split(size: int) -> int:
-    """The largest power of two below `size`."""
+    """Return the largest power of two below `size`."""
     return 1 << (size - 1).bit_length() - 1
 
 
@@ -85,7 +100,10 @@ def _subproof(leaves: Sequence[bytes], old_size: int, *, whole: bool) -> list[by
 def _both_roots(
     old_size: int, size: int, proof: list[bytes], old_root: bytes, *, whole: bool
 ) -> tuple[bytes, bytes] | None:
-    """Old and new root that the proof gives for this subtree, or None where it has too many or too few hashes."""
+    """Compute the old and new root that the proof gives for this subtree.
+
+    Returns: None if it has too many or too few hashes.
+    """
     if old_size == size:
         if len(proof) != (0 if whole else 1):
             return None
@@ -116,7 +134,7 @@ class Frontier:
         self.size += 1
 
     def root(self) -> bytes:
-        """Root of the tree; O(log n)."""
+        """Compute the root of the tree in O(log n)."""
         if not self.peaks:
             return sha256(b"").digest()
         total = self.peaks[-1]

@@ -1,4 +1,4 @@
-"""Check the whole log: recompute the tree from the entries and hold it against every signed head."""
+"""Check the whole log: recompute the tree and hold it against every signed head."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ FRONTIER = sa.select(log.frontier.c.size, *bytes_of(log.frontier.c.peaks), log.f
 def verify(
     connection: sa.Connection, lines: Sequence[str], signer: HeadSigner, database: LogDatabase
 ) -> AuditVerification:
-    """Find every changed, removed, reordered or inserted entry, a cut tail and a restored copy.
+    """Find every changed, removed, reordered or inserted entry, a cut tail, a restored copy.
 
-    `lines` are those of the heads file, held still until `connection` has begun to read. The first root that is
-    not the signed one names the place of a change that was made consistently (all hashes recomputed).
+    The first root that is not the signed one names the place of a change that was made consistently
+    (all hashes recomputed). Damage of the database is a problem that is reported; any other error
+    of it is raised.
+
+    Args:
+        lines: those of the heads file, held still until `connection` has begun to read.
     """
     tree = Frontier()
     problems: list[AuditProblem] = []
@@ -83,7 +87,7 @@ def _inside(connection: sa.Connection) -> dict[int, TreeHead]:
 def _signed(
     inside: Mapping[int, TreeHead], outside: Mapping[int, TreeHead], signer: HeadSigner
 ) -> dict[int, TreeHead]:
-    """One sound head a size; the file's count before the database's."""
+    """Keep one sound head a size; the file's count before the database's."""
     only_inside = {
         size: head for size, head in inside.items() if size not in outside and signer.holds(head)
     }
@@ -121,7 +125,10 @@ def _inside_problems(
     tree: Frontier,
     signer: HeadSigner,
 ) -> Iterator[AuditProblem]:
-    """Heads in the database that are missing, forged, or of another history than the heads file."""
+    """Find heads in the database that are missing, forged, or of another history.
+
+    The heads file tells the history.
+    """
     yield from _removed(
         [size for size in range(1, tree.size + 1) if size not in inside], "not in the database"
     )
@@ -140,7 +147,7 @@ def _inside_problems(
 def _outside_problems(
     connection: sa.Connection, outside: Mapping[int, TreeHead], tree: Frontier
 ) -> Iterator[AuditProblem]:
-    """Heads that the file should hold and does not, or that cover more than there is."""
+    """Find heads that the file should hold and does not, or that cover more than there is."""
     last = max(outside, default=0)
     if last > tree.size:
         text = f"the log has {tree.size} entries, a signed head covers {last}"
@@ -155,7 +162,7 @@ def _outside_problems(
 
 
 def _removed(sizes: Sequence[int], text: str) -> Iterator[AuditProblem]:
-    """Heads that are not there: one problem a run of sizes, at its first."""
+    """Report heads that are not there: one problem a run of sizes, at its first."""
     start = 0
     for at, size in enumerate(sizes):
         if at + 1 == len(sizes) or sizes[at + 1] != size + 1:
@@ -165,7 +172,7 @@ def _removed(sizes: Sequence[int], text: str) -> Iterator[AuditProblem]:
 
 
 def _database_problems(connection: sa.Connection, database: LogDatabase) -> Iterator[AuditProblem]:
-    """Pages, indexes and triggers that are not as medmm made them."""
+    """Find pages, indexes and triggers that are not as medmm made them."""
     if gone := database.unprotected(connection):
         yield _problem(
             "trigger removed or altered", ", ".join(gone), "the log is no longer append-only"

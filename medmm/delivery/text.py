@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from medmm.domain.codec import to_json
@@ -10,36 +11,67 @@ from medmm.domain.draft import Section
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.images import ImageReference, time_words
 from medmm.domain.plain_text import clean
-from medmm.domain.report import SignedReport
+from medmm.domain.report import SignedReport, SignedStatement
 from medmm.domain.version import __version__
+from medmm.presentation.report_versions import Lineage, reader_words
 
 WIDTH = 80
+TOLD = (Section.FINDINGS, Section.ADDENDUM)  # the impression repeats
 
 
 def report_text(
-    report: SignedReport, identity: PatientIdentity | None, restated_entry: int | None = None
+    report: SignedReport,
+    identity: PatientIdentity | None,
+    restated_entry: int | None = None,
+    versions: Sequence[SignedReport] = (),
 ) -> str:
     """The report as text of 80 columns; without `identity` the patient is named by key.
 
+    A report that was changed or withdrawn says so first, with who, when and why; of what counts no more every section does.
+
     Args:
         restated_entry: the audit entry that stated the identity otherwise than when the report was signed.
+        versions: all of the report, oldest first.
     """
-    lines = ["RADIOLOGY REPORT", "=" * 16, ""]
+    line = Lineage.of(report, versions)
+    title = f"RADIOLOGY REPORT: {line.mark}" if line.mark else "RADIOLOGY REPORT"
+    lines = [title, "=" * len(title), ""]
+    for notice in line.notices():
+        lines += _wrapped(notice)
+    if line.mark:
+        lines.append("")
     lines += [
         f"{name:<12}{clean(value)}" for name, value in _header(report, identity, restated_entry)
     ]
     for section in Section:
-        sentences = [printable(s.text) for s in report.statements if s.section is section]
-        if sentences:
-            lines += ["", section.value.upper()]
-            lines += [
-                wrapped for sentence in sentences for wrapped in textwrap.wrap(sentence, WIDTH)
-            ]
+        said = [s for s in report.statements if s.section is section]
+        sentences = [(printable(s.text), s) for s in said if printable(s.text)]
+        if said:
+            lines += ["", _heading(section.value.upper(), line)]
+        for sentence, statement in sentences:
+            lines += textwrap.wrap(sentence, WIDTH)
+            lines += _added(statement)
     if report.not_evaluated:
         lines += ["", "NOT EVALUATED BY THE MODELS"]
         lines += textwrap.wrap("; ".join(report.not_evaluated) + ".", WIDTH)
-    lines += ["", *_signature(report)]
+    lines += ["", *(_withdrawal(report) if report.withdrawn else _signature(report))]
     return "\n".join(lines) + "\n"
+
+
+def _heading(section: str, line: Lineage) -> str:
+    return section if line.valid else f"{section} ({line.mark})"
+
+
+def _added(statement: SignedStatement) -> Iterator[str]:
+    """Under an addendum: who added it, and when."""
+    if statement.author is not None and statement.added_at is not None:
+        when = statement.added_at.isoformat(timespec="seconds")
+        yield from _wrapped(f"(added by {reader_words(statement.author)} on {when})", indent="  ")
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    """Lines of a person's words, of which none but the first begins at the margin: they can forge no line."""
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent="  ")
 
 
 def printable(text: str) -> str:
@@ -84,6 +116,11 @@ def _image_rows(image: ImageReference) -> list[tuple[str, str]]:
     return [("Image read", f"{image.what} {time_words(image.acquired)}"), ("", image.uid_words)]
 
 
+def _withdrawal(report: SignedReport) -> list[str]:
+    when = report.signed_at.isoformat(timespec="seconds")
+    return [f"Withdrawn by {reader_words(report.signed_by)} on {when}."]
+
+
 def _signature(report: SignedReport) -> list[str]:
     own = sum(s.author is not None for s in report.statements)
     decided = [
@@ -92,9 +129,9 @@ def _signature(report: SignedReport) -> list[str]:
     edited = sum(s.drafted_text is not None for s in decided)
     added = f"; {own} {'is' if own == 1 else 'are'} the reader's own" if own else ""
     models = ", ".join(f"{m.name} ({m.manifest_sha256[:12]})" for m in report.models) or "none"
-    by = report.signed_by
+    when = report.signed_at.isoformat(timespec="seconds")
     return [
-        f"Signed by {clean(by.name)} ({by.id}, {by.role}) on {report.signed_at.isoformat(timespec='seconds')}.",
+        f"Signed by {reader_words(report.signed_by)} on {when}.",
         *textwrap.wrap(
             f"Drafted by medmm {__version__} ({report.writer}; models: {models}); the signing reader accepted "
             f"{len(decided) - edited}, edited {edited} and rejected {report.rejected_count} statements{added}.",
@@ -104,17 +141,38 @@ def _signature(report: SignedReport) -> list[str]:
 
 
 def report_json(
-    report: SignedReport, identity: PatientIdentity | None, restated_entry: int | None = None
+    report: SignedReport,
+    identity: PatientIdentity | None,
+    restated_entry: int | None = None,
+    versions: Sequence[SignedReport] = (),
 ) -> dict[str, Any]:
-    """The report and, where given, its patient, as JSON values; `critical` names the statements to be told at once.
+    """The report and, where given, its patient, as JSON values.
 
-    `patient_restated_entry` stands there only where the identity was stated otherwise after signing.
+    `valid` says whether this version counts, `replaced_by` which one takes its place, `versions` what each one changed;
+    `critical` names the statements to be told at once, of a version that counts. `patient_restated_entry` stands there
+    only where the identity was stated otherwise after signing.
     """
+    line = Lineage.of(report, versions)
     restated = {} if restated_entry is None else {"patient_restated_entry": restated_entry}
     return restated | {
+        "valid": line.valid,
+        "replaced_by": line.newest.id if line.replaced else None,
         "report": to_json(report),
         "patient": None if identity is None else to_json(identity),
         "critical": [
-            s.id for s in report.statements if s.section is Section.FINDINGS and s.critical
+            s.id for s in report.statements if s.section in TOLD and s.critical and line.valid
         ],
+        "versions": [_version(one) for one in line.versions],
+    }
+
+
+def _version(report: SignedReport) -> dict[str, Any]:
+    return {
+        "id": report.id,
+        "version": report.version,
+        "kind": report.kind.value,
+        "replaces": report.replaces,
+        "reason": report.reason,
+        "signed_by": to_json(report.signed_by),
+        "signed_at": report.signed_at.isoformat(),
     }

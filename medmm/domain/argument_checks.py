@@ -1,4 +1,7 @@
-"""Arguments of a public function held against its annotations: a wrong type is a typed error, not a traceback."""
+"""Arguments of a public function held against its annotations, so errors are typed.
+
+A wrong type gives no traceback.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ T = TypeVar("T")
 
 
 def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
-    """Refuse arguments that are not of the annotated types, before the function begins. Raises: InputError.
+    """Refuse arguments that are not of the annotated types, before the function begins.
 
     Arguments that are missing, or that the function does not know, stay Python's own TypeError.
+
+    Raises: InputError naming the argument.
     """
     signature = inspect.signature(function)
 
@@ -40,7 +45,10 @@ def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def checked_methods(kind: type[T]) -> type[T]:
-    """A class whose construction and public methods refuse arguments of a wrong type (`checked_arguments`)."""
+    """Make a class whose construction and public methods refuse arguments of a wrong type.
+
+    See `checked_arguments`.
+    """
     for name, member in list(vars(kind).items()):
         if name.startswith("_") and name != "__init__":
             continue
@@ -53,27 +61,26 @@ def checked_methods(kind: type[T]) -> type[T]:
 
 @functools.cache
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Hints by name; asked for at the first call, when every module that they name is loaded."""
+    """Return hints by name, asked for at the first call, when every module is loaded.
+
+    These are the modules that the hints name.
+    """
     return get_type_hints(function)
 
 
 def _fits(value: Any, kind: Any) -> bool:
     origin = get_origin(kind)
-    if kind is Any or getattr(
-        kind, "_is_protocol", False
-    ):  # whether it has the methods is seen when they are called
+    # Whether it has the methods is seen when they are called
+    if kind is Any or getattr(kind, "_is_protocol", False):
         return True
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in get_args(kind))
-    if origin in (
-        Iterable,
-        Sequence,
-    ):  # a text would be taken apart letter by letter, a mapping by its keys
+    # A text would be taken apart letter by letter, a mapping by its keys
+    if origin in (Iterable, Sequence):
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, origin):
             return False
-        again = isinstance(
-            value, Sequence | set | frozenset
-        )  # what can be gone through but once is checked where it is used
+        # What can be gone through but once is checked where it is used
+        again = isinstance(value, Sequence | set | frozenset)
         return not again or all(_fits(item, get_args(kind)[0]) for item in value)
     if origin is not None:
         return isinstance(value, origin)
@@ -96,7 +103,10 @@ def _words(kind: Any) -> str:
 
 
 def paths_of(given: str | Path | Iterable[str | Path]) -> list[Path]:
-    """The paths of one path or of several. Raises: InputError if one of them is no path, or there is none."""
+    """Return the paths of one path or of several.
+
+    Raises: InputError if one of them is not a path, or there is none.
+    """
     several = [given] if isinstance(given, str | Path) else list(given)
     for one in several:
         if not isinstance(one, str | Path):

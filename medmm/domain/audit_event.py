@@ -15,7 +15,8 @@ class AuditEvent:
 
     Attributes:
         verb: a verb or look of the assistant ("admit", "sign", ...).
-        outcome: "done", "refused" (a NotEvaluable), or "failed" (an error; its class name in details).
+        outcome: "done", "refused" (a NotEvaluable), or "failed" (an error; its class name in
+            details).
         actor: id of the reader or of the service, never a name.
         subject: what it was done to: a case, study or report key.
         details: short strings: digests, versions, counts; never names or text of a record.
@@ -55,10 +56,13 @@ class AuditProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditProof:
-    """Proof that an entry stands in the log of a signed tree head, for whoever has nothing else of the log (RFC 6962, 2.1).
+    """Proof that an entry stands in the log of a signed tree head (RFC 6962, 2.1).
 
-    A leaf is SHA-256 of a zero byte and the entry's UTF-8 bytes, a node SHA-256 of a one byte and both hashes below it. The
-    signature is Ed25519 (RFC 8032) of "medmm tree head v1", size and root in hex, each with a line feed.
+    It is for whoever has nothing else of the log.
+
+    A leaf is SHA-256 of a zero byte and the entry's UTF-8 bytes, a node SHA-256 of a one byte and
+    both hashes below it. The signature is Ed25519 (RFC 8032) of "medmm tree head v1", size and root
+    in hex, each with a line feed.
 
     Attributes:
         number: of the entry, from 1.
@@ -66,7 +70,7 @@ class AuditProof:
         path: hashes in hex that lead from its leaf to the root, lowest first.
         size: entries of the log, whose root and signature these are, in hex.
         public_key: of the installation, raw, in hex.
-        since: size of an earlier head; None where none was asked for.
+        since: size of an earlier head; None if none was asked for.
         since_root: its root.
         since_path: hashes that show that the log only appended to it.
     """
@@ -88,11 +92,13 @@ class AuditVerification:
     """What a check of the whole log, and of what is kept against it, found.
 
     Attributes:
-        uncovered: entries that are committed and not yet in the heads file; the next step or opening covers them.
-        not_covered_before: entries before this number were written by an earlier release and say nothing of identities,
-            studies and stored files; None where there are none.
-        identities_not_covered, studies_not_covered: the patient keys, and the study UIDs, of which no later entry speaks
-            either: what is kept of them is neither known to be sound nor altered.
+        uncovered: entries that are committed and not yet in the heads file; the next step or
+            opening covers them.
+        not_covered_before: entries before this number were written by an earlier release and say
+            nothing of identities, studies and stored files; None if there are none.
+        identities_not_covered, studies_not_covered: the patient keys, and the study UIDs, of which
+            no later entry speaks either: what is kept of them is neither known to be sound nor
+            altered.
     """
 
     size: int
@@ -104,7 +110,7 @@ class AuditVerification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was changed, removed, reordered or inserted, as far as the entries speak of it."""
+        """Whether nothing was changed, removed, reordered or inserted, as entries tell."""
         return not self.problems
 
     @property
@@ -116,8 +122,14 @@ class AuditVerification:
         patients, studies = len(self.identities_not_covered), len(self.studies_not_covered)
         if not patients and not studies:
             return (f"{before}: all that is kept now is covered by later entries.",)
-        open_still = f"{patients} patient{'s'[: patients != 1]} and the images of {studies} stud{'y' if studies == 1 else 'ies'}"
+        open_still = (
+            f"{patients} patient{'s'[: patients != 1]} and the images of {studies} "
+            f"stud{'y' if studies == 1 else 'ies'}"
+        )
         return (
-            f"{before}: what an earlier release kept of the identity of {open_still} is neither known to be sound nor altered.",
+            (
+                f"{before}: what an earlier release kept of the identity of {open_still} is "
+                "neither known to be sound nor altered."
+            ),
             "Admit these studies again to cover them from then on.",
         )

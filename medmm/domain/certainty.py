@@ -1,4 +1,7 @@
-"""Which words a calibrated probability bears: one table, `data/certainty.csv`, for screens, writers and checks."""
+"""Which words a calibrated probability bears: `data/certainty.csv`, one table for all.
+
+Screens, writers and checks read it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ class Strength(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certainty:
-    """One row of the table: from this probability on, what it means in words, and the strongest words that it bears."""
+    """One row: from this probability on, its meaning in words and the strongest words.
+
+    The latter are those that it bears.
+    """
 
     from_probability: float
     meaning: str
@@ -33,7 +39,7 @@ class Certainty:
 
 @cache
 def certainties() -> tuple[Certainty, ...]:
-    """The rows, the lowest first."""
+    """Read the rows, the lowest first."""
     text = files("medmm.domain").joinpath("data/certainty.csv").read_text(encoding="utf-8")
     return tuple(
         Certainty(
@@ -46,5 +52,5 @@ def certainties() -> tuple[Certainty, ...]:
 
 
 def certainty_of(probability: float) -> Certainty:
-    """The row of a calibrated probability of 0 to 1."""
+    """Return the row of a calibrated probability of 0 to 1."""
     return next(row for row in reversed(certainties()) if probability >= row.from_probability)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from medmm.domain.errors import InputError
+from medmm.domain.frame_reference import FrameReference
 from medmm.domain.images import ImageReference
+from medmm.domain.prior import Prior
 from medmm.domain.reading import Extent, ModelIdentity, Side
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Notice, Study
@@ -17,11 +19,15 @@ from medmm.domain.vocabulary import finding_terms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A study and the record that was joined to it (None: no record was given)."""
+    """A study, the record that was joined to it (None: no record was given), and the patient's earlier studies.
+
+    `priors` are those that were known when the case was opened, newest first; empty in cases of earlier releases.
+    """
 
     id: str
     study: Study
     context: ClinicalContext | None = None
+    priors: tuple[Prior, ...] = ()
 
 
 class Assertion(Enum):
@@ -43,6 +49,7 @@ class Section(Enum):
     CLINICAL_INFORMATION = "clinical information"
     FINDINGS = "findings"
     IMPRESSION = "impression"
+    ADDENDUM = "addendum"  # of a signed report alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +64,15 @@ class ScoreEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionEvidence:
-    """A place in the picture, as fractions of the film, and the patient's side where known."""
+    """A place in the picture, as fractions of the film, and the patient's side where known.
+
+    `image` is the film, as in `Region`.
+    """
 
     finding: str
     box_xyxy: tuple[float, float, float, float]
     side: Side | None
+    image: FrameReference | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,20 +119,22 @@ Evidence = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """How a language model wrote a sentence: its tokens with their log-probabilities, so that a check can point at one.
+    """How a language model wrote a sentence; a model outside medmm may say no more than its name.
 
-    `probability` is the calibrated probability that the finding is there, by heads and language model together;
-    `threshold` is the operating point from which it is claimed.
+    Attributes:
+        tokens, log_probabilities: its tokens, each with its log-probability, so that a check can point at one.
+        probability: calibrated, that the finding is there, by heads and language model together.
+        threshold: the operating point from which it is claimed.
     """
 
     model: str
-    tokens: tuple[str, ...]
-    log_probabilities: tuple[float, ...]
-    probability: float
-    threshold: float
+    tokens: tuple[str, ...] = ()
+    log_probabilities: tuple[float, ...] | None = None
+    probability: float | None = None
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
-        if len(self.tokens) != len(self.log_probabilities):
+        if self.log_probabilities is not None and len(self.tokens) != len(self.log_probabilities):
             raise InputError(
                 "tokens and log-probabilities differ in number",
                 remedy="give one of each",
@@ -130,16 +143,19 @@ class Generation:
 
     @property
     def mean_probability(self) -> float | None:
-        """Mean probability of the tokens; None where there is none."""
-        values = [math.exp(value) for value in self.log_probabilities]
+        """Mean probability of the tokens; None where there is none, or the writer does not say."""
+        values = [math.exp(value) for value in self.log_probabilities or ()]
         return sum(values) / len(values) if values else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What a language model says of one finding, before it has evidence: nobody but a writer makes a statement of it."""
+class Proposal:
+    """What a language model says of one finding, before it has evidence: nobody but a writer makes a statement of it.
 
-    finding: str
+    `finding` is a name of the vocabulary; None where the model named none, and then it is never stated.
+    """
+
+    finding: str | None
     assertion: Assertion
     text: str
     generation: Generation
@@ -149,7 +165,7 @@ class Written:
 class Opinion:
     """What a language model says of one case, and how likely it thinks each finding of its own, said or not."""
 
-    written: tuple[Written, ...]
+    proposals: tuple[Proposal, ...]
     probability: Mapping[str, float]
 
 
@@ -202,18 +218,89 @@ class AlsoSuspected:
     why: str
 
 
+class Fate(Enum):
+    """What became of a sentence that a language model proposed."""
+
+    STATED = "stated"
+    REPLACED = "replaced"  # another statement of the same finding stands in its place
+    WITHHELD = "withheld"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentenceRecord:
+    """A sentence that a language model proposed, what it would rest on, and what became of it.
+
+    Attributes:
+        id: number among the proposals of the draft: p1, p2, ...
+        evidence: what the reading holds of its finding; empty where nothing was read of that.
+        statement_id: the statement that has its words, or that stands in its place; of a sentence that was withheld the
+            one by which its finding is also suspected.
+        reason: why it is not stated as it was proposed; empty where it is.
+        verdicts: of the checks on its words, as if they were stated; those of a stated one are its statement's.
+    """
+
+    id: str
+    proposal: Proposal
+    evidence: tuple[Evidence, ...]
+    fate: Fate
+    statement_id: str | None = None
+    reason: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.fate is not Fate.WITHHELD and self.statement_id is None:
+            raise InputError(
+                f"a sentence that was {self.fate.value} names no statement",
+                remedy="name the statement",
+                sentence=self.id,
+            )
+        if (self.fate is Fate.STATED) == bool(self.reason):
+            raise InputError(
+                "a sentence has a reason exactly where it is not stated",
+                remedy="say why it is not stated",
+                sentence=self.id,
+            )
+
+    @property
+    def region(self) -> RegionEvidence | None:
+        """Where in the picture its finding is seen, if anywhere."""
+        return next((e for e in self.evidence if isinstance(e, RegionEvidence)), None)
+
+    @property
+    def probability(self) -> float | None:
+        """The calibrated probability of its finding; None where it was not read."""
+        return next((e.probability for e in self.evidence if isinstance(e, ScoreEvidence)), None)
+
+
+class AuthorKind(Enum):
+    """Whether a program or a person made a version of a draft."""
+
+    WRITER = "writer"
+    READER = "reader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who made a version of a draft: a writer by its name, or a reader by id."""
+
+    kind: AuthorKind
+    id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a writer proposes for a case.
+    """What a writer proposes for a case. A draft that is made again is another version, with another id.
 
     `not_evaluated` says openly what neither the models nor the writer looked at; `also_suspected` what the models
-    suspect and the writer does not state. `images_read` are the images that the models looked at, with their own times,
-    `images_unread` the others of the study, with the reasons.
+    suspect and the writer does not state; `sentences` what a language model proposed, whatever became of it. `images_read` are the images that the models looked at, with their own times,
+    `images_unread` the others of the study, with the reasons. `writer` is whose words it is in, `author` who made this
+    version; `version` counts from 1, and `parent` is the id of the one before (None: it is the first).
     """
 
     id: str
     case_id: str
     writer: str
+    author: Author
     statements: tuple[Statement, ...]
     not_evaluated: tuple[str, ...]
     models: tuple[ModelIdentity, ...] = ()
@@ -221,6 +308,9 @@ class Draft:
     images_read: tuple[ImageReference, ...] = ()
     images_unread: tuple[ImageReference, ...] = ()
     also_suspected: tuple[AlsoSuspected, ...] = ()
+    sentences: tuple[SentenceRecord, ...] = ()
+    version: int = 1
+    parent: str | None = None
 
     @property
     def decidable(self) -> tuple[Statement, ...]:
@@ -233,10 +323,22 @@ class Draft:
         return tuple(line for line in self.not_evaluated if not line.startswith(SUSPECTED_BEFORE))
 
     def __post_init__(self) -> None:
+        if self.version < 1 or (self.version == 1) != (self.parent is None):
+            raise InputError(
+                f"version {self.version} of a draft {'names no' if self.parent is None else 'names a'} parent",
+                remedy="count from 1; every version but the first names the one before",
+                draft=self.id,
+            )
         ids = [statement.id for statement in self.decidable]
         if len(set(ids)) != len(ids):
             raise InputError(
                 "two statements share an id", remedy="number the statements", draft=self.id
+            )
+        if any(s.statement_id not in (None, *ids) for s in self.sentences):
+            raise InputError(
+                "a sentence names a statement that the draft does not have",
+                remedy="name one of its statements",
+                draft=self.id,
             )
         findings = {
             statement.id for statement in self.statements if statement.section is Section.FINDINGS
@@ -260,14 +362,26 @@ class Outcome(Enum):
     NOT_APPLICABLE = "not applicable"
 
 
+class Severity(Enum):
+    """What it means that a check failed."""
+
+    BLOCKS = "blocks"  # the statement can't be accepted as it stands
+    WARNS = "warns"  # a person is asked to look again, and nothing is refused
+    INFORMS = "informs"  # of a sentence that is not stated: nobody is asked anything
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One check's outcome on one statement; `check` is its number in the docs (G1, G2, ...)."""
+    """One check's outcome on one statement; `check` is its number in the docs (G1, G2, ...).
+
+    `severity` says what a failure of the check means there; in drafts of earlier releases each blocked.
+    """
 
     check: str
     statement_id: str
     outcome: Outcome
     reason: str
+    severity: Severity = Severity.BLOCKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,3 +403,7 @@ class CheckedDraft:
     def failed(self, statement_id: str) -> tuple[Verdict, ...]:
         """The verdicts that failed on one statement."""
         return tuple(v for v in self.verdicts_on(statement_id) if v.outcome is Outcome.FAILED)
+
+    def blocking(self, statement_id: str) -> tuple[Verdict, ...]:
+        """The failed verdicts because of which one statement can't be accepted as it stands."""
+        return tuple(v for v in self.failed(statement_id) if v.severity is Severity.BLOCKS)

@@ -20,7 +20,8 @@ T = TypeVar("T")
 class MedmmError(Exception):
     """What went wrong (`problem`), where (`where`), and what to do about it (`remedy`).
 
-    `where` holds keys, paths and hashes, never names or text of a record, so that an error can be logged.
+    `where` holds keys, paths and hashes, never names or text of a record, so that an error can be
+    logged.
     """
 
     def __init__(self, problem: str, *, remedy: str, **where: str) -> None:
@@ -54,7 +55,10 @@ class IntegrityError(MedmmError):
 
 
 def needed(value: T | None, what: str, **where: str) -> T:
-    """Return a value that an earlier step gives. Raises: StateError naming it if it is missing."""
+    """Return a value that an earlier step gives.
+
+    Raises: StateError naming it if it is missing.
+    """
     if value is None:
         raise StateError(
             f"{what} is missing",
@@ -84,14 +88,15 @@ HTTP_STATUS: dict[type[MedmmError], int] = {
 
 
 def exit_code(error: MedmmError) -> int:
-    """The process exit code for an error: 3 to 8 in the order of the tree."""
+    """Return the process exit code for an error: 3 to 8 in the order of the tree."""
     return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
 
 
 def exit_code_of_several(codes: Iterable[int]) -> int:
-    """The process exit code for several inputs by the code of each, 0 for one that was done.
+    """Return the process exit code for several inputs by the code of each, 0 for done.
 
-    Returns: 0 where none failed, `SOME_FAILED` where some did and others not, else the highest.
+    Returns: 0 if none failed, `SOME_FAILED` if some did and others not, else the highest.
+    Returns: 0 if none failed, `SOME_FAILED` if some did and others not, else the highest.
     """
     codes = list(codes)
     failed = [code for code in codes if code]

@@ -1,7 +1,7 @@
-"""Grids: a label map on a volume's grid to the frames of its images and back, and from one volume's grid to another's.
+"""Grids: label maps to frames of images and back, and from one volume's grid to another.
 
-DICOM Segmentation (PS3.3 A.51) refers to the source image of each frame by SOP Instance UID and, where that image has
-several frames, by Referenced Frame Number (PS3.3 table 10-3).
+DICOM Segmentation (PS3.3 A.51) refers to the source image of each frame by SOP Instance UID and,
+where that image has several frames, by Referenced Frame Number (PS3.3 table 10-3).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from medmm.domain.errors import InputError
 from medmm.domain.study import Affine, Volume
 
-# cosine of 45 degrees: beyond, slices lie nearer to another plane of the body than to the axial one. Choice of series, check
-# of pixels and networks all ask `axial`; it stands here because no stage of the way may import another.
+# cosine of 45 degrees: beyond, slices lie nearer to another plane of the body than to the axial
+# one. Choice of series, check of pixels and networks all ask `axial`; it stands here because no
+# stage of the way may import another.
 AXIAL_COSINE = math.sqrt(0.5)
 
 
@@ -27,7 +28,8 @@ class SourceFrame:
 
     Attributes:
         frame_number: from 1; 1 for an image of a single frame.
-        position_lps_mm: centre of its first pixel, Image Position (Patient); None where the volume has no affine.
+        position_lps_mm: centre of its first pixel, Image Position (Patient); None if the volume
+            has no affine.
     """
 
     sop_uid: str
@@ -36,7 +38,7 @@ class SourceFrame:
 
 
 def source_frames(volume: Volume) -> tuple[SourceFrame, ...]:
-    """The frame of every slice of a volume, in the order of its slices.
+    """Return the frame of every slice of a volume, in the order of its slices.
 
     Raises: InputError if the volume does not say which image or frame each slice is.
     """
@@ -45,7 +47,8 @@ def source_frames(volume: Volume) -> tuple[SourceFrame, ...]:
     single = len(volume.sop_uids) == slices and not volume.frame_numbers
     if not (several or single):
         raise InputError(
-            f"{slices} slices of {len(volume.sop_uids)} images and {len(volume.frame_numbers)} frame numbers",
+            f"{slices} slices of {len(volume.sop_uids)} images and {len(volume.frame_numbers)} "
+            "frame numbers",
             remedy="admit the study again, so that each slice names its frame",
             series=volume.series_uid,
         )
@@ -69,9 +72,12 @@ def _place(affine_lps_mm: Affine | None, z: int) -> tuple[float, float, float] |
 def to_frames(
     labels_zyx: NDArray[np.generic], volume: Volume
 ) -> tuple[tuple[SourceFrame, NDArray[np.generic]], ...]:
-    """A mask or label map on a volume's grid as pairs of frame and (rows, columns), in the order of the slices.
+    """Split a mask or label map on a volume's grid into frames, in the order of slices.
 
-    Rows and columns are those of the stored image: nothing is flipped. Raises: InputError if it is of another grid.
+    Rows and columns are those of the stored image: nothing is flipped. Raises: InputError if it is
+    of another grid.
+
+    Returns: pairs of frame and (rows, columns).
     """
     if labels_zyx.shape != volume.shape_zyx:
         raise InputError(
@@ -87,7 +93,9 @@ def from_frames(
     volume: Volume,
     dtype: np.dtype[np.generic] | type = np.uint8,
 ) -> NDArray[np.generic]:
-    """The label map on the volume's grid, shape `shape_zyx`; frames in any order, slices without a frame are 0.
+    """Build the label map on the volume's grid, shape `shape_zyx`, from frames in any order.
+
+    Slices without a frame are 0.
 
     Raises: InputError if a frame is none of the volume's, comes twice or is of another size.
     """
@@ -116,16 +124,22 @@ def from_frames(
 
 
 def axial(affine_lps_mm: Affine) -> bool:
-    """Whether slices lie across the patient's long axis: their normal is less than 45 degrees away from it."""
+    """Tell whether slices lie across the patient's long axis.
+
+    Their normal is then less than 45 degrees away from it.
+    """
     columns, rows = np.asarray(affine_lps_mm, dtype=np.float64)[:3, :2].T
     normal = np.cross(columns, rows)
     return bool(abs(normal[2]) > AXIAL_COSINE * np.linalg.norm(normal))
 
 
 def index_transform(from_affine: Affine, to_affine: Affine) -> NDArray[np.float64]:
-    """Voxel indices of one grid to those of another: 4 x 4, (column, row, slice, 1) to (column, row, slice, 1).
+    """Compute the 4 x 4 from voxel indices of one grid to those of another.
 
-    Both affines must be of one frame of reference. Raises: InputError if `to_affine` spans no volume.
+    An index is (column, row, slice, 1).
+
+    Both affines must be of one frame of reference. Raises: InputError if `to_affine` spans no
+    volume.
     """
     target = np.array(to_affine, dtype=np.float64)
     if abs(np.linalg.det(target[:3, :3])) < 1e-9:

@@ -29,9 +29,12 @@ class PatientIdentity:
     Attributes:
         sex: one of M, F, O or None.
         identifiers: further (issuer, value) pairs.
-        names: further names: component groups of a DICOM PN (PS3.5 section 6.2.1), all of Patient.name, birth name.
-        birth_date_coarse: "YYYY" or "YYYY-MM" where the source knows no day; then `birth_date` is None.
-        further_sexes: what else the source says: birth sex, gender identity, recorded sex, each M, F or O.
+        names: further names: component groups of a DICOM PN (PS3.5 section 6.2.1), all of
+            Patient.name, birth name.
+        birth_date_coarse: "YYYY" or "YYYY-MM" where the source knows no day; then `birth_date` is
+            None.
+        further_sexes: what else the source says: birth sex, gender identity, recorded sex, each M,
+            F or O.
     """
 
     patient_id: str | None
@@ -52,10 +55,12 @@ class PatientIdentity:
             )
 
     def key(self, secret: bytes) -> str:
-        """A keyed pseudonym of the patient: HMAC-SHA256 over issuer and ID, 128 bits in hex.
+        """Compute a keyed pseudonym of the patient: HMAC-SHA256 over issuer and ID.
 
-        Without a PatientID the name and birth date stand in, so that two films of nobody in particular
-        do not fall together under one empty key.
+        It has 128 bits, in hex.
+
+        Without a PatientID the name and birth date stand in, so that two films of nobody in
+        particular do not fall together under one empty key.
         """
         parts: tuple[str, ...] = (self.issuer or "", self.patient_id or "")
         if not self.patient_id:

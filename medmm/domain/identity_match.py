@@ -17,8 +17,9 @@ from medmm.domain.study import Notice
 
 FIELDS = ("patient_id", "birth_date", "sex", "name")
 CONFIRM = (
-    "compare the two, then `medmm --by READER draft STUDY --record RECORD --confirm-patient` "
-    "or the box in the dashboard's form or admit(…, confirmed=True, by=reader); or admit the study without the record"
+    "compare the two, then `medmm --by READER draft STUDY --record RECORD --confirm-patient` or "
+    "the box in the dashboard's form or admit(…, confirmed=True, by=reader); or admit the study "
+    "without the record"
 )
 NEARLY = 0.8  # similarity of two spellings of one name
 NO_SHARED_ID = "image and record share no patient ID"
@@ -45,7 +46,7 @@ _ORDER = (MatchVerdict.MATCH, MatchVerdict.NEAR, MatchVerdict.UNCONFIRMED, Match
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityMatch:
-    """The verdict, the names of the fields that differ, never their values, and what a person must confirm."""
+    """The verdict, fields that differ by name, never value, and what a person must confirm."""
 
     verdict: MatchVerdict
     differing: tuple[str, ...] = ()
@@ -60,14 +61,15 @@ class IdentityMatch:
 def compare_identities(image: PatientIdentity, record: PatientIdentity) -> IdentityMatch:
     """Compare what an image and a record say of their patient.
 
-    A different ID, birth date or sex is a mismatch, and so is a name of which no part agrees. All names of the one are
-    compared with all names of the other, and birth dates at the coarser precision. Nearly equal spellings, one changed part
-    of the name, a former name, swapped day and month of the birth date, an equal ID of which both sides name an issuer and
-    not the same, or a field that only one side has are near.
+    A different ID, birth date or sex is a mismatch, and so is a name of which no part agrees. All
+    names of the one are compared with all names of the other, and birth dates at the coarser
+    precision. Nearly equal spellings, one changed part of the name, a former name, swapped day and
+    month of the birth date, an equal ID of which both sides name an issuer and not the same, or a
+    field that only one side has are near.
 
-    A person must confirm where there is no ID on both sides, however well the rest agrees, and where an ID differs in
-    padding or case alone, the image's sex is the record's birth sex or gender identity and not its gender, or names stand
-    in scripts that can't be compared.
+    A person must confirm where there is no ID on both sides, however well the rest agrees, and
+    where an ID differs in padding or case alone, the image's sex is the record's birth sex or
+    gender identity and not its gender, or names stand in scripts that can't be compared.
     """
     compared = (
         _compare_ids(image, record),
@@ -86,7 +88,7 @@ def compare_identities(image: PatientIdentity, record: PatientIdentity) -> Ident
 
 
 def asking(match: IdentityMatch, *questions: str) -> IdentityMatch:
-    """The match with what else a person must confirm; a mismatch stays one."""
+    """Add to a match what else a person must confirm; a mismatch stays one."""
     if not questions:
         return match
     verdict = _worst((match.verdict, MatchVerdict.UNCONFIRMED))
@@ -94,7 +96,10 @@ def asking(match: IdentityMatch, *questions: str) -> IdentityMatch:
 
 
 def plain_id(value: str) -> str:
-    """An ID without what systems write differently: case, width, separators, leading zeros of each run of digits."""
+    """Reduce an ID to what systems write alike.
+
+    Case, width, separators, and leading zeros of each run of digits go.
+    """
     folded = unicodedata.normalize("NFKC", value).casefold()
     joined = "".join(c for c in folded if c.isalnum())
     return re.sub(r"(?<!\d)0+(?=\w)", "", joined)
@@ -122,7 +127,10 @@ def _compare_ids(image: PatientIdentity, record: PatientIdentity) -> MatchVerdic
 
 
 def _compare_sexes(image: PatientIdentity, record: PatientIdentity) -> MatchVerdict:
-    """Sex against sex; DICOM's sex and FHIR's administrative gender may rightly differ where more is said of either."""
+    """Compare sex with sex.
+
+    DICOM's sex and FHIR's administrative gender may rightly differ if more is said of either.
+    """
     if image.sex is None or record.sex is None:
         return MatchVerdict.NEAR
     if image.sex == record.sex:
@@ -132,7 +140,10 @@ def _compare_sexes(image: PatientIdentity, record: PatientIdentity) -> MatchVerd
 
 
 def _compare_birth_dates(image: PatientIdentity, record: PatientIdentity) -> MatchVerdict:
-    """At the coarser precision: a year that holds the date is no difference, another year is another patient."""
+    """Compare birth dates at the coarser precision.
+
+    A year that holds the date is no difference, another year is another patient.
+    """
     one, other = _born(image), _born(record)
     if one is None or other is None:
         return MatchVerdict.NEAR
@@ -154,7 +165,7 @@ def _born(identity: PatientIdentity) -> str | None:
 
 
 def _compare_names(image: PatientIdentity, record: PatientIdentity) -> MatchVerdict:
-    """The best of all pairs of names that can be compared."""
+    """Compare all pairs of names that can be compared; return the best verdict."""
     one, other = list(_names(image)), list(_names(record))
     if not one or not other:
         return MatchVerdict.NEAR
@@ -171,7 +182,7 @@ def _names(identity: PatientIdentity) -> Iterator[PersonName]:
 
 
 def _compare_name(one: PersonName, other: PersonName) -> MatchVerdict | None:
-    """Two names of one script; None where their scripts differ."""
+    """Compare two names of one script; return None if their scripts differ."""
     first, second = _words(one), _words(other)
     if not _scripts(first) & _scripts(second):
         return None
@@ -190,7 +201,10 @@ def _compare_name(one: PersonName, other: PersonName) -> MatchVerdict | None:
 
 
 def _initials_agree(first: list[str], second: list[str]) -> bool:
-    """Whether a word of one name is the initial of a word of the other, as in "H." for Hanako."""
+    """Tell whether a word of one name is the initial of a word of the other.
+
+    As in "H." for Hanako.
+    """
     pairs = itertools.product(first, second)
     return any(a[:1] == b[:1] and 1 in (len(a), len(b)) for a, b in pairs)
 
@@ -204,30 +218,34 @@ def _undivided(name: PersonName) -> str:
 
 
 def _folded(text: str) -> str:
-    """One spelling of what is written in several: case, width, hiragana for katakana."""
+    """Fold spellings of the same: case, width, hiragana for katakana."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(chr(ord(c) - 0x60) if "\u30a1" <= c <= "\u30f6" else c for c in folded)
 
 
 def _words(name: PersonName) -> list[str]:
-    """Words of the name without case, accents and order."""
+    """List the words of the name without case, accents and order."""
     text = unicodedata.normalize("NFKD", " ".join(_raw(name)))
     plain = "".join(c if c.isalnum() else " " for c in text if not unicodedata.combining(c))
     return sorted(plain.split())
 
 
 def _scripts(words: list[str]) -> set[str]:
-    """The scripts of some words, by the first word of their letters' Unicode names ("LATIN", "CJK", "HIRAGANA")."""
+    """Return the scripts of some words ("LATIN", "CJK", "HIRAGANA").
+
+    They are the first words of their letters' Unicode names.
+    """
     letters = {c for word in words for c in word if c.isalpha()}
     return {unicodedata.name(c, "UNKNOWN").partition(" ")[0] for c in letters} or {"NONE"}
 
 
 def joined(match: IdentityMatch, confirmed_by: Reader | None = None) -> Notice | None:
-    """What a reader must know of a join of image and record that may stand; None where all agrees.
+    """Say what a reader must know of a join of image and record that may stand.
 
-    `confirmed_by` is the person who says that both are one patient. It counts only where that can't be told without a
-    person: no word turns a mismatch into a match.
+    `confirmed_by` is the person who says that both are one patient. It counts only if that can't
+    be told without a person: no word turns a mismatch into a match.
 
+    Returns: None if all agrees.
     Raises: InputError if the two must not be joined.
     """
     fields = ", ".join(match.differing)

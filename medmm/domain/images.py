@@ -56,7 +56,7 @@ class ImageReference:
 
 
 def time_words(acquired: StudyTime | None) -> str:
-    """When an image was acquired, to the second, or that it does not say."""
+    """Say when an image was acquired, to the second, or that it does not say."""
     if acquired is None:
         return "of unknown time"
     if not acquired.precise:
@@ -67,13 +67,13 @@ def time_words(acquired: StudyTime | None) -> str:
 def image_lines(
     read: Iterable[ImageReference], unread: Iterable[ImageReference]
 ) -> tuple[str, ...]:
-    """What was read and what was not, a line an image, as pages show it."""
+    """List what was read and what was not, a line an image, as pages show it."""
     lines = [f"read: {image.words}" for image in read]
     return (*lines, *(f"not read: {image.words} ({image.reason})" for image in unread))
 
 
 def kind_words(volume: Volume, modality: Modality) -> str:
-    """The kind of image of which one is read: "frontal film", "FLAIR series"."""
+    """Name the kind of image of which one is read: "frontal film", "FLAIR series"."""
     if modality is Modality.RADIOGRAPH:
         return "frontal film" if volume.view in FRONTAL_VIEWS else "lateral film"
     role = volume.sequence.role if volume.sequence else SequenceRole.UNKNOWN
@@ -81,7 +81,7 @@ def kind_words(volume: Volume, modality: Modality) -> str:
 
 
 def what_words(volume: Volume, modality: Modality) -> str:
-    """What a volume shows, in words, by view or role."""
+    """Say what a volume shows, by view or role."""
     if modality is Modality.RADIOGRAPH:
         return {View.UNKNOWN: "film of unknown view", View.LATERAL: "lateral film"}.get(
             volume.view, f"{volume.view.value} film"
@@ -93,13 +93,16 @@ def what_words(volume: Volume, modality: Modality) -> str:
 
 
 def images_read(study: Study, reading: Reading) -> tuple[ImageReference, ...]:
-    """The images that were read, in the order in which they were."""
+    """List the images that were read, in the order in which they were."""
     found = (study.volume(sha256) for sha256 in dict.fromkeys(reading.volumes_read))
     return tuple(reference(study, v, _why_chosen(study, v)) for v in found if v is not None)
 
 
 def images_unread(study: Study, reading: Reading) -> tuple[ImageReference, ...]:
-    """The images that were not read, each with its reason, in the order of the study; none where the reading does not say."""
+    """List the images that were not read, each with its reason, in the order of the study.
+
+    Returns: none if the reading does not say.
+    """
     read = set(reading.volumes_read)
     if not read and (reading.findings or reading.measurements):  # of an earlier release
         return ()
@@ -109,7 +112,10 @@ def images_unread(study: Study, reading: Reading) -> tuple[ImageReference, ...]:
 
 
 def rivals_unread(study: Study, reading: Reading) -> tuple[Volume, ...]:
-    """Volumes that could have been read as well as what was: another frontal film, another series of a role that was read."""
+    """Return volumes that could have been read as well: other films or series of a role.
+
+    A film is another frontal one; a role is one that was read.
+    """
     read = set(reading.volumes_read)
     rivals = [
         s
@@ -121,7 +127,10 @@ def rivals_unread(study: Study, reading: Reading) -> tuple[Volume, ...]:
 
 
 def seen_in_part(study: Study, reading: Reading | None) -> tuple[str, ...]:
-    """What keeps "nothing suspected" from being said of the whole: a part that is shown, an image that was not read."""
+    """Say what keeps "nothing suspected" from being said of the whole.
+
+    That is a part that is shown, or an image that was not read.
+    """
     if reading is None:
         return ()
     parts = [f"only a part of the {one.of} is shown" for one in reading.coverage if not one.whole]
@@ -133,7 +142,10 @@ def seen_in_part(study: Study, reading: Reading | None) -> tuple[str, ...]:
 
 
 def with_limits(words: str, limits: Iterable[str]) -> str:
-    """Words of a list where nothing is suspected, with what limits them: "none flagged (only a part of the head is shown)"."""
+    """Write the words of a list without suspicions, with its limits.
+
+    As in "none flagged (only a part of the head is shown)".
+    """
     joined = "; ".join(limits)
     return f"{words} ({joined})" if joined else words
 
@@ -143,7 +155,7 @@ def _choices(study: Study) -> tuple[ChosenFilm | ChosenSequence, ...]:
 
 
 def reference(study: Study, volume: Volume, reason: str = "") -> ImageReference:
-    """A volume of a study as its reference."""
+    """Refer to a volume of a study."""
     return ImageReference(
         volume_sha256=volume.sha256,
         what=what_words(volume, study.modality),

@@ -1,4 +1,7 @@
-"""What joins a study to the hospital's order and patient: its numbers, the request of the record, and whose numbers they are."""
+"""What joins a study to the hospital's order and patient: numbers, request, owners.
+
+The owners are those whose numbers they are.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from medmm.domain.priority import AS_ORDERED, CasePriority, Priority, most_urgen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIdentifier:
-    """An identifier of a request as the record states it; `kind` is its code in HL7 table 0203 (ACSN, PLAC, FILL)."""
+    """A request's identifier as the record states it; `kind` is its HL7 0203 code.
+
+    That is ACSN, PLAC or FILL.
+    """
 
     value: str
     system: str | None = None
@@ -20,8 +26,8 @@ class OrderIdentifier:
 class OrderRequest:
     """A ServiceRequest of the record: how it may be referred to.
 
-    `reference` is "ServiceRequest/ID", where that is its place on the server that the record came from. `priority` is its
-    code of FHIR R4 request-priority; None where it states none.
+    `reference` is "ServiceRequest/ID", where that is its place on the server that the record came
+    from. `priority` is its code of FHIR R4 request-priority; None if it states none.
     """
 
     reference: str | None
@@ -31,16 +37,21 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyOrder:
-    """What the images of a study state of its order, and the request of the record that they fit.
+    """What the images of a study state of its order, and the record's request that fits.
 
     Attributes:
-        accession, placer_order, filler_order: numbers that the images state alike (DICOM PS3.3 C.7.2.1, C.7.3.1, C.4.12).
-        contradicting: in words, the numbers on which images of the study differ: none of these is used.
+        accession, placer_order, filler_order: numbers that the images state alike (DICOM PS3.3
+            C.7.2.1, C.7.3.1, C.4.12).
+        contradicting: in words, the numbers on which images of the study differ: none of these is
+            used.
         portable: whether a description says that the film was taken at the bedside.
-        contrast: of MR, whether every, no or some image states a contrast agent: "all", "none", "some"; None where nobody
-            can tell. The module is required where an agent was used (PS3.3 A.4.3, C.7.6.4), so without it there was none.
-        priority: as the images state it, in the words of FHIR R4 request-priority; of several the most urgent one.
-        request: the one request of the record that ordered the study; None where none or several fit.
+        contrast: of MR, whether every, no or some image states a contrast agent: "all", "none",
+            "some"; None if nobody can tell. The module is required where an agent was used
+            (PS3.3 A.4.3, C.7.6.4), so without it there was none.
+        priority: as the images state it, in the words of FHIR R4 request-priority; of several the
+            most urgent one.
+        request: the one request of the record that ordered the study; None if none or several
+            fit.
         request_note: why there is none, in words, where a record was given.
     """
 
@@ -64,9 +75,10 @@ class StudyOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentifierSystems:
-    """Under which systems (absolute URIs) the hospital's servers know patients and orders; None where it is not set.
+    """The systems (absolute URIs) by which servers know patients and orders; None if not set.
 
-    `mrn_issuers` are the names that images give as Issuer of Patient ID (0010,0021) and that mean the system `mrn`.
+    `mrn_issuers` are the names that images give as Issuer of Patient ID (0010,0021) and that mean
+    the system `mrn`.
     """
 
     mrn: str | None = None

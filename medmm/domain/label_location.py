@@ -1,4 +1,4 @@
-"""Where a label lies in its volume: slices, centre, half of the image, side of the patient."""
+"""Where a label lies in its volume: slices, centre, half of the image, patient's side."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from medmm.domain.reading import Extent, ImageHalf, LabelMap, Side
 from medmm.domain.study import Affine, Volume
 
 Indices = NDArray[np.intp]
-SHARE = 0.9  # of the voxels that lie on one side of a middle for the label to be called of that half or side
-WHOLE_HEAD_MM = 120.0  # a field of view as wide as this holds both sides of a head; a smaller one may be a cut-out
+# Of the voxels that lie on one side of a middle for the label to be called of that half or side
+SHARE = 0.9
+# A field of view as wide as this holds both sides of a head; a smaller one may be a cut-out
+WHOLE_HEAD_MM = 120.0
 MIDLINE_MARGIN_MM = 20.0  # how far a head may lie from the centre of its field of view
 
 
 def indices_zyx(label_map: LabelMap, *labels: str) -> Indices:
-    """Voxels with one of these labels, shape (n, 3): slice, row, column."""
+    """Find the voxels with one of these labels, shape (n, 3): slice, row, column."""
     values = [label_map.labels.index(label) + 1 for label in labels if label in label_map.labels]
     return np.argwhere(np.isin(label_map.array(), values))
 
 
 def to_lps_mm(index_zyx: NDArray[np.float64], affine_lps_mm: Affine) -> NDArray[np.float64]:
-    """Patient coordinates in mm, shape (n, 3), of voxel indices (n, 3): slice, row, column (DICOM PS3.3 C.7.6.2)."""
+    """Convert voxel indices (n, 3) to patient coordinates in mm, shape (n, 3).
+
+    An index is slice, row, column. Source: DICOM PS3.3 C.7.6.2.
+    """
     matrix = np.array(affine_lps_mm)
     return np.asarray(index_zyx[:, ::-1] @ matrix[:3, :3].T + matrix[:3, 3], dtype=np.float64)
 
@@ -29,7 +34,7 @@ def to_lps_mm(index_zyx: NDArray[np.float64], affine_lps_mm: Affine) -> NDArray[
 def extent_of(
     label_map: LabelMap, label: str, volume: Volume, *, midline_x_lps_mm: float | None = None
 ) -> Extent | None:
-    """Where a label lies; None where no voxel carries it.
+    """Find where a label lies; return None if no voxel carries it.
 
     Args:
         volume: the volume whose grid the map has.
@@ -69,13 +74,16 @@ def extent_of(
 
 
 def halves(found: Indices, columns: int) -> tuple[float, float]:
-    """Shares of voxels (n, 3) in the first and in the last half of the columns; a middle column counts for both."""
+    """Return shares of voxels (n, 3) in the first and last half of the columns.
+
+    A middle column counts for both.
+    """
     middle = (columns - 1) / 2
     return float((found[:, 2] <= middle).mean()), float((found[:, 2] >= middle).mean())
 
 
 def _side(x_lps_mm: NDArray[np.float64], midline_mm: float) -> Side:
-    """LPS: x grows toward the patient's left."""
+    """Return the patient's side; in LPS, x grows toward the patient's left."""
     left = float((x_lps_mm > midline_mm).mean())
     return Side.LEFT if left >= SHARE else Side.RIGHT if left <= 1 - SHARE else Side.BILATERAL
 
@@ -86,7 +94,10 @@ def _three(values: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def centre_x_lps_mm(volume: Volume) -> float | None:
-    """Centre of the field of view on the patient's left-right axis; None unless it spans a whole head."""
+    """Return the centre of the field of view on the patient's left-right axis, in mm.
+
+    Returns: None unless it spans a whole head.
+    """
     if volume.affine_lps_mm is None:
         return None
     far = np.array(volume.shape_zyx) - 1
@@ -98,6 +109,9 @@ def centre_x_lps_mm(volume: Volume) -> float | None:
 
 
 def largest_slice(label_map: LabelMap, *labels: str) -> int | None:
-    """Index of the slice on which these labels cover the most voxels, the first of equals; None where there is none."""
+    """Return the slice on which these labels cover the most voxels, the first of equals.
+
+    Returns: None if there is none.
+    """
     found = indices_zyx(label_map, *labels)
     return int(np.bincount(found[:, 0]).argmax()) if len(found) else None

@@ -1,4 +1,4 @@
-"""Warnings in the order of their use: what matters for this reading, then what is for the record."""
+"""Warnings in the order of their use: what matters for this reading, then the record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from medmm.domain.study import Notice
 
 FOR_THE_RECORD_TITLE = "For the record"
-# What stands on nearly every study and changes nothing of what a reader does with this one. What is not named here matters.
+# What stands on nearly every study and changes nothing of what a reader does with this one. What is
+# not named here matters.
 FOR_THE_RECORD = frozenset(
     {
         "duplicate-dropped",
@@ -27,7 +28,10 @@ FOR_THE_RECORD = frozenset(
 
 
 def sorted_notices(notices: Iterable[Notice]) -> tuple[tuple[Notice, ...], tuple[Notice, ...]]:
-    """Notices that matter for the reading of a study, and those for the record; each text once, in their order."""
+    """Split notices into those that matter for a study's reading and those for the record.
+
+    Each text comes once; the order stays.
+    """
     once = list({notice.text: notice for notice in reversed(list(notices))}.values())[::-1]
     return (
         tuple(n for n in once if n.code not in FOR_THE_RECORD),

@@ -1,4 +1,7 @@
-"""Films that come with a package and are shown in the demo: what a person sees on them, which is no report and no truth."""
+"""Films of a package, shown in the demo: what a person sees on them.
+
+That is neither a report nor the truth.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def _seen() -> dict[str, tuple[str, str]]:
 
 
 def packaged_note(study: Study) -> str | None:
-    """What must stand beside a draft of a packaged film; None for any other study."""
+    """Return what must stand beside a draft of a packaged film; None for any other study."""
     found = next(
         (_seen()[volume.sha256] for volume in study.volumes if volume.sha256 in _seen()), None
     )
@@ -24,6 +27,7 @@ def packaged_note(study: Study) -> str | None:
         return None
     name, seen = found
     return (
-        f"Demo film {name}: no report of it is known, so nobody can say here what of the draft is right. What a person sees who "
-        f"looks at it (the developers, not a radiologist; no truth either): {seen}."
+        f"Demo film {name}: no report of it is known, so nobody can say here what of the draft "
+        "is right. What a person sees who looks at it (the developers, not a radiologist; no "
+        f"truth either): {seen}."
     )

@@ -1,4 +1,7 @@
-"""The patient's age at a study from all that state it: the cautious one counts, and a contradiction is said."""
+"""The patient's age at a study from all that state it, with their contradictions.
+
+The cautious one counts.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,16 @@ from medmm.domain.study import Notice, StatedAge, Study
 
 ADULT_YEARS = 18
 OLDEST_YEARS = 120
-CAPPED_YEARS = 89  # ages from here on are often written as 089Y or 090Y to hide who it is (45 CFR 164.514(b)(2)(i)(C))
-SLACK_YEARS = (
-    1.0  # birth dates moved to the first of January, and ages at the order, differ by less
-)
+# Ages from here on are often written as 089Y or 090Y to hide who it is (45 CFR 164.514(b)(2)(i)(C))
+CAPPED_YEARS = 89
+# Birth dates moved to the first of January, and ages at the order, differ by less
+SLACK_YEARS = 1.0
 AGE_FACT = "Patient#age"  # of a record: the age in whole years at the study
 CHILD = Notice(code="child", text="The patient is under 18 years; the models were made for adults.")
 
 
 def age_by_birth(birth: date | None, day: date | None, source: str) -> StatedAge | None:
-    """The age on a day by a birth date; None if one is unknown, or the age impossible."""
+    """Compute the age on a day by a birth date; None if unknown or impossible."""
     if birth is None or day is None:
         return None
     years = (day - birth).days / 365.25
@@ -33,7 +36,7 @@ def age_by_birth(birth: date | None, day: date | None, source: str) -> StatedAge
 
 
 def age_notices(ages: Sequence[StatedAge]) -> Iterator[Notice]:
-    """The warning of a child if any source is under 18, and two sources that contradict each other."""
+    """Yield warnings of a child if any source is under 18, and of sources that contradict."""
     if under_age(ages):
         yield CHILD
     against = next(
@@ -48,7 +51,7 @@ def age_notices(ages: Sequence[StatedAge]) -> Iterator[Notice]:
 
 
 def with_record_age(study: Study, context: ClinicalContext | None) -> Study:
-    """The study with the age that its record states beside those of its images, and what must be said of them together."""
+    """Add the record's age to those of a study's images, and what must be said of both."""
     facts = context.facts if context else ()
     years = next(
         (
@@ -67,12 +70,12 @@ def with_record_age(study: Study, context: ClinicalContext | None) -> Study:
 
 
 def under_age(ages: Sequence[StatedAge]) -> bool:
-    """Whether any source leaves an age under 18 years."""
+    """Tell whether any source leaves an age under 18 years."""
     return any(age.least_years < ADULT_YEARS for age in ages)
 
 
 def conflict(one: StatedAge, other: StatedAge) -> bool:
-    """Whether two ages can't be of one person, within a year."""
+    """Tell whether two ages can't be of one person, within a year."""
     return any(
         high.most_years is not None and low.least_years > high.most_years + SLACK_YEARS
         for low, high in ((one, other), (other, one))
@@ -80,7 +83,7 @@ def conflict(one: StatedAge, other: StatedAge) -> bool:
 
 
 def words(age: StatedAge) -> str:
-    """An age in words: whole years, months below two years."""
+    """Write an age in words: whole years, months below two years."""
     if age.most_years is None:
         return f"{age.least_years:.0f} years or more"
     if age.least_years < 2:

@@ -8,7 +8,10 @@ WORDS_LIMIT = 160
 
 
 def clean(words: str, limit: int = WORDS_LIMIT) -> str:
-    """One line of printable text of at most `limit` characters; quotes become single, so that it can be quoted."""
+    """Reduce words to one line of printable text of at most `limit` characters.
+
+    Quotes become single, so that it can be quoted.
+    """
     kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in words).replace('"', "'")
     line = " ".join(kept.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -14,7 +14,8 @@ from medmm.domain.study import Study
 class Printed:
     """A signed report, whose it is, and the study that it is about with its order.
 
-    `restated_entry` is the audit entry that stated the identity otherwise than it was when the report was signed.
+    `restated_entry` is the audit entry that stated the identity otherwise than it was when the
+    report was signed; `versions` are all of the report, oldest first.
     """
 
     report: SignedReport
@@ -22,3 +23,4 @@ class Printed:
     study: Study
     order: StudyOrder
     restated_entry: int | None = None
+    versions: tuple[SignedReport, ...] = ()

@@ -1,4 +1,4 @@
-"""Which imaging procedure a study is, by the table `data/imaging_procedures.csv` of LOINC codes.
+"""Which imaging procedure a study is, by `data/imaging_procedures.csv` of LOINC codes.
 
 LOINC codes and names are of Regenstrief Institute, Inc. (loinc.org/license).
 """
@@ -22,7 +22,10 @@ OTHER = "other"  # views repeated, or not known well enough to be counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcedureRow:
-    """One row: what a study is, and its code. Of MR `contrast` is as in `StudyOrder`, "unknown" where nobody can tell."""
+    """One row: what a study is, and its code; of MR, `contrast` is as in `StudyOrder`.
+
+    It is "unknown" if nobody can tell.
+    """
 
     modality: str
     body_part: str
@@ -41,13 +44,16 @@ class ProcedureRow:
 
 @cache
 def procedures() -> tuple[ProcedureRow, ...]:
-    """All rows of the table."""
+    """Read all rows of the table."""
     text = files("medmm.domain").joinpath("data/imaging_procedures.csv").read_text(encoding="utf-8")
     return tuple(ProcedureRow(**row) for row in csv.DictReader(text.splitlines()))
 
 
 def procedure_of(study: Study, order: StudyOrder) -> Coding | None:
-    """The procedure that a study is: of films by their views, of MR by body part and contrast; None where no row fits."""
+    """Return the procedure that a study is; None if no row fits.
+
+    Films go by their views, MR by body part and contrast.
+    """
     wanted = (
         _film(study, order)
         if study.modality is Modality.RADIOGRAPH
@@ -76,7 +82,10 @@ def _film(study: Study, order: StudyOrder) -> tuple[str, str, str]:
 
 
 def _contrast(study: Study, order: StudyOrder) -> str:
-    """What the elements state of every image, and what the roles of its series say: a word may tell where no element does."""
+    """Return what elements state of every image's contrast, and roles of its series.
+
+    A word may tell where no element does.
+    """
     after = {
         v.sequence.role is SequenceRole.T1_CONTRAST for v in study.volumes if v.sequence is not None
     }

@@ -1,4 +1,4 @@
-"""What a caller asks to be read. Apart from the study, so that an option can name it without numpy."""
+"""What a caller asks to be read, apart from the study, so that options need no numpy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class ReadTask(Enum):
-    """What is to be read in arrays that say nothing of themselves: the caller says what they show."""
+    """What to read in arrays, which say nothing of themselves: the caller says it."""
 
     HIPPOCAMPUS = "hippocampus"
     BRAIN_LESION = "brain-lesion"

@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.errors import InputError
+from medmm.domain.frame_reference import FrameReference
 from medmm.domain.record import Coding
 from medmm.domain.study import NotEvaluable, Notice, Study
 
@@ -43,12 +45,14 @@ class Region:
         box_xyxy: box around the strong part, fractions of the film.
         heat: small grid of rows, 0 to 255, for display.
         side: the patient's side, None where the film's orientation is unknown.
+        image: the film it lies on; None in readings of earlier releases, which did not say.
     """
 
     peak_xy: tuple[float, float]
     box_xyxy: tuple[float, float, float, float]
     heat: tuple[tuple[int, ...], ...]
     side: Side | None
+    image: FrameReference | None = None
 
     def __post_init__(self) -> None:
         x0, y0, x1, y1 = self.box_xyxy
@@ -156,7 +160,11 @@ class Finding:
 class Measurement:
     """A measured quantity with its UCUM unit and 95 % interval (same unit).
 
-    `side` is the patient's side of what was measured, where that is known; `extents` are the labels it was measured on.
+    Attributes:
+        side: the patient's side of what was measured, where that is known.
+        extents: the labels that it was measured on.
+        model: the network whose outlines it was measured on; None in readings of earlier releases, and of a number
+            that was made of two networks' measurements.
     """
 
     name: str
@@ -166,6 +174,7 @@ class Measurement:
     codings: tuple[Coding, ...] = ()
     side: Side | None = None
     extents: tuple[Extent, ...] = ()
+    model: str | None = None
 
     def __post_init__(self) -> None:
         low, high = self.interval
@@ -178,20 +187,29 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mask:
-    """A binary mask on the source image's grid: run lengths in row-major order, first run background."""
+    """A binary mask on the source image's grid: run lengths in row-major order, first run background.
+
+    `image` is the film whose grid it has; None in readings of earlier releases, which did not say.
+    """
 
     name: str
     shape_yx: tuple[int, int]
     runs: tuple[int, ...]
+    image: FrameReference | None = None
 
     @classmethod
-    def from_array(cls, name: str, mask: NDArray[np.bool_]) -> Mask:
+    def from_array(
+        cls, name: str, mask: NDArray[np.bool_], image: FrameReference | None = None
+    ) -> Mask:
         """Pack a boolean array of shape (rows, columns)."""
         flat = np.asarray(mask, dtype=bool).ravel()
         edges = np.flatnonzero(np.diff(flat, prepend=False, append=not flat[-1]))
         runs = np.diff(np.concatenate([[0], edges]))
         return cls(
-            name=name, shape_yx=(mask.shape[0], mask.shape[1]), runs=tuple(int(r) for r in runs)
+            name=name,
+            shape_yx=(mask.shape[0], mask.shape[1]),
+            runs=tuple(int(r) for r in runs),
+            image=image,
         )
 
     def array(self) -> NDArray[np.bool_]:
@@ -246,13 +264,13 @@ class LabelMap:
         return np.repeat(np.asarray(values, dtype=np.uint8), lengths).reshape(self.shape_zyx)
 
     def __post_init__(self) -> None:
-        if sum(length for _, length in self.runs) != math.prod(self.shape_zyx):
+        if sum(map(itemgetter(1), self.runs)) != math.prod(self.shape_zyx):
             raise InputError(
                 "label runs do not fill their grid",
                 remedy="pack it with LabelMap.from_array",
                 mask=self.name,
             )
-        if not all(0 <= value <= len(self.labels) for value, _ in self.runs):
+        if not all(0 <= value <= len(self.labels) for value in set(map(itemgetter(0), self.runs))):
             raise InputError("a label of no name", remedy="name every label", mask=self.name)
 
 

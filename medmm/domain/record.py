@@ -45,7 +45,8 @@ class Coding:
 class Quantity:
     """A value with its UCUM unit and the range that the source states as normal (same unit).
 
-    `written` is the number as its source writes it, without exponent, where a float does not hold all its digits.
+    `written` is the number as its source writes it, without exponent, where a float does not hold
+    all its digits.
     """
 
     value: float
@@ -63,9 +64,9 @@ class Fact:
     Attributes:
         id: stable within its context, e.g. "Observation/o1".
         label: what it is, in words of the source ("Hemoglobin").
-        codings: its codes; empty where the source gave none.
+        codings: its codes; empty if the source gave none.
         value: a quantity, a text, or None (the code alone is the fact).
-        when: clinically relevant time; None where the source gave none.
+        when: clinically relevant time; None if the source gave none.
         marks: why a reader should doubt it ("implausible value").
         details: what else its source says of it, each with its name ("criticality: high").
         source: place in the source, e.g. "entry[3] Observation/o1".
@@ -101,7 +102,8 @@ class Omission:
 class ClinicalContext:
     """The facts of one patient as of a moment; nothing dated after `as_of` is in it.
 
-    `incomplete` says why the record is known to hold only a part of what its sender has; empty where nothing says so.
+    `incomplete` says why the record is known to hold only a part of what its sender has; empty
+    if nothing says so.
     """
 
     patient_key: str
@@ -112,7 +114,10 @@ class ClinicalContext:
     incomplete: tuple[str, ...] = ()
 
     def fact(self, fact_id: str) -> Fact:
-        """The fact with this id. Raises: InputError if there is none."""
+        """Return the fact with this id.
+
+        Raises: InputError if there is none.
+        """
         for fact in self.facts:
             if fact.id == fact_id:
                 return fact

@@ -26,8 +26,8 @@ class Change:
 class FactInfluence:
     """What one fact does: the draft without it against the draft with it.
 
-    `shift` is the greatest change of a finding's probability, and `finding` the finding that it is of; both None where the
-    language model does not read the fact.
+    `shift` is the greatest change of a finding's probability, and `finding` the finding that it is
+    of; both None if the language model does not read the fact.
     """
 
     fact_id: str
@@ -41,7 +41,8 @@ class FactInfluence:
 class Influence:
     """The same case drafted from the image alone, from the record alone and from both.
 
-    `changes` are what the whole record changes in what is said of the image; `facts` each fact's part, the strongest first.
+    `changes` are what the whole record changes in what is said of the image; `facts` each fact's
+    part, the strongest first.
     """
 
     case_id: str

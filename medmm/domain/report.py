@@ -24,6 +24,7 @@ from medmm.domain.errors import InputError
 from medmm.domain.images import ImageReference
 from medmm.domain.priority import CasePriority
 from medmm.domain.reading import ModelIdentity, Reading, Side
+from medmm.domain.report_kind import ReportKind
 from medmm.domain.suspicion import OwnWords, Standing, Suspicion, flagged, suspicions
 from medmm.domain.vocabulary import finding_term
 from medmm.language.report_parser import Polarity, findings_named, polarity
@@ -174,7 +175,25 @@ class Impression:
         return OWN_IMPRESSION
 
 
-Decision = Accept | Edit | Reject | Add | Impression
+@dataclass(frozen=True, slots=True)
+class Addendum:
+    """Add words to a signed report, whose own words stay. Kept by `addendum` alone.
+
+    Attributes:
+        statement_id, by, at: "a" with the version that it made, who wrote it and when.
+    """
+
+    text: str
+    statement_id: str = ""
+    by: Reader | None = None
+    at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise InputError("an addendum without text", remedy="say what is to be added")
+
+
+Decision = Accept | Edit | Reject | Add | Impression | Addendum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +201,8 @@ class SignedStatement:
     """A sentence that a reader signed; `drafted_text` is None where the reader left it unchanged.
 
     `summarises` is the id of the statement of the findings that it repeats in the impression. `author` wrote it without
-    a draft; None where it was drafted. `place` is where in the image, in the author's words.
+    a draft; None where it was drafted. `place` is where in the image, in the author's words. `added_at` is when an
+    addendum was added to the signed report; None of all else.
     """
 
     id: str
@@ -196,6 +216,7 @@ class SignedStatement:
     summarises: str | None = None
     author: Reader | None = None
     place: str = ""
+    added_at: datetime | None = None
 
     @property
     def critical(self) -> bool:
@@ -234,7 +255,16 @@ class StudyReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedReport:
-    """What a reader signed. Only `review` makes one, and `delivery` takes nothing else."""
+    """What a reader signed. Only `review` makes one, and `delivery` takes nothing else.
+
+    A report that is amended, added to or withdrawn stays; a further version of it takes its place.
+
+    Attributes:
+        version: 1, 2, …, each one more than that of the report which it replaces.
+        replaces: id of that report; None of the first version.
+        first: id of the first version, under which all of them are one report; None of itself.
+        reason: why it was replaced, in the words of who signed; "" of the first version.
+    """
 
     id: str
     case_id: str
@@ -251,12 +281,37 @@ class SignedReport:
     rejected_count: int = 0
     images_read: tuple[ImageReference, ...] = ()
     images_unread: tuple[ImageReference, ...] = ()
+    kind: ReportKind = ReportKind.ORIGINAL
+    replaces: str | None = None
+    first: str | None = None
+    reason: str = ""
 
     def __post_init__(self) -> None:
         if self.signed_at.tzinfo is None:
             raise InputError(
                 "signed_at carries no time zone", remedy="sign with an aware time", report=self.id
             )
+        marks = (self.kind is not ReportKind.ORIGINAL, self.replaces, self.first, self.reason)
+        if {bool(mark) for mark in marks} != {self.version > 1} or self.version < 1:
+            raise InputError(
+                "a later version names its kind, what it replaces and why; the first none of it",
+                remedy="make it with `amend`, `addendum` or `withdraw`",
+                report=self.id,
+            )
+        if self.withdrawn and self.statements:
+            raise InputError(
+                "a withdrawn report states nothing", remedy="amend it instead", report=self.id
+            )
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether nothing of the report is valid."""
+        return self.kind is ReportKind.WITHDRAWAL
+
+    @property
+    def root(self) -> str:
+        """Id of the first version, which is the same for every version of one report."""
+        return self.first or self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +319,8 @@ class CaseFile:
     """All that is known of one case, as a reader opens it.
 
     `rechecked` are the verdicts of the checks on the words that readers wrote: they mark, and refuse nothing.
+    `report` is the version that counts; `earlier` are those that it replaced, oldest first.
+    `blind` marks a file without anything that was read, drafted, decided or reported: see `blinded`.
     """
 
     case: Case
@@ -274,6 +331,29 @@ class CaseFile:
     report: SignedReport | None
     rechecked: tuple[Verdict, ...] = ()
     priority: CasePriority | None = None
+    earlier: tuple[SignedReport, ...] = ()
+    blind: bool = False
+
+    def blinded(self) -> CaseFile:
+        """Leave images, record and earlier studies alone, for a reader whom nothing else may steer.
+
+        Of the earlier studies what models read is left out too, and why the case is urgent.
+        """
+        priors = tuple(replace(prior, reading=None) for prior in self.case.priors)
+        return CaseFile(
+            case=replace(self.case, priors=priors),
+            state=self.state,
+            reading=None,
+            draft=None,
+            decisions=(),
+            report=None,
+            blind=True,
+        )
+
+    @property
+    def versions(self) -> tuple[SignedReport, ...]:
+        """Every version of the signed report, oldest first."""
+        return self.earlier if self.report is None else (*self.earlier, self.report)
 
     @property
     def decided(self) -> bool:
@@ -380,7 +460,7 @@ class CaseFile:
             if s.section is Section.FINDINGS
         }
         for one in self.decisions:
-            if isinstance(one, Edit) and one.statement_id in seen:
+            if (isinstance(one, Edit) and one.statement_id in seen) or isinstance(one, Addendum):
                 yield OwnWords(statement_id=one.statement_id, text=one.text)
             elif isinstance(one, Add):
                 finding = one.finding if one.assertion in CLAIMS else None

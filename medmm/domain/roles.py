@@ -1,4 +1,4 @@
-"""Who may do what: one table, read from `data/roles.csv`; a verb without a row fails the build."""
+"""Who may do what: one table, `data/roles.csv`; a verb without a row fails the build."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ADMINISTRATOR = "administrator"
 
 @cache
 def role_table() -> dict[str, dict[str, bool]]:
-    """verb -> role -> may."""
+    """Read by verb and role whether it may."""
     text = files("medmm.domain").joinpath("data/roles.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
     return {
@@ -23,12 +23,15 @@ def role_table() -> dict[str, dict[str, bool]]:
 
 
 def roles() -> tuple[str, ...]:
-    """The roles of the table, in its order."""
+    """Return the roles of the table, in its order."""
     return tuple(next(iter(role_table().values())))
 
 
 def require(verb: str, reader: Reader) -> None:
-    """Raises: PermissionDenied if the reader's role may not do this verb."""
+    """Refuse a verb that the reader's role may not do.
+
+    Raises: PermissionDenied if so.
+    """
     if not role_table()[verb].get(reader.role, False):
         raise PermissionDenied(
             f"role {reader.role!r} may not {verb}",

@@ -13,7 +13,9 @@ ZONE_UNKNOWN_CODE = "time-zone-unknown"
 
 
 def at_site(study: Study, zone_name: str | None) -> Study:
-    """The study with its wall clocks read in the zone of the site, and a notice that says so in place of the other one.
+    """Read a study's wall clocks in the zone of the site, with a notice that says so.
+
+    It replaces the notice of an unknown zone.
 
     Unchanged where all images state their zone or no time, or no zone is set.
     """
@@ -31,19 +33,22 @@ def at_site(study: Study, zone_name: str | None) -> Study:
     ]
     notice = Notice(
         code="time-zone-of-site",
-        text=f"The image states no time zone; its times were taken as those of the site ({zone_name}).",
+        text="The image states no time zone; its times were taken as those of the site "
+        f"({zone_name}).",
     )
     warnings = tuple(notice if w.code == ZONE_UNKNOWN_CODE else w for w in study.warnings)
-    first = min(
-        read, key=lambda when: when.earliest
-    )  # of several images the order may be another now
+    # Of several images the order may be another now
+    first = min(read, key=lambda when: when.earliest)
     return replace(
         study, acquired=first if study.acquired else None, volumes=volumes, warnings=warnings
     )
 
 
 def _in_zone(when: StudyTime | None, zone: ZoneInfo) -> StudyTime | None:
-    """A wall clock in a zone; of an hour that comes twice when daylight saving ends the first is meant, the earlier one."""
+    """Place a wall clock in a zone.
+
+    Of an hour that comes twice when daylight saving ends, the earlier one is meant.
+    """
     if when is None or when.zone_known:
         return when
     clock = when.moment.replace(tzinfo=None)

@@ -14,6 +14,7 @@ from medmm.domain.errors import InputError, StateError
 from medmm.domain.read_task import ReadTask as ReadTask  # programs know it by this place
 
 FIRST_ZONE = timedelta(hours=14)  # no clock is further ahead of UTC (IANA time zone database)
+LAST_ZONE = timedelta(hours=12)  # and none further behind
 Affine = tuple[tuple[float, float, float, float], ...]
 
 
@@ -71,8 +72,10 @@ class Sequence:
     """The role of one volume and why it was given.
 
     Attributes:
-        reason: the elements that said so, with their values of physics (TE, TR, TI), never text of a patient.
-        confirmed: whether the pixels bear the role out; None where they can't say, or were not looked at.
+        reason: the elements that said so, with their values of physics (TE, TR, TI), never text of
+            a patient.
+        confirmed: whether the pixels bear the role out; None if they can't say, or were not
+            looked at.
     """
 
     role: SequenceRole
@@ -85,7 +88,8 @@ class ChosenSequence:
     """The volume that stands for a role in a study with several of it, and why this one.
 
     Attributes:
-        unread_sha256s: others of its role that could stand for it as well: other acquisitions, which are not read.
+        unread_sha256s: others of its role that could stand for it as well: other acquisitions,
+            which are not read.
         order_known: whether something tells that none of these is newer.
     """
 
@@ -98,7 +102,7 @@ class ChosenSequence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenFilm:
-    """The frontal film that is read in a study with several, and why this one; the rest as in `ChosenSequence`."""
+    """The frontal film that is read in a study with several, and why; see `ChosenSequence`."""
 
     volume_sha256: str
     reason: str
@@ -112,7 +116,8 @@ class StatedAge:
 
     Attributes:
         source: the element that says so, or "record".
-        least_years, most_years: the range it leaves; without an upper end for an age that was capped (089Y and above).
+        least_years, most_years: the range it leaves; without an upper end for an age that was
+            capped (089Y and above).
     """
 
     source: str
@@ -124,8 +129,9 @@ class StatedAge:
 class StudyTime:
     """When the image was acquired, and which tag said so.
 
-    `precise` is false where only a date is known: then facts of that same day stay out of the record's cut. `zone_known`
-    is false where no time zone is stated: then `moment` is the wall clock as if it were UTC, and may be hours off.
+    `precise` is false if only a date is known: then facts of that same day stay out of the
+    record's cut. `zone_known` is false if no time zone is stated: then `moment` is the wall
+    clock as if it were UTC, and may be hours off.
     """
 
     moment: datetime
@@ -135,7 +141,10 @@ class StudyTime:
 
     @property
     def earliest(self) -> datetime:
-        """The earliest moment that is meant: of a day its start, of a wall clock of unknown zone its moment in the first zone."""
+        """The earliest moment that is meant.
+
+        Of a day it is its start, of a wall clock of unknown zone its moment in the first zone.
+        """
         start = (
             self.moment
             if self.precise
@@ -154,26 +163,34 @@ class Volume:
     """One image or stack on one grid; pixels are loaded when asked.
 
     Attributes:
-        sha256: digest of the file (of the sorted file digests where a volume has several, of that of the file and the frame
-            numbers where it has only some frames of it).
+        sha256: digest of the file (of the sorted file digests where a volume has several, of that
+            of the file and the frame numbers where it has only some frames of it).
         view: projection, for radiographs.
         file_sha256s: digests of its files in the order of `sop_uids`.
-        frame_numbers: for a multi-frame image the frame (from 1, as in Referenced Frame Number) of each slice of
-            `shape_zyx`; empty where every slice is an image of its own, in the order of `sop_uids`.
-        frame_of_reference_uid: Frame of Reference UID (0020,0052): affines of two volumes may be compared only where both
-            state the same; None where it is not stated.
+        frame_numbers: for a multi-frame image the frame (from 1, as in Referenced Frame Number) of
+            each slice of `shape_zyx`; empty if every slice is an image of its own, in the order
+            of `sop_uids`.
+        frame_of_reference_uid: Frame of Reference UID (0020,0052): affines of two volumes may be
+            compared only if both state the same; None if it is not stated.
         shape_zyx: slices, rows, columns (a radiograph has one slice).
-        affine_lps_mm: 4 x 4, voxel index (column, row, slice) to patient LPS in mm; None where unknown. That of a
-            radiograph has its origin at the first pixel: a projection has no position in the patient, only directions.
-        spacing_yx_mm: distance of rows, of columns; None where unknown, then nothing in mm is stated.
-        spacing_z_mm: distance of slice centres; None where unknown or uneven, then nothing is measured across slices.
-        pixel_aspect: height of a pixel over its width, for showing; masks stay on the grid of `shape_zyx`.
-        patient_left_on: the image edge ("right" or "left") that shows the patient's left side on a frontal
-            film (DICOM PS3.3 C.7.6.1.1.1, Patient Orientation); None where unknown, then no side is named.
-        acquired: when this image, or the first slice of this stack, was acquired; None where it does not say.
+        affine_lps_mm: 4 x 4, voxel index (column, row, slice) to patient LPS in mm; None if
+            unknown. That of a radiograph has its origin at the first pixel: a projection has no
+            position in the patient, only directions.
+        spacing_yx_mm: distance of rows, of columns; None if unknown, then nothing in mm is
+            stated.
+        spacing_z_mm: distance of slice centres; None if unknown or uneven, then nothing is
+            measured across slices.
+        pixel_aspect: height of a pixel over its width, for showing; masks stay on the grid of
+            `shape_zyx`.
+        patient_left_on: the image edge ("right" or "left") that shows the patient's left side on a
+            frontal film (DICOM PS3.3 C.7.6.1.1.1, Patient Orientation); None if unknown, then no
+            side is named.
+        acquired: when this image, or the first slice of this stack, was acquired; None if it
+            does not say.
         sequence: role of an MR volume; None for a radiograph.
         loader: gives display-ready pixels, float32 (slices, rows, columns), 0 black to 1 white.
-        signal_loader: gives the signal on one scale for all slices, without any window, float32, same shape.
+        signal_loader: gives the signal on one scale for all slices, without any window, float32,
+            same shape.
         frame_loader: gives one slice of what `loader` gives, by its index, and decodes no other.
     """
 
@@ -230,23 +247,27 @@ class Volume:
             )
 
     def pixels(self) -> NDArray[np.float32]:
-        """Display-ready pixels, shape `shape_zyx`, float32, 0 black to 1 white.
+        """Return display-ready pixels, shape `shape_zyx`, float32, 0 black to 1 white.
 
         Raises: StateError if the volume came out of the store without its pixels.
         """
         return self._loaded(self.loader)
 
     def frame(self, index: int) -> NDArray[np.float32]:
-        """One slice of the display-ready pixels, decoded without the others: what viewers show.
+        """Return one slice of the display-ready pixels, decoded without the others.
+
+        Viewers show it.
 
         Args:
-            index: of the slice, from 0 to `shape_zyx[0] - 1`, in the stored order of the volume: `frame(i)` is `pixels()[i]`
-                bit for bit. Of an MR volume the slices run along the normal of their plane; a film has slice 0 alone.
+            index: of the slice, from 0 to `shape_zyx[0] - 1`, in the stored order of the volume:
+                `frame(i)` is `pixels()[i]` bit for bit. Of an MR volume the slices run along the
+                normal of their plane; a film has slice 0 alone.
 
-        Returns: shape (rows, columns) of `shape_zyx`, float32, 0 black to 1 white, without unit; read-only, because it may be
-            kept and given again.
-        Raises: InputError if there is no such slice, or it can't be decoded (file and frame are named, and other slices
-            stay readable); IntegrityError if a kept file was altered; StateError as `pixels`.
+        Returns: shape (rows, columns) of `shape_zyx`, float32, 0 black to 1 white, without unit;
+            read-only, because it may be kept and given again.
+        Raises: InputError if there is no such slice, or it can't be decoded (file and frame are
+            named, and other slices stay readable); IntegrityError if a kept file was altered;
+            StateError as `pixels`.
         """
         slices = self.shape_zyx[0]
         if not 0 <= index < slices:
@@ -262,16 +283,20 @@ class Volume:
         found = self.frame_loader(index)
         if found.shape != self.shape_zyx[1:]:
             raise InputError(
-                f"slice {index} has {found.shape[0]} x {found.shape[1]} pixels, the volume {self.shape_zyx[1:]}",
+                f"slice {index} has {found.shape[0]} x {found.shape[1]} pixels, the volume "
+                f"{self.shape_zyx[1:]}",
                 remedy="send the original series",
                 sha256=self.sha256,
             )
         return found
 
     def signal(self) -> NDArray[np.float32]:
-        """The signal that networks measure on, shape `shape_zyx`, float32: stored values after rescale, one scale, no window.
+        """Return the signal that networks measure on, shape `shape_zyx`, float32.
 
-        Display windows may differ from slice to slice; networks must not see them. Raises: StateError as `pixels`.
+        It is stored values after rescale, on one scale, without a window.
+
+        Display windows may differ from slice to slice; networks must not see them. Raises:
+        StateError as `pixels`.
         """
         return self._loaded(self.signal_loader)
 
@@ -289,10 +314,11 @@ class Volume:
 class Study:
     """One study of one patient that passed the gate. It names the patient by key only.
 
-    `acquired` is the earliest time of its images: what was recorded after it may not have been known to any. `film` names the
-    frontal film that is read, `main_sha256` the volume that the reading rests on. `sequences` names, for an MR study, the volume
-    that stands for each role that was found; `missing` are roles that the reading of its body part would use and the study
-    lacks. `ages` are the patient's age at the study from every source.
+    `acquired` is the earliest time of its images: what was recorded after it may not have been
+    known to any. `film` names the frontal film that is read, `main_sha256` the volume that the
+    reading rests on. `sequences` names, for an MR study, the volume that stands for each role that
+    was found; `missing` are roles that the reading of its body part would use and the study lacks.
+    `ages` are the patient's age at the study from every source.
     """
 
     uid: str
@@ -319,7 +345,8 @@ class Study:
     def frontal(self) -> Volume | None:
         """The frontal radiograph that is read, if there is one: the chosen one.
 
-        A study of an earlier release names none: there it is the first of PA before AP before unknown view.
+        A study of an earlier release names none: there it is the first of PA before AP before
+        unknown view.
         """
         if self.film is not None:
             return self.volume(self.film.volume_sha256)
@@ -336,28 +363,34 @@ class Study:
 
     @property
     def image_time(self) -> StudyTime | None:
-        """When the image was acquired that the reading rests on; of a study that names none its earliest time."""
+        """When the image was acquired that the reading rests on, else the study's earliest time."""
         main = self.volume(self.main_sha256) if self.main_sha256 else None
         return main.acquired if main is not None else self.acquired
 
     def volume(self, sha256: str) -> Volume | None:
-        """The volume of this digest, if the study has it."""
+        """Return the volume of this digest, if the study has it."""
         return next((v for v in self.volumes if v.sha256 == sha256), None)
 
     def chosen(self, role: SequenceRole) -> Volume | None:
-        """The volume that stands for a role, if one was found."""
+        """Return the volume that stands for a role, if one was found."""
         return next((self.volume(c.volume_sha256) for c in self.sequences if c.role is role), None)
 
     @property
     def image_sha256s(self) -> tuple[str, ...]:
-        """Digests of the files that its volumes were made of, each once, sorted: what the study is made of, wherever it lay."""
+        """Digests of the files that its volumes were made of, each once, sorted.
+
+        They are what the study is made of, wherever it lay.
+        """
         return tuple(
             sorted({digest for v in self.volumes for digest in v.file_sha256s or (v.sha256,)})
         )
 
     @property
     def orientation_known(self) -> bool:
-        """Whether every image says which edge shows the patient's left (films) or carries an affine."""
+        """Whether every image says which edge shows the patient's left or carries an affine.
+
+        Films say the former.
+        """
         return all(
             v.patient_left_on is not None or v.affine_lps_mm is not None for v in self.volumes
         )
@@ -383,7 +416,8 @@ class Release:
     """A person looked at what the gate held and lets it pass.
 
     Attributes:
-        file_sha256s: the contents that were looked at; another content under the same UID is held again.
+        file_sha256s: the contents that were looked at; another content under the same UID is held
+            again.
         reason_code: what it was held for.
         reason: why it may pass, in the person's words.
         reader_id: who.

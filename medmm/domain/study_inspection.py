@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.identity_match import IdentityMatch
+from medmm.domain.reading_model import Declaration
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import NotEvaluable, Notice, Study, Volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesLook:
-    """What one series was understood as, whether or not the gate let it pass. It holds no text of the patient.
+    """What one series was understood as, whether or not it passes; no text of the patient.
 
     Attributes:
         kind: modality, body part and view as understood, in words.
@@ -43,8 +44,8 @@ class SeriesLook:
 class Inspection:
     """What one study of a path was understood as; nothing is stored.
 
-    Exactly one of `study`, `not_evaluable` and `problem` is set. `match` compares the identities of image
-    and record where both are there.
+    Exactly one of `study`, `not_evaluable` and `problem` is set. `match` compares the identities of
+    image and record where both are there.
     """
 
     path: str
@@ -60,19 +61,22 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundStudy:
-    """One study that was found in a folder, or a file there that belongs to none; nothing was decoded or kept.
+    """One study found in a folder, or a file of none; nothing was decoded or kept.
 
     Attributes:
-        uid: Study Instance UID; None where it is no study.
-        name: where it lies, told from the folder: the topmost folder that holds it alone, else its first file.
+        uid: Study Instance UID; None if it is no study.
+        name: where it lies, told from the folder: the topmost folder that holds it alone, else its
+            first file.
         path: that place itself.
         files: every file of it, copies too.
         input_sha256: digest of all that a draft of it depends on; never a path.
-        inputs: what that is, each by its digest: the contents of its images and of its record, settings with models.
+        inputs: what that is, each by its digest: the contents of its images and of its record,
+            settings with models.
         record: the record that fits it, if a folder of records was named and exactly one does.
         record_note: why none does.
         problem: why a file belongs to no study.
-        left_out: whether that file is another kind of thing than an image: a text, an archive, a DICOMDIR.
+        left_out: whether that file is another kind of thing than an image: a text, an archive, a
+            DICOMDIR.
     """
 
     uid: str | None
@@ -89,7 +93,10 @@ class FoundStudy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntaxSupport:
-    """Whether this machine decodes a transfer syntax (DICOM PS3.5 section 10), and what would help if not."""
+    """Whether this machine decodes a transfer syntax, and what would help if not.
+
+    Source: DICOM PS3.5 section 10.
+    """
 
     uid: str
     name: str
@@ -102,7 +109,7 @@ class ModelRow:
     """One network of the catalogue and its state here.
 
     `state` is "ready", "not installed", "altered" (a digest does not hold) or "another" (sound, but not of this release). `added_at` (ISO 8601, UTC) is set where
-    this installation adopted it.
+    this installation adopted it. `declares` is what it reads and states; None of one that reads no study.
     """
 
     name: str
@@ -116,13 +123,15 @@ class ModelRow:
     state: str
     remedy: str = ""
     added_at: str = ""
+    declares: Declaration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What this installation can decode, run and write.
 
-    `writer_problem` says why the language model that the settings name can't word drafts; "" where it can, or none is named.
+    `writer_problem` says why the language model that the settings name can't word drafts; "" where
+    it can, or none is named.
     """
 
     syntaxes: tuple[SyntaxSupport, ...]
@@ -131,3 +140,4 @@ class Capabilities:
     device: str
     torch_version: str
     writer_problem: str = ""
+    database: str = ""  # which one keeps the cases, its release and its place; never a password

@@ -1,4 +1,6 @@
-"""The vocabulary of findings and measurements: names, words, codes, units, sides, as data with their sources.
+"""The vocabulary of findings and measurements, as data with their sources.
+
+It holds names, words, codes, units and sides.
 
 The data are `data/findings.csv` and `data/measurements.csv`.
 """
@@ -20,19 +22,17 @@ RADLEX = "http://radlex.org"
 SNOMED_CT = "http://snomed.info/sct"
 DICOM_DCM = "http://dicom.nema.org/resources/ontology/DCM"
 LOINC = "http://loinc.org"
-_SYSTEMS = {
-    "LN": LOINC,
-    "SCT": SNOMED_CT,
-    "DCM": DICOM_DCM,
-}  # coding scheme designators, DICOM PS3.16 chapter 8
+# Coding scheme designators, DICOM PS3.16 chapter 8
+_SYSTEMS = {"LN": LOINC, "SCT": SNOMED_CT, "DCM": DICOM_DCM}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingTerm:
     """One row of the vocabulary. A code without a source is absent, never invented.
 
-    `sided` says whether a patient side can be named; `critical` whether a reader must be told at once; `broader` are
-    the codes that mean more than the finding: they travel with their own display, the finding's words beside them.
+    `sided` says whether a patient side can be named; `critical` whether a reader must be told at
+    once; `broader` are the codes that mean more than the finding: they travel with their own
+    display, the finding's words beside them.
     """
 
     name: str
@@ -58,7 +58,8 @@ class MeasurementTerm:
         unit: the UCUM unit in which it is stated, and in no other.
         decimals: how many decimals are stated at least.
         sided: whether it is measured of a side of the patient.
-        of_finding: the finding whose labelled voxels it measures; it is stated only where that is suspected.
+        of_finding: the finding whose labelled voxels it measures; it is stated only if that is
+            suspected.
         codings: at most one; `broader` says that it means more than the quantity.
         site: the structure that was measured.
     """
@@ -78,13 +79,16 @@ class MeasurementTerm:
 
 @cache
 def finding_terms() -> dict[str, FindingTerm]:
-    """All terms by name, as in the training tables ("Pleural_Thickening")."""
+    """Read all terms by name, as in the training tables ("Pleural_Thickening")."""
     text = files("medmm.domain").joinpath("data/findings.csv").read_text(encoding="utf-8")
     return {row["name"]: _term(row) for row in csv.DictReader(text.splitlines())}
 
 
 def finding_term(name: str) -> FindingTerm:
-    """The term of this name. Raises: InputError if the vocabulary has none."""
+    """Return the term of this name.
+
+    Raises: InputError if the vocabulary has none.
+    """
     try:
         return finding_terms()[name]
     except KeyError:
@@ -94,7 +98,10 @@ def finding_term(name: str) -> FindingTerm:
 
 
 def finding_called(words: str) -> FindingTerm:
-    """The term of this name or these words, in any case. Raises: InputError naming the nearest if there is none."""
+    """Return the term of this name or these words, in any case.
+
+    Raises: InputError naming the nearest if there is none.
+    """
     wanted = " ".join(words.replace("_", " ").split()).casefold()
     known = {form: term for term in finding_terms().values() for form in _forms(term)}
     if wanted in known:
@@ -114,13 +121,13 @@ def _forms(term: FindingTerm) -> tuple[str, str]:
 
 @cache
 def measurement_terms() -> dict[str, MeasurementTerm]:
-    """All measured quantities by name."""
+    """Read all measured quantities by name."""
     text = files("medmm.domain").joinpath("data/measurements.csv").read_text(encoding="utf-8")
     return {row["name"]: _measurement_term(row) for row in csv.DictReader(text.splitlines())}
 
 
 def most_urgent_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Critical findings first, then by probability: the order in which a reader should meet them."""
+    """Order findings as a reader should meet them: critical ones, then by probability."""
     return tuple(
         sorted(findings, key=lambda f: (not finding_term(f.name).critical, -f.probability, f.name))
     )

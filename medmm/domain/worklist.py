@@ -22,7 +22,8 @@ class CaseFilter:
         waiting: whether a person is waited for: it is drafted and not signed.
         site: as the settings name it.
         assigned: id of the reader who has claimed it.
-        acquired_from, acquired_to: first and last day of the image, by its own clock; a case of unknown day is in neither.
+        acquired_from, acquired_to: first and last day of the image, by its own clock; a case of
+            unknown day is in neither.
     """
 
     state: CaseState | None = None
@@ -40,7 +41,10 @@ class CaseFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A part of the worklist: at most `limit` cases, those that follow the case `after` (its id); None is without bound."""
+    """A part of the worklist: at most `limit` cases after the case `after` (its id).
+
+    None is without bound.
+    """
 
     limit: int | None = None
     after: str | None = None

@@ -16,8 +16,8 @@ from rich.padding import Padding
 from medmm.assistant import Assistant
 from medmm.domain.errors import ConfigError, InputError, IntegrityError
 from medmm.domain.study import NotEvaluable, Study
-from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
+from medmm.presentation.draft_html import draft_html
 
 CHEST, LIMB = "RG1_UNCR.dcm", "RG3_UNCR.dcm"
 MARK = "# Written by medmm demo, which replaces everything it made in this folder.\n"

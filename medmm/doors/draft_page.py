@@ -9,137 +9,87 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from medmm.domain.display import (
-    ALSO_NOTE,
-    edge_letters,
-    mark_words,
-    measurement_rows,
-    unstated_words,
-)
-from medmm.domain.draft import (
-    CheckedDraft,
-    ExtentEvidence,
-    Outcome,
-    Section,
-    Statement,
-)
-from medmm.domain.errors import needed
-from medmm.domain.images import image_lines
-from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
-from medmm.domain.packaged_films import packaged_note
+from medmm.domain.draft import ExtentEvidence, Section
+from medmm.domain.notices import FOR_THE_RECORD_TITLE
 from medmm.domain.report import CaseFile
 from medmm.domain.suspicion import Standing
 from medmm.doors.session import add_row, new_table, plain
 from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
-from medmm.presentation.draft_words import (
-    LEGEND,
-    banner,
-    check_words,
-    decided_words,
-    made_by,
-    own_rows,
-)
-from medmm.presentation.evidence_words import evidence_lines
+from medmm.presentation.case_view import CaseView, StatementView, case_view
+from medmm.presentation.draft_words import LEGEND
+from medmm.presentation.orientation import edge_letters
 from medmm.presentation.slice_picture import marked_slices, slice_picture
+from medmm.presentation.suspicion_words import ALSO_NOTE
+from medmm.presentation.value_words import MEASURED_HEAD
 
 INDENT = 6
 
 
 def draft_page(file: CaseFile, console: Console) -> None:
     """Print the draft of a case, or that it has none."""
-    study = file.case.study
-    console.print(Panel(Text(banner(file), style="bold"), border_style="yellow"))
-    when = study.image_time.moment.isoformat() if study.image_time else "unknown"
-    what = f"case {file.case.id}   {study.modality.value} {study.body_part}   acquired {when}"
-    console.print(Text(plain(what)))
-    if file.draft is not None:
-        for line in image_lines(file.draft.draft.images_read, file.draft.draft.images_unread):
-            console.print(Text(plain(line), style="dim"))
-    if note := packaged_note(study):
-        console.print(_hanging(Text("i", style="cyan"), Text(plain(note), style="cyan")))
-    matters, recorded = sorted_notices(file.draft.draft.warnings if file.draft else study.warnings)
-    for warning in matters:
-        console.print(
-            _hanging(Text("!", style="yellow"), Text(plain(warning.text), style="yellow"))
-        )
-    if file.draft is None:
-        console.print("No draft yet.")
+    view = case_view(file)
+    _print_head(view, console)
+    if not view.drafted:
+        console.print(view.without_draft)
         return
     _print_marked(file, console)
     for section in Section:
-        statements = [s for s in file.draft.statements if s.section is section]
-        own = [(number, text, mark) for of, number, text, mark in own_rows(file) if of is section]
-        if statements or own:
+        statements = (*view.in_section(section), *view.own_in(section))
+        if statements:
             console.print(Rule(section.value.upper(), align="left"))
         for statement in statements:
-            console.print(decided_panel(file, statement))
-        for number, text, mark in own:
-            console.print(own_panel(file, number, text, mark))
+            console.print(statement_panel(statement))
         if section is Section.FINDINGS:
-            print_also_suspected(file, console)
-    _print_measured(file.draft, console)
-    _print_limits(file.draft, console)
-    for warning in recorded:
-        console.print(
-            _hanging(
-                Text("·", style="dim"),
-                Text(plain(f"{FOR_THE_RECORD_TITLE}: {warning.text}"), style="dim"),
-            )
-        )
+            print_also_suspected(view, console)
+    _print_proposed(view, console)
+    if _localised(file):
+        _print_measured(view, console)
+    _print_limits(view, console)
+    for notice in view.recorded:
+        words = Text(plain(f"{FOR_THE_RECORD_TITLE}: {notice}"), style="dim")
+        console.print(_hanging(Text("·", style="dim"), words))
 
 
-def own_panel(file: CaseFile, number: str, text: str, mark: str) -> RenderableType:
-    """A reader's own words, how they are marked, and what the checks have against them."""
-    urgent = Text("CRITICAL ", style="bold red") if file.critical(number) else Text()
-    head = Text(f"{plain(number):>{INDENT - 2}} ", style="cyan")
-    lines: list[RenderableType] = [_hanging(head, urgent + Text(plain(text), style="bold"))]
-    lines.append(_indented(Text(f"→ {plain(mark)}", style="cyan")))
-    return Group(*lines, *_marks(file, number))
+def _print_head(view: CaseView, console: Console) -> None:
+    """What it is, which images were read, and what must be known before a word of it is read."""
+    console.print(Panel(Text(view.banner, style="bold"), border_style="yellow"))
+    what = f"case {view.case_id}   {view.what}   acquired {view.acquired_words}"
+    console.print(Text(plain(what)))
+    for line in view.images:
+        console.print(Text(plain(line), style="dim"))
+    if view.note:
+        console.print(_hanging(Text("i", style="cyan"), Text(plain(view.note), style="cyan")))
+    for warning in view.warnings:
+        console.print(_hanging(Text("!", style="yellow"), Text(plain(warning), style="yellow")))
 
 
-def decided_panel(file: CaseFile, statement: Statement) -> RenderableType:
-    """One statement with evidence, checks, what was decided on it, and what the checks have against a reader's words."""
-    critical, draft = (
-        file.critical(statement.id),
-        needed(file.draft, "the draft of a case", case=file.case.id),
-    )
-    panel = statement_panel(draft, statement, decided_words(file, statement), critical=critical)
-    return Group(panel, *_marks(file, statement.id))
-
-
-def _marks(file: CaseFile, statement_id: str) -> list[RenderableType]:
-    return [_indented(Text(plain(mark_words(v)), style="yellow")) for v in file.marks(statement_id)]
-
-
-def statement_panel(
-    draft: CheckedDraft, statement: Statement, decided: str = "", *, critical: bool | None = None
-) -> RenderableType:
-    """One statement with its evidence, its checks, and what was decided on it; `critical` as it stands after that."""
-    mark = Text(f"{plain(statement.id):>{INDENT - 2}} ", style="cyan")
-    told = statement.critical if critical is None else critical
-    urgent = Text("CRITICAL ", style="bold red") if told else Text()
-    lines: list[RenderableType] = [
-        _hanging(mark, urgent + Text(plain(statement.text), style="bold"))
-    ]
-    lines += [_indented(Text(plain(line), style="dim")) for line in evidence_lines(statement)]
-    lines.append(_indented(_checks(draft, statement)))
-    if decided:
-        lines.append(_indented(Text(f"→ {plain(decided)}", style="cyan")))
+def statement_panel(statement: StatementView) -> RenderableType:
+    """One statement with its evidence, its checks, what was decided, and what the checks have against it."""
+    number = Text(f"{plain(statement.id):>{INDENT - 2}} ", style="cyan")
+    urgent = Text("CRITICAL ", style="bold red") if statement.critical else Text()
+    words = urgent + Text(plain(statement.drafted), style="bold")
+    lines: list[RenderableType] = [_hanging(number, words)]
+    lines += [_indented(Text(plain(line), style="dim")) for line in statement.evidence_lines]
+    if not statement.own:
+        lines.append(_indented(_checks(statement)))
+    if statement.decided:
+        lines.append(_indented(Text(f"→ {plain(statement.decided)}", style="cyan")))
+    lines += [_indented(Text(plain(mark), style="yellow")) for mark in statement.marks]
     return Group(*lines)
 
 
-def print_also_suspected(file: CaseFile, console: Console) -> None:
-    """What is suspected and not stated, why, and as it would be stated."""
-    if not file.also_suspected and not file.unstated:
+def print_also_suspected(view: CaseView, console: Console) -> None:
+    """Print what is suspected and not stated, why, and as it would be stated."""
+    if not view.also and not view.unstated:
         return
     console.print(Rule(Standing.NOT_STATED.value.upper(), align="left"))
     console.print(_indented(Text(ALSO_NOTE, style="dim")))
-    for also in file.also_suspected:
-        console.print(decided_panel(file, also.statement))
-        if file.decision_on(also.statement) is None:
-            console.print(_indented(Text(plain(f"not stated: {also.why}"), style="cyan")))
-    for one in file.unstated:
-        console.print(_indented(Text(plain(unstated_words(one)))))
+    for statement in view.also:
+        console.print(statement_panel(statement))
+        if statement.why:
+            console.print(_indented(Text(plain(statement.not_stated), style="cyan")))
+    for line in view.unstated:
+        console.print(_indented(Text(plain(line))))
 
 
 def _indented(text: Text) -> RenderableType:
@@ -155,11 +105,12 @@ def _hanging(mark: Text, text: Text) -> RenderableType:
     return grid
 
 
-def _checks(draft: CheckedDraft, statement: Statement) -> Text:
+def _checks(statement: StatementView) -> Text:
     """The checks that apply, each in the colour of its outcome."""
-    colour = {Outcome.PASSED: "green", Outcome.FAILED: "bold red"}
-    told = (v for v in draft.verdicts_on(statement.id) if v.outcome in colour)
-    return Text("  ").join(Text(plain(check_words(v)), style=colour[v.outcome]) for v in told)
+    return Text("  ").join(
+        Text(plain(check.words), style="bold red" if check.failed else "green")
+        for check in statement.told_checks
+    )
 
 
 def _print_marked(file: CaseFile, console: Console) -> None:
@@ -177,26 +128,36 @@ def _print_marked(file: CaseFile, console: Console) -> None:
             if edges.left
             else ""
         )
-        console.print(
-            _hanging(Text("▣", style="cyan"), Text(plain(marked.caption(marked.index_z) + letters)))
-        )
+        words = plain(marked.caption(marked.index_z) + letters)
+        console.print(_hanging(Text("▣", style="cyan"), Text(words)))
 
 
-def _print_measured(draft: CheckedDraft, console: Console) -> None:
-    rows = measurement_rows(draft.statements)
-    if not any(isinstance(e, ExtentEvidence) for s in draft.statements for e in s.evidence):
-        return
+def _print_proposed(view: CaseView, console: Console) -> None:
+    """Say what a language model proposed and the draft does not state, and why, for who asks."""
+    if view.proposed:
+        console.print(Rule("PROPOSED, NOT STATED", align="left", style="dim"))
+    for line in view.proposed:
+        console.print(_hanging(Text("  ·", style="dim"), Text(plain(line), style="dim")))
+
+
+def _localised(file: CaseFile) -> bool:
+    """Whether a statement of the draft rests on labelled voxels."""
+    statements = file.draft.statements if file.draft else ()
+    return any(isinstance(e, ExtentEvidence) for s in statements for e in s.evidence)
+
+
+def _print_measured(view: CaseView, console: Console) -> None:
     console.print(Rule("MEASURED", align="left"))
-    table = new_table("no.", "quantity", "side", "value", "95 % interval")
-    for row in rows:
-        add_row(table, row.statement, row.name, row.side, row.value, row.interval)
+    table = new_table(*MEASURED_HEAD)
+    for row in view.measured:
+        add_row(table, *row.cells)
     console.print(table)
 
 
-def _print_limits(draft: CheckedDraft, console: Console) -> None:
+def _print_limits(view: CaseView, console: Console) -> None:
     console.print(Rule("NOT EVALUATED", align="left"))
-    for item in draft.draft.limits:
+    for item in view.not_evaluated:
         console.print(_hanging(Text("  -"), Text(plain(item))))
     console.print(Rule())
-    console.print(Text(plain(made_by(draft)), style="dim"))
+    console.print(Text(plain(view.made_by), style="dim"))
     console.print(Text(LEGEND, style="dim"))

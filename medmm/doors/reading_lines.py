@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from medmm.domain.display import measured_words, suspected_line
 from medmm.domain.errors import Unavailable, needed
 from medmm.domain.images import (
     ImageReference,
@@ -26,8 +25,10 @@ from medmm.domain.read_task import ReadTask
 from medmm.domain.reading import Extent, Finding, Mask, Measurement, Reading, ReadResult
 from medmm.domain.study import Notice, Study
 from medmm.domain.suspicion import suspicions
-from medmm.doors.label_files import study_name, write_label_map
-from medmm.doors.series_label_files import no_affine, write_series_label_maps
+from medmm.doors.mask_files import study_name, write_label_map, write_series_label_maps
+from medmm.presentation.label_maps import no_affine
+from medmm.presentation.suspicion_words import suspected_line
+from medmm.presentation.value_words import measured_words
 
 Json = dict[str, Any]
 MOST_NAMES = 3  # of studies beside a warning that they share

@@ -8,7 +8,6 @@ from rich.prompt import Confirm, Prompt
 from rich.text import Text
 
 from medmm.assistant import Assistant
-from medmm.domain.display import mark_words
 from medmm.domain.draft import Assertion, Outcome, Section, Statement
 from medmm.domain.errors import InputError, StateError, needed
 from medmm.domain.reading import Side
@@ -16,7 +15,8 @@ from medmm.domain.report import Accept, Add, CaseFile, Decision, Edit, Impressio
 from medmm.domain.vocabulary import finding_called
 from medmm.doors.draft_page import print_also_suspected, statement_panel
 from medmm.doors.session import out, plain
-from medmm.presentation.draft_words import own_rows
+from medmm.presentation.case_view import case_view, statement_views
+from medmm.presentation.draft_words import mark_words, own_rows
 
 OWN_WORDS = {
     "+": "finding; side; place ('possible' or 'no' before it)",
@@ -98,7 +98,7 @@ def ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
     if file.draft is None:
         raise StateError("the case has no draft yet", remedy="draft it first", case=case_id)
     console, own_impression = out(), False
-    print_also_suspected(file, console)
+    print_also_suspected(case_view(file), console)
     for statement in file.asked:
         if file.decision_on(statement) is not None:
             continue
@@ -155,9 +155,9 @@ def _mark_lines(file: CaseFile, statement_id: str) -> list[str]:
 
 def _ask(file: CaseFile, statement: Statement) -> Decision | None:
     console, draft = out(), needed(file.draft, "the draft of a case", case=file.case.id)
-    console.print(statement_panel(draft, statement))
-    failed = bool(draft.failed(statement.id))
-    also = [one.statement.id for one in file.also_suspected if not draft.failed(one.statement.id)]
+    console.print(statement_panel(*statement_views(file, [statement])))
+    failed = bool(draft.blocking(statement.id))
+    also = [one.statement.id for one in file.also_suspected if not draft.blocking(one.statement.id)]
     choices = [*([] if failed else ["a"]), "e", "r", "+", "t", "i", *also, "q"]
     question = "a check failed: edit, reject" if failed else "accept, edit, reject"
     stating = f", {also[0]} … state what is also suspected" if also else ""

@@ -1,4 +1,4 @@
-"""What the reading supports: findings at their operating points, measurements, an impression.
+"""What the reading supports: findings at their operating points, measurements, impression.
 
 The record has no part in this file: a disease that is recorded must never be claimed to be seen.
 """
@@ -25,11 +25,11 @@ Wording = Callable[[Sentence], Sentence | None]
 def image_sentences(
     study: Study, reading: Reading, wording: Wording | None = None
 ) -> Iterator[Sentence]:
-    """Findings, measurements and impression, in the order in which a reader should meet them.
+    """Yield findings, measurements and impression in the order a reader should meet them.
 
-    Suspected findings come first, critical ones before others, then by probability. All are POSSIBLE: a
-    calibrated probability above its operating point is a suspicion, and only a measured number is PRESENT,
-    unless `wording` says otherwise.
+    Suspected findings come first, critical ones before others, then by probability. All are
+    POSSIBLE: a calibrated probability above its operating point is a suspicion, and only a measured
+    number is PRESENT, unless `wording` says otherwise.
 
     `wording` gives a sentence other words, or takes it out; without it the phrases stand.
     """
@@ -50,7 +50,7 @@ def image_sentences(
 def unstated_sentences(
     study: Study, reading: Reading, wording: Wording | None = None
 ) -> Iterator[Sentence]:
-    """What is suspected and `wording` takes out, in the rule's words."""
+    """Yield what is suspected and `wording` takes out, in the rule's words."""
     suspected = most_urgent_first(f for f in reading.findings if f.suspected)
     say = wording or _as_it_is
     return (s for s in (_possible(f, study, reading) for f in suspected) if say(s) is None)
@@ -60,16 +60,26 @@ def _as_it_is(sentence: Sentence) -> Sentence:
     return sentence
 
 
-def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
-    side = _side(finding, study)
+def evidence_of(finding: Finding, study: Study, reading: Reading) -> tuple[Evidence, ...]:
+    """Give what a claim of a finding rests on: its score, and its region or labelled voxels."""
     evidence: tuple[Evidence, ...] = (_score(finding, reading),)
     if finding.region is not None:
         shown = finding.region.side if study.orientation_known else None
         evidence += (
-            RegionEvidence(finding=finding.name, box_xyxy=finding.region.box_xyxy, side=shown),
+            RegionEvidence(
+                finding=finding.name,
+                box_xyxy=finding.region.box_xyxy,
+                side=shown,
+                image=finding.region.image,
+            ),
         )
     if finding.extent is not None:
         evidence += (extent_evidence(finding.extent, study),)
+    return evidence
+
+
+def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
+    side = _side(finding, study)
     row = phrases_of(finding.name)
     words = [row.possible.format(side=f"{side.value} " if side else "")]
     words += place_words(finding.extent, study) if finding.extent else []
@@ -78,14 +88,17 @@ def _possible(finding: Finding, study: Study, reading: Reading) -> Sentence:
         section=Section.FINDINGS,
         text=" ".join(words),
         assertion=Assertion.POSSIBLE,
-        evidence=evidence,
+        evidence=evidence_of(finding, study, reading),
         finding=finding.name,
         side=side,
     )
 
 
 def _side(finding: Finding, study: Study) -> Side | None:
-    """The side to name: only of a finding that has sides, on an image whose orientation is known."""
+    """Return the side to name.
+
+    It is named only of a finding that has sides, on an image whose orientation is known.
+    """
     if not finding_term(finding.name).sided:
         return None
     if finding.region is not None:
@@ -104,7 +117,10 @@ def _not_suspected(finding: Finding, reading: Reading) -> Sentence:
 
 
 def _nothing_suspected(study: Study, reading: Reading) -> Sentence:
-    """That nothing is suspected; never plainly where only a part is shown, or another image could have been read as well."""
+    """Say that nothing is suspected, with what limits that.
+
+    It is never said plainly if only a part is shown, or another image could have been read as well.
+    """
     row = phrases().impression
     parts = dict.fromkeys(
         row.nothing_in_part.format(of=one.of) for one in reading.coverage if not one.whole

@@ -1,29 +1,32 @@
-"""Where labelled voxels lie, in words: slices, and a side of the patient only where the volume says which is which."""
+"""Where labelled voxels lie, in words: slices, and a side only if the volume tells."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from medmm.domain.display import slice_words
 from medmm.domain.draft import ExtentEvidence
 from medmm.domain.reading import Extent
 from medmm.domain.study import Study
 from medmm.drafting.phrases import phrases
+from medmm.presentation.value_words import slice_words
 
 
 def extent_evidence(extent: Extent, study: Study) -> ExtentEvidence:
-    """The evidence of an extent; without a side where its volume has no orientation."""
+    """Build the evidence of an extent, without a side if its volume has no orientation."""
     return ExtentEvidence(extent=extent if oriented(extent, study) else replace(extent, side=None))
 
 
 def oriented(extent: Extent, study: Study) -> bool:
-    """Whether the volume of an extent says where the patient's sides are."""
+    """Tell whether the volume of an extent says where the patient's sides are."""
     volume = study.volume(extent.volume_sha256)
     return volume is not None and volume.affine_lps_mm is not None
 
 
 def place_words(extent: Extent, study: Study) -> list[str]:
-    """Sentences on where it lies: slices, the half of the columns where nothing better is known, and never a lobe."""
+    """Write sentences on where it lies: slices, and at best a half, never a lobe.
+
+    The half is that of the columns, if nothing better is known.
+    """
     row, volume = phrases().extent, study.volume(extent.volume_sha256)
     series = f" of the {volume.sequence.role.value} series" if volume and volume.sequence else ""
     slices = slice_words(extent, volume.shape_zyx[0] if volume else None)

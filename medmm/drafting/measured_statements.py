@@ -1,10 +1,9 @@
-"""What was measured, stated with its unit, its interval, its side where that is known, and the voxels it rests on."""
+"""What was measured, with unit, interval, known side, and the voxels it rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from medmm.domain.display import measured_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
 from medmm.domain.measurement_formulas import ASYMMETRY
 from medmm.domain.reading import Measurement, Reading, Side
@@ -13,17 +12,18 @@ from medmm.domain.vocabulary import measurement_terms
 from medmm.drafting.location_text import extent_evidence, oriented
 from medmm.drafting.phrases import phrases
 from medmm.drafting.sentences import Sentence
+from medmm.presentation.value_words import measured_words
 
 HIPPOCAMPUS = "hippocampus volume"
 
 
 def measured_sentences(study: Study, reading: Reading) -> Iterator[Sentence]:
-    """A sentence for every measurement that may be stated, in the reading's order."""
+    """Yield a sentence for every measurement that may be stated, in the reading's order."""
     return (_measured(m, study) for m in reading.measurements if unstated(m, reading) is None)
 
 
 def unstated(measurement: Measurement, reading: Reading) -> str | None:
-    """Why a measurement is not stated; None where it is."""
+    """Say why a measurement is not stated; return None if it is."""
     term = measurement_terms().get(measurement.name)
     of = term.of_finding if term else None
     if of is not None and not any(f.name == of and f.suspected for f in reading.findings):
@@ -69,7 +69,7 @@ def _measured(measurement: Measurement, study: Study) -> Sentence:
 
 
 def sides_known(measurement: Measurement, study: Study) -> bool:
-    """Whether all volumes that it was measured on say where the patient's sides are."""
+    """Tell whether all volumes that it was measured on say where the patient's sides are."""
     if not measurement.extents:
         return study.orientation_known
     return all(oriented(extent, study) for extent in measurement.extents)

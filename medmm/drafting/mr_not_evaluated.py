@@ -1,4 +1,4 @@
-"""What the reading of an MR study did not look at: sequences it lacks, series nobody read, what was not measured."""
+"""What an MR reading did not look at: missing sequences, unread series, unmeasured things."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from medmm.drafting.phrases import phrases
 
 
 def unread_mr(study: Study, reading: Reading) -> Iterator[str]:
-    """Lines for what was not evaluated, in the order in which a reader should meet them."""
+    """Yield lines for what was not evaluated, in the order a reader should meet them."""
     if study.missing:
         yield f"sequences that the study lacks: {', '.join(role.value for role in study.missing)}"
     marked = marked_volumes(study, reading)
@@ -34,7 +34,7 @@ def unread_mr(study: Study, reading: Reading) -> Iterator[str]:
 
 
 def marked_volumes(study: Study, reading: Reading) -> tuple[Volume, ...]:
-    """The volumes on whose grid the reading has labels."""
+    """Return the volumes on whose grid the reading has labels."""
     marked = {m.volume_sha256 for m in reading.label_maps} | {
         e.volume_sha256 for e in reading.extents
     }
@@ -42,5 +42,5 @@ def marked_volumes(study: Study, reading: Reading) -> tuple[Volume, ...]:
 
 
 def role_words(volume: Volume) -> str:
-    """What a series shows, as far as its role is known."""
+    """Say what a series shows, as far as its role is known."""
     return volume.sequence.role.value if volume.sequence else "unknown"

@@ -66,7 +66,8 @@ class FindingPhrases(_Row):
 class MeasurementPhrase(_Row):
     """The words for one measurement.
 
-    `unless_pa` is added on films that are not known to be PA, `unless_sided` where a side was measured and is unknown.
+    `unless_pa` is added on films that are not known to be PA, `unless_sided` where a side was
+    measured and is unknown.
     """
 
     text: Annotated[str, _slots("name", "value", "interval", "side")]
@@ -76,7 +77,7 @@ class MeasurementPhrase(_Row):
 
 
 class ExtentPhrases(_Row):
-    """Where labelled voxels lie; the halves are those of the stored columns, for images of unknown orientation."""
+    """Where labelled voxels lie; halves are of stored columns, for unknown orientation."""
 
     place: Annotated[str, _slots("slices", "series")]
     half: Annotated[str, _slots("half")]
@@ -86,7 +87,10 @@ class ExtentPhrases(_Row):
 
 
 class ImpressionPhrases(_Row):
-    """What the impression says where nothing is suspected: in all, in the part that is shown, on one image of several."""
+    """What the impression says if nothing is suspected.
+
+    That is in all, in the part that is shown, or on one image of several.
+    """
 
     nothing_suspected: _Plain
     nothing_in_part: Annotated[str, Field(min_length=1), _slots("of")]
@@ -133,7 +137,7 @@ class Relevance(_Row):
     why: _Why
 
     def matches(self, text: str) -> bool:
-        """Whether a word of the text starts with one of these."""
+        """Tell whether a word of the text starts with one of these."""
         return bool(
             re.search(rf"\b(?:{'|'.join(map(re.escape, self.words))})", text, re.IGNORECASE)
         )
@@ -155,12 +159,15 @@ class Phrases(_Row):
 
 
 def parse_phrases(text: str) -> Phrases:
-    """Phrases from YAML. Raises: ConfigError naming each wrong place."""
+    """Parse phrases from YAML.
+
+    Raises: ConfigError naming each wrong place.
+    """
     try:
         phrases = Phrases.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise ConfigError(
-            f"the phrases are no YAML: {error}", remedy="correct drafting/phrases.yaml"
+            f"the phrases are not YAML: {error}", remedy="correct drafting/phrases.yaml"
         ) from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
@@ -179,14 +186,17 @@ def parse_phrases(text: str) -> Phrases:
 
 @cache
 def phrases() -> Phrases:
-    """The phrases that ship."""
+    """Read the phrases that ship."""
     return parse_phrases(
         files("medmm.drafting").joinpath("phrases.yaml").read_text(encoding="utf-8")
     )
 
 
 def phrases_of(finding: str) -> FindingPhrases:
-    """The words for one finding. Raises: InputError if it has none."""
+    """Return the words for one finding.
+
+    Raises: InputError if it has none.
+    """
     row = phrases().findings.get(finding)
     if row is None:
         raise InputError(

@@ -1,4 +1,7 @@
-"""What the record does to a draft: the same case from the image alone, the record alone and both; fact by fact."""
+"""What the record does to a draft, fact by fact.
+
+The same case is drafted from the image alone, the record alone and both.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,12 @@ LEAST_SHIFT = 5e-4  # of a probability with three digits: less is no difference
 
 
 def influence(case: Case, reading: Reading, model: LanguageModel | None) -> Influence:
-    """Draft a case in three ways and each fact's part in it; without a language model, and for MR, no fact has any.
+    """Draft a case in three ways, and find each fact's part in it.
 
-    By rules the record never touches what is said of the image, so only the record's own statements differ.
+    Without a language model, and for MR, no fact has any.
+
+    By rules the record never touches what is said of the image, so only the record's own statements
+    differ.
     """
     if case.study.modality is Modality.MR:
         model = None  # it does not write MR
@@ -43,7 +49,7 @@ def influence(case: Case, reading: Reading, model: LanguageModel | None) -> Infl
 
 
 def said_of_image(draft: Draft) -> dict[str, Assertion]:
-    """What a draft's findings section says of each finding."""
+    """Return what a draft's findings section says of each finding."""
     return {
         s.finding: s.assertion
         for s in draft.statements
@@ -52,7 +58,7 @@ def said_of_image(draft: Draft) -> dict[str, Assertion]:
 
 
 def changes(before: Said, after: Said) -> tuple[Change, ...]:
-    """The findings of which two drafts say different things."""
+    """List the findings of which two drafts say different things."""
     differing = sorted(
         name for name in {*before, *after} if before.get(name) is not after.get(name)
     )
@@ -71,7 +77,7 @@ def _by_fact(case: Case, reading: Reading, model: LanguageModel) -> Iterator[Fac
     ]
     opinions = model.opinions([case, *without], permitted(reading), reading.measurements)
     facts = facts if opinions else []
-    whole, *others = opinions or [Opinion(written=(), probability={})]
+    whole, *others = opinions or [Opinion(proposals=(), probability={})]
 
     def said(opinion: Opinion) -> Said:
         return said_of_image(in_words_of(opinion, case, reading, model.name))

@@ -1,17 +1,17 @@
-"""What the record says and a reader of the film should know: few facts, each in the record's own words."""
+"""What a reader of the film should know of the record: few facts, in its own words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
-from medmm.domain.display import digits, quantity_words
 from medmm.domain.draft import Assertion, FactEvidence, Section
 from medmm.domain.errors import StateError
 from medmm.domain.plain_text import clean
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Quantity
 from medmm.drafting.phrases import phrases
 from medmm.drafting.sentences import Sentence
+from medmm.presentation.value_words import digits, quantity_words
 
 _STATED_STATUS = {
     FactStatus.ACTIVE: "active",
@@ -22,11 +22,13 @@ _STATED_STATUS = {
 
 
 def record_sentences(context: ClinicalContext, body_part: str) -> Iterator[Sentence]:
-    """Orders with their reason, age and sex, conditions, procedures and values out of range, in this order.
+    """Yield orders with reason, age and sex, conditions, procedures and odd values.
+
+    They come in this order; odd values are out of range.
 
     Conditions and procedures are stated only if they bear on this body part, a refuted, inactive or
-    unconfirmed one as that; nothing entered in error is. A value is stated if it is the newest of its kind,
-    not too old, and out of the range that its source gives, or marked as doubtful.
+    unconfirmed one as that; nothing entered in error is. A value is stated if it is the newest of
+    its kind, not too old, and out of the range that its source gives, or marked as doubtful.
     """
     facts = [f for f in context.facts if f.status is not FactStatus.ENTERED_IN_ERROR]
     yield from (_order(f) for f in stated_orders(facts))
@@ -37,20 +39,26 @@ def record_sentences(context: ClinicalContext, body_part: str) -> Iterator[Sente
 
 
 def stated_orders(facts: Iterable[Fact]) -> list[Fact]:
-    """The newest active orders; the record doesn't say which of them led to this study."""
+    """Return the newest active orders.
+
+    The record doesn't say which of them led to this study.
+    """
     orders = [f for f in facts if f.kind is FactKind.ORDER and f.status is FactStatus.ACTIVE]
     return sorted(orders, key=lambda f: (-_day(f), f.label, f.id))[: phrases().record.limits.order]
 
 
 def stated_conditions(facts: Iterable[Fact], body_part: str) -> list[Fact]:
-    """Relevant conditions, those that hold first, then the newest; a body part without a list has none."""
+    """Return relevant conditions, those that hold first, then the newest.
+
+    A body part without a list has none.
+    """
     stated = _once([f for f in facts if f.kind is FactKind.CONDITION and relevant(f, body_part)])
     stated.sort(key=lambda f: (f.status is not FactStatus.ACTIVE, -_day(f), f.label, f.id))
     return stated[: phrases().record.limits.condition]
 
 
 def stated_procedures(facts: Iterable[Fact], body_part: str) -> list[Fact]:
-    """Relevant procedures that took place, the newest first."""
+    """Return relevant procedures that took place, the newest first."""
     done = (FactStatus.ACTIVE, FactStatus.INACTIVE)  # FHIR: in progress, completed
     stated = [
         f
@@ -64,7 +72,10 @@ def stated_procedures(facts: Iterable[Fact], body_part: str) -> list[Fact]:
 def stated_observations(
     facts: Iterable[Fact], body_part: str, as_of: datetime | None
 ) -> list[Fact]:
-    """The newest value of each kind where it is out of its range or doubtful; relevant and newest first."""
+    """Return the newest value of each kind if it is out of its range or doubtful.
+
+    They come relevant and newest first.
+    """
     oldest = as_of.toordinal() - phrases().rules.observation_days.value if as_of else 0
     newest: dict[str, Fact] = {}
     for fact in facts:
@@ -85,14 +96,17 @@ def _worth_stating(fact: Fact) -> bool:
 
 
 def relevant(fact: Fact, body_part: str) -> bool:
-    """Whether a fact bears on a film of this body part, by its words."""
+    """Tell whether a fact bears on a film of this body part, by its words."""
     row = phrases().relevant.get(body_part)
     words = " ".join([fact.label, *(c.display or "" for c in fact.codings)])
     return row is not None and row.matches(words)
 
 
 def out_of_range(value: Quantity) -> bool:
-    """Whether a value surely lies outside the range that its source states; with "<" or ">" only if sure."""
+    """Tell whether a value surely lies outside its source's range.
+
+    A value with "<" or ">" does only if that is sure.
+    """
     above = (
         value.high is not None
         and value.value > value.high
@@ -136,7 +150,9 @@ def _procedure(fact: Fact) -> Sentence:
 def _observation(fact: Fact) -> Sentence:
     if not isinstance(fact.value, Quantity):  # stated_observations takes no others
         raise StateError(
-            "an observation that is no quantity is not stated", remedy="leave it out", fact=fact.id
+            "an observation that is not a quantity is not stated",
+            remedy="leave it out",
+            fact=fact.id,
         )
     details = [str(when) for when in [_date(fact)] if when] + range_words(fact.value)
     value = quantity_words(fact.value) + (f" ({'; '.join(details)})" if details else "")
@@ -156,7 +172,7 @@ def _reported(text: str, *facts: Fact) -> Sentence:
 
 
 def range_words(value: Quantity) -> list[str]:
-    """The source's normal range in words; empty where it states none."""
+    """Write the source's normal range in words; empty if it states none."""
     if value.low is not None and value.high is not None:
         return [f"normal range {digits(value.low)} to {digits(value.high)}"]
     if value.high is not None:
@@ -165,7 +181,7 @@ def range_words(value: Quantity) -> list[str]:
 
 
 def _once(facts: list[Fact]) -> list[Fact]:
-    """Of several facts with the same words and status, the first."""
+    """Keep the first of several facts with the same words and status."""
     seen: dict[tuple[str, FactStatus], Fact] = {}
     for fact in facts:
         seen.setdefault((clean(fact.label).casefold(), fact.status), fact)
@@ -177,11 +193,14 @@ def _date(fact: Fact) -> date | None:
 
 
 def _day(fact: Fact) -> int:
-    """Days since year 1, 0 where undated: the newest sorts first by the negative of it."""
+    """Return days since year 1, 0 if undated: the newest sorts first by the negative."""
     day = _date(fact)
     return day.toordinal() if day else 0
 
 
 def _moment(fact: Fact) -> tuple[int, float]:
-    """Sorts facts by time; a day without time of day comes before any moment of it."""
+    """Return a key that sorts facts by time.
+
+    A day without time of day comes before any moment of it.
+    """
     return _day(fact), fact.when.timestamp() if isinstance(fact.when, datetime) else 0.0

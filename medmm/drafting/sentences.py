@@ -10,7 +10,7 @@ from medmm.domain.reading import Side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A statement without its number; `summarises` is the sentence of the findings that it repeats."""
+    """A statement without its number; `summarises` is the findings sentence it repeats."""
 
     section: Section
     text: str

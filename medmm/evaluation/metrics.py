@@ -30,14 +30,14 @@ BOOTSTRAPS = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A figure with its 95 % interval; None where the films at hand carry no such figure."""
+    """A figure with its 95 % interval; None if the films at hand carry no such figure."""
 
     value: float | None
     low: float | None
     high: float | None
 
     def json(self) -> dict[str, float | None]:
-        """Rounded to four digits."""
+        """Return the figures rounded to four digits."""
         rounded = [
             None if v is None else round(float(v), 4) for v in (self.value, self.low, self.high)
         ]
@@ -45,12 +45,15 @@ class Interval:
 
 
 def auprc(truth: Array, score: Array) -> float | None:
-    """Average precision of one label; None without a positive."""
+    """Compute the average precision of one label; None without a positive."""
     return float(average_precision_score(truth, score)) if truth.sum() > 0 else None
 
 
 def expected_calibration_error(truth: Array, probability: Array, bins: int = 10) -> float:
-    """ECE over bins of equal count (Guo et al., ICML 2017, with quantile bins since most labels are rare)."""
+    """Compute the ECE over bins of equal count.
+
+    Source: Guo et al., ICML 2017, with quantile bins, since most labels are rare.
+    """
     parts = _bins(probability, bins)
     gaps = [len(p) * abs(truth[p].mean() - probability[p].mean()) for p in parts]
     return float(sum(gaps) / len(truth))
@@ -59,9 +62,12 @@ def expected_calibration_error(truth: Array, probability: Array, bins: int = 10)
 def reliability(
     truth: Array, probability: Array, patients: Sequence[str], bins: int = 10
 ) -> list[dict[str, Any]]:
-    """The points of a reliability diagram: of each bin of the ECE the mean probability, and the share that is positive.
+    """Compute a reliability diagram's points: mean probability and positive share of a bin.
 
-    Source: Niculescu-Mizil and Caruana, ICML 2005. Shares with their interval by patient; see `share`.
+    The bins are those of the ECE.
+
+    Source: Niculescu-Mizil and Caruana, ICML 2005. Shares with their interval by patient; see
+    `share`.
     """
     return [
         {
@@ -73,20 +79,23 @@ def reliability(
 
 
 def _bins(probability: Array, bins: int) -> list[NDArray[np.int64]]:
-    """Places by rising probability, in parts of equal count."""
+    """Split places by rising probability into parts of equal count."""
     order = np.argsort(probability, kind="stable")
     return [part for part in np.array_split(order, bins) if len(part)]
 
 
 def brier(truth: Array, probability: Array) -> float:
-    """Mean squared distance of probability and truth."""
+    """Compute the mean squared distance of probability and truth."""
     return float(np.mean((truth - probability) ** 2))
 
 
 def share(hits: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, float | None]:
-    """The share of hits with its 95 % Wilson interval (JASA 1927), counting as many draws as there are patients.
+    """Compute the share of hits with its 95 % Wilson interval, drawing patients.
 
-    Several films of one patient tell less than as many films of several: each patient counts as one draw.
+    Source: JASA 1927. It counts as many draws as there are patients.
+
+    Several films of one patient tell less than as many films of several: each patient counts as one
+    draw.
     """
     count, draws = len(hits), len(set(patients))
     counted = {"hits": int(hits.sum()), "count": count, "patients": draws}
@@ -106,7 +115,7 @@ def share(hits: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, float |
 def patient_draws(
     patients: Sequence[str], draws: int = BOOTSTRAPS, seed: int = 0
 ) -> list[NDArray[np.int64]]:
-    """Film indices of `draws` bootstrap samples that draw whole patients with replacement."""
+    """Draw film indices of `draws` bootstrap samples of whole patients, with replacement."""
     names, codes = np.unique(np.asarray(patients), return_inverse=True)
     films_of = [np.flatnonzero(codes == code) for code in range(len(names))]
     random = np.random.default_rng(seed)
@@ -121,7 +130,7 @@ def interval(
     count: int,
     draws: Sequence[NDArray[np.int64]],
 ) -> Interval:
-    """A figure of film indices on all `count` films, with the 95 % interval over bootstrap draws."""
+    """Compute a figure on all `count` films, with its 95 % interval over bootstrap draws."""
     value = figure(np.arange(count))
     drawn = [v for draw in draws if (v := figure(draw)) is not None]
     if value is None or not drawn:

@@ -19,7 +19,7 @@ LEAST_CASES = 10
 
 
 class Scored:
-    """Films with their labels and the network's calibrated probabilities, both (films, findings)."""
+    """Films with labels and calibrated probabilities, both (films, findings)."""
 
     def __init__(self, films: list[Film], names: list[str], probability: Array) -> None:
         self.films, self.names, self.probability = films, names, probability
@@ -27,12 +27,12 @@ class Scored:
         self.patients = [film.patient for film in films]
 
     def part(self, keep: Callable[[Film], bool]) -> Scored:
-        """The films that `keep` says yes to."""
+        """Keep the films that `keep` says yes to."""
         index = [i for i, film in enumerate(self.films) if keep(film)]
         return Scored([self.films[i] for i in index], self.names, self.probability[index])
 
     def macro(self, draws: int = metrics.BOOTSTRAPS, without: str | None = None) -> Interval:
-        """Macro AUROC over the labels with enough cases here."""
+        """Compute the macro AUROC over the labels with enough cases here."""
         cases = self.truth.sum(0)
         columns = [
             j
@@ -48,7 +48,10 @@ class Scored:
         )
 
     def share(self, hits: NDArray[np.bool_], of: NDArray[np.bool_]) -> Json:
-        """Share of hits among some films, or among some cells of (films, findings); see `metrics.share`."""
+        """Compute the share of hits among some films or cells; see `metrics.share`.
+
+        Cells are those of (films, findings).
+        """
         patients = np.asarray(self.patients)
         named = patients if of.ndim == 1 else np.broadcast_to(patients[:, np.newaxis], of.shape)
         return metrics.share(hits[of], list(named[of]))

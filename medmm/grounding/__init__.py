@@ -1,4 +1,7 @@
-"""Grounding: numbered checks that hold every statement of a draft against its evidence, whoever wrote it."""
+"""Grounding: numbered checks that hold every statement of a draft against its evidence.
+
+They ask the same of every writer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""G10: the words claim no more certainty than the calibrated probability of the finding bears."""
+"""G10: the words claim no more certainty than the finding's probability bears.
+
+The probability is calibrated.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,6 @@ def _problems(statement: Statement, scores: list[ScoreEvidence]) -> Iterator[str
         row = certainty_of(score.probability)
         if claimed is not None and claimed > row.strongest:
             yield (
-                f"said to be {claimed.word} at a probability of {score.probability:.2f} ({row.meaning}), "
-                f"which bears {row.strongest.word}"
+                f"said to be {claimed.word} at a probability of {score.probability:.2f} "
+                f"({row.meaning}), which bears {row.strongest.word}"
             )

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from medmm.domain.draft import Case, CheckedDraft, Draft, Statement, Verdict
+from medmm.domain.draft import (
+    Case,
+    CheckedDraft,
+    Draft,
+    Fate,
+    Section,
+    SentenceRecord,
+    Severity,
+    Statement,
+    Verdict,
+)
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile
@@ -27,94 +37,115 @@ from medmm.grounding.verdicts import Examine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedCheck:
-    """One check: its number in code and docs, its name, what it does.
+    """One check: its number and name, what it does, and what its failure means.
 
-    `of_readers`: whether it marks a reader's own words too.
+    Attributes:
+        severity: in a drafted statement.
+        of_readers: in a reader's own words; None if it does not look at them.
     """
 
     number: str
     name: str
     what: str
     examine: Examine
-    of_readers: bool = True
+    severity: Severity
+    of_readers: Severity | None = Severity.WARNS
 
 
 CHECKS: tuple[NumberedCheck, ...] = (
     NumberedCheck(
         number="G1",
         name="evidence",
-        what="Every piece of evidence is in the reading or the record with the same values, and the text "
-        "names the coded finding and no other.",
+        what="Every piece of evidence is in the reading or the record with the same values, a "
+        "region on an image of the study that was read, and the text names the coded finding and "
+        "no other.",
         examine=evidence.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G2",
         name="side",
-        what="The side in the words, the coded side and the side of the evidence (region, labelled voxels, "
-        "measurement) agree; none is named when the image does not say where the patient's left is.",
+        what="The side in the words, the coded side and the side of the evidence (region, "
+        "labelled voxels, measurement) agree; none is named when the image does not say "
+        "where the patient's left is.",
         examine=laterality.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G3",
         name="negation",
-        what="What the words affirm, hedge or deny is what is coded, and the score lies on the right side of "
-        "the operating point, for a denial below the rule-out point.",
+        what="What the words affirm, hedge or deny is what is coded, and the score lies on the "
+        "right side of the operating point, for a denial below the rule-out point.",
         examine=negation.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G4",
         name="comparison",
-        what="No word claims a change, or that nothing changed, unless an earlier report is quoted.",
+        what="No word claims a change, or that nothing changed, unless an earlier report is "
+        "quoted.",
         examine=comparison.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G5",
         name="record",
-        what="The statement does not contradict the record: conditions, their status, doubtful values, age and sex.",
+        what="The statement does not contradict the record: conditions, their status, doubtful "
+        "values, age and sex.",
         examine=record_conflict.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G6",
         name="measurement",
-        what="Every number and date is one of the evidence, in its unit; no size without a measurement and a "
-        "known pixel spacing.",
+        what="Every number and date is one of the evidence, in its unit; no size without a "
+        "measurement and a known pixel spacing.",
         examine=stated_numbers.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G7",
         name="size",
-        what="An enlarged heart is not suspected beside a cardiothoracic ratio that lies below 0.5 with its whole "
-        "interval, nor denied beside one that lies above 0.5 on a PA film; a stated ratio is a plausible one (0.25 to 0.85), "
-        "with an interval of at most ± 0.1, and the one that the outlines give.",
+        what="An enlarged heart is not suspected beside a cardiothoracic ratio that lies below "
+        "0.5 with its whole interval, nor denied beside one that lies above 0.5 on a PA "
+        "film; a stated ratio is a plausible one (0.25 to 0.85), with an interval of at "
+        "most ± 0.1, and the one that the outlines give.",
         examine=heart_size.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G8",
         name="extent",
-        what="Labelled voxels are on the slices, in the half and at the centre that the evidence names, recomputed from "
-        "the label map; a side needs a known orientation, and the centre lies on it.",
+        what="Labelled voxels are on the slices, in the half and at the centre that the evidence "
+        "names, recomputed from the label map; a side needs a known orientation, and the "
+        "centre lies on it.",
         examine=extent.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G9",
         name="quantity",
-        what="What was measured in MR has the vocabulary's unit, known spacing where that is ml or g, and the value that "
-        "the labelled voxels give, where that can be recomputed.",
+        what="What was measured in MR has the vocabulary's unit, known spacing where that is ml "
+        "or g, and the value that the labelled voxels give, where that can be recomputed.",
         examine=recomputation.examine,
+        severity=Severity.BLOCKS,
     ),
     NumberedCheck(
         number="G10",
         name="certainty",
-        what="A drafted sentence claims no more certainty than the calibrated probability of its finding bears.",
+        what="A drafted sentence claims no more certainty than the calibrated probability of its "
+        "finding bears.",
         examine=certainty.examine,
-        of_readers=False,
+        severity=Severity.BLOCKS,
+        of_readers=None,
     ),
     NumberedCheck(
         number="G11",
         name="reported words",
-        what="What is reported from the record says nothing beside it: every word is one of the named facts or says what "
-        "kind of fact it is, of what status and time.",
+        what="What is reported from the record says nothing beside it: every word is one of the "
+        "named facts or says what kind of fact it is, of what status and time.",
         examine=reported_words.examine,
+        severity=Severity.BLOCKS,
     ),
 )
 
@@ -131,13 +162,40 @@ def check(draft: Draft, case: Case, reading: Reading) -> CheckedDraft:
             draft=draft.id,
         )
     verdicts = tuple(
-        _verdict(one, statement, case, reading) for statement in draft.decidable for one in CHECKS
+        _verdict(one, statement, case, reading, one.severity)
+        for statement in draft.decidable
+        for one in CHECKS
     )
-    return CheckedDraft(draft=draft, verdicts=verdicts)
+    sentences = tuple(_judged(record, case, reading) for record in draft.sentences)
+    return CheckedDraft(draft=replace(draft, sentences=sentences), verdicts=verdicts)
+
+
+def _judged(record: SentenceRecord, case: Case, reading: Reading) -> SentenceRecord:
+    """Add to a sentence that is not stated what the checks would have said of it.
+
+    Without words or evidence they say nothing.
+    """
+    said = record.proposal
+    if record.fate is Fate.STATED or not record.evidence or not said.text.strip():
+        return record
+    statement = Statement(
+        id=record.id,
+        section=Section.FINDINGS,
+        text=said.text,
+        assertion=said.assertion,
+        evidence=record.evidence,
+        finding=said.finding,
+    )
+    return replace(
+        record,
+        verdicts=tuple(_verdict(one, statement, case, reading, Severity.INFORMS) for one in CHECKS),
+    )
 
 
 def recheck(file: CaseFile) -> tuple[Verdict, ...]:
-    """The same checks on the words that readers wrote since: edits, added findings, their own impression.
+    """Run the same checks on the words that readers wrote since.
+
+    These are edits, added findings and their own impression.
 
     They mark what a second look is worth and bind nobody: a reader sees what no model does.
     """
@@ -146,13 +204,21 @@ def recheck(file: CaseFile) -> tuple[Verdict, ...]:
     reading = file.reading or Reading(study_uid=file.case.study.uid)
     own = list(own_words(file))
     return tuple(
-        _verdict(one, statement, file.case, reading)
+        _verdict(one, statement, file.case, reading, one.of_readers)
         for statement in own
         for one in CHECKS
         if one.of_readers
     )
 
 
-def _verdict(one: NumberedCheck, statement: Statement, case: Case, reading: Reading) -> Verdict:
+def _verdict(
+    one: NumberedCheck, statement: Statement, case: Case, reading: Reading, severity: Severity
+) -> Verdict:
     outcome, reason = one.examine(statement, case, reading)
-    return Verdict(check=one.number, statement_id=statement.id, outcome=outcome, reason=reason)
+    return Verdict(
+        check=one.number,
+        statement_id=statement.id,
+        outcome=outcome,
+        reason=reason,
+        severity=severity,
+    )

@@ -1,4 +1,7 @@
-"""G1: the evidence that a statement names is there, with the same values, and speaks of what the text names."""
+"""G1: the evidence of a statement is there, with its values, and speaks of the text.
+
+It speaks of what the text names.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ from medmm.domain.draft import (
     ScoreEvidence,
     Statement,
 )
-from medmm.domain.reading import Reading
+from medmm.domain.frame_reference import has_frame
+from medmm.domain.reading import Measurement, Reading
 from medmm.domain.report import OWN, OWN_IMPRESSION
 from medmm.grounding.verdicts import Result, evidence_of, judged, of_a_reader
 from medmm.language.report_parser import Polarity, findings_named
@@ -46,12 +50,7 @@ def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
     if isinstance(item, ScoreEvidence):
         yield from _wrong_score(item, reading)
     elif isinstance(item, RegionEvidence):
-        found = reading.finding(item.finding)
-        region = found.region if found else None
-        if region is None:
-            yield f"the reading has no region for {item.finding}"
-        elif region.box_xyxy != item.box_xyxy or item.side not in (None, region.side):
-            yield f"the region of {item.finding} differs from the reading's"
+        yield from _wrong_region(item, case, reading)
     elif isinstance(item, MeasurementEvidence):
         measured = [m for m in reading.measurements if m.name == item.name]
         if not measured:
@@ -61,9 +60,12 @@ def _missing(item: Evidence, case: Case, reading: Reading) -> Iterator[str]:
             for m in measured
         ):
             yield f"the measurement {item.name} differs from the reading's"
+        yield from _foreign_models(measured, reading)
     elif isinstance(item, ExtentEvidence):
         if item.extent not in (*reading.extents, *(replace(e, side=None) for e in reading.extents)):
-            yield f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
+            yield (
+                f"the reading has no such extent of {item.extent.label} in {item.extent.label_map}"
+            )
     elif not isinstance(item, ReaderEvidence):
         facts = case.context.facts if case.context else ()
         if not any(f.id == item.fact_id and f.source == item.source for f in facts):
@@ -78,6 +80,31 @@ def _wrong_score(item: ScoreEvidence, reading: Reading) -> Iterator[str]:
         yield f"the score of {item.finding} differs from the reading's"
     if item.model not in {m.name for m in reading.models}:
         yield f"the reading was not made by {item.model}"
+
+
+def _wrong_region(item: RegionEvidence, case: Case, reading: Reading) -> Iterator[str]:
+    """Object to a region missing in the reading, or of an image not read or not of the case."""
+    found = reading.finding(item.finding)
+    region = found.region if found else None
+    if region is None:
+        yield f"the reading has no region for {item.finding}"
+    elif (region.box_xyxy, region.image) != (item.box_xyxy, item.image) or item.side not in (
+        None,
+        region.side,
+    ):
+        yield f"the region of {item.finding} differs from the reading's"
+    if item.image is None:  # of an earlier release, which did not say
+        return
+    if not has_frame(case.study, item.image):
+        yield f"the region of {item.finding} lies on an image that the study does not have"
+    elif reading.volumes_read and item.image.volume_sha256 not in reading.volumes_read:
+        yield f"the region of {item.finding} lies on an image that was not read"
+
+
+def _foreign_models(measured: list[Measurement], reading: Reading) -> Iterator[str]:
+    known = {model.name for model in reading.models}
+    for name in dict.fromkeys(m.model for m in measured if m.model not in (None, *known)):
+        yield f"the reading was not made by {name}"
 
 
 def _reported_problems(statement: Statement) -> Iterator[str]:
@@ -106,7 +133,7 @@ def _image_problems(statement: Statement, reading: Reading) -> Iterator[str]:
 
 
 def _foreign_extents(statement: Statement, reading: Reading) -> Iterator[str]:
-    """Labelled voxels of another finding or measurement than the statement is of."""
+    """Yield labelled voxels of another finding or measurement than the statement is of."""
     found = reading.finding(statement.finding or "")
     own = [found.extent] if found is not None and found.extent is not None else []
     names = {item.name for item in evidence_of(statement, MeasurementEvidence)}

@@ -1,4 +1,7 @@
-"""G8: labelled voxels lie where the statement's evidence says: slices, centre, half and side, recomputed."""
+"""G8: labelled voxels lie where the statement's evidence says, as recomputed.
+
+That is slices, centre, half and side.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,9 @@ def _place_problems(extent: Extent, label_map: LabelMap, volume: Volume) -> Iter
         return
     slices = np.unique(found[:, 0])
     if (int(slices[0]), int(slices[-1]), len(slices)) != (*extent.slices, extent.slice_count):
-        yield f"{extent.label} lies on {len(slices)} slices from {slices[0] + 1} to {slices[-1] + 1}"
+        yield (
+            f"{extent.label} lies on {len(slices)} slices from {slices[0] + 1} to {slices[-1] + 1}"
+        )
     centre = found.mean(0)
     if np.abs(centre - extent.centroid_index_zyx).max() > _CENTRE_VOXELS:
         yield f"the centre of {extent.label} is another"
@@ -71,7 +76,10 @@ def _place_problems(extent: Extent, label_map: LabelMap, volume: Volume) -> Iter
 def _side_problems(extent: Extent, volume: Volume) -> Iterator[str]:
     if volume.affine_lps_mm is None:
         if extent.side is not None or extent.centroid_lps_mm is not None:
-            yield f"a place in the patient is named for {extent.label}, and the volume has no orientation"
+            yield (
+                f"a place in the patient is named for {extent.label}, and the volume has no "
+                "orientation"
+            )
         return
     if extent.centroid_lps_mm is not None:
         expected = to_lps_mm(np.array([extent.centroid_index_zyx]), volume.affine_lps_mm)[0]
@@ -82,15 +90,17 @@ def _side_problems(extent: Extent, volume: Volume) -> Iterator[str]:
     if middle is None or extent.side not in _OPPOSITE:
         return
     x = to_lps_mm(np.array([extent.centroid_index_zyx]), volume.affine_lps_mm)[0, 0]
-    beyond = (x - middle) * (
-        1 if extent.side is Side.RIGHT else -1
-    )  # LPS: x grows toward the patient's left
+    # LPS: x grows toward the patient's left
+    beyond = (x - middle) * (1 if extent.side is Side.RIGHT else -1)
     if beyond > MIDLINE_MARGIN_MM:
-        yield f"{extent.label} is said to lie {extent.side.value} and lies {beyond:.0f} mm on the other side"
+        yield (
+            f"{extent.label} is said to lie {extent.side.value} and lies {beyond:.0f} mm on the "
+            "other side"
+        )
 
 
 def _order_problems(extent: Extent, reading: Reading) -> Iterator[str]:
-    """Of two places of one label, the one that is called left lies farther left."""
+    """Yield a problem unless, of two places of a label, the left one lies farther left."""
     if extent.side not in _OPPOSITE or extent.centroid_lps_mm is None:
         return
     for other in reading.extents:

@@ -1,4 +1,4 @@
-"""G7: a stated ratio can be one, and what is said of the heart's size does not contradict it."""
+"""G7: a stated ratio can be one, and what is said of the heart's size agrees with it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medmm.domain.draft import Assertion, Case, MeasurementEvidence, Statement
+from medmm.domain.frame_reference import has_frame
 from medmm.domain.reading import Measurement, Reading
 from medmm.domain.study import View
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
 
 _FINDING, _MEASUREMENT = "Cardiomegaly", "cardiothoracic ratio"
-_PLAUSIBLE = (
-    0.25,
-    0.85,
-)  # a heart so small or so large is not met in a chest that is outlined rightly
+# A heart so small or so large is not met in a chest that is outlined rightly
+_PLAUSIBLE = (0.25, 0.85)
 _WIDEST = 0.1  # half of an interval: a wider one tells a large heart from a normal one nowhere
 _ROUNDED = 0.006  # a value of two digits against the outlines' own
 _LIMIT = 0.5  # upper limit of normal in adults on a PA film (Danzer, Am J Med Sci 1919)
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
-    """Compare a statement on the size of the heart with the cardiothoracic ratio, and a stated ratio with its outlines."""
+    """Compare a statement on heart size with the ratio, and a stated ratio with outlines.
+
+    The ratio is the cardiothoracic one.
+    """
     if any(item.name == _MEASUREMENT for item in evidence_of(statement, MeasurementEvidence)):
         return judged(
-            _implausible(reading),
+            [*_implausible(reading), *_foreign_outlines(case, reading)],
             "the stated ratio is plausible and does not contradict the outlines",
         )
     if statement.finding != _FINDING or statement.assertion is Assertion.REPORTED:
@@ -41,16 +43,21 @@ def _problems(statement: Statement, case: Case, ratio: Measurement) -> Iterator[
     low, high = ratio.interval
     film = case.study.frontal
     if statement.assertion is Assertion.ABSENT:
-        if (
-            low > _LIMIT and film is not None and film.view is View.PA
-        ):  # an AP film enlarges a heart of any size
-            yield f"denied beside a cardiothoracic ratio of {ratio.value} ({low} to {high}), above {_LIMIT}"
+        # An AP film enlarges a heart of any size
+        if low > _LIMIT and film is not None and film.view is View.PA:
+            yield (
+                f"denied beside a cardiothoracic ratio of {ratio.value} ({low} to {high}), "
+                f"above {_LIMIT}"
+            )
     elif high < _LIMIT:  # on an AP film all the more
-        yield f"suspected beside a cardiothoracic ratio of {ratio.value} ({low} to {high}), below {_LIMIT}"
+        yield (
+            f"suspected beside a cardiothoracic ratio of {ratio.value} ({low} to {high}), below "
+            f"{_LIMIT}"
+        )
 
 
 def _implausible(reading: Reading) -> Iterator[str]:
-    """Why the reading's ratio can't be one, whatever the models say of it."""
+    """Say why the reading's ratio can't be one, whatever the models say of it."""
     ratio = reading.measurement(_MEASUREMENT)
     if ratio is None:
         yield "no cardiothoracic ratio was measured"
@@ -65,10 +72,23 @@ def _implausible(reading: Reading) -> Iterator[str]:
         yield from _against_outlines(ratio, masks["lungs"], masks["heart"])
 
 
+def _foreign_outlines(case: Case, reading: Reading) -> Iterator[str]:
+    """Object to outlines of an image that is not of the case, or of different images.
+
+    No ratio follows from them.
+    """
+    masks = [mask for mask in reading.masks if mask.name in ("lungs", "heart")]
+    for mask in masks:
+        if mask.image is not None and not has_frame(case.study, mask.image):
+            yield f"the outline of the {mask.name} lies on an image that the study does not have"
+    if len({mask.image for mask in masks}) > 1:
+        yield "lungs and heart are outlined on different images"
+
+
 def _against_outlines(
     ratio: Measurement, lungs: NDArray[np.bool_], heart: NDArray[np.bool_]
 ) -> Iterator[str]:
-    """What the outlines themselves say against a ratio: the widths are measured anew."""
+    """Say what the outlines tell against a ratio: the widths are measured anew."""
     chest, its = np.flatnonzero(lungs.any(axis=0)), np.flatnonzero(heart.any(axis=0))
     if not len(chest) or not len(its):
         yield "lungs or heart are not outlined"

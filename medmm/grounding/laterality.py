@@ -1,4 +1,4 @@
-"""G2: the side in the words, the coded side and the side of the evidence agree, and none is named when unknown."""
+"""G2: sides in words, code and evidence agree, and none is named when unknown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
 
 
 def _sides_of_evidence(statement: Statement, reading: Reading) -> Iterator[Side]:
-    """Sides of regions, of labelled voxels, and of what was measured with these very values."""
+    """Yield sides of regions, of labelled voxels, and of what was measured with these values."""
     sides = [e.side for e in evidence_of(statement, RegionEvidence)]
     sides += [e.extent.side for e in evidence_of(statement, ExtentEvidence)]
     for item in evidence_of(statement, MeasurementEvidence):
@@ -42,7 +42,7 @@ def _sides_of_evidence(statement: Statement, reading: Reading) -> Iterator[Side]
 
 
 def _orientation_known(statement: Statement, case: Case) -> bool:
-    """Whether the volumes that the evidence lies in, or else all images, say where the patient's sides are."""
+    """Tell whether volumes of the evidence, or else all images, say where the sides are."""
     extents = [e.extent for e in evidence_of(statement, ExtentEvidence)]
     if not extents:
         return case.study.orientation_known
@@ -51,7 +51,7 @@ def _orientation_known(statement: Statement, case: Case) -> bool:
 
 
 def _sided(statement: Statement) -> Iterator[tuple[str, bool]]:
-    """What the statement is of, in words, and whether that has a side."""
+    """Yield in words what the statement is of, and whether that has a side."""
     term = finding_terms().get(statement.finding or "")
     if term is not None:
         yield term.words, term.sided

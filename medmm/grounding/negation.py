@@ -17,7 +17,10 @@ _POLARITY = {
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
-    """Compare words, code and score of an image statement; G5 looks at what is reported from the record."""
+    """Compare words, code and score of an image statement.
+
+    G5 looks at what is reported from the record.
+    """
     if statement.assertion is Assertion.REPORTED:
         return not_applicable("reported from the record")
     if statement.finding is None and evidence_of(statement, MeasurementEvidence):
@@ -32,7 +35,10 @@ def examine(statement: Statement, case: Case, reading: Reading) -> Result:
 
 
 def _own_denials(statement: Statement, reading: Reading) -> Iterator[str]:
-    """What a reader denies and a score suspects; what a reader sees beyond the scores needs none."""
+    """Yield what a reader denies and a score suspects.
+
+    What a reader sees beyond the scores needs none.
+    """
     for name, said in findings_named(statement.text).items():
         found = reading.finding(name)
         if said is Polarity.DENIED and found is not None and found.suspected:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from medmm.domain.draft import Assertion, ReaderEvidence, Section, Statement
-from medmm.domain.report import Add, CaseFile, Edit, Impression
+from medmm.domain.report import Add, Addendum, CaseFile, Edit, Impression
 from medmm.language.report_parser import Polarity, findings_named, polarity
 from medmm.language.sides import named_side
 
@@ -18,7 +18,7 @@ _ASSERTION = {
 
 
 def own_words(file: CaseFile) -> Iterator[Statement]:
-    """Each edit, each added finding and the own impression, coded as its words say."""
+    """Yield each edit, added finding, addendum and the own impression, coded as its words say."""
     drafted = {s.id: s for s in (file.draft.draft.decidable if file.draft else ())}
     for one in file.decisions:
         if isinstance(one, Edit) and one.statement_id in drafted:
@@ -31,14 +31,16 @@ def own_words(file: CaseFile) -> Iterator[Statement]:
                 one.by.id if one.by else "",
                 one.finding,
             )
-        elif isinstance(one, Impression):
-            yield _own(
-                one.statement_id, Section.IMPRESSION, one.text, one.by.id if one.by else "", None
-            )
+        elif isinstance(one, Impression | Addendum):
+            section = Section.IMPRESSION if isinstance(one, Impression) else Section.ADDENDUM
+            yield _own(one.statement_id, section, one.text, one.by.id if one.by else "", None)
 
 
 def _edited(drafted: Statement, text: str) -> Statement:
-    """The drafted statement with its evidence in the reader's words: as certain and of the side that they say."""
+    """Put the drafted statement with its evidence in the reader's words.
+
+    It is as certain and of the side that they say.
+    """
     if drafted.assertion is Assertion.REPORTED:
         return replace(drafted, text=text)
     named = findings_named(text)

@@ -1,4 +1,7 @@
-"""G9: what was measured on labelled voxels follows from them: recomputed where that can be, in the vocabulary's unit."""
+"""G9: what was measured on labelled voxels follows from them, in the vocabulary's unit.
+
+It is recomputed if that can be done.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ Recompute = Callable[[Measurement, Study, Reading], float | None]
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
-    """Recompute every measured value of an MR statement and hold its unit against spacing and vocabulary."""
+    """Recompute every measured value of an MR statement, and check its unit.
+
+    The unit must fit spacing and vocabulary.
+    """
     named = evidence_of(statement, MeasurementEvidence)
     terms = measurement_terms()
     of_mr = [
@@ -82,7 +88,10 @@ def _voxel_problems(
         return
     rounding = 0.5 * 10.0**-term.decimals
     if not math.isclose(measured.value, expected, rel_tol=_RELATIVE, abs_tol=rounding):
-        yield f"{measured.name} is {measured.value:g} {term.unit}, the labelled voxels give {expected:.4g}"
+        yield (
+            f"{measured.name} is {measured.value:g} {term.unit}, the labelled voxels give "
+            f"{expected:.4g}"
+        )
 
 
 def _voxels(extents: tuple[Extent, ...], reading: Reading) -> int | None:
@@ -112,7 +121,10 @@ def _mass_g(measured: Measurement, study: Study, reading: Reading) -> float | No
 
 
 def _least_share(measured: Measurement, reading: Reading) -> float:
-    """The labelled share of whole volumes in %: that of a head, which is smaller, can't lie below it."""
+    """Compute the labelled share of whole volumes in %, which a head's can't lie below.
+
+    A head is smaller.
+    """
     maps = [
         reading.label_map(extent.label_map, extent.volume_sha256) for extent in measured.extents
     ]
@@ -121,7 +133,10 @@ def _least_share(measured: Measurement, reading: Reading) -> float:
 
 
 def _of(first: str, second: str, formula: Callable[[float, float], float]) -> Recompute:
-    """A formula over two other measurements of the reading; None where one is lacking or the first is 0."""
+    """Build a formula over two other measurements of the reading.
+
+    It gives None if one is lacking or the first is 0.
+    """
 
     def recompute(_: Measurement, study: Study, reading: Reading) -> float | None:
         one, two = reading.measurement(first), reading.measurement(second)
@@ -131,7 +146,10 @@ def _of(first: str, second: str, formula: Callable[[float, float], float]) -> Re
 
 
 def _ejection(end_diastolic: str, end_systolic: str) -> Recompute:
-    """From the two volumes of the reading, or from the voxels of the two phases where they have one size."""
+    """Build the formula from the reading's two volumes, or from the voxels of two phases.
+
+    The latter holds if their voxels have one size.
+    """
     by_volumes = _of(end_diastolic, end_systolic, ejection_fraction_percent)
 
     def recompute(measured: Measurement, study: Study, reading: Reading) -> float | None:

@@ -1,4 +1,4 @@
-"""G5: the statement and the record don't contradict each other; where they do, a person looks at both."""
+"""G5: statement and record don't contradict each other, or a person looks at both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _STATUS_WORDS = {
         r"\b(?:ruled out|refuted|excluded|no|not|denied|without)\b", re.IGNORECASE
     ),
     FactStatus.INACTIVE: re.compile(
-        r"\b(?:inactive|former|formerly|past|history|resolved|previous|no longer|procedure|completed|stopped)\b",
+        r"\b(?:inactive|former|formerly|past|history|resolved|previous|no longer|procedure|"
+        r"completed|stopped)\b",
         re.IGNORECASE,
     ),
     FactStatus.UNCONFIRMED: re.compile(
@@ -36,7 +37,7 @@ _AGE = re.compile(r"\b(\d{1,3})[-\s]years?[-\s]old\b|\bage[d:]?\s*(\d{1,3})\b", 
 
 
 def examine(statement: Statement, case: Case, reading: Reading) -> Result:
-    """Compare with the record's conditions, the status of reported facts, and the patient's age and sex."""
+    """Compare with the record's conditions, status of facts, and the patient's age and sex."""
     if case.context is None or not case.context.facts:
         return not_applicable("no record was given")
     facts = case.context.facts
@@ -61,7 +62,7 @@ def _condition_problems(finding: str, denied: bool, facts: Iterable[Fact]) -> It
 
 
 def _means(fact: Fact, finding: str | None) -> bool:
-    """Whether a condition of the record is this finding, by code or by words that are not denied there."""
+    """Tell whether a condition of the record is this finding, by code or undenied words."""
     term = finding_terms().get(finding or "")
     codes = {(c.system, c.code) for c in term.codings} if term else set()
     if codes & {(c.system, c.code) for c in fact.codings}:

@@ -1,20 +1,24 @@
-"""G11: what is reported from the record says nothing beside it: the words are the record's or those of the templates."""
+"""G11: a statement from the record says nothing beside it.
+
+Its words are the record's or those of the templates.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 
-from medmm.domain.display import unit_words
 from medmm.domain.draft import Assertion, Case, FactEvidence, Statement
 from medmm.domain.reading import Reading
 from medmm.domain.record import Fact, Quantity
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable
 from medmm.language.record_words import fact_words, without_words_of
 from medmm.language.report_parser import findings_named
+from medmm.presentation.value_words import unit_words
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-# What a sentence says around the record's words: its kind, its status, its time, and words that carry no content.
+# What a sentence says around the record's words: its kind, its status, its time, and words that
+# carry no content.
 _AROUND = frozenset(
     [
         "a",

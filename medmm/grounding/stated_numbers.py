@@ -1,4 +1,4 @@
-"""G6: every number in the text is a number of the evidence, in its unit; nothing in mm without a pixel spacing."""
+"""G6: every number in the text is the evidence's, in its unit; no mm without spacing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from medmm.domain.display import unit_words
 from medmm.domain.draft import (
     Assertion,
     Case,
@@ -22,14 +21,40 @@ from medmm.domain.record import Fact, Quantity
 from medmm.grounding.verdicts import Result, evidence_of, judged, not_applicable, of_a_reader
 from medmm.language.numbers import Number, dates_named, numbers_named
 from medmm.language.record_words import fact_words, without_words_of
+from medmm.presentation.value_words import unit_words
 
-_LENGTHS = {"mm", "cm", "millimetre", "millimetres", "millimeter", "millimeters", "centimetre", "centimetres",
-            "centimeter", "centimeters", "mm2", "cm2", "mm3", "cm3", "ml", "mL"}  # fmt: skip
+_LENGTHS = {
+    "mm",
+    "cm",
+    "millimetre",
+    "millimetres",
+    "millimeter",
+    "millimeters",
+    "centimetre",
+    "centimetres",
+    "centimeter",
+    "centimeters",
+    "mm2",
+    "cm2",
+    "mm3",
+    "cm3",
+    "ml",
+    "mL",
+}
 # Units as UCUM writes them, as a sentence may.
-_WRITTEN = {"1": ("",), "a": ("years", "year", "y", "a"), "mo": ("months", "month"), "wk": ("weeks", "week"),
-            "d": ("days", "day"), "mm": ("mm", "millimetres", "millimeters"), "cm": ("cm",)}  # fmt: skip
-_A_UNIT = re.compile(r"^(?:[%°\[{µμ].*|.*[/\d%].*|[munpk]?(?:m|g|l|mol|s|Hz|Pa|U)|[cd]m|dL|mmHg|bpm|Cel|years?|"
-                     r"months?|weeks?|days?|mL|fL|pg|IU|U)$")  # fmt: skip
+_WRITTEN = {
+    "1": ("",),
+    "a": ("years", "year", "y", "a"),
+    "mo": ("months", "month"),
+    "wk": ("weeks", "week"),
+    "d": ("days", "day"),
+    "mm": ("mm", "millimetres", "millimeters"),
+    "cm": ("cm",),
+}
+_A_UNIT = re.compile(
+    r"^(?:[%°\[{µμ].*|.*[/\d%].*|[munpk]?(?:m|g|l|mol|s|Hz|Pa|U)|[cd]m|dL|mmHg|bpm|Cel|years?|"
+    r"months?|weeks?|days?|mL|fL|pg|IU|U)$"
+)
 
 
 _NUMBERS = (
@@ -105,7 +130,10 @@ def _measured_values(measured: float, unit: str, interval: tuple[float, float]) 
 
 
 def _place_values(statement: Statement, case: Case) -> Iterator[_Value]:
-    """Slices of labelled voxels as people count them, from 1, their number, and the slices of the whole volume."""
+    """Yield slices of labelled voxels as people count them, from 1, and their numbers.
+
+    Numbers are that of the slices, and of those of the whole volume.
+    """
     for item in evidence_of(statement, ExtentEvidence):
         volume = case.study.volume(item.extent.volume_sha256)
         numbers = [*(index + 1 for index in item.extent.slices), item.extent.slice_count]
@@ -133,7 +161,7 @@ def _fact_values(fact: Fact) -> Iterator[_Value]:
 
 
 def _counted(text: str) -> str:
-    """The text with durations in words as numbers: "two weeks" as "2 weeks"."""
+    """Write durations in words as numbers: "two weeks" as "2 weeks"."""
     return _DURATION.sub(lambda match: str(_NUMBERS.index(match.group().casefold())), text)
 
 
@@ -146,7 +174,7 @@ def _number_problems(number: Number, values: list[_Value]) -> Iterator[str]:
 
 
 def _unit_agrees(written: str, value: _Value) -> bool:
-    """A unit must be the evidence's; a plain word after a number is no unit."""
+    """Tell whether a unit is the evidence's; a plain word after a number is not a unit."""
     if written in _forms(value.unit):
         return True
     return value.bare and not _A_UNIT.match(written) and written not in _LENGTHS

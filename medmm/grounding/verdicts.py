@@ -14,31 +14,31 @@ E = TypeVar("E")
 
 
 def passed(reason: str) -> Result:
-    """The statement holds."""
+    """Return that the statement holds."""
     return Outcome.PASSED, reason
 
 
 def failed(*problems: str) -> Result:
-    """The statement does not hold: every problem, in one line."""
+    """Return that the statement does not hold: every problem, in one line."""
     return Outcome.FAILED, "; ".join(problems)
 
 
 def not_applicable(reason: str) -> Result:
-    """The statement holds nothing that this check looks at."""
+    """Return that the statement holds nothing that this check looks at."""
     return Outcome.NOT_APPLICABLE, reason
 
 
 def judged(problems: Iterable[str], fine: str) -> Result:
-    """Failed with all problems, or passed."""
+    """Return a failure with all problems, or a pass."""
     found = list(problems)
     return failed(*found) if found else passed(fine)
 
 
 def of_a_reader(statement: Statement) -> bool:
-    """Whether it is what a reader added: nothing but their own look bears it out."""
+    """Tell whether it is what a reader added: nothing but their own look bears it out."""
     return bool(evidence_of(statement, ReaderEvidence))
 
 
 def evidence_of(statement: Statement, kind: type[E]) -> list[E]:
-    """The statement's evidence of one kind."""
+    """Return the statement's evidence of one kind."""
     return [item for item in statement.evidence if isinstance(item, kind)]

@@ -21,7 +21,8 @@ class Built:
         physics: of an MR volume, that of its middle image.
         signal_of: the signal of some of its slices, by their indices.
         order: what it states of its time at every level of `newest_image.LEVELS`.
-        told_by: where one image or series holds several volumes at the same places, the elements that told this one apart.
+        told_by: where one image or series holds several volumes at the same places, the elements
+            that told this one apart.
     """
 
     volume: Volume

@@ -11,7 +11,8 @@ from medmm.domain.errors import InputError
 from medmm.imaging.dicom.files import dicom_border, irregular
 
 _SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
-# filesystems(5) and the kernel's own documentation: what is read there is made on the spot, and may block or never end.
+# filesystems(5) and the kernel's own documentation: what is read there is made on the spot, and may
+# block or never end.
 _KERNEL_FILE_SYSTEMS = frozenset(
     [
         "autofs",
@@ -39,10 +40,13 @@ _KERNEL_FILE_SYSTEMS = frozenset(
 
 
 def find_files(path: Path) -> Iterator[Path | InputError]:
-    """Files under a path, folder by folder in sorted order; what is not opened comes as an error.
+    """Yield the files under a path, folder by folder in sorted order.
 
-    Not opened are links out of the path, pipes, devices and sockets, folders on other file systems, and what the kernel
-    shows as files: to open one of those may block, never end, or set something off.
+    A file that is not opened comes as an error.
+
+    Not opened are links out of the path, pipes, devices and sockets, folders on other file systems,
+    and what the kernel shows as files: to open one of those may block, never end, or set something
+    off.
     """
     if not os.path.isdir(path):  # unlike Path.is_dir it asks no permission
         yield checked(path, path)
@@ -59,7 +63,10 @@ def find_files(path: Path) -> Iterator[Path | InputError]:
 
 
 def _walked(root: Path, device: int) -> Iterator[Path | InputError]:
-    """The files of each folder, then of the folders in it; no depth is too great, and no folder is entered twice."""
+    """Yield the files of each folder, then of the folders in it, to any depth.
+
+    No folder is entered twice.
+    """
     waiting, entered = [root], set()
     while waiting:
         folder = waiting.pop()
@@ -95,7 +102,10 @@ def _walked(root: Path, device: int) -> Iterator[Path | InputError]:
 
 
 def checked(path: Path, root: Path) -> Path | InputError:
-    """The path if it is a regular file; a link only where it stays under the root (or is the root itself)."""
+    """Return the path if it is a regular file, else the error.
+
+    A link counts only if it stays under the root, or is the root itself.
+    """
     try:
         with dicom_border(path, "find"):
             try:
@@ -118,7 +128,7 @@ def checked(path: Path, root: Path) -> Path | InputError:
 
 
 def _stays_inside(link: Path, root: Path) -> bool:
-    """Whether a link leads to a file under the root, on its file system."""
+    """Tell whether a link leads to a file under the root, on its file system."""
     target, top = link.resolve(), root.resolve()
     if target.is_dir() or not target.is_relative_to(top):
         return False
@@ -126,7 +136,10 @@ def _stays_inside(link: Path, root: Path) -> bool:
 
 
 def _kernel_devices() -> frozenset[int]:
-    """The devices of file systems that hold no files but what the kernel answers; none where nothing lists them."""
+    """List the devices of file systems that hold only what the kernel answers.
+
+    Returns: none if nothing lists them.
+    """
     devices = set()
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:  # proc(5)

@@ -27,13 +27,16 @@ from medmm.imaging.dicom.pixels import display, stored_values, voi_notices
 
 
 def load_film(path: Path) -> NDArray[np.float32]:
-    """Display-ready pixels of one radiograph, shape (1, rows, columns). Raises: InputError."""
+    """Load display-ready pixels of one radiograph, shape (1, rows, columns).
+
+    Raises: InputError if the file can't be read.
+    """
     stored, dataset = stored_values(path)
     return display(stored[:1], dataset, path)
 
 
 def film(file: DicomFile) -> Built:
-    """The volume of a radiograph."""
+    """Build the volume of a radiograph."""
     tags = Tags(file.header)
     view = view_of(tags) or View.UNKNOWN
     spacing, notices = film_spacing(tags)

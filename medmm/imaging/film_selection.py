@@ -17,10 +17,13 @@ MOST_FILMS = 6  # that a warning lists
 
 
 def choose_film(built: Sequence[Built]) -> tuple[ChosenFilm | None, list[Built]]:
-    """The newest frontal film by acquisition, content, series and study time, then by number, and the films of the study.
+    """Choose the newest frontal film; return it and the films of the study.
 
-    Where nothing tells, PA is read before AP before a film of unknown view, then the one whose digest comes first: never
-    by the name of a file. Where another time than that of acquisition told the films apart, it becomes their own.
+    It is the newest by acquisition, content, series and study time, then by number.
+
+    Where nothing tells, PA is read before AP before a film of unknown view, then the one whose
+    digest comes first: never by the name of a file. Where another time than that of acquisition
+    told the films apart, it becomes their own.
     """
     frontal = sorted(
         (one for one in built if one.volume.view in FRONTAL_VIEWS),
@@ -45,7 +48,7 @@ def choose_film(built: Sequence[Built]) -> tuple[ChosenFilm | None, list[Built]]
 
 
 def _dated_by(one: Built, level: int | None) -> Built:
-    """The film with the time that told it from others, where that is of an element that `study_time` does not ask."""
+    """Return the film with the time that told it from others, if `study_time` skips it."""
     stated = one.order[level] if level is not None else None
     if level is None or not isinstance(stated, Moment):
         return one
@@ -63,7 +66,10 @@ def _dated_by(one: Built, level: int | None) -> Built:
 
 
 def film_notices(film: ChosenFilm | None, volumes: Sequence[Volume]) -> Iterator[Notice]:
-    """That frontal films of the study are not read, with their times and the reason; nothing where there is but one."""
+    """Say which frontal films of the study are not read, with their times and the reason.
+
+    Nothing comes if there is only one.
+    """
     if film is None or not film.unread_sha256s:
         return
     found = {volume.sha256: volume for volume in volumes}
@@ -74,13 +80,14 @@ def film_notices(film: ChosenFilm | None, volumes: Sequence[Volume]) -> Iterator
     if film.order_known:
         yield Notice(
             code="films-not-read",
-            text=f"One frontal film is read, the {read}: {film.reason}. Not read: {named}{more}; what only they show is missed.",
+            text=f"One frontal film is read, the {read}: {film.reason}. Not read: {named}{more}; "
+            "what only they show is missed.",
         )
     else:
         yield Notice(
             code="film-order-unknown",
-            text=f"Nothing tells which frontal film is the newest. One is read, the {read}. Not read: {named}{more}; "
-            "what only they show is missed.",
+            text=f"Nothing tells which frontal film is the newest. One is read, the {read}. Not "
+            f"read: {named}{more}; what only they show is missed.",
         )
 
 

@@ -1,4 +1,6 @@
-"""What was decoded last, up to so many bytes, and the neighbours that a reader comes to next, decoded ahead.
+"""A bounded cache of what was decoded last, and of neighbours decoded ahead.
+
+The neighbours are those that a reader comes to next.
 
 One cache serves the process: memory belongs to it, whoever reads.
 """
@@ -22,14 +24,17 @@ T = TypeVar("T")
 
 
 class FrameCache:
-    """Values by key, the last used ones, together of at most `limit_bytes`. Safe from several threads."""
+    """The values used last, by key, of at most `limit_bytes` together; thread-safe."""
 
     def __init__(self, limit_bytes: int = DEFAULT_BYTES) -> None:
         self.limit_bytes = limit_bytes
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew, as in a child process: the thread that held the lock, or was making a value, is not there."""
+        """Begin anew, as in a child process.
+
+        The thread that held the lock, or was making a value, does not exist there.
+        """
         self._changed = threading.Condition()
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._making: set[Hashable] = set()
@@ -62,7 +67,7 @@ class FrameCache:
                 self._shrink()
 
     def get(self, key: Hashable, make: Callable[[], tuple[T, int]]) -> T:
-        """The value of a key; where it is not kept it is made, by one thread while others wait for it.
+        """Return the value of a key, made by one thread while others wait if it is not kept.
 
         Args:
             make: gives the value and its size in bytes.
@@ -95,7 +100,10 @@ class FrameCache:
 
 
 class Ahead:
-    """Decodes, in a thread that ends when there is nothing to do, the slices that a reader is about to ask for."""
+    """Decodes the slices that a reader is about to ask for, in a thread of its own.
+
+    The thread ends when there is nothing to do.
+    """
 
     def __init__(self) -> None:
         self.reset()
@@ -110,9 +118,12 @@ class Ahead:
     def asked(
         self, volume: Hashable, index: int, slices: int, load: Callable[[int], object]
     ) -> None:
-        """A slice was asked for: if the one before it was near, the next in that direction are decoded.
+        """Note that a slice was asked for, and decode those that follow in that direction.
 
-        What was waiting to be decoded is dropped: the reader is elsewhere now. An error is left for who asks for that slice.
+        That is done only if the slice asked for before was near.
+
+        What was waiting to be decoded is dropped: the reader is elsewhere now. An error is left for
+        who asks for that slice.
         """
         with self._lock:
             before = self._last.pop(volume, None)

@@ -1,7 +1,8 @@
-"""One slice of a volume, decoded alone: what viewers ask for. The values are those of the volume's `pixels()`, bit for bit.
+"""One slice of a volume, decoded alone, bit for bit as in the volume's `pixels()`.
 
-What was shown last is kept up to a bound of bytes (`keep_at_most`), and the slices that a reader comes to next are decoded
-ahead. Files are told apart by what the file system says of them, so a file that was replaced is read anew.
+What was shown last is kept up to a bound of bytes (`keep_at_most`), and the slices that a reader
+comes to next are decoded ahead. Files are told apart by what the file system says of them, so a
+file that was replaced is read anew.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from medmm.imaging.nifti.slices import NiftiSlices
 
 Grey = NDArray[np.float32]
 _SMALL_BYTES = 4096  # about what is kept of a file beside its slices
-_SHARE = 2  # a volume that has to be decoded whole is kept where it takes at most the cache's bytes over this
+# A volume that has to be decoded whole is kept where it takes at most the cache's bytes over this
+_SHARE = 2
 
 
 def keep_at_most(limit_bytes: int) -> None:
@@ -41,7 +43,8 @@ class Slices:
 
     Attributes:
         decode: decodes one of them: `film_slice`, `stack_slice` or `nifti_slice`.
-        files: SHA-256 of each file, one for every slice or one for all; `path_of` gives the path of one when it is opened.
+        files: SHA-256 of each file, one for every slice or one for all; `path_of` gives the path of
+            one when it is opened.
         frame_numbers: as in `Volume`.
         count: how many slices there are.
     """
@@ -53,7 +56,7 @@ class Slices:
     path_of: Callable[[str], Path]
 
     def __call__(self, index: int) -> Grey:
-        """One slice as `Volume.frame` says; its neighbours are decoded ahead for who leafs through the volume."""
+        """Return one slice as `Volume.frame` does, and decode its neighbours ahead."""
         found = self._kept(index)
         if found.nbytes * (AHEAD + 1) > CACHE.limit_bytes:
             return found  # what is decoded ahead would not be kept
@@ -63,7 +66,7 @@ class Slices:
         return found
 
     def key(self, path: Path, index: int) -> Hashable:
-        """What a slice is kept under."""
+        """Return the key under which a slice is kept."""
         return (
             self.decode,
             _identity(path),
@@ -77,10 +80,11 @@ class Slices:
 
 
 def with_frames(volume: Volume, path_of: Callable[[str], Path]) -> Volume:
-    """The same volume, which gives its slices one at a time.
+    """Return the same volume, giving its slices one at a time.
 
     Args:
-        path_of: SHA-256 of a file to its path; it is asked when a slice of that file is, and may refuse.
+        path_of: SHA-256 of a file to its path; it is asked when a slice of that file is, and may
+            refuse.
     """
     decode = film_slice if volume.sequence is None else stack_slice
     slices = Slices(
@@ -94,12 +98,15 @@ def with_frames(volume: Volume, path_of: Callable[[str], Path]) -> Volume:
 
 
 def film_slice(slices: Slices, path: Path, index: int) -> Grey:
-    """The picture of a film, shape (rows, columns). Raises: InputError, which names the file."""
+    """Return the picture of a film, shape (rows, columns).
+
+    Raises: InputError, which names the file, if it can't be decoded.
+    """
     return load_film(path)[index]
 
 
 def stack_slice(slices: Slices, path: Path, index: int) -> Grey:
-    """One MR slice, shape (rows, columns): a file of its own, or a frame of the one file.
+    """Return one MR slice, shape (rows, columns): a file, or a frame of the one file.
 
     Raises: InputError, which names file and frame.
     """
@@ -119,7 +126,9 @@ def stack_slice(slices: Slices, path: Path, index: int) -> Grey:
 
 
 def nifti_slice(slices: Slices, path: Path, index: int) -> Grey:
-    """One slice of a NIfTI file, shape (rows, columns). The file is read whole once: its scale is that of all slices.
+    """Return one slice of a NIfTI file, shape (rows, columns).
+
+    The file is read whole once, because its scale is that of all slices.
 
     Raises: InputError.
     """
@@ -137,14 +146,17 @@ def nifti_slice(slices: Slices, path: Path, index: int) -> Grey:
 
 
 def _frame_number(slices: Slices, image: MultiFrameImage, index: int) -> int:
-    """The frame of a slice, from 0."""
+    """Return the frame of a slice, counted from 0."""
     if slices.frame_numbers:
         return slices.frame_numbers[index] - 1
     return frame_order(Tags(image.header), image.frames)[index]
 
 
 def _of_whole(slices: Slices, path: Path, index: int) -> Grey:
-    """A slice of an image whose slices can't be decoded apart; all are kept where there is room."""
+    """Return a slice of an image whose slices can't be decoded alone.
+
+    All of them are kept if there is room.
+    """
     whole = load_slices([path], slices.frame_numbers)
     if whole.nbytes <= CACHE.limit_bytes // _SHARE:
         _keep(slices, path, whole)
@@ -163,13 +175,16 @@ def _opened(path: Path) -> tuple[MultiFrameImage | None, int]:
 
 
 def _sized(grey: Grey) -> tuple[Grey, int]:
-    """A slice that nobody can change, since others may be shown it too, and its size."""
+    """Freeze a slice, since others may be shown it too, and return it with its size."""
     grey.setflags(write=False)
     return grey, grey.nbytes
 
 
 def _identity(path: Path) -> Hashable:
-    """What tells a file from others and from what it was before. Raises: InputError if it is not there."""
+    """Identify a file among others and its own earlier content.
+
+    Raises: InputError if it is not there.
+    """
     with dicom_border(path):
         state = os.stat(path)
     return (

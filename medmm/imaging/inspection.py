@@ -1,4 +1,7 @@
-"""A look at what came in, series by series, whether or not the gate lets it pass: a person looks before a release."""
+"""A look at what came in, series by series, so that a person can look before a release.
+
+It does not ask whether the gate lets it pass.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,9 @@ MOST_WINDOWS = 4
 
 
 def look_at(intake: Intake, kinds: PictureKinds | None = None) -> tuple[SeriesLook, ...]:
-    """What each series of an intake was understood as. Its files are opened again; what is no file says nothing.
+    """Say what each series of an intake was understood as.
+
+    Its files are opened again; a file that can't be read says nothing.
 
     Args:
         kinds: as in `read_studies`.
@@ -62,14 +67,17 @@ def look_at(intake: Intake, kinds: PictureKinds | None = None) -> tuple[SeriesLo
 
 
 def _as_accepted(volume: Volume, intake: Intake) -> Volume:
-    """The volume with its role as the study has it, whose pixels were asked too; it gives its slices one at a time."""
+    """Return the volume with its role as the study has it, giving its slices one at a time.
+
+    The study's role was confirmed on the pixels too.
+    """
     path_of = {file.sha256: file.path for file in reversed(intake.files)}.__getitem__
     kept = intake.outcome.volume(volume.sha256) if isinstance(intake.outcome, Study) else None
     return with_frames(volume if kept is None else replace(volume, sequence=kept.sequence), path_of)
 
 
 def inspection(intake: Intake, kinds: PictureKinds | None = None) -> Inspection:
-    """What an intake is understood as, without a record."""
+    """Say what an intake is understood as, without a record."""
     outcome = intake.outcome
     return Inspection(
         path=str(intake.path),
@@ -83,7 +91,10 @@ def inspection(intake: Intake, kinds: PictureKinds | None = None) -> Inspection:
 
 
 def one_study(intakes: Iterable[Intake], path: Path) -> Intake:
-    """The one study among intakes of a path. Raises: InputError if there is none or are several."""
+    """Return the one study among intakes of a path.
+
+    Raises: InputError if there is none or there are several.
+    """
     found = list(intakes)
     problems = [i.outcome for i in found if isinstance(i.outcome, InputError)]
     listed = [i for i in found if not isinstance(i.outcome, InputError)]
@@ -102,7 +113,7 @@ def one_study(intakes: Iterable[Intake], path: Path) -> Intake:
 
 
 def _once(intake: Intake) -> Iterator[tuple[Path, int]]:
-    """One path of every content, and how many files hold it."""
+    """Yield one path of every content, and how many files hold it."""
     digests = [file.sha256 for file in intake.files]
     first = {file.sha256: file.path for file in reversed(intake.files)}
     for digest in dict.fromkeys(digests):
@@ -176,7 +187,7 @@ def _series_look(uid: str, files: Sequence[DicomFile], kinds: PictureKinds | Non
 
 
 def _built(files: Sequence[DicomFile]) -> tuple[list[Built], str | None]:
-    """The volumes of the files whose grid can be trusted, and why one can't."""
+    """Build the volumes of files whose grid can be trusted, and say why one can't."""
     sound, problem = [], None
     for file in files:
         try:
@@ -193,7 +204,7 @@ def _built(files: Sequence[DicomFile]) -> tuple[list[Built], str | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelsSeen:
-    """What the pixels of a series say: against it, of it, and whether they are surely a frontal chest film's."""
+    """What the pixels of a series say: against it, of it, and whether it is surely frontal."""
 
     objections: tuple[rules.Refusal, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -203,7 +214,7 @@ class PixelsSeen:
 def _pixels_seen(
     volumes: Sequence[Volume], radiograph: bool, kinds: PictureKinds | None
 ) -> tuple[str | None, PixelsSeen]:
-    """Why a picture does not decode, and what is seen in those that do."""
+    """Say why a picture does not decode, and what is seen in those that do."""
     objections: list[rules.Refusal] = []
     notices: list[Notice] = []
     sure: list[bool] = []
@@ -229,7 +240,10 @@ def _pixels_seen(
 
 
 def _kind(tags: Tags) -> str:
-    """Modality, body part and view as understood; a word that is no plain code is not repeated."""
+    """Name modality, body part and view as understood.
+
+    A word that is not a plain code is not repeated.
+    """
     modality, part = tags.word("Modality"), anatomy.body_part_of(tags)
     named = modality if re.fullmatch(r"[A-Z0-9]{2,16}", modality) else "modality not stated"
     region = (

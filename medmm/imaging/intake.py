@@ -1,4 +1,4 @@
-"""The door for images: paths in, one `Intake` for every study and for every file that is none."""
+"""The door for images: paths in, one `Intake` for every study and every other file."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ class Intake:
 
     Attributes:
         path: the file, or the folder that holds all files of the study.
-        files: every file that was looked at for this outcome, also copies and objects left out of it.
+        files: every file that was looked at for this outcome, also copies and objects left out of
+            it.
         order: what the images state of the order that they were made for.
     """
 
@@ -81,7 +82,7 @@ class Intake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """What the gate may ask beside the tags: the network for the kind of picture, and what persons let pass.
+    """What the gate may ask beside the tags: the picture-kind network, and past releases.
 
     Attributes:
         seen: what a reader must know of a file's pixels, by its digest.
@@ -92,16 +93,16 @@ class Witness:
     seen: dict[str, tuple[Notice, ...]] = field(default_factory=dict)
 
     def codes(self, file: DicomFile) -> frozenset[str]:
-        """What a person let this file pass."""
+        """Return what a person let this file pass."""
         return self.released.get(file.sha256, frozenset())
 
     def passed(self, file: DicomFile, refusal: rules.Refusal) -> bool:
-        """Whether a person let this file pass what holds it."""
+        """Tell whether a person let this file pass what holds it."""
         return refusal.held and refusal.code in self.codes(file)
 
 
 def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -> Intake:
-    """A file of the second door: refused, held until a person says that it is a brain MR, or that study."""
+    """Take in a NIfTI file: refused, held until a person calls it a brain MR, or a study."""
     file, uid = copies[0], content_uid("study", copies[0].sha256)
     image_uid = content_uid("image", file.sha256)
     files = tuple(
@@ -138,8 +139,8 @@ def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -
     )
     study = Study(
         uid=uid,
-        patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret)
-        or "",  # nobody's files are not one patient's
+        # Nobody's files are not one patient's
+        patient_key=pseudonym("pk", f"content\x1f{file.sha256}", secret) or "",
         modality=Modality.MR,
         body_part="BRAIN",
         acquired=None,
@@ -152,10 +153,11 @@ def nifti_intake(copies: Sequence[NiftiFile], secret: bytes, witness: Witness) -
 
 
 def attach_pixels(study: Study, path_of: Callable[[str], Path]) -> Study:
-    """The same study with loaders over stored files.
+    """Return the same study with loaders over stored files.
 
     Args:
-        path_of: SHA-256 of a file to its path; it is asked whenever that file is opened, not before.
+        path_of: SHA-256 of a file to its path; it is asked whenever that file is opened, not
+            before.
     """
     return replace(
         study, volumes=tuple(_attached(study, volume, path_of) for volume in study.volumes)
@@ -181,7 +183,7 @@ def _attached(study: Study, volume: Volume, path_of: Callable[[str], Path]) -> V
 
 
 def framed(study: Study, files: Sequence[SourceFile]) -> Study:
-    """The same study whose volumes give their slices one at a time, out of the files that came in."""
+    """Return the same study whose volumes give slices one at a time from these files."""
     path_of = {file.sha256: file.path for file in reversed(files)}.__getitem__
     return replace(study, volumes=tuple(with_frames(volume, path_of) for volume in study.volumes))
 
@@ -189,7 +191,7 @@ def framed(study: Study, files: Sequence[SourceFile]) -> Study:
 def study_intakes(
     uid: str, files: list[DicomFile], contested: frozenset[str], secret: bytes, witness: Witness
 ) -> Iterator[Intake]:
-    """The study of these files, after those of its files whose pixels can't be read."""
+    """Yield the study of these files, after its files whose pixels can't be read."""
     contradiction = judge_files(files, contested)
     if contradiction is not None and not all(witness.passed(file, contradiction) for file in files):
         yield _refused(uid, files, contradiction)
@@ -215,9 +217,8 @@ def study_intakes(
     if not kept:
         return
     judged, empty = with_their_series(judged)
-    judged.sort(
-        key=lambda pair: rank(pair[0])
-    )  # what follows goes by content, never by the names of files
+    # What follows goes by content, never by the names of files
+    judged.sort(key=lambda pair: rank(pair[0]))
     passed = [file for file, refusal in judged if refusal is None]
     laterals = [file for file, refusal in judged if refusal == rules.LATERAL_FILM]
     films = [
@@ -254,7 +255,7 @@ def study_intakes(
 
 
 def rank(file: DicomFile) -> tuple[str, float, str, str]:
-    """The place of a file in its study: by series, instance number, UID and digest."""
+    """Return a file's place in its study: by series, instance number, UID and digest."""
     tags = Tags(file.header)
     number = tags.number("InstanceNumber")
     uids = [tags.text(keyword) or "" for keyword in ("SeriesInstanceUID", "SOPInstanceUID")]
@@ -262,7 +263,9 @@ def rank(file: DicomFile) -> tuple[str, float, str, str]:
 
 
 def _judge(file: DicomFile, witness: Witness) -> rules.Refusal | None:
-    """Ask the header, then decode the pixels once and ask the picture; a lateral film may go with a frontal.
+    """Judge a file by its header, then by its pixels, decoded once.
+
+    A lateral film may go with a frontal one.
 
     Raises: InputError if the pixels can't be decoded.
     """
@@ -283,7 +286,8 @@ def _judge(file: DicomFile, witness: Witness) -> rules.Refusal | None:
         picture = shown(stored, dataset, file.path)
     except InputError:
         if doubted:
-            return refusal  # refused by its tags already: whether its pixels can be read changes nothing
+            # Refused by its tags already: whether its pixels can be read changes nothing
+            return refusal
         raise
     field, kind = JudgedPicture.of(picture.grey, film=film), None
     witness.seen[file.sha256] = (*picture.notices, *field.notices)
@@ -332,7 +336,10 @@ def _refused(uid: str, files: Sequence[DicomFile], refusal: rules.Refusal) -> In
 
 
 def _leftover_notices(copies: int, left: Sequence[str], broken: int) -> tuple[Notice, ...]:
-    """What of a study's files did not go on: exact copies, what the gate left out with its reasons, what can't be read."""
+    """Say which files of a study did not go on, and why.
+
+    These are exact copies, what the gate left out, and what can't be read.
+    """
     notices = []
     if copies:
         notices.append(
@@ -366,9 +373,8 @@ def _accepted(
     lead = Tags(used[0].header)
     radiograph = anatomy.modality_of(lead) is Modality.RADIOGRAPH
     regions = (anatomy.body_part_of(Tags(file.header)).region for file in used)
-    body_part = (
-        "CHEST" if radiograph else next(filter(None, regions), "BRAIN")
-    )  # what was released may state none
+    # What was released may state none
+    body_part = "CHEST" if radiograph else next(filter(None, regions), "BRAIN")
     built: list[Built] = [film(file) for file in used] if radiograph else stacks(used)
     chosen_film, built = choose_film(built) if radiograph else (None, built)
     plain = Sequenced(volumes=tuple(one.volume for one in built), chosen=(), missing=(), notices=())
@@ -410,7 +416,10 @@ def _accepted(
 
 
 def _first_acquired(files: Sequence[DicomFile]) -> tuple[StudyTime | None, tuple[Notice, ...]]:
-    """The earliest time among the images: what was recorded after it may not have been known to any."""
+    """Find the earliest time among the images.
+
+    What was recorded after it may not have been known to any of them.
+    """
     times = [study_time(Tags(file.header)) for file in files]
     return min(
         times, key=lambda pair: pair[0].earliest if pair[0] else datetime.max.replace(tzinfo=UTC)
@@ -418,7 +427,7 @@ def _first_acquired(files: Sequence[DicomFile]) -> tuple[StudyTime | None, tuple
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
-    """The one path, or the folder that holds all."""
+    """Return the one path, or the folder that holds all."""
     if len(paths) == 1:
         return paths[0]
     return Path(os.path.commonpath([path.parent for path in paths]))

@@ -1,4 +1,4 @@
-"""Paths in, one `Intake` for every study and for every file that is none: each study judged whole, one after the other."""
+"""Paths in, one `Intake` for every study and every other file, each study judged whole."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ def read_studies(
     kinds: PictureKinds | None = None,
     released: Released = MappingProxyType({}),
 ) -> Iterator[Intake]:
-    """Read files and folders; every file ends up in exactly one Intake, and every Study Instance UID in one study.
+    """Read files and folders; each file comes in one Intake, each UID in one study.
 
-    Files that can't be read come first, as they are met; then the studies in the order of their first file. Of several
-    paths this holds for each in turn: a study stands where its first file was met. Pixels are decoded once to see that
-    they can be, and let go.
+    Files that can't be read come first, as they are met; then the studies in the order of their
+    first file. Of several paths this holds for each in turn: a study stands where its first file
+    was met. Pixels are decoded once to see that they can be, and let go.
 
     Args:
         patient_secret: key of the pseudonyms that stand for patient and accession number.
-        kinds: what says of a radiograph's pixels what kind of picture they are; without it the studies carry a warning.
+        kinds: what says of a radiograph's pixels what kind of picture they are; without it the
+            studies carry a warning.
         released: codes of what would hold a file and a person let pass, by the digest of the file.
     """
     if isinstance(paths, Path):
@@ -74,11 +75,11 @@ def judged(
     released: Released = MappingProxyType({}),
     kept: Kept | None = None,
 ) -> Iterator[Intake]:
-    """What becomes of files that were found, as `read_studies` says it.
+    """Yield what becomes of files that were found, as `read_studies` says it.
 
     Args:
-        kept: the images of a study that were kept before; it is judged with them. An image that came again under its UID
-            with other contents takes the place of the one that was kept.
+        kept: the images of a study that were kept before; it is judged with them. An image that
+            came again under its UID with other contents takes the place of the one that was kept.
     """
     yield from map(_no_study, problems)
     judge = Judge(files, patient_secret=patient_secret, kinds=kinds, released=released, kept=kept)
@@ -105,7 +106,7 @@ class Judge:
         self._contested = contested_uids(files.studies.values())
 
     def study(self, uid: str) -> Iterator[Intake]:
-        """The intakes of one Study Instance UID."""
+        """Yield the intakes of one Study Instance UID."""
         opened: list[DicomFile] = []
         for found in self._files.studies.pop(uid):
             try:
@@ -125,14 +126,14 @@ class Judge:
                     yield told
 
     def converted(self, digest: str) -> Intake:
-        """The intake of one NIfTI content."""
+        """Return the intake of one NIfTI content."""
         return nifti_intake(self._files.converted.pop(digest), self._secret, self._witness)
 
 
 def _with_kept(
     opened: Sequence[DicomFile], kept: Sequence[SourceFile]
 ) -> tuple[list[DicomFile], tuple[Notice, ...]]:
-    """The files of a study that came before and still count, and what a reader must know of them."""
+    """Return the files of a study that came before and still count, with notices."""
     here = {file.sha256 for file in opened}
     again: dict[str | None, list[DicomFile]] = {}
     for file in opened:
@@ -141,24 +142,32 @@ def _with_kept(
     for one in kept:
         if one.sha256 in here:
             continue
-        if any(
-            decodes(file) for file in again.get(one.sop_uid, ())
-        ):  # a copy that was cut short takes nobody's place
+        # A copy that was cut short takes nobody's place
+        if any(decodes(file) for file in again.get(one.sop_uid, ())):
             replaced += 1
         else:
             joined.append(_kept_file(one))
     notices = []
     if joined:
-        text = f"The study grew: {len(joined)} of its files came with an earlier admission and are read with the others."
+        text = (
+            f"The study grew: {len(joined)} of its files came with an earlier admission and are "
+            "read with the others."
+        )
         notices.append(Notice(code="images-joined", text=text))
     if replaced:
-        text = f"{replaced} images came again with other contents under the same UID; the newest are used."
+        text = (
+            f"{replaced} images came again with other contents under the same UID; the newest "
+            "are used."
+        )
         notices.append(Notice(code="images-replaced", text=text))
     return joined, tuple(notices)
 
 
 def _kept_file(one: SourceFile) -> DicomFile:
-    """A file of the store. Raises: IntegrityError if it is gone or is not what was kept."""
+    """Open a file of the store.
+
+    Raises: IntegrityError if it is gone or is not what was kept.
+    """
     try:
         file = open_dicom(one.path)
         if file.sha256 == one.sha256:
@@ -177,7 +186,10 @@ def _with_earlier(
     before: Sequence[DicomFile],
     notices: tuple[Notice, ...],
 ) -> Intake:
-    """The intake of a study that grew, told by the files that came now; those of before are marked as kept."""
+    """Return the intake of a study that grew, told by the files that came now.
+
+    Earlier files are marked as kept.
+    """
     outcome, earlier = intake.outcome, {file.path for file in before}
     if isinstance(outcome, Study | NotEvaluable):
         outcome = replace(outcome, warnings=tuple(dict.fromkeys((*outcome.warnings, *notices))))

@@ -1,4 +1,4 @@
-"""The files of each study under some paths, found by Study Instance UID wherever they lie and whatever they are called."""
+"""The files of each study under some paths, by Study Instance UID, whatever their names."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from medmm.imaging.dicom.patient import identity_of
 from medmm.imaging.file_search import find_files
 from medmm.imaging.nifti.files import NiftiFile, is_nifti, open_nifti
 
-# What people and programs leave beside images. A file of another name may be an image that is damaged.
+# What is left beside images. A file of another name may be an image that is damaged.
 OTHER_KINDS = frozenset(
-    """.bat .bmp .bval .bvec .cfg .css .csv .db .dll .doc .docx .exe .gif .htm .html .ico .inf .ini .jar .jpeg .jpg .js
-    .json .lnk .log .md .ndjson .pdf .png .py .rtf .sh .sqlite .tif .tiff .tsv .txt .xls .xlsx .xml .yaml .yml""".split()  # noqa: SIM905
+    """.bat .bmp .bval .bvec .cfg .css .csv .db .dll .doc .docx .exe .gif .htm .html .ico .inf
+    .ini .jar .jpeg .jpg .js .json .lnk .log .md .ndjson .pdf .png .py .rtf .sh .sqlite .tif
+    .tiff .tsv .txt .xls .xlsx .xml .yaml .yml""".split()  # noqa: SIM905
 )
-HEADERS_BYTES = (
-    2**26
-)  # of files whose headers are held at once; the others are opened again when their study is judged
+# Of files whose headers are held at once; the others are opened again when their study is judged
+HEADERS_BYTES = 2**26
 NOTHING_HERE = "no file here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """A file that came in, by its digest and its SOP Instance UID; `kept` where it was taken from the store."""
+    """A file that came in, by digest and SOP Instance UID; `kept` if it is the store's."""
 
     path: Path
     sha256: str
@@ -49,7 +49,10 @@ class ImageFile:
     opened: DicomFile | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> DicomFile:
-        """The file with its header. Raises: InputError if it is gone, or is not what it was when it was found."""
+        """Open the file with its header.
+
+        Raises: InputError if it is gone, or is not what it was when it was found.
+        """
         if self.opened is not None:
             return self.opened
         file = open_dicom(self.path)
@@ -62,9 +65,10 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A file that belongs to no study: it can't be read, or it is a DICOMDIR (then `directory` holds it).
+    """A file that belongs to no study: unreadable, or a DICOMDIR (held in `directory`).
 
-    `other_kind`: it is another kind of thing than an image, by its name and its first bytes; nothing is missing without it.
+    `other_kind`: it is another kind of thing than an image, by its name and its first bytes;
+    nothing is missing without it.
     """
 
     path: Path
@@ -78,7 +82,9 @@ Kept = Callable[[str], Sequence[SourceFile]]
 
 
 class StudyFiles:
-    """What lies under some paths. Each file is read once for its digest and header and let go; no pixels are decoded.
+    """What lies under some paths; each file is read once for its digest and header.
+
+    No pixels are decoded.
 
     Attributes:
         studies: the DICOM files of each Study Instance UID, in the order they were met.
@@ -97,7 +103,7 @@ class StudyFiles:
     def under(
         cls, paths: Sequence[Path], *, headers: bool = True
     ) -> tuple[StudyFiles, tuple[Problem, ...]]:
-        """Everything under the paths at once; without `headers` no study is to be judged."""
+        """Find everything under the paths at once; without `headers` no study is to be judged."""
         found = cls(headers=headers)
         return found, tuple(problem for path in paths for problem in found.add(path))
 
@@ -141,7 +147,10 @@ class StudyFiles:
         )
 
     def contents(self) -> Mapping[str, tuple[Path, tuple[str, ...]]]:
-        """By study UID: the path of its first file, and the digests of its files, each content once, sorted."""
+        """Return by study UID the path of its first file and the digests of its files.
+
+        Each content comes once, sorted.
+        """
         dicom = {
             uid: (files[0].path, tuple(sorted({file.sha256 for file in files})))
             for uid, files in self.studies.items()
@@ -153,7 +162,7 @@ class StudyFiles:
         return dicom | nifti
 
     def paths_of(self, uid: str) -> tuple[Path, ...]:
-        """Every file of a study, copies too, in the order they were met."""
+        """Return every file of a study, copies too, in the order they were met."""
         converted = {
             content_uid("study", digest): files for digest, files in self.converted.items()
         }
@@ -175,8 +184,8 @@ class StudyFiles:
 class Place:
     """Where a study lies: the topmost folder that holds it alone, else its first file.
 
-    `names` are those it goes by, the nearest first: of the file or folder, then of the folders above that hold no image of
-    another patient.
+    `names` are those it goes by, the nearest first: of the file or folder, then of the folders
+    above that hold no image of another patient.
     """
 
     path: Path
@@ -184,7 +193,7 @@ class Place:
 
 
 def places(files: StudyFiles, root: Path) -> dict[str, Place]:
-    """The place below `root` of each study."""
+    """Return the place below `root` of each study."""
     of_study = {uid: files.paths_of(uid) for uid in files.contents()}
     owners: dict[Path, set[str]] = {}
     for uid, paths in of_study.items():
@@ -220,14 +229,17 @@ def _is_other_kind(path: Path) -> bool:
 
 
 def source_of(file: DicomFile) -> SourceFile:
-    """The file by its digest and SOP Instance UID."""
+    """Describe the file by its digest and SOP Instance UID."""
     return SourceFile(
         path=file.path, sha256=file.sha256, sop_uid=Tags(file.header).text("SOPInstanceUID")
     )
 
 
 def study_uid(file: DicomFile) -> str | None:
-    """Study Instance UID; None for a DICOMDIR. Raises: InputError if a UID is missing or no UID."""
+    """Return the Study Instance UID; None for a DICOMDIR.
+
+    Raises: InputError if a UID is missing or malformed.
+    """
     tags = Tags(file.header)
     stated = Tags(file.header.file_meta).text("MediaStorageSOPClassUID")
     if MediaStorageDirectoryStorage in (stated, tags.text("SOPClassUID")):
@@ -238,7 +250,7 @@ def study_uid(file: DicomFile) -> str | None:
     ]
     if not all(uids) or any(set(uid) & set("/\\: ") for uid in uids):
         raise InputError(
-            "a UID of study, series or image is missing or is none",
+            "a UID of study, series or image is missing or malformed",
             remedy="export the file again with its UIDs",
             path=str(file.path),
         )

@@ -1,4 +1,4 @@
-"""What files of one study say together: contradictions between them, and slices that count by their series."""
+"""What files of one study say together: contradictions, and slices that count by series."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EMPTY_SLICES = Notice(
 def judge_files(
     files: Sequence[DicomFile], contested: frozenset[str] = frozenset()
 ) -> rules.Refusal | None:
-    """Why files of one Study Instance UID contradict each other, before any of them is read alone."""
+    """Say why files of one Study Instance UID contradict each other, before reading them."""
     with quiet:
         return _judged(files, contested)
 
@@ -59,7 +59,10 @@ def _judged(files: Sequence[DicomFile], contested: frozenset[str]) -> rules.Refu
         )
     scans = [one for one in slices if anatomy.modality_of(one.tags) is Modality.MR]
     if crowded(scans):
-        why = "slices or frames of one series share a place and nothing in their headers tells them apart"
+        why = (
+            "slices or frames of one series share a place and nothing in their headers tells "
+            "them apart"
+        )
         return rules.Refusal(code="series", reason=why, held=True)
     regions = {anatomy.body_part_of(one.tags).region for one in scans}
     if {"BRAIN", "HEART"} <= regions:
@@ -69,9 +72,10 @@ def _judged(files: Sequence[DicomFile], contested: frozenset[str]) -> rules.Refu
 
 
 def contested_uids(groups: Iterable[Sequence[ImageFile]]) -> frozenset[str]:
-    """SOP Instance UIDs that stand for more than one content, within a study or across studies.
+    """Find SOP Instance UIDs of more than one content, within a study or across studies.
 
-    A file whose pixels can't be read, such as a copy that was cut short, contests nothing: it gets its own line.
+    A file whose pixels can't be read, such as a copy that was cut short, contests nothing: it gets
+    its own line.
     """
     contents: dict[str, dict[str, ImageFile]] = {}
     for file in chain.from_iterable(groups):
@@ -90,7 +94,7 @@ def _opens_and_decodes(found: ImageFile) -> bool:
 
 
 def decodes(file: DicomFile) -> bool:
-    """Whether the pixels of a file can be read."""
+    """Tell whether the pixels of a file can be read."""
     try:
         check_grid(file)
         stored_values(file.path)
@@ -107,10 +111,10 @@ def _listed(names: Sequence[str], most: int = 6) -> str:
 def with_their_series(
     judged: Sequence[tuple[DicomFile, rules.Refusal | None]],
 ) -> tuple[list[tuple[DicomFile, rules.Refusal | None]], tuple[Notice, ...]]:
-    """The verdicts, after MR slices without content were let in with their series.
+    """Return the verdicts after MR slices without content were let in with their series.
 
-    The first and last slices of a head may lie beyond it; left out, one in the middle would tear the volume. A series
-    without any slice of content stays refused.
+    The first and last slices of a head may lie beyond it; left out, one in the middle would tear
+    the volume. A series without any slice of content stays refused.
     """
     filled = {_series(file) for file, refusal in judged if refusal is None and _is_mr(file)}
     kept = [

@@ -11,7 +11,7 @@ from medmm.language.patterns import blank
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """A number as written, and the unit right after it ("" where none)."""
+    """A number as written, and the unit right after it ("" if there is none)."""
 
     text: str
     unit: str
@@ -22,7 +22,10 @@ class Number:
         return float(self.text)
 
     def stands_for(self, value: float) -> bool:
-        """Whether this is `value` rounded as written, and not rounded away: within 10 % or 0.005."""
+        """Tell whether this is `value` rounded as written: within 10 % or 0.005.
+
+        A value may not be rounded away.
+        """
         decimals = len(self.text.partition(".")[2])
         rounding = 0.5 * 10.0**-decimals * (1 + 1e-9)
         return abs(self.value - value) <= min(rounding, max(0.1 * abs(value), 0.005))
@@ -38,12 +41,14 @@ _UNIT = r"%|[A-Za-zµμ\[{°][\w/%.\[\]{}*^µμ°]*"
 
 
 def dates_named(text: str) -> tuple[str, ...]:
-    """Dates written as YYYY-MM or YYYY-MM-DD."""
+    """Return dates written as YYYY-MM or YYYY-MM-DD."""
     return tuple(_DATE.findall(text))
 
 
 def numbers_named(text: str, units: Iterable[str] = ()) -> tuple[Number, ...]:
-    """The numbers of a text with the word that follows each; dates and "95 % interval" are none.
+    """Return the numbers of a text with the word that follows each.
+
+    Dates and "95 % interval" are not numbers.
 
     `units` are units to know as they are written, for those that start with a digit ("10*3/uL").
     """

@@ -6,12 +6,12 @@ import re
 
 
 def any_of(*phrases: str) -> re.Pattern[str]:
-    """A pattern for whole words; `_` in a phrase stands for white space."""
+    """Build a pattern for whole words; `_` in a phrase stands for white space."""
     return re.compile(
         r"\b(?:" + "|".join(p.replace("_", r"\s+") for p in phrases) + r")\b", re.IGNORECASE
     )
 
 
 def blank(match: re.Match[str]) -> str:
-    """As many blanks as matched, for `re.sub`: what follows keeps its place."""
+    """Return as many blanks as matched, for `re.sub`: what follows keeps its place."""
     return " " * len(match.group())

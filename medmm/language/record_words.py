@@ -11,7 +11,7 @@ from medmm.language.patterns import blank
 
 
 def fact_words(fact: Fact) -> tuple[str, ...]:
-    """The record's own words in a fact, cleaned: its label, its marks, its value where that is text."""
+    """Return the record's own words in a fact, cleaned: label, marks, a value in words."""
     words = [fact.label, *fact.marks]
     if isinstance(fact.value, str):
         words.append(fact.value)
@@ -19,7 +19,7 @@ def fact_words(fact: Fact) -> tuple[str, ...]:
 
 
 def without_words_of(text: str, facts: Iterable[Fact]) -> str:
-    """The text with verbatim words of these facts blanked: what is left is the writer's own."""
+    """Blank verbatim words of these facts: what is left is the writer's own."""
     words = sorted({w for fact in facts for w in fact_words(fact)}, key=len, reverse=True)
     for word in words:
         text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", blank, text, flags=re.IGNORECASE)

@@ -1,9 +1,9 @@
 """What the words of one sentence say: which finding, affirmed, left open or denied.
 
-Small written-down rules in the manner of NegEx (Chapman et al., J Biomed Inform 2001;34:301-310): a cue governs
-the findings of its own clause, cues that only look like a denial are taken out first. They are meant for
-sentences of a report that carry one finding; they err towards finding something, because a check that fails
-is looked at by a person and a check that passes is not.
+Small written-down rules in the manner of NegEx (Chapman et al., J Biomed Inform 2001;34:301-310): a
+cue governs the findings of its own clause, cues that only look like a denial are taken out first.
+They are meant for sentences of a report that carry one finding; they err towards finding something,
+because a check that fails is looked at by a person and a check that passes is not.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Polarity(Enum):
 
 # Sentence ends, and the words after which a denial no longer reaches.
 _CLAUSE_ENDS = re.compile(
-    r"(?<!\d)\.(?!\d)|[;!?]|\.\s|\b(?:but|however|although|though|yet|except(?:\s+for)?|apart\s+from|"
-    r"aside\s+from|otherwise|whereas|while|nevertheless)\b|"
-    r"(?:,|\band\b|\bwith\b)\s+(?:an?\s+)?(?=(?:possib|probab|suspect|suspic|likely|there\s+(?:is|are)|small|large|"
-    r"moderate|mild|severe|subtle|left|right|bilateral)\w*)",
+    r"(?<!\d)\.(?!\d)|[;!?]|\.\s|\b(?:but|however|although|though|yet|except(?:\s+for)?|"
+    r"apart\s+from|aside\s+from|otherwise|whereas|while|nevertheless)\b|"
+    r"(?:,|\band\b|\bwith\b)\s+(?:an?\s+)?(?=(?:possib|probab|suspect|suspic|likely|"
+    r"there\s+(?:is|are)|small|large|moderate|mild|severe|subtle|left|right|bilateral)\w*)",
     re.IGNORECASE,
 )
 # They hold a denying word and don't deny the finding: they leave it open.
@@ -78,8 +78,8 @@ _DENYING_BEFORE = any_of(
 _DENYING_AFTER = any_of(
     "absent",
     r"(?:is|are|was|were|has_been|have_been)_(?:excluded|ruled_out|negative|unlikely|refuted)",
-    r"not_(?:\w+ly_)?(?:seen|present|visible|visuali[sz]ed|identified|evident|detected|found|suspected|"
-    r"demonstrated|apparent|noted|shown|observed)",
+    r"not_(?:\w+ly_)?(?:seen|present|visible|visuali[sz]ed|identified|evident|detected|found|"
+    r"suspected|demonstrated|apparent|noted|shown|observed)",
     r"(?:is|are)_no",
     "unlikely",
     "ruled_out",
@@ -120,7 +120,10 @@ _HEDGING = any_of(
 
 @cache
 def _phrases() -> tuple[tuple[re.Pattern[str], str | None, bool], ...]:
-    """(pattern, finding or None for look-alikes, denies it by itself), the longest phrase first."""
+    """Compile each phrase with its finding and whether it denies by itself, longest first.
+
+    The finding is None for look-alikes.
+    """
     text = files("medmm.language").joinpath("data/finding_words.csv").read_text(encoding="utf-8")
     found: list[tuple[str, str | None, bool]] = []
     for row in csv.DictReader(text.splitlines()):
@@ -131,10 +134,11 @@ def _phrases() -> tuple[tuple[re.Pattern[str], str | None, bool], ...]:
 
 
 def findings_named(text: str) -> dict[str, Polarity]:
-    """The findings of the vocabulary that a sentence names, and what it says of each.
+    """Return the findings of the vocabulary that a sentence names, and what it says.
 
-    Where it names one twice with different polarity, the affirmation counts before the hedge, the hedge
-    before the denial. Longer phrases hide shorter ones inside them ("pericardial effusion" names none).
+    Where it names one twice with different polarity, the affirmation counts before the hedge, the
+    hedge before the denial. Longer phrases hide shorter ones inside them ("pericardial effusion"
+    names none).
     """
     said: dict[str, Polarity] = {}
     order = (Polarity.AFFIRMED, Polarity.HEDGED, Polarity.DENIED)
@@ -164,12 +168,15 @@ def _outermost(
 
 
 def clauses(text: str) -> tuple[str, ...]:
-    """The parts of a text within which a denial reaches."""
+    """Split a text into the parts within which a denial reaches."""
     return tuple(part for part in (p.strip() for p in _CLAUSE_ENDS.split(text)) if part)
 
 
 def polarity(text: str) -> Polarity:
-    """What a text says as a whole: denied only if every clause with words denies, hedged if any clause hedges."""
+    """Return what a text says as a whole.
+
+    It is denied only if every clause with words denies, hedged if any clause hedges.
+    """
     said = [_polarity_at(clause, len(clause), len(clause)) for clause in clauses(text)]
     if said and all(p is Polarity.DENIED for p in said):
         return Polarity.DENIED
@@ -177,7 +184,7 @@ def polarity(text: str) -> Polarity:
 
 
 def _polarity_at(clause: str, start: int, stop: int) -> Polarity:
-    """Polarity of the words at `start:stop`; cues are blanked, not cut, so that places stay."""
+    """Return the polarity of the words at `start:stop`; cues are blanked, so places stay."""
     open_question = bool(_OPEN.search(clause))
     plain = _AFFIRMING.sub(blank, _OPEN.sub(blank, clause))
     if _DENYING_BEFORE.search(plain[:start]) or _DENYING_AFTER.search(plain[stop:]):

@@ -12,13 +12,17 @@ from medmm.language.patterns import any_of, blank
 # Left and right that are no sides of the patient; what could be one is not in here.
 _NO_SIDE = any_of(
     r"(?:nothing|what|little|much|none|all_that)(?:_is|_was|['’]s)?_left",
-    r"left_(?:out|open|over|off|behind|alone|untreated|unchanged|undecided|in_place|unread|blank|as_is)",
+    r"left_(?:out|open|over|off|behind|alone|untreated|unchanged|undecided|in_place|unread|"
+    r"blank|as_is)",
     r"left_(?=(?:the_)?(?:hospital|ward|department|home)\b|against)",
     r"right_(?:away|now|after|diagnosis|decision|answer|time|patient|angles?|order|way)",
     r"all_right",
 )
 
-_ANATOMY = r"(?=[-_](?:sided|pleural|lung|lower|upper|middle|bas|apic|apex|hil|hemi|cost|mid|effus|pneumo|perihil))"
+_ANATOMY = (
+    r"(?=[-_](?:sided|pleural|lung|lower|upper|middle|bas|apic|apex|hil|hemi|cost|mid|effus|"
+    r"pneumo|perihil))"
+)
 
 _LEFT = any_of(
     "left", "leftward", "LUL", "LLL", "lingula", r"(?-i:L)" + _ANATOMY.replace("_", r"\s")
@@ -31,7 +35,8 @@ _RIGHT = any_of(
 _BOTH = any_of(
     "bilateral",
     "bilaterally",
-    r"both_(?:\w+_)?(?:sides?|lungs?|bases?|hemithora(?:x|ces)|pleural_spaces?|lower_lobes?|upper_lobes?|apices)",
+    r"both_(?:\w+_)?(?:sides?|lungs?|bases?|hemithora(?:x|ces)|pleural_spaces?|lower_lobes?|"
+    r"upper_lobes?|apices)",
     "bibasilar",
     "bibasal",
     "biapical",
@@ -40,7 +45,7 @@ _BOTH = any_of(
 
 @cache
 def _chambers() -> re.Pattern[str]:
-    """The words of the vocabulary that hold left or right and name a chamber of the heart."""
+    """Compile the vocabulary's words with left or right that name a chamber of the heart."""
     terms = [
         *(t.words for t in finding_terms().values()),
         *(t.words for t in measurement_terms().values()),
@@ -52,9 +57,9 @@ def _chambers() -> re.Pattern[str]:
 
 
 def named_side(text: str) -> Side | None:
-    """The patient side that a text names; left and right together are bilateral.
+    """Return the patient side that a text names; left and right together are bilateral.
 
-    Chambers are none where they stand in the vocabulary's own words ("left ventricular mass").
+    Chambers are none if they stand in the vocabulary's own words ("left ventricular mass").
     """
     plain = _NO_SIDE.sub(blank, _chambers().sub(blank, text))
     left, right = bool(_LEFT.search(plain)), bool(_RIGHT.search(plain))

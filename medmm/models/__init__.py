@@ -1,4 +1,4 @@
-"""What networks see in a study. Importing this room loads no torch; opening a network does."""
+"""What networks see in a study; torch is loaded by opening one, not by importing this."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import importlib
 from typing import Any
 
 from medmm.models.installed_models import Adopted
-from medmm.models.networks import Networks, ReadingModel, device_name, language_model, picture_kinds
+from medmm.models.networks import Networks, device_name, language_model, picture_kinds
 from medmm.models.weights.catalogue import CatalogueRow
 
 __all__ = [
     "Adopted",
     "CatalogueRow",
     "Networks",
-    "ReadingModel",
     "device_name",
     "language_model",
     "picture_kinds",
@@ -27,7 +26,7 @@ MULTIMODAL = (
 
 
 def __getattr__(name: str) -> Any:
-    """The classes of the multimodal model, loaded with transformers when they are first asked for."""
+    """Load the classes of the multimodal model, with transformers, when they are asked for."""
     if name in MULTIMODAL:
         return getattr(importlib.import_module("medmm.models.report_model.multimodal"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

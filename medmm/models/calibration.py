@@ -14,14 +14,17 @@ Row = Mapping[str, Any]  # of one finding: slope, intercept, threshold, rule_out
 
 
 def calibrated_probability(row: Row, logit: float) -> float:
-    """The probability of a logit, to four digits: 1 / (1 + exp(-(slope * logit + intercept))) (Platt 1999)."""
+    """Compute the probability of a logit: 1 / (1 + exp(-(slope * logit + intercept))).
+
+    It is rounded to four digits (Platt 1999).
+    """
     return round(float(1 / (1 + np.exp(-(row["slope"] * logit + row["intercept"])))), 4)
 
 
 def calibrated_finding(
     name: str, row: Row, logit: float, region: Region | None, model: str | None = None
 ) -> Finding:
-    """A finding with its probability, its points and codes; `model` as in `Finding`."""
+    """Build a finding with its probability, points and codes; `model` is as in `Finding`."""
     return Finding(
         name=name,
         probability=calibrated_probability(row, logit),

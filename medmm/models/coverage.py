@@ -1,8 +1,8 @@
-"""How much of what a network looks at its images show: a part must never pass for the whole.
+"""How much of what a network looks at its images show: a part must not pass for all.
 
-The bounds for heads and hippocampi were set on the training and validation subjects of the MR sets, every one of them whole:
-76 heads (lgg-mri-segmentation), 179 crops (Medical Segmentation Decathlon, Task04); none is doubted. Those for hearts stand in
-the network's calibration.
+The bounds for heads and hippocampi were set on the training and validation subjects of the MR sets,
+every one of them whole: 76 heads (lgg-mri-segmentation), 179 crops (Medical Segmentation Decathlon,
+Task04); none is doubted. Those for hearts stand in the network's calibration.
 """
 
 from __future__ import annotations
@@ -19,23 +19,21 @@ from medmm.domain.study import Notice, Volume
 from medmm.models.mr.resampling import spacing_zyx_mm
 
 Mask = NDArray[np.bool_]
-# An adult head is 130 to 160 mm wide, 170 to 200 mm long; its brain is 120 to 140 mm high (Bushby et al., J Med Genet
-# 1992;29:756-758 for the head). Below these a part is missing whoever it is.
+# An adult head is 130 to 160 mm wide, 170 to 200 mm long; its brain is 120 to 140 mm high (Bushby
+# et al., J Med Genet 1992;29:756-758 for the head). Below these a part is missing whoever it is.
 LEAST_HEIGHT_MM, LEAST_WIDTH_MM, LEAST_LENGTH_MM = 90.0, 100.0, 120.0
 TOP_SHARE = 0.6  # of the largest slice: the uppermost slice of the 76 heads has at most 0.49
-BORDER_SHARE = (
-    0.35  # of a head's extent that lies on one border of the picture: at most 0.24 of the 76 heads
-)
+# Of a head's extent that lies on one border of the picture: at most 0.24 of the 76 heads
+BORDER_SHARE = 0.35
 WIDTH_OVER_LENGTH = (0.6, 1.15)  # of the 76 heads 0.73 to 0.89
 EDGE_PX = 2  # of a film that count as its edge
-LUNG_EDGE_SHARE = (
-    0.15  # of the lungs' width on the upper or lower edge: two of 402 validation films have more
-)
+# Of the lungs' width on the upper or lower edge: two of 402 validation films have more
+LUNG_EDGE_SHARE = 0.15
 LEAST_FACE_VOXELS = 5  # of an outline on the edge of its crop: none of the 179 hippocampi has any
 
 
 def head_coverage(head: Mask, volume: Volume) -> Coverage:
-    """How much of a head an axial stack shows.
+    """Judge how much of a head an axial stack shows.
 
     Args:
         head: (slices, rows, columns), true within the head.
@@ -83,13 +81,16 @@ def head_coverage(head: Mask, volume: Volume) -> Coverage:
 
 
 def _extent(plane: Mask, axis: int) -> int:
-    """How many rows (axis 1) or columns (axis 0) a mask reaches over."""
+    """Count the rows (axis 1) or columns (axis 0) that a mask reaches over."""
     places = np.flatnonzero(plane.any(axis=axis))
     return int(places[-1] - places[0] + 1) if places.size else 0
 
 
 def _rows_run_to_the_side(volume: Volume) -> bool:
-    """Whether the row index counts along the patient's left-right axis; by convention it runs to the back."""
+    """Tell whether the row index counts along the patient's left-right axis.
+
+    By convention it runs to the back.
+    """
     if volume.affine_lps_mm is None:
         return False
     axes = np.abs(np.array(volume.affine_lps_mm)[:2, :2])
@@ -97,13 +98,16 @@ def _rows_run_to_the_side(volume: Volume) -> bool:
 
 
 def _top_slice(areas: NDArray[np.integer], volume: Volume) -> float:
-    """The area of the head in the uppermost slice; slices run to the head where nothing says how they run."""
+    """Return the area of the head in the uppermost slice.
+
+    Slices run to the head if nothing says how they run.
+    """
     downward = volume.affine_lps_mm is not None and volume.affine_lps_mm[2][2] < 0
     return float(areas[0 if downward else -1])
 
 
 def _cut_edges(large: Mask) -> list[str]:
-    """Borders of the picture on which a good part of the head lies, in the large slices."""
+    """Name the picture's borders on which a good part of the head lies, in large slices."""
     borders = {
         "upper": (large[:, 0, :], 0),
         "lower": (large[:, -1, :], 0),
@@ -128,7 +132,8 @@ class VentricleShape:
     Attributes:
         length_mm: over all slices with it.
         length_over_width: that over the diameter of a circle as large as its largest slice.
-        end_share: its area in the first or the last slice of the stack, the smaller of the two, over that of the largest.
+        end_share: its area in the first or the last slice of the stack, the smaller of the two,
+            over that of the largest.
     """
 
     length_mm: float
@@ -137,7 +142,7 @@ class VentricleShape:
 
 
 def ventricle_shape(ventricle: Mask, spacing_zyx_mm: tuple[float, float, float]) -> VentricleShape:
-    """The shape of a ventricle, (slices, rows, columns), of which there is some."""
+    """Measure the shape of a ventricle, (slices, rows, columns), of which there is some."""
     areas = ventricle.sum((1, 2))
     marked = np.flatnonzero(areas)
     z, y, x = spacing_zyx_mm
@@ -151,7 +156,10 @@ def ventricle_shape(ventricle: Mask, spacing_zyx_mm: tuple[float, float, float])
 
 
 def ventricle_bounds(shapes: Sequence[VentricleShape]) -> dict[str, float]:
-    """What a ventricle of a whole stack keeps to, by hearts whose stacks are whole: their extremes with a tenth of room."""
+    """Find the bounds of the ventricle of a whole stack, from hearts whose stacks are whole.
+
+    They are the extremes with a tenth of room.
+    """
     return {
         "least_length_mm": round(0.9 * min(shape.length_mm for shape in shapes), 1),
         "least_length_over_width": round(0.9 * min(shape.length_over_width for shape in shapes), 3),
@@ -162,7 +170,9 @@ def ventricle_bounds(shapes: Sequence[VentricleShape]) -> dict[str, float]:
 def ventricle_coverage(
     ventricle: Mask, volume: Volume, bounds: Mapping[str, float] | None
 ) -> Coverage:
-    """How much of the left ventricle a short-axis stack shows, by its outline at end-diastole, (slices, rows, columns).
+    """Judge how much of the left ventricle a short-axis stack shows.
+
+    That goes by its outline at end-diastole, (slices, rows, columns).
 
     A base that is cut off alone shows in the length; a single missing slice shows in nothing.
     """
@@ -190,7 +200,10 @@ def ventricle_coverage(
 
 
 def crop_coverage(outline: Mask, volume: Volume) -> Coverage:
-    """Whether the outline of a hippocampus reaches the edge of its crop, so that a part may lie beyond."""
+    """Judge whether the outline of a hippocampus reaches the edge of its crop.
+
+    Then a part may lie beyond.
+    """
     faces = [outline.take(end, axis=axis) for axis in range(3) for end in (0, -1)]
     cut = any(int(face.sum()) >= LEAST_FACE_VOXELS for face in faces)
     why = ("its outline reaches the edge of the volume",) if cut else ()
@@ -198,12 +211,15 @@ def crop_coverage(outline: Mask, volume: Volume) -> Coverage:
 
 
 def lungs_coverage(lungs: Mask, volume: Volume) -> Coverage:
-    """Whether the outline of the lungs lies along the upper or lower edge of the film, so that a part of them may lie beyond.
+    """Judge whether the lungs' outline lies along the film's upper or lower edge.
 
-    The sides are not asked: there an outline that ran into an arm or clothes reached the edge on 3 of 150 whole films.
+    Then a part of them may lie beyond.
+
+    The sides are not asked: there an outline that ran into an arm or clothes reached the edge on 3
+    of 150 whole films.
 
     Args:
-        lungs: (rows, columns); empty where none was outlined, which tells nothing.
+        lungs: (rows, columns); empty if none was outlined, which tells nothing.
     """
     wide = max(_extent(lungs, 0), 1)
     lines = {"upper": lungs[:EDGE_PX].any(0), "lower": lungs[-EDGE_PX:].any(0)}
@@ -213,7 +229,7 @@ def lungs_coverage(lungs: Mask, volume: Volume) -> Coverage:
 
 
 def coverage_notice(coverage: Coverage, consequence: str) -> tuple[Notice, ...]:
-    """That only a part is shown, and what follows; nothing where it is whole."""
+    """Say that only a part is shown, and what follows; nothing if it is whole."""
     if coverage.whole:
         return ()
     what = "; ".join(coverage.shortfalls)

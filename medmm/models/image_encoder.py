@@ -1,4 +1,7 @@
-"""Image encoders of the multimodal model: MONAI ResNets for films and volumes, with a map a finding."""
+"""Image encoders of the multimodal model: MONAI ResNets with a map for each finding.
+
+They take films and volumes.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,29 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class ImageEncoder(nn.Module):
-    """A ResNet cut after some stages (He et al., CVPR 2016; the MONAI class), and a map and a logit a finding.
+    """A ResNet cut after some stages, with a map and a logit for each finding.
 
-    2D and 3D alike: (b, 1, *spatial) to a map (b, channels, *spatial / stride). A finding's map is a 1 x 1 convolution of
-    it and the logit that map's mean (Zhou et al., CVPR 2016), as in the findings network.
+    Source: He et al., CVPR 2016; the MONAI class.
+
+    2D and 3D alike: (b, 1, *spatial) to a map (b, channels, *spatial / stride). A finding's map is
+    a 1 x 1 convolution of it and the logit that map's mean (Zhou et al., CVPR 2016), as in the
+    findings network.
     """
 
     def __init__(self, config: Mapping[str, Any], findings: int) -> None:
         super().__init__()
         self.spatial_dims, self.stages = int(config["spatial_dims"]), int(config["stages"])
         trunk = ResNet(
-            "basic", list(config["layers"]), list(config["widths"]), spatial_dims=self.spatial_dims, n_input_channels=1,
-            conv1_t_size=7, conv1_t_stride=2, bias_downsample=False, feed_forward=False,
-        )  # fmt: skip
+            "basic",
+            list(config["layers"]),
+            list(config["widths"]),
+            spatial_dims=self.spatial_dims,
+            n_input_channels=1,
+            conv1_t_size=7,
+            conv1_t_stride=2,
+            bias_downsample=False,
+            feed_forward=False,
+        )
         for stage in range(self.stages + 1, 5):
             setattr(trunk, f"layer{stage}", nn.Identity())
         self.trunk = trunk
@@ -37,7 +50,10 @@ class ImageEncoder(nn.Module):
         self.head = convolution(self.channels, max(findings, 1), 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """The last map (b, channels, *spatial / stride) of prepared images (b, 1, *spatial)."""
+        """Compute the last map of prepared images (b, 1, *spatial).
+
+        Returns: (b, channels, *spatial / stride).
+        """
         trunk = self.trunk
         x = trunk.maxpool(trunk.act(trunk.bn1(trunk.conv1(image))))
         for stage in range(1, self.stages + 1):
@@ -45,19 +61,22 @@ class ImageEncoder(nn.Module):
         return x
 
     def parts(self, encoded: Tensor) -> list[Tensor]:
-        """Encoded images as batches of one shape: they all have it."""
+        """Return encoded images as batches of one shape: all have the same one."""
         return [encoded]
 
     def finding_logits(self, encoded: Tensor) -> Tensor:
-        """Logits (b, findings) of encoded images."""
+        """Compute logits (b, findings) of encoded images."""
         return self.head(encoded).flatten(2).mean(2)[:, : self.findings]
 
 
 def for_reading(network: Network) -> Network:
-    """A 2D network with MONAI ResNet blocks as live use runs it, changed in place: it can't learn any more.
+    """Prepare a 2D network with MONAI ResNet blocks for live use, in place.
 
-    Each batch norm is folded into the convolution before it, and the parameters lie channels last: 1.8 times the films a
-    second of the same network as built, on a CPU, and its logits but for rounding (proof F4).
+    It can't learn any more.
+
+    Each batch norm is folded into the convolution before it, and the parameters lie channels last:
+    1.8 times the films a second of the same network as built, on a CPU, and its logits but for
+    rounding (proof F4).
     """
     for block in list(network.eval().modules()):
         pairs = (

@@ -1,4 +1,7 @@
-"""Whether a folder is the model that its config.json says: names and shapes of its tensors, tokenizer, calibration."""
+"""Whether a folder is the model of its config.json: tensors, tokenizer, calibration.
+
+Tensors are compared by name and shape.
+"""
 
 from __future__ import annotations
 
@@ -34,19 +37,25 @@ from medmm.models.weights.model_folder import INDEX, json_mapping
 TOKENIZER_S = 120
 # what transformers, safetensors and torch raise for a folder that is not what it says
 MALFORMED = (
-    ArithmeticError, AttributeError, ConfigError, ImportError, LookupError, OSError, RuntimeError, SafetensorError,
-    StrictDataclassError, TypeError, ValueError,
+    ArithmeticError, AttributeError, ConfigError, ImportError, LookupError, OSError, RuntimeError,
+    SafetensorError, StrictDataclassError, TypeError, ValueError,
 )  # fmt: skip
 
 
 def check_network(weights: WeightsFolder) -> None:
-    """Raises: InputError or IntegrityError if a network of the training pipeline does not load."""
+    """Check that a network of the training pipeline loads.
+
+    Raises: InputError or IntegrityError if it does not.
+    """
     with _malformed("config.json"):
         load_network(weights, torch.device("cpu"))
 
 
 def check_report(weights: WeightsFolder) -> None:
-    """Raises: InputError if a multimodal model does not fit its configuration, or lacks what drafting needs."""
+    """Check that a multimodal model fits its configuration and can draft.
+
+    Raises: InputError if it does not fit, or lacks what drafting needs.
+    """
     folder = weights.folder
     for name in ("model.safetensors", "preprocessing.json", "calibration.json", "tokenizer.json"):
         if not (folder / name).is_file():
@@ -67,7 +76,8 @@ def check_report(weights: WeightsFolder) -> None:
         processor = MedMMProcessor.from_pretrained(folder, local_files_only=True)
         if processor.film_tokens != config.image_tokens(2):
             raise ValueError(
-                f"{processor.film_tokens} tokens a film where the model takes {config.image_tokens(2)}"
+                f"{processor.film_tokens} tokens a film where the model takes "
+                f"{config.image_tokens(2)}"
             )
         if processor.measurements != config.measurements:
             raise ValueError("other measurements, or other typical values, than the model's")
@@ -87,13 +97,17 @@ def check_report(weights: WeightsFolder) -> None:
 
 
 def check_decoder(folder: Path) -> None:
-    """Raises: InputError if a folder is no causal language model of transformers, or its tensors do not fit."""
+    """Check that a folder is a causal language model of transformers.
+
+    Raises: InputError if it is not, or if its tensors do not fit.
+    """
     config = json_mapping(folder / "config.json")
     kind = config.get("model_type")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise InputError(
-            f"model_type {kind!r} is no causal language model of transformers",
-            remedy="give a folder whose config.json names one, for example llama, qwen2, gemma or gpt2",
+            f"model_type {kind!r} is not a causal language model of transformers",
+            remedy="give a folder whose config.json names one, for example llama, qwen2, gemma or "
+            "gpt2",
             file="config.json",
         )
     with _malformed("config.json"), quiet():
@@ -103,7 +117,10 @@ def check_decoder(folder: Path) -> None:
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer of a folder. Raises: InputError if there is no tokenizer.json, or it is none."""
+    """Read the tokenizer of a folder.
+
+    Raises: InputError if there is no tokenizer.json, or it can't be read.
+    """
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise _lacks("tokenizer.json")
@@ -115,7 +132,10 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def _opens(path: Path) -> bool:
-    """Whether tokenizers opens a file; asked in a process of its own, for its errors have no type and it may panic."""
+    """Tell whether tokenizers opens a file, in a process of its own.
+
+    Its errors have no type, and it may panic.
+    """
     code = "import sys; from tokenizers import Tokenizer; Tokenizer.from_file(sys.argv[1])"
     try:
         done = subprocess.run(
@@ -130,7 +150,10 @@ def _opens(path: Path) -> bool:
 
 
 def _check_tensors(kind: Any, folder: Path, config: Any) -> None:
-    """Compare names and shapes in the headers with what the configuration builds; no parameter is kept in memory."""
+    """Compare names and shapes in the headers with what the configuration builds.
+
+    No parameter is kept in memory.
+    """
     _check_index(folder)
     with _malformed("model.safetensors"), quiet():
         _, found = kind.from_pretrained(
@@ -193,7 +216,10 @@ def _malformed(file: str) -> Iterator[None]:
 
 
 def _lacks(name: str) -> InputError:
-    remedy = "give the whole folder, with the parameters as safetensors and the tokenizer as tokenizer.json"
+    remedy = (
+        "give the whole folder, with the parameters as safetensors and the tokenizer as "
+        "tokenizer.json"
+    )
     return InputError("a file of the model is missing", remedy=remedy, file=name)
 
 

@@ -1,4 +1,6 @@
-"""Models that an installation adopted: a folder each, and one catalogue with the digests of their manifests.
+"""Models that an installation adopted: a folder each, and a catalogue of digests.
+
+The digests are those of their manifests.
 
 Importing this loads no torch; adopting does, to look whether a model fits its configuration.
 """
@@ -14,10 +16,10 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from medmm.domain.clock import Clock, utc_now
 from medmm.domain.errors import ConfigError, InputError, IntegrityError, Unavailable
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import CHUNK_BYTES, PRIVATE, flush, flushed_file, locked, write_atomically
@@ -48,13 +50,19 @@ DECODER = CatalogueRow(
 
 
 class Adopted:
-    """The adopted models of one folder. Safe from several threads and processes: who changes something holds a lock."""
+    """The adopted models of one folder; safe from several threads and processes.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Whoever changes something holds a lock.
+    """
+
+    def __init__(self, folder: Path, clock: Clock = utc_now) -> None:
+        self.folder, self._clock = folder, clock
 
     def rows(self) -> dict[str, CatalogueRow]:
-        """All rows by name. Raises: IntegrityError if the catalogue is damaged."""
+        """Read all rows by name.
+
+        Raises: IntegrityError if the catalogue is damaged.
+        """
         path = self.folder / CATALOGUE
         if not path.exists():
             return {}
@@ -68,7 +76,10 @@ class Adopted:
         return named
 
     def row(self, name: str) -> CatalogueRow:
-        """A row. Raises: InputError if no adopted model has this name."""
+        """Read a row.
+
+        Raises: InputError if no adopted model has this name.
+        """
         rows = self.rows()
         if name not in rows:
             known = ", ".join(sorted(rows)) or "none"
@@ -78,14 +89,14 @@ class Adopted:
         return rows[name]
 
     def open(self, name: str, *, task: str) -> WeightsFolder:
-        """The checked folder of an adopted model of this task.
+        """Open the checked folder of an adopted model of this task.
 
         Raises: InputError for another name or task, IntegrityError if a file was altered.
         """
         row = self.row(name)
         if row.task != task:
             raise InputError(
-                f"{name!r} is a {row.task}, no {task}", remedy="see `medmm models list`"
+                f"{name!r} is a {row.task}, not a {task}", remedy="see `medmm models list`"
             )
         return self._open(row)
 
@@ -100,7 +111,7 @@ class Adopted:
         return weights
 
     def model_rows(self) -> tuple[ModelRow, ...]:
-        """Every adopted model and its state."""
+        """List every adopted model and its state."""
         return tuple(model_row(row, self._open) for row in self.rows().values())
 
     @contextmanager
@@ -110,8 +121,8 @@ class Adopted:
         Args:
             name: of the model here; the folder's own without it.
             licence: its terms in words or by SPDX; those of its manifest or card without it.
-        Raises: InputError for a folder or name that can't be taken, IntegrityError for a file that its manifest does not
-            bear out, Unavailable if it can't be written.
+        Raises: InputError for a folder or name that can't be taken, IntegrityError for a file that
+            its manifest does not bear out, Unavailable if it can't be written.
         """
         source = source.expanduser().absolute()
         name = self._free_name(source.name if name is None else name)
@@ -122,7 +133,10 @@ class Adopted:
             incoming = self.folder / f"{PASSING}{secrets.token_hex(8)}"
             before, stays = self.rows(), False
             try:
-                row = _taken(source, incoming, sizes, name, licence)
+                row = replace(
+                    _taken(source, incoming, sizes, name, licence),
+                    added_at=self._clock().isoformat(timespec="seconds"),
+                )
                 with _writable():
                     incoming.rename(self.folder / name)
                 self._write({**before, name: row})
@@ -148,7 +162,10 @@ class Adopted:
                     self._write(before)
 
     def _drop(self, name: str, rows: Mapping[str, CatalogueRow], passing: Path) -> None:
-        """Keep `rows` alone, and take the folder away: what lies in `passing` is no model, even if this is cut short."""
+        """Keep `rows` alone, and remove the folder.
+
+        What lies in `passing` is not a model, even if this is cut short.
+        """
         if self.rows() != dict(rows):
             self._write(rows)
         if not passing.exists():
@@ -168,7 +185,7 @@ class Adopted:
             )
         if os.path.lexists(self.folder / name):
             raise InputError(
-                "something of this name lies among the models and is none",
+                "something of this name lies among the models and is not one",
                 remedy="move it away, or give another --name",
                 path=str(self.folder / name),
             )
@@ -196,9 +213,10 @@ class Adopted:
 def report_weights(
     name: str, weights_dir: Path | None = None, adopted: Adopted | None = None
 ) -> WeightsFolder | None:
-    """The checked folder of the report model of this name, packaged or adopted; None where a packaged one is not installed.
+    """Open the checked folder of the report model of this name, packaged or adopted.
 
-    Raises: ConfigError for a name that is no report model's.
+    Returns: None if a packaged one is not installed.
+    Raises: ConfigError for a name that is not a report model's.
     """
     own = {key for key, row in catalogue().items() if row.task == "report"}
     if name in own:
@@ -240,14 +258,13 @@ def _taken(
         manifest_sha256=written,
         licence=terms.strip(),
         research_only=research is not False,
-        added_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     _check_fit(WeightsFolder(row=row, folder=incoming))
     return row
 
 
 def _kind(folder: Path, manifest: Mapping[str, Any]) -> CatalogueRow:
-    """The row of what the folder is: a network of the training pipeline by its manifest, else a decoder."""
+    """Build the row of what the folder is: a network by its manifest, else a decoder."""
     config = json_mapping(folder / "config.json")
     multimodal = config.get("model_type") == "medmm"
     if "model_type" in config and not multimodal:
@@ -262,7 +279,8 @@ def _kind(folder: Path, manifest: Mapping[str, Any]) -> CatalogueRow:
     if known is None:
         raise InputError(
             "config.json and manifest.json name no kind of model that is known",
-            remedy="give a folder of the training pipeline, or of a causal language model of transformers",
+            remedy="give a folder of the training pipeline, or of a causal language model of "
+            "transformers",
             file="config.json",
         )
     return known
@@ -297,7 +315,7 @@ def _checked_manifest(folder: Path, digests: Mapping[str, str]) -> dict[str, Any
 
 
 def _card_licence(folder: Path) -> str | None:
-    """`license:` at the head of a model card."""
+    """Read `license:` at the head of a model card."""
     card = folder / "README.md"
     if not card.is_file():
         return None

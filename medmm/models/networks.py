@@ -1,24 +1,36 @@
-"""The networks of one folder of weights, each opened when it is first asked for. Loads without torch."""
+"""The networks of one folder of weights, each opened when it is first asked for.
+
+Loads without torch.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING
 
 from medmm.domain.errors import StateError
-from medmm.domain.reading import Reading
-from medmm.domain.study import Modality, Study
+from medmm.domain.reading_model import ReadingModel
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import sha256_of
 from medmm.models.installed_models import Adopted, report_weights
+from medmm.models.reading_models import (
+    OF_FILMS,
+    OF_ONE_FOLDER,
+    Once,
+    OpenedWhenAsked,
+    Opener,
+    of_films,
+)
 from medmm.models.weights.catalogue import (
     DEFAULT_REPORT,
     CatalogueRow,
     catalogue,
+    declarations,
+    declared_by,
     model_rows,
     open_weights,
     packaged_weights,
@@ -26,17 +38,16 @@ from medmm.models.weights.catalogue import (
 )
 from medmm.models.weights.model_folder import files_of
 
-
-class ReadingModel(Protocol):
-    """Reads findings, regions, measurements and masks off a study's pixels."""
-
-    def read(self, study: Study) -> Reading:
-        """What the networks see; a study without a model for it gives a reading that says so."""
-        ...
+if TYPE_CHECKING:
+    from medmm.models.film.kinds_when_asked import KindsWhenAsked
+    from medmm.models.report_model.chest_report import ChestReportModel
+    from medmm.models.report_model.encoded_films import EncodedFilms
 
 
 class Networks:
-    """The networks of one folder of weights, each opened when it is first asked for: what needs none needs no torch.
+    """The networks of one folder of weights, each opened when it is first asked for.
+
+    What needs none needs no torch.
 
     `report` names the multimodal model in use, of the catalogue or among `adopted`.
     """
@@ -52,37 +63,39 @@ class Networks:
     ) -> None:
         self.weights_dir, self.device, self.threads = weights_dir, device, threads
         self.adopted, self.report = adopted, report
-        self._loaded: dict[str, Any] = {}
-        self._loading = threading.Lock()
-        self._shared: Any = None
-        self._sharing = threading.Lock()
+        self._opening = opening = threading.RLock()
+        self._kinds = Once(lambda: picture_kinds(weights_dir, device=device), opening)
+        self._language_model = Once(self._opened_language_model, opening)
+        self._films = Once(_encoded_films, opening)
+        self._reading_models = Once(lambda: (self._of_films(), *self._of_one_folder()), opening)
 
     @property
-    def reader(self) -> ReadingModel:
-        """What reads a study of any modality; the networks of one are opened when it first comes."""
-        return cast(ReadingModel, self._once("reader", lambda: _ByModality(networks=self)))
+    def reading_models(self) -> tuple[OpenedWhenAsked, ...]:
+        """List the reading models that are here.
 
-    def reader_of(self, modality: Modality) -> ReadingModel:
-        """What reads studies of one modality. Raises: IntegrityError if a file of the weights was altered."""
-        make = {Modality.RADIOGRAPH: self._chest_reader, Modality.MR: self._mr_reader}[modality]
-        return cast(ReadingModel, self._once(f"reader of {modality.value}", make))
+        Each opens its networks when the first study comes that it reads.
+        """
+        return self._reading_models()
 
     @property
-    def picture_kinds(self) -> Any:
+    def picture_kinds(self) -> KindsWhenAsked | None:
         """See `picture_kinds`."""
-        return self._once("kinds", lambda: picture_kinds(self.weights_dir, device=self.device))
+        return self._kinds()
 
     @property
-    def language_model(self) -> Any:
+    def language_model(self) -> ChestReportModel | None:
         """See `language_model`."""
-        return self._once("language model", self._language_model)
+        return self._language_model()
 
     def model_rows(self) -> tuple[ModelRow, ...]:
-        """Every network of the catalogue, then every adopted one, with their state."""
+        """List every network of the catalogue, then every adopted one, with their state."""
         return model_rows(self.weights_dir) + self.adopted.model_rows()
 
     def manifests(self) -> dict[str, str]:
-        """By name the manifest digest of every packaged network that is here, and of the report model in use."""
+        """Return manifest digests by name.
+
+        They are those of every packaged network that is here, and of the report model in use.
+        """
         folder = self.weights_dir or packaged_weights()
         here = {
             name: row.manifest_sha256
@@ -93,19 +106,25 @@ class Networks:
         return here if adopted is None else here | {self.report: adopted.manifest_sha256}
 
     def contents(self, source: Path) -> dict[str, str]:
-        """By their names in the folder the digests of the files that would be adopted. Raises: as `adding`."""
+        """Return by name in the folder the digests of the files that would be adopted.
+
+        Raises: as `adding`.
+        """
         source = source.expanduser().absolute()
         return {name: sha256_of(source / name) for name in files_of(source)}
 
     def adding(
         self, source: Path, name: str | None, licence: str | None
     ) -> AbstractContextManager[ModelRow]:
-        """See `Adopted.adding`."""
+        """Adopt a folder as `Adopted.adding` does."""
         return self.adopted.adding(source, name=name, licence=licence)
 
     @contextmanager
     def removing(self, name: str) -> Iterator[CatalogueRow]:
-        """See `Adopted.removing`. Raises: StateError for the model in use."""
+        """Remove an adopted model as `Adopted.removing` does.
+
+        Raises: StateError for the model in use.
+        """
         if name == self.report and name in self.adopted.rows():
             raise StateError(
                 "this model is in use", remedy="name another under language_model first", model=name
@@ -113,7 +132,31 @@ class Networks:
         with self.adopted.removing(name) as row:
             yield row
 
-    def _chest_reader(self) -> ReadingModel:
+    def _opened_language_model(self) -> ChestReportModel | None:
+        return language_model(
+            self.weights_dir,
+            device=self.device,
+            adopted=self.adopted,
+            report=self.report,
+            films=self._films(),
+        )
+
+    def _of_films(self) -> OpenedWhenAsked:
+        """Make the reading model of chest films of those of its networks that are here."""
+        packaged = [row_named(name) for name in OF_FILMS]
+        adopted = {} if self.report in catalogue() else self.adopted.rows()
+        heads = catalogue().get(self.report) or adopted.get(self.report)
+        rows = [*packaged, *([heads] if heads is not None else [])]
+        there = [row for row in rows if self._folder(row).is_dir()]
+        declared = [declared_by(row, self._folder(row)) for row in there]
+        opened = Once(self._opened_film_reader, self._opening)
+        return OpenedWhenAsked(tuple(there), of_films(filter(None, declared)), opened)
+
+    def _folder(self, row: CatalogueRow) -> Path:
+        own = self.weights_dir or packaged_weights()
+        return (own if row.name in catalogue() else self.adopted.folder) / row.name
+
+    def _opened_film_reader(self) -> ReadingModel | None:
         from medmm.models.film.reading_model import ChestReader
 
         return ChestReader.open(
@@ -125,49 +168,36 @@ class Networks:
             films=self._films(),
         )
 
-    def _mr_reader(self) -> ReadingModel:
-        from medmm.models.mr.reading_model import MrReader
+    def _of_one_folder(self) -> Iterator[OpenedWhenAsked]:
+        for name, opener in OF_ONE_FOLDER.items():
+            row = row_named(name)
+            if self._folder(row).is_dir():
+                opened = Once(partial(self._opened_folder, row, opener), self._opening)
+                yield OpenedWhenAsked((row,), declarations()[name], opened)
 
-        return MrReader.open(self.weights_dir, device=self.device, threads=self.threads)
+    def _opened_folder(self, row: CatalogueRow, opener: Opener) -> ReadingModel | None:
+        from medmm.models.weights.loading import reading_device
 
-    def _language_model(self) -> Any:
-        return language_model(
-            self.weights_dir,
-            device=self.device,
-            adopted=self.adopted,
-            report=self.report,
-            films=self._films(),
-        )
-
-    def _films(self) -> Any:
-        """What the heads and the language model share of a film."""
-        from medmm.models.report_model.encoded_films import EncodedFilms
-
-        with self._sharing:
-            self._shared = self._shared or EncodedFilms()
-            return self._shared
-
-    def _once(self, name: str, make: Callable[[], Any]) -> Any:
-        with self._loading:
-            if name not in self._loaded:
-                self._loaded[name] = make()
-            return self._loaded[name]
+        weights = open_weights(row, self.weights_dir)
+        return opener(weights, reading_device(self.device, self.threads)) if weights else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ByModality:
-    """Reads each study with the reader of its modality."""
+def _encoded_films() -> EncodedFilms:
+    """Make what the heads and the language model share of a film."""
+    from medmm.models.report_model.encoded_films import EncodedFilms
 
-    networks: Networks
-
-    def read(self, study: Study) -> Reading:
-        return self.networks.reader_of(study.modality).read(study)
+    return EncodedFilms()
 
 
-def picture_kinds(weights_dir: Path | None = None, *, device: str = "auto") -> Any:
-    """What says of a film's pixels what kind of picture they are (`kind_of`); None where it is not installed.
+def picture_kinds(
+    weights_dir: Path | None = None, *, device: str = "auto"
+) -> KindsWhenAsked | None:
+    """Open what says of a film's pixels what kind of picture they are; None if not installed.
 
-    The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights was altered.
+    The network is loaded when it is first asked. Raises: IntegrityError if a file of the weights
+    was altered.
+
+    Returns: None if it is not installed.
     """
     from medmm.models.film.kinds_when_asked import KindsWhenAsked
 
@@ -181,11 +211,19 @@ def language_model(
     device: str = "auto",
     adopted: Adopted | None = None,
     report: str = DEFAULT_REPORT,
-    films: Any = None,
-) -> Any:
-    """What writes sentences from film and record together; None where a packaged one is not installed.
+    films: EncodedFilms | None = None,
+) -> ChestReportModel | None:
+    """Open what writes sentences from film and record; None if it is not installed.
 
-    Raises: ConfigError for a name that is no report model's, IntegrityError if a file of the weights was altered.
+    Args:
+        weights_dir: the folder of packaged weights; None is the one that ships.
+        device: auto, cpu or cuda.
+        adopted: where a model that does not ship is looked for.
+        report: name of the model, packaged or adopted.
+        films: encoded films that other readers of the same weights share.
+    Returns: None if a packaged one is not installed.
+    Raises: ConfigError for a name that is not a report model's, IntegrityError if a file of the
+        weights was altered.
     """
     weights = report_weights(report, weights_dir, adopted)
     if weights is None:
@@ -197,7 +235,7 @@ def language_model(
 
 
 def device_name(device: str) -> tuple[str, str]:
-    """The torch device that `device` (auto, cpu, cuda) means here, and torch's version."""
+    """Return the torch device that `device` (auto, cpu, cuda) means, and torch's version."""
     import torch
 
     from medmm.models.weights.loading import torch_device

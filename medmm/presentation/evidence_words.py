@@ -1,16 +1,9 @@
-"""Evidence in words: at length, a line each, for terminal and page; short, with a bar, for the dashboard."""
+"""Evidence in words: at length for terminal and page, short for the dashboard."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medmm.domain.display import (
-    extent_words,
-    generation_words,
-    measured_words,
-    probability_words,
-    quantity_words,
-)
 from medmm.domain.draft import (
     Evidence,
     ExtentEvidence,
@@ -21,24 +14,29 @@ from medmm.domain.draft import (
     Statement,
 )
 from medmm.domain.reading import Side
-from medmm.domain.record import ClinicalContext, Fact, FactStatus
+from medmm.domain.record import ClinicalContext, Fact
 from medmm.domain.vocabulary import finding_term
+from medmm.presentation.draft_words import generation_words
+from medmm.presentation.record_view import fact_view
+from medmm.presentation.suspicion_words import probability_words
+from medmm.presentation.value_words import extent_words, measured_words
 
 BAR = 20
 
 
 def evidence_lines(statement: Statement) -> list[str]:
-    """The evidence of a statement in words, each line once, and whose words it has."""
+    """Say the evidence of a statement, each line once, and whose words it has."""
     lines = dict.fromkeys(evidence_line(evidence) for evidence in statement.evidence)
     return [*lines, generation_words(statement.generation)] if statement.generation else [*lines]
 
 
 def evidence_line(evidence: Evidence) -> str:
-    """One piece of evidence in words, at length."""
+    """Say one piece of evidence at length."""
     if isinstance(evidence, ScoreEvidence):
         filled = round(evidence.probability * BAR)
         bar = "█" * filled + "░" * (BAR - filled)
-        return f"{bar} probability {probability_words(evidence.probability, evidence.threshold)} ({evidence.model})"
+        words = probability_words(evidence.probability, evidence.threshold)
+        return f"{bar} probability {words} ({evidence.model})"
     if isinstance(evidence, RegionEvidence):
         x0, y0, x1, y1 = (f"{100 * v:.0f}" for v in evidence.box_xyxy)
         return f"strongest {x0}-{x1} % across, {y0}-{y1} % down, {_side_words(evidence.side)}"
@@ -61,7 +59,10 @@ class EvidenceView:
 
 
 def evidence_view(evidence: Evidence, context: ClinicalContext | None = None) -> EvidenceView:
-    """One piece of evidence in few words; a fact of the record with its value where the context has it."""
+    """Say one piece of evidence in few words.
+
+    A fact of the record has its value beside it if the context has it.
+    """
     if isinstance(evidence, ScoreEvidence):
         words = finding_term(evidence.finding).words
         text = f"{words} {probability_words(evidence.probability, evidence.threshold)}"
@@ -84,7 +85,7 @@ def _side_words(side: Side | None) -> str:
 
 
 def _place_words(evidence: ExtentEvidence | ReaderEvidence) -> str:
-    """Where something is seen, or by whom: the same at length and short."""
+    """Say where something is seen, or by whom: the same at length and short."""
     if isinstance(evidence, ExtentEvidence):
         return extent_words(evidence.extent)
     return f"seen by reader {evidence.reader_id}"
@@ -93,19 +94,6 @@ def _place_words(evidence: ExtentEvidence | ReaderEvidence) -> str:
 def _fact_line(fact: Fact | None) -> str:
     if fact is None:
         return ""
-    status = "" if fact.status is FactStatus.ACTIVE else fact.status.value
-    parts = (
-        fact.label,
-        fact_value(fact),
-        fact.when.isoformat() if fact.when else "",
-        status,
-        *fact.marks,
-    )
+    view = fact_view(fact)
+    parts = (view.label, view.value, view.when, view.state.lower(), *view.doubts)
     return ", ".join(part for part in parts if part) + " "
-
-
-def fact_value(fact: Fact) -> str:
-    """The value of a fact as it is written, or nothing."""
-    if fact.value is None or isinstance(fact.value, str):
-        return fact.value or ""
-    return quantity_words(fact.value)

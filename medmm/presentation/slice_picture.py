@@ -1,4 +1,4 @@
-"""A slice with the outlines of its labels, for every page: the patient's directions at the edges only where known."""
+"""A slice with the outlines of its labels; letters at the edges only if they are known."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from medmm.domain.display import Edges, edge_letters, grey_bytes, turned
 from medmm.domain.draft import CheckedDraft, ExtentEvidence
 from medmm.domain.label_location import largest_slice
 from medmm.domain.reading import Extent, LabelMap, Reading, Side
 from medmm.domain.study import Study, Volume
+from medmm.presentation.film_picture import grey_bytes
+from medmm.presentation.orientation import STORED, Edges, edge_letters, turned
 
+OUTLINE_NOTE = (
+    "Outlines are what a network marked. Slices are counted from 1 in the order of the volume."
+)
 LONGEST_PX = 640
 SMALL_PX = 200  # below it outlines are one pixel wide, and letters could not be read
 # Apart in hue and lightness, also for the colour-blind (after Okabe and Ito).
@@ -25,9 +29,10 @@ INK, SHADOW = (255, 255, 255), (0, 0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkedSlice:
-    """One label map on its volume, the labels that statements rest on, the slice with most of them, and those statements.
+    """One label map on its volume, with the slice that shows most of it.
 
-    `side` is the patient's side of all of these labels; None where they have none, or several.
+    `labels` are those that statements rest on, `statements` these statements. `side` is the
+    patient's side of all of these labels; None if they have none, or several.
     """
 
     volume: Volume
@@ -44,22 +49,24 @@ class MarkedSlice:
         return f"{self.label_map.name}{series}"
 
     def caption(self, index_z: int) -> str:
-        """Which slice is shown, of what, and what the outlines are."""
+        """Say which slice is shown, of what, and what the outlines are."""
         side = f", {self.side.phrase}" if self.side else ""
-        unknown = (
-            ""
-            if self.volume.affine_lps_mm
-            else " Orientation unknown: shown as stored, no side is named."
-        )
-        slices = f"slice {index_z + 1} of {self.volume.shape_zyx[0]}"
+        unknown = "" if self.volume.affine_lps_mm else f" {STORED}"
+        slices = slice_title(self.volume, index_z)
         labels, statements = ", ".join(self.labels), ", ".join(self.statements)
-        return f"{self.title}{side}, {slices}: {labels}, outlined by a network ({statements}).{unknown}"
+        outlined = f"{labels}, outlined by a network ({statements})"
+        return f"{self.title}{side}, {slices}: {outlined}.{unknown}"
+
+
+def slice_title(volume: Volume, index_z: int) -> str:
+    """Say which slice of a volume it is, counted from 1."""
+    return f"slice {index_z + 1} of {volume.shape_zyx[0]}"
 
 
 def marked_slices(
     study: Study, reading: Reading | None, draft: CheckedDraft | None
 ) -> tuple[MarkedSlice, ...]:
-    """What the statements of a draft are marked on, each label map once, in the statements' order."""
+    """List what the statements of a draft are marked on, each label map once, in order."""
     named: dict[tuple[str, str], list[tuple[str, Extent]]] = {}
     for statement in draft.statements if draft else ():
         for item in statement.evidence:
@@ -71,7 +78,10 @@ def marked_slices(
 
 
 def _marked(study: Study, reading: Reading, named: list[tuple[str, Extent]]) -> MarkedSlice | None:
-    """None where the volume, the map or the labelled voxels are not there; then check G8 failed and says so."""
+    """Find the slice of a label map; None if volume, map or labelled voxels are missing.
+
+    Then check G8 failed and says so.
+    """
     extents = [extent for _, extent in named]
     volume = study.volume(extents[0].volume_sha256)
     label_map = reading.label_map(extents[0].label_map, extents[0].volume_sha256)
@@ -100,10 +110,12 @@ def slice_picture(
     window: tuple[float, float] = (0.0, 1.0),
     longest_px: int = LONGEST_PX,
 ) -> NDArray[np.uint8]:
-    """RGB (rows, columns, 3) of one slice as readers look at it: the patient's right on the left where that is known.
+    """Draw one slice as readers look at it, as RGB (rows, columns, 3).
 
-    Labels are outlined, each in its colour with its name on top. Letters stand at the edges only where the affine says
-    so. A small picture, for terminals, has neither names nor letters.
+    The patient's right is on the left if that is known.
+
+    Labels are outlined, each in its colour with its name on top. Letters stand at the edges only if
+    the affine says so. A small picture, for terminals, has neither names nor letters.
     """
     grey = turned(volume.frame(index_z), volume.affine_lps_mm)
     times = max(1, longest_px // max(grey.shape))
@@ -126,13 +138,13 @@ def slice_picture(
 
 
 def _to_shape(values: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The nearest label for every pixel of a picture of this shape."""
+    """Find the nearest label for every pixel of a picture of this shape."""
     rows, columns = (np.arange(n) * m // n for n, m in zip(shape, values.shape, strict=True))
     return values[rows][:, columns]
 
 
 def _outline(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """The rim of a mask inside it: no pixel beyond the label is drawn over."""
+    """Find the rim of a mask inside it: no pixel beyond the label is drawn over."""
     inner = np.pad(mask, 2)
     core = inner.copy()
     for step in range(1, width + 1):
@@ -167,7 +179,7 @@ def _lettered(
 
 
 def png_bytes(rgb: NDArray[np.uint8]) -> bytes:
-    """The picture as a PNG file."""
+    """Write the picture as a PNG file."""
     target = BytesIO()
     Image.fromarray(rgb).save(target, format="PNG", compress_level=6)
     return target.getvalue()

@@ -1,4 +1,4 @@
-"""The record in: FHIR R4 to the coded, dated facts that were known when the image was made."""
+"""The record in: FHIR R4 to the coded, dated facts known when the image was made."""
 
 from medmm.records.document import RecordDocument, read_record
 from medmm.records.record_folder import RecordFit, RecordFolder, record_file

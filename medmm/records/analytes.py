@@ -1,4 +1,7 @@
-"""What is known of common laboratory values and vital signs: unit, bounds of plausibility, mass of a mole, names."""
+"""What is known of common laboratory values and vital signs: units, bounds, molar mass.
+
+Their names are known too.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,12 @@ ANNOTATION = re.compile(r"/?\{[^{}]*\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analyte:
-    """One LOINC code: `low` to `high` in `unit` is plausible; `suspects` are units that it is mistaken for.
+    """One LOINC code; `low` to `high` in `unit` is plausible, `suspects` are mistaken units.
 
-    `usual` are narrower bounds, given where a value in the wrong unit may still be plausible: beyond them a value is
-    doubted only if it would be usual in a unit that it is mistaken for.
+    A suspect is a unit that the analyte's unit is mistaken for.
+
+    `usual` are narrower bounds, given where a value in the wrong unit may still be plausible:
+    beyond them a value is doubted only if it would be usual in a unit that it is mistaken for.
     """
 
     name: str
@@ -35,12 +40,15 @@ class Analyte:
     substance: Substance
 
     def holds(self, value: float, unit: str) -> bool:
-        """Whether a value is plausible in this unit."""
+        """Tell whether a value is plausible in this unit."""
         own = self.in_own_unit(value, unit)
         return own is not None and self.low <= own <= self.high
 
     def mistaken(self, value: float, unit: str) -> str | None:
-        """The unit that a value was likely meant in, where it is out of the usual in the stated one and not in that."""
+        """Return the unit that a value was likely meant in.
+
+        It is out of the usual in the stated unit and not in that one.
+        """
         if self.usual is None or self._is_usual(value, unit):
             return None
         others = [other for other in (self.unit, *self.suspects) if other != unit]
@@ -51,13 +59,16 @@ class Analyte:
         return own is not None and self.usual is not None and self.usual[0] <= own <= self.usual[1]
 
     def in_own_unit(self, value: float, unit: str) -> float | None:
-        """The value in the analyte's own unit; None if the unit does not fit it. The code says what annotations say."""
+        """Return the value in the analyte's own unit; None if the unit does not fit it.
+
+        The code says what annotations say.
+        """
         return convert(value, ANNOTATION.sub("", unit) or "1", self.unit, self.substance)
 
 
 @cache
 def analytes() -> dict[str, Analyte]:
-    """LOINC code -> what is known of it."""
+    """Read what is known of each LOINC code."""
     return {
         row["loinc"]: Analyte(
             name=row["name"],
@@ -82,27 +93,27 @@ def _bounds(text: str) -> tuple[float, float] | None:
 
 
 def analyte_of(codings: Sequence[Coding]) -> Analyte | None:
-    """The analyte that a LOINC code among these names, if it is a known one."""
+    """Return the known analyte that a LOINC code among these names."""
     return next(
         (analytes()[c.code] for c in codings if c.system == LOINC and c.code in analytes()), None
     )
 
 
 def substance_of(codings: Sequence[Coding]) -> Substance:
-    """What turns moles of this analyte into grams."""
+    """Return what turns moles of this analyte into grams."""
     analyte = analyte_of(codings)
     return analyte.substance if analyte else NO_SUBSTANCE
 
 
 def takes_no_unit(codings: Sequence[Coding]) -> bool:
-    """Whether the analyte is a plain number: a ratio, a score, a pH."""
+    """Tell whether the analyte is a plain number: a ratio, a score, a pH."""
     analyte = analyte_of(codings)
     own = unit_of(analyte.unit) if analyte else None
     return own is not None and own.dimension == () and own.factor == 1.0
 
 
 def value_doubts(codings: Sequence[Coding], value: Quantity) -> Iterator[str]:
-    """Why a value should be doubted, with what is suspected; the value itself is never changed."""
+    """Say why a value should be doubted, with what is suspected; the value never changes."""
     analyte = analyte_of(codings)
     if analyte is None or (value.unit and unit_of(value.unit) is None):
         if abs(value.value) > LARGEST:
@@ -126,7 +137,7 @@ def value_doubts(codings: Sequence[Coding], value: Quantity) -> Iterator[str]:
 
 
 def name_doubts(codings: Sequence[Coding], label: str) -> Iterator[str]:
-    """Whether the words name another analyte than the LOINC code does."""
+    """Say whether the words name another analyte than the LOINC code does."""
     own = analyte_of(codings)
     said = " ".join([label, *(c.display or "" for c in codings)])
     if own is None or _names(own.words, said):

@@ -1,7 +1,9 @@
-"""What a record consists of: Bundles, lone resources, lines of NDJSON; and whether its sender says that it is a part.
+"""What a record consists of: Bundles, lone resources, NDJSON lines; whether it is a part.
 
-Source: FHIR R4 Bundle (total, link, entry.search, entry.request, entry.response), OperationOutcome with value set
-issue-type, and the tags SUBSETTED, REDACTED and MASKED of v3-ObservationValue.
+Its sender says whether it is only a part.
+
+Source: FHIR R4 Bundle (total, link, entry.search, entry.request, entry.response), OperationOutcome
+with value set issue-type, and the tags SUBSETTED, REDACTED and MASKED of v3-ObservationValue.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from medmm.records.versions import Version, named_key, version_of
 
 ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")  # FHIR R4 datatype id
 TYPE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
-# Issues that say that something was not given, whatever their severity (FHIR R4 value set issue-type).
+# Issues that say that something was not given, whatever their severity (FHIR R4 value set
+# issue-type).
 NOT_ALL = (
     "incomplete",
     "suppressed",
@@ -40,7 +43,10 @@ FAILED = re.compile(r"[45]\d\d\b")
 
 @dataclass(kw_only=True)
 class Contents:
-    """The versions of all resources of a record in their order, what was left out, and why it is a part only."""
+    """All resources of a record in order, what was left out, and why it is only a part.
+
+    Of each resource all versions are here.
+    """
 
     versions: list[Version] = field(default_factory=list)
     left_out: list[Omission] = field(default_factory=list)
@@ -50,12 +56,15 @@ class Contents:
 
 
 def contents_of(values: list[Any]) -> Contents:
-    """Every resource of a record with its place. Raises: InputError if a value is no resource or an id is not valid."""
+    """Collect every resource of a record with its place.
+
+    Raises: InputError if a value is not a resource or an id is not valid.
+    """
     found = Contents()
     for number, value in enumerate(values):
         if not is_resource(value):
             raise InputError(
-                "the record is no FHIR resource", remedy="send a FHIR R4 Bundle as JSON"
+                "the record is not a FHIR resource", remedy="send a FHIR R4 Bundle as JSON"
             )
         if value["resourceType"] == "Bundle":
             found.pages.append(value)
@@ -165,14 +174,14 @@ def _keep(place: str, entry: Resource, history: tuple[int, int] | None, found: C
 
 
 def cut_short(resource: Resource) -> list[str]:
-    """The tags and labels by which a resource says that elements were taken from it."""
+    """Return the tags and labels by which a resource says that elements were taken from it."""
     said = [*at(resource, "meta.tag"), *at(resource, "meta.security")]
     codes = [item.get("code") for item in said if isinstance(item, dict)]
     return [code for code in CUT if code in codes]
 
 
 def _not_all(outcome: Resource) -> Iterator[str]:
-    """Why an OperationOutcome means that something was not given."""
+    """Say why an OperationOutcome means that something was not given."""
     for issue in items(outcome.get("issue")):
         code, severity = issue.get("code"), issue.get("severity")
         if code in NOT_ALL:
@@ -182,7 +191,7 @@ def _not_all(outcome: Resource) -> Iterator[str]:
 
 
 def _of_pages(pages: list[Resource], found: Contents) -> Iterator[str]:
-    """What totals and links say of pages that are not there."""
+    """Say what totals and links tell of pages that are not there."""
     here = {url for page in pages for url in _links(page, "self")}
     if any(url not in here for page in pages for url in _links(page, "next")):
         yield "further pages of the search are not in it (link next)"
@@ -214,18 +223,21 @@ def _links(page: Resource, relation: str) -> Iterator[str]:
 
 
 def _matches(page: Resource) -> int:
-    """Entries that a search counts: not what it included beside them, and no messages."""
+    """Count the entries that a search counts, without what it included and messages."""
     modes = [next(at(entry, "search.mode"), "match") for entry in items(page.get("entry") or [])]
     return sum(mode not in ("include", "outcome") for mode in modes)
 
 
 def is_resource(value: Any) -> TypeGuard[Resource]:
-    """Whether it is an object that names its type in a way that can be said again."""
+    """Tell whether a value is an object that names its type in a repeatable way."""
     return isinstance(value, dict) and bool(TYPE.fullmatch(str(value.get("resourceType", ""))))
 
 
 def _reference(resource: Resource) -> str:
-    """`Type/id`. Raises: InputError for an id that FHIR does not allow: it must never become a path."""
+    """Return `Type/id`.
+
+    Raises: InputError for an id that FHIR does not allow: it must never become a path.
+    """
     given = resource.get("id")
     if given is None:
         given = (

@@ -1,4 +1,7 @@
-"""Facts of one record that contradict each other: the same condition or allergy as active and as over or denied."""
+"""Facts of one record that contradict each other, such as active and denied.
+
+They are of the same condition or allergy.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def with_conflicts(
     ended: Mapping[str, Moment],
     dated: Mapping[str, tuple[Moment, ...]],
 ) -> Iterator[Fact]:
-    """The facts, those that contradict another one with a mark that names it.
+    """Yield the facts; those that contradict another one carry a mark that names it.
 
     An episode that was over before another began is no contradiction: pneumonia may come twice.
     """
@@ -51,7 +54,10 @@ def with_conflicts(
 def _of_episodes(
     began: Mapping[str, date], over: Mapping[str, date], group: list[Fact]
 ) -> dict[str, str]:
-    """A mark for each that another one contradicts, in one pass: a record may hold thousands of the same words."""
+    """Mark each episode that another one contradicts, in one pass.
+
+    A record may hold thousands of the same words.
+    """
     first = min(began, key=lambda name: began[name])
     last = max(over, key=lambda name: over[name])
     status = {fact.id: fact.status.value for fact in group}
@@ -64,7 +70,7 @@ def _of_episodes(
 
 
 def _of_allergies(active: list[Fact]) -> dict[str, str]:
-    """Marks where no allergy is known, and one is stated."""
+    """Mark statements that no allergy is known where one is stated."""
     denied = [f for f in active if NO_ALLERGY.fullmatch(f.label.strip())]
     stated = [f for f in active if not re.match(r"(?i)no\b", f.label)]
     if not denied or not stated:
@@ -79,7 +85,10 @@ def _of_allergies(active: list[Fact]) -> dict[str, str]:
 
 
 def _keys(fact: Fact, sites: tuple[str, ...]) -> Iterator[Key]:
-    """What a fact is about: each of its codes, and its words; at its sites, since a left one is not a right one."""
+    """Yield what a fact is about: its codes and its words, at its sites.
+
+    A left one is not a right one.
+    """
     if fact.kind not in MAY_CONTRADICT:
         return
     where = tuple(sorted(site.casefold() for site in sites))
@@ -91,11 +100,11 @@ def _keys(fact: Fact, sites: tuple[str, ...]) -> Iterator[Key]:
 
 
 def _began(fact: Fact, dated: Mapping[str, tuple[Moment, ...]]) -> date:
-    """The first day that a fact names; undated it may have begun at any time."""
+    """Return the first day that a fact names; undated it may have begun at any time."""
     days = [day_of(when) for when in dated.get(fact.id, ()) or ((fact.when,) if fact.when else ())]
     return min(days, default=date.min)
 
 
 def _day(when: Moment | None) -> date:
-    """The day by which something was over; undated it may be as late as today."""
+    """Return the day by which something was over; undated it may be as late as today."""
     return day_of(when) if when else date.max

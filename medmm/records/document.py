@@ -1,4 +1,4 @@
-"""One record as it came: its patients, its facts whatever their date, and what was left out."""
+"""One record as it came: patients, facts whatever their date, and what was left out."""
 
 from __future__ import annotations
 
@@ -68,10 +68,14 @@ class RecordDocument:
     requests: tuple[Requested, ...] = ()
 
     def the_patient(self) -> PatientIdentity:
-        """The one patient. Raises: InputError if there is none or several: whose facts would they be?"""
+        """Return the one patient.
+
+        Raises: InputError if there is none or several: whose facts would they be?
+        """
         if self.patient_versions:
             raise InputError(
-                "the record holds several versions of its patient, and which is the newest is not said",
+                "the record holds several versions of its patient, and which is the newest is "
+                "not said",
                 remedy="send a Bundle with the newest Patient alone, or with meta.versionId",
                 sha256=self.sha256,
             )
@@ -85,9 +89,12 @@ class RecordDocument:
 
 
 def read_record(source: Path | bytes) -> RecordDocument:
-    """Read FHIR R4 JSON: a Bundle, a lone resource, or NDJSON. Nothing is fetched, no reference is followed outside.
+    """Read FHIR R4 JSON: a Bundle, a lone resource, or NDJSON.
 
-    Raises: InputError if the file can't be read, is no FHIR JSON, or a resource id is not valid.
+    Nothing is fetched, and no reference is followed outside.
+
+    Raises: InputError if the file can't be read, is not FHIR JSON, or a resource id is not
+        valid.
     """
     data = source if isinstance(source, bytes) else read_file(source)
     values, tolerated = json_parser.parse(data)
@@ -149,7 +156,7 @@ def _of_several(humans: list[Resource], merged: list[Resource]) -> Iterator[Omis
 
 
 def _each_once(patients: Iterable[Resource]) -> list[Resource]:
-    """Patients without those that stand there before with the same content, as on every page of a search."""
+    """Drop patients already there with the same content, as on every page of a search."""
     kept: list[Resource] = []
     by_id: dict[str, list[Resource]] = {}
     for patient in patients:
@@ -174,7 +181,10 @@ def _differ(humans: list[Resource]) -> bool:
 
 
 def _withdrawn(entries: Iterable[Entry]) -> bool:
-    """Whether the record is a document that was entered in error (FHIR R4 Composition.status)."""
+    """Tell whether the record is a document that was entered in error.
+
+    Source: FHIR R4 Composition.status.
+    """
     compositions = [r for _, r in entries if r["resourceType"] == "Composition"]
     return any(r.get("status") == "entered-in-error" for r in compositions)
 
@@ -234,7 +244,10 @@ class _Collected:
             self.dated[fact.id] = dating.known
 
     def _under_own_id(self, fact: Fact) -> Fact | None:
-        """The fact; of one id with other contents all are kept, marked; None if it stands there already."""
+        """Return the fact under its own id; None if it stands there already.
+
+        Of one id with other contents all are kept, marked.
+        """
         content = replace(fact, source="-")
         if content in self._contents:
             return None
@@ -248,7 +261,10 @@ class _Collected:
 
 
 def _disagree(versions: tuple[Version, ...]) -> bool:
-    """Whether versions of unknown order say different things of whether a fact holds; a deletion says that none does."""
+    """Tell whether versions of unknown order differ on whether a fact holds.
+
+    A deletion says that it does not.
+    """
     resources = [version.resource for version in versions]
     said = {
         status_of(r, r["resourceType"])[0]
@@ -259,7 +275,10 @@ def _disagree(versions: tuple[Version, ...]) -> bool:
 
 
 def _contradicted(fact: Fact) -> Fact:
-    """A fact of which another version says otherwise: it is not known to hold, nor to have held."""
+    """Return a fact of which another version says otherwise as not known to hold.
+
+    Nor is it known to have held.
+    """
     held = fact.status in (FactStatus.ACTIVE, FactStatus.INACTIVE)
     return replace(
         fact,
@@ -273,11 +292,11 @@ def _marked(fact: Fact) -> Fact:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file, never more than may be read."""
+    """Read the bytes of a file, never more than may be read."""
     try:
         if not path.is_file():
             raise InputError(
-                "the record is no file", remedy="name an existing FHIR JSON file", path=str(path)
+                "the record is not a file", remedy="name an existing FHIR JSON file", path=str(path)
             )
         if path.stat().st_size > json_parser.LARGEST_BYTES:
             raise json_parser.too_large()
@@ -340,14 +359,17 @@ def _read_entry(
 
 
 def _contained(place: str, resource: Resource) -> Iterator[Omission]:
-    """One note on contained resources that would be facts of their own, as members of a panel may be."""
+    """Note once contained resources that would be facts of their own.
+
+    Members of a panel may be such.
+    """
     kinds = [str(c.get("resourceType")) for c in items(resource.get("contained"))]
     if read := sorted({kind for kind in kinds if kind in KINDS}):
         yield Omission(source=place, reason=f"a contained {' and '.join(read)} is not read")
 
 
 def _unread_prose(entries: list[Entry]) -> Iterator[Omission]:
-    """One note for all narratives and notes: they are text for people, and coded facts alone are read."""
+    """Note once all narratives and notes: text for people, while coded facts are read."""
     for element, word in (("text", "narrative"), ("note", "note")):
         count = sum(bool(resource.get(element)) for _, resource in entries)
         if count:

@@ -1,4 +1,4 @@
-"""Facts of FHIR R4 resources. A status or a negation is kept with its fact or the resource is left out, said."""
+"""Facts of FHIR R4 resources, with status and negation, or the reason to leave one out."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ CUT_SHORT = "only some of its elements are in the record"
 def facts_of(
     resource: Resource, source: str, referred: Referred, dating: Dating
 ) -> Iterator[Fact | Omission]:
-    """The facts of one resource (several for an observation with components), or why there is none.
+    """Yield the facts of one resource, or why there is none.
 
-    `referred` are the resources of the record by how they may be referred to, `dating` is what dates this one.
+    An observation with components has several.
+
+    `referred` are the resources of the record by how they may be referred to, `dating` is what
+    dates this one.
     """
     kind = str(resource.get("resourceType"))
     cut = cut_short(resource)
@@ -69,9 +72,10 @@ def facts_of(
 
 
 def _concept(resource: Resource, kind: str, referred: Referred) -> tuple[Any, str | None]:
-    """What a resource is about, and what of a medicine that it refers to may turn its meaning round.
+    """Return what a resource is about, and what of its medicine may reverse the meaning.
 
-    That of a medicine is its own code, that of a Medication in the resource or the record, else a reference's words.
+    That of a medicine is its own code, that of a Medication in the resource or the record, else a
+    reference's words.
     """
     if not kind.startswith("Medication"):
         return resource.get("code"), None
@@ -89,14 +93,14 @@ def _concept(resource: Resource, kind: str, referred: Referred) -> tuple[Any, st
 
 
 def _code_marks(concept: Any) -> Iterator[str]:
-    """A mark where nothing but a code of the sender's own says what it is."""
+    """Mark a concept whose only meaning is a code of the sender's own."""
     bare = isinstance(concept, dict) and label(concept) == code_of(concept)
     if bare and not any(coding.system.startswith("http") for coding in codings(concept)):
         yield "only a local code says what it is"
 
 
 def _with_site(words: str, resource: Resource) -> str:
-    """The words with the body sites that they don't hold."""
+    """Add to the words the body sites that they don't hold."""
     sites = [
         site for site in words_at(resource, "bodySite") if site.casefold() not in words.casefold()
     ]
@@ -127,7 +131,7 @@ def _details(resource: Resource, kind: str, when: datetime | date | None) -> Ite
 
 
 def _dosage(dosage: Resource) -> str:
-    """The text of a dosage, else its dose; what stands in structure alone is said."""
+    """Return the text of a dosage, else its dose; say what stands in structure alone."""
     doses = [*at(dosage, "doseAndRate.doseQuantity"), *at(dosage, "doseQuantity")]  # R4, STU3
     dose = next((found for value in doses if (found := quantity(value)[0])), None)
     words = text_of(dosage.get("text")) or text_of(dosage.get("patientInstruction"))

@@ -1,4 +1,4 @@
-"""Elements of FHIR R4 resources, read tolerantly: what is not of the expected shape is absent, never guessed."""
+"""Elements of FHIR R4 resources, read tolerantly: odd shapes are absent, never guessed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ DATE_TIME = re.compile(
 
 
 def text_of(value: Any) -> str | None:
-    """A string without control and invisible characters, cut to a bounded length; None for anything else."""
+    """Return a string without control and invisible characters, cut to a bounded length.
+
+    Returns: None for anything else.
+    """
     if not isinstance(value, str):
         return None
     visible = "".join(
@@ -34,14 +37,14 @@ def text_of(value: Any) -> str | None:
 
 
 def items(value: Any) -> Iterator[dict[str, Any]]:
-    """The objects of a list, or the object itself where one stands for a list."""
+    """Yield the objects of a list, or the object itself if one stands for a list."""
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, dict):
             yield item
 
 
 def codings(concept: Any) -> tuple[Coding, ...]:
-    """Codings of a CodeableConcept that name system and code."""
+    """Return codings of a CodeableConcept that name system and code."""
     if not isinstance(concept, dict):
         return ()
     found = []
@@ -53,7 +56,7 @@ def codings(concept: Any) -> tuple[Coding, ...]:
 
 
 def label(concept: Any) -> str | None:
-    """What a CodeableConcept says in words: its text, else a display, else a code."""
+    """Return what a CodeableConcept says in words: its text, else a display, else a code."""
     if not isinstance(concept, dict):
         return None
     displays = [text_of(c.get("display")) for c in items(concept.get("coding"))]
@@ -64,7 +67,7 @@ def label(concept: Any) -> str | None:
 
 
 def code_of(concept: Any) -> str | None:
-    """The first code of a CodeableConcept; a bare code where a release before R4 had one."""
+    """Return the first code of a CodeableConcept, or a bare code of a release before R4."""
     if isinstance(concept, str):
         return concept
     if isinstance(concept, dict):
@@ -76,10 +79,10 @@ def code_of(concept: Any) -> str | None:
 
 
 def moment(value: Any) -> tuple[datetime | date | None, str | None]:
-    """A FHIR dateTime and a mark where it is coarse or wrong.
+    """Parse a FHIR dateTime; add a mark if it is coarse or wrong.
 
-    A year or a month stands for its last day, and a time without zone for its whole day, so that a coarse date never
-    brings a fact in too early. Source: FHIR R4 datatypes, section 2.24.0.1.
+    A year or a month stands for its last day, and a time without zone for its whole day, so that a
+    coarse date never brings a fact in too early. Source: FHIR R4 datatypes, section 2.24.0.1.
     """
     if value is None:
         return None, None
@@ -108,7 +111,10 @@ def moment(value: Any) -> tuple[datetime | date | None, str | None]:
 
 
 def earliest(value: Any) -> datetime | date | None:
-    """The first moment that a FHIR dateTime can mean: of a year or a month its first day; None where it is none."""
+    """Return the first moment that a FHIR dateTime can mean; None if it is not one.
+
+    Of a year or a month it is the first day.
+    """
     latest, mark = moment(value)
     if latest is None or mark is None or not isinstance(value, str):
         return latest
@@ -119,7 +125,7 @@ def earliest(value: Any) -> datetime | date | None:
 
 
 def number(value: Any) -> float | None:
-    """A finite JSON number."""
+    """Return a finite JSON number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -130,7 +136,10 @@ def number(value: Any) -> float | None:
 
 
 def exact_digits(value: Any) -> str | None:
-    """A JSON number as it stands, without exponent, where a float does not hold all its digits; else None."""
+    """Return a JSON number as it stands, without exponent, if a float loses digits.
+
+    Returns: None if a float holds them all.
+    """
     found = number(value)
     if found is None:
         return None
@@ -144,7 +153,7 @@ def exact_digits(value: Any) -> str | None:
 
 
 def at(resource: Any, path: str) -> Iterator[Any]:
-    """What stands at a path of element names, through objects and lists."""
+    """Yield what stands at a path of element names, through objects and lists."""
     found = [resource]
     for name in path.split("."):
         found = [item[name] for value in found for item in items(value) if name in item]
@@ -153,7 +162,7 @@ def at(resource: Any, path: str) -> Iterator[Any]:
 
 
 def words_at(resource: Any, path: str) -> list[str]:
-    """The texts and labels at a path, each once."""
+    """Return the texts and labels at a path, each once."""
     return list(
         dict.fromkeys(
             words for value in at(resource, path) if (words := text_of(value) or label(value))

@@ -1,4 +1,4 @@
-"""Bytes to JSON: strict where meaning could get lost, tolerant where it can't, bounded in size and depth."""
+"""Bytes to JSON: strict if meaning could be lost, else tolerant; bounded in size, depth."""
 
 from __future__ import annotations
 
@@ -9,36 +9,41 @@ from medmm.domain.errors import InputError
 from medmm.domain.record import Omission
 
 LARGEST_BYTES = 64_000_000
-MOST_VALUES = (
-    3_000_000  # a Bundle of 64 MB holds about 2.6 million; a bomb of 64 MB could hold 30 million
-)
+# A Bundle of 64 MB holds about 2.6 million; a bomb of 64 MB could hold 30 million
+MOST_VALUES = 3_000_000
 LONGEST_INTEGER = 400  # digits; a float ends at 309, and Python reads an integer in quadratic time
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 
 
 class JsonNumber(float):
-    """A JSON number with its text, because a float may not hold all its digits (FHIR R4, section 2.24.0.1, decimal)."""
+    """A JSON number with its text, because a float may not hold all its digits.
+
+    Source: FHIR R4, section 2.24.0.1, decimal.
+    """
 
     __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> JsonNumber:
-        """The float nearest to a text."""
+        """Return the float nearest to a text."""
         made = super().__new__(cls, text)
         made.text = text
         return made
 
 
 def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
-    """The JSON values of a document (one, or one a line of NDJSON) and what was tolerated or skipped.
+    """Parse a document to its JSON values and what was tolerated or skipped.
 
-    Raises: InputError if it is too large, packed, not UTF-8 or UTF-16, no JSON, too deeply nested, or names a key twice.
+    It holds one value, or one a line of NDJSON.
+
+    Raises: InputError if it is too large, packed, not UTF-8 or UTF-16, no JSON, too deeply nested,
+        or names a key twice.
     """
     if len(data) > LARGEST_BYTES:
         raise too_large()
     for start, what in PACKED.items():
         if data.startswith(start):
-            raise InputError(f"the record is a {what} file, no JSON", remedy="unpack it first")
+            raise InputError(f"the record is a {what} file, not JSON", remedy="unpack it first")
     if sum(data.count(sign) for sign in (b",", b"{", b"[")) > MOST_VALUES:
         raise InputError(
             f"the record holds more than {MOST_VALUES} values",
@@ -55,7 +60,7 @@ def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
 
 
 def too_large() -> InputError:
-    """The error of a record that is larger than may be read."""
+    """Build the error for a record that is larger than may be read."""
     return InputError(
         f"the record has more than {LARGEST_BYTES} bytes",
         remedy="send the part of it that is needed",
@@ -114,10 +119,10 @@ def _integer(text: str) -> int | float:
 
 
 def _constant(name: str) -> NoReturn:
-    raise InputError(f"{name} is no JSON number", remedy="leave the value out")
+    raise InputError(f"{name} is not a JSON number", remedy="leave the value out")
 
 
 def _no_json(where: str) -> InputError:
     return InputError(
-        f"the record is no JSON ({where})", remedy="send FHIR R4 as JSON; XML is not read"
+        f"the record is not JSON ({where})", remedy="send FHIR R4 as JSON; XML is not read"
     )

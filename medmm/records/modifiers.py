@@ -1,7 +1,7 @@
 """Elements that may turn the meaning of a resource round, at any depth.
 
-Source: FHIR R4 section 2.5.1.3.2 (modifierExtension: what is not understood must not be processed) and section 2.28.0.1
-(implicitRules).
+Source: FHIR R4 section 2.5.1.3.2 (modifierExtension: what is not understood must not be processed)
+and section 2.28.0.1 (implicitRules).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ MODIFIERS = ("modifierExtension", "implicitRules")
 
 
 def modifier_in(value: Any) -> str | None:
-    """The first of these elements in a value, at any depth; None if there is none.
+    """Return the first of these elements in a value, at any depth; None if there is none.
 
     Without recursion: a resource may be nested as deep as JSON may.
     """

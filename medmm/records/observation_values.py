@@ -1,4 +1,4 @@
-"""Values of observations: quantities in UCUM units with their reference range, and values in words."""
+"""Values of observations: UCUM quantities with reference ranges, and values in words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from medmm.domain.display import digits
 from medmm.domain.record import Coding, Fact, Quantity
+from medmm.presentation.value_words import digits
 from medmm.records.analytes import name_doubts, substance_of, takes_no_unit, value_doubts
 from medmm.records.fhir_access import code_of, exact_digits, items, label, number, text_of
 from medmm.records.units import convert, known_unit, unit_of
@@ -21,7 +21,7 @@ Bounds = tuple[Quantity | None, Quantity | None]
 
 
 def valued(resource: Resource, fact: Fact) -> Fact:
-    """The fact with the value of an observation or of one of its components."""
+    """Return the fact with the value of an observation or of one of its components."""
     names = [name for name in resource if name.startswith("value")]
     marks = [*fact.marks, *name_doubts(fact.codings, fact.label)]
     details = list(fact.details)
@@ -49,7 +49,10 @@ def valued(resource: Resource, fact: Fact) -> Fact:
 
 
 def quantity(value: Any) -> tuple[Quantity | None, tuple[str, ...], str | None]:
-    """A FHIR Quantity with its unit as UCUM, marks where it should be doubted, and the unit as written if another."""
+    """Read a FHIR Quantity with its unit as UCUM.
+
+    Returns: it, marks if it should be doubted, and the unit as written if that is another.
+    """
     if not isinstance(value, dict):
         return None, ("value is no number",), None
     found = number(value.get("value"))
@@ -67,12 +70,15 @@ def quantity(value: Any) -> tuple[Quantity | None, tuple[str, ...], str | None]:
 
 
 def quantity_text(value: Quantity) -> str:
-    """A value with comparator and UCUM unit, all digits and no exponent."""
+    """Write a value with comparator and UCUM unit, all digits and no exponent."""
     return f"{value.comparator or ''}{value.written or digits(value.value)} {value.unit}".strip()
 
 
 def _unit(value: Resource) -> tuple[str, tuple[str, ...]]:
-    """The unit of a Quantity as UCUM: its code if the system is UCUM or none, else its words; else as written."""
+    """Return the unit of a Quantity as UCUM: its code, else its words, else as written.
+
+    The code counts if the system is UCUM or none.
+    """
     words, code, system = (
         text_of(value.get("unit")),
         text_of(value.get("code")),
@@ -99,7 +105,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _worded(value: Any) -> str | None:
-    """A value that is no quantity, in words: a code, a text, yes or no, a range, a ratio, a period."""
+    """Put a value that is not a quantity in words: code, text, boolean, range, ratio, period."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
@@ -123,10 +129,12 @@ def _joined(value: Resource, parts: tuple[str, str], between: str) -> str | None
 def _with_range(
     value: Quantity, resource: Resource, codings: Sequence[Coding]
 ) -> tuple[Quantity, list[str], list[str]]:
-    """The value with its normal range in its own unit, marks, and the range as written where that is another unit.
+    """Return the value with its normal range in its own unit, and marks.
 
-    Several normal ranges are for several kinds of patient: none is chosen. Other ranges (critical, treatment) are not
-    normal. Source: FHIR R4 Observation.referenceRange.
+    Several normal ranges are for several kinds of patient: none is chosen. Other ranges (critical,
+    treatment) are not normal. Source: FHIR R4 Observation.referenceRange.
+
+    Returns: also the range as written, if that is in another unit.
     """
     normal = []
     for reference in items(resource.get("referenceRange")):
@@ -160,6 +168,6 @@ def _converted(
 
 
 def range_words(bounds: Bounds) -> str:
-    """A range in its own units."""
+    """Write a range in its own units."""
     parts = zip(("from", "to"), bounds, strict=True)
     return " ".join(f"{word} {quantity_text(bound)}" for word, bound in parts if bound)

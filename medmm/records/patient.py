@@ -15,7 +15,8 @@ Resource = dict[str, Any]
 SEX = {"male": "M", "female": "F", "other": "O"}  # AdministrativeGender; unknown stays unknown
 NAME_USES = ("official", "usual", None)
 FORMER_USES = ("old", "maiden", "temp")
-# Extensions that say more of sex and gender, by the end of their URL: US Core, R5 and its cross-version ones, R4.
+# Extensions that say more of sex and gender, by the end of their URL: US Core, R5 and its
+# cross-version ones, R4.
 SEX_EXTENSIONS = (
     "us-core-birthsex",
     "us-core-sex",
@@ -27,9 +28,8 @@ SEX_EXTENSIONS = (
     "patient-sexParameterForClinicalUse",
 )
 SEX_WORDS = {
-    **dict.fromkeys(
-        ("m", "male", "248153007", "446151000124109"), "M"
-    ),  # SNOMED CT: male; identifies as male
+    # SNOMED CT: male; identifies as male
+    **dict.fromkeys(("m", "male", "248153007", "446151000124109"), "M"),
     **dict.fromkeys(("f", "female", "248152002", "446141000124107"), "F"),
 }
 SILENT = ("unk", "unknown", "asked-declined", "asku", "non-disclose")
@@ -37,7 +37,7 @@ REPLACED = "the patient's record was replaced by another one"
 
 
 def identity_of(patient: Resource, merged: Sequence[Resource] = ()) -> PatientIdentity:
-    """Who a Patient resource is; the numbers and names of those that were `merged` into it are also its own."""
+    """Return who a Patient is, with numbers and names of those `merged` into it."""
     identifiers = list(_identifiers(patient))
     first = next((i for i in identifiers if i[2] == "MR"), identifiers[0] if identifiers else None)
     born, mark = moment(patient.get("birthDate"))
@@ -61,13 +61,16 @@ def identity_of(patient: Resource, merged: Sequence[Resource] = ()) -> PatientId
 
 
 def is_animal(patient: Resource) -> bool:
-    """Whether a Patient is marked as an animal (STU3 element, R4 extension patient-animal)."""
+    """Tell whether a Patient is marked as an animal.
+
+    Source: the STU3 element, or the R4 extension patient-animal.
+    """
     urls = [str(e.get("url", "")) for e in items(patient.get("extension"))]
     return "animal" in patient or any(url.endswith("patient-animal") for url in urls)
 
 
 def doubts(patient: Resource) -> Iterator[str]:
-    """What a reader must know of who the record is of: what is not stated, or can't be."""
+    """Yield what a reader must know of who the record is of: not stated, or impossible."""
     who = identity_of(patient)
     if who.birth_date is None:
         yield "no whole birth date: the age is not stated"
@@ -88,29 +91,35 @@ def doubts(patient: Resource) -> Iterator[str]:
 
 
 def died_of(patient: Resource) -> datetime | date | None:
-    """The last moment at which the patient can have died, if a date is stated."""
+    """Return the last moment at which the patient can have died, if a date is stated."""
     return moment(patient.get("deceasedDateTime"))[0]
 
 
 def questions(patient: Resource, *, replaced: bool, deleted: bool) -> Iterator[str]:
-    """What a person must confirm before a record of this patient is joined, whatever the study."""
+    """Yield what a person must confirm before this patient's record joins any study."""
     if replaced:
         yield REPLACED
     if deleted:
-        yield "the patient's record was deleted, and whether before or after what is there is not said"
+        yield (
+            "the patient's record was deleted, and whether before or after what is there is not "
+            "said"
+        )
     if any(patient.get(name) for name in MODIFIERS):
-        yield f"the patient's record holds {' and '.join(n for n in MODIFIERS if patient.get(n))} that may change who is meant"
+        yield (
+            f"the patient's record holds {' and '.join(n for n in MODIFIERS if patient.get(n))} "
+            "that may change who is meant"
+        )
 
 
 def links(patient: Resource) -> Iterator[tuple[str, str]]:
-    """Type and reference of each link to another Patient (FHIR R4 Patient.link)."""
+    """Yield type and reference of each link to another Patient (FHIR R4 Patient.link)."""
     for link in items(patient.get("link")):
         reference = next(at(link, "other.reference"), None)
         yield str(link.get("type")), str(reference).partition("/_history/")[0]
 
 
 def the_one(patients: Sequence[Resource]) -> tuple[list[Resource], list[Resource]]:
-    """Who remains of several Patients where some were merged into others, and who was merged.
+    """Return who remains of several Patients after merges, and who was merged.
 
     Links in a circle, or to a Patient that is not there, merge nobody.
     """
@@ -134,12 +143,12 @@ def the_one(patients: Sequence[Resource]) -> tuple[list[Resource], list[Resource
 
 
 def is_replaced(patient: Resource) -> bool:
-    """Whether a Patient says that another one stands for it."""
+    """Tell whether a Patient says that another one stands for it."""
     return any(kind == "replaced-by" for kind, _ in links(patient))
 
 
 def _end(patient: Resource, into: dict[int, Resource]) -> Resource | None:
-    """Who a Patient was merged into in the end; None in a circle."""
+    """Return who a Patient was merged into in the end; None in a circle."""
     for _ in range(len(into) + 1):
         if id(patient) not in into:
             return patient
@@ -154,13 +163,16 @@ def _identifiers(patient: Resource) -> Iterator[tuple[str | None, str, str | Non
 
 
 def _coarse(value: Any) -> str | None:
-    """A birth date of which only the year or the month is known."""
+    """Return a birth date of which only the year or the month is known."""
     known = isinstance(value, str) and re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2]))?", value, re.ASCII)
     return value if known else None
 
 
 def _further_sexes(patient: Resource) -> Iterator[str]:
-    """What extensions say of birth sex, gender identity and recorded sex: M, F, or O for anything else that is said."""
+    """Yield what extensions say of birth sex, gender identity and recorded sex.
+
+    It is M, F, or O for anything else that is said.
+    """
     for extension in items(patient.get("extension")):
         if str(extension.get("url", "")).endswith(SEX_EXTENSIONS):
             parts = [

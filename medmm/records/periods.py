@@ -1,7 +1,10 @@
-"""When a fact began and ended: dates, periods and ages of FHIR R4 as the first and the last moment that they can mean.
+"""When a fact began and ended, as the first and last moment that it can mean.
 
-A coarse date is a span: what counts as known must have come by its last moment, what counts as not yet over must not
-have ended at its first. Source: FHIR R4 datatypes Period, Age, Range and Timing; Condition.onset[x] and abatement[x].
+These are dates, periods and ages of FHIR R4.
+
+A coarse date is a span: what counts as known must have come by its last moment, what counts as not
+yet over must not have ended at its first. Source: FHIR R4 datatypes Period, Age, Range and Timing;
+Condition.onset[x] and abatement[x].
 """
 
 from __future__ import annotations
@@ -53,7 +56,7 @@ class Dating:
 
 
 def dating_of(resource: Resource, kind: str, born: date | None) -> Dating:
-    """What dates a resource; ages count from the birth date, where that is whole."""
+    """Return what dates a resource; ages count from a birth date that is whole."""
     read = [moment(value) for path in DATES[kind] for value in at(resource, path)]
     known = [when for when, _ in read if when is not None]
     marks = [mark for _, mark in read if mark is not None]
@@ -73,25 +76,25 @@ def dating_of(resource: Resource, kind: str, born: date | None) -> Dating:
 
 
 def span_of(value: Any) -> Span | None:
-    """A FHIR dateTime as a span; None where it is none."""
+    """Parse a FHIR dateTime as a span; return None if it is not one."""
     first, last = earliest(value), moment(value)[0]
     return Span(first=first, last=last) if first is not None and last is not None else None
 
 
 def day_of(when: Moment) -> date:
-    """The calendar day of a moment as it is written."""
+    """Return the calendar day of a moment as it is written."""
     return when.date() if isinstance(when, datetime) else when
 
 
 def sort_key(when: Moment) -> tuple[str, str]:
-    """Order of mixed dates and times for show: by day as written, a whole day after every time of it."""
+    """Order mixed dates and times for show: by day as written, whole days after times."""
     if isinstance(when, datetime):
         return when.date().isoformat(), when.time().isoformat()
     return when.isoformat(), time.max.isoformat()
 
 
 def time_words(value: Any) -> str | None:
-    """A time of any of FHIR's types in words: a date, an age, a period, a range, a text."""
+    """Put a time of any of FHIR's types in words: date, age, period, range, text."""
     if isinstance(value, dict) and "value" in value:
         found = quantity(value)[0]
         return f"at {quantity_text(found)}" if found else None
@@ -105,7 +108,7 @@ def time_words(value: Any) -> str | None:
 
 
 def _span(resource: Resource, stem: str, born: date | None) -> Span | None:
-    """A choice element as a span: its date, the start of its period, its age or its range of ages."""
+    """Return a choice element as a span: its date, start of period, age or range of ages."""
     if not stem:
         return None
     for value in (resource.get(f"{stem}DateTime"), next(at(resource, f"{stem}Period.start"), None)):
@@ -121,7 +124,10 @@ def _of_age(resource: Resource, stem: str) -> bool:
 
 
 def _ages(low: Any, high: Any, born: date | None) -> Span | None:
-    """From the first day of one age to the last day of another: who is 40 years old is not yet 41."""
+    """Return the span from the first day of one age to the last day of another.
+
+    Who is 40 years old is not yet 41.
+    """
     first, last = _days(low), _days(high)
     if born is None or first is None or last is None:
         return None
@@ -135,7 +141,10 @@ def _ages(low: Any, high: Any, born: date | None) -> Span | None:
 
 
 def _days(age: Any) -> tuple[float, float] | None:
-    """An age in days, and the days of one of its units; None with "<" or ">", which leave an end open."""
+    """Return an age in days, and the days of one of its units.
+
+    Returns: None with "<" or ">", which leave an end open.
+    """
     found = quantity(age)[0]
     if (
         found is None
@@ -148,7 +157,7 @@ def _days(age: Any) -> tuple[float, float] | None:
 
 
 def _end(resource: Resource, kind: str, born: date | None) -> Span | None:
-    """When a condition ended, or the time of a medicine was over."""
+    """Return when a condition ended, or the time of a medicine was over."""
     if kind == "Condition":
         last = span_of(next(at(resource, "abatementPeriod.end"), None))
         first = _span(resource, "abatement", born) or last
@@ -164,7 +173,10 @@ def _end(resource: Resource, kind: str, born: date | None) -> Span | None:
 
 
 def _end_of_doses(resource: Resource, kind: str) -> Span | None:
-    """The end of the last of all dosages, where each has one (Timing.repeat.boundsPeriod and boundsDuration)."""
+    """Return the end of the last of all dosages, if each has one.
+
+    Source: Timing.repeat.boundsPeriod and boundsDuration.
+    """
     starts = [span_of(value) for path in DATES[kind] for value in at(resource, path)]
     start = next((span for span in starts if span is not None), None)
     ends = []
@@ -190,5 +202,8 @@ def _after(start: Span | None, duration: Any) -> Span | None:
 
 
 def _abated(resource: Resource) -> bool:
-    """Whether a condition has any abatement: words, an age without a birth date, a flag (DSTU2)."""
+    """Tell whether a condition has any abatement: words, an undatable age, a flag (DSTU2).
+
+    An age can't be dated without a birth date.
+    """
     return any(bool(value) for name, value in resource.items() if name.startswith("abatement"))

@@ -1,6 +1,7 @@
-"""What of a resource is not strict FHIR R4: said beside the facts, which are read tolerantly all the same.
+"""How a resource deviates from strict FHIR R4, said beside facts read tolerantly.
 
-fhir.resources has no R4 (4.0.1); its R4B classes accept the R4 of every resource type that is read here.
+fhir.resources has no R4 (4.0.1); its R4B classes accept the R4 of every resource type that is read
+here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ NOT_CHECKED = ("_fullUrl", "contained")
 
 
 def deviations(resource: dict[str, Any]) -> str | None:
-    """Why a resource is not strict R4, by the names of its elements and never their values; None if it is."""
+    """Say why a resource is not strict R4, by names of elements and never their values.
+
+    Returns: None if it is.
+    """
     from fhir.resources.R4B import get_fhir_model_class
 
     model = get_fhir_model_class(resource["resourceType"])
@@ -35,12 +39,8 @@ def deviations(resource: dict[str, Any]) -> str | None:
         )
     except RecursionError:
         return "read tolerantly: nested too deeply to be checked"
-    except (
-        TypeError,
-        AttributeError,
-        ValueError,
-        KeyError,
-    ):  # its own validators meet shapes they don't expect
+    except (TypeError, AttributeError, ValueError, KeyError):
+        # Its own validators meet shapes they don't expect
         return "read tolerantly: not of the shape of R4"
     return None
 

@@ -1,4 +1,7 @@
-"""A folder of records: which one goes with a study, by Study Instance UID, by name, then by the patient's number."""
+"""A folder of records: which one goes with a study, by UID, name, or patient number.
+
+The signs are asked in this order.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class RecordFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Indexed:
-    """What of a record says whose it is; nothing where the file can't be read as one."""
+    """What of a record says whose it is; nothing if the file can't be read as one."""
 
     path: Path
     sha256: str | None = None
@@ -42,7 +45,7 @@ class _Indexed:
 
 
 class RecordFolder:
-    """The records of a folder at any depth. Each is read once, and again only when its file was changed."""
+    """The records of a folder at any depth, each read once, and again if its file changed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -51,11 +54,11 @@ class RecordFolder:
     def fit(
         self, study_uid: str, identity: PatientIdentity | None, names: Sequence[str] = ()
     ) -> RecordFit:
-        """The one record that fits a study; where two fit by the same sign, neither.
+        """Find the one record that fits a study; if two fit by the same sign, neither does.
 
-        Signs, the first that any record bears: the file is called by the Study Instance UID or an ImagingStudy in it has
-        that UID; the file is called as one of `names`, the first before the others; its one patient has the patient ID of the image, and nothing else
-        contradicts.
+        Signs, the first that any record bears: the file is called by the Study Instance UID or an
+        ImagingStudy in it has that UID; the file is called as one of `names`, the first before the
+        others; its one patient has the patient ID of the image, and nothing else contradicts.
 
         Raises: InputError if the folder can't be used.
         """
@@ -72,12 +75,16 @@ class RecordFolder:
         for sign, found in signs:
             if len({r.sha256 or str(r.path) for r in found}) > 1:
                 return RecordFit(
-                    note=f"{len(found)} records fit the study by its {sign} ({_named(found)}): neither is used."
+                    note=f"{len(found)} records fit the study by its {sign} ({_named(found)}): "
+                    "neither is used."
                 )
             if found:
                 return RecordFit(path=found[0].path, sha256=found[0].sha256)
         if numbered:
-            text = f"A record has the patient ID of the image and names another patient ({_named(numbered)}): not used."
+            text = (
+                "A record has the patient ID of the image and names another patient "
+                f"({_named(numbered)}): not used."
+            )
             return RecordFit(note=text)
         unread = [r for r in known if r.sha256 is None]
         more = (
@@ -88,7 +95,7 @@ class RecordFolder:
         return RecordFit(note="No record of the folder fits the study." + more)
 
     def _refreshed(self) -> list[_Indexed]:
-        """Every record of the folder, in order of path."""
+        """Return every record of the folder, in order of path."""
         found: dict[Path, tuple[tuple[int, ...], _Indexed]] = {}
         for path, state in _record_files(self.folder):
             mark = (state.st_ino, state.st_size, state.st_mtime_ns)
@@ -99,7 +106,7 @@ class RecordFolder:
 
 
 def record_file(path: Path) -> RecordFit:
-    """A record that is named itself. What is wrong with it is said when it is read."""
+    """Take a record that is named itself; what is wrong is said when it is read."""
     try:
         return RecordFit(path=path, sha256=hashlib.sha256(read_file(path)).hexdigest())
     except InputError:
@@ -107,7 +114,7 @@ def record_file(path: Path) -> RecordFit:
 
 
 def _record_files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Files that are called as records; links, pipes and hidden ones are left alone."""
+    """Yield files named as records are, without links, pipes and hidden ones."""
     if not os.path.isdir(folder):
         raise InputError(
             "no such folder",
@@ -154,7 +161,7 @@ def _index(path: Path) -> _Indexed:
 
 
 def _resources(value: Any) -> Iterator[dict[str, Any]]:
-    """The resources of a Bundle, or the lone one."""
+    """Yield the resources of a Bundle, or the lone one."""
     if isinstance(value, dict) and value.get("resourceType") == "Bundle":
         entries = value.get("entry")
         for entry in items(entries if isinstance(entries, list) else []):

@@ -1,4 +1,4 @@
-"""References of a record: whose a resource is and what it refers to, within the record alone."""
+"""References of a record: whose a resource is and what it refers to, inside it alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from medmm.records.patient import links
 Resource = dict[str, Any]
 Entry = tuple[str, Resource]
 NO_PATIENT = re.compile(
-    r"(?:.*/)?(Group|Device|Location|Practitioner|Organization|RelatedPerson|Substance|Medication)/[^/]+"
+    r"(?:.*/)?(Group|Device|Location|Practitioner|Organization|RelatedPerson|Substance|"
+    r"Medication)/[^/]+"
 )
 FOCUS_EXTENSIONS = ("observation-focusCode", "observation-focal-subject")  # R4; STU3
 
@@ -34,15 +35,14 @@ class Owner(Enum):
 class References:
     """How the resources of a record name each other. Nothing is fetched.
 
-    `patients` are the resources of the one patient: several where some were merged into another; none where it is not
-    known who that is.
+    `patients` are the resources of the one patient: several where some were merged into another;
+    none if it is not known who that is.
     """
 
     def __init__(self, entries: list[Entry], patients: Sequence[Resource]) -> None:
         self.referred = {name: resource for _, resource in entries for name in _names(resource)}
-        linked = (
-            name for patient in patients for _, name in links(patient)
-        )  # the same person by definition
+        # The same person by definition
+        linked = (name for patient in patients for _, name in links(patient))
         self._own = frozenset(
             [*(name for patient in patients for name in _names(patient)), *linked]
         )
@@ -52,17 +52,20 @@ class References:
         self._named = frozenset(self._used)
 
     def names(self, resource: Resource) -> bool:
-        """Whether something in the record refers to a resource."""
+        """Tell whether something in the record refers to a resource."""
         return not self._named.isdisjoint(_names(resource))
 
     def owner(self, resource: Resource) -> Owner:
-        """Whose a resource is, by its subject or patient: the reference, else the identifier."""
+        """Return whose a resource is, by its subject or patient: reference, else identifier."""
         if not self._own:
             return Owner.PATIENT
         return self._meant(resource.get("subject") or resource.get("patient"), resource)
 
     def is_about_another(self, resource: Resource) -> bool:
-        """Whether an observation of the patient's record is about somebody or something else (FHIR R4 focus)."""
+        """Tell whether an observation is about somebody or something else than the patient.
+
+        Source: FHIR R4 focus.
+        """
         stated = resource.get("focus")
         for focus in stated if isinstance(stated, list) else [stated]:
             if (
@@ -75,7 +78,7 @@ class References:
         return any(url.endswith(FOCUS_EXTENSIONS) for url in urls)
 
     def notes(self) -> Iterator[Omission]:
-        """One note on the references that lead out of the record or nowhere."""
+        """Note once the references that lead out of the record or nowhere."""
         lost = {
             name for name in self._used if not name.startswith("#") and name not in self.referred
         }
@@ -86,7 +89,7 @@ class References:
             )
 
     def _meant(self, reference: Any, resource: Resource) -> Owner:
-        """Whom a Reference means. Where its parts contradict, that can't be told."""
+        """Return whom a Reference means; that can't be told if its parts contradict."""
         if not isinstance(reference, dict):
             return Owner.UNSAID
         stated = reference.get("reference")
@@ -132,7 +135,10 @@ class References:
         return Owner.OTHER
 
     def _contained(self, name: str, resource: Resource) -> Owner:
-        """Whom a contained resource means: a Patient in it has no identity but its identifiers."""
+        """Return whom a contained resource means.
+
+        A Patient in it has no identity but its identifiers.
+        """
         inner = next(
             (c for c in items(resource.get("contained")) if name == f"#{c.get('id')}"), None
         )
@@ -143,7 +149,10 @@ class References:
         return self._by_identifiers(_identifiers(inner)) or Owner.UNTOLD
 
     def _by_identifiers(self, stated: list[tuple[str | None, str]]) -> Owner | None:
-        """Whose these identifiers are; None where there are none. Of another patient only within one known system."""
+        """Return whose these identifiers are; None if there are none.
+
+        They are another patient's only within one known system.
+        """
         if not stated:
             return None
         found = {self._by_identifier(system, value) for system, value in stated}
@@ -174,7 +183,7 @@ def _identifiers(resource: Resource) -> list[tuple[str | None, str]]:
 
 
 def _names(resource: Resource) -> tuple[str, ...]:
-    """How a resource may be referred to: `Type/id`, and its full URL."""
+    """Return how a resource may be referred to: `Type/id`, and its full URL."""
     relative = f"{resource['resourceType']}/{resource['id']}"
     address = resource.get("_fullUrl")
     return (relative, _without_version(address)) if isinstance(address, str) else (relative,)
@@ -185,7 +194,10 @@ def _without_version(reference: str) -> str:
 
 
 def _references(resource: Resource) -> Iterator[str]:
-    """Every reference in a resource. Without recursion: a resource may be nested as deep as JSON may."""
+    """Yield every reference in a resource.
+
+    It works without recursion: a resource may be nested as deep as JSON may.
+    """
     waiting: list[Any] = [resource]
     while waiting:
         value = waiting.pop()

@@ -1,4 +1,4 @@
-"""The request of a record that ordered a study: by the numbers that both state, or by the record's own ImagingStudy."""
+"""The request of a record that ordered a study, by shared numbers or its ImagingStudy."""
 
 from __future__ import annotations
 
@@ -17,21 +17,25 @@ from medmm.records.statuses import status_of
 TYPES = {"ACSN": "accession", "PLAC": "placer_order", "FILL": "filler_order"}
 NUMBERS = tuple(TYPES.values())
 LEVELS = {level.value for level in Priority}
-DICOM_UID = "urn:dicom:uid"  # FHIR R4 ImagingStudy: the system of the identifier that is the Study Instance UID
+# FHIR R4 ImagingStudy: the system of the identifier that is the Study Instance UID
+DICOM_UID = "urn:dicom:uid"
 OID = "urn:oid:"
 ON_A_SERVER = re.compile(r"https?://[^\s]+/ServiceRequest/[A-Za-z0-9.\-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
-    """A request of the patient's, and the Study Instance UIDs that the record says were made for it."""
+    """A request of the patient's, and the Study Instance UIDs said to be made for it."""
 
     request: OrderRequest
     study_uids: frozenset[str]
 
 
 def requests_of(entries: Sequence[Entry], references: References) -> tuple[Requested, ...]:
-    """The requests of the one patient that stand, each once; not those entered in error, nor of anybody else."""
+    """Return the standing requests of the one patient, each once.
+
+    Those entered in error, or of anybody else, are left out.
+    """
     made: dict[str, set[str]] = {}
     for _, resource in entries:
         if resource["resourceType"] == "ImagingStudy":
@@ -56,7 +60,7 @@ def requests_of(entries: Sequence[Entry], references: References) -> tuple[Reque
 
 
 def study_uids(study: Resource) -> Iterator[str]:
-    """Study Instance UIDs of an ImagingStudy: its identifier (R4), or the element that STU3 had."""
+    """Yield Study Instance UIDs of an ImagingStudy, by R4's identifier or STU3's element."""
     identifiers = study.get("identifier")
     for identifier in items(identifiers if isinstance(identifiers, list) else []):
         value = text_of(identifier.get("value")) or ""
@@ -69,7 +73,9 @@ def study_uids(study: Resource) -> Iterator[str]:
 def with_request(
     order: StudyOrder, study_uid: str, requested: Sequence[Requested]
 ) -> tuple[OrderRequest | None, str]:
-    """The one request that fits a study, and why there is none in words (empty where there is).
+    """Find the one request that fits a study, or say in words why there is none.
+
+    The words are empty if there is one.
 
     The record's own word on which study was made for which request counts before numbers.
     """
@@ -93,7 +99,10 @@ def with_request(
 
 
 def _fits(order: StudyOrder, request: OrderRequest) -> bool:
-    """Whether a number of the images is one of the request; a typed identifier is compared with its own number alone."""
+    """Tell whether a number of the images is one of the request.
+
+    A typed identifier is compared with its own number alone.
+    """
     for identifier in request.identifiers:
         own = TYPES.get(identifier.kind or "")
         if any(
@@ -128,7 +137,7 @@ def _uri(item: Mapping[str, object]) -> str | None:
 
 
 def _reference(resource: Resource) -> str | None:
-    """`ServiceRequest/ID`; None where its address says that the id is of a message and of no server."""
+    """Return `ServiceRequest/ID`; None if the id is a message's and no server's."""
     address, own = resource.get("_fullUrl"), str(resource.get("id", ""))
     message = isinstance(address, str) and not ON_A_SERVER.fullmatch(address)
     if message or own.startswith("unnamed-"):

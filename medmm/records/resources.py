@@ -1,4 +1,4 @@
-"""What is read of FHIR R4: resource types, their dates and elements, and which deviations are tolerated.
+"""What is read of FHIR R4: resource types, dates, elements, tolerated deviations.
 
 `ELEMENTS` is the reach of the readers: what is not in it is taken away before they see a resource.
 """
@@ -20,7 +20,7 @@ KINDS = {
     "ServiceRequest": FactKind.ORDER,
     "DiagnosticReport": FactKind.PRIOR_REPORT,
 }
-# What dates a resource: it counts from the latest of these, when it was known, not from when it began.
+# What dates a resource: the latest of these, when it was known, not when it began.
 DATES = {
     "Condition": ("onsetDateTime", "onsetPeriod.start", "recordedDate", "assertedDate"),
     "Observation": (
@@ -87,9 +87,14 @@ DETAILS = {
 }
 _EVERY = {
     "id": "id of the fact; of several versions of an id the newest alone is read",
-    "meta": "versionId and lastUpdated: which version is the newest; SUBSETTED, REDACTED, MASKED: marked",
+    "meta": (
+        "versionId and lastUpdated: which version is the newest; SUBSETTED, REDACTED, MASKED: "
+        "marked"
+    ),
     "implicitRules": "never used if there is one, at any depth",
-    "modifierExtension": "never used if there is one, at any depth; a component with one alone is left out",
+    "modifierExtension": (
+        "never used if there is one, at any depth; a component with one alone is left out"
+    ),
 }
 _ALL = {**_EVERY, "code": "label and codes; icd-10-gm-diagnosesicherheit of a coding: status"}
 _ABOUT = {"subject": "whose it is: by reference, by identifier, or a contained Patient", **_ALL}
@@ -106,7 +111,10 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
     "Patient": {
         "id": "references to the patient",
         "identifier": "identity check (MR first); value with system as issuer",
-        "name": "identity check: all names, also former ones and other scripts (shown: official, usual, else the first)",
+        "name": (
+            "identity check: all names, also former ones and other scripts (shown: official, "
+            "usual, else the first)"
+        ),
         "gender": "identity check; sex",
         "birthDate": "identity check, at the precision that it has; age at the study",
         "deceased[x]": "said; before the study: a person must confirm the patient",
@@ -115,7 +123,9 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "meta": "versionId and lastUpdated: which version is the newest",
         "implicitRules": "a person must confirm the patient",
         "modifierExtension": "a person must confirm the patient",
-        "extension": "patient-animal: no human patient; birth sex and gender identity: identity check",
+        "extension": (
+            "patient-animal: no human patient; birth sex and gender identity: identity check"
+        ),
         "animal": "STU3: no human patient",
     },
     "Condition": {
@@ -124,8 +134,13 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "verificationStatus": "status: a refuted or unconfirmed one stays that",
         "severity": "value",
         "bodySite": _SITE,
-        "onset[x]": "date, an age by the birth date; said beside the fact where another date is later",
-        "abatement[x]": "said; by date or age, what ended after the study was active, and what ended before it was not",
+        "onset[x]": (
+            "date, an age by the birth date; said beside the fact where another date is later"
+        ),
+        "abatement[x]": (
+            "said; by date or age, what ended after the study was active, and what ended before "
+            "it was not"
+        ),
         "recordedDate": "date",
         "assertedDate": "date (STU3)",
         "category": "said beside the fact",
@@ -155,7 +170,9 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "priority": "said beside the fact",
         "reasonCode": "said beside the fact",
         "reasonReference": "its words, beside the fact",
-        "dosageInstruction": "its text, else the dose, beside the fact; by its bounds, when it ended",
+        "dosageInstruction": (
+            "its text, else the dose, beside the fact; by its bounds, when it ended"
+        ),
     },
     "MedicationStatement": {
         **_MEDICINE,
@@ -222,7 +239,7 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "modifierExtension": "what refers to it is left out",
     },
 }
-# What a sender may do against R4, and what is made of it. Strictness is checked with the R4B classes.
+# What a sender may do against R4, and what is made of it; the R4B classes check it.
 DEVIATIONS = (
     (
         "an element that R4 has not, or of another type",
@@ -254,7 +271,7 @@ DEVIATIONS = (
 
 
 def within_reach(resource: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """A resource without the elements that are not read."""
+    """Return a resource without the elements that are not read."""
     reach = ELEMENTS[kind]
     stems = tuple(name.removesuffix("[x]") for name in reach if name.endswith("[x]"))
     return {name: value for name, value in resource.items() if name in reach or _typed(name, stems)}

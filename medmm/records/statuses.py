@@ -1,10 +1,14 @@
-"""What becomes of the statuses of FHIR R4 resources: one table, by resource, element and code.
+"""What becomes of the statuses of FHIR R4 resources: one table.
 
-A CodeableConcept may hold several codings: those of HL7's own systems count wherever they stand, and of several the
-most negative. Words and unknown codes leave a fact unconfirmed, and that is marked: they may be a denial.
+It goes by resource, element and code.
+
+A CodeableConcept may hold several codings: those of HL7's own systems count wherever they stand,
+and of several the most negative. Words and unknown codes leave a fact unconfirmed, and that is
+marked: they may be a denial.
 Source: FHIR R4 value sets condition-clinical, condition-ver-status, allergyintolerance-clinical,
-allergyintolerance-verification, observation-status, diagnostic-report-status, event-status, request-status,
-medicationrequest-status, medication-statement-status, request-intent; further codes name theirs.
+allergyintolerance-verification, observation-status, diagnostic-report-status, event-status,
+request-status, medicationrequest-status, medication-statement-status, request-intent; further codes
+name theirs.
 """
 
 from __future__ import annotations
@@ -65,7 +69,7 @@ _RESULT = {
     **_all(UNCONFIRMED, "registered", "preliminary", "unknown"),
     **_WITHDRAWN,
 }
-# Resource -> element -> code -> what becomes of the fact. The first element of a resource must be there.
+# Resource -> element -> code -> what becomes of the fact; the first element must be there.
 STATUSES: Mapping[str, Mapping[str, Mapping[str, StatusMeaning]]] = {
     "Condition": {
         "clinicalStatus": {
@@ -110,32 +114,30 @@ STATUSES: Mapping[str, Mapping[str, Mapping[str, StatusMeaning]]] = {
             **_all(UNCONFIRMED, "unk"),
             **_all(ACTIVE, "y", "na"),
         },
+        # DSTU2
         "wasNotTaken": {
             "true": StatusMeaning(REFUTED, "not taken"),
             "false": StatusMeaning(ACTIVE),
-        },  # DSTU2
+        },
     },
     "Procedure": {
         "status": {
             **_all(ACTIVE, "in-progress", "completed"),
             **_all(UNCONFIRMED, "preparation", "unknown"),
-            **_all(
-                UNCONFIRMED, "on-hold", "suspended", mark="begun and put on hold"
-            ),  # "suspended": STU3
-            **_all(
-                UNCONFIRMED, "stopped", "aborted", mark="stopped before it was complete"
-            ),  # "aborted": STU3
+            # "suspended": STU3
+            **_all(UNCONFIRMED, "on-hold", "suspended", mark="begun and put on hold"),
+            # "aborted": STU3
+            **_all(UNCONFIRMED, "stopped", "aborted", mark="stopped before it was complete"),
             **_all(REFUTED, "not-done"),
             **_WITHDRAWN,
         },
-        "notDone": {
-            "true": StatusMeaning(REFUTED, "not done"),
-            "false": StatusMeaning(ACTIVE),
-        },  # STU3
+        # STU3
+        "notDone": {"true": StatusMeaning(REFUTED, "not done"), "false": StatusMeaning(ACTIVE)},
+        # DSTU2
         "notPerformed": {
             "true": StatusMeaning(REFUTED, "not done"),
             "false": StatusMeaning(ACTIVE),
-        },  # DSTU2
+        },
     },
     "ServiceRequest": {
         "status": {
@@ -148,7 +150,8 @@ STATUSES: Mapping[str, Mapping[str, Mapping[str, StatusMeaning]]] = {
         "doNotPerform": _MUST_NOT,
     },
 }
-# Codes of other systems that say how sure a diagnosis is: system, code, what becomes of the fact. Each with its source.
+# Codes of other systems that say how sure a diagnosis is: system, code, what becomes of the fact.
+# Each with its source.
 OTHER_CODES: tuple[tuple[str, str, FactStatus, str], ...] = (
     ("http://snomed.info/sct", "410605003", ACTIVE, "SNOMED CT: confirmed present"),
     ("http://snomed.info/sct", "415684004", UNCONFIRMED, "SNOMED CT: suspected"),
@@ -158,7 +161,8 @@ OTHER_CODES: tuple[tuple[str, str, FactStatus, str], ...] = (
     ("http://snomed.info/sct", "410594000", REFUTED, "SNOMED CT: definitely not present"),
     ("http://snomed.info/sct", "410516002", REFUTED, "SNOMED CT: known absent"),
 )
-# The certainty of a German ICD-10-GM code, an extension of the coding (basisprofil-de-r4, icd-10-gm-diagnosesicherheit).
+# The certainty of a German ICD-10-GM code, an extension of the coding (basisprofil-de-r4,
+# icd-10-gm-diagnosesicherheit).
 CERTAINTY_URL = "icd-10-gm-diagnosesicherheit"
 CERTAINTY = {"G": ACTIVE, "V": UNCONFIRMED, "Z": INACTIVE, "A": REFUTED}
 HL7 = re.compile(
@@ -167,7 +171,8 @@ HL7 = re.compile(
     r"|allergy(?:intolerance)?-verification(?:-status)?)"
 )
 NEGATIVE = re.compile(
-    r"\b(?:refuted|ruled?[ -]?out|excluded|not present|absent|negated|denied|entered[ _-]in[ _-]error|in error|error)\b",
+    r"\b(?:refuted|ruled?[ -]?out|excluded|not present|absent|negated|denied|"
+    r"entered[ _-]in[ _-]error|in error|error)\b",
     re.IGNORECASE,
 )
 # Which status prevails where several are stated of one fact.
@@ -181,7 +186,10 @@ NAMES = {
 
 
 def status_of(resource: Resource, kind: str) -> tuple[FactStatus, tuple[str, ...]]:
-    """The status of a fact with the marks that it leaves; what is missing, in words or unknown leaves it unconfirmed."""
+    """Return the status of a fact with the marks that it leaves.
+
+    What is missing, in words or unknown leaves it unconfirmed.
+    """
     main = next(iter(STATUSES[kind]))
     stated = {
         element: _stated(resource.get(element), element, codes)
@@ -200,7 +208,10 @@ def _worst(meanings: list[StatusMeaning]) -> FactStatus | None:
 
 
 def _stated(value: Any, element: str, codes: Mapping[str, StatusMeaning]) -> list[StatusMeaning]:
-    """What an element says: a code, a flag, or one or several concepts; nothing where it is absent or empty."""
+    """Return what an element says: a code, a flag, or one or several concepts.
+
+    Nothing is said if it is absent or empty.
+    """
     if value is None or value in ("", [], {}):
         return []
     if isinstance(value, bool):
@@ -215,7 +226,10 @@ def _stated(value: Any, element: str, codes: Mapping[str, StatusMeaning]) -> lis
 
 
 def _of_code(code: str, element: str, codes: Mapping[str, StatusMeaning]) -> StatusMeaning:
-    """The meaning of one code. A denial is understood in any spelling, since the error would be to overlook it."""
+    """Return the meaning of one code.
+
+    A denial is understood in any spelling, since the error would be to overlook it.
+    """
     if code in codes:
         return codes[code]
     loose = codes.get(re.sub(r"[\s_]+", "-", code.strip()).casefold())
@@ -276,7 +290,7 @@ def _key(coding: Resource) -> tuple[Any, Any]:
 
 
 def _certainty(concept: Any) -> list[StatusMeaning]:
-    """What an extension of the coding says of how sure a diagnosis is."""
+    """Return what an extension of the coding says of how sure a diagnosis is."""
     return list(_certainties(concept))
 
 

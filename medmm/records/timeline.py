@@ -8,15 +8,13 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Omission, Quantity
-from medmm.domain.study import StudyTime
+from medmm.domain.study import LAST_ZONE, StudyTime
 from medmm.records.conflicts import with_conflicts
 from medmm.records.document import RecordDocument
 from medmm.records.periods import day_of
 
-# A condition or an allergy without a date may be old news; anything else without a date may be of tomorrow.
+# A condition or an allergy without a date may be old news; anything else may be of tomorrow.
 KEPT_UNDATED = (FactKind.CONDITION, FactKind.ALLERGY)
-# No clock is further behind UTC (IANA time zone database).
-LAST_ZONE = timedelta(hours=12)
 ENDED = "stated as active, but ended"
 MAY_HAVE_ENDED = "it ended about that time: whether before or after can't be told"
 
@@ -24,11 +22,12 @@ MAY_HAVE_ENDED = "it ended about that time: whether before or after can't be tol
 def context_as_of(
     document: RecordDocument, *, patient_key: str, acquired: StudyTime | None
 ) -> ClinicalContext:
-    """The facts of a record that were known when the study was acquired; the rest is left out and said.
+    """Select the facts known when the study was acquired; say what is left out.
 
-    A fact with a time enters up to the acquisition; one with a date alone from the day before. Where the study has a
-    date alone, its own day stays out; where it has none, only the patient's sex enters. Where its time zone is not known,
-    a fact with a time enters only if it is earlier in every zone.
+    A fact with a time enters up to the acquisition; one with a date alone from the day before.
+    Where the study has a date alone, its own day stays out; where it has none, only the patient's
+    sex enters. Where its time zone is not known, a fact with a time enters only if it is earlier in
+    every zone.
     """
     facts: list[Fact] = []
     left_out = list(document.left_out)
@@ -52,7 +51,10 @@ def context_as_of(
 
 
 def join_questions(document: RecordDocument, acquired: StudyTime | None) -> tuple[str, ...]:
-    """What a person must confirm before this record is joined to a study of this time, beside the identities."""
+    """List what a person must confirm before this record joins a study of this time.
+
+    The identities are asked beside it.
+    """
     died = document.died
     if died is None or acquired is None or not _known_by(died, acquired):
         return document.questions
@@ -60,7 +62,7 @@ def join_questions(document: RecordDocument, acquired: StudyTime | None) -> tupl
 
 
 def known_by(document: RecordDocument, as_of: datetime | None) -> ClinicalContext:
-    """The facts of a record that were known at a moment; all of them without one."""
+    """Select the facts of a record known at a moment; all of them without one."""
     if as_of is None:
         return everything_in(document)
     when = StudyTime(moment=as_of, source_tag="as_of", precise=True)
@@ -68,7 +70,7 @@ def known_by(document: RecordDocument, as_of: datetime | None) -> ClinicalContex
 
 
 def everything_in(document: RecordDocument) -> ClinicalContext:
-    """All facts of a record whatever their date, as they stand today; to be looked at, never the context of a draft."""
+    """Return all facts of a record as they stand today, for a look and never for a draft."""
     now = StudyTime(moment=datetime.now(UTC), source_tag="now", precise=True)
     facts = [_ended_by(fact, document, now) for fact in document.facts]
     return ClinicalContext(
@@ -91,7 +93,10 @@ def _conflicting(facts: Iterable[Fact], document: RecordDocument) -> Iterable[Fa
 def _too_late(
     fact: Fact, dated: tuple[datetime | date, ...], acquired: StudyTime | None
 ) -> str | None:
-    """Why a fact stays out, or None. It must have been known by all that dates it."""
+    """Say why a fact stays out; return None if it may enter.
+
+    It must have been known by all that dates it.
+    """
     if acquired is None:
         return "the study has no date, so nothing says that this was known before it"
     if fact.when is None:
@@ -107,7 +112,7 @@ def _too_late(
 
 
 def _known_by(when: datetime | date, acquired: StudyTime) -> bool:
-    """Whether something had surely come by the earliest moment that the study can have."""
+    """Tell whether something had surely come by the study's earliest possible moment."""
     study_day = acquired.moment.date()
     if not isinstance(when, datetime):
         return when < study_day
@@ -115,7 +120,7 @@ def _known_by(when: datetime | date, acquired: StudyTime) -> bool:
 
 
 def _not_yet_by(when: datetime | date, acquired: StudyTime) -> bool:
-    """Whether something surely came after the latest moment that the study can have."""
+    """Tell whether something surely came after the study's latest possible moment."""
     study_day = acquired.moment.date()
     if not isinstance(when, datetime):
         return when > study_day
@@ -128,17 +133,19 @@ def _not_yet_by(when: datetime | date, acquired: StudyTime) -> bool:
 
 
 def _as_then(fact: Fact, document: RecordDocument, acquired: StudyTime | None) -> Fact:
-    """The fact as it stood at the study, marked where it has no date."""
+    """Return the fact as it stood at the study, marked if it has no date."""
     if fact.when is None:
         fact = replace(fact, marks=(*fact.marks, "undated"))
     return _ended_by(fact, document, acquired) if acquired else fact
 
 
 def _ended_by(fact: Fact, document: RecordDocument, acquired: StudyTime) -> Fact:
-    """The fact as it stood then by when it ended: what ended later was active, what ended before was not.
+    """Return the fact as it stood then, by when it ended.
 
-    Only what is active or over can change: what is refuted or unconfirmed stays that whenever it ended. A medicine that
-    is inactive may have been stopped long before the end that was planned.
+    What ended later was active, what ended before was not.
+
+    Only what is active or over can change: what is refuted or unconfirmed stays that whenever it
+    ended. A medicine that is inactive may have been stopped long before the end that was planned.
     """
     ended = document.ended.get(fact.id)
     changes = (

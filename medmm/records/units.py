@@ -1,7 +1,8 @@
-"""UCUM units: what a written unit means, and a value in another unit of the same dimension.
+"""UCUM units: what a written unit means, and a value in another unit of its dimension.
 
-A table instead of a library, because clinical meaning hangs on what libraries drop: an annotation that sets the
-quantity apart ({1.73_m2}, {FEU}), moles that need a molar mass, equivalents that need a valence.
+A table instead of a library, because clinical meaning hangs on what libraries drop: an annotation
+that sets the quantity apart ({1.73_m2}, {FEU}), moles that need a molar mass, equivalents that need
+a valence.
 Source: The Unified Code for Units of Measure, version 2.2, sections 2 and 4.
 """
 
@@ -22,11 +23,12 @@ PREFIXES = {
     **{"d": 1e-1, "c": 1e-2, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18},
 }
 OFFSETS_K = {"Cel": 273.15, "[degF]": 273.15 - 32 / 1.8}  # kelvins at zero
-# Annotations that say what was measured, not what was counted: 80 mL/min/{1.73_m2} is not 80 mL/min.
+# Annotations that change the quantity: 80 mL/min/{1.73_m2} is not 80 mL/min.
 MEANING = ("{1.73_m2}", "{FEU}", "{DDU}")
 LONGEST = 60
 COMPONENT = re.compile(
-    r"(?P<atom>10[*^]|\d+(?![\d*^])|(?:[A-Za-z%']|\[[^\[\]{}\s]+\])+)?(?P<exponent>[+-]?\d{1,2})?(?P<notes>(?:\{[^{}]*\})*)"
+    r"(?P<atom>10[*^]|\d+(?![\d*^])|(?:[A-Za-z%']|"
+    r"\[[^\[\]{}\s]+\])+)?(?P<exponent>[+-]?\d{1,2})?(?P<notes>(?:\{[^{}]*\})*)"
 )
 Dimension = tuple[tuple[str, int], ...]
 
@@ -42,7 +44,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Substance:
-    """What turns moles and equivalents of one analyte into grams and moles; None where it is not known."""
+    """What turns moles and equivalents of one analyte into grams and moles; None if unknown."""
 
     g_per_mol: float | None = None
     valence: float | None = None
@@ -53,9 +55,10 @@ NO_SUBSTANCE = Substance()
 
 @cache
 def known_unit(written: str) -> str | None:
-    """The UCUM code of a unit as it is written; None where neither the table of words nor UCUM has it.
+    """Return the UCUM code of a unit as written; None if neither words nor UCUM have it.
 
-    The words come first, whatever their case: UCUM reads "C" as coulomb, "K/ul" as kelvin and "ft" as femtotonne.
+    The words come first, whatever their case: UCUM reads "C" as coulomb, "K/ul" as kelvin and "ft"
+    as femtotonne.
     """
     folded = " ".join(written.translate(SAME).split())
     compact = folded.replace(" ", "")
@@ -65,7 +68,10 @@ def known_unit(written: str) -> str | None:
 
 
 def convert(value: float, unit: str, to: str, substance: Substance = NO_SUBSTANCE) -> float | None:
-    """A value in another unit, both UCUM codes; None if one is unknown or they don't measure the same."""
+    """Convert a value to another unit, both UCUM codes.
+
+    Returns: None if one is unknown or they don't measure the same.
+    """
     if unit == to:
         return value
     one, other = unit_of(unit), unit_of(to)
@@ -81,7 +87,10 @@ def convert(value: float, unit: str, to: str, substance: Substance = NO_SUBSTANC
 
 
 def _bridge(one: Dimension, other: Dimension, substance: Substance) -> float | None:
-    """The factor from one dimension to another: 1 if they are the same, else by molar mass and valence."""
+    """Return the factor from one dimension to another.
+
+    It is 1 if they are the same, else by molar mass and valence.
+    """
     if one == other:
         return 1.0
     for power in (1, -1):
@@ -106,7 +115,10 @@ def _ways(substance: Substance) -> Iterator[tuple[str, str, float]]:
 
 @cache
 def unit_of(code: str) -> Unit | None:
-    """A UCUM code, without parentheses; None if it is none or holds a unit that the table lacks."""
+    """Parse a UCUM code without parentheses; return None if it is not one.
+
+    That is also so if it holds a unit that the table lacks.
+    """
     if not code or len(code) > LONGEST or not code.isascii():
         return None
     terms = re.split(r"([./])", re.sub(r"\{[^{}]*\}", _no_separators, code))
@@ -167,7 +179,7 @@ def _atom(atom: str) -> Unit | None:
 
 
 def _no_separators(note: re.Match[str]) -> str:
-    """An annotation without what separates units."""
+    """Strip an annotation of what separates units."""
     return note.group().replace(".", "\0").replace("/", "\0")
 
 
@@ -180,7 +192,7 @@ def _product(bases: list[tuple[str, int]]) -> Dimension:
 
 @cache
 def unit_table() -> dict[str, tuple[Unit, bool]]:
-    """UCUM code -> (unit, whether it takes prefixes)."""
+    """Read by UCUM code the unit, and whether it takes prefixes."""
     return {
         row["code"]: (
             Unit(
@@ -212,11 +224,11 @@ SAME = str.maketrans(
 
 @cache
 def unit_words() -> dict[str, str]:
-    """A unit in words, casefolded -> UCUM code."""
+    """Read by unit in words, casefolded, the UCUM code."""
     return {row["words"]: row["ucum"] for row in rows("unit_words")}
 
 
 def rows(name: str) -> Iterator[dict[str, str]]:
-    """The rows of a table of this room."""
+    """Yield the rows of a table of this room."""
     text = files("medmm.records").joinpath(f"data/{name}.csv").read_text(encoding="utf-8")
     yield from csv.DictReader(text.splitlines())

@@ -1,7 +1,9 @@
-"""Which version of a resource counts: the newest of its type and id alone, and none where a deletion is the newest.
+"""Which version of a resource counts: the newest alone, and none if that is a deletion.
 
-Source: FHIR R4 section 3.1.0.1.3 (versionId, lastUpdated), section 3.1.0.10 (history: newest first, deletions by request.method),
-section 3.1.0.11 (Bundle.entry.request and response).
+It is the newest of its type and id.
+
+Source: FHIR R4 section 3.1.0.1.3 (versionId, lastUpdated), section 3.1.0.10 (history: newest first,
+deletions by request.method), section 3.1.0.11 (Bundle.entry.request and response).
 """
 
 from __future__ import annotations
@@ -42,11 +44,13 @@ class Version:
     place_in_history: tuple[int, int] | None = None
 
     def is_newer_than(self, other: Version) -> bool | None:
-        """Whether it surely is; None where nothing says so, or what says so contradicts itself."""
+        """Tell whether it surely is newer.
+
+        Returns: None if nothing says so, or what says so contradicts itself.
+        """
         if self.base and other.base and self.base != other.base:
-            return (
-                None  # of two servers, whose numbers and clocks have nothing to do with each other
-            )
+            # Of two servers, whose numbers and clocks have nothing to do with each other
+            return None
         if self.number is not None and self.number == other.number:
             return None
         said = set()
@@ -65,7 +69,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentVersions:
-    """What of a record counts: its resources, those of unknown order among them by key, and what was left out."""
+    """What of a record counts: its resources, and what was left out.
+
+    Those of unknown order are among them by key.
+    """
 
     entries: tuple[Entry, ...]
     rivals: dict[str, tuple[Version, ...]]
@@ -75,7 +82,7 @@ class CurrentVersions:
 def version_of(
     place: str, key: str, entry: Resource, history: tuple[int, int] | None, *, deleted: bool
 ) -> Version:
-    """A version from its resource and the entry around it."""
+    """Build a version from its resource and the entry around it."""
     resource = None if deleted else entry.get("resource")
     meta = entry["resource"].get("meta") if isinstance(entry.get("resource"), dict) else None
     updated = moment(
@@ -97,7 +104,7 @@ def version_of(
 
 
 def newest(versions: Iterable[Version]) -> CurrentVersions:
-    """The newest version of each type and id; where the order is unknown, all that may be the newest."""
+    """Keep the newest version of each type and id; if order is unknown, all that may be."""
     groups: dict[str, list[Version]] = {}
     for version in versions:
         groups.setdefault(version.key, []).append(version)
@@ -135,7 +142,7 @@ def newest(versions: Iterable[Version]) -> CurrentVersions:
 
 
 def _newest_of(group: list[Version]) -> list[Version]:
-    """The version that is newer than all others, else it and all that it isn't surely newer than."""
+    """Return the version newer than all others, else it and all not surely older."""
     first = group[0]
     for version in group[1:]:
         if version.is_newer_than(first):
@@ -150,7 +157,10 @@ def _older(version: Version) -> Omission:
 
 
 def _number(value: Any) -> int | None:
-    """A versionId that counts; others are only names. At most 18 digits, so that no text of a sender costs time."""
+    """Return a versionId that counts; others are only names.
+
+    It has at most 18 digits, so that no text of a sender costs time.
+    """
     text = str(value) if isinstance(value, str) or type(value) is int else ""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text, re.ASCII) else None
 
@@ -161,7 +171,7 @@ def _etag(value: Any) -> Any:
 
 
 def named_key(*addresses: Any) -> str | None:
-    """`Type/id` of the first of some addresses that names one resource."""
+    """Return `Type/id` of the first of some addresses that names one resource."""
     return next(_keys(addresses), None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from medmm.review.amending import addendum, amend, amended, to_amend, withdraw
 from medmm.review.decisions import decide, draft_of
 from medmm.review.edited_coding import keeps_coding
 from medmm.review.lifecycle import NEXT, Act, advance, reopened
@@ -12,7 +13,10 @@ from medmm.review.succession import lacking, refuse_outgrown, succession
 __all__ = [
     "NEXT",
     "Act",
+    "addendum",
     "advance",
+    "amend",
+    "amended",
     "decide",
     "draft_of",
     "keeps_coding",
@@ -23,5 +27,7 @@ __all__ = [
     "reopened",
     "sign",
     "succession",
+    "to_amend",
     "to_sign",
+    "withdraw",
 ]

@@ -102,6 +102,34 @@ def refuse_contradiction(
             raise _contradiction(statement, "what a reader added", own.id, case_id)
 
 
+def refuse_contradicting_addendum(statements: Sequence[SignedStatement], case_id: str) -> None:
+    """Hold every addendum against the rest of the report: who reads one of them alone must not be misled.
+
+    Raises: StateError naming both, if an addendum states what the report denies or calls normal, or denies what it states.
+    """
+    told = [s for s in statements if s.section is not Section.CLINICAL_INFORMATION]
+    for addendum in (s for s in told if s.section is Section.ADDENDUM):
+        others = [s for s in told if s is not addendum]
+        said = [c for s in others for c in claims_of(s)]
+        calm = next((s for s in others if _calm(s)), None)
+        for claim in claims_of(addendum):
+            other = next(
+                (c for c in said if c.finding == claim.finding and claim.denied_by(c)), None
+            )
+            against = other.statement_id if other else None
+            if against is None and calm is not None and claim.polarity is not Polarity.DENIED:
+                against = calm.id
+            if against is not None:
+                raise StateError(
+                    "an addendum and the report that it is added to say different things of "
+                    f"{finding_term(claim.finding).words}",
+                    remedy="amend the report, so that it says so itself, or reword the addendum",
+                    case=case_id,
+                    addendum=addendum.id,
+                    statement=against,
+                )
+
+
 def _refuse_added(added: Sequence[SignedStatement], found: Sequence[Claim], case_id: str) -> None:
     """Raises: StateError if the findings deny what a reader added, or the other way round."""
     for claim in (c for s in added for c in claims_of(s)):

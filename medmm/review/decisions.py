@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from medmm.domain.draft import CheckedDraft
@@ -12,6 +12,7 @@ from medmm.domain.report import (
     OWN_IMPRESSION,
     Accept,
     Add,
+    Addendum,
     CaseFile,
     Decision,
     Edit,
@@ -21,6 +22,8 @@ from medmm.domain.report import (
 )
 from medmm.review.lifecycle import Act, advance
 from medmm.review.own_words import refuse_miscoded, reworded
+
+OwnWords = Add | Impression | Addendum  # what readers write without a draft
 
 
 def decide(
@@ -36,14 +39,22 @@ def decide(
     review, or if a statement that failed a check is accepted as it stands, be it as an edit that changes no word.
     """
     advance(file.state, Act.DECIDE)
+    return merged(file, decisions, by)
+
+
+def merged(
+    file: CaseFile, decisions: Sequence[Decision], by: Reader | None
+) -> tuple[Decision, ...]:
+    """Decisions so far with these added, wherever the case stands; see `decide`."""
     draft = draft_of(file)
     order = [statement.id for statement in draft.draft.decidable]
     summary_of = {s.summarises: s.id for s in draft.statements if s.summarises}
     by_statement = {decision.statement_id: decision for decision in file.decisions}
-    own = {key: one for key, one in by_statement.items() if isinstance(one, Add | Impression)}
+    own = {key: one for key, one in by_statement.items() if isinstance(one, OwnWords)}
+    used = {statement.id for report in file.versions for statement in report.statements}
     for decision in sorted(decisions, key=lambda d: d.statement_id in summary_of.values()):
-        if isinstance(decision, Add | Impression) or decision.statement_id in own:
-            _keep_own(own, decision, by, file.case.id)
+        if isinstance(decision, OwnWords) or decision.statement_id in own:
+            _keep_own(own, decision, by, file.case.id, used)
             continue
         if decision.statement_id not in order:
             raise InputError(
@@ -61,9 +72,13 @@ def decide(
 
 
 def _keep_own(
-    own: dict[str, Add | Impression], decision: Decision, by: Reader | None, case_id: str
+    own: dict[str, OwnWords],
+    decision: Decision,
+    by: Reader | None,
+    case_id: str,
+    used: Collection[str],
 ) -> None:
-    """Keep, change or take away what readers wrote themselves.
+    """Keep, change or take away what readers wrote themselves; no number is `used` again.
 
     An addition keeps its code where the new words still say what it says. Raises: InputError where its words and its code
     part, or if it is accepted.
@@ -71,9 +86,15 @@ def _keep_own(
     key = decision.statement_id
     if isinstance(decision, Impression):
         own[OWN_IMPRESSION] = replace(decision, by=by)
+    elif isinstance(decision, Addendum):
+        raise InputError(
+            "an addendum is no decision on a draft",
+            remedy="sign the report, then call `addendum` with the text",
+            case=case_id,
+        )
     elif isinstance(decision, Add):
         refuse_miscoded(decision, case_id)
-        taken = [int(name.removeprefix("r")) for name in own if OWN.fullmatch(name)]
+        taken = [int(name.removeprefix("r")) for name in {*own, *used} if OWN.fullmatch(name)]
         key = f"r{max(taken, default=0) + 1}"
         own[key] = replace(decision, statement_id=key, by=by)
     elif isinstance(decision, Reject):
@@ -98,7 +119,7 @@ def draft_of(file: CaseFile) -> CheckedDraft:
 
 def refuse_failed(draft: CheckedDraft, decision: Decision, case_id: str) -> None:
     """Raises: StateError if a statement that failed a check is accepted as it stands."""
-    failed = draft.failed(decision.statement_id)
+    failed = draft.blocking(decision.statement_id)
     words = {statement.id: statement.text for statement in draft.draft.decidable}[
         decision.statement_id
     ]

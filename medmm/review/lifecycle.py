@@ -16,10 +16,14 @@ class Act(Enum):
     DECIDE = "decide"
     SIGN = "sign"
     SUPERSEDE = "supersede"
+    AMEND = "amend"
+    ADDENDUM = "add an addendum to"
+    WITHDRAW = "withdraw"
 
 
 # `None` is a case that is not there yet. Drafting again is possible until a reader has decided something. Another record or
-# other images supersede a case until it is signed (medmm.review.succession).
+# other images supersede a case until it is signed (medmm.review.succession). What follows a signature makes a further version
+# of the report in one act; an addendum is an amendment that leaves what stood there (so FHIR R4 orders its statuses too).
 NEXT: dict[tuple[CaseState | None, Act], CaseState] = {
     (None, Act.OPEN): CaseState.OPENED,
     (CaseState.OPENED, Act.DRAFT): CaseState.DRAFTED,
@@ -31,14 +35,27 @@ NEXT: dict[tuple[CaseState | None, Act], CaseState] = {
         (state, Act.SUPERSEDE): CaseState.SUPERSEDED
         for state in (CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW)
     },
+    **{
+        (state, act): after
+        for state in (CaseState.SIGNED, CaseState.AMENDED)
+        for act, after in (
+            (Act.AMEND, CaseState.AMENDED),
+            (Act.ADDENDUM, CaseState.AMENDED),
+            (Act.WITHDRAW, CaseState.WITHDRAWN),
+        )
+    },
 }
+
+_SIGNED = "the report is signed: amend it, add an addendum to it, or withdraw it"
 
 _REMEDIES = {
     None: "open the case first",
     CaseState.OPENED: "draft the case first",
     CaseState.DRAFTED: "decide on the statements of its draft",
     CaseState.IN_REVIEW: "decide on what is open and sign",
-    CaseState.SIGNED: "the report is signed and stays as it is",
+    CaseState.SIGNED: _SIGNED,
+    CaseState.AMENDED: _SIGNED,
+    CaseState.WITHDRAWN: "a withdrawn report is final; open its study again for a new case",
     CaseState.SUPERSEDED: "work on the newer case of its study; `medmm cases` lists it",
 }
 

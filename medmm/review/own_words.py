@@ -7,7 +7,15 @@ from dataclasses import replace
 
 from medmm.domain.draft import Assertion, ReaderEvidence, Section
 from medmm.domain.errors import InputError
-from medmm.domain.report import OWN_IMPRESSION, Add, CaseFile, Impression, Reader, SignedStatement
+from medmm.domain.report import (
+    OWN_IMPRESSION,
+    Add,
+    Addendum,
+    CaseFile,
+    Impression,
+    Reader,
+    SignedStatement,
+)
 from medmm.language.report_parser import Polarity, findings_named, polarity
 from medmm.language.sides import named_side
 
@@ -18,8 +26,12 @@ ASSERTIONS = {
 }
 
 
-def reworded(own: Add | Impression, text: str, by: Reader | None) -> Add | Impression:
+def reworded(
+    own: Add | Impression | Addendum, text: str, by: Reader | None
+) -> Add | Impression | Addendum:
     """A reader's own words changed; the code stays only where the new words still say the same of the same side."""
+    if isinstance(own, Addendum):
+        return replace(own, text=text, by=by, at=None)
     if isinstance(own, Impression):
         return replace(own, text=text, by=by)
     named = {name: ASSERTIONS[said] for name, said in findings_named(text).items()}
@@ -48,7 +60,7 @@ def refuse_miscoded(added: Add, case_id: str) -> None:
 
 
 def own_statements(file: CaseFile, signer: Reader | None = None) -> Iterator[SignedStatement]:
-    """The reader's own findings, then the own impression line by line, as they will be signed."""
+    """The reader's own findings, the own impression line by line, and addenda, as they will be signed."""
     for added in file.added:
         yield SignedStatement(
             id=added.statement_id,
@@ -63,6 +75,22 @@ def own_statements(file: CaseFile, signer: Reader | None = None) -> Iterator[Sig
         )
     if file.impression is not None:
         yield from _impression(file.impression, signer)
+    yield from (addendum_statement(one) for one in file.decisions if isinstance(one, Addendum))
+
+
+def addendum_statement(addendum: Addendum) -> SignedStatement:
+    """What was added to a signed report, as it is signed."""
+    return SignedStatement(
+        id=addendum.statement_id,
+        section=Section.ADDENDUM,
+        text=addendum.text,
+        assertion=ASSERTIONS[polarity(addendum.text)],
+        finding=None,
+        side=None,
+        evidence=(_seen_by(addendum.by),),
+        author=addendum.by,
+        added_at=addendum.at,
+    )
 
 
 def _impression(own: Impression, signer: Reader | None) -> Iterator[SignedStatement]:

@@ -23,11 +23,13 @@ from medmm.domain.report import (
     StudyReference,
 )
 from medmm.domain.study import Study
-from medmm.review.contradiction import refuse_contradiction
+from medmm.review.contradiction import refuse_contradicting_addendum, refuse_contradiction
 from medmm.review.decisions import draft_of, refuse_failed
 from medmm.review.edited_coding import edited_statement
 from medmm.review.lifecycle import Act, advance
 from medmm.review.own_words import own_statements
+
+UNNUMBERED = "report-unnumbered"
 
 
 def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
@@ -39,8 +41,37 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
     """
     if file.state is CaseState.SIGNED or file.report is not None:
         raise StateError(
-            "the case is signed already", remedy="the report stays as it is", case=file.case.id
+            "the case is signed already",
+            remedy="amend the report, add an addendum to it, or withdraw it",
+            case=file.case.id,
         )
+    refuse_signer(by, at)
+    statements = to_sign(file, by)
+    advance(file.state, Act.SIGN)
+    draft = draft_of(file).draft
+    return numbered(
+        SignedReport(
+            id=UNNUMBERED,
+            case_id=file.case.id,
+            study=_reference(file.case.study),
+            patient_key=file.case.study.patient_key,
+            version=1,
+            statements=statements,
+            not_evaluated=draft.limits,
+            signed_by=by,
+            signed_at=at,
+            draft_id=draft.id,
+            writer=draft.writer,
+            models=draft.models,
+            images_read=draft.images_read,
+            images_unread=draft.images_unread,
+            rejected_count=rejected_count(file),
+        )
+    )
+
+
+def refuse_signer(by: Reader, at: datetime) -> None:
+    """Raises: ConfigError if `by` has the name that ships with the settings; InputError if `at` has no time zone."""
     if by.unnamed:
         raise ConfigError(
             "nobody signs under the name that ships with the settings",
@@ -49,30 +80,17 @@ def sign(file: CaseFile, by: Reader, at: datetime) -> SignedReport:
         )
     if at.tzinfo is None:
         raise InputError("the time of signing has no time zone", remedy="sign with an aware time")
-    statements = to_sign(file, by)
-    advance(file.state, Act.SIGN)
-    draft = draft_of(file).draft
-    report = SignedReport(
-        id="report-unnumbered",
-        case_id=file.case.id,
-        study=_reference(file.case.study),
-        patient_key=file.case.study.patient_key,
-        version=1,
-        statements=statements,
-        not_evaluated=draft.limits,
-        signed_by=by,
-        signed_at=at,
-        draft_id=draft.id,
-        writer=draft.writer,
-        models=draft.models,
-        images_read=draft.images_read,
-        images_unread=draft.images_unread,
-        rejected_count=sum(
-            isinstance(file.decision_on(s), Reject) for s in (*file.asked, *_also(file))
-        ),
-    )
-    content = json.dumps(to_json(report), sort_keys=True, ensure_ascii=True)
+
+
+def numbered(report: SignedReport) -> SignedReport:
+    """The report under an ID that comes from its content."""
+    content = json.dumps(to_json(replace(report, id=UNNUMBERED)), sort_keys=True, ensure_ascii=True)
     return replace(report, id="report-" + hashlib.sha256(content.encode()).hexdigest()[:32])
+
+
+def rejected_count(file: CaseFile) -> int:
+    """How many statements that a reader was asked about, or chose to answer, were rejected."""
+    return sum(isinstance(file.decision_on(s), Reject) for s in (*file.asked, *_also(file)))
 
 
 def to_sign(file: CaseFile, by: Reader | None = None) -> tuple[SignedStatement, ...]:
@@ -83,7 +101,6 @@ def to_sign(file: CaseFile, by: Reader | None = None) -> tuple[SignedStatement, 
 
     Raises: StateError if one is undecided, one that failed a check was accepted, or nothing is left to sign.
     """
-    draft = draft_of(file)
     undecided = [s.id for s in file.asked if file.decision_on(s) is None]
     if undecided:
         raise StateError(
@@ -92,29 +109,40 @@ def to_sign(file: CaseFile, by: Reader | None = None) -> tuple[SignedStatement, 
             case=file.case.id,
             statements=" ".join(undecided),
         )
+    signed = decided_statements(file, by)
+    refuse_unsound(signed, file)
+    return signed
+
+
+def decided_statements(file: CaseFile, by: Reader | None) -> tuple[SignedStatement, ...]:
+    """What was decided and written so far, as statements of a report; see `to_sign`."""
     drafted = [
         s
-        for s in draft.statements
+        for s in draft_of(file).statements
         if file.impression is None or s.section is not Section.IMPRESSION
     ]
     also = [s for s in _also(file) if file.decision_on(s) is not None]
     own = list(own_statements(file, by))
-    signed = [
+    return (
         *_decided(file, [s for s in drafted if s.section is not Section.IMPRESSION]),
         *_decided(file, also),
         *(s for s in own if s.section is Section.FINDINGS),
         *_decided(file, [s for s in drafted if s.section is Section.IMPRESSION]),
         *(_summary(s) for s in _decided(file, also) if file.impression is None),
-        *(s for s in own if s.section is Section.IMPRESSION),
-    ]
-    if not signed:
+        *(s for s in own if s.section is not Section.FINDINGS),
+    )
+
+
+def refuse_unsound(statements: Sequence[SignedStatement], file: CaseFile) -> None:
+    """Raises: StateError if nothing is left to sign, or if the statements contradict each other."""
+    if not statements:
         raise StateError(
             "nothing is left to sign",
             remedy="edit a statement to say what you see",
             case=file.case.id,
         )
-    refuse_contradiction(signed, draft, file.case.id)
-    return tuple(signed)
+    refuse_contradiction(statements, draft_of(file), file.case.id)
+    refuse_contradicting_addendum(statements, file.case.id)
 
 
 def _also(file: CaseFile) -> tuple[Statement, ...]:

@@ -23,11 +23,13 @@ class Succession:
         same: the case of the same images and record, which goes on; None: a new one is made.
         moves: by case id the state that it had and the one it gets.
         notices: what a reader of the case must know of those before it.
+        withdrawn: ids of the cases whose report was withdrawn; the study is read anew beside them.
     """
 
     same: CaseFile | None
     moves: tuple[tuple[str, CaseState, CaseState], ...]
     notices: tuple[Notice, ...]
+    withdrawn: tuple[str, ...] = ()
 
 
 def succession(
@@ -36,15 +38,17 @@ def succession(
     """The case that goes on and those that it supersedes: one study has one open case.
 
     A signed case stays as it is. Of the same images with another record it lets no other case open; where images came
-    after it was signed, they are a case of their own.
+    after it was signed, they are a case of their own. A case whose report was withdrawn stays too, and lets others open.
 
     Raises: StateError if a report of the same images with another record is signed.
     """
+    withdrawn = [file for file in cases if file.state is CaseState.WITHDRAWN]
+    cases = [file for file in cases if file.state is not CaseState.WITHDRAWN]
     same = next(
         (file for file in cases if _content(file.case) == _content_of(study, context)), None
     )
     moves: list[tuple[str, CaseState, CaseState]] = []
-    notices = []
+    notices = [_withdrawn(file) for file in withdrawn]
     for file in cases:
         if file is same:
             if file.state is CaseState.SUPERSEDED:
@@ -56,7 +60,12 @@ def succession(
                 moves.append((file.case.id, file.state, advance(file.state, Act.SUPERSEDE)))
             if file.decisions:
                 notices.append(_left_behind(file, study))
-    return Succession(same=same, moves=tuple(moves), notices=tuple(notices))
+    return Succession(
+        same=same,
+        moves=tuple(moves),
+        notices=tuple(notices),
+        withdrawn=tuple(sorted(file.case.id for file in withdrawn)),
+    )
 
 
 def lacking(study: Study, cases: Sequence[CaseFile]) -> tuple[Notice, ...]:
@@ -102,6 +111,14 @@ def _left_behind(file: CaseFile, study: Study) -> Notice:
         f"there and {'is' if count == 1 else 'are'} not carried over: the study was opened again with other {what}."
     )
     return Notice(code="decisions-superseded", text=text.replace("other record", "another record"))
+
+
+def _withdrawn(file: CaseFile) -> Notice:
+    text = (
+        f"The signed report of {file.case.id} on this study was withdrawn, entered in error: nothing of it is valid. "
+        f"`medmm audit log {file.case.id}` says who withdrew it."
+    )
+    return Notice(code="report-withdrawn", text=text)
 
 
 def _images(count: int) -> str:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from medmm.audit import log
 from medmm.audit.entry import event_of
-from medmm.audit.log_database import bytes_of
+from medmm.audit.log_database import as_bytes
 from medmm.domain.codec import to_json
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.draft_version import DraftVersion
@@ -51,7 +51,7 @@ def keep_draft(
         "version": (parent or 0) + 1,
         "reading": version(connection, READINGS, case_id),
         "parent": parent,
-        "author": checked.draft.writer,
+        "author": checked.draft.author.id,
         "created_at": None if at is None else at.isoformat(),
     }
     connection.execute(DRAFTS.insert().values(body=body, **row))
@@ -67,11 +67,8 @@ def versions(connection: sa.Connection, case_id: str) -> tuple[DraftVersion, ...
     """Every draft of a case, oldest first. Raises: IntegrityError if one is not what the log says."""
     integrity.refuse_altered_drafts(connection, case_id)
     columns = [column for column in DRAFTS.c if column.name != "body"]
-    query = (
-        sa.select(*columns, *bytes_of(DRAFTS.c.body))
-        .where(DRAFTS.c.case_id == case_id)
-        .order_by(DRAFTS.c.version)
-    )
+    body = as_bytes(DRAFTS.c.body).label("body")
+    query = sa.select(*columns, body).where(DRAFTS.c.case_id == case_id).order_by(DRAFTS.c.version)
     return tuple(_version(row) for row in connection.execute(query))
 
 
@@ -81,7 +78,7 @@ def _version(row: Any) -> DraftVersion:
         case_id=row.case_id,
         version=row.version,
         parent=row.parent,
-        author=checked.draft.writer if row.author is None else row.author,
+        author=checked.draft.author.id if row.author is None else row.author,
         created_at=None if row.created_at is None else datetime.fromisoformat(row.created_at),
         checked=checked,
     )

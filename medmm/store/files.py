@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 import stat
 import time
@@ -15,6 +14,7 @@ from typing import BinaryIO
 
 from medmm.domain.errors import InputError, IntegrityError, Unavailable
 from medmm.files import CHUNK_BYTES, digest_of_open, flush, flushed_file, locked, sha256_of
+from medmm.store.object_store import ObjectFault, is_digest
 
 LOCK_STRIPES = 256
 INCOMING = ".incoming-"
@@ -23,7 +23,7 @@ MOST_VERIFIED = 100_000  # objects that are remembered as verified, some 30 MB
 
 
 class Objects:
-    """Files kept under the digest of their content, readable by this user alone.
+    """The `ObjectStore` of one folder: files under the digest of their content, readable by this user alone.
 
     All lie in one folder, so that one flush of it keeps a whole study; those of earlier releases lie in folders by the first two
     digits, and stay there.
@@ -169,21 +169,34 @@ class Objects:
             )
         return path
 
-    @staticmethod
-    def is_digest(text: object) -> bool:
-        """Whether this can name an object."""
-        return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{64}", text) is not None
+    def fault(self, sha256: str) -> ObjectFault | None:
+        """Read an object and say what is wrong with it; None if its bytes give its digest."""
+        try:
+            file = os.open(self.place(sha256), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        except FileNotFoundError:
+            return ObjectFault(kind="missing")
+        except OSError as error:
+            return ObjectFault(kind="unreadable", text=type(error).__name__)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                return ObjectFault(kind="altered", text="it is no regular file")
+            altered = digest_of_open(file) != sha256
+        except OSError as error:
+            return ObjectFault(kind="unreadable", text=type(error).__name__)
+        finally:
+            os.close(file)
+        return ObjectFault(kind="altered", text="its bytes are others") if altered else None
 
     def digests(self) -> Iterator[str]:
         """The names of all objects that are there, in order."""
         earlier = {file.parent.name + file.name for file in self.folder.glob("[0-9a-f][0-9a-f]/*")}
         yield from sorted(
-            filter(self.is_digest, earlier | {file.name for file in self.folder.glob("[0-9a-f]*")})
+            filter(is_digest, earlier | {file.name for file in self.folder.glob("[0-9a-f]*")})
         )
 
     def place(self, sha256: str) -> Path:
         """Where an object would lie. Raises: InputError if `sha256` is no digest."""
-        if not self.is_digest(sha256):
+        if not is_digest(sha256):
             raise InputError(
                 "an object is named by its SHA-256 in hex", remedy="take it from Volume.sha256"
             )

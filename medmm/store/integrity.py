@@ -18,20 +18,32 @@ from medmm.store import last_words, tables
 from medmm.store.last_words import PARTS, VERSIONS, LoggedPart, Word
 
 PART_OF_VERSION = {kind: part for part, kind in VERSIONS.items()}
-VERSIONED = {"reading": tables.readings, "draft": tables.drafts}
+
 _CASE, _REPORT = tables.cases.c, tables.reports.c
-_WHOLE = (_CASE.id, _CASE.state, _CASE.report_id, as_bytes(_CASE.body).label("case"))
 CASES = sa.select(
-    *_WHOLE,
+    _CASE.id,
+    _CASE.state,
+    _CASE.report_id,
+    as_bytes(_CASE.body).label("case"),
+    *(as_bytes(tables.newest(t)).label(t.name) for t in (tables.readings, tables.drafts)),
     *bytes_of(_CASE.decisions, _CASE.priority, _CASE.site),
-    *(as_bytes(tables.newest(table)).label(part) for part, table in VERSIONED.items()),
 )
-EARLY_CASES = sa.select(  # of a copy of an earlier release: parts in columns, and fewer of them
-    *_WHOLE,
+# Of an earlier release, where reading and draft lay in the case's own row.
+EARLY_CASES = sa.select(
+    _CASE.id,
+    _CASE.state,
+    _CASE.report_id,
+    as_bytes(_CASE.body).label("case"),
+    *(as_bytes(sa.literal_column(f'"{part}"')).label(part) for part in VERSIONS),
     *bytes_of(_CASE.decisions),
-    *(as_bytes(sa.literal_column(part)).label(part) for part in VERSIONED),
     *(sa.null().label(part) for part in ("priority", "site")),
 )
+VERSIONED = {
+    table.name: sa.select(
+        *(column for column in table.c if column.name != "body"), *bytes_of(table.c.body)
+    )
+    for table in (tables.readings, tables.drafts)
+}
 REPORTS = sa.select(_REPORT.id, _REPORT.case_id, *bytes_of(_REPORT.body))
 
 
@@ -41,7 +53,7 @@ def digest(value: Any) -> str:
 
 
 def digest_of_draft(row: Mapping[str, Any], body_sha256: str) -> str:
-    """Digest of the row of a draft, its body by the digest of that."""
+    """Compute the digest of the row of a draft, its body by the digest of that."""
     names = ("case_id", "version", "reading", "parent", "author", "created_at")
     return digest({**{name: row[name] for name in names}, "body": body_sha256})
 
@@ -97,9 +109,13 @@ def refuse_altered_case(connection: sa.Connection, case_id: str) -> None:
 
 
 def refuse_altered_drafts(connection: sa.Connection, case_id: str) -> None:
-    """Raises: IntegrityError naming case and entry, if the case or any version of its draft is not what the log says."""
+    """Refuse a case of which any version of the draft is not what the log says.
+
+    Raises: IntegrityError naming case and entry.
+    """
     refuse_altered_case(connection, case_id)
-    rows = connection.execute(_versions("draft").where(tables.drafts.c.case_id == case_id)).all()
+    of_case = VERSIONED["draft"].where(tables.drafts.c.case_id == case_id)
+    rows = connection.execute(of_case).all()
     refuse(_version_problems("draft", case_id, rows, _said_of(connection, case_id)))
 
 
@@ -134,9 +150,10 @@ def image_files(study: Mapping[str, Any]) -> tuple[str, ...]:
 def problems(connection: sa.Connection, said: Mapping[str, CaseMarks]) -> Iterator[AuditProblem]:
     """Every case and report that is not what the log says, is missing, or that the log does not know."""
     cases, reports = set(), set()
-    in_versions = sa.inspect(connection).has_table("draft")  # not so in an early copy
-    cases_kept = CASES if in_versions else EARLY_CASES
-    for row in connection.execute(cases_kept.execution_options(yield_per=100)):
+    # Not so in a copy of an earlier release.
+    in_versions = sa.inspect(connection).has_table("draft")
+    query = CASES if in_versions else EARLY_CASES
+    for row in connection.execute(query.execution_options(yield_per=100)):
         cases.add(row.id)
         yield from _case_problems(row, said.get(row.id, CaseMarks()))
     for row in connection.execute(REPORTS.execution_options(yield_per=100)):
@@ -166,19 +183,12 @@ def _case_problems(row: Any, said: CaseMarks) -> Iterator[AuditProblem]:
         yield AuditProblem(kind="state altered", place=f"case {row.id}", text=text)
 
 
-def _versions(part: str) -> sa.Select[Any]:
-    """Every version of one part of cases, its body as bytes."""
-    columns = VERSIONED[part].c
-    beside = [column for column in columns if column.name != "body"]
-    return sa.select(*beside, *bytes_of(columns.body)).order_by(columns.case_id, columns.version)
-
-
 def _problems_of_versions(
     connection: sa.Connection, part: str, cases: Iterable[str], said: Mapping[str, CaseMarks]
 ) -> Iterator[AuditProblem]:
     """What is wrong with any version of the reading or draft of any case; of a missing case nothing but that is told."""
     rows: dict[str, list[Any]] = {case_id: [] for case_id in cases}
-    for row in connection.execute(_versions(part).execution_options(yield_per=100)):
+    for row in connection.execute(VERSIONED[part].order_by("case_id", "version")):
         rows.setdefault(row.case_id, []).append(row)
     for case_id, kept in rows.items():
         mark = said.get(case_id, CaseMarks())

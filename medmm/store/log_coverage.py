@@ -7,8 +7,6 @@ say nothing of them: what they kept is neither sound nor altered.
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +16,9 @@ import sqlalchemy as sa
 from medmm.audit.identity_digest import identity_hmac
 from medmm.audit.log_database import as_bytes, bytes_of
 from medmm.domain.audit_event import AuditProblem
-from medmm.files import digest_of_open
 from medmm.store import integrity, last_words, tables
-from medmm.store.files import Objects
 from medmm.store.last_words import IDENTITY, KINDS, ORDER, RECORD, STUDY, LoggedPart, RowKind, Words
+from medmm.store.object_store import ObjectStore, is_digest
 
 Digest = Callable[[str, bytes], str]  # whose row, its body
 # Of what a done entry of this release names at least one; an entry without is of an earlier form.
@@ -186,7 +183,7 @@ def _refuse_altered(
         integrity.refuse(_missing(kind, uid, written))
 
 
-def object_problems(objects: Objects, named: Mapping[str, str]) -> Iterator[AuditProblem]:
+def object_problems(objects: ObjectStore, named: Mapping[str, str]) -> Iterator[AuditProblem]:
     """Every stored file whose bytes are not those of its digest, and every named one that is missing.
 
     Args:
@@ -202,34 +199,19 @@ def object_problems(objects: Objects, named: Mapping[str, str]) -> Iterator[Audi
             yield problem
 
 
-def refuse_altered_objects(objects: Objects, named: Mapping[str, str]) -> None:
+def refuse_altered_objects(objects: ObjectStore, named: Mapping[str, str]) -> None:
     """Raises: IntegrityError naming the first file that is altered or missing, and who says that it was kept."""
     for sha256, who in named.items():
         problem = _object_problem(objects, sha256, who)
         integrity.refuse((problem,) if problem else ())
 
 
-def _object_problem(objects: Objects, sha256: str, who: str) -> AuditProblem | None:
-    place = f"object {sha256}"
-    try:
-        file = os.open(objects.place(sha256), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except FileNotFoundError:
-        return AuditProblem(kind="missing", place=place, text=who)
-    except OSError as error:
-        return AuditProblem(kind="unreadable", place=place, text=f"{type(error).__name__}; {who}")
-    try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            return AuditProblem(kind="altered", place=place, text=f"it is no regular file; {who}")
-        altered = digest_of_open(file) != sha256
-    except OSError as error:
-        return AuditProblem(kind="unreadable", place=place, text=f"{type(error).__name__}; {who}")
-    finally:
-        os.close(file)
-    return (
-        AuditProblem(kind="altered", place=place, text=f"its bytes are others; {who}")
-        if altered
-        else None
-    )
+def _object_problem(objects: ObjectStore, sha256: str, who: str) -> AuditProblem | None:
+    fault = objects.fault(sha256)
+    if fault is None:
+        return None
+    text = f"{fault.text}; {who}" if fault.text else who
+    return AuditProblem(kind=fault.kind, place=f"object {sha256}", text=text)
 
 
 def _last(connection: sa.Connection, kind: RowKind, owner: str) -> LoggedPart | None:
@@ -284,13 +266,11 @@ def _of_early_studies(
             )
         except (KeyError, TypeError, AttributeError):
             continue
-    return {sha256: who for sha256, who in named.items() if Objects.is_digest(sha256)}
+    return {sha256: who for sha256, who in named.items() if is_digest(sha256)}
 
 
 def _named(said: LoggedRows) -> dict[str, str]:
-    return {
-        d: f"entry {entry} kept it" for d, entry in said.objects.items() if Objects.is_digest(d)
-    }
+    return {d: f"entry {entry} kept it" for d, entry in said.objects.items() if is_digest(d)}
 
 
 def _value(body: bytes) -> tuple[Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -14,7 +15,14 @@ from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.printed_report import Printed
 from medmm.domain.report import CaseFile, SignedReport
 from medmm.domain.study import Study
-from medmm.store import integrity, last_words, log_coverage, tables, worklist
+from medmm.store import (
+    integrity,
+    last_words,
+    log_coverage,
+    report_versions,
+    tables,
+    worklist,
+)
 
 T = TypeVar("T")
 
@@ -61,9 +69,10 @@ def case_file(connection: sa.Connection, case_id: str) -> CaseFile:
     row = connection.execute(sa.select(*worklist.READ).where(tables.cases.c.id == case_id)).first()
     if row is None:
         raise missing("case", case_id)
-    return worklist.decoded_file(
-        row, None if row.report_id is None else report(connection, row.report_id)
-    )
+    versions = report_versions.of_case(connection, case_id) if row.report_id else ()
+    newest = next((one for one in versions if one.id == row.report_id), None)
+    earlier = tuple(one for one in versions if one is not newest)
+    return replace(worklist.decoded_file(row, newest), earlier=earlier)
 
 
 def printed(
@@ -80,6 +89,7 @@ def printed(
         study=case.study,
         order=order(connection, secret, signed.study.uid),
         restated_entry=log_coverage.restated_entry(connection, signed.case_id, signed.patient_key),
+        versions=report_versions.of_case(connection, signed.case_id),
     )
     return found, named
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from medmm.domain.clock import Clock, utc_now
 from medmm.domain.codec import to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import IntegrityError, StateError
@@ -23,6 +24,22 @@ from medmm.store import drafts, integrity, log_coverage, tables
 
 REPLAY_DAYS = 7  # unless the settings say otherwise
 Names = tuple[str, ...]  # what a row goes by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """How long results are given again, by the clock of the house."""
+
+    days: float = REPLAY_DAYS
+    clock: Clock = utc_now
+
+    def now(self) -> str:
+        """When a result is kept, as text that sorts."""
+        return _moment(self.clock())
+
+    def oldest(self) -> str:
+        """When the oldest result was kept that is still given, as text that sorts."""
+        return _moment(self.clock() - timedelta(days=self.days))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +89,14 @@ PLACES = {
 
 def remember(
     connection: sa.Connection,
-    days: float,
+    expiry: Expiry,
     key: str,
     verb: str,
     request_sha256: str,
-    result: Any,
+    result: object,
     subject: str = "",
 ) -> None:
-    """Keep under a key what its call gave, and forget what is older than so many days.
+    """Keep under a key what its call gave, and forget what has expired.
 
     A result that is kept as it is is referred to; any other (names of files, a row of a table of models) is kept whole.
 
@@ -89,8 +106,8 @@ def remember(
 
     Raises: StateError if the key is taken.
     """
-    table, now = tables.idempotency, datetime.now(UTC)
-    connection.execute(table.delete().where(table.c.at < _moment(now - timedelta(days=days))))
+    table = tables.idempotency
+    connection.execute(table.delete().where(table.c.at < expiry.oldest()))
     if connection.scalar(sa.select(table.c.verb).where(table.c.key == key)) is not None:
         raise StateError(
             "this idempotency key is taken", remedy="take a new key, or ask for its result"
@@ -103,17 +120,19 @@ def remember(
     else:
         reference = {"kind": None, "names": None, "result": value}
     values = {"key": key, "verb": verb, "request_sha256": request_sha256, "result_sha256": sha256}
-    connection.execute(table.insert().values(**values, **reference, at=_moment(now)))
+    connection.execute(table.insert().values(**values, **reference, at=expiry.now()))
 
 
-def recall(connection: sa.Connection, days: float, key: str, verb: str, request_sha256: str) -> Any:
-    """The JSON value of the result that was given under a key within so many days; None if there is none.
+def recall(
+    connection: sa.Connection, expiry: Expiry, key: str, verb: str, request_sha256: str
+) -> object:
+    """The JSON value of the result that was given under a key; None if there is none, or it has expired.
 
     Raises: StateError if the key was used for another verb or request; IntegrityError if the result is no longer what
         was given, or what it is a part of is not what the log says.
     """
     table = tables.idempotency
-    fresh = table.c.at >= _moment(datetime.now(UTC) - timedelta(days=days))
+    fresh = table.c.at >= expiry.oldest()
     row = connection.execute(sa.select(table).where((table.c.key == key) & fresh)).first()
     if row is None:
         return None
@@ -150,7 +169,7 @@ def replaced(connection: sa.Connection, kind: str, names: Names, value: Any) -> 
     connection.execute(table.update().where(changes).values(result=kept))
 
 
-def _where(connection: sa.Connection, result: Any, subject: str) -> tuple[str, Names] | None:
+def _where(connection: sa.Connection, result: object, subject: str) -> tuple[str, Names] | None:
     """Kind and names of the row that a result is kept in; None of what is kept nowhere."""
     match result:
         case Study():
@@ -178,5 +197,5 @@ def _typed(column: sa.Column[Any], name: str) -> str | int | None:
 
 
 def _moment(at: datetime) -> str:
-    """A time that sorts as text."""
-    return at.isoformat(timespec="microseconds")
+    """A time in UTC as text that sorts."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

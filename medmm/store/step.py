@@ -13,7 +13,7 @@ from medmm.audit import log
 from medmm.audit.head import HeadSigner
 from medmm.audit.identity_digest import identity_hmac
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.codec import to_json
+from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
@@ -48,7 +48,7 @@ class Step:
         signer: HeadSigner,
         covered: int,
         secret: bytes,
-        replay_days: float,
+        expiry: replays.Expiry,
     ) -> None:
         self._connection, self._signer, self._covered, self._secret = (
             connection,
@@ -56,7 +56,7 @@ class Step:
             covered,
             secret,
         )
-        self._replay_days = replay_days
+        self._expiry = expiry
         self.verb = ""  # of the last event; empty until one is recorded
         self._event: AuditEvent | None = (
             None  # the last one: appended when all that it names is known
@@ -188,6 +188,8 @@ class Step:
         else:
             self._kept["case_sha256"] = integrity.digest(to_json(case))
             self._kept["decisions_sha256"] = integrity.digest([])
+            if site is not None:
+                self._kept["site_sha256"] = integrity.digest(site)
             self._moved[case.id] = CaseState.OPENED
             self._relisted.add(case.id)
             self._connection.execute(
@@ -232,7 +234,7 @@ class Step:
         kept = self._connection.scalar(
             sa.select(tables.cases.c.decisions).where(tables.cases.c.id == case_id)
         )
-        if kept != to_json(expected):
+        if kept is None or from_json(tuple[Decision, ...], kept) != expected:
             raise _outdated(case_id)
         self._update_case(case_id, decisions=to_json(decisions))
 
@@ -251,8 +253,16 @@ class Step:
         self._relisted.add(case_id)
 
     def save_report(self, report: SignedReport, *, decisions: tuple[Decision, ...]) -> None:
-        """Keep a signed report. Raises: StateError if the decisions changed after they were read for signing."""
+        """Keep a signed report, beside those that it replaces.
+
+        Raises: StateError if the decisions changed after they were read for signing, or the report
+            that it replaces is not that of the case any more.
+        """
         self.save_decisions(report.case_id, decisions, expected=decisions)
+        kept = tables.cases.c
+        newest = (kept.id == report.case_id) & kept.report_id.is_not_distinct_from(report.replaces)
+        if self._connection.scalar(sa.select(kept.id).where(newest)) is None:
+            raise _outdated(report.case_id)
         values = {"id": report.id, "case_id": report.case_id, "body": to_json(report)}
         self._connection.execute(tables.reports.insert().values(**values))
         self._kept |= {"report": report.id, "sha256": integrity.digest(values["body"])}
@@ -279,12 +289,10 @@ class Step:
         work.end(self._connection)
 
     def remember(
-        self, key: str, verb: str, request_sha256: str, result: Any, subject: str = ""
+        self, key: str, verb: str, request_sha256: str, result: object, subject: str = ""
     ) -> None:
         """Keep a verb's result under its idempotency key; see `replays.remember`. Raises: StateError if the key is taken."""
-        replays.remember(
-            self._connection, self._replay_days, key, verb, request_sha256, result, subject
-        )
+        replays.remember(self._connection, self._expiry, key, verb, request_sha256, result, subject)
 
     def _update_case(self, case_id: str, **values: Any) -> None:
         parts = {"case" if name == "body" else name: value for name, value in values.items()}

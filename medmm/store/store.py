@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from medmm.audit import log
 from medmm.audit.head import HeadFile, HeadSigner, TreeHead
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
+from medmm.domain.clock import Clock, utc_now
 from medmm.domain.codec import from_json
 from medmm.domain.draft_version import DraftVersion
 from medmm.domain.errors import ConfigError, StateError
@@ -39,7 +40,8 @@ from medmm.store import (
     worklist,
 )
 from medmm.store.database import Database
-from medmm.store.dialects import dialect_of
+from medmm.store.dialects import Dialect, dialect_of
+from medmm.store.object_store import ObjectStore
 from medmm.store.step import Step
 
 T = TypeVar("T")
@@ -55,12 +57,15 @@ class Store:
     def __init__(
         self,
         data_dir: Path,
-        heads_path: Path | None = None,
-        replay_days: float = replays.REPLAY_DAYS,
+        heads_path: Path | None,
+        expiry: replays.Expiry,
+        dialect: Dialect,
+        objects: ObjectStore | None = None,
+        progress: worklist.Progress | None = None,
     ) -> None:
-        self.data_dir, self._replay_days = data_dir, replay_days
-        self.objects = files.Objects(data_dir / "objects")
-        self._closed, self.dialect = False, dialect_of(data_dir)
+        self.data_dir, self._expiry, self.dialect = data_dir, expiry, dialect
+        self.objects: ObjectStore = objects or files.Objects(data_dir / "objects")
+        self._closed = False
         try:
             self.read_only = files.is_read_only(data_dir, self.dialect.marker)
             if not self.read_only:
@@ -81,9 +86,25 @@ class Store:
             if self.read_only:
                 self._database.is_newest()
             else:
-                self._database.upgrade(_fill)
+                self._database.upgrade(lambda connection: _fill(connection, progress))
+                self._refuse_other_keys()
                 self._cover()  # a crash may have left the last entries without their line in the heads file
             on_failure.pop_all()
+
+    def _refuse_other_keys(self) -> None:
+        """Raises: ConfigError if a shared database has the log of an installation whose keys are not in this folder."""
+        if self.dialect.shared and self._read(lambda c: log.is_signed_by_another(c, self._signer)):
+            raise ConfigError(
+                "the log of the database was signed with a key that is not in the data folder",
+                remedy="let data_dir be the folder that all hosts of this installation share",
+                data_dir=str(self.data_dir),
+                **self.dialect.where,
+            )
+
+    def database(self) -> str:
+        """Name the database, its release and its place; it is asked, so that it is known to answer."""
+        (place,) = self.dialect.where.values()
+        return f"{self._read(self.dialect.version)}, {place}"
 
     @classmethod
     def open(
@@ -92,13 +113,22 @@ class Store:
         *,
         heads_path: Path | None = None,
         replay_days: float = replays.REPLAY_DAYS,
+        clock: Clock = utc_now,
+        objects: ObjectStore | None = None,
+        url: str | None = None,
+        progress: worklist.Progress | None = None,
     ) -> Store:
         """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
 
         Args:
             replay_days: how long a call with the same idempotency key gets the first result again.
+            clock: gives the time now, with its zone.
+            objects: keeps the files of images; without it the folder `objects` does.
+            url: of a PostgreSQL database; None: an SQLite file in the folder.
+            progress: told how many cases of an earlier release were gone through, of how many.
         """
-        return cls(data_dir, heads_path, replay_days)
+        expiry, dialect = replays.Expiry(days=replay_days, clock=clock), dialect_of(url, data_dir)
+        return cls(data_dir, heads_path, expiry, dialect, objects, progress)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -136,7 +166,7 @@ class Store:
                 self._signer,
                 self.heads.flushed_size(),
                 self.secret("patient"),
-                self._replay_days,
+                self._expiry,
             )
             yield step
             step.finish()
@@ -150,18 +180,26 @@ class Store:
         self.refuse_read_only()
         return self._database.exclusive(key)
 
-    def working(
-        self, subject: str, purpose: str, holder: str, clock: Callable[[], datetime]
-    ) -> AbstractContextManager[leases.Work]:
-        """Hold a process's lease while a model runs; wait while another holds it. See `leases.working`.
+    def exclusive_study(self, uid: str) -> AbstractContextManager[None]:
+        """Hold a lock on a study while a case is opened of it.
 
         It stands inside the lock of an idempotency key, never the other way round.
+        """
+        return self._database.exclusive(uid, of="studies")
+
+    def working(
+        self, subject: str, purpose: str, holder: str, clock: Clock
+    ) -> AbstractContextManager[leases.Work]:
+        """Hold a process's lease while a model runs; wait while another holds it.
+
+        It stands inside the lock of an idempotency key, never the other way round. See
+        `leases.working`.
         """
         self.refuse_read_only()
         return leases.working(leases.Work(subject, purpose, holder), clock, self._read, self._write)
 
     def lease(self, case_id: str, at: datetime) -> Lease | None:
-        """The lease of the reader who works on a case at this time."""
+        """Find the lease of the reader who works on a case at this time."""
         return self._read(lambda c: leases.active(c, case_id, at))
 
     def refuse_others(self, case_id: str, by: str, at: datetime) -> None:
@@ -184,7 +222,7 @@ class Store:
         return self.objects.put(path)
 
     def copied(self, sources: Mapping[str, Path]) -> AbstractContextManager[Callable[[], None]]:
-        """Copy files in, by the digests that they must have; see `Objects.copied`."""
+        """Copy files in, by the digests that they must have; see `ObjectStore.copied`."""
         return self.objects.copied(sources)
 
     def files_of(self, study_uid: str) -> dict[str, str | None]:
@@ -284,7 +322,7 @@ class Store:
         return self._read(lambda c: reads.case_file(c, case_id))
 
     def drafts(self, case_id: str) -> tuple[DraftVersion, ...]:
-        """Every version of a case's draft, oldest first. Raises: as `case_file`."""
+        """List every version of a case's draft, oldest first. Raises: as `case_file`."""
         self.study_of(case_id)
         return self._read(lambda c: drafts.versions(c, case_id))
 
@@ -292,6 +330,19 @@ class Store:
         """What the last draft of a case says that it was made from; None of an earlier release's."""
         word = self._read(lambda c: last_words.of(c, last_words.DRAFTED_FROM, case_id))
         return None if word is None else word.value
+
+    def studies_of(self, patient_key: str) -> tuple[str, ...]:
+        """UIDs of the studies of a patient."""
+        query = sa.select(tables.studies.c.uid).where(tables.studies.c.patient_key == patient_key)
+        return tuple(self._read(lambda c: c.scalars(query.order_by(tables.studies.c.uid)).all()))
+
+    def cases_of(self, study_uid: str) -> tuple[str, ...]:
+        """Ids of the cases of a study, oldest first."""
+        table = tables.cases
+        query = sa.select(table.c.id).where(table.c.study_uid == study_uid)
+        return tuple(
+            self._read(lambda c: c.scalars(query.order_by(table.c.opened_at, table.c.id)).all())
+        )
 
     def signed_of(self, study_uid: str) -> list[CaseFile]:
         """The cases of a study with a signed report."""
@@ -307,12 +358,12 @@ class Store:
         """The worklist: what is asked for, and of that a page. Args and Raises: as `worklist.page`."""
         return self._read(lambda c: worklist.page(c, wanted, part, at))
 
-    def recall(self, key: str, verb: str, request_sha256: str) -> Any:
+    def recall(self, key: str, verb: str, request_sha256: str) -> object:
         """The JSON of the result that was given under an idempotency key; None if there is none, or it is too long ago.
 
         Raises: as `replays.recall`.
         """
-        return self._read(lambda c: replays.recall(c, self._replay_days, key, verb, request_sha256))
+        return self._read(lambda c: replays.recall(c, self._expiry, key, verb, request_sha256))
 
     def events(self, *subjects: str) -> tuple[AuditEvent, ...]:
         """Audit events of these subjects, or all, in the order of the log whatever the clock said."""
@@ -370,8 +421,8 @@ class Store:
         return self._database.read(query)
 
 
-def _fill(connection: sa.Connection) -> None:
+def _fill(connection: sa.Connection, progress: worklist.Progress | None) -> None:
     """Derive what a database of an earlier release does not hold yet."""
     last_words.fill(connection)
     drafts.fill(connection)
-    worklist.fill(connection)
+    worklist.fill(connection, progress)

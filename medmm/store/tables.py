@@ -89,6 +89,14 @@ drafts = sa.Table(
     sa.Column("created_at", sa.Text),
     sa.Column("body", sa.JSON, nullable=False),
 )
+
+
+def newest(table: sa.Table) -> sa.ScalarSelect[Any]:
+    """Build the query, within one of cases, for the newest body of a case."""
+    query = sa.select(table.c.body).where(table.c.case_id == cases.c.id).correlate(cases)
+    return query.order_by(table.c.version.desc()).limit(1).scalar_subquery()
+
+
 worklist = sa.Table(  # derived from the cases by medmm.store.worklist
     "worklist",
     metadata,
@@ -171,10 +179,3 @@ idempotency = sa.Table(
     sa.Column("result", sa.JSON(none_as_null=True)),  # where no row holds it, or not any more
     sa.Index("ix_idempotency_kind_names", "kind", "names"),
 )
-
-
-def newest(of_versions: sa.Table) -> sa.ScalarSelect[Any]:
-    """The query, within one of cases, for the newest reading or draft of a case."""
-    columns = of_versions.c
-    query = sa.select(columns.body).where(columns.case_id == cases.c.id).correlate(cases)
-    return query.order_by(columns.version.desc()).limit(1).scalar_subquery()

@@ -1,4 +1,4 @@
-"""Calibration on held-back patients: Platt scaling, an operating point and a rule-out point a finding."""
+"""Calibration on held-back patients: Platt scaling, operating and rule-out thresholds."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ LEAST_RULED_OUT = 0.10  # of the films without the finding: a point that rules o
 
 
 def sigmoid(x: Array) -> Array:
-    """Logistic function."""
+    """Compute the logistic function."""
     return 1.0 / (1.0 + np.exp(-x))
 
 
 def platt(logit: Array, truth: Array) -> tuple[float, float]:
-    """Slope and intercept of p = sigmoid(slope * logit + intercept) (Platt 1999), slope kept positive.
+    """Fit slope and intercept of p = sigmoid(slope * logit + intercept), slope kept positive.
 
-    A slope below zero would turn the ranking round on a few unlucky films; then the slope 1 is kept and only the
-    intercept is fitted.
+    Source: Platt 1999.
+
+    A slope below zero would turn the ranking round on a few unlucky films; then the slope 1 is kept
+    and only the intercept is fitted.
     """
     model = LogisticRegression(C=10.0).fit(logit[:, np.newaxis], truth)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
@@ -43,10 +45,12 @@ def platt(logit: Array, truth: Array) -> tuple[float, float]:
 
 
 def operating_point(probability: Array, truth: Array) -> float:
-    """The threshold that one in ten films without the finding reaches, within (0.001, 0.999).
+    """Choose the threshold that one in ten films without the finding reaches.
 
-    Thirteen findings are drafted at once: at the largest Youden index some four of them would be called on a film that
-    shows none.
+    It lies within (0.001, 0.999).
+
+    Thirteen findings are drafted at once: at the largest Youden index some four of them would be
+    called on a film that shows none.
     """
     return float(
         np.clip(
@@ -58,11 +62,14 @@ def operating_point(probability: Array, truth: Array) -> float:
 def rule_out_point(
     probability: Array, truth: Array, threshold: float, *, critical: bool
 ) -> float | None:
-    """The probability below which a finding may be denied; None where these films don't bear a denial.
+    """Choose the probability below which a finding may be denied.
 
-    The largest score of a carrier with at most `MISSED` of the carriers below it, none for a critical finding, and at
-    most the operating point, rounded down to the four digits of a reading. None for fewer than `LEAST_CARRIERS`
-    carriers, and where fewer than `LEAST_RULED_OUT` of the films without the finding lie below.
+    The largest score of a carrier with at most `MISSED` of the carriers below it, none for a
+    critical finding, and at most the operating point, rounded down to the four digits of a reading.
+    None for fewer than `LEAST_CARRIERS` carriers, and where fewer than `LEAST_RULED_OUT` of the
+    films without the finding lie below.
+
+    Returns: None if these films do not bear out a denial.
     """
     carriers = np.sort(probability[truth > 0])
     if len(carriers) < LEAST_CARRIERS:
@@ -76,7 +83,10 @@ def rule_out_point(
 def calibration(
     names: list[str], logits: Array, truth: Array, sides: dict[str, bool]
 ) -> dict[str, Row]:
-    """One row a finding: slope, intercept, the two points on the calibrated scale, prevalence, whether a side is named."""
+    """Build one row a finding: slope, intercept, both points, prevalence, and its side.
+
+    The points lie on the calibrated scale; the row says whether a side may be named.
+    """
     rows: dict[str, Row] = {}
     for j, name in enumerate(names):
         slope, intercept = platt(logits[:, j], truth[:, j])

@@ -1,4 +1,4 @@
-"""Recipes of configs/train as typed models: a key that no recipe has is an error, not a wish."""
+"""Recipes of configs/train as typed models; a key that no recipe has is an error."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ class LayoutFolder(RecipePart):
     partial: bool = False
 
     def read(self) -> Layout:
-        """Its films. Raises: InputError; see `read_layout`."""
+        """Read its films.
+
+        Raises: InputError as `read_layout`.
+        """
         return read_layout(
             self.layout, self.folder.expanduser(), uncertain=self.uncertain, partial=self.partial
         )
@@ -196,7 +199,7 @@ class FilmKindRecipe(RecipePart):
 
 
 class Facts(RecipePart):
-    """How often an example's facts are dropped, and how many are drawn at random; see `drawn_record`."""
+    """How often facts of an example are dropped, and how many are drawn; see `drawn_record`."""
 
     drop: Share
     most_random: NonNegativeInt
@@ -205,9 +208,11 @@ class Facts(RecipePart):
 class ChestReportRecipe(RecipePart):
     """See configs/train/chest_report.yaml and chest_report_mimic.yaml.
 
-    With `decoder` the language model of a folder learns on, with `start` the whole model of a weights folder: what it is
-    made of (`LANGUAGE`, `PARTS`) is that folder's. Stages run in the order of `STAGES`, whatever their order in the file. With `encoder_recipe` the film encoder is trained first, by a recipe of
-    chest-findings; else it is that of the installed chest-findings. A stage's options are those of `LoopOptions`, and `kept_maps`.
+    With `decoder` the language model of a folder learns on, with `start` the whole model of a
+    weights folder: what it is made of (`LANGUAGE`, `PARTS`) is that folder's. Stages run in the
+    order of `STAGES`, whatever their order in the file. With `encoder_recipe` the film encoder is
+    trained first, by a recipe of chest-findings; else it is that of the installed chest-findings. A
+    stage's options are those of `LoopOptions`, and `kept_maps`.
     """
 
     PARTS: ClassVar = ("penalty", "connector", "connector_size")
@@ -261,7 +266,8 @@ class ChestReportRecipe(RecipePart):
             raise ValueError(f"{', '.join(missing)}: a value is missing")
         if self.lora is not None and not begun:
             raise ValueError(
-                "lora: adapters need a language model that learned before; name it in start or decoder"
+                "lora: adapters need a language model that learned before; name it in start or "
+                "decoder"
             )
         for name, stage in self.stages.items():
             if not isinstance(stage.get("kept_maps"), bool):
@@ -273,7 +279,10 @@ class ChestReportRecipe(RecipePart):
         return self
 
     def options(self, stage: str) -> LoopOptions:
-        """The options of a stage; the recipe's adapters are those of every stage that names none itself."""
+        """Return the options of a stage.
+
+        The recipe's adapters are those of every stage that names none itself.
+        """
         options = {key: value for key, value in self.stages[stage].items() if key != "kept_maps"}
         if self.lora is not None:
             options = {"lora": self.lora, **options}
@@ -285,7 +294,10 @@ ThreeFloats = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 
 class VolumeAugmentation(RecipePart):
-    """How far views of a volume are cut, turned and toned; axes in the order slices, rows, columns. See `mr.objective.views`."""
+    """How far views of a volume are cut, turned and toned; axes are slices, rows, columns.
+
+    See `mr.objective.views`.
+    """
 
     outlined_share: Share
     rotation_degrees_zyx: ThreeFloats
@@ -301,7 +313,10 @@ class VolumeAugmentation(RecipePart):
 
 
 class VolumeRecipe(RecipePart):
-    """See configs/train/brain_lesion.yaml, hippocampus.yaml and cardiac.yaml. `precision` is as in `LoopOptions`."""
+    """See configs/train/brain_lesion.yaml, hippocampus.yaml and cardiac.yaml.
+
+    `precision` is as in `LoopOptions`.
+    """
 
     task: Literal["brain-lesion", "hippocampus", "cardiac"]
     sequences: Annotated[list[str], Field(min_length=1)]
@@ -354,7 +369,7 @@ class VolumeRecipe(RecipePart):
         return self
 
     def options(self, cycle: int) -> LoopOptions:
-        """The options of a cycle, from 0: each draws by a seed of its own."""
+        """Return the options of a cycle, from 0: each draws by a seed of its own."""
         return LoopOptions(
             epochs=self.cycles[cycle],
             batch=self.batch,
@@ -385,7 +400,10 @@ RECIPES: Mapping[str, type[Recipe]] = {
 
 
 def recipe_of(config: Any, **where: str) -> Recipe:
-    """The recipe of a YAML file's content. Raises: ConfigError naming the key that is unknown, missing or wrong."""
+    """Parse the recipe of a YAML file's content.
+
+    Raises: ConfigError naming the key that is unknown, missing or wrong.
+    """
     task = config.get("task") if isinstance(config, Mapping) else None
     if not isinstance(task, str) or task not in RECIPES:
         raise ConfigError(
@@ -400,7 +418,10 @@ def recipe_of(config: Any, **where: str) -> Recipe:
 
 
 def recipe_as(kind: type[R], config: Any) -> R:
-    """The recipe of one kind. Raises: ConfigError as `recipe_of`, and if it is of another kind."""
+    """Parse a recipe of one kind.
+
+    Raises: ConfigError as `recipe_of`, and if it is of another kind.
+    """
     recipe = recipe_of(config)
     if not isinstance(recipe, kind):
         raise ConfigError(
@@ -410,7 +431,7 @@ def recipe_as(kind: type[R], config: Any) -> R:
 
 
 def _said(errors: Sequence[Any]) -> str:
-    """The first three errors, each with its place."""
+    """Say the first three errors, each with its place."""
     said = []
     for error in errors[:3]:
         place = ".".join(str(part) for part in error["loc"])

@@ -12,18 +12,23 @@ Array = NDArray[np.float64]
 
 
 def auroc(truth: Array, score: Array) -> float | None:
-    """Area under the ROC curve of one label; None where one class is missing."""
+    """Compute the area under the ROC curve of one label; None if one class is missing.
+
+    Args:
+        truth: (n,) of 0 and 1.
+        score: (n,), greater for what is likelier.
+    """
     return float(roc_auc_score(truth, score)) if 0 < truth.sum() < len(truth) else None
 
 
 def macro_auroc(truth: Array, score: Array, columns: Sequence[int] | None = None) -> float | None:
-    """Mean AUROC over labels, shape (films, labels); labels with one class only are left out."""
+    """Average AUROC over labels, shape (films, labels), without labels of one class only."""
     labels = range(truth.shape[1]) if columns is None else columns
     values = [v for j in labels if (v := auroc(truth[:, j], score[:, j])) is not None]
     return float(np.mean(values)) if values else None
 
 
 def dice(found: NDArray[np.bool_], drawn: NDArray[np.bool_]) -> float:
-    """Overlap of two masks (Dice 1945); NaN where neither holds anything."""
+    """Compute the overlap of two masks (Dice 1945); NaN if neither holds anything."""
     size = int(found.sum()) + int(drawn.sum())
     return 2 * int((found & drawn).sum()) / size if size else float("nan")

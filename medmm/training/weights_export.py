@@ -1,4 +1,7 @@
-"""Write a weights folder: parameters, configuration, calibration, card and a manifest of digests."""
+"""Write a weights folder: parameters, configuration, calibration, card and a manifest.
+
+The manifest holds digests.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +20,27 @@ MANIFEST = "manifest.json"
 
 
 def write_json(path: Path, value: Any) -> None:
-    """JSON with sorted keys and a final newline, so that equal values give equal bytes."""
+    """Write JSON with sorted keys and a final newline, so that equal values give equal bytes."""
     path.write_text(
         json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
     )
 
 
 def run_folder(out_dir: Path) -> Path:
-    """Where the run of a weights folder stands: a folder a stage or cycle, with its checkpoint, log and curves.html."""
+    """Return where the run of a weights folder stands.
+
+    It holds a folder a stage or cycle, with its checkpoint, log and curves.html.
+    """
     return out_dir.with_name(f"{out_dir.name}-run")
 
 
 def write_weights_folder(
     folder: Path, network: nn.Module, *, config: Any, preprocessing: Any, calibration: Any
 ) -> None:
-    """Write model.safetensors (floating parameters rounded to fp16) and the JSON files beside it."""
+    """Write model.safetensors and the JSON files beside it.
+
+    Floating parameters are rounded to fp16.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     state = {
         name: (
@@ -50,8 +59,13 @@ def write_weights_folder(
 def write_manifest(
     folder: Path, *, name: str, licence: str, research_only: bool, inputs: Mapping[str, Path]
 ) -> str:
-    """Write manifest.json: sha256 of every other file of the folder and of the training inputs.
+    """Write manifest.json: sha256 of the folder's other files and of the training inputs.
 
+    Args:
+        name: of the weights, as the catalogue has it.
+        licence: of the weights, as their card states it.
+        research_only: whether a term of the training data forbids any other use.
+        inputs: the files that were learned from, by what they are called.
     Returns: the sha256 of the manifest itself, which belongs in the catalogue.
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)

@@ -1,7 +1,6 @@
 """What people and programs ask for: one module a step, each a plain function over the house."""
 
-from medmm.verbs.calls import Clock
 from medmm.verbs.house import House, Networks, opened_house
 from medmm.verbs.verb import Asked, By
 
-__all__ = ["Asked", "By", "Clock", "House", "Networks", "opened_house"]
+__all__ = ["Asked", "By", "House", "Networks", "opened_house"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from medmm import review
 from medmm.domain.identity import PatientIdentity
@@ -19,7 +18,7 @@ from medmm.verbs.verb import kept, verb
 
 def _admission(
     house: House, came: Incoming, record: Record, study_uid: str | None, confirmed: bool
-) -> dict[str, Any]:
+) -> dict[str, object]:
     found = find(house, came, record, study_uid).content()
     return {**found, "confirmed": confirmed, "drafted_from": house.drafted_from()}
 
@@ -84,7 +83,7 @@ def _refused(house: House, call: VerbCall, refused: NotEvaluable) -> NotEvaluabl
 
 def _releasing(
     house: House, came: Incoming, study_uid: str | None, reason: str, held_sha256: str | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         **find(house, came, None, study_uid).content(),
         "reason": reason,

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
-from typing import Any
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 
 from medmm.domain.audit_event import AuditEvent
-from medmm.domain.errors import InputError, PermissionDenied
+from medmm.domain.clock import Clock
+from medmm.domain.directory import Directory
+from medmm.domain.errors import InputError, PermissionDenied, Unavailable
 from medmm.domain.report import Reader
 from medmm.domain.roles import require
 from medmm.store import Step, Store, digest
 
 WITHOUT_ENTRY = ("verify", "prove")  # what works on a read-only copy
-Request = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
-Clock = Callable[[], datetime]  # the time now, with its zone
+Request = Mapping[str, object] | Callable[[], Mapping[str, object]] | None
 
 
 class VerbCall:
@@ -33,8 +32,9 @@ class VerbCall:
         )
         who = by if isinstance(by, str) else by.id if by else "unknown"
         self.actor = Reader(id=who, name="", role="nobody")  # until it is checked
-        self.recalled: Any = None
+        self.recalled: object = None  # the JSON that an earlier call of the same key kept
         self.subject = ""  # of a look
+        self.seen: dict[str, object] = {}  # what its entry says of it
 
     def event(self, outcome: str, subject: str, **details: object) -> AuditEvent:
         """The audit event of this call, with its time."""
@@ -52,7 +52,7 @@ class VerbCall:
         )
 
     def done(
-        self, step: Step, result: Any, subject: str, outcome: str = "done", **details: object
+        self, step: Step, result: object, subject: str, outcome: str = "done", **details: object
     ) -> None:
         """Record the event in the step that keeps the result, and remember the result under the key."""
         step.record(self.event(outcome, subject, **details))
@@ -63,21 +63,13 @@ class VerbCall:
 class Calls:
     """Opens calls: permission first, then the answer kept under the idempotency key; a failure leaves its entry too."""
 
-    def __init__(
-        self, store: Store, service: str, readers: Mapping[str, Reader], clock: Clock
-    ) -> None:
-        self._store, self._service, self._readers, self._clock = store, service, readers, clock
+    def __init__(self, store: Store, service: str, directory: Directory, clock: Clock) -> None:
+        self._store, self._service, self._directory, self._clock = store, service, directory, clock
 
     def reader_named(self, reader_id: str) -> Reader:
-        """The configured reader of this id. Raises: PermissionDenied if there is none."""
+        """Find who has this id in the directory. Raises: PermissionDenied if nobody has."""
         self._store.refuse_closed()
-        if reader_id not in self._readers:
-            raise PermissionDenied(
-                "no such reader in the configuration",
-                remedy="add the reader under `readers:`",
-                reader=reader_id,
-            )
-        return self._readers[reader_id]
+        return self._directory.reader(reader_id)
 
     def allow(self, verb: str, by: Reader | str | None) -> None:
         """Raises: PermissionDenied if this one may not do this verb."""
@@ -129,7 +121,9 @@ class Calls:
 
         def leave(kind: type[BaseException] | None, *_: object) -> bool:
             if kind is not None and issubclass(kind, Exception) and not self._store.read_only:
-                with self._store.step() as step:
+                # of a store that is out of reach this error is seen, not that of the entry
+                gone = suppress(Unavailable) if issubclass(kind, Unavailable) else nullcontext()
+                with gone, self._store.step() as step:
                     step.record(call.event("failed", "request", error=kind.__name__))
             return False
 
@@ -145,7 +139,7 @@ class Calls:
             call.subject = subject
             yield call
             with self._store.step(look=True) as step:
-                call.done(step, None, call.subject)
+                call.done(step, None, call.subject, "done", **call.seen)
 
     def _actor(self, by: Reader | str | None) -> Reader:
         if by is None:

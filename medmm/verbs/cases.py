@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from medmm import grounding, review
 from medmm.domain.draft import Case
 from medmm.domain.errors import StateError
 from medmm.domain.identity import PatientIdentity
+from medmm.domain.prior import Prior, ReadingSummary, earlier_studies
 from medmm.domain.priority import CasePriority, Priority, most_urgent
 from medmm.domain.report import SIGNED_STATES, CaseFile, CaseState, CaseSummary
+from medmm.domain.study import Study, StudyTime
 from medmm.domain.worklist import CaseFilter, Page
-from medmm.store import digest
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
 
 
-def _content_of(house: House, study_uid: str) -> dict[str, Any]:
+def _content_of(house: House, study_uid: str) -> dict[str, object]:
     """Say what a kept study is by its contents. Raises: StateError if the gate refused it, InputError if it is not kept."""
     if not house.store.keeps_study(study_uid) and (refused := house.store.refused_study(study_uid)):
         remedy = (
@@ -41,14 +43,13 @@ def _content_of(house: House, study_uid: str) -> dict[str, Any]:
 @verb("open_case", kept(Case), request=_content_of, reads=True)
 def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
     """Open the case of a study's images and record; an open one of others is superseded. Raises: as `review.succession`."""
-    with house.store.step() as step:
-        content = _content_of(house, study_uid)
+    with house.store.exclusive_study(study_uid), house.store.step() as step:
         study, context = house.store.study(study_uid), house.store.context(study_uid)
         cases = [house.store.case_file(case_id) for case_id in step.cases_of(study_uid)]
         found = review.succession(study, context, cases)
-        case_id = found.same.case.id if found.same else "case-" + digest(content)[:12]
+        case_id = found.same.case.id if found.same else _new_id()
         study = replace(study, warnings=tuple(dict.fromkeys((*study.warnings, *found.notices))))
-        case = Case(id=case_id, study=study, context=context)
+        case = Case(id=case_id, study=study, context=context, priors=_priors(house, study))
         for other, before, after in found.moves:
             step.set_state(other, after, expected=before)
             if after is CaseState.SUPERSEDED:
@@ -60,6 +61,36 @@ def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
             step.set_priority(case_id, priority)
         call.done(step, case, case_id, study=study_uid)
     return case
+
+
+def _new_id() -> str:
+    """Make an id that says nothing of what the case holds: 80 random bits, so that no two are ever alike."""
+    return f"case-{base64.b32encode(secrets.token_bytes(10)).decode().lower()}"
+
+
+def _priors(house: House, study: Study) -> tuple[Prior, ...]:
+    """The patient's earlier studies; none where the image names no patient ID, since a name may be two people's."""
+    if not house.store.identity(study.patient_key).patient_id:
+        return ()
+    others = map(house.store.study, house.store.studies_of(study.patient_key))
+    return tuple(_prior(house, *one) for one in earlier_studies(study, others))
+
+
+def _prior(house: House, study: Study, acquired: StudyTime) -> Prior:
+    """An earlier study with its newest signed report, or else with the case that is open."""
+    files = [house.store.case_file(case_id) for case_id in house.store.cases_of(study.uid)]
+    going = [file for file in files if file.state is not CaseState.SUPERSEDED]
+    signed = [file for file in going if file.report and file.state is not CaseState.WITHDRAWN]
+    file = next(iter([*reversed(signed), *reversed(going)]), None)
+    return Prior(
+        study_uid=study.uid,
+        modality=study.modality,
+        body_part=study.body_part,
+        acquired=acquired,
+        case_id=file.case.id if file else None,
+        reading=ReadingSummary.of(file.reading) if file and file.reading else None,
+        report_id=file.report.id if file and file.report and file in signed else None,
+    )
 
 
 def _priority(
@@ -106,12 +137,18 @@ def cases(house: House, call: VerbCall, wanted: CaseFilter, part: Page) -> tuple
     return house.store.cases(wanted, part, house.clock())
 
 
-@look("case", lambda case_id, pixels: case_id)
-def case(house: House, call: VerbCall, case_id: str, pixels: bool) -> CaseFile:
-    """Look at a case, with its pixels if they are asked for, and what the checks mark in the words of readers."""
+@look("case", lambda case_id, pixels, blind: case_id)
+def case(house: House, call: VerbCall, case_id: str, pixels: bool, blind: bool) -> CaseFile:
+    """Look at a case, with its pixels if they are asked for, and what the checks mark in the words of readers.
+
+    What is seen blind stands in the entry as that.
+    """
     file = house.store.case_file(case_id)
-    seen = house.attached(file.case) if pixels else file.case
-    return replace(file, case=seen, rechecked=grounding.recheck(file))
+    file = replace(file, case=house.attached(file.case)) if pixels else file
+    if blind:
+        call.seen["blind"] = "True"
+        return file.blinded()
+    return replace(file, rechecked=grounding.recheck(file))
 
 
 @look("identity", lambda patient_key: patient_key)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from medmm import grounding, review
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import CheckedDraft, Outcome
-from medmm.domain.report import Decision, SignedReport, SignedStatement
+from medmm.domain.report import CaseFile, Decision, SignedReport, SignedStatement
 from medmm.verbs.calls import VerbCall
 from medmm.verbs.house import House
 from medmm.verbs.verb import kept, look, verb
@@ -31,24 +30,28 @@ def decide(
     state = review.advance(file.state, review.Act.DECIDE)
     merged = review.decide(file, decisions, call.actor)
     draft = review.draft_of(file)
-    marked = [
-        v for v in grounding.recheck(replace(file, decisions=merged)) if v.outcome is Outcome.FAILED
-    ]
-    marks = {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in marked)} if marked else {}
+    marked = marks(replace(file, decisions=merged))
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())
         step.refuse_drafting(case_id, house.clock())
         step.save_decisions(case_id, merged, expected=file.decisions)
         step.set_state(case_id, state, expected=file.state)
-        call.done(step, draft, case_id, decisions=len(decisions), decided=len(merged), **marks)
+        call.done(step, draft, case_id, decisions=len(decisions), decided=len(merged), **marked)
     return draft
 
 
-def _as_it_stands(house: House, value: Any) -> SignedReport:
+def marks(file: CaseFile) -> dict[str, str]:
+    """What the checks have against the words of readers, as details of an entry."""
+    failed = [v for v in grounding.recheck(file) if v.outcome is Outcome.FAILED]
+    return {"marked": " ".join(f"{v.statement_id}:{v.check}" for v in failed)} if failed else {}
+
+
+def as_it_stands(house: House, value: object) -> SignedReport:
+    """The signed report that was given under an idempotency key, held against the log."""
     return house.store.report(from_json(SignedReport, value).id)
 
 
-@verb("sign", _as_it_stands, request=lambda house, case_id: {"case": case_id})
+@verb("sign", as_it_stands, request=lambda house, case_id: {"case": case_id})
 def sign(house: House, call: VerbCall, case_id: str) -> SignedReport:
     """Sign what was decided; see `Assistant.sign`."""
     file = house.store.case_file(case_id)
@@ -66,7 +69,14 @@ def sign(house: House, call: VerbCall, case_id: str) -> SignedReport:
     return report
 
 
-@look("case", lambda case_id: case_id)
-def to_sign(house: House, call: VerbCall, case_id: str) -> tuple[SignedStatement, ...]:
+@look("case", lambda case_id, decisions: case_id)
+def to_sign(
+    house: House, call: VerbCall, case_id: str, decisions: Sequence[Decision]
+) -> tuple[SignedStatement, ...]:
     """Say what a signature would take now; see `Assistant.to_sign`."""
-    return review.to_sign(house.store.case_file(case_id), call.actor)
+    file = house.store.case_file(case_id)
+    if decisions and file.report is not None:
+        return review.to_amend(file, review.amended(file, decisions, call.actor), call.actor)
+    if decisions:
+        file = replace(file, decisions=review.decide(file, decisions, call.actor))
+    return review.to_sign(file, call.actor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,18 +10,23 @@ from typing import Protocol
 
 from medmm import drafting, imaging, models, records
 from medmm.config import Settings
+from medmm.domain.clock import Clock, in_utc
+from medmm.domain.directory import Directory
 from medmm.domain.draft import Case
+from medmm.domain.reading import Reading
+from medmm.domain.reading_model import ReadingModel, read_by
+from medmm.domain.study import Study
 from medmm.domain.study_inspection import ModelRow
 from medmm.store import Store, digest
-from medmm.verbs.calls import Calls, Clock
+from medmm.verbs.calls import Calls
 
 
 class Networks(Protocol):
     """The networks of an installation, each opened when it is first asked for."""
 
     @property
-    def reader(self) -> models.ReadingModel:
-        """The reading model of every modality."""
+    def reading_models(self) -> Sequence[ReadingModel]:
+        """What reads studies here, in the order in which they have their say."""
         ...
 
     @property
@@ -62,13 +67,15 @@ class House:
     """What every verb works with.
 
     Attributes:
-        clock: gives the time now, with its zone.
+        directory: who may act.
+        clock: gives the time now, in UTC.
         record_folders: folders of records that were gone through, by their places.
     """
 
     settings: Settings
     store: Store
     networks: Networks
+    directory: Directory
     calls: Calls
     clock: Clock
     record_folders: dict[Path, records.RecordFolder] = field(default_factory=dict)
@@ -81,40 +88,60 @@ class House:
         """Give a kept case the pixels that its study names."""
         return replace(case, study=imaging.attach_pixels(case.study, self.store.object_path))
 
+    def read(self, study: Study) -> Reading:
+        """Read a study with the models that declare it; see `read_by`."""
+        return read_by(self.networks.reading_models, study)
+
     def language_model(self) -> drafting.LanguageModel | None:
-        """The language model that the settings name; None where drafts are written by rules."""
-        return None if self.settings.writer == "rules" else self.networks.language_model
+        """The language model that the settings name; None where their writer asks for none, or it is not installed."""
+        asks = drafting.WRITERS[self.settings.writer].asks_model
+        return self.networks.language_model if asks else None
 
     def writer(self) -> drafting.Writer:
         """The writer that the settings name."""
-        return drafting.writer(self.language_model(), by_rules=self.settings.writer == "rules")
+        return drafting.WRITERS[self.settings.writer].make(self.language_model())
 
 
-def opened_house(settings: Settings, networks: Networks | None, clock: Clock) -> House:
-    """Open what the settings name; networks that are given take the place of theirs."""
+def opened_house(
+    settings: Settings,
+    networks: Networks | None,
+    directory: Directory | None,
+    clock: Clock,
+    progress: Callable[[int, int], None] | None = None,
+) -> House:
+    """Open what the settings name; networks and a directory that are given take the place of theirs.
+
+    Args:
+        progress: told how many cases of an earlier release were gone through, of how many.
+    """
+    clock, url = in_utc(clock), settings.store.url
     store = Store.open(
-        settings.data_dir, heads_path=settings.heads_path, replay_days=settings.replay_days
+        settings.data_dir,
+        heads_path=settings.heads_path,
+        replay_days=settings.replay_days,
+        clock=clock,
+        url=None if url is None else url.get_secret_value(),
+        progress=progress,
     )
     imaging.keep_at_most(
         settings.frame_cache_bytes
     )  # memory is the process's: the last opened says
-    calls = Calls(
-        store, settings.actor, {entry.id: entry.reader() for entry in settings.readers}, clock
-    )
+    directory = directory or settings.directory()
     return House(
         settings=settings,
         store=store,
-        networks=networks or _networks_of(settings),
-        calls=calls,
+        networks=networks or _networks_of(settings, clock),
+        directory=directory,
+        calls=Calls(store, settings.actor, directory, clock),
         clock=clock,
     )
 
 
-def _networks_of(settings: Settings) -> Networks:
+def _networks_of(settings: Settings, clock: Clock) -> Networks:
     return models.Networks(
         settings.weights_dir,
         device=settings.device,
         threads=settings.threads,
-        adopted=models.Adopted(settings.data_dir / "models"),
+        adopted=models.Adopted(settings.data_dir / "models", clock),
         report=settings.language_model,
     )

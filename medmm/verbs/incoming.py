@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from medmm import imaging, records
 from medmm.domain.argument_checks import paths_of
@@ -33,7 +32,7 @@ class Incoming:
         """What lies under one path or several, not found yet."""
         return cls(paths=paths_of(path))
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """Say what was found by its contents: the images, each once, and the record; never a path."""
         images = {digest for _, digests in self.files.contents().values() for digest in digests}
         return {"images": sorted(images), "record": self.record.sha256}

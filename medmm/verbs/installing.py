@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from medmm import drafting, imaging, models
 from medmm.domain.study_inspection import Capabilities, ModelRow
@@ -14,7 +13,7 @@ from medmm.verbs.verb import Asked, By, kept, verb
 
 def _adding(
     house: House, path: Path, name: str | None, licence: str | None, keyed: bool
-) -> dict[str, Any]:
+) -> dict[str, object]:
     files = house.networks.contents(path) if keyed else None
     return {"files": files, "name": name or path.name, "licence": licence}
 
@@ -59,4 +58,5 @@ def capabilities(house: House, by: By | None) -> Capabilities:
         device=device,
         torch_version=torch_version,
         writer_problem=problem,
+        database=house.store.database(),
     )

@@ -24,9 +24,7 @@ def read(
                 intake = next(found, None)
                 if intake is None:
                     break
-                result = ReadResult.of(
-                    str(intake.path), intake.outcome, lambda s: house.networks.reader.read(s)
-                )
+                result = ReadResult.of(str(intake.path), intake.outcome, house.read)
                 subject = result.study.uid if result.study else digest(str(intake.path))
                 with house.store.step() as step:
                     call.done(step, None, subject, "done" if result.reading else "refused")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from types import UnionType
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from medmm.domain.codec import from_json
 from medmm.domain.report import Reader
@@ -15,7 +16,7 @@ from medmm.verbs.house import House
 P = ParamSpec("P")
 R = TypeVar("R")
 By = Reader | str  # who asks: a reader, or the id of one under `readers:` of the settings
-Recall = Callable[[House, Any], Any]
+Recall = Callable[[House, object], object]  # of the JSON that was kept the result again
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,14 @@ class Asked:
     key: str | None = None
 
 
-def kept(kind: Any) -> Recall:
+def kept(kind: type | UnionType) -> Recall:
     """Recall a result from the JSON that was kept of it."""
-    return lambda house, value: from_json(kind, value)
+    noun = cast("type[object]", kind)  # a union of nouns is decoded as one, and is no type to mypy
+    return lambda house, value: from_json(noun, value)
 
 
 def verb(
-    name: str, recall: Recall, *, request: Callable[..., Mapping[str, Any]], reads: bool = False
+    name: str, recall: Recall, *, request: Callable[..., Mapping[str, object]], reads: bool = False
 ) -> Callable[
     [Callable[Concatenate[House, VerbCall, P], R]], Callable[Concatenate[House, Asked, P], R]
 ]:
@@ -51,7 +53,7 @@ def verb(
     ) -> Callable[Concatenate[House, Asked, P], R]:
         @functools.wraps(body)
         def run(house: House, asked: Asked, *args: P.args, **kwargs: P.kwargs) -> R:
-            def content() -> Mapping[str, Any]:
+            def content() -> Mapping[str, object]:
                 return request(house, *args, **kwargs)
 
             with house.calls.call(

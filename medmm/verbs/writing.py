@@ -48,8 +48,10 @@ def _drafted(
     case_id, state = file.case.id, review.advance(file.state, review.Act.DRAFT)
     house.store.refuse_others(case_id, call.actor.id, house.clock())  # before a model runs
     case = house.attached(file.case)
-    reading = house.networks.reader.read(case.study)
-    checked = grounding.check(house.writer().write(case, reading), case, reading)
+    reading = house.read(case.study)
+    written = house.writer().write(case, reading)
+    drafted = drafting.following(written, file.draft.draft if file.draft else None)
+    checked = grounding.check(drafted, case, reading)
     with house.store.step() as step:
         step.refuse_others(case_id, call.actor.id, house.clock())
         step.end(work)
@@ -77,4 +79,4 @@ def drafts(house: House, call: VerbCall, case_id: str) -> tuple[DraftVersion, ..
 def influence(house: House, call: VerbCall, case_id: str) -> Influence:
     """Draft a case from image, record and both; see `Assistant.influence`."""
     case = house.attached(house.store.case_file(case_id).case)
-    return drafting.influence(case, house.networks.reader.read(case.study), house.language_model())
+    return drafting.influence(case, house.read(case.study), house.language_model())

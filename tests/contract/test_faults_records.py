@@ -12,11 +12,11 @@ import pytest
 
 from medmm import Assistant
 from medmm.config import ReaderEntry, Settings
-from medmm.domain.display import quantity_words
 from medmm.domain.errors import InputError
 from medmm.domain.record import ClinicalContext, Fact, FactStatus, Quantity
 from medmm.domain.study import Study
 from medmm.domain.study_inspection import Inspection
+from medmm.presentation.value_words import quantity_words
 from tests.dicom_files import SAYS_FRONTAL
 from tests.quick_assistant import GivenNetworks
 

@@ -90,7 +90,7 @@ def test_different_films_are_told_apart(model: ChestReportModel, films: list[np.
     opinions = model.opinions_on(
         [Job(grey=grey, context=None, permitted=ANYTHING) for grey in films]
     )
-    texts = {tuple(w.text for w in o.written) for o in opinions}
+    texts = {tuple(w.text for w in o.proposals) for o in opinions}
     assert len(texts) > len(films) / 2
 
 
@@ -101,11 +101,11 @@ def test_a_batch_says_what_one_by_one_says(
     together = model.opinions_on(jobs)
     for job, opinion in zip(jobs, together, strict=True):
         (alone,) = model.opinions_on([job])
-        assert [(w.finding, w.assertion, w.text) for w in alone.written] == [
-            (w.finding, w.assertion, w.text) for w in opinion.written
+        assert [(w.finding, w.assertion, w.text) for w in alone.proposals] == [
+            (w.finding, w.assertion, w.text) for w in opinion.proposals
         ]
     (uncached,) = model.opinions_on(jobs[:1], use_cache=False)
-    assert [w.text for w in uncached.written] == [w.text for w in together[0].written]
+    assert [w.text for w in uncached.proposals] == [w.text for w in together[0].proposals]
 
 
 def test_sentences_are_handed_on_as_they_are_written(
@@ -116,7 +116,7 @@ def test_sentences_are_handed_on_as_they_are_written(
         [Job(grey=films[0], context=None, permitted=ANYTHING)],
         on_sentence=lambda row, one: heard.append(one),
     )
-    assert tuple(heard) == opinion.written
+    assert tuple(heard) == opinion.proposals
     assert sum(sound(one) for one in heard) >= len(heard) / 2
 
 

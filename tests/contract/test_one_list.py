@@ -22,15 +22,16 @@ import yaml
 from rich.console import Console
 
 from medmm.assistant import Assistant
-from medmm.domain.display import suspected_line, suspicion_words
 from medmm.domain.draft import CLAIMS, Section
 from medmm.domain.report import Accept, CaseFile, Decision, Reject
 from medmm.domain.suspicion import Standing
 from medmm.domain.vocabulary import finding_term
 from medmm.doors import reading_lines
 from medmm.doors.cli.cases import listed
-from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
+from medmm.presentation.case_view import case_view
+from medmm.presentation.draft_html import draft_html
+from medmm.presentation.suspicion_words import suspected_line, suspicion_words
 from medmm.training.data.films import NIH_TABLE, chosen, greys, read_table
 from pipelines import batch
 from tests.dicom_files import film_file
@@ -167,7 +168,7 @@ def test_every_surface_shows_the_same_list(here: Here) -> None:
             one.words for one in file.flagged if one.critical
         )
         # the dashboard's page
-        view = presenter.case_view(file)
+        view = case_view(file)
         assert view.suspected == words
         assert {s.text for s in view.also} == {
             one.statement.text for one in draft.draft.also_suspected
@@ -241,9 +242,7 @@ def test_the_signed_report_holds_what_was_decided_and_nothing_else(here: Here) -
         here.assistant.decide(file.case.id, decisions, by=reader)
         now = here.assistant.case(file.case.id)
         assert not any(one.critical for one in now.flagged)
-        assert not any(
-            s.critical for _, statements in presenter.case_view(now).sections for s in statements
-        )
+        assert not any(s.critical for s in case_view(now).statements)
         assert 'class="critical"' not in draft_html(now)
         assert "CRITICAL" not in terminal(now)
         accepted = {

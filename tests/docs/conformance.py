@@ -6,7 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -156,11 +156,14 @@ def _character_sets() -> str:
     )
 
 
+def _objected(rule: Callable[..., object]) -> str:
+    """Return what a gate rule objects to, by the first line of its docstring."""
+    said = (inspect.getdoc(rule) or "").splitlines()[0].removeprefix("Object to ")
+    return said[:1].upper() + said[1:]
+
+
 def _gate() -> str:
-    rules = [
-        [f"`{r.code}`", _holds(r.held), (inspect.getdoc(r.asks) or "").splitlines()[0]]
-        for r in gate_rules.RULES
-    ]
+    rules = [[f"`{r.code}`", _holds(r.held), _objected(r.asks)] for r in gate_rules.RULES]
     named = {rule.code for rule in gate_rules.RULES}
     others = [
         [

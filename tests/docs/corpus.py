@@ -1,7 +1,8 @@
-"""docs/corpus.md: what medmm does with every file of the shared data, and with pictures alone.
+"""docs/corpus.md: what medmm does with the files of the shared data, and with pictures alone.
 
-`python -m tests.docs.corpus --data DIR` (the shared data; some minutes) writes the page. The part by pixels alone comes from
-`evaluation.json` beside the weights and is checked without the data.
+`python -m tests.docs.corpus --data DIR` (the shared data; some minutes) writes the page with its
+totals and differences, and beside the contract tests the rows they were counted from. The part by
+pixels alone comes from `evaluation.json` beside the weights and is checked without the data.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tests.docs.pictures import by_pixels_md
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "corpus.md"
+ROWS = ROOT / "tests" / "contract" / "corpus_rows.md"
 MADE = "<!-- made by `python -m tests.docs.corpus --data DIR`; do not edit -->\n\n"
 SHARDS = ("chest", "mr", "objects", "otherxray", "syntax", "wrong")
 VERDICTS = ("accept", "hold", "refuse", "error")
@@ -61,8 +63,8 @@ class Line:
     why: str
 
 
-def corpus_md(data: Path) -> str:
-    """The whole page. `data` is the shared data folder."""
+def corpus_md(data: Path) -> tuple[str, str]:
+    """Write the page and its rows; `data` is the shared data folder."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder)
         for shard in SHARDS:
@@ -71,19 +73,19 @@ def corpus_md(data: Path) -> str:
         reads = [_read(corpus, row) for row in rows]
         gate = list(_gate(corpus, rows))
     records = list(_records(data))
-    return MADE + "\n".join(
-        (
-            "# Corpus\n\nWhat medmm does with real and wrong files whose treatment someone else listed beforehand, and with "
-            "pictures whose tags all lie. The files are not part of this repository; `expect_read`, `expect_gate` and `expect` "
-            "are their collector's judgement for a reader of adult chest radiographs and brain MR; medmm also lets MR of the heart in. Which rules decide stands in "
-            "[conformance](conformance.md).\n",
-            _totals(gate, reads, records),
-            _differences(gate, reads, records),
-            by_pixels_md(),
-            one_reader_md(),
-            _lists(gate, reads, records),
-        )
+    page = (
+        "# Corpus\n\nWhat medmm does with real and wrong files whose treatment someone else listed "
+        "beforehand, and with pictures whose tags all lie. The files are not part of this "
+        "repository; `expect_read`, `expect_gate` and `expect` are their collector's judgement for "
+        "a reader of adult chest radiographs and brain MR; medmm also lets MR of the heart in. "
+        "Which rules decide stands in [conformance](conformance.md); what becomes of each file, "
+        "in [the rows](../tests/contract/corpus_rows.md) beside the tests that check them.\n",
+        _totals(gate, reads, records),
+        _differences(gate, reads, records),
+        by_pixels_md(),
+        one_reader_md(),
     )
+    return MADE + "\n".join(page), MADE + _lists(gate, reads, records)
 
 
 def _gate(corpus: Path, rows: list[dict[str, str]]) -> Iterator[Line]:
@@ -254,6 +256,8 @@ def _lists(gate: list[Line], reads: list[Line], records: list[Line]) -> str:
         for (s, t), c in sorted(by_type.items())
     ]
     return (
+        "# Corpus, file by file\n\nTotals and differences stand in "
+        "[docs/corpus.md](../../docs/corpus.md).\n\n"
         "## DICOM, file by file\n\n`read` is whether the pixels decode; the last column holds the code of the refusal, the error, "
         "or the warnings that travel.\n\n"
         + table(["file", "expected read", "read", "expected gate", "gate", "why"], dicom)
@@ -273,8 +277,9 @@ def _cell(text: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the shared data folder")
-    PAGE.write_text(corpus_md(parser.parse_args().data), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.relative_to(ROOT)}\n")
+    for path, text in zip((PAGE, ROWS), corpus_md(parser.parse_args().data), strict=True):
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
     return 0
 
 

@@ -32,16 +32,13 @@ WAIT_S = 120
 MADE_OF = (
     "ui/*.py",
     "medmm/domain/data/packaged_films.csv",
-    "medmm/domain/display.py",
     "medmm/domain/images.py",
     "medmm/domain/notices.py",
     "medmm/domain/packaged_films.py",
     "medmm/domain/suspicion.py",
     "medmm/doors/demo.py",
     "medmm/doors/demo_record.json",
-    "medmm/presentation/draft_words.py",
-    "medmm/presentation/evidence_words.py",
-    "medmm/presentation/slice_picture.py",
+    "medmm/presentation/*.py",
     "medmm/weights/chest-*/manifest.json",
     "tests/docs/dashboard_picture.py",
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer.main
 
-from medmm.config import IdentifierEntry, ReaderEntry, Settings, configs_dir
+from medmm.config import IdentifierEntry, ReaderEntry, Settings, StoreEntry, configs_dir
 from medmm.domain.errors import EXIT_CODES, HTTP_STATUS, SOME_FAILED
 from medmm.domain.record import Coding
 from medmm.domain.roles import role_table, roles
@@ -79,7 +79,7 @@ def configuration_md() -> str:
     comments = _comments((configs_dir() / "local.yaml").read_text(encoding="utf-8"))
     rows = []
     for name, field in Settings.model_fields.items():
-        nested = isinstance(field.default, IdentifierEntry)
+        nested = isinstance(field.default, IdentifierEntry | StoreEntry)
         default = "unset" if field.default is None or nested else f"`{field.default}`"
         rows.append([f"`{name}`", default, f"`MEDMM_{name.upper()}`", comments.get(name, "")])
     readers = table(
@@ -93,6 +93,7 @@ def configuration_md() -> str:
         ]
         for n, f in IdentifierEntry.model_fields.items()
     ]
+    store = [["`url`", "unset", "`MEDMM_STORE__URL`"]]
     return (
         MADE
         + "# Configuration\n\nOne YAML file (`--config`, else `$MEDMM_CONFIG`, else the `local.yaml` that ships) and the "
@@ -102,6 +103,8 @@ def configuration_md() -> str:
         + readers
         + "\n"
         + table(["key of `identifiers`", "default", "variable"], identifiers)
+        + "\n"
+        + table(["key of `store`", "default", "variable"], store)
     )
 
 
@@ -197,7 +200,16 @@ def _code(coding: Coding, broader: tuple[str, ...]) -> str:
 def checks_md() -> str:
     from medmm.grounding import CHECKS
 
-    rows = [[check.number, check.name, check.what] for check in CHECKS]
+    rows = [
+        [
+            check.number,
+            check.name,
+            check.what,
+            check.severity.value,
+            check.of_readers.value if check.of_readers else "not run",
+        ]
+        for check in CHECKS
+    ]
     data = files("medmm.domain").joinpath("data/certainty.csv").read_text(encoding="utf-8")
     words = [
         [row["from"], row["meaning"], row["strongest"], row["source"]]
@@ -206,9 +218,10 @@ def checks_md() -> str:
     return (
         MADE
         + "# Checks\n\nEvery statement of a draft gets a verdict of every check, and so does what is also suspected. A statement "
-        + "that failed one can't be accepted unchanged. The same checks but G10 are run on the words that readers write (edits, "
-        + "added findings, their own impression): there they mark, and refuse nothing.\n\n"
-        + table(["no.", "check", "what it holds"], rows)
+        + "that failed one that blocks can't be accepted unchanged. The same checks but G10 are run on the words that readers "
+        + "write (edits, added findings, their own impression): there they warn, and refuse nothing. What a language model "
+        + "proposed and is not stated is checked too: that informs, and asks nobody anything.\n\n"
+        + table(["no.", "check", "what it holds", "failed in a draft", "in a reader's words"], rows)
         + "\n## Words and probability\n\nWhat a calibrated probability means in words, as it stands beside it on every page, and "
         + "the strongest words that it bears in a draft (G10).\n\n"
         + table(["from", "meaning", "said at most to be", "source"], words)

@@ -1,4 +1,7 @@
-"""docs/corpus.md says what medmm does: without the shared data its part by pixels alone, with them all of it."""
+"""docs/corpus.md says what medmm does.
+
+Without the shared data its part by pixels alone is checked, with them all of it and its rows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.corpus import NOT_ARGUED, PAGE, corpus_md
+from tests.docs.corpus import NOT_ARGUED, PAGE, ROWS, corpus_md
 from tests.docs.pictures import by_pixels_md
 
 REMEDY = "run `python -m tests.docs.corpus --data DIR`"
@@ -21,5 +24,7 @@ def test_every_difference_is_argued() -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_page_is_current(shared_data: Path) -> None:
-    assert corpus_md(shared_data) == PAGE.read_text(encoding="utf-8"), REMEDY
+def test_page_and_rows_are_current(shared_data: Path) -> None:
+    page, rows = corpus_md(shared_data)
+    assert page == PAGE.read_text(encoding="utf-8"), REMEDY
+    assert rows == ROWS.read_text(encoding="utf-8"), REMEDY

@@ -9,10 +9,10 @@ from typing import Any
 from medmm.assistant import Assistant
 from medmm.config import load_settings
 from medmm.domain.priority import Priority
-from medmm.domain.report import Accept
+from medmm.domain.report import Accept, Edit
 from medmm.domain.study import Study
 from tests.dicom_files import film_file
-from tests.factories import make_reading
+from tests.factories import make_reading_of
 from tests.quick_assistant import GivenNetworks
 
 
@@ -30,7 +30,7 @@ class Reads:
     """Sees the same in every film; loads no torch."""
 
     def read(self, study: Study) -> Any:
-        return make_reading(study_uid=study.uid)
+        return make_reading_of(study)
 
 
 def quick(path: Path) -> Assistant:
@@ -63,6 +63,14 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
     assistant.unclaim(case.id, by=reader, key="unclaim-1")
     report = assistant.sign(case.id, by=reader, key="sign-1")
     paths = assistant.publish(report.id, to=out, key="publish-1")
+    changes = [Edit(draft.statements[0].id, "The reader's own words.")]
+    amended = assistant.amend(case.id, changes, reason="Seen again.", by=reader, key="amend-1")
+    added = assistant.addendum(
+        case.id, "Told to the ward.", reason="Asked for.", by=reader, key="addendum-1"
+    )
+    withdrawn = assistant.withdraw(
+        case.id, reason="Another patient's film.", by=reader, key="withdraw-1"
+    )
     results = {
         "release": release,
         "admit": study,
@@ -73,6 +81,9 @@ def whole_way(assistant: Assistant, film: Path, out: Path) -> dict[str, str]:
         "decide": decided,
         "sign": report,
         "publish": paths,
+        "amend": amended,
+        "addendum": added,
+        "withdraw": withdrawn,
     }
     return {verb: repr(result) for verb, result in results.items()}
 

@@ -6,8 +6,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +19,28 @@ from medmm.assistant import Assistant
 from medmm.domain.errors import SOME_FAILED
 from medmm.domain.report import Accept, Reject
 from pipelines import batch
+from tests.warm_parent import WarmParent
+
+# A batch in a process of its own, over networks that read nothing; "stops" lets it wait in its second study.
+BATCH = """
+import sys
+import time
+from pathlib import Path
+from pipelines import batch
+from tests.quick_assistant import READS, quick_assistant
+
+class Stops:
+    seen = 0
+    def read(self, study):
+        self.seen += 1
+        if self.seen == 2:
+            time.sleep(120)
+        return READS.read(study)
+
+data, folder, out = map(Path, sys.argv[1:4])
+with quick_assistant(data, reader=Stops() if "stops" in sys.argv else READS) as assistant:
+    sys.exit(batch.run(assistant, folder, out, None, as_json=False))
+"""
 
 
 @pytest.fixture
@@ -146,36 +166,24 @@ def test_what_a_spreadsheet_would_take_for_a_formula_is_quoted(tmp_path: Path) -
 
 
 def test_a_killed_batch_goes_on_where_it_was(
-    config: Path, demo_films: Path, tmp_path: Path
+    config: Path, demo_films: Path, tmp_path: Path, warm_parent: WarmParent
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     for number in range(3):
         film(demo_films, folder / f"{number}.dcm", number)
-    command = [
-        sys.executable,
-        "-m",
-        "medmm.doors",
-        "--config",
-        str(config),
-        "batch",
-        str(folder),
-        "--out",
-        str(out),
-    ]
-    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    words = (tmp_path / "data", folder, out)
+    killed = warm_parent.start(BATCH, *words, "stops")
     waited = time.monotonic()
     while not (out / "results.jsonl").is_file() or not (out / "results.jsonl").read_bytes():
-        assert killed.poll() is None
         assert time.monotonic() - waited < 120
         time.sleep(0.01)
-    os.kill(killed.pid, signal.SIGKILL)
-    assert killed.wait(timeout=30) == -signal.SIGKILL
+    os.kill(killed, signal.SIGKILL)
+    assert warm_parent.ended(killed).code == -signal.SIGKILL
     done = len((out / "results.jsonl").read_bytes().splitlines())
     assert 1 <= done < 3
-    again = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    assert (
-        f"3 studies: {3 - done} done, {done} skipped, 0 refused, 0 held, 0 failed" in again.stdout
-    )
+    again = warm_parent.run(BATCH, *words)
+    assert again.code == 0, again.said
+    assert f"3 studies: {3 - done} done, {done} skipped, 0 refused, 0 held, 0 failed" in again.said
     assert [line["outcome"] for line in lines(out).values()] == ["done"] * 3
     with Assistant.from_config(config) as assistant:
         cases = assistant.cases()

@@ -19,6 +19,7 @@ from medmm.domain.errors import MedmmError
 from medmm.doors import cli, demo
 from pipelines import batch
 
+ROOT = Path(__file__).resolve().parents[2]
 ODD = os.fsdecode(
     b"[red]a\xff\x1b[2J\xe2\x80\xa8.dcm"
 )  # markup, no UTF-8, an escape, a line separator
@@ -44,11 +45,14 @@ def medmm(*words: object) -> tuple[int, Result]:
 
 
 def outside(*words: object, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """Run as a program of its own."""
-    command = [sys.executable, "-m", "medmm.doors", *map(str, words)]
-    return subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, check=False, timeout=120
+    """Run as a program of its own, with networks that load no torch."""
+    code = (
+        "from medmm import models; from tests.quick_assistant import QuickNetworks; "
+        "models.Networks = QuickNetworks; from medmm.doors.cli import main; main()"
     )
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    command = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.run(command, env=variables, capture_output=True, check=False, timeout=120)
 
 
 def test_an_odd_file_name_gives_one_line_of_json_and_a_row(

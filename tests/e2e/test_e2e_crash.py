@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -13,10 +10,14 @@ import yaml
 
 from medmm.domain.roles import role_table
 from medmm.store import failpoint
+from tests.dicom_files import film_file
 from tests.e2e.crash_worker import quick, whole_way
 from tests.kept import kept
+from tests.warm_parent import WarmParent
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKER = ROOT / "tests" / "e2e" / "crash_worker.py"
+RUN = "import runpy, sys; sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
 WRITING = (
     "release",
     "admit",
@@ -28,6 +29,9 @@ WRITING = (
     "unclaim",
     "sign",
     "publish",
+    "amend",
+    "addendum",
+    "withdraw",
 )
 LOOKS = {
     "read",
@@ -67,20 +71,11 @@ def settings(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("point", failpoint.POINTS)
 @pytest.mark.parametrize("verb", WRITING)
 def test_a_death_leaves_the_step_whole_or_undone(
-    verb: str, point: str, settings: Path, demo_films: Path
+    verb: str, point: str, settings: Path, warm_parent: WarmParent
 ) -> None:
-    film = demo_films / "RG1_UNCR.dcm"
-    command = [
-        sys.executable,
-        str(ROOT / "tests" / "e2e" / "crash_worker.py"),
-        str(settings),
-        str(film),
-    ]
-    environment = {**os.environ, failpoint.VARIABLE: f"{verb}:{point}", "PYTHONPATH": str(ROOT)}
-    died = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert died.returncode == failpoint.EXIT_CODE, died.stderr
+    film = film_file(settings.parent)
+    died = warm_parent.run(RUN, WORKER, settings, film, **{failpoint.VARIABLE: f"{verb}:{point}"})
+    assert died.code == failpoint.EXIT_CODE, died.said
     with quick(settings) as assistant:
         done = Counter(e.verb for e in kept(assistant).events() if e.outcome == "done")
         assert done[verb] == (0 if point == "before commit" else 1)

@@ -16,7 +16,9 @@ from medmm.config import ReaderEntry, Settings
 from medmm.domain.errors import InputError, PermissionDenied, StateError
 from medmm.domain.report import Accept, CaseState, Edit, Reader, Reject
 from medmm.domain.study import NotEvaluable, Study
+from medmm.models import Adopted, Networks
 from tests.kept import kept
+from tests.warm_parent import WarmParent
 
 READERS = (
     ReaderEntry(id="reader-1", name="ZZREADER One", role="reader"),
@@ -168,7 +170,8 @@ def test_roles_are_asked_at_every_verb(settings: Settings, demo_films: Path, rec
 def test_eight_threads_share_one_assistant(
     settings: Settings, demo_films: Path, record: Path
 ) -> None:
-    with Assistant(settings) as assistant:
+    own = Networks(None, threads=1, adopted=Adopted(settings.data_dir / "models"))  # each reads
+    with Assistant(settings, networks=own) as assistant:
         study = assistant.admit(demo_films / "RG1_UNCR.dcm", record=record)
         assert isinstance(study, Study)
         case = assistant.open_case(study.uid)
@@ -182,18 +185,20 @@ def test_eight_threads_share_one_assistant(
         assert assistant.verify().ok
 
 
-def test_two_processes_share_one_data_folder(settings: Settings, demo_films: Path) -> None:
+def test_two_processes_share_one_data_folder(
+    settings: Settings, demo_films: Path, warm_parent: WarmParent
+) -> None:
     code = (
-        "import sys; from pathlib import Path; from medmm import Assistant; from medmm.config import Settings\n"
-        "with Assistant(Settings(data_dir=Path(sys.argv[1]))) as a:\n"
+        "import sys; from pathlib import Path; from tests.quick_assistant import quick_assistant\n"
+        "with quick_assistant(Path(sys.argv[1])) as a:\n"
         "    for i in range(5): a.admit(sys.argv[2], key=f'k{i}')\n"
         "    assert a.verify().ok\n"
     )
-    command = [sys.executable, "-c", code, str(settings.data_dir), str(demo_films / "RG1_UNCR.dcm")]
-    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    words = (settings.data_dir, demo_films / "RG1_UNCR.dcm")
+    running = [warm_parent.start(code, *words) for _ in range(2)]
     for process in running:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+        ended = warm_parent.ended(process)
+        assert ended.code == 0, ended.said
     with Assistant(settings) as assistant:
         assert assistant.verify().ok
         assert len(kept(assistant).events("1.3.6.1.4.1.5962.1.2.9.20040826185059.5457")) == 5

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from medmm.domain.read_task import ReadTask
 from medmm.domain.study import Study
-from medmm.doors.label_files import write_label_map
+from medmm.doors.mask_files import write_label_map
 from medmm.imaging import read_arrays
 from tests.array_files import BrightIsLabel, blob
 from tests.nifti_files import nifti_file

@@ -10,6 +10,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from medmm.domain.reading_model import read_by
 from medmm.domain.study import Affine, SequenceRole
 from medmm.imaging.mr.contrast_check import bears_out
 from medmm.models.mr.brain_lesion import BrainLesionModel
@@ -62,7 +63,7 @@ def pixels_can_say(affine: Affine) -> bool:
 def network_reads(affine: Affine) -> bool:
     """Whether the network of brain lesions takes the slices as axial."""
     flair = replace(STUDY.volumes[0], affine_lps_mm=affine)
-    reading = MODEL.read(replace(STUDY, volumes=(flair,), sequences=STUDY.sequences[:1]))
+    reading = read_by([MODEL], replace(STUDY, volumes=(flair,), sequences=STUDY.sequences[:1]))
     return "not-axial" not in [notice.code for notice in reading.warnings]
 
 
@@ -87,6 +88,6 @@ def test_of_an_unknown_geometry_the_pixels_say_nothing_and_the_network_takes_the
     None
 ):
     flair = replace(STUDY.volumes[0], affine_lps_mm=None)
-    reading = MODEL.read(replace(STUDY, volumes=(flair,), sequences=STUDY.sequences[:1]))
+    reading = read_by([MODEL], replace(STUDY, volumes=(flair,), sequences=STUDY.sequences[:1]))
     assert "not-axial" not in [notice.code for notice in reading.warnings]
     assert bears_out(SequenceRole.FLAIR, flair.signal(), None) is None

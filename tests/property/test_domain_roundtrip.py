@@ -19,10 +19,20 @@ from hypothesis.extra import numpy as arrays
 
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import from_json, to_json
-from medmm.domain.draft import AlsoSuspected, Assertion, Draft, Generation, Statement
+from medmm.domain.draft import (
+    AlsoSuspected,
+    Assertion,
+    Draft,
+    Fate,
+    Generation,
+    SentenceRecord,
+    Statement,
+)
+from medmm.domain.frame_reference import FrameReference
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.reading import Extent, Finding, LabelMap, Mask, Measurement, Region
-from medmm.domain.report import Add, Edit, Impression, SignedReport
+from medmm.domain.report import Add, Addendum, Edit, Impression, SignedReport
+from medmm.domain.report_kind import ReportKind
 from medmm.domain.study import Study, Volume
 from medmm.domain.worklist import Page
 from tests.unit.domain.test_domain_nouns import nouns
@@ -43,7 +53,10 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 INSIDE = st.tuples(FRACTIONS, FRACTIONS).filter(lambda pair: pair[0] < pair[1])
 BOXES = st.tuples(INSIDE, INSIDE).map(lambda axes: (axes[0][0], axes[1][0], axes[0][1], axes[1][1]))
 MASKS = st.builds(
-    Mask.from_array, TEXT, arrays.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6)))
+    Mask.from_array,
+    TEXT,
+    arrays.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))),
+    st.none() | st.deferred(lambda: noun(FrameReference)),
 )
 GRIDS = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
 LABEL_MAPS = st.builds(
@@ -66,12 +79,23 @@ def _slices(ends: list[int]) -> dict[str, Any]:
     return {"slices": (first, last), "slice_count": (last - first) // 2 + 1}
 
 
-def _tokens(pairs: list[tuple[str, float]]) -> dict[str, Any]:
-    return {"tokens": tuple(t for t, _ in pairs), "log_probabilities": tuple(p for _, p in pairs)}
+def _tokens(pairs: list[tuple[str, float]], known: bool) -> dict[str, Any]:
+    probabilities = tuple(p for _, p in pairs) if known else None
+    return {"tokens": tuple(t for t, _ in pairs), "log_probabilities": probabilities}
+
+
+FATES = st.sampled_from(
+    [
+        {"fate": Fate.STATED, "statement_id": "s1", "reason": ""},
+        {"fate": Fate.REPLACED, "statement_id": "s1", "reason": "too sure"},
+        {"fate": Fate.WITHHELD, "statement_id": None, "reason": "not read"},
+    ]
+)
 
 
 # Fields whose noun asks more of them than their type does.
 NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
+    FrameReference: {"frame_number": st.none() | st.integers(1, 10_000)},
     PatientIdentity: {"sex": st.sampled_from([None, "M", "F", "O"])},
     Region: {"peak_xy": st.tuples(FRACTIONS, FRACTIONS), "box_xyxy": BOXES},
     Finding: {
@@ -97,8 +121,23 @@ NARROW: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     },
     Impression: {"text": WORDS},
     AuditEvent: {"outcome": st.sampled_from(["done", "refused", "failed"])},
-    SignedReport: {"signed_at": MOMENTS},
+    SignedReport: {
+        "signed_at": MOMENTS,
+        "version": st.integers(2, 99),
+        "replaces": WORDS,
+        "first": WORDS,
+        "reason": WORDS,
+        "kind": st.sampled_from([ReportKind.AMENDMENT, ReportKind.CORRECTION, ReportKind.ADDENDUM]),
+    },
+    Addendum: {"text": WORDS},
     Page: {"limit": st.none() | st.integers(1, 10_000)},
+}
+FIRST_VERSION = {
+    "version": 1,
+    "replaces": None,
+    "first": None,
+    "reason": "",
+    "kind": ReportKind.ORIGINAL,
 }
 NEVER_EMPTY = {"volumes", "evidence", "id", "source", "uid"}
 
@@ -154,8 +193,17 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
             {n: s for n, s in fields.items() if n not in ("tokens", "log_probabilities")}
         )
         tokens = st.lists(st.tuples(TEXT, PLAIN[float]), max_size=3)
-        return st.tuples(rest, tokens).map(lambda both: kind(**both[0], **_tokens(both[1])))
+        return st.tuples(rest, tokens, st.booleans()).map(
+            lambda all_: kind(**all_[0], **_tokens(all_[1], all_[2]))
+        )
+    if kind is SentenceRecord:
+        rest = st.fixed_dictionaries(
+            {n: s for n, s in fields.items() if n not in ("fate", "statement_id", "reason")}
+        )
+        return st.tuples(rest, FATES).map(lambda both: kind(**both[0], **both[1]))
     if kind is Draft:
+        withheld = noun(SentenceRecord).filter(lambda record: record.statement_id is None)
+        fields["sentences"] = st.lists(withheld, max_size=2).map(tuple)
         fields["statements"] = st.lists(noun(Statement), max_size=2, unique_by=lambda s: s.id).map(
             tuple
         )
@@ -163,6 +211,14 @@ def noun(kind: type) -> st.SearchStrategy[Any]:
         fields["also_suspected"] = also.map(
             lambda found: tuple(replace(o, statement=_unstated(o.statement)) for o in found)
         )
+        del fields["version"], fields["parent"]
+        first, later = st.just((1, None)), st.tuples(st.integers(2, 9), WORDS)
+        return st.tuples(st.builds(kind, **fields), first | later).map(
+            lambda both: replace(both[0], version=both[1][0], parent=both[1][1])
+        )
+    if kind is SignedReport:
+        first = fields | {n: st.just(value) for n, value in FIRST_VERSION.items()}
+        return st.builds(kind, **fields) | st.builds(kind, **first)
     return st.builds(kind, **fields)
 
 

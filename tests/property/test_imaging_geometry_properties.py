@@ -12,7 +12,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from medmm.domain.display import facing
 from medmm.domain.grid import SourceFrame, from_frames, index_transform, to_frames
 from medmm.domain.study import Study, Volume
 from medmm.imaging import read_studies
@@ -25,6 +24,7 @@ from medmm.imaging.dicom.geometry import (
 )
 from medmm.imaging.dicom.header import Tags
 from medmm.imaging.nifti.files import open_nifti
+from medmm.presentation.orientation import facing
 from tests.dicom_files import FILM, MR_SLICE, dataset, mr_file, write
 from tests.factories import make_volume
 from tests.nifti_files import nifti_file

@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from medmm.domain.errors import InputError
 from medmm.domain.reading import LabelMap, Reading
 from medmm.domain.study import Study
-from medmm.doors.series_label_files import write_series_label_maps
+from medmm.doors.mask_files import write_series_label_maps
 from medmm.imaging import read_studies
 from tests.dicom_files import MR_SLICE, dataset, write
 

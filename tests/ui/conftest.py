@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.ui.drafted_case import drafted_data
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +17,9 @@ def main_module_put_back() -> Iterator[None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@pytest.fixture(scope="session")
+def drafted_once(tmp_path_factory: pytest.TempPathFactory, demo_films: Path) -> Path:
+    """A drafted case in `data`, with its heads, to be copied by each test that changes it."""
+    return drafted_data(tmp_path_factory.mktemp("drafted"), demo_films / "RG1_UNCR.dcm")

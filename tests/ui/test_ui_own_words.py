@@ -11,6 +11,7 @@ from medmm import Assistant
 from medmm.domain.draft import AlsoSuspected
 from medmm.domain.reading import Side
 from medmm.domain.report import Accept, Add, CaseFile, CaseState, Edit, Impression, Reject
+from medmm.presentation.case_view import case_view
 from tests.factories import (
     make_case_file,
     make_checked_draft,
@@ -21,7 +22,7 @@ from tests.factories import (
     make_statements,
 )
 from tests.ui.test_ui_page import config, page, the_case  # noqa: F401
-from ui import own_words, presenter
+from ui import own_words
 
 
 def file_of(*decisions: Accept | Edit | Reject | Add | Impression) -> CaseFile:
@@ -34,7 +35,7 @@ def file_of(*decisions: Accept | Edit | Reject | Add | Impression) -> CaseFile:
 
 
 def test_what_is_also_suspected_is_shown_as_a_statement_with_why_until_it_is_decided() -> None:
-    view = presenter.case_view(file_of())
+    view = case_view(file_of())
     assert [(s.id, s.why, s.decision) for s in view.also] == [("u1", "nobody says so", None)]
     assert view.also[0].bars == ((0.62, 0.35),)
     assert view.suspected == "also suspected, not stated: pleural effusion 0.62"
@@ -44,19 +45,17 @@ def test_what_is_also_suspected_is_shown_as_a_statement_with_why_until_it_is_dec
         (Edit("u1", "Small effusion."), "edited", "pleural effusion 0.62"),
         (Reject("u1"), "rejected", ""),
     ):
-        view = presenter.case_view(file_of(decision))
+        view = case_view(file_of(decision))
         assert [(s.why, s.decision) for s in view.also] == [("", word)]
         assert view.suspected == suspected
 
 
 def test_own_words_are_shown_as_the_readers_and_what_stands_there_is_where_a_form_begins() -> None:
-    view = presenter.case_view(make_case_file())
+    view = case_view(make_case_file())
     assert own_words.drafted_impression(view) == "Possible left pleural effusion."
     added = replace(Add.of("Nodule"), statement_id="r1")
-    view = presenter.case_view(
-        file_of(added, Add("Scar.", statement_id="r2"), Impression("Nodule."))
-    )
-    assert [(s.text, s.own) for s in view.own] == [
+    view = case_view(file_of(added, Add("Scar.", statement_id="r2"), Impression("Nodule.")))
+    assert [(s.text, s.own) for s in view.added] == [
         ("Pulmonary nodule.", "added by a reader"),
         ("Scar.", "added by a reader, free text"),
     ]

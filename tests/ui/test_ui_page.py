@@ -11,7 +11,6 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
@@ -22,18 +21,16 @@ from streamlit.testing.v1 import AppTest
 
 from medmm import Assistant
 from medmm.domain.report import Accept, CaseState, CaseSummary, Reader, Reject
-from medmm.domain.study import Study
 from tests.kept import kept
+from tests.ui.drafted_case import LINKS, SCRIPT
 from ui.admission import saved
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "ui" / "app.py"
-SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
-LINKS = "http://evil.example/a www.evil.example me@evil.example [x](javascript:x) **b** $x^2$ :streamlit:"
 
 
 @pytest.fixture
-def config(tmp_path: Path, demo_films: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def config(tmp_path: Path, drafted_once: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings of a data folder with one drafted case whose record carries a script."""
     path = tmp_path / "settings.yaml"
     readers = [
@@ -43,14 +40,7 @@ def config(tmp_path: Path, demo_films: Path, monkeypatch: pytest.MonkeyPatch) ->
     path.write_text(
         yaml.safe_dump({"data_dir": str(tmp_path / "data"), "threads": 1, "readers": readers})
     )
-    record = tmp_path / "record.json"
-    text = files("medmm.doors").joinpath("demo_record.json").read_text(encoding="utf-8")
-    text = text.replace("Cough for three weeks", SCRIPT.replace('"', '\\"'))
-    record.write_text(text.replace('"Hypertension"', f'"Hypertension {LINKS}"'))
-    with Assistant.from_config(path) as assistant:
-        study = assistant.admit(demo_films / "RG1_UNCR.dcm", record=record)
-        assert isinstance(study, Study)
-        assistant.draft(assistant.open_case(study.uid).id)
+    shutil.copytree(drafted_once, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("MEDMM_CONFIG", str(path))
     return path
 

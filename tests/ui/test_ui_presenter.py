@@ -25,10 +25,14 @@ from medmm.domain.reading import Side
 from medmm.domain.record import FactKind, Quantity
 from medmm.domain.report import Accept, CaseFile, CaseState, CaseSummary, Edit, Reject
 from medmm.domain.study import Notice, View
-from medmm.presentation.evidence_words import evidence_view, fact_value
+from medmm.presentation.case_view import case_view
+from medmm.presentation.evidence_words import evidence_view
+from medmm.presentation.film_picture import BELOW, REACHED, TICK, TRACK, film_picture, score_bar
+from medmm.presentation.record_view import fact_value
 from medmm.presentation.slice_picture import png_bytes
 from tests.factories import (
     ATTENDING,
+    FILM,
     SIGNED_AT,
     make_case_file,
     make_checked_draft,
@@ -42,12 +46,11 @@ from tests.factories import (
     make_volume,
 )
 from ui import presenter
-from ui.pictures import BELOW, REACHED, TICK, TRACK, film_picture, score_bar
 
 
 def test_a_fresh_draft_shows_every_statement_undecided() -> None:
-    view = presenter.case_view(make_case_file())
-    shown = [s for _, statements in view.sections for s in statements]
+    view = case_view(make_case_file())
+    shown = [s for _, statements in presenter.review_sections(view) for s in statements]
     assert [s.id for s in shown] == ["s2", "s3", "s4", "s1"], (
         "what stands beside the film comes first"
     )
@@ -61,8 +64,8 @@ def test_a_fresh_draft_shows_every_statement_undecided() -> None:
 
 def test_decisions_are_shown_and_all_of_them_open_the_signature() -> None:
     decisions = (Accept("s1"), Edit("s2", "Small left effusion."), Reject("s3"))
-    view = presenter.case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions))
-    shown = {s.id: s for _, statements in view.sections for s in statements}
+    view = case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions))
+    shown = {s.id: s for _, statements in presenter.review_sections(view) for s in statements}
     assert [shown[i].decision for i in ("s1", "s2", "s3", "s4")] == [
         "accepted",
         "edited",
@@ -81,15 +84,13 @@ def test_decisions_are_shown_and_all_of_them_open_the_signature() -> None:
     assert shown["s1"].drafted_text is None
     assert [view.count(word) for word in ("accepted", "edited", "rejected")] == [1, 1, 1]
     assert view.may_sign
-    assert not presenter.case_view(
-        make_case_file(CaseState.IN_REVIEW, decisions=decisions[:2])
-    ).may_sign
-    assert not presenter.case_view(make_case_file(CaseState.SIGNED)).may_sign
+    assert not case_view(make_case_file(CaseState.IN_REVIEW, decisions=decisions[:2])).may_sign
+    assert not case_view(make_case_file(CaseState.SIGNED)).may_sign
 
 
 def test_a_statement_with_a_failed_check_may_not_be_accepted() -> None:
-    view = presenter.case_view(make_case_file(draft=make_checked_draft(failed=("s2",))))
-    shown = {s.id: s for _, statements in view.sections for s in statements}
+    view = case_view(make_case_file(draft=make_checked_draft(failed=("s2",))))
+    shown = {s.id: s for _, statements in presenter.review_sections(view) for s in statements}
     assert not shown["s2"].may_accept
     assert [(c.mark, c.number, c.reason) for c in shown["s2"].checks] == [
         ("✓", "G1", "hand-made"),
@@ -100,11 +101,7 @@ def test_a_statement_with_a_failed_check_may_not_be_accepted() -> None:
 
 
 def test_each_kind_of_evidence_is_said_in_words() -> None:
-    shown = {
-        s.id: s
-        for _, statements in presenter.case_view(make_case_file()).sections
-        for s in statements
-    }
+    shown = {s.id: s for s in case_view(make_case_file()).statements}
     assert shown["s2"].bars == ((0.62, 0.35),)
     assert shown["s2"].heat == "Effusion"
     assert shown["s2"].evidence_line == (
@@ -129,19 +126,12 @@ def test_a_denied_or_doubtful_fact_says_so_as_evidence() -> None:
 
 
 def test_words_typed_for_one_statement_meet_no_other() -> None:
-    fresh = presenter.case_view(make_case_file())
-    edited = presenter.case_view(
-        make_case_file(CaseState.IN_REVIEW, decisions=(Edit("s3", "Other words."),))
-    )
-    keys = {s.edit_key("case-1") for _, statements in fresh.sections for s in statements}
+    fresh = case_view(make_case_file())
+    edited = case_view(make_case_file(CaseState.IN_REVIEW, decisions=(Edit("s3", "Other words."),)))
+    keys = {presenter.edit_key("case-1", s) for s in fresh.statements}
     assert len(keys) == 4
-    assert keys.isdisjoint(
-        s.edit_key("case-2") for _, statements in fresh.sections for s in statements
-    )
-    assert (
-        len(keys & {s.edit_key("case-1") for _, statements in edited.sections for s in statements})
-        == 3
-    )
+    assert keys.isdisjoint(presenter.edit_key("case-2", s) for s in fresh.statements)
+    assert len(keys & {presenter.edit_key("case-1", s) for s in edited.statements}) == 3
 
 
 def test_a_case_that_somebody_else_worked_on_is_noticed() -> None:
@@ -193,7 +183,7 @@ def test_the_film_that_was_read_is_the_first_picture() -> None:
 
 
 def test_suspected_findings_come_first_among_the_heat_maps() -> None:
-    view = presenter.case_view(make_case_file())
+    view = case_view(make_case_file())
     assert view.heats[0].name == "Effusion"
     assert ["suspected" in h.label for h in view.heats] == sorted(
         ["suspected" in h.label for h in view.heats], reverse=True
@@ -203,9 +193,10 @@ def test_suspected_findings_come_first_among_the_heat_maps() -> None:
 def test_a_case_without_a_draft_shows_the_studys_warnings() -> None:
     file = make_case_file(CaseState.OPENED)
     study = replace(file.case.study, warnings=(Notice(code="c", text="Orientation unknown."),))
-    view = presenter.case_view(replace(file, case=replace(file.case, study=study)))
+    view = case_view(replace(file, case=replace(file.case, study=study)))
     assert view.warnings == ("Orientation unknown.",)
-    assert view.sections == ()
+    assert view.statements == ()
+    assert presenter.review_sections(view) == ()
 
 
 HOSTILE = [
@@ -271,9 +262,7 @@ def test_the_signing_question_names_reader_and_patient() -> None:
         birth_date=date(1950, 1, 1),
         sex="F",
     )
-    question = presenter.signing_question(
-        ATTENDING, identity, presenter.case_view(make_case_file())
-    )
+    question = presenter.signing_question(ATTENDING, identity, case_view(make_case_file()))
     assert "0 accepted, 0 edited, 0 rejected" in question
     for part in ("ZZREADER One", "attending", "ZZFAKE, Alpha", "ZZ-1", "1950-01-01", "F"):
         assert part in question
@@ -314,13 +303,13 @@ def test_a_picture_travels_as_png_unchanged() -> None:
 
 
 def test_the_presenter_needs_no_streamlit() -> None:
-    code = "import sys, ui.presenter, ui.pictures; assert 'streamlit' not in sys.modules"
+    code = "import sys, ui.presenter, medmm.presentation.film_picture; assert 'streamlit' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_a_draft_without_models_says_so() -> None:
     draft = make_checked_draft(make_draft(models=()))
-    assert "models none" in presenter.case_view(make_case_file(draft=draft)).made_by
+    assert "models none" in case_view(make_case_file(draft=draft)).made_by
 
 
 def critical_case() -> CaseFile:
@@ -330,7 +319,10 @@ def critical_case() -> CaseFile:
         finding="Pneumothorax", probability=0.3, threshold=0.15, model="chest-test"
     )
     region = RegionEvidence(
-        finding="Pneumothorax", box_xyxy=make_region(Side.RIGHT).box_xyxy, side=Side.RIGHT
+        finding="Pneumothorax",
+        box_xyxy=make_region(Side.RIGHT).box_xyxy,
+        side=Side.RIGHT,
+        image=FILM,
     )
     first, effusion = draft.statements[0], draft.statements[1]
     urgent = replace(
@@ -349,13 +341,13 @@ def critical_case() -> CaseFile:
 
 
 def test_a_critical_finding_is_marked_and_its_heat_map_is_the_first() -> None:
-    view = presenter.case_view(critical_case())
-    shown = {s.id: s for _, statements in view.sections for s in statements}
+    view = case_view(critical_case())
+    shown = {s.id: s for _, statements in presenter.review_sections(view) for s in statements}
     assert [i for i, s in shown.items() if s.critical] == ["s9"], "a denied finding is not urgent"
     assert view.heats[0].name == view.first_heat == "Pneumothorax"
-    assert presenter.case_view(make_case_file()).first_heat == "Effusion"
+    assert case_view(make_case_file()).first_heat == "Effusion"
     calm = replace(make_case_file(), reading=make_reading(findings=make_reading().findings[2:]))
-    assert presenter.case_view(calm).first_heat == ""
+    assert case_view(calm).first_heat == ""
 
 
 def test_the_words_to_sign_stand_as_in_the_report() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
+from medmm.presentation.case_view import case_view
 from tests.mr_cases import case_file
 from ui import presenter
 from ui.volumes import marked_on, measured_rows
@@ -67,9 +68,9 @@ def test_marked_volumes_come_first_with_their_role() -> None:
 
 def test_the_view_of_an_mr_case_tells_extents_and_numbers() -> None:
     file = case_file("HEART")
-    view = presenter.case_view(file)
+    view = case_view(file)
     assert view.title == "MR HEART, 2026-01-02 08:15"
-    lines = [s.evidence_line for _, statements in view.sections for s in statements]
+    lines = [s.evidence_line for s in view.statements]
     assert any(
         "LVEF 55 %, 95 % interval 50 to 61 %" in line and "marked as LV in cardiac-ed" in line
         for line in lines

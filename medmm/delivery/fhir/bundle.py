@@ -1,7 +1,8 @@
 """A signed report as a FHIR R4 transaction Bundle.
 
 Built with the R4B classes of fhir.resources, of which only elements are used that R4 (4.0.1) has as well. Every
-fullUrl comes from the report's id, so that publishing twice gives the same bytes.
+fullUrl comes from the id of the report's first version, so that publishing twice gives the same bytes, and what a later
+version sends finds what an earlier one made.
 """
 
 from __future__ import annotations
@@ -9,13 +10,20 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from medmm.delivery.fhir.joins import Joins, identifier
+from medmm.delivery.fhir.versions import (
+    no_longer_stated,
+    observation_status,
+    provenance_of_change,
+    report_status,
+    retracted,
+)
 from medmm.delivery.text import printable, report_text
-from medmm.domain.display import unit_words
 from medmm.domain.draft import Assertion, MeasurementEvidence, Section
 from medmm.domain.errors import needed
 from medmm.domain.identity import PatientIdentity
@@ -26,9 +34,12 @@ from medmm.domain.record import Coding
 from medmm.domain.report import Reader, SignedReport, SignedStatement
 from medmm.domain.version import __version__
 from medmm.domain.vocabulary import SNOMED_CT, finding_term, measurement_terms
+from medmm.presentation.report_versions import Lineage
+from medmm.presentation.value_words import unit_words
 
 Json = dict[str, Any]
 URI = "urn:ietf:rfc:3986"
+UPDATED = ("Observation", "DiagnosticReport")  # what a later version of a report changes
 DICOM_UID = "urn:dicom:uid"
 UCUM = "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
@@ -51,21 +62,26 @@ SIDES = {
 
 
 def report_bundle(
-    report: SignedReport, identity: PatientIdentity | None, joins: Joins | None = None
+    report: SignedReport,
+    identity: PatientIdentity | None,
+    joins: Joins | None = None,
+    versions: Sequence[SignedReport] = (),
 ) -> Json:
     """The transaction Bundle: patient, reader, software, study, observations, report, provenance.
 
-    Sent again it creates no second patient, study or report: each is a conditional create.
+    Sent again it creates no second patient, study or report: each is a conditional create. A later version of a report
+    updates report and observations, and says of those that it makes no more that they were entered in error.
 
     Args:
+        report: the version that counts.
         joins: what finds the hospital's patient and order on the server, and names the procedure; without it neither is.
+        versions: all of the report, oldest first.
     """
     from fhir.resources.R4B.bundle import Bundle
 
-    joins = joins or Joins()
-    observed = [
-        s for s in report.statements if s.assertion is not Assertion.REPORTED and _observable(s)
-    ]
+    joins, line = joins or Joins(), Lineage.of(report, versions)
+    observed = _observed(report)
+    before = [s for version in line.versions[:-1] for s in _observed(version)]
     entries = [
         _entry(
             report,
@@ -76,7 +92,7 @@ def report_bundle(
         ),
         *(
             _entry(report, "Practitioner", name, _practitioner(reader))
-            for name, reader in _readers(report).items()
+            for name, reader in _readers(line).items()
         ),
         _entry(report, "Device", "software", _device(report)),
         _entry(
@@ -86,21 +102,36 @@ def report_bundle(
             _imaging_study(report, joins),
             _search(DICOM_UID, f"urn:oid:{report.study.uid}"),
         ),
-        *(_entry(report, "Observation", s.id, _observation(report, s)) for s in observed),
+        *(_entry(report, "Observation", s.id, _observation(line, s)) for s in observed),
+        *(
+            _entry(
+                report,
+                "Observation",
+                s.id,
+                retracted(_observation(line, s), _signer_ref(line), report),
+            )
+            for s in no_longer_stated(observed, before)
+        ),
         _entry(
             report,
             "DiagnosticReport",
             "report",
-            _diagnostic_report(report, identity, observed, joins),
+            _diagnostic_report(line, identity, observed, joins),
         ),
-        _entry(report, "Provenance", "provenance", _provenance(report)),
+        _entry(report, "Provenance", "provenance", _provenance(line)),
     ]
     bundle = Bundle(type="transaction", timestamp=report.signed_at.isoformat(), entry=entries)
     return json.loads(bundle.model_dump_json(exclude_none=True))
 
 
+def _observed(report: SignedReport) -> list[SignedStatement]:
+    return [
+        s for s in report.statements if s.assertion is not Assertion.REPORTED and _observable(s)
+    ]
+
+
 def _url(report: SignedReport, name: str) -> str:
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{report.id}/{name}").urn
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{report.root}/{name}").urn
 
 
 def _ref(report: SignedReport, name: str) -> Json:
@@ -114,13 +145,18 @@ def _search(system: str, value: str) -> str:
 def _entry(
     report: SignedReport, kind: str, name: str, resource: Json, if_none_exist: str | None = None
 ) -> Json:
-    """A conditional create: by a search of its own, else by an identifier that comes from the report's id."""
+    """A conditional create: by a search of its own, else by an identifier that comes from the report's first id.
+
+    What a later version says of report and observations is a conditional update by the same search.
+    """
     request = {"method": "POST", "url": kind}
     if if_none_exist is None and kind != "Provenance":  # which has no identifier
         own = {"system": URI, "value": _url(report, name)}
         resource = {**resource, "identifier": [*resource.get("identifier", []), own]}
         if_none_exist = _search(URI, own["value"])
-    if if_none_exist:
+    if report.version > 1 and kind in UPDATED:
+        request = {"method": "PUT", "url": f"{kind}?{if_none_exist}"}
+    elif if_none_exist:
         request["ifNoneExist"] = if_none_exist
     return {
         "fullUrl": _url(report, name),
@@ -174,18 +210,26 @@ def _patient_search(identity: PatientIdentity | None, joins: Joins) -> str | Non
     return _search(system, clean(identity.patient_id or "")) if identity and system else None
 
 
-def _readers(report: SignedReport) -> dict[str, Reader]:
+def _readers(line: Lineage) -> dict[str, Reader]:
     """Who signed, and whoever else wrote a statement of their own, by the name of their entry."""
+    report = line.report
     authors = {s.author.id: s.author for s in report.statements if s.author is not None}
     authors.pop(report.signed_by.id, None)
-    return {"reader": report.signed_by} | {
-        f"reader {reader.id}": reader for reader in authors.values()
-    }
+    return {_reader_name(line, one): one for one in (report.signed_by, *authors.values())}
 
 
-def _reader_ref(report: SignedReport, author: Reader | None) -> Json:
-    other = author is not None and author.id != report.signed_by.id
-    return _ref(report, f"reader {author.id}" if author is not None and other else "reader")
+def _reader_name(line: Lineage, reader: Reader) -> str:
+    """The name of a reader's entry, the same in every version: "reader" is who signed the first."""
+    first = line.versions[0].signed_by
+    return "reader" if reader.id == first.id else f"reader {reader.id}"
+
+
+def _reader_ref(line: Lineage, reader: Reader) -> Json:
+    return _ref(line.report, _reader_name(line, reader))
+
+
+def _signer_ref(line: Lineage) -> Json:
+    return _reader_ref(line, line.report.signed_by)
 
 
 def _practitioner(reader: Reader) -> Json:
@@ -269,18 +313,21 @@ def _observable(statement: SignedStatement) -> bool:
 
     Each once: the impression repeats.
     """
-    if statement.section is not Section.FINDINGS:
+    if statement.section not in (Section.FINDINGS, Section.ADDENDUM):
         return False
     if statement.author is not None:
         return True
+    if statement.section is Section.ADDENDUM:  # which a reader alone writes
+        return False
     return statement.finding is not None or (
         _measured(statement) is not None and statement.drafted_text is None
     )
 
 
-def _observation(report: SignedReport, statement: SignedStatement) -> Json:
+def _observation(line: Lineage, statement: SignedStatement) -> Json:
+    report = line.report
     observation: Json = {
-        "status": "final",
+        "status": observation_status(statement.id, line.versions),
         "category": [
             _concept(
                 Coding(
@@ -289,7 +336,7 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
             )
         ],
         "subject": _ref(report, "patient"),
-        "performer": [_reader_ref(report, statement.author)],
+        "performer": [_reader_ref(line, statement.author or report.signed_by)],
         "issued": report.signed_at.isoformat(),
     }
     if statement.author is None:
@@ -306,7 +353,9 @@ def _observation(report: SignedReport, statement: SignedStatement) -> Json:
         observation["derivedFrom"] = [_ref(report, "study"), *_images_read(report)]
     if statement.finding is None and statement.author is not None:
         value = {"valueString": words} if words else {}
-        return observation | {"code": _concept(text="finding in the reader's own words")} | value
+        addendum = statement.section is Section.ADDENDUM
+        what = "addendum" if addendum else "finding in the reader's own words"
+        return observation | {"code": _concept(text=what)} | value
     if statement.finding is None:
         measured = needed(
             _measured(statement), "the measurement of a statement", statement=statement.id
@@ -368,36 +417,33 @@ def _verdict(statement: SignedStatement) -> Json:
 
 
 def _diagnostic_report(
-    report: SignedReport,
+    line: Lineage,
     identity: PatientIdentity | None,
     observed: list[SignedStatement],
     joins: Joins,
 ) -> Json:
-    whole = base64.b64encode(report_text(report, identity, joins.restated_entry).encode()).decode(
-        "ascii"
-    )
-    impression = [s for s in report.statements if s.section is Section.IMPRESSION]
-    findings = [s for s in report.statements if s.section is Section.FINDINGS]
-    conclusion = printable(
-        "\n".join(s.text for s in impression or findings)
-    )  # what is recorded is none
+    report = line.report
+    text = report_text(report, identity, joins.restated_entry, line.versions)
+    whole = base64.b64encode(text.encode()).decode("ascii")
     body: Json = {
-        "status": "final" if report.version == 1 else "amended",
+        "status": report_status(line.versions),
         "category": [
             _concept(Coding(system=f"{TERMINOLOGY}/v2-0074", code="RAD", display="Radiology"))
         ],
         "code": _concept(joins.procedure or IMAGING_STUDY),
         "subject": _ref(report, "patient"),
         "issued": report.signed_at.isoformat(),
-        "performer": [_ref(report, "reader")],
-        "resultsInterpreter": [_ref(report, "reader")],
+        "performer": [_signer_ref(line)],
+        "resultsInterpreter": [_signer_ref(line)],
         "imagingStudy": [_ref(report, "study")],
         "presentedForm": [{"contentType": "text/plain; charset=utf-8", "data": whole}],
     }
-    if conclusion:
+    if conclusion := _conclusion(line):
         body["conclusion"] = conclusion
     if accession := joins.accession():
         body["identifier"] = accession
+    if report.replaces is not None:
+        body["identifier"] = [*body.get("identifier", []), {"value": report.id}]
     if observed:
         body["result"] = [_ref(report, s.id) for s in observed]
     if report.study.acquired:
@@ -405,19 +451,32 @@ def _diagnostic_report(
     return body | _ordered(joins)
 
 
-def _provenance(report: SignedReport) -> Json:
-    def agent(kind: str, name: str) -> Json:
+def _conclusion(line: Lineage) -> str:
+    """The impression, without one the findings, and addenda; what became of the report comes before it."""
+    said = {
+        section: [s.text for s in line.report.statements if s.section is section]
+        for section in (Section.FINDINGS, Section.IMPRESSION, Section.ADDENDUM)
+    }
+    added = [f"Addendum: {text}" for text in said[Section.ADDENDUM]]
+    stated = said[Section.IMPRESSION] or said[Section.FINDINGS]  # what is recorded is none
+    return printable("\n".join([*line.notices(), *added, *stated]))
+
+
+def _provenance(line: Lineage) -> Json:
+    report = line.report
+
+    def agent(kind: str, who: Json) -> Json:
         coding = Coding(system=f"{TERMINOLOGY}/provenance-participant-type", code=kind)
-        return {"type": _concept(coding), "who": _ref(report, name)}
+        return {"type": _concept(coding), "who": who}
 
     authors = {s.author.id: s.author for s in report.statements if s.author is not None}
-    names = {reader.id: name for name, reader in _readers(report).items()}
     return {
         "target": [_ref(report, "report")],
         "recorded": report.signed_at.isoformat(),
         "agent": [
-            agent("author", "software"),
-            *(agent("author", names[reader_id]) for reader_id in authors),
-            agent("verifier", "reader"),
+            agent("author", _ref(report, "software")),
+            *(agent("author", _reader_ref(line, author)) for author in authors.values()),
+            agent("verifier", _signer_ref(line)),
         ],
+        **provenance_of_change(report),
     }

@@ -6,7 +6,7 @@ Source: FHIR R4 Identifier, Reference (2.3.0), transaction with conditional crea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,11 +121,21 @@ class Joins:
         return stated.system or own.get(stated.kind or "")
 
 
-def joins_outcome(joins: Joins, identity: PatientIdentity | None) -> Json:
-    """A FHIR OperationOutcome: a warning for each join that the Bundle of a report lacks, or that it lacks none."""
+def joins_outcome(
+    joins: Joins, identity: PatientIdentity | None, beside: Iterable[str] = ()
+) -> Json:
+    """A FHIR OperationOutcome: a warning for each join that the Bundle of a report lacks, or that it lacks none.
+
+    Args:
+        beside: what else must be said of the Bundle, in sentences.
+    """
     issues = [
         {"severity": "warning", "code": "incomplete", "details": {"text": text}}
         for text in joins.notices(identity)
+    ]
+    issues += [
+        {"severity": "warning", "code": "informational", "details": {"text": text}}
+        for text in beside
     ]
     none = {
         "severity": "information",

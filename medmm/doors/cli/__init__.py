@@ -15,7 +15,18 @@ import typer
 
 from medmm.domain.errors import MedmmError
 from medmm.domain.version import __version__
-from medmm.doors.cli import audit, case_work, cases, influence, programs, read, record, setup, study
+from medmm.doors.cli import (
+    amending,
+    audit,
+    case_work,
+    cases,
+    influence,
+    programs,
+    read,
+    record,
+    setup,
+    study,
+)
 from medmm.doors.session import Session, report
 
 app = typer.Typer(
@@ -26,7 +37,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (read, study, record, cases, case_work, influence, setup, audit, programs):
+for module in (
+    read,
+    study,
+    record,
+    cases,
+    case_work,
+    amending,
+    influence,
+    setup,
+    audit,
+    programs,
+):
     module.add_to(app)
 
 

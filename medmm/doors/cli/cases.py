@@ -88,7 +88,7 @@ def listed(file: CaseFile) -> list[dict[str, Any]]:
 
 
 def _write_page(file: CaseFile, path: Path) -> None:
-    from medmm.doors.draft_html import draft_html
+    from medmm.presentation.draft_html import draft_html
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,8 +125,8 @@ def cases(
         ),
     ] = Order.NEWEST,
 ) -> None:
-    """The worklist, newest first or by urgency; patients by key."""
-    from medmm.domain.display import suspected_line
+    """List the worklist, newest first or by urgency; patients by key."""
+    from medmm.presentation.suspicion_words import suspected_line
 
     who = session(context)
     with who.assistant() as assistant:
@@ -157,6 +157,7 @@ def cases(
         *["priority"] * prioritised,
         *["claimed by"] * claimed,
     )
+    table.columns[0].no_wrap = True  # an id that is folded can't be copied
     for summary in found:
         when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
         what = f"{summary.modality} {summary.body_part}"
@@ -179,6 +180,12 @@ def case_show(
     html: Annotated[
         Path | None, typer.Option(help="Write the page with picture and heat-maps here.")
     ] = None,
+    blind: Annotated[
+        bool,
+        typer.Option(
+            "--blind", help="Images and record alone: no reading, draft, decision or report."
+        ),
+    ] = False,
 ) -> None:
     """Print a case: its draft, or its signed report."""
     from medmm.doors.draft_page import draft_page
@@ -186,9 +193,10 @@ def case_show(
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        file = assistant.case(case, by=by)
+        file = assistant.case(case, blind=blind, by=by)
         if as_json:
-            write_json({**to_json(file), "suspected": listed(file)})
+            told = {} if blind else {"suspected": listed(file)}
+            write_json({**to_json(file), **told})
         elif file.report is not None:
             out().print(plain(assistant.render(file.report.id, by=by)))
         else:
@@ -235,12 +243,7 @@ def review(
 
     who = session(context)
     with who.assistant() as assistant:
-        reader = who.reader(assistant)
-        if reader is None:
-            raise InputError(
-                "nobody is named as reader",
-                remedy="medmm --by READER review …; see `readers:` in the config",
-            )
+        reader = who.person(assistant, "review")
         named = named_decisions(accept, reject, edit, finding, add, impression)
         if named:
             assistant.decide(case, named, by=reader)
@@ -267,16 +270,16 @@ def publish(
     to: Annotated[
         Path | None, typer.Option(help="Write all three formats into this folder instead.")
     ] = None,
+    version: Annotated[
+        int | None,
+        typer.Option(min=1, help="An earlier version, marked as replaced; without it the newest."),
+    ] = None,
 ) -> None:
     """Give out a case's signed report. A draft can't be published."""
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
-        report = assistant.case(case, pixels=False, by=by).report
-        if report is None:
-            raise StateError(
-                "the case has no signed report", remedy="review and sign it first", case=case
-            )
+        report = _version(assistant.case(case, pixels=False, by=by), version)
         if to is None:
             typer.echo(assistant.render(report.id, format=format, by=by), nl=False)
         else:
@@ -284,6 +287,21 @@ def publish(
                 typer.echo(str(path))
         if to is not None or format == "fhir":
             _say_what_is_not_joined(assistant, report.id, by)
+
+
+def _version(file: CaseFile, version: int | None) -> SignedReport:
+    if file.report is None:
+        raise StateError(
+            "the case has no signed report", remedy="review and sign it first", case=file.case.id
+        )
+    found = {report.version: report for report in file.versions}
+    if version is not None and version not in found:
+        raise InputError(
+            f"the report has no version {version}",
+            remedy=f"there are versions 1 to {file.report.version}",
+            case=file.case.id,
+        )
+    return file.report if version is None else found[version]
 
 
 def _say_what_is_not_joined(assistant: Assistant, report_id: str, by: Reader | None) -> None:

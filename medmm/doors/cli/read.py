@@ -61,7 +61,7 @@ def read(
     """
     from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
     from medmm.domain.reading import ReadResult
-    from medmm.doors.label_files import folders_for
+    from medmm.doors.mask_files import folders_for
     from medmm.doors.reading_lines import left_unread, notices, read_line, some, table_row, untold
 
     table = new_table("path", "evaluable", "suspected or reason", "measurements")

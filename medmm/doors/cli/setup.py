@@ -164,7 +164,11 @@ def _checks(who: Session) -> Iterator[Check]:
     """All checks; an installation that does not open is a problem among them."""
     from medmm.doors.doctor import Check, examine, machine
 
-    yield from machine()
+    try:
+        database = who.settings().store.place()
+    except MedmmError:  # what is wrong with the settings is told below
+        database = ""
+    yield from machine(database)
     try:
         with who.assistant() as assistant:
             yield from examine(assistant)

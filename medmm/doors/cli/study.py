@@ -51,7 +51,7 @@ def show(
         else:
             study_page(inspection, out())
     if html is not None:
-        from medmm.doors.study_html import study_html
+        from medmm.presentation.study_html import study_html
 
         try:
             html.write_text(study_html(found), encoding="utf-8")

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
-from medmm.domain.draft import CLAIMS, Assertion, Case, Draft, Opinion, ScoreEvidence, Written
+from medmm.domain.draft import CLAIMS, Assertion, Case, Draft, Opinion, Proposal
 from medmm.domain.reading import Measurement, Reading
 from medmm.domain.study import Modality, Notice
 from medmm.domain.vocabulary import finding_term
 from medmm.drafting.sentences import Sentence
+from medmm.drafting.writers.proposals import DENIAL, objection, sentence_records
 from medmm.drafting.writers.rules import RuleWriter, written
-from medmm.language.certainty_words import says_too_much
-from medmm.language.comparison import comparing_words
-from medmm.language.numbers import dates_named, numbers_named
-from medmm.language.report_parser import Polarity, clauses, findings_named, polarity
-from medmm.language.sides import named_side
 
 Permitted = Mapping[str, frozenset[Assertion]]
-Heard = Mapping[str, Written]
-DENIAL = frozenset({Assertion.ABSENT})
-PRESENT_FROM = (
-    0.5  # what the language model takes for less likely than not is never said to be present
-)
+Heard = Mapping[str, Proposal]
 SILENT = "the language model does not state it"
 DENYING = "the language model denies it"
-_POLARITY = {
-    Assertion.PRESENT: Polarity.AFFIRMED,
-    Assertion.POSSIBLE: Polarity.HEDGED,
-    Assertion.ABSENT: Polarity.DENIED,
-}
 NOT_SEEN = Notice(
     code="language-model-saw-nothing",
     text="The language model found no film that it reads; fixed rules wrote this draft.",
@@ -41,7 +29,8 @@ NOT_OF_MR = Notice(
 )
 SAID_NOTHING = Notice(
     code="language-model-said-nothing",
-    text="The language model states nothing that the reading bears out; fixed rules wrote this draft.",
+    text="The language model states nothing that the reading bears out; fixed rules wrote this "
+    "draft.",
 )
 NOT_INSTALLED = Notice(
     code="language-model-not-installed",
@@ -60,23 +49,25 @@ class LanguageModel(Protocol):
     def opinions(
         self, cases: Sequence[Case], permitted: Permitted, measurements: Sequence[Measurement] = ()
     ) -> list[Opinion] | None:
-        """What it says of each case: at most one sentence a finding, and of a finding only what is permitted.
+        """Say of each case at most one sentence a finding, and only what is permitted.
 
-        The cases are of one study, on which `measurements` were made. None where the study holds no image that the model reads.
+        The cases are of one study, on which `measurements` were made. None if the study holds no
+        image that the model reads.
         """
         ...
 
     def facts_read(self, case: Case) -> frozenset[str]:
-        """The ids of the facts that it reads of a case's record."""
+        """Return the ids of the facts that it reads of a case's record."""
         ...
 
 
 class LanguageWriter:
     """Writes drafts in a language model's words.
 
-    The reading decides what may be said (a claim needs a suspected finding, a denial one that is ruled out); the language
-    model decides what is said of that, and how. So neither the record nor a slip of the language model makes a finding seen.
-    A critical finding that is suspected is stated in any case, by rule if need be.
+    The reading decides what may be said (a claim needs a suspected finding, a denial one that is
+    ruled out); the language model decides what is said of that, and how. So neither the record nor
+    a slip of the language model makes a finding seen. A critical finding that is suspected is
+    stated in any case, by rule if need be.
     """
 
     def __init__(self, model: LanguageModel) -> None:
@@ -88,7 +79,10 @@ class LanguageWriter:
         return self.model.name
 
     def write(self, case: Case, reading: Reading) -> Draft:
-        """Draft a case; see `Writer.write`. MR is written by rules: the language model learned from films alone."""
+        """Draft a case; see `Writer.write`.
+
+        MR is written by rules: the language model learned from films alone.
+        """
         if case.study.modality is Modality.MR:
             return RuleWriter(NOT_OF_MR).write(case, reading)
         opinions = self.model.opinions([case], permitted(reading), reading.measurements)
@@ -98,8 +92,15 @@ class LanguageWriter:
 
 
 def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> Draft:
-    """The draft of a case as a language model words it, whatever it says; see `LanguageWriter`."""
-    heard = {one.finding: one for one in opinion.written}
+    """Draft a case as a language model words it, whatever it says; see `LanguageWriter`.
+
+    Args:
+        opinion: what the model says of the case.
+        reading: that of the case, on which the opinion was given.
+        writer: name that stands in the draft.
+    """
+    heard = {one.finding: one for one in opinion.proposals if one.finding is not None}
+    sentences = partial(sentence_records, opinion.proposals, case, reading)
     draft = written(
         case,
         reading,
@@ -109,25 +110,34 @@ def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> 
             DENYING if name in heard and heard[name].assertion in DENIAL else SILENT
         ),
         unsaid=tuple(_unsaid(reading, heard)),
+        sentences=sentences,
     )
     if reading.findings and not draft.statements:  # nothing would be there to decide on or to sign
-        return RuleWriter(SAID_NOTHING).write(case, reading)
+        return written(
+            case, reading, RuleWriter().name, warnings=(SAID_NOTHING,), sentences=sentences
+        )
     return draft
 
 
 def permitted(reading: Reading) -> dict[str, frozenset[Assertion]]:
-    """What may be said of each finding of a reading; of any other finding nothing may."""
+    """Return what may be said of each finding of a reading.
+
+    Of any other finding nothing may be said.
+    """
     return {
         f.name: CLAIMS if f.suspected else DENIAL if f.ruled_out else frozenset()
         for f in reading.findings
     }
 
 
-def worded(sentence: Sentence, said: Written | None) -> Sentence | None:
-    """A sentence in the language model's words; None where it does not say so, unless a critical finding is suspected.
+def worded(sentence: Sentence, said: Proposal | None) -> Sentence | None:
+    """Put a sentence in the language model's words; return None if it does not say so.
 
-    The rule's own words stay where the model's are not sound, where they claim more than the calibrated probability of the
-    finding bears, and where a side is to be named: a side comes from a region, never from a token.
+    It stays all the same if a critical finding is suspected.
+
+    The rule's own words stay where the model's are not sound, where they claim more than the
+    calibrated probability of the finding bears, and where a side is to be named: a side comes from
+    a region, never from a token.
     """
     claimed = sentence.assertion in CLAIMS
     if (
@@ -136,40 +146,9 @@ def worded(sentence: Sentence, said: Written | None) -> Sentence | None:
         or said.assertion not in (CLAIMS if claimed else DENIAL)
     ):
         return sentence if claimed and _critical(sentence.finding) else None
-    if sentence.side is not None or not sound(said) or _too_sure(said, sentence):
+    if objection(said, sentence.side, sentence.evidence):
         return sentence
     return replace(sentence, text=said.text, assertion=said.assertion, generation=said.generation)
-
-
-def sound(said: Written) -> bool:
-    """Whether a text says of its finding what is coded and nothing else: no other finding, side, number or comparison."""
-    if said.assertion is Assertion.PRESENT and said.generation.probability < PRESENT_FROM:
-        return False
-    return (
-        findings_named(said.text) == {said.finding: _POLARITY.get(said.assertion)}
-        and all(_of_the_finding(clause, said) for clause in clauses(said.text))
-        and named_side(said.text) is None
-        and not numbers_named(said.text)
-        and not dates_named(said.text)
-        and not comparing_words(said.text)
-    )
-
-
-def _too_sure(said: Written, sentence: Sentence) -> bool:
-    """Whether the words claim more certainty than the score that the sentence rests on."""
-    scores = [
-        e.probability
-        for e in sentence.evidence
-        if isinstance(e, ScoreEvidence) and e.finding == said.finding
-    ]
-    return any(says_too_much(said.text, said.finding, probability) for probability in scores)
-
-
-def _of_the_finding(clause: str, said: Written) -> bool:
-    """Whether a clause names the finding; one beside a denial may deny something else."""
-    return bool(findings_named(clause)) or (
-        said.assertion is Assertion.ABSENT and polarity(clause) is Polarity.DENIED
-    )
 
 
 def _critical(finding: str | None) -> bool:
@@ -177,7 +156,7 @@ def _critical(finding: str | None) -> bool:
 
 
 def _unsaid(reading: Reading, heard: Heard) -> Iterator[str]:
-    """Where a score is low and the language model does not deny the finding, said openly."""
+    """Yield findings with a low score that the language model does not deny, said openly."""
     ruled_out = [f.name for f in reading.findings if f.ruled_out]
     undenied = [
         name for name in ruled_out if name not in heard or heard[name].assertion not in DENIAL

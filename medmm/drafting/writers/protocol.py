@@ -19,6 +19,7 @@ class Writer(Protocol):
     def write(self, case: Case, reading: Reading) -> Draft:
         """Draft a case.
 
-        Raises: InputError if the reading is of another study or carries a finding without model or term.
+        Raises: InputError if the reading is of another study or carries a finding without model or
+            term.
         """
         ...

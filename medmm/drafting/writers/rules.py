@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from medmm.domain.codec import to_json
-from medmm.domain.draft import AlsoSuspected, Case, Draft, FactEvidence, Statement
+from medmm.domain.draft import (
+    AlsoSuspected,
+    Author,
+    AuthorKind,
+    Case,
+    Draft,
+    FactEvidence,
+    SentenceRecord,
+    Statement,
+)
 from medmm.domain.errors import InputError
 from medmm.domain.images import images_read, images_unread, rivals_unread
 from medmm.domain.reading import Reading
@@ -22,10 +28,11 @@ from medmm.drafting.mr_not_evaluated import marked_volumes, unread_mr
 from medmm.drafting.phrases import phrases
 from medmm.drafting.record_statements import record_sentences
 from medmm.drafting.sentences import Sentence
+from medmm.drafting.versions import UNNUMBERED, identified
 
 
 class RuleWriter:
-    """Writes drafts by fixed rules: the same case and reading give the same draft, byte for byte.
+    """Writes drafts by fixed rules: equal case and reading give an equal draft, in bytes.
 
     `warnings` say in every draft why rules wrote it, where somebody else was to.
     """
@@ -52,10 +59,15 @@ def written(
     why_unstated: Callable[[str], str] | None = None,
     unsaid: tuple[str, ...] = (),
     warnings: tuple[Notice, ...] = (),
+    sentences: Callable[[Draft], tuple[SentenceRecord, ...]] | None = None,
 ) -> Draft:
-    """The draft of a case whose image sentences are worded by `wording`; `unsaid` and `warnings` join its own.
+    """Draft a case whose image sentences are worded by `wording`.
 
-    A suspected finding that `wording` takes out is listed as also suspected, with what `why_unstated` says of it.
+    `unsaid` and `warnings` join the draft's own.
+
+    A suspected finding that `wording` takes out is listed as also suspected, with what
+    `why_unstated` says of it. `sentences` says of the draft what became of the sentences that were
+    proposed for it.
     """
     if reading.study_uid != case.study.uid:
         raise InputError(
@@ -65,9 +77,10 @@ def written(
     statements = _numbered([*recorded, *image_sentences(case.study, reading, wording)])
     unstated = _numbered(unstated_sentences(case.study, reading, wording), "u")
     draft = Draft(
-        id="draft-unnumbered",
+        id=UNNUMBERED,
         case_id=case.id,
         writer=writer,
+        author=Author(kind=AuthorKind.WRITER, id=writer),
         statements=statements,
         not_evaluated=(*unsaid, *_not_evaluated(case, reading, statements)),
         models=reading.models,
@@ -82,8 +95,8 @@ def written(
             for s in unstated
         ),
     )
-    content = json.dumps(to_json(draft), sort_keys=True, ensure_ascii=True)
-    return replace(draft, id="draft-" + hashlib.sha256(content.encode()).hexdigest()[:32])
+    draft = replace(draft, sentences=sentences(draft)) if sentences else draft
+    return identified(draft)
 
 
 def _numbered(sentences: Iterable[Sentence], letter: str = "s") -> tuple[Statement, ...]:
@@ -106,7 +119,7 @@ def _numbered(sentences: Iterable[Sentence], letter: str = "s") -> tuple[Stateme
 
 
 def _warnings(case: Case, reading: Reading) -> Iterator[Notice]:
-    """The gate's and the reading's warnings, each once, and a word where nothing was read."""
+    """Yield the gate's and the reading's warnings once each, and a word if nothing was read."""
     yield from dict.fromkeys([*case.study.warnings, *reading.warnings])
     if case.context is not None and case.context.incomplete:
         yield Notice(
@@ -120,7 +133,7 @@ def _warnings(case: Case, reading: Reading) -> Iterator[Notice]:
 def _not_evaluated(
     case: Case, reading: Reading, statements: tuple[Statement, ...]
 ) -> Iterator[str]:
-    """What neither the models nor this writer looked at, said openly."""
+    """Yield what neither the models nor this writer looked at, said openly."""
     yield from _unread_rivals(case.study, reading)
     yield from _unread_findings(case, reading)
     if case.study.modality is Modality.MR:
@@ -139,7 +152,10 @@ def _unread_findings(case: Case, reading: Reading) -> Iterator[str]:
         return
     open_ones = sorted(finding_term(f.name).words for f in reading.findings if f.undecided)
     if open_ones:
-        yield f"undecided, neither suspected nor low enough in score to be denied: {', '.join(open_ones)}"
+        yield (
+            "undecided, neither suspected nor low enough in score to be denied: "
+            f"{', '.join(open_ones)}"
+        )
     read = {f.name for f in reading.findings}
     terms = (t for t in finding_terms().values() if t.modality == case.study.modality.value)
     unread = sorted(

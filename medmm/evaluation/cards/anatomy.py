@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 def anatomy_card(found: Json) -> str:
-    """The card of chest-anatomy."""
+    """Write the card of chest-anatomy."""
     jsrt = found["jsrt"]
     others = [
         [s, str(r["films"]), figure(r["lung_dice"]), str(r["ratio_refused"])]
@@ -87,14 +87,17 @@ and a raised diaphragm are sometimes outlined as heart on all looks alike, which
 
 
 def marked_text(marks: Json) -> str:
-    """What the ratio is worth on marked NIH films."""
+    """Write what the ratio is worth on marked NIH films."""
     rows = [
         [
             name,
             f"{m['measured']} of {m['marked']}",
             figure(m["median_error"]),
             figure(m["mean_error"]),
-            f"{m['interval_holds']['hits']} of {m['interval_holds']['count']}: {figure(m['interval_holds'])}",
+            (
+                f"{m['interval_holds']['hits']} of {m['interval_holds']['count']}: "
+                f"{figure(m['interval_holds'])}"
+            ),
             f"± {m['half_width_median']:.3f}",
         ]
         for name, m in marks.items()
@@ -142,7 +145,10 @@ def _missed(row: Json) -> list[str]:
 
 
 def stated_text(nih: Json) -> str:
-    """How often a ratio is stated on NIH films, how it tells large hearts, and which extremes are stated."""
+    """Write how often a ratio is stated on NIH films, and which extremes are stated.
+
+    It also says how well the ratio tells large hearts.
+    """
     test, auroc = nih["test"], nih["auroc"]
     groups = [[name, shared(row)] for name, row in nih["measured"].items()]
     reasons = [[reason, str(count)] for reason, count in nih["reasons"].items()]
@@ -181,12 +187,12 @@ Every stated ratio below 0.33 or above 0.75 on the test films, as a look at the 
 
 
 def shared(share: Json) -> str:
-    """A share with its counts."""
+    """Format a share with its counts."""
     return f"{share['hits']} of {share['count']}: {figure(share)}"
 
 
 def sources_table(sources: Json) -> str:
-    """Films, measured, doubted and wrong, by source."""
+    """Tabulate films, measured, doubted and wrong, by source."""
     rows = [
         [
             name,

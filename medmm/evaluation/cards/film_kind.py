@@ -5,11 +5,15 @@ from __future__ import annotations
 from medmm.evaluation.cards.tables import Json, figure, table
 from medmm.evaluation.cards.terms import KIND_TERMS
 
-MOST_PASSED = 0.01  # of what is no frontal chest film, at most; shown where the interval's upper limit is no more
+# Of what is not a frontal chest film, at most; shown where the interval's upper limit is no more
+MOST_PASSED = 0.01
 
 
 def silent_tables(found: Json) -> str:
-    """What passes where no tag names body part or view, and what becomes of collimated films, as Markdown."""
+    """Write in Markdown what passes without a tag for body part or view.
+
+    It also says what becomes of collimated films.
+    """
     silent, collimated = found["silent"], found["collimated"]
 
     def judged(row: Json) -> str:
@@ -35,29 +39,33 @@ def silent_tables(found: Json) -> str:
     ]
     counts = ["accepted", "held", "refused"]
     return (
-        "Pictures whose tags name neither body part nor view; small ones were enlarged, so that size decides nothing. Windows of "
-        "NIH films stand in for radiographs of other body parts, of which the shared data hold five.\n\n"
-        f"- of all that is no frontal chest film, accepted: {figure(silent['not_frontal_passed'])}\n"
-        f"- of these, of the windows alone: {figure(silent['windows_passed'])}\n"
-        "- of mirrored frontal films, which look alike, accepted (no side is named of them): "
-        f"{figure(silent['mirrored_passed'])}\n"
-        f"- frontal films of adults accepted: {figure(silent['frontal_adults_accepted'])}\n"
-        "- films that their tags call chest films, collimated to 50 to 60 % of their width, accepted with a warning: "
-        f"{figure(collimated['accepted'])}\n\n"
+        (
+            "Pictures whose tags name neither body part nor view; small ones were enlarged, so "
+            "that size decides nothing. Windows of NIH films stand in for radiographs of other "
+            "body parts, of which the shared data hold five.\n\n- of all that is no frontal chest "
+            f"film, accepted: {figure(silent['not_frontal_passed'])}\n- of these, of the windows "
+            f"alone: {figure(silent['windows_passed'])}\n- of mirrored frontal films, which look "
+            f"alike, accepted (no side is named of them): {figure(silent['mirrored_passed'])}\n- "
+            f"frontal films of adults accepted: {figure(silent['frontal_adults_accepted'])}\n- "
+            "films that their tags call chest films, collimated to 50 to 60 % of their width, "
+            f"accepted with a warning: {figure(collimated['accepted'])}\n\n"
+        )
         + table(
             ["no frontal chest film", *counts, "passed [95 %]", f"at most {MOST_PASSED:.0%} shown"],
             others,
         )
         + "\n"
         + table(["frontal film", *counts, "accepted [95 %]"], films)
-        + "\nA kind of which too few pictures are here has no figure of its own to rely on: a tag or a description that names such "
-        "a part refuses or holds the film whatever its picture shows. Rows that begin with `collimated` have the tags of a chest "
-        "film.\n"
+        + (
+            "\nA kind of which too few pictures are here has no figure of its own to rely on: a "
+            "tag or a description that names such a part refuses or holds the film whatever its "
+            "picture shows. Rows that begin with `collimated` have the tags of a chest film.\n"
+        )
     )
 
 
 def kind_card(found: Json) -> str:
-    """The card of film-kind: table (b) of the gate."""
+    """Write the card of film-kind: table (b) of the gate."""
 
     def line(name: str, row: Json) -> list[str]:
         reasons = ", ".join(f"{reason} {count}" for reason, count in row["reasons"].items())

@@ -9,7 +9,7 @@ MOST_ECE = 0.05  # what calls a probability calibrated in the cards
 
 
 def findings_card(found: Json) -> str:
-    """The card of chest-findings."""
+    """Write the card of chest-findings."""
     macro, films, expert = found["macro_auroc"], found["films"], found["expert"]
     drafts = found["drafts"]
     return f"""# chest-findings
@@ -128,10 +128,15 @@ def _baselines(baselines: Json, films: Json) -> str:
         f"the same on the {films['official']} official films",
     ]
     rows = [
-        [n, figure(r["test"]), figure(r["official"]), figure(r.get("network_minus_baseline")),
-         figure(r.get("network_minus_baseline_official"))]
+        [
+            n,
+            figure(r["test"]),
+            figure(r["official"]),
+            figure(r.get("network_minus_baseline")),
+            figure(r.get("network_minus_baseline_official")),
+        ]
         for n, r in sorted(baselines.items())
-    ]  # fmt: skip
+    ]
     return table(header, rows)
 
 
@@ -146,15 +151,22 @@ def _labels(labels: Json) -> str:
         "Brier / of the prior",
     ]
     rows = [
-        [n, str(r["cases"]), figure(r["auroc"]), figure(r["auroc_official"]), figure(r["auprc"]), f"{r['ece']:.3f}",
-         f"{r['brier']:.3f} / {r['brier_label_prior']:.3f}"]
+        [
+            n,
+            str(r["cases"]),
+            figure(r["auroc"]),
+            figure(r["auroc_official"]),
+            figure(r["auprc"]),
+            f"{r['ece']:.3f}",
+            f"{r['brier']:.3f} / {r['brier_label_prior']:.3f}",
+        ]
         for n, r in sorted(labels.items())
-    ]  # fmt: skip
+    ]
     return table(header, rows)
 
 
 def calibration_said(rows: dict[str, tuple[float, float, float]]) -> str:
-    """Which findings have an ECE of at most 0.05 and a Brier score below the label prior's, and which have not.
+    """Say which findings have an ECE of at most 0.05 and beat the label prior's Brier score.
 
     Args: rows: ECE, Brier score and that of the prior as a constant, by finding.
     """
@@ -168,15 +180,24 @@ def calibration_said(rows: dict[str, tuple[float, float, float]]) -> str:
         else:
             met.append(name)
     return (
-        f"ECE at most {MOST_ECE} and a Brier score below that of the same number for every film (the label prior): "
-        f"{', '.join(met) or 'no finding'}.\nNot so: {', '.join(missed) or 'no finding'}."
+        f"ECE at most {MOST_ECE} and a Brier score below that of the same number for every film "
+        f"(the label prior): {', '.join(met) or 'no finding'}.\nNot so: "
+        f"{', '.join(missed) or 'no finding'}."
     )
 
 
 def said_table(labels: Json) -> str:
-    """By finding: how often a draft calls and denies it, and how often a call is right."""
-    header = ["finding", "operating point", "sensitivity", "specificity", "a \"possible\" is right", "rule-out point",
-              "denied though labelled", "denied where not labelled"]  # fmt: skip
+    """Tabulate by finding how often a draft calls and denies it, and is right."""
+    header = [
+        "finding",
+        "operating point",
+        "sensitivity",
+        "specificity",
+        'a "possible" is right',
+        "rule-out point",
+        "denied though labelled",
+        "denied where not labelled",
+    ]
     rows = []
     for name, r in sorted(labels.items()):
         never = r["rule_out"] is None
@@ -186,9 +207,15 @@ def said_table(labels: Json) -> str:
             else [f"{r['rule_out']:.4f}", _counted(r["denied_with"]), figure(r["denied_without"])]
         )
         rows.append(
-            [name, f"{r['threshold']:.3f}", figure(r["sensitivity"]), figure(r["specificity"]),
-             figure(r["positive_predictive_value"]), *denied]
-        )  # fmt: skip
+            [
+                name,
+                f"{r['threshold']:.3f}",
+                figure(r["sensitivity"]),
+                figure(r["specificity"]),
+                figure(r["positive_predictive_value"]),
+                *denied,
+            ]
+        )
     return table(header, rows)
 
 
@@ -197,7 +224,10 @@ def _counted(share: Json) -> str:
 
 
 def groups_table(groups: list[Json]) -> str:
-    """Figures over all findings together, by group; see `evaluation.drafted.groups_said`."""
+    """Tabulate figures over all findings together, by group.
+
+    See `evaluation.film.draft_rates.groups_said`.
+    """
     header = [
         "group",
         "films",
@@ -211,10 +241,18 @@ def groups_table(groups: list[Json]) -> str:
     rows = [
         [g["group"], str(g["films"]), "too few", "", "", "", "", ""]
         if g["too_few"]
-        else [g["group"], str(g["films"]), str(g["labels"]), figure(g["macro_auroc"]), figure(g["sensitivity"]),
-              figure(g["specificity"]), f"{g['ece']:.3f}", figure(g["denied_with"])]
+        else [
+            g["group"],
+            str(g["films"]),
+            str(g["labels"]),
+            figure(g["macro_auroc"]),
+            figure(g["sensitivity"]),
+            figure(g["specificity"]),
+            f"{g['ece']:.3f}",
+            figure(g["denied_with"]),
+        ]
         for g in groups
-    ]  # fmt: skip
+    ]
     return table(header, rows)
 
 
@@ -247,7 +285,7 @@ def _points(name: str, row: Json) -> list[str]:
 
 
 def sides_text(sides: Json) -> str:
-    """When a side is named, in words."""
+    """Say in words when a side is named."""
     rule, named = sides["rule"], sides["findings_with_a_side"]
     who = (
         f"This holds for {', '.join(named)}."
@@ -255,14 +293,16 @@ def sides_text(sides: Json) -> str:
         else "This holds for no finding, so no side is named at all."
     )
     return (
-        f"A side is named of a finding only where the map's side agreed with the boxes on at least {rule['least_agreement']:.0%} of at least "
-        f"{rule['least_films']} films of training and validation at or above the operating point. {who} Both sides are never named. "
-        "Below, the maps' sides on test films: with boxes of the finding itself, and for three opacities boxes of any lung opacity."
+        "A side is named of a finding only where the map's side agreed with the boxes on at "
+        f"least {rule['least_agreement']:.0%} of at least {rule['least_films']} films of "
+        f"training and validation at or above the operating point. {who} Both sides are never "
+        "named. Below, the maps' sides on test films: with boxes of the finding itself, and "
+        "for three opacities boxes of any lung opacity."
     )
 
 
 def sides_table(sides: Json) -> str:
-    """How the maps' sides agree with the boxes of test films."""
+    """Tabulate how the maps' sides agree with the boxes of test films."""
     header = [
         "finding",
         "named in drafts",
@@ -278,14 +318,24 @@ def sides_table(sides: Json) -> str:
         every, suspected = r["all"], r["suspected"]
         named = {True: "yes", False: "no", None: ""}[r.get("named_in_drafts")]
         rows.append(
-            [name, named, str(every["boxes"]), str(every["agree"]["count"]), figure(every["agree"]),
-             str(every["opposite"]), f"{suspected['agree']['hits']} of {suspected['agree']['count']}: {figure(suspected['agree'])}"]
-        )  # fmt: skip
+            [
+                name,
+                named,
+                str(every["boxes"]),
+                str(every["agree"]["count"]),
+                figure(every["agree"]),
+                str(every["opposite"]),
+                (
+                    f"{suspected['agree']['hits']} of {suspected['agree']['count']}: "
+                    f"{figure(suspected['agree'])}"
+                ),
+            ]
+        )
     return table(header, rows)
 
 
 def beside_chance(auroc: Json) -> str:
-    """What an AUROC with its interval says beside a coin, as an appended clause."""
+    """Say what an AUROC with its interval says beside a coin, as an appended clause."""
     if auroc["high"] is not None and auroc["high"] < 0.5:
         return ", worse than chance"
     return ", no better than chance" if auroc["low"] is not None and auroc["low"] <= 0.5 else ""

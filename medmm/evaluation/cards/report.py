@@ -17,7 +17,7 @@ the RSNA 2018 challenge (non-commercial; Shih et al., 2019), on ImageNet weights
 
 
 def report_card(found: Json) -> str:
-    """The card of chest-report."""
+    """Write the card of chest-report."""
     looks, training = found["looks"], found["training"]
     swapped, pairs = looks["swapped_records"], looks["pairs"]
     no_film = "; ".join(f"{name}: {what}" for name, what in looks["no_film"].items())
@@ -148,10 +148,16 @@ def _heads(findings: Json) -> str:
             continue
         rows.append(
             [
-                name, str(row["cases"]), figure(row["auroc"]), figure(row["auprc"]), f"{row['ece']:.3f}",
-                f"{row['brier']:.3f} ({row['brier_prior']:.3f})", figure(row["sensitivity"]), figure(row["specificity"]),
+                name,
+                str(row["cases"]),
+                figure(row["auroc"]),
+                figure(row["auprc"]),
+                f"{row['ece']:.3f}",
+                f"{row['brier']:.3f} ({row['brier_prior']:.3f})",
+                figure(row["sensitivity"]),
+                figure(row["specificity"]),
             ]
-        )  # fmt: skip
+        )
     return table(
         [
             "finding",

@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 
 def figure(value: Json | float | None) -> str:
-    """A figure with its interval, as text."""
+    """Format a figure with its interval."""
     if value is None:
         return "n/a"
     if isinstance(value, int | float):
@@ -20,6 +20,6 @@ def figure(value: Json | float | None) -> str:
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
+    """Build a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

@@ -9,44 +9,77 @@ from medmm.evaluation.cards.tables import figure, table
 
 Json = dict[str, Any]
 TERMS = {
-    "hippocampus": "Learned from Task04 of the Medical Segmentation Decathlon (Vanderbilt University Medical Center; CC BY-SA 4.0; "
-    "Antonelli et al., Nature Communications 2022). The weights go under the same terms.",
-    "brain-lesion": "Research use only. Learned from lgg-mri-segmentation (pictures of TCGA-LGG, The Cancer Imaging Archive; Buda et al. "
-    "2019, Mazurowski et al. 2017). Its page was remembered to say CC BY-NC-SA 4.0; that was not verified.",
-    "cardiac": "Research use only. Learned from ACDC (University Hospital of Dijon, CREATIS; Bernard et al., IEEE TMI 2018, must be "
-    "cited). Remembered to be CC BY-NC-SA 4.0; that was not verified.",
+    "hippocampus": (
+        "Learned from Task04 of the Medical Segmentation Decathlon (Vanderbilt University "
+        "Medical Center; CC BY-SA 4.0; Antonelli et al., Nature Communications 2022). The "
+        "weights go under the same terms."
+    ),
+    "brain-lesion": (
+        "Research use only. Learned from lgg-mri-segmentation (pictures of TCGA-LGG, The Cancer "
+        "Imaging Archive; Buda et al. 2019, Mazurowski et al. 2017). Its page was remembered to "
+        "say CC BY-NC-SA 4.0; that was not verified."
+    ),
+    "cardiac": (
+        "Research use only. Learned from ACDC (University Hospital of Dijon, CREATIS; Bernard "
+        "et al., IEEE TMI 2018, must be cited). Remembered to be CC BY-NC-SA 4.0; that was not "
+        "verified."
+    ),
 }
 WHAT = {
-    "hippocampus": "Outlines the anterior and posterior hippocampus on a T1 crop around one hippocampus and measures its volume in ml.",
-    "brain-lesion": "Outlines lesions of high FLAIR signal in MR of the brain, with T1 before and after contrast where there are any, and "
-    "says in which slices and which half they lie and which share of the head they take.",
-    "cardiac": "Outlines right ventricle, myocardium and left ventricle on short-axis cine MR at end-diastole and end-systole, and measures "
-    "volumes, ejection fractions and mass.",
+    "hippocampus": (
+        "Outlines the anterior and posterior hippocampus on a T1 crop around one hippocampus "
+        "and measures its volume in ml."
+    ),
+    "brain-lesion": (
+        "Outlines lesions of high FLAIR signal in MR of the brain, with T1 before and after "
+        "contrast where there are any, and says in which slices and which half they lie and "
+        "which share of the head they take."
+    ),
+    "cardiac": (
+        "Outlines right ventricle, myocardium and left ventricle on short-axis cine MR at "
+        "end-diastole and end-systole, and measures volumes, ejection fractions and mass."
+    ),
 }
 LIMITS = {
-    "hippocampus": "Axes of an array that does not say how it lies are taken as in the set (to the left or right, to the front, to the head): in "
-    "another order the outline is wrong; mostly the network doubts it then far more than any crop that it knows, and nothing is "
-    "measured. No age, sex or diagnosis was there, and healthy people and patients with psychosis are mixed: **no norm is applied**. A "
-    "whole head is not searched for the hippocampus. Sides and asymmetry are not measured: no crop says its side, and no "
-    "pair of one person is labelled as such.",
-    "brain-lesion": "Every patient of the set has a glioma: how often the network marks something in a head without one was measured only on "
-    "runs of slices without a lesion, not on healthy people. Other bright lesions (demyelination, small vessels, stroke, "
-    "oedema) were not learned; it does not say what a lesion is. The pictures were reduced to 128 x 128 and compressed "
-    "with loss. The set states no voxel size and no side: millilitres and sides are stated only where a file's own "
-    "geometry gives them, and were not measured against a truth. No lobe is named.",
-    "cardiac": "The pictures were cut to 176 x 176 and compressed with loss; one hospital, two scanners. Only the two phases are there: the "
-    "phases are not looked for in a cine, and of DICOM no ejection fraction is stated. Slices are taken to run from base to apex, as in "
-    "the set: the other way round the right ventricle is missed. At the base, where the ventricles end, a slice too many or too few is "
-    "the largest error of volumes. The five groups are five times 12 "
-    "training and 4 or 5 test patients: a suggestion, not a diagnosis.",
+    "hippocampus": (
+        "Axes of an array that does not say how it lies are taken as in the set (to the left or "
+        "right, to the front, to the head): in another order the outline is wrong; mostly the "
+        "network doubts it then far more than any crop that it knows, and nothing is measured. "
+        "No age, sex or diagnosis was there, and healthy people and patients with psychosis are "
+        "mixed: **no norm is applied**. A whole head is not searched for the hippocampus. Sides "
+        "and asymmetry are not measured: no crop says its side, and no pair of one person is "
+        "labelled as such."
+    ),
+    "brain-lesion": (
+        "Every patient of the set has a glioma: how often the network marks something in a head "
+        "without one was measured only on runs of slices without a lesion, not on healthy "
+        "people. Other bright lesions (demyelination, small vessels, stroke, oedema) were not "
+        "learned; it does not say what a lesion is. The pictures were reduced to 128 x 128 and "
+        "compressed with loss. The set states no voxel size and no side: millilitres and sides "
+        "are stated only where a file's own geometry gives them, and were not measured against "
+        "a truth. No lobe is named."
+    ),
+    "cardiac": (
+        "The pictures were cut to 176 x 176 and compressed with loss; one hospital, two "
+        "scanners. Only the two phases are there: the phases are not looked for in a cine, and "
+        "of DICOM no ejection fraction is stated. Slices are taken to run from base to apex, as "
+        "in the set: the other way round the right ventricle is missed. At the base, where the "
+        "ventricles end, a slice too many or too few is the largest error of volumes. The five "
+        "groups are five times 12 training and 4 or 5 test patients: a suggestion, not a "
+        "diagnosis."
+    ),
 }
 
 _LABELS_ALONE = (
-    "The slice with most voxels wrong. Labels alone: the terms of the images were not verified, so none is shown.\n"
-    "`python -m pipelines.evaluate {task} --data DIR --out FOLDER` writes `failures.png` with them."
+    "The slice with most voxels wrong. Labels alone: the terms of the images were not verified, "
+    "so none is shown.\n`python -m pipelines.evaluate {task} --data DIR --out FOLDER` writes "
+    "`failures.png` with them."
 )
 PICTURES = {
-    "hippocampus": "The slice with most voxels wrong. Images and drawn labels: Medical Segmentation Decathlon, CC BY-SA 4.0, cut out and scaled.",
+    "hippocampus": (
+        "The slice with most voxels wrong. Images and drawn labels: Medical Segmentation "
+        "Decathlon, CC BY-SA 4.0, cut out and scaled."
+    ),
     "brain-lesion": _LABELS_ALONE.format(task="brain-lesion"),
     "cardiac": _LABELS_ALONE.format(task="cardiac"),
 }
@@ -54,7 +87,7 @@ MAY_BE_SHOWN = frozenset({"hippocampus"})  # the sets whose images may go on wit
 
 
 def volumes_card(found: Json) -> str:
-    """The card of one of the MR networks."""
+    """Write the card of one of the MR networks."""
     task = found["task"]
     return f"""# {task}
 
@@ -84,7 +117,7 @@ How it learned: `configs/train/{task.replace("-", "_")}.yaml`. Every figure: `py
 
 
 def _overlap(found: Json) -> str:
-    """Dice of each label, beside the trivial guess."""
+    """Write the Dice of each label, beside the trivial guess."""
     base = found["baseline_dice"]
     guess = next(iter(base))
     parts = found["dice"] if found["task"] == "cardiac" else {"": found["dice"]}
@@ -98,7 +131,7 @@ def _overlap(found: Json) -> str:
 
 
 def _slices(found: Json) -> str:
-    """Lesions by slice, volume and half."""
+    """Write the figures of lesions by slice, volume and half."""
     if "slices" not in found:
         return ""
     slices, volumes, half = found["slices"], found["volumes"], found["half"]
@@ -114,7 +147,7 @@ nine tenths in one half of the image {half["right"]} got that half; {half["lesio
 
 
 def _quantities(found: Json) -> str:
-    """Errors of what is measured."""
+    """Write the errors of what is measured."""
     rows = []
     for name, row in found["quantities"].items():
         if row["stated"] < 2:
@@ -145,14 +178,14 @@ def _quantities(found: Json) -> str:
 
 
 def _unmeasured(found: Json) -> str:
-    """How often a number is left out, by set."""
+    """Write how often a number is left out, by set."""
     return (
         f"## Left unmeasured, by set\n\n{unmeasured_text(found)}\n" if "unmeasured" in found else ""
     )
 
 
 def unmeasured_text(found: Json) -> str:
-    """The table of what was left unmeasured, and the rows of which something passes."""
+    """Tabulate what was left unmeasured, and the rows of which something passes."""
     passes = []
     for row in found["unmeasured"]:
         missed = (
@@ -179,17 +212,21 @@ def unmeasured_text(found: Json) -> str:
     rest = (
         ""
         if whole
-        else " Where no reading was made, what the outline and the bounds of size, shape and coverage notice beyond that is not counted."
+        else (
+            " Where no reading was made, what the outline and the bounds of size, shape and "
+            "coverage notice beyond that is not counted."
+        )
     )
     return (
-        "Nothing is measured where the look of the images, or the outline, lies beyond what the own set has (bounds: validation, of looks also "
-        f"training; all rows but the first: test).\nImages of another set and damaged ones should be unlike.{rest}\n\n"
-        f"{table(head, unmeasured_rows(found))}\n{said}\n"
+        "Nothing is measured where the look of the images, or the outline, lies beyond what "
+        "the own set has (bounds: validation, of looks also training; all rows but the first: "
+        "test).\nImages of another set and damaged ones should be "
+        f"unlike.{rest}\n\n{table(head, unmeasured_rows(found))}\n{said}\n"
     )
 
 
 def unmeasured_rows(found: Json) -> list[list[str]]:
-    """A row a set: its kind and name, studies, share that looks unlike, share of which a number is stated."""
+    """Build a row a set: kind and name, studies, share unlike, share with a number stated."""
     return [
         [
             row["kind"],
@@ -224,7 +261,7 @@ By measured quantities alone; the group of the greatest probability is right in 
 
 
 def _parts(found: Json) -> str:
-    """Overlap by institution and by the sequences that were there."""
+    """Write the overlap by institution and by the sequences that were there."""
     text = ""
     for key, title in (
         ("by_institution", "institution"),

@@ -1,4 +1,7 @@
-"""How often a cardiothoracic ratio is stated, doubted and wrong, by source; and what it is worth on marked NIH films."""
+"""How often a cardiothoracic ratio is stated, doubted and wrong, by source.
+
+Also what it is worth on marked NIH films.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ class FilmRow:
 def read_films(
     model: AnatomyModel, data_dir: Path, films: list[Film], *, quiet: bool, name: str
 ) -> list[FilmRow]:
-    """What live use makes of these films."""
+    """Read these films as live use does."""
     steps = track(greys(data_dir, films), total=len(films), description=name, disable=quiet)
     return [_row(model, film, grey) for film, grey in zip(films, steps, strict=True)]
 
@@ -63,7 +66,10 @@ def _row(model: AnatomyModel, film: Film, grey: NDArray[np.float32]) -> FilmRow:
 
 
 def nih(rows: list[FilmRow]) -> Json:
-    """The figures on NIH films of val and test; marks, counts and extremes of test alone."""
+    """Compute the figures on NIH films of val and test.
+
+    Marks, counts and extremes are those of test alone.
+    """
     test = [row for row in rows if row.film.split == "test"]
     stated = [row.ratio for row in test if row.ratio is not None]
     pa = [row for row in rows if row.film.view == "PA"]
@@ -120,7 +126,10 @@ def _share(rows: Sequence[FilmRow]) -> Json:
 
 
 def _marks(test: list[FilmRow], keep: Keep) -> Json:
-    """Errors against the marks; films whose two readings are apart count apart."""
+    """Compute errors against the marks.
+
+    Films whose two readings are apart are counted apart.
+    """
     marks = {mark.file: mark for mark in read_marks("test")}
     marked = [
         (row, marks[row.film.file]) for row in test if row.film.file in marks and keep(row.film)
@@ -168,7 +177,10 @@ def _missed(row: FilmRow, mark: MarkedFilm) -> Json:
 
 
 def _auroc(rows: list[FilmRow]) -> Json:
-    """How the ratio tells PA films labelled Cardiomegaly from the rest: measured films, and all with the rest at the median."""
+    """Compute how the ratio tells PA films labelled Cardiomegaly from the rest.
+
+    One figure is of measured films, one of all, with the rest at the median.
+    """
     measured = [row for row in rows if row.measured]
     middle = float(np.median([row.ratio for row in measured]))
     return {
@@ -197,7 +209,7 @@ def _extreme(row: FilmRow) -> Json:
 
 
 def verdicts() -> dict[str, str]:
-    """What a look at the film and its outlines said of stated extremes, by file."""
+    """Read what a look at film and outlines said of stated extremes, by file."""
     lines = (
         files("medmm.evaluation")
         .joinpath("data/ratio_extremes.csv")
@@ -210,7 +222,10 @@ def verdicts() -> dict[str, str]:
 def sources(
     model: AnatomyModel, data_dir: Path, nih_rows: Iterable[FilmRow], *, quiet: bool
 ) -> Json:
-    """By source: films, measured and doubted, and wrong where a truth is known. RSNA 2018 films are NIH films: part of them."""
+    """Count by source films, measured, doubted, and wrong if a truth is known.
+
+    RSNA 2018 films are NIH films: part of them.
+    """
     test = [row for row in nih_rows if row.film.split == "test"]
     parts = {
         "NIH test": test,

@@ -25,7 +25,10 @@ Json = dict[str, Any]
 
 
 def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
-    """Dice, the ratio's error and how often its intervals hold, by source; and the figures on NIH films, as JSON values."""
+    """Evaluate outlines and ratio by source and on NIH films, as JSON values.
+
+    These are Dice, the ratio's error and how often its intervals hold.
+    """
     weights = WeightsFolder(row=row_named("chest-anatomy"), folder=weights_dir)
     model = AnatomyModel.open(weights, torch.device("cpu"))
     films = [film for film in read_outlined_films(data_dir) if film.split == "test"]
@@ -94,7 +97,7 @@ def _row(film: OutlinedFilm, model: AnatomyModel) -> Json:
 
 
 def _with_wrong(found: Json) -> Json:
-    """The table by source with JSRT beside the others, and how many stated intervals miss a known truth."""
+    """Put JSRT beside the others by source, and count stated intervals that miss a truth."""
     jsrt, marks = found["jsrt"], found["nih"]["marks"]
     held = np.asarray(
         [True] * jsrt["ratio_stated"] + [False] * (jsrt["films"] - jsrt["ratio_stated"])
@@ -116,13 +119,13 @@ def _with_wrong(found: Json) -> Json:
 
 
 def _guess_errors(rows: list[Json]) -> list[float]:
-    """Errors of the trivial baseline: the same ratio (the median) for everyone."""
+    """Compute errors of the trivial baseline: the same ratio (the median) for everyone."""
     median = float(np.median([row["truth"] for row in rows]))
     return [abs(row["truth"] - median) for row in rows]
 
 
 def _mean(values: list[float]) -> Json:
-    """Mean with a 95 % bootstrap interval over films (here each film is another patient)."""
+    """Compute a mean with its 95 % bootstrap interval over films, each of another patient."""
     array = np.asarray(values)
     random = np.random.default_rng(0)
     draws = [random.integers(0, len(array), len(array)) for _ in range(500)]

@@ -1,4 +1,7 @@
-"""What the chest findings network is worth: figures with intervals by patient, beside trivial baselines."""
+"""What the chest findings network is worth, with intervals and trivial baselines.
+
+Intervals are by patient.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +50,11 @@ def evaluate(
     quiet: bool = False,
     keep_baselines: bool = False,
 ) -> Json:
-    """All figures of one weights folder, as JSON values.
+    """Compute all figures of one weights folder, as JSON values.
 
-    Cost: some fifteen minutes on two CPU cores with nothing else to do; half of it is the baselines' features, which
-    `keep_baselines` takes from the folder's evaluation.json: no calibration changes them.
+    Cost: some fifteen minutes on two CPU cores with nothing else to do; half of it is the
+    baselines' features, which `keep_baselines` takes from the folder's evaluation.json: no
+    calibration changes them.
     """
     weights = WeightsFolder(row=row_named("chest-findings"), folder=weights_dir)
     names, size = (
@@ -100,7 +104,7 @@ def _macros(test: Scored, official: Scored) -> Json:
 
 
 def _films(test: Scored, official: Scored, data_dir: Path) -> Json:
-    """How many films and patients there are of each kind."""
+    """Count the films and patients of each kind."""
     val = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "val")
     return {
         "train": len(training_films(data_dir)),
@@ -141,7 +145,10 @@ def _auroc(truth: Array, score: Array, patients: list[str]) -> Interval:
 def _baselines(
     test: Scored, official: Scored, config: Json, data_dir: Path, size: int, quiet: bool
 ) -> Json:
-    """Trivial baselines, and frozen features retrained on the network's own films, paired by patient."""
+    """Compute baselines: trivial ones, and frozen features retrained on the same films.
+
+    They are paired by patient.
+    """
     films = training_films(data_dir)
     held_back = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "val")
     network = initial_network(config, data_dir)
@@ -185,7 +192,7 @@ def _baselines(
 
 
 def _paired(one: Scored, other: Scored) -> Interval:
-    """Difference of macro AUROC on the same bootstrap draws of patients."""
+    """Compute the difference of macro AUROC on the same bootstrap draws of patients."""
 
     def difference(i: NDArray[np.int64]) -> float | None:
         first, second = (
@@ -204,7 +211,7 @@ def _logistic(
     test: Array,
     penalties: Sequence[float],
 ) -> Array:
-    """Scores of logistic regressions on test; the penalty is chosen on val."""
+    """Score test films by logistic regressions whose penalty is chosen on val."""
     scale = StandardScaler().fit(train)
     best, scores = -1.0, np.zeros((len(test), truth.shape[1]))
     for penalty in penalties:
@@ -216,7 +223,7 @@ def _logistic(
 
 
 def _demographics(films: list[Film]) -> Array:
-    """Age, its square, sex and view of films, with a column for a missing age."""
+    """Build columns of age, its square, sex and view, and one for a missing age."""
     ages = [f.age_years if f.age_years is not None else 50.0 for f in films]
     columns = [
         [
@@ -232,7 +239,7 @@ def _demographics(films: list[Film]) -> Array:
 
 
 def _external(external: Scored, names: list[str]) -> Json:
-    """Each external set for what it can carry."""
+    """Evaluate each external set for what it can carry."""
     openi = external.part(lambda f: f.source == EXTERNAL["openi"])
     children = external.part(lambda f: f.source == EXTERNAL["guangzhou"])
     covid = external.part(lambda f: f.source == EXTERNAL["hannover"])
@@ -266,7 +273,7 @@ def _external(external: Scored, names: list[str]) -> Json:
 
 
 def _expert(test: Scored, data_dir: Path, names: list[str]) -> Json:
-    """The panel's labels on test films: an AUROC for airspace opacity, counts for the rest."""
+    """Evaluate the panel's labels on test films: an AUROC for airspace opacity, else counts."""
 
     with (data_dir / "cxr" / "expert.csv").open(encoding="utf-8", newline="") as lines:
         panel = {row["file"]: row for row in csv.DictReader(lines)}

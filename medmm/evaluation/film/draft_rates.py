@@ -1,4 +1,7 @@
-"""What a draft would say of the test films: suspected, denied, neither, beside the labels; by finding and by group."""
+"""What a draft would say of the test films, beside the labels; by finding and group.
+
+A finding is suspected, denied or neither.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,19 @@ class Points:
         self.rule_out = [rows[n]["rule_out"] for n in names]
 
     def suspected(self, scored: Scored) -> Flags:
-        """Which finding a draft calls possible, (films, findings)."""
+        """Tell which findings a draft calls possible, (films, findings)."""
         called: Flags = np.round(scored.probability, 4) >= self.threshold
         return called
 
     def denied(self, scored: Scored) -> Flags:
-        """Which finding a draft says is not suspected, (films, findings)."""
+        """Tell which findings a draft says are not suspected, (films, findings)."""
         points = np.asarray([0.0 if p is None else p for p in self.rule_out])
         below: Flags = np.round(scored.probability, 4) < points
         return below
 
 
 def finding_said(test: Scored, points: Points, j: int) -> Json:
-    """Of one finding: how often it is called and denied where it is labelled and where not, and who is right."""
+    """Compute how often one finding is called and denied, by label, and how often rightly."""
     called, denied = points.suspected(test)[:, j], points.denied(test)[:, j]
     there = test.truth[:, j] > 0
     return {
@@ -52,7 +55,10 @@ def finding_said(test: Scored, points: Points, j: int) -> Json:
 
 
 def film_said(test: Scored, points: Points) -> Json:
-    """Of whole films: how many findings a draft calls, and how many films labelled No Finding get at least one."""
+    """Compute how many findings a draft calls, and how many clear films get at least one.
+
+    Clear films are those labelled No Finding.
+    """
     called, denied = points.suspected(test), points.denied(test)
     bare = np.asarray([not film.findings for film in test.films])
     there = test.truth > 0
@@ -65,12 +71,15 @@ def film_said(test: Scored, points: Points) -> Json:
 
 
 def groups_said(test: Scored, points: Points) -> list[Json]:
-    """Figures by sex, view, age band and source; a group with too few films has its count and no more."""
+    """Compute figures by sex, view, age band and source.
+
+    A group with too few films has its count and no more.
+    """
     return [_group(name, test.part(keep), points) for name, keep in _groups(test.films)]
 
 
 def claims_by_group(films: list[Film], claimed: list[set[str]], names: list[str]) -> list[Json]:
-    """What drafts claim of labelled findings and of others, by the groups of `groups_said`."""
+    """Compute what drafts claim of labelled and other findings, by groups of `groups_said`."""
     said = Scored(
         films, names, np.asarray([[float(name in its) for name in names] for its in claimed])
     )

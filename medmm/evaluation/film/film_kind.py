@@ -1,7 +1,8 @@
 """What the gate does with pictures whose tags all say the same: by pixels alone.
 
-Once the tags say a PA film of a chest, once they name neither body part nor view, and once chest films are collimated.
-Every picture is written as a DICOM file and goes the way that a file of a hospital goes.
+Once the tags say a PA film of a chest, once they name neither body part nor view, and once chest
+films are collimated. Every picture is written as a DICOM file and goes the way that a file of a
+hospital goes.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ BORDERS = ("black", "white", "grey")
 
 
 def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
-    """Counts by row of the table: accepted, held, refused, and the refusals' reasons, as JSON values."""
+    """Count by row of the table what is accepted, held and refused, and why.
+
+    Returns: JSON values.
+    """
     weights = WeightsFolder(row=row_named("film-kind"), folder=weights_dir)
     kinds = FilmKindModel.open(weights, torch.device("cpu"))
     said, kind_of = _counted(_pictures(data_dir), kinds, "pictures", quiet=quiet)
@@ -74,7 +78,10 @@ def evaluate(weights_dir: Path, data_dir: Path, *, quiet: bool = False) -> Json:
 
 
 def _silent(data_dir: Path, kinds: FilmKindModel, *, quiet: bool) -> Json:
-    """The same where no tag names body part or view: what a picture alone lets in, by source and kind."""
+    """Count the same without tags of body part or view, by source and kind.
+
+    That is what a picture alone lets in.
+    """
     said, kind_of = _counted(
         _silent_pictures(data_dir), kinds, "silent tags", quiet=quiet, part=None, view=None
     )
@@ -101,7 +108,7 @@ def _silent(data_dir: Path, kinds: FilmKindModel, *, quiet: bool) -> Json:
 
 
 def _silent_pictures(data_dir: Path) -> Iterator[Picture]:
-    """Test pictures, none so small that size alone decides, and what is made of every fourth NIH film."""
+    """Yield test pictures that are not too small, and what is made of every fourth NIH film."""
     films = 0
     for picture in read_pictures(data_dir, frozenset({"test"})):
         if picture.kind not in ("frontal", "lateral", "other"):
@@ -135,7 +142,7 @@ def _other_parts(data_dir: Path) -> Iterator[Picture]:
 
 
 def _enlarged(picture: Picture) -> Picture:
-    """The picture with sides that the gate does not call too small."""
+    """Enlarge a picture to sides that the gate does not call too small."""
     rows, columns = picture.grey.shape
     factor = SMALLEST_FILM_PX / min(rows, columns)
     if factor <= 1:
@@ -148,7 +155,7 @@ def _enlarged(picture: Picture) -> Picture:
 
 
 def _collimated(data_dir: Path, kinds: FilmKindModel, *, quiet: bool) -> Json:
-    """What becomes of chest films, so named by their tags, of which nearly half is collimated."""
+    """Count what becomes of chest films, so tagged, of which nearly half is collimated."""
     films = (p for p in read_pictures(data_dir, frozenset({"test"})) if p.row == MADE_FROM)
     said, _ = _counted(
         map(collimated, islice(films, 0, None, MADE_EVERY)),
@@ -164,7 +171,10 @@ def _collimated(data_dir: Path, kinds: FilmKindModel, *, quiet: bool) -> Json:
 
 
 def collimated(picture: Picture) -> Picture:
-    """A film of which the middle 50 to 60 % of the width are left, in a border of one grey: drawn by its patient."""
+    """Collimate a film: the middle 50 to 60 % of its width in a border of one grey.
+
+    It is drawn by its patient.
+    """
     random = np.random.default_rng([int(c) for c in picture.person.encode()])
     columns = picture.grey.shape[1]
     width = round(columns * random.uniform(0.5, 0.6))
@@ -185,7 +195,7 @@ def _counted(
     part: str | None = "CHEST",
     view: str | None = "PA",
 ) -> tuple[dict[str, Counter[str]], dict[str, str]]:
-    """Verdicts by row, and the kind of each row."""
+    """Count verdicts by row, with the kind of each row."""
     counts: dict[str, Counter[str]] = {}
     kind_of: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -211,7 +221,9 @@ def _pictures(data_dir: Path) -> Iterator[Picture]:
 def write_as_chest(
     picture: Picture, path: Path, *, part: str | None = "CHEST", view: str | None = "PA"
 ) -> None:
-    """Write a picture as a DX file whose tags say chest, PA, adult, upright; None leaves an element out.
+    """Write a picture as a DX file whose tags say chest, PA, adult, upright.
+
+    None leaves an element out.
 
     Without a body part no orientation is stated either.
     """
@@ -239,7 +251,7 @@ def write_as_chest(
 
 
 def verdict(intake: Intake) -> list[str]:
-    """Accepted, held or refused, and why where it was not accepted."""
+    """Return accepted, held or refused, and why if it was not accepted."""
     if isinstance(intake.outcome, InputError):
         return ["refused", "why: unreadable"]
     if isinstance(intake.outcome, NotEvaluable):
@@ -260,7 +272,7 @@ def _row(counter: Counter[str], frontal: bool) -> Json:
 
 
 def _share(counters: list[Counter[str]], *words: str) -> Json:
-    """The share of these words with its 95 % interval (Wilson, JASA 1927)."""
+    """Compute the share of these words with its 95 % interval (Wilson, JASA 1927)."""
     count = sum(c[word] for c in counters for word in words)
     total = sum(c[word] for c in counters for word in ("accepted", "held", "refused"))
     low, high = binomtest(count, total).proportion_ci(method="wilson")

@@ -1,4 +1,4 @@
-"""The pointing game and the sides: do a finding's map and its side agree with the box that a reader drew?"""
+"""The pointing game and the sides: whether map and side agree with the drawn box."""
 
 from __future__ import annotations
 
@@ -23,21 +23,19 @@ from medmm.training.data.bounding_boxes import (
 from medmm.training.data.films import Film
 
 Json = dict[str, Any]
-LUNG_CENTRES = (
-    (0.27, 0.45),
-    (0.73, 0.45),
-)  # of the film, right and left lung of an average upright film
+# Of the film, right and left lung of an average upright film
+LUNG_CENTRES = ((0.27, 0.45), (0.73, 0.45))
 POINTED_OFTEN = ("Pneumonia", "Infiltration")
 
 
 def looks(
     weights_dir: Path, data_dir: Path, films: list[Film], *, quiet: bool = True
 ) -> tuple[Json, Json]:
-    """Hit rates and sides on the boxes of these films.
+    """Compute hit rates and sides on the boxes of these films.
 
-    NIH boxes count for their own finding. The RSNA `Lung_Opacity` boxes count for the union (greatest value) of the
-    maps of pneumonia, consolidation and infiltration, on films that carry one of these labels, and for the sides of
-    these three.
+    NIH boxes count for their own finding. The RSNA `Lung_Opacity` boxes count for the union
+    (greatest value) of the maps of pneumonia, consolidation and infiltration, on films that carry
+    one of these labels, and for the sides of these three.
     """
     cpu = torch.device("cpu")
     findings = FindingsModel.open(
@@ -51,7 +49,7 @@ def looks(
 
 
 def pointing(found: list[Boxed]) -> Json:
-    """Hit rates beside the mean of the two lung centres."""
+    """Compute hit rates beside the mean of the two lung centres."""
     nih = [b for b in found if b.own and b.finding != OPACITY]
     opacity = [b for b in found if b.finding == OPACITY]
     rare = [b for b in nih if b.finding not in POINTED_OFTEN]
@@ -67,7 +65,10 @@ def pointing(found: list[Boxed]) -> Json:
 
 
 def _rates(found: list[Boxed]) -> Json:
-    """Hit rate of the maps with a 95 % interval by patient, and of the lung centres (mean of the two)."""
+    """Compute the maps' hit rate with its 95 % interval by patient, and the lung centres'.
+
+    The latter is the mean of the two.
+    """
     if not found:
         return {"count": 0}
     rate = metrics.share(np.asarray([b.hit(b.peak_xy) for b in found]), [b.patient for b in found])
@@ -76,7 +77,10 @@ def _rates(found: list[Boxed]) -> Json:
 
 
 def sides(found: list[Boxed], named: dict[str, bool]) -> Json:
-    """How the sides of the maps agree with the boxes, at or above the operating point and on all boxes."""
+    """Compute how the sides of the maps agree with the boxes.
+
+    That is done at or above the operating point, and on all boxes.
+    """
     by_finding = {
         name: {
             "named_in_drafts": named.get(name, False),

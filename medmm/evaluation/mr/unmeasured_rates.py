@@ -1,4 +1,7 @@
-"""How often a number is left unmeasured, by set: own subjects, images of the other sets in their place, and damaged forms."""
+"""How often a number is left unmeasured: own subjects, other sets, damaged forms.
+
+Images of the other sets stand in place of the own.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import torch
 from rich.progress import track
 
 from medmm.domain.errors import InputError
+from medmm.domain.reading_model import read_by
 from medmm.domain.study import Study
 from medmm.evaluation.metrics import share
 from medmm.evaluation.mr.unsuitable_inputs import Volumes, damaged, foreign
@@ -43,13 +47,15 @@ def unmeasured(
     at_most: int | None = None,
     quiet: bool = False,
 ) -> list[Json]:
-    """What became of the numbers of a network, a row a set.
+    """Compute what became of the numbers of a network, a row a set.
 
-    The bounds of doubt were learned on training and validation subjects; the other rows are of test subjects.
+    The bounds of doubt were learned on training and validation subjects; the other rows are of test
+    subjects.
 
     Args:
-        looks_alone: only by the look of the images, which asks no network and takes a minute: what nothing but the outline or
-            a bound of size, shape or coverage would notice counts as not noticed.
+        looks_alone: only by the look of the images, which asks no network and takes a minute: what
+            nothing but the outline or a bound of size, shape or coverage would notice counts as not
+            noticed.
         at_most: of how many subjects a row is made, the first of the table; None is all.
     """
     model = MODELS[task].open(
@@ -70,20 +76,23 @@ def unmeasured(
 
 @dataclass(frozen=True, slots=True)
 class SetRow:
-    """Whose images looked unlike the set, and of whose a number was stated (empty where no network was asked)."""
+    """Whose images looked unlike the set, and of whose a number was stated.
+
+    The latter is empty if no network was asked.
+    """
 
     persons: list[str] = field(default_factory=list)
     unlike: list[bool] = field(default_factory=list)
     stated: list[bool] = field(default_factory=list)
 
     def json(self) -> Json:
-        """Shares with their intervals by person."""
+        """Return shares with their intervals by person."""
         stated = share(np.asarray(self.stated), self.persons) if self.stated else None
         return {"unlike": share(np.asarray(self.unlike), self.persons), "stated": stated}
 
 
 def _inputs(task: str, data_dir: Path, at_most: int | None) -> Iterator[tuple[str, str, Volumes]]:
-    """Every input with its kind and what it is called."""
+    """Yield every input with its kind and what it is called."""
     for split, name in (("val", "validation"), ("test", "test")):
         for subject in islice(subjects(read_outlined_volumes(data_dir, task, split)), at_most):
             yield OWN, name, subject
@@ -98,7 +107,7 @@ def _inputs(task: str, data_dir: Path, at_most: int | None) -> Iterator[tuple[st
 def _first(
     named: Iterable[tuple[str, Volumes]], at_most: int | None
 ) -> Iterator[tuple[str, Volumes]]:
-    """The first of each name."""
+    """Yield the first of each name."""
     seen: dict[str, int] = {}
     for name, volumes in named:
         seen[name] = seen.get(name, 0) + 1
@@ -107,7 +116,10 @@ def _first(
 
 
 def _looks_unlike(model: Model, task: str, volumes: Volumes) -> bool:
-    """Whether the look of the images alone leaves everything unmeasured: then no network need be asked."""
+    """Tell whether the look of the images alone leaves everything unmeasured.
+
+    Then no network need be asked.
+    """
     bounds, grid = bounds_in(model.calibration), model.segmenter.grid
     try:
         return any(beyond(look_of(task, one, grid), bounds) for one in volumes)
@@ -116,8 +128,8 @@ def _looks_unlike(model: Model, task: str, volumes: Volumes) -> bool:
 
 
 def _stated(model: Model, study: Study) -> bool:
-    """Whether a number is stated; input that can't be prepared is not measured."""
+    """Tell whether a number is stated; input that can't be prepared is not measured."""
     try:
-        return bool(model.read(study).measurements)
+        return bool(read_by([model], study).measurements)
     except InputError:
         return False

@@ -1,4 +1,7 @@
-"""Input that an MR network was never meant for: images of the other sets in its place, and its own set's in forms that users meet."""
+"""Input that an MR network was never meant for: other sets, and damaged own images.
+
+The latter come in forms that users meet.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +20,27 @@ from medmm.training.data.mr_sets import OutlinedVolume, read_outlined_volumes, s
 Array = NDArray[np.float32]
 Volumes = list[OutlinedVolume]
 CROP_MM = (36.0, 50.0, 36.0)  # the middle crop around a hippocampus
-HEAD_MM = (
-    5.0,
-    1.9,
-    1.9,
-)  # taken for the gliomas, of which no voxel size is known, so that something can be measured
+# Taken for the gliomas, of which no voxel size is known, so that something can be measured
+HEAD_MM = (5.0, 1.9, 1.9)
 HEART_MM = (10.0, 1.5, 1.5)  # taken for what stands in a heart's place
 HEAD_PX = 128
-SMALLER = 0.85  # what stands for end-systole is the volume for end-diastole, so much smaller in its slices
+# What stands for end-systole is the volume for end-diastole, so much smaller in its slices
+SMALLER = 0.85
 NOISE = 0.15  # standard deviation of what is added, of the range of the volume
 
 
 def foreign(task: str, data_dir: Path, split: str) -> Iterator[tuple[str, Volumes]]:
-    """Subjects of the other two sets as if they were a task's input, each with what it is called in tables."""
+    """Yield subjects of the other two sets as a task's input, with their names in tables."""
     for other, (name, form) in _FOREIGN[task].items():
         for subject in subjects(read_outlined_volumes(data_dir, other, split)):
             yield name, form(subject)
 
 
 def damaged(subject: Volumes) -> Iterator[tuple[str, Volumes]]:
-    """A task's own subject in forms that users meet, each with what it is called in tables; drawn from its name."""
+    """Yield a task's own subject in forms that users meet, with their names in tables.
+
+    They are drawn from its name.
+    """
     for name, form in _DAMAGES.items():
         random = np.random.default_rng(list(subject[0].subject.encode()))
         yield name, [_each(one, partial(form, random=random)) for one in subject]
@@ -52,7 +56,7 @@ def _each(outlined: OutlinedVolume, form: Callable[[Array], Array]) -> OutlinedV
 
 
 def _turned(outlined: OutlinedVolume, order: tuple[int, int, int]) -> OutlinedVolume:
-    """Axes in another order, and their voxel sizes with them: nothing says that they are."""
+    """Put axes and voxel sizes into another order, which nothing states."""
     spacing = outlined.spacing_zyx_mm
     turned = _each(outlined, lambda signal: np.ascontiguousarray(signal.transpose(order)))
     sizes = None if spacing is None else (spacing[order[0]], spacing[order[1]], spacing[order[2]])
@@ -72,7 +76,7 @@ def _noise(signal: Array, random: np.random.Generator) -> Array:
 
 
 def _half(signal: Array, random: np.random.Generator) -> Array:
-    """The half of higher columns blank, as an array has it where it was not filled to its end."""
+    """Blank the half of higher columns, as in an array not filled to its end."""
     kept = signal.copy()
     kept[:, :, signal.shape[2] // 2 :] = signal.min()
     return kept
@@ -94,7 +98,7 @@ _DAMAGES: dict[str, Callable[..., Array]] = {
 
 
 def _middle(signal: Array, spacing_zyx_mm: Sequence[float]) -> Array:
-    """The middle of a volume, as large as a crop around a hippocampus."""
+    """Cut the middle out of a volume, as large as a crop around a hippocampus."""
     sizes = [max(2, round(mm / step)) for mm, step in zip(CROP_MM, spacing_zyx_mm, strict=True)]
     begins = [max(0, (have - size) // 2) for have, size in zip(signal.shape, sizes, strict=True)]
     inside = tuple(slice(begin, begin + size) for begin, size in zip(begins, sizes, strict=True))
@@ -106,7 +110,7 @@ def _enlarged(signal: Array, side: int) -> Array:
 
 
 def _first(outlined: OutlinedVolume, *names: str) -> Array:
-    """The first of these sequences that is there."""
+    """Return the first of these sequences that is there."""
     there = dict(zip(outlined.sequences, outlined.signals, strict=True))
     return next(signal for name in names if (signal := there.get(name)) is not None)
 
@@ -132,7 +136,7 @@ def _head(subject: Volumes, signal: Array) -> Volumes:
 
 
 def _heart(subject: Volumes, signal: Array) -> Volumes:
-    """A volume for end-diastole, and the same, smaller in its slices, for end-systole."""
+    """Take a volume for end-diastole, and the same, smaller in its slices, for end-systole."""
     small = _enlarged(signal, round(SMALLER * signal.shape[1]))
     margins = [
         ((have - got) // 2, -(-(have - got) // 2))

@@ -1,4 +1,4 @@
-"""What the MR networks are worth, on subjects they never learned from, read as live use reads them."""
+"""What the MR networks are worth, on subjects never learned from, read as in live use."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.progress import track
 
 from medmm.domain.errors import InputError
 from medmm.domain.reading import ImageHalf, Reading
+from medmm.domain.reading_model import read_by
 from medmm.evaluation.metrics import (
     auroc,
     brier,
@@ -43,16 +44,27 @@ from medmm.training.validation_metrics import dice
 Json = dict[str, Any]
 Array = NDArray[np.float64]
 PUBLISHED = {
-    "hippocampus": "nnU-Net on the Decathlon's own test part: anterior 0.90, posterior 0.89 (Isensee 2018, from memory)",
-    "brain-lesion": "2D U-Net, 110 patients, 22-fold cross-validation: mean 0.82, median 0.85 (Buda 2019); readers 0.84",
-    "cardiac": "ACDC test, another 50 patients: LV ED 0.96, ES 0.92; LVEF bias -0.5, limits 3.1 (Isensee 2017)",
+    "hippocampus": (
+        "nnU-Net on the Decathlon's own test part: anterior 0.90, posterior 0.89 (Isensee 2018, "
+        "from memory)"
+    ),
+    "brain-lesion": (
+        "2D U-Net, 110 patients, 22-fold cross-validation: mean 0.82, median 0.85 (Buda 2019); "
+        "readers 0.84"
+    ),
+    "cardiac": (
+        "ACDC test, another 50 patients: LV ED 0.96, ES 0.92; LVEF bias -0.5, limits 3.1 "
+        "(Isensee 2017)"
+    ),
 }
 
 
 def evaluate(
     task: str, folder: Path, data_dir: Path, *, at_most: int | None = None, quiet: bool = False
 ) -> Json:
-    """All figures of a weights folder on the test subjects, as JSON values. Cost: some minutes on two CPU cores.
+    """Compute all figures of a weights folder on the test subjects, as JSON values.
+
+    Cost: some minutes on two CPU cores.
 
     `at_most` bounds the subjects of `unmeasured` alone.
     """
@@ -79,7 +91,10 @@ def with_unmeasured(
     at_most: int | None = None,
     quiet: bool = False,
 ) -> Json:
-    """The figures that a weights folder keeps, and anew how often its numbers are left out. Raises: InputError without any."""
+    """Return a weights folder's figures, counting anew how often its numbers are left out.
+
+    Raises: InputError if it has no figures.
+    """
     try:
         kept: Json = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -95,7 +110,10 @@ def with_unmeasured(
 def failures(
     task: str, folder: Path, data_dir: Path, names: Sequence[str]
 ) -> tuple[list[Failure], tuple[str, ...]]:
-    """These test subjects as the network reads them, in this order, and the names of its labels; of a heart the worse phase."""
+    """Read these test subjects, in this order; return also the names of the labels.
+
+    Of a heart it is the worse phase.
+    """
     weights = WeightsFolder(row=row_named(task), folder=folder)
     model = MODELS[task].open(weights, torch.device("cpu"))
     by_name = {
@@ -103,7 +121,7 @@ def failures(
     }
     found = []
     for name in names:
-        maps = model.read(study_of(task, by_name[name])).label_maps
+        maps = read_by([model], study_of(task, by_name[name])).label_maps
         read = [
             Failure(outlined=o, found=m.array()) for o, m in zip(by_name[name], maps, strict=True)
         ]
@@ -120,15 +138,15 @@ class Rows:
 
     @classmethod
     def of(cls, persons: Sequence[str]) -> Rows:
-        """Rows of these persons."""
+        """Build the rows of these persons."""
         return cls(persons=persons, draws=patient_draws(persons))
 
     def mean(self, values: Sequence[float]) -> Json:
-        """Mean with its 95 % interval."""
+        """Compute a mean with its 95 % interval."""
         return self.figure(values, np.nanmean)
 
     def figure(self, values: Sequence[float], of: Callable[[Array], Any]) -> Json:
-        """A figure of values by subject with its 95 % interval."""
+        """Compute a figure of values by subject with its 95 % interval."""
         array = np.asarray(values, dtype=float)
         return interval(lambda i: float(of(array[i])), len(array), self.draws).json()
 
@@ -143,7 +161,7 @@ def _hippocampi(
     rows = Rows.of([one[0].row["person"] for one in test])
     truths = [one[0].labels for one in test]
     readings = [
-        model.read(study_of("hippocampus", one))
+        read_by([model], study_of("hippocampus", one))
         for one in track(test, description="test", disable=quiet)
     ]
     found = [reading.label_maps[0].array() for reading in readings]
@@ -173,7 +191,10 @@ def _hippocampi(
 def mean_shape(
     learned: Sequence[OutlinedVolume], shape: tuple[int, ...], labels: int
 ) -> NDArray[np.uint8]:
-    """The trivial guess: the label that most training volumes have at a voxel, volumes laid centre upon centre."""
+    """Build the trivial guess: the label that most training volumes have at a voxel.
+
+    Volumes are laid centre upon centre.
+    """
     votes = np.zeros((labels + 1, *shape), dtype=np.int32)
     for one in learned:
         laid = np.zeros(shape, dtype=np.uint8)
@@ -203,7 +224,7 @@ def _dices(rows: Rows, found: Sequence[Any], truths: Sequence[Any], labels: Sequ
 
 
 def _measured(reading: Reading, name: str) -> tuple[float, float, float] | None:
-    """Value and interval of a measurement; None where it was not made."""
+    """Return value and interval of a measurement; None if it was not made."""
     found = reading.measurement(name)
     return None if found is None else (found.value, *found.interval)
 
@@ -218,7 +239,9 @@ def agreement(
     truth: Sequence[float],
     guess: float,
 ) -> Json:
-    """Errors of a measured quantity, the share of intervals that hold, beside the same guess for everyone.
+    """Compare a measured quantity with the truth, beside one guess for everyone.
+
+    These are its errors, and the share of intervals that hold.
 
     Of fewer than two measured subjects there is no figure but their number.
     """
@@ -242,7 +265,7 @@ def agreement(
 
 
 def worst(names: Sequence[str], values: Sequence[float], count: int = 3) -> list[Json]:
-    """The subjects with the lowest overlap: the failures to look at."""
+    """List the subjects with the lowest overlap: the failures to look at."""
     order = np.argsort(values)[:count]
     return [{"subject": names[i], "dice": round(float(values[i]), 4)} for i in order]
 
@@ -258,7 +281,7 @@ def _lesions(
     rows = Rows.of([one.subject for one in ones])
     truths = [one.labels > 0 for one in ones]
     readings = [
-        model.read(study_of("brain-lesion", one))
+        read_by([model], study_of("brain-lesion", one))
         for one in track(test, description="test", disable=quiet)
     ]
     labelled = [
@@ -275,9 +298,10 @@ def _lesions(
     return {
         "dice": {"mean": rows.mean(dices), "median": rows.figure(dices, np.median)},
         "baseline_dice": {
-            f"FLAIR above its {brightness:g}th percentile of the head (best on training patients)": {
-                "mean": rows.mean([dice(b, t) for b, t in zip(bright, truths, strict=True)])
-            }
+            (
+                f"FLAIR above its {brightness:g}th percentile of the head (best on training "
+                "patients)"
+            ): {"mean": rows.mean([dice(b, t) for b, t in zip(bright, truths, strict=True)])}
         },
         "slices": _slices(rows, slices, truths, ones),
         "volumes": _volumes(model, slices, truths),
@@ -298,7 +322,10 @@ def _flair(outlined: OutlinedVolume) -> Any:
 
 
 def best_brightness(learned: Sequence[OutlinedVolume]) -> float:
-    """The percentile of FLAIR within the head above which a threshold overlaps best with training lesions."""
+    """Find the FLAIR percentile within the head whose threshold overlaps best with lesions.
+
+    They are those of training.
+    """
     candidates = (90.0, 93.0, 95.0, 97.0, 98.0, 99.0)
     scores = [
         np.mean([dice(_bright(one, c), one.labels > 0) for one in learned]) for c in candidates
@@ -315,7 +342,10 @@ def _bright(outlined: OutlinedVolume, percentile: float) -> NDArray[np.bool_]:
 def _slices(
     rows: Rows, slices: Sequence[Array], truths: Sequence[Any], ones: Sequence[OutlinedVolume]
 ) -> Json:
-    """A lesion in a slice: ranking and calibration, intervals by patient, beside the brightest FLAIR of the slice."""
+    """Evaluate lesions in slices beside the slice's brightest FLAIR.
+
+    Ranking and calibration, with intervals by patient.
+    """
     there = [t.any((1, 2)).astype(float) for t in truths]
     simple = [
         np.percentile(_flair(one).reshape(len(t), -1), 99, axis=1)
@@ -343,7 +373,10 @@ def _slices(
 
 
 def _volumes(model: BrainLesionModel, slices: Sequence[Array], truths: Sequence[Any]) -> Json:
-    """Volumes with a lesion against runs of slices without one: no patient of the set is without."""
+    """Evaluate volumes with a lesion against runs of slices without one.
+
+    No patient of the set is without a lesion.
+    """
     row = model.calibration["volume"]
 
     def probability(part: Array) -> float:
@@ -370,7 +403,7 @@ def _volumes(model: BrainLesionModel, slices: Sequence[Array], truths: Sequence[
 
 
 def _halves(readings: Sequence[Reading], truths: Sequence[Any]) -> Json:
-    """The named half of the image, of lesions with at least nine tenths in one half."""
+    """Evaluate the named half of the image, of lesions at least nine tenths in one half."""
     right, asked, other = 0, 0, 0
     for reading, truth in zip(readings, truths, strict=True):
         columns = np.argwhere(truth)[:, 2]
@@ -386,7 +419,7 @@ def _halves(readings: Sequence[Reading], truths: Sequence[Any]) -> Json:
 
 
 def by_group(rows: Rows, groups: Sequence[str], values: Sequence[float]) -> Json:
-    """Means by group, with the number of subjects; intervals where there are five."""
+    """Compute means by group with the number of subjects, and intervals from five on."""
     table: Json = {}
     for name in sorted(set(groups)):
         part = [i for i, group in enumerate(groups) if group == name]
@@ -409,7 +442,7 @@ def _hearts(
     model = CardiacModel.open(weights, torch.device("cpu"))
     rows = Rows.of([heart[0].subject for heart in test])
     readings = [
-        model.read(study_of("cardiac", heart))
+        read_by([model], study_of("cardiac", heart))
         for heart in track(test, description="test", disable=quiet)
     ]
     truth = [heart_quantities(h, {one.part: one.labels for one in h}, model.labels) for h in test]
@@ -450,7 +483,7 @@ def _hearts(
 
 
 def _groups(model: CardiacModel, readings: Sequence[Reading], groups: Sequence[str]) -> Json | None:
-    """The suggested group of each heart by what was measured on it."""
+    """Evaluate the suggested group of each heart by what was measured on it."""
     rows = model.calibration.get("groups")
     if rows is None:
         return None

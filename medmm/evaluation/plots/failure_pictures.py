@@ -1,4 +1,7 @@
-"""Pictures of the test subjects that a volume network read worst: what readers drew, what it found, where the two differ."""
+"""Pictures of the test subjects that a volume network read worst.
+
+They show what readers drew, what it found, and where the two differ.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,8 @@ from medmm.training.validation_metrics import dice
 
 CELL_PX, GAP_PX, LINE_PX = 200, 4, 18
 MARGIN = 0.3  # around what was drawn and found, of its longer side
-LABEL_TINTS = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-)  # apart for the colour-blind too (Okabe and Ito)
+# Apart for the colour-blind too (Okabe and Ito)
+LABEL_TINTS = ((230, 159, 0), (86, 180, 233), (0, 158, 115))
 BOTH, MISSED, EXTRA, OTHER = (110, 110, 110), (60, 140, 255), (255, 150, 60), (230, 90, 200)
 DIFFERENCES = (("both", BOTH), ("missed", MISSED), ("too much", EXTRA), ("other label", OTHER))
 Plane = NDArray[Any]
@@ -44,14 +44,17 @@ class Failure:
         """Subject, phase, slice and overlap of all that is labelled, in words."""
         one = self.outlined
         overlap = dice(self.found > 0, one.labels > 0)
-        return (
-            f"{one.subject} {one.part}".strip()
-            + f"   slice {self.slice_index + 1} of {len(one.labels)}, Dice of the whole volume {overlap:.2f}"
+        return f"{one.subject} {one.part}".strip() + (
+            f"   slice {self.slice_index + 1} of {len(one.labels)}, Dice of the whole "
+            f"volume {overlap:.2f}"
         )
 
 
 def write(path: Path, failures: Sequence[Failure], labels: Sequence[str], *, pixels: bool) -> None:
-    """Write one picture, a row a subject. `pixels` says whether the subject's own image is shown beside the labels."""
+    """Write one picture, a row a subject.
+
+    `pixels` says whether the subject's own image is shown beside the labels.
+    """
     columns = [*(("image",) if pixels else ()), "drawn", "found", "difference"]
     width, height = (
         (CELL_PX + GAP_PX) * len(columns),
@@ -72,7 +75,7 @@ def write(path: Path, failures: Sequence[Failure], labels: Sequence[str], *, pix
 
 
 def _planes(failure: Failure, *, pixels: bool) -> list[Plane]:
-    """The cut-out slice (rows, columns, rgb): its image where asked for, drawn, found, difference."""
+    """Cut out the slice (rows, columns, rgb): image if asked for, drawn, found, difference."""
     z, one = failure.slice_index, failure.outlined
     drawn, found = one.labels[z], failure.found[z]
     part = cut((drawn > 0) | (found > 0))
@@ -88,7 +91,7 @@ def _planes(failure: Failure, *, pixels: bool) -> list[Plane]:
 
 
 def cut(marked: Plane) -> tuple[slice, slice]:
-    """The square part of a slice around what is marked, within the slice as far as it goes."""
+    """Return the square part of a slice around what is marked, within the slice."""
     places = np.argwhere(marked)
     low, high = places.min(0), places.max(0) + 1
     side = int(np.ceil((high - low).max() * (1 + 2 * MARGIN)))
@@ -113,7 +116,7 @@ def _grey(outlined: OutlinedVolume, z: int) -> Plane:
 
 
 def _cell(plane: Plane) -> Image.Image:
-    """A slice as large as a cell takes it, its voxels plain squares."""
+    """Scale a slice to a cell, its voxels plain squares."""
     picture = Image.fromarray(np.ascontiguousarray(plane))
     scale = CELL_PX / max(picture.size)
     picture = picture.resize(

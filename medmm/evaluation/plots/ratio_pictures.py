@@ -1,4 +1,4 @@
-"""Small pictures of NIH test films whose stated ratio is extreme, with the outlines that gave it."""
+"""Small pictures of NIH test films with an extreme stated ratio, and its outlines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CREDIT = "Films: ChestX-ray14, NIH Clinical Center (Wang et al., CVPR 2017)"
 
 
 def write(path: Path, weights_dir: Path, data_dir: Path, extremes: list[dict[str, Any]]) -> None:
-    """Write one picture with a cell a film; nothing where no extreme ratio is stated."""
+    """Write one picture with a cell a film; nothing if no extreme ratio is stated."""
     if not extremes:
         path.unlink(missing_ok=True)
         return

@@ -1,29 +1,34 @@
-"""Reliability diagrams of calibrated probabilities, a finding each, as a page that stands alone (HTML)."""
+"""Reliability diagrams of calibrated probabilities as a page that stands alone (HTML).
+
+There is one for each finding.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from medmm.evaluation.cards.findings import MOST_ECE, calibration_said
 from medmm.evaluation.cards.tables import figure
 from medmm.evaluation.metrics import Interval
 from medmm.evaluation.plots.svg_plots import reliability
+from medmm.presentation.pages import page
+from medmm.presentation.plots import Plot
 
 Json = dict[str, Any]
-PRIORS = (
-    "brier_label_prior",
-    "brier_prior",
-)  # in the figures of chest-findings and of chest-report
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1320px;margin:24px auto;padding:0 20px}
-main{display:grid;grid-template-columns:repeat(auto-fill,minmax(290px,1fr));gap:18px 24px}
-figure{margin:0}figcaption{font-weight:600}figure p{margin:0;color:#444;font-size:13px;white-space:pre-line}
-svg{width:100%;height:auto;font:12px system-ui,sans-serif}"""
+# In the figures of chest-findings and of chest-report
+PRIORS = ("brier_label_prior", "brier_prior")
+LEAD = (
+    "Test films in ten parts of equal count by rising probability: the mean probability of "
+    "a part against its share of positives, with the 95 % interval by patient. On the "
+    "dashed line a probability is what it says."
+)
 
 
 def html(name: str, findings: Mapping[str, Json]) -> str:
-    """The page of one network; findings without a calibration or with too few cases are named, not drawn.
+    """Write the page of one network.
+
+    Findings without a calibration or with too few cases are named, not drawn.
 
     Args: name: of the weights; findings: its figures by finding, as evaluation.json holds them.
     """
@@ -32,29 +37,22 @@ def html(name: str, findings: Mapping[str, Json]) -> str:
     said = calibration_said(
         {n: (row["ece"], row["brier"], prior_of(row)) for n, row in drawn.items()}
     )
-    lead = (
-        "Test films in ten parts of equal count by rising probability: the mean probability of a part against its share of "
-        "positives, with the 95 % interval by patient. On the dashed line a probability is what it says."
-    )
-    plots = "".join(_plot(n, row) for n, row in sorted(drawn.items()))
-    without = (
-        f"<p>Not drawn, not calibrated or too few cases: {escape(', '.join(rest))}.</p>"
-        if rest
-        else ""
-    )
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Reliability: {escape(name)}</title>'
-        f"<style>{STYLE}</style></head><body><h1>Reliability of the probabilities: {escape(name)}</h1><p>{lead}</p>"
-        f"<p>{escape(said)}</p><main>{plots}</main>{without}</body></html>\n"
+    return page(
+        "reliability.html",
+        name=name,
+        lead=LEAD,
+        said=said,
+        drawn=[_plot(n, row) for n, row in sorted(drawn.items())],
+        rest=rest,
     )
 
 
 def prior_of(row: Json) -> float:
-    """The Brier score of the label prior."""
+    """Return the Brier score of the label prior."""
     return float(next(row[key] for key in PRIORS if key in row))
 
 
-def _plot(name: str, row: Json) -> str:
+def _plot(name: str, row: Json) -> Plot:
     points = [(float(p["mean_probability"]), _interval(p["share"])) for p in row["reliability"]]
     better = "below" if row["brier"] < prior_of(row) else "not below"
     note = (

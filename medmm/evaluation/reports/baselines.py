@@ -1,7 +1,7 @@
 """Drafts that cost nothing: what any drafter of report text has to beat, and by how much.
 
-Every baseline learns from reports of the train split alone. A baseline has one version of its drafts, or several where
-chance writes them.
+Every baseline learns from reports of the train split alone. A baseline has one version of its
+drafts, or several where chance writes them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingSentences:
-    """How the label prior says a finding; `absent` is empty where nobody would deny it."""
+    """How the label prior says a finding; `absent` is empty if nobody would deny it."""
 
     finding: str
     present: str
@@ -57,7 +57,7 @@ class FindingSentences:
 
 @cache
 def finding_sentences() -> tuple[FindingSentences, ...]:
-    """One row a finding of the 13, in the order of the labels."""
+    """Read one row a finding of the 13, in the order of the labels."""
     text = (
         files("medmm.evaluation").joinpath("data/report_sentences.csv").read_text(encoding="utf-8")
     )
@@ -72,7 +72,10 @@ def baselines(
     *,
     quiet: bool,
 ) -> list[Candidate]:
-    """All baselines for the test reports. `train` may hold reports without film or findings text."""
+    """Draft the test reports by every baseline.
+
+    `train` may hold reports without film or findings text.
+    """
     written = [report for report in train if report.findings.strip()]
     with_film = [report for report in written if report.film is not None]
     constant = (read_published(data_dir).constant,) * len(test)
@@ -92,7 +95,7 @@ def baselines(
 
 
 def most_frequent(texts: Sequence[str]) -> str:
-    """The text that occurs most often; of several the first in the alphabet."""
+    """Return the text that occurs most often; of several the first in the alphabet."""
     times = Counter(" ".join(text.split()) for text in texts)
     return min(times, key=lambda text: (-times[text], text))
 
@@ -100,7 +103,10 @@ def most_frequent(texts: Sequence[str]) -> str:
 def film_vectors(
     data_dir: Path, reports: Sequence[FilmReport], weights: WeightsFolder, *, quiet: bool
 ) -> tuple[Vectors, Vectors]:
-    """Films as vectors: 32 x 32 pixels less their mean (so that cosine is correlation), and the trunk's features."""
+    """Embed films as 32 x 32 pixels less their mean, and as the trunk's features.
+
+    Less the mean, cosine is correlation.
+    """
     network, size = (
         load_network(weights, torch.device("cpu")),
         weights.json("preprocessing.json")["size_px"],
@@ -122,13 +128,13 @@ def film_vectors(
 
 @torch.inference_mode()
 def trunk_features(network: ChestFindingsNetwork, prepared: Grey) -> Vectors:
-    """Mean features (n, 256) of prepared films (n, h, w), in fp32 as in live use."""
+    """Compute mean features (n, 256) of prepared films (n, h, w), in fp32 as in live use."""
     films = torch.from_numpy(prepared)[:, None].contiguous(memory_format=torch.channels_last)
     return network.upper(network.stem(films)).mean((2, 3)).double().numpy()
 
 
 def tiny(grey: Grey) -> Vectors:
-    """A film as 32 x 32 pixels in one row, less their mean."""
+    """Reduce a film to 32 x 32 pixels in one row, less their mean."""
     image = Image.fromarray(np.ascontiguousarray(grey, dtype=np.float32))
     pixels = np.asarray(
         image.resize((PIXELS, PIXELS), Image.Resampling.BILINEAR), dtype=np.float64
@@ -137,7 +143,7 @@ def tiny(grey: Grey) -> Vectors:
 
 
 def nearest(known: Vectors, asked: Vectors) -> NDArray[np.int64]:
-    """For each asked vector the index of the known one of greatest cosine."""
+    """Find for each asked vector the index of the known one of greatest cosine."""
 
     def unit(vectors: Vectors) -> Vectors:
         return np.asarray(vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-12))
@@ -146,7 +152,7 @@ def nearest(known: Vectors, asked: Vectors) -> NDArray[np.int64]:
 
 
 def prevalence(texts: Sequence[str]) -> dict[str, float]:
-    """The share of texts in which each of the 13 findings is present, by medmm's labeller."""
+    """Compute the share of texts with each of the 13 findings, by medmm's labeller."""
     labels = [labeller().label(text) for text in texts]
     return {name: sum(row[name] == PRESENT for row in labels) / len(labels) for name in ABNORMAL}
 
@@ -154,7 +160,10 @@ def prevalence(texts: Sequence[str]) -> dict[str, float]:
 def label_prior(
     shares: dict[str, float], count: int, draws: int = PRIOR_DRAWS, seed: int = 0
 ) -> tuple[tuple[str, ...], ...]:
-    """Reports of findings drawn one by one with their train prevalence: `draws` versions of `count` reports."""
+    """Draw reports of findings one by one with their train prevalence.
+
+    Returns: `draws` versions of `count` reports.
+    """
     random = np.random.default_rng(seed)
     rows = finding_sentences()
     drawn = random.random((draws, count, len(rows))) < np.asarray(
@@ -164,7 +173,10 @@ def label_prior(
 
 
 def sentences_of(present: NDArray[np.bool_]) -> str:
-    """The text that says these findings; clear lungs are not said beside a finding of the lungs."""
+    """Write the text that says these findings.
+
+    Clear lungs are not said beside a finding of the lungs.
+    """
     rows = finding_sentences()
     said = {row.finding for row, there in zip(rows, present, strict=True) if there}
     denied = (

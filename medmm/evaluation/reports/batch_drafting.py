@@ -1,4 +1,7 @@
-"""Many drafts by the language model, eight at a time, what live use writes one by one; and whose words they came out in."""
+"""Many drafts by the language model, eight at a time, and whose words they came out in.
+
+They are what live use writes one by one.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from medmm.domain.draft import Case, Draft, Opinion, Section, Statement, Written
+from medmm.domain.draft import Case, Draft, Opinion, Proposal, Section, Statement
 from medmm.domain.reading import Reading
 from medmm.drafting.writers.language_model import CLAIMS, in_words_of, permitted
 from medmm.models.report_model.chest_report import ChestReportModel, Job, frontal_grey
@@ -21,7 +24,10 @@ KINDS = (OWN_WORDS, REFUSED, SIDED, UNSTATED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """In whose words the image statements of drafts came out, by `KINDS`, and which drafts fixed rules wrote as a whole."""
+    """In whose words the image statements of drafts came out, by `KINDS`.
+
+    Also which drafts fixed rules wrote as a whole.
+    """
 
     drafts: int = 0
     by_rule: int = 0
@@ -35,7 +41,7 @@ class Wording:
         )
 
     def json(self) -> dict[str, object]:
-        """Counts, and the share of what the language model stated that was sent back."""
+        """Return counts, and the share of the language model's statements that was sent back."""
         worded = self.statements[OWN_WORDS] + self.statements[REFUSED]
         return {
             "drafts": self.drafts,
@@ -46,10 +52,10 @@ class Wording:
 
 
 def wording_of(draft: Draft, opinion: Opinion, writer: str) -> Wording:
-    """In whose words a draft came out that `writer` made of an opinion."""
+    """Say in whose words a draft came out that `writer` made of an opinion."""
     if draft.writer != writer:
         return Wording(drafts=1, by_rule=1)
-    heard = {one.finding: one for one in opinion.written}
+    heard = {one.finding: one for one in opinion.proposals}
     stated = [
         s for s in draft.statements if s.section is Section.FINDINGS and s.finding is not None
     ]
@@ -58,7 +64,7 @@ def wording_of(draft: Draft, opinion: Opinion, writer: str) -> Wording:
     )
 
 
-def _kind(statement: Statement, said: Written | None) -> str:
+def _kind(statement: Statement, said: Proposal | None) -> str:
     if statement.generation is not None:
         return OWN_WORDS
     if said is None or (said.assertion in CLAIMS) is not (statement.assertion in CLAIMS):
@@ -67,14 +73,17 @@ def _kind(statement: Statement, said: Written | None) -> str:
 
 
 def drafts(model: ChestReportModel, cases: Sequence[tuple[Case, Reading]]) -> list[Draft]:
-    """The drafts of cases that each have a frontal film, in their order."""
+    """Draft cases that each have a frontal film, in their order."""
     return [draft for draft, _ in worded(model, cases)]
 
 
 def worded(
     model: ChestReportModel, cases: Sequence[tuple[Case, Reading]]
 ) -> list[tuple[Draft, Wording]]:
-    """The drafts of cases that each have a frontal film, in their order, and in whose words each came out."""
+    """Draft cases that each have a frontal film; say in whose words each came out.
+
+    Drafts come in the order of the cases.
+    """
     jobs = []
     for case, reading in cases:
         grey, measured = frontal_grey(case), reading.measurements

@@ -1,4 +1,4 @@
-"""What the language model for chest films is worth: its heads, its text, and whether it looks at the picture.
+"""What the chest film language model is worth: heads, text, and whether it looks.
 
 The text's figures stand beside those of drafts that see no film; see `report_text`.
 """
@@ -19,6 +19,7 @@ from rich.progress import Progress
 from medmm.domain.draft import Assertion, Case
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Reading
+from medmm.domain.reading_model import read_by
 from medmm.domain.record import ClinicalContext, Fact, FactKind
 from medmm.domain.vocabulary import finding_terms
 from medmm.drafting.record_influence import changes, said_of_image
@@ -41,13 +42,15 @@ Grey = NDArray[np.float32]
 SWAPPED, PAIRED, PAIRS = 200, 304, 1000
 BRIGHTER = 0.01
 SEED = 0
-MAIN_SUBSETS = (
-    3  # all, all without removed words, R2Gen's; the others stand in the evaluation of reports
-)
+# All, all without removed words, R2Gen's; the others stand in the evaluation of reports
+MAIN_SUBSETS = 3
 
 
 def evaluate(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
-    """All figures of one weights folder as JSON values, some forty-five minutes on two CPU cores."""
+    """Compute all figures of one weights folder as JSON values.
+
+    Cost: some forty-five minutes on two CPU cores.
+    """
     drafting = Drafting(folder)
     reader, model = drafting.reader, drafting.model
     written = report_text.drafts_of_the_writers(data_dir, reader, model, quiet=quiet)
@@ -67,7 +70,8 @@ def evaluate(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
     }
 
 
-# ---- does it look at the picture? -------------------------------------------------------------------------
+# ---- does it look at the picture?
+# -------------------------------------------------------------------------
 
 
 class Drafting:
@@ -96,13 +100,16 @@ class Drafting:
     def said(
         self, films: Sequence[tuple[str, Grey, ClinicalContext | None]]
     ) -> list[dict[str, Assertion] | None]:
-        """What is said of each finding of films with their records; None where a picture is refused."""
+        """Say what is said of each finding of films with their records.
+
+        A film's entry is None if its picture is refused.
+        """
         found: list[dict[str, Assertion] | None] = [None] * len(films)
         cases: dict[int, tuple[Case, Reading]] = {}
         for place, (name, grey, context) in enumerate(films):
             case = replace(self.case(grey, name), context=context)
             try:
-                cases[place] = case, self.reader.read(case.study)
+                cases[place] = case, read_by([self.reader], case.study)
             except InputError:
                 continue
         for place, draft in zip(cases, drafts(self.model, list(cases.values())), strict=True):
@@ -111,7 +118,7 @@ class Drafting:
 
     @staticmethod
     def case(grey: Grey, name: str) -> Case:
-        """A film as a case, without tags or record."""
+        """Build a case of a film, without tags or record."""
         report = FilmReport(
             uid=name,
             split="",
@@ -125,7 +132,10 @@ class Drafting:
 
 
 def looks(drafting: Drafting, data_dir: Path, *, quiet: bool = False) -> Json:
-    """Swapped records, pairs of films, a little more light, noise and black instead of a film."""
+    """Test with swapped records, pairs of films, a little more light, noise and black.
+
+    Noise and black stand in place of a film.
+    """
     films = chosen(read_table(data_dir, NIH_TABLE), lambda f: f.split == "test")
     draw = random.Random(SEED)
     some = draw.sample(films, PAIRED)
@@ -178,7 +188,10 @@ def _claimed(said: dict[str, Assertion]) -> set[str]:
 
 
 def _other_disease(film: Film, draw: random.Random) -> ClinicalContext:
-    """A record that names a disease which the film's labels do not have; the fact's id is the finding's name."""
+    """Build a record of a disease that the film's labels lack.
+
+    The fact's id is the finding's name.
+    """
     term = draw.choice(
         [t for t in finding_terms().values() if t.codings and t.name not in film.findings]
     )
@@ -195,7 +208,7 @@ def _other_disease(film: Film, draw: random.Random) -> ClinicalContext:
 def _swapped(
     record: ClinicalContext, before: dict[str, Assertion], after: dict[str, Assertion]
 ) -> Json:
-    """What another's record changes in what is said of a film."""
+    """Compute what another's record changes in what is said of a film."""
     changed = changes(before, after)
     return {
         "statements": len(after),
@@ -222,7 +235,7 @@ def _summed(rows: Iterable[Json]) -> Json:
 def _pairs(
     films: Sequence[Film], said: Sequence[dict[str, Assertion]], draw: random.Random
 ) -> Json:
-    """Of random pairs of films with different labels, how many drafts say different things."""
+    """Compute how many drafts of random pairs of films with other labels differ."""
     differing = same = 0
     by_claims = 0
     while differing + same < PAIRS:
@@ -238,7 +251,10 @@ def _pairs(
 
 
 def _no_film(drafting: Drafting, kinds: FilmKindModel | None) -> Iterator[tuple[str, str]]:
-    """What becomes of pictures that are no films: what the gate's network says of them, and what is claimed past it."""
+    """Yield what becomes of pictures that are not films.
+
+    That is what the gate's network says of them, and what is claimed past it.
+    """
     random_noise = np.random.default_rng(SEED).random((288, 288), dtype=np.float32)
     pictures = {
         "black": np.zeros((288, 288), np.float32),

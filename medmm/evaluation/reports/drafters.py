@@ -1,4 +1,4 @@
-"""What a writer drafts for the films of the report corpus, as its findings text would be read."""
+"""What a writer drafts for the corpus' films, as its findings text would be read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.progress import track
 
 from medmm.domain.draft import Case, Draft, Section
 from medmm.domain.reading import Reading
+from medmm.domain.reading_model import read_by
 from medmm.domain.record import ClinicalContext
 from medmm.domain.study import Modality, Study, Volume
 from medmm.drafting import RuleWriter
@@ -25,9 +26,13 @@ LANGUAGE_MODEL, IMAGE_ONLY = "language model, film and record", "language model,
 
 
 def case_of(report: FilmReport, grey: Grey, *, with_record: bool = False) -> Case:
-    """A case of one film, in memory: no gate, spacing and sides unknown, since the pictures carry no tags.
+    """Build a case of one film in memory, without the gate.
 
-    The record, where one is asked for, is what the indication says in codes, and nothing else. The original was stretched to 256 x 256 pixels; the reading model stretches every film to a square as well.
+    Spacing and sides are unknown, since the pictures carry no tags.
+
+    The record, if one is asked for, is what the indication says in codes, and nothing else. The
+    original was stretched to 256 x 256 pixels; the reading model stretches every film to a square
+    as well.
     """
     uid = f"indiana-{report.uid}"
     film = Volume(
@@ -56,13 +61,19 @@ def case_of(report: FilmReport, grey: Grey, *, with_record: bool = False) -> Cas
 
 
 def findings_text(draft: Draft) -> str:
-    """The findings section of a draft: statements on the image alone, without the impression that repeats them."""
+    """Return the findings section of a draft, without the impression that repeats it.
+
+    It holds statements on the image alone.
+    """
     return " ".join(s.text for s in draft.statements if s.section is Section.FINDINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drafted:
-    """The findings texts of one writer, in the order of the reports; of a language model also in whose words."""
+    """The findings texts of one writer in order of the reports, and in whose words.
+
+    The latter is of a language model only.
+    """
 
     texts: tuple[str, ...] = ()
     wording: Wording | None = None
@@ -82,9 +93,12 @@ def drafted(
     *,
     quiet: bool,
 ) -> dict[str, Drafted]:
-    """What every writer drafts over one reading of each film, by its name.
+    """Draft every report by every writer over one reading of each film.
 
-    The rule writer; with a language model also its drafts from film and record, and from the film alone.
+    The rule writer; with a language model also its drafts from film and record, and from the film
+    alone.
+
+    Returns: drafts by the writer's name.
     """
     films = track(
         film_greys(data_dir, reports), total=len(reports), description="drafts", disable=quiet
@@ -93,7 +107,7 @@ def drafted(
     pairs = zip(reports, films, strict=True)
     while group := list(islice(pairs, AT_ONCE)):
         alone = [case_of(report, grey) for report, grey in group]
-        readings = [reader.read(case.study) for case in alone]
+        readings = [read_by([reader], case.study) for case in alone]
         by_rule = [
             findings_text(RuleWriter().write(c, r)) for c, r in zip(alone, readings, strict=True)
         ]
@@ -114,7 +128,10 @@ def wording(
     *,
     quiet: bool,
 ) -> Wording:
-    """In whose words the language model's drafts from film and record come out; nothing else is drafted."""
+    """Say in whose words the language model's drafts from film and record come out.
+
+    Nothing else is drafted.
+    """
     films = track(
         film_greys(data_dir, reports), total=len(reports), description="wording", disable=quiet
     )
@@ -122,7 +139,7 @@ def wording(
     pairs = zip(reports, films, strict=True)
     while group := list(islice(pairs, AT_ONCE)):
         cases = [case_of(report, grey, with_record=True) for report, grey in group]
-        its = _by_model(model, cases, [reader.read(case.study) for case in cases]).wording
+        its = _by_model(model, cases, [read_by([reader], case.study) for case in cases]).wording
         found = found + its if its else found
     return found
 

@@ -1,4 +1,4 @@
-"""Drafted report text by group: what is found and invented of the findings, by the sex that is stated and the view.
+"""Drafted report text by group: what is found and invented, by stated sex and view.
 
 Ages are masked in the corpus and its films have one source, so there is no group by age or source.
 """
@@ -31,7 +31,7 @@ LAST_CALL = list(CALLS)[-1]
 
 
 def sex_of(report: FilmReport) -> str | None:
-    """F or M where the indication states one sex alone."""
+    """Return F or M if the indication states only one sex."""
     stated = [
         fact.value for fact in indication_facts(report.indication) if fact.id == "Patient#sex"
     ]
@@ -39,12 +39,12 @@ def sex_of(report: FilmReport) -> str | None:
 
 
 def view_of(report: FilmReport) -> str | None:
-    """PA or AP where the exam's title names one of them alone."""
+    """Return PA or AP if the exam's title names only one of them."""
     return None if report.view is View.UNKNOWN else report.view.value
 
 
 def groups_of(reports: Sequence[FilmReport]) -> dict[str, list[int]]:
-    """Places of the reports of each sex and view."""
+    """Return the places of the reports of each sex and view."""
     fields: dict[str, Callable[[FilmReport], str | None]] = {"sex": sex_of, "view": view_of}
     found: dict[str, list[int]] = {}
     for field, value_of in fields.items():
@@ -62,7 +62,9 @@ def grouped(
     draws: int,
     seed: int,
 ) -> list[Json]:
-    """Findings of each writer's drafts in each group, present or possible, by every labeller.
+    """Evaluate the findings of each writer's drafts in each group by every labeller.
+
+    Findings that are present or possible count.
 
     Args: drafts: by writer, in the order of the reports; labels: by labeller and text.
     """

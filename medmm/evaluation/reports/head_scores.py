@@ -1,4 +1,4 @@
-"""The heads of the language model for chest films, on the test reports' films: by finding and by group."""
+"""The heads of the chest film language model on the test films: by finding and group."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from medmm.training.reports.corpus import FilmReport, film_greys, read_reports
 
 
 def heads(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
-    """Each head on the test reports' films, beside the val prevalence as a constant."""
+    """Evaluate each head on the test reports' films, beside the val prevalence.
+
+    The prevalence stands as a constant.
+    """
     weights = WeightsFolder(row=row_named("chest-report"), folder=folder)
     model = ReportHeads.open(weights, torch.device("cpu"))
     reports = [r for r in read_reports(data_dir, {"test"}) if r.film is not None]
@@ -42,18 +45,33 @@ def heads(folder: Path, data_dir: Path, *, quiet: bool = False) -> Json:
 
 
 def as_film(report: FilmReport, names: Sequence[str]) -> Film:
-    """A report's film, labelled by the report's own words. Ages are masked in the corpus; the sex is the indication's."""
+    """Build a report's film, labelled by the report's own words.
+
+    Ages are masked in the corpus; the sex is the indication's.
+    """
     text = f"{report.findings} {report.impression}"
     shard, file = report.film or ("", "")
     return Film(
-        folder="reports", shard=shard, file=file, patient=report.uid, split=report.split, age_years=None,
-        findings=frozenset(name for name in names if told(text, name)), sex=sex_of(report), view=view_of(report), source="Open-i",
-        official_list=None, row={},
-    )  # fmt: skip
+        folder="reports",
+        shard=shard,
+        file=file,
+        patient=report.uid,
+        split=report.split,
+        age_years=None,
+        findings=frozenset(name for name in names if told(text, name)),
+        sex=sex_of(report),
+        view=view_of(report),
+        source="Open-i",
+        official_list=None,
+        row={},
+    )
 
 
 def groups(films: list[Film], logits: Array, rows: dict[str, Json]) -> list[Json]:
-    """Over the calibrated heads together, by sex, view, source and age; see `groups_said`."""
+    """Evaluate the calibrated heads together by sex, view, source and age.
+
+    See `groups_said`.
+    """
     names = [name for name, row in rows.items() if row]
     columns = [j for j, row in enumerate(rows.values()) if row]
     slope, bias = (
@@ -64,7 +82,7 @@ def groups(films: list[Film], logits: Array, rows: dict[str, Json]) -> list[Json
 
 
 def head(truth: Array, logit: Array, row: Json, uids: Sequence[str]) -> Json:
-    """One head's figures; of a head without calibration or with too few cases the count alone."""
+    """Compute one head's figures; only the count without calibration or with few cases."""
     cases = int(truth.sum())
     if not row or cases < LEAST_CASES:
         return {"cases": cases, "calibrated": bool(row)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from medmm.evaluation.cards.tables import figure
@@ -20,6 +19,8 @@ from medmm.evaluation.reports.scores import (
     figure_key,
 )
 from medmm.evaluation.reports.summary import COLUMNS_OF, last_call, published_rows
+from medmm.presentation.blocks import Block, Figure, Heading, Items, Paragraph, Table
+from medmm.presentation.pages import page
 from medmm.training.reports.labeller import ABNORMAL, LABELS
 
 Json = dict[str, Any]
@@ -32,53 +33,42 @@ HABITS = {
     "share_word_for_word_in_train": "share word for word in train",
     "mean_words": "words a draft",
 }
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1560px;margin:24px auto;padding:0 20px}
-table{border-collapse:collapse;margin:10px 0 22px;display:block;overflow-x:auto}
-th,td{border:1px solid #ccc;padding:4px 9px;text-align:right;font-variant-numeric:tabular-nums}
-td{white-space:nowrap}th:first-child,td:first-child{text-align:left}th{background:#f2f4f7}tr.drafter td{background:#e8f0fb}
-figure{margin:18px 0 0}figcaption{font-weight:600}svg{width:100%;height:auto;font:13px system-ui,sans-serif}
-.legend span{margin-right:22px}.legend i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px}
-.names{columns:2;color:#444}h2{margin-top:34px;border-bottom:1px solid #ddd}"""
+NARROWER = (
+    f"The manual “{LABELS[0]}” is the index term “normal”, which is narrower than CheXpert's."
+)
 
 
 def html(found: Json) -> str:
-    """The whole evaluation as one page without links to anything."""
-    parts = [f"<h1>Drafted report text: {escape(found['drafter'])}</h1>", _summary(found)]
+    """Write the whole evaluation as one page without links to anything."""
+    blocks: list[Block] = [
+        Heading(words=f"Drafted report text: {found['drafter']}", level=1),
+        *_summary(found),
+    ]
     for subset in found["subsets"]:
-        parts += [
-            f"<h2>{escape(subset['subset'])} ({subset['reports']} reports)</h2>",
-            *_subset(subset, found),
-        ]
-    parts += ["<h2>How far the labellers can be trusted</h2>", *_labellers(found)]
-    parts += ["<h2>Published figures (words alone)</h2>", _published(found)]
-    body = "\n".join(parts)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Drafted report text</title>'
-        f"<style>{STYLE}</style></head><body>{body}</body></html>\n"
-    )
+        title = f"{subset['subset']} ({subset['reports']} reports)"
+        blocks += [Heading(words=title, level=2), *_subset(subset, found)]
+    blocks += [Heading(words="How far the labellers can be trusted", level=2), *_labellers(found)]
+    blocks += [Heading(words="Published figures (words alone)", level=2), _published(found)]
+    return page("blocks.html", title="Drafted report text", blocks=blocks)
 
 
-def _summary(found: Json) -> str:
-    tools = "".join(
-        f"<li>{escape(name)}: {escape(state)}</li>" for name, state in found["tools"].items()
-    )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in found["notes"])
+def _summary(found: Json) -> list[Block]:
     lead = (
-        "BLEU and ROUGE do not show that a drafter looks at the film: the constant normal report, which sees none, "
-        "stands beside every score. Intervals are 95 % by patient "
+        "BLEU and ROUGE do not show that a drafter looks at the film: the constant normal "
+        "report, which sees none, stands beside every score. Intervals are 95 % by patient "
         f"({found['draws']} bootstrap draws, seed {found['seed']})."
     )
-    return (
-        f"<p>{lead}</p><ul>{notes}</ul><details><summary>Tools</summary><ul>{tools}</ul></details>"
-    )
+    tools = tuple(f"{name}: {state}" for name, state in found["tools"].items())
+    notes = Items(items=tuple(found["notes"]))
+    return [Paragraph(words=lead), notes, Items(items=tools, summary="Tools")]
 
 
-def _subset(subset: Json, found: Json) -> list[str]:
+def _subset(subset: Json, found: Json) -> list[Block]:
     if not subset["candidates"]:
-        return [f"<p>{escape(subset['why_empty'])}.</p>"]
+        return [Paragraph(words=f"{subset['why_empty']}.")]
     candidates, labellers = subset["candidates"], list(subset["positives"])
     names = [c["name"] for c in candidates]
-    parts = []
+    parts: list[Block] = []
     for call in CALLS:
         series = [
             Series(
@@ -89,7 +79,7 @@ def _subset(subset: Json, found: Json) -> list[str]:
             )
             for labels in labellers
         ]
-        parts.append(dots(f"{MICRO}: {call}", names, series))
+        parts.append(Figure(plot=dots(f"{MICRO}: {call}", names, series)))
     last = last_call()
     if BLEU_4 in candidates[0]["figures"]:
         points = [
@@ -105,38 +95,39 @@ def _subset(subset: Json, found: Json) -> list[str]:
             for row in found["published"]
             if row["method"].startswith("R2Gen (")
         ]
-        parts.append(
-            scatter("Words against findings", BLEU_4, f"{MICRO} ({last}, {OWN})", points, marks)
-        )
+        against = f"{MICRO} ({last}, {OWN})"
+        plot = scatter("Words against findings", BLEU_4, against, points, marks)
+        parts.append(Figure(plot=plot))
     for labels in labellers:
         for call in CALLS:
-            parts.append(f"<h3>Findings by {escape(labels)}: {call}</h3>")
+            parts.append(Heading(words=f"Findings by {labels}: {call}"))
             parts.append(_positives(subset["positives"][labels][call]))
             parts.append(
                 _table(candidates, [(figure_key(labels, call, n), n) for n in (*FINDINGS, *MORE)])
             )
-            parts.append("<p>The drafter minus each baseline, paired by patient:</p>")
+            parts.append(Paragraph(words="The drafter minus each baseline, paired by patient:"))
             keys = [(figure_key(labels, call, n), n) for n in (MICRO, MACRO, RECALL, INVENTED)]
             parts.append(_table(candidates[1:], keys, "drafter_minus_this"))
-    parts += ["<h3>Words</h3>", _table(candidates, [(n, n) for n in (*TEXT_FIGURES, METEOR)])]
-    parts += ["<h3>Habits</h3>", _habits(subset)]
+    words = _table(candidates, [(n, n) for n in (*TEXT_FIGURES, METEOR)])
+    parts += [Heading(words="Words"), words]
+    parts += [Heading(words="Habits"), _habits(subset)]
     return parts
 
 
-def _positives(counts: Json) -> str:
+def _positives(counts: Json) -> Block:
     said = ", ".join(f"{name} {counts[name]}" for name in ABNORMAL)
-    return f"<p>In the references: {escape(said)}.</p>"
+    return Paragraph(words=f"In the references: {said}.")
 
 
-def _table(candidates: list[Json], columns: list[tuple[str, str]], where: str = "figures") -> str:
+def _table(candidates: list[Json], columns: list[tuple[str, str]], where: str = "figures") -> Block:
     columns = [(key, name) for key, name in columns if any(key in c[where] for c in candidates)]
     if not columns:
-        return "<p>Not scored: the tool is not installed.</p>"
+        return Paragraph(words="Not scored: the tool is not installed.")
     rows = [[c["name"], *(figure(c[where].get(key)) for key, _ in columns)] for c in candidates]
-    return _html_table(["drafts", *(name for _, name in columns)], rows, first=where == "figures")
+    return _cells(["drafts", *(name for _, name in columns)], rows, first=where == "figures")
 
 
-def _habits(subset: Json) -> str:
+def _habits(subset: Json) -> Block:
     everyone = [
         *((c["name"], c["habits"]) for c in subset["candidates"]),
         ("the reports themselves", subset["reference"]),
@@ -145,10 +136,10 @@ def _habits(subset: Json) -> str:
         [name, *(f"{habits[key]:.2f}".removesuffix(".00") for key in HABITS)]
         for name, habits in everyone
     ]
-    return _html_table(["drafts", *HABITS.values()], rows, first=True)
+    return _cells(["drafts", *HABITS.values()], rows, first=True)
 
 
-def _labellers(found: Json) -> list[str]:
+def _labellers(found: Json) -> list[Block]:
     row = _test_labellers(found)
     series = [
         Series(
@@ -159,24 +150,24 @@ def _labellers(found: Json) -> list[str]:
         )
         for labels, calls in row.items()
     ]
-    parts = [dots("F1 against the manual labels, test reports, present alone", LABELS, series)]
+    plot = dots("F1 against the manual labels, test reports, present alone", LABELS, series)
+    parts: list[Block] = [Figure(plot=plot)]
     for split, its in found["labeller"].items():
         for call in CALLS:
-            parts.append(f"<h3>{split}, {call} ({its['reports']} reports with manual labels)</h3>")
+            title = f"{split}, {call} ({its['reports']} reports with manual labels)"
+            parts.append(Heading(words=title))
             summary = [
                 [labels, *(figure(v) for v in calls[call]["figures"].values())]
                 for labels, calls in its["labellers"].items()
             ]
-            parts.append(
-                _html_table(["labeller", *its["labellers"][OWN][call]["figures"]], summary)
-            )
+            parts.append(_cells(["labeller", *its["labellers"][OWN][call]["figures"]], summary))
             head = ["finding", "manual"]
             for labels in its["labellers"]:
                 head += [f"{word}, {labels}" for word in ("called", "precision", "recall", "F1")]
-            parts.append(_html_table(head, [_finding_row(name, call, its) for name in LABELS]))
+            parts.append(_cells(head, [_finding_row(name, call, its) for name in LABELS]))
     return [
         *parts,
-        f"<p>The manual “{LABELS[0]}” is the index term “normal”, which is narrower than CheXpert's.</p>",
+        Paragraph(words=NARROWER),
     ]
 
 
@@ -188,19 +179,13 @@ def _finding_row(name: str, call: str, its: Json) -> list[str]:
     return cells
 
 
-def _published(found: Json) -> str:
+def _published(found: Json) -> Block:
     rows = published_rows(found)
-    return _html_table(
-        ["drafts", *COLUMNS_OF.values()], rows, first=len(rows) > len(found["published"])
-    )
+    return _cells(["drafts", *COLUMNS_OF.values()], rows, first=len(rows) > len(found["published"]))
 
 
-def _html_table(head: list[str], rows: list[list[str]], *, first: bool = False) -> str:
-    lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
-    for n, row in enumerate(rows):
-        mark = ' class="drafter"' if first and n == 0 else ""
-        lines.append(f"<tr{mark}>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>")
-    return f"<table>{''.join(lines)}</table>"
+def _cells(head: list[str], rows: list[list[str]], *, first: bool = False) -> Table:
+    return Table(head=tuple(head), rows=tuple(map(tuple, rows)), first=first)
 
 
 def _test_labellers(found: Json) -> Json:

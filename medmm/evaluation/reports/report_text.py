@@ -1,7 +1,8 @@
-"""What drafted report text is worth: words and findings of a drafter beside baselines that see no film.
+"""What drafted report text is worth, beside baselines that see no film.
 
-Words alone do not show that a drafter looks at the film: a constant normal report reaches the BLEU and ROUGE of published
-networks. So the findings decide, and what was invented stands beside what was found.
+Words alone do not show that a drafter looks at the film: a constant normal report reaches the BLEU
+and ROUGE of published networks. So the findings decide, and what was invented stands beside what
+was found.
 """
 
 from __future__ import annotations
@@ -51,14 +52,22 @@ from medmm.training.reports.labeller import FIVE, LABELS, Labels, labeller
 
 Json = dict[str, Any]
 SEED = 0
-WORD_VERSIONS = (
-    20  # of a drafter with many versions, as many are scored by their words: that is the slow part
-)
+# Of a drafter with many versions, as many are scored by their words: that is the slow part
+WORD_VERSIONS = 20
 NOTES = (
     "The drafts are findings text alone, compared with the findings section alone.",
-    "XXXX (a removed word) stays in the references as a word, as in the published figures; a row without it stands apart.",
-    "Train holds all 2,752 train reports; R2Gen learned from 2,069 of them, so baselines drawn from train are a little richer.",
-    "Published figures are those of published.md, on R2Gen's 590 test reports, of which 340 are here.",
+    (
+        "XXXX (a removed word) stays in the references as a word, as in the published figures; a "
+        "row without it stands apart."
+    ),
+    (
+        "Train holds all 2,752 train reports; R2Gen learned from 2,069 of them, so baselines drawn "
+        "from train are a little richer."
+    ),
+    (
+        "Published figures are those of published.md, on R2Gen's 590 test reports, of which 340 "
+        "are here."
+    ),
     "METEOR is a figure of all reports without an interval.",
     f"The label prior is the mean of {PRIOR_DRAWS} draws ({WORD_VERSIONS} for words and habits).",
     "A finding is present at 1; 'present or possible' counts -1 too, in reference and draft alike.",
@@ -77,7 +86,7 @@ class Subset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drafts:
-    """Test reports and what a drafter wrote for each, under its name; `also` are other drafters to stand beside it.
+    """Test reports and a drafter's text for each, by name; `also` are other drafters.
 
     `wording` says in whose words a language model's drafts came out.
     """
@@ -92,9 +101,10 @@ class Drafts:
 def drafts_of_the_writers(
     data_dir: Path, reader: ChestReader, model: ChestReportModel | None, *, quiet: bool = False
 ) -> Drafts:
-    """What the writers draft over a reading model, some minutes on two CPU cores.
+    """Draft by the writers over a reading model, some minutes on two CPU cores.
 
-    With a language model: its drafts from film and record, beside those from the film alone and those by rules.
+    With a language model: its drafts from film and record, beside those from the film alone and
+    those by rules.
     """
     test = [r for r in read_reports(data_dir, {"test"}) if r.scored]
     by = drafted(data_dir, test, reader, model, quiet=quiet)
@@ -106,9 +116,10 @@ def drafts_of_the_writers(
 
 
 def drafts_of_file(data_dir: Path, path: Path) -> Drafts:
-    """Drafts of JSON lines, for all test reports or else for R2Gen's part of them.
+    """Read drafts from JSON lines, for all test reports or for R2Gen's part of them.
 
-    Raises: InputError if they cover neither: a drafter does not choose which reports it is scored on.
+    Raises: InputError if they cover neither: a drafter does not choose which reports it is scored
+        on.
     """
     test = [r for r in read_reports(data_dir, {"test"}) if r.scored]
     given = read_drafts(path)
@@ -118,15 +129,19 @@ def drafts_of_file(data_dir: Path, path: Path) -> Drafts:
     lacking = sum(r.uid not in given for r in test)
     raise InputError(
         f"{lacking} of {len(test)} test reports have no draft",
-        remedy="draft all test reports that have a frontal film and a findings text, or R2Gen's part of them",
+        remedy="draft all test reports that have a frontal film and a findings text, or R2Gen's "
+        "part of them",
         path=str(path),
     )
 
 
 def evaluate(data_dir: Path, drafts: Drafts, *, draws: int = 500, quiet: bool = False) -> Json:
-    """All figures as JSON values, some ten minutes on two CPU cores; no text of the corpus is among them.
+    """Compute all figures as JSON values; no text of the corpus is among them.
 
-    Raises: InputError if tables or the weights of chest-findings (for the nearest films) are missing.
+    Cost: some ten minutes on two CPU cores.
+
+    Raises: InputError if tables or the weights of chest-findings (for the nearest films) are
+        missing.
     """
     test, train = drafts.reports, read_reports(data_dir, {"train"})
     weights = open_weights(row_named("chest-findings"))
@@ -165,7 +180,10 @@ def evaluate(data_dir: Path, drafts: Drafts, *, draws: int = 500, quiet: bool = 
 
 
 def subsets(test: Sequence[FilmReport]) -> list[Subset]:
-    """All, without removed words, R2Gen's, and by view where the exam's title names one."""
+    """List the subsets: all, without removed words, R2Gen's, and by stated view.
+
+    The view is that which the exam's title names.
+    """
 
     def where(keep: Callable[[FilmReport], bool]) -> list[int]:
         return [i for i, report in enumerate(test) if keep(report)]
@@ -214,7 +232,7 @@ class Bench:
         }
 
     def scored(self, subset: Subset) -> Json:
-        """All figures of one subset."""
+        """Compute all figures of one subset."""
         reports = [self.test[i] for i in subset.index]
         out: Json = {
             "subset": subset.name,
@@ -283,7 +301,10 @@ def _stated(figures: Figures) -> Json:
 
 
 def agreement(data_dir: Path, split: str, draws: int) -> Json:
-    """How far the labellers agree with the manual labels on reports of one split, findings and impression together."""
+    """Compute how far the labellers agree with the manual labels of one split.
+
+    Findings and impression count together.
+    """
     manual = manual_labels(data_dir, {split})
     reports = [r for r in read_reports(data_dir, {split}) if r.uid in manual]
     truth = calls([manual[r.uid] for r in reports], CALLS["present"])

@@ -1,7 +1,9 @@
-"""Scores of drafted report text: words (pycocoevalcap) and findings (a labeller), on bootstrap draws by patient.
+"""Scores of drafted report text, words and findings, on bootstrap draws by patient.
 
-Every figure is an array of 1 + draws values: first that of all reports, then one a bootstrap draw, so that a difference
-of two figures on the same draws is paired.
+Words are scored by pycocoevalcap, findings by a labeller.
+
+Every figure is an array of 1 + draws values: first that of all reports, then one a bootstrap draw,
+so that a difference of two figures on the same draws is paired.
 """
 
 from __future__ import annotations
@@ -41,28 +43,34 @@ _R2GEN_OFF = re.compile(r"[^a-z0-9 .<=>@-]")  # what R2Gen's cleaning leaves of 
 
 
 def figure_key(labels: str, call: str, name: str) -> str:
-    """The key of a figure of findings: whose labels, what counts as called, which figure."""
+    """Build the key of a figure of findings: whose labels, what is called, which figure."""
     return f"{labels} / {call} / {name}"
 
 
 def weights_by_patient(patients: Sequence[str], draws: int = BOOTSTRAPS, seed: int = 0) -> Array:
-    """How often each report counts, (1 + draws, reports): once in the first row, then as bootstrap draws fall."""
+    """Draw how often each report counts, (1 + draws, reports).
+
+    It is once in the first row, then as bootstrap draws fall.
+    """
     count = len(patients)
     drawn = [np.bincount(draw, minlength=count) for draw in patient_draws(patients, draws, seed)]
     return np.stack([np.ones(count), *drawn]).astype(np.float64)
 
 
 def interval_of(figure: Array) -> Interval:
-    """A figure with its 95 % interval."""
+    """Return a figure with its 95 % interval."""
     low, high = np.percentile(figure[1:], [2.5, 97.5]) if len(figure) > 1 else (None, None)
     return Interval(value=float(figure[0]), low=low, high=high)
 
 
 def words(text: str) -> str:
-    """A text as R2Gen (Chen et al., EMNLP 2020) scored it: lower case, punctuation off, " . " after a sentence.
+    """Normalise a text as R2Gen scored it.
 
-    PTBTokenizer of pycocoevalcap is not used: it needs Java, and the published figures did without. `XXXX` stays a
-    word, as there. Not done: the cut at 60 words and `unk` for words seen less than three times.
+    That is lower case, punctuation off, " . " after a sentence (Chen et al., EMNLP 2020).
+
+    PTBTokenizer of pycocoevalcap is not used: it needs Java, and the published figures did without.
+    `XXXX` stays a word, as there. Not done: the cut at 60 words and `unk` for words seen less than
+    three times.
     """
     numbered = re.sub(r"(?:^|(?<=\s))\d\.\s", "", re.sub(r"\.{2,}", ".", text.lower()))
     parts = (
@@ -73,7 +81,7 @@ def words(text: str) -> str:
 
 
 def text_tools() -> dict[str, str]:
-    """What scores words here, and what is not installed."""
+    """Say what scores words here, and what is not installed."""
     if find_spec(TOOL) is None:
         missing = 'not installed: pip install "medmm[eval]"'
         return dict.fromkeys((*TEXT_FIGURES, METEOR), missing)
@@ -84,9 +92,11 @@ def text_tools() -> dict[str, str]:
 def text_figures(
     references: Sequence[str], versions: Sequence[Sequence[str]], weights: Array
 ) -> Figures:
-    """BLEU-1 to -4, ROUGE-L and CIDEr; the mean over versions of the drafts. Empty without pycocoevalcap.
+    """Compute BLEU-1 to -4, ROUGE-L and CIDEr; the mean over versions of the drafts.
 
     CIDEr takes its document frequencies from these references, in every draw.
+
+    Returns: nothing without pycocoevalcap.
     """
     if find_spec(TOOL) is None:
         return {}
@@ -113,7 +123,10 @@ def _text_figures(references: list[str], drafts: list[str], weights: Array) -> F
 
 
 def bleu_of(counted: Sequence[dict[str, Any]], weights: Array) -> list[Array]:
-    """BLEU-1 to -4 from the counts that pycocoevalcap keeps a report, by its own formula (`BleuScorer.compute_score`)."""
+    """Compute BLEU-1 to -4 from the counts that pycocoevalcap keeps for each report.
+
+    The formula is that of `BleuScorer.compute_score`.
+    """
     correct, guess = (
         weights @ np.asarray([row[key] for row in counted], float) for key in ("correct", "guess")
     )
@@ -126,7 +139,7 @@ def bleu_of(counted: Sequence[dict[str, Any]], weights: Array) -> list[Array]:
 
 
 def meteor(references: Sequence[str], drafts: Sequence[str]) -> float:
-    """METEOR 1.5 over all reports (pycocoevalcap; starts Java)."""
+    """Compute METEOR 1.5 over all reports (pycocoevalcap; starts Java)."""
     from pycocoevalcap.meteor.meteor import Meteor
 
     scorer = Meteor()
@@ -142,14 +155,17 @@ def meteor(references: Sequence[str], drafts: Sequence[str]) -> float:
 
 
 def calls(labels: Sequence[Labels], counted: frozenset[int]) -> NDArray[np.bool_]:
-    """Which of the 14 are called, (reports, 14)."""
+    """Tell which of the 14 are called, (reports, 14)."""
     return np.asarray([[row[name] in counted for name in LABELS] for row in labels], dtype=bool)
 
 
 def label_figures(
     truth: NDArray[np.bool_], versions: Sequence[NDArray[np.bool_]], weights: Array
 ) -> Figures:
-    """F1 and its parts of calls (reports, 14) against the reference's; the mean over versions of the drafts."""
+    """Compute F1 and its parts of calls (reports, 14), the mean over versions of drafts.
+
+    The truth is the reference's calls.
+    """
     return _mean([_label_figures(truth, called, weights) for called in versions])
 
 
@@ -181,12 +197,15 @@ def _label_figures(truth: NDArray[np.bool_], called: NDArray[np.bool_], weights:
 
 
 def enough_positives(truth: NDArray[np.bool_]) -> list[str]:
-    """The abnormal findings with enough positives in the references."""
+    """List the abnormal findings with enough positives in the references."""
     return [name for name in ABNORMAL if truth[:, LABELS.index(name)].sum() >= ENOUGH]
 
 
 def text_habits(versions: Sequence[Sequence[str]], train: frozenset[str]) -> dict[str, float]:
-    """How a drafter writes: distinct texts, shares that repeat another draft or a train text, words a draft."""
+    """Describe how a drafter writes: distinct texts, repeated ones, words a draft.
+
+    A text may repeat another draft or a train text.
+    """
     rows: list[tuple[float, ...]] = []
     for drafts in versions:
         plain = [words(text) for text in drafts]
@@ -211,7 +230,7 @@ def _at(names: Sequence[str]) -> list[int]:
 
 
 def _share(part: Array, whole: Array) -> Array:
-    """part / whole, 0 where there is nothing to divide by."""
+    """Divide part by whole; 0 if there is nothing to divide by."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 

@@ -1,4 +1,4 @@
-"""The evaluation of report text in short: Markdown for the terminal and for the documentation."""
+"""The evaluation of report text in short: Markdown for terminal and documentation."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ DECIDES = (MICRO, MACRO, RECALL, INVENTED)
 
 
 def terminal(found: Json) -> str:
-    """Every subset in one table each: the figures that decide, words beside them."""
+    """Tabulate every subset: the figures that decide, words beside them."""
     out = [f"# Drafted report text: {found['drafter']}\n"]
     for labels, row in found["labeller"]["test"]["labellers"].items():
         micro = figure(row["present"]["figures"][MICRO])
         out.append(
-            f"{labels} against the manual labels of the test reports: micro F1 over 13 findings {micro}"
+            f"{labels} against the manual labels of the test reports: micro F1 over 13 findings "
+            f"{micro}"
         )
     for subset in found["subsets"]:
         out.append(f"\n## {subset['subset']} ({subset['reports']} reports)\n")
@@ -48,7 +49,7 @@ def terminal(found: Json) -> str:
 
 
 def last_call() -> str:
-    """The wider way to count a finding as called, in which a hedged drafter has any."""
+    """Return the wider way to count a finding as called, where a hedged drafter has any."""
     return list(CALLS)[-1]
 
 
@@ -83,7 +84,10 @@ def _short(subset: Json) -> str:
 
 
 def summary(found: Json) -> str:
-    """The two main subsets, the labellers and the published figures, as tables for the documentation."""
+    """Tabulate the two main subsets, the labellers and the published figures.
+
+    The tables are for the documentation.
+    """
     parts = []
     for subset in (s for s in found["subsets"] if s["subset"] in (ALL, R2GEN)):
         title = subset["subset"][0].upper() + subset["subset"][1:]
@@ -122,7 +126,10 @@ def _decides(subset: Json, labels: str, call: str) -> str:
 
 
 def macro_f1(subset: Json) -> str:
-    """The mean F1 of the findings that have enough positives in the references, by both labellers; counts of the others."""
+    """Write the mean F1 of findings with enough positives, by both labellers.
+
+    The others have their counts.
+    """
     labellers = list(subset["positives"])
     keys = {
         f"{call}, {labels}": figure_key(labels, call, MACRO)
@@ -142,7 +149,7 @@ def macro_f1(subset: Json) -> str:
 
 
 def _counted(counts: Json, title: str) -> str:
-    """Which findings stand in a macro F1 and which have too few positives for it, each with its count."""
+    """Say which findings stand in a macro F1 and which have too few positives, with counts."""
     abnormal = {name: n for name, n in counts.items() if name != "No Finding"}
     enough = ", ".join(f"{name} {n}" for name, n in abnormal.items() if n >= ENOUGH) or "none"
     fewer = ", ".join(f"{name} {n}" for name, n in abnormal.items() if n < ENOUGH) or "none"
@@ -150,7 +157,10 @@ def _counted(counts: Json, title: str) -> str:
 
 
 def by_group(found: Json) -> str:
-    """Findings of every writer by sex and view: micro F1 by both labellers, what is found and invented by medmm's own."""
+    """Tabulate findings of every writer by sex and view.
+
+    These are micro F1 by both labellers, and what is found and invented by medmm's own.
+    """
     labellers = list(found["labeller"]["test"]["labellers"])
     keys = [figure_key(labels, last_call(), MICRO) for labels in labellers]
     keys += [figure_key(OWN, last_call(), name) for name in (RECALL, INVENTED)]
@@ -244,7 +254,7 @@ def _by_finding(found: Json) -> str:
 
 
 def published_rows(found: Json) -> list[list[str]]:
-    """The drafts of R2Gen's part, then the published rows, by the columns of `COLUMNS_OF`."""
+    """List the drafts of R2Gen's part, then the published rows, by `COLUMNS_OF`."""
     rows = []
     part = [
         (s["reports"], c) for s in found["subsets"] if s["subset"] == R2GEN for c in s["candidates"]

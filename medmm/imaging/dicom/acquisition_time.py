@@ -19,24 +19,26 @@ _DATES = (
 )
 ZONE_UNKNOWN = Notice(
     code="time-zone-unknown",
-    text="The image states no time zone; its times are shown as UTC, and of a record only what is earlier in every time "
-    "zone enters (setting site_time_zone).",
+    text="The image states no time zone; its times are shown as UTC, and of a record only what "
+    "is earlier in every time zone enters (setting site_time_zone).",
 )
 
 
 DATE_UNKNOWN = Notice(
     code="date-unknown", text="The image states no usable date; dated facts of a record stay out."
 )
-EARLIEST_YEAR = (
-    1960  # older dates are what de-identification leaves, not when a digital image was made
-)
+# Older dates are what de-identification leaves, not when a digital image was made
+EARLIEST_YEAR = 1960
 
 
 def study_time(tags: Tags) -> tuple[StudyTime | None, tuple[Notice, ...]]:
-    """Acquisition time of an image: Acquisition DateTime, else Acquisition, Series or Study Date and Time.
+    """Return when an image was acquired and what a reader must know of that time.
 
-    The moment is always aware: by its own offset, by Timezone Offset From UTC (0008,0201), else as if in UTC,
-    marked as of unknown zone, with a notice. Source: DICOM PS3.3 C.12.1 (SOP Common) and C.7.6.1 (General Image).
+    Acquisition DateTime counts first, then Acquisition, Series or Study Date and Time.
+
+    The moment is always aware: by its own offset, by Timezone Offset From UTC (0008,0201), else as
+    if in UTC, marked as of unknown zone, with a notice. Source: DICOM PS3.3 C.12.1 (SOP Common) and
+    C.7.6.1 (General Image).
     """
     zone = zone_of(tags.text("TimezoneOffsetFromUTC"))
     for moment, source_tag, precise in _candidates(tags):
@@ -69,7 +71,7 @@ def _candidates(tags: Tags) -> list[tuple[datetime, str, bool]]:
 
 
 def parsed_datetime(text: str) -> datetime | None:
-    """A DT value with at least a day; None if it is none."""
+    """Parse a DT value with at least a day; return None if it is not one."""
     if len(text) < 8:  # a year or a month alone is no acquisition time
         return None
     try:
@@ -80,7 +82,7 @@ def parsed_datetime(text: str) -> datetime | None:
 
 
 def parsed_time(text: str | None) -> time | None:
-    """A TM value, also in the ACR-NEMA form with colons; None if it is none."""
+    """Parse a TM value, also in the ACR-NEMA form with colons; return None if it is not one."""
     try:
         value = TM((text or "").replace(":", ""))
     except LIBRARY_ERRORS:
@@ -89,7 +91,7 @@ def parsed_time(text: str | None) -> time | None:
 
 
 def zone_of(text: str | None) -> timezone | None:
-    """Offset of the form +HHMM or -HHMM, from -12:00 to +14:00."""
+    """Parse an offset of the form +HHMM or -HHMM, from -12:00 to +14:00."""
     match = re.fullmatch(r"([+-])(\d{2})([0-5]\d)", text or "")
     if match is None:
         return None

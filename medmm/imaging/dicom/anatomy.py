@@ -42,7 +42,10 @@ _VIEW_WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyPart:
-    """A body part as the header names it: its word, its region (CHEST, BRAIN, HEART, OTHER or ""), whether that is certain."""
+    """A body part as the header names it: its word, its region, and whether that is certain.
+
+    The region is CHEST, BRAIN, HEART, OTHER or "".
+    """
 
     word: str
     region: str
@@ -50,13 +53,13 @@ class BodyPart:
 
 
 def modality_of(tags: Tags) -> Modality | None:
-    """Modality (0008,0060) after grouping; None if it is not one that medmm knows."""
+    """Group Modality (0008,0060); return None if it is not one that medmm knows."""
     return MODALITIES.get(tags.word("Modality"))
 
 
 @cache
 def body_part_table() -> dict[str, BodyPart]:
-    """Known words for body parts, from data/body_parts.csv."""
+    """Read the known words for body parts from data/body_parts.csv."""
     text = files("medmm.imaging").joinpath("data/body_parts.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
     parts = (
@@ -66,9 +69,12 @@ def body_part_table() -> dict[str, BodyPart]:
 
 
 def body_part_of(tags: Tags) -> BodyPart:
-    """Body Part Examined (0018,0015), else a coded region, else words of the descriptions.
+    """Read the body part from the first source that names one.
 
-    Words of a description count only where all of them mean one region. A PA view says nothing: hands are taken so too.
+    These are Body Part Examined (0018,0015), a coded region, and words of the descriptions.
+
+    Words of a description count only if all of them mean one region. A PA view says nothing:
+    hands are taken so too.
     """
     region = tags.first_item("AnatomicRegionSequence")
     stated = tags.word("BodyPartExamined") or (region.word("CodeMeaning") if region else "")
@@ -93,21 +99,26 @@ def _from_words(text: str) -> BodyPart | None:
 
 
 def view_of(tags: Tags) -> View | None:
-    """Projection by View Position, else View Code Sequence, Patient Position or a description; None where a view is stated
-    that medmm does not read (decubitus, oblique). A frontal view that another element contradicts is unknown."""
+    """Read the projection of a film from the first element that states one.
+
+    These are View Position, View Code Sequence, Patient Position and the descriptions.
+
+    Returns: None if a view is stated that medmm does not read (decubitus, oblique). A frontal view
+        that another element contradicts is unknown.
+    """
     view, _ = named_view(tags)
     return View.UNKNOWN if any(views_against(view, tags)) else view
 
 
 def view_conflict(tags: Tags) -> str | None:
-    """Which elements contradict each other on a frontal view, in words; None where none does."""
+    """Say which elements contradict each other on a frontal view; return None if none do."""
     view, source = named_view(tags)
     against = next(views_against(view, tags), None)
     return f"{source} says {view.value}, but {against.words}" if view and against else None
 
 
 def named_view(tags: Tags) -> tuple[View | None, str]:
-    """The view by the first source that names one, and that source."""
+    """Return the view by the first source that names one, and that source."""
     stated = tags.word("ViewPosition")
     if stated:
         return view_in(stated), "View Position"
@@ -121,6 +132,6 @@ def named_view(tags: Tags) -> tuple[View | None, str]:
 
 
 def view_in(text: str) -> View | None:
-    """The one view that a text names; None if it names none or several."""
+    """Return the one view that a text names; None if it names none or several."""
     found = {_VIEW_WORDS[word] for word in re.findall(r"[A-Z]+", text) if word in _VIEW_WORDS}
     return found.pop() if len(found) == 1 else None

@@ -1,4 +1,6 @@
-"""Where the frames of encapsulated pixel data lie: by an offset table that agrees with the fragments, else by the fragments.
+"""Where the frames of encapsulated pixel data lie: by an offset table or by the fragments.
+
+An offset table counts only if it agrees with the fragments.
 
 Source: PS3.5 A.4 (fragments, Basic Offset Table), PS3.3 C.7.6.3.1.8 (Extended Offset Table).
 """
@@ -25,7 +27,10 @@ _REMEDY = "export the image again"
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """One fragment: where its item begins, counted from the end of the Basic Offset Table, and how many bytes it holds."""
+    """One fragment: where its item begins, and how many bytes it holds.
+
+    The offset is counted from the end of the Basic Offset Table.
+    """
 
     start: int
     length: int
@@ -41,7 +46,8 @@ class CodedFrames:
     Attributes:
         base: where the items after the Basic Offset Table begin in the file.
         frames: the fragments of each frame, in order.
-        table_holds: whether the offset tables that are there agree with the fragments; true where there is none.
+        table_holds: whether the offset tables that are there agree with the fragments; true if
+            there is none.
     """
 
     base: int
@@ -49,7 +55,10 @@ class CodedFrames:
     table_holds: bool = True
 
     def read(self, file: BinaryIO, index: int) -> bytes:
-        """Read the coded bytes of one frame, from 0; no other is read. Raises: EOFError if the file ends before them."""
+        """Read the coded bytes of one frame, counted from 0, and of no other.
+
+        Raises: EOFError if the file ends before them.
+        """
         parts = []
         for fragment in self.frames[index]:
             file.seek(self.base + fragment.start + _HEAD_BYTES)
@@ -63,17 +72,20 @@ class CodedFrames:
 def coded_frames(
     file: BinaryIO, frames: int, extended: tuple[bytes, bytes] | None = None
 ) -> CodedFrames:
-    """Find the fragments of every frame; the heads of the fragments are read, their content is not.
+    """Find the fragments of every frame; their heads are read, their content is not.
 
-    An offset table counts where each of its entries is the start of a fragment and there is one for every frame. Files come
-    with tables of zeros, of one entry, or of another encoding of the same image; then, as without a table, a fragment is a
-    frame if there are as many, and a frame ends with the end of a JPEG image if there are more.
+    An offset table counts where each of its entries is the start of a fragment and there is one for
+    every frame. Files come with tables of zeros, of one entry, or of another encoding of the same
+    image; then, as without a table, a fragment is a frame if there are as many, and a frame ends
+    with the end of a JPEG image if there are more.
 
     Args:
         file: at the Basic Offset Table.
         frames: as many as the header states, at least 1.
-        extended: the values of Extended Offset Table and Extended Offset Table Lengths, little endian.
-    Raises: InputError if the fragments can't be told apart by frame; ValueError or EOFError if items are broken.
+        extended: the values of Extended Offset Table and Extended Offset Table Lengths, little
+            endian.
+    Raises: InputError if the fragments can't be told apart by frame; ValueError or EOFError if
+        items are broken.
     """
     basic = _basic_table(file)
     base = file.tell()
@@ -87,7 +99,8 @@ def coded_frames(
     found = next((one for one in by_table if one is not None), by_walk)
     if found is None:
         raise InputError(
-            f"the coded pixels are {len(fragments)} fragments that can't be told apart as {frames} frames",
+            f"the coded pixels are {len(fragments)} fragments that can't be told apart as "
+            f"{frames} frames",
             remedy=_REMEDY,
             tag="PixelData",
         )
@@ -95,9 +108,10 @@ def coded_frames(
 
 
 def with_true_table(dataset: Dataset, frames: int) -> Dataset:
-    """The image as it is if its offset tables agree with its fragments; else a copy with one that does.
+    """Return the image if its offset tables fit its fragments, else a copy whose table does.
 
-    A decoder that follows a wrong table shows one frame in place of another. Raises: as `coded_frames`.
+    A decoder that follows a wrong table shows one frame in place of another. Raises: as
+    `coded_frames`.
     """
     if frames <= 1:
         return dataset
@@ -114,14 +128,16 @@ def with_true_table(dataset: Dataset, frames: int) -> Dataset:
             del right[keyword]
     table = struct.pack(f"<{frames}I", *(fragments[0].start for fragments in found.frames))
     coded = ITEM + struct.pack("<I", len(table)) + table + data[found.base :]
-    right["PixelData"] = DataElement(
-        0x7FE00010, "OB", coded, is_undefined_length=True
-    )  # a new one: both share the others
+    # A new one: both share the others
+    right["PixelData"] = DataElement(0x7FE00010, "OB", coded, is_undefined_length=True)
     return right
 
 
 def extended_table(dataset: Dataset) -> tuple[bytes, bytes] | None:
-    """The values of the Extended Offset Table and of its lengths; None where one is missing or not of 64-bit numbers."""
+    """Return the values of the Extended Offset Table and of its lengths.
+
+    Returns: None if one of them is missing or does not hold 64-bit numbers.
+    """
     offsets, lengths = (
         dataset.get(k) for k in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
     )
@@ -163,7 +179,10 @@ def _fragments(file: BinaryIO) -> list[Fragment]:
 def _by_extended(
     fragments: Sequence[Fragment], extended: tuple[bytes, bytes], frames: int
 ) -> Frames | None:
-    """One fragment a frame, by offsets and lengths (a length may leave out the byte that makes it even)."""
+    """Assign one fragment to each frame by offsets and lengths.
+
+    A length may leave out the byte that makes it even.
+    """
     found = _by_offsets(fragments, _unpacked(extended[0], "Q"), frames)
     lengths = _unpacked(extended[1], "Q")
     if found is None or len(lengths) != frames or any(len(one) != 1 for one in found):
@@ -175,7 +194,10 @@ def _by_extended(
 def _by_offsets(
     fragments: Sequence[Fragment], offsets: Sequence[int], frames: int
 ) -> Frames | None:
-    """The fragments from each offset to the next; None where the offsets are not those of the frames."""
+    """Assign to each frame the fragments from its offset to the next one.
+
+    Returns: None if the offsets are not those of the frames.
+    """
     places = {fragment.start: n for n, fragment in enumerate(fragments)}
     starts = [places.get(offset, -1) for offset in offsets]
     if len(starts) != frames or starts[0] != 0 or any(one >= two for one, two in pairwise(starts)):
@@ -186,7 +208,7 @@ def _by_offsets(
 def _by_fragments(
     file: BinaryIO, base: int, fragments: Sequence[Fragment], frames: int
 ) -> Frames | None:
-    """A fragment a frame where there are as many; else the fragments up to each that ends a JPEG image."""
+    """Assign one fragment to each frame, or cut after fragments that end a JPEG image."""
     if len(fragments) <= frames:
         return tuple((fragment,) for fragment in fragments) if len(fragments) == frames else None
     found: list[list[Fragment]] = [[]]

@@ -1,4 +1,4 @@
-"""UIDs for what states none: derived from its content, so that the same content has the same UID everywhere."""
+"""UIDs for objects that state none, derived from their content: equal content, equal UID."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 
 def content_uid(level: str, sha256: str) -> str:
-    """A UID of the form 2.25.N, N a name-based UUID as a decimal (PS3.5 B.2).
+    """Derive a UID of the form 2.25.N, N a name-based UUID as a decimal (PS3.5 B.2).
 
     Args:
         level: "study", "series" or "image".

@@ -1,4 +1,4 @@
-"""Find and open DICOM files: every failure of a library or of the disk becomes an InputError here."""
+"""Find and open DICOM files; failures of libraries and disk become InputError here."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from pydicom.uid import (
 from medmm.domain.errors import InputError
 from medmm.imaging.dicom.content_uids import content_uid
 
-# What pydicom 3 and its decoders raise on bytes that are not what they claim to be. RuntimeError covers
-# RecursionError (nesting) and NotImplementedError; LookupError unknown codecs; ArithmeticError bad numbers;
-# StopIteration fewer frames than stated.
+# What pydicom 3 and its decoders raise on bytes that are not what they claim to be. RuntimeError
+# covers RecursionError (nesting) and NotImplementedError; LookupError unknown codecs;
+# ArithmeticError bad numbers; StopIteration fewer frames than stated.
 LIBRARY_ERRORS = (
     InvalidDicomError,
     BytesLengthException,
@@ -61,7 +61,8 @@ _ITEM = b"\xfe\xff\x00\xe0"
 UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_FILE_BYTES = 2**30
 MAX_INFLATED_BYTES = 2**26  # of a deflated file, or 30 times its size where that is more
-# An element costs pydicom some 400 bytes and may have 8 in the file: so many, and one more for so many bytes of it.
+# An element costs pydicom some 400 bytes and may have 8 in the file: so many, and one more for so
+# many bytes of it.
 MAX_ELEMENTS, BYTES_PER_ELEMENT = 100_000, 20
 _CLASS_OF = {"CR": ComputedRadiographyImageStorage, "MR": MRImageStorage}
 _PACKED = {
@@ -83,11 +84,12 @@ class DicomFile:
     """An opened file: its digest and its header; the pixels were measured and let go.
 
     Attributes:
-        pixel_bytes: bytes of Pixel Data that are really there; None where the element is missing.
+        pixel_bytes: bytes of Pixel Data that are really there; None if the element is missing.
         pixels_whole: whether they are as many as their element says.
-        room_bytes: the most that its uncompressed data can hold: the file's size, or its inflated size.
+        room_bytes: the most that its uncompressed data can hold: the file's size, or its inflated
+            size.
         prefixed: whether the file had the 128-byte preamble and DICM (PS3.10 section 7.1).
-        uids_stated: false where the file states no UID at all and has those of its content.
+        uids_stated: false if the file states no UID at all and has those of its content.
     """
 
     path: Path
@@ -103,7 +105,10 @@ class DicomFile:
 
 
 class _Quiet:
-    """Mutes pydicom's warnings, which quote tag values; counted, so that threads do not undo each other."""
+    """Mutes pydicom's warnings, which quote tag values.
+
+    It is counted, so that threads do not undo each other.
+    """
 
     def __init__(self) -> None:
         self.lock, self.inside = threading.Lock(), 0
@@ -147,13 +152,13 @@ def dicom_border(path: Path, doing: str = "read") -> Iterator[None]:
 
 
 def irregular(path: Path) -> InputError:
-    """The error of what is neither a file nor a folder."""
+    """Return the error for a path that is neither a file nor a folder."""
     return InputError("not a regular file", remedy="leave it out", path=str(path))
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """A regular file of at most `MAX_FILE_BYTES`, whatever has been put in its place since it was found.
+    """Open a regular file of at most `MAX_FILE_BYTES`, even if it was replaced meanwhile.
 
     Raises: InputError if it is none, is too large, or can't be opened.
     """
@@ -174,7 +179,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a regular file as many as it had when it was opened: one that grows meanwhile never ends otherwise.
+    """Read as many bytes of a regular file as it had when it was opened.
+
+    A file that grows meanwhile would never end otherwise.
 
     Raises: InputError as `opened`.
     """
@@ -183,9 +190,12 @@ def content_of(path: Path) -> bytes:
 
 
 def open_dicom(path: Path) -> DicomFile:
-    """Read a file once: digest and header come from the same bytes, memory is bounded by its real size.
+    """Read a file once, so that digest and header come from the same bytes.
 
-    Raises: InputError if it is empty, too large, no DICOM, nested too deep or inflates beyond its limit.
+    Memory is bounded by the file's real size.
+
+    Raises: InputError if it is empty, too large, no DICOM, nested too deep or inflates beyond its
+        limit.
     """
     data = content_of(path)
     if not data:
@@ -224,14 +234,17 @@ def open_dicom(path: Path) -> DicomFile:
 
 
 def archive_of(head: bytes) -> str | None:
-    """The kind of archive or packing that the first bytes of a file name; None where they name none."""
+    """Name the kind of archive that a file's first bytes show; return None if there is none."""
     if head[257:262] == b"ustar":
         return "tar"
     return next((kind for start, kind in _PACKED.items() if head.startswith(start)), None)
 
 
 def _name_by_content(header: Dataset, sha256: str) -> bool:
-    """Give an image that states no UID at all, as those of ACR-NEMA, the UIDs of its content and its modality's class."""
+    """Give an image that states no UID, as in ACR-NEMA, UIDs made from its content.
+
+    Its SOP class is that of its modality.
+    """
     uids = {"StudyInstanceUID": "study", "SeriesInstanceUID": "series", "SOPInstanceUID": "image"}
     if (
         any(keyword in header for keyword in (*uids, "SOPClassUID"))
@@ -245,12 +258,18 @@ def _name_by_content(header: Dataset, sha256: str) -> bool:
 
 
 def _looks_like_dataset(data: bytes) -> bool:
-    """Whether bytes without prefix begin with an element of group 0002 or 0008, little endian."""
+    """Tell whether bytes without prefix begin with an element of group 0002 or 0008.
+
+    Only little endian counts.
+    """
     return len(data) > 200 and data[:2] in (b"\x02\x00", b"\x08\x00") and data[3:4] == b"\x00"
 
 
 class _Counted(BytesIO):
-    """Bytes that can be asked for only so often: pydicom asks at least once for every element and item."""
+    """Bytes that can be asked for only so often.
+
+    pydicom asks at least once for every element and item, so this bounds what a header costs.
+    """
 
     def __init__(self, data: bytes, path: Path, limit: int) -> None:
         super().__init__(data)
@@ -270,7 +289,10 @@ def _too_many(path: Path) -> InputError:
 
 
 def _header(data: bytes, path: Path, prefixed: bool) -> tuple[Dataset, int]:
-    """The dataset, and the most that its uncompressed data can hold: the size of the file, inflated if it is deflated."""
+    """Parse a dataset; return it and the most bytes that its uncompressed data can hold.
+
+    That is the size of the file, or its inflated size if it is deflated.
+    """
     meta = pydicom.filereader.read_file_meta_info(path) if prefixed else FileMetaDataset()
     deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
     limit = MAX_ELEMENTS + len(data) // BYTES_PER_ELEMENT
@@ -287,7 +309,10 @@ def _header(data: bytes, path: Path, prefixed: bool) -> tuple[Dataset, int]:
 
 
 def _inflated(deflated: bytes, path: Path) -> bytes:
-    """The bytes inflated, after they were counted. Raises: InputError if they are more than a file can need."""
+    """Inflate deflated bytes after counting them.
+
+    Raises: InputError if they are more than a file can need.
+    """
     inflater, size, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, deflated
     limit = min(max(MAX_INFLATED_BYTES, 30 * len(deflated)), MAX_FILE_BYTES)
     while rest and not inflater.eof:
@@ -301,10 +326,12 @@ def _inflated(deflated: bytes, path: Path) -> bytes:
 
 
 def _check_lengths(header: Dataset) -> None:
-    """Raises: EOFError if an element before the pixels states more bytes than the file has left."""
-    tags = takewhile(
-        lambda tag: tag != _PIXEL_DATA, header.keys()
-    )  # as stored; junk may follow the pixels
+    """Refuse an element before the pixels that states more bytes than the file has left.
+
+    Raises: EOFError if there is one.
+    """
+    # As stored; junk may follow the pixels
+    tags = takewhile(lambda tag: tag != _PIXEL_DATA, header.keys())
     if not all(_whole(header.get_item(tag)) for tag in tags):
         raise EOFError("an element is longer than its file")
 
@@ -315,7 +342,10 @@ def _whole(element: DataElement | RawDataElement) -> bool:
 
 
 def _take_pixels_off(header: Dataset) -> tuple[int | None, bool]:
-    """Bytes of Pixel Data that are there (None: no such element), and whether they are as many as stated."""
+    """Take Pixel Data off a header; return its bytes and whether they are as many as stated.
+
+    The number of bytes is None if there is no such element.
+    """
     if "PixelData" not in header:
         return None, True
     element = header.get_item("PixelData")
@@ -324,9 +354,11 @@ def _take_pixels_off(header: Dataset) -> tuple[int | None, bool]:
 
 
 def settle_syntax(header: Dataset) -> UID:
-    """The transfer syntax; of a file without file meta it is little endian, implicit or explicit as found.
+    """Settle the transfer syntax of a header.
 
-    Raises: ValueError if the file names something that is no transfer syntax.
+    Without file meta information it is little endian, implicit or explicit as found.
+
+    Raises: ValueError if the file names something that is not a transfer syntax.
     """
     meta = getattr(header, "file_meta", None) or FileMetaDataset()
     if "TransferSyntaxUID" not in meta:

@@ -1,7 +1,11 @@
-"""The projection of a film from all elements that name one, by data/film_views.csv; where they contradict, it is unknown.
+"""The projection of a film from all elements that name one, by data/film_views.csv.
 
-An AP film enlarges the heart: what is called PA in one element and AP in another, or taken at the bed, is not known to be PA.
-Source: PS3.3 C.8.7.1 (View Position), C.8.11.5 (View Code Sequence), PS3.16 CID 4010 (views of projection radiography).
+If they contradict each other, it is unknown.
+
+An AP film enlarges the heart: what is called PA in one element and AP in another, or taken at the
+bed, is not known to be PA.
+Source: PS3.3 C.8.7.1 (View Position), C.8.11.5 (View Code Sequence), PS3.16 CID 4010 (views of
+projection radiography).
 """
 
 from __future__ import annotations
@@ -35,7 +39,10 @@ OF_THE_STUDY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewTerm:
-    """A row of film_views.csv: what a pattern means; one that is not sure speaks against another view alone."""
+    """A row of film_views.csv: what a pattern means.
+
+    A row that is not sure only speaks against another view.
+    """
 
     of_code: bool
     pattern: re.Pattern[str]
@@ -61,7 +68,7 @@ class SaidView:
 
 @cache
 def view_terms() -> tuple[ViewTerm, ...]:
-    """The known terms."""
+    """Read the known terms."""
     text = files("medmm.imaging").joinpath("data/film_views.csv").read_text(encoding="utf-8")
     return tuple(
         ViewTerm(
@@ -76,15 +83,18 @@ def view_terms() -> tuple[ViewTerm, ...]:
 
 
 def coded_view(tags: Tags) -> View | None:
-    """The view of View Code Sequence; None where it names none that is known."""
+    """Return the view of View Code Sequence; None if it names none that is known."""
     said = _coded(tags)
     return next(iter(said.views)) if said else None
 
 
 def views_against(view: View | None, tags: Tags) -> Iterator[SaidView]:
-    """The elements that contradict a frontal view: another frontal one, a film at the bed called PA, a lateral one.
+    """Yield the elements that contradict a frontal view.
 
-    The words for a whole study name a lateral film beside a frontal one, so there only the other frontal view counts.
+    They name the other frontal view, a film taken at the bed and called PA, or a lateral one.
+
+    The words for a whole study name a lateral film beside a frontal one, so there only the other
+    frontal view counts.
     """
     if view in FRONTAL:
         yield from (said for said in _said(tags) if _contradicts(said, view))
@@ -139,7 +149,10 @@ def _coded(tags: Tags) -> SaidView | None:
 
 
 def _plain(text: str, keep: str = "") -> str:
-    """Capitals without accents; dots within an abbreviation (A.P.) go, other marks become spaces."""
+    """Reduce a text to capitals without accents.
+
+    Dots within an abbreviation (A.P.) go, other marks become spaces.
+    """
     bare = "".join(
         c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
     ).upper()

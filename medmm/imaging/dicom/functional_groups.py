@@ -1,6 +1,9 @@
-"""The frames of an enhanced multi-frame MR image: what is stated of each, in its functional groups, those it shares, and the image.
+"""The frames of an enhanced multi-frame MR image, and what is stated of each.
 
-Source: PS3.3 C.7.6.16 (functional groups), C.7.6.17 (dimensions), C.8.13.5 (functional groups of Enhanced MR).
+An element stands in a frame's own functional groups, in those it shares, or in the image.
+
+Source: PS3.3 C.7.6.16 (functional groups), C.7.6.17 (dimensions), C.8.13.5 (functional groups of
+Enhanced MR).
 """
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ _MEASURED = (
 
 
 class _Read(Tags):
-    """Elements that are asked for again and again, as those that all frames share: each is read once."""
+    """Elements that are asked for again and again, such as shared ones, each read once."""
 
     def __init__(self, dataset: Dataset) -> None:
         super().__init__(dataset)
@@ -68,20 +71,20 @@ class _Read(Tags):
         self._items: dict[str, tuple[Tags, ...]] = {}
 
     def texts(self, keyword: str) -> tuple[str, ...]:
-        """As of `Tags`."""
+        """Return all values as `Tags.texts` does, read once."""
         if keyword not in self._texts:
             self._texts[keyword] = super().texts(keyword)
         return self._texts[keyword]
 
     def items(self, keyword: str) -> Iterator[Tags]:
-        """As of `Tags`."""
+        """Yield the items of a sequence as `Tags.items` does, read once."""
         if keyword not in self._items:
             self._items[keyword] = tuple(_Read(item.dataset) for item in super().items(keyword))
         return iter(self._items[keyword])
 
 
 class Frame:
-    """One frame: its own functional groups, those it shares, then the elements of the image itself."""
+    """One frame: its own functional groups, those it shares, then the elements of the image."""
 
     def __init__(self, image: Tags, groups: Sequence[Tags] = ()) -> None:
         self.image, self.groups = image, groups
@@ -96,23 +99,26 @@ class Frame:
         yield self.image
 
     def values(self, keyword: str) -> tuple[str, ...]:
-        """The values of an element as text, from the first place that states it."""
+        """Return an element's values as text, from the first place that states it."""
         return next(
             (texts for home in self._homes(keyword) if any(texts := home.texts(keyword))), ()
         )
 
     def texts(self, *keywords: str) -> tuple[str, ...]:
-        """The values of the first of these elements that is there, in capitals with `_` as space."""
+        """Return the first of these elements that is there, in capitals with `_` as space."""
         found = next((texts for keyword in keywords if (texts := self.values(keyword))), ())
         return tuple(text.upper().replace("_", " ") for text in found)
 
     def number(self, *keywords: str) -> float | None:
-        """The first of these elements that is a number above 0."""
+        """Return the first of these elements that is a number above 0."""
         homes = (home.number(keyword) for keyword in keywords for home in self._homes(keyword))
         return next((number for number in homes if number is not None and number > 0), None)
 
     def said(self, keyword: str) -> tuple[str, ...]:
-        """What an element says that may tell frames apart: measured values without their rounding, no index of a place."""
+        """Return what an element says that may tell frames apart.
+
+        Measured values come without their rounding; an index of a place says nothing.
+        """
         found = self.values(keyword)
         if keyword in _MEASURED:
             return tuple(_rounded(text) for text in found)
@@ -130,7 +136,7 @@ class Frame:
 
 
 def frames_of(image: Tags) -> tuple[Frame, ...]:
-    """Every frame of an image with functional groups; of any other image one that stands for all."""
+    """List the frames of an image with functional groups; any other image stands as one."""
     image = _Read(image.dataset)
     shared = image.first_item("SharedFunctionalGroupsSequence")
     own = (

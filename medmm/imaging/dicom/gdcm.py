@@ -1,4 +1,7 @@
-"""The optional decoder for JPEG that the core has none for: lossless, and more than 8 bits (extra `codecs`)."""
+"""The optional decoder for JPEG that the core can't decode (extra `codecs`).
+
+That is lossless JPEG, and JPEG of more than 8 bits.
+"""
 
 from __future__ import annotations
 
@@ -28,22 +31,26 @@ REMEDY = "pip install 'medmm[codecs]'"
 
 
 def installed() -> bool:
-    """Whether the extra is here."""
+    """Tell whether the extra is installed."""
     return find_spec("gdcm") is not None
 
 
 def decode(path: Path, shape: tuple[int, int, int]) -> NDArray[np.generic]:
-    """Stored values (frames, rows, columns) of a monochrome file.
+    """Decode a monochrome file to stored values, shape (frames, rows, columns).
 
     Args:
         shape: what the header states; anything else that comes back is refused.
-    Raises: InputError if GDCM can't read the file, dies on it, or takes too long or too much memory.
+    Raises: InputError if GDCM can't read the file, dies on it, or takes too long or too much
+        memory.
     """
     return _worker.decode(path, shape)
 
 
 class Worker:
-    """One process that decodes file after file, started when first asked and anew after a file it failed on."""
+    """One process that decodes file after file.
+
+    It is started when first asked, and anew after a file on which it failed.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -51,14 +58,13 @@ class Worker:
         self.owner, self.files = 0, 0
 
     def decode(self, path: Path, shape: tuple[int, int, int]) -> NDArray[np.generic]:
-        """As `decode` of this module, one file at a time."""
+        """Decode one file at a time, as `decode` of this module does."""
         with self.lock:
             values, code = self._tried(path, shape)
             if values is None and code == -signal.SIGPROF:
                 raise _undecodable(path, "decoding took too much processor time")
-            if (
-                values is None and code < 0 and self.files > 1
-            ):  # killed: perhaps for what it was asked before
+            # Killed: perhaps for what it was asked before
+            if values is None and code < 0 and self.files > 1:
                 values, code = self._tried(path, shape)
             if values is None:
                 raise _undecodable(path, f"GDCM can't decode the pixels (exit {code})")
@@ -67,7 +73,10 @@ class Worker:
     def _tried(
         self, path: Path, shape: tuple[int, int, int]
     ) -> tuple[NDArray[np.generic] | None, int]:
-        """The values; or None and the exit code of the worker, which has ended. Raises: InputError."""
+        """Ask the worker once; return the values, or None and the exit code if it has ended.
+
+        Raises: InputError if the answer does not fit.
+        """
         process = self._running()
         late, start = threading.Timer(TIMEOUT_S, process.kill), time.monotonic()
         late.start()
@@ -86,7 +95,7 @@ class Worker:
         return None, self._end()
 
     def close(self) -> None:
-        """End the process, if this process started it."""
+        """End the process if this process started it."""
         with self.lock:
             self._end()
 
@@ -130,7 +139,10 @@ class Worker:
 def _ask(
     process: subprocess.Popen[bytes], path: Path, shape: tuple[int, int, int]
 ) -> NDArray[np.generic] | None:
-    """What the worker answers; None if it ended instead. Raises: InputError if the answer does not fit."""
+    """Return what the worker answers; None if it ended instead.
+
+    Raises: InputError if the answer does not fit.
+    """
     stdin, stdout = (
         needed(process.stdin, "the worker's input"),
         needed(process.stdout, "the worker's output"),

@@ -1,8 +1,9 @@
-"""Decodes DICOM files with GDCM, in a process of its own: GDCM aborts the process on some broken files.
+"""Decodes DICOM files with GDCM in a process of its own, because broken files abort GDCM.
 
-Run by path (`python -I gdcm_worker.py MEMORY_BYTES`), so that it imports nothing of medmm. Takes lines of JSON (a path, and
-the seconds of work that it may cost); answers each with a line of JSON (shape, dtype, bytes) and the stored values. It ends
-at a file that GDCM can't read, because what such a file left in its memory must not reach the next one.
+Run by path (`python -I gdcm_worker.py MEMORY_BYTES`), so that it imports nothing of medmm. Takes
+lines of JSON (a path, and the seconds of work that it may cost); answers each with a line of JSON
+(shape, dtype, bytes) and the stored values. It ends at a file that GDCM can't read, because what
+such a file left in its memory must not reach the next one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ CANNOT_READ = 3
 
 
 def decode(path: str) -> tuple[bytes, bytes] | None:
-    """Header and stored values of the answer; None if GDCM can't read the file as a grey picture."""
+    """Return header and stored values of the answer; None if GDCM can't read a grey picture."""
     import gdcm
 
     gdcm.Trace.WarningOff()
@@ -33,9 +34,8 @@ def decode(path: str) -> tuple[bytes, bytes] | None:
     dimensions = [image.GetDimension(axis) for axis in range(image.GetNumberOfDimensions())]
     signed = "" if form.GetPixelRepresentation() else "u"
     frames = dimensions[2] if len(dimensions) > 2 else 1
-    values = image.GetBuffer().encode(
-        "utf-8", "surrogateescape"
-    )  # GDCM's binding hands bytes over as text
+    # GDCM's binding hands bytes over as text
+    values = image.GetBuffer().encode("utf-8", "surrogateescape")
     shape = [frames, dimensions[1], dimensions[0]]
     head = {"shape": shape, "dtype": f"{signed}int{bits}", "bytes": len(values)}
     return json.dumps(head).encode() + b"\n", values
@@ -46,9 +46,8 @@ def main(memory_bytes: int) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     for line in sys.stdin.buffer:
         path, seconds = json.loads(line)
-        signal.setitimer(
-            signal.ITIMER_PROF, seconds
-        )  # of this process's own work: some broken files loop for ever
+        # Of this process's own work: some broken files loop for ever
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         answer = decode(path)
         signal.setitimer(signal.ITIMER_PROF, 0)
         if answer is None:

@@ -12,12 +12,11 @@ from medmm.domain.study import Affine, Notice
 from medmm.imaging.dicom.functional_groups import Frame
 from medmm.imaging.dicom.header import Tags
 
-SMALLEST_MM, LARGEST_MM = (
-    0.01,
-    10.0,
-)  # pixel spacing of films and MR slices; beyond it is a wrong entry
+# Pixel spacing of films and MR slices; beyond it is a wrong entry
+SMALLEST_MM, LARGEST_MM = 0.01, 10.0
 EVEN = 0.02  # steps between slices may differ by this part of their mean
-SLANT = 0.02  # sine of the angle between the step and the normal of the slices up to which they are a box: 1.1 degrees
+# Sine of the angle between step and normal up to which slices form a box: 1.1 degrees
+SLANT = 0.02
 SPACING_UNKNOWN = Notice(
     code="spacing-unknown",
     text="Spacing unknown: the image states no usable pixel spacing; nothing is in mm.",
@@ -44,7 +43,10 @@ NOT_SQUARE = Notice(code="pixels-not-square", text="The image's pixels are not s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plane:
-    """Where one slice lies: cosines of rows and columns, position of its first pixel (PS3.3 C.7.6.2)."""
+    """Where one slice lies: cosines of rows and columns, position of its first pixel.
+
+    Source: PS3.3 C.7.6.2.
+    """
 
     row_lps: tuple[float, float, float]
     column_lps: tuple[float, float, float]
@@ -65,14 +67,17 @@ class Plane:
 
 
 def plausible_spacing(values: Sequence[float]) -> tuple[float, float] | None:
-    """Row and column spacing in mm if both are plausible for a radiograph or an MR slice."""
+    """Return row and column spacing in mm if both are plausible for a film or an MR slice."""
     if len(values) != 2 or not all(SMALLEST_MM <= value <= LARGEST_MM for value in values):
         return None
     return values[0], values[1]
 
 
 def film_spacing(tags: Tags) -> tuple[tuple[float, float] | None, tuple[Notice, ...]]:
-    """Spacing of a radiograph: Pixel Spacing, else Imager Pixel Spacing at the detector (PS3.3 10.7.1)."""
+    """Return the pixel spacing of a radiograph in mm, and what a reader must know of it.
+
+    Pixel Spacing counts first, then Imager Pixel Spacing at the detector (PS3.3 10.7.1).
+    """
     spacing, notices = plausible_spacing(tags.numbers("PixelSpacing")), []
     imager = plausible_spacing(tags.numbers("ImagerPixelSpacing"))
     if spacing is None and imager is None:
@@ -86,18 +91,24 @@ def film_spacing(tags: Tags) -> tuple[tuple[float, float] | None, tuple[Notice, 
 
 
 def pixel_aspect(spacing_yx_mm: tuple[float, float] | None, tags: Tags) -> float:
-    """Height of a pixel over its width: by spacing, else by Pixel Aspect Ratio (PS3.3 C.7.6.3.1.7), else 1."""
+    """Return the height of a pixel over its width, 1 if nothing states it.
+
+    Spacing counts first, then Pixel Aspect Ratio (PS3.3 C.7.6.3.1.7).
+    """
     vertical, horizontal = spacing_yx_mm or (*tags.numbers("PixelAspectRatio"), 0, 0)[:2]
     usable = vertical > 0 and horizontal > 0 and 0.1 <= vertical / horizontal <= 10
     return vertical / horizontal if usable else 1.0
 
 
 def film_affine(tags: Tags, spacing_yx_mm: tuple[float, float] | None) -> Affine | None:
-    """Affine of a radiograph from its spacing and Patient Orientation; None unless both are known and exact.
+    """Compute a radiograph's affine from its spacing and Patient Orientation.
 
-    Voxel (column, row, slice) to LPS in mm, 4 x 4. The origin is the film's first pixel: a projection says in which
-    directions it runs, not where in the patient it lies. The third axis is the unit normal. A direction of several
-    letters (LF) is oblique by an angle that is not stated, so there is none.
+    Voxel (column, row, slice) to LPS in mm, 4 x 4. The origin is the film's first pixel: a
+    projection says in which directions it runs, not where in the patient it lies. The third axis is
+    the unit normal. A direction of several letters (LF) is oblique by an angle that is not stated,
+    so there is none.
+
+    Returns: None unless both are known and exact.
     """
     along_rows, along_columns = (
         _LPS.get(value.upper()) for value in (*tags.texts("PatientOrientation"), "", "")[:2]
@@ -115,17 +126,20 @@ def film_affine(tags: Tags, spacing_yx_mm: tuple[float, float] | None) -> Affine
 
 
 def _matrix(columns: Sequence[NDArray[np.float64]]) -> Affine:
-    """Four columns of three as a 4 x 4 affine."""
+    """Build a 4 x 4 affine from four columns of three."""
     matrix = np.vstack([np.column_stack(columns), [0, 0, 0, 1]])
     return tuple((float(r[0]), float(r[1]), float(r[2]), float(r[3])) for r in matrix)
 
 
 def patient_left_on(tags: Tags) -> str | None:
-    """The image edge that shows the patient's left on an upright frontal film; None where it is not stated.
+    """Name the image edge that shows the patient's left on an upright frontal film.
 
-    Patient Orientation (0020,0020) names the direction of rows, then of columns, of the stored pixels
-    (PS3.3 C.7.6.1.1.1): rows toward L with columns toward F put the patient's left on the image's right.
-    Field of View Horizontal Flip tells what was done before; Patient Orientation already holds after it.
+    Patient Orientation (0020,0020) names the direction of rows, then of columns, of the stored
+    pixels (PS3.3 C.7.6.1.1.1): rows toward L with columns toward F put the patient's left on the
+    image's right. Field of View Horizontal Flip tells what was done before; Patient Orientation
+    already holds after it.
+
+    Returns: "left" or "right"; None if it is not stated.
     """
     along_rows, along_columns = _directions(tags)
     if along_columns != "F":
@@ -134,7 +148,10 @@ def patient_left_on(tags: Tags) -> str | None:
 
 
 def film_lies(tags: Tags) -> str | None:
-    """How a film lies by Patient Orientation: "frontal", "lateral", "upside down", "rotated", "other"; None unknown."""
+    """Say how a film lies by Patient Orientation; return None if that is unknown.
+
+    Returns: "frontal", "lateral", "upside down", "rotated" or "other".
+    """
     along_rows, along_columns = _directions(tags)
     if along_rows not in _LPS or along_columns not in _LPS:
         return None
@@ -153,7 +170,7 @@ def _directions(tags: Tags) -> tuple[str, str]:
 
 
 def field_of_view_mm(tags: Tags) -> tuple[float, float] | None:
-    """Height and width of a picture in mm; None where its pixel spacing is not stated."""
+    """Return height and width of a picture in mm; None if its pixel spacing is not stated."""
     spacing = plausible_spacing(tags.numbers("PixelSpacing")) or next(
         iter(_group_spacings(tags)), None
     )
@@ -166,7 +183,7 @@ def field_of_view_mm(tags: Tags) -> tuple[float, float] | None:
 
 
 def _group_spacings(tags: Tags) -> Iterator[tuple[float, float]]:
-    """Pixel spacing as functional groups state it, those that all frames share first."""
+    """Yield pixel spacing as functional groups state it, the shared ones first."""
     for group in _GROUPS:
         item = tags.first_item(group)
         measures = item.first_item("PixelMeasuresSequence") if item else None
@@ -176,13 +193,13 @@ def _group_spacings(tags: Tags) -> Iterator[tuple[float, float]]:
 
 
 def frame_numbers(tags: Tags, sequence: str, keyword: str) -> tuple[float | None, ...]:
-    """The values of an element in the functional groups of an image, of each that states it."""
+    """Return an element's values from each functional group of an image that states it."""
     groups = (item.first_item(sequence) for name in _GROUPS for item in tags.items(name))
     return tuple(group.number(keyword) for group in groups if group is not None)
 
 
 def in_places(tags: Tags) -> bool:
-    """Whether an image has several frames and each its own place in the patient: then they are slices."""
+    """Tell whether the frames of an image are slices, each at a place of its own."""
     frames = int(tags.number("NumberOfFrames") or 1)
     planes = frame_planes(tags, frames) if frames > 1 else ()
     return (
@@ -192,7 +209,10 @@ def in_places(tags: Tags) -> bool:
 
 
 def plane_of(tags: Tags) -> Plane | None:
-    """The plane of a single-frame slice; None if an element is missing or its axes are not orthonormal."""
+    """Return the plane of a single-frame slice.
+
+    Returns: None if an element is missing or its axes are not orthonormal.
+    """
     return make_plane(
         orientation=tags.numbers("ImageOrientationPatient"),
         position=tags.numbers("ImagePositionPatient"),
@@ -202,7 +222,10 @@ def plane_of(tags: Tags) -> Plane | None:
 
 
 def frame_planes(tags: Tags, frames: int) -> tuple[Plane | None, ...]:
-    """The planes of an enhanced multi-frame image from its functional groups (PS3.3 C.7.6.16.2)."""
+    """Return the planes of an enhanced multi-frame image from its functional groups.
+
+    Source: PS3.3 C.7.6.16.2.
+    """
     shared = tags.first_item("SharedFunctionalGroupsSequence")
     own = list(tags.items("PerFrameFunctionalGroupsSequence"))
     if len(own) != frames:
@@ -231,7 +254,7 @@ def make_plane(
     spacing: Sequence[float],
     thickness: float | None,
 ) -> Plane | None:
-    """A plane, or None unless the six cosines are orthonormal and position and spacing are there."""
+    """Build a plane; return None unless its cosines are orthonormal and all else is there."""
     usable = plausible_spacing(spacing)
     if len(orientation) != 6 or len(position) != 3 or usable is None:
         return None
@@ -254,7 +277,7 @@ def make_plane(
 
 
 def parallel(one: Plane, other: Plane) -> bool:
-    """Whether two planes share axes and spacing."""
+    """Tell whether two planes share axes and spacing."""
     axes = zip((*one.row_lps, *one.column_lps), (*other.row_lps, *other.column_lps), strict=True)
     spacings = zip(one.spacing_yx_mm, other.spacing_yx_mm, strict=True)
     return all(abs(a - b) <= 1e-3 for a, b in axes) and all(
@@ -263,10 +286,12 @@ def parallel(one: Plane, other: Plane) -> bool:
 
 
 def stack_affine(planes: Sequence[Plane]) -> Affine | None:
-    """Affine of slices that are in order of position: voxel (column, row, slice) to LPS in mm, 4 x 4.
+    """Compute the affine of slices in order of position: voxel to LPS in mm, 4 x 4.
 
-    None unless all are parallel and their first pixels lie evenly spaced on one line. A single slice takes
-    its thickness as its third extent.
+    The voxel is (column, row, slice).
+
+    None unless all are parallel and their first pixels lie evenly spaced on one line. A single
+    slice takes its thickness as its third extent.
     """
     first, last = planes[0], planes[-1]
     if not all(parallel(first, plane) for plane in planes):
@@ -293,7 +318,10 @@ def stack_affine(planes: Sequence[Plane]) -> Affine | None:
 
 
 def sheared(affine_lps_mm: Affine) -> bool:
-    """Whether slices are stacked at a slant to their planes, as of a tilted gantry: their grid is no box."""
+    """Tell whether slices are stacked at a slant to their planes, as of a tilted gantry.
+
+    Then their grid is not a box.
+    """
     axes = np.array(affine_lps_mm)[:3, :3]
     normal = np.cross(axes[:, 0], axes[:, 1])
     step = axes[:, 2]
@@ -302,9 +330,12 @@ def sheared(affine_lps_mm: Affine) -> bool:
 
 
 def skips(affine_lps_mm: Affine, tags: Tags | Frame) -> bool:
-    """Whether slices lie a whole multiple of Spacing Between Slices (0018,0088) apart: every second one is missing, say.
+    """Tell whether slices lie a multiple of Spacing Between Slices (0018,0088) apart.
 
-    A stated spacing below the slice thickness counts as a gap, which some writers put there, and says nothing.
+    Then slices are missing, every second one for instance.
+
+    A stated spacing below the slice thickness counts as a gap, which some writers put there, and
+    says nothing.
     """
     stated, thickness = tags.number("SpacingBetweenSlices"), tags.number("SliceThickness")
     if stated is None or thickness is None or stated < max(0.95 * thickness, SMALLEST_MM):

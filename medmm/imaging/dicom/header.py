@@ -1,4 +1,4 @@
-"""Typed access to the elements of a header: what is missing or malformed is None, never an error."""
+"""Typed access to header elements: what is missing or malformed is None, not an error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class Tags:
         self.dataset = dataset
 
     def _values(self, keyword: str, keep: type) -> tuple[Any, ...]:
-        """The values of an element, or of its text where `keep` is str; empty if missing or malformed."""
+        """Return the values of an element, or of its text if `keep` is str.
+
+        They are empty if the element is missing or malformed.
+        """
         with quiet:
             try:
                 value = self.dataset.get(keyword)
@@ -38,21 +41,21 @@ class Tags:
                 return ()
 
     def texts(self, keyword: str) -> tuple[str, ...]:
-        """All values as cleaned text: control characters and direction marks are taken out."""
+        """Return all values as text without control characters and direction marks."""
         return tuple(
             _CONTROL.sub(" ", text[:_LONGEST_TEXT]).strip() for text in self._values(keyword, str)
         )
 
     def text(self, keyword: str) -> str | None:
-        """The first value as cleaned text; None if missing or empty."""
+        """Return the first value as cleaned text; None if missing or empty."""
         return next((text for text in self.texts(keyword) if text), None)
 
     def word(self, keyword: str) -> str:
-        """The first value in capitals with `_` as space; empty if missing."""
+        """Return the first value in capitals with `_` as space; empty if missing."""
         return (self.text(keyword) or "").upper().replace("_", " ")
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
-        """All values as finite numbers; empty if one of them is none."""
+        """Return all values as finite numbers; empty if one of them is not a number."""
         try:
             numbers = tuple(float(text) for text in self.texts(keyword))
         except ValueError:
@@ -60,11 +63,14 @@ class Tags:
         return numbers if all(math.isfinite(n) for n in numbers) else ()
 
     def number(self, keyword: str) -> float | None:
-        """The first value as a finite number; None if missing or malformed."""
+        """Return the first value as a finite number; None if missing or malformed."""
         return next(iter(self.numbers(keyword)), None)
 
     def element_number(self, group: int, element: int) -> float | None:
-        """The first value of an element by its tag, for groups that repeat; None if missing or malformed."""
+        """Return the first value of an element by its tag, for groups that repeat.
+
+        Returns: None if it is missing or malformed.
+        """
         with quiet:
             try:
                 value = self.dataset[group, element].value
@@ -74,7 +80,7 @@ class Tags:
         return number if math.isfinite(number) else None
 
     def raw(self, keyword: str) -> Any:
-        """The value of an element as pydicom gives it; None if missing or malformed."""
+        """Return an element's value as pydicom gives it; None if missing or malformed."""
         with quiet:
             try:
                 return self.dataset.get(keyword)
@@ -82,7 +88,10 @@ class Tags:
                 return None
 
     def private_number(self, creator: str, group: int, element: int) -> float | None:
-        """The first value of a private element by its creator (PS3.5 7.8.1) as a finite number; None if there is none."""
+        """Return the first value of a private element by its creator, as a finite number.
+
+        Source: PS3.5 7.8.1. Returns: None if there is none.
+        """
         with quiet:
             try:
                 value = self.dataset.private_block(group, creator)[element].value
@@ -92,7 +101,7 @@ class Tags:
         return number if math.isfinite(number) else None
 
     def date(self, keyword: str) -> date | None:
-        """A DA value; also the ACR-NEMA form yyyy.mm.dd that PS3.5 section 6.2 lets readers accept."""
+        """Parse a DA value, also in the ACR-NEMA form yyyy.mm.dd (PS3.5 section 6.2)."""
         try:
             text = (self.text(keyword) or "").replace(".", "")
             value = DA(text) if len(text) == 8 else None
@@ -101,17 +110,17 @@ class Tags:
             return None
 
     def items(self, keyword: str) -> Iterator[Tags]:
-        """The items of a sequence; none if missing or malformed."""
+        """Yield the items of a sequence; none if it is missing or malformed."""
         for item in self._values(keyword, Dataset):
             if isinstance(item, Dataset):
                 yield Tags(item)
 
     def count(self, keyword: str) -> int:
-        """The number of values of an element, or of items of a sequence; 0 if missing or malformed."""
+        """Count the values of an element or the items of a sequence; 0 if malformed."""
         return len(self._values(keyword, Dataset))
 
     def item(self, keyword: str, index: int) -> Tags | None:
-        """One item of a sequence, from 0; None if it is missing."""
+        """Return one item of a sequence, counted from 0; None if it is missing."""
         with quiet:
             try:
                 item = self.dataset.get(keyword)[index]
@@ -120,5 +129,5 @@ class Tags:
         return Tags(item) if isinstance(item, Dataset) else None
 
     def first_item(self, keyword: str) -> Tags | None:
-        """The first item of a sequence."""
+        """Return the first item of a sequence."""
         return next(self.items(keyword), None)

@@ -1,7 +1,7 @@
-"""Whether all that a header says of left and right agrees; where it does not, no side is named.
+"""Whether all that a header says of left and right agrees; if not, no side is named.
 
-Source: PS3.3 C.7.6.1.1.1 (Patient Orientation), C.7.6.2.1.1 (Image Orientation Patient), C.7.3.1 (Laterality), C.8.11.1 and
-10.5 (Image and Frame Laterality).
+Source: PS3.3 C.7.6.1.1.1 (Patient Orientation), C.7.6.2.1.1 (Image Orientation Patient), C.7.3.1
+(Laterality), C.8.11.1 and 10.5 (Image and Frame Laterality).
 """
 
 from __future__ import annotations
@@ -14,14 +14,8 @@ from pydicom.datadict import dictionary_description
 from medmm.domain.study import Affine, Notice
 from medmm.imaging.dicom.header import Tags
 
-AXES = {
-    "L": (0, 1),
-    "R": (0, -1),
-    "P": (1, 1),
-    "A": (1, -1),
-    "H": (2, 1),
-    "F": (2, -1),
-}  # axis in LPS, direction
+# Axis in LPS, direction
+AXES = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "H": (2, 1), "F": (2, -1)}
 ALONG = 0.5  # cosine from which a direction counts as along an axis
 ONE_SIDE = ("ImageLaterality", "Laterality", "FrameLaterality")
 DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "StudyDescription")
@@ -32,10 +26,11 @@ _RIGHT = r"\b(RIGHT|RECHTS|RECHTE[RSN]?|DROITE?|DERECH[AO]|DIREIT[AO]|DESTR[AO])
 def side_conflicts(
     tags: Tags, affine_lps_mm: Affine | None = None, shape_yx: tuple[int, int] = (1, 1)
 ) -> Iterator[str]:
-    """What contradicts itself of left and right in a header, in words.
+    """Yield in words what a header contradicts of its own left and right.
 
     Args:
-        affine_lps_mm: of an MR volume: one that lies wholly on a side may not be called one of the other.
+        affine_lps_mm: of an MR volume: one that lies wholly on a side may not be called one of the
+            other.
         shape_yx: rows and columns of its slices.
     """
     axes = tags.numbers("ImageOrientationPatient")
@@ -49,23 +44,26 @@ def side_conflicts(
         yield f"{' and '.join(map(dictionary_description, stated))} name different sides"
     lies = _side_of(affine_lps_mm, shape_yx)
     if lies and stated and set(stated.values()) == {"R" if lies == "L" else "L"}:
-        yield f"{dictionary_description(next(iter(stated)))} names another side than that on which the slices lie"
+        yield (
+            f"{dictionary_description(next(iter(stated)))} names another side than that on "
+            "which the slices lie"
+        )
 
 
 def side_notice(conflicts: Sequence[str]) -> tuple[Notice, ...]:
-    """That no side is named, and why; nothing where nothing contradicts."""
+    """Say that no side is named and why; return nothing if nothing contradicts."""
     words = "; ".join(dict.fromkeys(conflicts))
     return (Notice(code="side-conflict", text=f"{words}: no side is named."),) if words else ()
 
 
 def _against(letter: str, axis: Sequence[float]) -> bool:
-    """Whether a letter's direction is opposite to an axis, or across it where the axis is plainly along another."""
+    """Tell whether a letter's direction is opposite to an axis, or plainly across it."""
     index, direction = AXES.get(letter.upper()[:1], (None, 0))
     return index is not None and axis[index] * direction < -ALONG
 
 
 def _stated_sides(tags: Tags) -> Iterator[tuple[str, str]]:
-    """The elements that name one side, and which."""
+    """Yield the elements that name one side, and which."""
     for keyword in ONE_SIDE:
         if tags.word(keyword) in ("L", "R"):
             yield keyword, tags.word(keyword)
@@ -80,7 +78,10 @@ def _stated_sides(tags: Tags) -> Iterator[tuple[str, str]]:
 
 
 def _side_of(affine: Affine | None, shape_yx: tuple[int, int]) -> str | None:
-    """The side on which a slice lies wholly; None where it reaches over the middle, or nothing says."""
+    """Return the side on which a slice lies wholly.
+
+    Returns: None if it reaches over the middle, or nothing says where it lies.
+    """
     if affine is None:
         return None
     rows, columns = shape_yx

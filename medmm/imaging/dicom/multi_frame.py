@@ -1,4 +1,7 @@
-"""A DICOM image of several frames, of which single frames are read and decoded: its header is parsed and its frames are found once."""
+"""A DICOM image of several frames whose single frames are read and decoded alone.
+
+Its header is parsed and its frames are found once.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ from medmm.imaging.dicom.header import Tags
 from medmm.imaging.dicom.pixel_cells import alone_suffices, values_in
 from medmm.imaging.dicom.pixels import by_gdcm, cells_of, frame_count, grey_syntax, packed_12_bit
 
-HEADER_TIMES = 45  # bytes in memory for a byte of header in the file: of enhanced MR images 4 to 45, once all was read
+# Bytes in memory for a byte of header in the file: of enhanced MR images 4 to 45, once all was read
+HEADER_TIMES = 45
 _PIXELS = 0x7FE00010
 # What a decoder must know of one frame (PS3.3 C.7.6.3).
 _GRID = (
@@ -53,9 +57,10 @@ class MultiFrameImage:
     """An opened image: its header without pixels, and where its frames lie.
 
     Attributes:
-        coded: where the frames of compressed pixel data lie; None where they are not compressed.
+        coded: where the frames of compressed pixel data lie; None if they are not compressed.
         start: where uncompressed pixel data begin in the file.
-        lock: pydicom reads the elements of a header when they are asked for, which is not safe from several threads.
+        lock: pydicom reads the elements of a header when they are asked for, which is not safe from
+            several threads.
     """
 
     path: Path
@@ -68,7 +73,7 @@ class MultiFrameImage:
 
     @classmethod
     def opened(cls, path: Path) -> MultiFrameImage | None:
-        """Parse the header and find the frames; None where single frames can't be read apart.
+        """Parse the header and find the frames; return None if they can't be read alone.
 
         That is so for deflated and big endian files, and for values that do not begin at a byte.
 
@@ -98,8 +103,9 @@ class MultiFrameImage:
         return HEADER_TIMES * self.start
 
     def values(self, index: int) -> NDArray[np.generic] | None:
-        """Stored values of one frame, from 0, shape (rows, columns); None where they depend on the image's other frames.
+        """Decode the stored values of one frame, counted from 0, shape (rows, columns).
 
+        Returns: None if they depend on the image's other frames.
         Raises: InputError, which names file and frame, if that frame can't be decoded.
         """
         with self.lock, naming(self.path, index), dicom_border(self.path, "decode"):
@@ -119,7 +125,7 @@ class MultiFrameImage:
             return gdcm.decode(path, (1, int(one.Rows), int(one.Columns)))
 
     def _alone(self, index: int) -> Dataset:
-        """The frame as an image of one frame that says nothing but how its pixels are coded."""
+        """Wrap the frame as an image that says nothing but how its pixels are coded."""
         one = Dataset()
         for keyword in _GRID:
             if keyword in self.header:
@@ -148,7 +154,10 @@ class MultiFrameImage:
 
 
 def _to_pixels(file: BinaryIO, *, implicit: bool) -> int | None:
-    """Read the head of the element that follows, up to its value. Returns: its length; None if it is not Pixel Data."""
+    """Read the head of the element that follows, up to its value.
+
+    Returns: its length; None if it is not Pixel Data.
+    """
     head = file.read(8)
     if len(head) < 8 or struct.unpack("<HH", head[:4]) != (0x7FE0, 0x0010):
         return None
@@ -157,7 +166,10 @@ def _to_pixels(file: BinaryIO, *, implicit: bool) -> int | None:
 
 @contextmanager
 def naming(path: Path, index: int) -> Iterator[None]:
-    """Say of an error in which file and frame it arose. Raises: InputError."""
+    """Add to an error the file and frame in which it arose.
+
+    Raises: InputError if the block raises one.
+    """
     try:
         yield
     except InputError as error:
@@ -167,7 +179,10 @@ def naming(path: Path, index: int) -> Iterator[None]:
 
 @contextmanager
 def _as_file(one: Dataset) -> Iterator[Path]:
-    """The frame as a file that only this user can read, gone afterwards: GDCM takes files. It names nobody."""
+    """Write the frame to a file that only this user can read, and remove it afterwards.
+
+    GDCM takes files. The file names nobody.
+    """
     one.SOPClassUID, one.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
     meta = pydicom.dataset.FileMetaDataset()
     meta.TransferSyntaxUID = one.file_meta.TransferSyntaxUID

@@ -1,8 +1,10 @@
-"""Which of several images is the newest, by what their headers state; the name of a file says nothing.
+"""Which of several images is the newest by their headers; file names say nothing.
 
-What tells them apart is asked in the order of `LEVELS`, the time of acquisition first. An element counts only where all
-images that are left state it: between an image with a time and one without, no order is made up.
-Source: PS3.3 C.7.6.1 (General Image), C.7.3.1 (General Series), C.7.2.1 (General Study), C.12.1 (SOP Common).
+What tells them apart is asked in the order of `LEVELS`, the time of acquisition first. An element
+counts only if all images that are left state it: between an image with a time and one without,
+no order is made up.
+Source: PS3.3 C.7.6.1 (General Image), C.7.3.1 (General Series), C.7.2.1 (General Study), C.12.1
+(SOP Common).
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ class Newest:
 
     Attributes:
         index: of the image.
-        by: the level that told, in words; None where nothing did: then `index` is the first of what is left.
+        by: the level that told, in words; None if nothing did: then `index` is the first of what
+            is left.
         level: its index in `LEVELS`; None likewise.
     """
 
@@ -75,12 +78,15 @@ class Newest:
 
 
 def order_of(tags: Tags) -> tuple[Stated, ...]:
-    """What an image states at every level."""
+    """Return what an image states at every level."""
     return tuple(_number(tags, level) if level.number else _moment(tags, level) for level in LEVELS)
 
 
 def newest(orders: Sequence[tuple[Stated, ...]]) -> Newest:
-    """The newest of some images by what each states (`order_of`); permuting them changes nothing but the index."""
+    """Find the newest of some images by what each states (`order_of`).
+
+    Permuting them changes nothing but the index.
+    """
     left = list(range(len(orders)))
     for number, level in enumerate(LEVELS):
         last = _latest([orders[i][number] for i in left])
@@ -91,7 +97,7 @@ def newest(orders: Sequence[tuple[Stated, ...]]) -> Newest:
 
 
 def _latest(stated: Sequence[Stated]) -> set[int]:
-    """The places of those that may be the latest: all of them where one states nothing."""
+    """Return the places of those that may be the latest: all if one of them states nothing."""
     everybody = set(range(len(stated)))
     if any(one is None for one in stated):
         return everybody
@@ -126,9 +132,8 @@ def _moment(tags: Tags, level: Level) -> Moment | None:
         return Moment(day=whole.date(), clock=whole.time(), zone=whole.tzinfo or zone)
     clock = parsed_time(tags.text(level.clock))
     day = tags.date(level.day)
-    if (
-        day is None and clock is not None
-    ):  # a time without its own day is of the day that is stated next
+    # A time without its own day is of the day that is stated next
+    if day is None and clock is not None:
         day = next((found for keyword in _DAYS if (found := tags.date(keyword))), None)
     if day is None or day.year < EARLIEST_YEAR:
         return None

@@ -1,7 +1,7 @@
-"""What in a picture is no signal: padding that the header states, and values far from all others that nothing states.
+"""Pixels without signal: padding that the header states, and values far from all others.
 
-Padding fills what a device or a program did not measure, as the corners around a circular field (PS3.3 C.7.5.1.1.2). It
-counts in no minimum, percentile or network input, and is shown black.
+Padding fills what a device or a program did not measure, as the corners around a circular field
+(PS3.3 C.7.5.1.1.2). It counts in no minimum, percentile or network input, and is shown black.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from medmm.imaging.dicom.header import Tags
 _REMEDY = "export the image again"
 BACKGROUND_ASSUMED = Notice(
     code="background-assumed",
-    text="Many pixels have a value far from all others that nothing states as padding; they were taken as background and are shown black.",
+    text="Many pixels have a value far from all others that nothing states as padding; they were "
+    "taken as background and are shown black.",
 )
 SAMPLE = 10_000  # values that are looked at for what lies far off
 BINS, NARROW = 256, 5  # of the range of values; a far-off spike is that narrow
-SPARSE = 0.0005  # part of the values below which a bin counts as empty: blurred edges of a spike fill some
+# Part of the values below which a bin counts as empty: blurred edges of a spike fill some
+SPARSE = 0.0005
 DARKEST = 0.01  # part of the signal below the value that stands for background
 MANY = 0.01  # part of the values from which a far-off spike counts
 NEAR = 0.01  # part of the range of values: padding that is nearer to them may be a value too
@@ -41,17 +43,19 @@ class Padding:
     high: int
 
     def holds(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Where values are padding, of the same shape."""
+        """Return where values are padding, of the same shape."""
         if self.low == self.high:
             return np.asarray(values == self.low, dtype=np.bool_)
         return np.asarray((values >= self.low) & (values <= self.high), dtype=np.bool_)
 
 
 def stated_padding(tags: Tags) -> Padding | None:
-    """Pixel Padding Value (0028,0120), to Pixel Padding Range Limit (0028,0121) where there is one; None where none is stated.
+    """Read Pixel Padding Value (0028,0120) and Pixel Padding Range Limit (0028,0121).
 
-    Both may be written as if the cells had the other sign: then the bits of the cell count. Raises: InputError where one is
-    no whole number of a cell, or the limit stands alone.
+    Both may be written as if the cells had the other sign: then the bits of the cell count. Raises:
+    InputError if one is not a whole number of a cell, or the limit stands alone.
+
+    Returns: None if no padding is stated; a single value if there is no limit.
     """
     value, limit = (
         _stated(tags, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
@@ -69,7 +73,10 @@ def stated_padding(tags: Tags) -> Padding | None:
 
 
 def _stated(tags: Tags, keyword: str) -> int | None:
-    """A padding value as the stored values hold it. Raises: InputError."""
+    """Return a padding value as the stored values hold it.
+
+    Raises: InputError if it is not one whole number of a cell.
+    """
     if keyword not in tags.dataset:
         return None
     raw = tags.raw(keyword)
@@ -105,10 +112,10 @@ def _within(number: int, bits: int, signed: bool) -> bool:
 
 
 def padded(stored: NDArray[Any], padding: Padding | None) -> NDArray[np.bool_] | None:
-    """Where pictures (…, rows, columns) hold padding; None where they hold none.
+    """Find where pictures (…, rows, columns) hold padding; return None if none do.
 
-    Padding that is a value like others (many devices state 0 whatever they fill with) counts only from the picture's edge
-    inwards: within the picture it may be signal.
+    Padding that is a value like others (many devices state 0 whatever they fill with) counts only
+    from the picture's edge inwards: within the picture it may be signal.
     """
     if padding is None:
         return None
@@ -125,7 +132,7 @@ def padded(stored: NDArray[Any], padding: Padding | None) -> NDArray[np.bool_] |
 
 
 def _near(others: NDArray[Any], padding: Padding) -> bool:
-    """Whether the values beside padding come as near to it as to each other."""
+    """Tell whether the values beside padding come as near to it as to each other."""
     if not others.size:
         return False
     below, above = others[others < padding.low], others[others > padding.high]
@@ -135,7 +142,7 @@ def _near(others: NDArray[Any], padding: Padding) -> bool:
 
 
 def _from_edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The connected parts of a mask (rows, columns) that touch the picture's edge."""
+    """Return the connected parts of a mask (rows, columns) that touch the picture's edge."""
     from scipy import ndimage
 
     labels, count = ndimage.label(mask)
@@ -152,10 +159,11 @@ def _edges(picture: NDArray[Any]) -> tuple[NDArray[Any], ...]:
 
 @dataclass(frozen=True, slots=True)
 class SignalRange:
-    """The values of a picture lie from `low` to `high`; beyond them is background, a far-off spike.
+    """The range `low` to `high` in which a picture's values lie; beyond it is background.
 
     Attributes:
-        foreign: whether a spike lies within the picture, so far off that it is nothing a device measured.
+        foreign: whether a spike lies within the picture, so far off that it is nothing a device
+            measured.
     """
 
     low: float
@@ -168,18 +176,19 @@ class SignalRange:
         return bool(np.isfinite(self.low) or np.isfinite(self.high))
 
     def beyond(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Where values lie beyond, of the same shape."""
+        """Return where values lie beyond, of the same shape."""
         return np.asarray((values < self.low) | (values > self.high), dtype=np.bool_)
 
 
 def signal_range_of(
     values: NDArray[Any], without: NDArray[np.bool_] | None = None, *, black: float = 0.0
 ) -> SignalRange | None:
-    """The range in which the values of pictures (…, rows, columns) lie, where a spike of many lies far off; None where none does.
+    """Find the range of the values of pictures (…, rows, columns) beside a far-off spike.
 
     Args:
         without: padding that is known already, of the same shape.
         black: the value of nothing measured, at which many pixels may lie without being far off.
+    Returns: None if there is no spike.
     """
     sample = _sample(values, without)
     ends = np.concatenate([edge.ravel() for edge in _edges(values)])
@@ -196,7 +205,7 @@ def signal_range_of(
 
 
 def _sample(values: NDArray[Any], without: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """Some of the values, from all over the pictures, that are finite and no padding."""
+    """Sample finite values that are not padding from all over the pictures."""
     step = max(1, int(np.ceil((values.size / SAMPLE) ** 0.5)))
     places = (..., slice(None, None, step), slice(None, None, step))
     some = values[places]
@@ -206,7 +215,11 @@ def _sample(values: NDArray[Any], without: NDArray[np.bool_] | None) -> NDArray[
 
 
 def _cut(sample: NDArray[np.float64], black: float) -> tuple[int, float, float] | None:
-    """-1 or 1 for a far-off spike below or above the other values, where to cut it off, and how far off; None where there is none."""
+    """Find a far-off spike in a sample; return None if there is none.
+
+    Returns: -1 or 1 for a spike below or above the other values, where to cut it off, and how far
+        off it is.
+    """
     if sample.size < 1 / MANY:
         return None
     low, high = (float(v) for v in np.quantile(sample, (0.001, 0.999)))
@@ -218,9 +231,8 @@ def _cut(sample: NDArray[np.float64], black: float) -> tuple[int, float, float] 
         gap = _gap(shares if side < 0 else shares[::-1])
         if gap is None:
             continue
-        first, last = (
-            end + (far - end) * n / BINS for n in gap
-        )  # of nothing, from the spike to the rest
+        # Of nothing, from the spike to the rest
+        first, last = (end + (far - end) * n / BINS for n in gap)
         rest = sample[sample >= last] if side < 0 else sample[sample <= last]
         ratio = abs(last - first) / max(abs(far - last), 1e-30)
         if ratio >= _least(side, end, last, black) and np.unique(rest).size >= LEVELS:
@@ -229,7 +241,10 @@ def _cut(sample: NDArray[np.float64], black: float) -> tuple[int, float, float] 
 
 
 def _gap(shares: NDArray[np.float64]) -> tuple[int, int] | None:
-    """The first and the one after the last of the empty bins between a spike in the lowest few and the rest, if there are any."""
+    """Find the empty bins between a spike in the lowest few and the rest, if there are any.
+
+    Returns: the first empty bin and the one after the last.
+    """
     full = np.flatnonzero(shares >= SPARSE)
     spike, rest = full[full < NARROW], full[full >= NARROW]
     if not spike.size or not rest.size or min(shares[:NARROW].sum(), shares[NARROW:].sum()) < MANY:
@@ -238,10 +253,11 @@ def _gap(shares: NDArray[np.float64]) -> tuple[int, int] | None:
 
 
 def _least(side: int, spike: float, rest: float, black: float) -> float:
-    """How many times as wide as the rest of the values the gap before a far-off spike is at least.
+    """Return the least gap before a far-off spike, in widths of the rest of the values.
 
-    Black around a body is no spike: on JSRT films (training) the gap above it is up to 1.5 times as wide as the rest. A
-    spike below zero among values that have few there is one at a small gap too: signal has no sign.
+    Black around a body is no spike: on JSRT films (training) the gap above it is up to 1.5 times as
+    wide as the rest. A spike below zero among values that have few there is one at a small gap too:
+    signal has no sign.
     """
     if abs(spike - black) <= 0.1 * abs(rest - black):
         return FAR_FROM_BLACK
@@ -249,10 +265,13 @@ def _least(side: int, spike: float, rest: float, black: float) -> float:
 
 
 def without_background(values: NDArray[np.float32], *, finite: bool = True) -> NDArray[np.float32]:
-    """Signal (…, rows, columns) with what is none at the level of its darkest, changed in place.
+    """Put what is not signal at the level of the darkest signal, changed in place.
 
-    That is what lies far off and, where `finite`, what is not finite (padding comes as NaN). The darkest is the value that a
-    hundredth of the rest lies below, so that single outliers do not count. Raises: InputError if nothing is signal.
+    The signal has shape (…, rows, columns).
+
+    That is what lies far off and, where `finite`, what is not finite (padding comes as NaN). The
+    darkest is the value that a hundredth of the rest lies below, so that single outliers do not
+    count. Raises: InputError if nothing is signal.
     """
     missing = ~np.isfinite(values)
     limits = signal_range_of(values, missing if missing.any() else None)

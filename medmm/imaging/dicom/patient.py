@@ -25,7 +25,10 @@ _HUMAN = ("HUMAN", "HOMO SAPIENS")
 
 
 def identity_of(tags: Tags) -> PatientIdentity:
-    """Identity from the Patient Module (PS3.3 C.7.1.1); what is missing or malformed is None."""
+    """Read the identity of the Patient Module (PS3.3 C.7.1.1).
+
+    What is missing or malformed is None.
+    """
     names = [
         *_groups(tags, "PatientName", former=False),
         *_groups(tags, "PatientBirthName", former=True),
@@ -53,7 +56,10 @@ def identity_of(tags: Tags) -> PatientIdentity:
 
 
 def _groups(tags: Tags, keyword: str, *, former: bool) -> list[PersonName]:
-    """The component groups of a name: alphabetic, ideographic, phonetic (PS3.5 section 6.2.1); none if undecodable."""
+    """Return the component groups of a name: alphabetic, ideographic, phonetic.
+
+    Source: PS3.5 section 6.2.1. Returns: none if the name can't be decoded.
+    """
     with quiet:
         try:
             value = tags.dataset.get(keyword)
@@ -76,7 +82,10 @@ def _clean(part: str) -> str | None:
 
 
 def _coarse(text: str) -> str | None:
-    """A birth date of which only the year, or the year and the month, is written ("1940", "194003", "19400000")."""
+    """Return a birth date of which only the year, or year and month, is written.
+
+    Such as "1940", "194003" and "19400000".
+    """
     match = re.fullmatch(r"(\d{4})(?:-?(\d\d))?(?:-?00)?", text.strip(), re.ASCII)
     if match is None or int(match[1]) == 0:
         return None
@@ -84,7 +93,7 @@ def _coarse(text: str) -> str | None:
 
 
 def same_patient(one: PatientIdentity, other: PatientIdentity) -> bool:
-    """Whether two files of one study may be of one patient: no stated element contradicts."""
+    """Tell whether two files of one study may be of one patient: nothing contradicts."""
     if one.patient_id != other.patient_id:
         return False
     pairs = (
@@ -101,7 +110,9 @@ def _plain(text: str | None) -> str | None:
 
 
 def age_years(tags: Tags, acquired: date | None) -> float | None:
-    """Age at acquisition in years: Patient's Age with its unit, else from the birth date; None if unknown.
+    """Compute the age at acquisition in years; return None if it is unknown.
+
+    Patient's Age with its unit counts first, then the birth date.
 
     An age above 120 years is impossible and counts as unknown.
     """
@@ -114,8 +125,11 @@ def age_years(tags: Tags, acquired: date | None) -> float | None:
 
 
 def stated_ages(images: Iterable[Tags]) -> tuple[StatedAge, ...]:
-    """The age at the study by every source of every image, each once: Patient's Age (0010,1010), and the birth date
-    (0010,0030) at the image's own date. An age above 120 years is impossible and counts as not stated."""
+    """Return the age at the study by every source of every image, each once.
+
+    Sources are Patient's Age (0010,1010), and the birth date (0010,0030) at the image's own date.
+    An age above 120 years is impossible and counts as not stated.
+    """
     found: dict[StatedAge, None] = {}
     for tags in images:
         when, _ = study_time(tags)
@@ -130,7 +144,7 @@ def stated_ages(images: Iterable[Tags]) -> tuple[StatedAge, ...]:
 
 
 def _each_once(ages: Iterable[StatedAge]) -> tuple[StatedAge, ...]:
-    """One of those that a source states on different days of one study: the youngest."""
+    """Keep the youngest of the ages that one source states on different days of a study."""
     youngest: dict[tuple[str, int], StatedAge] = {}
     for age in sorted(ages, key=lambda one: (one.source, one.least_years)):
         youngest.setdefault((age.source, int(age.least_years)), age)
@@ -138,8 +152,11 @@ def _each_once(ages: Iterable[StatedAge]) -> tuple[StatedAge, ...]:
 
 
 def _patient_age(tags: Tags) -> StatedAge | None:
-    """Patient's Age with its unit, as the range that a whole number leaves. From 89 years on it may have been capped; a
-    number without a unit is a child's in any unit where it is below 18, and else says nothing."""
+    """Return Patient's Age with its unit, as the range that a whole number leaves.
+
+    From 89 years on it may have been capped. A number without a unit is a child's age in any unit
+    if it is below 18, and says nothing otherwise.
+    """
     match = re.fullmatch(r"0*(\d{1,3}) ?([DWMY]?)[+]?", tags.word("PatientAge"))
     if match is None:
         return None
@@ -158,7 +175,10 @@ def _patient_age(tags: Tags) -> StatedAge | None:
 
 
 def is_animal(tags: Tags) -> bool:
-    """Whether the file says that the patient is an animal (PS3.3 C.7.1.1, veterinary attributes)."""
+    """Tell whether the file calls the patient an animal.
+
+    Source: PS3.3 C.7.1.1, veterinary attributes.
+    """
     species = tags.word("PatientSpeciesDescription")
     coded = tags.first_item("PatientSpeciesCodeSequence")
     named = (coded.word("CodeMeaning") if coded else "") or species
@@ -168,7 +188,7 @@ def is_animal(tags: Tags) -> bool:
 
 
 def pseudonym(prefix: str, text: str | None, secret: bytes) -> str | None:
-    """A keyed pseudonym of a text: HMAC-SHA256, 128 bits in hex."""
+    """Compute a keyed pseudonym of a text: HMAC-SHA256, 128 bits in hex."""
     if not text:
         return None
     return f"{prefix}-" + hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:32]

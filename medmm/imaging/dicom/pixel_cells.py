@@ -1,8 +1,8 @@
-"""Pixel cells to stored values: where in a cell the bits of a value lie, its sign, and what else may lie beside it.
+"""Pixel cells to stored values: where a value's bits lie, its sign, and what lies beside.
 
-A cell has Bits Allocated bits; the value takes Bits Stored of them up to High Bit (PS3.5 8.1.1). What lies beside it is no
-part of it: overlay planes in ACR-NEMA and early DICOM (PS3.3 C.9.2, retired), a lost sign, or a padding value that is wider
-than the values.
+A cell has Bits Allocated bits; the value takes Bits Stored of them up to High Bit (PS3.5 8.1.1).
+What lies beside it is no part of it: overlay planes in ACR-NEMA and early DICOM (PS3.3 C.9.2,
+retired), a lost sign, or a padding value that is wider than the values.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ _REMEDY = "export the image again"
 
 
 def high_bit(tags: Tags) -> int:
-    """High Bit (0028,0102); Bits Stored - 1, where nearly every image has it, if it is missing."""
+    """Return High Bit (0028,0102), or Bits Stored - 1 if it is missing.
+
+    Nearly every image has that value.
+    """
     stated = tags.number("HighBit")
     return int(tags.number("BitsStored") or 0) - 1 if stated is None else int(stated)
 
 
 def bits_fit(tags: Tags) -> bool:
-    """Whether a cell has room for Bits Stored bits up to High Bit."""
+    """Tell whether a cell has room for Bits Stored bits up to High Bit."""
     stored, allocated = (
         int(tags.number(keyword) or 0) for keyword in ("BitsStored", "BitsAllocated")
     )
@@ -37,11 +40,14 @@ def bits_fit(tags: Tags) -> bool:
 
 
 def values_in(cells: NDArray[Any], tags: Tags, *, coded: bool = False) -> NDArray[Any]:
-    """The stored values of cells, of the same shape and type; a padding value wider than the values stays as it is.
+    """Return the stored values of cells, of the same shape and type.
+
+    A padding value wider than the values stays as it is.
 
     Args:
         coded: whether the cells were compressed: loss may carry values a little beyond the largest.
-    Raises: InputError where the bits that hold something are not those that the header names, and no overlay explains it.
+    Raises: InputError if the bits that hold something are not those that the header names, and
+        no overlay explains it.
     """
     stored, allocated = int(tags.number("BitsStored") or 0), 8 * cells.dtype.itemsize
     shift = high_bit(tags) + 1 - stored
@@ -50,9 +56,8 @@ def values_in(cells: NDArray[Any], tags: Tags, *, coded: bool = False) -> NDArra
     padding = stated_padding(tags)
     overlays = _overlay_bits(tags, range(shift, shift + stored))
     above = allocated - stored - shift
-    values = (
-        (cells << above) >> (above + shift) if above or shift else cells
-    )  # an arithmetic shift keeps the sign
+    # An arithmetic shift keeps the sign
+    values = (cells << above) >> (above + shift) if above or shift else cells
     values = values.astype(cells.dtype, copy=False)
     if shift:
         _check_low_bits(cells, values, shift, stored, overlays, padding)
@@ -62,7 +67,7 @@ def values_in(cells: NDArray[Any], tags: Tags, *, coded: bool = False) -> NDArra
 
 
 def alone_suffices(cells: NDArray[Any], tags: Tags) -> bool:
-    """Whether `values_in` gives the same values for the cells of one frame, whatever the other frames of its image hold.
+    """Tell whether `values_in` needs the cells of one frame alone to give its values.
 
     It does where no bit beside those of the values is in use.
     """
@@ -85,10 +90,11 @@ def _beside(
     *,
     coded: bool,
 ) -> NDArray[Any]:
-    """Values of cells of which some hold more than a value: padding, a sign that was not extended, overlays.
+    """Read cells of which some hold more than a value: padding, a lost sign, overlays.
 
-    What nothing in the header explains is an overlay where the values without it are the smoother picture; otherwise the
-    picture is deeper than it says, and would come out folded: it is as it was coded, or refused. Raises: InputError.
+    What nothing in the header explains is an overlay where the values without it are the smoother
+    picture; otherwise the picture is deeper than it says, and would come out folded: it is as it
+    was coded, or refused. Raises: InputError.
     """
     more = values != cells
     if padding is not None:
@@ -118,7 +124,10 @@ def _check_low_bits(
     overlays: int,
     padding: Padding | None,
 ) -> None:
-    """Raises: InputError where bits below the values are in use and all cells could be values that lie at bit 0 after all."""
+    """Refuse bits in use below the values if all cells could be values at bit 0 after all.
+
+    Raises: InputError if that is so.
+    """
     low = cells & cells.dtype.type((1 << shift) - 1)
     if not (low & ~cells.dtype.type(overlays & ((1 << shift) - 1))).any():
         return
@@ -138,14 +147,16 @@ def _check_low_bits(
 
 
 def _overlay_bits(tags: Tags, used: range) -> int:
-    """The bits of a cell in which the header places overlay planes. Raises: InputError where values lie there too."""
+    """Return the bits of a cell in which the header places overlay planes.
+
+    Raises: InputError if values lie there too.
+    """
     bits = 0
     for group in _OVERLAY_GROUPS:
         held = (group, _BIT_POSITION) in tags.dataset and (group, _OVERLAY_DATA) not in tags.dataset
         position = tags.element_number(group, _BIT_POSITION) if held else None
-        several = (
-            held and (tags.element_number(group, _BITS_ALLOCATED) or 1) > 1
-        )  # 1: a plane of its own, left out
+        # 1: a plane of its own, left out
+        several = held and (tags.element_number(group, _BITS_ALLOCATED) or 1) > 1
         if position is None or not several or position < 0 or position % 1:
             continue
         if int(position) in used:
@@ -159,7 +170,7 @@ def _overlay_bits(tags: Tags, used: range) -> int:
 
 
 def _roughness(picture: NDArray[Any], of: NDArray[np.bool_]) -> float:
-    """Mean step from pixel to pixel along rows where one of the two is among `of`."""
+    """Compute the mean step between pixels along rows where one of the two is in `of`."""
     pairs = of[..., 1:] | of[..., :-1]
     if not pairs.any():
         return 0.0

@@ -1,7 +1,8 @@
 """Stored values to display-ready grey, once and in the order of the standard.
 
-Modality LUT or rescale, then VOI LUT or window, then inversion (PS3.3 C.11.1, C.11.2, C.7.6.3.1.2, and PS3.4
-N.2). Every step is pointwise, so it is applied to a table of the possible stored values and then looked up.
+Modality LUT or rescale, then VOI LUT or window, then inversion (PS3.3 C.11.1, C.11.2, C.7.6.3.1.2,
+and PS3.4 N.2). Every step is pointwise, so it is applied to a table of the possible stored values
+and then looked up.
 """
 
 from __future__ import annotations
@@ -36,14 +37,13 @@ from medmm.imaging.dicom.rescale import on_scale, rescaled, voi_table
 
 MAX_DECODED_BYTES = 2**30
 _TABLE_DTYPES = ("uint8", "int8", "uint16", "int16")
-_RUN_TABLES_BYTES = (
-    4096  # of one RLE frame beside its runs (PS3.5 annex G): its table of segments and padding
-)
+# Of one RLE frame beside its runs (PS3.5 annex G): its table of segments and padding
+_RUN_TABLES_BYTES = 4096
 _FAR = np.array([-1e15, 1e15])
 GDCM = "gdcm"
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-# What decodes: pydicom's plugins by name, because one that is merely installed may abort the process on a broken file;
-# GDCM does, so it runs in a process of its own.
+# What decodes: pydicom's plugins by name, because one that is merely installed may abort the
+# process on a broken file; GDCM does, so it runs in a process of its own.
 _PLUGIN = {
     "1.2.840.10008.1.2.4.50": "pillow",
     "1.2.840.10008.1.2.4.51": "pillow",
@@ -68,7 +68,10 @@ _TRANSCODE = (
 
 
 def decodable_syntaxes() -> tuple[SyntaxSupport, ...]:
-    """Every transfer syntax of still pictures that has a decoder, here or in the extra `codecs`."""
+    """List the transfer syntaxes of still pictures that have a decoder.
+
+    The decoder is here or in the extra `codecs`.
+    """
     return tuple(
         SyntaxSupport(uid=str(uid), name=uid.name, decodes=remedy is None, remedy=remedy or "")
         for uid in (*AllTransferSyntaxes, *_RETIRED)
@@ -78,13 +81,13 @@ def decodable_syntaxes() -> tuple[SyntaxSupport, ...]:
 
 
 def _plugin_for(syntax: UID, bits_stored: float | None) -> str | None:
-    """What decodes a syntax; Pillow reads JPEG Extended only where it has 8 bits."""
+    """Name what decodes a syntax; Pillow reads JPEG Extended only if it has 8 bits."""
     deep = str(syntax) == _JPEG_EXTENDED and (bits_stored or 8) > 8
     return GDCM if deep else _PLUGIN.get(str(syntax))
 
 
 def _missing(syntax: UID, bits_stored: float | None = None) -> str | None:
-    """The remedy where no decoder is here; None where one is."""
+    """Return the remedy if no decoder is here; None if one is."""
     if not syntax.is_encapsulated:
         return None
     plugin = _plugin_for(syntax, bits_stored)
@@ -98,14 +101,14 @@ def _missing(syntax: UID, bits_stored: float | None = None) -> str | None:
 
 
 def frame_count(tags: Tags) -> int:
-    """Number of Frames (0028,0008), 1 where it is missing; 0 or less where it is not plausible."""
+    """Return Number of Frames (0028,0008), 1 if missing; 0 or less if not plausible."""
     stated = tags.text("NumberOfFrames")
     number = tags.number("NumberOfFrames")
     return 1 if stated is None else int(number or 0)
 
 
 def groups_whole(tags: Tags, frames: int) -> bool:
-    """Whether an image with functional groups of its frames has those of every frame (PS3.3 C.7.6.16)."""
+    """Tell whether an image has functional groups for every frame (PS3.3 C.7.6.16)."""
     if "PerFrameFunctionalGroupsSequence" not in tags.dataset:
         return True
     own = tags.count("PerFrameFunctionalGroupsSequence")
@@ -113,10 +116,10 @@ def groups_whole(tags: Tags, frames: int) -> bool:
 
 
 def check_grid(file: DicomFile) -> None:
-    """Hold the header's picture size against the bytes that are really there, before anything is decoded.
+    """Hold the picture size in the header against the bytes that are there, before decoding.
 
-    Raises: InputError if the image header is incomplete or contradicts itself, if it claims more pixels than
-        the file can hold, or if there are no pixels.
+    Raises: InputError if the image header is incomplete or contradicts itself, if it claims more
+        pixels than the file can hold, or if there are no pixels.
     """
     tags, where = Tags(file.header), {"path": str(file.path)}
     if not file.pixel_bytes:
@@ -168,12 +171,14 @@ def check_grid(file: DicomFile) -> None:
 
 
 def stored_values(path: Path, frames: Sequence[int] = ()) -> tuple[NDArray[np.generic], Dataset]:
-    """Decoded stored values, shape (frames, rows, columns), and the header of a monochrome image file.
+    """Decode a monochrome image file; return stored values and its header.
 
     Args:
-        frames: the frames that are wanted, from 0, in this order; all where there are none.
+        frames: the frames that are wanted, from 0, in this order; all if there are none.
 
-    Raises: InputError if the pixels can't be decoded; a missing decoder's remedy says how to get by.
+    Returns: values of shape (frames, rows, columns).
+    Raises: InputError if the pixels can't be decoded; a missing decoder's remedy says how to get
+        by.
     """
     with dicom_border(path, "decode"):
         dataset = pydicom.dcmread(path, force=True)
@@ -192,16 +197,17 @@ def stored_values(path: Path, frames: Sequence[int] = ()) -> tuple[NDArray[np.ge
 
 
 def grey_syntax(dataset: Dataset, path: Path) -> UID:
-    """The transfer syntax of a grey picture that can be decoded here; what ACR-NEMA left out is settled in the header.
+    """Return the transfer syntax of a grey picture that can be decoded here.
+
+    What ACR-NEMA left out is settled in the header.
 
     Raises: InputError if it is not grey or no decoder is here.
     """
     with dicom_border(path, "decode"):
         syntax = settle_syntax(dataset)
     tags = Tags(dataset)
-    if "SOPClassUID" not in dataset and not tags.text(
-        "PhotometricInterpretation"
-    ):  # ACR-NEMA: grey, one sample
+    # ACR-NEMA: grey, one sample
+    if "SOPClassUID" not in dataset and not tags.text("PhotometricInterpretation"):
         dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
     if (tags.number("SamplesPerPixel") or 1) != 1:
         raise InputError("not a grey picture", remedy="send the original image", path=str(path))
@@ -211,14 +217,17 @@ def grey_syntax(dataset: Dataset, path: Path) -> UID:
 
 
 def by_gdcm(syntax: UID, tags: Tags) -> bool:
-    """Whether GDCM decodes a picture, in its own process."""
+    """Tell whether GDCM decodes a picture, in its own process."""
     return _plugin_for(syntax, tags.number("BitsStored")) == GDCM
 
 
 def cells_of(
     dataset: Dataset, syntax: UID, path: Path, frames: Sequence[int] = ()
 ) -> NDArray[np.generic]:
-    """What the cells of a picture hold, (frames, rows, columns), by pydicom; nothing beside the values is taken out yet."""
+    """Read the cells of a picture with pydicom, shape (frames, rows, columns).
+
+    Nothing beside the values is taken out yet.
+    """
     if syntax.is_encapsulated:
         dataset = with_true_table(dataset, frame_count(Tags(dataset)))
     _check_coded_size(dataset, syntax, path)
@@ -241,13 +250,15 @@ def _wanted(values: NDArray[np.generic], frames: Sequence[int]) -> NDArray[np.ge
 
 
 def packed_12_bit(tags: Tags, syntax: UID) -> bool:
-    """Whether two values lie in three bytes, as ACR-NEMA and early DICOM allowed."""
+    """Tell whether two values lie in three bytes, as ACR-NEMA and early DICOM allowed."""
     plain = syntax.is_little_endian and not syntax.is_encapsulated
     return plain and tags.number("BitsAllocated") == 12 and tags.number("BitsStored") == 12
 
 
 def _unpacked(dataset: Dataset) -> NDArray[np.generic]:
-    """Values of 12 bits without gaps, low bits first (PS3.5 8.1.1 with Bits Allocated 12).
+    """Unpack values of 12 bits without gaps, low bits first.
+
+    Source: PS3.5 8.1.1 with Bits Allocated 12.
 
     Raises: ValueError if bytes are missing.
     """
@@ -262,7 +273,10 @@ def _unpacked(dataset: Dataset) -> NDArray[np.generic]:
 
 
 def _check_coded_size(dataset: Dataset, syntax: UID, path: Path) -> None:
-    """Hold the size that each coded frame states against the header: the decoder allocates by the former."""
+    """Hold the size that each coded frame states against the header.
+
+    The decoder allocates memory by the former.
+    """
     size_of = {"pillow": _jpeg_size, "pylibjpeg": _j2k_size, "pyjpegls": _jpeg_ls_size}.get(
         _PLUGIN.get(str(syntax), "")
     )
@@ -290,7 +304,10 @@ def _j2k_size(frame: bytes) -> tuple[int, int]:
 
 
 def _jpeg_ls_size(frame: bytes) -> tuple[int, int]:
-    """Rows and columns of the first frame header, marker SOF55 (ISO/IEC 14495-1 annex C)."""
+    """Read rows and columns from the first frame header, marker SOF55.
+
+    Source: ISO/IEC 14495-1 annex C.
+    """
     rows, columns = struct.unpack_from(">HH", frame, frame.index(b"\xff\xf7") + 5)
     return rows, columns
 
@@ -301,9 +318,10 @@ class Shown:
 
     Attributes:
         grey: float32, 0 black to 1 white.
-        background: where nothing was measured, of the same shape (of a NIfTI file its middle slice, rows and columns); None
-            where everything was. It is shown black.
-        assumed: whether some of it is stated nowhere, and was told by its values far from all others.
+        background: where nothing was measured, of the same shape (of a NIfTI file its middle slice,
+            rows and columns); None if everything was. It is shown black.
+        assumed: whether some of it is stated nowhere, and was told by its values far from all
+            others.
         foreign: whether values far from all others lie within the picture, where no background is.
     """
 
@@ -319,15 +337,22 @@ class Shown:
 
 
 def display(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray[np.float32]:
-    """Display-ready pixels as of `shown`."""
+    """Return display-ready pixels as `shown` does.
+
+    Args:
+        stored: stored values (…, rows, columns).
+        dataset: the header that they came with.
+    Returns: float32 of the same shape, 0 black to 1 white.
+    Raises: InputError as `shown`.
+    """
     return shown(stored, dataset, path).grey
 
 
 def shown(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> Shown:
-    """Display-ready pictures (…, rows, columns) of stored values.
+    """Convert stored values to display-ready pictures (…, rows, columns).
 
-    The first of several windows counts. Without a usable window an 8-bit image is shown over its whole range
-    and a deeper one over the range of values in it, padding left out.
+    The first of several windows counts. Without a usable window an 8-bit image is shown over its
+    whole range and a deeper one over the range of values in it, padding left out.
 
     Raises: InputError if a look-up table or the padding of the header can't be applied.
     """
@@ -358,7 +383,10 @@ def shown(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> Shown:
 
 
 def _natural_black(stored: NDArray[np.generic], tags: Tags) -> float:
-    """The stored value of a pixel that got nothing: 0, or the largest where small values are shown white."""
+    """Return the stored value of a pixel that got nothing.
+
+    That is 0, or the largest value if small values are shown white.
+    """
     bits = int(tags.number("BitsStored") or 8 * stored.dtype.itemsize)
     if not inverted(tags):
         return 0.0
@@ -368,9 +396,12 @@ def _natural_black(stored: NDArray[np.generic], tags: Tags) -> float:
 
 
 def signal(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray[np.float32]:
-    """Stored values on the scale that all slices share, float32, of the same shape; no window. Padding is NaN.
+    """Convert stored values to the scale that all slices share, float32; padding is NaN.
 
-    Where small values are shown white they are counted from the largest that Bits Stored can hold: bright stays bright.
+    The shape stays and no window is applied.
+
+    Where small values are shown white they are counted from the largest that Bits Stored can hold:
+    bright stays bright.
     Raises: InputError if the scale or the padding of the header can't be applied.
     """
     tags = Tags(dataset)
@@ -389,7 +420,7 @@ def signal(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray
 
 
 def _by_header(stored: NDArray[np.generic], tags: Tags) -> bool:
-    """Whether the header alone says what is shown black and white."""
+    """Tell whether the header alone says what is shown black and white."""
     shallow = (tags.number("BitsStored") or 8) <= 8 and tags.first_item(
         "ModalityLUTSequence"
     ) is None
@@ -399,7 +430,7 @@ def _by_header(stored: NDArray[np.generic], tags: Tags) -> bool:
 def _ends(
     stored: NDArray[np.generic], background: NDArray[np.bool_] | None
 ) -> NDArray[np.generic] | None:
-    """The least and the greatest stored value that is no background."""
+    """Return the least and the greatest stored value outside the background."""
     values = stored if background is None else stored[~background]
     return np.array([values.min(), values.max()], dtype=stored.dtype) if values.size else None
 
@@ -424,7 +455,7 @@ def _grey(
 
 
 def _full_range(levels: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
-    """The least and the greatest value that Bits Stored can hold."""
+    """Return the least and the greatest value that Bits Stored can hold."""
     bits = int(tags.number("BitsStored") or 8)
     signed = np.issubdtype(levels.dtype, np.signedinteger)
     ends = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
@@ -432,7 +463,9 @@ def _full_range(levels: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
 
 
 def inverted(tags: Tags) -> bool:
-    """Whether the smallest value is shown white: MONOCHROME1 or Presentation LUT Shape INVERSE.
+    """Tell whether the smallest value is shown white.
+
+    That is so for MONOCHROME1 or Presentation LUT Shape INVERSE.
 
     Both together are one inversion: PS3.3 C.8.11.3.1 asks a MONOCHROME1 image to say INVERSE.
     """
@@ -442,7 +475,10 @@ def inverted(tags: Tags) -> bool:
 
 
 def usable_window(tags: Tags) -> bool:
-    """Whether the first window can be applied (PS3.3 C.11.2.1.2: a linear width is at least 1)."""
+    """Tell whether the first window can be applied: a linear width is at least 1.
+
+    Source: PS3.3 C.11.2.1.2.
+    """
     center, width = tags.number("WindowCenter"), tags.number("WindowWidth")
     if center is None or width is None:
         return False
@@ -451,7 +487,7 @@ def usable_window(tags: Tags) -> bool:
 
 
 def polarity_words(tags: Tags) -> str:
-    """How black and white are stated, and whether the values are inverted for that."""
+    """Say how black and white are stated, and whether values are inverted for that."""
     stated = tags.word("PhotometricInterpretation")
     named = stated if re.fullmatch(r"[A-Z0-9 ]{1,16}", stated) else "not stated"
     shape = tags.word("PresentationLUTShape")
@@ -463,7 +499,7 @@ def polarity_words(tags: Tags) -> str:
 
 
 def window_words(tags: Tags) -> tuple[str, ...]:
-    """What is stated for showing: look-up tables, then windows, then the range; the one applied says so."""
+    """Say what is stated for showing: look-up tables, windows, range, and which applies."""
     tables = len(list(tags.items("VOILUTSequence")))
     words = [f"VOI LUT {n + 1} of {tables}" for n in range(tables)]
     pairs = zip(tags.numbers("WindowCenter"), tags.numbers("WindowWidth"), strict=False)
@@ -474,7 +510,7 @@ def window_words(tags: Tags) -> tuple[str, ...]:
 
 
 def voi_notices(tags: Tags) -> tuple[Notice, ...]:
-    """What a reader must know of window and polarity."""
+    """Say what a reader must know of window and polarity."""
     shape = tags.word("PresentationLUTShape")
     mono1 = tags.word("PhotometricInterpretation") == "MONOCHROME1"
     windows = len(tags.texts("WindowWidth"))

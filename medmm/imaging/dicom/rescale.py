@@ -1,6 +1,9 @@
-"""Stored values to the scale that the header states: Modality LUT or rescale (PS3.3 C.11.1), or Real World Value Mapping (C.7.6.16.2.11).
+"""Stored values to the scale that the header states.
 
-Look-up tables are read here too, those for showing (C.11.2) among them: their descriptors and data often contradict.
+That is Modality LUT or rescale (PS3.3 C.11.1), or Real World Value Mapping (C.7.6.16.2.11).
+
+Look-up tables are read here too, those for showing (C.11.2) among them: their descriptors and data
+often contradict.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ _LAST = ("RealWorldValueLastValueMapped", "DoubleFloatRealWorldValueLastValueMap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookUpTable:
-    """A look-up table: `values` for the inputs from `first` on; inputs beyond it take its ends.
+    """A look-up table: `values` for inputs from `first` on; inputs beyond take its ends.
 
     Attributes:
         bits: of each value as the descriptor states.
@@ -54,19 +57,26 @@ class LookUpTable:
 
     @property
     def range(self) -> tuple[float, float]:
-        """What is shown black and white: the range of the stated bits, or the table's own where those can't be right."""
+        """The values shown black and white: the range of the stated bits, or of the table.
+
+        The table's own range counts if the stated bits can't be right.
+        """
         if self.bits_lie:
             return float(self.values.min()), float(self.values.max())
         return 0.0, float(2**self.bits - 1)
 
     @property
     def bits_lie(self) -> bool:
-        """Whether the stated bits are no number of bits, too few for the values, or more than the largest of them uses."""
+        """Whether the stated bits can't be right for the table.
+
+        They are then not a number of bits, too few for the values, or more than the largest value
+        uses.
+        """
         largest = float(self.values.max())
         return not (1 <= self.bits <= 16 and 2 ** (self.bits - 1) <= largest < 2**self.bits)
 
     def apply(self, inputs: NDArray[np.generic]) -> NDArray[np.float64]:
-        """The table's value for every input, of the same shape."""
+        """Look up the table's value for every input, of the same shape."""
         places = np.clip(np.asarray(inputs, dtype=np.float64) - self.first, 0, self.values.size - 1)
         return np.asarray(self.values[places.astype(np.int64)])
 
@@ -81,11 +91,11 @@ def _table_values(data: object, count: int, little_endian: bool) -> NDArray[np.f
     try:
         return np.atleast_1d(np.asarray(data, dtype=np.float64))
     except (TypeError, ValueError) as error:
-        raise _bad_table("its data are no numbers") from error
+        raise _bad_table("its data are not numbers") from error
 
 
 def _padded(size: int, count: int, wide: bool) -> int:
-    """How many values there are; a byte that makes the length even is none."""
+    """Count the values; a byte that makes the length even is not one."""
     return size // 2 if wide else count if size == count + count % 2 else size
 
 
@@ -96,7 +106,10 @@ def _bad_table(why: str) -> InputError:
 
 
 def voi_table(tags: Tags) -> LookUpTable | None:
-    """The first VOI LUT, if there is one. Raises: InputError."""
+    """Read the first VOI LUT if there is one.
+
+    Raises: InputError if it can't be used.
+    """
     item = tags.first_item("VOILUTSequence")
     return (
         None
@@ -106,7 +119,9 @@ def voi_table(tags: Tags) -> LookUpTable | None:
 
 
 def rescaled(values: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
-    """Values after Modality LUT, else rescale; as they are where neither is stated. A missing slope is 1, a missing intercept 0.
+    """Apply Modality LUT or rescale to values; return them unchanged if neither is stated.
+
+    A missing slope is 1, a missing intercept 0.
 
     Raises: InputError if what is stated can't be applied.
     """
@@ -126,7 +141,9 @@ def rescaled(values: NDArray[np.generic], tags: Tags) -> NDArray[np.generic]:
 def on_scale(
     values: NDArray[np.generic], tags: Tags, padding: NDArray[np.bool_] | None
 ) -> NDArray[np.generic]:
-    """Values on one scale for all images of a series: rescaled, or by Real World Value Mapping where the scale stands only there.
+    """Bring values onto one scale for all images of a series.
+
+    They are rescaled, or mapped by Real World Value Mapping if the scale stands only there.
 
     Args:
         padding: where values are padding, which no mapping needs to hold.
@@ -150,7 +167,10 @@ def on_scale(
 
 
 def _rescale(tags: Tags) -> tuple[float | None, float | None]:
-    """Rescale Slope and Rescale Intercept; None where one is not stated. Raises: InputError if one is no number."""
+    """Return Rescale Slope and Rescale Intercept; None for one that is not stated.
+
+    Raises: InputError if one is not a number.
+    """
     found: list[float | None] = []
     for keyword in ("RescaleSlope", "RescaleIntercept"):
         number = tags.number(keyword)
@@ -162,7 +182,7 @@ def _rescale(tags: Tags) -> tuple[float | None, float | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Mapping:
-    """One item of Real World Value Mapping: a line or a table, for stored values from `first` to `last`."""
+    """One item of Real World Value Mapping: a line or a table, from `first` to `last`."""
 
     first: float
     last: float
@@ -182,7 +202,10 @@ class _Mapping:
 def _mapped(
     values: NDArray[np.generic], items: Sequence[Tags], padding: NDArray[np.bool_] | None
 ) -> NDArray[np.float64]:
-    """Real-world values in the units of the first mapping. Raises: InputError if one is incomplete or values have none."""
+    """Map values to real-world values in the units of the first mapping.
+
+    Raises: InputError if a mapping is incomplete or values have none.
+    """
     if not items:
         raise _bad_mapping("it is empty")
     mappings = [_mapping(item) for item in items]

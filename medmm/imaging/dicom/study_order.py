@@ -1,4 +1,4 @@
-"""What the images of a study state of its order: accession, placer and filler numbers, bedside, contrast agent."""
+"""What the images of a study state of its order, from accession to contrast agent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from medmm.domain.priority import OF_DICOM
 from medmm.imaging.dicom.header import Tags
 from medmm.imaging.mr.physics import NO_AGENT
 
-# PS3.3: General Study (C.7.2.1); Imaging Service Request (C.4.12); Request Attributes (10.6), in the sequence of C.7.3.1.
+# PS3.3: General Study (C.7.2.1); Imaging Service Request (C.4.12); Request Attributes (10.6), in
+# the sequence of C.7.3.1.
 NUMBERS = {
     "accession": ("accession number", ("AccessionNumber",)),
     "placer_order": ("placer order number", ("PlacerOrderNumberImagingServiceRequest",)),
@@ -28,7 +29,7 @@ PORTABLE = re.compile(r"(?<!\bNON[- ])(?<!\bNOT )(?<!\bNO )\b(PORTABLE|BEDSIDE|M
 
 
 def stated_order(images: Sequence[Tags], *, mr: bool) -> StudyOrder:
-    """The numbers that all images state alike, or that some state and none contradicts."""
+    """Return the order numbers that images of a study state and none contradicts."""
     found: dict[str, Any] = {}
     contradicting = []
     for field, (words, keywords) in NUMBERS.items():

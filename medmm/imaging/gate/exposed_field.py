@@ -1,8 +1,9 @@
-"""The exposed field of a film: what is left of the picture inside the uniform border that a collimator or a shutter leaves.
+"""The exposed field of a film: the picture inside a collimator's uniform border.
 
-A border is one grey along two opposite sides of the picture or all four, black (a shutter), white (unexposed film) or any
-between. What lies within it counts as a field only where it is a rectangle, upright or a little turned: air around a
-patient leaves none. A band along one side alone is no collimator's: part of the picture may be lost.
+A border is one grey along two opposite sides of the picture or all four, black (a shutter), white
+(unexposed film) or any between. What lies within it counts as a field only if it is a rectangle,
+upright or a little turned: air around a patient leaves none. A band along one side alone is not a
+collimator's: part of the picture may be lost.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ from PIL import Image
 from scipy import ndimage
 
 LOOKED_AT_PX = 256  # longest side of the reduced picture on which the border is found
-LARGEST_SHARE, SMALLEST_SHARE = (
-    0.9,
-    0.15,
-)  # of the picture; outside of these the whole picture stands
+# Of the picture; outside of these the whole picture stands
+LARGEST_SHARE, SMALLEST_SHARE = 0.9, 0.15
 SMALLEST_FIELD_PX = 128  # as of a whole film
 FILLED = 0.95  # of its rectangle, by a turned field
 UNIFORM = 0.97  # of what lies outside of an upright field, by the border
-STRAIGHT = 0.6  # of an upright field's edge, by what is no border: a patient in air touches a box in places only
+# Of an upright field's edge, by what is no border: a patient in air touches a box in places only
+STRAIGHT = 0.6
 MOST_DEGREES = 15.0
 _SIDES = {"top": np.s_[0, :], "bottom": np.s_[-1, :], "left": np.s_[:, 0], "right": np.s_[:, -1]}
 _OF_A_SIDE = 0.6  # in one grey
@@ -47,10 +47,11 @@ class ExposedField:
 
 
 def exposed_field(grey: Grey) -> ExposedField | None:
-    """The field within a uniform border; None where the picture has none, or its field is too small to be judged.
+    """Find the field within a uniform border.
 
     Args:
         grey: display-ready film (rows, columns), 0 black to 1 white.
+    Returns: None if the picture has no border, or its field is too small to be judged.
     """
     rows, columns = grey.shape
     step = max(1, -(-max(rows, columns) // LOOKED_AT_PX))
@@ -70,7 +71,10 @@ def exposed_field(grey: Grey) -> ExposedField | None:
 
 
 def _border(small: Grey) -> Mask | None:
-    """What is of a side's own grey and hangs together with that side; None without two uniform sides face to face."""
+    """Find what has a side's own grey and is connected to that side.
+
+    Returns: None without two uniform sides face to face.
+    """
     low, high = np.percentile(small, [0.5, 99.5])
     spread = float(high - low)
     if spread <= 0:
@@ -94,7 +98,7 @@ def _border(small: Grey) -> Mask | None:
 
 
 def _commonest(strip: NDArray[np.float32], spread: float) -> float:
-    """The grey around which most of a strip lies."""
+    """Return the grey around which most of a strip lies."""
     ordered = np.sort(strip)
     within = np.searchsorted(
         ordered, ordered + 2 * _TOLERANCES[0] * spread, side="right"
@@ -104,7 +108,10 @@ def _commonest(strip: NDArray[np.float32], spread: float) -> float:
 
 
 def _upright(border: Mask) -> tuple[float, Box] | None:
-    """The rows and columns that are not all border, if outside of them is nothing else and their edges are straight."""
+    """Find the rows and columns that are not all border, if these form an upright field.
+
+    Nothing else may lie outside of them, and their edges must be straight.
+    """
     columns = np.flatnonzero(border.mean(axis=0) < 0.9)
     if not columns.size:
         return None
@@ -131,7 +138,7 @@ def _upright(border: Mask) -> tuple[float, Box] | None:
 
 
 def _turned(border: Mask) -> tuple[float, Box] | None:
-    """The least rectangle around what is no border, if that fills it."""
+    """Find the least rectangle around what is not border, if that fills it."""
     content = _largest(~border)
     if content is None:
         return None
@@ -140,7 +147,10 @@ def _turned(border: Mask) -> tuple[float, Box] | None:
 
 
 def _largest(content: Mask) -> Mask | None:
-    """The largest connected part without its holes; letters and markers in the border are left out."""
+    """Return the largest connected part without its holes.
+
+    Letters and markers in the border are left out.
+    """
     parts, count = ndimage.label(ndimage.binary_opening(content, iterations=2))
     if not count:
         return None
@@ -149,7 +159,10 @@ def _largest(content: Mask) -> Mask | None:
 
 
 def _rectangle(content: Mask) -> tuple[float, Box]:
-    """The least rectangle around a mask: degrees by which it is turned, and its box about the picture's centre."""
+    """Find the least rectangle around a mask.
+
+    Returns: the degrees by which it is turned, and its box about the picture's centre.
+    """
     y, x = np.nonzero(content ^ ndimage.binary_erosion(content))
     points = np.stack([x + 0.5 - content.shape[1] / 2, y + 0.5 - content.shape[0] / 2])
 
@@ -177,19 +190,21 @@ def _area(box: Box) -> float:
 
 
 def _turn(degrees: float) -> NDArray[np.float64]:
-    """Rotation of (x, y), y downwards, clockwise on the picture."""
+    """Build the rotation of (x, y), y downwards, clockwise on the picture."""
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     return np.array([[cos, -sin], [sin, cos]])
 
 
 def _cut(grey: Grey, degrees: float, box: Box, step: int) -> Grey:
-    """The box, less the blurred edge of the border, out of the picture at its own resolution, turned upright."""
+    """Cut the box, less the blurred edge of the border, out of the picture, upright.
+
+    The picture keeps its own resolution.
+    """
     x0, y0, x1, y1 = (
         step * (edge + inwards) for edge, inwards in zip(box, (2, 2, -2, -2), strict=True)
     )
-    rows, columns = (
-        step * -(-n // step) for n in grey.shape
-    )  # of the reduced picture, back at full size
+    # Of the reduced picture, back at full size
+    rows, columns = (step * -(-n // step) for n in grey.shape)
     size = round(x1 - x0), round(y1 - y0)
     if degrees == 0:
         left, top = max(0, round(columns / 2 + x0)), max(0, round(rows / 2 + y0))

@@ -1,4 +1,4 @@
-"""Several pictures in one: a mosaic of MR slices, two films side by side, and what was drawn into a picture."""
+"""Several pictures in one: mosaics of MR slices, films side by side, things drawn in."""
 
 from __future__ import annotations
 
@@ -13,24 +13,17 @@ from medmm.imaging.gate.rules import Refusal, judge_pixels
 Grey = NDArray[np.float32]
 CELLS = 24  # along each side of a tile that are compared
 MOST_TILES, LEAST_TILES = 16, 3  # along one side of a mosaic
-SAME_SHAPE, DARK_SEAMS = (
-    0.3,
-    0.5,
-)  # of neighbouring tiles of a mosaic: likeness; grey where they meet over that of all
-LEAST_CONTOURS = (
-    0.08  # part of the spread of grey in a tile; 0.12 and more in halves and thirds of films
-)
+# Of neighbouring tiles of a mosaic: likeness; grey where they meet over that of all
+SAME_SHAPE, DARK_SEAMS = 0.3, 0.5
+# Part of the spread of grey in a tile; 0.12 and more in halves and thirds of films
+LEAST_CONTOURS = 0.08
 SAME_FILM = 0.8  # likeness of contours of two exposures of one patient side by side
 LINES = 250  # that are looked at across a divider or a seam
 MIDDLE = (0.3, 0.7)  # of a side: between two films, and across a patient in one
-DIVIDER_SPREAD, DIVIDER_SHARE = (
-    0.003,
-    0.005,
-)  # greatest spread of grey along a divider; least part of the side that it takes
-SEAM_STEP, SEAM_ROWS = (
-    0.08,
-    0.7,
-)  # least step of grey across a seam, and part of its length that has it
+# Greatest spread of grey along a divider; least part of the side that it takes
+DIVIDER_SPREAD, DIVIDER_SHARE = (0.003, 0.005)
+# Least step of grey across a seam, and part of its length that has it
+SEAM_STEP, SEAM_ROWS = 0.08, 0.7
 
 
 MOSAIC = Refusal(
@@ -41,7 +34,8 @@ TWO_FILMS = Refusal(
 )
 FOREIGN = Refusal(
     code="far-values",
-    reason="many pixels within the picture have a value far from all others: perhaps something was drawn into it",
+    reason="many pixels within the picture have a value far from all others: perhaps something was "
+    "drawn into it",
     held=True,
 )
 
@@ -63,7 +57,7 @@ def judge_layout(pixels: Grey, *, film: bool, foreign: bool = False) -> Refusal 
 
 
 def judge_shown_nifti(picture: Shown) -> Refusal | None:
-    """What speaks against the pixels of a NIfTI volume: the middle slice is looked at."""
+    """Judge the pixels of a NIfTI volume by its middle slice."""
     middle = len(picture.grey) // 2
     pixels = picture.grey[middle : middle + 1]
     background = None if picture.background is None else picture.background[np.newaxis]
@@ -72,9 +66,12 @@ def judge_shown_nifti(picture: Shown) -> Refusal | None:
 
 
 def is_mosaic(picture: Grey) -> bool:
-    """Whether an MR picture (rows, columns) is many slices laid out as tiles: neighbours are alike, and dark where they meet.
+    """Tell whether an MR picture (rows, columns) is many slices laid out as tiles.
 
-    Of 1368 single slices of brain and heart (training) none has dark seams and tiles that are alike at all.
+    Neighbours are alike, and dark where they meet.
+
+    Of 1368 single slices of brain and heart (training) none has dark seams and tiles that are alike
+    at all.
     """
     for rows, columns in _tilings(picture.shape[0], picture.shape[1]):
         if _dark_seams(picture, rows, columns) and _likeness(picture, rows, columns) >= SAME_SHAPE:
@@ -83,10 +80,11 @@ def is_mosaic(picture: Grey) -> bool:
 
 
 def is_two_films(picture: Grey) -> bool:
-    """Whether a radiograph (rows, columns) is two or three beside or above each other.
+    """Tell whether a radiograph (rows, columns) is two or three beside or above each other.
 
-    They show the same contours, as the pictures of a dual-energy exposure do, or a divider or a seam runs between them. Of
-    942 single films (validation, JSRT, Open-i and Guangzhou) the likeness of halves and thirds was at most 0.73.
+    They show the same contours, as the pictures of a dual-energy exposure do, or a divider or a
+    seam runs between them. Of 942 single films (validation, JSRT, Open-i and Guangzhou) the
+    likeness of halves and thirds was at most 0.73.
     """
     for grey in (picture, picture.T):
         if max(_likeness(grey, 1, n, contours=True) for n in (2, 3)) >= SAME_FILM or _divided(grey):
@@ -95,7 +93,7 @@ def is_two_films(picture: Grey) -> bool:
 
 
 def _divided(grey: Grey) -> bool:
-    """Whether columns of one grey, or a step of grey, run down the middle of a picture from edge to edge."""
+    """Tell whether a divider or a step of grey runs down the middle from edge to edge."""
     size = grey.shape[1]
     first, last = (int(part * size) for part in MIDDLE)
     middle = grey[:: max(1, grey.shape[0] // LINES), first:last]
@@ -107,13 +105,13 @@ def _divided(grey: Grey) -> bool:
 
 
 def _longest_run(marks: NDArray[np.bool_]) -> int:
-    """The length of the longest row of true values."""
+    """Return the length of the longest run of true values."""
     ends = np.flatnonzero(np.diff(np.concatenate([[0], marks.astype(np.int8), [0]])))
     return int((ends[1::2] - ends[::2]).max(initial=0))
 
 
 def _dark_seams(picture: Grey, rows: int, columns: int) -> bool:
-    """Whether the lines on which tiles meet are dark beside the rest."""
+    """Tell whether the lines on which tiles meet are dark beside the rest."""
     places = [
         np.arange(1, count) * size // count
         for count, size in zip((rows, columns), picture.shape, strict=True)
@@ -123,11 +121,15 @@ def _dark_seams(picture: Grey, rows: int, columns: int) -> bool:
 
 
 def _likeness(picture: Grey, rows: int, columns: int, *, contours: bool = False) -> float:
-    """How far neighbouring tiles are alike, of a picture cut into so many rows and columns: -1 to 1.
+    """Measure how alike neighbouring tiles of a picture are, from -1 to 1.
+
+    The picture is cut into so many rows and columns.
 
     Args:
-        contours: whether what is brighter or darker than its surroundings is compared, or the grey itself.
-    Returns: the mean correlation; -1 where few tiles hold anything, or the picture is too small to be cut.
+        contours: whether what is brighter or darker than its surroundings is compared, or the grey
+            itself.
+    Returns: the mean correlation; -1 if few tiles hold anything, or the picture is too small to
+        be cut.
     """
     if picture.shape[0] < rows * CELLS or picture.shape[1] < columns * CELLS:
         return -1.0
@@ -151,7 +153,7 @@ def _likeness(picture: Grey, rows: int, columns: int, *, contours: bool = False)
 
 
 def _tiles(picture: Grey, rows: int, columns: int) -> NDArray[np.float64]:
-    """Means over the cells of each tile, of some 4 x 4 pixels each: (rows, columns, CELLS, CELLS)."""
+    """Average each tile over its cells, some 4 x 4 pixels each: (rows, columns, CELLS, CELLS)."""
     steps = (
         max(1, size // (4 * CELLS * count))
         for size, count in zip(picture.shape, (rows, columns), strict=True)
@@ -166,7 +168,10 @@ def _tiles(picture: Grey, rows: int, columns: int) -> NDArray[np.float64]:
 
 
 def _tilings(rows: int, columns: int) -> Iterator[tuple[int, int]]:
-    """Rows and columns of tiles into which a picture may be cut: of whole pixels, not too small, nearly square."""
+    """Yield rows and columns of tiles into which a picture may be cut.
+
+    Tiles have whole pixels, are not too small and nearly square.
+    """
     counts = [
         [n for n in range(LEAST_TILES, MOST_TILES + 1) if size % n == 0 and size // n >= CELLS]
         for size in (rows, columns)

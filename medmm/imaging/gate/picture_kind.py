@@ -1,7 +1,7 @@
 """What a radiograph's pixels say it is, held against its tags: the gate's second witness.
 
-The witness is asked after every rule that can decide by tags, size and plain pixel statistics. It never lets in what
-they refuse: the most it does against a tag is to have a person look.
+The witness is asked after every rule that can decide by tags, size and plain pixel statistics. It
+never lets in what they refuse: the most it does against a tag is to have a person look.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ class PictureKinds(Protocol):
     """Says what kind of picture a display-ready film (rows, columns; 0 black to 1 white) is."""
 
     def kind_of(self, grey: NDArray[np.float32]) -> str:
-        """A key of `KINDS`, or "frontal"."""
+        """Return a key of `KINDS`, or "frontal"."""
         ...
 
     def surely_frontal(self, grey: NDArray[np.float32]) -> bool:
-        """Whether the picture alone may stand for a body part that no tag names; then its kind is "frontal"."""
+        """Tell whether the picture alone may stand for a body part that no tag names.
+
+        Then its kind is "frontal".
+        """
         ...
 
 
@@ -48,7 +51,8 @@ KINDS = {
 }
 CONTRADICTION = Refusal(
     code="tags-contradict-picture",
-    reason="the tags name another body part or view, but by its pixels it is a frontal chest radiograph",
+    reason="the tags name another body part or view, but by its pixels it is a frontal chest "
+    "radiograph",
     held=True,
 )
 UNCHECKED = Notice(
@@ -60,7 +64,8 @@ RELEASED = Notice(
 )
 BY_PICTURE = Notice(
     code="body-part-by-picture",
-    text="No body part is stated; by its pixels the film is surely a frontal chest radiograph and was taken for one.",
+    text="No body part is stated; by its pixels the film is surely a frontal chest radiograph "
+    "and was taken for one.",
 )
 UNSTATED_PART = "body-part-unknown"  # the hold that a sure picture lifts
 DOUBTED = ("body-part", "view")  # refusals by a tag that a picture can contradict
@@ -68,7 +73,9 @@ DOUBTED = ("body-part", "view")  # refusals by a tag that a picture can contradi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedPicture:
-    """What of a display-ready picture the gate looks at: a film without the border that a collimator left.
+    """The part of a display-ready picture that the gate looks at.
+
+    It is a film without the border that a collimator left.
 
     Attributes:
         pixels: (slices, rows, columns).
@@ -80,7 +87,7 @@ class JudgedPicture:
 
     @classmethod
     def of(cls, pixels: NDArray[np.float32], *, film: bool) -> JudgedPicture:
-        """The field of a collimated film; anything else as it is."""
+        """Cut out the field of a collimated film; leave anything else as it is."""
         from medmm.imaging.gate.exposed_field import exposed_field
 
         field = exposed_field(pixels[0]) if film else None
@@ -88,23 +95,27 @@ class JudgedPicture:
             return cls(pixels=pixels)
         notice = Notice(
             code="collimated",
-            text=f"Only {field.share:.0%} of the picture is exposed; a uniform border is the rest. Nothing outside of the "
-            "field was seen, and the models read field and border as if they were a whole film.",
+            text=f"Only {field.share:.0%} of the picture is exposed; a uniform border is the "
+            "rest. Nothing outside of the field was seen, and the models read field and "
+            "border as if they were a whole film.",
         )
         return cls(pixels=field.grey[None], notices=(notice,))
 
     def empty(self, *, film: bool, background: NDArray[np.bool_] | None = None) -> Refusal | None:
-        """What speaks against it by plain pixels; background of the whole picture counts where nothing was cut off."""
+        """Judge the picture by plain pixels.
+
+        The background of the whole picture counts if nothing was cut off.
+        """
         same = background is not None and background.shape == self.pixels.shape
         return judge_pixels(self.pixels, film=film, background=background if same else None)
 
 
 def judge_kind(kind: str, by_tags: Refusal | None) -> Refusal | None:
-    """The verdict on a film from its kind and from what the tags said.
+    """Judge a film by its kind and by what the tags said.
 
     Args:
         kind: what the pixels say.
-        by_tags: None where the tags pass; otherwise a hold, or a refusal whose code is in DOUBTED.
+        by_tags: None if the tags pass; otherwise a hold, or a refusal whose code is in DOUBTED.
     """
     by_picture = KINDS.get(kind)
     if by_tags is None:

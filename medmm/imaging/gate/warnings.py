@@ -1,4 +1,4 @@
-"""What travels with an image that passed the gate: warnings from its header, as a table of codes and sentences."""
+"""Warnings that travel with an image that passed the gate, as a table of codes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _view_notes(tags: Tags, film: bool) -> tuple[Notice, ...]:
 
 
 def notes(tags: Tags, *, syntax: str = "", prefixed: bool = True) -> tuple[Notice, ...]:
-    """Warnings from the header of an image that passed."""
+    """List the warnings from the header of an image that passed."""
     when, _ = study_time(tags)
     age = age_years(tags, when.moment.date() if when else None)
     part = body_part_of(tags)

@@ -1,9 +1,10 @@
-"""Acquisitions of one series: slices of two are never one volume, and which volume is the newest.
+"""Acquisitions of one series: kept apart as volumes, and which of them is the newest.
 
-A series may hold two: a repeat, a control months later under the same UIDs. Where their slices lie between each other, their
-planes alone would make one stack of both. What is one acquisition may state several times and numbers as well (odd slices
-first, then the even ones; a slice for each breath): it stays whole where its slices lie no closer than its header states, and
-were made without a long break.
+A series may hold two: a repeat, a control months later under the same UIDs. Where their slices lie
+between each other, their planes alone would make one stack of both. What is one acquisition may
+state several times and numbers as well (odd slices first, then the even ones; a slice for each
+breath): it stays whole where its slices lie no closer than its header states, and were made without
+a long break.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from medmm.imaging.dicom.header import Tags
 from medmm.imaging.dicom.newest_image import LEVELS, Moment, Stated, order_of
 from medmm.imaging.mr.slice_grouping import Placed, SliceGroup, told_apart
 
-LONGEST_BREAK = timedelta(
-    hours=1
-)  # between two slices of one acquisition; the longest scans take that in all
+# Between two slices of one acquisition; the longest scans take that in all
+LONGEST_BREAK = timedelta(hours=1)
 DENSER = 0.75  # of the stated distance of slices: a stack denser than that holds slices of two
 NUMBERS = (
     "AcquisitionNumber",
@@ -34,7 +34,10 @@ Order = tuple[Stated, ...]
 
 
 def parts_of(group: Sequence[Placed]) -> tuple[list[SliceGroup], tuple[Notice, ...]]:
-    """A group of parallel slices by acquisition, then by what else tells slices of one place apart, and what must be said."""
+    """Split a group of parallel slices by acquisition; return the parts and notices.
+
+    After that they are split by whatever else tells slices of one place apart.
+    """
     with quiet:
         pieces = _by_breaks(group)
         parts = [part for piece in pieces for part in told_apart(piece)]
@@ -50,19 +53,23 @@ def _several(counts: Sequence[int]) -> Notice:
     )
     return Notice(
         code="several-acquisitions",
-        text=f"One series holds several acquisitions ({listed} slices); each is a volume of its own.",
+        text=f"One series holds several acquisitions ({listed} slices); each is a volume of its "
+        "own.",
     )
 
 
 def order_of_slices(slices: Sequence[Placed]) -> Order:
-    """What a stack states at every level of `LEVELS`: that of its first slice; None where one of its slices says nothing."""
+    """Return what a stack states at every level of `LEVELS`, by its first slice.
+
+    A level is None if one of its slices says nothing.
+    """
     with quiet:
         each = _orders(slices)
     return tuple(_earliest(column) for column in zip(*each, strict=True))
 
 
 def time_of_slices(slices: Sequence[Placed]) -> StudyTime | None:
-    """When the first slice of a stack was acquired: by its frame, else by its file."""
+    """Return when the first slice of a stack was acquired: by its frame, else by its file."""
     with quiet:
         frames = [moment for one in slices if one.index is not None and (moment := _of_frame(one))]
         if len(frames) == len(slices):
@@ -121,7 +128,7 @@ def _when(moment: Moment) -> datetime:
 
 
 def _by_breaks(group: Sequence[Placed]) -> list[list[Placed]]:
-    """The slices between breaks of more than an hour; by day where the time of day is not known."""
+    """Split slices at breaks of more than an hour; by day if the time of day is unknown."""
     orders = _orders(group)
     moments = [
         moment
@@ -138,8 +145,11 @@ def _by_breaks(group: Sequence[Placed]) -> list[list[Placed]]:
 
 
 def _by_days(group: Sequence[Placed], orders: Sequence[Order]) -> list[list[Placed]]:
-    """The slices by the first kind of day that all state. Neighbouring days may be one night, and content be made anew:
-    there the slices stay together where they lie no closer than stated."""
+    """Split slices by the first kind of day that all of them state.
+
+    Neighbouring days may be one night, and content may be made anew: there the slices stay together
+    if they lie no closer than stated.
+    """
     for level, kind in enumerate(LEVELS):
         days = [moment.day for order in orders if isinstance(moment := order[level], Moment)]
         if kind.day and len(days) == len(group):
@@ -157,7 +167,7 @@ def _by_days(group: Sequence[Placed], orders: Sequence[Order]) -> list[list[Plac
 
 
 def _by_numbers(part: SliceGroup) -> list[SliceGroup]:
-    """The slices by the first element that says of which acquisition they are, where they can't be of one."""
+    """Split slices that can't be of one acquisition by the first element that names it."""
     if len(part.slices) < 2 or _one_stack(part.slices):
         return [part]
     for keyword in NUMBERS:
@@ -171,7 +181,7 @@ def _by_numbers(part: SliceGroup) -> list[SliceGroup]:
 
 
 def _by_repeats(part: SliceGroup) -> list[SliceGroup]:
-    """Slices in the order of their time: where a place comes again, another acquisition begins."""
+    """Split slices in order of time, beginning a new part where a place comes again."""
     timed = [(order[0], n) for n, order in enumerate(_orders(part.slices))]
     stated = [
         (_when(moment), n)
@@ -193,7 +203,7 @@ def _by_repeats(part: SliceGroup) -> list[SliceGroup]:
 
 
 def _grouped(group: Sequence[Placed], keys: Sequence[Hashable]) -> list[list[Placed]]:
-    """The slices by their keys, in the order of the keys."""
+    """Group slices by their keys, in the order of the keys."""
     parts: dict[Hashable, list[Placed]] = {}
     for one, key in zip(group, keys, strict=True):
         parts.setdefault(key, []).append(one)
@@ -201,7 +211,10 @@ def _grouped(group: Sequence[Placed], keys: Sequence[Hashable]) -> list[list[Pla
 
 
 def _one_stack(group: Sequence[Placed]) -> bool:
-    """Whether no two slices lie closer to each other than the header says of them; one that is missing changes nothing."""
+    """Tell whether no two slices lie closer to each other than the header says.
+
+    A missing slice changes nothing.
+    """
     depths = sorted(one.depth_mm for one in group if one.plane is not None)
     if len(depths) < max(len(group), 2):
         return False
@@ -209,7 +222,10 @@ def _one_stack(group: Sequence[Placed]) -> bool:
 
 
 def _too_dense(one: Placed, step_mm: float) -> bool:
-    """Whether slices lie closer than Spacing Between Slices (0018,0088), or where that may be a gap, than they are thick."""
+    """Tell whether slices lie closer than Spacing Between Slices (0018,0088).
+
+    If that may be a gap, they are compared with their thickness.
+    """
     spacing, thickness = (
         one.frame.number("SpacingBetweenSlices"),
         one.frame.number("SliceThickness"),
@@ -221,7 +237,7 @@ def _too_dense(one: Placed, step_mm: float) -> bool:
 
 
 def _woven(parts: Sequence[Sequence[Placed]]) -> bool:
-    """Whether each part is a stack by itself, and two of them reach over each other."""
+    """Tell whether each part is a stack by itself, and two of them reach over each other."""
     if not all(len(part) > 1 and len({one.place for one in part}) == len(part) for part in parts):
         return False
     spans = sorted(

@@ -1,9 +1,12 @@
-"""Whether the pixels of a brain series bear its role out: fluid is dark in T1 and FLAIR, bright in T2.
+"""Whether the pixels of a brain series confirm its role: fluid is dark in T1 and FLAIR.
 
-In the middle of the head the ventricles hold the fluid: dark fluid gives the signal there a tail below its median, bright
-fluid one above. Of 63 T1 series, 60 T1 series after contrast and 66 FLAIR series of patients with glioma (training part of
-the lgg-mri-segmentation set) the skewness by quantiles was at most 0.24, 0.24 and 0.51; of two T2 series 0.65 and 0.66. A tumour
-that is bright in FLAIR fills the gap between the bounds; there, and in other views and roles, nothing is said.
+In T2 it is bright.
+
+In the middle of the head the ventricles hold the fluid: dark fluid gives the signal there a tail
+below its median, bright fluid one above. Of 63 T1 series, 60 T1 series after contrast and 66 FLAIR
+series of patients with glioma (training part of the lgg-mri-segmentation set) the skewness by
+quantiles was at most 0.24, 0.24 and 0.51; of two T2 series 0.65 and 0.66. A tumour that is bright
+in FLAIR fills the gap between the bounds; there, and in other views and roles, nothing is said.
 """
 
 from __future__ import annotations
@@ -24,10 +27,11 @@ HEAD_SHARE, SMALLEST_HEAD_PX = 0.15, 400  # of the 99th percentile of a slice
 def bears_out(
     role: SequenceRole, signal_zyx: NDArray[np.float32], affine_lps_mm: Affine | None
 ) -> bool | None:
-    """Whether the fluid of a head is as the role says; None where the pixels can't say.
+    """Tell whether the fluid of a head is as the role says; None if the pixels can't say.
 
     Args:
-        signal_zyx: signal of slices from the middle of an axial stack, shape (slices, rows, columns).
+        signal_zyx: signal of slices from the middle of an axial stack, shape (slices, rows,
+            columns).
     """
     if (
         role not in (*DARK_FLUID, SequenceRole.T2)
@@ -43,7 +47,7 @@ def bears_out(
 
 
 def bright(values: NDArray[np.float32]) -> bool | None:
-    """Whether the fluid among values of the inner head is brighter than tissue; None between the bounds."""
+    """Tell whether fluid in the inner head is brighter than tissue; None if in between."""
     low, median, high = (float(v) for v in np.percentile(values, [2, 50, 98]))
     if high - low < 1e-6 or median <= 0:
         return None
@@ -54,13 +58,13 @@ def bright(values: NDArray[np.float32]) -> bool | None:
 
 
 def middle(slices: int, most: int = 7) -> list[int]:
-    """Indices of at most so many slices, evenly from the middle of a stack."""
+    """Return at most so many slice indices, evenly from the middle of a stack."""
     first, last = (round(part * (slices - 1)) for part in MIDDLE)
     return sorted({round(z) for z in np.linspace(first, last, most)})
 
 
 def _inner(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Signal within an ellipse around the middle of the head; empty where no head is found."""
+    """Return signal in an ellipse around the middle of the head; empty without a head."""
     from scipy import ndimage
 
     head = ndimage.binary_opening(plane > HEAD_SHARE * np.percentile(plane, 99), iterations=2)

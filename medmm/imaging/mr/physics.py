@@ -1,6 +1,7 @@
-"""The physics of an MR image as its header states it, single-frame or enhanced multi-frame, in one noun.
+"""The physics of an MR image as its header states it, single-frame or enhanced.
 
-Elements of PS3.3 C.8.3 (MR Image) and of the functional groups of C.8.13.5 (Enhanced MR). What is not stated is None.
+Elements of PS3.3 C.8.3 (MR Image) and of the functional groups of C.8.13.5 (Enhanced MR). What is
+not stated is None.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from medmm.imaging.dicom.functional_groups import Frame, frames_of
 from medmm.imaging.dicom.header import Tags
 
-# b-value of vendors before Diffusion b-value (0018,9087): creator, group, element. Source: the vendors' conformance
-# statements; GE adds multiples of 10^9 to it.
+# b-value of vendors before Diffusion b-value (0018,9087): creator, group, element. Source: the
+# vendors' conformance statements; GE adds multiples of 10^9 to it.
 PRIVATE_B = (
     ("SIEMENS MR HEADER", 0x0019, 0x0C),
     ("GEMS_PARM_01", 0x0043, 0x39),
@@ -29,12 +30,12 @@ class Physics:
     """How one image was made.
 
     Attributes:
-        family: SE or GR of Scanning Sequence; empty where neither is stated, or both are.
-        inversion: whether an inversion pulse was used; None where no element says.
+        family: SE or GR of Scanning Sequence; empty if neither is stated, or both are.
+        inversion: whether an inversion pulse was used; None if no element says.
         spoiled, prepared: SP and MP of Sequence Variant.
-        dimension: MR Acquisition Type, 2D or 3D; empty where unknown.
+        dimension: MR Acquisition Type, 2D or 3D; empty if unknown.
         b_value: in s/mm2; one of 0 stands in many files without diffusion weighting.
-        agent: whether a contrast agent was given; None where no element says.
+        agent: whether a contrast agent was given; None if no element says.
         phases: whether the image is one of several phases of a heart beat.
         types: Image Type, or Frame Type, in capitals.
         stated: words of other elements that name a contrast: element to text in capitals.
@@ -59,11 +60,14 @@ class Physics:
 
     @property
     def derived(self) -> bool:
-        """Whether Image Type says that the pixels were computed from other images (PS3.3 C.7.6.1.1.2)."""
+        """Whether Image Type says that the pixels were computed from other images.
+
+        Source: PS3.3 C.7.6.1.1.2.
+        """
         return self.types[:1] == ("DERIVED",)
 
     def words(self) -> str:
-        """Family and times, as a reason quotes them: "SE, TE 92 ms, TR 4000 ms"."""
+        """Quote family and times as a reason does: "SE, TE 92 ms, TR 4000 ms"."""
         numbers = (
             ("TE", self.echo_ms, " ms"),
             ("TR", self.repetition_ms, " ms"),
@@ -89,12 +93,12 @@ def _digits(value: float) -> str:
 
 
 def frames_physics(image: Tags) -> tuple[Physics, ...]:
-    """The physics of each frame of an image that differs from those before it; of a single-frame image its one."""
+    """List the distinct physics of the frames of an image; one for a single-frame image."""
     return tuple(dict.fromkeys(physics_of(frame) for frame in frames_of(image)))
 
 
 def physics_of(frame: Frame) -> Physics:
-    """The physics of one frame."""
+    """Read the physics of one frame."""
     sequence, variant = frame.texts("ScanningSequence"), frame.texts("SequenceVariant")
     pulse = {"SPIN": "SE", "GRADIENT": "GR"}.get(
         next(iter(frame.texts("EchoPulseSequence")), ""), ""
@@ -135,7 +139,10 @@ def _stated(frame: Frame) -> Iterator[tuple[str, str]]:
 
 
 def _inversion(frame: Frame, sequence: tuple[str, ...], inversion_ms: float | None) -> bool | None:
-    """Inversion Recovery, IR of Scanning Sequence, or a time; "no" only where an element could have said so."""
+    """Tell whether an inversion is used: by Inversion Recovery, Scanning Sequence or a time.
+
+    Returns: False only if an element could have said so; else None.
+    """
     if inversion_ms is not None or "IR" in sequence or "IR" in frame.texts("ScanOptions"):
         return True
     stated = frame.texts("InversionRecovery")
@@ -145,7 +152,10 @@ def _inversion(frame: Frame, sequence: tuple[str, ...], inversion_ms: float | No
 
 
 def _agent(frame: Frame) -> bool | None:
-    """Contrast/Bolus Usage of the frame (PS3.3 C.7.6.16.2.12), else the agent of the image (C.7.6.4)."""
+    """Return Contrast/Bolus Usage of the frame, else whether the image states an agent.
+
+    Source: PS3.3 C.7.6.16.2.12 and C.7.6.4.
+    """
     given = frame.texts("ContrastBolusAgentAdministered")
     phase = frame.texts("ContrastBolusAgentPhase") or tuple(
         t for t in frame.texts("ImageType") if "CONTRAST" in t
@@ -162,7 +172,10 @@ def _agent(frame: Frame) -> bool | None:
 
 
 def b_value(image: Tags, stated: float | None = None) -> float | None:
-    """Diffusion b-value in s/mm2: the standard's element, else the vendor's private one; None where none is plausible."""
+    """Return the diffusion b-value in s/mm2; None if none is plausible.
+
+    The standard's element counts first, then the vendor's private one.
+    """
     candidates = [stated, image.number("DiffusionBValue")]
     candidates += [
         value % 1e9
@@ -175,7 +188,10 @@ def b_value(image: Tags, stated: float | None = None) -> float | None:
 
 
 def alike(one: Physics, other: Physics) -> bool:
-    """Whether two images may be slices of one series by their physics: times within a fifth, what makes a contrast equal."""
+    """Tell whether two images may be slices of one series by their physics.
+
+    Times must agree within a fifth, and what makes a contrast must be equal.
+    """
     kinds = [
         (p.family, p.echo_planar, p.inversion, p.spoiled, p.prepared, p.dimension)
         for p in (one, other)

@@ -1,8 +1,11 @@
-"""The role of an MR series in its study: what its header states, weighed by the tables data/mr_terms.csv and data/mr_physics.csv.
+"""The role of an MR series in its study, weighed by mr_terms.csv and mr_physics.csv.
 
-A term that decides (a localiser, a diffusion map) is taken at its word. Weightings are decided by the physics, TE, TR and TI;
-where a word says otherwise the reason names both. Nothing is guessed: what no rule fits, or two rules, is UNKNOWN. A reason
-names elements and values; of a text it repeats only the table's own name for it.
+Both tables lie in data/; what is weighed is what the header states.
+
+A term that decides (a localiser, a diffusion map) is taken at its word. Weightings are decided by
+the physics, TE, TR and TI; where a word says otherwise the reason names both. Nothing is guessed:
+what no rule fits, or two rules, is UNKNOWN. A reason names elements and values; of a text it
+repeats only the table's own name for it.
 """
 
 from __future__ import annotations
@@ -21,9 +24,8 @@ from medmm.domain import study
 from medmm.domain.study import SequenceRole
 from medmm.imaging.mr.physics import Physics, alike
 
-WEIGHTED_FROM_B = (
-    50.0  # s/mm2; below it an image of a diffusion series has no diffusion weighting to speak of
-)
+# s/mm2; below it an image of a diffusion series has no diffusion weighting to speak of
+WEIGHTED_FROM_B = 50.0
 HEART_ROLES = (
     SequenceRole.CINE,
     SequenceRole.LOCALISER,
@@ -40,7 +42,7 @@ MIXED = study.Sequence(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """A row of mr_terms.csv: what a pattern in an element means, and whether that decides alone."""
+    """A row of mr_terms.csv: what a pattern in an element means, and whether it decides."""
 
     element: str
     pattern: re.Pattern[str]
@@ -68,7 +70,10 @@ class WeightingRule:
     ranges: tuple[tuple[str, float, float], ...]
 
     def fits(self, physics: Physics, region: str) -> bool:
-        """Whether the image may be of this weighting; a family or an inversion that is not stated may be any."""
+        """Tell whether the image may be of this weighting.
+
+        A family or an inversion that is not stated may be any.
+        """
         family = physics.family or "SE"
         inversion = self.inversion is None or physics.inversion in (self.inversion, None)
         if (region, family, physics.echo_planar) != (
@@ -107,7 +112,7 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
 
 @cache
 def terms() -> tuple[Term, ...]:
-    """Known terms in the order in which they count."""
+    """Read the known terms in the order in which they count."""
     return tuple(
         Term(
             element=row["element"],
@@ -122,7 +127,7 @@ def terms() -> tuple[Term, ...]:
 
 @cache
 def rules() -> tuple[WeightingRule, ...]:
-    """The ranges of every weighting."""
+    """Read the ranges of every weighting."""
     names = ("echo_ms", "repetition_ms", "inversion_ms", "flip_deg")
     return tuple(
         WeightingRule(
@@ -140,7 +145,7 @@ def rules() -> tuple[WeightingRule, ...]:
 
 
 def sequence_of(images: Sequence[Physics], region: str) -> study.Sequence:
-    """The role of a stack by the physics of its images; UNKNOWN where they are of several.
+    """Find the role of a stack by the physics of its images; UNKNOWN if they differ in role.
 
     Args:
         region: BRAIN or HEART; where it is empty the rules of the brain are asked.
@@ -153,7 +158,7 @@ def sequence_of(images: Sequence[Physics], region: str) -> study.Sequence:
 
 
 def role_of(physics: Physics, region: str) -> study.Sequence:
-    """The role of one image and the reason."""
+    """Find the role of one image and the reason."""
     said = _terms_of(physics)
     decider = next((term for term in said if term.decides), None)
     if physics.component in ("PHASE", "IMAGINARY"):
@@ -180,7 +185,10 @@ def _made(role: SequenceRole, physics: Physics, why: str) -> study.Sequence:
 
 
 def _in_region(sequence: study.Sequence, region: str) -> study.Sequence:
-    """The role as it counts for the body part: a heart has no rules of weighting, a brain no cine that is read."""
+    """Return the role as it counts for the body part.
+
+    A heart has no rules of weighting, a brain has no cine that is read.
+    """
     known = (
         sequence.role in HEART_ROLES
         if region == "HEART"
@@ -194,7 +202,10 @@ def _in_region(sequence: study.Sequence, region: str) -> study.Sequence:
 
 
 def _terms_of(physics: Physics) -> list[Term]:
-    """For each element the first term that it states; Protocol Name counts where Series Description says nothing."""
+    """List the first term that each element states.
+
+    Protocol Name counts only if Series Description says nothing.
+    """
     stated = dict(physics.stated)
     found: dict[str, Term] = {}
     for term in terms():
@@ -212,15 +223,14 @@ def _terms_of(physics: Physics) -> list[Term]:
             t for t in terms() if t.element == "SeriesDescription" and t.pattern.search(protocol)
         )
         term_ = next(words, None)
-        if (
-            term_ is not None
-        ):  # a protocol's name may be that of the whole examination: it decides nothing alone
+        # A protocol's name may be that of the whole examination: it decides nothing alone
+        if term_ is not None:
             found["ProtocolName"] = replace(term_, element="ProtocolName", decides=False)
     return list(found.values())
 
 
 def _weighed(physics: Physics, said: Sequence[Term], region: str) -> tuple[SequenceRole, str]:
-    """The role by physics, or by what is said where physics fits no rule or several."""
+    """Find the role by physics, or by words if physics fits no rule or several."""
     fitting = [rule for rule in rules() if rule.fits(physics, region)]
     possible = dict.fromkeys(rule.role for rule in fitting)
     by_words = dict.fromkeys(term.role for term in said)
@@ -231,7 +241,10 @@ def _weighed(physics: Physics, said: Sequence[Term], region: str) -> tuple[Seque
             return role, "; ".join(filter(None, (fitting[0].name, quoted)))
         return (
             role,
-            f"{fitting[0].name}, but {'; '.join(t.words for t in against)}: they contradict, the physics counts",
+            (
+                f"{fitting[0].name}, but {'; '.join(t.words for t in against)}: they contradict, "
+                "the physics counts"
+            ),
         )
     names = " or ".join(rule.name for rule in fitting)
     if len(by_words) == 1 and (not possible or said[0].role in possible):
@@ -250,7 +263,7 @@ def _weighed(physics: Physics, said: Sequence[Term], region: str) -> tuple[Seque
 
 
 def _contrast(physics: Physics) -> tuple[SequenceRole, str]:
-    """Whether a T1 image is one after a contrast agent, by its element, else by a word."""
+    """Decide by its element, else by a word, whether a T1 image is after a contrast agent."""
     stated = dict(physics.stated)
     texts = (stated.get(element, "") for element in ("SeriesDescription", "ProtocolName"))
     said = next((word for text in texts if (word := _said(text))), None)

@@ -1,4 +1,7 @@
-"""One series for each role of an MR study, with the reason, and the roles that the reading would use and the study lacks."""
+"""One series for each role of an MR study, and the roles that the study lacks.
+
+The choice comes with its reason; the roles are those that the reading would use.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ from medmm.imaging.mr.contrast_check import bears_out, middle
 from medmm.imaging.mr.physics import Physics, frames_physics
 from medmm.imaging.mr.sequence_roles import sequence_of
 
-# What a reading of the body part uses (models' own lists; the phases of a cine come through the door for arrays alone).
+# What a reading of the body part uses (models' own lists; the phases of a cine come through the
+# door for arrays alone).
 WANTED = {
     "BRAIN": (SequenceRole.FLAIR, SequenceRole.T1, SequenceRole.T1_CONTRAST),
     "HEART": (SequenceRole.CINE_ED, SequenceRole.CINE_ES),
@@ -33,7 +37,7 @@ NOT_CHOSEN = (SequenceRole.UNKNOWN, SequenceRole.LOCALISER, SequenceRole.DERIVED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sequenced:
-    """The volumes of a study with their roles confirmed, the choice for each role, and what a reader must know."""
+    """The volumes of a study with confirmed roles, the choice for each role, and notices."""
 
     volumes: tuple[Volume, ...]
     chosen: tuple[ChosenSequence, ...]
@@ -42,7 +46,10 @@ class Sequenced:
 
 
 def sequenced(built: Sequence[Built], body_part: str) -> Sequenced:
-    """Look at the pixels, choose for each role, and name what is missing. Raises: InputError if a picture can't be decoded."""
+    """Confirm roles on the pixels, choose for each role, and name what is missing.
+
+    Raises: InputError if a picture can't be decoded.
+    """
     looked = [replace(one, volume=_confirmed(one, body_part)) for one in built]
     chosen = tuple(choice for role in SequenceRole if (choice := _choice(looked, role)))
     found = {choice.role for choice in chosen}
@@ -81,7 +88,7 @@ def _confirmed(one: Built, body_part: str) -> Volume:
 
 
 def in_parts(built: Sequence[Built]) -> Iterator[Volume]:
-    """The volumes; those of an image that holds several say in their reason which frames they are, and by what."""
+    """Yield the volumes; the reason of one from a mixed image says which frames it holds."""
     parts = {one.volume.sha256 for image in _several(built) for one in image}
     for one in built:
         volume, sequence = one.volume, one.volume.sequence
@@ -103,7 +110,7 @@ def in_parts(built: Sequence[Built]) -> Iterator[Volume]:
 
 
 def _several(built: Sequence[Built]) -> list[list[Built]]:
-    """The volumes of each image whose frames are of several."""
+    """List the volumes of each image whose frames make several."""
     images: dict[tuple[str, ...], list[Built]] = {}
     for one in built:
         if one.volume.frame_numbers:
@@ -112,14 +119,17 @@ def _several(built: Sequence[Built]) -> list[list[Built]]:
 
 
 def _told(one: Built) -> tuple[str, ...]:
-    """The elements that told a part from others at its places; one alone there has a plane or stack of its own."""
+    """Name the elements that told a part from others at its places.
+
+    A part without them has a plane or stack of its own.
+    """
     return tuple(dictionary_description(keyword) for keyword in one.told_by) or (
         "plane or Stack ID",
     )
 
 
 def _parts(parts: Sequence[Built], chosen: Sequence[ChosenSequence]) -> Notice:
-    """What one image holds, and which of it stands for its role and why."""
+    """Say what one image holds, which part stands for its role, and why."""
     why = {choice.volume_sha256: choice.reason for choice in chosen}
     told = ", ".join(dict.fromkeys(name for one in parts for name in _told(one)))
     said = [_part(one.volume, why.get(one.volume.sha256)) for one in parts[:MOST_PARTS]]
@@ -134,7 +144,10 @@ def _parts(parts: Sequence[Built], chosen: Sequence[ChosenSequence]) -> Notice:
 def _part(volume: Volume, why: str | None) -> str:
     role = volume.sequence.role.value if volume.sequence else "unknown"
     count = volume.shape_zyx[0]
-    return f"{role} ({count} {'frame' if count == 1 else 'frames'}{f', stands for its role: {why}' if why else ''})"
+    return (
+        f"{role} ({count} "
+        f"{'frame' if count == 1 else 'frames'}{f', stands for its role: {why}' if why else ''})"
+    )
 
 
 def _doubted(volume: Volume) -> bool:
@@ -142,12 +155,14 @@ def _doubted(volume: Volume) -> bool:
 
 
 def _choice(built: Sequence[Built], role: SequenceRole) -> ChosenSequence | None:
-    """The series of a role that is read: of those that nothing in `_kind` sets back the newest, then the best by `_finish`."""
+    """Choose the series of a role that is read.
+
+    Of those that nothing in `_kind` sets back it is the newest, then the best by `_finish`.
+    """
     own = sorted(
         (one for one in built if one.volume.sequence and one.volume.sequence.role is role),
-        key=lambda one: (
-            one.volume.sha256
-        ),  # never by the names of files, which gave them their order
+        # Never by the names of files, which gave them their order
+        key=lambda one: one.volume.sha256,
     )
     if role in NOT_CHOSEN or not own:
         return None
@@ -174,12 +189,12 @@ def _choice(built: Sequence[Built], role: SequenceRole) -> ChosenSequence | None
 
 
 def _reach_mm(one: Built) -> float:
-    """How far the slices of a volume reach across their planes; 0 where that is unknown."""
+    """Return how far the slices of a volume reach across their planes in mm; 0 if unknown."""
     return one.volume.shape_zyx[0] * (one.volume.spacing_z_mm or 0.0)
 
 
 def _kind(one: Built, longest_mm: float) -> list[tuple[float, str]]:
-    """What sets a series back whenever it was made, first what counts most, with its words."""
+    """List what sets a series back whenever it was made, in words, the gravest first."""
     volume = one.volume
     slices = volume.shape_zyx[0]
     affine = volume.affine_lps_mm
@@ -201,7 +216,7 @@ def _kind(one: Built, longest_mm: float) -> list[tuple[float, str]]:
 
 
 def _finish(one: Built) -> list[tuple[float, str]]:
-    """What decides between series of one kind of which nothing tells the newest."""
+    """List what decides between series of one kind if nothing tells the newest."""
     volume = one.volume
     slices, rows, columns = volume.shape_zyx
     spacing = volume.spacing_yx_mm
@@ -213,7 +228,7 @@ def _finish(one: Built) -> list[tuple[float, str]]:
 
 
 def _better(best: Built, others: Sequence[Built], longest_mm: float, by: str | None) -> str:
-    """What the chosen one is before each of the others for."""
+    """Say why the chosen one comes before each of the others."""
     reasons: dict[str, None] = {}
     after = [(1.0, f"the newest by {by}")] if by else _finish(best)
     for other in others:
@@ -232,7 +247,7 @@ def _better(best: Built, others: Sequence[Built], longest_mm: float, by: str | N
 
 
 def unread_notices(chosen: Sequence[ChosenSequence], volumes: Sequence[Volume]) -> Iterator[Notice]:
-    """That a series of a role that is read stays unread, with its time and the reason."""
+    """Say which series of a role stay unread, with their times and the reason."""
     found = {volume.sha256: volume for volume in volumes}
     for choice in chosen:
         rest = [found[sha256] for sha256 in choice.unread_sha256s]
@@ -246,8 +261,8 @@ def unread_notices(chosen: Sequence[ChosenSequence], volumes: Sequence[Volume]) 
         told = "" if choice.order_known else " Nothing tells which of them is the newest."
         yield Notice(
             code="series-not-read",
-            text=f"{choice.role.value} is read from the series {time_words(best.acquired)}, {choice.reason}. "
-            f"Not read: {named}{more}; what only they show is missed.{told}",
+            text=f"{choice.role.value} is read from the series {time_words(best.acquired)}, "
+            f"{choice.reason}. Not read: {named}{more}; what only they show is missed.{told}",
         )
 
 
@@ -276,7 +291,9 @@ def _unconfirmed(names: Sequence[str]) -> tuple[Notice, ...]:
 
 
 def headers_alone(files: Sequence[DicomFile]) -> Refusal | None:
-    """Why MR files without any pixels are not evaluable, with the roles that their headers name; None where there are some.
+    """Say why MR files without any pixels are not evaluable; None if some have pixels.
+
+    The reason names the roles that their headers state.
 
     A file whose header says something else than an MR image is judged as before.
     """

@@ -1,4 +1,4 @@
-"""MR slices, files of one frame or frames of an enhanced image, and where each lies: what shares a place, what tells it apart."""
+"""MR slices, from files or enhanced frames: where each lies and what tells them apart."""
 
 from __future__ import annotations
 
@@ -44,10 +44,8 @@ TELLING = (
     "FrameAcquisitionNumber",
     "DimensionIndexValues",
 )
-DAYS = (
-    "AcquisitionDateTime",
-    "AcquisitionDate",
-)  # of acquisitions that `acquisitions.parts_of` tells apart
+# Of acquisitions that `acquisitions.parts_of` tells apart
+DAYS = ("AcquisitionDateTime", "AcquisitionDate")
 TIMES = (
     "TriggerTime",
     "NominalCardiacTriggerDelayTime",
@@ -66,9 +64,12 @@ class Placed:
     """A file, or a frame of an enhanced image, with its planes, read once.
 
     Attributes:
-        index: from 0, of a frame of an enhanced image whose frames all have a plane; None for a whole file.
-        place: series or image, first pixel (to 0.01 mm), axes and grid of a single slice; None where it has no plane.
-        kin: what slices of one stack share beside their plane; its own for a file that joins no other.
+        index: from 0, of a frame of an enhanced image whose frames all have a plane; None for a
+            whole file.
+        place: series or image, first pixel (to 0.01 mm), axes and grid of a single slice; None
+            if it has no plane.
+        kin: what slices of one stack share beside their plane; its own for a file that joins no
+            other.
     """
 
     file: DicomFile
@@ -90,12 +91,15 @@ class Placed:
         return self.planes[0] if len(self.planes) == 1 else None
 
     def joins(self, other: Placed) -> bool:
-        """Whether both may be slices of one stack."""
+        """Tell whether both may be slices of one stack."""
         one, two = self.plane, other.plane
         return one is not None and two is not None and self.kin == other.kin and parallel(one, two)
 
     def said(self, keyword: str) -> tuple[str, ...]:
-        """The values of an element that may tell slices apart; a b-value also from the vendor's own element."""
+        """Return the values of an element that may tell slices apart.
+
+        A b-value also comes from the vendor's own element.
+        """
         found = self.frame.said(keyword)
         if keyword != "DiffusionBValue" or found:
             return found
@@ -112,7 +116,7 @@ class SliceGroup:
 
 
 def placed(files: Iterable[DicomFile]) -> list[Placed]:
-    """Where each file, and each frame of an enhanced image, lies, in their order."""
+    """Place each file, and each frame of an enhanced image, in their order."""
     with quiet:
         return [one for file in files for one in _placed(file)]
 
@@ -162,7 +166,7 @@ def _place(whose: Hashable, plane: Plane | None, grid: Hashable) -> Hashable | N
 
 
 def told_apart(slices: Sequence[Placed]) -> list[SliceGroup]:
-    """Parts of a group of slices in each of which no place comes twice, as far as an element tells them apart.
+    """Split a group of slices so that no place comes twice, as far as an element tells.
 
     By the elements in TELLING, first to last; then by time where every place has as many slices.
     """
@@ -180,9 +184,12 @@ def told_apart(slices: Sequence[Placed]) -> list[SliceGroup]:
 
 
 def by_contrast(part: SliceGroup) -> list[SliceGroup]:
-    """A part by the first element of contrast that differs in it, also where no place comes twice; as it is if none does.
+    """Split a part by the first element of contrast that differs in it.
 
-    An element that leaves a slice alone is one that differs from slice to slice, and tells no contrast.
+    That is done even if no place comes twice; it stays as it is if none differs.
+
+    An element that leaves a slice alone is one that differs from slice to slice, and tells no
+    contrast.
     """
     with quiet:
         for keyword in CONTRASTS:
@@ -193,7 +200,7 @@ def by_contrast(part: SliceGroup) -> list[SliceGroup]:
 
 
 def crowded(slices: Iterable[Placed]) -> bool:
-    """Whether two slices share a place and nothing in their headers tells them apart."""
+    """Tell whether two slices share a place and nothing in their headers tells them apart."""
     places: dict[Hashable, list[Placed]] = {}
     for one in slices:
         if one.place is not None:
@@ -205,7 +212,7 @@ def crowded(slices: Iterable[Placed]) -> bool:
 
 
 def _alike(group: Sequence[Placed], keyword: str) -> Iterator[list[Placed]]:
-    """Those of a group that an element does not tell from each other."""
+    """Yield the slices of a group that an element does not tell from each other."""
     found: dict[Hashable, list[Placed]] = {}
     for one in group:
         found.setdefault(one.said(keyword), []).append(one)
@@ -213,7 +220,7 @@ def _alike(group: Sequence[Placed], keyword: str) -> Iterator[list[Placed]]:
 
 
 def contradict(slices: Iterable[Placed]) -> bool:
-    """Whether slices of one series start at one place but lie in different planes."""
+    """Tell whether slices of one series start at one place but lie in different planes."""
     places: dict[Hashable, set[Hashable]] = {}
     for one in slices:
         if one.plane is not None and one.index is None:
@@ -231,7 +238,7 @@ def _said(keyword: str, part: Sequence[Placed]) -> list[Hashable]:
 def _split(
     part: SliceGroup, keyword: str, keys_of: Callable[[Sequence[Placed]], list[Hashable]]
 ) -> list[SliceGroup]:
-    """The slices by their keys if some of them share a place and a key tells those apart; else as they are."""
+    """Split slices by their keys if that tells apart some that share a place."""
     if len({one.place for one in part.slices}) == len(part.slices):
         return [part]
     keys = keys_of(part.slices)
@@ -256,7 +263,7 @@ def _by_keys(part: SliceGroup, keyword: str, keys: Sequence[Hashable]) -> list[S
 
 
 def _rank(keyword: str, part: Sequence[Placed]) -> list[Hashable]:
-    """The how-manieth of its place each slice is by a time; the same for all where places differ in number."""
+    """Rank each slice among those of its place by a time; all alike if places differ."""
     said = [one.said(keyword) for one in part]
     times: dict[Hashable, list[tuple[str, ...]]] = {}
     for one, time in zip(part, said, strict=True):
@@ -274,7 +281,7 @@ def _rank(keyword: str, part: Sequence[Placed]) -> list[Hashable]:
 
 
 def _moment(time: tuple[str, ...]) -> tuple[float, tuple[str, ...]]:
-    """A time in the order of its number, where it is one: "80" is before "120"."""
+    """Order times by number if they are one: "80" is before "120"."""
     try:
         return float(time[0]), time
     except (IndexError, ValueError):

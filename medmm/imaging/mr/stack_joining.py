@@ -1,6 +1,7 @@
-"""Stacks of one enhanced image that are one volume: slices were acquired in interleaved packages, or in slabs.
+"""Stacks of one enhanced image that are one volume, acquired in packages or slabs.
 
-Stack ID (0020,9056) groups frames (PS3.3 C.7.6.16.2.2); a writer may give every package of one volume a stack of its own.
+Stack ID (0020,9056) groups frames (PS3.3 C.7.6.16.2.2); a writer may give every package of one
+volume a stack of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ STACKS_JOINED = Notice(
 
 
 def parts_of_image(stacks: Sequence[Sequence[Placed]]) -> Iterator[Parts]:
-    """The parts of the stacks of one image; those that are parallel and together make even volumes of one contrast are these."""
+    """Yield the parts of an image's stacks, uniting parallel stacks of one volume.
+
+    They are united if together they make even volumes of one contrast.
+    """
     for group in _parallel(stacks):
         whole = _united(group) if len(group) > 1 else None
         yield from map(parts_of, group) if whole is None else [whole]
@@ -41,7 +45,7 @@ def _parallel(stacks: Sequence[Sequence[Placed]]) -> list[list[Sequence[Placed]]
 
 
 def _as_if_one(stack: Sequence[Placed]) -> list[Placed]:
-    """Frames as if the image named no stacks: their places are those of the image."""
+    """Return frames as if the image named no stacks: their places are those of the image."""
     image = stack[0].file.sha256
     return [
         replace(
@@ -52,7 +56,10 @@ def _as_if_one(stack: Sequence[Placed]) -> list[Placed]:
 
 
 def _united(stacks: Sequence[Sequence[Placed]]) -> Parts | None:
-    """Parts of the frames of parallel stacks, each an even volume of frames of all of them; None where one is not."""
+    """Unite parallel stacks into parts that are even volumes; return None if one is not.
+
+    Each part has frames of all stacks.
+    """
     parts, notices = parts_of([one for stack in stacks for one in _as_if_one(stack)])
     if not all(_is_volume(part, len(stacks)) for part in parts):
         return None
@@ -60,7 +67,10 @@ def _united(stacks: Sequence[Sequence[Placed]]) -> Parts | None:
 
 
 def _is_volume(part: SliceGroup, stacks: int) -> bool:
-    """Whether the frames of a part, some of every stack, lie evenly in one box and are of one contrast."""
+    """Tell whether the frames of a part lie evenly in one box and are of one contrast.
+
+    Some of them come from every stack.
+    """
     ordered = sorted(part.slices, key=lambda one: one.depth_mm)
     if len({one.frame.said("StackID") for one in ordered}) != stacks:
         return False

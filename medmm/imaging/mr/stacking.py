@@ -50,15 +50,18 @@ SINGLE = Notice(
 )
 SHEARED = Notice(
     code="sheared-stack",
-    text="The slices are stacked at a slant to their planes, as of a tilted gantry; no volume is measured in them.",
+    text="The slices are stacked at a slant to their planes, as of a tilted gantry; no volume is "
+    "measured in them.",
 )
 SLICES_LEFT_OUT = Notice(
     code="slices-left-out",
-    text="The slices lie a multiple of their stated spacing apart: some are missing; no volume is measured in them.",
+    text="The slices lie a multiple of their stated spacing apart: some are missing; no volume "
+    "is measured in them.",
 )
 SEVERAL_CONTRASTS = Notice(
     code="several-contrasts",
-    text="A series holds images of several contrasts that their places do not tell apart; it is no volume.",
+    text="A series holds images of several contrasts that their places do not tell apart; it is "
+    "no volume.",
 )
 GEOMETRY_UNKNOWN = Notice(
     code="geometry-unknown", text="The slices do not say where they lie in the patient."
@@ -82,10 +85,11 @@ _VALUE_GROUPS = {
 
 
 def load_slices(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDArray[np.float32]:
-    """Display-ready pixels of MR slices in the order of the files, or of the frames of one file.
+    """Load display-ready pixels of MR slices in the order of the files or frames.
 
     Args:
-        frame_numbers: the frames of the one file, from 1; where there are none, all of each file in order of position.
+        frame_numbers: the frames of the one file, from 1; if there are none, all of each file in
+            order of position.
 
     Returns: shape (slices, rows, columns), float32. Raises: InputError.
     """
@@ -93,12 +97,15 @@ def load_slices(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDA
 
 
 def load_signal(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDArray[np.float32]:
-    """Signal of MR slices on one scale, in the same order: stored values after the rescale of each frame, no window.
+    """Load the signal of MR slices on one scale, in the same order, without a window.
+
+    It is the stored values after the rescale of each frame.
 
     What is no signal (padding, values far from all others) is at the level of the darkest signal.
 
-    Source: PS3.3 C.11.1 (Modality LUT) and C.7.6.16.2.9 (Pixel Value Transformation); a slope of its own for each slice, as
-    Philips writes it, is applied to that slice. Args, returns and raises as `load_slices`.
+    Source: PS3.3 C.11.1 (Modality LUT) and C.7.6.16.2.9 (Pixel Value Transformation); a slope of
+    its own for each slice, as Philips writes it, is applied to that slice. Args, returns and raises
+    as `load_slices`.
     """
     return without_background(
         _stacked([frame for path in paths for frame in _frames(path, frame_numbers, signal)])
@@ -108,7 +115,10 @@ def load_signal(paths: Sequence[Path], frame_numbers: Sequence[int] = ()) -> NDA
 def signal_of(
     paths: Sequence[Path], frame_numbers: Sequence[int], slices: Sequence[int]
 ) -> NDArray[np.float32]:
-    """Signal of some slices of a volume, by their indices; only the files and frames that hold them are decoded."""
+    """Load the signal of some slices of a volume, by their indices.
+
+    Only the files and frames that hold them are decoded.
+    """
     if frame_numbers:
         return load_signal(paths, [frame_numbers[z] for z in slices])
     return load_signal([paths[z] for z in slices])
@@ -139,7 +149,7 @@ def _frames(
 
 
 def frame_order(tags: Tags, frames: int) -> list[int]:
-    """Frames of a multi-frame image by position along the normal; as stored if they are not parallel."""
+    """Order frames of a multi-frame image along the normal; as stored if not parallel."""
     planes = [plane for plane in frame_planes(tags, frames) if plane is not None]
     if (
         frames == 1
@@ -151,7 +161,7 @@ def frame_order(tags: Tags, frames: int) -> list[int]:
 
 
 def frame_header(dataset: Dataset, index: int) -> Dataset:
-    """The header that holds for one frame: functional groups of its own over those it shares."""
+    """Return the header of one frame: its own functional groups over the shared ones."""
     tags = Tags(dataset)
     shared = tags.first_item("SharedFunctionalGroupsSequence")
     own = tags.item("PerFrameFunctionalGroupsSequence", index)
@@ -174,10 +184,13 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
 
 
 def stacks(files: Sequence[DicomFile]) -> list[Built]:
-    """The volumes of MR files: slices and frames of one image join by series or image, frame of reference, plane and grid.
+    """Build the volumes of MR files.
 
-    Slices of two acquisitions are apart, and so are slices and frames that share a place, by what tells them apart: echoes,
-    times, contrasts. Frames of one image that share none are apart too where they are of several contrasts.
+    Slices and frames of one image join by series or image, frame of reference, plane and grid.
+
+    Slices of two acquisitions are apart, and so are slices and frames that share a place, by what
+    tells them apart: echoes, times, contrasts. Frames of one image that share none are apart too
+    where they are of several contrasts.
     """
     joined: dict[object, list[list[Placed]]] = {}
     for file in placed(files):
@@ -205,7 +218,10 @@ def stacks(files: Sequence[DicomFile]) -> list[Built]:
 
 
 def _of_one_contrast(part: SliceGroup) -> list[SliceGroup]:
-    """Frames of one image by their contrasts. Files of a series that do not share places stay together, and are held as mixed."""
+    """Split frames of one image by their contrasts.
+
+    Files of a series that do not share places stay together, and are held as mixed.
+    """
     if part.slices[0].index is None or _sequence(part.slices)[1] is not MIXED:
         return [part]
     pieces = by_contrast(part)
@@ -215,7 +231,7 @@ def _of_one_contrast(part: SliceGroup) -> list[SliceGroup]:
 
 
 def _stack(part: SliceGroup) -> Built:
-    """One volume of slices of one series and plane, of frames of one image, or of one multi-frame file as it is."""
+    """Build one volume of slices of one series, frames of one image, or a whole file."""
     ordered = sorted(part.slices, key=lambda one: one.depth_mm)
     lead, tags = ordered[0], ordered[0].tags
     stated = [plane for one in ordered for plane in one.planes]
@@ -263,7 +279,10 @@ def _stack(part: SliceGroup) -> Built:
 
 
 def _frame_numbers(ordered: Sequence[Placed]) -> tuple[int, ...]:
-    """The frame (from 1) of every slice of a volume of one multi-frame image; empty for images of a frame each."""
+    """Return the frame (from 1) of every slice of a volume of one multi-frame image.
+
+    It is empty for images of a single frame.
+    """
     lead = ordered[0]
     if lead.index is not None:
         return tuple(one.index + 1 for one in ordered if one.index is not None)
@@ -272,7 +291,7 @@ def _frame_numbers(ordered: Sequence[Placed]) -> tuple[int, ...]:
 
 
 def _sequence(ordered: Sequence[Placed]) -> tuple[Physics, Sequence_]:
-    """The physics of the middle image, and the role of all of them."""
+    """Return the physics of the middle image and the role of all of them."""
     each = [
         (physics_of(one.frame),) if len(one.planes) == 1 else frames_physics(one.tags)
         for one in ordered
@@ -285,7 +304,7 @@ def _sequence(ordered: Sequence[Placed]) -> tuple[Physics, Sequence_]:
 def _geometry(
     stated: Sequence[Plane | None], lead: Frame, *, mixed: bool
 ) -> tuple[Affine | None, tuple[float, float] | None, tuple[Notice, ...]]:
-    """Affine and in-plane spacing of slices, and what keeps them from being a volume that can be measured."""
+    """Compute affine and in-plane spacing of slices, and what keeps them from measurement."""
     planes = [plane for plane in stated if plane is not None]
     whole = len(planes) == len(stated)
     if not (whole and all(parallel(planes[0], plane) for plane in planes)):
@@ -307,14 +326,14 @@ def _geometry(
 def _slice_distance(
     affine: Affine | None, stated: Sequence[object], notices: Sequence[Notice]
 ) -> float | None:
-    """Distance of slice centres in mm; None where it is no measure of volume."""
+    """Return the distance of slice centres in mm; None if no volume can rest on it."""
     if affine is None or len(stated) == 1 or {SHEARED, SLICES_LEFT_OUT} & set(notices):
         return None
     return float(np.linalg.norm(np.array(affine)[:3, 2]))
 
 
 def _digest(digests: Sequence[str], frame_numbers: Sequence[int], frames: int) -> str:
-    """That of the one file, of several files, or of some frames of a file."""
+    """Return the digest of the one file, of several files, or of some frames of a file."""
     if len(digests) > 1:
         return digest_of(digests)
     if not frame_numbers or len(frame_numbers) == frames:
@@ -323,5 +342,5 @@ def _digest(digests: Sequence[str], frame_numbers: Sequence[int], frames: int) -
 
 
 def digest_of(digests: Sequence[str]) -> str:
-    """One digest for several files: SHA-256 over their sorted digests."""
+    """Compute one digest for several files: SHA-256 over their sorted digests."""
     return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()

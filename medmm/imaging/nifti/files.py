@@ -1,7 +1,9 @@
-"""The second door: NIfTI-1 and NIfTI-2 files, plain or in gzip, to a `Volume` with an LPS affine in mm.
+"""The second door: NIfTI files to a `Volume` with an LPS affine in mm.
 
-Sizes are held against the real bytes before anything of that size is allocated. Source: NIfTI-1 and NIfTI-2 headers
-(nifti1.h, nifti2.h); voxel axes (i, j, k) are column, row and slice here.
+NIfTI-1 and NIfTI-2, plain or in gzip.
+
+Sizes are held against the real bytes before anything of that size is allocated. Source: NIfTI-1 and
+NIfTI-2 headers (nifti1.h, nifti2.h); voxel axes (i, j, k) are column, row and slice here.
 """
 
 from __future__ import annotations
@@ -32,11 +34,12 @@ GZIP = b"\x1f\x8b"
 SUFFIXES = (".nii", ".nii.gz")
 HEAD_BYTES = 544  # a NIfTI-2 header and its extension flag; a NIfTI-1 header has 348
 CHUNK_BYTES = 2**20
-# A NIfTI file is no DICOM object. PS3.3 A.8 keeps this class for pictures converted from another format.
+# A NIfTI file is not a DICOM object. PS3.3 A.8 keeps this class for converted pictures.
 CONVERTED = "1.2.840.10008.5.1.4.1.1.7.3"
 UNSTATED = Refusal(
     code="nifti-unstated",
-    reason="a NIfTI file states neither modality nor body part nor patient: a person must look whether it is a brain MR",
+    reason="a NIfTI file states neither modality nor body part nor patient: a person must look "
+    "whether it is a brain MR",
     held=True,
 )
 _NOT_GREY = Refusal(
@@ -49,7 +52,8 @@ _SMALL = Refusal(
 NOTICES = (
     Notice(
         code="nifti",
-        text="A NIfTI file states no modality, body part or date; a release takes it for a brain MR.",
+        text="A NIfTI file states no modality, body part or date; a release takes it for a brain "
+        "MR.",
     ),
     Notice(
         code="no-patient-id",
@@ -66,7 +70,8 @@ NOTICES = (
 )
 ORIENTATION_UNKNOWN = Notice(
     code="orientation-unknown",
-    text="Orientation unknown: the header states none, or one that can't be relied on; no side is named.",
+    text="Orientation unknown: the header states none, or one that can't be relied on; no side "
+    "is named.",
 )
 _SPACING_UNKNOWN = Notice(
     code="spacing-unknown",
@@ -77,18 +82,14 @@ _UNIT_ASSUMED = Notice(
 )
 _PLAIN_AXES = Notice(
     code="orientation-plain",
-    text="The header states axes to the right, to the front and to the head, as programs also write that know no orientation; "
-    "it was taken at its word, and a side rests on it.",
+    text="The header states axes to the right, to the front and to the head, as programs also "
+    "write that know no orientation; it was taken at its word, and a side rests on it.",
 )
 _WINDOW = Notice(
     code="window-unknown", text="No window is stated; the whole range of values is shown."
 )
-_MM_PER = {
-    0: 1.0,
-    1: 1000.0,
-    2: 1.0,
-    3: 0.001,
-}  # xyzt_units & 7: unknown, metre, millimetre, micrometre
+# xyzt_units & 7: unknown, metre, millimetre, micrometre
+_MM_PER = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +110,8 @@ class NiftiFile:
     affine_lps_mm: Affine | None
     spacing_zyx_mm: tuple[float | None, float | None, float | None]
     notices: tuple[Notice, ...]
-    matrix_mm: NDArray[np.float64] = field(
-        compare=False
-    )  # what the header says of the grid, to be relied on or not
+    # What the header says of the grid, to be relied on or not
+    matrix_mm: NDArray[np.float64] = field(compare=False)
 
     @property
     def value_bytes(self) -> int:
@@ -146,7 +146,7 @@ def nifti_border(path: Path) -> Iterator[None]:
 
 
 def is_nifti(path: Path) -> bool:
-    """Whether a file is to be read as NIfTI: by its content, else by its name; DICOM stays DICOM.
+    """Tell whether a file is read as NIfTI: by content, else by name; DICOM stays DICOM.
 
     Raises: InputError if it can't be opened.
     """
@@ -169,7 +169,7 @@ def _head(data: bytes) -> bytes:
 
 
 def _version(head: bytes) -> int | None:
-    """1 or 2 by the size of the header and its magic; None if it is no NIfTI."""
+    """Return 1 or 2 by the size of the header and its magic; None if it is not NIfTI."""
     sizes = {int.from_bytes(head[:4], order) for order in ("little", "big")}
     if 348 in sizes and head[344:348] in (b"n+1\0", b"ni1\0"):
         return 1
@@ -190,7 +190,10 @@ def open_nifti(path: Path) -> NiftiFile:
 
 
 def _opened(path: Path) -> tuple[NiftiFile, bytes]:
-    """What the header says, and the bytes of the file. Raises: InputError if it is too large or no NIfTI."""
+    """Read what the header says and the bytes of the file.
+
+    Raises: InputError if it is too large or not NIfTI.
+    """
     data = content_of(path)
     with nifti_border(path):
         head = _head(data)
@@ -218,7 +221,7 @@ def _understood(path: Path, data: bytes, header: Any, version: int) -> NiftiFile
     shape = tuple(int(n) for n in header["dim"][1 : int(header["dim"][0]) + 1])
     if not 2 <= len(shape) <= 7 or min(shape) < 1:
         raise InputError(
-            f"a grid of {shape} is none",
+            f"a grid of {shape} is not an image",
             remedy="send an image with two or three axes",
             path=str(path),
         )
@@ -248,7 +251,7 @@ def _understood(path: Path, data: bytes, header: Any, version: int) -> NiftiFile
 
 
 def _values(file: NiftiFile, data: bytes) -> Iterator[bytes]:
-    """The bytes of the values in chunks, of a file whose claim its real size can hold.
+    """Yield the values' bytes in chunks, once the file's real size bears out its claim.
 
     Raises: InputError if the header claims more than there can be, or if more or less comes.
     """
@@ -284,7 +287,10 @@ def _values(file: NiftiFile, data: bytes) -> Iterator[bytes]:
 
 
 def _inflated(data: bytes) -> Iterator[bytes]:
-    """Chunks of at most 1 MiB of a gzip file of one or several members. Raises: zlib.error, EOFError."""
+    """Inflate a gzip file of one or several members in chunks of at most 1 MiB.
+
+    Raises: zlib.error or EOFError if it is damaged.
+    """
     rest = data
     while rest[:2] == GZIP:
         member = zlib.decompressobj(31)
@@ -300,10 +306,12 @@ def _inflated(data: bytes) -> Iterator[bytes]:
 def _geometry(
     header: Any,
 ) -> tuple[Affine | None, tuple[float | None, float | None, float | None], tuple[Notice, ...]]:
-    """Affine to LPS in mm, spacing of slices, rows, columns in mm, and what is to be said of them.
+    """Compute the affine to LPS in mm, the spacing in mm, and what is to be said of them.
 
-    The affine counts where the code of sform or qform is above 0 (NIfTI-1 header, qform_code and sform_code), both name the
-    same directions, and it agrees with the voxel size.
+    Spacing is of slices, rows and columns.
+
+    The affine counts where the code of sform or qform is above 0 (NIfTI-1 header, qform_code and
+    sform_code), both name the same directions, and it agrees with the voxel size.
     """
     unit = int(header["xyzt_units"]) & 7
     mm = _MM_PER.get(unit, 1.0)
@@ -327,7 +335,7 @@ def _geometry(
 
 
 def _stated_affine(header: Any, zooms: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The affine to RAS in the header's unit if it can be relied on."""
+    """Return the affine to RAS in the header's unit if it can be relied on."""
     from nibabel.orientations import aff2axcodes
 
     stated = [
@@ -341,7 +349,7 @@ def _stated_affine(header: Any, zooms: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def _credible(form: Any, zooms: NDArray[np.float64]) -> bool:
-    """Finite, axes at right angles and as long as the voxel size says."""
+    """Tell whether axes are finite, orthogonal and as long as the voxel size says."""
     matrix = np.asarray(form, dtype=np.float64)
     if not np.isfinite(matrix).all() or zooms.min() <= 0:
         return False
@@ -350,13 +358,19 @@ def _credible(form: Any, zooms: NDArray[np.float64]) -> bool:
 
 
 def _is_plain(affine: NDArray[np.float64]) -> bool:
-    """Whether the axes run to the right, front and head without a turn: what is also written for want of knowledge."""
+    """Tell whether the axes run to the right, front and head without a turn.
+
+    Programs write that too if they know nothing better.
+    """
     axes = affine[:3, :3]
     return bool(np.allclose(axes, np.diag(np.abs(np.diag(axes))), atol=1e-6))
 
 
 def judge_nifti(file: NiftiFile) -> Refusal | None:
-    """What its header alone refuses; everything else is held as `UNSTATED` until a person says what it is."""
+    """Judge a file by its header alone.
+
+    What is not refused is held as `UNSTATED` until a person says what it is.
+    """
     if not file.grey:
         return _NOT_GREY
     if file.volumes > 1:
@@ -365,21 +379,23 @@ def judge_nifti(file: NiftiFile) -> Refusal | None:
 
 
 def load_nifti(path: Path) -> NDArray[np.float32]:
-    """Display-ready values, shape (slices, rows, columns), float32, 0 black to 1 white: `shown_nifti` says more."""
+    """Load display-ready values, shape (slices, rows, columns), float32, 0 black to 1 white.
+
+    See `shown_nifti`.
+    """
     return shown_nifti(path).grey
 
 
 def shown_nifti(path: Path) -> Shown:
-    """Display-ready values, shape (slices, rows, columns), with the background of the middle slice.
+    """Load display-ready values (slices, rows, columns) and the middle slice's background.
 
-    Scale and intercept come first, then the window cal_min to cal_max; without one the range of the whole volume is
-    shown. What is not finite, or far from all other values, is black. Raises: InputError.
+    Scale and intercept come first, then the window cal_min to cal_max; without one the range of the
+    whole volume is shown. What is not finite, or far from all other values, is black. Raises:
+    InputError.
     """
     file, stored = stored_in(path)
-    with (
-        nifti_border(path),
-        np.errstate(over="ignore", invalid="ignore"),
-    ):  # of values that are not finite
+    # Of values that are not finite
+    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):
         limits, scale = limits_and_scale(file, stored)
         far = scale.far
         grey = np.empty(file.shape_zyx, dtype=np.float32)
@@ -399,10 +415,10 @@ def shown_nifti(path: Path) -> Shown:
 
 @dataclass(frozen=True, slots=True)
 class GreyScale:
-    """How the stored values of one file become grey: the same for every slice, found in all of them.
+    """How stored values of one file become grey: alike for all slices, found in all.
 
     Attributes:
-        far: beyond these limits lies background, which is black; None where there is none.
+        far: beyond these limits lies background, which is black; None if there is none.
     """
 
     times: float
@@ -411,7 +427,10 @@ class GreyScale:
     far: SignalRange | None
 
     def grey(self, plane: NDArray[Any]) -> NDArray[np.float32]:
-        """Display-ready grey of one slice of stored values, of the same shape, float32, 0 black to 1 white."""
+        """Convert one slice of stored values to grey, float32, 0 black to 1 white.
+
+        The shape stays.
+        """
         scaled: NDArray[Any] = plane.astype(self.kind)
         scaled *= self.times
         scaled += self.plus
@@ -423,7 +442,10 @@ class GreyScale:
 
 
 def limits_and_scale(file: NiftiFile, stored: NDArray[Any]) -> tuple[SignalRange | None, GreyScale]:
-    """What lies far off in a volume of stored values (slices, rows, columns), and how the volume is shown."""
+    """Find what lies far off in a volume of stored values, and how the volume is shown.
+
+    The volume is (slices, rows, columns).
+    """
     limits = (
         signal_range_of(stored, black=-file.intercept / file.slope if file.slope else 0.0)
         if file.grey
@@ -437,34 +459,41 @@ def limits_and_scale(file: NiftiFile, stored: NDArray[Any]) -> tuple[SignalRange
 
 
 def nifti_signal(path: Path) -> NDArray[np.float32]:
-    """Values after scale and intercept, no window: (slices, rows, columns); not finite stays so.
+    """Load values after scale and intercept, (slices, rows, columns), without a window.
 
-    What lies far from all other values is background, and is at the level of the darkest signal. Raises: InputError.
+    What is not finite stays so.
+
+    What lies far from all other values is background, and is at the level of the darkest signal.
+    Raises: InputError.
     """
     file, stored = stored_in(path)
     signal = np.empty(file.shape_zyx, dtype=np.float32)
-    with (
-        nifti_border(path),
-        np.errstate(over="ignore", invalid="ignore"),
-    ):  # beyond float32 it becomes infinite
+    # Beyond float32 it becomes infinite
+    with nifti_border(path), np.errstate(over="ignore", invalid="ignore"):
         for z, plane in enumerate(stored):
             signal[z] = plane.astype(np.float64) * file.slope + file.intercept
     return without_background(signal, finite=False)
 
 
 def load_nifti_signal(path: Path) -> NDArray[np.float32]:
-    """`nifti_signal` with what is not finite as background too. Raises: InputError."""
+    """Load `nifti_signal` with what is not finite as background too.
+
+    Raises: InputError if the file can't be read.
+    """
     return without_background(nifti_signal(path))
 
 
 def stored_in(path: Path) -> tuple[NiftiFile, NDArray[Any]]:
-    """A file and its stored values, shape (slices, rows, columns). Raises: InputError."""
+    """Read a file and its stored values, shape (slices, rows, columns).
+
+    Raises: InputError if the file can't be read.
+    """
     file, data = _opened(path)
     return file, _stored(file, data)
 
 
 def _stored(file: NiftiFile, data: bytes) -> NDArray[Any]:
-    """Stored values, shape (slices, rows, columns), read into memory of the size that the file was found to fill."""
+    """Read stored values (slices, rows, columns) into memory of the size they fill."""
     raw, place = bytearray(), 0
     for chunk in _values(file, data):
         raw = raw or bytearray(file.value_bytes)
@@ -477,7 +506,10 @@ def _stored(file: NiftiFile, data: bytes) -> NDArray[Any]:
 def _range(
     file: NiftiFile, stored: NDArray[Any], far: SignalRange | None = None
 ) -> tuple[float, float]:
-    """Least and greatest finite value after scaling, far-off ones left out; 0 and 0 where there is none."""
+    """Return the least and greatest finite value after scaling, without far-off ones.
+
+    Returns: 0 and 0 if there is none.
+    """
     planes = stored if file.dtype.kind != "f" else (plane[np.isfinite(plane)] for plane in stored)
     planes = planes if far is None else (plane[~far.beyond(plane)] for plane in planes)
     ends = [
@@ -490,12 +522,12 @@ def _range(
 
 
 def nifti_notices(file: NiftiFile) -> tuple[Notice, ...]:
-    """What a reader must know of a released file, window included."""
+    """Say what a reader must know of a released file, window included."""
     return (*NOTICES, *file.notices, *(() if file.window else (_WINDOW,)))
 
 
 def nifti_volume(file: NiftiFile) -> Volume:
-    """The volume of a file; its UIDs come from its content."""
+    """Build the volume of a file; its UIDs come from its content."""
     steps, row, column = file.spacing_zyx_mm
     spacing = (row, column) if row is not None and column is not None else None
     return Volume(

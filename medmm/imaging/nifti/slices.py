@@ -1,4 +1,7 @@
-"""The slices of a NIfTI file, one at a time. Its scale is that of all slices, so the file is read whole once to find it."""
+"""The slices of a NIfTI file, one at a time.
+
+The scale is that of all slices, so the file is read whole once to find it.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,9 @@ class NiftiSlices:
 
     @classmethod
     def opened(cls, path: Path) -> tuple[NiftiSlices, NDArray[Any]]:
-        """Read a file once to find its scale. Returns: it, and its stored values, shape (slices, rows, columns).
+        """Read a file once to find its scale.
 
+        Returns: the slices, and their stored values, shape (slices, rows, columns).
         Raises: InputError if it can't be read.
         """
         file, stored = stored_in(path)
@@ -38,12 +42,14 @@ class NiftiSlices:
             return cls(file, limits_and_scale(file, stored)[1]), stored
 
     def shown(self, plane: NDArray[Any]) -> NDArray[np.float32]:
-        """One slice of stored values as `load_nifti` shows it."""
+        """Convert one slice of stored values as `load_nifti` shows it."""
         with nifti_border(self.file.path), np.errstate(over="ignore", invalid="ignore"):
             return self.scale.grey(plane)
 
     def stored(self, index_z: int) -> NDArray[Any]:
-        """Stored values of one slice, shape (rows, columns). Of a file in gzip all before it is inflated and let go.
+        """Read the stored values of one slice, shape (rows, columns).
+
+        In a gzip file all that comes before is inflated and dropped.
 
         Raises: InputError if the file ends before it.
         """

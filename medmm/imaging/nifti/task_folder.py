@@ -1,7 +1,10 @@
-"""The door for arrays: a folder of NIfTI files under fixed names and the task they are for, to one `Study`.
+"""The door for arrays: a folder of NIfTI files for a task, to one `Study`.
 
-The caller says by task and names what the files show; nothing in them can bear that out. What can be known is checked: the
-grid, the voxel size, the values, and that the files of one study lie on one grid.
+The files stand under fixed names.
+
+The caller says by task and names what the files show; nothing in them can bear that out. What can
+be known is checked: the grid, the voxel size, the values, and that the files of one study lie on
+one grid.
 """
 
 from __future__ import annotations
@@ -51,12 +54,13 @@ MOST_NAMES = 6
 
 BY_NAME = Notice(
     code="arrays-by-name",
-    text="NIfTI files state no modality, body part, sequence, patient or date: they were taken for what the task and their "
-    "names say.",
+    text="NIfTI files state no modality, body part, sequence, patient or date: they were taken "
+    "for what the task and their names say.",
 )
 NOT_IN_ML = Notice(
     code="lesion-not-in-ml",
-    text="A lesion in arrays gets no volume in ml: it was never checked on arrays with a known voxel size.",
+    text="A lesion in arrays gets no volume in ml: it was never checked on arrays with a known "
+    "voxel size.",
 )
 
 
@@ -98,8 +102,8 @@ def read_arrays(folder: Path, task: ReadTask, *, patient_secret: bytes) -> Itera
     Args:
         patient_secret: key of the pseudonym that stands for the patient, whom nothing names.
 
-    Raises: InputError if the folder is none, or does not hold the files of the task; a file of it that can't be read is the
-        outcome of its `Intake`.
+    Raises: InputError if the folder is none, or does not hold the files of the task; a file of it
+        that can't be read is the outcome of its `Intake`.
     """
     paths = named_files(folder, task)
     try:
@@ -122,14 +126,16 @@ def read_arrays(folder: Path, task: ReadTask, *, patient_secret: bytes) -> Itera
         yield made(outcome=refused)
         return
     kept, notices = outcome
-    patient = (
-        pseudonym("pk", f"content\x1f{digest}", patient_secret) or ""
-    )  # nobody's files are not one patient's
+    # Nobody's files are not one patient's
+    patient = pseudonym("pk", f"content\x1f{digest}", patient_secret) or ""
     yield made(outcome=_study(uid, patient, task, kept, notices))
 
 
 def named_files(folder: Path, task: ReadTask) -> dict[TaskFile, Path]:
-    """The files of a task in a folder. Raises: InputError that says what was looked for and what is there."""
+    """Find the files of a task in a folder.
+
+    Raises: InputError that says what was looked for and what is there.
+    """
     there = _entries(folder, task)
     found: dict[TaskFile, Path] = {}
     for part in KINDS[task].parts:
@@ -184,7 +190,7 @@ def _looked_for(task: ReadTask) -> str:
 
 
 def _not_there(folder: Path, task: ReadTask, there: Sequence[Path]) -> InputError:
-    """What was looked for, what is there, and what would help."""
+    """Say what was looked for, what is there, and what would help."""
     files = [path for path in there if path.is_file()]
     arrays = [path.name for path in files if path.name.lower().endswith(SUFFIXES)]
     dicom = sum(_is_dicom(path) for path in files)
@@ -216,7 +222,10 @@ def _is_dicom(path: Path) -> bool:
 
 
 def _opened(part: TaskFile, path: Path) -> Array:
-    """Raises: InputError if it is no NIfTI, or its values are not there."""
+    """Open one file of a task.
+
+    Raises: InputError if it is not NIfTI, or its values are not there.
+    """
     if not is_nifti(path):
         raise InputError(
             "DICOM under the name of a NIfTI file", remedy="leave --task out", path=str(path)
@@ -257,7 +266,10 @@ def _study(
 
 
 def _judged(arrays: Sequence[Array], task: ReadTask) -> Refusal | tuple[list[Array], list[Notice]]:
-    """What may go on, with what a reader must know of it; or why nothing does. Raises: InputError."""
+    """Judge arrays; return what may go on with notices, or why nothing does.
+
+    Raises: InputError if a file can't be read.
+    """
     seen: list[Notice] = []
     for array in arrays:
         refusal = judge_grid(array, task) or judge_values(array, seen)
@@ -272,11 +284,15 @@ def _judged(arrays: Sequence[Array], task: ReadTask) -> Refusal | tuple[list[Arr
 
 
 def _judge_phases(ed: Array, es: Array) -> Refusal | None:
-    """Whether two files can be two phases of one heart. Raises: InputError."""
+    """Judge whether two files can be two phases of one heart.
+
+    Raises: InputError if a file can't be read.
+    """
     if not same_grid(ed.file, es.file):
         return Refusal(
             code="grids-differ",
-            reason=f"not evaluable: {ed.name} and {es.name} differ in shape, voxel size or place; send two phases of one cine",
+            reason=f"not evaluable: {ed.name} and {es.name} differ in shape, voxel size or place; "
+            "send two phases of one cine",
         )
     if _same_values(ed, es):
         return Refusal(
@@ -287,7 +303,10 @@ def _judge_phases(ed: Array, es: Array) -> Refusal | None:
 
 
 def _without_copies(arrays: Sequence[Array]) -> tuple[list[Array], list[Notice]]:
-    """Leave out what repeats another file, as sets do that fill a missing sequence with another. Raises: InputError."""
+    """Leave out arrays that repeat another, as sets do to fill in for a missing sequence.
+
+    Raises: InputError if a file can't be read.
+    """
     kept: list[Array] = []
     notices: list[Notice] = []
     for array in arrays:
@@ -298,7 +317,8 @@ def _without_copies(arrays: Sequence[Array]) -> tuple[list[Array], list[Notice]]
             notices.append(
                 Notice(
                     code="array-repeated",
-                    text=f"{array.name} holds the same values as {twin.name} and was left out: that sequence is missing.",
+                    text=f"{array.name} holds the same values as {twin.name} and was left out: "
+                    "that sequence is missing.",
                 )
             )
     return kept, notices
@@ -315,7 +335,10 @@ def _same_values(one: Array, other: Array) -> bool:
 def _on_one_grid(
     arrays: list[Array], notices: list[Notice]
 ) -> Refusal | tuple[list[Array], list[Notice]]:
-    """Volumes that can be laid on the grid of the first, with a notice for each that lies on another; the reader does it."""
+    """Keep volumes that can be laid on the grid of the first, noting those that must be.
+
+    The reading lays them there.
+    """
     first = arrays[0]
     for array in arrays[1:]:
         if same_grid(first.file, array.file):
@@ -326,20 +349,25 @@ def _on_one_grid(
         notices.append(
             Notice(
                 code="array-resampled",
-                text=f"{array.name} lay on another grid; by the headers it was brought onto that of {first.name}, not registered.",
+                text=f"{array.name} lay on another grid; by the headers it was brought onto that "
+                f"of {first.name}, not registered.",
             )
         )
     return arrays, notices
 
 
 def _out_of_reach(array: Array, first: Array) -> Refusal | None:
-    """Why an array can't be brought onto the grid of the first by what both headers say; None where it can."""
+    """Say why an array can't be brought onto the first one's grid; None if it can.
+
+    That goes by what both headers say.
+    """
     if first.volume.affine_lps_mm is None or array.volume.affine_lps_mm is None:
         return Refusal(
             code="grids-differ",
             reason=(
-                f"not evaluable: {array.name} lies on another grid than {first.name}, and not both headers say where they lie "
-                "in the patient; bring it onto that grid or leave it out"
+                f"not evaluable: {array.name} lies on another grid than {first.name}, and not "
+                "both headers say where they lie in the patient; bring it onto that grid or "
+                "leave it out"
             ),
         )
     index = index_in(array.volume, first.volume)
@@ -347,6 +375,7 @@ def _out_of_reach(array: Array, first: Array) -> Refusal | None:
     if covered < COVERED:
         return Refusal(
             code="not-covered",
-            reason=f"not evaluable: {array.name} reaches only {covered:.0%} of {first.name} by their headers; leave it out",
+            reason=f"not evaluable: {array.name} reaches only {covered:.0%} of {first.name} by "
+            "their headers; leave it out",
         )
     return None

@@ -1,4 +1,4 @@
-"""What a file of arrays must be like for its task: its grid by the header, then its values."""
+"""What an array of a task must be like: its grid by the header, then its values."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from medmm.imaging.gate.layout import judge_shown_nifti
 from medmm.imaging.gate.rules import Refusal
 from medmm.imaging.nifti.files import NiftiFile, shown_nifti
 
-# A crop around one hippocampus: those of the Decathlon's Task04 span 31 to 43 x 40 to 59 x 24 to 47 voxels of 1 mm. An
-# adult's head is more than 100 mm wide, long and high.
+# A crop around one hippocampus: those of the Decathlon's Task04 span 31 to 43 x 40 to 59 x 24 to 47
+# voxels of 1 mm. An adult's head is more than 100 mm wide, long and high.
 CROP_MM = (20.0, 64.0)
 CROP_VOXEL_MM = (0.5, 2.0)
 # Short-axis cine; ACDC has pixels of 0.70 to 1.92 mm and slices 5 to 10 mm apart.
@@ -52,7 +52,7 @@ class Array:
 
 
 def judge_grid(array: Array, task: ReadTask) -> Refusal | None:
-    """What the header alone refuses."""
+    """Judge an array by its header alone."""
     name, file = array.name, array.file
     if not file.grey:
         return Refusal(
@@ -62,7 +62,8 @@ def judge_grid(array: Array, task: ReadTask) -> Refusal | None:
     if file.volumes > 1:
         return Refusal(
             code="frames",
-            reason=f"not evaluable: {name} holds {file.volumes} volumes, and one is read; send the one that is meant",
+            reason=f"not evaluable: {name} holds {file.volumes} volumes, and one is read; send the "
+            "one that is meant",
         )
     if min(file.shape_zyx) < 2:
         return Refusal(
@@ -73,13 +74,17 @@ def judge_grid(array: Array, task: ReadTask) -> Refusal | None:
     if max(file.shape_zyx[1:]) < rules.SMALLEST_MR_PX:
         return Refusal(
             code="too-small",
-            reason=f"not evaluable: the longest side of {name} is under {rules.SMALLEST_MR_PX} pixels",
+            reason=f"not evaluable: the longest side of {name} is under {rules.SMALLEST_MR_PX} "
+            "pixels",
         )
     return _judge_cine(name, file) if task is ReadTask.CARDIAC else None
 
 
 def _judge_crop(name: str, file: NiftiFile) -> Refusal | None:
-    """Whether a T1 is a crop around one hippocampus: in a whole head the hippocampi would have to be found first."""
+    """Judge whether a T1 is a crop around one hippocampus.
+
+    In a whole head the hippocampi would have to be found first.
+    """
     spacing = _known_spacing(file)
     if spacing is None:
         return _no_spacing(name)
@@ -93,21 +98,26 @@ def _judge_crop(name: str, file: NiftiFile) -> Refusal | None:
     return Refusal(
         code="not-a-crop",
         reason=(
-            f"not evaluable: {name} spans {' x '.join(f'{side:.0f}' for side in reversed(sides))} mm; a crop around one "
-            f"hippocampus of {_range(CROP_MM)} mm a side is read, a whole head is not: the hippocampi are not looked for in it"
+            f"not evaluable: {name} spans "
+            f"{' x '.join(f'{side:.0f}' for side in reversed(sides))} mm; a crop around one "
+            f"hippocampus of {_range(CROP_MM)} mm a side is read, a whole head is not: the "
+            "hippocampi are not looked for in it"
         ),
     )
 
 
 def _judge_cine(name: str, file: NiftiFile) -> Refusal | None:
-    """Whether a voxel can be one of short-axis cine, slices along the third axis."""
+    """Judge whether a voxel can be that of short-axis cine, slices along the third axis."""
     spacing = _known_spacing(file)
     if spacing is None:
         return _no_spacing(name)
     ranges = (CINE_SLICE_MM, CINE_PIXEL_MM, CINE_PIXEL_MM)
     if all(_within(step, limits) for step, limits in zip(spacing, ranges, strict=True)):
         return None if _is_box(file, spacing) else _no_box(name)
-    words = f"short-axis cine has pixels of {_range(CINE_PIXEL_MM)} mm and slices {_range(CINE_SLICE_MM)} mm apart"
+    words = (
+        f"short-axis cine has pixels of {_range(CINE_PIXEL_MM)} mm and slices "
+        f"{_range(CINE_SLICE_MM)} mm apart"
+    )
     return _odd_spacing(name, spacing, f"{words}, along the third axis")
 
 
@@ -117,7 +127,10 @@ def _known_spacing(file: NiftiFile) -> tuple[float, float, float] | None:
 
 
 def _is_box(file: NiftiFile, spacing_zyx_mm: Sequence[float]) -> bool:
-    """Whether the header's axes stand at right angles and are as long as its voxel size; what is not finite says nothing."""
+    """Tell whether the header's axes are orthogonal and as long as its voxel size.
+
+    What is not finite says nothing.
+    """
     axes = file.matrix_mm[:3, :3] / np.array(spacing_zyx_mm)[::-1]
     return not np.isfinite(axes).all() or bool(np.allclose(axes.T @ axes, np.eye(3), atol=BOX))
 
@@ -126,14 +139,15 @@ def _no_box(name: str) -> Refusal:
     return Refusal(
         code="slanted",
         reason=(
-            f"not evaluable: the axes of {name} stand at a slant, as of a tilted gantry, or contradict its voxel size; "
-            "nothing is measured in such voxels, resample it onto a grid of right angles first"
+            f"not evaluable: the axes of {name} stand at a slant, as of a tilted gantry, or "
+            "contradict its voxel size; nothing is measured in such voxels, resample it onto a "
+            "grid of right angles first"
         ),
     )
 
 
 def _within(value: float, limits: tuple[float, float]) -> bool:
-    """Within limits, and a thousandth beyond: headers hold float32."""
+    """Tell whether a value is within limits or a thousandth beyond, as headers hold float32."""
     return limits[0] * 0.999 <= value <= limits[1] * 1.001
 
 
@@ -144,7 +158,8 @@ def _range(limits: tuple[float, float]) -> str:
 def _no_spacing(name: str) -> Refusal:
     return Refusal(
         code="spacing-unknown",
-        reason=f"not evaluable: {name} states no usable voxel size, without which nothing is measured in ml",
+        reason=f"not evaluable: {name} states no usable voxel size, without which nothing is "
+        "measured in ml",
     )
 
 
@@ -156,17 +171,22 @@ def _odd_spacing(name: str, spacing: Sequence[float], wanted: str) -> Refusal:
 
 
 def judge_values(array: Array, notices: list[Notice]) -> Refusal | None:
-    """Refuse values without a picture, or of several; `notices` takes what a reader must know. Raises: InputError."""
+    """Refuse values without a picture, or of several; add what a reader must know.
+
+    `notices` takes the latter. Raises: InputError if the file can't be read.
+    """
     signal = array.volume.signal()
     if not np.isfinite(signal).all():
         return Refusal(
             code="not-finite",
-            reason=f"not evaluable: {array.name} holds values that are not finite (NaN or infinite); send the image as it was made, or leave it out if it may be missing",
+            reason=f"not evaluable: {array.name} holds values that are not finite (NaN or "
+            "infinite); send the image as it was made, or leave it out if it may be missing",
         )
     if signal.min() == signal.max():
         return Refusal(
             code="blank",
-            reason=f"not evaluable: all values of {array.name} are the same; send the image as it was made, or leave it out if it may be missing",
+            reason=f"not evaluable: all values of {array.name} are the same; send the image as it "
+            "was made, or leave it out if it may be missing",
         )
     picture = shown_nifti(array.file.path)
     notices.extend(picture.notices)
@@ -178,7 +198,10 @@ def judge_values(array: Array, notices: list[Notice]) -> Refusal | None:
 
 
 def same_grid(one: NiftiFile, other: NiftiFile) -> bool:
-    """Same shape and voxel size, and by the headers no corner half a voxel or more from the other's."""
+    """Tell whether two files share shape, voxel size and place.
+
+    By the headers no corner is half a voxel or more from the other's.
+    """
     if one.shape_zyx != other.shape_zyx or not np.allclose(_sizes(one), _sizes(other), rtol=0.01):
         return False
     ends = [(0, count - 1) for count in reversed(one.shape_zyx)]
@@ -195,7 +218,10 @@ def _sizes(file: NiftiFile) -> list[float]:
 
 
 def index_in(source: Volume, target: Volume) -> NDArray[np.float64]:
-    """4 x 4: voxel index (slice, row, column) of the target to that of the source. Raises: InputError of unknown geometry."""
+    """Compute the 4 x 4 from the target's voxel index to the source's.
+
+    An index is (slice, row, column). Raises: InputError if a geometry is unknown.
+    """
     if source.affine_lps_mm is None or target.affine_lps_mm is None:
         raise InputError(
             "a volume of unknown geometry lies on no grid", remedy="send it with its affine"
@@ -207,7 +233,10 @@ def index_in(source: Volume, target: Volume) -> NDArray[np.float64]:
 def coverage(
     index: NDArray[np.float64], target_zyx: Sequence[int], source_zyx: Sequence[int]
 ) -> float:
-    """Part of the target's voxels that lie within the source, by every fourth of them along each axis."""
+    """Compute the part of the target's voxels that lie within the source.
+
+    Every fourth voxel along each axis is asked.
+    """
     places = np.stack(
         np.meshgrid(*[np.arange(0, n, 4) for n in target_zyx], indexing="ij"), -1
     ).reshape(-1, 3)

@@ -11,7 +11,10 @@ SMALLEST_PART = 0.25  # of the largest part of a structure: smaller islands are 
 
 
 def largest_parts(mask: Mask, count: int) -> Mask:
-    """Keep at most `count` connected parts, none smaller than a quarter of the largest, holes filled."""
+    """Keep at most `count` connected parts, none under a quarter of the largest, filled.
+
+    That is, their holes are filled.
+    """
     labels, found = ndimage.label(mask)
     if found == 0:
         return mask
@@ -22,15 +25,20 @@ def largest_parts(mask: Mask, count: int) -> Mask:
 
 
 def columns_of(mask: Mask) -> tuple[int, int]:
-    """First and last column that a mask touches."""
+    """Return the first and last column that a mask touches."""
     columns = np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(columns[-1])
 
 
 def cardiothoracic_ratio(lungs: Mask, heart: Mask) -> float:
-    """Greatest width of the heart over the width between the outer edges of the lungs (Danzer 1919).
+    """Compute the heart's greatest width over the width between the lungs' outer edges.
 
     Both are horizontal extents on one grid, so neither spacing nor stretching matters.
+    Source: Danzer 1919.
+
+    Args:
+        lungs, heart: masks (rows, columns) of one grid; neither may be empty.
+    Returns: a ratio without unit.
     """
     left, right = columns_of(heart)
     outer_left, outer_right = columns_of(lungs)

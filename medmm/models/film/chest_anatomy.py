@@ -20,14 +20,17 @@ from medmm.models.film.ratio_uncertainty import EDGE, Outlines, agreement, shape
 
 STRUCTURES = ("lungs", "heart")
 Mask = NDArray[np.bool_]
-# Looks at one film: (mirrored, zoomed out by, shifted right and down by, as fractions of half the film).
+# Looks at one film: (mirrored, zoomed out by, shifted right and down by, in halves of the film).
 LOOKS = ((1, 1.0, 0.0, 0.0), (-1, 1.0, 0.0, 0.0), (1, 0.93, 0.04, -0.03), (-1, 1.12, -0.05, 0.04))
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
-    """The network that `config.json` describes: (b, 1, h, w) prepared films to logits (b, 2, h, w), lungs and heart.
+    """Build the network of `config.json`, which outlines lungs and heart.
 
-    Source: Ronneberger et al., MICCAI 2015, with residual units (Kerfoot et al., STACOM 2018), as in MONAI.
+    Prepared films (b, 1, h, w) become logits (b, 2, h, w), lungs and heart.
+
+    Source: Ronneberger et al., MICCAI 2015, with residual units (Kerfoot et al., STACOM 2018), as
+    in MONAI.
     """
     network = UNet(
         spatial_dims=2,
@@ -42,7 +45,10 @@ def build(config: Mapping[str, Any]) -> nn.Module:
 
 
 def looks_at(films: Tensor) -> Tensor:
-    """All looks at prepared films, in one batch: (b, 1, s, s) to (looks x b, 1, s, s), look by look."""
+    """Stack all looks at prepared films in one batch, look by look.
+
+    (b, 1, s, s) becomes (looks x b, 1, s, s).
+    """
     black = films.amin(dim=(1, 2, 3), keepdim=True)  # beyond the film there is nothing
     views = [
         films if look == LOOKS[0] else _sampled(films - black, _there(look)) + black
@@ -52,7 +58,10 @@ def looks_at(films: Tensor) -> Tensor:
 
 
 def on_the_film(maps: Tensor) -> Tensor:
-    """Maps of all looks on the films' own grid: (looks x b, m, s, s) to (looks, b, m, s, s)."""
+    """Bring maps of all looks back onto the films' own grid.
+
+    (looks x b, m, s, s) becomes (looks, b, m, s, s).
+    """
     by_look = maps.unflatten(0, (len(LOOKS), -1))
     back = [
         m if look == LOOKS[0] else _sampled(m, _back(look))
@@ -81,7 +90,7 @@ def _sampled(images: Tensor, rows: list[list[float]]) -> Tensor:
 
 
 def for_outlines(network: nn.Module) -> nn.Module:
-    """The network as live use runs it, changed in place: each batch norm is folded into the convolution before it.
+    """Prepare a network for live use, in place: batch norms folded into convolutions.
 
     The logits are the same but for rounding; it can't learn any more.
     """
@@ -102,9 +111,16 @@ def for_outlines(network: nn.Module) -> nn.Module:
 
 @torch.inference_mode()
 def outlines(network: nn.Module, grey: NDArray[np.float32], size_px: int) -> Outlines:
-    """Lungs and heart of a display-ready film by several looks at it, which go through the network in one batch.
+    """Outline lungs and heart of a display-ready film by several looks at it in one batch.
 
-    Drawn where the mean probability of the looks is above one half. Islands and holes are judged on the network's grid.
+    An outline runs where the mean probability of the looks is one half. Islands and holes are
+    judged on the network's grid.
+
+    Args:
+        network: (b, 1, size_px, size_px) to logits (b, 2, size_px, size_px), on any device.
+        grey: (rows, columns), 0 black to 1 white.
+        size_px: side of the square that the network reads.
+    Raises: InputError as `prepare_film`.
     """
     film = torch.from_numpy(prepare_film(grey, size_px))[None]
     logits = network(looks_at(film).to(next(network.parameters()).device))
@@ -120,7 +136,12 @@ def outlines(network: nn.Module, grey: NDArray[np.float32], size_px: int) -> Out
 
 
 def without_islands(probability: NDArray[np.float32], parts: int) -> NDArray[np.float32]:
-    """A map without its islands and holes."""
+    """Remove islands and holes from a map.
+
+    Args:
+        probability: (rows, columns) of 0 to 1.
+        parts: how many connected parts the structure has: 2 lungs, 1 heart.
+    """
     there = probability > EDGE
     kept = largest_parts(there, parts)
     return np.where(kept, np.where(there, probability, 1), np.where(there, 0, probability)).astype(

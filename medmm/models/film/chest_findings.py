@@ -1,4 +1,7 @@
-"""The network that reads findings off a frontal chest radiograph: a MONAI ResNet trunk and one map a finding."""
+"""The network that reads findings off a frontal chest radiograph, with a map for each.
+
+Its trunk is a MONAI ResNet.
+"""
 
 from __future__ import annotations
 
@@ -13,42 +16,54 @@ TRUNK_CHANNELS = 256
 
 
 class ChestFindingsNetwork(nn.Module):
-    """ResNet-18 up to its third stage (He et al., CVPR 2016; the MONAI class), a map and a logit a finding.
+    """ResNet-18 up to its third stage, with a map and a logit for each finding.
 
-    A finding's map is a 1 x 1 convolution of the trunk's last map (stride 16); its logit is the map's mean, so the
-    map is the class-activation map of Zhou et al. (CVPR 2016) exactly.
+    Source: He et al., CVPR 2016; the MONAI class.
+
+    A finding's map is a 1 x 1 convolution of the trunk's last map (stride 16); its logit is the
+    map's mean, so the map is the class-activation map of Zhou et al. (CVPR 2016) exactly.
     """
 
     def __init__(self, findings: int) -> None:
         super().__init__()
         trunk = ResNet(
-            "basic", [2, 2, 2, 2], [64, 128, 256, 512], spatial_dims=2, n_input_channels=1, conv1_t_size=7,
-            conv1_t_stride=2, bias_downsample=False, feed_forward=False,
-        )  # fmt: skip
+            "basic",
+            [2, 2, 2, 2],
+            [64, 128, 256, 512],
+            spatial_dims=2,
+            n_input_channels=1,
+            conv1_t_size=7,
+            conv1_t_stride=2,
+            bias_downsample=False,
+            feed_forward=False,
+        )
         trunk.layer4 = nn.Identity()
         self.trunk = trunk
         self.head = nn.Conv2d(TRUNK_CHANNELS, findings, 1)
 
     def stem(self, film: Tensor) -> Tensor:
-        """The first layers up to stage 1: (b, 1, h, w) to (b, 64, h/4, w/4)."""
+        """Compute the first layers up to stage 1: (b, 1, h, w) to (b, 64, h/4, w/4)."""
         trunk = self.trunk
         return trunk.layer1(trunk.maxpool(trunk.act(trunk.bn1(trunk.conv1(film)))))
 
     def upper(self, stem: Tensor) -> Tensor:
-        """Stages 2 and 3: (b, 64, h/4, w/4) to (b, 256, h/16, w/16)."""
+        """Compute stages 2 and 3: (b, 64, h/4, w/4) to (b, 256, h/16, w/16)."""
         return self.trunk.layer3(self.trunk.layer2(stem))
 
     def forward_with_maps(self, film: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (b, findings) and maps (b, findings, h/16, w/16) of prepared films (b, 1, h, w)."""
+        """Compute logits (b, findings) and maps of prepared films (b, 1, h, w).
+
+        Maps have shape (b, findings, h/16, w/16).
+        """
         maps = self.head(self.upper(self.stem(film)))
         return maps.mean((2, 3)), maps
 
     def forward(self, film: Tensor) -> Tensor:
-        """Logits (b, findings) of prepared films (b, 1, h, w)."""
+        """Compute logits (b, findings) of prepared films (b, 1, h, w)."""
         return self.forward_with_maps(film)[0]
 
 
 def build(config: Mapping[str, Any]) -> ChestFindingsNetwork:
-    """The network that `config.json` of a weights folder describes, with random weights."""
+    """Build the network of a folder's `config.json`, with random weights."""
     network = ChestFindingsNetwork(len(config["findings"])).eval()
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""The network that says what kind of picture a radiograph's pixels are: the gate's second witness beside the tags."""
+"""The network for kinds of radiographs' pictures: the gate's second witness beside tags."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ KINDS = ("frontal", "mirrored", "inverted", "upside down", "rotated", "lateral",
 
 
 def build(config: Mapping[str, Any]) -> ChestFindingsNetwork:
-    """The network of `config["kinds"]`: prepared films (b, 1, h, w) to logits (b, kinds), one of which is true."""
+    """Build the network of `config["kinds"]`: films (b, 1, h, w) to logits (b, kinds).
+
+    Films are prepared; one of the kinds is true.
+    """
     return build_trunk({"findings": config["kinds"]})
 
 
@@ -35,9 +38,8 @@ class FilmKindModel:
     kinds: tuple[str, ...]
     accept: float
     mirrored: float
-    sure: (
-        float | None
-    )  # of an upright frontal film, at least; None: no picture is sure (weights of an earlier form)
+    # Of an upright frontal film, at least; None: no picture is sure (weights of an earlier form)
+    sure: float | None
 
     @classmethod
     def open(cls, weights: WeightsFolder, device: torch.device) -> FilmKindModel:
@@ -54,16 +56,25 @@ class FilmKindModel:
         )
 
     def kind_of(self, grey: NDArray[np.float32]) -> str:
-        """One of KINDS for a display-ready picture (rows, columns). Raises: InputError if it shows a single tone."""
+        """Return one of KINDS for a display-ready picture (rows, columns).
+
+        Raises: InputError if it shows a single tone.
+        """
         return decided(self.probability(grey), self.accept, self.mirrored)
 
     def surely_frontal(self, grey: NDArray[np.float32]) -> bool:
-        """Whether a picture (rows, columns) alone may stand for a body part that no tag names: stricter than its kind."""
+        """Tell whether a picture (rows, columns) alone may stand for an untold body part.
+
+        That is stricter than its kind.
+        """
         return self.sure is not None and self.probability(grey)["frontal"] >= self.sure
 
     @torch.inference_mode()
     def probability(self, grey: NDArray[np.float32]) -> dict[str, float]:
-        """Of each kind, for a picture (rows, columns). Raises: InputError if it shows a single tone."""
+        """Return the probability of each kind for a picture (rows, columns).
+
+        Raises: InputError if it shows a single tone.
+        """
         film = torch.from_numpy(prepare_film(grey, self.size_px))[None].contiguous(
             memory_format=torch.channels_last
         )
@@ -72,7 +83,7 @@ class FilmKindModel:
 
 
 def decided(probability: Mapping[str, float], accept: float, mirrored: float) -> str:
-    """The kind by the thresholds: frontal in either handedness first, then the likeliest of the rest."""
+    """Choose the kind by the thresholds: frontal in either handedness, then the likeliest."""
     upright = probability["frontal"] + probability["mirrored"]
     if upright >= accept:
         return "mirrored" if probability["mirrored"] >= mirrored else "frontal"

@@ -1,4 +1,4 @@
-"""The network for the kind of picture, opened when the first film is looked at: most studies are none."""
+"""The network for kinds of pictures, opened at the first film: most studies have none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class KindsWhenAsked:
-    """Says what kind of picture a film is, by a network whose files were verified and which is loaded when it is asked."""
+    """Says what kind of picture a film is, by a verified network loaded when it is asked."""
 
     def __init__(self, weights: WeightsFolder, device: str) -> None:
         self._weights, self._device = weights, device
@@ -23,11 +23,11 @@ class KindsWhenAsked:
         self._loading = threading.Lock()
 
     def kind_of(self, grey: NDArray[np.float32]) -> str:
-        """As `FilmKindModel.kind_of`."""
+        """Return one of KINDS as `FilmKindModel.kind_of` does."""
         return self._opened().kind_of(grey)
 
     def surely_frontal(self, grey: NDArray[np.float32]) -> bool:
-        """As `FilmKindModel.surely_frontal`."""
+        """Tell whether a picture may stand alone, as `FilmKindModel.surely_frontal` does."""
         return self._opened().surely_frontal(grey)
 
     def _opened(self) -> FilmKindModel:

@@ -1,4 +1,4 @@
-"""The only way from pixels to a network's input: training, evaluation and live use call it alike."""
+"""The only way from pixels to a network's input, in training, evaluation and live use."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ from scipy import ndimage
 from medmm.domain.errors import InputError
 
 TONE_PERCENTILES = (0.5, 99.5)
-GREY_MEAN, GREY_SPREAD = (
-    0.449,
-    0.226,
-)  # of the grey ImageNet pictures that the first layers were learned from
+# Of the grey ImageNet pictures that the first layers were learned from
+GREY_MEAN, GREY_SPREAD = 0.449, 0.226
 
 
 def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]:
-    """A film as the networks take it: square, tones stretched, normalised.
+    """Prepare a film as the networks take it: square, tones stretched, normalised.
 
-    The film is stretched to a square (its aspect is lost): the public films that the networks learn from were
-    made square in the same way, so padding would show them borders that they have never met. Tones are
-    stretched between two percentiles, so that a vendor's window changes little.
+    The film is stretched to a square (its aspect is lost): the public films that the networks learn
+    from were made square in the same way, so padding would show them borders that they have never
+    met. Tones are stretched between two percentiles, so that a vendor's window changes little.
 
     Args:
         grey: shape (rows, columns), display-ready (MONOCHROME2), 0 black to 1 white.
         size_px: side of the square.
     Returns: shape (1, size_px, size_px), float32.
-    Raises: InputError if `grey` is no finite two-dimensional image or shows a single tone.
+    Raises: InputError if `grey` is not a finite two-dimensional image or shows a single tone.
     """
     if grey.ndim != 2 or not grey.size or not np.isfinite(grey).all():
         raise InputError(
-            f"a film of shape {grey.shape} is no finite grey image", remedy="give (rows, columns)"
+            f"a film of shape {grey.shape} is not a finite grey image",
+            remedy="give (rows, columns)",
         )
     image = Image.fromarray(np.ascontiguousarray(grey, dtype=np.float32))
     square = np.asarray(
@@ -45,17 +44,19 @@ def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]
 
 
 def prepare_volume(grey: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """A volume as the 3D encoders take it: a cube, tones stretched between the same percentiles, mean 0 and spread 1.
+    """Prepare a volume as the 3D encoders take it: a cube, tones stretched, mean 0, spread 1.
+
+    Tones are stretched between the same percentiles as a film's.
 
     Args:
         grey: shape (slices, rows, columns), finite.
         size: voxels a side of the cube; the volume is stretched to it.
     Returns: shape (1, size, size, size), float32.
-    Raises: InputError if `grey` is no finite three-dimensional image or shows a single tone.
+    Raises: InputError if `grey` is not a finite three-dimensional image or shows a single tone.
     """
     if grey.ndim != 3 or not grey.size or not np.isfinite(grey).all():
         raise InputError(
-            f"a volume of shape {grey.shape} is no finite grey volume", remedy="give (z, y, x)"
+            f"a volume of shape {grey.shape} is not a finite grey volume", remedy="give (z, y, x)"
         )
     cube = ndimage.zoom(
         grey.astype(np.float32),

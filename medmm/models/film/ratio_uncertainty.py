@@ -1,4 +1,4 @@
-"""How far a cardiothoracic ratio can be trusted on one film: whether the looks agree, and whether the outlines are a chest."""
+"""How far a cardiothoracic ratio can be trusted: do looks agree, are outlines a chest's."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from medmm.models.film.cardiothoracic_ratio import columns_of, largest_parts
 Mask = NDArray[np.bool_]
 Maps = NDArray[np.float32]
 Bounds = Mapping[str, tuple[float, float]]
-EDGE, SOFT = (
-    0.5,
-    (0.25, 0.75),
-)  # probabilities: where an outline runs, and between which its edge is soft
+# Probabilities: where an outline runs, and between which its edge is soft
+EDGE, SOFT = 0.5, (0.25, 0.75)
 INSIDE = 8  # columns inside an outline's end from which its edge is followed outward
 # What is said of a shape outside its bounds.
 SHAPES = {
@@ -36,11 +34,12 @@ SHAPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """What several looks at one film say of the four columns: heart left and right, outer lung left and right.
+    """What looks at one film say of four columns: heart and outer lung, left and right.
 
     Attributes:
         columns: (looks, 4), fractions of the film's width, in the image's own left and right.
-        soft: summed width of the four edges between the probabilities of SOFT, over the width between the lungs.
+        soft: summed width of the four edges between the probabilities of SOFT, over the width
+            between the lungs.
     """
 
     columns: NDArray[np.float64]
@@ -59,13 +58,16 @@ class Agreement:
 
     @property
     def edge_spread(self) -> float:
-        """Greatest distance between looks at one of the four columns, over the width between the lungs."""
+        """The greatest distance between looks at one column, over the width between the lungs."""
         width = float((self.columns[:, 3] - self.columns[:, 2]).mean())
         return float(np.ptp(self.columns, axis=0).max() / width)
 
 
 def agreement(looks: Maps) -> Agreement | None:
-    """What looks (looks, 2, rows, columns) of lung and heart probabilities on the film's own grid say; None where one finds none."""
+    """Measure what looks say of the four columns; return None if one finds none.
+
+    Args: looks: lung and heart probabilities (looks, 2, rows, columns) on the film's own grid.
+    """
     columns, soft = [], []
     for lungs, heart in looks:
         ends = [
@@ -81,7 +83,10 @@ def agreement(looks: Maps) -> Agreement | None:
 
 
 def _ends(probability: Maps, part: Mask) -> tuple[tuple[float, float], float] | None:
-    """Left and right end of a structure, between pixels, as fractions of the width, and how soft both are."""
+    """Find the left and right end of a structure as fractions of the width.
+
+    Returns: the ends, between pixels, and how soft both are.
+    """
     if not part.any():
         return None
     rows = part.any(axis=1)
@@ -96,7 +101,10 @@ def _ends(probability: Maps, part: Mask) -> tuple[tuple[float, float], float] | 
 
 
 def _crossing(falling: Maps, count: int) -> tuple[float, float]:
-    """Where a profile from inside to outside crosses EDGE, in columns from its start, and its softness as a fraction."""
+    """Find where a profile from inside to outside crosses EDGE, in columns from its start.
+
+    Returns: that, and its softness as a fraction.
+    """
     places = [_first_below(falling, level) for level in (EDGE, *SOFT)]
     return places[0], max(places[1] - places[2], 0.0) / count
 
@@ -113,7 +121,14 @@ def _first_below(falling: Maps, level: float) -> float:
 
 
 def shapes_of(lungs: Mask, heart: Mask) -> dict[str, float]:
-    """Area, position and symmetry of outlines, by the names of SHAPES; mirroring changes nothing but rounding."""
+    """Measure area, position and symmetry of outlines, by the names of SHAPES.
+
+    Mirroring changes nothing but rounding.
+
+    Args:
+        lungs, heart: masks (rows, columns) of one grid; neither may be empty.
+    Returns: shares of the grid, of the chest's width or of its height, without unit.
+    """
     columns = lungs.shape[1]
     left, right = columns_of(lungs)
     middle = (left + right + 1) // 2
@@ -142,11 +157,11 @@ def shapes_of(lungs: Mask, heart: Mask) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlines:
-    """Lungs and heart on the film's own grid (rows, columns), and what speaks for and against them.
+    """Lungs and heart on the film's grid (rows, columns), and what speaks for them or against.
 
     Attributes:
-        shapes: see `shapes_of`; empty where lungs or heart were not found.
-        looks: how far the looks agree; None where one of them finds no lungs or no heart.
+        shapes: see `shapes_of`; empty if lungs or heart were not found.
+        looks: how far the looks agree; None if one of them finds no lungs or no heart.
     """
 
     lungs: Mask
@@ -157,7 +172,9 @@ class Outlines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoubtRule:
-    """When a ratio is stated, and with which interval: chosen on films that no figure of the card is measured on.
+    """When a ratio is stated, and with which interval, as chosen on films without figures.
+
+    That is, no figure of the card is measured on these films.
 
     Attributes:
         shapes: bounds by the names of SHAPES: outside, nothing rests on the outlines.
@@ -177,7 +194,7 @@ class DoubtRule:
 
     @classmethod
     def of(cls, calibration: Mapping[str, Any]) -> DoubtRule:
-        """The rule that calibration.json holds."""
+        """Read the rule that calibration.json holds."""
         low, high = calibration["ratio"]
         return cls(
             shapes={
@@ -192,11 +209,11 @@ class DoubtRule:
         )
 
     def half_width(self, looks: Agreement) -> float:
-        """Half of the 95 % interval of this film."""
+        """Compute half of the 95 % interval of this film."""
         return self.scale * math.hypot(self.floor, self.slope * looks.spread)
 
     def implausible(self, shapes: Mapping[str, float]) -> str | None:
-        """Why outlines are no chest's, or None where they look like one."""
+        """Say why outlines are not a chest's; return None if they look like one."""
         if not shapes:
             return "lungs or heart were not found"
         for name, (low, high) in self.shapes.items():
@@ -205,7 +222,7 @@ class DoubtRule:
         return None
 
     def objection(self, seen: Outlines) -> str | None:
-        """Why no ratio is stated, or None where it is."""
+        """Say why no ratio is stated; return None if one is."""
         if why := self.implausible(seen.shapes):
             return why
         if seen.looks is None:
@@ -215,7 +232,7 @@ class DoubtRule:
             return f"the outlines give {low:.2f} to {high:.2f}, which is hardly a person's ratio"
         if seen.looks.spread > self.most_spread:
             return (
-                f"the outlines are not sure enough: looks at the film as it is, mirrored, shifted and scaled give {low:.2f} "
-                f"to {high:.2f}"
+                "the outlines are not sure enough: looks at the film as it is, mirrored, "
+                f"shifted and scaled give {low:.2f} to {high:.2f}"
             )
         return None

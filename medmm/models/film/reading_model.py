@@ -1,4 +1,4 @@
-"""The reading model for frontal chest radiographs: findings with regions, outlines, cardiothoracic ratio."""
+"""The reading model for frontal chest films: findings, regions, outlines, ratio."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from medmm.domain.errors import needed
+from medmm.domain.frame_reference import FrameReference, frame_of
 from medmm.domain.reading import Finding, Mask, Measurement, ModelIdentity, Reading, Region
-from medmm.domain.study import Modality, Notice, Study, View
+from medmm.domain.reading_model import Declaration, no_reading_model
+from medmm.domain.study import NotEvaluable, Notice, Study, View
 from medmm.domain.vocabulary import finding_term
 from medmm.models.calibration import calibrated_finding
 from medmm.models.coverage import coverage_notice, lungs_coverage
@@ -20,13 +22,20 @@ from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio, columns
 from medmm.models.film.chest_anatomy import STRUCTURES, for_outlines, outlines
 from medmm.models.film.preprocessing import prepare_film
 from medmm.models.film.ratio_uncertainty import DoubtRule, Outlines
-from medmm.models.film.regions import region_of
+from medmm.models.film.regions import chest_cells, region_of
 from medmm.models.image_encoder import for_reading
 from medmm.models.installed_models import Adopted, report_weights
+from medmm.models.reading_models import of_films
 from medmm.models.report_model.encoded_films import EncodedFilms
 from medmm.models.report_model.finding_heads import ReportHeads
-from medmm.models.weights.catalogue import DEFAULT_REPORT, WeightsFolder, open_weights, row_named
-from medmm.models.weights.loading import load_network, torch_device
+from medmm.models.weights.catalogue import (
+    DEFAULT_REPORT,
+    WeightsFolder,
+    declared_by,
+    open_weights,
+    row_named,
+)
+from medmm.models.weights.loading import load_network, reading_device
 
 Grey = NDArray[np.float32]
 RATIO = "cardiothoracic ratio"
@@ -37,7 +46,8 @@ REST_NOT_SEEN = "What lies outside was not looked at."
 NO_ANATOMY = Notice(code="no-anatomy-model", text="No model for lungs and heart is installed.")
 RATIO_NOT_PA = Notice(
     code="ratio-not-pa",
-    text="The film is not known to be PA: an AP projection enlarges the heart and the cardiothoracic ratio.",
+    text="The film is not known to be PA: an AP projection enlarges the heart and the "
+    "cardiothoracic ratio.",
 )
 
 
@@ -49,9 +59,8 @@ class Chest:
     measurements: tuple[Measurement, ...] = ()
     warnings: tuple[Notice, ...] = ()
     midline: float = 0.5  # column between the lungs, as a fraction of the film's width
-    cells: NDArray[np.bool_] | None = (
-        None  # lung or heart, on the film's grid; None where the outlines are not trusted
-    )
+    # Lung or heart, on the film's grid; None if the outlines are not trusted
+    cells: NDArray[np.bool_] | None = None
     heart: NDArray[np.bool_] | None = None  # likewise
 
 
@@ -80,7 +89,10 @@ class FindingsModel:
 
     @torch.inference_mode()
     def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
-        """Logits (findings,) and maps (findings, rows, columns): the mean over the film and its mirror image."""
+        """Compute logits (findings,) and maps (findings, rows, columns) of a film.
+
+        Both are the mean over the film and its mirror image.
+        """
         film = torch.from_numpy(prepare_film(grey, self.size_px))[None]
         pair = (
             torch.cat([film, film.flip(3)])
@@ -92,23 +104,32 @@ class FindingsModel:
         return logits.float().mean(0).cpu().numpy(), heat.float().cpu().numpy()
 
     def read(self, grey: Grey, patient_left_on: str | None, chest: Chest) -> tuple[Finding, ...]:
-        """All findings of a film, each with the region that speaks for it."""
+        """Read all findings of a film, each with the region that speaks for it."""
         logits, maps = self.logits_and_maps(grey)
+        cells = chest_cells(chest.cells, (maps.shape[1], maps.shape[2]))
         return tuple(
             calibrated_finding(
                 name,
                 self.calibration[name],
                 float(logit),
-                self.region(name, heat, patient_left_on, chest),
+                self.region(name, heat, patient_left_on, chest, cells),
             )
             for name, logit, heat in zip(self.names, logits, maps, strict=True)
         )
 
     def region(
-        self, name: str, heat: Grey, patient_left_on: str | None, chest: Chest
+        self,
+        name: str,
+        heat: Grey,
+        patient_left_on: str | None,
+        chest: Chest,
+        cells: NDArray[np.bool_] | None = None,
     ) -> Region | None:
-        """Where a map speaks for a finding; with a side only where its sides held on boxes of training films."""
-        region = region_of(heat, patient_left_on, chest.midline, chest.cells)
+        """Find where a map speaks for a finding.
+
+        It has a side only if the finding's sides held on boxes of training films.
+        """
+        region = region_of(heat, patient_left_on, chest.midline, cells)
         if region is None or (name in OF_THE_HEART and not on_the_heart(region, chest.heart)):
             return None
         named = self.calibration[name]["side"] and finding_term(name).sided
@@ -116,7 +137,7 @@ class FindingsModel:
 
 
 def on_the_heart(region: Region, heart: NDArray[np.bool_] | None) -> bool:
-    """Whether enough of a region's box is heart; False where no outline is trusted."""
+    """Tell whether enough of a region's box is heart; False if no outline is trusted."""
     if heart is None:
         return False
     rows, columns = heart.shape
@@ -147,7 +168,10 @@ class AnatomyModel:
         )
 
     def read(self, grey: Grey) -> Chest:
-        """Outlines of a film with the ratio; outlines that look like no chest are kept, but nothing rests on them."""
+        """Outline a film and measure its ratio.
+
+        Outlines that do not look like a chest are kept, but nothing rests on them.
+        """
         seen = outlines(self.network, grey, self.size_px)
         masks = tuple(
             Mask.from_array(n, m) for n, m in zip(STRUCTURES, (seen.lungs, seen.heart), strict=True)
@@ -169,18 +193,20 @@ class AnatomyModel:
         )
 
     def ratio(self, seen: Outlines) -> Measurement | str:
-        """The cardiothoracic ratio with the 95 % interval of this film, or why there is none."""
+        """Compute the cardiothoracic ratio with this film's 95 % interval, or say why not."""
         if why := self.rule.objection(seen):
             return why
         value = round(cardiothoracic_ratio(seen.lungs, seen.heart), 2)
         spread = self.rule.half_width(needed(seen.looks, "what the further looks at the film gave"))
         interval = (round(value - spread, 3), round(value + spread, 3))
-        return Measurement(name=RATIO, value=value, unit="1", interval=interval)
+        return Measurement(
+            name=RATIO, value=value, unit="1", interval=interval, model=self.weights.row.name
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChestReader:
-    """Reads a study with whatever networks are installed. Safe from several threads: nothing changes after opening."""
+    """Reads a study with whatever networks are installed; thread-safe once opened."""
 
     findings: FindingsModel | None
     anatomy: AnatomyModel | None
@@ -197,15 +223,15 @@ class ChestReader:
         report: str = DEFAULT_REPORT,
         films: EncodedFilms | None = None,
     ) -> ChestReader:
-        """Load what is installed; the heads of the multimodal model `report` read what no other network does.
+        """Load what is installed; `report`'s heads read what no other network does.
+
+        `report` is the multimodal model.
 
         `films` is what the language model shares with these heads.
 
         Raises: IntegrityError if a file of the weights was altered.
         """
-        where = torch_device(device)
-        if threads is not None:
-            torch.set_num_threads(threads)
+        where = reading_device(device, threads)
         findings = open_weights(row_named("chest-findings"), weights_dir)
         anatomy = open_weights(row_named("chest-anatomy"), weights_dir)
         heads = report_weights(report, weights_dir, adopted)
@@ -215,43 +241,52 @@ class ChestReader:
             report_heads=ReportHeads.open(heads, where, films) if heads else None,
         )
 
-    def read(self, study: Study) -> Reading:
-        """Read the frontal film that the study names.
+    @property
+    def weights(self) -> tuple[WeightsFolder, ...]:
+        """The folders of the networks that are installed."""
+        there = (self.findings, self.anatomy, self.report_heads)
+        return tuple(network.weights for network in there if network is not None)
 
-        A study without a frontal film, or without an installed network, gives a reading whose warnings say so.
-        """
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """The networks that it reads with."""
+        return tuple(weights.identity for weights in self.weights)
+
+    @property
+    def declares(self) -> Declaration:
+        """What these networks read and state together."""
+        declared = (declared_by(weights.row, weights.folder) for weights in self.weights)
+        return of_films(filter(None, declared))
+
+    def read(self, study: Study) -> Reading | NotEvaluable:
+        """Read the frontal film that the study names; see `ReadingModel.read`."""
         film = study.frontal
-        installed = [
-            m.weights for m in (self.findings, self.anatomy, self.report_heads) if m is not None
-        ]
-        if film is None or not installed:
-            return Reading(study_uid=study.uid, warnings=(_no_model(study),))
+        if film is None or not self.weights:
+            return no_reading_model(study)
         grey = film.pixels()[0]
         chest = self.anatomy.read(grey) if self.anatomy else Chest(warnings=(NO_ANATOMY,))
         found = self.findings.read(grey, film.patient_left_on, chest) if self.findings else ()
         if self.report_heads:
             others = frozenset(f.name for f in found)
             found += tuple(self.report_heads.read(grey, chest.midline, chest.cells, others))
+        image = frame_of(film)
         not_pa = (RATIO_NOT_PA,) if chest.measurements and film.view is not View.PA else ()
         no_findings = () if self.findings else (NO_FINDINGS,)
         coverage = tuple(lungs_coverage(m.array(), film) for m in chest.masks if m.name == "lungs")
         cut = tuple(notice for one in coverage for notice in coverage_notice(one, REST_NOT_SEEN))
         return Reading(
             study_uid=study.uid,
-            models=tuple(
-                ModelIdentity(name=w.row.name, manifest_sha256=w.row.manifest_sha256)
-                for w in installed
-            ),
-            findings=found,
+            models=self.identities,
+            findings=tuple(_seen_on(image, finding) for finding in found),
             measurements=chest.measurements,
-            masks=chest.masks,
+            masks=tuple(replace(mask, image=image) for mask in chest.masks),
             warnings=chest.warnings + cut + not_pa + no_findings,
             volumes_read=(film.sha256,),
             coverage=coverage,
         )
 
 
-def _no_model(study: Study) -> Notice:
-    kind = "chest radiograph" if study.modality is Modality.RADIOGRAPH else study.modality.value
-    text = f"No reading model is installed for this study ({kind}, {study.body_part}); nothing was read from the image."
-    return Notice(code="no-reading-model", text=text)
+def _seen_on(image: FrameReference, finding: Finding) -> Finding:
+    if finding.region is None:
+        return finding
+    return replace(finding, region=replace(finding.region, image=image))

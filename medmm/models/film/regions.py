@@ -18,13 +18,14 @@ CHEST_SHARE = 0.05  # of a cell that is lung or heart: from there it counts as c
 
 
 def chest_cells(chest: NDArray[np.bool_] | None, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The cells of a map in which a finding of the chest may be shown.
+    """Find the cells of a map in which a finding of the chest may be shown.
 
-    Row by row from the outermost lung or heart to the other side: an opaque lung is missing from its outline, so what
-    lies between counts too. Without outlines, all but the outermost cells, where the convolutions saw padding.
+    Row by row from the outermost lung or heart to the other side: an opaque lung is missing from
+    its outline, so what lies between counts too. Without outlines, all but the outermost cells,
+    where the convolutions saw padding.
 
     Args:
-        chest: (rows, columns) of the film, where lung or heart is; None where no outline is known.
+        chest: (rows, columns) of the film, where lung or heart is; None if no outline is known.
         shape: rows and columns of the map.
     """
     inner = np.zeros(shape, dtype=bool)
@@ -40,7 +41,12 @@ def chest_cells(chest: NDArray[np.bool_] | None, shape: tuple[int, int]) -> NDAr
 
 
 def within_chest(heat: Array, cells: NDArray[np.bool_]) -> Array:
-    """A map smoothed a little, and least (-inf) outside `cells`: what is shown and what points."""
+    """Smooth a map a little and set it to -inf outside `cells`: what is shown and points.
+
+    Args:
+        heat: (rows, columns) of a finding.
+        cells: of the same shape, see `chest_cells`.
+    """
     smooth = ndimage.gaussian_filter(heat.astype(np.float32), SMOOTHING_CELLS)
     return np.where(cells, smooth, np.float32(-np.inf))
 
@@ -49,20 +55,22 @@ def region_of(
     heat: Array,
     patient_left_on: str | None,
     midline: float = 0.5,
-    chest: NDArray[np.bool_] | None = None,
+    cells: NDArray[np.bool_] | None = None,
 ) -> Region | None:
-    """The region of a map, or None where nothing in it speaks for the finding.
+    """Find the region of a map; return None if nothing in it speaks for the finding.
 
     Args:
         heat: (rows, columns) class-activation map; positive speaks for the finding.
-        patient_left_on: the film's edge that shows the patient's left, None where unknown (then no side).
+        patient_left_on: the film's edge that shows the patient's left, None if unknown (then no
+            side).
         midline: column between the lungs, as a fraction of the film's width.
-        chest: (rows, columns) of the film, where lung or heart is; see `chest_cells`.
+        cells: (rows, columns) of the map, where a finding may be shown, as `chest_cells` says for
+            all maps of a film at once; None if no outline is known.
     """
     rows, columns = heat.shape
-    weight = np.clip(within_chest(heat, chest_cells(chest, (rows, columns))), 0, None).astype(
-        np.float64
-    )
+    if cells is None:
+        cells = chest_cells(None, (rows, columns))
+    weight = np.clip(within_chest(heat, cells), 0, None).astype(np.float64)
     if weight.max() <= 0:
         return None
     weight /= weight.max()
@@ -85,16 +93,16 @@ def region_of(
 def side_of(
     weight: NDArray[np.float64], peak_x: float, patient_left_on: str | None, midline: float
 ) -> Side | None:
-    """The patient's side that carries a map's weight above the box threshold.
+    """Name the patient's side that carries a map's weight above the box threshold.
 
-    None where the film does not say, where both halves carry it (one box can't show both sides), and where the
-    strongest place lies on the other side than most of the weight: a draft that named one would contradict its own
-    evidence.
+    None if the film does not say, if both halves carry it (one box can't show both sides),
+    and if the strongest place lies on the other side than most of the weight: a draft that named
+    one would contradict its own evidence.
 
     Args:
         weight: (rows, columns) of the map, its greatest value 1.
         peak_x: column of the strongest place, as a fraction of the film's width.
-        patient_left_on: the film's edge that shows the patient's left, None where unknown.
+        patient_left_on: the film's edge that shows the patient's left, None if unknown.
         midline: column between the lungs, as a fraction of the film's width.
     """
     if patient_left_on is None:
@@ -102,9 +110,8 @@ def side_of(
     strong = np.where(weight >= STRONG, weight, 0).sum(axis=0)
     columns = len(strong)
     edges = np.arange(columns + 1) / columns
-    left_part = np.clip(
-        (midline - edges[:-1]) * columns, 0, 1
-    )  # share of each column that lies left of the midline
+    # Share of each column that lies left of the midline
+    left_part = np.clip((midline - edges[:-1]) * columns, 0, 1)
     image_left, image_right = (
         float((strong * left_part).sum()),
         float((strong * (1 - left_part)).sum()),

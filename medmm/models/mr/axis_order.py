@@ -1,4 +1,4 @@
-"""Arrays in the order and direction of axes that a network learned, and back: an affine may name the axes in any order."""
+"""Arrays in the axes that a network learned, and back, since affines name any order."""
 
 from __future__ import annotations
 
@@ -31,22 +31,24 @@ class Turn:
     reversed_axes: tuple[int, ...] = ()
 
     def there(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
-        """From the source's axes to the network's."""
+        """Turn an array from the source's axes to the network's."""
         return np.ascontiguousarray(np.flip(array.transpose(self.order), self.reversed_axes))
 
     def back(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
-        """From the network's axes to the source's."""
+        """Turn an array from the network's axes to the source's."""
         return np.ascontiguousarray(
             np.flip(array, self.reversed_axes).transpose(np.argsort(self.order))
         )
 
     def sizes(self, of_axes: Sequence[float]) -> tuple[float, ...]:
-        """Sizes of the source's axes, as voxel sizes, in the order of the network's."""
+        """Put sizes of the source's axes, as voxel sizes, in the order of the network's."""
         return tuple(of_axes[axis] for axis in self.order)
 
 
 def turn_to(wanted: Directions, affine_lps_mm: Affine | None, *, slices_stay: bool = False) -> Turn:
-    """The turn that brings axes closest to the wanted directions; none where nothing says how they lie.
+    """Find the turn that brings axes closest to the wanted directions.
+
+    It turns nothing if nothing says how the axes lie.
 
     Args:
         slices_stay: slices remain slices, whatever their direction; they may be reversed.

@@ -1,4 +1,7 @@
-"""Brain lesions of high FLAIR signal: outlined, their slices, half or side, share of the head and, with geometry, volume."""
+"""Brain lesions of high FLAIR signal: outlines, slices, half or side, share, volume.
+
+The share is that of the head; volume needs a known geometry.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,17 @@ from medmm.domain.errors import ConfigError
 from medmm.domain.grid import axial
 from medmm.domain.label_location import extent_of
 from medmm.domain.measurement_formulas import voxel_ml
-from medmm.domain.reading import Coverage, Extent, Finding, LabelMap, Measurement, Reading
-from medmm.domain.study import Notice, SequenceRole, Study, Volume
+from medmm.domain.reading import (
+    Coverage,
+    Extent,
+    Finding,
+    LabelMap,
+    Measurement,
+    ModelIdentity,
+    Reading,
+)
+from medmm.domain.reading_model import Declaration, not_read
+from medmm.domain.study import NotEvaluable, Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import finding_term
 from medmm.models.coverage import coverage_notice, head_coverage
 from medmm.models.mr.axis_order import BACK, HEAD, LEFT, turn_to
@@ -24,7 +36,7 @@ from medmm.models.mr.out_of_distribution import bounds_in, doubt_notice
 from medmm.models.mr.preprocessing import in_order
 from medmm.models.mr.resampling import head_of, middle_x_lps_mm, sequences_on_grid, without_specks
 from medmm.models.mr.volume_segmenter import Labelled, VolumeSegmenter
-from medmm.models.weights.catalogue import WeightsFolder
+from medmm.models.weights.catalogue import WeightsFolder, declarations
 
 FINDING, MAP, LESION = "brain lesion", "brain-lesion", "lesion"
 SHARE, VOLUME = "lesion share of head", "lesion volume"
@@ -34,31 +46,39 @@ NO_FLAIR = Notice(
 )
 NOT_AXIAL = Notice(
     code="not-axial",
-    text="The FLAIR series is not axial; the network knows axial slices alone, so nothing was looked for.",
+    text="The FLAIR series is not axial; the network knows axial slices alone, so nothing was "
+    "looked for.",
 )
 SLICES_APART = Notice(
     code="slices-apart",
-    text="The FLAIR slices do not say how they lie to each other; one of them shows little of a brain, so nothing was looked for.",
+    text="The FLAIR slices do not say how they lie to each other; one of them shows little of a "
+    "brain, so nothing was looked for.",
 )
 AXES_ASSUMED = Notice(
     code="axes-assumed",
-    text="Orientation unknown: columns were taken to run to the left or right, rows to the back and slices to the head; in "
-    "another order lesions may be missed.",
+    text="Orientation unknown: columns were taken to run to the left or right, rows to the back "
+    "and slices to the head; in another order lesions may be missed.",
 )
 NOT_MEASURED = Notice(
     code="not-measured",
-    text="The slices are single, uneven or of unknown place; lesions were outlined and not measured.",
+    text="The slices are single, uneven or of unknown place; lesions were outlined and not "
+    "measured.",
 )
 NOT_WHOLE = Notice(
     code="not-whole",
-    text="FLAIR slices are missing, uneven or but one: the network learned whole stacks alone; a lesion may be missed.",
+    text="FLAIR slices are missing, uneven or but one: the network learned whole stacks alone; a "
+    "lesion may be missed.",
 )
 NOT_OUTLINED = Notice(
     code="not-outlined",
-    text="A lesion is suspected by its score, and no voxel is sure enough to be outlined; nothing was measured.",
+    text="A lesion is suspected by its score, and no voxel is sure enough to be outlined; "
+    "nothing was measured.",
 )
 KEPT = "Finding and outline were"
-REST_NOT_SEEN = "What lies outside was not looked at; a lesion there is missed, one at the edge may be larger, and no share of the head is stated."
+REST_NOT_SEEN = (
+    "What lies outside was not looked at; a lesion there is missed, one at the edge may be "
+    "larger, and no share of the head is stated."
+)
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -93,15 +113,28 @@ class BrainLesionModel:
             calibration=weights.json("calibration.json"),
         )
 
-    def read(self, study: Study) -> Reading:
-        """Read the FLAIR series of a study with the others that the network knows; see `MrReader.read`."""
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """The network that it reads with."""
+        return (self.weights.identity,)
+
+    @property
+    def declares(self) -> Declaration:
+        """What the catalogue says of the network."""
+        return declarations()[self.weights.row.name]
+
+    def read(self, study: Study) -> Reading | NotEvaluable:
+        """Read the FLAIR series of a study with the others that the network knows.
+
+        See `ReadingModel.read`.
+        """
         flair = study.chosen(SequenceRole.FLAIR)
         if flair is None:
-            return Reading(study_uid=study.uid, warnings=(NO_FLAIR,))
+            return not_read(study, NO_FLAIR)
         if flair.affine_lps_mm is not None and not axial(flair.affine_lps_mm):
-            return Reading(study_uid=study.uid, warnings=(NOT_AXIAL,))
+            return not_read(study, NOT_AXIAL)
         if flair.shape_zyx[0] == 1 and _slices_of_series(study, flair) > 1:
-            return Reading(study_uid=study.uid, warnings=(SLICES_APART,))
+            return not_read(study, SLICES_APART)
         signals, left_out = sequences_on_grid(study, SequenceRole.FLAIR, flair, self.sequences)
         turn = turn_to(LEARNED, flair.affine_lps_mm, slices_stay=True)
         inputs = [
@@ -128,7 +161,7 @@ class BrainLesionModel:
         )
         return Reading(
             study_uid=study.uid,
-            models=(self.weights.identity,),
+            models=self.identities,
             findings=(finding,),
             measurements=() if doubts else measurements,
             label_maps=(label_map,),
@@ -160,13 +193,15 @@ class BrainLesionModel:
     def _measurements(
         self, mask: Mask, flair: Volume, head: Mask, extent: Extent | None, coverage: Coverage
     ) -> tuple[Measurement, ...]:
-        """Share of the head where it is whole; volume where the geometry is known. Nothing of a single slice or an uneven stack.
+        """Measure share of the head if it is whole, and volume if the geometry is known.
+
+        Nothing is measured of a single slice or an uneven stack.
 
         An array without geometry states no voxel size that can be relied on, so it gets no volume.
         """
         if extent is None or _uneven(flair) or flair.shape_zyx[0] < 2:
             return ()
-        voxels, extents = int(mask.sum()), (extent,)
+        voxels, extents, model = int(mask.sum()), (extent,), self.weights.row.name
         share = measured(
             SHARE,
             share_of_head(mask, head),
@@ -174,18 +209,19 @@ class BrainLesionModel:
             self.calibration[SHARE],
             most=100.0,
             extents=extents,
+            model=model,
         )
         size = voxel_ml(flair) if flair.affine_lps_mm is not None else None
         shares = (share,) if coverage.whole else ()
         if size is None:
             return shares
         return *shares, measured(
-            VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents
+            VOLUME, voxels * size, "ml", self.calibration[VOLUME], extents=extents, model=model
         )
 
 
 def _slices_of_series(study: Study, volume: Volume) -> int:
-    """Slices of the same series and role, joined to the volume or not."""
+    """Count the slices of the same series and role, joined to the volume or not."""
     role = volume.sequence.role if volume.sequence else None
     own = (
         v
@@ -196,19 +232,26 @@ def _slices_of_series(study: Study, volume: Volume) -> int:
 
 
 def _uneven(volume: Volume) -> bool:
-    """Whether slices of a stack of images have no even distance; an array says nothing of it."""
+    """Tell whether slices of a stack of images have no even distance.
+
+    An array says nothing of it.
+    """
     return (
         volume.spacing_z_mm is None and max(len(volume.file_sha256s), len(volume.frame_numbers)) > 1
     )
 
 
 def share_of_head(mask: Mask, head: Mask) -> float:
-    """Labelled voxels over voxels of the head, in %."""
+    """Compute labelled voxels over voxels of the head, in %.
+
+    Args:
+        mask, head: (slices, rows, columns) of one grid; a label outside the head counts as head.
+    """
     return 100 * float(mask.sum()) / max(float((head | mask).sum()), 1.0)
 
 
 def lesions_of(labelled: Labelled, calibration: Mapping[str, Any]) -> Lesions:
-    """Mask, probability of a lesion in each slice, and in the volume, of what the network gave."""
+    """Find mask, and the probability of a lesion in each slice and in the volume."""
     probability = labelled.probabilities[1]
     mask = without_specks(
         probability > calibration["voxel_threshold"],
@@ -223,8 +266,13 @@ def lesions_of(labelled: Labelled, calibration: Mapping[str, Any]) -> Lesions:
 
 
 def slice_features(labelled: Labelled) -> Array:
-    """What speaks for a lesion in a slice, (slices, 3): log-odds of its surest voxel and of the head for presence, and
-    the logarithm of the expected number of lesion voxels. Raises: ConfigError if the network says nothing of presence."""
+    """Compute what speaks for a lesion in a slice, (slices, 3).
+
+    These are the log-odds of its surest voxel and of the head for presence, and the logarithm of
+    the expected number of lesion voxels.
+
+    Raises: ConfigError if the network says nothing of presence.
+    """
     probability = (
         labelled.probabilities[1].reshape(labelled.probabilities.shape[1], -1).astype(np.float64)
     )
@@ -240,7 +288,12 @@ def slice_features(labelled: Labelled) -> Array:
 
 
 def volume_score(slice_probability: Array) -> float:
-    """What speaks for a lesion in a volume: the log-odds of its surest pair of neighbouring slices."""
+    """Compute what speaks for a lesion in a volume: its surest pair of neighbouring slices.
+
+    Args:
+        slice_probability: (slices,) of 0 to 1; a single slice counts by itself.
+    Returns: log-odds.
+    """
     if len(slice_probability) == 1:
         return float(_logit(slice_probability)[0])
     return float(_logit(np.minimum(slice_probability[1:], slice_probability[:-1])).max())

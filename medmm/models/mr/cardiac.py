@@ -1,4 +1,7 @@
-"""The heart on short-axis cine at end-diastole and end-systole: ventricles outlined, volumes, ejection fractions, mass."""
+"""The heart on short-axis cine at end-diastole and end-systole: ventricles and volumes.
+
+Ejection fractions and mass are measured too.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from medmm.domain.measurement_formulas import (
     voxel_ml,
 )
 from medmm.domain.reading import Extent, Finding, LabelMap, Measurement, Reading
-from medmm.domain.study import Notice, SequenceRole, Study, Volume
+from medmm.domain.reading_model import not_read
+from medmm.domain.study import NotEvaluable, Notice, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import measurement_terms
 from medmm.models.coverage import coverage_notice, ventricle_coverage
 from medmm.models.mr.intervals import measured
@@ -30,23 +34,29 @@ RV, MYOCARDIUM, LV = 1, 2, 3
 MAPS = {SequenceRole.CINE_ED: "cardiac-ed", SequenceRole.CINE_ES: "cardiac-es"}
 NO_PHASES = Notice(
     code="no-phases",
-    text="No pair of volumes at end-diastole and end-systole was given; the function of the heart was not measured. "
-    "In DICOM series the phases are not looked for: no such series with a known ejection fraction was there to check that on.",
+    text="No pair of volumes at end-diastole and end-systole was given; the function of the "
+    "heart was not measured. In DICOM series the phases are not looked for: no such series "
+    "with a known ejection fraction was there to check that on.",
 )
 NOT_MEASURED = Notice(
     code="not-measured",
-    text="The volumes have one slice or no voxel size; the ventricles were neither outlined nor measured.",
+    text="The volumes have one slice or no voxel size; the ventricles were neither outlined nor "
+    "measured.",
 )
 BASE_FIRST = Notice(
     code="axes-assumed",
-    text="Slices were taken to run from the base of the heart to its apex; the other way round the right ventricle is missed "
-    "or outlined where it is not.",
+    text="Slices were taken to run from the base of the heart to its apex; the other way round "
+    "the right ventricle is missed or outlined where it is not.",
 )
 SWAPPED = Notice(
     code="phases-swapped",
-    text="Both ventricles are larger at end-systole than at end-diastole: the two phases may be swapped; nothing was measured.",
+    text="Both ventricles are larger at end-systole than at end-diastole: the two phases may be "
+    "swapped; nothing was measured.",
 )
-NOTHING_MEASURED = "Volumes and ejection fractions of a part would be wrong; the outlines were kept and nothing was measured."
+NOTHING_MEASURED = (
+    "Volumes and ejection fractions of a part would be wrong; the outlines were kept and "
+    "nothing was measured."
+)
 KEPT = "The outlines of the ventricles were"
 Values = np.ndarray[Any, np.dtype[np.uint8]]
 GROUPS = {  # the groups of Bernard et al., IEEE TMI 2018, by their names in the vocabulary
@@ -59,14 +69,17 @@ GROUPS = {  # the groups of Bernard et al., IEEE TMI 2018, by their names in the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """The labels of one phase on the grid of its volume, and signs that it is unlike what was learned from."""
+    """The labels of one phase on its volume's grid, and signs of being unlike the set."""
 
     volume: Volume
     label_map: LabelMap
     signs: Mapping[str, float] = field(default_factory=dict)
 
     def ml(self, label: int) -> float:
-        """Volume of a label. Raises: InputError if the voxel size is not known."""
+        """Compute the volume of a label in ml.
+
+        Raises: InputError if the voxel size is not known.
+        """
         size = voxel_ml(self.volume)
         if size is None:
             raise InputError(
@@ -77,13 +90,15 @@ class Phase:
         return size * voxel_count(self.label_map, self.label_map.labels[label - 1])
 
     def extents(self, label: int) -> tuple[Extent, ...]:
-        """Where a label lies; empty where there is none."""
+        """Find where a label lies; empty if there is none."""
         found = extent_of(self.label_map, self.label_map.labels[label - 1], self.volume)
         return () if found is None else (found,)
 
 
 def quantities(ed: Phase, es: Phase) -> dict[str, float]:
-    """What can be measured on two phases, by the names of the vocabulary: volumes (ml), fractions (%), mass (g), ratios.
+    """Measure what two phases allow, by names of the vocabulary.
+
+    These are volumes (ml), fractions (%), mass (g) and ratios.
 
     A ventricle that is missing in a phase, or larger at end-systole, is left out.
     """
@@ -110,13 +125,13 @@ def quantities(ed: Phase, es: Phase) -> dict[str, float]:
 class CardiacModel(LabellingModel):
     """The network for the ventricles with its calibration."""
 
-    def read(self, study: Study) -> Reading:
-        """Outline both phases and measure; see `MrReader.read`."""
+    def read(self, study: Study) -> Reading | NotEvaluable:
+        """Outline both phases and measure; see `ReadingModel.read`."""
         chosen = {role: volume for role in MAPS if (volume := study.chosen(role)) is not None}
         if len(chosen) < len(MAPS):
-            return Reading(study_uid=study.uid, warnings=(NO_PHASES,))
+            return not_read(study, NO_PHASES)
         if any(voxel_ml(volume) is None or volume.shape_zyx[0] < 2 for volume in chosen.values()):
-            return Reading(study_uid=study.uid, warnings=(NOT_MEASURED,))
+            return not_read(study, NOT_MEASURED)
         ed, es = (
             self.phase(role, chosen[role]) for role in (SequenceRole.CINE_ED, SequenceRole.CINE_ES)
         )
@@ -137,7 +152,7 @@ class CardiacModel(LabellingModel):
         )
         return Reading(
             study_uid=study.uid,
-            models=(self.weights.identity,),
+            models=self.identities,
             findings=self.suggestions(found) if not odd else (),
             measurements=tuple(
                 self._measured(n, value, ed, es)
@@ -159,7 +174,7 @@ class CardiacModel(LabellingModel):
         return Phase(volume=volume, label_map=label_map, signs=labelled.signs())
 
     def implausible(self, found: Mapping[str, float]) -> dict[str, Notice]:
-        """What was measured and is far from the hearts that were learned from, with the words that stand for it."""
+        """Find measurements far from the hearts learned from, with words that stand for each."""
         ranges = self.calibration.get("plausible", {}).items()
         return {
             n: _odd(n, found[n], *span)
@@ -168,7 +183,10 @@ class CardiacModel(LabellingModel):
         }
 
     def suggestions(self, found: Mapping[str, float]) -> tuple[Finding, ...]:
-        """A probability for each group of patients by what was measured; none where a measurement is missing."""
+        """Compute a probability for each group of patients by what was measured.
+
+        There is none if a measurement is missing.
+        """
         rows = self.calibration.get("groups")
         if rows is None or not set(rows["of"]) <= set(found):
             return ()
@@ -198,11 +216,22 @@ class CardiacModel(LabellingModel):
             extent for phase in phases for label in labels for extent in phase.extents(label)
         )
         most = 100.0 if term.unit == "%" else math.inf
-        return measured(name, value, term.unit, self.calibration[name], most=most, extents=extents)
+        return measured(
+            name,
+            value,
+            term.unit,
+            self.calibration[name],
+            most=most,
+            extents=extents,
+            model=self.weights.row.name,
+        )
 
 
 def group_probabilities(rows: Mapping[str, Any], found: Mapping[str, float]) -> dict[str, float]:
-    """Probability of each group: multinomial logistic regression on the measurements that `rows["of"]` names."""
+    """Compute the probability of each group by multinomial logistic regression.
+
+    It is taken on the measurements that `rows["of"]` names.
+    """
     values = np.asarray([found[name] for name in rows["of"]])
     scaled = (values - np.asarray(rows["mean"])) / np.asarray(rows["spread"])
     logits = np.asarray(rows["weights"]) @ scaled + np.asarray(rows["intercepts"])
@@ -211,12 +240,18 @@ def group_probabilities(rows: Mapping[str, Any], found: Mapping[str, float]) -> 
 
 
 def _unmeasured(name: str) -> Notice:
-    text = f"The {name} was not found in both phases, or is larger at end-systole; its volumes are not stated."
+    text = (
+        f"The {name} was not found in both phases, or is larger at end-systole; its volumes are "
+        "not stated."
+    )
     return Notice(code=f"{name.lower()}-not-measured", text=text)
 
 
 def _rests_on(name: str, odd: Iterable[str]) -> bool:
-    """Whether a quantity is one of these, or was made of one: ratios bear their parts in their names."""
+    """Tell whether a quantity is one of these, or was made of one.
+
+    Ratios bear their parts in their names.
+    """
     return any(
         part in name or (name.endswith("EF") and part.startswith(f"{name[:2]} E")) for part in odd
     )
@@ -225,14 +260,18 @@ def _rests_on(name: str, odd: Iterable[str]) -> bool:
 def _odd(name: str, value: float, low: float, high: float) -> Notice:
     unit = measurement_terms()[name].unit
     text = (
-        f"{name} came out as {value:.3g} {unit}, far from the hearts it was learned on ({low:.3g} to {high:.3g} {unit}); it is not stated. "
-        "Look at the outlines: the slices may not hold the whole heart, or the phases not belong together."
+        f"{name} came out as {value:.3g} {unit}, far from the hearts it was learned on "
+        f"({low:.3g} to {high:.3g} {unit}); it is not stated. Look at the outlines: the slices "
+        "may not hold the whole heart, or the phases not belong together."
     )
     return Notice(code="implausible", text=text)
 
 
 def ventricles_of(labelled: Labelled) -> Values:
-    """Labels (slices, rows, columns) with the largest connected part of each: 1 RV, 2 myocardium, 3 LV."""
+    """Keep the largest connected part of each label: 1 RV, 2 myocardium, 3 LV.
+
+    Labels are (slices, rows, columns).
+    """
     values = labelled.labels
     kept = np.zeros_like(values)
     for label in (RV, MYOCARDIUM, LV):

@@ -1,4 +1,7 @@
-"""The hippocampus on a T1 crop around it: anterior and posterior part outlined, its volume measured; no norm is applied."""
+"""The hippocampus on a T1 crop around it: both parts outlined, its volume measured.
+
+The parts are anterior and posterior; no norm is applied.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import numpy as np
 from medmm.domain.label_location import extent_of
 from medmm.domain.measurement_formulas import voxel_count, voxel_ml
 from medmm.domain.reading import LabelMap, Measurement, Reading
-from medmm.domain.study import Notice, SequenceRole, Study, Volume
+from medmm.domain.reading_model import not_read
+from medmm.domain.study import NotEvaluable, Notice, SequenceRole, Study, Volume
 from medmm.models.coverage import coverage_notice, crop_coverage
 from medmm.models.mr.axis_order import FRONT, HEAD, RIGHT, turn_to
 from medmm.models.mr.intervals import measured
@@ -24,21 +28,23 @@ ASSUMED_MM = (1.0, 1.0, 1.0)  # to outline a crop of unknown voxel size; nothing
 NO_T1 = Notice(code="no-t1", text="No T1 series was found; the hippocampus was not looked for.")
 AXES_ASSUMED = Notice(
     code="axes-assumed",
-    text="Orientation unknown: the axes were taken to run to the left or right, to the front and to the head; in another "
-    "order the outline and the volume are wrong.",
+    text="Orientation unknown: the axes were taken to run to the left or right, to the front and "
+    "to the head; in another order the outline and the volume are wrong.",
 )
 NOT_FOUND = Notice(
     code="not-found", text="No hippocampus was found in the volume; nothing was measured."
 )
 NOT_MEASURED = Notice(
     code="not-measured",
-    text="The volume has one slice or no voxel size; the hippocampus was outlined and not measured.",
+    text="The volume has one slice or no voxel size; the hippocampus was outlined and not "
+    "measured.",
 )
 NOT_WHOLE = "The outline was kept and nothing was measured."
 KEPT = "The outline was"
 IMPLAUSIBLE = Notice(
     code="implausible",
-    text="The outlined volume is no hippocampus's by size; the outline was kept and nothing was measured.",
+    text="The outlined volume is no hippocampus's by size; the outline was kept and nothing was "
+    "measured.",
 )
 
 
@@ -46,11 +52,11 @@ IMPLAUSIBLE = Notice(
 class HippocampusModel(LabellingModel):
     """The hippocampus network with its calibration."""
 
-    def read(self, study: Study) -> Reading:
-        """Outline and measure the hippocampus of the T1 crop of a study; see `MrReader.read`."""
+    def read(self, study: Study) -> Reading | NotEvaluable:
+        """Outline and measure the hippocampus of a T1 crop; see `ReadingModel.read`."""
         volume = study.chosen(SequenceRole.T1)
         if volume is None:
-            return Reading(study_uid=study.uid, warnings=(NO_T1,))
+            return not_read(study, NO_T1)
         turn = turn_to(LEARNED, volume.affine_lps_mm)
         spacing = turn.sizes(spacing_zyx_mm(volume) or ASSUMED_MM)
         labelled = self.segmenter.read([turn.there(volume.signal())], spacing)
@@ -67,7 +73,7 @@ class HippocampusModel(LabellingModel):
         assumed = (AXES_ASSUMED,) if volume.affine_lps_mm is None else ()
         return Reading(
             study_uid=study.uid,
-            models=(self.weights.identity,),
+            models=self.identities,
             measurements=(measurement,) if isinstance(measurement, Measurement) else (),
             label_maps=(label_map,),
             volumes_read=(volume.sha256,),
@@ -76,7 +82,7 @@ class HippocampusModel(LabellingModel):
         )
 
     def _measurement(self, label_map: LabelMap, volume: Volume) -> Measurement | Notice:
-        """The volume in ml, or why there is none."""
+        """Compute the volume in ml, or say why there is none."""
         extents = tuple(
             e for name in self.labels if (e := extent_of(label_map, name, volume)) is not None
         )
@@ -89,10 +95,17 @@ class HippocampusModel(LabellingModel):
         low, high = self.calibration["plausible_ml"]
         if not low <= ml <= high:
             return IMPLAUSIBLE
-        return measured(VOLUME, ml, "ml", self.calibration[VOLUME], extents=extents)
+        return measured(
+            VOLUME,
+            ml,
+            "ml",
+            self.calibration[VOLUME],
+            extents=extents,
+            model=self.weights.row.name,
+        )
 
 
 def hippocampus_of(labelled: Labelled) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Labels (slices, rows, columns) of the largest connected part: 1 anterior, 2 posterior."""
+    """Keep the largest connected part: 1 anterior, 2 posterior; (slices, rows, columns)."""
     values = labelled.labels
     return np.where(largest_part(values > 0), values, 0).astype(np.uint8)

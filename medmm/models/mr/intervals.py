@@ -1,4 +1,4 @@
-"""Measurements on labelled MR volumes, each with the interval that its errors on validation subjects bear out."""
+"""Measurements on labelled MR volumes, with intervals borne out on validation subjects."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ def measured(
     most: float = math.inf,
     side: Side | None = None,
     extents: tuple[Extent, ...] = (),
+    model: str | None = None,
 ) -> Measurement:
-    """A measurement with its 95 % interval by the `calibration.json` row of its name.
+    """Build a measurement with its 95 % interval by its row of `calibration.json`.
 
-    A row is {"kind": "absolute", "half_width"} in the unit, or {"kind": "relative", "half_width"} of the logarithm.
-    The interval stays within 0 and `most`.
+    A row is {"kind": "absolute", "half_width"} in the unit, or {"kind": "relative", "half_width"}
+    of the logarithm. The interval stays within 0 and `most`.
     """
     half = float(spread["half_width"])
     low, high = (
@@ -40,4 +41,5 @@ def measured(
         interval=(round(max(low, 0.0), DECIMALS), round(min(high, most), DECIMALS)),
         side=side,
         extents=extents,
+        model=model,
     )

@@ -1,9 +1,10 @@
-"""Whether a number of a volume network can be believed: signs that it met input unlike what it learned from.
+"""Whether a volume network's number can be believed: signs of input unlike its set.
 
-Signs of the outline: entropy for each marked voxel, disagreement of the mirrored passes (test-time augmentation, Wang et al.,
-Neurocomputing 2019;338:34-45), parts that hang apart. Signs of the image as the network is shown it: how its tones lie and change
-from voxel to voxel. Each is held against the extremes on subjects of the network's own set, with room, which stand in its
-calibration. A number is left out where one lies beyond; outline and finding stay.
+Signs of the outline: entropy for each marked voxel, disagreement of the mirrored passes (test-time
+augmentation, Wang et al., Neurocomputing 2019;338:34-45), parts that hang apart. Signs of the image
+as the network is shown it: how its tones lie and change from voxel to voxel. Each is held against
+the extremes on subjects of the network's own set, with room, which stand in its calibration. A
+number is left out where one lies beyond; outline and finding stay.
 """
 
 from __future__ import annotations
@@ -35,17 +36,16 @@ SAID = {
     EDGE: "the edge of the slices is otherwise bright",
 }
 OUTLINE_ROOM = 1.2  # times the greatest on validation subjects
-IMAGE_ROOM = (
-    0.5  # of the distance of the extremes on training and validation subjects, on either side
-)
+# Of the distance of the extremes on training and validation subjects, on either side
+IMAGE_ROOM = 0.5
 
 
 def outline_signs(probabilities: Probabilities, disagreement: float | None, loose: float) -> Signs:
-    """Signs of an outline, each greater where it is less to be believed.
+    """Compute the signs of an outline, each greater if it is less to be believed.
 
     Args:
         probabilities: (labels + 1, slices, rows, columns), background first.
-        disagreement: of the mirrored passes, see `disagreement_of`; None where there was one pass.
+        disagreement: of the mirrored passes, see `disagreement_of`; None if there was one pass.
         loose: share of the marked voxels outside the part that is kept, 0 to 1.
     """
     signs = {ENTROPY: entropy(probabilities), LOOSE: loose}
@@ -53,17 +53,20 @@ def outline_signs(probabilities: Probabilities, disagreement: float | None, loos
 
 
 def entropy(probabilities: Probabilities) -> float:
-    """How unsure a network is of a volume: the entropy of its labels in nats, summed over voxels, for each marked voxel."""
+    """Compute the entropy of a network's labels in nats, summed, for each marked voxel."""
     exact = probabilities.astype(np.float64)
     total = -(exact * np.log(np.maximum(exact, 1e-12))).sum()
     return float(total / max(int((probabilities.argmax(0) > 0).sum()), 1))
 
 
 def disagreement_of(views: Sequence[Tensor]) -> float | None:
-    """How far the passes over mirror images differ: 1 - Dice of their labels, its mean over labels that one of them has.
+    """Measure how far passes over mirror images differ: 1 - Dice of their labels.
+
+    It is the mean over labels that one of them has.
 
     Args:
-        views: labels (slices, rows, columns) of each pass, turned back. With fewer than two there is no answer.
+        views: labels (slices, rows, columns) of each pass, turned back. With fewer than two there
+            is no answer.
     """
     if len(views) < 2:
         return None
@@ -79,7 +82,10 @@ def disagreement_of(views: Sequence[Tensor]) -> float | None:
 
 
 def image_signs(prepared: Tensor) -> Signs:
-    """Signs of one sequence as the network is shown it, (slices, rows, columns): none depends on brightness or contrast."""
+    """Compute the signs of one sequence as the network is shown it.
+
+    It is (slices, rows, columns); no sign depends on brightness or contrast.
+    """
     values = prepared.numpy().astype(np.float64)
     deviation = float(values.std()) + 1e-9
     standard = (values - values.mean()) / deviation
@@ -95,12 +101,15 @@ def image_signs(prepared: Tensor) -> Signs:
 
 
 def _step(values: NDArray[np.float64], axis: int) -> float:
-    """Mean difference of neighbours along an axis; 0 where there is one plane alone."""
+    """Compute the mean difference of neighbours along an axis; 0 for a single plane."""
     return float(np.abs(np.diff(values, axis=axis)).mean()) if values.shape[axis] > 1 else 0.0
 
 
 def bounds_of(outlines: Sequence[Signs], images: Sequence[Signs]) -> dict[str, list[float]]:
-    """The bounds of each sign: outlines of validation subjects (none: without), images of training and validation subjects."""
+    """Find the bounds of each sign, from outlines and images.
+
+    Outlines are of validation subjects (none: without), images of training and validation subjects.
+    """
     names = outlines[0] if outlines else ()
     bounds = {
         name: [0.0, round(OUTLINE_ROOM * max(row[name] for row in outlines), 4)] for name in names
@@ -113,7 +122,10 @@ def bounds_of(outlines: Sequence[Signs], images: Sequence[Signs]) -> dict[str, l
 
 
 def bounds_in(calibration: Mapping[str, Any]) -> Bounds:
-    """The bounds of a calibration; none where it was made without, and that for entropy alone in one of an earlier release."""
+    """Read the bounds of a calibration.
+
+    There are none if it was made without, and only entropy's in one of an earlier release.
+    """
     if DOUBT in calibration:
         bounds: Bounds = calibration[DOUBT]
         return bounds
@@ -121,7 +133,7 @@ def bounds_in(calibration: Mapping[str, Any]) -> Bounds:
 
 
 def beyond(signs: Mapping[str, float], bounds: Bounds) -> tuple[str, ...]:
-    """The signs that lie beyond their bounds, in the order of `SAID`; what is not a number does."""
+    """List the signs beyond their bounds, or not a number, in the order of `SAID`."""
     return tuple(
         n
         for n in SAID
@@ -132,7 +144,7 @@ def beyond(signs: Mapping[str, float], bounds: Bounds) -> tuple[str, ...]:
 def doubt_notice(
     volumes: Sequence[Mapping[str, float]], bounds: Bounds, kept: str
 ) -> tuple[Notice, ...]:
-    """Why nothing was measured, where a sign of one of these volumes lies beyond its bounds; else nothing.
+    """Say why nothing was measured, if a sign of one of these volumes is beyond its bounds.
 
     Args:
         kept: what is kept all the same, as the begin of a sentence ("The outline was").
@@ -142,5 +154,8 @@ def doubt_notice(
     if not found:
         return ()
     why = "; ".join(SAID[name] for name in found)
-    text = f"Not measured, because the volume is unlike those that the network learned from ({why}). {kept} kept; look at it."
+    text = (
+        "Not measured, because the volume is unlike those that the network learned from "
+        f"({why}). {kept} kept; look at it."
+    )
     return (Notice(code="unsure", text=text),)

@@ -1,4 +1,4 @@
-"""From the signal of MR volumes to a network's input and back to the source's grid, for training and live use alike."""
+"""From MR signal to a network's input and back, for training and live use alike."""
 
 from __future__ import annotations
 
@@ -24,20 +24,23 @@ LEAST_FOREGROUND = 0.02  # of the voxels: with less the whole volume counts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """The grid on which a network reads: by voxel size, or by the side of its square slices where no size is known.
+    """The grid on which a network reads: by voxel size, or by the side of square slices.
+
+    The latter is for sources whose voxel size is not known.
 
     Attributes:
         spacing_zyx_mm: voxel size; None on an axis leaves it as it is.
-        side_px: side of the square to which slices are padded and scaled; then in-plane spacing plays no part.
+        side_px: side of the square to which slices are padded and scaled; then in-plane spacing
+            plays no part.
     """
 
     spacing_zyx_mm: tuple[float | None, float | None, float | None] = (None, None, None)
     side_px: int | None = None
 
     def shape(self, source: Shape, spacing_zyx_mm: Sequence[float] | None) -> Shape:
-        """Shape on this grid of a source of this shape and voxel size.
+        """Compute the shape on this grid of a source of this shape and voxel size.
 
-        Raises: InputError where the grid needs a voxel size and the source has none.
+        Raises: InputError if the grid needs a voxel size and the source has none.
         """
         if self.side_px is not None:
             return source[0], self.side_px, self.side_px
@@ -54,7 +57,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """How a prepared volume lies over its source: the source was padded in its plane, then scaled."""
+    """How a prepared volume lies over its source, which was padded in-plane, then scaled."""
 
     source: Shape
     padded: Shape
@@ -66,7 +69,7 @@ class Placement:
         return (self.padded[1] - self.source[1]) // 2, (self.padded[2] - self.source[2]) // 2
 
     def back(self, values: Tensor) -> Tensor:
-        """Values (k, z, y, x) on the prepared grid to (k, z, y, x) on the source's grid, linearly."""
+        """Resample values (k, z, y, x) from the prepared grid to the source's, linearly."""
         full = scaled(values, self.padded)
         row, column = self.corner
         return full[:, :, row : row + self.source[1], column : column + self.source[2]]
@@ -77,8 +80,9 @@ class MrImage:
     """Sequences of an MR study on one grid.
 
     Attributes:
-        signals: (slices, rows, columns) of each sequence that is there, its axes as the network learned them (`turn_to`).
-        spacing_zyx_mm: voxel size; None where unknown.
+        signals: (slices, rows, columns) of each sequence that is there, its axes as the network
+            learned them (`turn_to`).
+        spacing_zyx_mm: voxel size; None if unknown.
     """
 
     signals: Mapping[SequenceRole, Signal]
@@ -89,7 +93,8 @@ class MrImage:
 class Preparation:
     """What a network is shown of an MR image: its sequences in order, on its grid.
 
-    `stand_in` is the sequence that is shown again where another is missing; None where none may be missing.
+    `stand_in` is the sequence that is shown again where another is missing; None if none may be
+    missing.
     """
 
     sequences: tuple[SequenceRole, ...]
@@ -98,7 +103,10 @@ class Preparation:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Preparation:
-        """From JSON: "sequences", "stand_in", "spacing_zyx_mm", "side_px". Raises: ConfigError for what is none."""
+        """Read it from JSON: "sequences", "stand_in", "spacing_zyx_mm", "side_px".
+
+        Raises: ConfigError for anything else.
+        """
         try:
             stand_in = row.get("stand_in")
             return cls(
@@ -109,11 +117,15 @@ class Preparation:
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(
                 f"no preparation of volumes: {error}",
-                remedy="give sequences, stand_in, spacing_zyx_mm and side_px, as `preparation_of` a weights folder does",
+                remedy="give sequences, stand_in, spacing_zyx_mm and side_px, as `preparation_of` "
+                "a weights folder does",
             ) from error
 
     def prepared(self, image: MrImage) -> Tensor:
-        """(sequences, z, y, x), as in live use. Raises: InputError; see `in_order` and `prepare_sequences`."""
+        """Prepare (sequences, z, y, x), as in live use.
+
+        Raises: InputError as `in_order` and `prepare_sequences`.
+        """
         signals = in_order(image.signals, self.sequences, self.stand_in)
         return prepare_sequences(signals, self.grid, image.spacing_zyx_mm)[0]
 
@@ -123,9 +135,9 @@ def in_order(
     sequences: Sequence[SequenceRole],
     stand_in: SequenceRole | None,
 ) -> list[Signal]:
-    """A network's inputs; a sequence that is missing is `stand_in` again, as in training.
+    """Order a network's inputs; a missing sequence is `stand_in` again, as in training.
 
-    Raises: InputError where nothing stands in for a missing sequence.
+    Raises: InputError if nothing stands in for a missing sequence.
     """
     found = [signals.get(role, signals.get(stand_in) if stand_in else None) for role in sequences]
     there = [signal for signal in found if signal is not None]
@@ -135,7 +147,8 @@ def in_order(
         )
         raise InputError(
             f"an MR image without {missing.value}",
-            remedy=f"give its sequences by their roles: {', '.join(role.value for role in sequences)}",
+            remedy="give its sequences by their roles: "
+            f"{', '.join(role.value for role in sequences)}",
         )
     return there
 
@@ -143,14 +156,16 @@ def in_order(
 def prepare_sequences(
     signals: Sequence[Signal], grid: Grid, spacing_zyx_mm: Sequence[float] | None
 ) -> tuple[Tensor, Placement]:
-    """Volumes of one grid as a network takes them: padded, scaled to its grid, tones stretched, air apart, normalised.
+    """Prepare volumes of one grid as a network takes them.
+
+    They are padded, scaled to its grid, tones stretched, air apart, normalised.
 
     Args:
         signals: one array (slices, rows, columns) a sequence, finite, all of one shape.
-        spacing_zyx_mm: voxel size of the source; None where unknown.
+        spacing_zyx_mm: voxel size of the source; None if unknown.
     Returns: float32 (sequences, z, y, x), and how it lies over the source.
-    Raises: InputError if shapes differ, values are not finite, a volume shows a single tone, or the grid needs a voxel
-        size that is unknown.
+    Raises: InputError if shapes differ, values are not finite, a volume shows a single tone, or the
+        grid needs a voxel size that is unknown.
     """
     source = signals[0].shape
     if len(source) != 3 or any(signal.shape != source for signal in signals):
@@ -191,7 +206,7 @@ def _prepared(signal: Signal, placement: Placement) -> Tensor:
 
 
 def scaled(volume: Tensor, shape: Shape) -> Tensor:
-    """(k, z, y, x) scaled to `shape`: means over areas where it shrinks, linearly where it grows."""
+    """Scale (k, z, y, x) to `shape`: means over areas to shrink, linearly to grow."""
     if tuple(volume.shape[1:]) == tuple(shape):
         return volume
     if all(new <= old for new, old in zip(shape, volume.shape[1:], strict=True)):
@@ -202,7 +217,7 @@ def scaled(volume: Tensor, shape: Shape) -> Tensor:
 
 
 def padded_to_multiple(volumes: Tensor, multiple_zyx: Sequence[int]) -> Tensor:
-    """(b, k, z, y, x) with the last planes repeated until each axis is a multiple."""
+    """Repeat the last planes of (b, k, z, y, x) until each axis is a multiple."""
     shape = volumes.shape[2:]
     margin = [(0, -(-n // m) * m - n) for n, m in zip(shape, multiple_zyx, strict=True)]
     return functional.pad(
@@ -211,7 +226,7 @@ def padded_to_multiple(volumes: Tensor, multiple_zyx: Sequence[int]) -> Tensor:
 
 
 def batched(volumes: Sequence[Tensor]) -> Tensor:
-    """Volumes (k, z, y, x) of several shapes as one batch (b, k, z, y, x): NaN beyond the end of each."""
+    """Batch volumes (k, z, y, x) of several shapes as (b, k, z, y, x), NaN beyond each end."""
     whole = [max(sizes) for sizes in zip(*(volume.shape[1:] for volume in volumes), strict=True)]
     margins = [
         [(0, w - n) for w, n in zip(whole, volume.shape[1:], strict=True)] for volume in volumes
@@ -224,14 +239,13 @@ def batched(volumes: Sequence[Tensor]) -> Tensor:
 
 
 def of_one_shape(batch: Tensor) -> list[Tensor]:
-    """A batch (b, k, z, y, x) of `batched` as batches without margins: the batch itself, or one a volume."""
+    """Split a batch of `batched` into batches without margins: itself, or one a volume."""
     there = ~torch.isnan(batch[:, 0])
     if bool(there.all()):
         return [batch]
     parts = []
     for volume, inside in zip(batch, there, strict=True):
         z, y, x = (int(inside.any(dim=axes).sum()) for axes in ((1, 2), (0, 2), (0, 1)))
-        parts.append(
-            volume[None, :, :z, :y, :x] if z else volume[None]
-        )  # a map of NaN alone is an overflow, no margin
+        # A map of NaN alone is an overflow, no margin
+        parts.append(volume[None, :, :z, :y, :x] if z else volume[None])
     return parts

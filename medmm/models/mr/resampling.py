@@ -1,4 +1,4 @@
-"""Grids of volumes: voxel sizes, parts of masks, the head, and one volume on the grid of another."""
+"""Grids of volumes: voxel sizes, parts of masks, the head, one volume on another's grid."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ Signal = NDArray[np.float32]
 
 
 def spacing_zyx_mm(volume: Volume) -> tuple[float, float, float] | None:
-    """Voxel size of a volume; None unless all three are known."""
+    """Return the voxel size of a volume; None unless all three are known."""
     if volume.spacing_yx_mm is None or volume.spacing_z_mm is None:
         return None
     return volume.spacing_z_mm, *volume.spacing_yx_mm
 
 
 def middle_x_lps_mm(body: Mask, volume: Volume) -> float | None:
-    """Where the middle of a body lies on the patient's left-right axis; None where geometry or body is not known."""
+    """Find where a body's middle lies on the patient's left-right axis, in mm.
+
+    Returns: None if geometry or body is not known.
+    """
     if volume.affine_lps_mm is None or not body.any():
         return None
     return float(
@@ -34,12 +37,15 @@ def middle_x_lps_mm(body: Mask, volume: Volume) -> float | None:
 
 
 def on_grid_of(target: Volume, source: Volume) -> Signal:
-    """The signal of `source` on the grid of `target`, linearly; its least value where it does not reach.
+    """Resample the signal of `source` onto the grid of `target`, linearly.
 
-    The outermost voxels reach a voxel further, so that rounding of a place on the edge loses no slice.
+    It takes its least value where it does not reach.
 
-    Raises: InputError where the two differ in shape and a geometry is unknown, state different frames of reference (PS3.3
-        C.7.4.1), or do not share half of the target.
+    The outermost voxels reach a voxel further, so that rounding of a place on the edge loses no
+    slice.
+
+    Raises: InputError if the two differ in shape and a geometry is unknown, state different
+        frames of reference (PS3.3 C.7.4.1), or do not share half of the target.
     """
     frames = {volume.frame_of_reference_uid for volume in (target, source)} - {None}
     if len(frames) > 1:
@@ -51,7 +57,8 @@ def on_grid_of(target: Volume, source: Volume) -> Signal:
     if source.affine_lps_mm is None or target.affine_lps_mm is None:
         if source.shape_zyx != target.shape_zyx:
             raise InputError(
-                f"volumes of {source.shape_zyx} and {target.shape_zyx} voxels whose geometry is unknown",
+                f"volumes of {source.shape_zyx} and {target.shape_zyx} voxels whose geometry is "
+                "unknown",
                 remedy="send sequences of one grid, or with their geometry",
             )
         return signal
@@ -80,7 +87,10 @@ def on_grid_of(target: Volume, source: Volume) -> Signal:
 def sequences_on_grid(
     study: Study, role: SequenceRole, reference: Volume, roles: Sequence[SequenceRole]
 ) -> tuple[dict[SequenceRole, Signal], tuple[Notice, ...]]:
-    """The sequences of a study on the grid of `reference`, its volume of `role`, and why others of `roles` were left out."""
+    """Bring a study's sequences onto the grid of `reference`, its volume of `role`.
+
+    Returns: them, and why others of `roles` were left out.
+    """
     found, left_out = {role: reference.signal()}, []
     for other in roles:
         volume = study.chosen(other)
@@ -95,7 +105,13 @@ def sequences_on_grid(
 
 
 def without_specks(mask: Mask, smallest: int, share: float = 0.0) -> Mask:
-    """A mask without connected parts of fewer than `smallest` voxels, or of less than `share` of its largest part."""
+    """Remove connected parts of few voxels, or of a small share of the largest part.
+
+    Args:
+        mask: (slices, rows, columns); voxels that touch at a corner are connected.
+        smallest: voxels that a part must have.
+        share: of the largest part's voxels that a part must have, 0 to 1.
+    """
     labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     if not count:
         return mask
@@ -106,7 +122,7 @@ def without_specks(mask: Mask, smallest: int, share: float = 0.0) -> Mask:
 
 
 def largest_part(mask: Mask) -> Mask:
-    """The largest connected part of a mask."""
+    """Keep the largest connected part of a mask."""
     labels, count = ndimage.label(mask)
     if count < 2:
         return mask
@@ -115,7 +131,13 @@ def largest_part(mask: Mask) -> Mask:
 
 
 def head_of(signal: Signal) -> Mask:
-    """The head in an MR volume: what is brighter than air (Otsu 1979), its largest part a slice, holes filled."""
+    """Find the head in an MR volume: brighter than air, the largest part a slice, filled.
+
+    The threshold is half of Otsu's (1979), below which dark parts of the head lie.
+
+    Args:
+        signal: (slices, rows, columns), finite, of any unit.
+    """
     low, high = np.percentile(signal, (0.5, 99.5))
     counts, edges = np.histogram(np.clip(signal, low, high), bins=256)
     centres = (edges[:-1] + edges[1:]) / 2
@@ -123,9 +145,8 @@ def head_of(signal: Signal) -> Mask:
     mean_below = np.cumsum(counts * centres) / np.maximum(below, 1)
     mean_above = np.cumsum((counts * centres)[::-1])[::-1] / np.maximum(above, 1)
     between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    threshold = (
-        low + centres[int(np.argmax(between))]
-    ) / 2  # dark parts of the head lie below Otsu's
+    # Dark parts of the head lie below Otsu's
+    threshold = (low + centres[int(np.argmax(between))]) / 2
     bright = signal > threshold
     return np.stack(
         [ndimage.binary_fill_holes(largest_part(ndimage.binary_opening(plane))) for plane in bright]

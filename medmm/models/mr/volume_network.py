@@ -1,4 +1,7 @@
-"""The networks that label voxels of MR volumes: one family, a trunk of MONAI blocks and a head a question."""
+"""The networks that label voxels of MR volumes: one trunk, and a head for each question.
+
+The trunk is of MONAI blocks.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,22 @@ from torch import Tensor, nn
 
 
 class VolumeNetwork(nn.Module):
-    """A U-Net over volumes whose heads share the trunk: labels of voxels and, where asked for, presence in a slice.
+    """A U-Net over volumes whose heads share the trunk: voxel labels, presence in a slice.
 
-    Kernels and strides may differ by axis, so that thick slices are not mixed before their planes are understood.
-    Source: Ronneberger et al., MICCAI 2015; kernels by spacing after Isensee et al., Nature Methods 2021 (MONAI's DynUNet
-    blocks).
+    The latter is there only if it is asked for.
+
+    Kernels and strides may differ by axis, so that thick slices are not mixed before their planes
+    are understood.
+    Source: Ronneberger et al., MICCAI 2015; kernels by spacing after Isensee et al., Nature Methods
+    2021 (MONAI's DynUNet blocks).
 
     Args:
         labels: number of labels without background.
         channels: of the levels of the trunk, first to deepest.
         kernels: (z, y, x) of each level.
         strides: (z, y, x) of each level; the first is (1, 1, 1).
-        presence: whether a second head says for each slice whether a label is in it; then no stride along z.
+        presence: whether a second head says for each slice whether a label is in it; then no stride
+            along z.
     """
 
     def __init__(
@@ -50,9 +57,12 @@ class VolumeNetwork(nn.Module):
         self.presence = nn.Linear(2 * channels[-1], 1) if presence else None
 
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits of labels (b, labels + 1, z, y, x) and of presence in a slice (b, z), None without that head.
+        """Compute logits of labels (b, labels + 1, z, y, x) and of presence in a slice (b, z).
 
-        `volume` is prepared, (b, inputs, z, y, x), each axis a multiple of the product of its strides.
+        The latter is None without that head.
+
+        `volume` is prepared, (b, inputs, z, y, x), each axis a multiple of the product of its
+        strides.
         """
         kept: list[Tensor] = []
         for block in self.trunk:
@@ -74,7 +84,7 @@ def trunk_of(
     strides: Sequence[Sequence[int]],
     norm: str,
 ) -> nn.ModuleList:
-    """The levels of a trunk, first to deepest; see `VolumeNetwork`."""
+    """Build the levels of a trunk, first to deepest; see `VolumeNetwork`."""
     into = (inputs, *channels[:-1])
     return nn.ModuleList(
         UnetBasicBlock(3, i, o, tuple(kernel), tuple(stride), norm)
@@ -83,14 +93,14 @@ def trunk_of(
 
 
 def presence_logits(head: nn.Module, deepest: Tensor) -> Tensor:
-    """Logits (b, z) of presence in a slice, of the trunk's deepest map (b, c, z, y, x)."""
+    """Compute logits (b, z) of presence in a slice, from the deepest map (b, c, z, y, x)."""
     pooled = torch.cat([deepest.mean((3, 4)), deepest.amax((3, 4))], 1)  # (b, 2 c, z)
     logits: Tensor = head(pooled.transpose(1, 2)).squeeze(2)
     return logits
 
 
 def build(config: Mapping[str, Any]) -> VolumeNetwork:
-    """The network that `config.json` of a weights folder describes, with random weights."""
+    """Build the network of a folder's `config.json`, with random weights."""
     return VolumeNetwork(
         inputs=len(config["sequences"]),
         labels=len(config["labels"]),

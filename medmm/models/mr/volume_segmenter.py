@@ -1,4 +1,4 @@
-"""A network of the volume family in use: from signals on the source's grid to label probabilities on the same grid."""
+"""A volume network in use: from signals on the source's grid to probabilities on it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from monai.inferers import sliding_window_inference
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medmm.domain.reading import ModelIdentity
+from medmm.domain.reading_model import Declaration
 from medmm.models.mr.out_of_distribution import Signs, disagreement_of, image_signs, outline_signs
 from medmm.models.mr.preprocessing import (
     Grid,
@@ -22,7 +24,7 @@ from medmm.models.mr.preprocessing import (
 )
 from medmm.models.mr.resampling import largest_part
 from medmm.models.mr.volume_network import VolumeNetwork
-from medmm.models.weights.catalogue import WeightsFolder
+from medmm.models.weights.catalogue import WeightsFolder, declarations
 from medmm.models.weights.loading import load_network
 
 Probabilities = NDArray[np.float32]
@@ -36,7 +38,8 @@ class Labelled:
         probabilities: (labels + 1, slices, rows, columns) on the source's grid, background first.
         presence: probability of a label in each slice by the head for it; None without that head.
         disagreement: of the passes over mirror images, see `disagreement_of`; None of one pass.
-        looks: signs of each sequence as the network was shown it, see `image_signs`; empty where they were not taken.
+        looks: signs of each sequence as the network was shown it, see `image_signs`; empty if
+            they were not taken.
     """
 
     probabilities: Probabilities
@@ -50,7 +53,7 @@ class Labelled:
         return self.probabilities.argmax(0).astype(np.uint8)
 
     def signs(self, sequence: int = 0) -> Signs:
-        """Signs that this volume is unlike those that were learned from: of its outline, and of the look of one sequence."""
+        """Compute signs that this volume is unlike the set: of outline and one sequence's look."""
         marked = self.labels > 0
         loose = (
             1 - float(largest_part(marked).sum()) / max(int(marked.sum()), 1)
@@ -63,7 +66,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeSegmenter:
-    """The network, its grid and the largest window in which it looks. Safe from several threads.
+    """The network, its grid and the largest window in which it looks; thread-safe.
 
     `flips` are axes (0 slices, 1 rows, 2 columns) over whose mirror images the mean is taken.
     """
@@ -85,7 +88,7 @@ class VolumeSegmenter:
     def of(
         cls, network: VolumeNetwork, preprocessing: Mapping[str, Any], device: torch.device
     ) -> VolumeSegmenter:
-        """A network with what `preprocessing.json` says."""
+        """Build it of a network with what `preprocessing.json` says."""
         spacing = preprocessing["spacing_zyx_mm"]
         return cls(
             network=network.to(memory_format=torch.channels_last_3d),  # type: ignore[call-overload]  # quicker, same numbers
@@ -98,11 +101,11 @@ class VolumeSegmenter:
 
     @torch.inference_mode()
     def read(self, signals: Sequence[Signal], spacing_zyx_mm: Sequence[float] | None) -> Labelled:
-        """Label a volume: memory is bounded by the window, whatever the size of the volume.
+        """Label a volume, in memory bounded by the window whatever the volume's size.
 
         Args:
             signals: one array (slices, rows, columns) a sequence of the network, in its order.
-            spacing_zyx_mm: voxel size; None where unknown.
+            spacing_zyx_mm: voxel size; None if unknown.
         Raises: InputError for volumes that can't be prepared; see `prepare_sequences`.
         """
         volume, placement = prepare_sequences(signals, self.grid, spacing_zyx_mm)
@@ -125,7 +128,10 @@ class VolumeSegmenter:
         )
 
     def _view(self, volume: Tensor, axes: tuple[int, ...]) -> Tensor:
-        """Logits of one mirror image, turned back: labels, then presence spread over its slice."""
+        """Compute logits of one mirror image, turned back.
+
+        These are labels, then presence spread over its slice.
+        """
         turned = volume.flip([axis + 1 for axis in axes]) if axes else volume
         shape, padded = turned.shape[1:], padded_to_multiple(turned[None], self.multiple_zyx)
         logits = sliding_window_inference(
@@ -150,7 +156,10 @@ class VolumeSegmenter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabellingModel:
-    """A weights folder that labels volumes: its segmenter, the names of its labels, what it learned on validation subjects."""
+    """A weights folder that labels volumes: segmenter, names of labels, what it learned.
+
+    The latter was learned on validation subjects.
+    """
 
     weights: WeightsFolder
     segmenter: VolumeSegmenter
@@ -166,3 +175,13 @@ class LabellingModel:
             labels=tuple(weights.json("config.json")["labels"]),
             calibration=weights.json("calibration.json"),
         )
+
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        """The network that it reads with."""
+        return (self.weights.identity,)
+
+    @property
+    def declares(self) -> Declaration:
+        """What the catalogue says of the network."""
+        return declarations()[self.weights.row.name]

@@ -1,4 +1,7 @@
-"""A larger language model of a folder: any causal LM of transformers, from safetensors alone, without code of its own."""
+"""A larger language model of a folder: any causal LM of transformers, without code.
+
+It comes from safetensors alone.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from medmm.models.weights.model_folder import files_of
 
 
 def decoder_folder(decoder: str | Path, adopted: Adopted | None = None) -> Path:
-    """The folder that a recipe's `decoder:` means: an adopted name, whose digests are checked, or a path."""
+    """Return the folder that a recipe's `decoder:` means.
+
+    It is an adopted name, whose digests are checked, or a path.
+    """
     if adopted is not None and str(decoder) in adopted.rows():
         return adopted.open(str(decoder), task="decoder").folder
     return Path(decoder).expanduser()
@@ -26,9 +32,12 @@ def decoder_folder(decoder: str | Path, adopted: Adopted | None = None) -> Path:
 def load_decoder(
     folder: Path, *, dtype: torch.dtype = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """The causal language model of a folder, in `dtype`, and its tokenizer; local files alone.
+    """Load the causal language model of a folder, in `dtype`, and its tokenizer.
 
-    Raises: InputError if the folder holds what no model needs, lacks something, or its tensors do not fit its config.
+    Local files alone are read.
+
+    Raises: InputError if the folder holds what no model needs, lacks something, or its tensors do
+        not fit its config.
     """
     files_of(folder)
     check_decoder(folder)
@@ -46,10 +55,13 @@ def load_decoder(
 def with_special_tokens(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, findings: Sequence[str]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """The same two, changed: the grammar's tokens behind the vocabulary, with an embedding row each; padding at the left.
+    """Add the grammar's tokens behind the vocabulary of both, with an embedding row each.
 
-    Beginning, end and padding are the tokenizer's own where it has them. New rows are drawn around the mean of the old
-    ones (Hewitt, 2021, "Initializing new word embeddings for pretrained language models").
+    Padding moves to the left.
+
+    Beginning, end and padding are the tokenizer's own where it has them. New rows are drawn around
+    the mean of the old ones (Hewitt, 2021, "Initializing new word embeddings for pretrained
+    language models").
     """
     ends = {"pad_token": PAD, "bos_token": BOS, "eos_token": EOS}
     lacking = {role: token for role, token in ends.items() if getattr(tokenizer, role) is None}

@@ -1,4 +1,4 @@
-"""The language model for chest films: one sentence a finding, from the film and the record together."""
+"""The language model for chest films: one sentence a finding, from film and record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import LogitsProcessorList
 
-from medmm.domain.draft import Assertion, Case, Generation, Opinion, Written
+from medmm.domain.draft import Assertion, Case, Generation, Opinion, Proposal
 from medmm.domain.errors import InputError
 from medmm.domain.reading import Measurement
 from medmm.domain.record import ClinicalContext
@@ -38,10 +38,11 @@ UNSEEN = -10.0  # a head's logit where there is no image
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRule:
-    """From what head and language model think of a finding to one probability, and from which it is claimed.
+    """From what head and language model think of a finding to a probability and a claim.
 
-    p = sigmoid(head * head's logit + language * the language model's logit + intercept), learned on films that neither saw.
-    From `threshold` a finding is claimed as possible, from `present` as present.
+    p = sigmoid(head * head's logit + language * the language model's logit + intercept), learned on
+    films that neither saw. From `threshold` a finding is claimed as possible, from `present` as
+    present.
     """
 
     head: float
@@ -51,14 +52,14 @@ class ClaimRule:
     present: float
 
     def probability(self, head_logit: float, claim_logit: float) -> float:
-        """The calibrated probability that the finding is there."""
+        """Compute the calibrated probability that the finding is there."""
         z = self.head * head_logit + self.language * claim_logit + self.intercept
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, z))))
 
     def said(
         self, probability: float, likelier_denied: bool, permitted: frozenset[Assertion]
     ) -> Assertion | None:
-        """What is said of a finding; nothing that is not permitted."""
+        """Decide what is said of a finding; nothing that is not permitted."""
         if probability >= self.threshold:
             claim = Assertion.PRESENT if probability >= self.present else Assertion.POSSIBLE
             return claim if claim in permitted else None
@@ -66,13 +67,16 @@ class ClaimRule:
 
 
 def claim_logit(scores: Mapping[Assertion | None, float]) -> float:
-    """The language model's log-odds that a finding is claimed, from its scores of the four assertions."""
+    """Compute the language model's log-odds that a finding is claimed.
+
+    They come from its scores of the four assertions.
+    """
     claimed = np.logaddexp(scores[Assertion.PRESENT], scores[Assertion.POSSIBLE])
     return float(claimed - np.logaddexp(scores[Assertion.ABSENT], scores[None]))
 
 
 class RuledDecider:
-    """Decides by the claim rule among what is permitted, and remembers each finding's probability."""
+    """Decides by the claim rule among what is permitted, and remembers probabilities."""
 
     def __init__(
         self,
@@ -93,7 +97,7 @@ class RuledDecider:
     def said(
         self, row: int, finding: str, scores: Mapping[Assertion | None, float]
     ) -> Assertion | None:
-        """See `Decider.said`."""
+        """Decide as `Decider.said` describes."""
         head = self.heads[row][finding] if self.heads is not None else UNSEEN
         claim = self.claim_logits[row, finding] = claim_logit(scores)
         probability = self.rule.probability(head, claim)
@@ -104,7 +108,7 @@ class RuledDecider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One draft to write: an image or None, a record or None, what was measured, and what may be said."""
+    """One draft to write: an image or None, a record or None, measurements, what may be said."""
 
     grey: Grey | None
     context: ClinicalContext | None
@@ -127,7 +131,7 @@ class ChestReportModel:
     def open(
         cls, weights: WeightsFolder, device: torch.device, films: EncodedFilms | None = None
     ) -> ChestReportModel:
-        """Load a checked weights folder; `films` is what other readers of the same weights share with it."""
+        """Load a checked weights folder; other readers of the same weights share `films`."""
         with quiet():
             network = MedMMForConditionalGeneration.from_pretrained(
                 weights.folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
@@ -151,7 +155,10 @@ class ChestReportModel:
     def opinions(
         self, cases: Sequence[Case], permitted: Permitted, measurements: Sequence[Measurement] = ()
     ) -> list[Opinion] | None:
-        """What is said of the frontal film of each case; None where there is none. Greedy: the same case gives the same."""
+        """Say what is said of the frontal film of each case; None if there is none.
+
+        Greedy: the same case gives the same.
+        """
         if not cases or any(case.study.frontal is None for case in cases):
             return None
         measured = tuple(measurements)
@@ -171,7 +178,7 @@ class ChestReportModel:
         ]
 
     def facts_read(self, case: Case) -> frozenset[str]:
-        """The ids of the facts that become record tokens."""
+        """Return the ids of the facts that become record tokens."""
         return frozenset(
             record_tokens(
                 case.context, self.processor.record_codes, self.processor.record_units
@@ -183,19 +190,20 @@ class ChestReportModel:
         self,
         jobs: Sequence[Job],
         *,
-        on_sentence: Callable[[int, Written], None] | None = None,
+        on_sentence: Callable[[int, Proposal], None] | None = None,
         use_cache: bool = True,
     ) -> list[Opinion]:
-        """What is said of several films in one batch, all with an image or all without.
+        """Say what is said of several films in one batch, all with an image or all without.
 
-        `on_sentence` is called with a film's place in the batch and each sentence as soon as it is written.
+        `on_sentence` is called with a film's place in the batch and each sentence as soon as it is
+        written.
         """
         inputs, decider = self._prepared(jobs)
-        written: list[list[Written]] = [[] for _ in jobs]
+        proposals: list[list[Proposal]] = [[] for _ in jobs]
 
         def take(spoken: Spoken) -> None:
             sentence = self._sentence(spoken, decider.probability[spoken.row, spoken.finding])
-            written[spoken.row].append(sentence)
+            proposals[spoken.row].append(sentence)
             if on_sentence is not None:
                 on_sentence(spoken.row, sentence)
 
@@ -203,17 +211,20 @@ class ChestReportModel:
         self._generate(inputs, decider, take, most, use_cache)
         return [
             Opinion(
-                written=tuple(sentences),
+                proposals=tuple(sentences),
                 probability={
                     name: round(decider.probability[row, name], 4) for name in self.grammar.findings
                 },
             )
-            for row, sentences in enumerate(written)
+            for row, sentences in enumerate(proposals)
         ]
 
     @torch.inference_mode()
     def opinion(self, job: Job) -> tuple[list[float], list[float]]:
-        """Log-odds of each finding by the heads alone and by the language model, of one case; nothing is written."""
+        """Compute log-odds of each finding by the heads and by the language model, of one case.
+
+        Nothing is written.
+        """
         inputs, decider = self._prepared([replace(job, permitted={})])
         self._generate(
             inputs, decider, lambda spoken: None, 2 * len(self.grammar.findings) + 2, True
@@ -257,7 +268,7 @@ class ChestReportModel:
         return dict(inputs), decider
 
     def _encoded(self, films: Tensor) -> Tensor:
-        """Maps of a batch of prepared films; one film, however often it stands there, is encoded once."""
+        """Encode a batch of prepared films; a film that stands there twice is encoded once."""
         encoder = self.network.encoder(2)
         if any(not torch.equal(film, films[0]) for film in films[1:]):
             encoded: Tensor = encoder(films)
@@ -265,9 +276,9 @@ class ChestReportModel:
         one = self.films.encoded(self.weights.row.manifest_sha256, films[:1], encoder)
         return one.expand(len(films), *one.shape[1:]).contiguous(memory_format=torch.channels_last)
 
-    def _sentence(self, spoken: Spoken, probability: float) -> Written:
+    def _sentence(self, spoken: Spoken, probability: float) -> Proposal:
         decode = self.processor.tokenizer.decode
-        return Written(
+        return Proposal(
             finding=spoken.finding,
             assertion=spoken.said,
             text=" ".join(decode(list(spoken.ids)).split()),
@@ -282,7 +293,11 @@ class ChestReportModel:
 
 
 def frontal_grey(case: Case) -> Grey:
-    """Pixels of a case's frontal film. Raises: InputError if it has none."""
+    """Return the pixels of a case's frontal film.
+
+    Returns: float32 (rows, columns), 0 black to 1 white.
+    Raises: InputError if it has none.
+    """
     film = case.study.frontal
     if film is None:
         raise InputError(

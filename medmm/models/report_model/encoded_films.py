@@ -1,4 +1,4 @@
-"""What the report model's encoder made of the last films: heads and language model read one film with one pass."""
+"""The report model's encodings of the last films, shared by heads and language model."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ KEPT = 4  # films; a map takes a third of a megabyte
 class EncodedFilms:
     """The last encoded films by network and pixels. Safe from several threads.
 
-    A map is kept under the digest of the manifest of the weights and of the prepared pixels, so another film, another
-    preparation or other weights never find it: what is given back is what the encoder gave.
+    A map is kept under the digest of the manifest of the weights and of the prepared pixels, so
+    another film, another preparation or other weights never find it: what is given back is what the
+    encoder gave.
     """
 
     def __init__(self) -> None:
@@ -26,7 +27,10 @@ class EncodedFilms:
     def encoded(
         self, weights_sha256: str, prepared: Tensor, encode: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """The map of one prepared film (1, 1, rows, columns): kept, or made by `encode` and kept."""
+        """Return the map of one prepared film (1, 1, rows, columns), kept or made by `encode`.
+
+        What is made is kept.
+        """
         pixels = hashlib.sha256(prepared.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
         key = f"{weights_sha256} {prepared.device} {tuple(prepared.shape)} {pixels}"
         with self._guard:

@@ -1,4 +1,7 @@
-"""The finding heads of the language model for chest films: what no other network reads. Loads without transformers."""
+"""The finding heads of the chest film language model: what no other network reads.
+
+Loads without transformers.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 from medmm.domain.reading import Finding
 from medmm.models.calibration import calibrated_finding
 from medmm.models.film.preprocessing import prepare_film
-from medmm.models.film.regions import region_of
+from medmm.models.film.regions import chest_cells, region_of
 from medmm.models.image_encoder import ImageEncoder, for_reading
 from medmm.models.report_model.encoded_films import EncodedFilms
 from medmm.models.weights.catalogue import WeightsFolder
@@ -57,7 +60,7 @@ class ReportHeads:
 
     @torch.inference_mode()
     def logits_and_maps(self, grey: Grey) -> tuple[Grey, Grey]:
-        """Logits (findings,) and maps (findings, rows, columns) of a film."""
+        """Compute logits (findings,) and maps (findings, rows, columns) of a film."""
         film = torch.from_numpy(prepare_film(grey, self.size_px))[None].to(self.device)
         film = film.contiguous(memory_format=torch.channels_last)
         maps = self.encoder.head(
@@ -66,13 +69,14 @@ class ReportHeads:
         return maps.mean((1, 2)).cpu().numpy(), maps.cpu().numpy()
 
     def read(
-        self, grey: Grey, midline: float, cells: NDArray[np.bool_] | None, others: frozenset[str]
+        self, grey: Grey, midline: float, chest: NDArray[np.bool_] | None, others: frozenset[str]
     ) -> Iterator[Finding]:
-        """The findings that are calibrated and that no other network reads, each with the region that speaks for it.
+        """Yield the calibrated findings that no other network reads, each with its region.
 
         No side is named: the reports that the heads learned from bear none out.
         """
         logits, maps = self.logits_and_maps(grey)
+        cells = chest_cells(chest, (maps.shape[1], maps.shape[2]))
         for name, logit, heat in zip(self.names, logits, maps, strict=True):
             if name in self.calibration and name not in others:
                 region = region_of(heat, None, midline, cells)

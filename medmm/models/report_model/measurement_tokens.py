@@ -1,4 +1,4 @@
-"""What was measured as numbers for the language model: one row a measurement. Loads without torch."""
+"""Measurements as numbers for the language model, a row each; loads without torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from medmm.domain.measurement_formulas import ASYMMETRY
 from medmm.domain.reading import Measurement, Side
 from medmm.domain.vocabulary import measurement_terms
 
-LOG_LIMIT = 6.0  # a factor of 400 from the typical value: farther off says no more, and zero has no logarithm
+# A factor of 400 from the typical value: farther off says no more, and zero has no logarithm
+LOG_LIMIT = 6.0
 WIDEST = 2.0  # half-width over value: a wider interval says no more
 SIDES = tuple(Side)
 ID_COLUMNS = ("measurement", "side")
@@ -27,8 +28,10 @@ class MeasurementTokens:
     """Measurements as rows and what was left out and why.
 
     Attributes:
-        ids: (measurements, 2) integers: which quantity, counted from 1, and side (0 where none is known); 0 is padding.
-        values: (measurements, 2) float32: natural logarithm of value over typical value; half of the interval over the value.
+        ids: (measurements, 2) integers: which quantity, counted from 1, and side (0 if none is
+            known); 0 is padding.
+        values: (measurements, 2) float32: natural logarithm of value over typical value; half of
+            the interval over the value.
         left_out: reason -> number of measurements.
     """
 
@@ -40,11 +43,12 @@ class MeasurementTokens:
 def measurement_tokens(
     measurements: Iterable[Measurement], typical: Mapping[str, float]
 ) -> MeasurementTokens:
-    """The measurements of a reading as tokens, in the order of their names and sides.
+    """Return the measurements of a reading as tokens, ordered by name and side.
 
     Args:
-        typical: name of a quantity -> its typical value in the vocabulary's unit (`measurements` of a configuration).
-    Raises: InputError for another unit than the vocabulary's, or a value that is no number.
+        typical: name of a quantity -> its typical value in the vocabulary's unit (`measurements` of
+            a configuration).
+    Raises: InputError for another unit than the vocabulary's, or a value that is not a number.
     """
     places = {name: place for place, name in enumerate(sorted(typical), start=1)}
     rows: list[tuple[tuple[int, int], tuple[float, float]]] = []
@@ -66,7 +70,10 @@ def measurement_tokens(
 
 
 def typical_values(measurements: Iterable[Measurement]) -> dict[str, float]:
-    """The median of each quantity among the measurements of training cases; asymmetry and what is 0 throughout is left out."""
+    """Compute the median of each quantity among the measurements of training cases.
+
+    Asymmetry and what is 0 throughout is left out.
+    """
     found: dict[str, list[float]] = {}
     for one in measurements:
         if one.name != ASYMMETRY and math.isfinite(one.value) and one.value > 0:
@@ -75,9 +82,10 @@ def typical_values(measurements: Iterable[Measurement]) -> dict[str, float]:
 
 
 def checked_typical(typical: Mapping[str, float]) -> dict[str, float]:
-    """Typical values in the order of their names, which is that of their rows in the embedding.
+    """Order typical values by name, as their rows in the embedding.
 
-    Raises: ConfigError for a quantity that the vocabulary does not have or that can be negative, or a value not above 0.
+    Raises: ConfigError for a quantity that the vocabulary does not have or that can be negative, or
+        a value not above 0.
     """
     for name, value in typical.items():
         if name not in measurement_terms():
@@ -95,14 +103,14 @@ def checked_typical(typical: Mapping[str, float]) -> dict[str, float]:
             or not 0 < value < math.inf
         ):
             raise ConfigError(
-                f"{value!r} is no typical value of {name}",
+                f"{value!r} is not a typical value of {name}",
                 remedy=f"give one above 0, in {measurement_terms()[name].unit}",
             )
     return {name: float(typical[name]) for name in sorted(typical)}
 
 
 def stacked(rows: Sequence[MeasurementTokens]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Measurements of several cases padded to one length: ids (b, n, 2) and values (b, n, 2)."""
+    """Pad measurements of several cases to one length: ids and values, both (b, n, 2)."""
     most = max((len(row.ids) for row in rows), default=0)
     ids = np.zeros((len(rows), most, len(ID_COLUMNS)), dtype=np.int64)
     values = np.zeros((len(rows), most, len(VALUE_COLUMNS)), dtype=np.float32)

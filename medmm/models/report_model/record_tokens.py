@@ -15,9 +15,8 @@ from medmm.domain.errors import InputError
 from medmm.domain.record import ClinicalContext, Fact, FactKind, FactStatus, Quantity
 
 MOST_FACTS = 48
-Z_LIMIT = (
-    8.0  # a value farther from its range than this says no more, and a typing error says nothing
-)
+# A value farther from its range than this says no more, and a typing error says nothing
+Z_LIMIT = 8.0
 RANGE_IN_SD = 4.0  # a reference range holds 95 % of the healthy: four standard deviations
 AGE_MEAN_YEARS, AGE_SPREAD_YEARS = 50.0, 20.0  # an age has no reference range
 UNDATED = "undated"  # the one mark that casts no doubt on the fact itself
@@ -34,7 +33,8 @@ class RecordTokens:
 
     Attributes:
         ids: (facts, 3) integers: code, unit, status; 0 is padding.
-        values: (facts, 4) float32: z-scored value and whether there is one, log1p of days before the study and whether known.
+        values: (facts, 4) float32: z-scored value and whether there is one, log1p of days before
+            the study and whether known.
         fact_ids: the facts' ids, row by row.
         left_out: reason -> number of facts.
     """
@@ -46,12 +46,12 @@ class RecordTokens:
 
 
 def code_key(system: str, code: str) -> str:
-    """How a code is named in a model's configuration."""
+    """Name a code as a model's configuration does."""
     return f"{system}|{code}"
 
 
 def code_rows(codes: Sequence[str]) -> int:
-    """Rows of the code embedding: padding, one for unknown codes of each kind, then the known codes."""
+    """Count the code embedding's rows: padding, unknown codes of each kind, known codes."""
     return FIRST_KIND + len(KINDS) + len(codes)
 
 
@@ -62,10 +62,16 @@ def record_tokens(
     *,
     most: int = MOST_FACTS,
 ) -> RecordTokens:
-    """The facts of a record as tokens: at most `most`; earlier reports, doubtful and withdrawn entries left out.
+    """Return the facts of a record as at most `most` tokens.
 
-    Nothing dated after the study enters, whatever the record holds. A fact is its code (one of `codes`, else its kind alone), its value z-scored on the range that its source gives, its
-    unit, its status and the days before the study. Free text never enters.
+    Earlier reports, doubtful and withdrawn entries are left out, and nothing dated after the study
+    enters, whatever the record holds. Free text never enters. A fact is its code, its value
+    z-scored on the range that its source gives, its unit, its status and the days before the study.
+
+    Args:
+        context: None is an empty record.
+        codes, units: those with an embedding of their own; any other code enters by its kind alone.
+        most: if there are more, known codes come first, then the newest.
     """
     facts, as_of = (context.facts, context.as_of) if context else ((), None)
     left_out: dict[str, int] = {}
@@ -134,7 +140,7 @@ def _code(fact: Fact, code_at: dict[str, int]) -> int:
 
 
 def _unit(fact: Fact, unit_at: dict[str, int]) -> int:
-    """0 without a unit, 1 for a unit that is not known, then the known ones."""
+    """Return 0 without a unit, 1 for a unit that is not known, then the known ones."""
     if not isinstance(fact.value, Quantity):
         return 0
     return unit_at.get(fact.value.unit, -1) + 2
@@ -170,7 +176,10 @@ def _ordinal(when: datetime | date | None) -> int:
 
 
 def stacked(rows: Iterable[RecordTokens]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Records of several cases padded to one length: ids (b, n, 3) and values (b, n, 4)."""
+    """Pad records of several cases to one length: ids (b, n, 3) and values (b, n, 4).
+
+    Raises: InputError if a value is not finite.
+    """
     rows = list(rows)
     most = max((len(r.ids) for r in rows), default=0)
     ids = np.zeros((len(rows), most, len(ID_COLUMNS)), dtype=np.int64)
@@ -178,7 +187,7 @@ def stacked(rows: Iterable[RecordTokens]) -> tuple[NDArray[np.int64], NDArray[np
     for place, row in enumerate(rows):
         if not np.isfinite(row.values).all():
             raise InputError(
-                "a record holds values that are no numbers", remedy="check the values of its facts"
+                "a record holds values that are not numbers", remedy="check the values of its facts"
             )
         ids[place, : len(row.ids)], values[place, : len(row.ids)] = row.ids, row.values
     return ids, values

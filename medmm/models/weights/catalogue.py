@@ -1,4 +1,4 @@
-"""The networks that medmm knows: one row each, with the digest of its manifest. Loads without torch."""
+"""The networks that medmm knows, a row each, with manifest digests; loads no torch."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ from typing import Any
 
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.reading import ModelIdentity
+from medmm.domain.reading_model import Declaration
+from medmm.domain.study import Modality
 from medmm.domain.study_inspection import ModelRow
 from medmm.files import sha256_of
+from medmm.models.weights.model_folder import json_mapping
 
-REMEDY = "restore the weights folder from a copy; or install medmm again, or remove and add an adopted model again"
+REMEDY = (
+    "restore the weights folder from a copy; or install medmm again, or remove and add an "
+    "adopted model again"
+)
 ANOTHER = "the folder is not the network of this release, though its own manifest bears it out"
 DEFAULT_REPORT = "chest-report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueRow:
-    """A network of the catalogue; `added_at` (ISO 8601) is set where an installation adopted it."""
+    """A network of the catalogue; `added_at` (ISO 8601) is set if it was adopted."""
 
     name: str
     task: str
@@ -34,20 +40,54 @@ class CatalogueRow:
     research_only: bool
     added_at: str = ""
 
+    @property
+    def identity(self) -> ModelIdentity:
+        """Who read, as a reading names it."""
+        return ModelIdentity(name=self.name, manifest_sha256=self.manifest_sha256)
+
 
 @cache
 def catalogue() -> dict[str, CatalogueRow]:
-    """All rows by name."""
-    text = files("medmm.models.weights").joinpath("catalogue.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
+    """Read all rows by name."""
     return {
-        row["name"]: CatalogueRow(**{**row, "research_only": row["research_only"] == "yes"})
-        for row in rows
-    }  # type: ignore[arg-type]
+        row["name"]: CatalogueRow(
+            name=row["name"],
+            task=row["task"],
+            modality=row["modality"],
+            body_part=row["body_part"],
+            manifest_sha256=row["manifest_sha256"],
+            licence=row["licence"],
+            research_only=row["research_only"] == "yes",
+        )
+        for row in _table()
+    }
+
+
+@cache
+def declarations() -> dict[str, Declaration]:
+    """Say what each network of the catalogue reads and states, by its name."""
+    return {
+        row["name"]: Declaration(
+            modality=Modality(row["modality"]),
+            body_parts=(row["body_part"],),
+            findings=_names(row["findings"]),
+            quantities=_names(row["quantities"]),
+        )
+        for row in _table()
+    }
+
+
+def _names(cell: str) -> tuple[str, ...]:
+    return tuple(filter(None, cell.split(";")))
+
+
+def _table() -> list[dict[str, str]]:
+    text = files("medmm.models.weights").joinpath("catalogue.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 def packaged_weights() -> Path:
-    """The folder of weights that ships."""
+    """Return the folder of weights that ships."""
     return Path(str(files("medmm"))) / "weights"
 
 
@@ -61,17 +101,18 @@ class WeightsFolder:
     @property
     def identity(self) -> ModelIdentity:
         """Who read, as a reading names it."""
-        return ModelIdentity(name=self.row.name, manifest_sha256=self.row.manifest_sha256)
+        return self.row.identity
 
     def json(self, name: str) -> Any:
-        """A JSON file of the folder."""
+        """Read a JSON file of the folder."""
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
 
 def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsFolder | None:
-    """The checked weights folder of a row, or None where it is not installed.
+    """Open the checked weights folder of a row; return None if it is not installed.
 
-    The manifest must have the digest of the catalogue row, and each other file that of the manifest.
+    The manifest must have the digest of the catalogue row, and each other file that of the
+    manifest.
 
     Raises: IntegrityError naming the file that is altered, missing or too many.
     """
@@ -94,7 +135,7 @@ def open_weights(row: CatalogueRow, weights_dir: Path | None = None) -> WeightsF
 
 
 def model_rows(weights_dir: Path | None = None) -> tuple[ModelRow, ...]:
-    """Every network and its state here."""
+    """List every network and its state here."""
     return tuple(
         model_row(row, lambda row: open_weights(row, weights_dir)) for row in catalogue().values()
     )
@@ -103,8 +144,9 @@ def model_rows(weights_dir: Path | None = None) -> tuple[ModelRow, ...]:
 def model_row(
     row: CatalogueRow, opened: Callable[[CatalogueRow], WeightsFolder | None]
 ) -> ModelRow:
-    """A network and the state in which `opened` finds it."""
+    """Describe a network and the state in which `opened` finds it."""
     findings, state, remedy = (), "ready", ""
+    declares = declarations().get(row.name)
     try:
         weights = opened(row)
     except IntegrityError as error:
@@ -118,6 +160,7 @@ def model_row(
         else:
             config = weights.json("config.json")
             findings = tuple(config.get("findings") or config.get("structures") or ())
+            declares = declared_by(row, weights.folder)
     return ModelRow(
         name=row.name,
         task=row.task,
@@ -130,11 +173,34 @@ def model_row(
         state=state,
         remedy=remedy,
         added_at=row.added_at,
+        declares=declares,
+    )
+
+
+def declared_by(row: CatalogueRow, folder: Path) -> Declaration | None:
+    """Say what a weights folder reads and states; None if nothing reads with it.
+
+    An adopted report model states what its heads are calibrated for. A damaged file says
+    nothing: opening it does.
+    """
+    if row.name in declarations() or row.task != "report":
+        return declarations().get(row.name)
+    try:
+        heads = json_mapping(folder / "calibration.json").get("heads")
+    except InputError:
+        heads = None
+    return Declaration(
+        modality=Modality(row.modality),
+        body_parts=(row.body_part,),
+        findings=tuple(heads) if isinstance(heads, dict) else (),
     )
 
 
 def row_named(name: str) -> CatalogueRow:
-    """A row. Raises: InputError if the catalogue has none of this name."""
+    """Return a row.
+
+    Raises: InputError if the catalogue has none of this name.
+    """
     try:
         return catalogue()[name]
     except KeyError:
@@ -144,7 +210,7 @@ def row_named(name: str) -> CatalogueRow:
 
 
 def _is_borne_out(folder: Path) -> bool:
-    """Whether a folder is what its own manifest says, whatever manifest was expected."""
+    """Tell whether a folder is what its own manifest says, whatever manifest was expected."""
     try:
         files = dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"])
         found = {p.name for p in folder.iterdir() if p.name != "manifest.json"}

@@ -23,7 +23,10 @@ BUILDERS = {
 
 
 def torch_device(device: str) -> torch.device:
-    """The device that `auto`, `cpu` or `cuda` means here. Raises: ConfigError for a cuda that is not there."""
+    """Return the device that `auto`, `cpu` or `cuda` means here.
+
+    Raises: ConfigError for a cuda that is not there.
+    """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("no CUDA device is here", remedy="set device: auto or cpu")
     if device == "auto":
@@ -31,10 +34,18 @@ def torch_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def load_network(weights: WeightsFolder, device: torch.device) -> Any:
-    """The network of a weights folder, on `device`, ready to read.
+def reading_device(device: str, threads: int | None) -> torch.device:
+    """Give the process so many threads (None leaves those it has); return the device."""
+    where = torch_device(device)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return where
 
-    Raises: IntegrityError if the parameters are no safetensors or do not fit the configuration.
+
+def load_network(weights: WeightsFolder, device: torch.device) -> Any:
+    """Load the network of a weights folder, on `device`, ready to read.
+
+    Raises: IntegrityError if the parameters are not safetensors or do not fit the configuration.
     """
     builder = importlib.import_module(BUILDERS[weights.row.task])
     network: nn.Module = builder.build(weights.json("config.json"))
@@ -42,9 +53,11 @@ def load_network(weights: WeightsFolder, device: torch.device) -> Any:
 
 
 def fill(network: Network, weights: WeightsFolder, prefix: str = "") -> Network:
-    """Put the parameters of a weights folder into a network, in float32: those whose names start with `prefix`.
+    """Put parameters of a weights folder into a network, in float32.
 
-    Raises: IntegrityError if they are no safetensors, or not those of the network.
+    They are those whose names start with `prefix`.
+
+    Raises: IntegrityError if they are not safetensors, or not those of the network.
     """
     try:
         parameters = load_file(weights.folder / "model.safetensors")

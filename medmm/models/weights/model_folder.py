@@ -1,4 +1,4 @@
-"""What the folder of a model may hold: parameters in safetensors, JSON and texts. Loads without torch."""
+"""What the folder of a model may hold: safetensors, JSON and texts; loads no torch."""
 
 from __future__ import annotations
 
@@ -12,15 +12,8 @@ from typing import Any
 from medmm.domain.errors import InputError
 
 MANIFEST, INDEX = "manifest.json", "model.safetensors.index.json"
-KNOWN = (
-    ".safetensors",
-    ".json",
-    ".txt",
-    ".model",
-    ".md",
-    ".jinja",
-    ".png",
-)  # pictures stand beside cards
+# Pictures stand beside cards
+KNOWN = (".safetensors", ".json", ".txt", ".model", ".md", ".jinja", ".png")
 TEXTS = re.compile(r"(LICEN[CS]E|NOTICE|USE_POLICY)[\w.-]*", re.I)
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5")
 CODE = (".py", ".pyc", ".so", ".ipynb", ".sh")
@@ -28,9 +21,10 @@ MOST_JSON_BYTES = 256 << 20
 
 
 def files_of(folder: Path) -> dict[str, int]:
-    """Name and bytes of each file of a model's folder; names that begin with a dot are left out.
+    """List name and bytes of each file of a model's folder, without dotfiles.
 
-    Raises: InputError for pickles, code, links, folders within, files that no model needs, JSON that asks for code.
+    Raises: InputError for pickles, code, links, folders within, files that no model needs, JSON
+        that asks for code.
     """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -48,7 +42,7 @@ def files_of(folder: Path) -> dict[str, int]:
             )
         if not entry.is_file(follow_symlinks=False):
             raise refused(
-                "is no file", "leave it out: a model's folder holds files alone", entry.name
+                "is not a file", "leave it out: a model's folder holds files alone", entry.name
             )
         _allow(entry.name)
     sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in shown}
@@ -82,12 +76,15 @@ def _allow(name: str) -> None:
 
 
 def refused(what: str, remedy: str, file: str) -> InputError:
-    """The error for a file that keeps a folder out."""
+    """Build the error for a file that keeps a folder out."""
     return InputError(f"the folder can't be taken: a file {what}", remedy=remedy, file=file)
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file. Raises: InputError if it is none, or beyond all measure."""
+    """Read a JSON file.
+
+    Raises: InputError if it is not JSON, or beyond all measure.
+    """
     try:
         if path.stat().st_size > MOST_JSON_BYTES:
             raise refused("is larger than any JSON of a model", "leave it out", path.name)
@@ -98,20 +95,26 @@ def read_json(path: Path) -> Any:
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise refused(
-            f"is no JSON ({type(error).__name__})", "save the model again", path.name
+            f"is not JSON ({type(error).__name__})", "save the model again", path.name
         ) from error
 
 
 def json_mapping(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises: InputError if it is none."""
+    """Read a JSON object.
+
+    Raises: InputError if it is not one.
+    """
     value = read_json(path)
     if not isinstance(value, dict):
-        raise refused("is no JSON object", "save the model again", path.name)
+        raise refused("is not a JSON object", "save the model again", path.name)
     return value
 
 
 def wishes(value: Any) -> Iterator[str]:
-    """What JSON of a model asks for that is not given: code of its own, kernels from elsewhere, quantised parameters."""
+    """Yield what JSON of a model asks for and is not given.
+
+    Such as code of its own, kernels from elsewhere, quantised parameters.
+    """
     waiting = [value]
     while waiting:
         value = waiting.pop()

@@ -1,1 +1,1 @@
-"""What is learned from: films, volumes, outlines, boxes, public sets, and what is held out."""
+"""The data to learn from: films, volumes, outlines, boxes, public sets, and the holdout."""

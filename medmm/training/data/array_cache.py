@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 
 def room(shape: tuple[int, ...], kind: type[np.floating[Any]], file: Path | None) -> NDArray[Any]:
-    """An array to fill, in memory or mapped from `file` (.npy), which is written anew. The values are the same."""
+    """Create an array to fill, in memory or mapped from `file` (.npy), which is written anew.
+
+    The values are the same either way.
+    """
     if file is None:
         return np.empty(shape, dtype=kind)
     file.parent.mkdir(parents=True, exist_ok=True)

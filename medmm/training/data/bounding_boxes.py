@@ -1,4 +1,4 @@
-"""Boxes that readers drew, and what the maps say of the same films: where they point, which side they name."""
+"""Boxes that readers drew, and what maps say of the same films: places and sides."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from medmm.training.data.films import Film, greys
 Box = tuple[float, float, float, float]
 Maps = NDArray[np.float32]
 OPACITY = "Lung_Opacity"
-UNION = (
-    "Pneumonia",
-    "Consolidation",
-    "Infiltration",
-)  # the labels whose films carry boxes of opacities
+# The labels whose films carry boxes of opacities
+UNION = ("Pneumonia", "Consolidation", "Infiltration")
 SIDE_AGREEMENT = 0.85  # of the films on which a side is named
 LEAST_SIDED = 15  # films, else no side is ever named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boxed:
-    """One finding on one film: what a reader drew, and what its map says before calibration has a word on sides.
+    """One finding on one film: what a reader drew, and what its map says.
 
-    Places are fractions of the film. `own` is whether the boxes were drawn for this finding itself; else they are
-    those of a lung opacity on a film that carries it. `drawn` is the patient's side of the boxes, `said` the map's.
+    The map speaks before calibration has a word on sides.
+
+    Places are fractions of the film. `own` is whether the boxes were drawn for this finding itself;
+    else they are those of a lung opacity on a film that carries it. `drawn` is the patient's side
+    of the boxes, `said` the map's.
     """
 
     finding: str
@@ -47,12 +47,12 @@ class Boxed:
     suspected: bool
 
     def hit(self, place: tuple[float, float]) -> bool:
-        """Whether a place lies in one of the boxes."""
+        """Tell whether a place lies in one of the boxes."""
         return any(x0 <= place[0] <= x1 and y0 <= place[1] <= y1 for x0, y0, x1, y1 in self.boxes)
 
 
 def read_boxes(data_dir: Path) -> dict[str, list[tuple[str, Box]]]:
-    """Finding and box (fractions of the film) by file."""
+    """Read finding and box (fractions of the film) by file."""
     found: dict[str, list[tuple[str, Box]]] = {}
     with (data_dir / "cxr" / "boxes.csv").open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
@@ -69,7 +69,15 @@ def boxed(
     *,
     quiet: bool,
 ) -> list[Boxed]:
-    """The findings with boxes on these films. All films show the patient's left on the right edge."""
+    """List the findings with boxes on these films.
+
+    All films show the patient's left on the right edge.
+
+    Args:
+        anatomy: outlines lungs and heart; None if nothing does.
+        films: those without a box are passed over.
+        quiet: whether no progress is shown.
+    """
     boxes = read_boxes(data_dir)
     asked = [film for film in films if film.file in boxes]
     steps = track(
@@ -100,7 +108,7 @@ def _of_film(
         asked = [drawn_for] if drawn_for in findings.names else sorted(film.findings & set(UNION))
         for name in asked:
             j, row = findings.names.index(name), findings.calibration[name]
-            region = region_of(maps[j], "right", chest.midline, chest.cells)
+            region = region_of(maps[j], "right", chest.midline, cells)
             yield Boxed(
                 finding=name,
                 patient=film.patient,
@@ -126,7 +134,10 @@ def _of_film(
 
 
 def drawn_side(boxes: tuple[Box, ...], midline: float) -> Side:
-    """The patient's side of boxes, by their middles, on a film that shows the patient's left on the right."""
+    """Find the patient's side of boxes by their middles.
+
+    The film shows the patient's left on the right.
+    """
     sides = {Side.RIGHT if (x0 + x1) / 2 < midline else Side.LEFT for x0, _, x1, _ in boxes}
     return Side.BILATERAL if len(sides) == 2 else sides.pop()
 
@@ -138,10 +149,12 @@ def _peak(heat: Maps, cells: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def sides_that_hold(found: list[Boxed]) -> dict[str, bool]:
-    """Whether a finding's side may be named: it agrees with the boxes often enough, on enough films.
+    """Decide for each finding whether its side may be named.
 
-    Counted are films at or above the operating point on which the map names a side; naming one of two sides is no
-    agreement.
+    It must agree with the boxes often enough, on enough films.
+
+    Counted are films at or above the operating point on which the map names a side; naming one of
+    two sides is no agreement.
     """
     out = {}
     for name in {b.finding for b in found}:

@@ -23,7 +23,10 @@ NIH_TABLE, MORE_TABLE, EXTERNAL_TABLE = "cxr/labels.csv", "cxr_more/labels.csv",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Film:
-    """One row of a table. `source`, `view`, `age` and `sex` serve the report and are never a network's input."""
+    """One row of a table; `source`, `view`, `age` and `sex` are never a network's input.
+
+    Those four serve the report.
+    """
 
     folder: str
     shard: str
@@ -39,12 +42,15 @@ class Film:
     row: dict[str, str]
 
     def labels(self, names: Iterable[str]) -> list[float]:
-        """1 where the label is given, else 0, in the order of `names`."""
+        """Return 1 if the label is given, else 0, in the order of `names`."""
         return [float(name in self.findings) for name in names]
 
 
 def read_table(data_dir: Path, table: str) -> list[Film]:
-    """All films of a table, in its order. Raises: InputError if the table is not there."""
+    """Read all films of a table, in its order.
+
+    Raises: InputError if the table is not there.
+    """
     path = data_dir / table
     if not path.is_file():
         raise InputError(
@@ -74,12 +80,18 @@ def _film(row: dict[str, str], folder: str) -> Film:
 
 
 def _age_years(text: str | None) -> float | None:
-    """An age in years; a range or a cohort ("1-5 (cohort)") is no age of one person."""
+    """Parse an age in years.
+
+    Returns: None for a range or a cohort ("1-5 (cohort)"), which is not one person's age.
+    """
     return float(text) if text and text.replace(".", "", 1).isdigit() else None
 
 
 def member_bytes(shard: tarfile.TarFile, name: str) -> bytes:
-    """The content of a file of a shard. Raises: InputError if there is none of this name."""
+    """Read the content of a file of a shard.
+
+    Raises: InputError if there is none of this name.
+    """
     try:
         member = shard.extractfile(name)
     except KeyError:
@@ -90,7 +102,7 @@ def member_bytes(shard: tarfile.TarFile, name: str) -> bytes:
 
 
 def greys(data_dir: Path, films: Iterable[Film]) -> Iterator[NDArray[np.float32]]:
-    """The films' pixels, one at a time: float32 (rows, columns), 0 black to 1 white."""
+    """Yield the films' pixels one at a time: float32 (rows, columns), 0 black to 1 white."""
     with ExitStack() as stack:
         shards: dict[Path, tarfile.TarFile] = {}
         for film in films:
@@ -104,7 +116,14 @@ def greys(data_dir: Path, films: Iterable[Film]) -> Iterator[NDArray[np.float32]
 def prepared(
     data_dir: Path, films: list[Film], size_px: int, *, quiet: bool, name: str
 ) -> NDArray[np.float32]:
-    """Films as the network takes them, (n, size_px, size_px), bit for bit as in live use."""
+    """Prepare films as in live use, bit for bit.
+
+    Args:
+        size_px: side of the square that each film is stretched to.
+        quiet: whether no progress is shown.
+        name: what the progress is called.
+    Returns: float32 (n, size_px, size_px), in the order of `films`.
+    """
     out = np.empty((len(films), size_px, size_px), dtype=np.float32)
     steps = track(
         greys(data_dir, films), total=len(films), description=f"films: {name}", disable=quiet
@@ -115,5 +134,5 @@ def prepared(
 
 
 def chosen(films: Iterable[Film], keep: Callable[[Film], bool]) -> list[Film]:
-    """The films that `keep` says yes to."""
+    """Keep the films that `keep` says yes to."""
     return [film for film in films if keep(film)]

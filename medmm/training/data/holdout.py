@@ -1,7 +1,7 @@
-"""What the shared data keep for validation and test: no folder of a public set brings it back into training.
+"""What the shared data keep for validation and test: no public set brings it back.
 
-The shared data hold films of NIH ChestX-ray14 and of Open-i. In a folder of these sets their patients are found again by
-number, and in any folder their films by name.
+The shared data hold films of NIH ChestX-ray14 and of Open-i. In a folder of these sets their
+patients are found again by number, and in any folder their films by name.
 """
 
 from __future__ import annotations
@@ -25,13 +25,19 @@ HELD = ("val", "test")
 
 
 def person(layout: str, patient: str) -> Person:
-    """A patient across folders of a set: "CXR12" of Open-i is 12 of the shared data, "0012" of NIH is 12."""
+    """Identify a patient across folders of a set.
+
+    "CXR12" of Open-i is 12 of the shared data, "0012" of NIH is 12.
+    """
     number = re.fullmatch(r"(?:CXR)?0*(\d+)", patient)
     return layout, number[1] if number and layout in (nih.NAME, open_i.NAME) else patient
 
 
 def refuse_held_back(learned: AbstractSet[Any], held_back: AbstractSet[Any]) -> None:
-    """Raises: InputError if a patient of val or test is among those to learn from."""
+    """Refuse patients of val or test among those to learn from.
+
+    Raises: InputError if there is one.
+    """
     if both := learned & held_back:
         raise InputError(
             "patients of val or test are among those to learn from",
@@ -41,7 +47,10 @@ def refuse_held_back(learned: AbstractSet[Any], held_back: AbstractSet[Any]) -> 
 
 
 def refuse_other_splits(splits: AbstractSet[str]) -> None:
-    """Raises: InputError if what is to be learned from is not of train alone, or if there is nothing."""
+    """Refuse films to learn from that are not of train alone, or none at all.
+
+    Raises: InputError in either case.
+    """
     if splits != {"train"}:
         raise InputError(
             "what is to be learned from is not of train alone"
@@ -54,7 +63,7 @@ def refuse_other_splits(splits: AbstractSet[str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
-    """Patients and names of films that nothing may learn from, and the names of those it learns from already."""
+    """Patients and film names that nothing may learn from, and names learned from already."""
 
     people: frozenset[Person]
     names: frozenset[str]
@@ -62,7 +71,7 @@ class Holdout:
 
     @classmethod
     def of(cls, data_dir: Path) -> Holdout:
-        """By the tables of the shared data; nothing where they are not there."""
+        """Build it from the tables of the shared data; empty if they are not there."""
         people: set[Person] = set()
         names: set[str] = set()
         learned: set[str] = set()
@@ -81,7 +90,10 @@ class Holdout:
     def without(
         self, layout: Layout, films: Iterable[ReportedFilm]
     ) -> tuple[list[ReportedFilm], Counter[str]]:
-        """The films of a layout that may be learned from, and by reason how many were left out."""
+        """Return the films of a layout that may be learned from, and how many are left out.
+
+        The latter are counted by reason.
+        """
         kept, left_out = [], Counter[str]()
         for film in films:
             reason = self._against(layout.name, film)

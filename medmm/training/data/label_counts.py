@@ -19,7 +19,8 @@ def check_labels(names: Sequence[str], truth: NDArray[np.floating]) -> None:
     Args:
         truth: (films, findings), 1 present, 0 absent, NaN unknown.
 
-    Raises: InputError naming each finding, with its counts, that no film shows or that all films show.
+    Raises: InputError naming each finding, with its counts, that no film shows or that all films
+        show.
     """
     counts = {}
     for name, column in zip(names, truth.T, strict=True):

@@ -1,4 +1,4 @@
-"""The MR sets with outlines: subjects, splits and arrays, read from the packed folder `mri/` of the shared data."""
+"""The MR sets with outlines: subjects, splits and arrays of the shared data's `mri/`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ Labels = NDArray[np.uint8]
 TABLE = "mri/subjects.csv"
 SET_OF = {"hippocampus": "hippocampus", "brain-lesion": "lgg", "cardiac": "acdc"}
 LGG_SEQUENCES = ("pre", "flair", "post")
+FAR_FROM_A_LABEL = 0.05  # what a scaled file of 8 bits leaves between a value and its label is less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class OutlinedVolume:
         sequences: names of `signals` in order; those that the subject lacks are None.
         signals: arrays (slices, rows, columns).
         labels: values (slices, rows, columns).
-        spacing_zyx_mm: voxel size; None where the publisher gives none.
+        spacing_zyx_mm: voxel size; None if the publisher gives none.
     """
 
     subject: str
@@ -49,12 +50,12 @@ class OutlinedVolume:
 
 
 def files_of(data_dir: Path, task: str) -> dict[str, Path]:
-    """The files that a task's set is read from."""
+    """List the files that a task's set is read from."""
     return {"subjects": data_dir / TABLE, "volumes": data_dir / "mri" / f"{SET_OF[task]}.zip"}
 
 
 def read_outlined_volumes(data_dir: Path, task: str, *splits: str) -> Iterator[OutlinedVolume]:
-    """The volumes of a task's set in these splits, by subject.
+    """Yield the volumes of a task's set in these splits, by subject.
 
     Raises: InputError if the table or an archive is missing or can't be read.
     """
@@ -77,7 +78,7 @@ def read_outlined_volumes(data_dir: Path, task: str, *splits: str) -> Iterator[O
 
 
 def _strip(archive: zipfile.ZipFile, member: str, width: int) -> Labels:
-    """Slices that lie one under the other in one picture."""
+    """Cut one picture into slices that lie one under the other."""
     image = Image.open(io.BytesIO(archive.read(member)))
     grey = image.convert("L") if image.format == "WEBP" else image
     return np.asarray(grey).astype(np.uint8).reshape(-1, width, width)
@@ -91,12 +92,40 @@ def _hippocampus(archive: zipfile.ZipFile, row: Mapping[str, str]) -> Iterator[O
         for kind in ("image", "label")
     )
     yield _outlined(
-        row, "", (_zyx(image).astype(np.float32),), ("t1",), _zyx(label), (1.0, 1.0, 1.0)
+        row,
+        "",
+        (_zyx(image).astype(np.float32),),
+        ("t1",),
+        whole_labels(_zyx(label), row["subject"]),
+        (1.0, 1.0, 1.0),
     )
 
 
 def _zyx(image: object) -> Labels:
     return np.ascontiguousarray(np.asanyarray(image.dataobj).T)  # type: ignore[attr-defined]
+
+
+def whole_labels(values: NDArray[np.generic], subject: str) -> Labels:
+    """Round label values to the whole numbers that they stand for.
+
+    A label map that was saved as an array of floats under a header of integers comes back with
+    values like 0.988 and 2.988, which truncation would turn into other labels.
+
+    Args:
+        values: of any shape, as the file gives them after its scaling.
+        subject: whose labels they are, for the error.
+
+    Raises: InputError if a value lies further than 0.05 from every label of 0 to 255.
+    """
+    rounded = np.rint(values)
+    near = np.abs(values - rounded) <= FAR_FROM_A_LABEL  # False of what is no number
+    if not near.all() or rounded.min() < 0 or rounded.max() > 255:
+        raise InputError(
+            "the label map holds values that are not labels",
+            remedy="save it as whole numbers of 0 to 255",
+            subject=subject,
+        )
+    return rounded.astype(np.uint8)
 
 
 def _lgg(archive: zipfile.ZipFile, row: Mapping[str, str]) -> Iterator[OutlinedVolume]:
@@ -153,7 +182,10 @@ BODY_PARTS = {"hippocampus": "HIPPOCAMPUS", "brain-lesion": "BRAIN", "cardiac": 
 
 
 def study_of(task: str, outlined: Sequence[OutlinedVolume]) -> Study:
-    """The volumes of one subject as live use gets them from arrays: without orientation, with the publisher's spacing."""
+    """Build one subject's study as live use gets it from arrays.
+
+    It has no orientation, and the publisher's spacing.
+    """
     volumes = [
         _volume(one, one.part or name, signal)
         for one in outlined
@@ -192,12 +224,15 @@ def _volume(outlined: OutlinedVolume, name: str, signal: Array) -> Volume:
 
 
 def present(outlined: OutlinedVolume) -> list[Array]:
-    """The signals of a subject; a sequence that it lacks is FLAIR again, as in live use."""
+    """List the signals of a subject; a missing sequence is FLAIR again, as in live use.
+
+    Returns: arrays (slices, rows, columns) of one grid, in the order of the sequences.
+    """
     named = dict(zip(outlined.sequences, outlined.signals, strict=True))
     filled = [signal if signal is not None else named["flair"] for signal in outlined.signals]
     return [signal for signal in filled if signal is not None]
 
 
 def subjects(outlined: Iterable[OutlinedVolume]) -> list[list[OutlinedVolume]]:
-    """Volumes by subject, in the order of the table."""
+    """Group volumes by subject, in the order of the table."""
     return [list(group) for _, group in groupby(outlined, key=lambda one: one.subject)]

@@ -1,8 +1,9 @@
-"""Pictures with their kind, for the network that looks at a film before the gate believes its tags.
+"""Pictures with their kind, for the network that looks before the gate believes tags.
 
-Parts: "train" is learned from, "val" sets thresholds, "test" gives figures. Frontal and lateral films go by the split
-of their set; whole sources are kept for test where there are several (Hannover, Guangzhou); the rest goes by a digest of
-its name, so that a picture that two tables list is in one part.
+Parts: "train" is learned from, "val" sets thresholds, "test" gives figures. Frontal and lateral
+films go by the split of their set; whole sources are kept for test where there are several
+(Hannover, Guangzhou); the rest goes by a digest of its name, so that a picture that two tables list
+is in one part.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from medmm.training.data.films import (
 ADULT_YEARS = 18
 JSRT_TABLE = "cxr_more/other.csv"
 Grey = NDArray[np.float32]
-# Stand-ins for radiographs of other body parts, of which too few are here: windows of a frontal film as shares of its
-# rows and columns (top, bottom, left, right).
+# Stand-ins for radiographs of other body parts, of which too few are here: windows of a frontal
+# film as shares of its rows and columns (top, bottom, left, right).
 WINDOWS = {
     "a shoulder": (0.0, 0.4, 0.0, 0.4),
     "a neck": (0.0, 1 / 3, 0.0, 1.0),
@@ -51,23 +52,26 @@ _TURNED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A picture, what it is (one of film_kind.KINDS), and the row of the table (b) that counts it."""
+    """A picture, its kind (one of film_kind.KINDS), and the row of the table (b) it counts in."""
 
     grey: Grey
     kind: str
     row: str
     part: str
-    person: str  # patient, or the picture itself where none is known
+    person: str  # patient, or the picture itself if none is known
 
 
 def read_pictures(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
-    """All pictures of these parts."""
+    """Yield all pictures of these parts."""
     for source in (_nih, _external, _indiana, _out_of_scope, _vqa_rad, _mr_slices):
         yield from source(data_dir, parts)
 
 
 def windows_of(picture: Picture) -> Iterator[Picture]:
-    """What WINDOWS cut out of a frontal film: each shows another body part, and none is a frontal chest film."""
+    """Cut WINDOWS out of a frontal film: each shows another body part.
+
+    None of them is a frontal chest film.
+    """
     rows, columns = picture.grey.shape
     for part, (top, bottom, left, right) in WINDOWS.items():
         cut = picture.grey[
@@ -77,7 +81,7 @@ def windows_of(picture: Picture) -> Iterator[Picture]:
 
 
 def half_of(name: str) -> str:
-    """The part of a picture that belongs to no split: train or test by a digest of its name, val never."""
+    """Draw the part of a picture without a split: train or test by its name, val never."""
     digits = "".join(c for c in PurePosixPath(name).stem if c.isdigit()) or name
     return "train" if hashlib.sha256(digits.encode()).digest()[0] % 2 else "test"
 
@@ -145,7 +149,7 @@ def _out_of_scope(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
 
 
 def _vqa_rad(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
-    """Abdomen and head; its chest pictures are films and CT slices alike, and no table says which."""
+    """Yield abdomen and head; chest pictures are films and CT slices alike, untold by a table."""
     folder = data_dir / "reports" / "vqa_rad"
     with (folder / "images.csv").open(encoding="utf-8", newline="") as lines:
         rows = [r for r in csv.DictReader(lines) if r["organ"] in ("ABD", "HEAD")]
@@ -163,7 +167,7 @@ def _vqa_rad(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
 
 
 def _mr_slices(data_dir: Path, parts: frozenset[str]) -> Iterator[Picture]:
-    """Middle slices of brain (LGG) and heart (ACDC) by the split of their subject."""
+    """Yield middle slices of brain (LGG) and heart (ACDC) by the split of their subject."""
     folder = data_dir / "mri"
     with (folder / "subjects.csv").open(encoding="utf-8", newline="") as lines:
         rows = [

@@ -1,4 +1,4 @@
-"""Labelled films of public sets, beside those of the shared data, for the findings network."""
+"""Labelled films of public sets, beside the shared data's, for the findings network."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Films = NDArray[np.float32]  # (n, size, size), prepared
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoreFilms:
-    """Films of the "train" split of the recipe's folders, with at least one label that is known.
+    """Films of the "train" split of the recipe's folders with at least one known label.
 
-    Films and patients that the shared data keep for val and test are left out, and films that they learn from already;
-    `left_out` counts by folder and reason.
+    Films and patients that the shared data keep for val and test are left out, and films that they
+    learn from already; `left_out` counts by folder and reason.
     """
 
     films: tuple[ReportedFilm, ...]
@@ -36,7 +36,7 @@ class MoreFilms:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], data_dir: Path) -> MoreFilms:
-        """Those that a recipe names; none without the key `layouts`."""
+        """Read those that a recipe names; none without the key `layouts`."""
         if not config.get("layouts"):
             return cls(films=(), left_out={})
         recipe = recipe_as(ChestFindingsRecipe, config)
@@ -56,7 +56,10 @@ class MoreFilms:
         return cls(films=tuple(films), left_out=left_out)
 
     def behind(self, first: Films, *, quiet: bool, file: Path | None) -> Films:
-        """`first` and these films behind it, prepared alike, in memory or in `file`; without films, `first` itself."""
+        """Put these films behind `first`, prepared alike, in memory or in `file`.
+
+        Without films it is `first` itself.
+        """
         if not self.films:
             return first
         size_px = first.shape[1]
@@ -69,7 +72,7 @@ class MoreFilms:
         return out
 
     def as_json(self) -> dict[str, Any]:
-        """For training.json; nothing where there are none."""
+        """Return counts for training.json; nothing if there are no films."""
         return (
             {"more_films": {"films": len(self.films), "left_out": self.left_out}}
             if self.films

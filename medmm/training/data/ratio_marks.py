@@ -1,7 +1,10 @@
-"""Columns of heart and lungs that were read off rulers on NIH films, twice and blind to any output; no radiologist did.
+"""Columns of heart and lungs read off rulers on NIH films, twice and blind to any output.
 
-A vision-language model looked at each film under a ruler two times, independently. `ratio_marks.csv` holds both readings as
-fractions of the film's width (left and right are the image's), their mean, and by how much the two ratios differ.
+No radiologist read them.
+
+A vision-language model looked at each film under a ruler two times, independently.
+`ratio_marks.csv` holds both readings as fractions of the film's width (left and right are the
+image's), their mean, and by how much the two ratios differ.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ APART = 0.04  # films whose two readings differ by more are shown apart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkedFilm:
-    """One film whose columns could be read: the ratio of the mean columns, and how far its two readings are apart."""
+    """One film whose columns could be read: its mean ratio, and how far readings differ."""
 
     file: str
     split: str
@@ -29,7 +32,7 @@ class MarkedFilm:
 
 
 def read_marks(split: str) -> list[MarkedFilm]:
-    """The marked films of "val" or "test" whose columns could be read."""
+    """Read the marked films of "val" or "test" whose columns could be read."""
     lines = files(__package__).joinpath("ratio_marks.csv").read_text(encoding="utf-8").splitlines()
     return [
         MarkedFilm(

@@ -1,4 +1,7 @@
-"""Films with drawn lungs and hearts: JSRT with the SCR outlines, and lung outlines of published COVID-19 films."""
+"""Films with drawn lungs and hearts: JSRT with SCR outlines, and COVID-19 films.
+
+The latter are published films with lung outlines.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ LEARNED_LUNG_SOURCES = ("abzargar/COVID-Classifier", "muhammedtalo/COVID-19")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlinedFilm:
-    """One film with its masks on the film's own grid; `heart` is None where none was drawn."""
+    """One film with its masks on the film's own grid; `heart` is None if none was drawn."""
 
     name: str
     source: str
@@ -32,11 +35,11 @@ class OutlinedFilm:
 
 
 def read_outlined_films(data_dir: Path) -> list[OutlinedFilm]:
-    """All outlined films with their split.
+    """Read all outlined films with their split.
 
-    JSRT (a film a patient): 150 train, 30 val, 60 test, drawn with a fixed seed. Of the lung-only films the two collections
-    that may share films are learned from; the third, of another hospital with up to three films a patient, is kept for
-    reporting.
+    JSRT (a film a patient): 150 train, 30 val, 60 test, drawn with a fixed seed. Of the lung-only
+    films the two collections that may share films are learned from; the third, of another hospital
+    with up to three films a patient, is kept for reporting.
     """
     return _jsrt(data_dir / "cxr_more") + _lung_only(data_dir / "cxr" / "masks")
 
@@ -78,8 +81,8 @@ def _lung_only(folder: Path) -> list[OutlinedFilm]:
                 source=row["image_source"],
                 split="train" if row["image_source"] in LEARNED_LUNG_SOURCES else "test",
                 grey=_grey(shard, f"images/{row['image']}"),
-                lungs=_member(shard, f"masks/{row['mask']}")
-                == 255,  # 127 is lung hidden behind the heart
+                # 127 is lung hidden behind the heart
+                lungs=_member(shard, f"masks/{row['mask']}") == 255,
                 heart=None,
                 ratio=None,
             )
@@ -104,7 +107,10 @@ def _grey(shard: tarfile.TarFile, name: str) -> NDArray[np.float32]:
 def prepared_pair(
     film: OutlinedFilm, size_px: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The film as the network takes it (1, s, s), and its masks (2, s, s) on that grid; an undrawn heart is NaN."""
+    """Prepare a film as the network takes it (1, s, s), and its masks (2, s, s) alike.
+
+    A heart that was not drawn is NaN.
+    """
     lungs = _resized(film.lungs, size_px)
     heart = np.full_like(lungs, np.nan) if film.heart is None else _resized(film.heart, size_px)
     return prepare_film(film.grey, size_px), np.stack([lungs, heart])

@@ -19,9 +19,12 @@ def random_views(
     *,
     mirror_too: bool = True,
 ) -> tuple[Tensor, Tensor | None]:
-    """One random view a film, and of its masks: (b, 1, s, s) to (b, 1, size_px, size_px), masks (b, m, s, s) alike.
+    """Draw one random view of each film, and of its masks.
 
-    Mirroring is right where neither the labels nor the structures name a side; elsewhere `mirror_too` is False.
+    Films (b, 1, s, s) become (b, 1, size_px, size_px), masks (b, m, s, s) alike.
+
+    Mirroring is right if neither the labels nor the structures name a side; elsewhere
+    `mirror_too` is False.
     """
     count = len(films)
 
@@ -41,9 +44,8 @@ def random_views(
         torch.stack(rows, 1), [count, 1, size_px, size_px], align_corners=False
     )
     black = films.amin(dim=(1, 2, 3), keepdim=True)
-    turned = (
-        functional.grid_sample(films - black, grid, align_corners=False) + black
-    )  # outside is black
+    # Outside is black
+    turned = functional.grid_sample(films - black, grid, align_corners=False) + black
     tones = {
         name: uniform(ranges[name])[:, None, None, None]
         for name in ("log_gamma", "log_contrast", "brightness")
@@ -53,7 +55,7 @@ def random_views(
 
 
 def other_tone(films: Tensor, tones: Mapping[str, Tensor]) -> Tensor:
-    """Films (b, 1, h, w) with another gamma, contrast and brightness each."""
+    """Give each film (b, 1, h, w) another gamma, contrast and brightness."""
     low, high = films.amin(dim=(1, 2, 3), keepdim=True), films.amax(dim=(1, 2, 3), keepdim=True)
     span = (high - low).clamp_min(1e-3)
     bent = low + span * ((films - low) / span).clamp(0, 1) ** torch.exp(tones["log_gamma"])

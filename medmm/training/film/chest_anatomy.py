@@ -1,4 +1,7 @@
-"""Train the lung and heart segmenter, and learn on val films how far its cardiothoracic ratio can be trusted."""
+"""Train the lung and heart segmenter, and learn how far its ratio can be trusted.
+
+The latter is learned on val films.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ __all__ = ["calibrate", "dice", "fitted", "outline_loss", "train"]
 def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
     """Run the recipe and write the weights folder `out_dir`. Cost: see the recipe.
 
-    First on plain views of drawn films, then on strong views, then also on films that nobody outlined; see `widened`.
+    First on plain views of drawn films, then on strong views, then also on films that nobody
+    outlined; see `widened`.
     """
     learned = [film for film in read_outlined_films(data_dir) if film.split == "train"]
     network, log = fitted(config, *_tensors(learned, int(config["size_px"]), quiet), quiet)
@@ -77,7 +81,10 @@ def _with_own_outlines(
     data_dir: Path,
     quiet: bool,
 ) -> tuple[nn.Module, Log]:
-    """The network after further steps, a share of each from films with its own outlines, and the losses."""
+    """Train on, with a share of each step from films with the network's own outlines.
+
+    Returns: the network and the losses.
+    """
     shapes = plausible_shapes(
         [film for film in learned if film.heart is not None], int(wider["size_px"])
     )
@@ -89,7 +96,7 @@ def _with_own_outlines(
 
 
 def _tensors(films: Sequence[OutlinedFilm], size: int, quiet: bool) -> tuple[Tensor, Tensor]:
-    """Prepared films (n, 1, size, size) and their masks (n, 2, size, size)."""
+    """Prepare films (n, 1, size, size) and their masks (n, 2, size, size)."""
     pairs = [prepared_pair(film, size) for film in track(films, description="films", disable=quiet)]
     return torch.from_numpy(np.stack([pair[0] for pair in pairs])), torch.from_numpy(
         np.stack([p[1] for p in pairs])
@@ -99,7 +106,7 @@ def _tensors(films: Sequence[OutlinedFilm], size: int, quiet: bool) -> tuple[Ten
 def fitted(
     config: Mapping[str, Any], films: Tensor, masks: Tensor, quiet: bool
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
-    """The network after training, with averaged weights, and its losses."""
+    """Train the network; return it with averaged weights, and its losses."""
     torch.manual_seed(config["seed"])
     random = torch.Generator().manual_seed(config["seed"])
     network = chest_anatomy.build(config).train()
@@ -129,7 +136,7 @@ def fitted(
 
 
 def outline_loss(logits: Tensor, outlines: Tensor) -> Tensor:
-    """Cross-entropy and soft Dice a structure (b, 2, h, w); a structure that was not drawn (NaN) is left out."""
+    """Compute cross-entropy and soft Dice a structure (b, 2, h, w); NaN is left out."""
     drawn = ~outlines.isnan().flatten(2).any(2)
     truth = outlines.nan_to_num()
     entropy = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(
@@ -142,5 +149,5 @@ def outline_loss(logits: Tensor, outlines: Tensor) -> Tensor:
 
 
 def dice(found: Mask, drawn: Mask) -> float:
-    """Overlap of two masks (Dice 1945)."""
+    """Compute the overlap of two masks (Dice 1945)."""
     return float(2 * (found & drawn).sum() / max(found.sum() + drawn.sum(), 1))

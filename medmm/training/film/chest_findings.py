@@ -1,4 +1,7 @@
-"""Train the chest findings network: head first, upper stages on random views, mean of the runs' weights."""
+"""Train the chest findings network: head, then upper stages on random views, then a mean.
+
+The mean is that of the runs' weights.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +48,12 @@ TRAINED = ("trunk.layer2", "trunk.layer3", "head")
 
 
 def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
-    """Run the recipe and write the weights folder `out_dir` (card and manifest are the evaluation's).
+    """Run the recipe and write the weights folder `out_dir`, without card and manifest.
 
-    Cost: about 250 s an epoch of 3,229 films on two CPU cores with bf16, several times that without.
+    Those are the evaluation's.
+
+    Cost: about 250 s an epoch of 3,229 films on two CPU cores with bf16, several times that
+    without.
     Returns: `out_dir`.
     """
     films = training_films(data_dir)
@@ -105,7 +111,9 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
 
 
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
-    """Write calibration.json of a weights folder: scale and points from the val films, sides from train and val boxes.
+    """Write calibration.json of a weights folder.
+
+    Scale and points come from the val films, sides from train and val boxes.
 
     Cost: some two minutes of one CPU core.
     """
@@ -132,7 +140,10 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
 
 
 def training_films(data_dir: Path) -> list[Film]:
-    """The films to learn from: NIH's train split and the further NIH films. Raises: InputError if a patient is of val or test."""
+    """List the films to learn from: NIH's train split and the further NIH films.
+
+    Raises: InputError if a patient is of val or test.
+    """
     nih = read_table(data_dir, NIH_TABLE)
     films = chosen(nih, lambda f: f.split == "train") + read_table(data_dir, MORE_TABLE)
     refuse_held_back(
@@ -142,12 +153,15 @@ def training_films(data_dir: Path) -> list[Film]:
 
 
 def label_matrix(films: Sequence[Film | ReportedFilm], names: list[str]) -> Array:
-    """Labels as (films, findings) of 0 and 1, NaN where nobody said."""
+    """Build labels as (films, findings) of 0 and 1, NaN if nobody said."""
     return np.asarray([film.labels(names) for film in films])
 
 
 def initial_network(config: Mapping[str, Any], data_dir: Path) -> ChestFindingsNetwork:
-    """The network with the ImageNet trunk of `config["init"]` and a head of zeros. Raises: InputError if they don't fit."""
+    """Build the network with the ImageNet trunk of `config["init"]` and a head of zeros.
+
+    Raises: InputError if they don't fit.
+    """
     network = chest_findings.build(config)
     state = {f"trunk.{k}": v.float() for k, v in load_file(data_dir / config["init"]).items()}
     missing, extra = network.load_state_dict(state, strict=False)
@@ -163,12 +177,12 @@ def initial_network(config: Mapping[str, Any], data_dir: Path) -> ChestFindingsN
 
 
 def batches(films: Films, size: int = 32) -> list[Tensor]:
-    """Views of (b, 1, h, w) over an array of (n, h, w)."""
+    """Split an array (n, h, w) into views of (b, 1, h, w)."""
     return [torch.from_numpy(films[i : i + size])[:, None] for i in range(0, len(films), size)]
 
 
 def as_input(films: Tensor) -> Tensor:
-    """float32, channels last: what the network runs on fastest on a CPU."""
+    """Convert films to float32, channels last, which a CPU computes fastest."""
     return films.float().contiguous(memory_format=torch.channels_last)
 
 
@@ -176,9 +190,15 @@ def as_input(films: Tensor) -> Tensor:
 def predict(
     network: ChestFindingsNetwork, films: Films, *, quick: bool = False, quiet: bool = True
 ) -> Array:
-    """Logits (n, findings): the mean over a film and its mirror image, as in live use.
+    """Predict logits (n, findings): the mean over a film and its mirror image.
 
-    `quick` takes bf16, for a look between epochs; live use, calibration and figures take fp32.
+    Live use does the same.
+
+    Args:
+        films: prepared films (n, rows, columns).
+        quick: whether bf16 is taken, for a look between epochs; live use, calibration and figures
+            take fp32.
+        quiet: whether no progress is shown.
     """
     out = []
     for batch in track(batches(films), description="predict", disable=quiet):
@@ -190,7 +210,7 @@ def predict(
 
 @torch.inference_mode()
 def pooled_features(network: ChestFindingsNetwork, films: Films, quiet: bool) -> Array:
-    """The trunk's mean features (n, 256)."""
+    """Compute the trunk's mean features (n, 256)."""
     out = []
     for batch in track(batches(films), description="features", disable=quiet):
         with precision.quick():
@@ -208,7 +228,7 @@ def head_first(
     log: Log,
     quiet: bool,
 ) -> ChestFindingsNetwork:
-    """Put the logistic solution on frozen features into the head; the penalty is chosen on val."""
+    """Put the logistic solution on frozen features into the head; val chooses the penalty."""
     features, val_features = (
         pooled_features(network, films, quiet),
         pooled_features(network, val, quiet),
@@ -232,8 +252,9 @@ def head_first(
 
 
 def logistic_head(features: Array, truth: Array, penalty: float) -> tuple[Array, Array]:
-    """Weights (findings, features) and biases (findings,) of one logistic regression a finding, on the labels that are known.
+    """Fit one logistic regression a finding on the labels that are known.
 
+    Returns: weights (findings, features) and biases (findings,).
     Raises: InputError for a finding that no film has, or that all have.
     """
     models = []
@@ -261,7 +282,10 @@ def fine_tuned(
     log: Log,
     quiet: bool,
 ) -> ChestFindingsNetwork:
-    """Train stages 2 and 3 and the head on random views, batch norms frozen; gives the averaged weights."""
+    """Train stages 2 and 3 and the head on random views; return the averaged weights.
+
+    Batch norms are frozen.
+    """
     torch.manual_seed(run["seed"])
     random = torch.Generator().manual_seed(run["seed"])
     network, average = copy.deepcopy(start), copy.deepcopy(start)
@@ -299,7 +323,7 @@ def fine_tuned(
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
-    """A short rise, then half a cosine down to a twentieth."""
+    """Compute the learning rate: a short rise, then half a cosine down to a twentieth."""
     return (
         peak
         * min(1.0, (step + 1) / 60)
@@ -308,7 +332,7 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
-    """One step down a loss at a learning rate."""
+    """Take one step down a loss at a learning rate."""
     optimizer.param_groups[0]["lr"] = rate
     optimizer.zero_grad()
     loss.backward()
@@ -324,7 +348,10 @@ def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
 
 @torch.no_grad()
 def mean_of_weights(networks: list[ChestFindingsNetwork]) -> ChestFindingsNetwork:
-    """The network whose weights are the mean of networks that share a start (Wortsman et al., ICML 2022)."""
+    """Average the weights of networks that share a start.
+
+    Source: Wortsman et al., ICML 2022.
+    """
     mean = copy.deepcopy(networks[0])
     for parameters in zip(mean.parameters(), *(n.parameters() for n in networks), strict=True):
         parameters[0].copy_(torch.stack(list(parameters[1:])).mean(0))

@@ -1,4 +1,4 @@
-"""Train the network that says what kind of picture it is, and choose the gate's thresholds on val films."""
+"""Train the network for kinds of pictures, and choose the gate's thresholds on val films."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ from medmm.training.loop import precision
 from medmm.training.weights_export import write_json, write_weights_folder
 
 TRAINED = ("trunk.layer2", "trunk.layer3", "head")
-# Of any kind of val picture that is no frontal chest film, at most this share may be taken for one without a tag's word.
+# Of any kind of val picture that is not a frontal chest film, at most this share may be taken for
+# one without a tag's word.
 NOT_FRONTAL_PASSED = 0.002
 LEAST_SURE = 0.9
 NEGATIVE = (1 - 2 * GREY_MEAN) / GREY_SPREAD  # a prepared film z shows its negative at NEGATIVE - z
@@ -39,7 +40,10 @@ Log = list[dict[str, Any]]
 
 
 def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
-    """Run the recipe and write the weights folder `out_dir`. Cost: some 15 minutes on two CPU cores."""
+    """Run the recipe and write the weights folder `out_dir`.
+
+    Cost: some 15 minutes on two CPU cores.
+    """
     stored = _stored(data_dir, "train", int(config["stored_px"]), quiet)
     network, log = fitted(
         initial_network({**config, "findings": KINDS}, data_dir), stored, config, quiet
@@ -64,7 +68,10 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
 
 
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
-    """Write calibration.json of a weights folder from the val pictures. Cost: some three minutes of one CPU core."""
+    """Write calibration.json of a weights folder from the val pictures.
+
+    Cost: some three minutes of one CPU core.
+    """
     weights = WeightsFolder(row=row_named("film-kind"), folder=folder)
     size, config = (
         weights.json("preprocessing.json")["size_px"],
@@ -86,11 +93,8 @@ def _calibration(
         kind: probabilities(network, films, quiet)[:, KINDS.index("frontal")]
         for kind, films in strange.items()
     }
-    for kind in (
-        "inverted",
-        "upside down",
-        "rotated",
-    ):  # of mirrored films, more look alike: they are counted apart
+    # Of mirrored films, more look alike: they are counted apart
+    for kind in ("inverted", "upside down", "rotated"):
         films = np.stack([_turned(film, kind) for film in val["frontal"]])
         apart[kind] = probabilities(network, films, quiet)[:, KINDS.index("frontal")]
     return {**thresholds(frontal, config), "sure": sure_threshold(apart)}
@@ -102,7 +106,7 @@ def _turned(film: NDArray[np.float16], kind: str) -> NDArray[np.float16]:
 
 
 def _windows(data_dir: Path, size_px: int, quiet: bool) -> dict[str, NDArray[np.float16]]:
-    """The stand-ins for other body parts, cut out of the frontal NIH films of val, by what they show."""
+    """Cut stand-ins for other body parts out of the frontal NIH films of val, by kind."""
     found: dict[str, list[NDArray[np.float16]]] = {}
     for picture in track(
         read_pictures(data_dir, frozenset({"val"})), description="windows: val", disable=quiet
@@ -116,7 +120,9 @@ def _windows(data_dir: Path, size_px: int, quiet: bool) -> dict[str, NDArray[np.
 
 
 def sure_threshold(apart: Mapping[str, NDArray[np.float32]]) -> float:
-    """The probability of frontal that at most NOT_FRONTAL_PASSED of every kind of picture reaches that is none.
+    """Choose the probability of frontal that few pictures of other kinds reach.
+
+    At most NOT_FRONTAL_PASSED of each kind do.
 
     Args:
         apart: by kind, the probabilities (n,) of being an upright frontal film.
@@ -128,7 +134,7 @@ def sure_threshold(apart: Mapping[str, NDArray[np.float32]]) -> float:
 
 
 def _stored(data_dir: Path, part: str, size_px: int, quiet: bool) -> dict[str, NDArray[np.float16]]:
-    """The pictures of a part by kind, prepared, (n, size_px, size_px)."""
+    """Prepare the pictures of a part by kind, (n, size_px, size_px)."""
     found: dict[str, list[NDArray[np.float16]]] = {}
     pictures: Iterable[Picture] = read_pictures(data_dir, frozenset({part}))
     for picture in track(pictures, description=f"pictures: {part}", disable=quiet):
@@ -144,7 +150,7 @@ def fitted(
     config: Mapping[str, Any],
     quiet: bool,
 ) -> tuple[nn.Module, Log]:
-    """The network after training on drawn pictures, with averaged weights, and its losses."""
+    """Train the network on drawn pictures; return it with averaged weights, and its losses."""
     torch.manual_seed(config["seed"])
     draw = Draw({kind: torch.from_numpy(films)[:, None] for kind, films in stored.items()}, config)
     average = copy.deepcopy(network)
@@ -170,7 +176,7 @@ def fitted(
 
 
 class Draw:
-    """Draws batches in which every kind has its share: made from frontal films where it can be made from them."""
+    """Draws batches in which every kind has its share, made from frontal films if it can be."""
 
     def __init__(self, stored: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
         self.stored, self.config = stored, config
@@ -178,7 +184,7 @@ class Draw:
         self.shares = torch.tensor([float(config["shares"][kind]) for kind in KINDS])
 
     def batch(self) -> tuple[Tensor, Tensor]:
-        """Prepared views (b, 1, size, size) and the index of each one's kind."""
+        """Draw prepared views (b, 1, size, size) and the index of each one's kind."""
         kinds = torch.multinomial(
             self.shares, int(self.config["batch"]), replacement=True, generator=self.random
         )
@@ -196,7 +202,7 @@ class Draw:
         return as_kind(film, kind, self._coin(), self._coin())
 
     def _other(self) -> Tensor:
-        """A picture that is no chest film, or what is left when a film is cut or two are put together."""
+        """Draw a picture that is not a chest film, or a film cut or joined to another."""
         choice = float(torch.rand((), generator=self.random))
         if choice < self.config["made_of_films"]:
             made = self._part_of_film() if self._coin() else self._two_films()
@@ -208,7 +214,7 @@ class Draw:
         return NEGATIVE - made if self._coin() and self._coin() else made
 
     def _part_of_film(self) -> Tensor:
-        """A window of a tenth to a fifth of a film's area, stretched over the whole picture."""
+        """Stretch a window of a tenth to a fifth of a film's area over the whole picture."""
         film = self._one("frontal")
         side = film.shape[-1]
         height, width = (
@@ -236,7 +242,10 @@ class Draw:
 
 
 def as_kind(film: Tensor, kind: str, one: bool, other: bool) -> Tensor:
-    """A prepared film (1, s, s) as the picture of a kind; `one` and `other` choose among the ways there are."""
+    """Turn a prepared film (1, s, s) into a picture of a kind.
+
+    `one` and `other` choose among the ways there are.
+    """
     if kind == "mirrored":
         return film.flip(2)
     if kind == "inverted":
@@ -252,7 +261,7 @@ def as_kind(film: Tensor, kind: str, one: bool, other: bool) -> Tensor:
 def probabilities(
     network: nn.Module, films: NDArray[np.float16], quiet: bool = True
 ) -> NDArray[np.float32]:
-    """(n, kinds) of prepared films (n, s, s)."""
+    """Predict probabilities (n, kinds) of prepared films (n, s, s)."""
     out = []
     for start in track(range(0, len(films), 32), description="predict", disable=quiet):
         out.append(
@@ -264,9 +273,10 @@ def probabilities(
 
 
 def thresholds(frontal: NDArray[np.float32], config: Mapping[str, Any]) -> dict[str, float]:
-    """What passes the stated share of frontal val films, given their probabilities (n, kinds).
+    """Choose what passes the stated share of frontal val films, from (n, kinds).
 
-    `accept` is the least sum of frontal and mirrored, `mirrored` the probability from which a film is called mirrored.
+    `accept` is the least sum of frontal and mirrored, `mirrored` the probability from which a film
+    is called mirrored.
     """
     upright = frontal[:, KINDS.index("frontal")] + frontal[:, KINDS.index("mirrored")]
     mirrored = frontal[:, KINDS.index("mirrored")]

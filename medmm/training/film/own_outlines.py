@@ -25,11 +25,13 @@ PARTS = (2, 1)  # of lungs, of heart
 def own_outlines(
     network: nn.Module, shapes: Bounds, config: Mapping[str, Any], data_dir: Path, *, quiet: bool
 ) -> tuple[Tensor, Tensor]:
-    """NIH train films (n, 1, s, s) of 0 to 1 and the network's probabilities on them (n, 2, s, s).
+    """Outline NIH train films with the network itself.
 
-    Kept are films on which the looks agree within `most_edge_spread` and whose outlines have the shapes of a chest: what a
-    network is sure of on a plain view teaches it the strong ones (Xie et al., CVPR 2020).
+    Kept are films on which the looks agree within `most_edge_spread` and whose outlines have the
+    shapes of a chest: what a network is sure of on a plain view teaches it the strong ones (Xie et
+    al., CVPR 2020).
 
+    Returns: films (n, 1, s, s) of 0 to 1 and the probabilities on them (n, 2, s, s).
     Raises: InputError if there is no such film, or a film of train is of a patient of val or test.
     """
     known = [*read_table(data_dir, NIH_TABLE), *read_table(data_dir, MORE_TABLE)]
@@ -57,7 +59,10 @@ def own_outlines(
 def _sure(
     network: nn.Module, film: Tensor, shapes: Bounds, most_edge_spread: float
 ) -> NDArray[np.float32] | None:
-    """Mean probabilities (2, s, s) of the looks without islands; None where they are far apart or not a chest's."""
+    """Average probabilities (2, s, s) of the looks at a film, without islands.
+
+    Returns: None if they are far apart or not a chest's.
+    """
     maps = on_the_film(network(looks_at(film[None])).sigmoid())[:, 0].numpy()
     looks = agreement(maps)
     found = np.stack(

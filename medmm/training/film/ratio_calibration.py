@@ -1,4 +1,4 @@
-"""Learn on val films when a cardiothoracic ratio is stated, and how wide its interval is on a film."""
+"""Learn on val films when a cardiothoracic ratio is stated and how wide its interval is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from medmm.training.weights_export import write_json
 
 COVERAGE = 0.95
 RATIO = (0.30, 0.75)  # looks at a film whose ratio lies outside are not believed
-STATED = 0.85  # of the upright val films whose outlines look like a chest: on the rest the looks are too far apart
+# Of the upright val films whose outlines look like a chest: on the rest the looks are too far apart
+STATED = 0.85
 GEOMETRY = {  # of the views whose shapes are what a chest may look like
     "rotation_degrees": 8.0,
     "log_zoom": 0.2,
@@ -66,10 +67,11 @@ class Measured:
 
 
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
-    """Write calibration.json of a weights folder: bounds of shapes, how far looks may be apart, and the interval's width.
+    """Write calibration.json of a weights folder: shapes, spread of looks, interval width.
 
-    The bounds come from drawn outlines of train films, the spread from all upright NIH val films, the interval from the
-    marked NIH val films and JSRT's val films. Cost: about a minute of one CPU core.
+    The bounds come from drawn outlines of train films, the spread from all upright NIH val films,
+    the interval from the marked NIH val films and JSRT's val films. Cost: about a minute of one CPU
+    core.
     """
     weights = WeightsFolder(row=row_named("chest-anatomy"), folder=folder)
     network = for_outlines(load_network(weights, torch.device("cpu")))
@@ -111,7 +113,10 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
 
 
 def most_spread(upright: Iterable[Outlines], rule: DoubtRule) -> float:
-    """Within which the looks at a share STATED of the upright films lie, of those whose outlines look like a chest."""
+    """Choose the spread within which a share STATED of the upright films lies.
+
+    Only films whose outlines look like a chest count.
+    """
     spreads = [
         seen.looks.spread
         for seen in upright
@@ -132,7 +137,9 @@ def _measured(source: str, truth: float, seen: Outlines, rule: DoubtRule) -> Mea
 
 
 def plausible_shapes(films: list[OutlinedFilm], size_px: int) -> dict[str, tuple[float, float]]:
-    """Bounds of the shapes of drawn outlines under turns, zooms, bends and hearts of other widths.
+    """Find bounds of the shapes of drawn outlines under turns, zooms, bends and widenings.
+
+    The latter stand for hearts of other widths.
 
     Outlines that a view cuts off do not count, so the margin's bound is that of whole lungs.
     """
@@ -155,7 +162,7 @@ def plausible_shapes(films: list[OutlinedFilm], size_px: int) -> dict[str, tuple
 
 
 def _bounds(name: str, values: list[float]) -> tuple[float, float]:
-    """Percentiles; none on the side on which a shape can't be too even."""
+    """Return percentiles, without a bound on the side on which a shape can't be too even."""
     low, high = np.percentile(values, [OUTSIDE, 100 - OUTSIDE])
     least, most = EVEN.get(name, (None, None))
     return (
@@ -165,7 +172,7 @@ def _bounds(name: str, values: list[float]) -> tuple[float, float]:
 
 
 def film_masks(masks: torch.Tensor) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Lungs and heart of masks (2, rows, columns)."""
+    """Split masks (2, rows, columns) into lungs and heart."""
     lungs, heart = (masks > 0.5).numpy()
     return lungs, heart
 
@@ -175,7 +182,10 @@ def _cut(mask: NDArray[np.bool_]) -> bool:
 
 
 def error_model(found: list[Measured]) -> tuple[float, float]:
-    """Floor and slope of the error's scale hypot(floor, slope * spread) that make the errors likeliest (Laplace)."""
+    """Fit floor and slope of the error's scale hypot(floor, slope * spread).
+
+    They make the errors likeliest (Laplace).
+    """
 
     def surprise(floor: float, slope: float) -> float:
         scales = np.asarray([math.hypot(floor, slope * m.looks.spread) for m in found])
@@ -187,10 +197,11 @@ def error_model(found: list[Measured]) -> tuple[float, float]:
 
 
 def interval_scale(found: list[Measured], floor: float, slope: float) -> float:
-    """From the error's scale to the half of a 95 % interval: the greatest of the sources' own.
+    """Scale the error to half of a 95 % interval: the greatest of the sources' own.
 
-    As in split conformal prediction with a local scale (Lei et al., JASA 2018), by source, so that films of the easier one
-    do not narrow the other's: of n films the (n + 1)-corrected rank, which with some 30 is the worst film.
+    As in split conformal prediction with a local scale (Lei et al., JASA 2018), by source, so that
+    films of the easier one do not narrow the other's: of n films the (n + 1)-corrected rank, which
+    with some 30 is the worst film.
     """
     scores: dict[str, list[float]] = {}
     for m in found:
@@ -201,5 +212,5 @@ def interval_scale(found: list[Measured], floor: float, slope: float) -> float:
 
 
 def _rank(count: int) -> int:
-    """The rank, of so many scores, that the next one does not exceed in COVERAGE of cases."""
+    """Return the rank, of so many scores, that the next one does not exceed in COVERAGE."""
     return min(count, math.ceil((count + 1) * COVERAGE))

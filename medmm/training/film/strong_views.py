@@ -1,6 +1,7 @@
-"""Strong random views of films with outlines: what bedside films, other hospitals and sick lungs do to a picture.
+"""Strong random views of outlined films: bedside, other hospitals, sick lungs.
 
-Nothing here inverts tones, and every shape moves with its outline, so a view's outlines are as true as the film's.
+Nothing here inverts tones, and every shape moves with its outline, so a view's outlines are as true
+as the film's.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ Ranges = Mapping[str, float]
 def strong_views(
     films: Tensor, masks: Tensor, size_px: int, ranges: Ranges, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """One strong view a film: (b, 1, s, s) of 0 to 1 and masks (b, m, s, s) to prepared (b, 1, p, p), (b, m, p, p)."""
+    """Draw one strong view of each film and its masks.
+
+    Films (b, 1, s, s) of 0 to 1 become (b, 1, p, p), prepared; masks (b, m, s, s) become (b, m, p,
+    p).
+    """
     grid = warp(len(films), size_px, ranges, random)
     outlines = functional.grid_sample(masks, grid, align_corners=False)
     view = functional.grid_sample(films, grid, align_corners=False)
@@ -36,10 +41,12 @@ def _uniform(count: int, spread: float, random: torch.Generator) -> Tensor:
 
 
 def warp(count: int, size_px: int, ranges: Ranges, random: torch.Generator) -> Tensor:
-    """Sampling grids (b, p, p, 2): turned, zoomed, of other aspect, sheared, mirrored, bent, and the middle widened.
+    """Draw sampling grids (b, p, p, 2): turned, zoomed, sheared, mirrored, bent, widened.
 
-    The middle of the film, where the heart lies, is widened or narrowed against the flanks: hearts of all sizes, which
-    150 films do not show.
+    The aspect changes too.
+
+    The middle of the film, where the heart lies, is widened or narrowed against the flanks: hearts
+    of all sizes, which 150 films do not show.
     """
     angle = _uniform(count, math.radians(ranges["rotation_degrees"]), random)
     zoom_x = torch.exp(
@@ -79,7 +86,7 @@ def warp(count: int, size_px: int, ranges: Ranges, random: torch.Generator) -> T
 
 
 def toned(films: Tensor, ranges: Ranges, random: torch.Generator) -> Tensor:
-    """Another monotone tone curve, and brightness that changes smoothly over the film."""
+    """Give films another monotone tone curve, and brightness that changes smoothly."""
     count, size = len(films), films.shape[-1]
     gamma = torch.exp(_uniform(count, ranges["log_gamma"], random))[:, None, None, None]
     bent = films.clamp(0, 1) ** gamma
@@ -99,7 +106,10 @@ def toned(films: Tensor, ranges: Ranges, random: torch.Generator) -> Tensor:
 
 
 def occluded(films: Tensor, ranges: Ranges, random: torch.Generator) -> Tensor:
-    """Opacities with soft edges, white bases, and bright lines and discs, as effusions, consolidations and devices."""
+    """Draw opacities with soft edges, white bases, bright lines and discs into films.
+
+    They stand for effusions, consolidations and devices.
+    """
     count, size = len(films), films.shape[-1]
     axis = (torch.arange(size) + 0.5) / size * 2 - 1
     y, x = axis[None, :, None], axis[None, None, :]
@@ -150,11 +160,10 @@ def occluded(films: Tensor, ranges: Ranges, random: torch.Generator) -> Tensor:
 
 
 def blurred(films: Tensor, ranges: Ranges, random: torch.Generator) -> Tensor:
-    """Blur of a random part of the films, and noise."""
+    """Blur a random part of the films and add noise."""
     soft = functional.avg_pool2d(functional.pad(films, (2, 2, 2, 2), mode="replicate"), 5, 1)
-    share = (torch.rand(len(films), generator=random) * 1.6 - 0.8)[
-        :, None, None, None
-    ]  # below 0: sharpened
+    # Below 0: sharpened
+    share = (torch.rand(len(films), generator=random) * 1.6 - 0.8)[:, None, None, None]
     noise = (
         torch.randn(films.shape, generator=random)
         * torch.rand(len(films), generator=random)[:, None, None, None]
@@ -165,7 +174,10 @@ def blurred(films: Tensor, ranges: Ranges, random: torch.Generator) -> Tensor:
 def collimated(
     films: Tensor, masks: Tensor, ranges: Ranges, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Uniform borders of some tone about a random part of the films; an outline ends where the picture does."""
+    """Draw uniform borders of some tone about a random part of the films.
+
+    An outline ends where the picture does.
+    """
     count, size = len(films), films.shape[-1]
     axis = (torch.arange(size) + 0.5) / size
     wide = torch.rand(count, 4, generator=random) ** 2 * ranges["border"]
@@ -183,7 +195,7 @@ def collimated(
 
 
 def stretched(films: Tensor) -> Tensor:
-    """Tones between the percentiles of live use, normalised as there."""
+    """Stretch tones between the percentiles of live use, and normalise as there."""
     flat = films.flatten(1)
     low = torch.quantile(flat, TONE_PERCENTILES[0] / 100, dim=1)[:, None, None, None]
     high = torch.quantile(flat, TONE_PERCENTILES[1] / 100, dim=1)[:, None, None, None]

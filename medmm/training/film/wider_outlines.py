@@ -1,4 +1,4 @@
-"""Learn outlines wider: from strong views of drawn films, then also of films that the network outlined itself."""
+"""Learn outlines wider, from strong views and from films the network outlined itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Shelf:
 
     Attributes:
         films: (n, 1, s, s) of 0 to 1.
-        masks: (n, 2, s, s), drawn or the probabilities of a network; NaN where no heart was drawn.
+        masks: (n, 2, s, s), drawn or the probabilities of a network; NaN if no heart was drawn.
     """
 
     films: Tensor
@@ -46,17 +46,17 @@ def widened(
     *,
     quiet: bool,
 ) -> tuple[nn.Module, Log]:
-    """The network between the first one and what it becomes on strong views, and the losses.
+    """Return a network between the first and what strong views make of it, and the losses.
 
-    The weights are those of the line between both, `share` of the way (Wortsman et al., CVPR 2022): the strong views make
-    the outlines robust, the first network keeps them exact.
+    The weights are those of the line between both, `share` of the way (Wortsman et al., CVPR 2022):
+    the strong views make the outlines robust, the first network keeps them exact.
     """
     wide, log = _learned(copy.deepcopy(first), config, shelves, loss_of, quiet)
     return between(first, wide, config["share"]), log
 
 
 def drawn_shelves(films: Tensor, masks: Tensor, share: float = 1.0) -> list[Shelf]:
-    """Films with a drawn heart and films without, which are shown less often than there are of them."""
+    """Group films with a drawn heart and films without, which are shown less often."""
     undrawn = masks[:, 1].isnan().flatten(1).any(1)
     parts = (
         [(~undrawn, HEART_SHARE), (undrawn, 1 - HEART_SHARE)]
@@ -68,7 +68,7 @@ def drawn_shelves(films: Tensor, masks: Tensor, share: float = 1.0) -> list[Shel
 
 @torch.no_grad()
 def between(first: nn.Module, other: nn.Module, share: float) -> nn.Module:
-    """The network on the line from one to another of the same shape, with its running statistics."""
+    """Return the network on the line between two of the same shape, statistics included."""
     mixed = copy.deepcopy(first)
     states = zip(mixed.state_dict().values(), other.state_dict().values(), strict=True)
     for value, aim in states:
@@ -78,7 +78,7 @@ def between(first: nn.Module, other: nn.Module, share: float) -> nn.Module:
 
 
 def rate_of(step: int, config: Mapping[str, Any]) -> float:
-    """A short rise, then half a cosine toward a twentieth."""
+    """Compute a learning rate: a short rise, then half a cosine toward a twentieth."""
     rise = min(1.0, (step + 1) / int(config["rise_steps"]))
     fall = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / int(config["steps"])))
     return float(config["learning_rate"]) * rise * fall
@@ -91,7 +91,7 @@ def _learned(
     loss_of: Loss,
     quiet: bool,
 ) -> tuple[nn.Module, Log]:
-    """The network after its steps on strong views, with averaged weights."""
+    """Train the network on strong views; return it with averaged weights."""
     random, tones = (
         np.random.default_rng(config["seed"]),
         torch.Generator().manual_seed(config["seed"]),
@@ -126,7 +126,10 @@ def _learned(
 def taken(
     shelves: Sequence[Shelf], count: int, random: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Films and masks of one half of a step, from every shelf by its share; the last shelf fills up."""
+    """Take films and masks for half a step from every shelf by its share.
+
+    The last shelf fills up.
+    """
     counts = [round(count * shelf.share) for shelf in shelves[:-1]]
     counts.append(count - sum(counts))
     chosen = [

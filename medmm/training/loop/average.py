@@ -12,10 +12,10 @@ from medmm.training.loop.state import put
 
 
 class Average:
-    """Exponential moving average of what moves in a run: parameters that learn and running statistics.
+    """Exponential moving average of what moves: learned parameters and running statistics.
 
-    Its first steps weigh less (Polyak and Juditsky, SIAM J. Control Optim. 1992; the start as in TensorFlow's
-    ExponentialMovingAverage): the decay is at most (1 + n) / (10 + n) after n steps.
+    Its first steps weigh less (Polyak and Juditsky, SIAM J. Control Optim. 1992; the start as in
+    TensorFlow's ExponentialMovingAverage): the decay is at most (1 + n) / (10 + n) after n steps.
     """
 
     def __init__(self, moving: Mapping[str, Tensor], decay: float) -> None:
@@ -28,14 +28,14 @@ class Average:
 
     @torch.no_grad()
     def follow(self, moving: Mapping[str, Tensor], steps: int) -> None:
-        """A step toward what moves, after so many steps."""
+        """Take a step toward what moves, after so many steps."""
         decay = min(self.decay, (1 + steps) / (10 + steps))
         for name, kept in self.kept.items():
             kept.lerp_(moving[name].detach(), 1 - decay)
 
     @contextmanager
     def shown(self, moving: Mapping[str, Tensor]) -> Iterator[None]:
-        """The average in the model's place, for a look at it."""
+        """Put the average in the model's place, for a look at it."""
         before = {name: moving[name].detach().clone() for name in self.kept}
         put(moving, self.kept)
         try:

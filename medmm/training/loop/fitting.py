@@ -1,4 +1,4 @@
-"""The training loop: steps, checkpoints, a stop that keeps what was learned, and going on from there."""
+"""The training loop: steps, checkpoints, stops that lose nothing, and going on from there."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Validate = Callable[[Any], dict[str, float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitResult:
-    """Steps done in all, whether a signal asked the run to stop, and its log (as in log.jsonl)."""
+    """Steps done in all, whether a signal asked to stop, and the log (as in log.jsonl)."""
 
     steps: int
     stopped: bool
@@ -51,21 +51,26 @@ def fit(
     name: str = "train",
     inputs: Mapping[str, Path] | None = None,
 ) -> FitResult:
-    """Train `model` in place and where it lies, from where `run_dir` stands; it is left in eval mode.
+    """Train `model` in place from where `run_dir` stands; leave it in eval mode.
 
-    Each part of a step's loss is the mean over what teaches it, however the step is cut into batches and shares. On a CPU
-    a run that was cut off and went on gives the same bits as one that was not. SIGINT or SIGTERM finishes the step, saves
-    and returns; a second one acts at once. Torch's, NumPy's and Python's random generators are started from the seed. Among
-    several processes (torchrun; `accelerate launch` on GPUs) all must call, `validate` gets the sharded model and must call
-    it as often in each; every process ends with the whole model.
+    It stays on the device where it lies.
+
+    Each part of a step's loss is the mean over what teaches it, however the step is cut into
+    batches and shares. On a CPU a run that was cut off and went on gives the same bits as one that
+    was not. SIGINT or SIGTERM finishes the step, saves and returns; a second one acts at once.
+    Torch's, NumPy's and Python's random generators are started from the seed. Among several
+    processes (torchrun; `accelerate launch` on GPUs) all must call, `validate` gets the sharded
+    model and must call it as often in each; every process ends with the whole model.
 
     Args:
         objective: what is learned, and how examples become a batch.
-        validate: the model to figures, after every `validate_every` epochs and the last; it cannot change how the
-            training goes on. With `average` it gets the averaged weights, as the caller does in the end.
+        validate: the model to figures, after every `validate_every` epochs and the last; it cannot
+            change how the training goes on. With `average` it gets the averaged weights, as the
+            caller does in the end.
         inputs: the tables the examples come from; a run goes on with these alone.
-    Raises: StateError to go on with other options, settings or data, IntegrityError for an altered run folder, ConfigError
-        for options this model cannot have and for a loss that is not a number, InputError without examples or labels.
+    Raises: StateError to go on with other options, settings or data, IntegrityError for an altered
+        run folder, ConfigError for options this model cannot have and for a loss that is not a
+        number, InputError without examples or labels.
     """
     if not len(train):
         raise InputError(
@@ -81,9 +86,18 @@ def fit(
     if checkpoint is not None:
         state.restore(checkpoint, state.moving(model, objective.still))
     loop = _Loop(
-        model=model, train=train, objective=objective, options=options, run_dir=run_dir, processes=processes,
-        precision=chosen, identity=run, checkpoint=checkpoint, validate=validate, name=name,
-    )  # fmt: skip
+        model=model,
+        train=train,
+        objective=objective,
+        options=options,
+        run_dir=run_dir,
+        processes=processes,
+        precision=chosen,
+        identity=run,
+        checkpoint=checkpoint,
+        validate=validate,
+        name=name,
+    )
     try:
         with signals() as stop, bar_of(quiet or processes.rank > 0) as bar:
             stopped = loop.run(stop, bar)
@@ -133,7 +147,7 @@ class _Loop:
         self.steps_an_epoch = math.ceil(len(self.train) / self.per_step)
 
     def run(self, stop: Stop, bar: Progress) -> bool:
-        """All steps that are left; whether a signal stopped it."""
+        """Take all steps that are left; return whether a signal stopped it."""
         options, place = self.options, self.place
         task = bar.add_task(
             self.journal.name,
@@ -162,7 +176,10 @@ class _Loop:
         return [int(i) for i in torch.randperm(len(self.train), generator=generator)]
 
     def _step(self, rows: list[int], stop: Stop) -> tuple[bool, float]:
-        """Learn from the examples of one step; whether any process was asked to stop, and the loss."""
+        """Learn from the examples of one step; return whether to stop, and the loss.
+
+        Any process may have been asked to stop.
+        """
         began, place = time.monotonic(), self.place
         to_train(self.model, self.objective.still)
         share = self.options.share_of_rate(place.step, self.options.epochs * self.steps_an_epoch)
@@ -197,7 +214,10 @@ class _Loop:
         return asked > 0, losses[0]
 
     def _batch(self, rows: list[int]) -> tuple[Batch, tuple[int, ...]]:
-        """This process's share of a batch, and how much of it teaches each part; without a share, none."""
+        """Return this process's share of a batch, and how much of it teaches each part.
+
+        Without a share there is nothing.
+        """
         share = self.processes.share(rows)
         batch = self.objective.batch([self.train[i] for i in share or rows[:1]])
         counts = self.objective.counts(batch)
@@ -209,7 +229,7 @@ class _Loop:
         return on_device, counts if share else (0,) * len(counts)
 
     def _learn(self, batch: Batch, counts: tuple[int, ...], totals: Sequence[float]) -> list[float]:
-        """Add a batch's part to the gradients; gives its parts of the loss and of each of the loss's own parts."""
+        """Add a batch to the gradients; return its share of the loss and of each of its parts."""
         with precision.autocast(self.processes.device, self.precision):
             costs = self.objective.costs(self.model, batch)
         shares = [
@@ -223,17 +243,18 @@ class _Loop:
             [weight * part for weight, part in zip(costs.weights, parts, strict=True)]
         ).sum()
         if self.processes.world > 1:
-            loss = (
-                loss + 0 * costs.output
-            )  # all go backward together, taught by their shares or not
+            # All go backward together, taught by their shares or not
+            loss = loss + 0 * costs.output
         if loss.requires_grad:
-            (
-                loss * self.processes.world
-            ).backward()  # shards take the mean over processes, the step wants the sum
+            # Shards take the mean over processes, the step wants the sum
+            (loss * self.processes.world).backward()
         return [float(value.detach()) for value in (loss, *parts)]
 
     def _clip(self) -> float:
-        """Clip the gradients; gives their norm. What a step did not use has a gradient of zero, sharded or not."""
+        """Clip the gradients; return their norm.
+
+        What a step did not use has a gradient of zero, sharded or not.
+        """
         parameters = [tensor for tensor in self.moving.values() if tensor.requires_grad]
         for parameter in parameters:
             if parameter.grad is None:
@@ -315,7 +336,10 @@ class _Loop:
 
     def _said(self) -> str:
         place, all_steps = self.place, self.options.epochs * self.steps_an_epoch
-        return f"Step {place.step} of {all_steps}, {place.seconds:.0f} s of training, {len(self.train)} examples."
+        return (
+            f"Step {place.step} of {all_steps}, {place.seconds:.0f} s of training, "
+            f"{len(self.train)} examples."
+        )
 
     def finish(self, model: Any, stopped: bool) -> None:
         """Give the caller's model what was learned, and write curves and manifest."""

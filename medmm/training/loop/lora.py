@@ -51,12 +51,15 @@ def with_adapters(model: Any, lora: Mapping[str, Any]) -> None:
 
 
 def adapter_layers(model: nn.Module) -> dict[str, Any]:
-    """The layers that have adapters, by name."""
+    """Find the layers that have adapters, by name."""
     return {name: module for name, module in model.named_modules() if hasattr(module, "lora_A")}
 
 
 def merged(model: Any) -> Any:
-    """The same model with its adapters added into the weights, in place: a plain model that saves and loads."""
+    """Merge a model's adapters into its weights, in place.
+
+    The result is a plain model that saves and loads.
+    """
     for name, layer in adapter_layers(model).items():
         layer.merge()
         parent, _, child = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""What the loop does not know: how examples become a batch, and what a model's answer to it costs."""
+"""What the loop does not know: how examples become a batch, and what an answer costs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ class Costs:
     """What a model's answer to a batch costs.
 
     Attributes:
-        parts: mean of each part of the loss over what teaches it; None for a part that nothing of the batch teaches.
+        parts: mean of each part of the loss over what teaches it; None for a part that nothing of
+            the batch teaches.
         weights: of the parts in their sum.
-        output: an element of the answer: through it processes go backward together, taught by their shares or not.
+        output: an element of the answer: through it processes go backward together, taught by their
+            shares or not.
     """
 
     parts: tuple[Tensor | None, ...]
@@ -27,7 +29,10 @@ class Costs:
 
 
 class Objective(Protocol):
-    """What a run learns: `ReportObjective` of the multimodal model, `VolumeObjective` of the networks for MR volumes."""
+    """What a run learns; see `ReportObjective` and `VolumeObjective`.
+
+    The former is that of the multimodal model, the latter that of the networks for MR volumes.
+    """
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -39,13 +44,19 @@ class Objective(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What decides beside the loop's options, as JSON has it: a run goes on with these alone."""
+        """What decides beside the loop's options, as JSON: a run goes on with these alone."""
 
     def batch(self, examples: Sequence[Any]) -> Batch:
-        """Examples as a batch, on the CPU; draws come from torch's, NumPy's or Python's generators, which the loop keeps."""
+        """Build a batch of examples, on the CPU.
+
+        Draws come from torch's, NumPy's or Python's generators, which the loop keeps.
+        """
 
     def counts(self, batch: Batch) -> tuple[int, ...]:
-        """How many things of a batch teach each part. Raises: InputError for a batch that teaches nothing it could."""
+        """Count how many things of a batch teach each part.
+
+        Raises: InputError for a batch that teaches nothing it could.
+        """
 
     def costs(self, model: Any, batch: Batch) -> Costs:
-        """The model's answer to a batch on its device, and what it costs."""
+        """Compute the model's answer to a batch on its device, and what it costs."""

@@ -12,23 +12,20 @@ from medmm.domain.errors import ConfigError
 PRECISIONS = ("auto", "fp32", "bf16")
 LORA_KEYS = frozenset({"r", "alpha", "dropout", "target_modules"})
 LAST_SHARE = 0.05  # of the peak learning rate, at the last step
-HABITS = (
-    "save_every",
-    "log_every",
-    "validate_every",
-    "shard",
-)  # what may differ when a run goes on
+# What may differ when a run goes on
+HABITS = ("save_every", "log_every", "validate_every", "shard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopOptions:
     """Settings of one run.
 
-    A step learns from `batch` x `accumulate` examples, shared among the processes. `trained` and `learning_rates` name
-    parameters by the start of their names; an empty `trained` means all. With `lora` ({"r", "alpha", "dropout",
-    "target_modules"}) the language model itself stays as it is and its adapters learn. With `average`, a share below 1, the
-    weights that are looked at and kept are a mean over the steps (see `Average`), without `shard`. `save_every` and
-    `log_every` are in steps, `validate_every` in epochs.
+    A step learns from `batch` x `accumulate` examples, shared among the processes. `trained` and
+    `learning_rates` name parameters by the start of their names; an empty `trained` means all. With
+    `lora` ({"r", "alpha", "dropout", "target_modules"}) the language model itself stays as it is
+    and its adapters learn. With `average`, a share below 1, the weights that are looked at and kept
+    are a mean over the steps (see `Average`), without `shard`. `save_every` and `log_every` are in
+    steps, `validate_every` in epochs.
     Raises: ConfigError for values no run can have.
     """
 
@@ -80,7 +77,10 @@ class LoopOptions:
 
     @classmethod
     def from_mapping(cls, config: Mapping[str, Any]) -> LoopOptions:
-        """The options a configuration gives. Raises: ConfigError for unknown or missing names and for bad values."""
+        """Read the options that a configuration gives.
+
+        Raises: ConfigError for unknown or missing names and for bad values.
+        """
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(map(str, config)) - known):
             raise ConfigError(
@@ -105,7 +105,7 @@ class LoopOptions:
         return cls(**values)
 
     def as_json(self) -> dict[str, Any]:
-        """All options, as JSON has them."""
+        """Return all options as JSON has them."""
         values = asdict(self)
         values["trained"], values["learning_rates"] = list(self.trained), dict(self.learning_rates)
         values["lora"] = (
@@ -114,18 +114,24 @@ class LoopOptions:
         return values
 
     def deciding(self) -> dict[str, Any]:
-        """The options that decide what comes out: a run goes on with these alone."""
+        """Return the options that decide what comes out: a run goes on with these alone."""
         return {name: value for name, value in self.as_json().items() if name not in HABITS}
 
     def share_of_rate(self, step: int, steps: int) -> float:
-        """What share of its learning rate a step (from 0) has: a straight rise, then half a cosine to a twentieth."""
+        """Compute the share of its learning rate that a step (from 0) has.
+
+        It is a straight rise, then half a cosine to a twentieth.
+        """
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         done = (step - self.warmup_steps) / max(steps - self.warmup_steps, 1)
         return LAST_SHARE + (1 - LAST_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
 
     def rate_of(self, parameter: str) -> float:
-        """The peak learning rate of a parameter: that of the longest start of its name, or the general one."""
+        """Return the peak learning rate of a parameter: by the longest start of its name.
+
+        Without one it is the general rate.
+        """
         starts = [prefix for prefix in self.learning_rates if parameter.startswith(prefix)]
         return self.learning_rates[max(starts, key=len)] if starts else self.learning_rate
 

@@ -16,8 +16,9 @@ from medmm.training.loop.state import learned, norms, seed_everything
 def ready(model: Any, options: LoopOptions, *, whole_fp32: bool) -> None:
     """Put adapters in if wanted and mark what learns; it learns in fp32.
 
-    Raises: ConfigError if a name of `trained` or `learning_rates` starts no parameter's name, for adapters that the
-        options do not name, and for options that need a language model where there is none.
+    Raises: ConfigError if a name of `trained` or `learning_rates` starts no parameter's name, for
+        adapters that the options do not name, and for options that need a language model if
+        there is none.
     """
     wanted = [
         name for name in ("lora", "gradient_checkpointing", "shard") if getattr(options, name)
@@ -56,7 +57,10 @@ def _learns(name: str, options: LoopOptions) -> bool:
 
 
 def optimizer_of(model: nn.Module, options: LoopOptions) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter, ICLR 2019); vectors (biases, norms) do not decay. `peak` is a group's rate."""
+    """Build AdamW; vectors (biases, norms) do not decay, and `peak` is a group's rate.
+
+    Source: Loshchilov and Hutter, ICLR 2019.
+    """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in learned(model).items():
         decay = options.weight_decay if parameter.dim() > 1 else 0.0
@@ -78,9 +82,8 @@ def to_train(model: nn.Module, still: tuple[str, ...]) -> None:
 
 def checkpointed(model: Any, on: bool) -> None:
     """Compute activations again in the backward pass instead of keeping them, or no longer."""
-    kind = (
-        "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
-    )  # older transformers 5
+    # Older transformers 5
+    kind = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
     if on:
         getattr(model, f"{kind}_checkpointing_enable")(
             **{f"{kind}_checkpointing_kwargs": {"use_reentrant": False}}

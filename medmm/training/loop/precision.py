@@ -14,7 +14,10 @@ log = logging.getLogger(__name__)
 
 @cache
 def bf16_here() -> bool:
-    """Whether this processor multiplies bf16 itself: without it, bf16 on a CPU is many times slower than fp32."""
+    """Tell whether this processor multiplies bf16 itself.
+
+    Without that, bf16 on a CPU is many times slower than fp32.
+    """
     here = any(
         there for name, there in torch.cpu.get_capabilities().items() if name.endswith("bf16")
     )
@@ -23,17 +26,23 @@ def bf16_here() -> bool:
 
 
 def quick(wanted: bool = True) -> torch.autocast:
-    """bf16 where it pays and is wanted, else fp32: for steps and looks, never for calibration, figures or live use."""
+    """Choose bf16 if it pays and is wanted, else fp32, for steps and looks.
+
+    It is never used for calibration, figures or live use.
+    """
     return torch.autocast("cpu", torch.bfloat16, enabled=wanted and bf16_here())
 
 
 def name() -> str:
-    """What `quick` runs in on this processor."""
+    """Name what `quick` runs in on this processor."""
     return "bf16" if bf16_here() else "fp32"
 
 
 def chosen(asked: str, device: torch.device) -> str:
-    """What a step runs in on this device, "fp32" or "bf16", for "auto", "fp32" or "bf16". Raises: ConfigError for a GPU without bf16."""
+    """Choose "fp32" or "bf16" for a step on this device, for "auto", "fp32" or "bf16".
+
+    Raises: ConfigError for a GPU without bf16.
+    """
     supported = torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu"
     if asked == "auto":
         pays = bf16_here() if device.type == "cpu" else supported
@@ -44,5 +53,5 @@ def chosen(asked: str, device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Steps on this device in "fp32" or "bf16"."""
+    """Run steps on this device in "fp32" or "bf16"."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

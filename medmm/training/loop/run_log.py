@@ -1,4 +1,4 @@
-"""What a run writes for people: its log, curves, TensorBoard where it is installed, and a manifest."""
+"""What a run writes for people: log, curves, TensorBoard if installed, and a manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 
 from medmm.domain.errors import IntegrityError
 from medmm.files import sha256_of
-from medmm.training.loop.page import FIGURES, page
+from medmm.training.loop.curves import FIGURES, curves
 from medmm.training.loop.sharding import Processes
 from medmm.training.loop.state import FOLDER, RunPlace
 from medmm.training.weights_export import write_json
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 class Journal:
-    """The rows of a run's log, going on where a checkpoint stands; `writes` in one process alone."""
+    """The rows of a run's log, continued from a checkpoint; `writes` in one process alone."""
 
     def __init__(self, run_dir: Path, name: str, place: RunPlace, processes: Processes) -> None:
         self.run_dir, self.name, self.writes = run_dir, name, processes.rank == 0
@@ -54,7 +54,9 @@ class Journal:
     def draw(self, state: str) -> None:
         """Write the curves."""
         if self.writes:
-            (self.run_dir / CURVES).write_text(page(self.name, self.rows, state), encoding="utf-8")
+            (self.run_dir / CURVES).write_text(
+                curves(self.name, self.rows, state), encoding="utf-8"
+            )
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest with the digests of what lies in the folder, and close TensorBoard."""
@@ -77,7 +79,7 @@ class Journal:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes; packages that are not installed are left out."""
+    """Return the versions of what computes, without packages that are not installed."""
     found = {"torch": str(torch.__version__)}
     for name in ("transformers", "monai", "safetensors", "peft", "accelerate"):
         try:
@@ -94,7 +96,7 @@ def _numbers(row: Row) -> dict[str, float]:
 
 
 def _read(path: Path, count: int) -> list[Row]:
-    """The first rows of a log: what came after the checkpoint is learned again."""
+    """Read the first rows of a log; what came after the checkpoint is learned again."""
     if count == 0:
         return []
     try:

@@ -1,4 +1,7 @@
-"""The processes of a run: alone, or each with its shard of the model (ZeRO; Rajbhandari et al., SC 2020)."""
+"""The processes of a run: alone, or each with its shard of the model.
+
+Source: ZeRO, Rajbhandari et al., SC 2020.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ class Processes:
 
     @classmethod
     def here(cls, model: nn.Module, shard: bool) -> Processes:
-        """As torchrun, or `accelerate launch` on GPUs, started them; one process computes where its model lies.
+        """Find the processes as torchrun, or `accelerate launch` on GPUs, started them.
+
+        One process computes where its model lies.
 
         Raises: ConfigError for several without `shard`.
         """
@@ -58,11 +63,11 @@ class Processes:
         return cls(rank=rank, world=world, device=device)
 
     def share(self, rows: Sequence[int]) -> Sequence[int]:
-        """This process's part of a batch."""
+        """Return this process's part of a batch."""
         return rows[self.rank :: self.world]
 
     def total(self, values: Sequence[float]) -> list[float]:
-        """Each value, summed over the processes."""
+        """Sum each value over the processes."""
         if self.world == 1:
             return [float(value) for value in values]
         summed = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -70,7 +75,7 @@ class Processes:
         return [float(value) for value in summed.tolist()]
 
     def everyones(self, text: str) -> list[str]:
-        """The text of each process, by rank."""
+        """Gather the text of each process, by rank."""
         if self.world == 1:
             return [text]
         mine = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8).to(self.device)
@@ -85,20 +90,24 @@ class Processes:
         return [bytes(t[: int(n)].tolist()).decode() for t, n in zip(texts, lengths, strict=True)]
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process is here."""
         if self.world > 1:
             dist.barrier()
 
     def to_train(self, model: Any) -> Any:
-        """The model on its device; among several processes a copy of it in shards, each holding its own alone."""
+        """Put the model on its device, in shards if there are several processes.
+
+        Then it is a copy, of which each process holds its own shard alone.
+        """
         return model.to(self.device) if self.world == 1 else sharded(model, self)
 
 
 def sharded(model: Any, processes: Processes) -> Any:
-    """A copy of a model on the CPU of which each process holds a shard of every parameter.
+    """Copy a model on the CPU so that each process holds a shard of every parameter.
 
-    Each layer of the language model is gathered when it is needed. Encoders, connectors and record tokens belong to the
-    root: a process whose share of a batch has no image must gather and reduce them with the others all the same.
+    Each layer of the language model is gathered when it is needed. Encoders, connectors and record
+    tokens belong to the root: a process whose share of a batch has no image must gather and reduce
+    them with the others all the same.
     Raises: ConfigError if a parameter was not sharded.
     """
     mesh = init_device_mesh(processes.device.type, (processes.world,))
@@ -112,7 +121,8 @@ def sharded(model: Any, processes: Processes) -> Any:
         raise ConfigError(
             f"not sharded: {', '.join(whole[:3])}", remedy="train this model in one process"
         )
-    # gradients flow into every first layer, whatever a share holds: so all processes reduce the layers in one order
+    # gradients flow into every first layer, whatever a share holds: so all processes reduce the
+    # layers in one order
     copied.get_input_embeddings().register_forward_hook(
         lambda module, args, out: out.requires_grad_(True)
     )
@@ -120,13 +130,13 @@ def sharded(model: Any, processes: Processes) -> Any:
 
 
 def gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The whole tensors, on the CPU; every process must ask at once."""
+    """Gather the whole tensors on the CPU; every process must ask at once."""
     whole = {name: t.full_tensor() if isinstance(t, DTensor) else t for name, t in tensors.items()}
     return {name: t.detach().cpu().contiguous() for name, t in whole.items()}
 
 
 def like(value: Tensor, parameter: Tensor) -> Tensor:
-    """A whole tensor on the parameter's device, in its shards if it has any, and in its memory format."""
+    """Bring a whole tensor to a parameter's device, shards and memory format."""
     if isinstance(parameter, DTensor):
         mesh = parameter.device_mesh
         return distribute_tensor(value.to(mesh.device_type), mesh, parameter.placements)

@@ -24,7 +24,10 @@ class Stop:
 
 @contextmanager
 def signals() -> Iterator[Stop]:
-    """SIGINT and SIGTERM ask to stop, once; afterwards, and at a second one, they do what they did before."""
+    """Let SIGINT and SIGTERM ask to stop, once.
+
+    Afterwards, and at a second one, they do what they did before.
+    """
     stop = Stop()
     before: dict[signal.Signals, Any] = {}
 
@@ -49,7 +52,7 @@ def signals() -> Iterator[Stop]:
 
 
 def bar_of(quiet: bool) -> Progress:
-    """A bar with the time left, on a terminal alone."""
+    """Build a progress bar with the time left, on a terminal alone."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -1,5 +1,7 @@
-"""Checkpoints of a run: what moves in it, its average, the optimizer's state, random states and the place; safetensors and
-JSON."""
+"""Checkpoints of a run: what moves, its average, optimizer, random states and place.
+
+They are safetensors and JSON.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ ANOTHER = "give the options and data of that run, or another run folder"
 
 @dataclass(slots=True, kw_only=True)
 class RunPlace:
-    """How far a run is: steps in all and in this epoch (from 0), and what was summed since rows of the log."""
+    """How far a run is: steps in all and in this epoch (from 0), and sums since the last row."""
 
     step: int = 0
     epoch: int = 0
@@ -62,7 +64,7 @@ class Checkpoint:
 def run_of(
     options: Mapping[str, Any], examples: int, frozen: str, inputs: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What must be the same for a run to go on."""
+    """Return what must be the same for a run to go on."""
     return {
         "options": dict(options),
         "examples": examples,
@@ -72,12 +74,15 @@ def run_of(
 
 
 def digest(value: Any) -> str:
-    """sha256 of a value's JSON."""
+    """Compute the sha256 of a value's JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def digest_of_frozen(model: nn.Module) -> str:
-    """sha256 of the parameters that do not learn: a checkpoint holds none of them."""
+    """Compute the sha256 of the parameters that do not learn.
+
+    A checkpoint holds none of them.
+    """
     sha = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
         if not parameter.requires_grad:
@@ -87,7 +92,7 @@ def digest_of_frozen(model: nn.Module) -> str:
 
 
 def learned(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that learn, by name; tied ones once."""
+    """Return the parameters that learn, by name; tied ones once."""
     return {
         name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
     }
@@ -96,7 +101,10 @@ def learned(model: nn.Module) -> dict[str, nn.Parameter]:
 def norms(
     model: nn.Module, still: tuple[str, ...]
 ) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
-    """Batch norms by name: whose running statistics move, and those that are still, by the start of their names."""
+    """Return by name batch norms whose running statistics move, and those that are still.
+
+    `still` holds starts of names.
+    """
     found: dict[str, nn.Module] = {
         n: module for n, module in model.named_modules() if isinstance(module, _BatchNorm)
     }
@@ -105,7 +113,7 @@ def norms(
 
 
 def moving(model: nn.Module, still: tuple[str, ...]) -> dict[str, Tensor]:
-    """What a run moves: the parameters that learn, and the running statistics of batch norms that are not still."""
+    """Return what a run moves: learned parameters, and statistics of batch norms not still."""
     found: dict[str, Tensor] = dict(learned(model))
     for name, module in norms(model, still)[0].items():
         found |= {f"{name}.{key}": buffer for key, buffer in module.named_buffers(recurse=False)}
@@ -121,7 +129,10 @@ def save(
     average: Mapping[str, Tensor] | None,
     processes: Processes,
 ) -> None:
-    """Write `run_dir/checkpoint` of what moves; every process must call. Until the new one is whole, the last one stays."""
+    """Write `run_dir/checkpoint` of what moves; every process must call.
+
+    Until the new one is whole, the last one stays.
+    """
     steps = {
         f"{key}/{n}": v
         for n, w in weights.items()
@@ -163,9 +174,10 @@ def _put_in_place(new: Path, folder: Path) -> None:
 
 
 def load(run_dir: Path, run: Mapping[str, Any]) -> Checkpoint | None:
-    """The checkpoint of a run folder, or None if there is none.
+    """Load the checkpoint of a run folder; return None if there is none.
 
-    Raises: StateError if it is of other options, data or frozen weights, IntegrityError if a file was altered.
+    Raises: StateError if it is of other options, data or frozen weights, IntegrityError if a file
+        was altered.
     """
     folder = run_dir / FOLDER
     if not folder.exists():
@@ -204,7 +216,10 @@ def load(run_dir: Path, run: Mapping[str, Any]) -> Checkpoint | None:
 
 
 def restore(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> None:
-    """Put back what moves, in a model that is not sharded. Raises: StateError if the checkpoint is of others."""
+    """Put back what moves, in a model that is not sharded.
+
+    Raises: StateError if the checkpoint is of other parameters.
+    """
     shapes = {name: tuple(w.shape) for name, w in weights.items()}
     if shapes != {name: tuple(w.shape) for name, w in checkpoint.weights.items()}:
         raise StateError(
@@ -232,7 +247,7 @@ def restore_optimizer(
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
-    """The states of Python's, NumPy's and torch's generators, as JSON has them."""
+    """Return the states of Python's, NumPy's and torch's generators, as JSON has them."""
     version, integers, gauss = random.getstate()
     kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     state = {

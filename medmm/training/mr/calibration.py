@@ -1,4 +1,4 @@
-"""What networks of the volume family learn on validation subjects: thresholds, probabilities, how far numbers can be trusted."""
+"""What volume networks learn on validation subjects: thresholds, probabilities, trust."""
 
 from __future__ import annotations
 
@@ -62,14 +62,12 @@ GROUP_MEASUREMENTS = (
     "LV mass",
 )
 GROUP_THRESHOLD = 0.5
-SEQUENCE_SEEN = {
-    "hippocampus": "t1",
-    "brain-lesion": "flair",
-    "cardiac": "cine",
-}  # whose look tells an unlike image
+# Whose look tells an unlike image
+SEQUENCE_SEEN = {"hippocampus": "t1", "brain-lesion": "flair", "cardiac": "cine"}
 OUTLINE_SIGNS: dict[str, tuple[str, ...]] = {
     "hippocampus": (ENTROPY,),
-    "brain-lesion": (),  # entropy and disagreement go with the size of a lesion, and a lesion may have parts
+    # Entropy and disagreement go with the size of a lesion, and a lesion may have parts
+    "brain-lesion": (),
     "cardiac": (ENTROPY, DISAGREEMENT, LOOSE),
 }
 FRACTIONS = ("LVEF", "RVEF")  # in %
@@ -78,7 +76,10 @@ FRACTIONS = ("LVEF", "RVEF")  # in %
 def calibrate(
     task: str, folder: Path, data_dir: Path, *, device: torch.device, quiet: bool = False
 ) -> None:
-    """Write calibration.json of a weights folder from the validation subjects, in fp32 as in live use."""
+    """Write calibration.json of a weights folder from validation subjects, in fp32.
+
+    Live use computes in fp32 too.
+    """
     weights = WeightsFolder(row=row_named(task), folder=folder)
     segmenter = VolumeSegmenter.open(weights, device)
     val = list(read_outlined_volumes(data_dir, task, "val"))
@@ -112,7 +113,10 @@ def doubt_bounds(
     learned: Iterable[OutlinedVolume],
     grid: Grid,
 ) -> dict[str, list[float]]:
-    """Beyond what an input is unlike the set: outlines by validation subjects, looks by those of training too."""
+    """Find beyond which bounds an input is unlike the set.
+
+    Outlines go by validation subjects, looks by those of training too.
+    """
     outlines = [f.signs() for f in found]
     looks = [look_of(task, one, grid) for one in (*val, *learned)]
     return bounds_of(
@@ -126,16 +130,21 @@ def doubt_bounds(
 
 
 def look_of(task: str, outlined: OutlinedVolume, grid: Grid) -> Signs:
-    """How the sequence that tells an unlike image looks to a network. Raises: InputError; see `prepare_sequences`."""
+    """Say how the sequence that tells an unlike image looks to a network.
+
+    Raises: InputError as `prepare_sequences`.
+    """
     signal = present(outlined)[outlined.sequences.index(SEQUENCE_SEEN[task])]
     return image_signs(prepare_sequences([signal], grid, outlined.spacing_zyx_mm)[0][0])
 
 
 def spread(errors: Sequence[float], kind: str) -> Json:
-    """Half of the interval that holds the next error with 95 %, for errors that are normal: a t interval of prediction.
+    """Compute half of the interval that holds the next error with 95 %.
 
-    `errors` are differences ("absolute") or logarithms of ratios ("relative"); their mean counts too, so that a bias
-    widens the interval to both sides.
+    It is a t interval of prediction, for errors that are normal.
+
+    `errors` are differences ("absolute") or logarithms of ratios ("relative"); their mean counts
+    too, so that a bias widens the interval to both sides.
     """
     values = np.asarray(errors, dtype=float)
     n = len(values)
@@ -193,15 +202,17 @@ def _mask(found: Labelled, threshold: float, smallest: int, share: float) -> NDA
 
 
 def named(outlined: OutlinedVolume) -> dict[str, Any]:
-    """Signals by the names of their sequences."""
+    """Map the names of sequences to their signals."""
     return dict(zip(outlined.sequences, outlined.signals, strict=True))
 
 
 def volume_examples(
     slices: Sequence[Array], presence: Sequence[NDArray[np.int64]]
 ) -> tuple[Array, Array]:
-    """Scores of volumes with and without a lesion, and which: every patient of the set has one, so runs of slices
-    without a lesion stand for volumes without."""
+    """Return scores of volumes with and without a lesion, and which has one.
+
+    Every patient of the set has one, so runs of slices without a lesion stand for volumes without.
+    """
     scores, there = [], []
     for probability, truth in zip(slices, presence, strict=True):
         scores.append(volume_score(probability))
@@ -213,7 +224,10 @@ def volume_examples(
 
 
 def runs_without(truth: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Runs of at least `LEAST_RUN` slices without a lesion that do not touch one, as (first, behind the last)."""
+    """Find runs of at least `LEAST_RUN` slices without a lesion that do not touch one.
+
+    Each is (first, behind the last).
+    """
     near = np.convolve(truth, [1, 1, 1], mode="same") > 0
     edges = np.flatnonzero(np.diff(np.concatenate([[1], near.astype(int), [1]])))
     return [
@@ -262,7 +276,7 @@ def _heart_spread(
 def heart_quantities(
     subject: Sequence[OutlinedVolume], values: Mapping[str, Any], labels: tuple[str, ...]
 ) -> dict[str, float]:
-    """The quantities of one heart by the labels of its phases, drawn or found."""
+    """Compute the quantities of one heart by its phases' labels, drawn or found."""
     study = study_of("cardiac", subject)
     phases = {}
     for part in ("ed", "es"):
@@ -275,7 +289,7 @@ def heart_quantities(
 def _coverage(
     hearts: Sequence[Sequence[OutlinedVolume]], labels: tuple[str, ...]
 ) -> dict[str, float]:
-    """The bounds of a left ventricle that a whole stack shows, by the drawn ones at end-diastole."""
+    """Find the bounds of a left ventricle that a whole stack shows, drawn at end-diastole."""
     label = labels.index("left ventricle") + 1
     drawn = [
         one for heart in hearts for one in heart if one.part == "ed" and (one.labels == label).any()
@@ -290,7 +304,10 @@ def _coverage(
 
 
 def plausible(drawn: Sequence[Mapping[str, float]]) -> Json:
-    """What a heart can have: from half of the least drawn to half as much again as the most; fractions stay under 100 %."""
+    """Find what a heart can have: from half the least drawn to 1.5 times the most.
+
+    Fractions stay under 100 %.
+    """
     ranges = {}
     for name in drawn[0]:
         values = [row[name] for row in drawn if name in row]
@@ -300,7 +317,10 @@ def plausible(drawn: Sequence[Mapping[str, float]]) -> Json:
 
 
 def group_rows(drawn: Sequence[Mapping[str, float]], groups: Sequence[str]) -> Json:
-    """Multinomial logistic regression from drawn quantities of the training hearts to the five groups of the set."""
+    """Fit a multinomial logistic regression from drawn quantities to the set's five groups.
+
+    It is fitted on the training hearts.
+    """
     values = np.asarray([[row[name] for name in GROUP_MEASUREMENTS] for row in drawn])
     mean, deviation = values.mean(0), values.std(0)
     fit = LogisticRegression(C=1.0, max_iter=2000).fit((values - mean) / deviation, groups)

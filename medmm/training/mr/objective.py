@@ -1,4 +1,4 @@
-"""What networks for MR volumes learn: outlines, and which slices hold one, from random views of outlined volumes."""
+"""What networks for MR volumes learn from random views: outlines, and slices with one."""
 
 from __future__ import annotations
 
@@ -31,14 +31,16 @@ from medmm.training.loop.objective import Batch, Costs
 Config = Mapping[str, Any]
 IMAGE, LABEL = "image", "label"
 DECIDING = (
-    "task", "sequences", "labels", "spacing_zyx_mm", "side_px", "patch_zyx", "channels", "kernels", "strides", "norm",
-    "presence", "presence_weight", "patches",
+    "task", "sequences", "labels", "spacing_zyx_mm", "side_px", "patch_zyx", "channels", "kernels",
+    "strides", "norm", "presence", "presence_weight", "patches",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeObjective:
-    """Cross-entropy and soft Dice over the labels, and binary cross-entropy of presence in each slice by `presence_weight`.
+    """Cross-entropy and soft Dice over labels, and binary cross-entropy of presence in slices.
+
+    The latter weighs `presence_weight`.
 
     An example is a volume's place in `volumes`, counted on for each of the `patches` of an epoch.
     """
@@ -51,7 +53,7 @@ class VolumeObjective:
 
     @classmethod
     def of(cls, config: Config, learned: Sequence[dict[str, Tensor]]) -> VolumeObjective:
-        """Of prepared volumes: image (sequences, z, y, x) and label (1, z, y, x)."""
+        """Build it of prepared volumes: image (sequences, z, y, x) and label (1, z, y, x)."""
         return cls(
             config=config, volumes=CacheDataset(list(learned), views(config), progress=False)
         )
@@ -63,9 +65,12 @@ class VolumeObjective:
         return {key: self.config[key] for key in DECIDING} | drawn
 
     def batch(self, examples: Sequence[int]) -> Batch:
-        """Images (b, sequences, z, y, x) and labels (b, 1, z, y, x) of random views, in channels-last memory format.
+        """Draw random views: images (b, sequences, z, y, x) and labels (b, 1, z, y, x).
 
-        Every draw hangs on one number from torch's generator, so that a run that goes on draws the same.
+        They have channels-last memory format.
+
+        Every draw hangs on one number from torch's generator, so that a run that goes on draws the
+        same.
         """
         random = torch.Generator().manual_seed(int(torch.randint(2**31, (1,))))
         drawn = [self._view(place % len(self.volumes), random) for place in examples]
@@ -79,12 +84,12 @@ class VolumeObjective:
         return view
 
     def counts(self, batch: Batch) -> tuple[int, int]:
-        """Both parts are means over the views of a batch."""
+        """Count the views of a batch: both parts are means over them."""
         views = len(batch[IMAGE])
         return views, views if self.config["presence"] else 0
 
     def costs(self, model: Any, batch: Batch) -> Costs:
-        """Both losses of the network's answer, in fp32."""
+        """Compute both losses of the network's answer, in fp32."""
         labels = batch[LABEL]
         logits, presence = model(batch[IMAGE])
         overlap = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
@@ -100,7 +105,7 @@ class VolumeObjective:
 
 
 def views(config: Config) -> Compose:
-    """Random views: cut, turned, scaled, mirrored, of other tone and noise."""
+    """Build random views: cut, turned, scaled, mirrored, of other tone and noise."""
     a, patch, keys = config["augmentation"], config["patch_zyx"], (IMAGE, LABEL)
     turn = [math.radians(degrees) for degrees in a["rotation_degrees_zyx"]]
     return Compose(
@@ -137,7 +142,10 @@ def views(config: Config) -> Compose:
 
 
 def without_some(images: Tensor, config: Config, random: torch.Generator) -> Tensor:
-    """Images (b, sequences, z, y, x) of which some lack a sequence: it is then FLAIR again, as in live use."""
+    """Take a sequence from some of the images (b, sequences, z, y, x).
+
+    It is then FLAIR again, as in live use.
+    """
     share, sequences = float(config["augmentation"]["missing_share"]), list(config["sequences"])
     if not share:
         return images

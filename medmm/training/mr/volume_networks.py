@@ -1,4 +1,4 @@
-"""Train a network of the volume family on outlined MR volumes: brain lesion, hippocampus, heart."""
+"""Train a network of the volume family on MR outlines: brain lesion, hippocampus, heart."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ Log = list[dict[str, Any]]
 
 
 def train(config: Config, data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
-    """Run the recipe and write the weights folder `out_dir` (card and manifest are the evaluation's).
+    """Run the recipe and write the weights folder `out_dir`, without card and manifest.
+
+    Those are the evaluation's.
 
     A run that was stopped goes on where it stood. Returns: `out_dir`.
     """
@@ -82,7 +84,10 @@ def train(config: Config, data_dir: Path, out_dir: Path, *, quiet: bool = False)
 
 
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
-    """Write calibration.json of a trained folder anew, on the recipe's device where it is here; see `volume_calibration`."""
+    """Write calibration.json of a trained folder anew, on the recipe's device if it is here.
+
+    See `volume_calibration`.
+    """
     recipe = _volume_recipe(
         json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"]
     )
@@ -95,12 +100,12 @@ def _volume_recipe(config: Config) -> VolumeRecipe:
 
 
 def grid_of(config: Config) -> Grid:
-    """The grid that a recipe names."""
+    """Build the grid that a recipe names."""
     return Grid(spacing_zyx_mm=tuple(config["spacing_zyx_mm"]), side_px=config["side_px"])
 
 
 def preprocessing_of(config: Config) -> dict[str, Any]:
-    """What live use must know: grid, window and mirror images."""
+    """Return what live use must know: grid, window and mirror images."""
     return {
         "function": "medmm.models.mr.preprocessing.prepare_sequences",
         **{key: config[key] for key in ("spacing_zyx_mm", "side_px", "window_zyx", "flips")},
@@ -111,7 +116,10 @@ def preprocessing_of(config: Config) -> dict[str, Any]:
 
 
 def prepared(outlined: OutlinedVolume, grid: Grid) -> dict[str, Tensor]:
-    """A volume and its outline on the network's grid: image (sequences, z, y, x), label (1, z, y, x)."""
+    """Bring a volume and its outline onto the network's grid.
+
+    Returns: image (sequences, z, y, x) and label (1, z, y, x).
+    """
     image, placement = prepare_sequences(present(outlined), grid, outlined.spacing_zyx_mm)
     return {
         IMAGE: image,
@@ -122,7 +130,10 @@ def prepared(outlined: OutlinedVolume, grid: Grid) -> dict[str, Tensor]:
 
 
 def outline_on(labels: Tensor, placement: Placement) -> Tensor:
-    """Labels (z, y, x) of the source on the prepared grid: the label with the greatest share of each voxel."""
+    """Bring labels (z, y, x) of the source onto the prepared grid.
+
+    Each voxel takes the label with the greatest share of it.
+    """
     row, column = placement.corner
     rows, columns = (
         placement.padded[1] - labels.shape[1] - row,
@@ -142,10 +153,13 @@ def fitted(
     inputs: Mapping[str, Path] | None = None,
     quiet: bool = False,
 ) -> tuple[VolumeNetwork, Log]:
-    """The network after training, with averaged weights, on the CPU; and its losses and val figures, epoch by epoch.
+    """Train the network; return it with averaged weights on the CPU, and its log.
 
-    Each cycle of the learning rate (Loshchilov and Hutter, ICLR 2017) is a run of the loop, from the averaged weights of the
-    one before. Raises: InputError if a signal stopped it; the same call goes on.
+    The log holds losses and val figures, epoch by epoch.
+
+    Each cycle of the learning rate (Loshchilov and Hutter, ICLR 2017) is a run of the loop, from
+    the averaged weights of the one before. Raises: InputError if a signal stopped it; the same call
+    goes on.
     """
     config = recipe.model_dump(mode="json")
     torch.manual_seed(recipe.seed)
@@ -184,7 +198,10 @@ def _of_epoch(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
 def val_dice(
     network: VolumeNetwork, config: Config, held_back: Sequence[OutlinedVolume]
 ) -> dict[str, float]:
-    """Mean Dice of each label over the val volumes, by the live path without mirror images, in the precision of training."""
+    """Compute the mean Dice of each label over the val volumes by the live path.
+
+    It is done without mirror images, in the precision of training.
+    """
     device = next(network.parameters()).device
     segmenter = VolumeSegmenter.of(network, {**preprocessing_of(config), "flips": []}, device)
     rows = []

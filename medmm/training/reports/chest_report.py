@@ -1,4 +1,7 @@
-"""Train the language model for chest films: heads, language, alignment, end to end; see configs/train/chest_report.yaml."""
+"""Train the chest film language model: heads, language, alignment, end to end.
+
+See configs/train/chest_report.yaml.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ Batch = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """The reports of one split with their films, (n, 288, 288), bit for bit as live use prepares them."""
+    """The reports of one split with films (n, 288, 288), prepared bit for bit as live."""
 
     examples: list[ReportExample]
     films: NDArray[np.float32]
@@ -72,7 +75,10 @@ class Corpus:
     def read(
         cls, source: ReportSource, split: str, *, quiet: bool, file: Path | None = None
     ) -> Corpus:
-        """All reports of a split that have a frontal film and a findings text; the films in memory, or in `file`."""
+        """Read all reports of a split that have a frontal film and a findings text.
+
+        The films are kept in memory, or in `file`.
+        """
         chosen = examples(source.reports(split))
         if not chosen:
             raise InputError(
@@ -88,12 +94,18 @@ class Corpus:
         return cls(examples=chosen, films=films)
 
     def labels(self, findings: Sequence[str]) -> NDArray[np.float32]:
-        """What findings and impression of each report call present or possible, (n, findings)."""
+        """Build labels of what each report calls present or possible, (n, findings).
+
+        Findings and impression count.
+        """
         return np.asarray([claimed(e.report, findings) for e in self.examples], dtype=np.float32)
 
 
 def claimed(report: FilmReport, findings: Sequence[str]) -> list[float]:
-    """1 for each finding that a report calls present or possible, in findings or impression."""
+    """Return 1 for each finding that a report calls present or possible.
+
+    Findings and impression count.
+    """
     said = report_findings(f"{report.findings} {report.impression}")
     return [
         float(said.get(name) in (FindingSaid.PRESENT, FindingSaid.POSSIBLE)) for name in findings
@@ -101,7 +113,9 @@ def claimed(report: FilmReport, findings: Sequence[str]) -> list[float]:
 
 
 def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bool = False) -> Path:
-    """Run the recipe and write the weights folder `out_dir` (card and manifest are the evaluation's).
+    """Run the recipe and write the weights folder `out_dir`, without card and manifest.
+
+    Those are the evaluation's.
 
     A run that was stopped goes on where it stood. Returns: `out_dir`.
     """
@@ -168,7 +182,7 @@ def train(config: Mapping[str, Any], data_dir: Path, out_dir: Path, *, quiet: bo
 
 
 def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
-    """Write calibration.json of a trained weights folder anew, from the val reports of its recipe."""
+    """Write calibration.json of a trained folder anew, from the val reports of its recipe."""
     config = json.loads((folder / "training.json").read_text(encoding="utf-8"))["config"]
     recipe = recipe_as(ChestReportRecipe, config)
     claim_calibration.calibrate(
@@ -177,7 +191,7 @@ def calibrate(folder: Path, data_dir: Path, *, quiet: bool = False) -> None:
 
 
 class Maps:
-    """The frozen encoder's last maps of films and of their mirror images, rounded to half precision."""
+    """The frozen encoder's last maps of films and mirror images, in half precision."""
 
     def __init__(self, straight: NDArray[np.float16], mirrored: NDArray[np.float16]) -> None:
         self.both = (straight, mirrored)
@@ -192,7 +206,10 @@ class Maps:
         quiet: bool,
         folder: Path | None = None,
     ) -> Maps:
-        """Encode all films once, some minutes on two CPU cores; the maps are kept in memory, or in `folder`."""
+        """Encode all films once, some minutes on two CPU cores.
+
+        The maps are kept in memory, or in `folder`.
+        """
         encoder = model.encoder(2).eval()
         device = encoder.head.weight.device
         cells = encoder(torch.zeros(1, 1, *films.shape[1:], device=device)).shape[1:]
@@ -208,7 +225,10 @@ class Maps:
         return cls(straight, mirrored)
 
     def drawn(self, places: Sequence[int], draw: random.Random) -> Tensor:
-        """Maps of these films, each straight or mirrored: no label of a report's text names a side here."""
+        """Draw maps of these films, each straight or mirrored.
+
+        No label of a report's text names a side here.
+        """
         return torch.from_numpy(
             np.stack([self.both[draw.random() < 0.5][place] for place in places])
         ).float()
@@ -232,8 +252,10 @@ class School:
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerFast:
-        """That of start or decoder, or a byte-level BPE (Sennrich et al., ACL 2016) over the corpus' ways of speaking and
-        the templates."""
+        """The tokenizer of start or decoder, or a byte-level BPE over the corpus and templates.
+
+        Source: Sennrich et al., ACL 2016. It learns from the corpus' ways of speaking.
+        """
         if self.start is not None:
             return self.start.processor.tokenizer
         if self.decoder is not None:
@@ -297,8 +319,11 @@ class School:
         )
 
     def model(self) -> MedMMForConditionalGeneration:
-        """The model at its start: as trained before, or the encoder's trunk, logistic heads on its features and the decoder
-        or a random language model."""
+        """Build the model at its start: as trained before, or put together.
+
+        It is then the encoder's trunk, logistic heads on its features, and the decoder or a random
+        language model.
+        """
         if self.start is not None:
             return self.start.model()
         trunk = load_network(
@@ -325,7 +350,10 @@ class School:
         return model.eval()
 
     def collate(self, maps: Maps | None) -> Callable[[list[int]], Batch]:
-        """Batches of places in the corpus; every draw hangs on the places, so that a run that goes on draws the same."""
+        """Build the function that makes batches of places in the corpus.
+
+        Every draw hangs on the places, so that a run that goes on draws the same.
+        """
         tokenizer, config, codes = self.tokenizer, self.model_config, record_codes()
         begin, image, record = (
             [tokenizer.bos_token_id],
@@ -371,7 +399,10 @@ class School:
 def sequences(
     prompts: list[list[int]], targets: list[list[int]], *, end: int, padding: int
 ) -> Batch:
-    """Prompts and targets with the end of the sequence, padded at the left; the section's token is given, not learned."""
+    """Join prompts and targets with the end of the sequence, padded at the left.
+
+    The section's token is given, not learned.
+    """
     rows = [p + t + [end] for p, t in zip(prompts, targets, strict=True)]
     longest = max(map(len, rows))
     ids = torch.full((len(rows), longest), padding, dtype=torch.long)
@@ -386,7 +417,7 @@ def sequences(
 
 @torch.inference_mode()
 def pooled(encoder: Any, films: NDArray[np.float32]) -> Array:
-    """The encoder's mean features (n, channels) of prepared films."""
+    """Compute the encoder's mean features (n, channels) of prepared films."""
     out = []
     for start in range(0, len(films), 16):
         film = torch.from_numpy(films[start : start + 16])[:, None]
@@ -395,7 +426,10 @@ def pooled(encoder: Any, films: NDArray[np.float32]) -> Array:
 
 
 def save(model: MedMMForConditionalGeneration, processor: MedMMProcessor, folder: Path) -> None:
-    """Write model (rounded to fp16), configuration, tokenizer and processor; `model` is left with what was written."""
+    """Write model (rounded to fp16), configuration, tokenizer and processor.
+
+    `model` is left with what was written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = model.state_dict()
     derived = {
@@ -404,9 +438,8 @@ def save(model: MedMMForConditionalGeneration, processor: MedMMProcessor, folder
     model.half().save_pretrained(folder)
     model.float()
     for name, buffer in model.named_buffers():
-        if (
-            name in derived
-        ):  # the frequencies of rotary positions: computed at loading, never rounded
+        # The frequencies of rotary positions: computed at loading, never rounded
+        if name in derived:
             buffer.copy_(derived[name])
     (folder / "model.safetensors").chmod(0o644)
     processor.save_pretrained(folder)

@@ -1,4 +1,7 @@
-"""Calibrate the language model for chest films: its heads, and from when a finding is claimed; on val reports alone."""
+"""Calibrate the chest film language model on val reports: its heads and claims.
+
+What is set for claims is from when a finding is claimed.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,18 @@ from medmm.training.weights_export import write_json
 
 Array = NDArray[np.float64]
 LEAST_AUROC = 0.6  # of a head on val reports; below, it says next to nothing of a finding
-PRESENT_FROM = (
-    0.5  # likelier than not: from there a finding is said to be present, below it possible
-)
+# Likelier than not: from there a finding is said to be present, below it possible
+PRESENT_FROM = 0.5
 NEUTRAL = ClaimRule(head=0.0, language=1.0, intercept=0.0, threshold=0.5, present=0.5)
 
 
 def calibrate(
     folder: Path, source: ReportSource, most_invented: float, *, quiet: bool = False
 ) -> None:
-    """Write calibration.json of a weights folder, from the val reports that have a film and a findings text.
+    """Write calibration.json of a weights folder from val reports with film and findings.
 
     Raises: InputError if there is none, or if they bear no rule out.
+    Raises: InputError if there is none, or if they bear out no rule.
     """
     chosen = examples(source.reports("val"))
     if not chosen:
@@ -59,25 +62,28 @@ def calibrate(
 
 
 def ranks(logit: Array, truth: Array) -> bool:
-    """Whether a head may be read: val reports bear it out, and it ranks them better than a guess."""
+    """Tell whether a head may be read: val reports bear it out, and it beats a guess."""
     area = auroc(truth, logit)
     return bool(truth.sum() >= LEAST_CARRIERS // 2) and area is not None and area >= LEAST_AUROC
 
 
 def vars_of(rule: ClaimRule) -> dict[str, float]:
-    """A claim rule as JSON values."""
+    """Return a claim rule as JSON values."""
     return {name: round(float(getattr(rule, name)), 6) for name in ClaimRule.__dataclass_fields__}
 
 
 def told(text: str, finding: str) -> bool:
-    """Whether a report calls a finding present or possible."""
+    """Tell whether a report calls a finding present or possible."""
     return report_findings(text).get(finding) in (FindingSaid.PRESENT, FindingSaid.POSSIBLE)
 
 
 def opinions(
     model: ChestReportModel, source: ReportSource, chosen: Sequence[ReportExample], *, quiet: bool
 ) -> tuple[Array, Array]:
-    """What heads and language model think of each finding of each film: log-odds, (n, findings) each."""
+    """Return what heads and language model think of each finding of each film.
+
+    Both are log-odds, (n, findings).
+    """
     heads, claims = [], []
     greys = source.greys([e.report for e in chosen])
     for example, grey in track(
@@ -91,11 +97,15 @@ def opinions(
 
 
 def claim_rule(heads: Array, claims: Array, truth: Array, most_invented: float) -> ClaimRule:
-    """The rule that fits all findings at once, and the threshold of the best micro F1 that invents at most so much a report.
+    """Fit one rule for all findings, and the threshold of the best micro F1.
 
-    Where no point of the search keeps to that, the lowest one above it that does; at 1 nothing is claimed.
+    It invents at most so many findings a report.
 
-    Args: heads, claims: log-odds (n, findings); truth: 0 or 1, (n, findings); most_invented: wrong claims a report.
+    Where no point of the search keeps to that, the lowest one above it that does; at 1 nothing is
+    claimed.
+
+    Args: heads, claims: log-odds (n, findings); truth: 0 or 1, (n, findings); most_invented: wrong
+        claims a report.
     Raises: InputError if no report calls a finding, or each report calls all.
     """
     if truth.min() == truth.max():
@@ -130,5 +140,5 @@ def claim_rule(heads: Array, claims: Array, truth: Array, most_invented: float) 
 
 
 def invented(called: NDArray[np.bool_], truth: Array) -> float:
-    """Findings a report that are called and not there."""
+    """Compute findings a report that are called and not there."""
     return float((called & (truth == 0)).sum() / len(truth))

@@ -1,6 +1,7 @@
-"""Reports of the shared data with their films, the manual labels beside them, and what others published.
+"""Reports of the shared data: films, manual labels beside them, published figures.
 
-The texts are under CC BY-NC-ND 4.0: they are read where they lie, and none is written into a result.
+The texts are under CC BY-NC-ND 4.0: they are read where they lie, and none is written into a
+result.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SPLITS = frozenset({"train", "val", "test"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmReport:
-    """One report. `film` is its first frontal film as (shard, file), None where it has none."""
+    """One report; `film` is its first frontal film as (shard, file), None if it has none."""
 
     uid: str
     split: str
@@ -44,7 +45,7 @@ class FilmReport:
 
     @property
     def view(self) -> View:
-        """PA or AP where the exam's title names one of them alone; the films carry no tags."""
+        """PA or AP if the exam's title names only one of them; the films carry no tags."""
         named = set(re.findall(r"\b(pa|ap)\b", self.exam.lower()))
         return View.UNKNOWN if len(named) != 1 else View.PA if named == {"pa"} else View.AP
 
@@ -55,7 +56,10 @@ class FilmReport:
 
 
 def read_reports(data_dir: Path, splits: Iterable[str]) -> list[FilmReport]:
-    """Reports of these splits by uid. Raises: InputError if the tables are not there or a split is unknown."""
+    """Read the reports of these splits by uid.
+
+    Raises: InputError if the tables are not there or a split is unknown.
+    """
     asked = frozenset(splits)
     if unknown := asked - SPLITS:
         raise InputError(f"no split {sorted(unknown)}", remedy=f"use {', '.join(sorted(SPLITS))}")
@@ -84,7 +88,10 @@ def _report(row: dict[str, str], film: tuple[str, str] | None) -> FilmReport:
 
 
 def open_table(data_dir: Path, name: str) -> io.TextIOWrapper:
-    """A table of the reports folder. Raises: InputError if it is not there."""
+    """Open a table of the reports folder.
+
+    Raises: InputError if it is not there.
+    """
     path = data_dir / "reports" / name
     if not path.is_file():
         raise InputError(
@@ -96,7 +103,9 @@ def open_table(data_dir: Path, name: str) -> io.TextIOWrapper:
 
 
 def film_greys(data_dir: Path, reports: Iterable[FilmReport]) -> Iterator[Grey]:
-    """Their films, one at a time: float32 (256, 256), 0 black to 1 white; the original was stretched to a square.
+    """Yield the reports' films one at a time: float32 (256, 256), 0 black to 1 white.
+
+    The original was stretched to a square.
 
     Raises: InputError if a report has no film or the shard does not hold it.
     """
@@ -125,7 +134,10 @@ def film_greys(data_dir: Path, reports: Iterable[FilmReport]) -> Iterator[Grey]:
 
 
 def manual_labels(data_dir: Path, splits: Iterable[str]) -> dict[str, Labels]:
-    """The manual labels (`m_*`, from MeSH terms) by uid; reports that nobody indexed are left out."""
+    """Read the manual labels (`m_*`, from MeSH terms) by uid.
+
+    Reports that nobody indexed are left out.
+    """
     asked = frozenset(splits)
     with open_table(data_dir, "findings.csv") as lines:
         rows = [row for row in csv.DictReader(lines) if row["split"] in asked]
@@ -137,7 +149,10 @@ def manual_labels(data_dir: Path, splits: Iterable[str]) -> dict[str, Labels]:
 
 
 def other_labeller(data_dir: Path) -> Label | None:
-    """`rule_labels.py` of the data folder, run from where it lies; None where the folder has none."""
+    """Load `rule_labels.py` of the data folder from where it lies; None if there is none.
+
+    Raises: InputError if it is there and can't be loaded.
+    """
     path = data_dir / "reports" / "rule_labels.py"
     if not path.is_file():
         return None
@@ -158,14 +173,20 @@ def other_labeller(data_dir: Path) -> Label | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """`published.md`: the constant normal report, and rows of figures by column (B1 … C), None for a dash."""
+    """`published.md`: the constant normal report, and rows of figures by column (B1 … C).
+
+    A dash is None.
+    """
 
     constant: str
     rows: tuple[tuple[str, dict[str, float | None]], ...]
 
 
 def read_published(data_dir: Path) -> Published:
-    """The published figures and the constant report. Raises: InputError if the page holds no such report."""
+    """Read the published figures and the constant report.
+
+    Raises: InputError if the page holds no such report.
+    """
     with open_table(data_dir, "published.md") as lines:
         text = lines.read()
     quoted = re.search(r"(?:^> .*\n?)+", text, re.M)
@@ -197,7 +218,10 @@ def read_published(data_dir: Path) -> Published:
 
 
 def read_drafts(path: Path) -> dict[str, str]:
-    """Drafts by uid from JSON lines of `{"uid": …, "text": …}`. Raises: InputError naming the first wrong line."""
+    """Read drafts by uid from JSON lines of `{"uid": …, "text": …}`.
+
+    Raises: InputError naming the first wrong line.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -212,9 +236,9 @@ def read_drafts(path: Path) -> dict[str, str]:
             row = json.loads(line)
             uid, text = str(row["uid"]), row["text"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise _wrong_line(path, number, "is no JSON object with uid and text") from error
+            raise _wrong_line(path, number, "is not a JSON object with uid and text") from error
         if not isinstance(text, str):
-            raise _wrong_line(path, number, "has a text that is no string")
+            raise _wrong_line(path, number, "has a text that is not a string")
         if uid in drafts:
             raise _wrong_line(path, number, "names a uid again")
         drafts[uid] = text

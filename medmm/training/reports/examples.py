@@ -1,7 +1,8 @@
-"""Reports of the corpus as examples for the multimodal model: what to say of each finding, in which words, and which facts.
+"""Reports as examples for the multimodal model: findings, their words, and facts.
 
-The facts are those that the corpus really has: what the indication names, and the sex where it is stated (ages are masked).
-Others may be drawn at random, independent of film and report, so that the model learns to claim nothing from them.
+The facts are those that the corpus really has: what the indication names, and the sex if it is
+stated (ages are masked). Others may be drawn at random, independent of film and report, so that the
+model learns to claim nothing from them.
 """
 
 from __future__ import annotations
@@ -23,17 +24,22 @@ from medmm.training.reports.corpus import FilmReport
 from medmm.training.reports.statements import FindingSaid, Phrase, phrase_book, report_findings
 
 LEAST_TIMES = 2  # a phrase that only one report has is a person's, not a way of speaking
-GENERIC = frozenset(
-    {"Support_Devices"}
-)  # a report names the kind of device; a draft that has no check on it does not
+# A report names the kind of device; a draft that has no check on it does not
+GENERIC = frozenset({"Support_Devices"})
 SEX = re.compile(r"\b(?:(?P<female>female|woman|lady|girl)|(?P<male>male|man|gentleman|boy))\b")
 TEMPLATES = {
     FindingSaid.PRESENT: "There is {words}.",
     FindingSaid.POSSIBLE: "Possible {words}.",
     FindingSaid.ABSENT: "No {words}.",
 }
-DEVICE = {FindingSaid.PRESENT: "A line, tube, pacemaker, surgical clips or another support device is seen.",
-          FindingSaid.POSSIBLE: "Possible line, tube, pacemaker, surgical clips or another support device."}  # fmt: skip
+DEVICE = {
+    FindingSaid.PRESENT: (
+        "A line, tube, pacemaker, surgical clips or another support device is seen."
+    ),
+    FindingSaid.POSSIBLE: (
+        "Possible line, tube, pacemaker, surgical clips or another support device."
+    ),
+}
 Book = Mapping[tuple[str, FindingSaid], Sequence[str]]
 
 
@@ -57,7 +63,7 @@ class Indication:
 
 @cache
 def indications() -> tuple[Indication, ...]:
-    """The reasons that the corpus' indications name, with SNOMED CT codes."""
+    """List the reasons that the corpus' indications name, with SNOMED CT codes."""
     text = files("medmm.training").joinpath("data/indication_codes.csv").read_text(encoding="utf-8")
     return tuple(
         Indication(
@@ -69,7 +75,7 @@ def indications() -> tuple[Indication, ...]:
 
 
 def indication_facts(indication: str) -> tuple[Fact, ...]:
-    """What an indication says, as coded facts; its words do not enter."""
+    """Read what an indication says as coded facts; its words do not enter."""
     text = indication.lower()
     facts = [
         Fact(
@@ -97,7 +103,7 @@ def _sex(word: str) -> Fact:
 
 
 def record_codes() -> list[str]:
-    """The codes with an embedding of their own: reasons, findings of the vocabulary, sexes."""
+    """List the codes with an embedding of their own: reasons, findings, sexes."""
     from medmm.domain.vocabulary import finding_terms
 
     named = [row.coding for row in indications()]
@@ -107,7 +113,7 @@ def record_codes() -> list[str]:
 
 
 def examples(reports: Iterable[FilmReport]) -> list[ReportExample]:
-    """Reports with a film and a findings text."""
+    """Build examples of reports with a film and a findings text."""
     found = []
     for report in reports:
         if report.scored:
@@ -126,7 +132,10 @@ def examples(reports: Iterable[FilmReport]) -> list[ReportExample]:
 def spoken(
     book: Mapping[tuple[str, FindingSaid], Iterable[str]],
 ) -> dict[tuple[str, FindingSaid], list[str]]:
-    """The ways of speaking of a corpus: phrases of several reports, as often as they occur, and a template where none is."""
+    """Collect the ways of speaking of a corpus by finding and what is said of it.
+
+    They are phrases of several reports, as often as they occur, or else a template.
+    """
     kept: dict[tuple[str, FindingSaid], list[str]] = {}
     for key, texts in book.items():
         times = Counter(texts)
@@ -138,7 +147,10 @@ def spoken(
 def words_for(
     finding: str, said: FindingSaid, own: str | None, book: Book, draw: random.Random
 ) -> str:
-    """The words of a statement: the report's own if others speak so too, else another's, else a template."""
+    """Choose the words of a statement: the report's own, another's, or a template.
+
+    Its own count only if others speak so too.
+    """
     known = book.get((finding, said)) or ()
     if own is not None and own in known:
         return own
@@ -152,7 +164,10 @@ def words_for(
 def target_text(
     example: ReportExample, findings: Sequence[str], book: Book, draw: random.Random
 ) -> str:
-    """What the model should write for an example, in the grammar of a draft (without the end of the sequence)."""
+    """Write what the model should answer to an example, in the grammar of a draft.
+
+    The end of the sequence is not part of it.
+    """
     parts = [SECTION]
     for finding in findings:
         said = example.said.get(finding, FindingSaid.NOTHING)
@@ -168,8 +183,10 @@ def target_text(
 def drawn_record(
     example: ReportExample, draw: random.Random, *, drop: float, most_random: int
 ) -> ClinicalContext:
-    """An example's record: its facts, each dropped with probability `drop`, and up to `most_random` that have nothing to do
-    with the film."""
+    """Draw an example's record: its facts, some dropped, and some unrelated to the film.
+
+    Each fact is dropped with probability `drop`; up to `most_random` are added.
+    """
     facts = [fact for fact in example.facts if draw.random() >= drop]
     for number in range(draw.randint(0, most_random)):
         facts.append(_random_fact(number, draw))
@@ -179,7 +196,7 @@ def drawn_record(
 
 
 def _random_fact(number: int, draw: random.Random) -> Fact:
-    """A condition, a value or an age from nowhere."""
+    """Draw a condition, a value or an age from nowhere."""
     kind = draw.choice((FactKind.CONDITION, FactKind.OBSERVATION, FactKind.DEMOGRAPHIC))
     if kind is FactKind.DEMOGRAPHIC:
         years = Quantity(value=float(draw.randint(18, 95)), unit="a")

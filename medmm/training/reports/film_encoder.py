@@ -1,4 +1,7 @@
-"""Stage (a) of the report model: the film encoder, shipped with chest-findings or trained first in the same run."""
+"""Stage (a) of the report model: the film encoder, shipped or trained first in the run.
+
+The shipped one is that of chest-findings.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,17 @@ log = logging.getLogger(__name__)
 def encoder_weights(
     recipe: Path | None, data_dir: Path, run_dir: Path, *, size_px: int, quiet: bool = False
 ) -> WeightsFolder:
-    """The weights whose trunk the report model starts with: those of `run_dir`/encoder with a recipe, else the shipped ones.
+    """Return the weights whose trunk the report model starts with.
 
-    Trained once: a run that goes on takes the folder as it is. A stop in the middle of this stage begins it again.
+    They are those of `run_dir`/encoder with a recipe, else the shipped ones.
 
-    Args: recipe: a file of task chest-findings; size_px: the side of the films that the report model sees.
-    Raises: ConfigError for another recipe or other film sizes, StateError if the run holds an encoder of another recipe.
+    Trained once: a run that goes on takes the folder as it is. A stop in the middle of this stage
+    begins it again.
+
+    Args: recipe: a file of task chest-findings; size_px: the side of the films that the report
+        model sees.
+    Raises: ConfigError for another recipe or other film sizes, StateError if the run holds an
+        encoder of another recipe.
     """
     row = row_named("chest-findings")
     if recipe is None:
@@ -54,7 +62,10 @@ def encoder_weights(
 
 
 def encoder_recipe(file: Path, size_px: int) -> dict[str, Any]:
-    """The content of an encoder's recipe. Raises: ConfigError if it can't be read, or is none for this report model."""
+    """Read an encoder's recipe.
+
+    Raises: ConfigError if it can't be read, or is none for this report model.
+    """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -72,7 +83,8 @@ def encoder_recipe(file: Path, size_px: int) -> dict[str, Any]:
         )
     if recipe.size_px != size_px:
         raise ConfigError(
-            f"the encoder learns from films of {recipe.size_px} px, the report model sees {size_px}",
+            f"the encoder learns from films of {recipe.size_px} px, the report model sees "
+            f"{size_px}",
             remedy=f"set size_px: {size_px} in the encoder's recipe",
             file=str(file),
         )
@@ -84,5 +96,5 @@ def _trained_with(folder: Path) -> Any:
 
 
 def _plain(content: dict[str, Any]) -> Any:
-    """The content as JSON keeps it."""
+    """Return the content as JSON keeps it."""
     return json.loads(json.dumps(content))

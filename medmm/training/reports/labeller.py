@@ -1,10 +1,13 @@
-"""A rule labeller for the words of chest film reports: 14 CheXpert names, offline, from phrases kept as data.
+"""A rule labeller for words of chest film reports: 14 CheXpert names, offline, from data.
 
-Values are those of CheXpert (Irvin et al., AAAI 2019): 1 present, 0 said to be absent, -1 uncertain, None not mentioned.
-It is not CheXbert (Smit et al., EMNLP 2020), a BERT that learned from 1,000 reports labelled by radiologists and from
-the CheXpert rules: this one learned from nothing, sees one clause at a time, knows the phrases of `report_phrases.yaml`
-alone, and takes heart failure as edema, granulomas as lesions and clips as devices, as the manual terms of the Indiana
-reports do. Its figures are comparable with those of CheXbert in kind, not in value.
+Its phrases are data.
+
+Values are those of CheXpert (Irvin et al., AAAI 2019): 1 present, 0 said to be absent, -1
+uncertain, None not mentioned. It is not CheXbert (Smit et al., EMNLP 2020), a BERT that learned
+from 1,000 reports labelled by radiologists and from the CheXpert rules: this one learned from
+nothing, sees one clause at a time, knows the phrases of `report_phrases.yaml` alone, and takes
+heart failure as edema, granulomas as lesions and clips as devices, as the manual terms of the
+Indiana reports do. Its figures are comparable with those of CheXbert in kind, not in value.
 """
 
 from __future__ import annotations
@@ -23,17 +26,13 @@ from medmm.domain.errors import ConfigError
 
 NO_FINDING, DEVICES = "No Finding", "Support Devices"
 LABELS = (
-    NO_FINDING, "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema", "Consolidation",
-    "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", DEVICES,
+    NO_FINDING, "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",
+    "Edema", "Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion",
+    "Pleural Other", "Fracture", DEVICES,
 )  # fmt: skip
 ABNORMAL = LABELS[1:]
-FIVE = (
-    "Atelectasis",
-    "Cardiomegaly",
-    "Consolidation",
-    "Edema",
-    "Pleural Effusion",
-)  # CheXpert's competition tasks
+# CheXpert's competition tasks
+FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 PRESENT, ABSENT, UNCERTAIN = 1, 0, -1
 Labels = dict[str, int | None]
 _RANK = {None: 0, ABSENT: 1, UNCERTAIN: 2, PRESENT: 3}
@@ -87,12 +86,15 @@ class ReportPhrases(_Row):
 
 
 def parse_report_phrases(text: str) -> ReportPhrases:
-    """Phrases from YAML. Raises: ConfigError naming each wrong place."""
+    """Parse phrases from YAML.
+
+    Raises: ConfigError naming each wrong place.
+    """
     try:
         phrases = ReportPhrases.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise ConfigError(
-            f"the report phrases are no YAML: {error}", remedy=f"correct {_DATA}"
+            f"the report phrases are not YAML: {error}", remedy=f"correct {_DATA}"
         ) from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
@@ -140,10 +142,11 @@ class Labeller:
         )
 
     def label(self, *sections: str) -> Labels:
-        """The 14 values of a report, given as one text or as its sections.
+        """Label a report, given as one text or as its sections, with the 14 values.
 
-        The strongest word counts: present before uncertain before absent. "No Finding" is 1 where none of the twelve
-        findings of the body is present or uncertain (devices do not count), 0 where one is, None for an empty text.
+        The strongest word counts: present before uncertain before absent. "No Finding" is 1 if
+        none of the twelve findings of the body is present or uncertain (devices do not count), 0
+        if one is, None for an empty text.
         """
         values: Labels = dict.fromkeys(LABELS)
         for clause in (
@@ -177,7 +180,10 @@ class Labeller:
                 yield finding.name, ABSENT
 
     def _value(self, clause: str, bare: str, mention: re.Match[str]) -> int:
-        """What the words before, within and after a mention make of it; `bare` is without sham negations."""
+        """Decide what the words before, within and after a mention make of it.
+
+        `bare` is the clause without sham negations.
+        """
         end = mention.end()
         if self.cues["negation_before"].search(bare[:end]) or self._follows(
             "negation_after", bare[end:]
@@ -190,14 +196,14 @@ class Labeller:
         return PRESENT
 
     def _follows(self, cue: str, rest: str) -> bool:
-        """Whether a cue behind a mention speaks of it: no other verb stands between."""
+        """Tell whether a cue behind a mention speaks of it: no other verb stands between."""
         found = self.cues[cue].search(rest)
         return found is not None and self.cues["breaks_after"].search(rest[: found.start()]) is None
 
 
 @lru_cache(maxsize=100_000)
 def _said(labeller: Labeller, clause: str) -> tuple[tuple[str, int], ...]:
-    """What one clause says; kept, since reports repeat themselves."""
+    """Return what one clause says, cached since reports repeat themselves."""
     return tuple(labeller._mentions(clause))
 
 
@@ -206,7 +212,10 @@ def _any(patterns: Sequence[str]) -> re.Pattern[str] | None:
 
 
 def sentences(text: str) -> list[str]:
-    """Lower-case sentences without removed words (`XXXX`) and list numbers; a decimal point ends none."""
+    """Split a text into lower-case sentences, without removed words (`XXXX`) and list numbers.
+
+    A decimal point ends none.
+    """
     bare = re.sub(r"\bx{4,}\b", " ", text.lower())
     parts = re.split(r"[.?!]+(?=\s|$)|\n+|(?<=[a-z])\.(?=[a-z])", bare)
     tidy = (" ".join(re.sub(r"^\s*\d+\s*[.)]?\s*", "", part).split()) for part in parts)
@@ -215,6 +224,6 @@ def sentences(text: str) -> list[str]:
 
 @cache
 def labeller() -> Labeller:
-    """The labeller that ships."""
+    """Return the labeller that ships."""
     text = files("medmm.training").joinpath("data/report_phrases.yaml").read_text(encoding="utf-8")
     return Labeller.of(parse_report_phrases(text))

@@ -1,4 +1,4 @@
-"""What the multimodal model learns: the next token of a report, and the labels of its finding heads."""
+"""What the multimodal model learns: next tokens of a report, and labels of its heads."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from medmm.training.loop.objective import Batch, Costs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportObjective:
-    """Cross-entropy of taught tokens, and binary cross-entropy of given labels by the model's `finding_loss_weight`.
+    """Cross-entropy of taught tokens, and binary cross-entropy of given labels.
 
-    `collate` makes the model's arguments of examples, with `labels`, `finding_labels` or both. Batches are small: batch
-    norms of the encoders stay as they came.
+    The latter weighs the model's `finding_loss_weight`.
+
+    `collate` makes the model's arguments of examples, with `labels`, `finding_labels` or both.
+    Batches are small: batch norms of the encoders stay as they came.
     """
 
     parts: ClassVar = ("text_loss", "finding_loss")
@@ -27,11 +29,14 @@ class ReportObjective:
     collate: Callable[[list[Any]], Batch]
 
     def batch(self, examples: Sequence[Any]) -> Batch:
-        """The model's arguments for these examples."""
+        """Build the model's arguments for these examples."""
         return self.collate(list(examples))
 
     def counts(self, batch: Batch) -> tuple[int, int]:
-        """How many tokens and labels a batch teaches. Raises: InputError for a batch without either."""
+        """Count how many tokens and labels a batch teaches.
+
+        Raises: InputError for a batch without either.
+        """
         tokens, labels = batch.get("labels"), batch.get("finding_labels")
         if tokens is None and labels is None:
             raise InputError(
@@ -44,7 +49,7 @@ class ReportObjective:
         )
 
     def costs(self, model: Any, batch: Batch) -> Costs:
-        """Both losses of the model's answer."""
+        """Compute both losses of the model's answer."""
         out = model(**batch, use_cache=False)
         return Costs(
             parts=(out.text_loss, out.finding_loss),

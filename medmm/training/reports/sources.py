@@ -1,4 +1,4 @@
-"""Where a recipe's reports come from: the shared data, or folders in the layouts of public sets."""
+"""Where a recipe's reports come from: the shared data, or folders of public sets."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class ReportSource(Protocol):
     """Reports by split, and the pixels of their films."""
 
     def reports(self, split: str) -> list[FilmReport]:
-        """All reports of a split, in an order of their own that is always the same."""
+        """Return all reports of a split, always in the same order."""
 
     def greys(self, reports: Iterable[FilmReport]) -> Iterator[Grey]:
-        """Their films one at a time, float32 (rows, columns), 0 black to 1 white."""
+        """Yield their films one at a time, float32 (rows, columns), 0 black to 1 white."""
 
     def people(self, split: str) -> set[Person]:
-        """The patients of a split."""
+        """Return the patients of a split."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +43,24 @@ class SharedReports:
     data_dir: Path
 
     def reports(self, split: str) -> list[FilmReport]:
-        """By uid; reports without a film are among them."""
+        """Return all reports of a split by uid, those without a film too."""
         return read_reports(self.data_dir, {split})
 
     def greys(self, reports: Iterable[FilmReport]) -> Iterator[Grey]:
-        """See `film_greys`."""
+        """Yield the reports' films as `film_greys` does."""
         return film_greys(self.data_dir, reports)
 
     def people(self, split: str) -> set[Person]:
-        """See `ReportSource`."""
+        """Return the patients of a split."""
         return {person(open_i.NAME, report.uid) for report in self.reports(split)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutReports:
-    """The reports of a folder: in English, with findings, one film each (the first), none that the shared data hold back."""
+    """The English reports of a folder with findings, one film each, none held back.
+
+    The film is the first one; the shared data say what is held back.
+    """
 
     name: str
     films: dict[str, ReportedFilm]
@@ -65,7 +68,10 @@ class LayoutReports:
 
     @classmethod
     def of(cls, layout: Layout, held_back: Holdout) -> LayoutReports:
-        """Raises: InputError if no report is left."""
+        """Build it of a layout.
+
+        Raises: InputError if no report is left.
+        """
         kept, left_out = held_back.without(layout, layout.films)
         left_out += Counter(layout.left_out)
         films: dict[str, ReportedFilm] = {}
@@ -89,17 +95,17 @@ class LayoutReports:
         return cls(name=layout.name, films=films, left_out=left_out)
 
     def reports(self, split: str) -> list[FilmReport]:
-        """In the folder's order."""
+        """Return the reports of a split in the folder's order."""
         return [
             _report(uid, film, self.name) for uid, film in self.films.items() if film.split == split
         ]
 
     def greys(self, reports: Iterable[FilmReport]) -> Iterator[Grey]:
-        """See `FilmSource.grey`."""
+        """Yield the reports' films as `FilmSource.grey` loads them."""
         return (self.films[report.uid].film.grey() for report in reports)
 
     def people(self, split: str) -> set[Person]:
-        """See `ReportSource`."""
+        """Return the patients of a split."""
         return {
             person(self.name, film.patient) for film in self.films.values() if film.split == split
         }
@@ -112,7 +118,10 @@ class JoinedReports:
     sources: Sequence[ReportSource]
 
     def reports(self, split: str) -> list[FilmReport]:
-        """See `ReportSource`. Raises: InputError if two sources name a film alike."""
+        """Return the reports of a split from every source.
+
+        Raises: InputError if two sources name a film alike.
+        """
         reports = [report for source in self.sources for report in source.reports(split)]
         twice = [
             uid for uid, count in Counter(report.uid for report in reports).items() if count > 1
@@ -124,7 +133,7 @@ class JoinedReports:
         return reports
 
     def greys(self, reports: Iterable[FilmReport]) -> Iterator[Grey]:
-        """Each from the source that has it."""
+        """Yield each film from the source that has it."""
         owner = {
             r.uid: n
             for n, s in enumerate(self.sources)
@@ -135,12 +144,15 @@ class JoinedReports:
             yield from self.sources[number].greys(group)
 
     def people(self, split: str) -> set[Person]:
-        """See `ReportSource`."""
+        """Return the patients of a split from every source."""
         return set().union(*(source.people(split) for source in self.sources))
 
 
 def report_source(named: Sequence[str | LayoutFolder], data_dir: Path) -> ReportSource:
-    """The source that a recipe's `reports` names. Raises: InputError if a patient of val or test is in train, too."""
+    """Build the source that a recipe's `reports` names.
+
+    Raises: InputError if a patient of val or test is in train, too.
+    """
     held_back = Holdout.of(data_dir)
     sources = [_source(one, data_dir, held_back) for one in named]
     if len(sources) == 1:
@@ -167,7 +179,7 @@ def _source(one: str | LayoutFolder, data_dir: Path, held_back: Holdout) -> Repo
 
 
 def _unfit(film: ReportedFilm) -> str | None:
-    """What speaks against a film's report."""
+    """Say why a film's report is not used."""
     if film.report is None or not film.report.findings.strip():
         return "no findings text"
     return (

@@ -1,7 +1,8 @@
 """Report texts as statements: one finding each, without what one film cannot show.
 
-A sentence of a report teaches only what a draft may say: it names one finding of the vocabulary, with one polarity, and no
-side, place, size, number, removed word or comparison. Sides and places are stated from regions, sizes from measurements.
+A sentence of a report teaches only what a draft may say: it names one finding of the vocabulary,
+with one polarity, and no side, place, size, number, removed word or comparison. Sides and places
+are stated from regions, sizes from measurements.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from medmm.training.reports.labeller import PRESENT, UNCERTAIN, labeller, senten
 
 # The labeller's names and the vocabulary's.
 VOCABULARY: Mapping[str, str] = {
-    "Cardiomegaly": "Cardiomegaly", "Lung Opacity": "Lung_Opacity", "Edema": "Edema", "Consolidation": "Consolidation",
-    "Pneumonia": "Pneumonia", "Atelectasis": "Atelectasis", "Pneumothorax": "Pneumothorax", "Pleural Effusion": "Effusion",
-    "Pleural Other": "Pleural_Thickening", "Fracture": "Fracture", "Support Devices": "Support_Devices",
+    "Cardiomegaly": "Cardiomegaly", "Lung Opacity": "Lung_Opacity", "Edema": "Edema",
+    "Consolidation": "Consolidation", "Pneumonia": "Pneumonia", "Atelectasis": "Atelectasis",
+    "Pneumothorax": "Pneumothorax", "Pleural Effusion": "Effusion",
+    "Pleural Other": "Pleural_Thickening", "Fracture": "Fracture",
+    "Support Devices": "Support_Devices",
 }  # fmt: skip
 
 
@@ -43,32 +46,47 @@ POLARITY = {
     Polarity.HEDGED: FindingSaid.POSSIBLE,
     Polarity.DENIED: FindingSaid.ABSENT,
 }
-# Words of comparison: what they claim needs an earlier film (the check on comparisons has the same list in mind).
+# Words of comparison: what they claim needs an earlier film (the check on comparisons has the same
+# list in mind).
 COMPARING = re.compile(
-    r"\b(?:new|newly|unchanged|unaltered|chang\w*|interval|increas\w*|decreas\w*|diminish\w*|reduced|enlarging|growing|"
-    r"shr[iu]nk\w*|stable|stability|improv\w*|worse\w*|better|progress\w*|regress\w*|resolv\w*|resolution|clearing|"
-    r"cleared|compar\w*|previous\w*|prior|earlier|formerly|again|persist\w*|remain\w*|still|redemonstrat\w*|recurr\w*|"
-    r"residual|evolving|no longer|since|last|follow\w*[- ]?up|baseline|serial|long-?standing|now|old|healed|healing|"
-    r"acute|chronic|post\w*|known|history|patient\w*|lateral view|ct|recommend\w*|correlat\w*)\b"
+    r"\b(?:new|newly|unchanged|unaltered|chang\w*|interval|increas\w*|decreas\w*|diminish\w*|"
+    r"reduced|enlarging|growing|shr[iu]nk\w*|stable|stability|improv\w*|worse\w*|better|"
+    r"progress\w*|regress\w*|resolv\w*|resolution|clearing|cleared|compar\w*|previous\w*|prior|"
+    r"earlier|formerly|again|persist\w*|remain\w*|still|redemonstrat\w*|recurr\w*|residual|"
+    r"evolving|no longer|since|last|follow\w*[- ]?up|baseline|serial|long-?standing|now|old|"
+    r"healed|healing|acute|chronic|post\w*|known|history|patient\w*|lateral view|ct|"
+    r"recommend\w*|correlat\w*)\b"
 )
 SIDES = re.compile(
-    r"\b(?:left|right|bilateral\w*|both|bibasilar|bibasal|biapical|(?:left|right)[- ]sided|unilateral|lul|lll|rul|rml|rll)\b[- ]?"
+    r"\b(?:left|right|bilateral\w*|both|bibasilar|bibasal|biapical|(?:left|right)[- ]sided|"
+    r"unilateral|lul|lll|rul|rml|rll)\b[- ]?"
 )
 SIZES = re.compile(
-    r"\b(?:small|tiny|trace|minimal(?:ly)?|mild(?:ly)?|moderate(?:ly)?|large|marked(?:ly)?|severe(?:ly)?|massive|slight(?:ly)?|"
-    r"subtle|borderline|significant(?:ly)?|gross(?:ly)?|few|multiple|several|scattered|numerous|one|two|three|single)\b ?"
+    r"\b(?:small|tiny|trace|minimal(?:ly)?|mild(?:ly)?|moderate(?:ly)?|large|marked(?:ly)?|"
+    r"severe(?:ly)?|massive|slight(?:ly)?|subtle|borderline|significant(?:ly)?|gross(?:ly)?|few|"
+    r"multiple|several|scattered|numerous|one|two|three|single)\b ?"
 )
 PLACES = re.compile(
-    r",? ?\b(?:in|at|within|over|overlying|involving|along|near|projecting over|projected over)\b (?:the |a )?[^,;]*?"
-    r"\b(?:lobes?|bases?|apex|apices|lungs?|zones?|hemithora\w+|angles?|sulc\w+|hil[aiu]\w*|regions?|areas?|midlung|spine|"
-    r"ribs?|thorax|chest|atrium|svc|cava|ventricle|stomach|carina|space)\b[^,;]*"
+    r",? ?\b(?:in|at|within|over|overlying|involving|along|near|projecting over|"
+    r"projected over)\b (?:the |a )?[^,;]*?\b(?:lobes?|bases?|apex|apices|lungs?|zones?|"
+    r"hemithora\w+|angles?|sulc\w+|hil[aiu]\w*|regions?|areas?|midlung|spine|ribs?|thorax|chest|"
+    r"atrium|svc|cava|ventricle|stomach|carina|space)\b[^,;]*"
 )
 PLACED = re.compile(
-    r"\b(?:basilar|basal|apical|perihilar|hilar|retrocardiac|lingular?|(?:upper|lower|middle) (?:lobe|lung)|midlung)\b ?"
+    r"\b(?:basilar|basal|apical|perihilar|hilar|retrocardiac|lingular?|"
+    r"(?:upper|lower|middle) (?:lobe|lung)|midlung)\b ?"
 )
 VERB = re.compile(r"\b(?:is|are|has|have|shows?|demonstrates?)\b")
-HEDGES = {"is": "may be", "are": "may be", "has": "may have", "have": "may have", "show": "may show", "shows": "may show",
-          "demonstrate": "may show", "demonstrates": "may show"}  # fmt: skip
+HEDGES = {
+    "is": "may be",
+    "are": "may be",
+    "has": "may have",
+    "have": "may have",
+    "show": "may show",
+    "shows": "may show",
+    "demonstrate": "may show",
+    "demonstrates": "may show",
+}
 WORDS = (2, 14)
 REMOVED = "#"  # stands for a removed word, so that no sentence with a hole in it is learned
 
@@ -83,10 +101,11 @@ class Phrase:
 
 
 def report_findings(text: str) -> dict[str, FindingSaid]:
-    """What a report says of each finding of the vocabulary; one that it does not mention is not in the result.
+    """Read what a report says of each finding; unmentioned ones are not in the result.
 
-    By the labeller of report words where it has the finding; the findings that it does not tell apart (nodule, mass,
-    granuloma) or does not have (emphysema, fibrosis, hernia, infiltrate) by the vocabulary's own words.
+    By the labeller of report words where it has the finding; the findings that it does not tell
+    apart (nodule, mass, granuloma) or does not have (emphysema, fibrosis, hernia, infiltrate) by
+    the vocabulary's own words.
     """
     said: dict[str, FindingSaid] = {}
     labels = labeller().label(text)
@@ -110,12 +129,15 @@ def report_findings(text: str) -> dict[str, FindingSaid]:
 
 @lru_cache(maxsize=100_000)
 def _named(sentence: str) -> tuple[tuple[str, Polarity], ...]:
-    """What a sentence names; kept, since reports repeat themselves."""
+    """Return what a sentence names, cached since reports repeat themselves."""
     return tuple(findings_named(sentence).items())
 
 
 def phrases_of(text: str) -> Iterator[Phrase]:
-    """The statements that a report teaches, in its own words with sides, places and sizes taken out."""
+    """Yield the statements that a report teaches, without sides, places and sizes.
+
+    They are in its own words.
+    """
     for sentence in sentences(text.replace("XXXX", REMOVED)):
         plain = _plain(sentence)
         if plain is None:
@@ -127,7 +149,7 @@ def phrases_of(text: str) -> Iterator[Phrase]:
 
 
 def _plain(sentence: str) -> str | None:
-    """The sentence without sides, places and sizes; None where it compares or counts."""
+    """Strip sides, places and sizes from a sentence; return None if it compares or counts."""
     if COMPARING.search(sentence) or numbers_named(sentence) or re.search(r"[^a-z ,'-]", sentence):
         return None
     for pattern in (SIDES, PLACES, PLACED, SIZES):
@@ -142,7 +164,10 @@ def _plain(sentence: str) -> str | None:
 
 
 def _hedged(sentence: str) -> str | None:
-    """A sentence that affirms as one that leaves open: "is" becomes "may be", a sentence without a verb "possible …"."""
+    """Turn a sentence that affirms into one that leaves open.
+
+    "is" becomes "may be", a sentence without a verb "possible …".
+    """
     if {polarity for _, polarity in _named(sentence)} != {Polarity.AFFIRMED}:
         return None
     verb = VERB.search(sentence)
@@ -162,7 +187,7 @@ def _phrase(sentence: str) -> Phrase | None:
 
 
 def phrase_book(texts: Iterable[str]) -> dict[tuple[str, FindingSaid], list[str]]:
-    """All statements of reports by finding and what they say, as often as they occur."""
+    """Collect all statements of reports by finding and what they say, as often as they occur."""
     book: dict[tuple[str, FindingSaid], list[str]] = {}
     for text in texts:
         for phrase in phrases_of(text):

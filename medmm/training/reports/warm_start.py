@@ -1,4 +1,4 @@
-"""What a training of the multimodal model goes on from: a model trained before, or a language model of a folder."""
+"""What a multimodal training goes on from: an earlier model, or a language model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ class Start:
 
     @classmethod
     def of(cls, folder: Path, findings: Sequence[str], size_px: int, units: Sequence[str]) -> Start:
-        """Raises: ConfigError if the folder holds no such model, or one with other findings, codes or film size."""
+        """Open a start.
+
+        Raises: ConfigError if the folder holds no such model, or one with other findings, codes or
+            film size.
+        """
         if missing := [
             name
             for name in ("config.json", WEIGHTS, "tokenizer.json")
@@ -62,7 +66,7 @@ class Start:
         return cls(folder=folder, config=config, processor=processor)
 
     def model(self) -> MedMMForConditionalGeneration:
-        """The model, in float32 and evaluation mode. Local safetensors alone are read."""
+        """Load the model in float32 and evaluation mode, from local safetensors alone."""
         return MedMMForConditionalGeneration.from_pretrained(
             self.folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
         ).eval()
@@ -70,7 +74,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoder:
-    """A causal language model of a folder and its tokenizer, with the tokens of the grammar behind its vocabulary."""
+    """A causal language model of a folder and its tokenizer, with the grammar's tokens added."""
 
     folder: Path
     network: PreTrainedModel
@@ -78,7 +82,10 @@ class Decoder:
 
     @classmethod
     def of(cls, folder: Path, findings: Sequence[str]) -> Decoder:
-        """In float32. Raises: InputError for a folder that holds no such model; see `load_decoder`."""
+        """Load it in float32; see `load_decoder`.
+
+        Raises: InputError for a folder that holds no such model.
+        """
         torch.manual_seed(0)  # the new tokens' embeddings
         network, tokenizer = with_special_tokens(*load_decoder(folder), findings)
         return cls(folder=folder, network=network, tokenizer=tokenizer)
@@ -91,7 +98,7 @@ class Decoder:
 def inputs_of(
     start: Start | None, decoder: Decoder | None, encoder: WeightsFolder | None = None
 ) -> dict[str, Path] | None:
-    """The files that a run goes on with alone."""
+    """Return the files that a run goes on with alone."""
     named = {"start": start, "decoder": decoder, "encoder": encoder}
     there = {name: one.folder for name, one in named.items() if one is not None}
     files = {name: folder / WEIGHTS for name, folder in there.items()}

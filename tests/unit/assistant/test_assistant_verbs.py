@@ -18,8 +18,17 @@ from tests.dicom_files import SAYS_FRONTAL, film_file
 from tests.kept import kept
 from tests.quick_assistant import READERS, READS, GivenNetworks, opened, quick_assistant, signed
 
-# opening, closing; render is publish without files, to_sign a look at the case, studies one at a folder (inspect)
-NOT_VERBS = {"from_config", "close", "reader_named", "render", "to_sign", "studies"}
+# opening, closing, whom there is; render is publish without files, drafts and to_sign look at a case, studies at a folder
+NOT_VERBS = {
+    "from_config",
+    "close",
+    "reader_named",
+    "readers",
+    "render",
+    "drafts",
+    "to_sign",
+    "studies",
+}
 
 
 def public() -> set[str]:

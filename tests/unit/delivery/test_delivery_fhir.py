@@ -13,7 +13,13 @@ from medmm.delivery import render, report_bundle, report_text
 from medmm.domain.draft import Assertion
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import Reader, SignedReport
-from tests.factories import SERIES_UID, SOP_UID, STUDY_UID, make_signed_report
+from tests.factories import (
+    SERIES_UID,
+    SOP_UID,
+    STUDY_UID,
+    make_amended_report,
+    make_signed_report,
+)
 
 IDENTITY = PatientIdentity(
     patient_id="ZZFAKE-1",
@@ -134,7 +140,7 @@ def test_the_report_carries_its_whole_text() -> None:
     assert text == report_text(report, IDENTITY)
     assert body["conclusion"] == "Possible small left pleural effusion."
     assert body["status"] == "final"
-    assert resources(replace(report, version=2), "DiagnosticReport")[0]["status"] == "amended"
+    assert resources(make_amended_report(report), "DiagnosticReport")[0]["status"] == "amended"
 
 
 def test_software_drafted_and_a_person_verified() -> None:

@@ -7,14 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medmm.domain.display import (
-    edge_letters,
-    extent_words,
-    figures,
-    measured_words,
-    slice_words,
-    turned,
-)
 from medmm.domain.label_location import centre_x_lps_mm, extent_of, indices_zyx, largest_slice
 from medmm.domain.measurement_formulas import (
     asymmetry_percent,
@@ -24,6 +16,8 @@ from medmm.domain.measurement_formulas import (
     voxel_ml,
 )
 from medmm.domain.reading import Extent, ImageHalf, LabelMap, Side
+from medmm.presentation.orientation import edge_letters, turned
+from medmm.presentation.value_words import extent_words, figures, measured_words, slice_words
 from tests.mr_phantoms import axial, head, unspaced
 from tests.mr_readings import measured_as
 

@@ -24,6 +24,9 @@ PHYSICIANS = {"reader", "resident", "attending"}
 # Written down a second time, by what must never be: the table itself may change, these limits may not.
 NEVER = {
     "sign": set(ROLES) - {"reader", "attending"},
+    "amend": set(ROLES) - {"reader", "attending"},
+    "addendum": set(ROLES) - {"reader", "attending"},
+    "withdraw": set(ROLES) - {"reader", "attending"},
     "release": set(ROLES) - {"reader", "attending"},
     "decide": set(ROLES) - PHYSICIANS,
     "publish": {"resident", "technologist", "auditor", "administrator", "nobody"},

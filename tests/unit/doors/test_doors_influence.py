@@ -24,13 +24,18 @@ from medmm.domain.study import Study
 from medmm.doors import demo
 from medmm.doors.cli import app
 from medmm.doors.doctor import examine
-from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
 from medmm.doors.influence_page import influence_page
+from medmm.presentation.case_view import case_view
+from medmm.presentation.draft_html import draft_html
 from medmm.presentation.draft_words import BANNER
-from tests.factories import make_case_file, make_checked_draft, make_draft, make_reading
+from tests.factories import (
+    make_case_file,
+    make_checked_draft,
+    make_draft,
+    make_reading_of,
+)
 from tests.language_models import Told, make_generation, say
-from ui.presenter import case_view
 
 LINE = "worded by chest-report"
 
@@ -44,7 +49,7 @@ def believing(case: Case) -> Opinion:
         Assertion.PRESENT if facts else Assertion.ABSENT,
         probability=max(0.5, chance),
     )
-    return Opinion(written=(said,), probability={"Cardiomegaly": chance})
+    return Opinion(proposals=(said,), probability={"Cardiomegaly": chance})
 
 
 class Everything(Told):
@@ -64,7 +69,7 @@ class ToldNetworks:
         self.reader = self
 
     def read(self, study: Study) -> Reading:
-        return replace(make_reading(), study_uid=study.uid)
+        return make_reading_of(study)
 
     def manifests(self) -> dict[str, str]:
         return {}
@@ -187,7 +192,7 @@ def test_how_a_sentence_was_written_stands_under_it_on_every_page() -> None:
     text = io.StringIO()
     draft_page(file, Console(file=text, width=100, no_color=True, highlight=False))
     assert text.getvalue().count(LINE) == draft_html(file).count(LINE) == 1
-    lines = [s.evidence_line for _, statements in case_view(file).sections for s in statements]
+    lines = [s.evidence_line for s in case_view(file).statements]
     assert sum(line.endswith(LINE) for line in lines) == 1
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from medmm.domain.draft import Assertion
+from medmm.domain.draft import Assertion, Fate, SentenceRecord
 from medmm.domain.errors import (
     ConfigError,
     InputError,
@@ -22,9 +22,9 @@ from medmm.domain.errors import (
 )
 from medmm.domain.record import FactKind, Quantity
 from medmm.domain.report import Accept, CaseState, Edit, Reject
-from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
 from medmm.doors.session import report
+from medmm.presentation.draft_html import draft_html
 from tests.factories import (
     make_case,
     make_case_file,
@@ -38,6 +38,7 @@ from tests.factories import (
     make_study,
     make_volume,
 )
+from tests.language_models import say
 
 HOSTILE = "<script>alert(1)</script> [bold]x[/bold] \" onload='x'"
 
@@ -55,6 +56,28 @@ def test_the_terminal_page_shows_evidence_checks_and_limits_within_80_columns() 
                  "record: entry Condition/c1", "measured 0.54", "G2 ✗", "G1 ✓", "fractures", "A warning that travels."):  # fmt: skip
         assert part in page
     assert max(len(line) for line in page.splitlines()) <= 80
+
+
+def test_what_was_proposed_and_is_not_stated_is_told_after_the_findings_with_why() -> None:
+    def record(number: str, text: str, fate: Fate, reason: str = "") -> SentenceRecord:
+        said = say("Effusion", Assertion.POSSIBLE, text)
+        stands = None if fate is Fate.WITHHELD else "s2"
+        return SentenceRecord(
+            id=number, proposal=said, evidence=(), fate=fate, statement_id=stands, reason=reason
+        )
+
+    sentences = (
+        record("p1", "Words that stand.", Fate.STATED),
+        record("p2", "Large effusion.", Fate.REPLACED, "too sure"),
+        record("p3", "\x1b[31m[bold]Mass.", Fate.WITHHELD, "not read"),
+    )
+    page = printed(make_case_file(draft=make_checked_draft(make_draft(sentences=sentences))))
+    told = page[page.index("PROPOSED, NOT STATED") : page.index("NOT EVALUATED")]
+    assert "p2 “Large effusion.” replaced by s2: too sure" in told
+    assert "[bold]Mass.” withheld: not read" in told
+    assert "p1" not in told
+    assert "\x1b" not in page
+    assert "PROPOSED" not in printed(make_case_file())
 
 
 def test_the_html_page_shows_the_same_and_holds_no_script() -> None:

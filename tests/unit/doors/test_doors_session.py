@@ -16,7 +16,7 @@ from medmm.domain.study_inspection import Inspection
 from medmm.doors import reading_lines, review_dialogue
 from medmm.doors.draft_page import draft_page
 from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, write_json
-from medmm.doors.study_page import verdict_rows
+from medmm.presentation.inspection_words import verdict_rows
 from tests.factories import (
     make_case_file,
     make_checked_draft,

@@ -14,11 +14,11 @@ from medmm.domain.reading import LabelMap
 from medmm.domain.report import CaseFile
 from medmm.domain.study import Volume
 from medmm.domain.study_inspection import Inspection, SeriesLook
-from medmm.doors.draft_html import draft_html
 from medmm.doors.draft_page import draft_page
-from medmm.doors.study_html import MOST_SLICES, study_html
 from medmm.doors.study_page import study_page
+from medmm.presentation.draft_html import draft_html
 from medmm.presentation.slice_picture import COLOURS, MarkedSlice, marked_slices, slice_picture
+from medmm.presentation.study_html import MOST_SLICES, study_html
 from tests.mr_cases import case_file
 from tests.mr_phantoms import head
 

@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from medmm.domain.display import grey_bytes
 from medmm.domain.study import (
     ChosenSequence,
     Modality,
@@ -23,8 +22,9 @@ from medmm.domain.study import (
     SequenceRole,
 )
 from medmm.domain.study_inspection import Inspection, SeriesLook
-from medmm.doors.study_html import study_html
 from medmm.doors.study_page import half_blocks, study_page
+from medmm.presentation.film_picture import grey_bytes
+from medmm.presentation.study_html import study_html
 from tests.factories import make_study, make_volume
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"

@@ -17,15 +17,15 @@ from medmm.domain.draft import (
     CheckedDraft,
     Draft,
     Outcome,
+    Proposal,
     ScoreEvidence,
     Section,
     Statement,
-    Written,
 )
 from medmm.domain.reading import Reading, Side
 from medmm.domain.report import Accept, CaseState
 from medmm.domain.vocabulary import finding_term, finding_terms
-from medmm.drafting import LanguageWriter, RuleWriter, writer
+from medmm.drafting import WRITERS, LanguageWriter, RuleWriter
 from medmm.grounding import check
 from medmm.review import sign
 from tests.factories import (
@@ -54,7 +54,7 @@ def reading_of(*findings: tuple[str, float]) -> Reading:
     )
 
 
-def draft(reading: Reading, *written: Written) -> Draft:
+def draft(reading: Reading, *written: Proposal) -> Draft:
     return LanguageWriter(Told(*written)).write(make_case(context=None), reading)
 
 
@@ -107,7 +107,7 @@ def test_what_the_reading_does_not_know_is_never_said() -> None:
 
 
 @st.composite
-def heard(draw: st.DrawFn) -> tuple[Written, ...]:
+def heard(draw: st.DrawFn) -> tuple[Proposal, ...]:
     """Sentences on any findings, saying and coding anything."""
     texts = st.sampled_from(
         [
@@ -126,7 +126,7 @@ def heard(draw: st.DrawFn) -> tuple[Written, ...]:
     names = draw(st.lists(st.sampled_from(sorted(finding_terms())), unique=True, max_size=16))
     kinds = st.sampled_from(list(Assertion))
 
-    def one(name: str) -> Written:
+    def one(name: str) -> Proposal:
         said, chance = draw(kinds), draw(st.floats(0, 1))
         own = said is not Assertion.REPORTED and draw(st.booleans())
         return say(name, said, sound_text(name, said) if own else draw(texts), chance)
@@ -137,7 +137,7 @@ def heard(draw: st.DrawFn) -> tuple[Written, ...]:
 @settings(max_examples=150)
 @given(READINGS, heard())
 def test_whatever_a_language_model_says_the_draft_is_borne_out(
-    reading: Reading, written: tuple[Written, ...]
+    reading: Reading, written: tuple[Proposal, ...]
 ) -> None:
     one = LanguageWriter(Told(*written)).write(make_case(), reading)
     by_rule = RuleWriter().write(make_case(), reading)
@@ -260,7 +260,7 @@ def test_present_is_said_only_of_what_is_likelier_than_not() -> None:
 
 
 @pytest.mark.parametrize("said", [(), (say("Pneumothorax", ABSENT),)], ids=["nothing", "denied"])
-def test_a_suspected_critical_finding_is_stated_in_any_case(said: tuple[Written, ...]) -> None:
+def test_a_suspected_critical_finding_is_stated_in_any_case(said: tuple[Proposal, ...]) -> None:
     one = draft(reading_of(("Pneumothorax", 0.4), ("Nodule", 0.5)), *said)
     assert [(s.section, s.text, s.generation) for s in one.statements] == [
         (Section.FINDINGS, "Possible pneumothorax.", None),
@@ -346,7 +346,7 @@ def test_a_study_that_it_does_not_read_is_drafted_by_rules_and_says_so() -> None
 
 
 def test_without_a_language_model_rules_write_and_say_so() -> None:
-    one = writer(None).write(make_case(), make_reading())
+    one = WRITERS["language-model"].make(None).write(make_case(), make_reading())
     assert one.writer == "rule-writer"
     assert [w.text for w in one.warnings] == [
         "No language model is installed; fixed rules wrote this draft."
@@ -370,7 +370,7 @@ def test_a_side_comes_from_the_region_and_its_sentence_from_the_rules() -> None:
 @settings(max_examples=60)
 @given(READINGS, heard())
 def test_a_mirrored_reading_flips_every_side_and_nothing_else(
-    reading: Reading, written: tuple[Written, ...]
+    reading: Reading, written: tuple[Proposal, ...]
 ) -> None:
     model = Told(*written)
     straight = LanguageWriter(model).write(make_case(), reading)

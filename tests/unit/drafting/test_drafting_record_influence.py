@@ -30,7 +30,8 @@ def believing(case: Case) -> Opinion:
         say("Pneumothorax", ABSENT),
     )
     return Opinion(
-        written=written, probability={"Cardiomegaly": heart, "Hernia": 0.1 + 0.02 * (FEVER in ids)}
+        proposals=written,
+        probability={"Cardiomegaly": heart, "Hernia": 0.1 + 0.02 * (FEVER in ids)},
     )
 
 
@@ -107,7 +108,7 @@ def test_no_fact_makes_a_finding_seen_that_the_reading_does_not_suspect(
     def credulous(case: Case) -> Opinion:
         told = any(fact.label == "Lie" for fact in (case.context.facts if case.context else ()))
         return Opinion(
-            written=(say(finding, said),) if told else (),
+            proposals=(say(finding, said),) if told else (),
             probability={finding: 0.99 if told else 0.01},
         )
 

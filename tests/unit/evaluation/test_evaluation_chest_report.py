@@ -140,14 +140,14 @@ def test_whose_words_a_draft_came_out_in_is_counted() -> None:
     ))  # fmt: skip
     said = (say("Nodule", POSSIBLE), say("Mass", POSSIBLE, "Unchanged 3 cm mass."), say("Effusion", POSSIBLE),
             say("Hernia", ABSENT))  # fmt: skip
-    opinion = Opinion(written=said, probability={})
+    opinion = Opinion(proposals=said, probability={})
     case = make_case(context=None)
     counted = batch_drafting.wording_of(in_words_of(opinion, case, reading, NAME), opinion, NAME)
     assert dict(counted.statements) == {
         batch_drafting.OWN_WORDS: 2, batch_drafting.REFUSED: 1, batch_drafting.SIDED: 1, batch_drafting.UNSTATED: 1,
     }  # fmt: skip
     assert counted.json()["share_sent_back"] == round(1 / 3, 4)
-    silent = Opinion(written=(), probability={})
+    silent = Opinion(proposals=(), probability={})
     quiet = Reading(study_uid=STUDY_UID, models=(MODEL,), findings=(finding("Nodule", 0.9),))
     nothing = batch_drafting.wording_of(in_words_of(silent, case, quiet, NAME), silent, NAME)
     both = counted + nothing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import numpy as np
@@ -217,8 +218,8 @@ def test_a_reliability_page_draws_what_is_calibrated_and_names_the_rest() -> Non
     assert page.count("<svg") == 2
     assert page.count("<circle") == 20
     assert (
-        "the label prior): Mass.\nNot so: Edema (ECE 0.070; Brier score 0.3000, the prior&#x27;s 0.2000)"
-        in page
+        "the label prior): Mass.\nNot so: Edema (ECE 0.070; Brier score 0.3000, the prior's 0.2000)"
+        in unescape(page)
     )
     assert "Hernia (4 cases)" in page
     assert "<heads>" not in page

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medmm.domain.display import unit_words
 from medmm.domain.draft import (
     Assertion,
     Case,
@@ -23,12 +22,15 @@ from medmm.domain.draft import (
     Statement,
 )
 from medmm.domain.errors import InputError
+from medmm.domain.frame_reference import FrameReference, frame_of
 from medmm.domain.reading import Mask, Measurement, Side
 from medmm.domain.record import Coding, Fact, FactKind, FactStatus, Quantity
 from medmm.domain.study import View
 from medmm.domain.vocabulary import SNOMED_CT
 from medmm.grounding import CHECKS, check
+from medmm.presentation.value_words import unit_words
 from tests.factories import (
+    FILM,
     MODEL,
     make_case,
     make_context,
@@ -61,7 +63,9 @@ def score(finding: str = "Effusion", **changes: Any) -> ScoreEvidence:
 
 
 def region(finding: str = "Effusion", side: Side | None = Side.LEFT) -> RegionEvidence:
-    return RegionEvidence(finding=finding, box_xyxy=make_region(side).box_xyxy, side=side)
+    return RegionEvidence(
+        finding=finding, box_xyxy=make_region(side).box_xyxy, side=side, image=FILM
+    )
 
 
 def ratio(**changes: Any) -> MeasurementEvidence:
@@ -235,6 +239,43 @@ def test_g1_finds_missing_or_altered_evidence(statement: Statement, reason: str)
 )
 def test_g1_passes_what_is_there(statement: Statement) -> None:
     assert outcome("G1", statement) is PASSED
+
+
+LATERAL = make_volume(sha256="c" * 64, sop_uids=("1.2.3",), view=View.LATERAL)
+ELSEWHERE = [
+    (FrameReference(volume_sha256="d" * 64, sop_uid=FILM.sop_uid), "an image that the study does"),
+    (replace(FILM, sop_uid="1.2.3.4"), "an image that the study does not have"),
+    (replace(FILM, sop_uid=None), "an image that the study does not have"),
+    (replace(FILM, frame_number=2), "an image that the study does not have"),
+    (frame_of(LATERAL), "an image that was not read"),
+]
+
+
+@pytest.mark.parametrize(("elsewhere", "reason"), ELSEWHERE, ids=range(len(ELSEWHERE)))
+def test_g1_fails_a_region_of_another_image(elsewhere: FrameReference, reason: str) -> None:
+    case = make_case(study=make_study(volumes=(make_volume(), LATERAL)))
+    seen = replace(make_region(), image=elsewhere)
+    findings = (make_finding("Effusion", 0.62, 0.35, region=seen),)
+    read = {"findings": findings, "volumes_read": (make_volume().sha256,)}
+    there = image("Possible left effusion.", evidence=(score(), replace(region(), image=elsewhere)))
+    found, why = verdict("G1", there, case, **read)
+    assert (found, reason in why) == (FAILED, True)
+    here = image("Possible left effusion.")
+    found, why = verdict("G1", here, case, **read)
+    assert (found, "differs from the reading's" in why) == (FAILED, True)
+    assert outcome("G1", here, case, volumes_read=(make_volume().sha256,)) is PASSED
+
+
+def test_g1_passes_a_region_of_an_earlier_release_that_names_no_image() -> None:
+    findings = (make_finding("Effusion", 0.62, 0.35, region=replace(make_region(), image=None)),)
+    early = image("Possible left effusion.", evidence=(score(), replace(region(), image=None)))
+    assert outcome("G1", early, findings=findings) is PASSED
+
+
+def test_g1_fails_a_measurement_of_a_network_that_did_not_read() -> None:
+    foreign = (replace(make_ratio(), model="another"),)
+    found, why = verdict("G1", measured("Cardiothoracic ratio 0.54."), measurements=foreign)
+    assert (found, "not made by another" in why) == (FAILED, True)
 
 
 def test_g1_fails_a_fact_when_there_is_no_record_and_a_fact_at_another_place() -> None:
@@ -740,6 +781,24 @@ def test_g7_a_ratio_is_the_one_that_the_outlines_give(
     statement = measured("Cardiothoracic ratio 0.50.", value=0.5, interval=(0.47, 0.53))
     given = {"measurements": (make_ratio(0.5),), "masks": outlined_chest(columns)}
     assert outcome("G7", statement, **given) is expected
+
+
+@pytest.mark.parametrize(
+    ("of_lungs", "of_heart", "expected"),
+    [
+        (FILM, FILM, PASSED),
+        (FILM, None, FAILED),
+        (FILM, replace(FILM, volume_sha256="d" * 64), FAILED),
+        (replace(FILM, sop_uid="1.2.3"), replace(FILM, sop_uid="1.2.3"), FAILED),
+    ],
+)
+def test_g7_outlines_are_of_one_image_of_the_study(
+    of_lungs: FrameReference | None, of_heart: FrameReference | None, expected: Outcome
+) -> None:
+    statement = measured("Cardiothoracic ratio 0.50.", value=0.5, interval=(0.47, 0.53))
+    masks = zip(outlined_chest((30, 70)), (of_lungs, of_heart), strict=True)
+    given = tuple(replace(mask, image=image) for mask, image in masks)
+    assert outcome("G7", statement, measurements=(make_ratio(0.5),), masks=given) is expected
 
 
 def test_g7_an_interval_that_says_nothing_is_not_stated() -> None:

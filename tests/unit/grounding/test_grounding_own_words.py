@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from medmm.domain.draft import Draft, Outcome, ReaderEvidence, Section, Statement
+from medmm.domain.draft import Draft, Outcome, ReaderEvidence, Section, Severity, Statement
 from medmm.domain.reading import Side
 from medmm.domain.record import FactKind, FactStatus
 from medmm.domain.report import Accept, Add, CaseFile, CaseState, Decision, Edit, Impression
 from medmm.drafting import RuleWriter
-from medmm.grounding import check, recheck
+from medmm.grounding import CHECKS, check, recheck
 from medmm.review import decide, sign
 from tests.factories import (
     ATTENDING,
+    WRITER,
     make_case,
     make_context,
     make_fact,
@@ -57,6 +58,19 @@ def statement(words: str) -> Statement:
 
 
 ORDERED, EFFUSION, RATIO = statement("Ordered"), statement("effusion"), statement("ratio")
+
+
+def test_a_failed_check_blocks_in_a_draft_and_warns_in_a_readers_words() -> None:
+    file = drafted()
+    assert file.draft is not None
+    blocks = {one.number: one.severity for one in CHECKS}
+    assert set(blocks.values()) == {Severity.BLOCKS}
+    assert {v.check: v.severity for v in file.draft.verdicts} == blocks
+    own = replace(file, decisions=(Edit(EFFUSION.id, "Possible right effusion."),))
+    warns = {one.number: one.of_readers for one in CHECKS if one.of_readers is not None}
+    assert "G10" not in warns
+    assert set(warns.values()) == {Severity.WARNS}
+    assert {v.check: v.severity for v in recheck(own)} == warns
 
 
 def test_nothing_is_marked_without_own_words() -> None:
@@ -203,6 +217,8 @@ def test_no_draft_may_name_a_reader_as_its_evidence() -> None:
         id="s1", section=Section.FINDINGS, text="Scoliosis.", assertion=EFFUSION.assertion,
         evidence=(ReaderEvidence(reader_id="reader-1"),),
     )  # fmt: skip
-    draft = Draft(id="d", case_id=case.id, writer="x", statements=(own,), not_evaluated=())
+    draft = Draft(
+        id="d", case_id=case.id, writer="x", author=WRITER, statements=(own,), not_evaluated=()
+    )
     g1 = next(v for v in check(draft, case, make_reading()).verdicts if v.check == "G1")
     assert g1.outcome is Outcome.FAILED

@@ -13,12 +13,12 @@ from medmm.domain.codec import from_json, to_json
 from medmm.domain.grid import from_frames, to_frames
 from medmm.domain.reading import LabelMap, Reading
 from medmm.domain.study import NotEvaluable, SequenceRole, Study
-from medmm.doors.series_label_files import write_series_label_maps
-from medmm.doors.study_page import series_rows, verdict_rows
+from medmm.doors.mask_files import write_series_label_maps
 from medmm.drafting import RuleWriter
 from medmm.imaging import attach_pixels, inspection
 from medmm.imaging.dicom.files import open_dicom
 from medmm.imaging.dicom.pixels import stored_values
+from medmm.presentation.inspection_words import series_rows, verdict_rows
 from tests.dicom_files import mr_file
 from tests.enhanced_files import axial, enhanced_file
 from tests.factories import make_mr_case

@@ -207,3 +207,17 @@ def test_a_preamble_of_a_program_is_held(tmp_path: Path, start: bytes, code: str
     else:
         assert isinstance(intake.outcome, NotEvaluable)
         assert (intake.outcome.reason_code, intake.outcome.held) == (code, True)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_picture_is_blank_by_its_percentiles_however_they_are_found(seed: int) -> None:
+    """The histogram may only answer what sorting all pixels answers."""
+    random = np.random.default_rng(seed)
+    width = random.uniform(0.015, 0.03)
+    smooth = np.linspace(0, 1, 300 * 200, dtype=np.float32).reshape(1, 300, 200)
+    pixels = np.clip(random.uniform(0, 0.9) + width * smooth, 0, 1).astype(np.float32)
+    outliers = random.random(pixels.shape) < random.uniform(0, 0.02)
+    pixels[outliers] = random.integers(0, 2, int(outliers.sum()))
+    low, high = np.percentile(pixels, [1, 99])
+    refusal = judge_pixels(pixels, film=False)
+    assert (refusal is not None and refusal.code == "blank") == (high - low < 0.02)

@@ -13,6 +13,7 @@ import pytest
 from medmm.domain.draft import Case, Outcome
 from medmm.domain.errors import StateError
 from medmm.domain.reading import ImageHalf, Reading, Side
+from medmm.domain.reading_model import read_by
 from medmm.domain.study import ChosenSequence, SequenceRole, Study, Volume
 from medmm.domain.vocabulary import finding_term
 from medmm.drafting import RuleWriter
@@ -135,6 +136,11 @@ def test_the_network_sees_its_own_axes_however_the_array_runs(
     )
 
 
+def test_measurements_name_the_network() -> None:
+    measured = model().read(make_mr_study()).measurements
+    assert {m.model for m in measured} == {"brain-lesion"}
+
+
 def test_without_geometry_a_half_and_a_share_are_said_and_no_side_or_millilitres() -> None:
     made = make_mr_study(oriented=False)
     reading = model().read(made)
@@ -210,7 +216,7 @@ def test_one_slice_of_a_series_that_fell_apart_stands_for_no_brain() -> None:
     )
     chosen = replace(made.sequences[0], volume_sha256=slices[4].sha256)
     apart = replace(made, volumes=(*slices, *rest), sequences=(chosen, *made.sequences[1:]))
-    reading = model().read(apart)
+    reading = read_by([model()], apart)
     assert [n.code for n in reading.warnings] == ["slices-apart"]
     assert (reading.findings, reading.measurements, reading.label_maps) == ((), (), ())
     alone = model().read(replace(apart, volumes=(slices[4], *rest)))
@@ -223,7 +229,7 @@ def test_no_flair_no_reading() -> None:
     made = replace(
         made, sequences=tuple(c for c in made.sequences if c.role is not SequenceRole.FLAIR)
     )
-    reading = model().read(made)
+    reading = read_by([model()], made)
     assert (reading.findings, reading.measurements, reading.label_maps) == ((), (), ())
     assert [n.code for n in reading.warnings] == ["no-flair"]
 
@@ -256,7 +262,7 @@ def turned_to(study: Study, rows: tuple[int, int, int]) -> Study:
 
 @pytest.mark.parametrize("rows", [(2, 0, 1), (0, 2, 1)])
 def test_a_sagittal_or_coronal_flair_is_not_read_and_says_so(rows: tuple[int, int, int]) -> None:
-    reading = model().read(turned_to(make_mr_study(), rows))
+    reading = read_by([model()], turned_to(make_mr_study(), rows))
     assert (reading.findings, reading.label_maps) == ((), ())
     assert [warning.code for warning in reading.warnings] == ["not-axial"]
 

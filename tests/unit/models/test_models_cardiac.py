@@ -11,6 +11,7 @@ import pytest
 
 from medmm.domain.draft import Case, Outcome
 from medmm.domain.reading import LabelMap
+from medmm.domain.reading_model import read_by
 from medmm.domain.study import ChosenSequence, Modality, SequenceRole, Study
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
@@ -101,6 +102,7 @@ def test_what_is_measured_is_that_by_hand() -> None:
     made = study(planted(200, 80, 160), planted(120, 90, 40))
     reading = model().read(made)
     found = {m.name: m.value for m in reading.measurements}
+    assert {m.model for m in reading.measurements} == {"cardiac"}
     assert found == pytest.approx(
         {
             "LVEF": 75.0,
@@ -216,7 +218,7 @@ def test_nothing_found_at_all_measures_nothing() -> None:
 @pytest.mark.parametrize("unknown", [{"spacing_z_mm": None}, {"spacing_yx_mm": None}])
 def test_without_a_voxel_size_nothing_is_looked_at(unknown: dict[str, Any]) -> None:
     one = model()
-    reading = one.read(study(planted(200, 80, 160), planted(120, 90, 40), **unknown))
+    reading = read_by([one], study(planted(200, 80, 160), planted(120, 90, 40), **unknown))
     assert (reading.measurements, reading.label_maps) == ((), ())
     assert one.segmenter.asked == []  # type: ignore[attr-defined]
     (warning,) = reading.warnings
@@ -226,15 +228,15 @@ def test_without_a_voxel_size_nothing_is_looked_at(unknown: dict[str, Any]) -> N
 
 def test_one_slice_or_one_uneven_phase_is_not_measured() -> None:
     single = study(planted(200, 80, 160)[:1], planted(120, 90, 40)[:1])
-    assert [n.code for n in model().read(single).warnings] == ["not-measured"]
+    assert [n.code for n in read_by([model()], single).warnings] == ["not-measured"]
     made = study(planted(200, 80, 160), planted(120, 90, 40))
     uneven = replace(made, volumes=(made.volumes[0], unspaced(made.volumes[1])))
-    assert [n.code for n in model().read(uneven).warnings] == ["not-measured"]
+    assert [n.code for n in read_by([model()], uneven).warnings] == ["not-measured"]
 
 
 def test_one_phase_alone_is_not_read() -> None:
     made = study(planted(200, 80, 160), planted(120, 90, 40))
-    reading = model().read(replace(made, sequences=made.sequences[:1]))
+    reading = read_by([model()], replace(made, sequences=made.sequences[:1]))
     assert [n.code for n in reading.warnings] == ["no-phases"]
     assert (reading.measurements, reading.label_maps, reading.models) == ((), (), ())
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from medmm.domain.draft import Assertion
 from medmm.models import Networks
+from medmm.models.film.reading_model import ChestReader
 from medmm.models.installed_models import Adopted, report_weights
 from medmm.models.report_model.chest_report import ChestReportModel, Job
 from medmm.models.report_model.encoded_films import KEPT, EncodedFilms
@@ -112,8 +113,7 @@ def test_the_networks_of_one_folder_share_their_films(tmp_path: Path) -> None:
     networks = Networks(None, adopted=Adopted(tmp_path))
     if networks.language_model is None:
         pytest.skip("the weights of the report model are not installed")
-    from medmm.domain.study import Modality
-
-    assert (
-        networks.reader_of(Modality.RADIOGRAPH).report_heads.films is networks.language_model.films
-    )
+    reader = networks.reading_models[0].opened()
+    assert isinstance(reader, ChestReader)
+    assert reader.report_heads is not None
+    assert reader.report_heads.films is networks.language_model.films

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from medmm.domain.reading import Reading, Side
+from medmm.domain.reading_model import no_reading_model, read_by
 from medmm.domain.study import Modality, View
 from medmm.models.film import chest_findings
 from medmm.models.film.cardiothoracic_ratio import cardiothoracic_ratio, largest_parts
@@ -22,7 +23,7 @@ from medmm.models.film.reading_model import Chest, ChestReader, FindingsModel
 from medmm.models.film.regions import chest_cells, region_of, within_chest
 from medmm.models.weights.catalogue import WeightsFolder, row_named
 from medmm.models.weights.loading import torch_device
-from tests.factories import make_study, make_volume
+from tests.factories import FILM, make_study, make_volume
 
 NAMES = ("Effusion", "Mass", "Pneumothorax")
 HEAT = arrays(np.float32, (9, 12), elements=st.floats(-1, 1, width=32))
@@ -86,7 +87,7 @@ def test_nothing_outside_the_chest_is_pointed_at() -> None:
     assert cells[3, 4], "what lies between the lungs belongs to the chest"
     assert not cells[0].any()
     for chest_mask in (drawn, None):
-        region = region_of(heat, "right", chest=chest_mask)
+        region = region_of(heat, "right", cells=chest_cells(chest_mask, (9, 9)))
         assert region is not None
         assert region.heat[0][0] == 0
         assert region.peak_xy == (2.5 / 9, 4.5 / 9)
@@ -168,6 +169,16 @@ def test_a_mirrored_film_flips_every_side_and_keeps_every_probability(tiny: Ches
             assert other.region.side is one.region.side.mirrored
 
 
+def test_what_was_seen_names_the_film_that_was_read(tiny: ChestReader) -> None:
+    pixels = textured()
+    film = make_volume(shape_zyx=(1, 96, 96), loader=lambda: pixels)
+    lateral = make_volume(sha256="c" * 64, sop_uids=("1.2.3",), view=View.LATERAL)
+    reading = tiny.read(make_study(volumes=(lateral, film)))
+    regions = [finding.region for finding in reading.findings if finding.region is not None]
+    assert regions
+    assert {region.image for region in regions} == {FILM}
+
+
 def test_a_side_is_named_only_where_the_calibration_says_that_it_holds() -> None:
     heat = np.zeros((8, 8), dtype=np.float32)
     heat[2:4, 6] = 1
@@ -224,7 +235,7 @@ def test_every_label_is_reported_with_its_codes(tiny: ChestReader) -> None:
 
 
 def test_without_weights_the_reading_says_so(tmp_path: Path) -> None:
-    reading = ChestReader.open(tmp_path).read(make_study())
+    reading = read_by([ChestReader.open(tmp_path)], make_study())
     assert reading == Reading(study_uid=make_study().uid, warnings=reading.warnings)
     assert reading.warnings[0].code == "no-reading-model"
 
@@ -233,7 +244,7 @@ def test_a_study_without_a_frontal_film_is_not_read(tiny: ChestReader) -> None:
     lateral = make_study(volumes=(make_volume(view=View.LATERAL),))
     brain = replace(make_study(), modality=Modality.MR, body_part="BRAIN")
     for study in (lateral, brain):
-        assert tiny.read(study).warnings[0].code == "no-reading-model"
+        assert tiny.read(study) == no_reading_model(study)
 
 
 def test_auto_finds_a_device() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from medmm.domain.draft import Case, Outcome
 from medmm.domain.reading import Reading
+from medmm.domain.reading_model import read_by
 from medmm.domain.study import SequenceRole, Study
 from medmm.drafting import RuleWriter
 from medmm.grounding import check
@@ -68,7 +69,7 @@ def test_a_hippocampus_is_outlined_and_measured() -> None:
     (volume,) = reading.measurements
     assert volume.value == pytest.approx((truth > 0).sum() / 1000)
     assert volume.interval == pytest.approx((volume.value - 0.3, volume.value + 0.3))
-    assert (volume.unit, volume.side) == ("ml", None)
+    assert (volume.unit, volume.side, volume.model) == ("ml", None, "hippocampus")
     assert [e.label for e in volume.extents] == ["anterior hippocampus", "posterior hippocampus"]
     assert [e.centroid_index_zyx[1] < 19.5 for e in volume.extents] == [True, False]
     assert reading.models[0].name == "hippocampus"
@@ -142,7 +143,7 @@ def test_nothing_found_is_said() -> None:
 def test_no_t1_no_reading() -> None:
     made = crop()
     flair = replace(made.sequences[0], role=SequenceRole.FLAIR)
-    reading = model().read(replace(made, sequences=(flair,)))
+    reading = read_by([model()], replace(made, sequences=(flair,)))
     assert [n.code for n in reading.warnings] == ["no-t1"]
     assert (reading.models, reading.label_maps, reading.measurements) == ((), (), ())
 

@@ -8,6 +8,7 @@ import pickle
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,6 @@ from medmm.domain.errors import (
     StateError,
     Unavailable,
 )
-from medmm.domain.study import Modality
 from medmm.domain.study_inspection import ModelRow
 from medmm.models import Networks
 from medmm.models.film.chest_anatomy import STRUCTURES, build
@@ -32,6 +32,8 @@ from medmm.models.installed_models import CATALOGUE, Adopted, report_weights
 from medmm.training.weights_export import write_manifest, write_weights_folder
 from tests.factories import make_case, make_ratio
 from tests.model_folders import FINDINGS, decoder_folder, report_folder
+
+ADDED_AT = datetime(2031, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def source(made: Path, tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def adopted(tmp_path: Path) -> Adopted:
-    return Adopted(tmp_path / "data" / "models")
+    return Adopted(tmp_path / "data" / "models", lambda: ADDED_AT)
 
 
 def add(
@@ -86,7 +88,7 @@ def test_a_decoder_gets_a_manifest_and_its_terms_from_its_card(
     )
     weights = adopted.open(name, task="decoder")
     assert set(weights.json("manifest.json")["files"]) == {p.name for p in (made / name).iterdir()}
-    assert row.added_at
+    assert row.added_at == "2031-02-03T04:05:06+00:00"
     assert (
         weights.folder.stat().st_mode & 0o777,
         (weights.folder / "config.json").stat().st_mode & 0o777,
@@ -203,7 +205,7 @@ def test_what_lies_among_the_models_unasked_is_neither_taken_nor_deleted(
     stray = adopted.folder / "mine" / "keep.txt"
     stray.parent.mkdir(parents=True)
     stray.write_text("x")
-    with pytest.raises(InputError, match="is none"):
+    with pytest.raises(InputError, match="is not one"):
         add(adopted, made / "tiny-decoder", name="mine")
     add(adopted, made / "tiny-decoder")
     assert stray.read_text() == "x"
@@ -512,7 +514,8 @@ def test_the_report_model_in_use_is_named_by_the_settings(adopted: Adopted, made
 def test_drafts_and_heads_come_from_the_named_model(adopted: Adopted, made: Path) -> None:
     add(adopted, made / "tiny-report")
     networks = Networks(None, device="cpu", adopted=adopted, report="tiny-report")
-    reader: Any = networks.reader_of(Modality.RADIOGRAPH)
+    reader: Any = networks.reading_models[0].opened()
+    assert networks.language_model is not None
     assert networks.language_model.name == reader.report_heads.weights.row.name == "tiny-report"
     with pytest.raises(StateError, match="in use"), networks.removing("tiny-report"):
         pass
@@ -541,7 +544,7 @@ def test_a_model_that_knows_measurements_is_told_those_of_the_reading(
 def test_an_unknown_report_model_stops_reading_and_drafting(adopted: Adopted) -> None:
     networks = Networks(None, device="cpu", adopted=adopted, report="nobody")
     with pytest.raises(ConfigError, match="nobody"):
-        networks.reader_of(Modality.RADIOGRAPH)
+        networks.reading_models[0].opened()
     with pytest.raises(ConfigError, match="nobody"):
         _ = networks.language_model
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medmm.domain.codec import from_json, to_json
-from medmm.domain.display import digits, quantity_words
 from medmm.domain.record import Quantity
+from medmm.presentation.value_words import digits, quantity_words
 from medmm.records import read_record
 from tests.unit.records.test_records_document import OWN, bundle, observation, only_fact
 

@@ -11,6 +11,11 @@ from tests.factories import make_case_file
 
 OPENED, DRAFTED, IN_REVIEW = CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW
 SUPERSEDED = CaseState.SUPERSEDED
+AFTER_SIGNING = {
+    Act.AMEND: CaseState.AMENDED,
+    Act.ADDENDUM: CaseState.AMENDED,
+    Act.WITHDRAW: CaseState.WITHDRAWN,
+}
 # Written down a second time, state by state: what may happen, and where it leads.
 ALLOWED = {
     None: {Act.OPEN: OPENED},
@@ -18,8 +23,8 @@ ALLOWED = {
     DRAFTED: {Act.DRAFT: DRAFTED, Act.DECIDE: IN_REVIEW, Act.SUPERSEDE: SUPERSEDED},
     IN_REVIEW: {Act.DECIDE: IN_REVIEW, Act.SIGN: CaseState.SIGNED, Act.SUPERSEDE: SUPERSEDED},
     SUPERSEDED: {},
-    CaseState.SIGNED: {},
-    CaseState.AMENDED: {},
+    CaseState.SIGNED: AFTER_SIGNING,
+    CaseState.AMENDED: AFTER_SIGNING,
     CaseState.WITHDRAWN: {},
 }
 CELLS = list(itertools.product([None, *CaseState], Act))

@@ -14,10 +14,12 @@ from medmm.domain.audit_event import AuditEvent
 from medmm.domain.codec import to_json
 from medmm.domain.errors import IntegrityError, StateError
 from medmm.domain.report import Accept, CaseState
+from medmm.domain.report_kind import ReportKind
 from medmm.store import Store
 from tests.databases import raw
 from tests.factories import (
     SIGNED_AT,
+    make_amended_report,
     make_case,
     make_checked_draft,
     make_reading,
@@ -142,17 +144,20 @@ def test_a_case_without_an_entry_is_refused(store: Store) -> None:
 def move_on(store: Store, state: CaseState) -> None:
     """From a signed case to any state that a case can have, each with its entry."""
     with store.step() as work:
-        if state is CaseState.AMENDED:
-            newer = replace(make_signed_report(), id="report-2", version=2)
-            work.save_report(newer, decisions=DECISIONS)
+        if state is not CaseState.SIGNED:
+            work.save_report(NEWER[state], decisions=DECISIONS)
         work.set_state("case-1", state, expected=CaseState.SIGNED)
         work.record(event(f"to {state.value}"))
 
 
+NEWER = {
+    CaseState.AMENDED: make_amended_report(),
+    CaseState.WITHDRAWN: make_amended_report(kind=ReportKind.WITHDRAWAL, statements=()),
+}
 AFTER_SIGNING = {
     CaseState.SIGNED: "report-1",
     CaseState.AMENDED: "report-2",
-    CaseState.WITHDRAWN: "report-1",
+    CaseState.WITHDRAWN: "report-2",
 }
 
 
@@ -164,6 +169,8 @@ def test_a_case_with_a_report_is_sound_in_every_state_that_it_can_have(
     file = store.case_file("case-1")
     assert (file.state, file.report and file.report.id) == (state, AFTER_SIGNING[state])
     assert store.report("report-1").version == 1
+    assert [report.version for report in file.versions] == list(range(1, len(file.versions) + 1))
+    assert file.versions[-1] == file.report
     assert store.verify().problems == ()
 
 
@@ -184,6 +191,23 @@ def test_no_state_can_be_put_in_the_place_of_another_after_signing(
     assert [(p.kind, p.place) for p in store.verify().problems] == [
         ("state altered", "case case-1")
     ]
+
+
+def test_a_report_takes_the_place_of_none_but_the_newest(store: Store) -> None:
+    """Of two who changed the report that both had read, the second learns it, and nothing of his is kept."""
+    move_on(store, CaseState.AMENDED)
+
+    def amend_the_first_again() -> None:
+        with store.step() as work:
+            work.set_state("case-1", CaseState.AMENDED, expected=CaseState.AMENDED)
+            work.save_report(make_amended_report(id="report-other"), decisions=DECISIONS)
+            work.record(event("amend"))
+
+    with pytest.raises(StateError, match="somebody else changed this case"):
+        amend_the_first_again()
+    file = store.case_file("case-1")
+    assert [report.id for report in file.versions] == ["report-1", "report-2"]
+    assert store.verify().ok
 
 
 def test_an_earlier_report_in_the_place_of_the_amended_one_is_named(store: Store) -> None:

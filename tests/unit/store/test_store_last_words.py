@@ -16,7 +16,7 @@ from medmm.domain.errors import IntegrityError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import Accept
 from medmm.store import Store, last_words
-from tests.databases import raw
+from tests.databases import only_sqlite, raw
 from tests.factories import SIGNED_AT, make_case, make_checked_draft, make_reading
 
 EARLIER = Path(__file__).with_name("earlier_release") / "store.tar.xz"
@@ -154,6 +154,7 @@ def test_a_row_too_many_is_found(store: Store) -> None:
     assert [p.kind for p in store.verify().problems] == ["not in the log"]
 
 
+@only_sqlite
 def test_rows_of_an_earlier_release_are_those_of_its_log(tmp_path: Path) -> None:
     with tarfile.open(EARLIER) as archive:
         archive.extractall(tmp_path, filter="data")

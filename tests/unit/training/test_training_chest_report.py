@@ -99,7 +99,7 @@ def test_the_recipe_runs_from_reports_to_an_opinion(trained: Path, source: Repor
     (opinion,) = model.opinions_on([Job(grey=grey, context=NOBODY, permitted=permitted)])
     assert set(opinion.probability) == set(FINDINGS)
     assert all(0 < p < 1 for p in opinion.probability.values())
-    assert {w.finding for w in opinion.written} <= set(FINDINGS)
+    assert {w.finding for w in opinion.proposals} <= set(FINDINGS)
 
 
 def test_what_was_learned_is_the_end_of_every_stage(trained: Path) -> None:

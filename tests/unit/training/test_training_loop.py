@@ -14,8 +14,8 @@ import torch
 
 from medmm.domain.errors import ConfigError, InputError, StateError
 from medmm.training.loop import run_log
+from medmm.training.loop.curves import curves, ticks
 from medmm.training.loop.fitting import FitResult, LoopOptions, fit
-from medmm.training.loop.page import page, ticks
 from medmm.training.loop.sharding import Processes
 from medmm.training.reports.objective import ReportObjective
 from tests.tiny_multimodal import OBJECTIVE, OPTIONS, examples, film_model, same, state_of
@@ -219,9 +219,10 @@ def test_the_page_stands_alone() -> None:
             "validation": {"a<b": 0.5},
         },
     ]
-    text = page("one & two", rows, "Step 20 of 40.")
+    text = curves("one & two", rows, "Step 20 of 40.")
     assert "<script" not in text
-    assert "http" not in text
+    assert "http:" not in text
+    assert "https:" not in text
     assert "one &amp; two" in text
     assert "Loss of the text" not in text
     figures = text[text.index("<main>") : text.index("</main>") + 7]
@@ -232,7 +233,7 @@ def test_the_page_stands_alone() -> None:
     (x0, y0), (x1, y1) = [tuple(map(float, p.split(","))) for p in line.get("points", "").split()]
     assert x0 < x1
     assert y0 < y1, "a loss that falls goes down the page"
-    assert "No step was logged" in page("x", [], "")
+    assert "No step was logged" in curves("x", [], "")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""The multimodal model: MONAI encoders, record tokens and a causal language model in one transformer.
+"""The multimodal model: MONAI encoders, record tokens and a causal LM in one transformer.
 
-Importing this package registers config, model, image processor and processor with the Auto classes of transformers.
+Importing this package registers config, model, image processor and processor with the Auto classes
+of transformers.
 """
 
 from __future__ import annotations

@@ -12,13 +12,8 @@ from medmm.domain.errors import ConfigError
 from medmm.models.report_model.measurement_tokens import checked_typical
 
 KIND = "volume-network"
-BUILT_OF = (
-    "sequences",
-    "channels",
-    "kernels",
-    "strides",
-    "norm",
-)  # what a `VolumeEncoder` is built of
+# What a `VolumeEncoder` is built of
+BUILT_OF = ("sequences", "channels", "kernels", "strides", "norm")
 NORMS = ("batch", "instance")
 CONNECTORS = ("pooled", "perceiver")
 ENCODER_DEFAULTS: dict[str, Any] = {
@@ -33,18 +28,25 @@ class MedMMConfig(PretrainedConfig):
     """Encoders, connector, record tokens, finding heads and the language model.
 
     Args:
-        encoders: name -> {"spatial_dims": 2 or 3, "size": pixels or voxels a side, "layers", "widths", "stages"}: a MONAI
-            ResNet cut after `stages` stages; or {"kind": "volume-network", ...}: the trunk of a `VolumeNetwork`, see
-            `VolumeEncoder`. At most one encoder for each number of spatial dimensions.
-        text_config: the configuration of any causal language model of transformers, as an object or a mapping.
-        connector: "pooled" (a grid of means) or "perceiver" (learned queries; Jaegle et al., ICML 2021).
+        encoders: name -> {"spatial_dims": 2 or 3, "size": pixels or voxels a side, "layers",
+            "widths", "stages"}: a MONAI ResNet cut after `stages` stages; or {"kind":
+            "volume-network", ...}: the trunk of a `VolumeNetwork`, see `VolumeEncoder`. At most one
+            encoder for each number of spatial dimensions.
+        text_config: the configuration of any causal language model of transformers, as an object or
+            a mapping.
+        connector: "pooled" (a grid of means) or "perceiver" (learned queries; Jaegle et al., ICML
+            2021).
         connector_size: cells a side of the pooled grid, or the number of queries.
-        record_codes: code keys ("system|code") that have an embedding of their own; all others share one a kind.
+        record_codes: code keys ("system|code") that have an embedding of their own; all others
+            share one a kind.
         record_units: UCUM units that have an embedding of their own.
         findings: names of the finding heads, in order.
-        image_token_id, record_token_id: placeholders in the text that image and record tokens take the place of.
-        measurements: quantity of the vocabulary -> its typical value, in its unit; those that can enter. None: none can.
-        measurement_token_id: the placeholder that measurement tokens take the place of; None where none can enter.
+        image_token_id, record_token_id: placeholders in the text that image and record tokens take
+            the place of.
+        measurements: quantity of the vocabulary -> its typical value, in its unit; those that can
+            enter. None: none can.
+        measurement_token_id: the placeholder that measurement tokens take the place of; None if
+            none can enter.
         finding_loss_weight: of the heads' loss beside the text's.
     Raises: ConfigError for what no model can be built of.
     """
@@ -88,10 +90,14 @@ class MedMMConfig(PretrainedConfig):
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """As transformers does it. Raises: ConfigError for the configuration of another architecture."""
+        """Read a configuration as transformers does.
+
+        Raises: ConfigError for the configuration of another architecture.
+        """
         if config_dict.get("model_type") != cls.model_type:
             raise ConfigError(
-                f"a configuration of model_type {config_dict.get('model_type')!r} is no multimodal model's",
+                f"a configuration of model_type {config_dict.get('model_type')!r} is not a "
+                "multimodal model's",
                 remedy="give the folder of a multimodal model, or load this one with AutoConfig",
             )
         return super().from_dict(config_dict, **kwargs)
@@ -132,7 +138,10 @@ class MedMMConfig(PretrainedConfig):
         return [self.image_token_id, self.record_token_id, *more]
 
     def image_tokens(self, spatial_dims: int) -> int:
-        """How many tokens an image of so many dimensions becomes: the connector's and one a finding head."""
+        """Count the tokens of an image of so many dimensions: the connector's and the heads'.
+
+        There is one for each finding head.
+        """
         connected = (
             self.connector_size
             if self.connector == "perceiver"
@@ -141,7 +150,10 @@ class MedMMConfig(PretrainedConfig):
         return int(connected) + len(self.findings)
 
     def encoder_for(self, spatial_dims: int) -> str:
-        """The name of the encoder for 2D or 3D images. Raises: ConfigError if there is none."""
+        """Name the encoder for 2D or 3D images.
+
+        Raises: ConfigError if there is none.
+        """
         for name, row in self.encoders.items():
             if row["spatial_dims"] == spatial_dims:
                 return name
@@ -152,7 +164,7 @@ class MedMMConfig(PretrainedConfig):
 
 
 def _encoder(row: Mapping[str, Any]) -> dict[str, Any]:
-    """An encoder's row with its defaults, in what JSON has: equal to itself after a round trip."""
+    """Complete an encoder's row by defaults, in what JSON has: equal after a round trip."""
     if row.get("kind") is None:
         return {**ENCODER_DEFAULTS, **row}
     if row["kind"] != KIND:

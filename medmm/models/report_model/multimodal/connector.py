@@ -1,4 +1,4 @@
-"""From an encoder's map to tokens of the language model's width, for any number of spatial dimensions."""
+"""From an encoder's map to tokens of the language model's width, in any dimensions."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ class PooledConnector(nn.Module):
         self.places = nn.Parameter(torch.zeros(1 + size**spatial_dims, width))
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """(b, channels, *spatial) to (b, tokens, width)."""
+        """Connect (b, channels, *spatial) to (b, tokens, width)."""
         cells = self.pool(encoded).flatten(2)
         tokens = torch.cat([encoded.flatten(2).mean(2, keepdim=True), cells], 2).transpose(1, 2)
         return self.project(tokens) + self.places
 
 
 class PerceiverConnector(nn.Module):
-    """Learned queries that attend to every cell of the map (Jaegle et al., ICML 2021): `size` tokens."""
+    """Learned queries, `size` tokens, that attend to every cell of the map.
+
+    Source: Jaegle et al., ICML 2021.
+    """
 
     def __init__(self, channels: int, width: int, size: int, heads: int = HEADS) -> None:
         super().__init__()
@@ -42,7 +45,7 @@ class PerceiverConnector(nn.Module):
         )
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """(b, channels, *spatial) to (b, tokens, width)."""
+        """Connect (b, channels, *spatial) to (b, tokens, width)."""
         cells = self.project(self.normalise(encoded.flatten(2).transpose(1, 2)))
         queries = self.queries.expand(len(cells), -1, -1)
         tokens = queries + self.attend(queries, cells, cells, need_weights=False)[0]
@@ -50,7 +53,10 @@ class PerceiverConnector(nn.Module):
 
 
 def connector(kind: str, channels: int, width: int, size: int, spatial_dims: int) -> nn.Module:
-    """The connector of this kind. Raises: ConfigError if the width does not divide into the perceiver's heads."""
+    """Build the connector of this kind.
+
+    Raises: ConfigError if the width does not divide into the perceiver's heads.
+    """
     if kind == "perceiver":
         if width % HEADS:
             raise ConfigError(

@@ -1,4 +1,7 @@
-"""Record and measurement tokens as vectors: the sum of what a row's codes mean and what its numbers say."""
+"""Record and measurement tokens as vectors: what a row's codes mean and numbers say.
+
+A vector is their sum.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ from medmm.models.report_model.record_tokens import STATUSES, code_rows
 
 
 class RowEmbedding(nn.Module):
-    """Embeds rows of ids and numbers into the language model's width; an id of 0 in the first column is padding.
+    """Embeds rows of ids and numbers in the language model's width; an id of 0 is padding.
+
+    That is the id in the first column.
 
     `tables` name the embedding of each column of ids; `width` is the language model's.
     """
@@ -32,7 +37,10 @@ class RowEmbedding(nn.Module):
         self.normalise = nn.LayerNorm(width)
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:
-        """ids (b, n, tables) and values (b, n, columns) to (b, n, width); padding rows give what padding gives."""
+        """Embed ids (b, n, tables) and values (b, n, columns) as (b, n, width).
+
+        Padding rows give what padding gives.
+        """
         named = [
             self.table(name)(column)
             for name, column in zip(self.tables, ids.unbind(-1), strict=True)
@@ -41,17 +49,22 @@ class RowEmbedding(nn.Module):
         return self.normalise(reduce(torch.add, named) + numbers)
 
     def table(self, name: str) -> nn.Embedding:
-        """The embedding of a column of ids."""
+        """Return the embedding of a column of ids."""
         return cast(nn.Embedding, getattr(self, name))  # made in __init__
 
     def checked(self, ids: Tensor, values: Tensor, *, sequences: int) -> Tensor:
-        """Which rows are there, as `present`. Raises: InputError for other shapes, or for ids that are not embedded."""
+        """Check rows; return which are there, as `present`.
+
+        Raises: InputError for other shapes, or for ids that are not embedded.
+        """
         rows = tuple(ids.shape[:2])
         wanted = ((*rows, len(self.tables)), (*rows, self.columns))
         if len(ids) != sequences or (tuple(ids.shape), tuple(values.shape)) != wanted:
             raise InputError(
-                f"{self.what}s of shape {tuple(ids.shape)} and {tuple(values.shape)} for {sequences} sequences",
-                remedy=f"give (sequences, rows, {len(self.tables)}) and (sequences, rows, {self.columns}), as the processor does",
+                f"{self.what}s of shape {tuple(ids.shape)} and {tuple(values.shape)} for "
+                f"{sequences} sequences",
+                remedy=f"give (sequences, rows, {len(self.tables)}) and (sequences, rows, "
+                f"{self.columns}), as the processor does",
             )
         known = ids.new_tensor([self.table(name).num_embeddings for name in self.tables])
         if bool(((ids < 0) | (ids >= known)).any()):
@@ -63,7 +76,7 @@ class RowEmbedding(nn.Module):
 
     @staticmethod
     def present(ids: Tensor) -> Tensor:
-        """Which rows are there, (b, n)."""
+        """Tell which rows are there, (b, n)."""
         return torch.ne(ids[..., 0], 0)
 
 
@@ -75,7 +88,7 @@ class RecordEmbedding(RowEmbedding):
 
     @classmethod
     def of(cls, codes: Sequence[str], units: Sequence[str], width: int) -> RecordEmbedding:
-        """The embedding for these known codes and units."""
+        """Build the embedding for these known codes and units."""
         rows = (code_rows(codes), len(units) + 2, len(STATUSES) + 1)
         return cls(rows, len(record_tokens.VALUE_COLUMNS), width)
 
@@ -88,6 +101,6 @@ class MeasurementEmbedding(RowEmbedding):
 
     @classmethod
     def of(cls, quantities: int, width: int) -> MeasurementEmbedding:
-        """The embedding for so many known quantities."""
+        """Build the embedding for so many known quantities."""
         rows = (quantities + 1, len(measurement_tokens.SIDES) + 1)
         return cls(rows, len(measurement_tokens.VALUE_COLUMNS), width)

@@ -1,9 +1,10 @@
-"""The grammar of a draft: section, then for each finding what is said of it, then its words.
+"""The grammar of a draft: section, then for each finding what is said, then its words.
 
     <findings> <Pneumothorax> <absent> No pneumothorax. <end> <Effusion> <nothing> … </s>
 
-Findings come in a fixed order, so that nothing is said twice and nothing is forgotten. What may be said of a finding is
-given from outside (what the reading bears out); the language model chooses among it, and finds the words.
+Findings come in a fixed order, so that nothing is said twice and nothing is forgotten. What may be
+said of a finding is given from outside (what the reading bears out); the language model chooses
+among it, and finds the words.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ MOST_WORD_TOKENS = 24
 
 
 def finding_token(name: str) -> str:
-    """The token of a finding of the vocabulary."""
+    """Return the token of a finding of the vocabulary."""
     return f"<{name}>"
 
 
 def special_tokens(findings: Sequence[str]) -> list[str]:
-    """All tokens that are no words, in the order of their ids (padding is 0)."""
+    """List all tokens that are not words, in the order of their ids (padding is 0)."""
     named = [finding_token(name) for name in findings]
     return [PAD, BOS, EOS, "<image>", "<record>", SECTION, END, *SAID.values(), *named]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grammar:
-    """The ids of a tokenizer's special tokens, wherever they stand; every other token below `tokens` is a word."""
+    """The ids of a tokenizer's special tokens; every other token below `tokens` is a word."""
 
     findings: tuple[str, ...]
     finding_ids: tuple[int, ...]
@@ -57,14 +58,19 @@ class Grammar:
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerFast, findings: Sequence[str]) -> Grammar:
-        """The grammar that a tokenizer and the findings of a model give. Raises: ConfigError if it lacks a token."""
+        """Build the grammar of a tokenizer and a model's findings.
+
+        Raises: ConfigError if it lacks a token.
+        """
         at, known = tokenizer.convert_tokens_to_ids, tokenizer.get_vocab()
         needed = special_tokens(findings)[len((PAD, BOS, EOS)) :]
         lacking = [token for token in needed if token not in known]
         if lacking or tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
             raise ConfigError(
-                f"the tokenizer lacks tokens of the grammar: {', '.join(lacking) or 'end of sequence or padding'}",
-                remedy="add them with medmm.models.report_model.base_models.with_special_tokens before training",
+                "the tokenizer lacks tokens of the grammar: "
+                f"{', '.join(lacking) or 'end of sequence or padding'}",
+                remedy="add them with medmm.models.report_model.base_models.with_special_tokens "
+                "before training",
             )
         tokens = max(known.values()) + 1
         gaps = set(range(tokens)) - set(known.values())
@@ -84,25 +90,28 @@ class Grammar:
         )
 
     def words(self, width: int) -> Tensor:
-        """(width,) True where an id is a word: no special token, no row that only fills an embedding up."""
+        """Mark, (width,), the ids that are words: not special, not a row that only fills up."""
         words = torch.arange(width) < self.tokens
         words[[number for number in self.no_words if number < width]] = False
         return words
 
 
 class Decider(Protocol):
-    """Decides what is said of one finding from the language model's scores of the four assertions."""
+    """Decides what is said of a finding from the language model's scores of assertions.
+
+    There are four of them.
+    """
 
     def said(
         self, row: int, finding: str, scores: Mapping[Assertion | None, float]
     ) -> Assertion | None:
-        """The assertion for `finding` in the draft `row` of a batch."""
+        """Choose the assertion for `finding` in the draft `row` of a batch."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """One finished sentence: the ids of its words with their log-probabilities among the words that were allowed."""
+    """One finished sentence: ids of its words and their log-probabilities among those allowed."""
 
     row: int
     finding: str
@@ -112,10 +121,11 @@ class Spoken:
 
 
 class GrammarProcessor(LogitsProcessor):
-    """Lets `generate` write nothing but the grammar; what is said of each finding a decider decides.
+    """Lets `generate` write nothing but the grammar; a decider decides what is said.
 
-    One object serves one greedy call of `generate`, whose prompts all have `prompt_length` tokens. Each sentence is handed
-    to `on_sentence` as soon as it is finished, so a reader need not wait for the rest.
+    One object serves one greedy call of `generate`, whose prompts all have `prompt_length` tokens.
+    Each sentence is handed to `on_sentence` as soon as it is finished, so a reader need not wait
+    for the rest.
     """
 
     def __init__(
@@ -136,7 +146,7 @@ class GrammarProcessor(LogitsProcessor):
         self.words: Tensor | None = None
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores (b, vocabulary) in which what may not follow is -inf."""
+        """Set scores (b, vocabulary) of what may not follow to -inf."""
         allowed = torch.full_like(scores, float("-inf"))
         if self.words is None:
             self.words = self.grammar.words(scores.shape[1]).to(scores.device)

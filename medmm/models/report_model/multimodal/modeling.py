@@ -1,4 +1,4 @@
-"""MedMMForConditionalGeneration: what an image shows, what a record says and text, attended to together."""
+"""MedMMForConditionalGeneration: image, record and text, attended to together."""
 
 from __future__ import annotations
 
@@ -36,13 +36,17 @@ from medmm.models.report_model.multimodal.volume_encoder import VolumeEncoder
 
 # inputs of a prompt that are in the cache once it was read
 NO_TEXT = (
-    "pixel_values", "encoded_values", "record_ids", "record_values", "measurement_ids", "measurement_values",
+    "pixel_values", "encoded_values", "record_ids", "record_values", "measurement_ids",
+    "measurement_values",
 )  # fmt: skip
 
 
 @dataclass
 class MedMMOutput(ModelOutput):
-    """`loss` is the text's plus the weighted heads'; `finding_logits` are (images, findings), in the config's order."""
+    """`loss` is the text's plus the weighted heads'; `finding_logits` (images, findings).
+
+    Findings come in the config's order.
+    """
 
     loss: Tensor | None = None
     logits: Tensor | None = None
@@ -55,21 +59,23 @@ class MedMMOutput(ModelOutput):
 
 
 class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
-    """MONAI encoders, a connector, record and measurement tokens in front of any causal language model of transformers.
+    """Image, record and measurement tokens in front of any causal language model.
 
-    A sequence holds `config.image_tokens(dims)` image placeholders for each image, one record placeholder for each fact and
-    one measurement placeholder for each measurement; their embeddings are replaced, and the language model attends to all
-    of them alike. An image's tokens are those of the connector and one a finding head, which says what the head thinks. The
-    heads stand on the encoders alone: they see neither record nor text, so they are an opinion of their own.
+    MONAI encoders and a connector make those of images; the language model is of transformers.
+
+    A sequence holds `config.image_tokens(dims)` image placeholders for each image, one record
+    placeholder for each fact and one measurement placeholder for each measurement; their embeddings
+    are replaced, and the language model attends to all of them alike. An image's tokens are those
+    of the connector and one a finding head, which says what the head thinks. The heads stand on the
+    encoders alone: they see neither record nor text, so they are an opinion of their own.
     """
 
     config_class = MedMMConfig
     base_model_prefix = "language_model"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
-    accepts_loss_kwargs = (
-        False  # the loss is a mean over its own batch: a trainer divides by its accumulation steps
-    )
+    # The loss is a mean over its own batch: a trainer divides by its accumulation steps
+    accepts_loss_kwargs = False
     _supports_sdpa = True
     _supports_attention_backend = True
     _keep_in_fp32_modules_strict = ("encoders",)  # batch norms lose their statistics in bf16
@@ -114,7 +120,7 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             initialization.zeros_(module.places)
 
     def get_input_embeddings(self) -> nn.Module:
-        """The language model's token embeddings."""
+        """Return the language model's token embeddings."""
         return self.language_model.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -122,7 +128,7 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.language_model.set_input_embeddings(value)
 
     def get_output_embeddings(self) -> nn.Module:
-        """The language model's head."""
+        """Return the language model's head."""
         return self.language_model.get_output_embeddings()
 
     def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
@@ -130,19 +136,24 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.language_model.set_output_embeddings(new_embeddings)
 
     def encode(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
-        """Image tokens (images, tokens, width) and finding logits (images, findings) of prepared images.
+        """Compute image tokens (images, tokens, width) and finding logits of prepared images.
+
+        The logits are (images, findings).
 
         Args:
-            pixel_values: (images, 1, rows, columns) or (images, 1, slices, rows, columns), from `models/film/preprocessing.py`; or
-                (images, sequences, slices, rows, columns) for a `VolumeEncoder`, NaN beyond the end of smaller ones.
-        Raises: ConfigError if there is no encoder for so many dimensions, InputError for another shape.
+            pixel_values: (images, 1, rows, columns) or (images, 1, slices, rows, columns), from
+                `models/film/preprocessing.py`; or (images, sequences, slices, rows, columns) for a
+                `VolumeEncoder`, NaN beyond the end of smaller ones.
+        Raises: ConfigError if there is no encoder for so many dimensions, InputError for another
+            shape.
         """
         there = pixel_values.dim() in (4, 5)
         encoder = self.encoder(pixel_values.dim() - 2) if there else None
         if encoder is None or pixel_values.shape[1] != encoder.inputs:
             raise InputError(
                 f"images of shape {tuple(pixel_values.shape)}",
-                remedy="give (images, 1, rows, columns) or (images, 1 or sequences, slices, rows, columns)",
+                remedy="give (images, 1, rows, columns) or (images, 1 or sequences, slices, rows, "
+                "columns)",
             )
         return self.image_tokens(encoder(pixel_values.to(encoder.head.weight.dtype)))
 
@@ -154,11 +165,17 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return None if pixel_values is None else self.encode(pixel_values)
 
     def encoder(self, spatial_dims: int) -> Any:
-        """The `ImageEncoder` or `VolumeEncoder` for 2D or 3D images. Raises: ConfigError if there is none."""
+        """Return the `ImageEncoder` or `VolumeEncoder` for 2D or 3D images.
+
+        Raises: ConfigError if there is none.
+        """
         return self.encoders[self.config.encoder_for(spatial_dims)]
 
     def image_tokens(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
-        """Image tokens and finding logits of encoded images (images, channels, *spatial), as `encode` gives them."""
+        """Compute image tokens and finding logits of encoded images, as `encode` gives them.
+
+        Encoded images are (images, channels, *spatial).
+        """
         name = self.config.encoder_for(encoded.dim() - 2)
         encoder, width = self.encoder(encoded.dim() - 2), self.finding_tokens.names.weight.dtype
         parts = encoder.parts(encoded)
@@ -178,10 +195,11 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         measurement_ids: Tensor | None = None,
         measurement_values: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Token embeddings with image, record and measurement tokens in their places, and the finding logits.
+        """Put image, record and measurement tokens in their places among token embeddings.
 
-        Raises: InputError if the placeholders of a sequence do not come to the number of its tokens, ConfigError if the
-            placeholders are no tokens of the language model.
+        Returns: the embeddings, and the finding logits.
+        Raises: InputError if the placeholders of a sequence do not come to the number of its
+            tokens, ConfigError if the placeholders are not tokens of the language model.
         """
         table = self.get_input_embeddings()
         if input_ids.dim() != 2:
@@ -190,7 +208,8 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             )
         if max(self.config.placeholders) >= table.num_embeddings:
             raise ConfigError(
-                f"the placeholders are beyond the {table.num_embeddings} tokens of the language model",
+                f"the placeholders are beyond the {table.num_embeddings} tokens of the language "
+                "model",
                 remedy="call resize_token_embeddings with the length of the tokenizer",
             )
         embeddings, finding_logits = table(input_ids), None
@@ -237,19 +256,23 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         measurement_values: Tensor | None = None,
         **kwargs: Any,
     ) -> MedMMOutput:
-        """Logits of every position, and losses where labels are given.
+        """Compute logits of every position, and losses if labels are given.
 
         Args:
             input_ids: (b, n); image and record placeholders in the order of their tokens.
             inputs_embeds: (b, n, width) from `embedded`, instead of `input_ids`.
-            pixel_values: see `encode`; only the images of sequences that hold placeholders, in the batch's order.
+            pixel_values: see `encode`; only the images of sequences that hold placeholders, in the
+                batch's order.
             record_ids, record_values: (b, facts, 3) and (b, facts, 4), padded with rows of zeros.
             labels: (b, n); -100 where no token is learned.
-            finding_labels: (images, findings) of 0 to 1; NaN where nobody said.
-            encoded_values: the encoder's last maps in place of `pixel_values`, where they are kept (a frozen encoder).
+            finding_labels: (images, findings) of 0 to 1; NaN if nobody said.
+            encoded_values: the encoder's last maps in place of `pixel_values`, where they are kept
+                (a frozen encoder).
             position_ids: (b, n); counted along `attention_mask` if it alone is given.
-            measurement_ids, measurement_values: (b, measurements, 2) both, padded with rows of zeros.
-        Raises: InputError for inputs that do not fit together, ConfigError for what this model has no part for.
+            measurement_ids, measurement_values: (b, measurements, 2) both, padded with rows of
+                zeros.
+        Raises: InputError for inputs that do not fit together, ConfigError for what this model has
+            no part for.
         """
         begun, finding_logits = _cached(kwargs.get("past_key_values")), None
         shown = any(
@@ -258,7 +281,8 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         )
         if (inputs_embeds is None) == (input_ids is None) or (inputs_embeds is not None and shown):
             raise InputError(
-                "token ids and embeddings, or embeddings and images or records at once, or none of them",
+                "token ids and embeddings, or embeddings and images or records at once, or none "
+                "of them",
                 remedy="give input_ids with images and records, or inputs_embeds alone",
             )
         if input_ids is not None and begun and not shown:
@@ -320,7 +344,10 @@ class MedMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         is_first_iteration: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """As transformers does it; what is no text enters with the prompt and is in the cache afterwards."""
+        """Prepare inputs as transformers does; what is not text enters with the prompt.
+
+        Afterwards it is in the cache.
+        """
         others = {name: kwargs.pop(name, None) for name in NO_TEXT}
         inputs = super().prepare_inputs_for_generation(
             input_ids, is_first_iteration=is_first_iteration, **kwargs
@@ -338,7 +365,7 @@ class FindingTokens(nn.Module):
         self.opinion = nn.Linear(1, width)
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Logits (images, findings) to tokens (images, findings, width)."""
+        """Turn logits (images, findings) into tokens (images, findings, width)."""
         count = logits.shape[1]
         return self.names.weight[:count] + self.opinion(logits[..., None].clamp(-10, 10) / 3)
 
@@ -348,7 +375,8 @@ def _language_model(config: MedMMConfig) -> Any:
         return AutoModelForCausalLM.from_config(config.text_config)
     except (ValueError, KeyError) as error:
         raise ConfigError(
-            f"no causal language model can be built of text_config {config.text_config.model_type!r}",
+            "no causal language model can be built of text_config "
+            f"{config.text_config.model_type!r}",
             remedy="give the configuration of a causal language model of transformers",
         ) from error
 
@@ -368,10 +396,14 @@ def _cached(past: Cache | None) -> bool:
 def _placed(
     embeddings: Tensor, places: Tensor, tokens: Tensor, fitting: Tensor, what: str
 ) -> Tensor:
-    """`tokens` in their `places`; every sequence must be `fitting`, or one case would be told of another."""
+    """Put `tokens` in their `places`; every sequence must be `fitting`.
+
+    Otherwise one case would be told of another.
+    """
     if int(places.sum()) != len(tokens) or not bool(fitting.all()):
         raise InputError(
-            f"{places.sum(1).tolist()} {what} placeholders in the sequences for {len(tokens)} {what} tokens",
+            f"{places.sum(1).tolist()} {what} placeholders in the sequences for {len(tokens)} "
+            f"{what} tokens",
             remedy="let the processor build text, images and records together",
         )
     return embeddings.masked_scatter(
@@ -386,7 +418,7 @@ def _rows_placed(
     ids: Tensor | None,
     values: Tensor | None,
 ) -> Tensor:
-    """The rows of a record or of measurements in their `places`."""
+    """Put the rows of a record or of measurements in their `places`."""
     if ids is None or values is None or not ids.numel():
         _no_placeholders(places, embedding.what)
         return embeddings
@@ -404,7 +436,10 @@ def _no_placeholders(places: Tensor, what: str) -> None:
 
 
 def _text_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross entropy of each next token; zero where a batch teaches none. Raises: InputError for another shape."""
+    """Compute the mean cross entropy of each next token; zero if a batch teaches none.
+
+    Raises: InputError for another shape.
+    """
     if labels.shape != logits.shape[:2]:
         raise InputError(
             f"labels of shape {tuple(labels.shape)}",
@@ -418,7 +453,14 @@ def _text_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def masked_finding_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean binary cross entropy over the labels that somebody gave; NaN is masked. Raises: InputError for another shape."""
+    """Compute the mean binary cross entropy over given labels; NaN is masked.
+
+    Args:
+        logits: (images, findings).
+        labels: (images, findings) of 0 to 1; NaN if nobody said.
+    Returns: a scalar, 0 if nobody said anything.
+    Raises: InputError for another shape.
+    """
     if labels.shape != logits.shape:
         raise InputError(
             f"finding labels of shape {tuple(labels.shape)} for logits of {tuple(logits.shape)}",

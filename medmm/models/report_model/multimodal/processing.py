@@ -1,6 +1,7 @@
 """From images, records, measurements and text to the model's inputs.
 
-Every number comes from `models/film/preprocessing.py`, `models/mr/preprocessing.py`, `record_tokens` or `measurement_tokens`.
+Every number comes from `models/film/preprocessing.py`, `models/mr/preprocessing.py`,
+`record_tokens` or `measurement_tokens`.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ OTHER_IMAGES = "give films (rows, columns), volumes (slices, rows, columns) or M
 class MedMMImageProcessor(BaseImageProcessor):
     """Films (rows, columns), volumes (slices, rows, columns) and MR images to `pixel_values`.
 
-    Films and volumes are prepared by `models/film/preprocessing.py`, MR images by `mr.preprocessing.prepare_sequences`, as in live use;
-    `mr` says how (`preparation_of` a weights folder) and is None for a model that takes none.
+    Films and volumes are prepared by `models/film/preprocessing.py`, MR images by
+    `mr.preprocessing.prepare_sequences`, as in live use; `mr` says how (`preparation_of` a weights
+    folder) and is None for a model that takes none.
     """
 
     model_input_names = ["pixel_values"]  # noqa: RUF012 - transformers reads a class attribute
@@ -48,9 +50,12 @@ class MedMMImageProcessor(BaseImageProcessor):
         self.mr = None if mr is None else dict(mr)
 
     def preprocess(self, images: Sequence[Image], **kwargs: Any) -> BatchFeature:
-        """`pixel_values` (images, 1, *spatial), or (images, sequences, *spatial) of MR images, NaN beyond the smaller ones.
+        """Prepare `pixel_values` (images, 1, *spatial), or (images, sequences, *spatial) of MR.
 
-        Raises: InputError for what is no image, or kinds mixed; ConfigError for MR images where nothing says how.
+        There NaN stands beyond the smaller ones.
+
+        Raises: InputError for what is not an image, or kinds mixed; ConfigError for MR images if
+            nothing says how.
         """
         mr = [image for image in images if isinstance(image, MrImage)]
         if mr:
@@ -84,9 +89,10 @@ class MedMMImageProcessor(BaseImageProcessor):
 
 
 class MedMMProcessor(ProcessorMixin):
-    """Builds whole inputs: text with its placeholders, `pixel_values`, `record_ids` and `record_values`.
+    """Builds whole inputs: text with placeholders, `pixel_values`, record ids and values.
 
-    `measurements` are the configuration's; with them come `measurement_ids` and `measurement_values` too.
+    `measurements` are the configuration's; with them come `measurement_ids` and
+    `measurement_values` too.
     """
 
     attributes = ["image_processor", "tokenizer"]  # noqa: RUF012 - transformers reads a class attribute
@@ -116,10 +122,13 @@ class MedMMProcessor(ProcessorMixin):
         measurements: Sequence[Sequence[Measurement] | None] | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
-        """Inputs of a batch: one text; one image, one record and one reading's measurements, or None, a case.
+        """Build the inputs of a batch: one text a case, and image, record and measurements.
 
-        Raises: InputError if the lists differ in length, a text holds a placeholder or an image cannot be prepared;
-            ConfigError for measurements or MR images where the model takes none.
+        Each of the latter may be None.
+
+        Raises: InputError if the lists differ in length, a text holds a placeholder or an image
+            cannot be prepared; ConfigError for measurements or MR images where the model takes
+            none.
         """
         self._check(text, images, records, measurements)
         nothing = [None] * len(text)
@@ -156,7 +165,7 @@ class MedMMProcessor(ProcessorMixin):
         return BatchFeature(inputs)
 
     def prompt(self, image: Image | None, facts: int, measurements: int = 0) -> str:
-        """Begin of sequence, image placeholders and one placeholder a fact and a measurement."""
+        """Write begin of sequence, image placeholders, and one for each fact and measurement."""
         dims = 0 if image is None else 3 if isinstance(image, MrImage) else image.ndim
         shown = {0: 0, 2: self.film_tokens}.get(dims, self.volume_tokens)
         return (

@@ -19,14 +19,18 @@ from medmm.models.weights.loading import fill
 
 
 class VolumeEncoder(nn.Module):
-    """The trunk of a `VolumeNetwork`: (b, sequences, z, y, x) to its deepest map, and a logit a finding.
+    """The trunk of a `VolumeNetwork`: volumes to its deepest map, and a logit a finding.
 
-    Volumes may differ in shape: NaN stands beyond the end of each (`mr.preprocessing.batched`), each is encoded by itself,
-    whole, and the maps are batched alike. A finding's logit is the mean of its map, as in `ImageEncoder`; that of the
-    finding which `presence` names is the surest slice's, by the network's head for presence in a slice.
+    Volumes are (b, sequences, z, y, x).
+
+    Volumes may differ in shape: NaN stands beyond the end of each (`mr.preprocessing.batched`),
+    each is encoded by itself, whole, and the maps are batched alike. A finding's logit is the mean
+    of its map, as in `ImageEncoder`; that of the finding which `presence` names is the surest
+    slice's, by the network's head for presence in a slice.
 
     Args:
-        config: "sequences", "channels", "kernels", "strides", "norm" as in a weights folder; "presence": a finding or None.
+        config: "sequences", "channels", "kernels", "strides", "norm" as in a weights folder;
+            "presence": a finding or None.
         findings: names of the finding heads, in order.
     """
 
@@ -47,16 +51,19 @@ class VolumeEncoder(nn.Module):
         self.presence = None if named is None else nn.Linear(2 * self.channels, 1)
 
     def forward(self, volumes: Tensor) -> Tensor:
-        """The deepest maps (b, channels, z, y, x) of prepared volumes (b, sequences, z, y, x)."""
+        """Compute the deepest maps (b, channels, z, y, x) of prepared volumes.
+
+        Volumes are (b, sequences, z, y, x).
+        """
         maps = [self._encoded(part) for part in of_one_shape(volumes)]
         return maps[0] if len(maps) == 1 else batched([one[0] for one in maps])
 
     def parts(self, encoded: Tensor) -> list[Tensor]:
-        """Encoded volumes as batches of one shape, without margins."""
+        """Split encoded volumes into batches of one shape, without margins."""
         return of_one_shape(encoded)
 
     def finding_logits(self, encoded: Tensor) -> Tensor:
-        """Logits (b, findings) of encoded volumes of one shape."""
+        """Compute logits (b, findings) of encoded volumes of one shape."""
         logits = self.head(encoded).flatten(2).mean(2)[:, : self.findings]
         if self.presence is None or self.speaks_for is None:
             return logits
@@ -74,7 +81,7 @@ class VolumeEncoder(nn.Module):
 
 
 def encoder_row(weights: WeightsFolder, *, presence: str | None = None) -> dict[str, Any]:
-    """The row of `MedMMConfig.encoders` for the trunk of a weights folder.
+    """Build the row of `MedMMConfig.encoders` for the trunk of a weights folder.
 
     `presence` names the finding that the folder's head for presence in a slice speaks for.
     """
@@ -83,7 +90,7 @@ def encoder_row(weights: WeightsFolder, *, presence: str | None = None) -> dict[
 
 
 def preparation_of(weights: WeightsFolder) -> dict[str, Any]:
-    """What `MedMMImageProcessor` needs to prepare MR images as live use does for a weights folder.
+    """Return what `MedMMImageProcessor` needs to prepare MR images as a folder's live use.
 
     Where a network knows FLAIR, it stands in for sequences that are missing.
     """
@@ -98,11 +105,12 @@ def preparation_of(weights: WeightsFolder) -> dict[str, Any]:
 
 
 def put_in(encoder: VolumeEncoder, weights: WeightsFolder) -> VolumeEncoder:
-    """Give an encoder the trunk of a weights folder, and its head for presence where the encoder has one.
+    """Give an encoder the trunk of a weights folder, and its head for presence if it has one.
 
     `encoder.trunk.requires_grad_(False)` keeps it as it is; the finding heads are new in any case.
 
-    Raises: ConfigError if the encoder is built otherwise, IntegrityError if the folder's parameters do not fit it.
+    Raises: ConfigError if the encoder is built otherwise, IntegrityError if the folder's parameters
+        do not fit it.
     """
     config = weights.json("config.json")
     other = [key for key, value in encoder.built_of.items() if config.get(key) != value]

@@ -1,4 +1,7 @@
-"""Folders of public sets, as distributed, and of one's own films: all to `ReportedFilm`. See docs/training-data.md."""
+"""Folders of public sets, as distributed, and of one's own films, to `ReportedFilm`.
+
+See docs/training-data.md.
+"""
 
 from medmm.training.data.layouts.collector import counted
 from medmm.training.data.layouts.registry import LAYOUTS, read_layout

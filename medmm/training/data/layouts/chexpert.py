@@ -1,6 +1,9 @@
-"""CheXpert as distributed (Irvin et al., AAAI 2019): `train.csv`, `valid.csv` and the JPEG files that they name.
+"""CheXpert as distributed: `train.csv`, `valid.csv` and the JPEG files that they name.
 
-The folder is that of the tables (CheXpert-v1.0 or CheXpert-v1.0-small) or holds it. It has no reports.
+Source: Irvin et al., AAAI 2019.
+
+The folder is that of the tables (CheXpert-v1.0 or CheXpert-v1.0-small) or holds it. It has no
+reports.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ _VIEWS = {"AP": View.AP, "PA": View.PA}
 
 
 def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
-    """All frontal films; the set's own split, in which `valid` is "val" and nothing is "test".
+    """Read all frontal films with the set's own split: `valid` is "val", nothing is "test".
 
     Raises: InputError if a table, a column or a film is missing.
     """

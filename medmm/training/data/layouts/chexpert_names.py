@@ -1,4 +1,4 @@
-"""The 14 labels of CheXpert as CheXpert and MIMIC-CXR-JPG give them, to findings of the vocabulary."""
+"""The 14 labels of CheXpert and MIMIC-CXR-JPG, to findings of the vocabulary."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ SOURCE = "chexpert"
 def chexpert_findings(
     row: dict[str, str], path: Path, uncertain: Uncertain
 ) -> tuple[Findings, tuple[str, ...]]:
-    """Findings of a line, and its labels that are present and have no finding.
+    """Return the findings of a line, and its present labels that have no finding.
 
-    A label is 1, 0, -1 or empty (not mentioned). Where No Finding is 1 the empty ones are absent, because that says that
-    none of the others is present or uncertain; it says nothing of devices (Irvin et al., AAAI 2019, section 3).
+    A label is 1, 0, -1 or empty (not mentioned). Where No Finding is 1 the empty ones are absent,
+    because that says that none of the others is present or uncertain; it says nothing of devices
+    (Irvin et al., AAAI 2019, section 3).
     Raises: InputError for a label of another value.
     """
     grades = {label: grade(row, label, path) for label in LABELS}
@@ -32,5 +33,5 @@ def chexpert_findings(
 
 
 def unknown_findings() -> Findings:
-    """Every finding that CheXpert labels, unknown."""
+    """Return every finding that CheXpert labels as unknown."""
     return dict.fromkeys(labelled(SOURCE))

@@ -1,4 +1,4 @@
-"""What a reader of a layout collects on its way: films, and a count by reason of what it leaves out."""
+"""What a reader of a layout collects: films, and a count by reason of what is left out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from medmm.training.data.layouts.reported_film import Layout, ReportedFilm
 
 @dataclass(kw_only=True)
 class Collector:
-    """`partial` says that the folder holds only some of the set's films, so that those not there are counted."""
+    """Collects films; with `partial` the folder holds only some, and missing ones are counted."""
 
     name: str
     partial: bool
@@ -26,12 +26,13 @@ class Collector:
             self.left_out[reason] += times
 
     def leave_out_labels(self, labels: Iterable[str]) -> None:
-        """Count labels that were present on a given film and that the vocabulary has no finding for."""
+        """Count labels that were present on a given film and have no finding in the vocabulary."""
         self.left_out.update(f"label {label}" for label in labels)
 
     def first_there(self, *paths: Path) -> Path | None:
-        """The first of the places where a film may lie; None, and counted, where it is in none of a partial folder.
+        """Return the first of the places where a film may lie that holds it.
 
+        Returns: None, and counted, if a partial folder does not hold it.
         Raises: InputError if it is in none.
         """
         for path in paths:
@@ -48,11 +49,14 @@ class Collector:
         return None
 
     def layout(self) -> Layout:
-        """All of it. Raises: InputError if a patient is in two splits or a film was listed twice."""
+        """Return all of it.
+
+        Raises: InputError if a patient is in two splits or a film was listed twice.
+        """
         return Layout(name=self.name, films=tuple(self.films), left_out=dict(self.left_out))
 
 
 def counted(left_out: Mapping[str, int]) -> str:
-    """What was left out, by reason with its count, most first; "nothing" where nothing was."""
+    """Say what was left out, by reason with its count, most first; "nothing" if nothing was."""
     rows = sorted(left_out.items(), key=lambda row: (-row[1], row[0]))
     return "; ".join(f"{count} x {reason}" for reason, count in rows) or "nothing"

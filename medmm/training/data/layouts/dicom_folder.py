@@ -1,9 +1,10 @@
 """One's own films: a folder of DICOM files and a table of reports.
 
-Columns: `file` (below the folder), `SOPInstanceUID` or `StudyInstanceUID`; `findings`, `impression`; and, where
-wanted, `indication`, `patient`, `split`, `view` (PA, AP or LATERAL, for films that state none) and a finding of the
-vocabulary each (1, 0, -1 uncertain, empty unknown), by its name, its words or the name that a public set gives it.
-Where `language` (as in BCP 47) is not stated, a report's text tells it.
+Columns: `file` (below the folder), `SOPInstanceUID` or `StudyInstanceUID`; `findings`,
+`impression`; and, if wanted, `indication`, `patient`, `split`, `view` (PA, AP or LATERAL, for
+films that state none) and a finding of the vocabulary each (1, 0, -1 uncertain, empty unknown), by
+its name, its words or the name that a public set gives it. Where `language` (as in BCP 47) is not
+stated, a report's text tells it.
 """
 
 from __future__ import annotations
@@ -43,14 +44,11 @@ NAME = "dicom"
 TABLE = "reports.csv"
 KEYS = ("file", "SOPInstanceUID", "StudyInstanceUID")
 COLUMNS = ("findings", "impression")
-_PASSES = frozenset(
-    {"future-date", "born-after-study", "body-part-unknown"}
-)  # dates may be shifted, and words taken out
+# Dates may be shifted, and words taken out
+_PASSES = frozenset({"future-date", "born-after-study", "body-part-unknown"})
 _OPTIONAL = ("indication", "patient", "split", "view", "language")
-ALIKE = (
-    "chexpert",
-    "nih",
-)  # sets whose labels mean what the vocabulary's findings mean; those of others are narrower
+# Sets whose labels mean what the vocabulary's findings mean; those of others are narrower
+ALIKE = ("chexpert", "nih")
 _VIEWS = ("PA", "AP", "LATERAL")
 
 
@@ -65,12 +63,16 @@ class _Row:
 
 
 def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
-    """The frontal films that the table names and the gate has nothing against; without a split by a digest of the patient.
+    """Read the frontal films that the table names and the gate does not object to.
 
-    Patients are named by a digest of PatientID, or by the column `patient`; splits are by patient, so a film without
-    either is left out. Dates that can't be and a body part that is not stated are no objection: the films may be de-identified.
+    Without a split it is drawn by a digest of the patient.
 
-    Raises: InputError if the table, a column or a film is missing, a split is unknown or a patient is in two.
+    Patients are named by a digest of PatientID, or by the column `patient`; splits are by patient,
+    so a film without either is left out. Dates that can't be and a body part that is not stated are
+    no objection: the films may be de-identified.
+
+    Raises: InputError if the table, a column or a film is missing, a split is unknown or a patient
+        is in two.
     """
     gathering = Collector(name=NAME, partial=partial)
     rows = list(_rows(find_table(folder, TABLE), uncertain, gathering))
@@ -115,7 +117,10 @@ def _rows(table: Path, uncertain: Uncertain, gathering: Collector) -> Iterator[_
 
 
 def _labels(columns: Iterable[str], table: Path) -> dict[str, str]:
-    """Findings of the vocabulary with their columns. Raises: InputError if two columns mean one finding."""
+    """Match columns to findings of the vocabulary.
+
+    Raises: InputError if two columns mean one finding.
+    """
     meant: dict[str, str] = {}
     for column in columns:
         name = _names().get(_plain(column))
@@ -132,21 +137,27 @@ def _labels(columns: Iterable[str], table: Path) -> dict[str, str]:
 
 @cache
 def _names() -> Mapping[str, str]:
-    """Findings by every name that a column may have: the vocabulary's name and words, and what public sets call them."""
+    """Map every name that a column may have to its finding.
+
+    These are the vocabulary's names and words, and those of public sets.
+    """
     by_sets = {label: meaning.finding for source in ALIKE for label, meaning in sure_labels(source)}
     own = {word: term.name for term in finding_terms().values() for word in (term.words, term.name)}
     return {_plain(word): name for word, name in (by_sets | own).items()}
 
 
 def _plain(name: str) -> str:
-    """A column's name without case, spaces and signs."""
+    """Reduce a column's name to its letters without case, spaces and signs."""
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
 def _paired(
     folder: Path, rows: list[_Row], gathering: Collector
 ) -> Iterator[tuple[_Row, DicomFile]]:
-    """Lines with their files: one by `file` or SOP Instance UID, several by Study Instance UID."""
+    """Yield lines with their files.
+
+    One is found by `file` or SOP Instance UID, several by Study Instance UID.
+    """
     if rows[0].key == "file":
         for row in rows:
             path = gathering.first_there(folder / row.cells["file"])
@@ -169,7 +180,7 @@ def _paired(
 
 
 def _dicom_files(folder: Path, gathering: Collector) -> Iterator[DicomFile]:
-    """All files below the folder that are DICOM, each content once; the others are counted."""
+    """Yield all DICOM files below the folder, each content once; count the others."""
     seen: set[str] = set()
     for path in find_files(folder):
         if isinstance(path, Path) and path.name.startswith(TABLE):
@@ -188,7 +199,7 @@ def _dicom_files(folder: Path, gathering: Collector) -> Iterator[DicomFile]:
 
 
 def _unfit(tags: Tags, file: DicomFile, view: View | None) -> str | None:
-    """Why a file is no frontal chest film; None where it is one."""
+    """Say why a file is not a frontal chest film; return None if it is."""
     refusal = next(
         (one for one in rules.objections(tags, file.preamble) if one.code not in _PASSES), None
     )
@@ -239,5 +250,5 @@ def _report(cells: dict[str, str]) -> ReportText:
 
 
 def _patient_key(patient_id: str | None) -> str | None:
-    """A digest of the ID, which so goes no further."""
+    """Return a digest of the ID, so that the ID itself goes no further."""
     return hashlib.sha256(patient_id.encode()).hexdigest()[:16] if patient_id else None

@@ -1,7 +1,8 @@
 """Labels of public sets as names of the vocabulary: `data/label_names.csv`.
 
-A label with several rows means several findings. Where `sure` is "no" the label leaves a finding open: it is unknown
-then, neither present nor absent. A label without a finding, or without a row, has none: it is left out and counted.
+A label with several rows means several findings. Where `sure` is "no" the label leaves a finding
+open: it is unknown then, neither present nor absent. A label without a finding, or without a row,
+has none: it is left out and counted.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _SETTLED: dict[str, float | None] = {"ignore": None, "positive": 1.0, "negative"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelMeaning:
-    """What a label says: a finding, and whether it is sure. `parts` must all be among those of a stated term."""
+    """What a label says: a finding, and whether it is sure; all `parts` must be stated."""
 
     parts: frozenset[str]
     finding: str
@@ -32,7 +33,10 @@ class LabelMeaning:
 
 @cache
 def meanings(source: str) -> Mapping[str, tuple[LabelMeaning, ...]]:
-    """The findings of a source's labels by the label's head in lower case ("Thickening" of "Thickening/pleura")."""
+    """Map label heads of a source, in lower case, to the findings that they may mean.
+
+    The head of "Thickening/pleura" is "thickening".
+    """
     text = files("medmm.training").joinpath("data/label_names.csv").read_text(encoding="utf-8")
     found: defaultdict[str, list[LabelMeaning]] = defaultdict(list)
     for row in csv.DictReader(text.splitlines()):
@@ -46,7 +50,7 @@ def meanings(source: str) -> Mapping[str, tuple[LabelMeaning, ...]]:
 
 
 def sure_labels(source: str) -> Iterator[tuple[str, LabelMeaning]]:
-    """Labels of a source, in lower case, that mean one finding for sure and by themselves."""
+    """Yield labels of a source, in lower case, that surely mean one finding by themselves."""
     for label, rows in meanings(source).items():
         if len(rows) == 1 and rows[0].sure and not rows[0].parts:
             yield label, rows[0]
@@ -54,18 +58,24 @@ def sure_labels(source: str) -> Iterator[tuple[str, LabelMeaning]]:
 
 @cache
 def labelled(source: str) -> tuple[str, ...]:
-    """The findings that a source labels."""
+    """List the findings that a source labels."""
     return tuple(sorted({m.finding for rows in meanings(source).values() for m in rows if m.sure}))
 
 
 def meant(source: str, label: str) -> Iterator[LabelMeaning]:
-    """What a stated label ("Thickening/pleura/left") says; nothing where the vocabulary has no such finding."""
+    """Yield what a stated label ("Thickening/pleura/left") says.
+
+    Nothing comes if the vocabulary has no such finding.
+    """
     head, *parts = label.lower().split("/")
     return (m for m in meanings(source).get(head, ()) if m.parts <= set(parts))
 
 
 def settled(value: float | None, uncertain: Uncertain) -> float | None:
-    """A label of 1, 0, -1 (uncertain) or None by the policy for uncertain ones. Raises: InputError for other values."""
+    """Settle a label of 1, 0, -1 (uncertain) or None by the policy for uncertain ones.
+
+    Raises: InputError for other values.
+    """
     check_policy(uncertain)
     if value == -1:
         return _SETTLED[uncertain]
@@ -75,7 +85,10 @@ def settled(value: float | None, uncertain: Uncertain) -> float | None:
 
 
 def check_policy(uncertain: str) -> None:
-    """Raises: InputError if there is no such policy for uncertain labels."""
+    """Refuse an unknown policy for uncertain labels.
+
+    Raises: InputError if there is no such policy.
+    """
     if uncertain not in get_args(Uncertain):
         raise InputError(
             f"no policy {uncertain!r} for uncertain labels", remedy=f"use {', '.join(_SETTLED)}"
@@ -83,7 +96,10 @@ def check_policy(uncertain: str) -> None:
 
 
 def from_list(source: str, stated: Iterable[str]) -> tuple[Findings, tuple[str, ...]]:
-    """Findings of a set that lists what is present, so that what is not listed is absent; and labels without a finding."""
+    """Read findings from a set that lists what is present; the rest is absent.
+
+    Returns: the findings, and labels without one.
+    """
     findings: Findings = dict.fromkeys(labelled(source), 0.0)
     nameless: list[str] = []
     said: list[LabelMeaning] = []
@@ -98,7 +114,7 @@ def from_list(source: str, stated: Iterable[str]) -> tuple[Findings, tuple[str, 
 
 
 def from_grades(source: str, grades: Mapping[str, float | None], uncertain: Uncertain) -> Findings:
-    """Findings of a set that grades each label 1, 0, -1 or None (not mentioned)."""
+    """Read findings from a set that grades each label 1, 0, -1 or None (not mentioned)."""
     return {
         m.finding: settled(value, uncertain)
         for label, value in grades.items()

@@ -11,7 +11,7 @@ LANGUAGES = ("en", "de", "es", "fr", "it", "nl", "pt")
 
 
 def language_of(text: str) -> str:
-    """The language of a text among `LANGUAGES`, as in BCP 47.
+    """Detect the language of a text among `LANGUAGES`, as in BCP 47.
 
     Raises: ConfigError if the package py3langid is not installed.
     """

@@ -1,6 +1,9 @@
-"""MIMIC-CXR-JPG 2.x with the report texts of MIMIC-CXR (Johnson et al., Scientific Data 2019), as PhysioNet gives them.
+"""MIMIC-CXR-JPG 2.x with the report texts of MIMIC-CXR, as PhysioNet gives them.
 
-The folder holds the three tables and `files/`; the texts lie in the same `files/` or in `mimic-cxr-reports/files/`.
+Source: Johnson et al., Scientific Data 2019.
+
+The folder holds the three tables and `files/`; the texts lie in the same `files/` or in
+`mimic-cxr-reports/files/`.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ _SPLITS: dict[str, Split] = {"train": "train", "validate": "val", "test": "test"
 
 
 def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
-    """All films whose view is PA or AP, with the set's own split; a study without a line of labels has none known.
+    """Read all films whose view is PA or AP, with the set's own split.
+
+    Labels are unknown for a study without a line of them.
 
     Raises: InputError if a table, a column or a film is missing, or a split is unknown.
     """

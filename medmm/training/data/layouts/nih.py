@@ -1,6 +1,9 @@
-"""NIH ChestX-ray14 as distributed (Wang et al., CVPR 2017): `Data_Entry_2017*.csv` beside folders of PNG files.
+"""NIH ChestX-ray14 as distributed: `Data_Entry_2017*.csv` beside folders of PNG files.
 
-The labels were mined from reports that were not published: what is not listed counts as absent. All films are frontal.
+Source: Wang et al., CVPR 2017.
+
+The labels were mined from reports that were not published: what is not listed counts as absent. All
+films are frontal.
 """
 
 from __future__ import annotations
@@ -23,9 +26,12 @@ _VIEWS = {"PA": View.PA, "AP": View.AP}
 
 
 def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
-    """All films. The test films are those of the official list if there is one; `uncertain` has nothing to decide.
+    """Read all films; the official list, if there is one, names the test films.
 
-    Raises: InputError if a table, a column or a film is missing, or there is one list without the other.
+    `uncertain` has nothing to decide.
+
+    Raises: InputError if a table, a column or a film is missing, or there is one list without the
+        other.
     """
     gathering = Collector(name=NAME, partial=partial)
     table = find_table(folder, "Data_Entry_2017*.csv")
@@ -63,7 +69,10 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
 
 
 def _sex(row: dict[str, str], table: Path) -> str | None:
-    """Of the column that the releases of 2017 and 2020 name differently. Raises: InputError if there is neither."""
+    """Read the sex from the column that the releases of 2017 and 2020 name differently.
+
+    Raises: InputError if there is neither.
+    """
     for column in ("Patient Sex", "Patient Gender"):
         if column in row:
             return sex(row[column])
@@ -75,7 +84,10 @@ def _sex(row: dict[str, str], table: Path) -> str | None:
 
 
 def _split_by(folder: Path) -> Callable[[str, str], Split | None]:
-    """From a film's name and patient to its split; None for a film in neither list."""
+    """Build the function from a film's name and patient to its split.
+
+    It gives None for a film in neither list.
+    """
     lists = [folder / LEARNING_LIST, folder / TEST_LIST]
     there = [path.is_file() for path in lists]
     if not any(there):

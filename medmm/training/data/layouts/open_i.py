@@ -1,7 +1,10 @@
-"""Open-i / IU X-Ray as the NLM gives it (Demner-Fushman et al., JAMIA 2016): reports in XML, films in PNG.
+"""Open-i / IU X-Ray as the NLM gives it: reports in XML, films in PNG.
 
-The files do not say which film is frontal: a table of projections does (columns `filename` and `projection`, in
-`projections.csv` or `indiana_projections.csv`), and `write_projections` makes one by looking at the films.
+Source: Demner-Fushman et al., JAMIA 2016.
+
+The files do not say which film is frontal: a table of projections does (columns `filename` and
+`projection`, in `projections.csv` or `indiana_projections.csv`), and `write_projections` makes one
+by looking at the films.
 """
 
 from __future__ import annotations
@@ -31,10 +34,12 @@ REPORTS, FILMS, PROJECTIONS = "ecgen-radiology", "NLMCXR_png", "projections.csv"
 
 
 def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
-    """All frontal films, split by a digest of the report's uid, which stands for its patient.
+    """Read all frontal films, split by a digest of the report's uid.
 
-    Findings are those of the manual MeSH terms; what they do not name is absent, and unknown where nobody indexed the
-    report. `uncertain` has nothing to decide.
+    The uid stands for its patient.
+
+    Findings are those of the manual MeSH terms; what they do not name is absent, and unknown if
+    nobody indexed the report. `uncertain` has nothing to decide.
 
     Raises: InputError if the reports, the table of projections or a film are missing.
     """
@@ -60,9 +65,12 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
 
 
 def write_projections(folder: Path, kind_of: Callable[[Grey], str]) -> Path:
-    """Look at every film and write `projections.csv`: frontal, lateral or what else `kind_of` calls it.
+    """Look at every film and write its kind to `projections.csv`.
 
-    `FilmKindModel.kind_of` is such a function. Raises: InputError if there are no films or one can't be decoded.
+    The kind is frontal, lateral or what else `kind_of` calls it.
+
+    `FilmKindModel.kind_of` is such a function. Raises: InputError if there are no films or one
+    can't be decoded.
     """
     films = sorted((folder / FILMS).glob("*.png"))
     if not films:
@@ -86,7 +94,10 @@ def _report_files(folder: Path) -> list[Path]:
 
 
 def _parsed(path: Path) -> ElementTree.Element:
-    """A report. Raises: InputError if it is no XML or has no uid."""
+    """Parse a report.
+
+    Raises: InputError if it is not XML or has no uid.
+    """
     try:
         report = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:
@@ -130,7 +141,10 @@ def _film(
 
 
 def _key(name: str) -> str:
-    """What names of one film have in common: "CXR1_1_IM-0001-3001", "1_IM-0001-3001.dcm.png"; "CXR2_IM-0652-1001"."""
+    """Return what the names of one film have in common.
+
+    Such as "CXR1_1_IM-0001-3001" and "1_IM-0001-3001.dcm.png"; or "CXR2_IM-0652-1001".
+    """
     return re.sub(r"^(?:CXR)?(\d+)_(?:\1_)?IM", r"\1_IM", name.split(".")[0])
 
 
@@ -147,7 +161,7 @@ def _report_text(report: ElementTree.Element) -> ReportText:
 
 
 def _findings(report: ElementTree.Element) -> tuple[Findings, tuple[str, ...]]:
-    """Findings by the manual terms (MeSH/major), and the heads of terms without one."""
+    """Return findings by the manual terms (MeSH/major), and heads of terms without one."""
     terms = [
         term.text.strip()
         for term in report.findall(".//MeSH/major")
@@ -160,6 +174,6 @@ def _findings(report: ElementTree.Element) -> tuple[Findings, tuple[str, ...]]:
 
 
 def _view(exam: str) -> View:
-    """PA or AP where the exam's title names one of them alone."""
+    """Return PA or AP if the exam's title names only one of them."""
     named = set(re.findall(r"\b(pa|ap)\b", exam.lower()))
     return View.UNKNOWN if len(named) != 1 else View.PA if named == {"pa"} else View.AP

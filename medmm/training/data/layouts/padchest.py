@@ -1,6 +1,9 @@
-"""PadChest as distributed (Bustos et al., Medical Image Analysis 2020): one table beside numbered folders of 16-bit PNG.
+"""PadChest as distributed: one table beside numbered folders of 16-bit PNG.
 
-The reports are Spanish, in one piece and without stop words: they are given as findings with language "es".
+Source: Bustos et al., Medical Image Analysis 2020.
+
+The reports are Spanish, in one piece and without stop words: they are given as findings with
+language "es".
 """
 
 from __future__ import annotations
@@ -18,17 +21,19 @@ from medmm.training.data.layouts.tables import age_years, find_table, read_rows,
 
 NAME = "padchest"
 COLUMNS = (
-    "ImageID", "ImageDir", "StudyDate_DICOM", "PatientID", "PatientBirth", "PatientSex_DICOM", "Projection",
-    "PhotometricInterpretation_DICOM", "Report", "Labels",
+    "ImageID", "ImageDir", "StudyDate_DICOM", "PatientID", "PatientBirth", "PatientSex_DICOM",
+    "Projection", "PhotometricInterpretation_DICOM", "Report", "Labels",
 )  # fmt: skip
 _VIEWS = {"PA": View.PA, "AP": View.AP, "AP_horizontal": View.AP}
 _SAYS_NOTHING = frozenset({"unchanged", "suboptimal study"})  # of what is on the film
 
 
 def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False) -> Layout:
-    """All films whose projection is PA or AP, split by a digest of the patient; `uncertain` has nothing to decide.
+    """Read all films whose projection is PA or AP, split by a digest of the patient.
 
-    Raises: InputError if the table, a column or a film is missing, or labels are no list.
+    `uncertain` has nothing to decide.
+
+    Raises: InputError if the table, a column or a film is missing, or labels are not a list.
     """
     gathering = Collector(name=NAME, partial=partial)
     table = find_table(folder, "PADCHEST_chest_x_ray_images_labels_*.csv")
@@ -49,9 +54,8 @@ def read(folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
 
 def _film(row: dict[str, str], path: Path, findings: Findings) -> ReportedFilm:
     text = " ".join(row["Report"].split())
-    inverted = (
-        row["PhotometricInterpretation_DICOM"].strip() == "MONOCHROME1"
-    )  # the PNG holds the values as stored
+    # The PNG holds the values as stored
+    inverted = row["PhotometricInterpretation_DICOM"].strip() == "MONOCHROME1"
     return ReportedFilm(
         uid=row["ImageID"].removesuffix(".png"),
         patient=row["PatientID"],
@@ -73,24 +77,30 @@ def _place(row: dict[str, str], folder: Path, gathering: Collector) -> Path | No
 
 
 def _labels(row: dict[str, str], table: Path) -> tuple[str, ...]:
-    """The labels of a list written as Python does; none where it is empty. Raises: InputError if it is no list."""
+    """Read labels from a list written as Python does; none if it is empty.
+
+    Raises: InputError if it is not a list.
+    """
     text = row["Labels"].strip()
     if not re.fullmatch(r"\[.*\]|nan|", text, re.DOTALL):
         raise InputError(
-            "labels are no list", remedy="give the table as distributed", path=str(table)
+            "the labels are not a list", remedy="give the table as distributed", path=str(table)
         )
     return tuple(label for quoted in re.findall(r"'([^']*)'", text) if (label := quoted.strip()))
 
 
 def _findings(labels: tuple[str, ...]) -> tuple[Findings, tuple[str, ...]]:
-    """Findings, and labels without one. What is not listed is absent, but where nothing was said of the film: unknown."""
+    """Return findings, and labels without one.
+
+    What is not listed is absent, or unknown if nothing was said of the film.
+    """
     if not set(labels) - _SAYS_NOTHING:
         return dict.fromkeys(labelled("padchest")), tuple(labels)
     return from_list("padchest", [label for label in labels if label != "normal"])
 
 
 def _age_years(row: dict[str, str]) -> float | None:
-    """The year of the study less that of birth."""
+    """Compute the year of the study less that of birth."""
     years = [
         re.match(r"\d{4}", row[column].strip()) for column in ("StudyDate_DICOM", "PatientBirth")
     ]

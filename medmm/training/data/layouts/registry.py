@@ -18,7 +18,7 @@ class ReadsLayout(Protocol):
     def __call__(
         self, folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
     ) -> Layout:
-        """See `read_layout`."""
+        """Read a folder as `read_layout` does."""
 
 
 LAYOUTS: dict[str, ReadsLayout] = {
@@ -30,14 +30,15 @@ LAYOUTS: dict[str, ReadsLayout] = {
 def read_layout(
     name: str, folder: Path, *, uncertain: Uncertain = "ignore", partial: bool = False
 ) -> Layout:
-    """The frontal films of a folder.
+    """Read the frontal films of a folder.
 
     Args:
-        uncertain: what an uncertain label becomes: unknown ("ignore"), 1 ("positive") or 0 ("negative").
+        uncertain: what an uncertain label becomes: unknown ("ignore"), 1 ("positive") or 0
+            ("negative").
         partial: whether films that the table names may be missing; they are counted then.
 
-    Raises: InputError if there is no such layout, policy or folder, if a table, a column or a film is missing, or if
-        no frontal film is left.
+    Raises: InputError if there is no such layout, policy or folder, if a table, a column or a film
+        is missing, or if no frontal film is left.
     """
     if name not in LAYOUTS:
         raise InputError(f"no layout {name!r}", remedy=f"use {', '.join(LAYOUTS)}")

@@ -1,4 +1,4 @@
-"""One film of a public set or of one's own, with its report and labels, whatever folder it came from."""
+"""One film of a public set or of one's own, with its report and labels."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _PICTURE_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombErro
 class FilmSource:
     """Where the pixels of a film lie: a file, or a `member` of a zip or tar archive.
 
-    Pictures are told by their suffix, anything else is DICOM. `inverted` says that small values are to be shown white
-    although the picture file does not know it; DICOM states that itself.
+    Pictures are told by their suffix, anything else is DICOM. `inverted` says that small values are
+    to be shown white although the picture file does not know it; DICOM states that itself.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class FilmSource:
     inverted: bool = False
 
     def grey(self) -> Grey:
-        """The pixels: float32 (rows, columns), 0 black to 1 white, window applied.
+        """Load the pixels: float32 (rows, columns), 0 black to 1 white, window applied.
 
         Raises: InputError if the film is not there or can't be decoded.
         """
@@ -97,7 +97,10 @@ class FilmSource:
 
 
 def _dicom_grey(path: Path) -> Grey:
-    """The one frame of a DICOM film, as the gate shows it. Raises: InputError."""
+    """Load the one frame of a DICOM film, as the gate shows it.
+
+    Raises: InputError if it can't be read.
+    """
     check_grid(open_dicom(path))
     stored, dataset = stored_values(path)
     if len(stored) != 1:
@@ -119,13 +122,16 @@ class ReportText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedFilm:
-    """A frontal film with what is known of it. `age_years`, `sex` and `view` are never a network's input.
+    """A frontal film and what is known of it.
+
+    `age_years`, `sex` and `view` are never a network's input.
 
     Attributes:
         uid: the film's own name in its set.
         patient: a key of the patient within the set; no patient is in two splits.
-        findings: 1 present, 0 absent, None unknown, by names of the vocabulary; a name that is missing is unknown.
-        report: None where the set has no reports.
+        findings: 1 present, 0 absent, None unknown, by names of the vocabulary; a name that is
+            missing is unknown.
+        report: None if the set has no reports.
         sex: "F", "M" or None.
     """
 
@@ -154,7 +160,7 @@ class ReportedFilm:
             )
 
     def labels(self, names: Iterable[str]) -> list[float]:
-        """1 present, 0 absent, NaN unknown, in the order of `names`."""
+        """Return 1 present, 0 absent, NaN unknown, in the order of `names`."""
         values = (self.findings.get(name) for name in names)
         return [float("nan") if value is None else float(value) for value in values]
 

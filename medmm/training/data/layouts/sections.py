@@ -1,4 +1,4 @@
-"""The sections of a report in one piece of text, by headings in capitals at the start of a line."""
+"""The sections of a report in one text, by headings in capitals at the start of a line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 
 from medmm.training.data.layouts.reported_film import ReportText
 
-# Headings of MIMIC-CXR (Johnson et al., Scientific Data 2019); any other heading ends a section and is left out.
+# Headings of MIMIC-CXR (Johnson et al., Scientific Data 2019); any other heading ends a section and
+# is left out.
 _SECTION = {
     "FINDINGS": "findings",
     "FINDINGS AND IMPRESSION": "findings",
@@ -24,7 +25,10 @@ _HEADING = re.compile(r"^[ \t]*([A-Z][A-Z ,/&()]{2,50}?)[ \t]*:", re.MULTILINE)
 
 
 def report_of(text: str) -> ReportText:
-    """The sections of a report, each on one line; of two with one name the second follows the first."""
+    """Split a report into sections, each on one line.
+
+    Of two with one name the second follows the first.
+    """
     words: dict[str, list[str]] = {"findings": [], "impression": [], "indication": []}
     headings = list(_HEADING.finditer(text))
     for number, heading in enumerate(headings, start=1):

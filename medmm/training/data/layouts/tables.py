@@ -1,4 +1,4 @@
-"""Tables of public sets: plain or gzip CSV, with errors that name the table, the column and the line."""
+"""Tables of public sets, plain or gzip CSV; errors name table, column and line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _OLDEST_YEARS = 120
 
 
 def find_table(folder: Path, *patterns: str) -> Path:
-    """The first table that matches one of the patterns, plain before gzip. Raises: InputError if there is none."""
+    """Find the first table that matches one of the patterns, plain before gzip.
+
+    Raises: InputError if there is none.
+    """
     for pattern in patterns:
         for suffix in ("", ".gz"):
             if found := sorted(folder.glob(pattern + suffix)):
@@ -30,9 +33,10 @@ def find_table(folder: Path, *patterns: str) -> Path:
 
 
 def read_rows(path: Path, columns: Iterable[str]) -> Iterator[dict[str, str]]:
-    """The lines of a table by column.
+    """Yield the lines of a table by column.
 
-    Raises: InputError if it can't be read, if a column is missing, or if a line ends before one of `columns`.
+    Raises: InputError if it can't be read, if a column is missing, or if a line ends before one of
+        `columns`.
     """
     try:
         with path.open("rb") as raw:
@@ -67,22 +71,25 @@ def _checked(
 
 
 def grade(row: dict[str, str], label: str, path: Path) -> float | None:
-    """A label of a line: 1, 0, -1, or None where it is empty. Raises: InputError for anything else."""
+    """Read a label of a line: 1, 0, -1, or None if it is empty.
+
+    Raises: InputError for anything else.
+    """
     text = row[label].strip()
     if not re.fullmatch(r"(-?1|0)(\.0+)?|", text):
         raise InputError(
-            f"a label {label} is no 1, 0, -1 or empty", remedy="correct the table", path=str(path)
+            f"a label {label} is not 1, 0, -1 or empty", remedy="correct the table", path=str(path)
         )
     return float(text) if text else None
 
 
 def age_years(text: str) -> float | None:
-    """An age in years ("58", "058Y"); None where it is none or beyond a human life."""
+    """Parse an age in years ("58", "058Y"); return None if it is not one of a human life."""
     match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)Y?", text.strip())
     age = float(match[1]) if match else None
     return age if age is not None and age <= _OLDEST_YEARS else None
 
 
 def sex(text: str) -> str | None:
-    """ "F" or "M"; None where neither is stated."""
+    """Return "F" or "M"; None if neither is stated."""
     return {"f": "F", "female": "F", "m": "M", "male": "M"}.get(text.strip().lower())

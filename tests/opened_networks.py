@@ -1,0 +1,81 @@
+"""The packaged networks, opened once for all tests of a process, with what they read of a study kept."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from medmm.domain.reading import ModelIdentity, Reading
+from medmm.domain.reading_model import Declaration, ReadingModel
+from medmm.domain.study import NotEvaluable, Study
+from medmm.models import Adopted, Networks
+from medmm.models.weights.catalogue import DEFAULT_REPORT
+
+NONE_ADDED = Adopted(Path("/nonexistent"))  # the packaged networks ask for no added one
+
+
+class RemembersStudies:
+    """A reading model that reads a study once: a study names the digests of its pixels, a reading is a value.
+
+    That a model gives the same for the same study is proved where networks read for themselves:
+    in `tests/unit/models`, and in `test_eight_threads_share_one_assistant`.
+    """
+
+    def __init__(self, model: ReadingModel) -> None:
+        self.model = model
+        self._read: dict[str, Reading | NotEvaluable] = {}
+        self._reading = threading.Lock()
+
+    @property
+    def identities(self) -> tuple[ModelIdentity, ...]:
+        return self.model.identities
+
+    @property
+    def declares(self) -> Declaration:
+        return self.model.declares
+
+    def read(self, study: Study) -> Reading | NotEvaluable:
+        with self._reading:
+            key = repr(study)
+            if key not in self._read:
+                self._read[key] = self.model.read(study)
+            return self._read[key]
+
+
+class _Opened:
+    """The packaged networks of one device and number of threads."""
+
+    def __init__(self, device: str, threads: int | None) -> None:
+        self.networks = Networks(None, device=device, threads=threads, adopted=NONE_ADDED)
+        self.reading_models = tuple(map(RemembersStudies, self.networks.reading_models))
+
+
+_OPENED: dict[tuple[str, int | None], _Opened] = {}
+
+
+class OpenedNetworks(Networks):
+    """Networks as settings name them: the packaged ones those of the process, all others opened anew."""
+
+    @property
+    def reading_models(self) -> Any:
+        packaged = self._packaged()
+        return super().reading_models if packaged is None else packaged.reading_models
+
+    @property
+    def picture_kinds(self) -> Any:
+        packaged = self._packaged()
+        return super().picture_kinds if packaged is None else packaged.networks.picture_kinds
+
+    @property
+    def language_model(self) -> Any:
+        packaged = self._packaged()
+        return super().language_model if packaged is None else packaged.networks.language_model
+
+    def _packaged(self) -> _Opened | None:
+        if self.weights_dir is not None or self.report != DEFAULT_REPORT:
+            return None
+        key = (self.device, self.threads)
+        if key not in _OPENED:
+            _OPENED[key] = _Opened(*key)
+        return _OPENED[key]

@@ -1,0 +1,199 @@
+"""No text gets out of its place in a page: whatever it holds, the page has the same elements and says the text as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from medmm.domain.draft import AlsoSuspected, MeasurementEvidence, Outcome, Verdict
+from medmm.domain.reading import Finding, Measurement
+from medmm.domain.report import Add, CaseFile, CaseState, Edit, Impression, Reject
+from medmm.domain.study import NotEvaluable, Notice
+from medmm.domain.study_inspection import Inspection, SeriesLook
+from medmm.evaluation.metrics import Interval
+from medmm.evaluation.plots.svg_plots import Point, Series, dots, reliability, scatter
+from medmm.presentation.blocks import Figure, Heading, Items, Paragraph, Table
+from medmm.presentation.draft_html import draft_html
+from medmm.presentation.pages import page
+from medmm.presentation.study_html import study_html
+from medmm.training.loop.curves import curves
+from tests.factories import (
+    ATTENDING,
+    make_case_file,
+    make_checked_draft,
+    make_context,
+    make_draft,
+    make_study,
+    make_volume,
+)
+from tests.mr_cases import case_file
+
+PLAIN = "qzq"  # stands for the text in the page to compare with
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\" onload='x' '",
+    "</style><img src=x onerror=y>",
+    "&lt;b&gt; &amp;amp; &#x3C;",
+    "]]> --> <!-- {{ 7 * 7 }} {% raw %} {#",
+    "</td></tr></table>\x00\u202e",
+)
+# Letters of chance could name a finding, and then the page rightly says more.
+SIGNS = st.text(st.characters(exclude_categories=("Cs", "L")), min_size=1, max_size=20)
+texts = st.lists(st.one_of(st.sampled_from(HOSTILE), SIGNS), min_size=1, max_size=5).map("".join)
+# What is looked up in the vocabulary, and what becomes no text.
+KEPT = {(Finding, "name"), (Measurement, "name"), (MeasurementEvidence, "name")}
+NAMES = {
+    "finding",
+    "unit",
+    "patient_left_on",
+    "label",
+    "labels",
+    "body_part",
+    "written",
+    "attributes",
+    "tag",
+}
+
+
+class Parts(HTMLParser):
+    """The elements of a page with their attributes, and the text between them."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[str] = []
+        self.text = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [f"<{tag}", *(f"@{k}={v}" for k, v in attrs if k != "src")]
+        self.text = False
+
+    def handle_endtag(self, tag: str) -> None:
+        self.found.append(f"</{tag}")
+        self.text = False
+
+    def handle_data(self, data: str) -> None:
+        if self.text:  # the parser gives a text in pieces
+            self.found[-1] += data
+        else:
+            self.found.append(data)
+        self.text = True
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(f"a comment: {data}")
+
+
+def parts(html: str) -> list[str]:
+    parser = Parts()
+    parser.feed(html)
+    parser.close()
+    return parser.found
+
+
+def with_text(value: Any, text: str) -> Any:
+    """The noun with the text at the end of every string in it, but for what is looked up in tables."""
+    if isinstance(value, str):
+        return value + text
+    if is_dataclass(value) and not isinstance(value, type):
+        said = [f.name for f in fields(value) if f.init and (type(value), f.name) not in KEPT]
+        said = [name for name in said if name not in NAMES]
+        return replace(value, **{name: with_text(getattr(value, name), text) for name in said})
+    if isinstance(value, tuple | list):
+        return type(value)(with_text(one, text) for one in value)
+    if isinstance(value, dict):
+        return {with_text(key, text): with_text(one, text) for key, one in value.items()}
+    return value
+
+
+def film_case() -> CaseFile:
+    """A film with a record; of its statements one is edited, another one is also suspected, and readers added words."""
+    draft = make_draft()
+    first, effusion, *rest = draft.statements
+    also = AlsoSuspected(statement=replace(effusion, id="u1"), why="nobody says so")
+    draft = replace(draft, statements=(first, effusion, *rest), also_suspected=(also,))
+    decisions = (
+        Edit("s2", "Small."),
+        Reject("s3"),
+        Add("Scar.", statement_id="r1", by=ATTENDING),
+        Impression("As above.", by=ATTENDING),
+    )
+    told = Verdict(statement_id="s2", check="G2", outcome=Outcome.FAILED, reason="the side")
+    checked = make_checked_draft(draft, failed=("s2", "s4"))
+    file = make_case_file(CaseState.IN_REVIEW, draft=checked, decisions=decisions)
+    return replace(file, rechecked=(told,))
+
+
+def looks() -> list[Inspection]:
+    """An accepted study, and one that is held."""
+    notice = Notice(code="a", text="odd")
+    series = SeriesLook(
+        series_uid="1",
+        kind="CR",
+        encoding="raw",
+        file_count=1,
+        frame_count=1,
+        polarity="inverted",
+        windows=("centre",),
+        objections=(notice,),
+        warnings=(notice,),
+        volumes=(make_volume(),),
+        problem="short",
+    )
+    held = NotEvaluable(uid="1", reason_code="a", reason="look", held=True, warnings=(notice,))
+    mr = case_file("BRAIN").case.study
+    return [
+        Inspection(path="a", not_evaluable=held, series=(series,)),
+        Inspection(path="b", study=make_study(warnings=(notice,)), context=make_context()),
+        Inspection(path="c", study=mr, series=(replace(series, volumes=mr.volumes),)),
+        Inspection(path="d", problem="no image"),
+    ]
+
+
+def blocks() -> list[Any]:
+    """One of each block, with a plot of each kind."""
+    interval = Interval(value=0.2, low=0.1, high=0.3)
+    plots = (
+        dots("dots", ("row",), (Series(name="colour", figures=(interval,)),)),
+        scatter("scatter", "x", "y", (Point(name="point", x=0.1, y=0.2),), ((0.1, "mark"),)),
+        reliability("reliability", ((0.2, interval),), "note"),
+    )
+    return [
+        Heading(words="title", level=1),
+        Paragraph(words="words"),
+        Items(items=("item",)),
+        Items(items=("item",), summary="more"),
+        Table(head=("head",), rows=(("cell",),), first=True),
+        *(Figure(plot=plot) for plot in plots),
+    ]
+
+
+def run_log(text: str) -> list[dict[str, Any]]:
+    """One epoch of a run."""
+    return [{"kind": "epoch", "step": 1, "loss": 1.0, "validation": {f"score{text}": 0.5}}]
+
+
+PAGES: dict[str, tuple[Callable[[str], str], int]] = {
+    "film": (lambda text: draft_html(with_text(film_case(), text)), 50),
+    "signed": (lambda text: draft_html(with_text(make_case_file(CaseState.SIGNED), text)), 40),
+    "volume": (lambda text: draft_html(with_text(case_file("HEART"), text)), 100),
+    "looks": (lambda text: study_html(with_text(looks(), text)), 30),
+    "blocks": (lambda text: page("blocks.html", title=text, blocks=with_text(blocks(), text)), 60),
+    "curves": (lambda text: curves(f"run{text}", run_log(text), f"state{text}"), 5),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+@given(text=texts)
+@example(text="".join(HOSTILE))
+@settings(max_examples=15)
+def test_a_text_stays_a_text(name: str, text: str) -> None:
+    made, least = PAGES[name]
+    plain = parts(made(PLAIN))
+    assert sum(PLAIN in part for part in plain) >= least, "the page says less than it is given"
+    wanted = [part.replace(PLAIN, text) for part in plain]
+    assert parts(made(text)) == wanted

@@ -1,0 +1,133 @@
+"""A signed report on the page: its versions, and the forms that amend it, add to it and withdraw it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from medmm.assistant import Assistant
+from medmm.domain.identity import PatientIdentity
+from medmm.domain.report import CaseFile, Reader, SignedReport
+from ui import presenter, report_words
+from ui.actions import acted, outdated, told
+from ui.presenter import inert
+
+
+def show_versions(
+    assistant: Assistant,
+    file: CaseFile,
+    report: SignedReport,
+    reader: Reader,
+    identity: PatientIdentity,
+) -> None:
+    """What became of a report so far; and what a reader can do with it, unless it is withdrawn."""
+    with st.expander(f"Versions ({len(file.versions)})"):
+        st.caption("  \n".join(inert(line) for line in report_words.version_lines(file)))
+    if report.withdrawn:
+        st.caption("A withdrawn report is final. Admit its study again for a new case.")
+        return
+    if "amending" in st.session_state:
+        show_question(assistant, file, report, reader, identity)
+        return
+    with st.container(horizontal=True):
+        show_amending(assistant, file, report, reader)
+        act = partial(acted_on, assistant, file, reader)
+        with st.popover("Addendum …"):
+            key = f"{file.case.id} {report.version}"
+            st.text_area("What is to be added", key=f"addendum text {key}")
+            st.text_input("Reason", key=f"addendum reason {key}")
+            st.button("Sign the addendum", key="addendum", on_click=act, args=(added, key))
+        with st.popover("Withdraw …"):
+            st.caption("Entered in error: no finding of it is valid any more, for good.")
+            st.text_input("Reason", key=f"withdraw reason {key}")
+            st.button("Withdraw the report", key="withdraw", on_click=act, args=(withdrawn, key))
+
+
+def show_amending(
+    assistant: Assistant, file: CaseFile, report: SignedReport, reader: Reader
+) -> None:
+    """The form of one change; what would be signed is shown before it is."""
+    key, statements = f"{file.case.id} {report.version}", report_words.changeable(report)
+    with st.popover("Amend …"):
+        kinds = (report_words.REWORD, report_words.TAKE_OUT, report_words.ADD)
+        what = st.selectbox("What", kinds, key=f"amend what {key}")
+        named = what != report_words.ADD
+        if named:
+            st.selectbox(
+                "Statement",
+                list(statements),
+                format_func=lambda s: f"{s}: {presenter.one_line(statements[s].text)}",
+                key=f"amend statement {key}",
+            )
+        if what != report_words.TAKE_OUT:
+            st.text_area("New words", key=f"amend text {key}")
+        st.text_input("Reason", key=f"amend reason {key}")
+        st.checkbox("What stood there was wrong", key=f"amend correction {key}")
+        ask = partial(asked, assistant, file, reader, key)
+        st.button("Show what will be signed", key="amend", on_click=ask)
+        st.caption("Several changes in one version: `medmm amend`.")
+
+
+def asked(assistant: Assistant, file: CaseFile, reader: Reader, key: str) -> None:
+    """The reader wants to amend: keep what would be signed, for the question."""
+    state = st.session_state
+    with told():
+        decision = report_words.changing(
+            state[f"amend what {key}"],
+            state.get(f"amend statement {key}", ""),
+            state.get(f"amend text {key}", ""),
+        )
+        statements = assistant.to_sign(file.case.id, by=reader, decisions=[decision])
+        how = state[f"amend reason {key}"], state[f"amend correction {key}"]
+        state["amending"] = (decision, *how, statements)
+
+
+def show_question(
+    assistant: Assistant,
+    file: CaseFile,
+    report: SignedReport,
+    reader: Reader,
+    identity: PatientIdentity,
+) -> None:
+    """What an amendment would sign, and whether it is signed."""
+    decision, reason, correction, statements = st.session_state["amending"]
+    st.code(
+        presenter.report_words(statements, report.not_evaluated), language=None, wrap_lines=True
+    )
+    st.info(inert(report_words.amending_question(reader, identity, report, reason)))
+
+    def amend(assistant: Assistant, case_id: str, reader: Reader) -> None:
+        assistant.amend(case_id, [decision], reason=reason, correction=correction, by=reader)
+
+    act = partial(acted_on, assistant, file, reader)
+    with st.container(horizontal=True):
+        st.button(
+            "Sign the amendment", type="primary", key="amend now", on_click=act, args=(amend,)
+        )
+        st.button("Back", key="back", on_click=lambda: st.session_state.pop("amending", None))
+
+
+def added(assistant: Assistant, case_id: str, reader: Reader, key: str) -> None:
+    """Sign the addendum as it stands in the form now."""
+    text, reason = (st.session_state[f"addendum {name} {key}"] for name in ("text", "reason"))
+    assistant.addendum(case_id, text, reason=reason, by=reader)
+
+
+def withdrawn(assistant: Assistant, case_id: str, reader: Reader, key: str) -> None:
+    """Withdraw the report for the reason in the form."""
+    assistant.withdraw(case_id, reason=st.session_state[f"withdraw reason {key}"], by=reader)
+
+
+def acted_on(
+    assistant: Assistant, file: CaseFile, reader: Reader, verb: Callable[..., None], *more: str
+) -> None:
+    """Change a signed report, if it is still the one that is shown."""
+
+    def changing() -> None:
+        if presenter.changed(file, assistant.case(file.case.id, pixels=False, by=reader)):
+            raise outdated(file)
+        verb(assistant, file.case.id, reader, *more)
+
+    acted(changing)
