@@ -26,7 +26,7 @@ BATCH = 500  # entries of a step between
 
 
 def event(verb: str, subject: str) -> AuditEvent:
-    """Make an entry as a verb makes it."""
+    """Make an entry as a verb does."""
     details = {"request": "0123456789abcdef"}
     return AuditEvent(
         at=SIGNED_AT,

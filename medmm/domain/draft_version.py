@@ -16,7 +16,7 @@ class DraftVersion:
         version: its number in the case, from 1.
         parent: the version in whose place it came; None of the first, and of the one that an
             earlier release kept.
-        author: the writer that worded it.
+        author: who made it: a writer by its name, or a reader by id.
         created_at: when it was kept; None if nothing tells.
         checked: the draft with its verdicts.
     """
