@@ -7,8 +7,11 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-12)
 export HF_HUB_OFFLINE := 1
+# a file's tests stay in one process: what its fixtures made serves them all
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
+MARKED := wheel or torchrun or postgres or load
 
-.PHONY: help demo ui test test-all lint types unit docs bench sbom golden pictures clean
+.PHONY: help demo ui test test-marked test-all lint types unit docs bench sbom golden pictures clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -42,12 +45,15 @@ types: $(STAMP)  ## mypy
 	$(BIN)/mypy medmm pipelines ui
 
 unit: $(STAMP)  ## the tests, without lint and types
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "not slow and not gpu and not network"
+	$(PYTEST) -m "not slow and not gpu and not network and not ($(MARKED))"
 
 test: lint types unit  ## what the README promises: lint, types, law of arrows, tests
 
+test-marked: $(STAMP)  ## tests of the wheel, torchrun, PostgreSQL and 10,000 cases
+	$(PYTEST) -m "($(MARKED)) and not slow and not gpu and not network"
+
 test-all: lint types  ## also the slow, training-grade checks
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "not gpu and not network"
+	$(PYTEST) -m "not gpu and not network"
 
 docs: $(STAMP)  ## regenerate the tables of docs/ from the code
 	$(BIN)/python -m tests.docs.generate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -73,6 +73,7 @@ class Assistant:
         networks: Networks | None = None,
         directory: Directory | None = None,
         clock: Clock = utc_now,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Open the data folder of the settings.
 
@@ -80,9 +81,11 @@ class Assistant:
             networks: what reads and words; without them those that the settings name.
             directory: who may act; without one the readers of the settings.
             clock: gives the time now, with its zone.
+            progress: told how many cases of an earlier release were gone through at the first
+                opening of their folder, of how many.
         """
         self.settings = settings
-        self._house = opened_house(settings, networks, directory, clock)
+        self._house = opened_house(settings, networks, directory, clock, progress)
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Assistant:

@@ -16,7 +16,9 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    SecretStr,
     ValidationError,
+    field_serializer,
     field_validator,
 )
 from pydantic_settings import (
@@ -48,7 +50,12 @@ NOT_OF_A_DRAFT = {
     "replay_days",
     "claim_minutes",
     "site",
+    "store",
 }
+DATABASE_URL = (  # user, password; host, port and database; options
+    r"(?P<scheme>postgresql(\+psycopg)?)://((?P<user>[^:@/?\s]*)(:[^@/?\s]*)?@)?"
+    r"(?P<place>[^@?\s]*/[^@/?\s]+)(\?\S*)?"
+)
 # which file to read; where the tests find the shared data; where a test lets the process die
 NOT_SETTINGS = {"MEDMM_CONFIG", "MEDMM_TEST_DATA", "MEDMM_FAILPOINT"}
 
@@ -99,11 +106,43 @@ class IdentifierEntry(BaseModel):
         return IdentifierSystems(**self.model_dump())
 
 
+class StoreEntry(BaseModel):
+    """Which database keeps studies, cases and the audit log. It may hold a password: it is never shown whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    url: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not re.fullmatch(DATABASE_URL, url.get_secret_value()):
+            raise ValueError(
+                "no URL of a PostgreSQL database, such as postgresql+psycopg://medmm@db.example/medmm"
+            )
+        return url
+
+    @field_serializer("url", when_used="json")
+    def _without_password(self, url: SecretStr | None) -> str | None:
+        return None if url is None else self.place()
+
+    def place(self) -> str:
+        """The database without password and options, to be shown; empty where it is a file of data_dir."""
+        found = re.fullmatch(DATABASE_URL, self.url.get_secret_value() if self.url else "")
+        if found is None:
+            return ""
+        user = f"{found['user']}@" if found["user"] else ""
+        return f"{found['scheme']}://{user}{found['place']}"
+
+
 class Settings(BaseSettings):
     """All settings, frozen. A field has its line in `configs/local.yaml` or a default that needs none."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
     )
 
     data_dir: Path = Path("~/.local/share/medmm")
@@ -119,6 +158,7 @@ class Settings(BaseSettings):
     actor: str = "medmm-service"
     replay_days: float = Field(default=7, gt=0, le=3650)
     claim_minutes: PositiveInt = Field(default=30, le=1440)
+    store: StoreEntry = StoreEntry()
     identifiers: IdentifierEntry = IdentifierEntry()
     readers: tuple[ReaderEntry, ...] = ()
 
@@ -166,6 +206,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file."""
         return env_settings, init_settings
+
+
+ENTRIES: dict[str, type[BaseModel]] = {"identifiers": IdentifierEntry, "store": StoreEntry}
 
 
 def configs_dir() -> Path:
@@ -307,12 +350,12 @@ def _unknown_keys(node: Any, model: type[BaseModel], above: str = "") -> Iterato
         elif key.value == "readers" and isinstance(value, yaml.SequenceNode):
             for item in value.value:
                 yield from _unknown_keys(item, ReaderEntry, "readers.")
-        elif key.value == "identifiers":
-            yield from _unknown_keys(value, IdentifierEntry, "identifiers.")
+        elif key.value in ENTRIES:
+            yield from _unknown_keys(value, ENTRIES[key.value], f"{key.value}.")
 
 
 def _unknown(dotted: str, where: str, model: type[BaseModel]) -> ConfigError:
-    inner: dict[str, type[BaseModel]] = {"readers": ReaderEntry, "identifiers": IdentifierEntry}
+    inner: dict[str, type[BaseModel]] = {"readers": ReaderEntry, **ENTRIES}
     known = inner.get(dotted.rpartition(".")[0], model).model_fields
     nearest = process.extractOne(dotted.rsplit(".", 1)[-1].lower(), known.keys())
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""

@@ -3,15 +3,17 @@
 Each process that runs tests writes `DIR/<worker>.json`: one row a test with what was spent in its set-up, call and
 tear-down, by this process and by those that it started and waited for. What is shared (a fixture of a module or a
 session, an import) counts to the test that asked first. `python -m tests.cpu_seconds DIR [DIR…]` adds the rows up by
-folder and by file. CPU seconds rather than seconds, so that a busy machine can be compared with an idle one.
+folder and by file; with `--of IDS`, the output of `pytest --collect-only -q` in another checkout, those of the tests that
+exist there, by their names, since files move. CPU seconds rather than seconds, so that a busy machine can be compared with an idle one.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import resource
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,11 +79,33 @@ def summed(rows: Counter[str], parts: int) -> Counter[str]:
     return total
 
 
-if __name__ == "__main__":
-    rows = Counter[str]()
-    for name in sys.argv[1:]:
-        rows.update(rows_of(Path(name)))
+def name_of(node: str) -> str:
+    """The test without its file, and without the line of a source file that is its parameter."""
+    return re.sub(r"\.py:\d+\]$", ".py]", node.partition("::")[2])
+
+
+def of_another(rows: Counter[str], listed: Path) -> Counter[str]:
+    """The rows of tests that another checkout lists, and what was spent before the tests."""
+    there = {name_of(line) for line in listed.read_text().splitlines() if "::" in line}
+    kept = {n: s for n, s in rows.items() if n == BEFORE_TESTS or name_of(n) in there}
+    return Counter(kept)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--of", type=Path, metavar="IDS", help="count these tests alone")
+    options = parser.parse_args()
+    rows: Counter[str] = Counter()
+    for folder in options.folders:
+        rows.update(rows_of(folder))
+    if options.of:
+        rows = of_another(rows, options.of)
     for parts in (3, 4):
         for path, seconds in summed(rows, parts).most_common():
             print(f"{seconds:8.1f}  {path}")  # noqa: T201
         print(f"{sum(rows.values()):8.1f}  in all\n")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

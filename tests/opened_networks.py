@@ -3,52 +3,83 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from medmm.domain.draft import Case
 from medmm.domain.reading import ModelIdentity, Reading
 from medmm.domain.reading_model import Declaration, ReadingModel
 from medmm.domain.study import NotEvaluable, Study
+from medmm.drafting import LanguageModel
 from medmm.models import Adopted, Networks
 from medmm.models.weights.catalogue import DEFAULT_REPORT
 
 NONE_ADDED = Adopted(Path("/nonexistent"))  # the packaged networks ask for no added one
 
 
-@dataclass(frozen=True, slots=True)
 class RemembersStudies:
-    """Reads a study once: a study names the digests of its pixels, and a reading is a value.
+    """A reading model that reads a study once: a study names the digests of its pixels, a reading is a value.
 
-    That one study gives one reading is proved where networks read for themselves (`tests/unit/models`, and
-    `test_eight_threads_share_one_assistant`).
+    That a model gives the same for the same study is proved where networks read for themselves:
+    in `tests/unit/models`, and in `test_eight_threads_share_one_assistant`.
     """
 
-    model: ReadingModel
-    readings: dict[str, Reading | NotEvaluable] = field(default_factory=dict)
-    reading: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, model: ReadingModel) -> None:
+        self.model = model
+        self._read: dict[str, Reading | NotEvaluable] = {}
+        self._reading = threading.Lock()
 
     @property
     def identities(self) -> tuple[ModelIdentity, ...]:
-        """Those of the model."""
         return self.model.identities
 
     @property
     def declares(self) -> Declaration:
-        """What the model declares."""
         return self.model.declares
 
     def read(self, study: Study) -> Reading | NotEvaluable:
-        """The reading of this study, as it was when the study first came."""
-        with self.reading:
+        with self._reading:
             key = repr(study)
-            if key not in self.readings:
-                self.readings[key] = self.model.read(study)
-            return self.readings[key]
+            if key not in self._read:
+                self._read[key] = self.model.read(study)
+            return self._read[key]
 
 
-_OPENED: dict[tuple[str, int | None], Networks] = {}
-_READERS: dict[tuple[str, int | None], tuple[RemembersStudies, ...]] = {}
+class RemembersOpinions:
+    """A language model that is asked of a case once: what it says depends on what it is given and on no case's id."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.name, self.facts_read = model.name, model.facts_read
+        self._model = model
+        self._said: dict[str, Any] = {}
+        self._asking = threading.Lock()
+
+    def opinions(self, cases: Sequence[Case], *asked: Any) -> Any:
+        with self._asking:
+            key = repr(([replace(case, id="") for case in cases], asked))
+            if key not in self._said:
+                self._said[key] = self._model.opinions(cases, *asked)
+            return copy(self._said[key])
+
+
+class _Opened:
+    """The packaged networks of one device and number of threads."""
+
+    def __init__(self, device: str, threads: int | None) -> None:
+        self.networks = Networks(None, device=device, threads=threads, adopted=NONE_ADDED)
+        self.reading_models = tuple(map(RemembersStudies, self.networks.reading_models))
+
+    @cached_property
+    def language_model(self) -> RemembersOpinions | None:
+        model = self.networks.language_model
+        return None if model is None else RemembersOpinions(model)
+
+
+_OPENED: dict[tuple[str, int | None], _Opened] = {}
 
 
 class OpenedNetworks(Networks):
@@ -56,33 +87,23 @@ class OpenedNetworks(Networks):
 
     @property
     def reading_models(self) -> Any:
-        """The models, each of which remembers what it read."""
         packaged = self._packaged()
-        if packaged is None:
-            return super().reading_models
-        key = (self.device, self.threads)
-        if key not in _READERS:
-            _READERS[key] = tuple(map(RemembersStudies, packaged.reading_models))
-        return _READERS[key]
+        return super().reading_models if packaged is None else packaged.reading_models
 
     @property
     def picture_kinds(self) -> Any:
-        """What tells kinds of pictures."""
         packaged = self._packaged()
-        return super().picture_kinds if packaged is None else packaged.picture_kinds
+        return super().picture_kinds if packaged is None else packaged.networks.picture_kinds
 
     @property
     def language_model(self) -> Any:
-        """What writes from film and record."""
         packaged = self._packaged()
         return super().language_model if packaged is None else packaged.language_model
 
-    def _packaged(self) -> Networks | None:
+    def _packaged(self) -> _Opened | None:
         if self.weights_dir is not None or self.report != DEFAULT_REPORT:
             return None
         key = (self.device, self.threads)
         if key not in _OPENED:
-            _OPENED[key] = Networks(
-                None, device=self.device, threads=self.threads, adopted=NONE_ADDED
-            )
+            _OPENED[key] = _Opened(*key)
         return _OPENED[key]

@@ -90,7 +90,7 @@ class GivenNetworks(Networks):
 class QuickNetworks(Networks):
     """In the place of `medmm.models.Networks`: whatever settings name, it loads no torch."""
 
-    reader, picture_kinds, language_model = READS, SAYS_FRONTAL, None  # type: ignore[assignment]
+    reading_models, picture_kinds, language_model = (ModelOf(READS),), SAYS_FRONTAL, None  # type: ignore[assignment]
 
 
 def quick_assistant(

@@ -150,8 +150,7 @@ class HeadFile:
             heads = heads_after(size)
             text = "".join(head.line() for head in heads).encode()
             torn = tail.rpartition(b"\n")[2]
-            # A crash in mid-line is completed; anything else stays, a line of its own, for verify
-            # to find
+            # A crash in mid-line is completed; anything else stays a line that verify finds
             if torn:
                 text = text[len(torn) :] if text.startswith(torn) else b"\n" + text
             if text:

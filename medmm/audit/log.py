@@ -104,6 +104,17 @@ def heads_after(connection: sa.Connection, size: int) -> list[TreeHead]:
     return [TreeHead(size=r.size, root=r.root, signature=r.signature) for r in rows]
 
 
+def is_signed_by_another(connection: sa.Connection, signer: HeadSigner) -> bool:
+    """Whether there is a log of another installation.
+
+    Neither its first nor its last head bears this one's signature then.
+    """
+    ends = sa.select(sa.func.min(heads.c.size)).union(sa.select(sa.func.max(heads.c.size)))
+    rows = connection.execute(sa.select(heads).where(heads.c.size.in_(ends))).all()
+    found = [TreeHead(size=r.size, root=r.root, signature=r.signature) for r in rows]
+    return bool(found) and not any(signer.holds(head) for head in found)
+
+
 def events(connection: sa.Connection, subjects: Collection[str] = ()) -> list[AuditEvent]:
     """List events of these subjects, or all, in the order of the log."""
     return [

@@ -1,4 +1,4 @@
-"""What the log asks of the database that it lies in, and values read as the bytes that are kept."""
+"""What the log asks of the database that it lies in; values come as the bytes kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LogDatabase(Protocol):
         ...
 
     def is_damage(self, error: sa.exc.DatabaseError) -> bool:
-        """Whether an error says that the database is not as medmm wrote it.
+        """Tell whether an error says that the database is not as medmm wrote it.
 
         Returns: False if it is busy, full or out of reach.
         """
@@ -40,5 +40,5 @@ class as_bytes(FunctionElement[bytes]):
 
 
 def bytes_of(*columns: sa.Column[Any]) -> list[sa.ColumnElement[bytes]]:
-    """Columns as bytes under their own names."""
+    """Select columns as bytes under their own names."""
     return [as_bytes(column).label(column.name) for column in columns]

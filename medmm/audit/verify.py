@@ -29,9 +29,12 @@ def verify(
 ) -> AuditVerification:
     """Find every changed, removed, reordered or inserted entry, a cut tail, a restored copy.
 
-    `lines` are those of the heads file, held still until `connection` has begun to read. The first
-    root that is not the signed one names the place of a change that was made consistently (all
-    hashes recomputed).
+    The first root that is not the signed one names the place of a change that was made consistently
+    (all hashes recomputed). Damage of the database is a problem that is reported; any other error
+    of it is raised.
+
+    Args:
+        lines: those of the heads file, held still until `connection` has begun to read.
     """
     tree = Frontier()
     problems: list[AuditProblem] = []
@@ -66,12 +69,12 @@ def _line_problems(
             yield _problem(
                 "head altered", f"heads file, line {number}", "not signed by this installation"
             )
-        elif head.size <= last:
+            continue
+        if head.size <= last:
             text = f"the head of size {head.size} after that of size {last}"
             yield _problem("head moved", f"heads file, line {number}", text)
-        if head is not None and signer.holds(head):
-            outside.setdefault(head.size, head)
-            last = max(last, head.size)
+        outside.setdefault(head.size, head)
+        last = max(last, head.size)
 
 
 def _inside(connection: sa.Connection) -> dict[int, TreeHead]:

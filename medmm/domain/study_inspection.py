@@ -140,3 +140,4 @@ class Capabilities:
     device: str
     torch_version: str
     writer_problem: str = ""
+    database: str = ""  # which one keeps the cases, its release and its place; never a password

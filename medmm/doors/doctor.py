@@ -35,15 +35,20 @@ class Check:
     remedy: str = ""
 
 
-def machine() -> Iterator[Check]:
-    """What needs no settings: the release, memory, the dashboard's library, the network."""
+def machine(database: str = "") -> Iterator[Check]:
+    """What needs no installation: the release, memory, the dashboard's library, the network.
+
+    Args:
+        database: the place of the one that the settings name; empty where it is a file.
+    """
     release = f"{__version__} on Python {platform.python_version()}, {platform.machine()}"
     yield Check(name="medmm", state="ok", found=release)
     yield _memory()
     yield _dashboard()
-    yield Check(
-        name="network", state="ok", found="medmm opens no connection; nothing needs to be reached"
+    reached = (
+        f"no connection but to {database}; nothing else" if database else "no connection; nothing"
     )
+    yield Check(name="network", state="ok", found=f"medmm opens {reached} needs to be reached")
 
 
 def examine(assistant: Assistant) -> Iterator[Check]:
@@ -54,6 +59,7 @@ def examine(assistant: Assistant) -> Iterator[Check]:
     yield _disk(assistant)
     yield _readers(assistant)
     can = assistant.capabilities()
+    yield Check(name="database", state="ok", found=f"{can.database}; it answers")
     yield _compute(can, assistant.settings.threads)
     yield _runtimes()
     yield _writer(can, assistant.settings.writer)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,9 @@ class Session:
         """An open assistant."""
         from medmm.assistant import Assistant
 
-        with Assistant(self.settings()) as assistant:
+        with first_opening() as progress:
+            assistant = Assistant(self.settings(), progress=progress)
+        with assistant:
             yield assistant
 
     def reader(self, assistant: Assistant) -> Reader | None:
@@ -82,6 +84,21 @@ def progress_bar() -> Progress:
 
     console = Console(stderr=True, quiet=not sys.stderr.isatty())
     return Progress(console=console, redirect_stdout=False, redirect_stderr=False)
+
+
+@contextmanager
+def first_opening() -> Iterator[Callable[[int, int], None]]:
+    """Show progress where the cases of an earlier release are gone through, and nothing otherwise."""
+    bar = progress_bar()
+
+    def show(done: int, of: int) -> None:
+        if not bar.task_ids:
+            shown.enter_context(bar)
+            bar.add_task("cases of an earlier release", total=of)
+        bar.update(bar.task_ids[0], completed=done)
+
+    with ExitStack() as shown:
+        yield show
 
 
 def write_json(value: Any) -> None:

@@ -167,7 +167,7 @@ def parse_phrases(text: str) -> Phrases:
         phrases = Phrases.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise ConfigError(
-            f"the phrases are no YAML: {error}", remedy="correct drafting/phrases.yaml"
+            f"the phrases are not YAML: {error}", remedy="correct drafting/phrases.yaml"
         ) from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())

@@ -150,7 +150,9 @@ def _procedure(fact: Fact) -> Sentence:
 def _observation(fact: Fact) -> Sentence:
     if not isinstance(fact.value, Quantity):  # stated_observations takes no others
         raise StateError(
-            "an observation that is no quantity is not stated", remedy="leave it out", fact=fact.id
+            "an observation that is not a quantity is not stated",
+            remedy="leave it out",
+            fact=fact.id,
         )
     details = [str(when) for when in [_date(fact)] if when] + range_words(fact.value)
     value = quantity_words(fact.value) + (f" ({'; '.join(details)})" if details else "")

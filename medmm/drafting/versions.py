@@ -1,4 +1,4 @@
-"""Versions of a draft: each goes by a digest of all that it says and of the version before."""
+"""Versions of a draft: each goes by a digest of what it says and of the version before."""
 
 from __future__ import annotations
 

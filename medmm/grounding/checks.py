@@ -37,11 +37,11 @@ from medmm.grounding.verdicts import Examine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedCheck:
-    """One check: its number in code and docs, its name, what it does, and what its failure means.
+    """One check: its number and name, what it does, and what its failure means.
 
     Attributes:
         severity: in a drafted statement.
-        of_readers: in a reader's own words; None where it does not look at them.
+        of_readers: in a reader's own words; None if it does not look at them.
     """
 
     number: str

@@ -1,4 +1,4 @@
-"""G4: no comparison where nothing was compared."""
+"""G4: no comparison if nothing was compared."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _wrong_score(item: ScoreEvidence, reading: Reading) -> Iterator[str]:
 
 
 def _wrong_region(item: RegionEvidence, case: Case, reading: Reading) -> Iterator[str]:
-    """Object to a region that the reading lacks, or whose image is not read or not of the case."""
+    """Object to a region missing in the reading, or of an image not read or not of the case."""
     found = reading.finding(item.finding)
     region = found.region if found else None
     if region is None:

@@ -18,8 +18,7 @@ from medmm.imaging.dicom.patient import identity_of
 from medmm.imaging.file_search import find_files
 from medmm.imaging.nifti.files import NiftiFile, is_nifti, open_nifti
 
-# What people and programs leave beside images. A file of another name may be an image that is
-# damaged.
+# What is left beside images. A file of another name may be an image that is damaged.
 OTHER_KINDS = frozenset(
     """.bat .bmp .bval .bvec .cfg .css .csv .db .dll .doc .docx .exe .gif .htm .html .ico .inf
     .ini .jar .jpeg .jpg .js .json .lnk .log .md .ndjson .pdf .png .py .rtf .sh .sqlite .tif
@@ -251,7 +250,7 @@ def study_uid(file: DicomFile) -> str | None:
     ]
     if not all(uids) or any(set(uid) & set("/\\: ") for uid in uids):
         raise InputError(
-            "a UID of study, series or image is missing or is none",
+            "a UID of study, series or image is missing or malformed",
             remedy="export the file again with its UIDs",
             path=str(file.path),
         )

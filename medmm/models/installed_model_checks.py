@@ -105,7 +105,7 @@ def check_decoder(folder: Path) -> None:
     kind = config.get("model_type")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise InputError(
-            f"model_type {kind!r} is no causal language model of transformers",
+            f"model_type {kind!r} is not a causal language model of transformers",
             remedy="give a folder whose config.json names one, for example llama, qwen2, gemma or "
             "gpt2",
             file="config.json",

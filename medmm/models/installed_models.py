@@ -96,7 +96,7 @@ class Adopted:
         row = self.row(name)
         if row.task != task:
             raise InputError(
-                f"{name!r} is a {row.task}, no {task}", remedy="see `medmm models list`"
+                f"{name!r} is a {row.task}, not a {task}", remedy="see `medmm models list`"
             )
         return self._open(row)
 
@@ -185,7 +185,7 @@ class Adopted:
             )
         if os.path.lexists(self.folder / name):
             raise InputError(
-                "something of this name lies among the models and is none",
+                "something of this name lies among the models and is not one",
                 remedy="move it away, or give another --name",
                 path=str(self.folder / name),
             )

@@ -215,6 +215,12 @@ def language_model(
 ) -> ChestReportModel | None:
     """Open what writes sentences from film and record; None if it is not installed.
 
+    Args:
+        weights_dir: the folder of packaged weights; None is the one that ships.
+        device: auto, cpu or cuda.
+        adopted: where a model that does not ship is looked for.
+        report: name of the model, packaged or adopted.
+        films: encoded films that other readers of the same weights share.
     Returns: None if a packaged one is not installed.
     Raises: ConfigError for a name that is not a report model's, IntegrityError if a file of the
         weights was altered.

@@ -103,8 +103,7 @@ def _cardiac(weights: WeightsFolder, device: torch.device) -> ReadingModel:
 Opener = Callable[[WeightsFolder, "torch.device"], ReadingModel]
 # Beside the heads of the report model in use.
 OF_FILMS = ("chest-findings", "chest-anatomy")
-# By name in the catalogue, which says what each reads: a network of one weights folder is a row
-# here.
+# By name in the catalogue, which says what each reads; a network of one folder is a row.
 OF_ONE_FOLDER: Mapping[str, Opener] = {
     "brain-lesion": _brain_lesion,
     "hippocampus": _hippocampus,

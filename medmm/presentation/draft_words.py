@@ -84,7 +84,7 @@ def decision_word(decision: Decision | None) -> str | None:
 
 
 def unstated_sentence(record: SentenceRecord) -> str:
-    """Word what was proposed, what stands in its place, and why; "" if it is stated as it was."""
+    """Word what was proposed, what stands in its place, and why; "" if it is stated."""
     if record.fate is Fate.STATED:
         return ""
     instead = f" by {record.statement_id}" if record.fate is Fate.REPLACED else ""

@@ -1,4 +1,4 @@
-"""A report among its versions, and what a reader of it must see first: that it was changed, or counts no more."""
+"""A report among its versions, and what must be seen first: a change, or that it is void."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Lineage:
 
     @classmethod
     def of(cls, report: SignedReport, versions: Sequence[SignedReport] = ()) -> Lineage:
-        """A report among its versions; alone where none are named."""
+        """Place a report among its versions; it stands alone if none are named."""
         return cls(report=report, versions=tuple(versions) or (report,))
 
     @property
@@ -58,7 +58,7 @@ class Lineage:
 
     @property
     def mark(self) -> str:
-        """What the report is in capitals, of all that became of it; "" of the first version while it counts."""
+        """What became of the report, in capitals; "" of the first version while it counts."""
         if self.withdrawn:
             return WITHDRAWN
         if self.replaced:
@@ -69,7 +69,10 @@ class Lineage:
         return "; ".join(head for kind, head in HEADS.items() if kind in kinds)
 
     def notices(self) -> Iterator[str]:
-        """In sentences, the last change first: who changed the report, when and why, and whether this version counts."""
+        """Yield who changed the report, when and why, the last change first.
+
+        Before that comes whether this version counts.
+        """
         if self.replaced:
             newest = self.newest
             yield (
@@ -84,14 +87,15 @@ class Lineage:
 
 
 def change_words(version: SignedReport) -> str:
-    """What a version changed: in which way, when, by whom and why."""
+    """Say in which way a version changed the report, when, by whom and why."""
+    reason = clean(version.reason, limit=len(version.reason))
     return (
         f"{HEADS[version.kind]} on {version.signed_at.isoformat(timespec='seconds')} by "
-        f"{reader_words(version.signed_by)}. Reason: {clean(version.reason, limit=len(version.reason))} "
+        f"{reader_words(version.signed_by)}. Reason: {reason} "
         f"(version {version.version}, replaces {version.replaces})"
     )
 
 
 def reader_words(reader: Reader) -> str:
-    """A reader by name, id and role."""
+    """Name a reader by name, id and role."""
     return f"{clean(reader.name)} ({reader.id}, {reader.role})"

@@ -64,7 +64,7 @@ def contents_of(values: list[Any]) -> Contents:
     for number, value in enumerate(values):
         if not is_resource(value):
             raise InputError(
-                "the record is no FHIR resource", remedy="send a FHIR R4 Bundle as JSON"
+                "the record is not a FHIR resource", remedy="send a FHIR R4 Bundle as JSON"
             )
         if value["resourceType"] == "Bundle":
             found.pages.append(value)

@@ -296,7 +296,7 @@ def read_file(path: Path) -> bytes:
     try:
         if not path.is_file():
             raise InputError(
-                "the record is no file", remedy="name an existing FHIR JSON file", path=str(path)
+                "the record is not a file", remedy="name an existing FHIR JSON file", path=str(path)
             )
         if path.stat().st_size > json_parser.LARGEST_BYTES:
             raise json_parser.too_large()

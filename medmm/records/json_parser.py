@@ -43,7 +43,7 @@ def parse(data: bytes) -> tuple[list[Any], list[Omission]]:
         raise too_large()
     for start, what in PACKED.items():
         if data.startswith(start):
-            raise InputError(f"the record is a {what} file, no JSON", remedy="unpack it first")
+            raise InputError(f"the record is a {what} file, not JSON", remedy="unpack it first")
     if sum(data.count(sign) for sign in (b",", b"{", b"[")) > MOST_VALUES:
         raise InputError(
             f"the record holds more than {MOST_VALUES} values",
@@ -119,10 +119,10 @@ def _integer(text: str) -> int | float:
 
 
 def _constant(name: str) -> NoReturn:
-    raise InputError(f"{name} is no JSON number", remedy="leave the value out")
+    raise InputError(f"{name} is not a JSON number", remedy="leave the value out")
 
 
 def _no_json(where: str) -> InputError:
     return InputError(
-        f"the record is no JSON ({where})", remedy="send FHIR R4 as JSON; XML is not read"
+        f"the record is not JSON ({where})", remedy="send FHIR R4 as JSON; XML is not read"
     )

@@ -20,8 +20,7 @@ KINDS = {
     "ServiceRequest": FactKind.ORDER,
     "DiagnosticReport": FactKind.PRIOR_REPORT,
 }
-# What dates a resource: it counts from the latest of these, when it was known, not from when it
-# began.
+# What dates a resource: the latest of these, when it was known, not when it began.
 DATES = {
     "Condition": ("onsetDateTime", "onsetPeriod.start", "recordedDate", "assertedDate"),
     "Observation": (
@@ -240,8 +239,7 @@ ELEMENTS: Mapping[str, Mapping[str, str]] = {
         "modifierExtension": "what refers to it is left out",
     },
 }
-# What a sender may do against R4, and what is made of it. Strictness is checked with the R4B
-# classes.
+# What a sender may do against R4, and what is made of it; the R4B classes check it.
 DEVIATIONS = (
     (
         "an element that R4 has not, or of another type",

@@ -69,8 +69,7 @@ _RESULT = {
     **_all(UNCONFIRMED, "registered", "preliminary", "unknown"),
     **_WITHDRAWN,
 }
-# Resource -> element -> code -> what becomes of the fact. The first element of a resource must be
-# there.
+# Resource -> element -> code -> what becomes of the fact; the first element must be there.
 STATUSES: Mapping[str, Mapping[str, Mapping[str, StatusMeaning]]] = {
     "Condition": {
         "clinicalStatus": {

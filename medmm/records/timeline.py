@@ -13,8 +13,7 @@ from medmm.records.conflicts import with_conflicts
 from medmm.records.document import RecordDocument
 from medmm.records.periods import day_of
 
-# A condition or an allergy without a date may be old news; anything else without a date may be of
-# tomorrow.
+# A condition or an allergy without a date may be old news; anything else may be of tomorrow.
 KEPT_UNDATED = (FactKind.CONDITION, FactKind.ALLERGY)
 ENDED = "stated as active, but ended"
 MAY_HAVE_ENDED = "it ended about that time: whether before or after can't be told"

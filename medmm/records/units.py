@@ -23,8 +23,7 @@ PREFIXES = {
     **{"d": 1e-1, "c": 1e-2, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18},
 }
 OFFSETS_K = {"Cel": 273.15, "[degF]": 273.15 - 32 / 1.8}  # kelvins at zero
-# Annotations that say what was measured, not what was counted: 80 mL/min/{1.73_m2} is not 80
-# mL/min.
+# Annotations that change the quantity: 80 mL/min/{1.73_m2} is not 80 mL/min.
 MEANING = ("{1.73_m2}", "{FEU}", "{DDU}")
 LONGEST = 60
 COMPONENT = re.compile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +15,26 @@ from medmm.store.dialects import Dialect, Fault
 
 T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
-TRY_AGAIN = "free space or wait for the other program, then try again; nothing was half-stored"
+RESTORE = "stop; restore the data folder from a copy; `medmm audit verify` then names what differs"
+REMEDIES = {
+    Fault.DAMAGED: (IntegrityError, "the database refused", RESTORE),
+    Fault.REFUSED: (InputError, "the database refused a value", "correct it at its source"),
+    Fault.FORBIDDEN: (
+        ConfigError,
+        "the database refused its user",
+        "correct store.url, or the rights of its role (docs/postgresql.md)",
+    ),
+    Fault.GONE: (
+        Unavailable,
+        "the database can't be used now",
+        "see that it can be reached, then try again; nothing was half-stored",
+    ),
+}
+TRY_AGAIN = (
+    Unavailable,
+    "the database can't be used now",
+    "free space or wait for the other program, then try again; nothing was half-stored",
+)
 
 
 class Database:
@@ -31,19 +50,51 @@ class Database:
         self._open.close()
 
     def read(self, query: Callable[[sa.Connection], T]) -> T:
-        """Ask in one snapshot. Raises: as `border`."""
-        with self.border(), self.dialect.reading(self._engine) as connection:
+        """Ask in one snapshot; where the server was lost meanwhile, once more. Raises: as `border`."""
+        with self.border():
+            try:
+                return self._ask(query)
+            except sa.exc.DBAPIError as error:
+                if self.dialect.fault(error) is not Fault.GONE:
+                    raise
+            return self._ask(query)
+
+    def _ask(self, query: Callable[[sa.Connection], T]) -> T:
+        with self.dialect.reading(self._engine) as connection:
             return query(connection)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A write transaction that commits all or nothing. Raises: as `border`."""
-        with self.border(), self.dialect.writing(self._engine) as connection:
-            yield connection
+        """A write transaction that commits all or nothing.
 
-    def exclusive(self, key: str, *, of: str = "") -> AbstractContextManager[None]:
+        Raises: as `border`; Unavailable that says so if the server was lost while it committed.
+        """
+        committing = False
+        with self.border():
+            try:
+                with self.dialect.writing(self._engine) as connection:
+                    yield connection
+                    committing = True
+            except sa.exc.DBAPIError as error:
+                if committing and self.dialect.fault(error) is Fault.GONE:
+                    raise self._unknown(error) from error
+                raise
+
+    def _unknown(self, error: sa.exc.DBAPIError) -> Unavailable:
+        return Unavailable(
+            f"the database was lost while it committed: {self.dialect.words(error)};"
+            " the step is kept wholly or not at all",
+            remedy="try again with the same idempotency key, or look at the case first",
+            **self.dialect.where,
+        )
+
+    @contextmanager
+    def exclusive(self, key: str, *, of: str = "") -> Iterator[None]:
         """Hold a lock for equal keys of one kind, across all processes of this installation."""
-        return self.dialect.exclusive(self._engine, key, of=of)
+        with ExitStack() as held:
+            with self.border():
+                held.enter_context(self.dialect.exclusive(self._engine, key, of=of))
+            yield
 
     def is_newest(self) -> bool:
         """Whether the database has this release's tables, rather than an earlier one's or none.
@@ -99,16 +150,9 @@ class Database:
             ) from error
 
     def _translated(self, error: sa.exc.DBAPIError) -> MedmmError:
-        fault, words = self.dialect.fault(error), self.dialect.words(error)
-        if fault is not Fault.DAMAGED:
-            return Unavailable(
-                f"the database can't be used now: {words}", remedy=TRY_AGAIN, **self.dialect.where
-            )
-        return IntegrityError(
-            f"the database refused: {words}",
-            remedy="stop; restore the data folder from a copy; `medmm audit verify` then names what differs",
-            **self.dialect.where,
-        )
+        kind, problem, remedy = REMEDIES.get(self.dialect.fault(error), TRY_AGAIN)
+        words = self.dialect.words(error)
+        return kind(f"{problem}: {words}", remedy=remedy, **self.dialect.where)
 
 
 def revisions() -> list[str]:

@@ -170,13 +170,24 @@ def _early(word: Word) -> bool:
     return word.value is None and word.kind != DRAFTED_FROM
 
 
-def collected(connection: sa.Connection) -> Words:
-    """The last words, from the whole log. An entry that can't be read says nothing: checking the log finds it."""
-    found: Words = {}
+def said(connection: sa.Connection) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Every entry of the log with its number, parsed once. One that can't be read says nothing: checking the log finds it."""
     for number, entry in log.numbered(connection):
-        for word in _words(number, entry):
-            if not _early(word) or (word.kind, word.owner) not in found:
-                found[word.kind, word.owner] = word
+        yield number, _event(entry)
+
+
+def add(words: Words, entry: int, event: Mapping[str, Any]) -> None:
+    """Take in what the next entry of the log says, in the order of the log."""
+    for word in _words_of(entry, event):
+        if not _early(word) or (word.kind, word.owner) not in words:
+            words[word.kind, word.owner] = word
+
+
+def collected(connection: sa.Connection) -> Words:
+    """Derive the last words from the whole log."""
+    found: Words = {}
+    for number, event in said(connection):
+        add(found, number, event)
     return found
 
 
@@ -206,12 +217,10 @@ def refuse_put_back(connection: sa.Connection, case_id: str) -> None:
     """
     last: Words = {}
     for number, entry in log.numbered(connection, (case_id,)):
-        for word in _words(number, entry):
-            if word.kind in OF_A_CASE and (not _early(word) or (word.kind, word.owner) not in last):
-                last[word.kind, word.owner] = word
+        add(last, number, _event(entry))
     rows = {(word.kind, word.owner): word for word in of_case(connection, case_id)}
     for key, word in last.items():
-        if rows.get(key) != word:
+        if word.kind in OF_A_CASE and rows.get(key) != word:
             raise IntegrityError(
                 f"the row of the last digest of {_place(word)} is not what entry {word.entry} says",
                 remedy="stop; restore the data folder from a copy; `medmm audit verify` names all that differs",
@@ -233,7 +242,7 @@ def _checked(connection: sa.Connection, query: sa.Select[Any]) -> list[Word]:
             entry = connection.scalar(
                 sa.select(log.entries.c.entry).where(log.entries.c.seq == word.entry)
             )
-            entries[word.entry] = [] if entry is None else _words(word.entry, entry)
+            entries[word.entry] = [] if entry is None else _words_of(word.entry, _event(entry))
         if word not in entries[word.entry]:
             raise IntegrityError(
                 f"the row of the last digest of {_place(word)} is not what entry {word.entry} says",
@@ -269,11 +278,19 @@ def _place(word: Word) -> str:
     return f"{word.kind} {word.owner}"
 
 
-def _words(number: int, entry: bytes) -> list[Word]:
+def _event(entry: bytes) -> Mapping[str, Any]:
+    """What an entry holds; nothing where it can't be read."""
     try:
         event = json.loads(entry)
+    except (ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _words_of(number: int, event: Mapping[str, Any]) -> list[Word]:
+    try:
         return words_of(number, event["verb"], event["outcome"], event["subject"], event["details"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (KeyError, TypeError, AttributeError):
         return []
 
 

@@ -13,12 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from medmm.audit import log
 from medmm.audit.identity_digest import identity_hmac
 from medmm.audit.log_database import as_bytes, bytes_of
 from medmm.domain.audit_event import AuditProblem
 from medmm.store import integrity, last_words, tables
-from medmm.store.last_words import IDENTITY, KINDS, ORDER, RECORD, STUDY, LoggedPart, RowKind
+from medmm.store.last_words import IDENTITY, KINDS, ORDER, RECORD, STUDY, LoggedPart, RowKind, Words
 from medmm.store.object_store import ObjectStore, is_digest
 
 Digest = Callable[[str, bytes], str]  # whose row, its body
@@ -35,11 +34,8 @@ GONE = "none"  # the digest of a row that was taken away
 
 @dataclass(slots=True, kw_only=True)
 class LoggedRows:
-    """What the entries say: by kind and owner the last word on each row, and by digest the first entry that kept a file."""
+    """What the entries say beside their last words: by digest the first entry that kept a file, and which cover nothing."""
 
-    rows: dict[RowKind, dict[str, LoggedPart]] = field(
-        default_factory=lambda: {kind: {} for kind in KINDS}
-    )
     objects: dict[str, int] = field(default_factory=dict)
     early: set[str] = field(default_factory=set)  # subjects of entries of an earlier form
     last_early: int = 0
@@ -47,19 +43,18 @@ class LoggedRows:
     size: int = 0
 
     def add(self, entry: int, event: Mapping[str, Any]) -> None:
-        """Take in one event that was done."""
-        details = event["details"]
-        for kind in KINDS:
-            if kind.detail in details and kind.owner in details:
-                self.rows[kind][details[kind.owner]] = LoggedPart(
-                    entry=entry, sha256=details[kind.detail]
-                )
+        """Take in the next entry of the log; of one that was not done, or can't be read, nothing but its number."""
+        self.size = entry
+        details = event.get("details")
+        if event.get("outcome") != "done" or not isinstance(details, dict) or "verb" not in event:
+            return
         for sha256 in str(details.get("objects", "")).split():
             self.objects.setdefault(sha256, entry)
         if IDENTITY.detail in details and self.first_covering is None:
             self.first_covering = entry
-        if event["verb"] in NAMED and NAMED[event["verb"]].isdisjoint(details):
-            self.early.add(str(event["subject"]))
+        named = NAMED.get(str(event["verb"]))
+        if named is not None and named.isdisjoint(details):
+            self.early.add(str(event.get("subject")))
             self.last_early = entry
 
     @property
@@ -100,9 +95,17 @@ def digests(secret: bytes | None) -> dict[RowKind, Digest]:
     return {IDENTITY: keyed, ORDER: keyed, STUDY: plain, RECORD: plain}
 
 
-def check(connection: sa.Connection, secret: bytes | None) -> LogCoverage:
-    """Compare every row with the last entry that kept it."""
-    said, made, present = _said(connection), digests(secret), _tables(connection)
+def check(
+    connection: sa.Connection, secret: bytes | None, words: Words, said: LoggedRows
+) -> LogCoverage:
+    """Compare every row with the last entry that kept it.
+
+    Args:
+        words: the last words of the whole log.
+        said: what else its entries say.
+    """
+    made, present = digests(secret), _tables(connection)
+    last = {key: word.written for key, word in words.items()}
     problems: list[AuditProblem] = []
     bare: dict[RowKind, list[str]] = {kind: [] for kind in KINDS}
     any_row = False
@@ -110,7 +113,7 @@ def check(connection: sa.Connection, secret: bytes | None) -> LogCoverage:
         seen: set[str] = set()
         for owner, body in _rows(connection, kind):
             seen.add(owner)
-            written = said.rows[kind].get(owner)
+            written = last.get((kind.table, owner))
             if written is not None:
                 problems += _compared(kind, owner, made[kind](owner, body), written)
             elif _may_be_early(connection, kind, owner, said):
@@ -121,8 +124,8 @@ def check(connection: sa.Connection, secret: bytes | None) -> LogCoverage:
                     AuditProblem(kind="not in the log", place=_place(kind, owner), text=text)
                 )
         any_row = any_row or bool(seen)
-        for owner, written in said.rows[kind].items():
-            if owner not in seen and written.sha256 != GONE:
+        for (table, owner), written in last.items():
+            if table == kind.table and owner not in seen and written.sha256 != GONE:
                 text = f"entry {written.entry} kept it"
                 problems.append(AuditProblem(kind="missing", place=_place(kind, owner), text=text))
     return LogCoverage(
@@ -211,28 +214,10 @@ def _object_problem(objects: ObjectStore, sha256: str, who: str) -> AuditProblem
     return AuditProblem(kind=fault.kind, place=f"object {sha256}", text=text)
 
 
-def _said(connection: sa.Connection) -> LoggedRows:
-    """What the log says. An entry that can't be read says nothing: checking the log finds it."""
-    said = LoggedRows()
-    for number, entry in log.numbered(connection):
-        said.size = number
-        _take(said, number, entry)
-    return said
-
-
 def _last(connection: sa.Connection, kind: RowKind, owner: str) -> LoggedPart | None:
     """The last word on one row, whatever study or case its entry is about."""
     word = last_words.of(connection, kind.table, owner)
     return None if word is None else word.written
-
-
-def _take(said: LoggedRows, number: int, entry: bytes) -> None:
-    try:
-        event = json.loads(entry)
-        if event["outcome"] == "done":
-            said.add(number, event)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return
 
 
 def _tables(connection: sa.Connection) -> set[str]:

@@ -13,8 +13,9 @@ from medmm.domain.errors import InputError
 from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.printed_report import Printed
+from medmm.domain.record import ClinicalContext
 from medmm.domain.report import CaseFile, SignedReport
-from medmm.domain.study import Study
+from medmm.domain.study import NotEvaluable, Study
 from medmm.store import (
     integrity,
     last_words,
@@ -92,6 +93,59 @@ def printed(
         versions=report_versions.of_case(connection, signed.case_id),
     )
     return found, named
+
+
+def files_of(connection: sa.Connection, study_uid: str) -> dict[str, str | None]:
+    """Read the files that a study was made of: SOP Instance UID by digest."""
+    table = tables.study_files
+    query = sa.select(table.c.sha256, table.c.sop_uid).where(table.c.study_uid == study_uid)
+    rows = connection.execute(query.order_by(table.c.sha256))
+    return {row.sha256: row.sop_uid for row in rows}
+
+
+def study_of(connection: sa.Connection, case_id: str) -> str:
+    """Read the UID of the study of a case. Raises: InputError if there is no such case."""
+    found = connection.scalar(select(tables.cases.c.study_uid, tables.cases.c.id, case_id))
+    if found is None:
+        raise missing("case", case_id)
+    return str(found)
+
+
+def context(connection: sa.Connection, study_uid: str) -> ClinicalContext | None:
+    """Read the record that was last joined to a study; None if none is."""
+    table = tables.contexts
+    body = connection.scalar(select(table.c.body, table.c.study_uid, study_uid))
+    return None if body is None else from_json(ClinicalContext, body)
+
+
+def studies_of(connection: sa.Connection, patient_key: str) -> tuple[str, ...]:
+    """Read the UIDs of the studies of a patient."""
+    table = tables.studies
+    query = select(table.c.uid, table.c.patient_key, patient_key).order_by(table.c.uid)
+    return tuple(connection.scalars(query))
+
+
+def cases_of(connection: sa.Connection, study_uid: str) -> tuple[str, ...]:
+    """Read the ids of the cases of a study, oldest first."""
+    table = tables.cases
+    query = select(table.c.id, table.c.study_uid, study_uid)
+    return tuple(connection.scalars(query.order_by(table.c.opened_at, table.c.id)))
+
+
+def not_evaluable(connection: sa.Connection) -> tuple[NotEvaluable, ...]:
+    """Read all refusals and holds, oldest first."""
+    table = tables.not_evaluable
+    bodies = connection.scalars(sa.select(table.c.body).order_by(table.c.id))
+    return tuple(from_json(NotEvaluable, body) for body in bodies)
+
+
+def released(connection: sa.Connection) -> dict[str, frozenset[str]]:
+    """Read the codes of what persons let pass the gate, by the digest of the file."""
+    codes: dict[str, frozenset[str]] = {}
+    table = tables.releases
+    for sha256, code in connection.execute(sa.select(table.c.sha256, table.c.reason_code)):
+        codes[sha256] = codes.get(sha256, frozenset()) | {code}
+    return codes
 
 
 def select(body: sa.Column[Any], column: sa.Column[Any], value: str) -> sa.Select[Any]:

@@ -203,6 +203,8 @@ class Step:
                     site=site,
                 )
             )
+            if site is not None:
+                self._kept["site_sha256"] = integrity.digest(site)
 
     def cases_of(self, study_uid: str) -> dict[str, CaseState]:
         """The cases of a study and where they stand."""

@@ -15,7 +15,6 @@ from medmm.audit import log
 from medmm.audit.head import HeadFile, HeadSigner, TreeHead
 from medmm.domain.audit_event import AuditEvent, AuditProof, AuditVerification
 from medmm.domain.clock import Clock, utc_now
-from medmm.domain.codec import from_json
 from medmm.domain.draft_version import DraftVersion
 from medmm.domain.errors import ConfigError, StateError
 from medmm.domain.identity import PatientIdentity
@@ -40,7 +39,7 @@ from medmm.store import (
     worklist,
 )
 from medmm.store.database import Database
-from medmm.store.dialects import dialect_of
+from medmm.store.dialects import Dialect, dialect_of
 from medmm.store.object_store import ObjectStore
 from medmm.store.step import Step
 
@@ -59,11 +58,13 @@ class Store:
         data_dir: Path,
         heads_path: Path | None,
         expiry: replays.Expiry,
+        dialect: Dialect,
         objects: ObjectStore | None = None,
+        progress: worklist.Progress | None = None,
     ) -> None:
-        self.data_dir, self._expiry = data_dir, expiry
+        self.data_dir, self._expiry, self.dialect = data_dir, expiry, dialect
         self.objects: ObjectStore = objects or files.Objects(data_dir / "objects")
-        self._closed, self.dialect = False, dialect_of(data_dir)
+        self._closed = False
         try:
             self.read_only = files.is_read_only(data_dir, self.dialect.marker)
             if not self.read_only:
@@ -84,9 +85,25 @@ class Store:
             if self.read_only:
                 self._database.is_newest()
             else:
-                self._database.upgrade(_fill)
+                self._database.upgrade(lambda connection: _fill(connection, progress))
+                self._refuse_other_keys()
                 self._cover()  # a crash may have left the last entries without their line in the heads file
             on_failure.pop_all()
+
+    def _refuse_other_keys(self) -> None:
+        """Raises: ConfigError if a shared database has the log of an installation whose keys are not in this folder."""
+        if self.dialect.shared and self._read(lambda c: log.is_signed_by_another(c, self._signer)):
+            raise ConfigError(
+                "the log of the database was signed with a key that is not in the data folder",
+                remedy="let data_dir be the folder that all hosts of this installation share",
+                data_dir=str(self.data_dir),
+                **self.dialect.where,
+            )
+
+    def database(self) -> str:
+        """Name the database, its release and its place; it is asked, so that it is known to answer."""
+        (place,) = self.dialect.where.values()
+        return f"{self._read(self.dialect.version)}, {place}"
 
     @classmethod
     def open(
@@ -97,6 +114,8 @@ class Store:
         replay_days: float = replays.REPLAY_DAYS,
         clock: Clock = utc_now,
         objects: ObjectStore | None = None,
+        url: str | None = None,
+        progress: worklist.Progress | None = None,
     ) -> Store:
         """Open, making folder, keys and tables where missing. Heads go beside the folder unless told otherwise.
 
@@ -104,8 +123,11 @@ class Store:
             replay_days: how long a call with the same idempotency key gets the first result again.
             clock: gives the time now, with its zone.
             objects: keeps the files of images; without it the folder `objects` does.
+            url: of a PostgreSQL database; None: an SQLite file in the folder.
+            progress: told how many cases of an earlier release were gone through, of how many.
         """
-        return cls(data_dir, heads_path, replays.Expiry(days=replay_days, clock=clock), objects)
+        expiry, dialect = replays.Expiry(days=replay_days, clock=clock), dialect_of(url, data_dir)
+        return cls(data_dir, heads_path, expiry, dialect, objects, progress)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -204,13 +226,7 @@ class Store:
 
     def files_of(self, study_uid: str) -> dict[str, str | None]:
         """The files that a study was made of: SOP Instance UID by digest."""
-        table = tables.study_files
-        query = (
-            sa.select(table.c.sha256, table.c.sop_uid)
-            .where(table.c.study_uid == study_uid)
-            .order_by(table.c.sha256)
-        )
-        return {row.sha256: row.sop_uid for row in self._read(lambda c: c.execute(query).all())}
+        return self._read(lambda c: reads.files_of(c, study_uid))
 
     def object_place(self, sha256: str) -> Path:
         """Where a kept file lies, unchecked: who opens it compares its digest."""
@@ -236,20 +252,11 @@ class Store:
 
     def context(self, study_uid: str) -> ClinicalContext | None:
         """The record that was last joined to a study."""
-        body = self._read(
-            lambda c: c.scalar(
-                reads.select(tables.contexts.c.body, tables.contexts.c.study_uid, study_uid)
-            )
-        )
-        return None if body is None else from_json(ClinicalContext, body)
+        return self._read(lambda c: reads.context(c, study_uid))
 
     def study_of(self, case_id: str) -> str:
         """UID of the study of a case."""
-        query = sa.select(tables.cases.c.study_uid).where(tables.cases.c.id == case_id)
-        found = self._read(lambda c: c.scalar(query))
-        if found is None:
-            raise reads.missing("case", case_id)
-        return str(found)
+        return self._read(lambda c: reads.study_of(c, case_id))
 
     def identity(self, patient_key: str) -> PatientIdentity:
         """Who a patient key is. Raises: IntegrityError if that is not what its last entry in the log says."""
@@ -268,9 +275,7 @@ class Store:
 
         Raises: IntegrityError naming what is not what the log says, and the entry.
         """
-
         secret = self.secret("patient")
-
         printed, named = self._read(lambda c: reads.printed(c, secret, report_id))
         log_coverage.refuse_altered_objects(self.objects, named)
         return printed
@@ -281,18 +286,11 @@ class Store:
 
     def not_evaluable(self) -> tuple[NotEvaluable, ...]:
         """All refusals and holds, oldest first."""
-        query = sa.select(tables.not_evaluable.c.body).order_by(tables.not_evaluable.c.id)
-        return tuple(
-            from_json(NotEvaluable, body) for body in self._read(lambda c: c.scalars(query).all())
-        )
+        return self._read(reads.not_evaluable)
 
     def released(self) -> dict[str, frozenset[str]]:
         """Codes of what persons let pass the gate, by the digest of the file."""
-        query = sa.select(tables.releases.c.sha256, tables.releases.c.reason_code)
-        codes: dict[str, set[str]] = {}
-        for sha256, code in self._read(lambda c: c.execute(query).all()):
-            codes.setdefault(sha256, set()).add(code)
-        return {sha256: frozenset(found) for sha256, found in codes.items()}
+        return self._read(reads.released)
 
     def case_file(self, case_id: str) -> CaseFile:
         """Everything of one case, checked and read in one transaction. Raises: IntegrityError if a part is not what the log says."""
@@ -310,16 +308,11 @@ class Store:
 
     def studies_of(self, patient_key: str) -> tuple[str, ...]:
         """UIDs of the studies of a patient."""
-        query = sa.select(tables.studies.c.uid).where(tables.studies.c.patient_key == patient_key)
-        return tuple(self._read(lambda c: c.scalars(query.order_by(tables.studies.c.uid)).all()))
+        return self._read(lambda c: reads.studies_of(c, patient_key))
 
     def cases_of(self, study_uid: str) -> tuple[str, ...]:
         """Ids of the cases of a study, oldest first."""
-        table = tables.cases
-        query = sa.select(table.c.id).where(table.c.study_uid == study_uid)
-        return tuple(
-            self._read(lambda c: c.scalars(query.order_by(table.c.opened_at, table.c.id)).all())
-        )
+        return self._read(lambda c: reads.cases_of(c, study_uid))
 
     def signed_of(self, study_uid: str) -> list[CaseFile]:
         """The cases of a study with a signed report."""
@@ -356,13 +349,8 @@ class Store:
         def check(connection: sa.Connection) -> tuple[AuditVerification, dict[str, str]]:
             with self.heads.locked() as lines:  # until the snapshot is taken: no entry runs ahead
                 self.dialect.take_snapshot(connection)
-            return verification.check(
-                connection,
-                lines,
-                self._signer,
-                self._secret_there("patient"),
-                self.dialect,
-            )
+            secret = self._secret_there("patient")
+            return verification.check(connection, lines, self._signer, secret, self.dialect)
 
         found, objects = self._read(check)
         altered = log_coverage.object_problems(self.objects, objects)
@@ -398,8 +386,8 @@ class Store:
         return self._database.read(query)
 
 
-def _fill(connection: sa.Connection) -> None:
+def _fill(connection: sa.Connection, progress: worklist.Progress | None) -> None:
     """Derive what a database of an earlier release does not hold yet."""
     last_words.fill(connection)
     drafts.fill(connection)
-    worklist.fill(connection)
+    worklist.fill(connection, progress)

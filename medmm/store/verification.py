@@ -30,8 +30,12 @@ def check(
     Returns: what was found, and the stored files still to be looked at (by digest, who names them).
     """
     found = verify(connection, lines, signer, database)
-    covered = log_coverage.check(connection, secret)
-    words = last_words.collected(connection)
+    words: last_words.Words = {}
+    beside = log_coverage.LoggedRows()
+    for number, event in last_words.said(connection):
+        last_words.add(words, number, event)
+        beside.add(number, event)
+    covered = log_coverage.check(connection, secret, words, beside)
     said = {
         name: integrity.marks_of(some) for name, some in last_words.by_case(words.values()).items()
     }

@@ -8,7 +8,7 @@ brought to this release, and again by every check.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from medmm.domain.worklist import CaseFilter, Page
 from medmm.store import drafts, integrity, last_words, leases, tables
 from medmm.store.decoded import noun
 
+Progress = Callable[[int, int], None]  # how many cases are done, of how many
 LINES, CASES = tables.worklist, tables.cases
 OPEN = frozenset(one.value for one in (CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW))
 WAITING = frozenset({CaseState.DRAFTED, CaseState.IN_REVIEW})  # for a person
@@ -185,10 +186,17 @@ def write(connection: sa.Connection, case_id: str) -> str:
     return _digest(line)
 
 
-def fill(connection: sa.Connection) -> None:
-    """Derive the lines of cases that have none: those of a database of an earlier release."""
+def fill(connection: sa.Connection, progress: Progress | None = None) -> None:
+    """Derive the lines of cases that have none: those of a database of an earlier release.
+
+    Args:
+        progress: told before each case, since every one is decoded once.
+    """
     bare = sa.select(CASES.c.id).where(CASES.c.id.not_in(sa.select(LINES.c.case_id)))
-    for case_id in connection.scalars(bare).all():
+    case_ids = connection.scalars(bare).all()
+    for done, case_id in enumerate(case_ids):
+        if progress is not None:
+            progress(done, len(case_ids))
         write(connection, case_id)
 
 

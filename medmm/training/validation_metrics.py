@@ -12,7 +12,12 @@ Array = NDArray[np.float64]
 
 
 def auroc(truth: Array, score: Array) -> float | None:
-    """Compute the area under the ROC curve of one label; None if one class is missing."""
+    """Compute the area under the ROC curve of one label; None if one class is missing.
+
+    Args:
+        truth: (n,) of 0 and 1.
+        score: (n,), greater for what is likelier.
+    """
     return float(roc_auc_score(truth, score)) if 0 < truth.sum() < len(truth) else None
 
 

@@ -61,6 +61,11 @@ def write_manifest(
 ) -> str:
     """Write manifest.json: sha256 of the folder's other files and of the training inputs.
 
+    Args:
+        name: of the weights, as the catalogue has it.
+        licence: of the weights, as their card states it.
+        research_only: whether a term of the training data forbids any other use.
+        inputs: the files that were learned from, by what they are called.
     Returns: the sha256 of the manifest itself, which belongs in the catalogue.
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 
 from medmm.domain.audit_event import AuditEvent
 from medmm.domain.clock import Clock
 from medmm.domain.directory import Directory
-from medmm.domain.errors import InputError, PermissionDenied
+from medmm.domain.errors import InputError, PermissionDenied, Unavailable
 from medmm.domain.report import Reader
 from medmm.domain.roles import require
 from medmm.store import Step, Store, digest
@@ -34,7 +34,7 @@ class VerbCall:
         self.actor = Reader(id=who, name="", role="nobody")  # until it is checked
         self.recalled: object = None  # the JSON that an earlier call of the same key kept
         self.subject = ""  # of a look
-        self.seen: dict[str, str] = {}  # what its entry says of it
+        self.seen: dict[str, object] = {}  # what its entry says of it
 
     def event(self, outcome: str, subject: str, **details: object) -> AuditEvent:
         """The audit event of this call, with its time."""
@@ -121,7 +121,9 @@ class Calls:
 
         def leave(kind: type[BaseException] | None, *_: object) -> bool:
             if kind is not None and issubclass(kind, Exception) and not self._store.read_only:
-                with self._store.step() as step:
+                # of a store that is out of reach this error is seen, not that of the entry
+                gone = suppress(Unavailable) if issubclass(kind, Unavailable) else nullcontext()
+                with gone, self._store.step() as step:
                     step.record(call.event("failed", "request", error=kind.__name__))
             return False
 
@@ -137,7 +139,7 @@ class Calls:
             call.subject = subject
             yield call
             with self._store.step(look=True) as step:
-                call.done(step, None, call.subject, **call.seen)
+                call.done(step, None, call.subject, "done", **call.seen)
 
     def _actor(self, by: Reader | str | None) -> Reader:
         if by is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,15 +103,25 @@ class House:
 
 
 def opened_house(
-    settings: Settings, networks: Networks | None, directory: Directory | None, clock: Clock
+    settings: Settings,
+    networks: Networks | None,
+    directory: Directory | None,
+    clock: Clock,
+    progress: Callable[[int, int], None] | None = None,
 ) -> House:
-    """Open what the settings name; networks and a directory that are given take the place of theirs."""
-    clock = in_utc(clock)
+    """Open what the settings name; networks and a directory that are given take the place of theirs.
+
+    Args:
+        progress: told how many cases of an earlier release were gone through, of how many.
+    """
+    clock, url = in_utc(clock), settings.store.url
     store = Store.open(
         settings.data_dir,
         heads_path=settings.heads_path,
         replay_days=settings.replay_days,
         clock=clock,
+        url=None if url is None else url.get_secret_value(),
+        progress=progress,
     )
     imaging.keep_at_most(
         settings.frame_cache_bytes

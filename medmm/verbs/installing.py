@@ -58,4 +58,5 @@ def capabilities(house: House, by: By | None) -> Capabilities:
         device=device,
         torch_version=torch_version,
         writer_problem=problem,
+        database=house.store.database(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from medmm.delivery.fhir.versions import OPERATION, STATUS
 from medmm.domain.procedures import procedures
 from medmm.evaluation.cards.tables import table
 
@@ -43,4 +44,24 @@ def fhir_out_md() -> str:
         "image states an agent. A study without a row has the general code 18748-4.\n\n"
         + table(CODE_COLUMNS, rows)
         + "\nLOINC codes and names are copyright of Regenstrief Institute, Inc. and used under the licence at loinc.org/license.\n"
+        + versions_md()
+    )
+
+
+def versions_md() -> str:
+    """The section on the later versions of a report."""
+    rows = [[kind.value, f"`{STATUS[kind]}`", f"`{OPERATION[kind]}`"] for kind in OPERATION]
+    return (
+        "\n### Later versions\n\nAll versions of a report are one DiagnosticReport, under an identifier that comes from the id of the "
+        "first, and an Observation a statement. A later version updates them where they are (conditional update, "
+        "`PUT DiagnosticReport?identifier=…`); patient, study, readers and software stay conditional creates. Its identifier `report-…` "
+        "is that of the version.\n\n"
+        + table(["the version is", "status of the report", "activity of its Provenance"], rows)
+        + "\nThe status is the uppermost of this order that any version since the first has: "
+        + ", ".join(f"`{status}`" for status in STATUS.values())
+        + ". An Observation whose statement was changed is `amended` or `corrected`; one that is not made any more is sent as "
+        "`entered-in-error`, with its code and without a value. The Provenance names the version before as its entity (`revision`), by "
+        "its id, and the reason. `conclusion` begins with what was changed, by whom and why, and so does the text of the report.\n\n"
+        "The Bundle of an earlier version is that of the newest, so that no file puts a server back; "
+        "`--format outcome` says so. A server that takes no conditional update refuses a later version as a whole.\n"
     )

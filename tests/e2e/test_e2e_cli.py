@@ -350,6 +350,9 @@ def test_models_config_and_doctor(tool: Tool, tmp_path: Path) -> None:
     assert {"medmm", "compute", "data folder", "transfer syntaxes", "readers"} <= {
         c["name"] for c in checks
     }
+    (database,) = [c["found"] for c in checks if c["name"] == "database"]
+    assert database.startswith("SQLite")
+    assert database.endswith("medmm.sqlite; it answers")
 
 
 def test_an_empty_worklist_says_what_to_do(tool: Tool) -> None:

@@ -16,6 +16,7 @@ from medmm.config import ReaderEntry, Settings
 from medmm.domain.errors import InputError, PermissionDenied, StateError
 from medmm.domain.report import Accept, CaseState, Edit, Reader, Reject
 from medmm.domain.study import NotEvaluable, Study
+from medmm.models import Adopted, Networks
 from tests.kept import kept
 from tests.warm_parent import WarmParent
 
@@ -169,7 +170,8 @@ def test_roles_are_asked_at_every_verb(settings: Settings, demo_films: Path, rec
 def test_eight_threads_share_one_assistant(
     settings: Settings, demo_films: Path, record: Path
 ) -> None:
-    with Assistant(settings) as assistant:
+    own = Networks(None, threads=1, adopted=Adopted(settings.data_dir / "models"))  # each reads
+    with Assistant(settings, networks=own) as assistant:
         study = assistant.admit(demo_films / "RG1_UNCR.dcm", record=record)
         assert isinstance(study, Study)
         case = assistant.open_case(study.uid)

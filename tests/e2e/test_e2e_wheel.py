@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.test_docs_run import blocks
+
+pytestmark = pytest.mark.wheel
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -131,6 +134,21 @@ def test_demo_and_batch_run_from_the_wheel(medmm: Path, tmp_path: Path, demo_fil
     assert "0 done, 1 skipped" in run(
         medmm, tmp_path, "--config", "demo/demo.yaml", "batch", "in", "--out", "out"
     )
+
+
+def test_the_code_of_the_readme_runs_from_the_wheel(medmm: Path, tmp_path: Path) -> None:
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    variables = {"MEDMM_DATA_DIR": str(tmp_path / "data"), "MEDMM_THREADS": "1"}
+    code = "\n".join(blocks(ROOT / "README.md", "python"))
+    done = subprocess.run(
+        [str(medmm.parent / "python"), "-c", code],
+        cwd=tmp_path,
+        env=clean_environment() | variables,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_dashboard_starts_from_the_wheel(medmm: Path, tmp_path: Path) -> None:

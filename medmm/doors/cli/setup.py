@@ -132,15 +132,13 @@ def _opened(settings: Settings) -> list[Check]:
     from tempfile import TemporaryDirectory
 
     from medmm.assistant import Assistant
+    from medmm.config import StoreEntry
     from medmm.doors.doctor import opened_models
 
     with TemporaryDirectory() as nowhere:
         made = settings.data_dir.exists()
-        tried = (
-            settings
-            if made
-            else settings.model_copy(update={"data_dir": Path(nowhere), "heads_path": None})
-        )
+        own = {"data_dir": Path(nowhere), "heads_path": None, "store": StoreEntry()}
+        tried = settings if made else settings.model_copy(update=own)
         with Assistant(tried) as assistant:
             return list(opened_models(assistant))
 
@@ -164,7 +162,11 @@ def _checks(who: Session) -> Iterator[Check]:
     """All checks; an installation that does not open is a problem among them."""
     from medmm.doors.doctor import Check, examine, machine
 
-    yield from machine()
+    try:
+        database = who.settings().store.place()
+    except MedmmError:  # what is wrong with the settings is told below
+        database = ""
+    yield from machine(database)
     try:
         with who.assistant() as assistant:
             yield from examine(assistant)

@@ -92,7 +92,13 @@ class LanguageWriter:
 
 
 def in_words_of(opinion: Opinion, case: Case, reading: Reading, writer: str) -> Draft:
-    """Draft a case as a language model words it, whatever it says; see `LanguageWriter`."""
+    """Draft a case as a language model words it, whatever it says; see `LanguageWriter`.
+
+    Args:
+        opinion: what the model says of the case.
+        reading: that of the case, on which the opinion was given.
+        writer: name that stands in the draft.
+    """
     heard = {one.finding: one for one in opinion.proposals if one.finding is not None}
     sentences = partial(sentence_records, opinion.proposals, case, reading)
     draft = written(

@@ -1,4 +1,4 @@
-"""What a language model proposes: what speaks against it, and what becomes of each sentence."""
+"""What a language model proposes, what speaks against it, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ NO_CLAIM = "it neither claims nor denies its finding"
 
 
 def objection(said: Proposal, side: Side | None, evidence: Sequence[Evidence]) -> str | None:
-    """Say why a sentence can't be stated in its own words; None where it can.
+    """Say why a sentence can't be stated in its own words; None if it can.
 
     It must say of its finding what is coded and nothing else: no other finding, side, number or
     comparison.
@@ -84,7 +84,7 @@ def _objections(said: Proposal, side: Side | None, evidence: Sequence[Evidence])
 
 
 def _of_the_finding(clause: str, said: Proposal) -> bool:
-    """Whether a clause names the finding; one beside a denial may deny something else."""
+    """Tell whether a clause names the finding; one beside a denial may deny something else."""
     return bool(findings_named(clause)) or (
         said.assertion is Assertion.ABSENT and polarity(clause) is Polarity.DENIED
     )
@@ -129,7 +129,7 @@ def _evidence(found: Finding | None, case: Case, reading: Reading) -> tuple[Evid
 
 
 def _is_of(statement: Statement, said: Proposal) -> bool:
-    """Whether a statement of the findings is of what a sentence is of."""
+    """Tell whether a statement of the findings is of what a sentence is of."""
     of_findings = statement.section is Section.FINDINGS and statement.finding is not None
     return of_findings and statement.finding == said.finding
 
@@ -140,7 +140,7 @@ def _has_words_of(statement: Statement, said: Proposal) -> bool:
 
 
 def _not_borne_out(said: Proposal, last: bool, reading: Reading) -> str | None:
-    """Say why a sentence is not stated whatever its words; None where the reading bears it out."""
+    """Say why a sentence is not stated whatever its words; None if the reading bears it out."""
     if said.finding is None:
         return NO_FINDING
     if not last:

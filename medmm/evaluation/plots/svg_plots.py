@@ -14,7 +14,7 @@ INK, AXIS, GRID, DASHED = "#222", "#888", "#ddd", "#999"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A colour of the plot: its name and one figure a row, None where there is none."""
+    """A colour of the plot: its name and one figure a row, None if there is none."""
 
     name: str
     figures: tuple[Interval | None, ...]

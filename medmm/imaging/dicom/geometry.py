@@ -15,8 +15,7 @@ from medmm.imaging.dicom.header import Tags
 # Pixel spacing of films and MR slices; beyond it is a wrong entry
 SMALLEST_MM, LARGEST_MM = 0.01, 10.0
 EVEN = 0.02  # steps between slices may differ by this part of their mean
-# Sine of the angle between the step and the normal of the slices up to which they are a box: 1.1
-# degrees
+# Sine of the angle between step and normal up to which slices form a box: 1.1 degrees
 SLANT = 0.02
 SPACING_UNKNOWN = Notice(
     code="spacing-unknown",

@@ -337,7 +337,14 @@ class Shown:
 
 
 def display(stored: NDArray[np.generic], dataset: Dataset, path: Path) -> NDArray[np.float32]:
-    """Return display-ready pixels as `shown` does."""
+    """Return display-ready pixels as `shown` does.
+
+    Args:
+        stored: stored values (…, rows, columns).
+        dataset: the header that they came with.
+    Returns: float32 of the same shape, 0 black to 1 white.
+    Raises: InputError as `shown`.
+    """
     return shown(stored, dataset, path).grey
 
 

@@ -91,7 +91,7 @@ def _table_values(data: object, count: int, little_endian: bool) -> NDArray[np.f
     try:
         return np.atleast_1d(np.asarray(data, dtype=np.float64))
     except (TypeError, ValueError) as error:
-        raise _bad_table("its data are no numbers") from error
+        raise _bad_table("its data are not numbers") from error
 
 
 def _padded(size: int, count: int, wide: bool) -> int:

@@ -37,8 +37,7 @@ GREYS = 1024  # of the histogram that a picture is judged by
 BLANK_SPAN = 0.02  # of 0 to 1: fewer greys than that are no picture
 SMALLEST_FILM_PX = 256
 SMALLEST_MR_PX = 64
-# Of one MR picture: the bore of whole-body scanners is 600 to 700 mm wide, their fields up to 550
-# mm
+# Of one MR picture: bores of whole-body scanners are 600 to 700 mm, their fields up to 550 mm
 LARGEST_FIELD_MM = 600
 _UID = "1.2.840.10008.5.1.4.1.1."
 SOP_CLASSES = {

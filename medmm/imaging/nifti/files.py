@@ -34,8 +34,7 @@ GZIP = b"\x1f\x8b"
 SUFFIXES = (".nii", ".nii.gz")
 HEAD_BYTES = 544  # a NIfTI-2 header and its extension flag; a NIfTI-1 header has 348
 CHUNK_BYTES = 2**20
-# A NIfTI file is not a DICOM object. PS3.3 A.8 keeps this class for pictures converted from another
-# format.
+# A NIfTI file is not a DICOM object. PS3.3 A.8 keeps this class for converted pictures.
 CONVERTED = "1.2.840.10008.5.1.4.1.1.7.3"
 UNSTATED = Refusal(
     code="nifti-unstated",
@@ -222,7 +221,7 @@ def _understood(path: Path, data: bytes, header: Any, version: int) -> NiftiFile
     shape = tuple(int(n) for n in header["dim"][1 : int(header["dim"][0]) + 1])
     if not 2 <= len(shape) <= 7 or min(shape) < 1:
         raise InputError(
-            f"a grid of {shape} is none",
+            f"a grid of {shape} is not an image",
             remedy="send an image with two or three axes",
             path=str(path),
         )

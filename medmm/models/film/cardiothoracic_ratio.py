@@ -33,9 +33,12 @@ def columns_of(mask: Mask) -> tuple[int, int]:
 def cardiothoracic_ratio(lungs: Mask, heart: Mask) -> float:
     """Compute the heart's greatest width over the width between the lungs' outer edges.
 
+    Both are horizontal extents on one grid, so neither spacing nor stretching matters.
     Source: Danzer 1919.
 
-    Both are horizontal extents on one grid, so neither spacing nor stretching matters.
+    Args:
+        lungs, heart: masks (rows, columns) of one grid; neither may be empty.
+    Returns: a ratio without unit.
     """
     left, right = columns_of(heart)
     outer_left, outer_right = columns_of(lungs)

@@ -20,8 +20,7 @@ from medmm.models.film.ratio_uncertainty import EDGE, Outlines, agreement, shape
 
 STRUCTURES = ("lungs", "heart")
 Mask = NDArray[np.bool_]
-# Looks at one film: (mirrored, zoomed out by, shifted right and down by, as fractions of half the
-# film).
+# Looks at one film: (mirrored, zoomed out by, shifted right and down by, in halves of the film).
 LOOKS = ((1, 1.0, 0.0, 0.0), (-1, 1.0, 0.0, 0.0), (1, 0.93, 0.04, -0.03), (-1, 1.12, -0.05, 0.04))
 
 
@@ -114,8 +113,14 @@ def for_outlines(network: nn.Module) -> nn.Module:
 def outlines(network: nn.Module, grey: NDArray[np.float32], size_px: int) -> Outlines:
     """Outline lungs and heart of a display-ready film by several looks at it in one batch.
 
-    Drawn where the mean probability of the looks is above one half. Islands and holes are judged on
-    the network's grid.
+    An outline runs where the mean probability of the looks is one half. Islands and holes are
+    judged on the network's grid.
+
+    Args:
+        network: (b, 1, size_px, size_px) to logits (b, 2, size_px, size_px), on any device.
+        grey: (rows, columns), 0 black to 1 white.
+        size_px: side of the square that the network reads.
+    Raises: InputError as `prepare_film`.
     """
     film = torch.from_numpy(prepare_film(grey, size_px))[None]
     logits = network(looks_at(film).to(next(network.parameters()).device))
@@ -131,7 +136,12 @@ def outlines(network: nn.Module, grey: NDArray[np.float32], size_px: int) -> Out
 
 
 def without_islands(probability: NDArray[np.float32], parts: int) -> NDArray[np.float32]:
-    """Remove islands and holes from a map."""
+    """Remove islands and holes from a map.
+
+    Args:
+        probability: (rows, columns) of 0 to 1.
+        parts: how many connected parts the structure has: 2 lungs, 1 heart.
+    """
     there = probability > EDGE
     kept = largest_parts(there, parts)
     return np.where(kept, np.where(there, probability, 1), np.where(there, 0, probability)).astype(

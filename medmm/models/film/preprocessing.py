@@ -29,7 +29,8 @@ def prepare_film(grey: NDArray[np.float32], size_px: int) -> NDArray[np.float32]
     """
     if grey.ndim != 2 or not grey.size or not np.isfinite(grey).all():
         raise InputError(
-            f"a film of shape {grey.shape} is no finite grey image", remedy="give (rows, columns)"
+            f"a film of shape {grey.shape} is not a finite grey image",
+            remedy="give (rows, columns)",
         )
     image = Image.fromarray(np.ascontiguousarray(grey, dtype=np.float32))
     square = np.asarray(
@@ -55,7 +56,7 @@ def prepare_volume(grey: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """
     if grey.ndim != 3 or not grey.size or not np.isfinite(grey).all():
         raise InputError(
-            f"a volume of shape {grey.shape} is no finite grey volume", remedy="give (z, y, x)"
+            f"a volume of shape {grey.shape} is not a finite grey volume", remedy="give (z, y, x)"
         )
     cube = ndimage.zoom(
         grey.astype(np.float32),

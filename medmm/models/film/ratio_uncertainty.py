@@ -124,6 +124,10 @@ def shapes_of(lungs: Mask, heart: Mask) -> dict[str, float]:
     """Measure area, position and symmetry of outlines, by the names of SHAPES.
 
     Mirroring changes nothing but rounding.
+
+    Args:
+        lungs, heart: masks (rows, columns) of one grid; neither may be empty.
+    Returns: shares of the grid, of the chest's width or of its height, without unit.
     """
     columns = lungs.shape[1]
     left, right = columns_of(lungs)

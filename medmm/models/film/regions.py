@@ -41,7 +41,12 @@ def chest_cells(chest: NDArray[np.bool_] | None, shape: tuple[int, int]) -> NDAr
 
 
 def within_chest(heat: Array, cells: NDArray[np.bool_]) -> Array:
-    """Smooth a map a little and set it to -inf outside `cells`: what is shown and points."""
+    """Smooth a map a little and set it to -inf outside `cells`: what is shown and points.
+
+    Args:
+        heat: (rows, columns) of a finding.
+        cells: of the same shape, see `chest_cells`.
+    """
     smooth = ndimage.gaussian_filter(heat.astype(np.float32), SMOOTHING_CELLS)
     return np.where(cells, smooth, np.float32(-np.inf))
 
@@ -60,7 +65,7 @@ def region_of(
             side).
         midline: column between the lungs, as a fraction of the film's width.
         cells: (rows, columns) of the map, where a finding may be shown, as `chest_cells` says for
-            all maps of a film at once; None where no outline is known.
+            all maps of a film at once; None if no outline is known.
     """
     rows, columns = heat.shape
     if cells is None:

@@ -242,7 +242,11 @@ def _uneven(volume: Volume) -> bool:
 
 
 def share_of_head(mask: Mask, head: Mask) -> float:
-    """Compute labelled voxels over voxels of the head, in %."""
+    """Compute labelled voxels over voxels of the head, in %.
+
+    Args:
+        mask, head: (slices, rows, columns) of one grid; a label outside the head counts as head.
+    """
     return 100 * float(mask.sum()) / max(float((head | mask).sum()), 1.0)
 
 
@@ -286,7 +290,9 @@ def slice_features(labelled: Labelled) -> Array:
 def volume_score(slice_probability: Array) -> float:
     """Compute what speaks for a lesion in a volume: its surest pair of neighbouring slices.
 
-    It is given in log-odds.
+    Args:
+        slice_probability: (slices,) of 0 to 1; a single slice counts by itself.
+    Returns: log-odds.
     """
     if len(slice_probability) == 1:
         return float(_logit(slice_probability)[0])

@@ -107,7 +107,10 @@ def sequences_on_grid(
 def without_specks(mask: Mask, smallest: int, share: float = 0.0) -> Mask:
     """Remove connected parts of few voxels, or of a small share of the largest part.
 
-    The bounds are `smallest` and `share`.
+    Args:
+        mask: (slices, rows, columns); voxels that touch at a corner are connected.
+        smallest: voxels that a part must have.
+        share: of the largest part's voxels that a part must have, 0 to 1.
     """
     labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     if not count:
@@ -130,7 +133,10 @@ def largest_part(mask: Mask) -> Mask:
 def head_of(signal: Signal) -> Mask:
     """Find the head in an MR volume: brighter than air, the largest part a slice, filled.
 
-    Source: Otsu 1979.
+    The threshold is half of Otsu's (1979), below which dark parts of the head lie.
+
+    Args:
+        signal: (slices, rows, columns), finite, of any unit.
     """
     low, high = np.percentile(signal, (0.5, 99.5))
     counts, edges = np.histogram(np.clip(signal, low, high), bins=256)

@@ -295,6 +295,7 @@ class ChestReportModel:
 def frontal_grey(case: Case) -> Grey:
     """Return the pixels of a case's frontal film.
 
+    Returns: float32 (rows, columns), 0 black to 1 white.
     Raises: InputError if it has none.
     """
     film = case.study.frontal

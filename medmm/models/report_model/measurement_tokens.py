@@ -103,7 +103,7 @@ def checked_typical(typical: Mapping[str, float]) -> dict[str, float]:
             or not 0 < value < math.inf
         ):
             raise ConfigError(
-                f"{value!r} is no typical value of {name}",
+                f"{value!r} is not a typical value of {name}",
                 remedy=f"give one above 0, in {measurement_terms()[name].unit}",
             )
     return {name: float(typical[name]) for name in sorted(typical)}

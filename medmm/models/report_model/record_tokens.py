@@ -64,11 +64,14 @@ def record_tokens(
 ) -> RecordTokens:
     """Return the facts of a record as at most `most` tokens.
 
-    Earlier reports, doubtful and withdrawn entries are left out.
+    Earlier reports, doubtful and withdrawn entries are left out, and nothing dated after the study
+    enters, whatever the record holds. Free text never enters. A fact is its code, its value
+    z-scored on the range that its source gives, its unit, its status and the days before the study.
 
-    Nothing dated after the study enters, whatever the record holds. A fact is its code (one of
-    `codes`, else its kind alone), its value z-scored on the range that its source gives, its unit,
-    its status and the days before the study. Free text never enters.
+    Args:
+        context: None is an empty record.
+        codes, units: those with an embedding of their own; any other code enters by its kind alone.
+        most: if there are more, known codes come first, then the newest.
     """
     facts, as_of = (context.facts, context.as_of) if context else ((), None)
     left_out: dict[str, int] = {}
@@ -173,7 +176,10 @@ def _ordinal(when: datetime | date | None) -> int:
 
 
 def stacked(rows: Iterable[RecordTokens]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Pad records of several cases to one length: ids (b, n, 3) and values (b, n, 4)."""
+    """Pad records of several cases to one length: ids (b, n, 3) and values (b, n, 4).
+
+    Raises: InputError if a value is not finite.
+    """
     rows = list(rows)
     most = max((len(r.ids) for r in rows), default=0)
     ids = np.zeros((len(rows), most, len(ID_COLUMNS)), dtype=np.int64)
@@ -181,7 +187,7 @@ def stacked(rows: Iterable[RecordTokens]) -> tuple[NDArray[np.int64], NDArray[np
     for place, row in enumerate(rows):
         if not np.isfinite(row.values).all():
             raise InputError(
-                "a record holds values that are no numbers", remedy="check the values of its facts"
+                "a record holds values that are not numbers", remedy="check the values of its facts"
             )
         ids[place, : len(row.ids)], values[place, : len(row.ids)] = row.ids, row.values
     return ids, values

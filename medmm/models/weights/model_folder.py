@@ -42,7 +42,7 @@ def files_of(folder: Path) -> dict[str, int]:
             )
         if not entry.is_file(follow_symlinks=False):
             raise refused(
-                "is no file", "leave it out: a model's folder holds files alone", entry.name
+                "is not a file", "leave it out: a model's folder holds files alone", entry.name
             )
         _allow(entry.name)
     sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in shown}
@@ -95,7 +95,7 @@ def read_json(path: Path) -> Any:
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise refused(
-            f"is no JSON ({type(error).__name__})", "save the model again", path.name
+            f"is not JSON ({type(error).__name__})", "save the model again", path.name
         ) from error
 
 
@@ -106,7 +106,7 @@ def json_mapping(path: Path) -> dict[str, Any]:
     """
     value = read_json(path)
     if not isinstance(value, dict):
-        raise refused("is no JSON object", "save the model again", path.name)
+        raise refused("is not a JSON object", "save the model again", path.name)
     return value
 
 

@@ -29,10 +29,12 @@ class Dialect(LogDatabase, Protocol):
     Attributes:
         where: how messages name its place: never with a password.
         marker: the file in the data folder that is there once an installation was made.
+        shared: whether it lies apart from the data folder, so that another folder may come to it.
     """
 
     where: dict[str, str]
     marker: Path
+    shared: bool
 
     def engine(self, *, read_only: bool) -> AbstractContextManager[sa.Engine]:
         """Open it; at the end all connections are closed.
@@ -73,6 +75,10 @@ class Dialect(LogDatabase, Protocol):
 
     def settle(self, connection: sa.Connection) -> None:
         """What is left to do at the end of a migration, inside its transaction."""
+        ...
+
+    def version(self, connection: sa.Connection) -> str:
+        """Name the database and its release."""
         ...
 
     def fault(self, error: sa.exc.DBAPIError) -> Fault:

@@ -36,6 +36,8 @@ FAULTS = {
 class SQLite:
     """The database file of a data folder."""
 
+    shared = False
+
     def __init__(self, folder: Path) -> None:
         self.file = self.marker = folder / "medmm.sqlite"
         self.where = {"file": str(self.file)}
@@ -123,6 +125,10 @@ class SQLite:
         for finding in connection.scalars(sa.text("PRAGMA integrity_check(10)")):
             if finding != "ok":
                 yield str(finding)
+
+    def version(self, connection: sa.Connection) -> str:
+        """Name SQLite and its release, which comes with Python."""
+        return f"SQLite {sqlite3.sqlite_version}"
 
     def is_damage(self, error: sa.exc.DatabaseError) -> bool:
         """Whether the file is not as medmm wrote it, rather than busy, full or out of reach."""

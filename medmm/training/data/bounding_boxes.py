@@ -72,6 +72,11 @@ def boxed(
     """List the findings with boxes on these films.
 
     All films show the patient's left on the right edge.
+
+    Args:
+        anatomy: outlines lungs and heart; None if nothing does.
+        films: those without a box are passed over.
+        quiet: whether no progress is shown.
     """
     boxes = read_boxes(data_dir)
     asked = [film for film in films if film.file in boxes]

@@ -116,7 +116,14 @@ def greys(data_dir: Path, films: Iterable[Film]) -> Iterator[NDArray[np.float32]
 def prepared(
     data_dir: Path, films: list[Film], size_px: int, *, quiet: bool, name: str
 ) -> NDArray[np.float32]:
-    """Prepare films as in live use, bit for bit, shape (n, size_px, size_px)."""
+    """Prepare films as in live use, bit for bit.
+
+    Args:
+        size_px: side of the square that each film is stretched to.
+        quiet: whether no progress is shown.
+        name: what the progress is called.
+    Returns: float32 (n, size_px, size_px), in the order of `films`.
+    """
     out = np.empty((len(films), size_px, size_px), dtype=np.float32)
     steps = track(
         greys(data_dir, films), total=len(films), description=f"films: {name}", disable=quiet

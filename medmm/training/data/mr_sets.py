@@ -121,7 +121,7 @@ def whole_labels(values: NDArray[np.generic], subject: str) -> Labels:
     near = np.abs(values - rounded) <= FAR_FROM_A_LABEL  # False of what is no number
     if not near.all() or rounded.min() < 0 or rounded.max() > 255:
         raise InputError(
-            "the label map holds values that are no labels",
+            "the label map holds values that are not labels",
             remedy="save it as whole numbers of 0 to 255",
             subject=subject,
         )
@@ -224,7 +224,10 @@ def _volume(outlined: OutlinedVolume, name: str, signal: Array) -> Volume:
 
 
 def present(outlined: OutlinedVolume) -> list[Array]:
-    """List the signals of a subject; a missing sequence is FLAIR again, as in live use."""
+    """List the signals of a subject; a missing sequence is FLAIR again, as in live use.
+
+    Returns: arrays (slices, rows, columns) of one grid, in the order of the sequences.
+    """
     named = dict(zip(outlined.sequences, outlined.signals, strict=True))
     filled = [signal if signal is not None else named["flair"] for signal in outlined.signals]
     return [signal for signal in filled if signal is not None]

@@ -194,7 +194,11 @@ def predict(
 
     Live use does the same.
 
-    `quick` takes bf16, for a look between epochs; live use, calibration and figures take fp32.
+    Args:
+        films: prepared films (n, rows, columns).
+        quick: whether bf16 is taken, for a look between epochs; live use, calibration and figures
+            take fp32.
+        quiet: whether no progress is shown.
     """
     out = []
     for batch in track(batches(films), description="predict", disable=quiet):

@@ -149,7 +149,10 @@ def manual_labels(data_dir: Path, splits: Iterable[str]) -> dict[str, Labels]:
 
 
 def other_labeller(data_dir: Path) -> Label | None:
-    """Load `rule_labels.py` of the data folder from where it lies; None if there is none."""
+    """Load `rule_labels.py` of the data folder from where it lies; None if there is none.
+
+    Raises: InputError if it is there and can't be loaded.
+    """
     path = data_dir / "reports" / "rule_labels.py"
     if not path.is_file():
         return None
@@ -233,9 +236,9 @@ def read_drafts(path: Path) -> dict[str, str]:
             row = json.loads(line)
             uid, text = str(row["uid"]), row["text"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise _wrong_line(path, number, "is no JSON object with uid and text") from error
+            raise _wrong_line(path, number, "is not a JSON object with uid and text") from error
         if not isinstance(text, str):
-            raise _wrong_line(path, number, "has a text that is no string")
+            raise _wrong_line(path, number, "has a text that is not a string")
         if uid in drafts:
             raise _wrong_line(path, number, "names a uid again")
         drafts[uid] = text

@@ -94,7 +94,7 @@ def parse_report_phrases(text: str) -> ReportPhrases:
         phrases = ReportPhrases.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise ConfigError(
-            f"the report phrases are no YAML: {error}", remedy=f"correct {_DATA}"
+            f"the report phrases are not YAML: {error}", remedy=f"correct {_DATA}"
         ) from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())

@@ -10,6 +10,9 @@ import pytest
 from medmm.audit.head import HeadFile, HeadSigner, TreeHead
 from medmm.audit.proof import leaf_hash
 from medmm.domain.errors import Unavailable
+from tests.databases import only_sqlite
+
+pytestmark = only_sqlite
 
 SIGNER = HeadSigner(bytes(range(32)))
 HEADS = [SIGNER.sign(size, leaf_hash(str(size).encode())) for size in range(1, 41)]

@@ -13,6 +13,9 @@ from medmm.audit.proof import (
     leaf_hash,
     root,
 )
+from tests.databases import only_sqlite
+
+pytestmark = only_sqlite
 
 ENTRIES = [
     bytes.fromhex(text)

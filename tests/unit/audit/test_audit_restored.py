@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from medmm.audit import log
 from medmm.domain.audit_event import AuditVerification
 from medmm.domain.errors import IntegrityError
 from medmm.store import Store
-from tests.databases import raw
+from tests.databases import delete_database, only_postgres, only_sqlite, raw
 from tests.unit.audit.test_audit_tampering import event
 
 
@@ -34,6 +34,7 @@ def places(found: AuditVerification) -> set[str]:
 
 
 @pytest.mark.parametrize("written_after", [0, 3, 30])
+@only_sqlite
 def test_yesterdays_file_is_found_even_after_new_entries(
     written_after: int, tmp_path: Path
 ) -> None:
@@ -50,10 +51,11 @@ def test_yesterdays_file_is_found_even_after_new_entries(
 def test_a_deleted_database_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     write(folder, range(5))
-    (folder / "medmm.sqlite").unlink()
+    delete_database(folder)
     assert "entry 1" in places(check(folder))
 
 
+@only_sqlite
 def test_a_deleted_key_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     write(folder, range(5))
@@ -88,10 +90,9 @@ def test_a_crash_between_commit_and_head_is_healed_when_opened(tmp_path: Path) -
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE audit_entry SET entry = x'00' WHERE seq = 1",
+        "UPDATE audit_entry SET entry = leaf WHERE seq = 1",
         "DELETE FROM audit_entry WHERE seq = 1",
-        "REPLACE INTO audit_entry SELECT seq, subject, x'00', leaf FROM audit_entry WHERE seq = 1",
-        "INSERT OR REPLACE INTO audit_head SELECT size, '', '' FROM audit_head WHERE size = 1",
+        "INSERT INTO audit_head VALUES (1, '', '') ON CONFLICT (size) DO UPDATE SET root = ''",
         "UPDATE audit_head SET root = ''",
         "DELETE FROM audit_head",
     ],
@@ -100,11 +101,29 @@ def test_another_program_cannot_change_what_happened(statement: str, tmp_path: P
     folder = tmp_path / "data"
     write(folder, range(3))
     with (
-        closing(sqlite3.connect(folder / "medmm.sqlite")) as database,
-        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+        pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError), match="append-only"),
+        raw(folder) as database,
     ):
         database.execute(statement)
     assert check(folder).ok
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "REPLACE INTO audit_entry SELECT seq, subject, x'00', leaf FROM audit_entry WHERE seq = 1",
+        "INSERT OR REPLACE INTO audit_head SELECT size, '', '' FROM audit_head WHERE size = 1",
+    ],
+)
+def test_sqlite_replaces_nothing(statement: str, tmp_path: Path) -> None:
+    test_another_program_cannot_change_what_happened(statement, tmp_path)
+
+
+@only_postgres
+def test_postgresql_truncates_nothing(tmp_path: Path) -> None:
+    for table in ("audit_entry", "audit_head"):
+        test_another_program_cannot_change_what_happened(f"TRUNCATE {table}", tmp_path / table)
 
 
 def test_a_missing_table_stops_everything(tmp_path: Path) -> None:
@@ -112,7 +131,7 @@ def test_a_missing_table_stops_everything(tmp_path: Path) -> None:
     write(folder, range(3))
     with raw(folder) as database:
         database.execute("DROP TABLE audit_head")
-    with pytest.raises(IntegrityError, match="no such table"):
+    with pytest.raises(IntegrityError, match=r"no such table|does not exist"):
         Store.open(folder)
 
 

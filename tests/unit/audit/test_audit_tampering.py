@@ -24,6 +24,9 @@ from medmm.audit.verify import verify
 from medmm.domain.audit_event import AuditEvent, AuditVerification
 from medmm.store import Store
 from medmm.store.dialects import SQLite
+from tests.databases import only_sqlite
+
+pytestmark = only_sqlite
 
 DATABASE = SQLite(Path("no-such-folder"))  # what it knows of its triggers needs no file
 TRIGGERS = [made for table in log.APPEND_ONLY for made in DATABASE.append_only(*table)]

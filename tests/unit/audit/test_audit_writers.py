@@ -12,6 +12,7 @@ import pytest
 from medmm.domain.audit_event import AuditVerification
 from medmm.domain.errors import InputError
 from medmm.store import Store
+from tests.databases import url_of
 from tests.unit.audit.test_audit_tampering import event
 
 WRITER = """
@@ -23,7 +24,7 @@ from medmm.domain.audit_event import AuditEvent
 from medmm.store import Store
 
 folder, process, threads, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-with Store.open(folder) as store, ThreadPoolExecutor(threads) as pool:
+with Store.open(folder, url=sys.argv[5] or None) as store, ThreadPoolExecutor(threads) as pool:
     def write(thread):
         for number in range(count):
             with store.step() as work:
@@ -47,6 +48,7 @@ def run_writers(folder: Path, processes: int, threads: int, count: int) -> None:
                 str(process),
                 str(threads),
                 str(count),
+                url_of(folder),
             ],
             stderr=subprocess.PIPE,
             text=True,

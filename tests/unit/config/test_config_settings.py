@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from medmm.config import Settings, configs_dir, load_settings
 from medmm.domain.errors import ConfigError
@@ -219,3 +220,62 @@ def test_replay_days_are_a_time_that_passes(days: str, monkeypatch: pytest.Monke
 def test_how_long_keys_are_good_decides_nothing_of_a_draft() -> None:
     assert Settings().replay_days == 7
     assert Settings(replay_days=1).of_a_draft() == Settings().of_a_draft()
+
+
+PASSWORD = "geheim-4711"
+DATABASE = f"postgresql+psycopg://medmm:{PASSWORD}@db.example:5433/medmm?sslmode=verify-full"
+
+
+def test_the_database_is_a_file_unless_a_url_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings(configs_dir() / "local.yaml").store.url is None
+    stated = load_settings(written(tmp_path, "store:\n  url: postgresql://medmm@db/medmm\n"))
+    assert stated.store.place() == "postgresql://medmm@db/medmm"
+    monkeypatch.setenv("MEDMM_STORE__URL", DATABASE)
+    store = load_settings(configs_dir() / "local.yaml").store
+    assert store.url is not None
+    assert store.url.get_secret_value() == DATABASE
+    assert store.place() == "postgresql+psycopg://medmm@db.example:5433/medmm"
+
+
+def test_the_password_of_a_database_is_in_nothing_that_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MEDMM_STORE__URL", DATABASE)
+    made = load_settings(configs_dir() / "local.yaml")
+    for shown in (repr(made), str(made), made.model_dump_json(), repr(made.model_dump())):
+        assert PASSWORD not in shown
+    assert "medmm@db.example:5433/medmm" in made.model_dump_json()
+    assert "store" not in made.of_a_draft()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://medmm:{PASSWORD}@db/medmm",
+        f"postgresql+psycopg://medmm:{PASSWORD}@db",
+        f"postgresql+psycopg://medmm:{PASSWORD}@x@db/medmm",
+        f"postgresql+asyncpg://medmm:{PASSWORD}@db/medmm",
+        PASSWORD,
+    ],
+)
+def test_another_url_is_refused_with_its_place_and_never_told(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=r"store\.url.*PostgreSQL") as refused:
+        load_settings(written(tmp_path, f"store:\n  url: '{url}'\n"))
+    assert "line" in str(refused.value.where)
+    assert PASSWORD not in str(refused.value)
+    monkeypatch.setenv("MEDMM_STORE__URL", url)
+    with pytest.raises(ConfigError, match=r"store\.url.*PostgreSQL") as refused:
+        load_settings(configs_dir() / "local.yaml")
+    assert refused.value.where == {"variable": "MEDMM_STORE__URL"}
+    with pytest.raises(ValidationError) as raw:
+        Settings(store={"url": url})
+    assert PASSWORD not in str(raw.value)
+
+
+def test_an_unknown_key_of_the_store_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'store\.uri'.*did you mean 'url'"):
+        load_settings(written(tmp_path, "store:\n  uri: x\n"))

@@ -41,7 +41,7 @@ def test_the_words_say_what_they_are_for(name: str) -> None:
         ("No atelectasis suspected.", "No {side}atelectasis suspected.", "unknown slots"),
         ("value: 365", "value: 0", "rules.observation_days.value"),
         ("impression:", "impresion:", "impresion"),
-        ("rules:", "rules: [", "no YAML"),
+        ("rules:", "rules: [", "not YAML"),
     ],
 )
 def test_wrong_phrases_are_refused_by_place(old: str, new: str, reason: str) -> None:

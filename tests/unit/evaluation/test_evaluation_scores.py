@@ -252,10 +252,10 @@ def test_the_findings_text_holds_no_impression() -> None:
     ("lines", "problem"),
     [
         ('{"uid": 1, "text": "a"}\n{"uid": 1, "text": "b"}', "again"),
-        ("{", "no JSON object"),
-        ('["uid"]', "no JSON object"),
-        ('{"uid": 1}', "no JSON object"),
-        ('{"uid": 1, "text": 3}', "no string"),
+        ("{", "not a JSON object"),
+        ('["uid"]', "not a JSON object"),
+        ('{"uid": 1}', "not a JSON object"),
+        ('{"uid": 1, "text": 3}', "not a string"),
     ],
 )
 def test_wrong_drafts_are_refused_with_their_line(tmp_path: Path, lines: str, problem: str) -> None:

@@ -205,7 +205,7 @@ def test_what_lies_among_the_models_unasked_is_neither_taken_nor_deleted(
     stray = adopted.folder / "mine" / "keep.txt"
     stray.parent.mkdir(parents=True)
     stray.write_text("x")
-    with pytest.raises(InputError, match="is none"):
+    with pytest.raises(InputError, match="is not one"):
         add(adopted, made / "tiny-decoder", name="mine")
     add(adopted, made / "tiny-decoder")
     assert stray.read_text() == "x"

@@ -236,10 +236,10 @@ def test_adapters_around_the_language_model_alone_merge_too(peft: Any, tmp_path:
 def test_a_folder_of_another_architecture_is_refused(tmp_path: Path) -> None:
     AutoModelForCausalLM.from_config(text_config()).save_pretrained(tmp_path)
     for kind in (MedMMConfig, MedMMForConditionalGeneration):
-        with pytest.raises(ConfigError, match="'llama' is no multimodal model's"):
+        with pytest.raises(ConfigError, match="'llama' is not a multimodal model's"):
             kind.from_pretrained(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ConfigError, match="None is no multimodal model's"):
+    with pytest.raises(ConfigError, match="None is not a multimodal model's"):
         MedMMConfig.from_pretrained(tmp_path)
 
 

@@ -67,7 +67,7 @@ BOMBS = {
     "100,000 lists deep": (nested("["), "nested too deeply"),
     "100,000 objects deep": (nested('{"a":'), "nested too deeply"),
     "gzip": (packed, "gzip"),
-    "endless device": (lambda path: path.symlink_to("/dev/zero"), "no file"),
+    "endless device": (lambda path: path.symlink_to("/dev/zero"), "not a file"),
 }
 
 

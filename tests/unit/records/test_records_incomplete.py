@@ -140,7 +140,7 @@ def test_a_line_that_is_cut_short_leaves_the_record_incomplete() -> None:
 
 @pytest.mark.parametrize("cut", [1, 10, 200, -1, -30])
 def test_a_bundle_that_is_cut_short_is_refused(cut: int) -> None:
-    with pytest.raises(InputError, match="no JSON"):
+    with pytest.raises(InputError, match="not JSON"):
         read_record(search(condition())[:cut])
 
 

@@ -14,8 +14,11 @@ import pytest
 from medmm.domain.draft import Author, AuthorKind
 from medmm.domain.report import Accept, CaseState
 from medmm.store import Store
+from tests.databases import only_sqlite
 from tests.factories import make_case, make_reading
 from tests.unit.store.test_store_nouns import EVENT
+
+pytestmark = only_sqlite
 
 EARLIER = Path(__file__).with_name("earlier_release") / "store.tar.xz"
 PARTS_THEN = 'SELECT body, reading, draft, decisions FROM "case"'

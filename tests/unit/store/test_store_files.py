@@ -15,7 +15,10 @@ import pytest
 
 from medmm.domain.errors import ConfigError, InputError, IntegrityError, Unavailable
 from medmm.store import Store, files
+from tests.databases import only_sqlite
 from tests.unit.store.test_store_steps import EVENT
+
+pytestmark = only_sqlite
 
 HOSTILE = [
     "../../etc/passwd",

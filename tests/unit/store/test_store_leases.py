@@ -34,7 +34,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def rows(store: Store) -> list[tuple[str, ...]]:
     with raw(store) as database:
-        return database.execute("SELECT subject, holder, token, until FROM lease").fetchall()
+        query = "SELECT subject, holder, token, until FROM lease"
+        return [tuple(row) for row in database.execute(query).fetchall()]
 
 
 def dead(store: Store, at: datetime) -> None:

@@ -18,7 +18,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.imaging_order import StudyOrder
 from medmm.domain.report import Accept, CaseState
 from medmm.store import Store
-from tests.databases import raw
+from tests.databases import only_sqlite, raw
 from tests.factories import (
     SIGNED_AT,
     make_case,
@@ -290,6 +290,7 @@ def earlier(tmp_path: Path) -> Path:
     return tmp_path / "earlier" / "data"
 
 
+@only_sqlite
 def test_an_earlier_folder_is_neither_sound_nor_altered_in_its_identities(earlier: Path) -> None:
     with Store.open(earlier) as store:
         found = store.verify()
@@ -303,6 +304,7 @@ def test_an_earlier_folder_is_neither_sound_nor_altered_in_its_identities(earlie
         assert (store.verify().problems, store.verify().not_covered_before) == ((), 7)
 
 
+@only_sqlite
 def test_what_is_stated_anew_in_an_earlier_folder_is_covered_from_then_on(earlier: Path) -> None:
     with Store.open(earlier) as store:
         with store.step() as step:
@@ -315,6 +317,7 @@ def test_what_is_stated_anew_in_an_earlier_folder_is_covered_from_then_on(earlie
         assert places(store) == [("altered", f"identity of patient {KEY}")]
 
 
+@only_sqlite
 def test_a_signature_in_an_earlier_folder_covers_the_identity(earlier: Path) -> None:
     with Store.open(earlier) as store, store.step() as step:
         step.cover_identity(KEY)
@@ -327,6 +330,7 @@ def test_a_signature_in_an_earlier_folder_covers_the_identity(earlier: Path) -> 
 
 
 @pytest.mark.parametrize("change", [one_byte, Path.unlink])
+@only_sqlite
 def test_files_of_an_earlier_folder_are_held_against_their_names(
     earlier: Path, change: Callable[[Path], None]
 ) -> None:
@@ -338,6 +342,7 @@ def test_files_of_an_earlier_folder_are_held_against_their_names(
             store.printed("report-case-1-1")
 
 
+@only_sqlite
 def test_a_read_only_copy_of_an_earlier_folder_can_be_checked(earlier: Path) -> None:
     for path in (earlier, *earlier.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)

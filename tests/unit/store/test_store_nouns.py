@@ -15,6 +15,7 @@ from medmm.domain.identity import PatientIdentity
 from medmm.domain.report import Accept, CaseFile, CaseState, Edit, Reject
 from medmm.domain.study import NotEvaluable
 from medmm.store import Step, Store
+from tests.databases import only_sqlite, raw
 from tests.factories import (
     make_case,
     make_checked_draft,
@@ -166,9 +167,11 @@ def test_a_study_grows_and_its_case_keeps_the_images_it_was_opened_with(store: S
 
 
 @pytest.mark.parametrize("body", ["{not json", '"\\ud800', '{"type": "Study"}', "[]"])
+@only_sqlite
 def test_an_altered_value_is_a_typed_error(body: str, store: Store) -> None:
     with store.step() as work:
         open_case(work)
-        work._connection.exec_driver_sql("UPDATE study SET body = ?", (body,))
+    with raw(store) as connection:
+        connection.execute("UPDATE study SET body = ?", (body,))
     with pytest.raises((IntegrityError, InputError)):
         store.study(make_study().uid)

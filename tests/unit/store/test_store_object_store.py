@@ -15,7 +15,10 @@ from medmm.domain.errors import InputError, IntegrityError
 from medmm.store import Store
 from medmm.store.files import Objects
 from medmm.store.object_store import ObjectFault, ObjectStore, is_digest
+from tests.databases import only_sqlite
 from tests.factories import make_study
+
+pytestmark = only_sqlite
 
 
 class InMemory:

@@ -9,7 +9,7 @@ import pytest
 from medmm import Assistant
 from medmm.domain.errors import IntegrityError
 from medmm.domain.report import Accept
-from tests.databases import raw
+from tests.databases import raw, unprotect
 from tests.dicom_files import film_file
 from tests.quick_assistant import opened, quick_assistant, signed
 
@@ -91,7 +91,7 @@ def test_the_signature_of_a_case_whose_decisions_were_put_back_is_refused(
         "DELETE FROM worklist",
         "UPDATE worklist SET patient_key = 'another'",
         "UPDATE worklist SET state = 'signed'",
-        "UPDATE worklist SET suspected = 0, suspicions = '[]'",
+        "UPDATE worklist SET suspected = false, suspicions = '[]'",
     ],
 )
 def test_a_worklist_that_shows_a_case_otherwise_is_not_shown(
@@ -116,12 +116,7 @@ def test_a_worklist_that_shows_a_case_otherwise_is_not_shown(
 )
 def test_nothing_is_proved_of_a_damaged_log(drafted: tuple[Path, str], statement: str) -> None:
     data, _ = drafted
-    with raw(data) as connection:
-        for name in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-        ).fetchall():
-            connection.execute(f"DROP TRIGGER {name[0]}")
-        connection.commit()
+    unprotect(data)
     run(data, statement)
     with quick_assistant(data) as assistant, pytest.raises(IntegrityError):
         assistant.prove(1)

@@ -13,8 +13,10 @@ from medmm.assistant import Assistant
 from medmm.config import Settings
 from medmm.domain.errors import ConfigError, IntegrityError
 from medmm.store import Store
-from tests.databases import raw
+from tests.databases import only_sqlite, raw
 from tests.unit.audit.test_audit_tampering import event
+
+pytestmark = only_sqlite
 
 
 def writable(folder: Path) -> None:

@@ -20,7 +20,7 @@ from medmm.domain.study import NotEvaluable, Study
 from medmm.store import Step, Store
 from medmm.store.database import migrate
 from medmm.store.dialects import dialect_of
-from tests.databases import raw
+from tests.databases import only_sqlite, raw
 from tests.dicom_files import film_file
 from tests.factories import make_case, make_checked_draft, make_reading, make_reading_of, make_study
 from tests.kept import kept
@@ -214,12 +214,13 @@ def test_a_forgotten_key_is_free_for_another_request_and_leaves_the_table(drafte
         assert store.recall("key-1", "sign", REQUEST) == ["b"]
 
 
+@only_sqlite
 def test_what_an_earlier_release_kept_whole_is_given_again_and_forgotten_in_its_time(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
-    dialect = dialect_of(folder)
+    dialect = dialect_of(None, folder)
     with dialect.engine(read_only=False) as engine, dialect.migrating(engine) as connection:
         migrate(connection, dialect, "0004")
         insert = "INSERT INTO idempotency VALUES ('key-1', 'admit', :request, :result)"

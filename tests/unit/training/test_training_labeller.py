@@ -222,7 +222,7 @@ def broken(change: str) -> str:
         (broken("missing"), "Edema"),
         (broken("pattern"), "no regular expression"),
         (broken("key"), "mentions"),
-        ("findings: [", "no YAML"),
+        ("findings: [", "not YAML"),
     ],
 )
 def test_wrong_phrases_are_refused(text: str, problem: str) -> None:

@@ -341,7 +341,7 @@ def test_a_label_of_another_value_is_refused(value: str, tmp_path: Path) -> None
     make.table(
         tmp_path / "mimic-cxr-2.0.0-chexpert.csv.gz", ("subject_id", "study_id", *LABELS), [line]
     )
-    with pytest.raises(InputError, match="a label Edema is no 1, 0, -1 or empty"):
+    with pytest.raises(InputError, match="a label Edema is not 1, 0, -1 or empty"):
         read_layout("mimic-cxr", tmp_path)
 
 

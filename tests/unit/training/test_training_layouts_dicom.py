@@ -192,7 +192,7 @@ def test_a_view_of_the_table_counts_where_the_film_states_none(
     ("changes", "said"),
     [
         ({"split": "dev"}, "no split 'dev'"),
-        ({"Edema": "0.5"}, "a label Edema is no 1, 0, -1 or empty"),
+        ({"Edema": "0.5"}, "a label Edema is not 1, 0, -1 or empty"),
         ({"file": "films/b.dcm"}, "a film is listed twice"),
     ],
 )

@@ -112,7 +112,7 @@ def test_shards_stop_together_and_go_on(tmp_path: Path) -> None:
     close(tmp_path / "out", state)
 
 
-@pytest.mark.slow
+@pytest.mark.torchrun
 def test_torchrun_starts_it(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     launcher = [

@@ -23,5 +23,5 @@ def test_labels_that_were_saved_as_floats_come_back_whole(kept_as: type, highest
 
 @pytest.mark.parametrize("values", [[0.0, 0.5], [-1.0, 0.0], [0.0, 256.0], [0.0, np.nan]])
 def test_values_that_are_no_labels_are_refused(values: list[float]) -> None:
-    with pytest.raises(InputError, match="no labels"):
+    with pytest.raises(InputError, match="not labels"):
         whole_labels(np.asarray(values), "s1")

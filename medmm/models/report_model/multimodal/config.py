@@ -96,7 +96,7 @@ class MedMMConfig(PretrainedConfig):
         """
         if config_dict.get("model_type") != cls.model_type:
             raise ConfigError(
-                f"a configuration of model_type {config_dict.get('model_type')!r} is no "
+                f"a configuration of model_type {config_dict.get('model_type')!r} is not a "
                 "multimodal model's",
                 remedy="give the folder of a multimodal model, or load this one with AutoConfig",
             )

@@ -455,6 +455,10 @@ def _text_loss(logits: Tensor, labels: Tensor) -> Tensor:
 def masked_finding_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Compute the mean binary cross entropy over given labels; NaN is masked.
 
+    Args:
+        logits: (images, findings).
+        labels: (images, findings) of 0 to 1; NaN if nobody said.
+    Returns: a scalar, 0 if nobody said anything.
     Raises: InputError for another shape.
     """
     if labels.shape != logits.shape:

@@ -84,7 +84,7 @@ def _labels(row: dict[str, str], table: Path) -> tuple[str, ...]:
     text = row["Labels"].strip()
     if not re.fullmatch(r"\[.*\]|nan|", text, re.DOTALL):
         raise InputError(
-            "labels are no list", remedy="give the table as distributed", path=str(table)
+            "the labels are not a list", remedy="give the table as distributed", path=str(table)
         )
     return tuple(label for quoted in re.findall(r"'([^']*)'", text) if (label := quoted.strip()))
 

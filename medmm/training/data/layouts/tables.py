@@ -78,7 +78,7 @@ def grade(row: dict[str, str], label: str, path: Path) -> float | None:
     text = row[label].strip()
     if not re.fullmatch(r"(-?1|0)(\.0+)?|", text):
         raise InputError(
-            f"a label {label} is no 1, 0, -1 or empty", remedy="correct the table", path=str(path)
+            f"a label {label} is not 1, 0, -1 or empty", remedy="correct the table", path=str(path)
         )
     return float(text) if text else None
 
