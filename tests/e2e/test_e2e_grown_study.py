@@ -317,13 +317,13 @@ def test_a_study_of_an_earlier_release_grows_too(tmp_path: Path) -> None:
     with quick_assistant(tmp_path / "data") as assistant:
         case = opened(assistant, film(tmp_path / "a", 1))
     with closing(sqlite3.connect(tmp_path / "data" / "medmm.sqlite")) as connection:
-        for table in (
-            "study_file",
-            "study_order",
-            "worklist",
-            "last_word",
-        ):  # what later releases brought
+        later = ("study_file", "study_order", "worklist", "last_word", "lease", "reading", "draft")
+        for table in later:  # what later releases brought
             connection.execute(f"DROP TABLE {table}")
+        for part in ("reading", "draft"):  # which a case held itself
+            connection.execute(f'ALTER TABLE "case" ADD COLUMN {part} JSON')
+        for column in ("priority", "site"):
+            connection.execute(f'ALTER TABLE "case" DROP COLUMN {column}')
         connection.execute("DROP TABLE idempotency")
         connection.execute(
             "CREATE TABLE idempotency (key TEXT PRIMARY KEY, verb TEXT, request_sha256 TEXT, result JSON)"
