@@ -19,7 +19,6 @@ from medmm.domain.lease import Lease
 from medmm.domain.report import Accept, CaseState
 from medmm.domain.study import Study
 from tests.dicom_files import SAYS_FRONTAL, film_file
-from tests.factories import make_reading
 from tests.kept import kept
 from tests.quick_assistant import READS, GivenNetworks, opened
 
@@ -262,7 +261,7 @@ class Waits:
         self.count += 1
         self.reading.set()
         assert self.may.wait(20)
-        return make_reading(study_uid=study.uid)
+        return READS.read(study)
 
 
 def test_while_a_model_runs_nobody_decides_and_another_draft_waits(
@@ -283,15 +282,28 @@ def test_while_a_model_runs_nobody_decides_and_another_draft_waits(
                 assistant.decide(case_id, [accept], by="reader-1")
             assistant.claim(case_id, by="reader-1")  # for when the draft is there
             assistant.unclaim(case_id, by="reader-1")
-            second = pool.submit(assistant.draft, case_id, again=False)
-            assert not second.done()
+            second = pool.submit(assistant.draft, case_id)
+            assert slow.count == 2  # it waits
             slow.may.set()
-            assert first.result(20) == second.result(20)
-        assert slow.count == 2  # the second one got what the first one made
+            assert second.result(20).draft.parent == first.result(20).draft.id
+        assert [one.version for one in assistant.drafts(case_id)] == [1, 2, 3]
         file = assistant.case(case_id, pixels=False)
         assert (file.state, file.decisions) == (CaseState.DRAFTED, ())
-        assistant.decide(case_id, [accept], by="reader-1")
+        assistant.decide(case_id, [first_of(assistant, case_id)], by="reader-1")
         assert assistant.verify().ok
+
+
+def test_who_asks_for_a_draft_while_it_is_made_gets_that_one(tmp_path: Path, clock: Clock) -> None:
+    slow = Waits()
+    with assistant_of(tmp_path, clock, slow) as assistant:
+        case_id = opened(assistant, film_file(tmp_path / "in"))
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(assistant.draft, case_id)
+            assert slow.reading.wait(20)
+            second = pool.submit(assistant.draft, case_id, again=False)
+            slow.may.set()
+            assert first.result(20) == second.result(20)
+        assert slow.count == 1
 
 
 def test_a_draft_that_failed_leaves_no_lease(tmp_path: Path, clock: Clock) -> None:
