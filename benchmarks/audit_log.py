@@ -1,4 +1,4 @@
-"""The audit log at 100,000 entries: what an append costs at its end, and how long a check takes.
+"""The audit log at 100,000 entries: what an append costs, and how long a check takes.
 
 `python benchmarks/audit_log.py` appends entries of looks and prints the CPU milliseconds of an
 append at the beginning and at the end, each in a step of its own as verbs take them, their ratio
@@ -26,7 +26,7 @@ BATCH = 500  # entries of a step between
 
 
 def event(verb: str, subject: str) -> AuditEvent:
-    """Make an entry as a verb makes it."""
+    """Make an entry as a verb does."""
     details = {"request": "0123456789abcdef"}
     return AuditEvent(
         at=SIGNED_AT,

@@ -1,6 +1,7 @@
 """Nouns to JSON and back, unchanged, driven by their type hints.
 
-What to do with a type is worked out once and kept: a kept value of another release is read by the same table of upgrades.
+What to do with a type is worked out once and kept: a kept value of another release is read by the
+same table of upgrades.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ ARRAYS = frozenset({list, tuple})
 
 
 def to_json(value: Any) -> Any:
-    """Give the JSON-ready value of a noun: dataclasses become objects tagged with `type`, tuples become arrays.
+    """Give the JSON-ready value of a noun: objects tagged with `type`, tuples as arrays.
+
+    An object also has its `form`, if that is no longer the first; see `noun_upgrades`.
 
     An object also has its `form`, where that is no longer the first; see `noun_upgrades`.
     """
@@ -35,7 +38,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: type[T], data: Any) -> T:
-    """Rebuild a noun of type `kind` from what `to_json` of this release or an earlier one gave.
+    """Rebuild a noun of type `kind` from what `to_json` of this or an earlier release gave.
 
     Raises: InputError if the data do not have the shape of `kind`.
     """
@@ -101,7 +104,10 @@ def _decoder(kind: Any) -> Code:
 
 
 def _named_decoder(kind: Any) -> Code:
-    """Values that JSON holds as text. An error does not repeat the text, which may be of a patient."""
+    """Build the decoder of values that JSON holds as text.
+
+    An error does not repeat the text, which may be of a patient.
+    """
     read = kind if issubclass(kind, Enum) else kind.fromisoformat
 
     def decode(data: Any) -> Any:
@@ -156,7 +162,11 @@ def _is_noun(kind: type) -> bool:
 
 
 def _union_decoder(kinds: tuple[Any, ...]) -> Code:
-    """A tagged noun is built by its tag, a plain value by its Python type, a text of a time by whether it has a time of day."""
+    """Build the decoder of several kinds.
+
+    A tagged noun is built by its tag, a plain value by its Python type, a text of a time by whether
+    it has a time of day.
+    """
     optional = type(None) in kinds
     there: tuple[Any, ...] = tuple(kind for kind in kinds if kind is not type(None))
     if len(there) == 1:
@@ -193,7 +203,10 @@ def _tuple_decoder(kinds: tuple[Any, ...]) -> Code:
 
 
 def _row_decoder(kind: Any) -> Code:
-    """Items of one kind. The long rows of a reading are of whole numbers, or of pairs of them: they are looked at as one."""
+    """Build the decoder of items of one kind.
+
+    The long rows of a reading are of whole numbers, or of pairs of them: they are looked at as one.
+    """
     item, plain = _decoder(kind), {kind} if kind in (int, str, bool) else set()
     args = get_args(kind) if get_origin(kind) is tuple else ()
     length = None if args[1:] == (Ellipsis,) else len(args)

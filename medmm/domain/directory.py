@@ -1,4 +1,4 @@
-"""Who may act here: the port of a site's directory of persons, and a list of them that meets it."""
+"""Who may act here: the port of a site's directory of persons, and a list that meets it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from medmm.domain.report import Reader
 class Directory(Protocol):
     """Knows the persons who may act, each with the role that decides which verbs are theirs.
 
-    It is asked at every call of a verb, so that a person who left, or whose role changed, is known as such at once.
+    It is asked at every call of a verb, so that a person who left, or whose role changed, is known
+    as such at once.
     """
 
     def readers(self) -> tuple[Reader, ...]:
@@ -22,7 +23,8 @@ class Directory(Protocol):
     def reader(self, reader_id: str) -> Reader:
         """Find who has this id, compared to the letter.
 
-        Raises: PermissionDenied if nobody has it, with what to do about it; Unavailable if the directory can't be asked now.
+        Raises: PermissionDenied if nobody has it, with what to do about it; Unavailable if the
+            directory can't be asked now.
         """
         ...
 

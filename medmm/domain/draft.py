@@ -19,9 +19,12 @@ from medmm.domain.vocabulary import finding_terms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A study, the record that was joined to it (None: no record was given), and the patient's earlier studies.
+    """A study, the record joined to it, and the patient's earlier studies.
 
-    `priors` are those that were known when the case was opened, newest first; empty in cases of earlier releases.
+    The record is None if none was given.
+
+    `priors` are those that were known when the case was opened, newest first; empty in cases of
+    earlier releases.
     """
 
     id: str
@@ -40,7 +43,8 @@ class Assertion(Enum):
 
 
 CLAIMS = frozenset({Assertion.PRESENT, Assertion.POSSIBLE})
-SUSPECTED_BEFORE = "suspected by score alone, not stated by the language model"  # a line of not_evaluated until 0.1.0
+# A line of not_evaluated until 0.1.0
+SUSPECTED_BEFORE = "suspected by score alone, not stated by the language model"
 
 
 class Section(Enum):
@@ -119,10 +123,11 @@ Evidence = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """How a language model wrote a sentence; a model outside medmm may say no more than its name.
+    """How a language model wrote a sentence; an outside model may say only its name.
 
     Attributes:
-        tokens, log_probabilities: its tokens, each with its log-probability, so that a check can point at one.
+        tokens, log_probabilities: its tokens, each with its log-probability, so that a check can
+            point at one.
         probability: calibrated, that the finding is there, by heads and language model together.
         threshold: the operating point from which it is claimed.
     """
@@ -143,16 +148,19 @@ class Generation:
 
     @property
     def mean_probability(self) -> float | None:
-        """Mean probability of the tokens; None where there is none, or the writer does not say."""
+        """The mean probability of the tokens; None if there is none, or the writer does not say."""
         values = [math.exp(value) for value in self.log_probabilities or ()]
         return sum(values) / len(values) if values else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What a language model says of one finding, before it has evidence: nobody but a writer makes a statement of it.
+    """What a language model says of one finding, before it has evidence.
 
-    `finding` is a name of the vocabulary; None where the model named none, and then it is never stated.
+    Only a writer makes a statement of it.
+
+    `finding` is a name of the vocabulary; None if the model named none, and then it is never
+    stated.
     """
 
     finding: str | None
@@ -163,7 +171,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """What a language model says of one case, and how likely it thinks each finding of its own, said or not."""
+    """What a language model says of one case, and how likely it thinks each finding.
+
+    The findings are its own, whether said or not.
+    """
 
     proposals: tuple[Proposal, ...]
     probability: Mapping[str, float]
@@ -173,9 +184,10 @@ class Opinion:
 class Statement:
     """One drafted sentence. Without evidence it can't be built.
 
-    `finding` is a name of the vocabulary, or None where the sentence states a measurement or a fact. `summarises`
-    is the id of the statement of FINDINGS that a statement of the impression repeats: who decides on that one
-    decides on this one. `generation` is None where rules wrote the text.
+    `finding` is a name of the vocabulary, or None if the sentence states a measurement or a
+    fact. `summarises` is the id of the statement of FINDINGS that a statement of the impression
+    repeats: who decides on that one decides on this one. `generation` is None if rules wrote the
+    text.
     """
 
     id: str
@@ -209,7 +221,9 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlsoSuspected:
-    """A finding at or above its operating point that the writer does not state, as it would be stated, and why it is not.
+    """A finding at or above its operating point that the writer does not state, and why.
+
+    It stands here as it would be stated.
 
     Nobody has to decide on it; it stands in the report only if a reader accepts or edits it.
     """
@@ -232,11 +246,12 @@ class SentenceRecord:
 
     Attributes:
         id: number among the proposals of the draft: p1, p2, ...
-        evidence: what the reading holds of its finding; empty where nothing was read of that.
-        statement_id: the statement that has its words, or that stands in its place; of a sentence that was withheld the
-            one by which its finding is also suspected.
-        reason: why it is not stated as it was proposed; empty where it is.
-        verdicts: of the checks on its words, as if they were stated; those of a stated one are its statement's.
+        evidence: what the reading holds of its finding; empty if nothing was read of that.
+        statement_id: the statement that has its words, or that stands in its place; of a sentence
+            that was withheld the one by which its finding is also suspected.
+        reason: why it is not stated as it was proposed; empty if it is.
+        verdicts: of the checks on its words, as if they were stated; those of a stated one are its
+            statement's.
     """
 
     id: str
@@ -268,7 +283,7 @@ class SentenceRecord:
 
     @property
     def probability(self) -> float | None:
-        """The calibrated probability of its finding; None where it was not read."""
+        """The calibrated probability of its finding; None if it was not read."""
         return next((e.probability for e in self.evidence if isinstance(e, ScoreEvidence)), None)
 
 
@@ -289,12 +304,14 @@ class Author:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a writer proposes for a case. A draft that is made again is another version, with another id.
+    """What a writer proposes for a case; made again, it is another version with another id.
 
-    `not_evaluated` says openly what neither the models nor the writer looked at; `also_suspected` what the models
-    suspect and the writer does not state; `sentences` what a language model proposed, whatever became of it. `images_read` are the images that the models looked at, with their own times,
-    `images_unread` the others of the study, with the reasons. `writer` is whose words it is in, `author` who made this
-    version; `version` counts from 1, and `parent` is the id of the one before (None: it is the first).
+    `not_evaluated` says openly what neither the models nor the writer looked at; `also_suspected`
+    what the models suspect and the writer does not state; `sentences` what a language model
+    proposed, whatever became of it. `images_read` are the images that the models looked at, with
+    their own times, `images_unread` the others of the study, with the reasons. `writer` is whose
+    words it is in, `author` who made this version; `version` counts from 1, and `parent` is the id
+    of the one before (None: it is the first).
     """
 
     id: str
@@ -319,13 +336,14 @@ class Draft:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What was not evaluated, without what drafts of earlier releases listed there and is suspected."""
+        """What was not evaluated, without suspicions that earlier releases listed there."""
         return tuple(line for line in self.not_evaluated if not line.startswith(SUSPECTED_BEFORE))
 
     def __post_init__(self) -> None:
         if self.version < 1 or (self.version == 1) != (self.parent is None):
             raise InputError(
-                f"version {self.version} of a draft {'names no' if self.parent is None else 'names a'} parent",
+                f"version {self.version} of a draft "
+                f"{'names no' if self.parent is None else 'names a'} parent",
                 remedy="count from 1; every version but the first names the one before",
                 draft=self.id,
             )
@@ -348,7 +366,8 @@ class Draft:
                 continue
             if statement.section is not Section.IMPRESSION or statement.summarises not in findings:
                 raise InputError(
-                    "only a statement of the impression summarises one, and that is one of the findings",
+                    "only a statement of the impression summarises one, and that is one of the "
+                    "findings",
                     remedy="name the statement of the findings",
                     statement=statement.id,
                 )
@@ -374,7 +393,8 @@ class Severity(Enum):
 class Verdict:
     """One check's outcome on one statement; `check` is its number in the docs (G1, G2, ...).
 
-    `severity` says what a failure of the check means there; in drafts of earlier releases each blocked.
+    `severity` says what a failure of the check means there; in drafts of earlier releases each
+    blocked.
     """
 
     check: str
@@ -397,13 +417,13 @@ class CheckedDraft:
         return self.draft.statements
 
     def verdicts_on(self, statement_id: str) -> tuple[Verdict, ...]:
-        """All verdicts on one statement."""
+        """Return all verdicts on one statement."""
         return tuple(v for v in self.verdicts if v.statement_id == statement_id)
 
     def failed(self, statement_id: str) -> tuple[Verdict, ...]:
-        """The verdicts that failed on one statement."""
+        """Return the verdicts that failed on one statement."""
         return tuple(v for v in self.verdicts_on(statement_id) if v.outcome is Outcome.FAILED)
 
     def blocking(self, statement_id: str) -> tuple[Verdict, ...]:
-        """The failed verdicts because of which one statement can't be accepted as it stands."""
+        """Return the failed verdicts that keep one statement from being accepted as it stands."""
         return tuple(v for v in self.failed(statement_id) if v.severity is Severity.BLOCKS)

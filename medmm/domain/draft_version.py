@@ -1,4 +1,4 @@
-"""A draft as it was kept: which one of its case it is, which one it follows, who wrote it, and when."""
+"""A draft as it was kept: its version, the one that it follows, its author, and when."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ class DraftVersion:
 
     Attributes:
         version: its number in the case, from 1.
-        parent: the version in whose place it came; None of the first, and of the one that an earlier release kept.
-        author: the writer that worded it.
-        created_at: when it was kept; None where nothing tells.
+        parent: the version in whose place it came; None of the first, and of the one that an
+            earlier release kept.
+        author: who made it: a writer by its name, or a reader by id.
+        created_at: when it was kept; None if nothing tells.
         checked: the draft with its verdicts.
     """
 

@@ -10,13 +10,13 @@ from medmm.domain.study import Study, Volume
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameReference:
-    """One picture of a study: a film, a slice that is an image of its own, or a frame of a multi-frame image.
+    """One picture of a study: a film, a slice of its own, or a frame of a multi-frame image.
 
     Attributes:
         volume_sha256: digest of the volume that it belongs to.
-        sop_uid: SOP Instance UID (0008,0018) of the image; None where the volume names none.
-        frame_number: number of the frame in a multi-frame image, from 1 (Referenced Frame Number, 0008,1160); None
-            where the image is one picture.
+        sop_uid: SOP Instance UID (0008,0018) of the image; None if the volume names none.
+        frame_number: number of the frame in a multi-frame image, from 1 (Referenced Frame Number,
+            0008,1160); None if the image is one picture.
     """
 
     volume_sha256: str
@@ -56,7 +56,7 @@ def frame_of(volume: Volume, index: int = 0) -> FrameReference:
 
 
 def has_frame(study: Study, frame: FrameReference) -> bool:
-    """Whether a picture is one of a study: volume, image and frame are all as the study names them."""
+    """Tell whether a picture is one of a study, by volume, image and frame."""
     volume = study.volume(frame.volume_sha256)
     return volume is not None and any(
         frame == frame_of(volume, index) for index in range(volume.shape_zyx[0])

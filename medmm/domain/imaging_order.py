@@ -67,7 +67,7 @@ class StudyOrder:
 
     @property
     def stated_priority(self) -> CasePriority | None:
-        """The more urgent one of what the images and the request state; None where neither states any."""
+        """The more urgent of what images and request state; None if neither states any."""
         levels = (self.priority, self.request.priority if self.request else None)
         stated = (CasePriority(level=Priority(one), reason=AS_ORDERED) for one in levels if one)
         return most_urgent(*stated)

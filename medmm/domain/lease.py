@@ -39,8 +39,9 @@ class Lease:
     def counts_from(self) -> datetime:
         """The first moment at which it counts.
 
-        A clock that was set back a little finds the lease held. One that was set back by more than the lease's length
-        finds it free: it was taken by a clock that ran ahead, and would keep everybody out for as long.
+        A clock that was set back a little finds the lease held. One that was set back by more than
+        the lease's length finds it free: it was taken by a clock that ran ahead, and would keep
+        everybody out for as long.
         """
         return self.renewed - (self.until - self.renewed)
 

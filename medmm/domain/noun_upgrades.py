@@ -1,7 +1,8 @@
-"""What became of the nouns since they were first kept: JSON of an earlier release is brought to the form of this one.
+"""How nouns changed since they were first kept: earlier JSON in this release's form.
 
-A field that a noun gains has a default and needs no row here. A field that is renamed, moved or takes its first value from
-others does: the noun's form goes up by one, and `to_json` writes it beside the `type` where it is not the first.
+A field that a noun gains has a default and needs no row here. A field that is renamed, moved or
+takes its first value from others does: the noun's form goes up by one, and `to_json` writes it
+beside the `type` if it is not the first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ Json = Mapping[str, Any]
 
 
 def _draft_with_author(data: Json) -> Json:
-    """A draft said whose words it is in, and not who made it: that was always the writer."""
+    """Add who made a draft, which said only whose words it is in.
+
+    It was always the writer.
+    """
     return {**data, "author": {"type": "Author", "kind": "writer", "id": data["writer"]}}
 
 

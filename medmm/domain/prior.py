@@ -12,7 +12,7 @@ from medmm.domain.study import FIRST_ZONE, LAST_ZONE, Modality, Study, StudyTime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingSummary:
-    """What the models saw in a study, in short: which models, and which findings reached their operating points."""
+    """What the models saw in a study, in short: models, and findings at operating points."""
 
     models: tuple[ModelIdentity, ...]
     suspected: tuple[str, ...]
@@ -26,13 +26,13 @@ class ReadingSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prior:
-    """One earlier study of a patient: a reference, by which its images, reading and report can be looked up.
+    """One earlier study of a patient, by which its images, reading and report are found.
 
     Attributes:
         acquired: when the image was made that its reading rests on.
-        case_id: its case; None where none was opened.
-        reading: what the models saw in it; None where nothing was read.
-        report_id: its signed report; None where none was signed, or the last one was withdrawn.
+        case_id: its case; None if none was opened.
+        reading: what the models saw in it; None if nothing was read.
+        report_id: its signed report; None if none was signed, or the last one was withdrawn.
     """
 
     study_uid: str
@@ -45,7 +45,9 @@ class Prior:
 
 
 def earlier_studies(study: Study, others: Iterable[Study]) -> tuple[tuple[Study, StudyTime], ...]:
-    """Choose the studies that were surely acquired before this one; none where its own time is not known.
+    """Choose the studies that were surely acquired before this one, with their times.
+
+    There is none if its own time is not known.
 
     Returns: each with its time, newest first.
     """
@@ -63,10 +65,10 @@ def earlier_studies(study: Study, others: Iterable[Study]) -> tuple[tuple[Study,
 
 
 def surely_before(one: StudyTime, other: StudyTime) -> bool:
-    """Whether an image was surely acquired before another.
+    """Tell whether an image was surely acquired before another.
 
-    Dates without a time of day count as whole days. Wall clocks that both state no time zone are compared as clocks of
-    one place; where one of the two states its zone, the other may be of any.
+    Dates without a time of day count as whole days. Wall clocks that both state no time zone are
+    compared as clocks of one place; where one of the two states its zone, the other may be of any.
     """
     last = one.moment if one.precise else _of_day(one, time.max)
     first = other.moment if other.precise else _of_day(other, time.min)

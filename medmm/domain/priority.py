@@ -26,13 +26,14 @@ class Priority(Enum):
 
 
 class Order(Enum):
-    """In which order cases come: the newest first, or by priority and, of equal ones, the longest waiting first."""
+    """The order of cases: newest first, or by priority and then the longest waiting first."""
 
     NEWEST = "newest"
     URGENCY = "urgency"
 
 
-# DICOM PS3.3 C.4.11, Requested Procedure Priority (0040,1003); MEDIUM stands between LOW and HIGH, as routine does.
+# DICOM PS3.3 C.4.11, Requested Procedure Priority (0040,1003); MEDIUM stands between LOW and HIGH,
+# as routine does.
 OF_DICOM = {
     "STAT": Priority.STAT,
     "HIGH": Priority.URGENT,
@@ -47,8 +48,8 @@ class CasePriority:
     """The priority of a case.
 
     Attributes:
-        by: id of the reader who gave it; None where the order states it.
-        at: when it was given; None where the order states it.
+        by: id of the reader who gave it; None if the order states it.
+        at: when it was given; None if the order states it.
     """
 
     level: Priority
@@ -64,6 +65,6 @@ class CasePriority:
 
 
 def most_urgent(*found: CasePriority | None) -> CasePriority | None:
-    """Choose the most urgent of several, of equals the first; None where there is none."""
+    """Choose the most urgent of several, of equals the first; None if there is none."""
     given = [one for one in found if one is not None]
     return min(given, key=lambda one: one.level.rank, default=None)

@@ -38,13 +38,13 @@ class Side(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """Where in the picture a finding's evidence lies (a class-activation map, not a lesion outline).
+    """Where a finding's evidence lies: a class-activation map, not a lesion outline.
 
     Attributes:
         peak_xy: place of the strongest activation, fractions of the film (0,0 top left).
         box_xyxy: box around the strong part, fractions of the film.
         heat: small grid of rows, 0 to 255, for display.
-        side: the patient's side, None where the film's orientation is unknown.
+        side: the patient's side, None if the film's orientation is unknown.
         image: the film it lies on; None in readings of earlier releases, which did not say.
     """
 
@@ -66,7 +66,10 @@ class Region:
 
 
 class ImageHalf(Enum):
-    """A half of the slices as arrays lie, by columns: no side of the patient, for volumes without orientation."""
+    """A half of the slices as arrays lie, by columns, for volumes without orientation.
+
+    It is not a side of the patient.
+    """
 
     LOW_COLUMNS = "first columns"
     HIGH_COLUMNS = "last columns"
@@ -84,9 +87,11 @@ class Extent:
         slices: first and last slice index (0-based, inclusive) with the label.
         slice_count: number of slices with the label.
         centroid_index_zyx: centroid of the label in voxels.
-        centroid_lps_mm: the same in patient coordinates; None where the volume's geometry is unknown.
-        image_half: the half of the columns that holds at least nine tenths of it; BOTH where neither does.
-        side: the patient's side; None where orientation is unknown or the label has no side.
+        centroid_lps_mm: the same in patient coordinates; None if the volume's geometry is
+            unknown.
+        image_half: the half of the columns that holds at least nine tenths of it; BOTH if
+            neither does.
+        side: the patient's side; None if orientation is unknown or the label has no side.
     """
 
     label_map: str
@@ -112,9 +117,10 @@ class Extent:
 class Finding:
     """One finding of the vocabulary with its calibrated probability.
 
-    `threshold` is the operating point on the calibrated scale; below `rule_out` the finding is not suspected, and None
-    says that no score is low enough to deny it. `codings` may be empty, never invented. `model` names the network that
-    gave it; None means the reading's first. `extent` is where it lies in a volume, as `region` is on a film.
+    `threshold` is the operating point on the calibrated scale; below `rule_out` the finding is not
+    suspected, and None says that no score is low enough to deny it. `codings` may be empty, never
+    invented. `model` names the network that gave it; None means the reading's first. `extent` is
+    where it lies in a volume, as `region` is on a film.
     """
 
     name: str
@@ -135,7 +141,8 @@ class Finding:
             )
         if self.rule_out is not None and not 0 < self.rule_out <= self.threshold:
             raise InputError(
-                f"rule-out point {self.rule_out} is not above 0 and at most the operating point {self.threshold}",
+                f"rule-out point {self.rule_out} is not above 0 and at most the operating point "
+                f"{self.threshold}",
                 remedy="calibrate the network again",
                 finding=self.name,
             )
@@ -163,8 +170,8 @@ class Measurement:
     Attributes:
         side: the patient's side of what was measured, where that is known.
         extents: the labels that it was measured on.
-        model: the network whose outlines it was measured on; None in readings of earlier releases, and of a number
-            that was made of two networks' measurements.
+        model: the network whose outlines it was measured on; None in readings of earlier releases,
+            and of a number that was made of two networks' measurements.
     """
 
     name: str
@@ -187,7 +194,9 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mask:
-    """A binary mask on the source image's grid: run lengths in row-major order, first run background.
+    """A binary mask on the source image's grid, as run lengths, the first run background.
+
+    Runs are in row-major order.
 
     `image` is the film whose grid it has; None in readings of earlier releases, which did not say.
     """
@@ -213,7 +222,7 @@ class Mask:
         )
 
     def array(self) -> NDArray[np.bool_]:
-        """Boolean array of shape (rows, columns)."""
+        """Build the boolean array of shape (rows, columns)."""
         flat = np.zeros(sum(self.runs), dtype=bool)
         ends = list(itertools.accumulate(self.runs))
         for start, stop in zip(ends[::2], ends[1::2], strict=False):
@@ -231,7 +240,9 @@ class Mask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelMap:
-    """Labels on the grid of a source volume: 0 is background, n the n-th of `labels` (DICOM SEG LABELMAP, PS3.3 C.8.20).
+    """Labels on the grid of a source volume: 0 is background, n the n-th of `labels`.
+
+    As in DICOM SEG LABELMAP, PS3.3 C.8.20.
 
     Attributes:
         volume_sha256: the volume whose grid it has.
@@ -259,7 +270,7 @@ class LabelMap:
         )
 
     def array(self) -> NDArray[np.uint8]:
-        """Label values, shape (slices, rows, columns), uint8."""
+        """Build the array of label values, shape (slices, rows, columns), uint8."""
         values, lengths = zip(*self.runs, strict=True)
         return np.repeat(np.asarray(values, dtype=np.uint8), lengths).reshape(self.shape_zyx)
 
@@ -288,8 +299,10 @@ class Coverage:
 
     Attributes:
         of: what should be shown whole: "head", "heart", "hippocampus", "lungs".
-        extents_mm: how far what is shown of it reaches, by direction; without a direction whose scale is unknown.
-        shortfalls: what is missing, in words; empty where all of it is shown, as far as that can be told.
+        extents_mm: how far what is shown of it reaches, by direction; without a direction whose
+            scale is unknown.
+        shortfalls: what is missing, in words; empty if all of it is shown, as far as that can be
+            told.
     """
 
     of: str
@@ -321,17 +334,17 @@ class Reading:
     coverage: tuple[Coverage, ...] = ()
 
     def finding(self, name: str) -> Finding | None:
-        """The finding of this name, if the models report it."""
+        """Return the finding of this name, if the models report it."""
         return next((f for f in self.findings if f.name == name), None)
 
     def measurement(self, name: str, side: Side | None = None) -> Measurement | None:
-        """The measurement of this name, if one was made; of this side, if a side is given."""
+        """Return the measurement of this name, if one was made; of this side, if one is given."""
         return next(
             (m for m in self.measurements if m.name == name and side in (None, m.side)), None
         )
 
     def label_map(self, name: str, volume_sha256: str) -> LabelMap | None:
-        """The label map of this name on the grid of this volume, if there is one."""
+        """Return the label map of this name on the grid of this volume, if there is one."""
         found = (m for m in self.label_maps if (m.name, m.volume_sha256) == (name, volume_sha256))
         return next(found, None)
 
@@ -344,9 +357,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadResult:
-    """What became of one study of a path that was read: a reading, a refusal, or a file that can't be read.
+    """What became of one study of a path: a reading, a refusal, or an unreadable file.
 
-    `problem` is set where the bytes could not be read as a study at all (then `not_evaluable` is None too).
+    `problem` is set where the bytes could not be read as a study at all (then `not_evaluable` is
+    None too).
     """
 
     path: str
@@ -359,7 +373,7 @@ class ReadResult:
     def of(
         cls, path: str, outcome: Study | NotEvaluable | InputError, read: Callable[[Study], Reading]
     ) -> ReadResult:
-        """What becomes of an outcome at the door: a study is read, the rest is passed on."""
+        """Read the study of an outcome at the door; pass on the rest."""
         if isinstance(outcome, NotEvaluable):
             return cls(path=path, not_evaluable=outcome)
         if isinstance(outcome, InputError):

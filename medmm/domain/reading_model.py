@@ -1,4 +1,7 @@
-"""The port of what reads studies: a model says what it reads and states, and reads a study or says why not."""
+"""The port of what reads studies: a model says what it reads, and reads or says why not.
+
+It also says what it states.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ class Declaration:
     Attributes:
         body_parts: as `Study.body_part` names them.
         findings: names of the finding vocabulary that it may score.
-        quantities: names of the measurement vocabulary that it may measure, each in the unit given there.
+        quantities: names of the measurement vocabulary that it may measure, each in the unit given
+            there.
     """
 
     modality: Modality
@@ -45,7 +49,7 @@ class Declaration:
 
 
 class ReadingModel(Protocol):
-    """Reads findings, regions, measurements and masks off a study's pixels. Safe from several threads."""
+    """Reads findings, regions, measurements and masks off a study's pixels; thread-safe."""
 
     @property
     def identities(self) -> tuple[ModelIdentity, ...]:
@@ -60,7 +64,8 @@ class ReadingModel(Protocol):
     def read(self, study: Study) -> Reading | NotEvaluable:
         """Read a study that the declaration covers, or say why nothing of it can be read.
 
-        Raises: InputError if its pixels do not decode or can't be prepared; IntegrityError if a file of the weights was altered.
+        Raises: InputError if its pixels do not decode or can't be prepared; IntegrityError if a
+            file of the weights was altered.
         """
         ...
 
@@ -79,7 +84,7 @@ def no_reading_model(study: Study) -> NotEvaluable:
 def read_by(models: Iterable[ReadingModel], study: Study) -> Reading:
     """Read a study with every model whose declaration covers it.
 
-    Returns: one reading of all they state; where none reads it, a reading whose warnings say why.
+    Returns: one reading of all they state; if none reads it, a reading whose warnings say why.
     Raises: as `ReadingModel.read`.
     """
     outcomes = [model.read(study) for model in models if model.declares.covers(study)]
@@ -89,8 +94,8 @@ def read_by(models: Iterable[ReadingModel], study: Study) -> Reading:
 def one_reading(study: Study, outcomes: Sequence[Reading | NotEvaluable]) -> Reading:
     """Join what several models say of one study; of one model it is what that one says.
 
-    What an earlier model states (a finding; a quantity of a side; a mask or label map of a name) no later one states again.
-    That nothing is installed is said where no model says anything else.
+    What an earlier model states (a finding; a quantity of a side; a mask or label map of a name) no
+    later one states again. That nothing is installed is said where no model says anything else.
     """
     said = [one for one in outcomes if not _of_no_model(one)] or outcomes[:1]
     readings = [_as_reading(study, one) for one in said]

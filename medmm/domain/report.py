@@ -32,9 +32,8 @@ from medmm.language.sides import named_side
 
 PLACEHOLDER = "put your own name here"  # as in the settings that ship
 OWN_IMPRESSION = "impression"  # its id among the statements
-OWN = re.compile(
-    r"r[1-9]\d*"
-)  # ids of the findings that readers add; those of drafts start with s and u
+# Ids of the findings that readers add; those of drafts start with s and u
+OWN = re.compile(r"r[1-9]\d*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +90,14 @@ _FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """State a finding of the reader's own, seen in the image: one of the vocabulary (see `of`), or free text.
+    """State a finding of the reader's own, seen in the image, by vocabulary or free text.
+
+    See `of` for the former.
 
     Attributes:
         finding: name in the vocabulary; None marks free text, which carries no code.
-        statement_id, by: number among the reader's own and who wrote it; given when the addition is kept.
+        statement_id, by: number among the reader's own and who wrote it; given when the addition is
+            kept.
     """
 
     text: str
@@ -124,10 +126,10 @@ class Add:
         place: str = "",
         assertion: Assertion = Assertion.PRESENT,
     ) -> Add:
-        """A finding of the vocabulary with the patient's side and the place in words.
+        """Build a finding of the vocabulary with the patient's side and the place in words.
 
-        Raises: InputError if the vocabulary has no such finding, it has no side, or the place says something else than
-        where it is.
+        Raises: InputError if the vocabulary has no such finding, it has no side, or the place says
+        something else than where it is.
         """
         term, place = finding_term(finding), " ".join(place.split()).rstrip(".")
         named = named_side(place)
@@ -157,7 +159,10 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Impression:
-    """Write the impression in the reader's own words: it takes the place of the drafted one. A line is a sentence."""
+    """Write the impression in the reader's own words, in place of the drafted one.
+
+    A line is a sentence.
+    """
 
     text: str
     by: Reader | None = None
@@ -198,11 +203,12 @@ Decision = Accept | Edit | Reject | Add | Impression | Addendum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedStatement:
-    """A sentence that a reader signed; `drafted_text` is None where the reader left it unchanged.
+    """A sentence that a reader signed; `drafted_text` is None if it was left unchanged.
 
-    `summarises` is the id of the statement of the findings that it repeats in the impression. `author` wrote it without
-    a draft; None where it was drafted. `place` is where in the image, in the author's words. `added_at` is when an
-    addendum was added to the signed report; None of all else.
+    `summarises` is the id of the statement of the findings that it repeats in the impression.
+    `author` wrote it without a draft; None if it was drafted. `place` is where in the image, in
+    the author's words. `added_at` is when an addendum was added to the signed report; None of all
+    else.
     """
 
     id: str
@@ -220,7 +226,10 @@ class SignedStatement:
 
     @property
     def critical(self) -> bool:
-        """Whether it states or suspects what must be told at once, by its code or by the reader's own words."""
+        """Whether it states or suspects what must be told at once.
+
+        That goes by its code or by the reader's own words.
+        """
         words = OwnWords(statement_id=self.id, text=self.text)
         own = words.claims if self.drafted_text is not None or self.author is not None else {}
         coded = {self.finding} if self.finding and self.assertion in CLAIMS else set()
@@ -229,7 +238,10 @@ class SignedStatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesReference:
-    """One series of a study (DICOM PS3.3 C.7.3.1), and when its images here were acquired; `exact` as in `StudyReference`."""
+    """One series of a study (PS3.3 C.7.3.1), and when its images here were acquired.
+
+    `exact` is as in `StudyReference`.
+    """
 
     uid: str
     modality: str
@@ -241,9 +253,12 @@ class SeriesReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyReference:
-    """The study that a report is about, without pixels; `acquired` is when the image was made that the report rests on.
+    """The study that a report is about, without pixels.
 
-    `exact` is false where its time of day or its time zone is not known: then its date counts alone.
+    `acquired` is when the image was made that the report rests on.
+
+    `exact` is false if its time of day or its time zone is not known: then its date counts
+    alone.
     """
 
     uid: str
@@ -318,9 +333,10 @@ class SignedReport:
 class CaseFile:
     """All that is known of one case, as a reader opens it.
 
-    `rechecked` are the verdicts of the checks on the words that readers wrote: they mark, and refuse nothing.
-    `report` is the version that counts; `earlier` are those that it replaced, oldest first.
-    `blind` marks a file without anything that was read, drafted, decided or reported: see `blinded`.
+    `rechecked` are the verdicts of the checks on the words that readers wrote: they mark, and
+    refuse nothing. `report` is the version that counts; `earlier` are those that it replaced,
+    oldest first. `blind` marks a file without anything that was read, drafted, decided or reported:
+    see `blinded`.
     """
 
     case: Case
@@ -335,7 +351,7 @@ class CaseFile:
     blind: bool = False
 
     def blinded(self) -> CaseFile:
-        """Leave images, record and earlier studies alone, for a reader whom nothing else may steer.
+        """Leave images, record and earlier studies alone, for a reader whom nothing may steer.
 
         Of the earlier studies what models read is left out too, and why the case is urgent.
         """
@@ -362,9 +378,10 @@ class CaseFile:
 
     @property
     def asked(self) -> tuple[Statement, ...]:
-        """The statements of the draft that a reader decides on: each fact once, so none that summarises another.
+        """The statements that a reader decides on: each fact once, and no summary of another.
 
-        A reader's own impression takes the place of the drafted one, on which nothing is asked then.
+        A reader's own impression takes the place of the drafted one, on which nothing is asked
+        then.
         """
         drafted = (s for s in (self.draft.statements if self.draft else ()) if s.summarises is None)
         return tuple(
@@ -384,7 +401,10 @@ class CaseFile:
         )
 
     def decision_on(self, statement: Statement) -> Accept | Edit | Reject | None:
-        """What stands decided on a statement; a summary without a decision of its own follows what it summarises."""
+        """Return what stands decided on a statement; a summary follows what it summarises.
+
+        It does so unless it has a decision of its own.
+        """
         decided = {
             d.statement_id: d for d in self.decisions if isinstance(d, Accept | Edit | Reject)
         }
@@ -397,7 +417,7 @@ class CaseFile:
 
     @property
     def suspicions(self) -> tuple[Suspicion, ...]:
-        """Everything that is suspected in the case, with what became of it: the one list, see `suspicions`."""
+        """Everything that is suspected in the case, with what became of it; see `suspicions`."""
         draft = self.draft.draft if self.draft else None
         words = {s.id: s.text for s in (draft.decidable if draft else ())}
         decided: dict[str, str | None] = {}
@@ -408,11 +428,11 @@ class CaseFile:
 
     @property
     def flagged(self) -> tuple[Suspicion, ...]:
-        """What of the list holds now: nothing that a reader rejected, or signed the report without."""
+        """What of the list holds now: nothing that was rejected, or signed the report without."""
         return flagged(self.suspicions, signed=self.state in SIGNED_STATES)
 
     def critical(self, statement_id: str) -> bool:
-        """Whether a statement tells, as it stands now, what a reader must be told at once; not where it was rejected."""
+        """Tell whether a statement, as it stands now, must be told at once; not if rejected."""
         statement = next(
             (s for s in (self.draft.statements if self.draft else ()) if s.id == statement_id), None
         )
@@ -432,21 +452,24 @@ class CaseFile:
 
     @property
     def also_suspected(self) -> tuple[AlsoSuspected, ...]:
-        """What is suspected and not stated, in the block beside the findings; with those on which a reader decided.
+        """What is suspected and not stated, in the block beside the findings.
 
-        A draft of an earlier release lists none: what its reading suspects beyond its statements stands in `suspicions`.
+        Those on which a reader decided are in it.
+
+        A draft of an earlier release lists none: what its reading suspects beyond its statements
+        stands in `suspicions`.
         """
         return self.draft.draft.also_suspected if self.draft else ()
 
     @property
     def unstated(self) -> tuple[Suspicion, ...]:
-        """What of the list no statement of the draft says and nobody decided on, and that has no statement to decide on."""
+        """What of the list is neither stated nor decided on, and has no statement to decide on."""
         return tuple(
             s for s in self.flagged if s.standing is Standing.NOT_STATED and s.statement_id is None
         )
 
     def marks(self, statement_id: str) -> tuple[Verdict, ...]:
-        """What the checks have against a reader's own words."""
+        """Return what the checks have against a reader's own words."""
         return tuple(
             v
             for v in self.rechecked
@@ -479,10 +502,11 @@ def _words_left(decision: Accept | Edit | Reject, drafted: Mapping[str, str]) ->
 class CaseSummary:
     """One line of the worklist; it names the patient by key only.
 
-    `suspected` names the findings of `suspicions`, which is the list of `CaseFile.flagged`; `seen_in_part` is what keeps an
-    empty one from being said of the whole. `priority` is a level of `Priority`, None where neither order nor person gave one;
-    `waiting_since` is when its first draft was made, while it is not signed; `assigned` is the id of the reader who has
-    claimed it until `assigned_until`.
+    `suspected` names the findings of `suspicions`, which is the list of `CaseFile.flagged`;
+    `seen_in_part` is what keeps an empty one from being said of the whole. `priority` is a level of
+    `Priority`, None if neither order nor person gave one; `waiting_since` is when its first
+    draft was made, while it is not signed; `assigned` is the id of the reader who has claimed it
+    until `assigned_until`.
     """
 
     case_id: str

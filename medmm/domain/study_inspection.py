@@ -108,8 +108,9 @@ class SyntaxSupport:
 class ModelRow:
     """One network of the catalogue and its state here.
 
-    `state` is "ready", "not installed", "altered" (a digest does not hold) or "another" (sound, but not of this release). `added_at` (ISO 8601, UTC) is set where
-    this installation adopted it. `declares` is what it reads and states; None of one that reads no study.
+    `state` is "ready", "not installed", "altered" (a digest does not hold) or "another" (sound, but
+    not of this release). `added_at` (ISO 8601, UTC) is set where this installation adopted it.
+    `declares` is what it reads and states; None of one that reads no study.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is suspected in one case: one list with one meaning, which every surface shows and none makes for itself."""
+"""What is suspected in one case: one list that every surface shows and none makes."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Suspicion:
     Attributes:
         words: the finding's words in the vocabulary.
         critical: whether a reader must be told at once; not of what a reader rejected.
-        probability: calibrated, with its operating point `threshold` and its `meaning` in words; None where only a
-            reader states the finding.
+        probability: calibrated, with its operating point `threshold` and its `meaning` in words;
+            None if only a reader states the finding.
         statement_id: the statement that says it, or would.
         why: why it is not stated, or no longer.
     """
@@ -63,7 +63,10 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnWords:
-    """What a reader wrote into the findings: an edit or an addition; `finding` and `side` where these were chosen."""
+    """What a reader wrote into the findings, an edit or an addition, and what was chosen.
+
+    `finding` and `side` are set if they were chosen.
+    """
 
     statement_id: str
     text: str
@@ -93,12 +96,16 @@ def suspicions(
     decided: Mapping[str, str | None] | None = None,
     own: Iterable[OwnWords] = (),
 ) -> tuple[Suspicion, ...]:
-    """The one list: everything suspected in a case, critical findings first, then by probability; rejected ones are in it.
+    """Build the one list: everything suspected in a case, rejected findings too.
+
+    Critical findings come first, then by probability.
 
     Args:
-        reading: what the models saw; a finding from its operating point on is in the list, whatever is said of it.
+        reading: what the models saw; a finding from its operating point on is in the list, whatever
+            is said of it.
         draft: what is stated of that, and why the rest is not.
-        decided: the words that a reader lets stand of a statement, by its id; None where it was rejected.
+        decided: the words that a reader lets stand of a statement, by its id; None if it was
+            rejected.
         own: the reader's own words in the findings; a finding that they state is in the list too.
     """
     said = decided or {}
@@ -123,7 +130,9 @@ def suspicions(
 
 
 def flagged(listed: Iterable[Suspicion], *, signed: bool = False) -> tuple[Suspicion, ...]:
-    """What of the list is up to date: nothing that a reader rejected, or signed a report without.
+    """Keep what of the list is up to date.
+
+    That is nothing that a reader rejected, or signed a report without.
 
     What no reader could decide on, since a draft of an earlier release does not list it, stays.
     """
@@ -133,7 +142,7 @@ def flagged(listed: Iterable[Suspicion], *, signed: bool = False) -> tuple[Suspi
 def _read(
     reading: Reading | None, draft: Draft | None, said: Mapping[str, str | None]
 ) -> Iterator[Suspicion]:
-    """What the models suspect, and what a draft states beside that, each with its standing."""
+    """Yield what the models suspect, and what a draft states beside, with its standing."""
     stated = {s.finding: s for s in reversed(draft.statements if draft else ()) if _claims(s)}
     also = {one.statement.finding: one for one in (draft.also_suspected if draft else ())}
     findings = {f.name: f for f in most_urgent_first(reading.findings if reading else ())}
@@ -172,7 +181,7 @@ def _claims(statement: Statement) -> bool:
 
 
 def _decided(one: Suspicion, statement: Statement, said: Mapping[str, str | None]) -> Suspicion:
-    """A stated finding after what was decided on its statement; without a decision it stands as drafted."""
+    """Return a stated finding after the decision on its statement, or as drafted without one."""
     one = replace(one, statement_id=statement.id, side=statement.side)
     text = said.get(statement.id, statement.text)
     if text is None:
@@ -195,6 +204,6 @@ def _suspicion(name: str, standing: Standing) -> Suspicion:
 
 
 def _urgency(one: Suspicion) -> tuple[bool, bool, float, str]:
-    """Critical ones first, then the reader's own, then by probability."""
+    """Return a sort key: critical ones first, then the reader's own, then by probability."""
     alone = one.probability is None
     return not one.critical, not alone, -(one.probability or 0.0), one.finding

@@ -23,13 +23,11 @@ class Succession:
         same: the case of the same images and record, which goes on; None: a new one is made.
         moves: by case id the state that it had and the one it gets.
         notices: what a reader of the case must know of those before it.
-        withdrawn: ids of the cases whose report was withdrawn; the study is read anew beside them.
     """
 
     same: CaseFile | None
     moves: tuple[tuple[str, CaseState, CaseState], ...]
     notices: tuple[Notice, ...]
-    withdrawn: tuple[str, ...] = ()
 
 
 def succession(
@@ -60,12 +58,7 @@ def succession(
                 moves.append((file.case.id, file.state, advance(file.state, Act.SUPERSEDE)))
             if file.decisions:
                 notices.append(_left_behind(file, study))
-    return Succession(
-        same=same,
-        moves=tuple(moves),
-        notices=tuple(notices),
-        withdrawn=tuple(sorted(file.case.id for file in withdrawn)),
-    )
+    return Succession(same=same, moves=tuple(moves), notices=tuple(notices))
 
 
 def lacking(study: Study, cases: Sequence[CaseFile]) -> tuple[Notice, ...]:

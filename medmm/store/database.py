@@ -27,7 +27,7 @@ REMEDIES = {
     Fault.GONE: (
         Unavailable,
         "the database can't be used now",
-        "see that it can be reached, then try again; nothing was half-stored",
+        "see that it can be reached and has space, then try again; nothing was half-stored",
     ),
 }
 TRY_AGAIN = (

@@ -51,7 +51,7 @@ def keep_draft(
         "version": (parent or 0) + 1,
         "reading": version(connection, READINGS, case_id),
         "parent": parent,
-        "author": checked.draft.writer,
+        "author": checked.draft.author.id,
         "created_at": None if at is None else at.isoformat(),
     }
     connection.execute(DRAFTS.insert().values(body=body, **row))
@@ -78,7 +78,7 @@ def _version(row: Any) -> DraftVersion:
         case_id=row.case_id,
         version=row.version,
         parent=row.parent,
-        author=checked.draft.writer if row.author is None else row.author,
+        author=checked.draft.author.id if row.author is None else row.author,
         created_at=None if row.created_at is None else datetime.fromisoformat(row.created_at),
         checked=checked,
     )

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from medmm.domain.audit_event import AuditProblem
 from medmm.domain.errors import IntegrityError
 from medmm.domain.report import SIGNED_STATES, CaseState
 from medmm.store import last_words, tables
+from medmm.store.decoded import LAST
 from medmm.store.last_words import PARTS, VERSIONS, LoggedPart, Word
 
 PART_OF_VERSION = {kind: part for part, kind in VERSIONS.items()}
@@ -254,9 +256,17 @@ def _missing(place: str, written: LoggedPart) -> AuditProblem:
 
 
 def digest_of_row(body: bytes | None) -> str | None:
-    """Digest of a kept value; None where nothing is kept; of what is no JSON, one that no value has."""
+    """Compute the digest of a kept value; return None if nothing is kept.
+
+    Of what is no JSON it is one that no value has.
+    """
+    return None if body is None else _digest_of_json(body)
+
+
+@lru_cache(maxsize=LAST)  # a case is held against the log at every step of its reader
+def _digest_of_json(body: bytes) -> str:
     try:
-        return None if body is None else digest(json.loads(body))
+        return digest(json.loads(body))
     except (ValueError, RecursionError):
         return "no JSON"
 

@@ -83,6 +83,8 @@ def _replaced(
     """Keep the next version of a report. The entry names it by digest: the reason is a person's text and stays in it."""
     case_id = before.case.id
     with house.store.step() as step:
+        step.refuse_others(case_id, call.actor.id, house.clock())
+        step.unclaim(case_id)
         step.save_decisions(case_id, file.decisions, expected=before.decisions)
         step.set_state(case_id, review.advance(before.state, act), expected=before.state)
         step.save_report(report, decisions=file.decisions)

@@ -231,6 +231,16 @@ def test_of_two_who_change_one_report_at_once_one_learns_it(
         assert assistant.verify().ok
 
 
+@pytest.mark.parametrize("name", VERBS)
+def test_while_a_reader_claims_a_case_nobody_else_changes_its_report(
+    assistant: Assistant, case_id: str, name: str
+) -> None:
+    assistant.claim(case_id, by="reader-2")
+    said = refused(assistant, case_id, VERBS[name], StateError, by="reader-1")
+    assert "another reader works on this case" in said
+    assert VERBS[name](assistant, case_id, by="reader-2").version == 2
+
+
 PUT_BACK = {
     "the first report again": ("report_id = '{first}'",),
     "the first report and its state": ("report_id = '{first}', state = 'signed'",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,9 +12,21 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from medmm.domain.draft import AlsoSuspected, MeasurementEvidence, Outcome, Verdict
+from medmm.domain.draft import (
+    AlsoSuspected,
+    Assertion,
+    Fate,
+    Generation,
+    MeasurementEvidence,
+    Outcome,
+    Proposal,
+    SentenceRecord,
+    Verdict,
+)
+from medmm.domain.plain_text import clean
 from medmm.domain.reading import Finding, Measurement
 from medmm.domain.report import Add, CaseFile, CaseState, Edit, Impression, Reject
+from medmm.domain.report_kind import ReportKind
 from medmm.domain.study import NotEvaluable, Notice
 from medmm.domain.study_inspection import Inspection, SeriesLook
 from medmm.evaluation.metrics import Interval
@@ -98,7 +111,7 @@ def parts(html: str) -> list[str]:
 def with_text(value: Any, text: str) -> Any:
     """The noun with the text at the end of every string in it, but for what is looked up in tables."""
     if isinstance(value, str):
-        return value + text
+        return value and value + text
     if is_dataclass(value) and not isinstance(value, type):
         said = [f.name for f in fields(value) if f.init and (type(value), f.name) not in KEPT]
         said = [name for name in said if name not in NAMES]
@@ -113,9 +126,18 @@ def with_text(value: Any, text: str) -> Any:
 def film_case() -> CaseFile:
     """A film with a record; of its statements one is edited, another one is also suspected, and readers added words."""
     draft = make_draft()
-    first, effusion, *rest = draft.statements
+    effusion = draft.statements[1]
     also = AlsoSuspected(statement=replace(effusion, id="u1"), why="nobody says so")
-    draft = replace(draft, statements=(first, effusion, *rest), also_suspected=(also,))
+    proposal = Proposal(
+        finding="Nodule",
+        assertion=Assertion.PRESENT,
+        text="A nodule.",
+        generation=Generation(model="writer"),
+    )
+    withheld = SentenceRecord(
+        id="p1", proposal=proposal, evidence=(), fate=Fate.WITHHELD, reason="unread"
+    )
+    draft = replace(draft, also_suspected=(also,), sentences=(withheld,))
     decisions = (
         Edit("s2", "Small."),
         Reject("s3"),
@@ -126,6 +148,22 @@ def film_case() -> CaseFile:
     checked = make_checked_draft(draft, failed=("s2", "s4"))
     file = make_case_file(CaseState.IN_REVIEW, draft=checked, decisions=decisions)
     return replace(file, rechecked=(told,))
+
+
+def amended_case() -> CaseFile:
+    """A case whose report was corrected."""
+    file = make_case_file(CaseState.SIGNED)
+    assert file.report is not None
+    second = replace(
+        file.report,
+        id="report-2",
+        version=2,
+        kind=ReportKind.CORRECTION,
+        replaces="report-1",
+        first="report-1",
+        reason="the wrong side",
+    )
+    return replace(file, report=second, earlier=(file.report,))
 
 
 def looks() -> list[Inspection]:
@@ -180,20 +218,29 @@ def run_log(text: str) -> list[dict[str, Any]]:
 PAGES: dict[str, tuple[Callable[[str], str], int]] = {
     "film": (lambda text: draft_html(with_text(film_case(), text)), 50),
     "signed": (lambda text: draft_html(with_text(make_case_file(CaseState.SIGNED), text)), 40),
+    "amended": (lambda text: draft_html(with_text(amended_case(), text)), 40),
     "volume": (lambda text: draft_html(with_text(case_file("HEART"), text)), 100),
     "looks": (lambda text: study_html(with_text(looks(), text)), 30),
-    "blocks": (lambda text: page("blocks.html", title=text, blocks=with_text(blocks(), text)), 60),
+    "blocks": (lambda text: page("blocks.html", title=text, blocks=with_text(blocks(), text)), 45),
     "curves": (lambda text: curves(f"run{text}", run_log(text), f"state{text}"), 5),
 }
+
+
+@cache
+def harmless(name: str) -> list[str]:
+    """The parts of a page with a text that holds nothing but letters."""
+    made, least = PAGES[name]
+    plain = parts(made(PLAIN))
+    assert sum(PLAIN in part for part in plain) >= least, "the page says less than it is given"
+    return plain
 
 
 @pytest.mark.parametrize("name", PAGES)
 @given(text=texts)
 @example(text="".join(HOSTILE))
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_a_text_stays_a_text(name: str, text: str) -> None:
-    made, least = PAGES[name]
-    plain = parts(made(PLAIN))
-    assert sum(PLAIN in part for part in plain) >= least, "the page says less than it is given"
-    wanted = [part.replace(PLAIN, text) for part in plain]
-    assert parts(made(text)) == wanted
+    if name == "amended":  # a reason and a name are one line of printable text in the banner
+        text = clean(text)[:40].strip() or "&"
+    made, _ = PAGES[name]
+    assert parts(made(text)) == [part.replace(PLAIN, text) for part in harmless(name)]

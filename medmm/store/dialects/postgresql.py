@@ -90,12 +90,11 @@ class PostgreSQL:
     def engine(self, *, read_only: bool) -> Iterator[sa.Engine]:
         """An engine whose connections are tried before each use, so that a restarted server is found again."""
         given: dict[str, Any] = {k: v for k, v in CONNECTION.items() if k not in self._url.query}
-        if read_only and "options" in given:
-            given["options"] += " -c default_transaction_read_only=on"
         # no prepared statements: another host may bring the tables to a newer release meanwhile
         engine = sa.create_engine(
             self._url,
             connect_args={**given, "prepare_threshold": None},
+            execution_options={"postgresql_readonly": True} if read_only else {},
             pool_pre_ping=True,
             max_overflow=-1,
         )

@@ -14,8 +14,18 @@ from medmm.domain.reading import ReadResult
 from medmm.domain.report import Accept, Edit, Reject
 from medmm.domain.study_inspection import Inspection
 from medmm.doors import reading_lines, review_dialogue
+from medmm.doors.doctor import machine
 from medmm.doors.draft_page import draft_page
-from medmm.doors.session import add_row, new_table, out, plain, progress_bar, report, write_json
+from medmm.doors.session import (
+    add_row,
+    first_opening,
+    new_table,
+    out,
+    plain,
+    progress_bar,
+    report,
+    write_json,
+)
 from medmm.presentation.inspection_words import verdict_rows
 from tests.factories import (
     make_case_file,
@@ -185,3 +195,29 @@ def test_the_page_without_colour_or_width_still_says_what_it_is() -> None:
     )
     assert max(map(len, text.getvalue().splitlines())) <= 40
     assert "DRAFT, not signed" in text.getvalue()
+
+
+def test_doctor_says_that_a_database_is_reached_where_one_is_named() -> None:
+    named, bare = (
+        {check.name: check.found for check in machine(place)}["network"]
+        for place in ("postgresql+psycopg://medmm@db/medmm", "")
+    )
+    assert named == (
+        "medmm opens no connection but to postgresql+psycopg://medmm@db/medmm;"
+        " nothing else needs to be reached"
+    )
+    assert bare == "medmm opens no connection; nothing needs to be reached"
+
+
+def test_progress_of_a_first_opening_is_shown_if_there_is_any(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with first_opening():
+        pass
+    assert capsys.readouterr() == ("", "")
+    with first_opening() as progress:
+        for done in range(3):
+            progress(done, 3)
+    told = capsys.readouterr()
+    assert (told.out, "cases of an earlier release" in told.err) == ("", True)

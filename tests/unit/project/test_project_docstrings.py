@@ -15,7 +15,6 @@ LATER = (
     "medmm/assistant.py",
     "medmm/config.py",
     "medmm/delivery",
-    "medmm/domain",
     "medmm/doors",
     "medmm/review",
     "medmm/store",

@@ -72,7 +72,7 @@ def test_every_version_is_kept_and_the_newest_is_the_case_s(store: Store) -> Non
             case_id="case-1",
             version=number,
             parent=number - 1 or None,
-            author=checked.draft.writer,
+            author=checked.draft.author.id,
             created_at=SIGNED_AT + timedelta(minutes=number - 1),
             checked=checked,
         )
@@ -172,7 +172,7 @@ def test_the_draft_of_an_earlier_release_is_the_first_version(tmp_path: Path) ->
         (only,) = store.drafts("case-1")
         file = store.case_file("case-1")
         assert (only.version, only.parent, only.checked) == (1, None, file.draft)
-        assert only.author == only.checked.draft.writer
+        assert only.author == only.checked.draft.author.id
         (entry,) = (e for e in store.events("case-1") if e.verb == "draft")
         assert only.created_at == entry.at
         assert store.verify().ok

@@ -135,6 +135,16 @@ def test_a_folder_of_an_earlier_release_stays_as_it_was_where_its_upgrade_is_kil
         assert len(store.cases()) == 1
 
 
+@only_sqlite
+def test_the_first_opening_of_an_earlier_folder_tells_its_progress(tmp_path: Path) -> None:
+    with tarfile.open(EARLIER) as archive:
+        archive.extractall(tmp_path, filter="data")
+    told: list[tuple[int, int]] = []
+    for _ in range(2):  # the second one has nothing to do
+        Store.open(tmp_path / "data", progress=lambda done, of: told.append((done, of))).close()
+    assert told == [(0, 1)]
+
+
 def test_a_database_of_a_newer_release_is_refused_untouched(tmp_path: Path) -> None:
     Store.open(tmp_path / "data").close()
     with raw(tmp_path / "data") as database:

@@ -229,6 +229,23 @@ def test_a_host_without_the_keys_of_the_installation_is_refused(
     assert store.verify().size == 1
 
 
+def test_a_read_only_folder_can_be_checked_and_nothing_is_written(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "data") as store:
+        keep(store)
+    for path in (*(tmp_path / "data").rglob("*"), tmp_path / "data"):
+        path.chmod(path.stat().st_mode & ~0o222)
+    try:
+        with Store.open(tmp_path / "data") as store:
+            assert store.verify() == AuditVerification(size=1, problems=(), uncovered=0)
+            with pytest.raises(ConfigError, match="read-only copy"):
+                keep(store)
+            with pytest.raises(Unavailable, match="read-only transaction"):
+                store._write(lambda c: c.execute(sa.text("DELETE FROM lease")))
+    finally:
+        for path in (tmp_path / "data", *(tmp_path / "data").rglob("*")):
+            path.chmod(0o700)
+
+
 # ---- what a hand can do ----
 
 TAMPERINGS = {

@@ -93,7 +93,11 @@ def test_a_draft_that_was_made_again_is_given_as_it_was_first(tmp_path: Path) ->
         assert second != first
         signed(assistant, case.id, assistant.reader_named("reader-1"))
         assert assistant.draft(case.id, key="first") == first
-        assert assistant.draft(case.id, key="second") == assistant.case(case.id).draft
+        assert assistant.draft(case.id, key="second") == second
+        last = assistant.case(case.id).draft  # signing drafted once more: the same words again
+        assert last is not None
+        assert last.statements == second.statements
+        assert (last.draft.version, last.draft.parent) == (3, second.draft.id)
 
 
 def test_a_study_that_grew_is_given_as_it_was_first(tmp_path: Path) -> None:
