@@ -13,6 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from medmm import models
 from medmm.assistant import Assistant
 from medmm.config import Settings
 from medmm.domain.errors import InputError, MedmmError
@@ -24,6 +25,7 @@ from tests import mri_sets
 from tests.array_files import BrightIsLabel, blob, diagonal, folder_of
 from tests.dicom_files import mr_file
 from tests.nifti_files import nifti_file
+from tests.quick_assistant import ModelOf
 
 KEYS = {
     "study",
@@ -91,7 +93,11 @@ def tool(tmp_path: Path) -> Tool:
 @pytest.fixture
 def bright(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bright voxels are labels."""
-    monkeypatch.setattr(Networks, "reader", property(lambda networks: BrightIsLabel()))
+
+    class Bright(Networks):
+        reading_models = (ModelOf(BrightIsLabel()),)  # type: ignore[assignment]
+
+    monkeypatch.setattr(models, "Networks", Bright)
 
 
 @pytest.mark.usefixtures("bright")
