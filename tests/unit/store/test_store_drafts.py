@@ -17,7 +17,7 @@ from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.report import Accept
 from medmm.domain.study import Study
 from medmm.store import Store
-from tests.databases import raw
+from tests.databases import only_sqlite, raw
 from tests.dicom_files import film_file
 from tests.factories import (
     SIGNED_AT,
@@ -165,6 +165,7 @@ def test_there_is_no_draft_of_no_case(store: Store) -> None:
         store.drafts("case-none")
 
 
+@only_sqlite
 def test_the_draft_of_an_earlier_release_is_the_first_version(tmp_path: Path) -> None:
     with tarfile.open(EARLIER) as archive:
         archive.extractall(tmp_path, filter="data")
