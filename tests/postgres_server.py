@@ -6,9 +6,11 @@ import hashlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import psycopg
@@ -60,17 +62,32 @@ class PostgresServer:
         assert done.returncode == 0, done.stdout
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        options = f"{OPTIONS} -k {self.folder}"
-        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+        """Start it and wait until it answers. It ends with this process, however that dies."""
+        dies = (*(self._as or ("setpriv",)), "--pdeathsig=QUIT")
+        server = (str(self._bin / "postgres"), "-D", str(self.folder / "data"), *OPTIONS.split())
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                (*dies, *server, "-k", str(self.folder)),
+                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        until = time.monotonic() + 120
+        while True:
+            try:
+                self.execute("SELECT 1")
+                return
+            except psycopg.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
 
     def kill(self) -> None:
         """Stop it at once, as a crash would: no transaction is finished."""
-        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(60)
 
     def close(self) -> None:
         """Stop it and remove what it kept."""
-        if (self.folder / "data" / "postmaster.pid").exists():
+        if self._process.poll() is None:
             self.kill()
         shutil.rmtree(self.folder)
 

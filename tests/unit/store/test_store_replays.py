@@ -121,7 +121,7 @@ def test_a_release_with_another_reason_leaves_the_first_answer(tmp_path: Path) -
     held = film_file(tmp_path / "held", AcquisitionDate="20990101", StudyDate="20990101")
     with quick_assistant(tmp_path / "data") as assistant:
         first = assistant.release(held, reason="the clock was wrong", by="reader-1", key="one")
-        with kept(assistant).step() as step:
+        with Store.open(tmp_path / "data") as store, store.step() as step:
             step.save_release(replace(first, reason="something else"))
             step.record(EVENT)
         assert (
