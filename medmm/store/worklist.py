@@ -33,7 +33,7 @@ LINES, CASES = tables.worklist, tables.cases
 OPEN = frozenset(one.value for one in (CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW))
 WAITING = frozenset({CaseState.DRAFTED, CaseState.IN_REVIEW})  # for a person
 LEVELS = frozenset(level.value for level in Priority)
-LATER = frozenset({"priority", "priority_reason", "waiting_since", "site"})  # columns of 0012
+LATER = frozenset({"priority", "priority_reason", "waiting_since", "site"})  # columns of 0010
 NAMES = tuple(column.name for column in LINES.columns)
 RAW = sa.select(*bytes_of(*LINES.c)).execution_options(yield_per=1000)
 
