@@ -1,4 +1,4 @@
-"""Readings and drafts: each in a row of its own, in versions; the newest one is what a case shows."""
+"""Readings and drafts: each in a row of its own, in versions; a case shows the newest."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ READINGS, DRAFTS, CASES = tables.readings, tables.drafts, tables.cases
 
 
 def waiting_since() -> sa.ScalarSelect[Any]:
-    """The query, within one of cases, for the time of a case's first draft: from then on a person is waited for."""
+    """Make the query, within one of cases, for the time of a case's first draft.
+
+    From then on a person is waited for.
+    """
     query = sa.select(DRAFTS.c.created_at).where(DRAFTS.c.case_id == CASES.c.id).correlate(CASES)
     return query.order_by(DRAFTS.c.version).limit(1).scalar_subquery()
 
 
 def version(connection: sa.Connection, table: sa.Table, case_id: str) -> int | None:
-    """The number of the newest version; None where there is none."""
+    """Find the number of the newest version; None if there is none."""
     found = sa.select(sa.func.max(table.c.version)).where(table.c.case_id == case_id)
     return connection.scalar(found)
 
@@ -64,7 +67,10 @@ def keep_draft(
 
 
 def versions(connection: sa.Connection, case_id: str) -> tuple[DraftVersion, ...]:
-    """Every draft of a case, oldest first. Raises: IntegrityError if one is not what the log says."""
+    """Read every draft of a case, oldest first.
+
+    Raises: IntegrityError if one is not what the log says.
+    """
     integrity.refuse_altered_drafts(connection, case_id)
     columns = [column for column in DRAFTS.c if column.name != "body"]
     body = as_bytes(DRAFTS.c.body).label("body")

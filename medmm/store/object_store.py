@@ -1,4 +1,4 @@
-"""The port of what keeps files: each under the digest of its content, the same content once."""
+"""The port of what keeps files: each under the digest of its content, once."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectFault:
-    """What is wrong with a kept file; `text` says more where there is more to say."""
+    """What is wrong with a kept file; `text` says more if there is more to say."""
 
     kind: Literal["missing", "unreadable", "altered"]
     text: str = ""
 
 
 class ObjectStore(Protocol):
-    """Keeps files under the SHA-256 of their content, in hex. Safe from several threads and processes.
+    """Keeps files under the SHA-256 of their content, in hex.
 
-    Decoders open files by their paths, so a store that keeps them elsewhere brings a file here before it names its place.
+    Safe from several threads and processes.
+
+    Decoders open files by their paths, so a store that keeps them elsewhere brings a file here
+    before it names its place.
     """
 
     def put(self, source: Path) -> str:
@@ -34,14 +37,19 @@ class ObjectStore(Protocol):
         ...
 
     def copied(self, sources: Mapping[str, Path]) -> AbstractContextManager[Callable[[], None]]:
-        """Copy files in, by the digests that they must have; the callable that is given keeps them, all or none.
+        """Copy files in, by the digests that they must have.
+
+        The callable that is given keeps them, all or none.
 
         Raises: InputError if a file can't be opened or has another digest; Unavailable as `put`.
         """
         ...
 
     def place(self, sha256: str) -> Path:
-        """Say where an object lies or would lie, unchecked. Raises: InputError if `sha256` is no digest."""
+        """Say where an object lies or would lie, unchecked.
+
+        Raises: InputError if `sha256` is not a digest.
+        """
         ...
 
     def verified_path(self, sha256: str) -> Path:

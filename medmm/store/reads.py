@@ -79,7 +79,10 @@ def case_file(connection: sa.Connection, case_id: str) -> CaseFile:
 def printed(
     connection: sa.Connection, secret: bytes, report_id: str
 ) -> tuple[Printed, dict[str, str]]:
-    """A signed report with all that it is printed from; digests of its images, each with who names them."""
+    """Read a signed report with all that it is printed from, and its images' digests.
+
+    Each digest comes with who names it.
+    """
     signed = report(connection, report_id)
     last_words.refuse_put_back(connection, signed.case_id)
     named = integrity.files_of_case(connection, signed.case_id)
