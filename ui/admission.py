@@ -107,7 +107,7 @@ def admit(
 
     The reason is shown on the page, too.
 
-    `confirmed`: the reader says that image and record are of one patient; it counts where that
+    `confirmed`: the reader says that image and record are of one patient; it counts if that
     can't be told from them.
     """
     study = assistant.admit(study_path, record=record_path, confirmed=confirmed, by=reader)

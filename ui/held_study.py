@@ -46,7 +46,7 @@ def hold(held: Held) -> None:
 
 
 def forget_held() -> None:
-    """Show no held study any more; what was uploaded of it goes."""
+    """Stop showing a held study; what was uploaded of it goes."""
     held = st.session_state.pop(KEY, None)
     st.session_state.pop("inspection", None)
     if held is not None and held.folder is not None:

@@ -40,7 +40,7 @@ def machine(database: str = "") -> Iterator[Check]:
     """Check what needs no installation: release, memory, dashboard library, network.
 
     Args:
-        database: the place of the one that the settings name; empty where it is a file.
+        database: the place of the one that the settings name; "" if it is a file.
     """
     release = f"{__version__} on Python {platform.python_version()}, {platform.machine()}"
     yield Check(name="medmm", state="ok", found=release)

@@ -71,10 +71,11 @@ def write_series_label_maps(reading: Reading, study: Study, out_dir: Path) -> di
 
     They go into a folder named by a digest of the study's UID: a UID of the input never becomes a
     path.
-    Returns: the NIfTI files by name; where several maps have one name, each carries a part of its
+    Returns: the NIfTI files by name; if several maps have one name, each carries a part of its
     volume's digest.
 
-    Raises: InputError if a volume is none of the study, Unavailable if the folder can't be written.
+    Raises: InputError if a volume is not one of the study, Unavailable if the folder can't be
+        written.
     """
     folder = out_dir / hashlib.sha256(study.uid.encode()).hexdigest()[:16]
     often = Counter(label_map.name for label_map in reading.label_maps)

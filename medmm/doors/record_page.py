@@ -24,7 +24,7 @@ COLUMNS = (("when", 0), ("fact", 5), ("value", 4), ("code", 3), ("source", 2))
 
 
 def record_page(found: ClinicalContext, limit: int) -> None:
-    """Print a record: at most `limit` facts of a kind, all of them where it is 0."""
+    """Print a record: at most `limit` facts of a kind, all of them if it is 0."""
     known = f"known at {found.as_of.isoformat()}" if found.as_of else "of any date"
     notes = f"{len(found.left_out)} notes on what was left out or doubted"
     out().print(f"{len(found.facts)} facts {known}; {notes}")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from medmm.config import Settings
     from medmm.domain.report import Reader
 
-WIDTH = 80  # where the output is no terminal
+WIDTH = 80  # if the output is not a terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

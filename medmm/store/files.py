@@ -236,7 +236,7 @@ def is_read_only(folder: Path, file: Path) -> bool:
 
     This user may not write there, or nobody may by the modes.
 
-    False where `file` is not there yet: then the folder is to be made, and an error says why it
+    False if `file` is not there yet: then the folder is to be made, and an error says why it
     can't be.
     """
     if not file.is_file():

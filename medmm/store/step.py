@@ -147,7 +147,7 @@ class Step:
         self._names("study", study_uid, order_hmac=identity_hmac(self._secret, study_uid, body))
 
     def drop_context(self, study_uid: str) -> None:
-        """Join no record to a study any more; its cases keep theirs."""
+        """Take its record from a study; its cases keep theirs."""
         self._connection.execute(
             tables.contexts.delete().where(tables.contexts.c.study_uid == study_uid)
         )

@@ -244,7 +244,7 @@ def _problem(kind: str, case_id: str, text: str) -> AuditProblem:
     return AuditProblem(kind=kind, place=f"worklist line of case {case_id}", text=text)
 
 
-# As bytes, whatever a tampering hand made of it: what is no JSON is told apart when it is decoded.
+# As bytes, whatever a tampering hand made of it: what is not JSON is told apart when it is decoded.
 READ = (
     CASES.c.id,
     CASES.c.report_id,

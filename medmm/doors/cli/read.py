@@ -59,7 +59,7 @@ def read(
     """Read studies by the models alone: no record, no draft, nothing kept but the audit entry.
 
     A file that can't be read, a study that is held or refused gives a line too; exit 0 if all were
-    decided, 3 if a path does not exist or is no folder of the task, and 9 if others were.
+    decided, 3 if a path does not exist or is not a folder of the task, and 9 if others were.
     """
     from medmm.domain.notices import FOR_THE_RECORD_TITLE, sorted_notices
     from medmm.domain.reading import ReadResult
