@@ -115,7 +115,10 @@ def put(path: Path, content: bytes) -> Path:
 
 
 def _source(label_map: LabelMap, arrays_dir: Path) -> bytes:
-    """Read the source anew. Raises: InputError if no file of the folder holds what was read."""
+    """Read the source anew.
+
+    Raises: InputError if no file of the folder holds what was read.
+    """
     cause: OSError | None = None
     try:
         for path in sorted(arrays_dir.iterdir()):

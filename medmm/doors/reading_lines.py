@@ -105,7 +105,10 @@ def _image(image: ImageReference) -> Json:
 def _masks(
     reading: Reading, result: ReadResult, folder: Path, task: ReadTask | None
 ) -> dict[str, str]:
-    """Write the masks of a reading. Returns: their paths by name."""
+    """Write the masks of a reading.
+
+    Returns: their paths by name.
+    """
     if task is not None:
         return {
             m.name: str(write_label_map(m, Path(result.path), folder)) for m in reading.label_maps

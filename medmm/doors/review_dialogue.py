@@ -93,7 +93,10 @@ def print_marks(file: CaseFile) -> None:
 
 
 def ask_all(assistant: Assistant, case_id: str, reader: Reader) -> bool:
-    """Walk through the undecided statements. Returns: whether the reader asked to sign."""
+    """Walk through the undecided statements.
+
+    Returns: whether the reader asked to sign.
+    """
     file = assistant.case(case_id, pixels=False, by=reader)
     if file.draft is None:
         raise StateError("the case has no draft yet", remedy="draft it first", case=case_id)

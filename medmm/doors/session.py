@@ -143,7 +143,10 @@ def add_row(table: Table, *cells: str) -> None:
 
 
 def report(error: MedmmError) -> int:
-    """Say what went wrong and what helps, on stderr. Returns: the exit code."""
+    """Say what went wrong and what helps, on stderr.
+
+    Returns: the exit code.
+    """
     place = "".join(f"\n  {name}: {value}" for name, value in error.where.items())
     sys.stderr.write(
         plain(f"{type(error).__name__}: {error.problem}{place}\n  remedy: {error.remedy}\n")

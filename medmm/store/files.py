@@ -51,7 +51,7 @@ class Objects:
         return path
 
     def put(self, source: Path) -> str:
-        """Copy a file in, flushed and renamed into place. Returns: its digest.
+        """Copy a file in, flushed and renamed into place; return its digest.
 
         The same content is kept once: of what is there and sound nothing is written or flushed.
 

@@ -184,7 +184,10 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def write(connection: sa.Connection, case_id: str) -> str:
-    """Derive the line of a case anew and keep it. Returns: its digest."""
+    """Derive the line of a case anew and keep it.
+
+    Returns: its digest.
+    """
     case = connection.execute(sa.select(*READ).where(CASES.c.id == case_id)).one()
     line = _line(case)
     if (
