@@ -65,7 +65,8 @@ class Assistant:
     Safe from several threads and processes. Every verb checks the role of who asks, commits its
     result together with its audit entry, and leaves an entry when it fails.
 
-    Two arguments mean the same in every verb:
+    Three arguments mean the same in every verb:
+        case_id: the id of a case, as `open_case` and `cases` give it.
         by: a reader, or the id of one under `readers:` of the settings or in the directory; without
             it the service that the settings name under `actor:` acts, where the verb allows that.
         key: an idempotency key. The same verb under the same key with the same request gives the
@@ -277,7 +278,6 @@ class Assistant:
         """Draft a case: read its images, write statements, and check each of them.
 
         Args:
-            case_id: as `open_case` and `cases` give it.
             again: if false, a draft that the same settings and models made, or that a person has
                 decided on, is given back instead of a new one.
 
@@ -322,6 +322,7 @@ class Assistant:
         This counts in place of what its order or another person said.
 
         Args:
+            priority: how urgent it is, in the words of FHIR R4 request-priority.
             reason: in a person's words; not empty.
 
         Returns: the priority with its reason, who gave it and when.
@@ -345,7 +346,7 @@ class Assistant:
 
         Returns: the lease, with its holder and its end.
         Raises: StateError naming the holder while another reader has it; InputError if `minutes` is
-            out of range.
+            out of range; Unavailable if another took it at the same moment.
 
         Example:
             >>> lease = assistant.claim(case.id, by="reader-1", minutes=20)
@@ -532,6 +533,9 @@ class Assistant:
 
     def remove_model(self, name: str, *, by: By, key: str | None = None) -> None:
         """Delete an adopted model.
+
+        Args:
+            name: as `models` lists it.
 
         Raises: InputError if there is none of this name; StateError while the settings name it.
 
@@ -749,6 +753,7 @@ class Assistant:
         """Give a signed report as text, without writing a file.
 
         Args:
+            report_id: as `SignedReport.id` gives it.
             format: `text`, `json`, `fhir` (R4 transaction Bundle), or `outcome`: what that Bundle
                 lacks to find patient and order.
 
@@ -796,6 +801,10 @@ class Assistant:
     def reader_named(self, reader_id: str) -> Reader:
         """Find the reader of this id, compared to the letter.
 
+        Args:
+            reader_id: as `Reader.id` gives it.
+
+        Returns: the reader, with the role that decides which verbs are theirs.
         Raises: PermissionDenied if there is none.
 
         Example:

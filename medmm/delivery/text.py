@@ -158,7 +158,7 @@ def report_json(
 
     `valid` says whether this version counts, `replaced_by` which one takes its place, `versions`
     what each one changed; `critical` names the statements to be told at once, of a version that
-    counts. `patient_restated_entry` stands there only where the identity was stated otherwise after
+    counts. `patient_restated_entry` stands there only if the identity was stated otherwise after
     signing.
     """
     line = Lineage.of(report, versions)

@@ -82,7 +82,7 @@ def _keep_own(
 ) -> None:
     """Keep, change or take away what readers wrote themselves; no number is `used` again.
 
-    An addition keeps its code where the new words still say what it says. Raises: InputError where
+    An addition keeps its code if the new words still say what it says. Raises: InputError if
     its words and its code part, or if it is accepted.
     """
     key = decision.statement_id

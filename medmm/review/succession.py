@@ -39,7 +39,7 @@ def succession(
     """Find the case that goes on and those it supersedes: one study has one open case.
 
     A signed case stays as it is. Of the same images with another record it lets no other case open;
-    where images came after it was signed, they are a case of their own. A case whose report was
+    images that came after it was signed are a case of their own. A case whose report was
     withdrawn stays too, and lets others open.
 
     Raises: StateError if a report of the same images with another record is signed.

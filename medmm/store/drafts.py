@@ -38,7 +38,10 @@ def version(connection: sa.Connection, table: sa.Table, case_id: str) -> int | N
 
 
 def keep_reading(connection: sa.Connection, case_id: str, reading: Reading) -> dict[str, str]:
-    """Keep what the models read. Returns: what an entry says of it."""
+    """Keep what the models read.
+
+    Returns: what an entry says of it.
+    """
     body, number = to_json(reading), (version(connection, READINGS, case_id) or 0) + 1
     connection.execute(READINGS.insert().values(case_id=case_id, version=number, body=body))
     return {"reading_sha256": integrity.digest(body), "reading_version": str(number)}
@@ -47,7 +50,10 @@ def keep_reading(connection: sa.Connection, case_id: str, reading: Reading) -> d
 def keep_draft(
     connection: sa.Connection, case_id: str, checked: CheckedDraft, at: datetime | None
 ) -> dict[str, str]:
-    """Keep a draft after the others of its case. Returns: what an entry says of it."""
+    """Keep a draft after the others of its case.
+
+    Returns: what an entry says of it.
+    """
     parent, body = version(connection, DRAFTS, case_id), to_json(checked)
     row = {
         "case_id": case_id,

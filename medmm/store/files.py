@@ -51,7 +51,7 @@ class Objects:
         return path
 
     def put(self, source: Path) -> str:
-        """Copy a file in, flushed and renamed into place. Returns: its digest.
+        """Copy a file in, flushed and renamed into place; return its digest.
 
         The same content is kept once: of what is there and sound nothing is written or flushed.
 
@@ -236,7 +236,7 @@ def is_read_only(folder: Path, file: Path) -> bool:
 
     This user may not write there, or nobody may by the modes.
 
-    False where `file` is not there yet: then the folder is to be made, and an error says why it
+    False if `file` is not there yet: then the folder is to be made, and an error says why it
     can't be.
     """
     if not file.is_file():

@@ -274,7 +274,7 @@ def _missing(place: str, written: LoggedPart) -> AuditProblem:
 def digest_of_row(body: bytes | None) -> str | None:
     """Compute the digest of a kept value; return None if nothing is kept.
 
-    Of what is no JSON it is one that no value has.
+    Of what is not JSON it is one that no value has.
     """
     return None if body is None else _digest_of_json(body)
 

@@ -157,7 +157,7 @@ def working(
 
     Wait while another process holds it and is alive.
 
-    The step that keeps what was worked on ends it (`Work.end`); where the body fails it is ended
+    The step that keeps what was worked on ends it (`Work.end`); if the body fails it is ended
     too.
 
     Args:

@@ -30,8 +30,12 @@ class ObjectStore(Protocol):
     """
 
     def put(self, source: Path) -> str:
-        """Copy a file in, for good. Returns: its digest.
+        """Copy a file in, for good.
 
+        Args:
+            source: a regular file.
+
+        Returns: the SHA-256 of its content, in hex.
         Raises: InputError if the source can't be opened; Unavailable if the copy can't be kept.
         """
         ...
@@ -39,14 +43,20 @@ class ObjectStore(Protocol):
     def copied(self, sources: Mapping[str, Path]) -> AbstractContextManager[Callable[[], None]]:
         """Copy files in, by the digests that they must have.
 
-        The callable that is given keeps them, all or none.
+        Args:
+            sources: files by the SHA-256, in hex, that their content must have.
 
+        Returns: a context that gives a callable: once called, all are kept for good; if it is not
+            called before the context ends, none is.
         Raises: InputError if a file can't be opened or has another digest; Unavailable as `put`.
         """
         ...
 
     def place(self, sha256: str) -> Path:
         """Say where an object lies or would lie, unchecked.
+
+        Args:
+            sha256: of its content, 64 digits in lower-case hex; so in every method.
 
         Raises: InputError if `sha256` is not a digest.
         """
@@ -55,7 +65,8 @@ class ObjectStore(Protocol):
     def verified_path(self, sha256: str) -> Path:
         """Say where an object lies whose bytes give its digest.
 
-        Raises: IntegrityError if they do not, InputError if it is not there.
+        Returns: a path that decoders can open.
+        Raises: IntegrityError if they do not; InputError if it is not there.
         """
         ...
 

@@ -147,7 +147,7 @@ class Step:
         self._names("study", study_uid, order_hmac=identity_hmac(self._secret, study_uid, body))
 
     def drop_context(self, study_uid: str) -> None:
-        """Join no record to a study any more; its cases keep theirs."""
+        """Take its record from a study; its cases keep theirs."""
         self._connection.execute(
             tables.contexts.delete().where(tables.contexts.c.study_uid == study_uid)
         )
@@ -236,7 +236,10 @@ class Step:
     def save_decisions(
         self, case_id: str, decisions: tuple[Decision, ...], *, expected: tuple[Decision, ...]
     ) -> None:
-        """Keep decisions. Raises: StateError if somebody else decided since `expected` was read."""
+        """Keep decisions.
+
+        Raises: StateError if somebody else decided since `expected` was read.
+        """
         kept = self._connection.scalar(
             sa.select(tables.cases.c.decisions).where(tables.cases.c.id == case_id)
         )
@@ -279,7 +282,10 @@ class Step:
         self._update_case(report.case_id, report_id=report.id)
 
     def claim(self, case_id: str, holder: str, at: datetime, until: datetime) -> Lease:
-        """Take or renew a reader's lease on a case. Raises: as `leases.claim`."""
+        """Take or renew a reader's lease on a case.
+
+        Raises: as `leases.claim`.
+        """
         return leases.claim(self._connection, case_id, holder, at, until)
 
     def unclaim(self, case_id: str) -> None:

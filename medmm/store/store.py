@@ -337,7 +337,10 @@ class Store:
         return self._read(lambda c: reads.case_file(c, case_id))
 
     def drafts(self, case_id: str) -> tuple[DraftVersion, ...]:
-        """List every version of a case's draft, oldest first. Raises: as `case_file`."""
+        """List every version of a case's draft, oldest first.
+
+        Raises: as `case_file`.
+        """
         self.study_of(case_id)
         return self._read(lambda c: drafts.versions(c, case_id))
 
@@ -388,7 +391,10 @@ class Store:
         return tuple(self._read(lambda c: log.events(c, subjects)))
 
     def prove(self, number: int, since: int | None = None) -> AuditProof:
-        """Prove that an entry stands in the log. Raises: as `log.proof_of`."""
+        """Prove that an entry stands in the log.
+
+        Raises: as `log.proof_of`.
+        """
         return self._read(lambda c: log.proof_of(c, number, self._signer, since))
 
     def verify(self) -> AuditVerification:

@@ -184,7 +184,10 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def write(connection: sa.Connection, case_id: str) -> str:
-    """Derive the line of a case anew and keep it. Returns: its digest."""
+    """Derive the line of a case anew and keep it.
+
+    Returns: its digest.
+    """
     case = connection.execute(sa.select(*READ).where(CASES.c.id == case_id)).one()
     line = _line(case)
     if (
@@ -244,7 +247,7 @@ def _problem(kind: str, case_id: str, text: str) -> AuditProblem:
     return AuditProblem(kind=kind, place=f"worklist line of case {case_id}", text=text)
 
 
-# As bytes, whatever a tampering hand made of it: what is no JSON is told apart when it is decoded.
+# As bytes, whatever a tampering hand made of it: what is not JSON is told apart when it is decoded.
 READ = (
     CASES.c.id,
     CASES.c.report_id,

@@ -44,7 +44,7 @@ def _admitted(
 ) -> Study | NotEvaluable:
     """Judge what came in and keep it with its record and audit entry: all of it or nothing.
 
-    Raises: InputError as `judged` and `join`, and if a file is not what was judged any more.
+    Raises: InputError as `judged` and `join`, and if a file is no longer what was judged.
     """
     intake = judged(house, came)
     if isinstance(intake.outcome, NotEvaluable):

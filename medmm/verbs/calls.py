@@ -70,7 +70,10 @@ class Calls:
         self._store, self._service, self._directory, self._clock = store, service, directory, clock
 
     def reader_named(self, reader_id: str) -> Reader:
-        """Find who has this id in the directory. Raises: PermissionDenied if nobody has."""
+        """Find who has this id in the directory.
+
+        Raises: PermissionDenied if nobody has.
+        """
         self._store.refuse_closed()
         return self._directory.reader(reader_id)
 

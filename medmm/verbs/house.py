@@ -44,23 +44,41 @@ class Networks(Protocol):
         ...
 
     def manifests(self) -> Mapping[str, str]:
-        """Read the manifest digest of every network that is here, by name."""
+        """Read the manifest digest of every network that is here.
+
+        Returns: SHA-256 in hex by the network's name.
+        """
         ...
 
     def contents(self, source: Path) -> Mapping[str, str]:
-        """Digest the files of a folder that would be added, by their names there."""
+        """Digest the files of a folder that would be added.
+
+        Returns: SHA-256 in hex by the file's name in the folder.
+        Raises: InputError if the folder can't be taken.
+        """
         ...
 
     def adding(
         self, source: Path, name: str | None, licence: str | None
     ) -> AbstractContextManager[ModelRow]:
-        """Copy, check and keep a model if the body does not fail."""
+        """Copy, check and keep a model if the body does not fail.
+
+        Args:
+            source: its folder.
+            name: to keep it by; without one the folder's own.
+            licence: its terms; without them those of its manifest or card.
+
+        Returns: a context that gives the model's row; it leaves no trace if its body fails.
+        Raises: InputError if the folder or the name can't be taken; IntegrityError if a file is not
+            what the manifest says.
+        """
         ...
 
     def removing(self, name: str) -> AbstractContextManager[models.CatalogueRow]:
         """Delete an added model if the body does not fail.
 
-        Raises: StateError if it is in use.
+        Returns: a context that gives the row that the model had; it is back if the body fails.
+        Raises: StateError if it is in use; InputError if there is none of this name.
         """
         ...
 

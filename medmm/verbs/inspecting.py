@@ -47,7 +47,7 @@ def _studies(house: House, root: Path, record: Record) -> Iterator[FoundStudy]:
     files, problems = imaging.StudyFiles.under([root], headers=False)
     root = root if root.is_dir() else root.parent
     where, drafted_from = imaging.places(files, root), house.drafted_from()
-    # a folder without a file holds no study, which is no failure of one
+    # a folder without a file holds no study; that is not the failure of a study
     found = [
         _no_study(p, root)
         for p in problems

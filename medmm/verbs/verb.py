@@ -29,7 +29,8 @@ class Asked:
 
 def kept(kind: type | UnionType) -> Recall:
     """Make what recalls a result from the JSON that was kept of it."""
-    noun = cast("type[object]", kind)  # a union of nouns is decoded as one, and is no type to mypy
+    # A union of nouns is decoded as one; to mypy it is not a type
+    noun = cast("type[object]", kind)
     return lambda house, value: from_json(noun, value)
 
 

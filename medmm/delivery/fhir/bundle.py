@@ -415,8 +415,8 @@ def _verdict(statement: SignedStatement) -> Json:
 
     A drafted denial that a reader let stand says "not suspected" and carries no code.
 
-    A score below its rule-out point is no look at the film: Absent is coded only where the reader's
-    own words deny.
+    A score below its rule-out point is not a look at the film: Absent is coded only where the
+    reader's own words deny.
     """
     if statement.assertion is Assertion.PRESENT:
         return _concept(PRESENT, text="present")

@@ -1,6 +1,6 @@
 """The versions of a report in FHIR R4: one DiagnosticReport whose status changes.
 
-So does that of the Observation of each statement.
+Each statement is one Observation, whose status changes likewise.
 
 R4 gives a DiagnosticReport no element for the report that it replaces. It is the same resource with
 other content, found by an identifier that no version changes, and updated where it is (R4
@@ -22,7 +22,7 @@ from medmm.domain.report_kind import ReportKind
 Json = dict[str, Any]
 OPERATIONS = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 # What says most of all that happened since the first version comes first: who holds the first must
-# learn that it was wrong, be it that the last change was an addendum.
+# learn that it was wrong, even if the last change was an addendum.
 STATUS = {
     ReportKind.WITHDRAWAL: "entered-in-error",
     ReportKind.CORRECTION: "corrected",

@@ -149,7 +149,7 @@ def _read_only(file: Path) -> Iterator[sa.Engine]:
     """Open an engine on a database that nobody may write to, nor to its folder.
 
     SQLite can't recover a write-ahead log in such a folder (sqlite.org/wal.html, read-only
-    databases): where one holds something, it is recovered in a private copy, which goes again.
+    databases): if one holds something, it is recovered in a private copy, which goes again.
     """
     wal = file.with_name(file.name + "-wal")
     with ExitStack() as stack:
