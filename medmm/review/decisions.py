@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from medmm.domain.codec import to_json
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.errors import InputError, StateError
+from medmm.domain.plain_text import refuse_no_text
 from medmm.domain.report import (
     OWN,
     OWN_IMPRESSION,
@@ -49,6 +51,9 @@ def merged(
 ) -> tuple[Decision, ...]:
     """Add decisions to those so far, in whatever state the case is; see `decide`."""
     draft = draft_of(file)
+    for decision in decisions:
+        for words in to_json(decision).values():
+            refuse_no_text(words if isinstance(words, str) else "", "a decision")
     order = [statement.id for statement in draft.draft.decidable]
     summary_of = {s.summarises: s.id for s in draft.statements if s.summarises}
     by_statement = {decision.statement_id: decision for decision in file.decisions}
