@@ -33,7 +33,10 @@ def draft_page(file: CaseFile, console: Console) -> None:
     if not view.drafted:
         if file.blind and file.case.context is not None:
             _print_record(record_view(file.case.context), console)
+        if file.blind:
+            console.print("The pictures stand on the page that --html writes.")
         console.print(view.without_draft)
+        _print_recorded(view, console)
         return
     _print_marked(file, console)
     for section in Section:
@@ -48,9 +51,7 @@ def draft_page(file: CaseFile, console: Console) -> None:
     if _localised(file):
         _print_measured(view, console)
     _print_limits(view, console)
-    for notice in view.recorded:
-        words = Text(plain(f"{FOR_THE_RECORD_TITLE}: {notice}"), style="dim")
-        console.print(_hanging(Text("·", style="dim"), words))
+    _print_recorded(view, console)
 
 
 def _print_head(view: CaseView, console: Console) -> None:
@@ -175,3 +176,10 @@ def _print_limits(view: CaseView, console: Console) -> None:
     console.print(Rule())
     console.print(Text(plain(view.made_by), style="dim"))
     console.print(Text(LEGEND, style="dim"))
+
+
+def _print_recorded(view: CaseView, console: Console) -> None:
+    """Print the warnings that matter for the record alone."""
+    for notice in view.recorded:
+        words = Text(plain(f"{FOR_THE_RECORD_TITLE}: {notice}"), style="dim")
+        console.print(_hanging(Text("·", style="dim"), words))
