@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from medmm.assistant import Assistant
-    from medmm.domain.report import CaseFile, Reader, SignedReport
-    from medmm.domain.worklist import CaseSummary
+    from medmm.domain.report import CaseFile, CaseSummary, Reader, SignedReport
 
 case_app = typer.Typer(help="Look at a case, claim it, say how urgent it is.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
