@@ -16,7 +16,7 @@ from medmm.audit.log_database import LogDatabase
 
 
 class Fault(Enum):
-    """What an error of a database means to whoever called it."""
+    """The meaning of a database's error to whoever called it."""
 
     DAMAGED = "it is not as medmm wrote it"
     LOCKED = "another program holds it"
