@@ -27,6 +27,7 @@ from medmm.presentation.case_view import CaseView, StatementView
 from medmm.presentation.orientation import STORED, film_side_words
 from medmm.presentation.record_view import fact_view
 from medmm.presentation.slice_picture import marked_slices
+from medmm.presentation.suspicion_words import NONE_VALID
 from medmm.presentation.suspicion_words import suspected_line as listed_line
 
 WELCOME = (
@@ -117,11 +118,18 @@ DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})+")
 def case_line(summary: CaseSummary) -> str:
     """Write one line of the worklist."""
     when = f"{summary.acquired:%Y-%m-%d}" if summary.acquired else "no date"
-    return f"{summary.modality} {summary.body_part} · {when} · {summary.state.value}"
+    words = [f"{summary.modality} {summary.body_part}", when, summary.state.value]
+    if summary.priority:
+        words.append(summary.priority)
+    if summary.assigned:
+        words.append(f"claimed by {summary.assigned}")
+    return " · ".join(words)
 
 
 def critical_line(summary: CaseSummary) -> str:
     """Name the critical findings among what is suspected; "" if there are none."""
+    if summary.state is CaseState.WITHDRAWN:
+        return ""
     return ", ".join(
         finding_term(name).words for name in summary.suspected if finding_term(name).critical
     )
@@ -134,6 +142,8 @@ def suspected_line(summary: CaseSummary) -> str:
     """
     if summary.state is CaseState.OPENED:
         return "no draft yet"
+    if summary.state is CaseState.WITHDRAWN:
+        return NONE_VALID
     if not summary.suspected:
         return f"{with_limits('none flagged', summary.seen_in_part)}: open it to see what was read"
     if summary.suspicions:

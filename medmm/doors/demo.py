@@ -81,14 +81,15 @@ def _prepare(folder: Path) -> tuple[Path, Path]:
 
 def _draft(assistant: Assistant, record: Path, page: Path, console: Console) -> None:
     console.print(
-        f"1. A chest radiograph ({CHEST} of pydicom-data, a real film of 1995) and its record.",
+        f"1. A chest film ({CHEST} of pydicom-data, real, of 1995) and its record.",
         style="bold",
     )
-    console.print(
-        "   The record is synthetic: it was written for this film and matches its tags. No "
-        "report of the film is known: what the networks suspect stands below, and beside it "
-        "what a person sees.\n"
+    words = (
+        "The record is synthetic: it was written for this film and matches its tags. "
+        "No report of the film is known: what the networks suspect stands below, "
+        "and beside it what a person sees."
     )
+    console.print(Padding(words, (0, 0, 1, 3)))
     study = assistant.admit(films_dir() / CHEST, record=record)
     if not isinstance(study, Study):  # the film is known: it passes the gate
         raise IntegrityError(

@@ -18,6 +18,7 @@ from medmm.doors.study_page import COLOURS, PICTURE_COLUMNS, colour_blocks
 from medmm.presentation.case_view import CaseView, StatementView, case_view
 from medmm.presentation.draft_words import LEGEND
 from medmm.presentation.orientation import edge_letters
+from medmm.presentation.record_view import RecordView, record_view
 from medmm.presentation.slice_picture import marked_slices, slice_picture
 from medmm.presentation.suspicion_words import ALSO_NOTE
 from medmm.presentation.value_words import MEASURED_HEAD
@@ -26,11 +27,16 @@ INDENT = 6
 
 
 def draft_page(file: CaseFile, console: Console) -> None:
-    """Print the draft of a case, or that it has none."""
+    """Print the draft of a case, or that it has none; shown blind, its record."""
     view = case_view(file)
     _print_head(view, console)
     if not view.drafted:
+        if file.blind and file.case.context is not None:
+            _print_record(record_view(file.case.context), console)
+        if file.blind:
+            console.print("The pictures stand on the page that --html writes.")
         console.print(view.without_draft)
+        _print_recorded(view, console)
         return
     _print_marked(file, console)
     for section in Section:
@@ -45,9 +51,7 @@ def draft_page(file: CaseFile, console: Console) -> None:
     if _localised(file):
         _print_measured(view, console)
     _print_limits(view, console)
-    for notice in view.recorded:
-        words = Text(plain(f"{FOR_THE_RECORD_TITLE}: {notice}"), style="dim")
-        console.print(_hanging(Text("·", style="dim"), words))
+    _print_recorded(view, console)
 
 
 def _print_head(view: CaseView, console: Console) -> None:
@@ -61,6 +65,17 @@ def _print_head(view: CaseView, console: Console) -> None:
         console.print(_hanging(Text("i", style="cyan"), Text(plain(view.note), style="cyan")))
     for warning in view.warnings:
         console.print(_hanging(Text("!", style="yellow"), Text(plain(warning), style="yellow")))
+
+
+def _print_record(record: RecordView, console: Console) -> None:
+    """Print all facts of the record, as the page of a case has them."""
+    console.print(Text(plain(record.title)))
+    table = new_table()
+    for fact in record.facts:
+        kind, label, value, day, source = fact.cells
+        words = ": ".join(filter(None, (label, value)))
+        add_row(table, kind, "; ".join(filter(None, (words, day, source))))
+    console.print(table)
 
 
 def statement_panel(statement: StatementView) -> RenderableType:
@@ -167,3 +182,10 @@ def _print_limits(view: CaseView, console: Console) -> None:
     console.print(Rule())
     console.print(Text(plain(view.made_by), style="dim"))
     console.print(Text(LEGEND, style="dim"))
+
+
+def _print_recorded(view: CaseView, console: Console) -> None:
+    """Print the warnings that matter for the record alone."""
+    for notice in view.recorded:
+        words = Text(plain(f"{FOR_THE_RECORD_TITLE}: {notice}"), style="dim")
+        console.print(_hanging(Text("·", style="dim"), words))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from medmm.domain.errors import InputError, needed
+from medmm.domain.plain_text import refuse_no_text
 from medmm.domain.report import (
     Addendum,
     CaseFile,
@@ -106,6 +107,7 @@ def addendum(
         words contradict it.
     """
     advance(file.state, Act.ADDENDUM)
+    refuse_no_text(text, "the addendum")
     before = needed(file.report, "the signed report", case=file.case.id)
     report = _next(file, ReportKind.ADDENDUM, reason, by, at)
     added = Addendum(text.strip(), statement_id=f"a{report.version}", by=by, at=at)
@@ -132,6 +134,7 @@ def _next(file: CaseFile, kind: ReportKind, reason: str, by: Reader, at: datetim
     """
     before = needed(file.report, "the signed report", case=file.case.id)
     refuse_signer(by, at)
+    refuse_no_text(reason, "the reason")
     if not reason.strip():
         raise InputError(
             f"a report gets no {kind.value} without a reason",

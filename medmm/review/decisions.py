@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from medmm.domain.codec import to_json
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.errors import InputError, StateError
+from medmm.domain.plain_text import refuse_no_text
 from medmm.domain.report import (
     OWN,
     OWN_IMPRESSION,
@@ -49,6 +51,9 @@ def merged(
 ) -> tuple[Decision, ...]:
     """Add decisions to those so far, in whatever state the case is; see `decide`."""
     draft = draft_of(file)
+    for decision in decisions:
+        for words in to_json(decision).values():
+            refuse_no_text(words if isinstance(words, str) else "", "a decision")
     order = [statement.id for statement in draft.draft.decidable]
     summary_of = {s.summarises: s.id for s in draft.statements if s.summarises}
     by_statement = {decision.statement_id: decision for decision in file.decisions}
@@ -82,8 +87,9 @@ def _keep_own(
 ) -> None:
     """Keep, change or take away what readers wrote themselves; no number is `used` again.
 
-    An addition keeps its code if the new words still say what it says. Raises: InputError if
-    its words and its code part, or if it is accepted.
+    An addition that another one says already is not added again: who repeats a call after an error
+    means one finding. It keeps its code if the new words still say what it says. Raises: InputError
+    if its words and its code part, or if it is accepted.
     """
     key = decision.statement_id
     if isinstance(decision, Impression):
@@ -96,6 +102,8 @@ def _keep_own(
         )
     elif isinstance(decision, Add):
         refuse_miscoded(decision, case_id)
+        if any(_says_the_same(one, decision) for one in own.values()):
+            return
         taken = [int(name.removeprefix("r")) for name in {*own, *used} if OWN.fullmatch(name)]
         key = f"r{max(taken, default=0) + 1}"
         own[key] = replace(decision, statement_id=key, by=by)
@@ -110,6 +118,12 @@ def _keep_own(
             case=case_id,
             statement=key,
         )
+
+
+def _says_the_same(one: OwnWords, added: Add) -> bool:
+    if not isinstance(one, Add):
+        return False
+    return replace(one, statement_id=added.statement_id, by=added.by) == added
 
 
 def draft_of(file: CaseFile) -> CheckedDraft:

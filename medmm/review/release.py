@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from medmm.domain.errors import InputError, StateError
+from medmm.domain.plain_text import refuse_no_text
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable, Release, Study
 
@@ -40,6 +41,7 @@ def release(
             f"the study is not held: {why}",
             remedy="release only what `medmm study show` calls held",
         )
+    refuse_no_text(reason, "the reason")
     if not reason.strip():
         raise InputError(
             "a release needs a reason", remedy="say what you saw that lets the study pass"

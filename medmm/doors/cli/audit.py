@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from medmm.domain.errors import EXIT_CODES, IntegrityError
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
+DIGEST = re.compile(r"[0-9a-f]{64}")
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 
@@ -84,6 +86,7 @@ def prove(
     out().print(
         plain(f"root {proof.root}, signed {proof.signature[:16]}… by key {proof.public_key}")
     )
+    out().print("The digests that lead from the entry to that root (RFC 6962):")
     for number, step in enumerate(proof.path, 1):
         out().print(plain(f"  {number}. {step}"))
     if proof.since is not None:
@@ -106,20 +109,26 @@ def log(
     who = session(context)
     with who.assistant() as assistant:
         events = assistant.history(case, by=who.reader(assistant))
-    table = new_table("entry", "when", "verb", "outcome", "who", "details")
+    table = new_table("entry", "when, by whom", "what", "details")
     for event in events:
         if as_json:
             write_json(to_json(event))
         else:
-            details = ", ".join(f"{k} {v[:16]}" for k, v in event.details.items() if k != "request")
+            told = (f"{k} {_short(v)}" for k, v in event.details.items() if k != "request")
             add_row(
                 table,
                 str(event.number),
-                f"{event.at:%Y-%m-%d %H:%M:%S}",
-                event.verb,
-                event.outcome,
-                event.actor,
-                details,
+                f"{event.at:%Y-%m-%d %H:%M:%S}\n{event.actor}",
+                f"{event.verb}\n{event.outcome}",
+                "\n".join(told),
             )
     if not as_json:
         out().print(table)
+
+
+def _short(value: str) -> str:
+    """Shorten a digest to what tells it apart, and count several; leave all else as it is."""
+    words = value.split()
+    if not words or not all(DIGEST.fullmatch(word) for word in words):
+        return value
+    return f"{value[:16]}…" if len(words) == 1 else f"{len(words)} digests"

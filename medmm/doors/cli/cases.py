@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +16,12 @@ from medmm.domain.priority import Order, Priority
 from medmm.doors.session import add_row, new_table, out, plain, session, write_json
 
 if TYPE_CHECKING:
-    from medmm.assistant import Assistant
-    from medmm.domain.report import CaseFile, Reader, SignedReport
+    from rich.table import Table
 
-case_app = typer.Typer(help="Look at a case.", no_args_is_help=True)
+    from medmm.assistant import Assistant
+    from medmm.domain.report import CaseFile, CaseSummary, Reader, SignedReport
+
+case_app = typer.Typer(help="Look at a case, claim it, say how urgent it is.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 
@@ -131,8 +134,6 @@ def cases(
     ] = Order.NEWEST,
 ) -> None:
     """List the worklist, newest first or by urgency; patients by key."""
-    from medmm.presentation.suspicion_words import suspected_line
-
     who = session(context)
     with who.assistant() as assistant:
         by = who.reader(assistant)
@@ -151,30 +152,33 @@ def cases(
         for summary in found:
             write_json(to_json(summary))
         return
-    prioritised = any(summary.priority for summary in found)
-    claimed = any(summary.assigned for summary in found)
-    table = new_table(
-        "case",
-        "state",
-        "what",
-        "acquired",
-        "suspected",
-        *["priority"] * prioritised,
-        *["claimed by"] * claimed,
-    )
-    table.columns[0].no_wrap = True  # an id that is folded can't be copied
-    for summary in found:
-        when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
-        what = f"{summary.modality} {summary.body_part}"
-        listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
-        cells = (summary.case_id, summary.state.value, what, when, listed_words)
-        urgency = [summary.priority or ""] * prioritised
-        add_row(table, *cells, *urgency, *[summary.assigned or ""] * claimed)
     whole = {state, priority, waiting, site, assigned, after} == {None}
     none = "No cases yet: `medmm draft STUDY` makes one." if whole else "No such cases."
-    out().print(table if found else none)
+    out().print(_worklist(found) if found else none)
     if limit is not None and len(found) == limit:
         out().print(f"Next page: --after {found[-1].case_id}")
+
+
+def _worklist(found: Sequence[CaseSummary]) -> Table:
+    """Make the table of cases: under each id what stands of it, so that the findings have room."""
+    from medmm.presentation.suspicion_words import NONE_VALID, suspected_line
+
+    table = new_table("case", "study", "suspected")
+    # an id that is folded can't be copied
+    table.columns[0].min_width = max(len(summary.case_id) for summary in found)
+    for summary in found:
+        claimed = f"claimed by {summary.assigned}" if summary.assigned else ""
+        urgency = ": ".join(filter(None, (summary.priority, summary.priority_reason)))
+        standing = (summary.state.value, claimed, urgency)
+        when = f"{summary.acquired:%Y-%m-%d %H:%M}" if summary.acquired else "unknown"
+        listed_words = suspected_line(summary.suspicions) or "; ".join(summary.seen_in_part)
+        add_row(
+            table,
+            "\n".join((summary.case_id, ", ".join(filter(None, standing)))),
+            f"{summary.modality} {summary.body_part}\n{when}",
+            NONE_VALID if summary.state is CaseState.WITHDRAWN else listed_words,
+        )
+    return table
 
 
 @case_app.command("show")
