@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 @audit_app.command("verify")
 def verify(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check every entry against the signed tree heads, and all that is kept against the entries.
+    """Check every entry against the signed heads, and all that is kept against the entries.
 
     These are cases, reports, patients' identities, studies and stored images. Any change is named
     with its place; exit 8 if there is one.
