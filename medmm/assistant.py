@@ -60,7 +60,7 @@ Record = str | Path | None
 
 @checked_methods
 class Assistant:
-    """Reads studies with their record, drafts findings, and keeps what clinicians decide.
+    """The assistant: it reads studies and records, drafts, and keeps what clinicians decide.
 
     Safe from several threads and processes. Every verb checks the role of who asks, commits its
     result together with its audit entry, and leaves an entry when it fails.

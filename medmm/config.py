@@ -84,7 +84,7 @@ class ReaderEntry(BaseModel):
 
 
 class IdentifierEntry(BaseModel):
-    """Identifier systems of the site, by which FHIR servers know its patients and orders."""
+    """The identifier systems of the site, by which FHIR servers know its patients and orders."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     mrn: str | None = None

@@ -28,7 +28,7 @@ KEY = "held"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What was to be admitted and is held: where it lies, and why.
+    """A study that was to be admitted and is held: where it lies, and why.
 
     `confirmed` is as in `Assistant.admit`. `folder` keeps an upload as long as it is shown."""
 

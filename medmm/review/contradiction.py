@@ -34,7 +34,7 @@ _BUT = re.compile(r"\b(?:otherwise|apart|aside|besides?|except|other|else|but)\b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What one statement says of one finding."""
+    """A claim of one statement about one finding."""
 
     statement_id: str
     finding: str

@@ -9,7 +9,7 @@ from medmm.domain.report import CaseFile, CaseState
 
 
 class Act(Enum):
-    """What moves a case on."""
+    """An act that moves a case on."""
 
     OPEN = "open"
     DRAFT = "draft"

@@ -20,7 +20,7 @@ SIGNED = (CaseState.SIGNED, CaseState.AMENDED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succession:
-    """What opening a study does to its cases.
+    """The effect of opening a study on its cases.
 
     Attributes:
         same: the case of the same images and record, which goes on; None: a new one is made.

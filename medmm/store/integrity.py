@@ -62,7 +62,7 @@ def digest_of_draft(row: Mapping[str, Any], body_sha256: str) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class CaseMarks:
-    """What the log says of one case: its parts, its state, and every report that was signed.
+    """The log's word on one case: its parts, its state, and every report that was signed.
 
     For each part and the state that is the last word.
     """

@@ -99,7 +99,7 @@ KINDS = (IDENTITY, STUDY, RECORD, ORDER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """What an entry says of one thing.
+    """The word of an entry on one thing.
 
     Attributes:
         kind, owner: of what: a part of a case, a report, an identity, a study.

@@ -36,7 +36,7 @@ GONE = "none"  # the digest of a row that was taken away
 
 @dataclass(slots=True, kw_only=True)
 class LoggedRows:
-    """What the entries say beside their last words.
+    """The rows that entries name beside their last words.
 
     That is, by digest, the first entry that kept a file, and the entries that cover nothing.
     """
@@ -78,7 +78,7 @@ class LoggedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogCoverage:
-    """What a check of the rows found, and which stored files are still to be looked at.
+    """The findings of a check of the rows, and the stored files still to be looked at.
 
     By the digest of each file it holds who names it.
     """

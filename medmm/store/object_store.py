@@ -14,14 +14,14 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectFault:
-    """What is wrong with a kept file; `text` says more if there is more to say."""
+    """A fault of a kept file; `text` says more if there is more to say."""
 
     kind: Literal["missing", "unreadable", "altered"]
     text: str = ""
 
 
 class ObjectStore(Protocol):
-    """Keeps files under the SHA-256 of their content, in hex.
+    """A keeper of files under the SHA-256 of their content, in hex.
 
     Safe from several threads and processes.
 

@@ -30,7 +30,7 @@ Names = tuple[str, ...]  # what a row goes by
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiry:
-    """How long results are given again, by the clock of the house."""
+    """The time for which results are given again, by the clock of the house."""
 
     days: float = REPLAY_DAYS
     clock: Clock = utc_now

@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class Store:
-    """Everything under one data folder.
+    """The store of one data folder: everything that lies under it.
 
     Safe from several threads and processes; no global state.
 

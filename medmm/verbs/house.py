@@ -85,7 +85,7 @@ class Networks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What every verb works with.
+    """The house that every verb works in.
 
     Attributes:
         directory: who may act.

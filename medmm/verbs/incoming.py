@@ -23,7 +23,7 @@ from medmm.verbs.record_joining import Record, record_of
 
 @dataclass(slots=True, kw_only=True)
 class Incoming:
-    """Files under some paths, as they were found, and the record that goes with them."""
+    """The files found under some paths, and the record that goes with them."""
 
     paths: Sequence[Path]
     files: imaging.StudyFiles = field(default_factory=imaging.StudyFiles)

@@ -21,7 +21,7 @@ Recall = Callable[[House, object], object]  # of the JSON that was kept the resu
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks for a verb, and under which idempotency key."""
+    """The caller of a verb: who asks, and under which idempotency key."""
 
     by: By | None = None
     key: str | None = None

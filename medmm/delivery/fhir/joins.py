@@ -35,7 +35,7 @@ SETTINGS = "see `identifiers` in docs/configuration.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joins:
-    """What a Bundle joins itself by: configured systems, the study's order, its procedure.
+    """The joins of a Bundle: configured systems, the study's order, its procedure.
 
     `restated_entry` is as in `Printed`: the report says so, because its reader signed it for the
     identity of then.

@@ -23,12 +23,12 @@ def add_to(app: typer.Typer) -> None:
 
 @audit_app.command("verify")
 def verify(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check every entry against the signed tree heads, and what is kept against the entries.
+    """Check every entry against the signed heads, and all that is kept against the entries.
 
-    What is kept is cases, reports, patients' identities, studies and stored images. The place of
-    any change is named. Exit 8 if there is one.
+    These are cases, reports, patients' identities, studies and stored images. Any change is named
+    with its place; exit 8 if there is one.
 
-    What entries of an earlier release do not speak of is said: it is neither known to be sound nor
+    What the entries of an earlier release do not cover is named: it is not known whether it was
     altered.
     """
     who = session(context)

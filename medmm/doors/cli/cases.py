@@ -160,7 +160,7 @@ def cases(
 
 
 def _worklist(found: Sequence[CaseSummary]) -> Table:
-    """Make the table of cases: under each id what stands of it, so that the findings have room."""
+    """Make the table of cases: what stands of each is under its id, so findings have room."""
     from medmm.presentation.suspicion_words import NONE_VALID, suspected_line
 
     table = new_table("case", "study", "suspected")

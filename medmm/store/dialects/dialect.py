@@ -16,7 +16,7 @@ from medmm.audit.log_database import LogDatabase
 
 
 class Fault(Enum):
-    """What an error of a database means to whoever called it."""
+    """The meaning of a database's error to whoever called it."""
 
     DAMAGED = "it is not as medmm wrote it"
     LOCKED = "another program holds it"
@@ -66,7 +66,12 @@ class Dialect(LogDatabase, Protocol):
     def exclusive(
         self, engine: sa.Engine, key: str, *, of: str = ""
     ) -> AbstractContextManager[None]:
-        """Hold a lock that all processes of this installation share for equal keys of one kind."""
+        """Hold a lock that all processes of this installation share for equal keys of one kind.
+
+        Args:
+            key: what is locked; unlike keys may share a lock, equal ones always do.
+            of: the kind; without it idempotency keys.
+        """
         ...
 
     def take_snapshot(self, connection: sa.Connection) -> None:
@@ -74,7 +79,12 @@ class Dialect(LogDatabase, Protocol):
         ...
 
     def append_only(self, table: str, key: str) -> tuple[str, ...]:
-        """Give the statements by which the database refuses all changes of a table but new rows."""
+        """Give the statements by which the database refuses all changes of a table but new rows.
+
+        Args:
+            table: its name.
+            key: the column that names a row: a second row under it is refused, too.
+        """
         ...
 
     def settle(self, connection: sa.Connection) -> None:
