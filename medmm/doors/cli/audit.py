@@ -26,7 +26,7 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
     """Check every entry against the signed tree heads, and what is kept against the entries: cases, reports, patients'
     identities, studies and stored images. Name the place of any change. Exit 8 if there is one.
 
-    What entries of an earlier release do not speak of is said: it is neither known to be sound nor altered.
+    What the entries of an earlier release do not cover is named: it is not known whether it was altered.
     """
     who = session(context)
     with who.assistant() as assistant:
