@@ -30,8 +30,6 @@ def to_json(value: Any) -> Any:
     """Give the JSON-ready value of a noun: objects tagged with `type`, tuples as arrays.
 
     An object also has its `form`, if that is no longer the first; see `noun_upgrades`.
-
-    An object also has its `form`, where that is no longer the first; see `noun_upgrades`.
     """
     kind: Any = type(value)
     return value if kind in PLAIN else _encoder(kind)(value)
@@ -44,7 +42,7 @@ def from_json(kind: type[T], data: Any) -> T:
     """
     try:
         return cast(T, _decoder(cast(Any, kind))(data))
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise InputError(
             f"stored data are not a {getattr(kind, '__name__', kind)}: {error}",
             remedy="check that both sides run the same medmm release",

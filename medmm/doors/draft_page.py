@@ -1,4 +1,4 @@
-"""A draft as a readable page in the terminal: every statement with its evidence and its checks."""
+"""A draft as a readable page in the terminal: statements, evidence and checks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def draft_page(file: CaseFile, console: Console) -> None:
 
 
 def _print_head(view: CaseView, console: Console) -> None:
-    """What it is, which images were read, and what must be known before a word of it is read."""
+    """Print what it is, which images were read, and what must be known before reading on."""
     console.print(Panel(Text(view.banner, style="bold"), border_style="yellow"))
     what = f"case {view.case_id}   {view.what}   acquired {view.acquired_words}"
     console.print(Text(plain(what)))
@@ -79,7 +79,10 @@ def _print_record(record: RecordView, console: Console) -> None:
 
 
 def statement_panel(statement: StatementView) -> RenderableType:
-    """One statement with its evidence, its checks, what was decided, and what the checks have against it."""
+    """Show one statement with its evidence, its checks and what was decided.
+
+    What the checks have against the decision is shown too.
+    """
     number = Text(f"{plain(statement.id):>{INDENT - 2}} ", style="cyan")
     urgent = Text("CRITICAL ", style="bold red") if statement.critical else Text()
     words = urgent + Text(plain(statement.drafted), style="bold")
@@ -112,7 +115,7 @@ def _indented(text: Text) -> RenderableType:
 
 
 def _hanging(mark: Text, text: Text) -> RenderableType:
-    """A mark in the margin and a text beside it whose further lines stay beside it."""
+    """Put a mark in the margin and a text beside it, whose further lines stay beside it."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -121,7 +124,7 @@ def _hanging(mark: Text, text: Text) -> RenderableType:
 
 
 def _checks(statement: StatementView) -> Text:
-    """The checks that apply, each in the colour of its outcome."""
+    """Show the checks that apply, each in the colour of its outcome."""
     return Text("  ").join(
         Text(plain(check.words), style="bold red" if check.failed else "green")
         for check in statement.told_checks
@@ -129,7 +132,10 @@ def _checks(statement: StatementView) -> Text:
 
 
 def _print_marked(file: CaseFile, console: Console) -> None:
-    """The slices that statements are marked on, where the terminal has colours; else in words alone."""
+    """Print the slices that statements are marked on.
+
+    Without colours in the terminal they are in words alone.
+    """
     for marked in marked_slices(file.case.study, file.reading, file.draft):
         if console.is_terminal and console.color_system in COLOURS:
             columns = min(PICTURE_COLUMNS, console.width)
@@ -156,7 +162,7 @@ def _print_proposed(view: CaseView, console: Console) -> None:
 
 
 def _localised(file: CaseFile) -> bool:
-    """Whether a statement of the draft rests on labelled voxels."""
+    """Tell whether a statement of the draft rests on labelled voxels."""
     statements = file.draft.statements if file.draft else ()
     return any(isinstance(e, ExtentEvidence) for s in statements for e in s.evidence)
 

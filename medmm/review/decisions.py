@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from medmm.domain.codec import to_json
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.errors import InputError, StateError
+from medmm.domain.plain_text import refuse_no_text
 from medmm.domain.report import (
     OWN,
     OWN_IMPRESSION,
@@ -29,14 +31,16 @@ OwnWords = Add | Impression | Addendum  # what readers write without a draft
 def decide(
     file: CaseFile, decisions: Sequence[Decision], by: Reader | None = None
 ) -> tuple[Decision, ...]:
-    """Decisions so far with these added, in the order of the draft; the later on a statement counts.
+    """Add decisions to those so far, in the draft's order; the last on a statement counts.
 
-    Who decides on a finding decides on its summary in the impression, whatever was decided on that earlier; a
-    decision on the summary itself, in the same call or later, parts the two again. What readers add is numbered r1, r2, …
-    and comes last; there an edit gives it other words and a rejection takes it away.
+    Who decides on a finding decides on its summary in the impression, whatever was decided on that
+    earlier; a decision on the summary itself, in the same call or later, parts the two again. What
+    readers add is numbered r1, r2, … and comes last; there an edit gives it other words and a
+    rejection takes it away.
 
-    Raises: InputError for a statement that the draft does not have; StateError if the case is not in
-    review, or if a statement that failed a check is accepted as it stands, be it as an edit that changes no word.
+    Raises: InputError for a statement that the draft does not have; StateError if the case is not
+    in review, or if a statement that failed a check is accepted as it stands, be it as an edit that
+    changes no word.
     """
     advance(file.state, Act.DECIDE)
     return merged(file, decisions, by)
@@ -45,8 +49,11 @@ def decide(
 def merged(
     file: CaseFile, decisions: Sequence[Decision], by: Reader | None
 ) -> tuple[Decision, ...]:
-    """Decisions so far with these added, wherever the case stands; see `decide`."""
+    """Add decisions to those so far, in whatever state the case is; see `decide`."""
     draft = draft_of(file)
+    for decision in decisions:
+        for words in to_json(decision).values():
+            refuse_no_text(words if isinstance(words, str) else "", "a decision")
     order = [statement.id for statement in draft.draft.decidable]
     summary_of = {s.summarises: s.id for s in draft.statements if s.summarises}
     by_statement = {decision.statement_id: decision for decision in file.decisions}
@@ -80,9 +87,9 @@ def _keep_own(
 ) -> None:
     """Keep, change or take away what readers wrote themselves; no number is `used` again.
 
-    An addition that another one says already is not added again: who repeats a call after an error means one finding.
-    It keeps its code where the new words still say what it says. Raises: InputError where its words and its code
-    part, or if it is accepted.
+    An addition that another one says already is not added again: who repeats a call after an error
+    means one finding. It keeps its code if the new words still say what it says. Raises: InputError
+    if its words and its code part, or if it is accepted.
     """
     key = decision.statement_id
     if isinstance(decision, Impression):
@@ -120,14 +127,20 @@ def _says_the_same(one: OwnWords, added: Add) -> bool:
 
 
 def draft_of(file: CaseFile) -> CheckedDraft:
-    """The draft of a case. Raises: StateError if it has none."""
+    """Take the draft of a case.
+
+    Raises: StateError if it has none.
+    """
     if file.draft is None:
         raise StateError("the case has no draft", remedy="draft it first", case=file.case.id)
     return file.draft
 
 
 def refuse_failed(draft: CheckedDraft, decision: Decision, case_id: str) -> None:
-    """Raises: StateError if a statement that failed a check is accepted as it stands."""
+    """Refuse to accept a statement that failed a check as it stands.
+
+    Raises: StateError if it is accepted so, or edited without changing a word.
+    """
     failed = draft.blocking(decision.statement_id)
     words = {statement.id: statement.text for statement in draft.draft.decidable}[
         decision.statement_id
@@ -135,7 +148,8 @@ def refuse_failed(draft: CheckedDraft, decision: Decision, case_id: str) -> None
     unchanged = isinstance(decision, Edit) and decision.text.split() == words.split()
     if failed and (isinstance(decision, Accept) or unchanged):
         raise StateError(
-            f"the statement failed {', '.join(v.check for v in failed)} and can't be accepted as it stands",
+            f"the statement failed {', '.join(v.check for v in failed)} and can't be accepted "
+            "as it stands",
             remedy="edit or reject it",
             case=case_id,
             statement=decision.statement_id,

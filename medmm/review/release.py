@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from medmm.domain.errors import InputError, StateError
+from medmm.domain.plain_text import refuse_no_text
 from medmm.domain.report import Reader
 from medmm.domain.study import NotEvaluable, Release, Study
 
 
 def refuse_unseen(outcome: Study | NotEvaluable | InputError, held_sha256: str | None) -> None:
-    """Raises: StateError if contents were looked at that these are not."""
+    """Refuse contents that are not those that were looked at.
+
+    Raises: StateError if so.
+    """
     found = outcome.sha256 if isinstance(outcome, NotEvaluable) else None
     if held_sha256 is not None and found != held_sha256:
         raise StateError(
@@ -27,7 +31,7 @@ def release(
     by: Reader,
     at: datetime,
 ) -> Release:
-    """The release of a held study.
+    """Make the release of a held study.
 
     Raises: StateError if it is not held; InputError without a reason.
     """
@@ -37,6 +41,7 @@ def release(
             f"the study is not held: {why}",
             remedy="release only what `medmm study show` calls held",
         )
+    refuse_no_text(reason, "the reason")
     if not reason.strip():
         raise InputError(
             "a release needs a reason", remedy="say what you saw that lets the study pass"

@@ -140,7 +140,7 @@ class Database:
             raise self._translated(error) from error
         except UnicodeEncodeError as error:
             raise InputError(
-                "a key that is no Unicode text", remedy="use letters and digits"
+                "a text holds half a character (a lone surrogate)", remedy="write it again"
             ) from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise IntegrityError(

@@ -23,10 +23,13 @@ def add_to(app: typer.Typer) -> None:
 
 @audit_app.command("verify")
 def verify(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check every entry against the signed tree heads, and what is kept against the entries: cases, reports, patients'
-    identities, studies and stored images. Name the place of any change. Exit 8 if there is one.
+    """Check every entry against the signed tree heads, and what is kept against the entries.
 
-    What the entries of an earlier release do not cover is named: it is not known whether it was altered.
+    What is kept is cases, reports, patients' identities, studies and stored images. The place of
+    any change is named. Exit 8 if there is one.
+
+    What the entries of an earlier release do not cover is named: it is not known whether it was
+    altered.
     """
     who = session(context)
     with who.assistant() as assistant:
@@ -35,7 +38,8 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         write_json({**to_json(found), "ok": found.ok, "read_only": read_only})
     elif found.ok:
         out().print(
-            f"The audit log is sound: {found.size} entries, {found.uncovered} not yet under a signed head."
+            f"The audit log is sound: {found.size} entries, {found.uncovered} not yet under a "
+            "signed head."
         )
         for sentence in found.not_covered:
             out().print(plain(sentence))
@@ -43,7 +47,8 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         for problem in found.problems[:20]:
             out().print(plain(f"✗ {problem.place}: {problem.kind} ({problem.text})"))
         out().print(
-            f"{len(found.problems)} problems. Stop, keep the files as they are, and call your administrator."
+            f"{len(found.problems)} problems. Stop, keep the files as they are, and call your "
+            "administrator."
         )
     if read_only and not as_json:
         out().print("This is a read-only copy: that it was checked stands in no log.")
@@ -65,7 +70,10 @@ def prove(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that an entry stands in the log, to whoever has its signed tree heads or public key and nothing else of it."""
+    """Prove that an entry stands in the log.
+
+    The proof is for whoever has its signed tree heads or public key and nothing else of it.
+    """
     who = session(context)
     with who.assistant() as assistant:
         proof = assistant.prove(entry, since=since, by=who.reader(assistant))
@@ -97,7 +105,7 @@ def log(
     case: Annotated[str, typer.Argument(help="Id of a case; `medmm cases` lists them.")],
     as_json: AsJson = False,
 ) -> None:
-    """What happened to a case and its study, oldest first."""
+    """List what happened to a case and its study, oldest first."""
     who = session(context)
     with who.assistant() as assistant:
         events = assistant.history(case, by=who.reader(assistant))

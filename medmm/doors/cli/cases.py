@@ -1,4 +1,4 @@
-"""`medmm draft`, `cases`, `case show`, `review` and `publish`: the life of a case in the terminal."""
+"""`medmm draft`, `cases`, `case show`, `review` and `publish`: a case in the terminal."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from medmm.assistant import Assistant
-    from medmm.domain.report import CaseFile, Reader, SignedReport
-    from medmm.domain.worklist import CaseSummary
+    from medmm.domain.report import CaseFile, CaseSummary, Reader, SignedReport
 
 case_app = typer.Typer(help="Look at a case, claim it, say how urgent it is.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
@@ -44,7 +43,8 @@ def draft(
     record: Annotated[
         Path | None,
         typer.Option(
-            help="The patient's record: a FHIR R4 Bundle, or a folder where it is found by Study UID, name, or patient ID."
+            help="The patient's record: a FHIR R4 Bundle, or a folder where it is found by Study "
+            "UID, name, or patient ID."
         ),
     ] = None,
     study_uid: Annotated[
@@ -55,7 +55,8 @@ def draft(
         bool,
         typer.Option(
             "--confirm-patient",
-            help="You compared image and record and say that they are of one patient, where that can't be told from them.",
+            help="You compared image and record and say that they are of one patient, where that "
+            "can't be told from them.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -63,7 +64,10 @@ def draft(
         Path | None, typer.Option(help="Also write a page with picture, heat-maps and draft.")
     ] = None,
 ) -> None:
-    """Admit a study, open its case, and draft it: every statement with its evidence and checks. Signs nothing."""
+    """Admit a study, open its case, and draft it. Signs nothing.
+
+    Every statement comes with its evidence and checks.
+    """
     from medmm.domain.study import NotEvaluable
     from medmm.doors.draft_page import draft_page
 
@@ -87,7 +91,7 @@ def draft(
 
 
 def listed(file: CaseFile) -> list[dict[str, Any]]:
-    """The one list of what is suspected, as it stands now, for machines."""
+    """Give the one list of what is suspected, as it stands now, for machines."""
     return [to_json(one) for one in file.flagged]
 
 
@@ -227,7 +231,8 @@ def review(
     finding: Annotated[
         list[str] | None,
         typer.Option(
-            help="Add a finding of the vocabulary: NAME[;SIDE[;PLACE]], 'possible' or 'no' before the name (repeat)."
+            help="Add a finding of the vocabulary: NAME[;SIDE[;PLACE]], 'possible' or 'no' "
+            "before the name (repeat)."
         ),
     ] = None,
     add: Annotated[
@@ -241,10 +246,12 @@ def review(
         bool, typer.Option("--sign", help="Sign afterwards (still only if all is decided).")
     ] = False,
 ) -> None:
-    """Decide on a draft and sign it. Without options it asks statement by statement. Needs `--by READER`.
+    """Decide on a draft and sign it. Needs `--by READER`.
 
-    What is also suspected (u1, u2, …) may be accepted, edited or rejected too, and what you added (r1, …, impression)
-    edited or rejected; undecided, the first stays out of the report.
+    Without options it asks statement by statement.
+
+    What is also suspected (u1, u2, …) may be accepted, edited or rejected too, and what you added
+    (r1, …, impression) edited or rejected; undecided, the first stays out of the report.
     """
     from medmm.doors.review_dialogue import ask_all, named_decisions, print_marks
 
@@ -312,7 +319,10 @@ def _version(file: CaseFile, version: int | None) -> SignedReport:
 
 
 def _say_what_is_not_joined(assistant: Assistant, report_id: str, by: Reader | None) -> None:
-    """On stderr, beside the Bundle: by what it finds neither patient nor order on a FHIR server, and why."""
+    """Say on stderr what keeps the Bundle from finding patient and order, and why.
+
+    These are patient and order on a FHIR server.
+    """
     for issue in json.loads(assistant.render(report_id, format="outcome", by=by))["issue"]:
         if issue["severity"] == "warning":
             typer.echo(plain(issue["details"]["text"]), err=True)

@@ -79,6 +79,7 @@ def test_no_noun_has_a_field_that_json_needs_for_itself() -> None:
         {"type": "Study", "name": "Mass", "probability": 0.5, "threshold": 0.5},
         {"name": "Mass", "probability": "0.5", "threshold": 0.5},
         {"name": "Mass", "probability": True, "threshold": 0.5},
+        {"name": "Mass", "probability": 10**400, "threshold": 0.5},  # JSON knows no largest number
         {"name": "Mass", "probability": 0.5, "threshold": 0.5, "codings": {"type": "Coding"}},
         {"name": "Mass", "probability": 0.5, "threshold": 0.5, "codings": "none"},
     ],

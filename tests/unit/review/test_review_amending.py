@@ -19,6 +19,7 @@ from medmm.domain.report import (
     CaseFile,
     Decision,
     Edit,
+    Impression,
     Reader,
     Reject,
     SignedReport,
@@ -309,3 +310,33 @@ def test_an_own_denial_in_an_amendment_is_denied() -> None:
     (seen,) = [s for s in report_of(file).statements if s.id == "s2"]
     assert seen.assertion is Assertion.ABSENT
     assert not [one for one in file.flagged if one.finding == "Effusion"]
+
+
+HALF = "Seen \ud83d again."  # as a command line gives a byte that it can't read, or JSON a \\ud83d
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda file: added(file, HALF),
+        lambda file: added(file, "Told to the ward.", HALF),
+        lambda file: changed(file, Add("Old rib fracture."), reason=HALF),
+        lambda file: changed(file, Add(HALF)),
+        lambda file: changed(file, Add("Old rib fracture.", place=HALF)),
+        lambda file: changed(file, Impression(HALF)),
+        lambda file: changed(file, Edit("s1", HALF)),
+        lambda file: withdraw(file, reason=HALF, by=SECOND, at=LATER),
+    ],
+)
+def test_words_that_no_file_could_carry_are_refused_before_they_are_signed(
+    act: Callable[[CaseFile], object],
+) -> None:
+    with pytest.raises(InputError, match="half a character"):
+        act(signed())
+
+
+def test_words_of_a_decision_that_no_file_could_carry_are_refused() -> None:
+    file = make_case_file(CaseState.IN_REVIEW, decisions=ALL)
+    for decision in (Edit("s1", HALF), Add(HALF), Reject("s1", HALF)):
+        with pytest.raises(InputError, match="half a character"):
+            decide(file, [decision])
