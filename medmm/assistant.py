@@ -370,7 +370,8 @@ class Assistant:
             state, modality, body_part, critical, suspected, priority, waiting, site, assigned, acquired_from,
                 acquired_to: only these, see `CaseFilter`.
             limit: at most so many.
-            after: the id of the last case of the page before; cases that are opened meanwhile change nothing there.
+            after: the id of the last case of the page before; cases that are opened meanwhile change nothing there. By urgency
+                its `place`: then nobody is skipped if that case moves meanwhile.
             order: newest first, or by priority and, of equal ones, the longest waiting first; then signed cases.
         """
         wanted = CaseFilter(

@@ -174,6 +174,29 @@ def test_by_urgency_come_the_most_urgent_then_the_longest_waiting_then_what_is_d
     assert [c.case_id for c in assistant.cases(priority=Priority.STAT)] == [cases["stat"]]
 
 
+@pytest.mark.parametrize("becomes", ["signed", "more urgent"])
+def test_who_works_through_the_list_by_urgency_skips_nobody(
+    assistant: Assistant, tmp_path: Path, clock: Clock, becomes: str
+) -> None:
+    """The last case of a page has moved when the next is asked for: it goes on from where it stood."""
+    waiting = [opened(assistant, film(tmp_path, name)) for name in "abcd"]
+    for case_id in waiting:
+        clock.after(minutes=1)
+        assistant.draft(case_id)
+    page = assistant.cases(order=Order.URGENCY, limit=2)
+    assert [one.case_id for one in page] == waiting[:2]
+    if becomes == "signed":
+        signed(assistant, waiting[1], assistant.reader_named("reader-1"))
+    else:
+        assistant.prioritise(waiting[1], Priority.STAT, reason="seen", by="reader-1")
+    following = assistant.cases(order=Order.URGENCY, limit=2, after=page[-1].place)
+    assert [one.case_id for one in following] == waiting[2:]
+    newest = assistant.cases(after=page[-1].place)  # by age a case never moves
+    assert newest == assistant.cases(after=waiting[1])
+    with pytest.raises(InputError, match="no such case to go on after"):
+        assistant.cases(order=Order.URGENCY, after="case-none@0,9999")
+
+
 def test_cases_name_the_site_of_the_settings(tmp_path: Path, clock: Clock) -> None:
     with assistant_of(tmp_path, clock, site="Hospital North") as assistant:
         north = opened(assistant, film(tmp_path, "a"))
