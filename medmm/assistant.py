@@ -207,7 +207,7 @@ class Assistant:
         Args:
             minutes: from now on; `claim_minutes` of the settings without it, at most a day.
 
-        Raises: StateError naming the holder while another reader has it.
+        Raises: StateError naming the holder while another reader has it, or if nothing can be done on it any more.
         """
         return claiming.claim(self._house, Asked(by, key), case_id, minutes)
 

@@ -69,6 +69,16 @@ def advance(state: CaseState | None, act: Act) -> CaseState:
     return NEXT[state, act]
 
 
+def refuse_finished(state: CaseState, case_id: str) -> None:
+    """Raises: StateError if nothing can be done on a case any more."""
+    if state not in {before for before, _ in NEXT}:
+        raise StateError(
+            f"nothing is left to do on a case that is {state.value}",
+            remedy=_REMEDIES[state],
+            case=case_id,
+        )
+
+
 def reopened(file: CaseFile) -> CaseState:
     """Where a superseded case goes on when its study is opened with its images and record again: where its content left it."""
     if file.draft is None:

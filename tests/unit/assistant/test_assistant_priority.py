@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from medmm.domain.errors import InputError, PermissionDenied, StateError
 from medmm.domain.imaging_order import OrderRequest, StudyOrder
 from medmm.domain.priority import AS_ORDERED, CasePriority, Order, Priority, most_urgent
 from medmm.domain.report import CaseSummary
+from medmm.store import Store
 from tests.dicom_files import film_file
 from tests.kept import kept
 from tests.quick_assistant import opened, signed
@@ -131,6 +133,23 @@ def test_who_may_not_and_what_is_no_priority(assistant: Assistant, tmp_path: Pat
     signed(assistant, signed_id, assistant.reader_named("reader-1"))
     with pytest.raises(StateError, match="signed"):
         assistant.prioritise(signed_id, Priority.STAT, reason="x", by="reader-1")
+
+
+def test_a_case_that_another_signs_meanwhile_gets_no_priority(
+    assistant: Assistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id, step = opened(assistant, film(tmp_path, "a")), Store.step
+
+    def just_after_a_signature(store: Store, *, look: bool = False) -> Any:
+        monkeypatch.setattr(Store, "step", step)
+        signed(assistant, case_id, assistant.reader_named("reader-2"))
+        return step(store, look=look)
+
+    monkeypatch.setattr(Store, "step", just_after_a_signature)
+    with pytest.raises(StateError, match="a case that is signed waits for nobody"):
+        assistant.prioritise(case_id, Priority.STAT, reason="x", by="reader-1")
+    assert assistant.case(case_id, pixels=False).priority is None
+    assert assistant.verify().ok
 
 
 def test_a_person_is_waited_for_from_the_first_draft_to_the_signature(
