@@ -345,8 +345,9 @@ class Assistant:
             minutes: from now on, 1 to 1440; without it `claim_minutes` of the settings.
 
         Returns: the lease, with its holder and its end.
-        Raises: StateError naming the holder while another reader has it; InputError if `minutes` is
-            out of range; Unavailable if another took it at the same moment.
+        Raises: StateError naming the holder while another reader has it, or if nothing can be done
+            on it any more; InputError if `minutes` is out of range; Unavailable if another took it
+            at the same moment.
 
         Example:
             >>> lease = assistant.claim(case.id, by="reader-1", minutes=20)
@@ -676,7 +677,7 @@ class Assistant:
             acquired_to: last day of the image, likewise.
             limit: at most so many, from 1.
             after: id of the last case of the page before; cases opened meanwhile change nothing
-                there.
+                there. By urgency its `place`: then nobody is skipped if that case moves meanwhile.
             order: newest first, or by priority and, of equal ones, the longest waiting first; then
                 signed cases.
 

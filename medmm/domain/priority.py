@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from medmm.domain.case_state import CaseState
 from medmm.domain.errors import InputError
 
 AS_ORDERED = "as ordered"
@@ -68,3 +69,22 @@ def most_urgent(*found: CasePriority | None) -> CasePriority | None:
     """Choose the most urgent of several, of equals the first; None if there is none."""
     given = [one for one in found if one is not None]
     return min(given, key=lambda one: one.level.rank, default=None)
+
+
+OPEN = frozenset(one.value for one in (CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW))
+LEVELS = frozenset(level.value for level in Priority)
+
+
+def turn(state: str | None, priority: str | None, waiting_since: str | None) -> str:
+    """Say where a case comes in the order of work, as text that sorts.
+
+    Of the open ones the most urgent come first, then who waits longest. What states no priority is
+    routine; of what nobody waits for yet any is last; what is done comes after all.
+
+    Args:
+        waiting_since: in UTC, to the microsecond.
+    """
+    if state not in OPEN:
+        return "9"
+    rank = Priority(priority).rank if priority in LEVELS else Priority.ROUTINE.rank
+    return f"{rank} {waiting_since or '9999'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from medmm.domain.case_state import SIGNED_STATES, CaseState
 from medmm.domain.draft import (
@@ -22,7 +22,7 @@ from medmm.domain.draft import (
 )
 from medmm.domain.errors import InputError
 from medmm.domain.images import ImageReference
-from medmm.domain.priority import CasePriority
+from medmm.domain.priority import CasePriority, turn
 from medmm.domain.reading import ModelIdentity, Reading, Side
 from medmm.domain.report_kind import ReportKind
 from medmm.domain.suspicion import OwnWords, Standing, Suspicion, flagged, suspicions
@@ -526,3 +526,13 @@ class CaseSummary:
     site: str | None = None
     assigned: str | None = None
     assigned_until: datetime | None = None
+
+    @property
+    def place(self) -> str:
+        """Its place in the worklist as it was listed, after which a page begins: id and turn.
+
+        By urgency its case may stand elsewhere when the next page is asked for.
+        """
+        since = self.waiting_since and self.waiting_since.astimezone(UTC)
+        waiting = since.isoformat(timespec="microseconds") if since else None
+        return f"{self.case_id}@{turn(self.state.value, self.priority, waiting).replace(' ', ',')}"

@@ -41,9 +41,9 @@ class CaseFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A part of the worklist: at most `limit` cases after the case `after` (its id).
+    """A part of the worklist: at most `limit` cases after the case `after`.
 
-    None is without bound.
+    None is without bound. The case is named by its id, or by `CaseSummary.place`.
     """
 
     limit: int | None = None
@@ -53,6 +53,12 @@ class Page:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise InputError(f"a page of {self.limit} cases", remedy="ask for one case or more")
+
+    @property
+    def begins_after(self) -> tuple[str, str | None]:
+        """Id of the case that the page begins after, and its turn when it was listed, if said."""
+        case_id, _, turn = (self.after or "").partition("@")
+        return case_id, turn.replace(",", " ") or None
 
 
 ALL_CASES, WHOLE = CaseFilter(), Page()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from medmm.domain.codec import to_json
+from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import CheckedDraft
 from medmm.domain.errors import InputError, StateError
 from medmm.domain.plain_text import refuse_no_text
@@ -52,8 +52,7 @@ def merged(
     """Add decisions to those so far, in whatever state the case is; see `decide`."""
     draft = draft_of(file)
     for decision in decisions:
-        for words in to_json(decision).values():
-            refuse_no_text(words if isinstance(words, str) else "", "a decision")
+        _refuse_unkept(decision, file.case.id)
     order = [statement.id for statement in draft.draft.decidable]
     summary_of = {s.summarises: s.id for s in draft.statements if s.summarises}
     by_statement = {decision.statement_id: decision for decision in file.decisions}
@@ -76,6 +75,28 @@ def merged(
     return tuple(
         by_statement[statement_id] for statement_id in order if statement_id in by_statement
     ) + tuple(own.values())
+
+
+def _refuse_unkept(decision: Decision, case_id: str) -> None:
+    """Refuse a decision that could not be kept and read again.
+
+    One such would lock the whole worklist.
+
+    Raises: InputError if there is one.
+    """
+    kept = to_json(decision)
+    try:
+        same = from_json(type(decision), kept) == decision
+    except InputError:
+        same = False
+    if not same:
+        raise InputError(
+            f"a decision ({type(decision).__name__}) is not of the types of its fields",
+            remedy="give its words as str, and what is a choice as its enum",
+            case=case_id,
+        )
+    for words in kept.values():
+        refuse_no_text(words if isinstance(words, str) else "", "a decision")
 
 
 def _keep_own(

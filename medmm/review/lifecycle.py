@@ -74,6 +74,19 @@ def advance(state: CaseState | None, act: Act) -> CaseState:
     return NEXT[state, act]
 
 
+def refuse_finished(state: CaseState, case_id: str) -> None:
+    """Refuse a case on which nothing can be done any more.
+
+    Raises: StateError if so.
+    """
+    if state not in {before for before, _ in NEXT}:
+        raise StateError(
+            f"nothing is left to do on a case that is {state.value}",
+            remedy=_REMEDIES[state],
+            case=case_id,
+        )
+
+
 def reopened(file: CaseFile) -> CaseState:
     """Find the state in which a superseded case goes on when its study is opened again.
 

@@ -23,7 +23,7 @@ from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Case, CheckedDraft
 from medmm.domain.errors import InputError, IntegrityError
 from medmm.domain.images import seen_in_part
-from medmm.domain.priority import CasePriority, Order, Priority
+from medmm.domain.priority import CasePriority, Order, turn
 from medmm.domain.reading import Reading
 from medmm.domain.report import CaseFile, CaseState, CaseSummary, Decision, SignedReport
 from medmm.domain.suspicion import Suspicion
@@ -33,9 +33,7 @@ from medmm.store.decoded import noun
 
 Progress = Callable[[int, int], None]  # how many cases are done, of how many
 LINES, CASES = tables.worklist, tables.cases
-OPEN = frozenset(one.value for one in (CaseState.OPENED, CaseState.DRAFTED, CaseState.IN_REVIEW))
 WAITING = frozenset({CaseState.DRAFTED, CaseState.IN_REVIEW})  # for a person
-LEVELS = frozenset(level.value for level in Priority)
 LATER = frozenset({"priority", "priority_reason", "waiting_since", "site"})  # columns of 0010
 NAMES = tuple(column.name for column in LINES.columns)
 RAW = sa.select(*bytes_of(*LINES.c)).execution_options(yield_per=1000)
@@ -47,7 +45,8 @@ def page(
     """Read the cases that are asked for, newest first or by urgency, of equals by id.
 
     A page begins after a case by that case's own place: cases that are opened meanwhile move
-    nothing.
+    nothing. By urgency that is the place at which it was listed, if it is said
+    (`CaseSummary.place`), else where it stands now.
 
     Args:
         at: the time now, by which claims count; without it none does.
@@ -93,15 +92,17 @@ def page(
         .order_by(*(LINES.c.turn, LINES.c.case_id) if by_turn else newest)
     )
     if part.after is not None:
-        last = sa.select(sort, LINES.c.case_id).where(LINES.c.case_id == part.after)
+        case_id, listed = part.begins_after
+        last = sa.select(sort, LINES.c.case_id).where(LINES.c.case_id == case_id)
         found = connection.execute(last).first()
         if found is None:
             raise InputError(
                 "no such case to go on after",
                 remedy="take the id of the last case of a page",
-                case=part.after,
+                case=case_id,
             )
-        place, reached = sa.tuple_(sort, LINES.c.case_id), sa.tuple_(*map(sa.literal, found))
+        stood = (listed, case_id) if by_turn and listed is not None else found
+        place, reached = sa.tuple_(sort, LINES.c.case_id), sa.tuple_(*map(sa.literal, stood))
         query = query.where(place > reached if by_turn else place < reached)
     if part.limit is not None:
         query = query.limit(part.limit)
@@ -114,8 +115,8 @@ def _checked(row: Any) -> Any:
     Raises: IntegrityError if it is not.
     """
     digest = _digest({name: getattr(row, name) for name in NAMES})
-    turn = _turn(row.state, row.priority, row.waiting_since)
-    kept = row.state == row.case_state and row.turn == turn
+    as_it_stands = turn(row.state, row.priority, row.waiting_since)
+    kept = row.state == row.case_state and row.turn == as_it_stands
     if not kept or row.said not in (None, digest):  # none: of an earlier release
         raise _not_as_kept(row.case_id)
     return row
@@ -237,7 +238,7 @@ def problems(
             yield _problem("altered", case_id, f"entry {written.entry} kept something else")
         elif written is None and _derived(connection, case_id) != _digest(line):
             yield _problem("altered", case_id, "its case gives another one")
-        elif line["turn"] != _turn(line["state"], line["priority"], line["waiting_since"]):
+        elif line["turn"] != turn(line["state"], line["priority"], line["waiting_since"]):
             yield _problem("altered", case_id, "its turn is not that of its priority and time")
     for case_id in sorted((cases - seen) & {c for c, mark in said.items() if "case" in mark.parts}):
         yield _problem("missing", case_id, "its case is not in the worklist")
@@ -292,7 +293,7 @@ def _line(case: Any) -> dict[str, Any]:
         "state": case.state,
         "opened_at": case.opened_at,
         "opened_utc": _utc(opened),
-        "turn": _turn(case.state, None, None),
+        "turn": turn(case.state, None, None),
     }
     try:
         return {**place, **_contents(case)}
@@ -328,22 +329,8 @@ def _queue(case: Any, file: CaseFile) -> dict[str, str | None]:
         "priority_reason": None if given is None else given.reason,
         "waiting_since": waiting,
         "site": None if case.site is None else noun(str, case.site),
-        "turn": _turn(case.state, level, waiting),
+        "turn": turn(case.state, level, waiting),
     }
-
-
-def _turn(state: str | None, priority: str | None, waiting_since: str | None) -> str:
-    """Place a case in the order of work, as text that sorts.
-
-    Of the open ones the most urgent comes first, then who waits longest.
-
-    What states no priority is routine; of what nobody waits for yet any is last; what is done comes
-    after all.
-    """
-    if state not in OPEN:
-        return "9"
-    rank = Priority(priority).rank if priority in LEVELS else Priority.ROUTINE.rank
-    return f"{rank} {waiting_since or '9999'}"
 
 
 def _utc(at: datetime) -> str:

@@ -60,6 +60,7 @@ def open_case(house: House, call: VerbCall, study_uid: str) -> Case:
         for other, before, after in found.moves:
             step.set_state(other, after, expected=before)
             if after is CaseState.SUPERSEDED:
+                step.unclaim(other)
                 step.record(call.event("done", other, superseded_by=case_id))
         step.open_case(case, house.clock(), house.settings.site)
         given = found.same.priority if found.same else None
@@ -134,14 +135,15 @@ def prioritise(
 ) -> CasePriority:
     """Say how urgent a case is; see `Assistant.prioritise`."""
     given = CasePriority(level=level, reason=reason, by=call.actor.id, at=house.clock())
-    state = house.store.case_file(case_id).state
-    if state in SIGNED_STATES or state is CaseState.SUPERSEDED:
-        raise StateError(
-            f"a case that is {state.value} waits for nobody",
-            remedy="say it of the study's open case; `medmm cases` lists them",
-            case=case_id,
-        )
+    study_uid = house.store.case_file(case_id).case.study.uid
     with house.store.step() as step:
+        state = step.cases_of(study_uid)[case_id]  # another may have signed it meanwhile
+        if state in SIGNED_STATES or state is CaseState.SUPERSEDED:
+            raise StateError(
+                f"a case that is {state.value} waits for nobody",
+                remedy="say it of the study's open case; `medmm cases` lists them",
+                case=case_id,
+            )
         step.set_priority(case_id, given)
         call.done(step, given, case_id, priority=level.value)
     return given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from medmm import review
 from medmm.domain.errors import InputError
 from medmm.domain.lease import Lease
 from medmm.domain.roles import ADMINISTRATOR
@@ -28,9 +29,9 @@ def claim(house: House, call: VerbCall, case_id: str, minutes: int | None) -> Le
             remedy=f"claim a case for up to {MOST_MINUTES} minutes, and renew it",
             case=case_id,
         )
-    house.store.study_of(case_id)  # there is such a case
-    at = house.clock()
+    study_uid, at = house.store.study_of(case_id), house.clock()
     with house.store.step() as step:
+        review.refuse_finished(step.cases_of(study_uid)[case_id], case_id)
         lease = step.claim(case_id, call.actor.id, at, at + timedelta(minutes=length))
         call.done(step, lease, case_id, until=lease.until.isoformat(timespec="seconds"))
     return lease

@@ -103,7 +103,7 @@ class Life:
         """What a reader asks for, ready to be asked for twice."""
         pick, of = self.random.choice, self.assistant
         how: dict[str, Any] = {"by": by, "key": key}
-        study, reason = self.random.randrange(2), {"reason": "Seen again."}
+        study, why = self.random.randrange(2), "Seen again."
         if verb == "admit":
             paths = [self.films[study, image] for image in range(pick([1, 1, 2, 3]))]
             record = pick(self.records)
@@ -111,7 +111,7 @@ class Life:
         if verb in ("decide", "amend", "answer"):
             decisions = self.answered(case_id) if verb == "answer" else self.decided(case_id)
             if verb == "amend":
-                return lambda: of.amend(case_id, decisions, **reason, **how)
+                return lambda: of.amend(case_id, decisions, reason=why, **how)
             return lambda: of.decide(case_id, decisions, **how)
         level, text, minutes = pick(list(Priority)), pick(WORDS), pick([10, 120])
         calls: dict[str, Callable[[], object]] = {
@@ -120,10 +120,10 @@ class Life:
             "redraft": lambda: of.draft(case_id, **how),
             "claim": lambda: of.claim(case_id, minutes=minutes, **how),
             "unclaim": lambda: of.unclaim(case_id, **how),
-            "prioritise": lambda: of.prioritise(case_id, level, **reason, **how),
+            "prioritise": lambda: of.prioritise(case_id, level, reason=why, **how),
             "sign": lambda: of.sign(case_id, **how),
-            "addendum": lambda: of.addendum(case_id, text, **reason, **how),
-            "withdraw": lambda: of.withdraw(case_id, **reason, **how),
+            "addendum": lambda: of.addendum(case_id, text, reason=why, **how),
+            "withdraw": lambda: of.withdraw(case_id, reason=why, **how),
         }
         return calls[verb]
 
@@ -183,7 +183,7 @@ class Life:
         last = None
         while page := self.assistant.cases(order=order, limit=2, after=last):
             yield from (line.case_id for line in page)
-            last = page[-1].case_id
+            last = page[-1].place if order is Order.URGENCY else page[-1].case_id
 
 
 @pytest.mark.parametrize("seed", [1])

@@ -126,7 +126,7 @@ def cases(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many: one page.")] = None,
     after: Annotated[
-        str | None, typer.Option(help="Id of the last case of the page before: the next page.")
+        str | None, typer.Option(help="Where the page before ended, as it says: the next page.")
     ] = None,
     sort: Annotated[
         Order,
@@ -158,7 +158,8 @@ def cases(
     none = "No cases yet: `medmm draft STUDY` makes one." if whole else "No such cases."
     out().print(_worklist(found) if found else none)
     if limit is not None and len(found) == limit:
-        out().print(f"Next page: --after {found[-1].case_id}")
+        last = found[-1].place if sort is Order.URGENCY else found[-1].case_id
+        out().print(f"Next page: --after {last}", soft_wrap=True)
 
 
 def _worklist(found: Sequence[CaseSummary]) -> Table:

@@ -20,7 +20,7 @@ from medmm.domain.report import Accept, CaseState
 from medmm.domain.study import Study
 from tests.dicom_files import SAYS_FRONTAL, film_file
 from tests.kept import kept
-from tests.quick_assistant import READS, GivenNetworks, opened
+from tests.quick_assistant import READS, GivenNetworks, opened, signed
 
 START = datetime(2026, 1, 2, 9, 0, tzinfo=UTC)
 READERS = (
@@ -206,6 +206,24 @@ def test_a_claim_of_no_time_or_of_days_is_refused(
 ) -> None:
     with pytest.raises(InputError, match="minutes"):
         assistant.claim(case, by="reader-1", minutes=minutes)
+
+
+def test_a_case_on_which_nothing_can_be_done_any_more_is_in_nobody_s_hands(
+    assistant: Assistant, case: str, tmp_path: Path
+) -> None:
+    assistant.claim(case, by="reader-1")
+    grown = [film_file(tmp_path / "in"), film_file(tmp_path / "in", "b", SOPInstanceUID="1.2.3.9")]
+    newer = opened(assistant, grown)
+    assert newer != case
+    assert [one.case_id for one in assistant.cases(assigned="reader-1")] == []
+    with pytest.raises(StateError, match=r"superseded.*newer case"):
+        assistant.claim(case, by="reader-1")
+    signed(assistant, newer, assistant.reader_named("reader-1"))
+    assistant.claim(newer, by="reader-1")  # to amend its report
+    assistant.withdraw(newer, reason="Of another patient.", by="reader-1")
+    with pytest.raises(StateError, match=r"withdrawn.*new case"):
+        assistant.claim(newer, by="reader-1")
+    assert assistant.verify().ok
 
 
 def test_no_such_case(assistant: Assistant) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from medmm.domain.errors import InputError, PermissionDenied, StateError
 from medmm.domain.imaging_order import OrderRequest, StudyOrder
 from medmm.domain.priority import AS_ORDERED, CasePriority, Order, Priority, most_urgent
 from medmm.domain.report import CaseSummary
+from medmm.store import Store
 from tests.dicom_files import film_file
 from tests.kept import kept
 from tests.quick_assistant import opened, signed
@@ -133,6 +135,23 @@ def test_who_may_not_and_what_is_no_priority(assistant: Assistant, tmp_path: Pat
         assistant.prioritise(signed_id, Priority.STAT, reason="x", by="reader-1")
 
 
+def test_a_case_that_another_signs_meanwhile_gets_no_priority(
+    assistant: Assistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id, step = opened(assistant, film(tmp_path, "a")), Store.step
+
+    def just_after_a_signature(store: Store, *, look: bool = False) -> Any:
+        monkeypatch.setattr(Store, "step", step)
+        signed(assistant, case_id, assistant.reader_named("reader-2"))
+        return step(store, look=look)
+
+    monkeypatch.setattr(Store, "step", just_after_a_signature)
+    with pytest.raises(StateError, match="a case that is signed waits for nobody"):
+        assistant.prioritise(case_id, Priority.STAT, reason="x", by="reader-1")
+    assert assistant.case(case_id, pixels=False).priority is None
+    assert assistant.verify().ok
+
+
 def test_a_person_is_waited_for_from_the_first_draft_to_the_signature(
     assistant: Assistant, tmp_path: Path, clock: Clock
 ) -> None:
@@ -172,6 +191,29 @@ def test_by_urgency_come_the_most_urgent_then_the_longest_waiting_then_what_is_d
             seen += [one.case_id for one in page]
         assert seen == expected
     assert [c.case_id for c in assistant.cases(priority=Priority.STAT)] == [cases["stat"]]
+
+
+@pytest.mark.parametrize("becomes", ["signed", "more urgent"])
+def test_who_works_through_the_list_by_urgency_skips_nobody(
+    assistant: Assistant, tmp_path: Path, clock: Clock, becomes: str
+) -> None:
+    """The last case of a page has moved when the next is asked for: it goes on from where it stood."""
+    waiting = [opened(assistant, film(tmp_path, name)) for name in "abcd"]
+    for case_id in waiting:
+        clock.after(minutes=1)
+        assistant.draft(case_id)
+    page = assistant.cases(order=Order.URGENCY, limit=2)
+    assert [one.case_id for one in page] == waiting[:2]
+    if becomes == "signed":
+        signed(assistant, waiting[1], assistant.reader_named("reader-1"))
+    else:
+        assistant.prioritise(waiting[1], Priority.STAT, reason="seen", by="reader-1")
+    following = assistant.cases(order=Order.URGENCY, limit=2, after=page[-1].place)
+    assert [one.case_id for one in following] == waiting[2:]
+    newest = assistant.cases(after=page[-1].place)  # by age a case never moves
+    assert newest == assistant.cases(after=waiting[1])
+    with pytest.raises(InputError, match="no such case to go on after"):
+        assistant.cases(order=Order.URGENCY, after="case-none@0,9999")
 
 
 def test_cases_name_the_site_of_the_settings(tmp_path: Path, clock: Clock) -> None:

@@ -84,6 +84,16 @@ def test_the_command_gives_pages_and_states(config: Path) -> None:
     assert cases(config, "--limit", "0").exit_code == 2
 
 
+def test_a_page_by_urgency_goes_on_from_where_the_one_before_ended(config: Path) -> None:
+    by_urgency = ("--sort", "urgency", "--limit", "2")
+    shown = cases(config, *by_urgency).stdout
+    (after,) = [line.split()[-1] for line in shown.splitlines() if "Next page" in line]
+    assert after == "case-2@3,9999"
+    given = ("case", "prioritise", "case-2", "stat", "--reason", "short of breath")
+    assert tool(config, "--by", "reader-1", *given).exit_code == 0
+    assert ids(config, *by_urgency, "--after", after) == ["case-4", "case-5"]
+
+
 def test_the_command_claims_a_case_and_gives_it_back(config: Path) -> None:
     claimed = tool(config, "--by", "reader-1", "case", "claim", "case-2", "--minutes", "90")
     assert "Yours until" in claimed.stdout

@@ -8,8 +8,8 @@ import pytest
 
 from medmm.domain.codec import from_json, to_json
 from medmm.domain.draft import Severity, Verdict
-from medmm.domain.errors import StateError
-from medmm.domain.report import Accept, Edit
+from medmm.domain.errors import InputError, StateError
+from medmm.domain.report import Accept, Add, CaseState, Decision, Edit, Reject
 from medmm.review import decide
 from tests.factories import make_case_file, make_checked_draft, make_draft
 
@@ -38,3 +38,18 @@ def test_a_verdict_of_an_earlier_release_blocks() -> None:
     (verdict, *_) = make_checked_draft(failed=("s1",)).verdicts
     early = {name: value for name, value in to_json(verdict).items() if name != "severity"}
     assert from_json(Verdict, early).severity is Severity.BLOCKS
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        Accept(["s1"]),  # type: ignore[arg-type]
+        Reject("s1", 5),  # type: ignore[arg-type]
+        Add("Old fracture.", side="left"),  # type: ignore[arg-type]
+        Add("Old fracture.", place=7),  # type: ignore[arg-type]
+    ],
+)
+def test_a_decision_that_could_not_be_read_again_is_refused(decision: Decision) -> None:
+    file = make_case_file(CaseState.IN_REVIEW, decisions=())
+    with pytest.raises(InputError, match="the types of its fields"):
+        decide(file, [decision])
