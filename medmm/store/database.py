@@ -1,4 +1,4 @@
-"""The database of a store: opened, brought to the newest release, its errors translated once."""
+"""The database of a store: opened, brought to the newest release, its errors translated."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ class Database:
         self._open.close()
 
     def read(self, query: Callable[[sa.Connection], T]) -> T:
-        """Ask in one snapshot; where the server was lost meanwhile, once more. Raises: as `border`."""
+        """Ask in one snapshot, and once more if the server was lost meanwhile.
+
+        Raises: as `border`.
+        """
         with self.border():
             try:
                 return self._ask(query)
@@ -65,7 +68,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A write transaction that commits all or nothing.
+        """Open a write transaction that commits all or nothing.
 
         Raises: as `border`; Unavailable that says so if the server was lost while it committed.
         """
@@ -97,7 +100,7 @@ class Database:
             yield
 
     def is_newest(self) -> bool:
-        """Whether the database has this release's tables, rather than an earlier one's or none.
+        """Tell whether the database has this release's tables, not an earlier one's or none.
 
         Raises: ConfigError if it was written by a newer release.
         """
@@ -156,7 +159,10 @@ class Database:
 
 
 def revisions() -> list[str]:
-    """The revisions of the tables that this release knows, oldest first: the names of its migrations begin with them."""
+    """List the revisions of the tables that this release knows, oldest first.
+
+    The names of its migrations begin with them.
+    """
     return sorted(file.name.split("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 

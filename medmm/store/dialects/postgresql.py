@@ -30,7 +30,8 @@ CONNECTION = {
     "client_encoding": "UTF8",
     "options": "-c synchronous_commit=on",
 }
-# The first class that an error is of says what it means; libpq names no state where the server is gone.
+# The first class that an error is of says what it means; libpq names no state where the server is
+# gone.
 FAULTS: tuple[tuple[type[psycopg.Error], Fault], ...] = (
     (errors.DiskFull, Fault.FULL),
     (errors.OutOfMemory, Fault.FULL),
@@ -47,7 +48,8 @@ FAULTS: tuple[tuple[type[psycopg.Error], Fault], ...] = (
     (psycopg.OperationalError, Fault.GONE),
     (psycopg.DataError, Fault.REFUSED),
 )
-# Transaction locks alone: those of a session, and settings of one, survive the return of a connection to the pool.
+# Transaction locks alone: those of a session, and settings of one, survive the return of a
+# connection to the pool.
 LOCK = sa.text(
     "SELECT set_config('lock_timeout', :wait, true),"
     " set_config('idle_in_transaction_session_timeout', '0', true), pg_advisory_xact_lock(:number)"
@@ -76,7 +78,10 @@ TEXT_OF_OTHER_ORDER = sa.text(
 
 
 class PostgreSQL:
-    """A database of a PostgreSQL server; keys, images and tree heads stay files of the data folder."""
+    """A database of a PostgreSQL server.
+
+    Keys, images and tree heads stay files of the data folder.
+    """
 
     shared = True
 
@@ -88,7 +93,10 @@ class PostgreSQL:
 
     @contextmanager
     def engine(self, *, read_only: bool) -> Iterator[sa.Engine]:
-        """An engine whose connections are tried before each use, so that a restarted server is found again."""
+        """Open an engine whose connections are tried before each use.
+
+        So a restarted server is found again.
+        """
         given: dict[str, Any] = {k: v for k, v in CONNECTION.items() if k not in self._url.query}
         # no prepared statements: another host may bring the tables to a newer release meanwhile
         engine = sa.create_engine(
@@ -104,14 +112,14 @@ class PostgreSQL:
             engine.dispose()
 
     def reading(self, engine: sa.Engine) -> sa.Connection:
-        """A connection whose reads all see one state, that of the first."""
+        """Open a connection whose reads all see one state, that of the first."""
         return engine.connect().execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
 
     @contextmanager
     def writing(self, engine: sa.Engine) -> Iterator[sa.Connection]:
-        """A connection in a transaction that holds the lock of the log from its beginning, on any host.
+        """Open a transaction that holds the lock of the log, on any host, from its beginning.
 
         It reads what is committed at each statement: a snapshot would be older than the lock.
         """
@@ -121,7 +129,7 @@ class PostgreSQL:
 
     @contextmanager
     def migrating(self, engine: sa.Engine) -> Iterator[sa.Connection]:
-        """As `writing`, and alone, however long another migration takes."""
+        """Open a transaction as `writing`, and alone, however long another migration takes."""
         with _committed(engine) as connection, connection.begin():
             _lock(connection, "migrate", wait_s=0)
             _lock(connection, "write", wait_s=0)
@@ -144,18 +152,24 @@ class PostgreSQL:
         connection.execute(sa.text("SELECT 1")).first()
 
     def append_only(self, table: str, key: str) -> tuple[str, ...]:
-        """Triggers that refuse change, removal and truncation, even from a replica; a key refuses a second row itself."""
+        """Say the triggers that refuse change, removal and truncation, even from a replica.
+
+        A key refuses a second row itself.
+        """
         refuse = f"EXECUTE FUNCTION {table}_append_only()"
         return (
-            f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS $${_body(table)}$$",
-            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW {refuse}",
-            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {refuse}",
+            f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql"
+            f" AS $${_body(table)}$$",
+            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table}"
+            f" FOR EACH ROW {refuse}",
+            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table}"
+            f" FOR EACH STATEMENT {refuse}",
             f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_no_change",
             f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_no_truncate",
         )
 
     def settle(self, connection: sa.Connection) -> None:
-        """Have all text compare by its bytes, as SQLite does, whatever language the server sorts by."""
+        """Have all text compare by its bytes, whatever language the server sorts by."""
         quoted = connection.dialect.identifier_preparer.quote
         changes: dict[str, list[str]] = {}
         for row in connection.execute(TEXT_OF_OTHER_ORDER).all():
@@ -176,7 +190,7 @@ class PostgreSQL:
         return tuple(trigger[1] for trigger in made if trigger not in kept)
 
     def integrity_findings(self, connection: sa.Connection) -> Iterator[str]:
-        """What the server says of its indexes and of the checksums of its pages."""
+        """Say what the server finds of its indexes and of the checksums of its pages."""
         for index in connection.scalars(NOT_VALID):
             yield f"index {index} is not valid"
         if failures := connection.scalar(CHECKSUM_FAILURES):
@@ -187,18 +201,21 @@ class PostgreSQL:
         return f"PostgreSQL {connection.scalar(sa.text('SHOW server_version'))}"
 
     def is_damage(self, error: sa.exc.DatabaseError) -> bool:
-        """Whether the database is not as medmm wrote it, rather than busy, full or out of reach."""
+        """Tell whether the database is not as medmm wrote it, not busy, full or out of reach."""
         return self.fault(error) is Fault.DAMAGED
 
     def fault(self, error: sa.exc.DBAPIError) -> Fault:
-        """What an error means, by its class."""
+        """Say what an error means, by its class."""
         if error.connection_invalidated:
             return Fault.GONE
         found = (fault for kind, fault in FAULTS if isinstance(error.orig, kind))
         return next(found, Fault.DAMAGED)
 
     def words(self, error: sa.exc.DBAPIError) -> str:
-        """The first line of the server's message; details hold values, and so does all of a refused one."""
+        """Quote the first line of the server's message.
+
+        Details hold values, and so does all of a refused one.
+        """
         if self.fault(error) is Fault.REFUSED:
             return f"PostgreSQL can't keep it ({type(error.orig).__name__})"
         diagnosis = getattr(error.orig, "diag", None)
@@ -213,7 +230,9 @@ def _committed(engine: sa.Engine) -> sa.Connection:
 
 
 def _lock(connection: sa.Connection, what: str, *, wait_s: int) -> None:
-    """Take an advisory lock until the end of the transaction; it belongs to one database of the server.
+    """Take an advisory lock until the end of the transaction.
+
+    It belongs to one database of the server.
 
     Args:
         wait_s: how long to wait for it at most; 0 waits for ever.
